@@ -1,0 +1,110 @@
+//! Drivers: loaded from vetted files, run in a fresh sandbox for each poll. The only room that names
+//! wasmtime.
+
+pub mod catalog;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::{AccountKey, Resource};
+use crate::net::AddressPolicy;
+
+pub use catalog::{Catalog, Driver, DriverInfo, KnownProvider, OptionInfo, Rejected};
+
+/// One account as a call needs it: whom to ask, how, and what may be reached in doing so.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub key: AccountKey,
+    /// Scheme, host and port, without a slash at the end.
+    pub endpoint: String,
+    pub options: BTreeMap<String, String>,
+    pub password: SecretString,
+    /// The secret options by name.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// Which addresses the account's endpoint may resolve to, beside public ones.
+    pub addresses: AddressPolicy,
+}
+
+/// Everything that one poll listed.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Sorted by id (bytewise), each id once.
+    pub resources: Vec<Resource>,
+    pub coverage: Coverage,
+    pub usage: Usage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    Complete,
+    /// Something is missing, for this reason: nothing may be removed because of it.
+    Partial(String),
+}
+
+/// What one poll took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    pub requests: u32,
+    pub pages: u32,
+    pub cpu: Duration,
+    pub wall: Duration,
+    /// The most linear memory that the sandbox had at once, in bytes.
+    pub memory: usize,
+}
+
+/// A call that gave no list.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct CallFailure {
+    pub error: CallError,
+    pub usage: Usage,
+}
+
+/// Why a call gave no list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    #[error("the provider does not accept the credentials: {0}")]
+    Unauthorized(String),
+    #[error("the provider accepts the credentials but refuses the request: {0}")]
+    Forbidden(String),
+    #[error("the provider asks for fewer requests: {message}")]
+    Throttled { retry_after: Option<Duration>, message: String },
+    #[error("the provider is unavailable: {0}")]
+    Unavailable(String),
+    #[error("the account can't be used as it is configured: {0}")]
+    InvalidAccount(String),
+    #[error("the provider answered with something unexpected: {0}")]
+    UnexpectedAnswer(String),
+    /// A request that the host did not let out.
+    #[error("{0}")]
+    Refused(String),
+    /// A limit of the sandbox, with the setting that moves it.
+    #[error("the driver passed its limit on {limit} ({value}); setting: drivers.limits.{setting}")]
+    Limit { limit: &'static str, setting: &'static str, value: String },
+    /// The driver trapped.
+    #[error("the driver crashed: {0}")]
+    Crashed(String),
+    /// The driver's answer breaks its contract.
+    #[error("the driver broke its contract: {0}")]
+    Contract(String),
+}
+
+impl CallError {
+    /// A stable word for it, as `/api/account` and the log have it.
+    pub fn code(&self) -> String {
+        match self {
+            CallError::Unauthorized(_) => "unauthorized".into(),
+            CallError::Forbidden(_) => "forbidden".into(),
+            CallError::Throttled { .. } => "throttled".into(),
+            CallError::Unavailable(_) => "unavailable".into(),
+            CallError::InvalidAccount(_) => "invalid-account".into(),
+            CallError::UnexpectedAnswer(_) => "unexpected-answer".into(),
+            CallError::Refused(_) => "refused".into(),
+            CallError::Limit { setting, .. } => format!("limit.{setting}"),
+            CallError::Crashed(_) => "crashed".into(),
+            CallError::Contract(_) => "contract".into(),
+        }
+    }
+}

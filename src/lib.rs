@@ -1,0 +1,23 @@
+//! Tracker polls cloud accounts through sandboxed WebAssembly drivers, works out what changed, and
+//! tells every client that asked. ARCHITECTURE.md is the map; this is the table of contents, from the
+//! rooms that know nothing of the others up to the one that joins them all.
+
+pub mod clock;
+pub mod model;
+pub mod vault;
+
+pub mod net;
+pub mod store;
+
+pub mod driver;
+
+pub mod roster;
+
+pub mod api;
+pub mod deliver;
+pub mod poll;
+
+pub mod config;
+pub mod serve;
+
+pub mod cli;

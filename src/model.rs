@@ -1,0 +1,15 @@
+//! The words of the domain, as plain data: no I/O, and nothing internal imported.
+
+pub mod account;
+pub mod change;
+pub mod hook;
+pub mod resource;
+pub mod time;
+
+pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
+pub use change::{Change, ChangeDocument, ChangeId, ChangeType, Cursor, NewChange, ResourceDocument};
+pub use hook::{Hook, HookId, HookUrl, Owner};
+pub use resource::{
+    Address, AddressKind, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, State,
+};
+pub use time::Timestamp;

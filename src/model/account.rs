@@ -1,0 +1,55 @@
+//! An account: who is polled, and who asks.
+
+use std::fmt;
+
+/// The store's number for an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub i64);
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What makes an account the same account: one user at one provider of one driver.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey {
+    pub driver: String,
+    pub provider: String,
+    pub user: String,
+}
+
+impl fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.driver, self.provider, self.user)
+    }
+}
+
+/// How the tracker came to know an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Named in the configuration: polled always, with the credentials and options given there.
+    Config,
+    /// Brought by a client: polled while it has a hook.
+    Client,
+}
+
+/// Bytes that only the `vault` can open. Its `Debug` shows their number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub id: AccountId,
+    pub key: AccountKey,
+    pub origin: Origin,
+    /// The password, sealed for this account. Options come from the configuration, never from here.
+    pub password: Sealed,
+}

@@ -1,0 +1,199 @@
+//! A change: one thing that happened to one resource, and its place in the journal.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::account::AccountKey;
+use super::resource::{Kind, ResourceId, State};
+use super::time::Timestamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeType {
+    InstanceCreated,
+    InstanceState,
+    InstanceUpdated,
+    InstanceRemoved,
+    RealmCreated,
+    RealmState,
+    RealmRemoved,
+}
+
+impl ChangeType {
+    pub const ALL: [ChangeType; 7] = [
+        ChangeType::InstanceCreated,
+        ChangeType::InstanceState,
+        ChangeType::InstanceUpdated,
+        ChangeType::InstanceRemoved,
+        ChangeType::RealmCreated,
+        ChangeType::RealmState,
+        ChangeType::RealmRemoved,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChangeType::InstanceCreated => "instance.created",
+            ChangeType::InstanceState => "instance.state",
+            ChangeType::InstanceUpdated => "instance.updated",
+            ChangeType::InstanceRemoved => "instance.removed",
+            ChangeType::RealmCreated => "realm.created",
+            ChangeType::RealmState => "realm.state",
+            ChangeType::RealmRemoved => "realm.removed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<ChangeType> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    pub fn is_created(self) -> bool {
+        matches!(self, ChangeType::InstanceCreated | ChangeType::RealmCreated)
+    }
+
+    /// Whether a hook set on the resource itself (`track_hook`) hears of it: a change of state in
+    /// the widest sense, from the first sight of it to its end, and not of its labels or name.
+    pub fn is_tracked(self) -> bool {
+        self != ChangeType::InstanceUpdated
+    }
+}
+
+impl fmt::Display for ChangeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for ChangeType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// `chg_` and a ULID: unique everywhere, also the `webhook-id`, by which receivers drop repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId(pub u128);
+
+impl fmt::Display for ChangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chg_{}", ulid::Ulid(self.0))
+    }
+}
+
+impl Serialize for ChangeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A place in one store's journal: opaque to clients, ordered as text, and recognised as foreign by
+/// another store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor {
+    /// The store's own random mark.
+    pub store: u32,
+    /// The change's number in the journal, from 1 up.
+    pub sequence: i64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}{:016x}", self.store, self.sequence)
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What the diff found, before the journal has given it a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChange {
+    pub change_type: ChangeType,
+    pub kind: Kind,
+    pub resource: ResourceId,
+    pub name: Option<String>,
+    pub realm: Option<String>,
+    pub old_state: Option<State>,
+    pub new_state: Option<State>,
+    /// When it was last seen otherwise; absent where it had never been seen.
+    pub observed_after: Option<Timestamp>,
+    pub observed_at: Timestamp,
+}
+
+/// A change in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub id: ChangeId,
+    pub cursor: Cursor,
+    pub account: AccountKey,
+    /// When the journal took it.
+    pub timestamp: Timestamp,
+    pub what: NewChange,
+}
+
+/// A change as every reader gets it: in a callback, in what is owed, in the feed. It stands here, with
+/// its serde, because those three rooms do not know one another and must say the very same.
+#[derive(Debug, Serialize)]
+pub struct ChangeDocument<'a> {
+    pub id: ChangeId,
+    pub cursor: Cursor,
+    #[serde(rename = "type")]
+    pub change_type: ChangeType,
+    pub timestamp: Timestamp,
+    pub driver: &'a str,
+    pub provider: &'a str,
+    pub resource: ResourceDocument<'a>,
+    pub old_state: Option<State>,
+    pub new_state: Option<State>,
+    pub observed_after: Option<Timestamp>,
+    pub observed_at: Timestamp,
+    /// Only in callbacks and in what is owed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track_token: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ResourceDocument<'a> {
+    pub kind: Kind,
+    pub id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub realm: Option<&'a str>,
+    pub href: String,
+}
+
+impl Change {
+    /// `public_url` is the host's own address as clients reach it, without a slash at the end.
+    pub fn document<'a>(&'a self, public_url: &str, track_token: Option<&'a str>) -> ChangeDocument<'a> {
+        ChangeDocument {
+            id: self.id,
+            cursor: self.cursor,
+            change_type: self.what.change_type,
+            timestamp: self.timestamp,
+            driver: &self.account.driver,
+            provider: &self.account.provider,
+            resource: ResourceDocument {
+                kind: self.what.kind,
+                id: self.what.resource.as_str(),
+                name: self.what.name.as_deref(),
+                realm: self.what.realm.as_deref(),
+                href: href(public_url, self.what.kind, &self.what.resource),
+            },
+            old_state: self.what.old_state,
+            new_state: self.what.new_state,
+            observed_after: self.what.observed_after,
+            observed_at: self.what.observed_at,
+            track_token,
+        }
+    }
+}
+
+/// Where the API shows a resource.
+pub fn href(public_url: &str, kind: Kind, id: &ResourceId) -> String {
+    let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
+    // In a path a space is %20; `+`, which forms write for it, would be taken literally.
+    format!("{public_url}/api/{}/{}", kind.plural(), id.replace('+', "%20"))
+}

@@ -1,0 +1,253 @@
+//! What is watched: instances and realms, as the tracker sees those of every provider.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// The two kinds of resource, polled and listed apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Instance,
+    Realm,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 2] = [Kind::Instance, Kind::Realm];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Instance => "instance",
+            Kind::Realm => "realm",
+        }
+    }
+
+    /// As a collection in the API's paths: `instances`, `realms`.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Kind::Instance => "instances",
+            Kind::Realm => "realms",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A provider's id for a resource: 1 to 255 bytes, no control characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ResourceId(String);
+
+impl ResourceId {
+    pub const MAX_BYTES: usize = 255;
+
+    pub fn parse(text: impl Into<String>) -> Result<ResourceId, InvalidResourceId> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(InvalidResourceId::Empty);
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(InvalidResourceId::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(InvalidResourceId::ControlCharacter);
+        }
+        Ok(ResourceId(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidResourceId {
+    #[error("an id can't be empty")]
+    Empty,
+    #[error("an id has at most 255 bytes")]
+    TooLong,
+    #[error("an id can't have control characters")]
+    ControlCharacter,
+}
+
+/// An instance's state, in Deltacloud's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum InstanceState {
+    Pending,
+    Running,
+    Stopping,
+    Stopped,
+    ShuttingDown,
+    Finish,
+    Error,
+    Unknown,
+}
+
+/// A realm's state, in Deltacloud's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RealmState {
+    Available,
+    Unavailable,
+}
+
+/// The state of a resource of either kind, as changes carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum State {
+    Instance(InstanceState),
+    Realm(RealmState),
+}
+
+impl State {
+    pub const ALL: [State; 10] = [
+        State::Instance(InstanceState::Pending),
+        State::Instance(InstanceState::Running),
+        State::Instance(InstanceState::Stopping),
+        State::Instance(InstanceState::Stopped),
+        State::Instance(InstanceState::ShuttingDown),
+        State::Instance(InstanceState::Finish),
+        State::Instance(InstanceState::Error),
+        State::Instance(InstanceState::Unknown),
+        State::Realm(RealmState::Available),
+        State::Realm(RealmState::Unavailable),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Instance(InstanceState::Pending) => "PENDING",
+            State::Instance(InstanceState::Running) => "RUNNING",
+            State::Instance(InstanceState::Stopping) => "STOPPING",
+            State::Instance(InstanceState::Stopped) => "STOPPED",
+            State::Instance(InstanceState::ShuttingDown) => "SHUTTING_DOWN",
+            State::Instance(InstanceState::Finish) => "FINISH",
+            State::Instance(InstanceState::Error) => "ERROR",
+            State::Instance(InstanceState::Unknown) => "UNKNOWN",
+            State::Realm(RealmState::Available) => "AVAILABLE",
+            State::Realm(RealmState::Unavailable) => "UNAVAILABLE",
+        }
+    }
+}
+
+impl std::str::FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(text: &str) -> Result<State, UnknownState> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(UnknownState)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a state: instances are PENDING RUNNING STOPPING STOPPED SHUTTING_DOWN FINISH ERROR UNKNOWN, realms AVAILABLE UNAVAILABLE"
+)]
+pub struct UnknownState;
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressKind {
+    Ipv4,
+    Ipv6,
+    Hostname,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    pub kind: AddressKind,
+    pub value: String,
+}
+
+/// One instance as a driver listed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    pub id: ResourceId,
+    pub name: Option<String>,
+    pub owner: Option<String>,
+    pub realm: Option<String>,
+    pub image: Option<String>,
+    pub hardware_profile: Option<String>,
+    pub state: InstanceState,
+    /// The provider's own word.
+    pub provider_state: String,
+    pub launched_at: Option<Timestamp>,
+    pub public_addresses: Vec<Address>,
+    pub private_addresses: Vec<Address>,
+    /// Name and value, sorted by name.
+    pub labels: Vec<(String, String)>,
+}
+
+/// One realm as a driver listed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Realm {
+    pub id: ResourceId,
+    pub name: String,
+    pub state: RealmState,
+    pub limit: Option<u64>,
+}
+
+/// A resource of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    Instance(Instance),
+    Realm(Realm),
+}
+
+impl Resource {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Resource::Instance(_) => Kind::Instance,
+            Resource::Realm(_) => Kind::Realm,
+        }
+    }
+
+    pub fn id(&self) -> &ResourceId {
+        match self {
+            Resource::Instance(instance) => &instance.id,
+            Resource::Realm(realm) => &realm.id,
+        }
+    }
+
+    pub fn state(&self) -> State {
+        match self {
+            Resource::Instance(instance) => State::Instance(instance.state),
+            Resource::Realm(realm) => State::Realm(realm.state),
+        }
+    }
+
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Resource::Instance(instance) => instance.name.as_deref(),
+            Resource::Realm(realm) => Some(&realm.name),
+        }
+    }
+
+    /// The realm that it is in; a realm is in none.
+    pub fn realm(&self) -> Option<&str> {
+        match self {
+            Resource::Instance(instance) => instance.realm.as_deref(),
+            Resource::Realm(_) => None,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Every outbound connection, drivers' and callbacks' alike: which addresses may be reached (pure), and
+//! pooled clients that can reach no other.
+
+pub mod client;
+pub mod policy;
+
+pub use client::{Client, ClientSettings, Clients, NetError, SendError};
+pub use policy::{AddressPolicy, AddressRefused};
