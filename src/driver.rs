@@ -1,7 +1,23 @@
 //! Drivers: loaded from vetted files, run in a fresh sandbox for each poll. The only room that names
 //! wasmtime.
 
+mod bindings;
+mod cache;
+mod call;
 pub mod catalog;
+mod egress;
+pub mod engine;
+pub mod grants;
+pub mod limits;
+pub mod load;
+pub mod lock;
+mod mask;
+mod meter;
+mod page;
+mod prints;
+mod sandbox;
+mod secrets;
+mod session;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +27,13 @@ use secrecy::SecretString;
 use crate::model::{AccountKey, Resource};
 use crate::net::AddressPolicy;
 
-pub use catalog::{Catalog, Driver, DriverInfo, KnownProvider, OptionInfo, Rejected};
+pub use call::Driver;
+pub use catalog::{Catalog, Rejected, Settings};
+pub use engine::{Engine, EngineError};
+pub use grants::EndpointSource;
+pub use limits::Limits;
+pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo};
+pub use lock::{Approval, Lock, LockError};
 
 /// One account as a call needs it: whom to ask, how, and what may be reached in doing so.
 #[derive(Clone, Debug)]
@@ -19,6 +41,7 @@ pub struct Target {
     pub key: AccountKey,
     /// Scheme, host and port, without a slash at the end.
     pub endpoint: String,
+    pub endpoint_source: EndpointSource,
     pub options: BTreeMap<String, String>,
     pub password: SecretString,
     /// The secret options by name.

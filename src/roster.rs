@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::driver::{Catalog, Driver, Target};
+use crate::driver::{Catalog, Driver, EndpointSource, Target};
 use crate::model::AccountKey;
 use crate::net::AddressPolicy;
 
@@ -98,8 +98,13 @@ impl Roster {
         })?;
         let configured =
             self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider);
-        let (endpoint, addresses, mut options) = match configured {
-            Some(provider) => (provider.endpoint.clone(), provider.addresses.clone(), provider.options.clone()),
+        let (endpoint, endpoint_source, addresses, mut options) = match configured {
+            Some(provider) => (
+                provider.endpoint.clone(),
+                EndpointSource::Operator,
+                provider.addresses.clone(),
+                provider.options.clone(),
+            ),
             None => {
                 let known = driver.info().providers.iter().find(|known| known.name == key.provider);
                 let known = known.ok_or_else(|| NotOnRoster::Provider {
@@ -107,7 +112,7 @@ impl Roster {
                     name: key.provider.clone(),
                     known: self.providers_of(driver),
                 })?;
-                (known.endpoint.clone(), AddressPolicy::default(), BTreeMap::new())
+                (known.endpoint.clone(), EndpointSource::Driver, AddressPolicy::default(), BTreeMap::new())
             }
         };
         let mut secrets = BTreeMap::new();
@@ -115,7 +120,7 @@ impl Roster {
             options.extend(account.options.clone());
             secrets.clone_from(&account.secrets);
         }
-        let target = Target { key: key.clone(), endpoint, options, password, secrets, addresses };
+        let target = Target { key: key.clone(), endpoint, endpoint_source, options, password, secrets, addresses };
         Ok((Arc::clone(driver), target))
     }
 }

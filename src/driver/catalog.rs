@@ -1,11 +1,26 @@
 //! The drivers of this host: those that were loaded, by name, and those that were not, with the reason.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{CallError, CallFailure, Listing, Target, Usage};
-use crate::model::Kind;
+use super::cache::Cache;
+use super::call::Driver;
+use super::engine::Engine;
+use super::load::{self, DriverFile, LoadError};
+use super::lock::Lock;
+
+/// Where drivers come from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Every `*.wasm` in it is a driver.
+    pub directory: PathBuf,
+    /// `drivers.lock`.
+    pub lock: PathBuf,
+    /// Where compiled drivers are kept.
+    pub cache: PathBuf,
+}
 
 /// All drivers found at start.
 #[derive(Debug, Default)]
@@ -15,50 +30,71 @@ pub struct Catalog {
 }
 
 /// A file that is there but was not loaded.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Rejected {
     pub file: PathBuf,
     /// What is wrong and what to do about it.
-    pub reason: String,
+    pub reason: LoadError,
 }
 
-/// A loaded driver.
-#[derive(Debug)]
-pub struct Driver {
-    info: DriverInfo,
-}
-
-/// What a driver says of itself, and what it was granted.
-#[derive(Clone, Debug, Default)]
-pub struct DriverInfo {
-    pub name: String,
-    pub title: String,
-    pub version: String,
-    /// SHA-256 of the file, in hexadecimal.
-    pub digest: String,
-    pub providers: Vec<KnownProvider>,
-    /// The endpoint patterns that it asked for and the operator granted.
-    pub endpoints: Vec<String>,
-    pub options: Vec<OptionInfo>,
-}
-
-/// A provider that a driver knows by name.
-#[derive(Clone, Debug)]
-pub struct KnownProvider {
-    pub name: String,
-    pub endpoint: String,
-}
-
-/// What an account of the driver may be given beside user and password.
-#[derive(Clone, Debug)]
-pub struct OptionInfo {
-    pub name: String,
-    pub help: String,
-    pub required: bool,
-    pub secret: bool,
+/// The directory of drivers can't be read: unlike one broken driver, nothing can be said of any.
+#[derive(Debug, thiserror::Error)]
+#[error("can't read the directory of drivers {directory}: {source}")]
+pub struct CatalogError {
+    directory: PathBuf,
+    source: io::Error,
 }
 
 impl Catalog {
+    /// Loads every approved driver of the directory; the others are reported with their reason. Compiled
+    /// code comes from the cache where it is there.
+    pub async fn load(engine: &Engine, settings: &Settings, lock: &Lock) -> Result<Catalog, CatalogError> {
+        let files = wasm_files(&settings.directory)
+            .map_err(|source| CatalogError { directory: settings.directory.clone(), source })?;
+        let cache = Cache::open(&settings.cache, engine.wasmtime())
+            .inspect_err(|error| {
+                tracing::warn!(directory = %settings.cache.display(), "drivers are compiled at each start: {error}");
+            })
+            .ok();
+        let mut catalog = Catalog::default();
+        for file in files {
+            if let Err(reason) = catalog.take(engine, cache.as_ref(), &file, lock).await {
+                catalog.rejected.push(Rejected { file, reason });
+            }
+        }
+        Ok(catalog)
+    }
+
+    async fn take(
+        &mut self,
+        engine: &Engine,
+        cache: Option<&Cache>,
+        path: &Path,
+        lock: &Lock,
+    ) -> Result<(), LoadError> {
+        let file = DriverFile::read(path, engine.limits().driver_bytes)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(approval) = lock.by_digest(&file.sha256) else {
+            // A file that is no component is better told so than that it is not approved.
+            file.check_header()?;
+            let shown = path.display().to_string();
+            return Err(match lock.by_file(&name) {
+                None => LoadError::NotApproved { file: shown },
+                Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
+            });
+        };
+        let driver = load::load(engine, cache, file, Some(approval)).await?;
+        let found = driver.info().name.clone();
+        if found != approval.name {
+            return Err(LoadError::Renamed { approved: approval.name.clone(), found });
+        }
+        if self.drivers.contains_key(&found) {
+            return Err(LoadError::Twice { name: found, file: approval.file.clone() });
+        }
+        self.drivers.insert(found, Arc::new(driver));
+        Ok(())
+    }
+
     pub fn driver(&self, name: &str) -> Option<&Arc<Driver>> {
         self.drivers.get(name)
     }
@@ -73,20 +109,19 @@ impl Catalog {
     }
 }
 
-impl Driver {
-    pub fn info(&self) -> &DriverInfo {
-        &self.info
+/// The driver files of a directory, sorted by name; none where there is no such directory.
+pub fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
     }
-
-    /// Lists all of an account's resources of one kind: every page, in one fresh sandbox.
-    pub async fn list(&self, target: &Target, kind: Kind) -> Result<Listing, CallFailure> {
-        let _ = kind;
-        Err(CallFailure { error: CallError::Crashed(target.endpoint.clone()), usage: Usage::default() })
-    }
-
-    /// Asks the provider, by one page of realms, whether it accepts the account's credentials. An account
-    /// that is accepted but may not list realms is accepted.
-    pub async fn prove(&self, target: &Target) -> Result<(), CallFailure> {
-        Err(CallFailure { error: CallError::Crashed(target.endpoint.clone()), usage: Usage::default() })
-    }
+    files.sort();
+    Ok(files)
 }

@@ -23,6 +23,11 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Whether RFC 3339 has a form for it: years up to 9999.
+    pub fn can_be_written(self) -> bool {
+        jiff::Timestamp::from_millisecond(self.0).is_ok()
+    }
+
     /// How long after `earlier` this is; zero if it is not.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

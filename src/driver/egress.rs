@@ -1,0 +1,323 @@
+//! The only way out of a sandbox: each request is counted, held against what the account's driver may
+//! reach, given the account's secrets in place of their placeholders, and sent through the host's own
+//! pooled client, which checks the address that the name resolves to. Answers are bounded in size and
+//! time, and masked.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use url::Url;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::grants::{Origin, Reach, Refusal};
+use super::limits::Limits;
+use super::mask::{Mask, Masker};
+use super::secrets::Secrets;
+use super::{CallError, Target};
+use crate::net::{Client, Clients, NetError, SendError};
+
+/// What one poll may reach and what came of it, shared by the sandbox and the requests under way.
+pub(super) struct Egress {
+    driver: String,
+    provider: String,
+    reach: Reach,
+    /// For the account's own endpoint, with the operator's exceptions for private addresses.
+    own: Client,
+    /// For every other endpoint: public addresses only.
+    public: Client,
+    limits: Limits,
+    secrets: Mutex<Secrets>,
+    mask: OnceLock<Mask>,
+    requests: AtomicU32,
+    /// The first limit that was passed: it ends the poll, whatever the driver makes of it.
+    passed: Mutex<Option<CallError>>,
+    /// The first request that was not let out: it explains the error that the driver makes of it.
+    refused: Mutex<Option<String>>,
+}
+
+impl Egress {
+    pub(super) fn new(
+        driver: &str,
+        target: &Target,
+        reach: Reach,
+        clients: &Clients,
+        limits: &Limits,
+    ) -> Result<Egress, NetError> {
+        Ok(Egress {
+            driver: driver.to_owned(),
+            provider: target.key.provider.clone(),
+            reach,
+            own: clients.under(&target.addresses)?,
+            public: clients.under(&crate::net::AddressPolicy::default())?,
+            limits: limits.clone(),
+            secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
+            mask: OnceLock::new(),
+            requests: AtomicU32::new(0),
+            passed: Mutex::new(None),
+            refused: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn with_secrets<T>(&self, use_them: impl FnOnce(&mut Secrets) -> T) -> T {
+        use_them(&mut self.secrets.lock().expect("invariant: no holder of this lock can panic"))
+    }
+
+    /// The limit that was passed, if one was.
+    pub(super) fn passed(&self) -> Option<CallError> {
+        self.passed.lock().expect("invariant: no holder of this lock can panic").clone()
+    }
+
+    /// Why a request was not let out, if one was not.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.lock().expect("invariant: no holder of this lock can panic").clone()
+    }
+
+    fn pass(&self, limit: &'static str, setting: &'static str, value: String) {
+        let mut passed = self.passed.lock().expect("invariant: no holder of this lock can panic");
+        passed.get_or_insert(CallError::Limit { limit, setting, value });
+    }
+
+    fn pass_request_timeout(&self) {
+        let value = format!("{:?}", self.limits.request_timeout);
+        self.pass("the time of one request", "request_timeout", value);
+    }
+
+    fn refuse(&self, why: String) {
+        let mut refused = self.refused.lock().expect("invariant: no holder of this lock can panic");
+        refused.get_or_insert(why);
+    }
+
+    /// Takes a request that the driver wants to make: where it goes, and through which client.
+    fn admit(&self, uri: &http::Uri) -> Result<(Url, &Client), Error> {
+        if self.passed().is_some() {
+            return Err(Error::HttpRequestDenied);
+        }
+        if self.requests.fetch_add(1, Ordering::Relaxed) >= self.limits.requests {
+            self.requests.store(self.limits.requests, Ordering::Relaxed);
+            self.pass("requests a poll", "requests", self.limits.requests.to_string());
+            return Err(Error::HttpRequestDenied);
+        }
+        let url = Url::parse(&uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        let origin = Origin::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
+        if let Err(refusal) = self.reach.check(&origin) {
+            self.refuse(self.explain(&origin, refusal));
+            return Err(Error::HttpRequestDenied);
+        }
+        let client = if self.reach.is_own(&origin) { &self.own } else { &self.public };
+        Ok((url, client))
+    }
+
+    /// Names the driver, the endpoint, and what would let the request out.
+    fn explain(&self, origin: &Origin, refusal: Refusal) -> String {
+        let Egress { driver, provider, .. } = self;
+        let remedy = match refusal {
+            Refusal::NotDeclared => format!(
+                "it does not declare that endpoint, and it is not the endpoint of provider {provider:?}; if it should \
+                 be, set endpoint = \"{origin}\" for that provider in the configuration"
+            ),
+            Refusal::NotGranted => format!(
+                "it is not granted that endpoint; to grant it, add \"{origin}\" to the endpoints of {driver:?} in \
+                 drivers.lock"
+            ),
+            Refusal::OtherEndpoint => format!(
+                "an account of provider {provider:?} has no business there; if it has, set endpoint = \"{origin}\" for \
+                 that provider in the configuration"
+            ),
+        };
+        format!("driver {driver:?} asked for {origin}: {remedy}")
+    }
+
+    async fn send(
+        self: Arc<Egress>,
+        url: Url,
+        client: Client,
+        request: http::Request<WasiBody>,
+    ) -> Result<http::Response<WasiBody>, Error> {
+        let mut deadline = Box::pin(tokio::time::sleep(self.limits.request_timeout));
+        let answer = tokio::select! {
+            answer = self.exchange(url, client, request) => answer?,
+            () = &mut deadline => {
+                self.pass_request_timeout();
+                return Err(Error::HttpResponseTimeout);
+            }
+        };
+        self.received(answer, deadline)
+    }
+
+    async fn exchange(
+        &self,
+        url: Url,
+        client: Client,
+        request: http::Request<WasiBody>,
+    ) -> Result<reqwest::Response, Error> {
+        let (parts, body) = request.into_parts();
+        // The whole body is held, so that no placeholder is missed where it is split over two writes.
+        let body = match Limited::new(body, self.limits.request_bytes).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let value = self.limits.request_bytes.to_string();
+                self.pass("bytes of a request", "request_bytes", value);
+                return Err(Error::HttpRequestBodySize(None));
+            }
+            Err(_) => return Err(Error::HttpProtocolError),
+        };
+        let place = url.to_string();
+        let mut outgoing = reqwest::Request::new(parts.method, url);
+        self.with_secrets(|secrets| {
+            for (name, value) in &parts.headers {
+                // The client sets these itself, from what it really connects to, sends and understands.
+                if matches!(*name, http::header::HOST | http::header::CONTENT_LENGTH | http::header::ACCEPT_ENCODING) {
+                    continue;
+                }
+                let value = http::HeaderValue::from_bytes(&secrets.reveal(value.as_bytes()))
+                    .map_err(|_| Error::HttpRequestDenied)?;
+                outgoing.headers_mut().append(name, value);
+            }
+            let revealed = match secrets.reveal(&body) {
+                std::borrow::Cow::Borrowed(_) => None,
+                std::borrow::Cow::Owned(revealed) => Some(Bytes::from(revealed)),
+            };
+            let body = revealed.unwrap_or(body);
+            if !body.is_empty() {
+                *outgoing.body_mut() = Some(body.into());
+            }
+            Ok::<(), Error>(())
+        })?;
+        client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))
+    }
+
+    fn sending_failed(&self, place: &str, error: SendError) -> Error {
+        tracing::debug!(driver = self.driver, provider = self.provider, url = place, %error, "no answer from the provider");
+        match error {
+            SendError::Refused(refused) => {
+                self.refuse(format!(
+                    "driver {:?} asked for {place}, but {refused}. To open it: add \
+                     allow_addresses = [\"{}\"] to provider {:?} in the configuration",
+                    self.driver, refused.address, self.provider
+                ));
+                Error::DestinationIpProhibited
+            }
+            SendError::Unresolved => Error::DnsError { rcode: None, info_code: None },
+            SendError::Connect(_) => Error::ConnectionRefused,
+            SendError::Timeout => Error::ConnectionTimeout,
+            _ => Error::HttpProtocolError,
+        }
+    }
+
+    /// Makes the provider's answer fit for the driver.
+    fn received(
+        self: Arc<Egress>,
+        answer: reqwest::Response,
+        deadline: Pin<Box<tokio::time::Sleep>>,
+    ) -> Result<http::Response<WasiBody>, Error> {
+        // A body that is still encoded can't be looked through for secrets.
+        if let Some(coding) = answer.headers().get(http::header::CONTENT_ENCODING)
+            && coding.as_bytes() != b"identity"
+        {
+            return Err(Error::HttpResponseContentCoding(Some(
+                String::from_utf8_lossy(coding.as_bytes()).into_owned(),
+            )));
+        }
+        let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
+        let (mut parts, body) = http::Response::from(answer).into_parts();
+        for value in parts.headers.values_mut() {
+            if let Some(masked) = mask.apply(value.as_bytes()) {
+                *value = http::HeaderValue::from_bytes(&masked).map_err(|_| Error::HttpProtocolError)?;
+            }
+        }
+        let body = Answer { body, deadline, egress: self, masker: Masker::default(), bytes: 0, ended: false };
+        Ok(http::Response::from_parts(parts, body.boxed_unsync()))
+    }
+}
+
+/// The body of an answer on its way into the sandbox.
+struct Answer {
+    body: reqwest::Body,
+    egress: Arc<Egress>,
+    masker: Masker,
+    /// Read so far, decompressed.
+    bytes: u64,
+    deadline: Pin<Box<tokio::time::Sleep>>,
+    ended: bool,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let mask = this.egress.mask.get().expect("invariant: made before the first body");
+        while !this.ended {
+            if this.deadline.as_mut().poll(context).is_ready() {
+                this.ended = true;
+                this.egress.pass_request_timeout();
+                return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+            }
+            match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    // Trailers are not passed on: no API needs them, and they would have to be masked.
+                    let Ok(data) = frame.into_data() else { continue };
+                    this.bytes = this.bytes.saturating_add(data.len() as u64);
+                    let limit = this.egress.limits.answer_bytes;
+                    if this.bytes > limit {
+                        this.ended = true;
+                        this.egress.pass("bytes of an answer", "answer_bytes", limit.to_string());
+                        return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(limit)))));
+                    }
+                    let settled = this.masker.push(mask, data);
+                    if !settled.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(settled))));
+                    }
+                }
+                Some(Err(error)) => {
+                    this.ended = true;
+                    tracing::debug!(driver = this.egress.driver, %error, "the provider's answer broke off");
+                    return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+                }
+                None => {
+                    this.ended = true;
+                    let rest = this.masker.finish(mask);
+                    if !rest.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(rest))));
+                    }
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// A sandbox's hold on its egress; none while a driver describes itself, which it does without HTTP.
+pub(super) struct Outlet(pub(super) Option<Arc<Egress>>);
+
+type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Outlet {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _processed: Sending,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sending), Error>> + Send> {
+        let admitted = match &self.0 {
+            None => Err(Error::HttpRequestDenied),
+            Some(egress) => {
+                egress.admit(request.uri()).map(|(url, client)| Arc::clone(egress).send(url, client.clone(), request))
+            }
+        };
+        Box::new(async move {
+            let response = admitted?.await?;
+            Ok((response, Box::new(async { Ok(()) }) as Sending))
+        })
+    }
+}

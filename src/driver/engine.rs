@@ -1,0 +1,162 @@
+//! What all sandboxes share: the engine with its pool of slots, the linker, the pooled clients, the
+//! drivers' session memory, and the thread that keeps a spinning guest from holding a worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+
+use super::bindings::{credentials, log, session};
+use super::limits::Limits;
+use super::sandbox::Sandbox;
+use super::session::Sessions;
+use crate::clock::Clock;
+use crate::net::Clients;
+
+/// How often a running guest is interrupted, to be counted and to let others run.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The host of all drivers. Clones share everything.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    engine: wasmtime::Engine,
+    linker: Linker<Sandbox>,
+    limits: Limits,
+    clients: Clients,
+    clock: Arc<dyn Clock>,
+    sessions: Sessions,
+    slots: Semaphore,
+    ticker: Ticker,
+}
+
+/// The engine could not be made on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("can't set up the driver host: {0}")]
+pub struct EngineError(String);
+
+impl Engine {
+    pub fn new(limits: Limits, clients: Clients, clock: Arc<dyn Clock>) -> Result<Engine, EngineError> {
+        let failed = |error: wasmtime::Error| EngineError(format!("{error:#}"));
+        let engine = wasmtime::Engine::new(&limits.engine_config()).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        // All of WASI is there, since guests' standard libraries import it; the context that each
+        // sandbox gives it has no file, variable, argument or socket in it.
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
+        add_only_http_to_linker_async(&mut linker).map_err(failed)?;
+        credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
+        session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
+        log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
+        let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError(error.to_string()))?;
+        let slots = Semaphore::new(limits.sandboxes as usize);
+        Ok(Engine(Arc::new(Shared {
+            engine,
+            linker,
+            limits,
+            clients,
+            clock,
+            sessions: Sessions::default(),
+            slots,
+            ticker,
+        })))
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn linker(&self) -> &Linker<Sandbox> {
+        &self.0.linker
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        &self.0.clients
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Waits for a slot in the pool. While it is held, guests are interrupted at every tick.
+    pub(super) async fn slot(&self) -> Slot<'_> {
+        let permit = self.0.slots.acquire().await.expect("invariant: the semaphore is never closed");
+        self.0.ticker.enter();
+        Slot { _permit: permit, ticker: &self.0.ticker }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+/// The right to have one sandbox.
+pub(super) struct Slot<'a> {
+    _permit: SemaphorePermit<'a>,
+    ticker: &'a Ticker,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.ticker.leave();
+    }
+}
+
+/// A thread that moves the engine's epoch while there are sandboxes, and sleeps while there are none.
+struct Ticker {
+    sandboxes: Arc<AtomicUsize>,
+    thread: Thread,
+}
+
+impl Ticker {
+    fn start(engine: wasmtime::Engine) -> std::io::Result<Ticker> {
+        let sandboxes = Arc::new(AtomicUsize::new(0));
+        // The thread must not keep the engine alive, and ends soon after it.
+        let (weak, counted) = (engine.weak(), Arc::downgrade(&sandboxes));
+        let handle = std::thread::Builder::new().name("driver-ticker".into()).spawn(move || {
+            while let (Some(engine), Some(sandboxes)) = (weak.upgrade(), counted.upgrade()) {
+                let running = sandboxes.load(Ordering::SeqCst) > 0;
+                if running {
+                    engine.increment_epoch();
+                }
+                drop((engine, sandboxes));
+                if running {
+                    std::thread::sleep(TICK);
+                } else {
+                    std::thread::park();
+                }
+            }
+        })?;
+        Ok(Ticker { sandboxes, thread: handle.thread().clone() })
+    }
+
+    fn enter(&self) {
+        if self.sandboxes.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.thread.unpark();
+        }
+    }
+
+    fn leave(&self) {
+        self.sandboxes.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.thread.unpark();
+    }
+}

@@ -1,0 +1,292 @@
+//! Which endpoints a driver may be let out to: patterns that it asks for, that the operator grants, and
+//! that an account narrows to its own. Pure.
+
+use std::fmt;
+
+use url::Url;
+
+/// Scheme, host and port, with nothing behind them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    scheme: String,
+    /// In lower case, without brackets around an IPv6 address.
+    host: String,
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEndpoint {
+    #[error("{0:?} is not an endpoint: expected a scheme, a host and perhaps a port, such as https://api.example.com")]
+    Malformed(String),
+    #[error("{0:?}: an endpoint is http or https")]
+    Scheme(String),
+    #[error("{0:?}: `*` stands for one label of a name or a part of one, and not in the last two labels")]
+    Wildcard(String),
+}
+
+impl Origin {
+    /// Takes the origin of a URL; what stands behind the port is not looked at.
+    pub fn of(url: &Url) -> Option<Origin> {
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+        Some(Origin {
+            scheme: url.scheme().to_owned(),
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port: url.port_or_known_default()?,
+        })
+    }
+
+    /// Reads an endpoint: an origin and nothing else.
+    pub fn parse(text: &str) -> Result<Origin, InvalidEndpoint> {
+        let malformed = || InvalidEndpoint::Malformed(text.to_owned());
+        let url = Url::parse(text).map_err(|_| malformed())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(InvalidEndpoint::Scheme(text.to_owned()));
+        }
+        if url.path() != "/" || text.ends_with('/') || url.query().is_some() || url.fragment().is_some() {
+            return Err(malformed());
+        }
+        Origin::of(&url).ok_or_else(malformed)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin { scheme, host, port } = self;
+        let own_port = match scheme.as_str() {
+            "http" => 80,
+            _ => 443,
+        };
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{host}{close}")?;
+        if *port != own_port {
+            write!(f, ":{port}")?;
+        }
+        Ok(())
+    }
+}
+
+/// An endpoint in which `*` stands for one label of the host's name, or for a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    origin: Origin,
+}
+
+/// Takes the place of `*` while a pattern is parsed as a URL, where `*` is not allowed everywhere.
+const STAND_IN: &str = "tracker-any-label";
+
+impl Pattern {
+    pub fn parse(text: &str) -> Result<Pattern, InvalidEndpoint> {
+        if text.contains(STAND_IN) {
+            return Err(InvalidEndpoint::Malformed(text.to_owned()));
+        }
+        let wildcard = || InvalidEndpoint::Wildcard(text.to_owned());
+        let mut origin = Origin::parse(&text.replace('*', STAND_IN)).map_err(|error| match error {
+            InvalidEndpoint::Scheme(_) => InvalidEndpoint::Scheme(text.to_owned()),
+            _ => InvalidEndpoint::Malformed(text.to_owned()),
+        })?;
+        if origin.scheme.contains(STAND_IN) {
+            return Err(wildcard());
+        }
+        origin.host = origin.host.replace(STAND_IN, "*");
+        let labels: Vec<&str> = origin.host.split('.').collect();
+        let wild = |label: &&str| label.contains('*');
+        // `*.com` would be everything there is.
+        if labels.iter().rev().take(2).any(wild) && labels.iter().any(wild) {
+            return Err(wildcard());
+        }
+        Ok(Pattern { origin })
+    }
+
+    pub fn is_literal(&self) -> bool {
+        !self.origin.host.contains('*')
+    }
+
+    pub fn matches(&self, origin: &Origin) -> bool {
+        let Origin { scheme, host, port } = &self.origin;
+        if *scheme != origin.scheme || *port != origin.port {
+            return false;
+        }
+        let (mut wanted, mut given) = (host.split('.'), origin.host.split('.'));
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some(pattern), Some(label)) if label_matches(pattern, label) => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.fmt(f)
+    }
+}
+
+/// Whether a label fits a pattern in which each `*` stands for one or more characters.
+fn label_matches(pattern: &str, label: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == label,
+        Some((before, after)) => {
+            let Some(rest) = label.strip_prefix(before) else { return false };
+            rest.char_indices()
+                .skip(1)
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| at > 0 && label_matches(after, &rest[at..]))
+        }
+    }
+}
+
+/// What one driver may reach at all: what it declares, cut down to what the operator granted.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    declared: Vec<Pattern>,
+    granted: Vec<Pattern>,
+}
+
+impl Grants {
+    pub fn new(declared: Vec<Pattern>, granted: Vec<Pattern>) -> Grants {
+        Grants { declared, granted }
+    }
+
+    fn declares(&self, origin: &Origin) -> bool {
+        self.declared.iter().any(|pattern| pattern.matches(origin))
+    }
+
+    fn covers(&self, origin: &Origin) -> bool {
+        self.declares(origin) && self.granted.iter().any(|pattern| pattern.matches(origin))
+    }
+}
+
+/// What a driver may reach for one account: the account's own endpoint, where the operator configured it
+/// or the grants cover it, and what is declared by its full name and granted. A pattern with `*` opens no
+/// other account's endpoint.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    own: Option<Origin>,
+    grants: Grants,
+}
+
+/// Whose word an account's endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointSource {
+    /// The configuration's: a grant in itself.
+    Operator,
+    /// The driver's, which knows its provider by name: it needs a grant.
+    Driver,
+}
+
+/// Why a request is not let out, for the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The driver does not say in `describe` that it needs it.
+    NotDeclared,
+    /// It does, and the operator has not granted it.
+    NotGranted,
+    /// It is covered by a pattern, but is not this account's endpoint.
+    OtherEndpoint,
+}
+
+impl Reach {
+    pub fn of_account(grants: &Grants, endpoint: Option<Origin>, source: EndpointSource) -> Reach {
+        let own = endpoint.filter(|endpoint| source == EndpointSource::Operator || grants.covers(endpoint));
+        Reach { own, grants: grants.clone() }
+    }
+
+    pub fn check(&self, origin: &Origin) -> Result<(), Refusal> {
+        if self.is_own(origin) {
+            return Ok(());
+        }
+        if !self.grants.declares(origin) {
+            return Err(Refusal::NotDeclared);
+        }
+        if !self.grants.covers(origin) {
+            return Err(Refusal::NotGranted);
+        }
+        let by_name = self.grants.declared.iter().any(|pattern| pattern.is_literal() && pattern.matches(origin));
+        if by_name { Ok(()) } else { Err(Refusal::OtherEndpoint) }
+    }
+
+    /// Whether it is the account's own endpoint: only there are the operator's exceptions for private
+    /// addresses good.
+    pub fn is_own(&self, origin: &Origin) -> bool {
+        self.own.as_ref() == Some(origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(text: &str) -> Origin {
+        Origin::of(&Url::parse(text).expect(text)).expect(text)
+    }
+
+    #[test]
+    fn patterns_cover_labels_and_nothing_more() {
+        let check = |pattern: &str, url: &str, want: bool| {
+            assert_eq!(Pattern::parse(pattern).expect(pattern).matches(&origin(url)), want, "{pattern} {url}");
+        };
+        check("https://ec2.*.amazonaws.com", "https://ec2.us-east-1.amazonaws.com/x?y", true);
+        check("https://ec2.*.amazonaws.com", "https://EC2.us-east-1.amazonaws.com.:443/", true);
+        check("https://ec2.*.amazonaws.com", "https://ec2.a.b.amazonaws.com/", false);
+        check("https://ec2.*.amazonaws.com", "https://ec2..amazonaws.com/", false);
+        check("https://ec2.*.amazonaws.com", "http://ec2.us-east-1.amazonaws.com/", false);
+        check("https://ec2.*.amazonaws.com", "https://ec2.us-east-1.amazonaws.com:8443/", false);
+        check("https://ec2.*.amazonaws.com", "https://ec2.us-east-1.amazonaws.com.evil.example/", false);
+        check("https://ec2.*.amazonaws.com", "https://evil.example/ec2.us-east-1.amazonaws.com", false);
+        check("https://eu-*.api.example.com", "https://eu-west.api.example.com/", true);
+        check("https://eu-*.api.example.com", "https://eu-.api.example.com/", false);
+        check("https://a*b*c.x.example.com", "https://a1b2c.x.example.com/", true);
+        check("https://a*b*c.x.example.com", "https://abc.x.example.com/", false);
+        check("http://[::1]:5000", "http://[0:0::1]:5000/", true);
+        check("http://127.0.0.1:5000", "http://127.1:5000/", true);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        let check = |text: &str, want: fn(String) -> InvalidEndpoint| {
+            assert_eq!(Pattern::parse(text), Err(want(text.to_owned())));
+        };
+        check("https://*", InvalidEndpoint::Wildcard);
+        check("https://*.com", InvalidEndpoint::Wildcard);
+        check("https://api.*.com", InvalidEndpoint::Wildcard);
+        check("ftp://api.example.com", InvalidEndpoint::Scheme);
+        check("api.example.com", InvalidEndpoint::Malformed);
+        check("https://api.example.com/", InvalidEndpoint::Malformed);
+        check("https://api.example.com/v1", InvalidEndpoint::Malformed);
+        check("https://user@api.example.com", InvalidEndpoint::Malformed);
+        check("https://api.example.com:*", InvalidEndpoint::Malformed);
+    }
+
+    #[test]
+    fn an_account_reaches_its_own_endpoint_and_what_is_declared_and_granted_by_name() {
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::parse(text).expect(text)).collect();
+        let grants = Grants::new(
+            patterns(&["https://ec2.*.example.com", "https://login.example.com", "https://logs.example.com"]),
+            patterns(&["https://ec2.a.example.com", "https://ec2.b.example.com", "https://login.example.com"]),
+        );
+        let check = |endpoint: &str, source: EndpointSource, url: &str, want: Result<(), Refusal>| {
+            let reach = Reach::of_account(&grants, Some(origin(endpoint)), source);
+            assert_eq!(reach.check(&origin(url)), want, "{endpoint} {url}");
+        };
+        let (driver, operator) = (EndpointSource::Driver, EndpointSource::Operator);
+        let a = "https://ec2.a.example.com";
+        check(a, driver, a, Ok(()));
+        check(a, driver, "https://login.example.com/token", Ok(()));
+        check(a, driver, "https://ec2.b.example.com", Err(Refusal::OtherEndpoint));
+        check(a, driver, "https://ec2.c.example.com", Err(Refusal::NotGranted));
+        check(a, driver, "https://logs.example.com", Err(Refusal::NotGranted));
+        check(a, driver, "https://evil.example.net", Err(Refusal::NotDeclared));
+        check(a, driver, "http://login.example.com", Err(Refusal::NotDeclared));
+        let elsewhere = "http://10.0.0.1:5000";
+        check(elsewhere, driver, elsewhere, Err(Refusal::NotDeclared));
+        check(elsewhere, operator, elsewhere, Ok(()));
+        check(elsewhere, operator, "http://10.0.0.1:5001", Err(Refusal::NotDeclared));
+        assert_eq!(Reach::of_account(&grants, None, driver).check(&origin(a)), Err(Refusal::OtherEndpoint));
+    }
+}

@@ -1,0 +1,173 @@
+//! What one poll may use, each limit with its setting, and the pool of sandboxes that follows from
+//! them. Every limit of the sandbox is built here.
+
+use std::time::Duration;
+
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter};
+
+/// Limits on one poll of one account. All have a key of the same name under `[drivers.limits]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory of a sandbox, in bytes.
+    pub memory: usize,
+    /// Elements of all its tables.
+    pub table_elements: usize,
+    /// CPU time for one page (and for making the sandbox).
+    pub cpu_per_page: Duration,
+    /// Wall clock for one HTTP exchange, from the request to the last byte of the answer.
+    pub request_timeout: Duration,
+    /// Wall clock for the whole poll.
+    pub poll_timeout: Duration,
+    pub pages: u32,
+    /// Instances, or realms, in all pages of a poll.
+    pub items: usize,
+    /// Bytes of one string that a driver gives: a name, a label, a cursor, a message.
+    pub field_bytes: usize,
+    /// Bytes of one answer of the provider, decompressed.
+    pub answer_bytes: u64,
+    /// Bytes of the body of one request to the provider.
+    pub request_bytes: usize,
+    pub requests: u32,
+    /// Lines in the log; those beyond are counted and left out.
+    pub log_lines: u32,
+    /// Sandboxes at one time, in all.
+    pub sandboxes: u32,
+    /// Bytes of a driver's file.
+    pub driver_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            memory: 64 << 20,
+            table_elements: 20_000,
+            cpu_per_page: Duration::from_secs(2),
+            request_timeout: Duration::from_secs(30),
+            poll_timeout: Duration::from_secs(120),
+            pages: 1_000,
+            items: 1_000_000,
+            field_bytes: 16 << 10,
+            answer_bytes: 64 << 20,
+            request_bytes: 1 << 20,
+            requests: 256,
+            log_lines: 100,
+            sandboxes: 64,
+            driver_bytes: 128 << 20,
+        }
+    }
+}
+
+/// What a component may be made of. Components of Python and JavaScript come as a dozen core modules
+/// that share one memory; these are several times what any known toolchain makes.
+const CORE_INSTANCES: u32 = 64;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 16;
+
+impl Limits {
+    /// The engine's configuration: sandboxes come from a pool of slots that are reserved once.
+    pub(super) fn engine_config(&self) -> Config {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(self.sandboxes)
+            .total_stacks(self.sandboxes)
+            .total_core_instances(self.sandboxes.saturating_mul(CORE_INSTANCES))
+            .total_memories(self.sandboxes.saturating_mul(MEMORIES))
+            .total_tables(self.sandboxes.saturating_mul(TABLES))
+            .max_core_instances_per_component(CORE_INSTANCES)
+            .max_memories_per_component(MEMORIES)
+            .max_tables_per_component(TABLES)
+            .max_memory_size(self.memory)
+            .table_elements(self.table_elements)
+            // A slot that was used keeps a little memory mapped, so that the next poll in it does not
+            // fault every page in again; the rest goes back to the system.
+            .linear_memory_keep_resident(256 << 10)
+            .table_keep_resident(16 << 10)
+            .max_unused_warm_slots(4);
+
+        let mut config = Config::new();
+        config
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+            .epoch_interruption(true)
+            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
+        config
+    }
+}
+
+/// Watches what a sandbox grows to, and remembers what it was refused.
+#[derive(Debug)]
+pub(super) struct Growth {
+    memory_limit: usize,
+    table_limit: usize,
+    memory: usize,
+    tables: usize,
+    peak_memory: usize,
+    pub(super) refused: Option<Refused>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Memory,
+    Tables,
+}
+
+impl Growth {
+    pub(super) fn under(limits: &Limits) -> Growth {
+        Growth {
+            memory_limit: limits.memory,
+            table_limit: limits.table_elements,
+            memory: 0,
+            tables: 0,
+            peak_memory: 0,
+            refused: None,
+        }
+    }
+
+    /// The most linear memory that there was at once, in bytes.
+    pub(super) fn peak_memory(&self) -> usize {
+        self.peak_memory
+    }
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        if total > self.memory_limit {
+            self.refused = Some(Refused::Memory);
+            return Ok(false);
+        }
+        // The module's own, lower maximum is its own business.
+        if maximum.is_none_or(|maximum| desired <= maximum) {
+            self.memory = total;
+            self.peak_memory = self.peak_memory.max(total);
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.tables.saturating_sub(current).saturating_add(desired);
+        if total > self.table_limit {
+            self.refused = Some(Refused::Tables);
+            return Ok(false);
+        }
+        if maximum.is_none_or(|maximum| desired <= maximum) {
+            self.tables = total;
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_counted_over_all_memories() {
+        let mut growth = Growth::under(&Limits { memory: 1000, table_elements: 10, ..Limits::default() });
+        assert!(growth.memory_growing(0, 600, None).expect("answered"));
+        assert!(growth.memory_growing(0, 400, None).expect("answered"));
+        assert_eq!((growth.peak_memory(), growth.refused), (1000, None));
+        assert!(!growth.memory_growing(400, 401, None).expect("answered"));
+        assert_eq!(growth.refused, Some(Refused::Memory));
+        assert!(!growth.table_growing(0, 11, None).expect("answered"));
+        assert_eq!(growth.refused, Some(Refused::Tables));
+    }
+}

@@ -1,0 +1,295 @@
+//! From a file to a driver: is it a component, of this contract, in a version that this host speaks, and
+//! does it describe itself as the contract asks? Nothing is compiled here before its digest was vetted,
+//! but for an operator who inspects it in order to vet it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::Component;
+
+use super::CallError;
+use super::bindings::{DriverPre, inventory};
+use super::cache::Cache;
+use super::call::Driver;
+use super::engine::Engine;
+use super::grants::{Grants, InvalidEndpoint, Origin, Pattern};
+use super::lock::Approval;
+use super::sandbox::{Running, Sandbox};
+
+/// The contract that this host serves.
+const PACKAGE: &str = "tracker:driver";
+const INTERFACE: &str = "tracker:driver/inventory";
+/// Before 1.0.0 each minor version is a contract of its own.
+const SERVED: &str = "0.1";
+
+/// What a driver says of itself, and what it was granted.
+#[derive(Clone, Debug, Default)]
+pub struct DriverInfo {
+    pub name: String,
+    pub title: String,
+    pub version: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    pub providers: Vec<KnownProvider>,
+    /// The endpoint patterns that it asks for.
+    pub asks_for: Vec<String>,
+    /// Those that the operator granted.
+    pub endpoints: Vec<String>,
+    pub options: Vec<OptionInfo>,
+    /// Whether it answers `changed-since` with a delta.
+    pub delta: bool,
+}
+
+/// A provider that a driver knows by name.
+#[derive(Clone, Debug)]
+pub struct KnownProvider {
+    pub name: String,
+    /// Scheme, host and port; empty where the driver makes no requests.
+    pub endpoint: String,
+}
+
+/// What an account of the driver may be given beside user and password.
+#[derive(Clone, Debug)]
+pub struct OptionInfo {
+    pub name: String,
+    pub help: String,
+    pub required: bool,
+    pub secret: bool,
+}
+
+/// What an operator is shown of a file before approving it.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    pub info: DriverInfo,
+    /// The file's size in bytes.
+    pub size: u64,
+}
+
+/// Why a file is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("it can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("it has {found} bytes; limit {limit}, setting: drivers.limits.driver_bytes")]
+    TooLarge { found: u64, limit: u64 },
+    #[error("it is not WebAssembly: its first bytes are not those of a component")]
+    NotWasm,
+    #[error(
+        "it is a core module, not a component: build it for wasm32-wasip2, or make a component of it with \
+         `wasm-tools component new`"
+    )]
+    CoreModule,
+    #[error("it is not a sound component, perhaps cut short: {0}")]
+    Malformed(String),
+    #[error("it is a component of another world: {0}")]
+    OtherWorld(String),
+    #[error("it is made for {PACKAGE} {found}, and this host serves {SERVED}: {}", remedy(.found))]
+    Version { found: String },
+    #[error("it asks for something that no driver is lent: {0}")]
+    Imports(String),
+    #[error("it is not approved. To vet it: tracker driver approve {file}")]
+    NotApproved { file: String },
+    #[error(
+        "its content changed since it was approved (SHA-256 then {approved}, now {found}). To vet it anew: \
+         tracker driver approve {file}"
+    )]
+    Changed { file: String, approved: String, found: String },
+    #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
+    Renamed { approved: String, found: String },
+    #[error("driver {name:?} is loaded already, from {file}")]
+    Twice { name: String, file: String },
+    #[error("it does not describe itself: {0}")]
+    Describe(CallError),
+    #[error("what it describes breaks the contract: {0}")]
+    Description(String),
+}
+
+fn remedy(found: &str) -> &'static str {
+    let number = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().unwrap_or(0)).collect() };
+    match number(found) > number(SERVED) {
+        true => "update the host",
+        false => "build the driver against the contract of this host",
+    }
+}
+
+/// A file's bytes and their digest.
+pub(super) struct DriverFile {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sha256: String,
+}
+
+impl DriverFile {
+    pub(super) fn read(path: &Path, limit: u64) -> Result<DriverFile, LoadError> {
+        let found = fs::metadata(path)?.len();
+        if found > limit {
+            return Err(LoadError::TooLarge { found, limit });
+        }
+        let bytes = fs::read(path)?;
+        let sha256 = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Ok(DriverFile { bytes, sha256 })
+    }
+
+    /// Whether it begins as a component does: cheaper to say, and said better, than by compiling it.
+    pub(super) fn check_header(&self) -> Result<(), LoadError> {
+        const MAGIC: &[u8] = b"\0asm";
+        match (self.bytes.get(..4), self.bytes.get(4..8)) {
+            (Some(MAGIC), Some([0x0d, 0, 1, 0])) => Ok(()),
+            (Some(MAGIC), Some([1, 0, 0, 0])) => Err(LoadError::CoreModule),
+            (Some(MAGIC), None) => Err(LoadError::Malformed("it ends within its header".into())),
+            (Some(MAGIC), Some(_)) => Err(LoadError::Malformed("its header is of an unknown form".into())),
+            _ => Err(LoadError::NotWasm),
+        }
+    }
+}
+
+/// Looks at a file that has not been vetted: it is compiled and describes itself in a sandbox that
+/// reaches nothing.
+pub async fn inspect(engine: &Engine, path: &Path) -> Result<Inspected, LoadError> {
+    let file = DriverFile::read(path, engine.limits().driver_bytes)?;
+    let size = file.bytes.len() as u64;
+    let driver = load(engine, None, file, None).await?;
+    Ok(Inspected { info: driver.info, size })
+}
+
+/// Makes a driver of a file, with what its approval grants.
+pub(super) async fn load(
+    engine: &Engine,
+    cache: Option<&Cache>,
+    file: DriverFile,
+    approval: Option<&Approval>,
+) -> Result<Driver, LoadError> {
+    file.check_header()?;
+    let malformed = |error: wasmtime::Error| LoadError::Malformed(format!("{error:#}"));
+    let sha256 = file.sha256.clone();
+    let component = compile(engine, cache, file).await.map_err(malformed)?;
+    check_world(engine, &component)?;
+    let pre = engine
+        .linker()
+        .instantiate_pre(&component)
+        .map_err(|error| LoadError::Imports(error.root_cause().to_string()))?;
+    let pre = DriverPre::new(pre).map_err(|error| LoadError::OtherWorld(error.root_cause().to_string()))?;
+    let description = describe(engine, &pre).await.map_err(LoadError::Describe)?;
+    let (mut info, declared) = checked(description, engine.limits().field_bytes).map_err(LoadError::Description)?;
+    info.digest = sha256;
+    let granted = match approval {
+        None => Vec::new(),
+        Some(approval) => {
+            info.endpoints.clone_from(&approval.endpoints);
+            approval.patterns().map_err(|error| LoadError::Description(error.to_string()))?
+        }
+    };
+    Ok(Driver { info, pre, grants: Grants::new(declared, granted), engine: engine.clone() })
+}
+
+/// Compiles on a thread where that may take its time.
+async fn compile(engine: &Engine, cache: Option<&Cache>, file: DriverFile) -> wasmtime::Result<Component> {
+    let wasmtime = engine.wasmtime().clone();
+    match cache {
+        None => tokio::task::spawn_blocking(move || Component::new(&wasmtime, &file.bytes)).await?,
+        Some(cache) => tokio::task::block_in_place(|| cache.component(&wasmtime, &file.sha256, &file.bytes)),
+    }
+}
+
+async fn describe(engine: &Engine, pre: &DriverPre<Sandbox>) -> Result<inventory::Description, CallError> {
+    let _slot = engine.slot().await;
+    Running::start(engine, pre, None).await?.describe().await
+}
+
+/// Says which contract the component speaks, if it is another than this host's.
+fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+    let wasmtime = engine.wasmtime();
+    let kind = component.component_type();
+    let exports: Vec<String> = kind.exports(wasmtime).map(|(name, _)| name.to_owned()).collect();
+    let imports = kind.imports(wasmtime).map(|(name, _)| name.to_owned());
+    for name in exports.iter().cloned().chain(imports) {
+        if let Some((interface, version)) = name.split_once('@')
+            && interface.split('/').next() == Some(PACKAGE)
+            && !served(version)
+        {
+            return Err(LoadError::Version { found: version.to_owned() });
+        }
+    }
+    if exports.iter().any(|name| name.split('@').next() == Some(INTERFACE)) {
+        return Ok(());
+    }
+    Err(LoadError::OtherWorld(match exports.is_empty() {
+        true => format!("a driver exports {INTERFACE}, and it exports nothing"),
+        false => format!("a driver exports {INTERFACE}, and it exports {}", exports.join(", ")),
+    }))
+}
+
+fn served(version: &str) -> bool {
+    version.strip_prefix(SERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Holds a description against the contract.
+fn checked(description: inventory::Description, field_bytes: usize) -> Result<(DriverInfo, Vec<Pattern>), String> {
+    let inventory::Description { name, title, version, providers, endpoints, options, features } = description;
+    let lists = providers.iter().flat_map(|provider| [&provider.name, &provider.endpoint]);
+    let lists = lists.chain(options.iter().flat_map(|option| [&option.name, &option.help])).chain(&endpoints);
+    if let Some(long) = [&name, &title, &version].into_iter().chain(lists).find(|text| text.len() > field_bytes) {
+        return Err(format!(
+            "a text of {} bytes; limit {field_bytes}, setting: drivers.limits.field_bytes",
+            long.len()
+        ));
+    }
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty()
+        || name.len() > 32
+        || !name.starts_with(|c: char| c.is_ascii_lowercase())
+        || !name.chars().all(fits)
+    {
+        return Err(format!(
+            "name {name:?}: a name is 1 to 32 lower-case letters, digits and hyphens, and begins with a letter"
+        ));
+    }
+    if version.is_empty() || version.chars().any(char::is_control) {
+        return Err(format!("version {version:?}: give one such as 1.0.0"));
+    }
+    let mut names = HashSet::new();
+    for provider in &providers {
+        if provider.name.is_empty() || !names.insert(&provider.name) {
+            return Err(format!("provider {:?} is named twice or not at all", provider.name));
+        }
+        if !provider.endpoint.is_empty() {
+            Origin::parse(&provider.endpoint)
+                .map_err(|error: InvalidEndpoint| format!("provider {:?}: {error}", provider.name))?;
+        }
+    }
+    let mut names = HashSet::from(["password"]);
+    for option in &options {
+        if option.name.is_empty() || !names.insert(&option.name) {
+            return Err(format!("account option {:?} is named twice, not at all, or `password`", option.name));
+        }
+    }
+    let declared = endpoints
+        .iter()
+        .map(|text| Pattern::parse(text).map_err(|error| format!("endpoints: {error}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let info = DriverInfo {
+        name,
+        title,
+        version,
+        digest: String::new(),
+        providers: providers
+            .into_iter()
+            .map(|provider| KnownProvider { name: provider.name, endpoint: provider.endpoint })
+            .collect(),
+        asks_for: endpoints,
+        endpoints: Vec::new(),
+        options: options
+            .into_iter()
+            .map(|option| OptionInfo {
+                name: option.name,
+                help: option.help,
+                required: option.required,
+                secret: option.secret,
+            })
+            .collect(),
+        delta: features.contains(inventory::Features::DELTA),
+    };
+    Ok((info, declared))
+}

@@ -1,0 +1,320 @@
+//! One sandbox: a fresh store with nothing in it but what the contract lends, made for one poll and
+//! thrown away after it. A driver can keep nothing in it, and one account's poll can't see another's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::bindings::{DriverPre, credentials, inventory, log, session};
+use super::egress::{Egress, Outlet};
+use super::engine::Engine;
+use super::limits::{Growth, Refused};
+use super::meter::Meter;
+use super::prints::Prints;
+use super::session::credentials_mark;
+use super::{CallError, Target};
+use crate::clock::Clock;
+use crate::model::AccountKey;
+
+/// The longest message that goes on into the log or an error, in bytes.
+const MESSAGE_BYTES: usize = 1024;
+
+/// What is in a store.
+pub(super) struct Sandbox {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outlet: Outlet,
+    growth: Growth,
+    meter: Arc<Meter>,
+    prints: Prints,
+    engine: Engine,
+    /// Absent while a driver describes itself.
+    account: Option<Account>,
+    log_lines: u32,
+}
+
+/// The account that a sandbox works for.
+struct Account {
+    key: AccountKey,
+    egress: Arc<Egress>,
+    credentials_mark: [u8; 32],
+}
+
+/// A sandbox with a driver in it.
+pub(super) struct Running {
+    store: Store<Sandbox>,
+    driver: super::bindings::Driver,
+    meter: Arc<Meter>,
+}
+
+impl Running {
+    /// Makes a sandbox for a poll of an account, or for `describe` where there is none. Needs a slot.
+    pub(super) async fn start(
+        engine: &Engine,
+        pre: &DriverPre<Sandbox>,
+        account: Option<(&Target, Arc<Egress>)>,
+    ) -> Result<Running, CallError> {
+        let limits = engine.limits();
+        let meter = Arc::new(Meter::new(limits.cpu_per_page));
+        let prints = Prints::default();
+        let wasi = WasiCtx::builder()
+            .stdout(prints.clone())
+            .stderr(prints.clone())
+            .wall_clock(LentClock(Arc::clone(engine.clock())))
+            .build();
+        let sandbox = Sandbox {
+            table: ResourceTable::new(),
+            wasi,
+            http: WasiHttpCtx::new(),
+            outlet: Outlet(account.as_ref().map(|(_, egress)| Arc::clone(egress))),
+            growth: Growth::under(limits),
+            meter: Arc::clone(&meter),
+            prints,
+            engine: engine.clone(),
+            account: account.map(|(target, egress)| Account {
+                key: target.key.clone(),
+                egress,
+                credentials_mark: credentials_mark(target),
+            }),
+            log_lines: 0,
+        };
+        let mut store = Store::new(engine.wasmtime(), sandbox);
+        store.limiter(|sandbox| &mut sandbox.growth);
+        // What is lifted out of a guest is bounded by what fits into its memory.
+        store.set_hostcall_fuel(limits.memory.saturating_mul(2));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            let sandbox = context.data();
+            let ended = sandbox.account.as_ref().is_some_and(|account| account.egress.passed().is_some());
+            Ok(match sandbox.meter.over() || ended {
+                true => UpdateDeadline::Interrupt,
+                false => UpdateDeadline::Yield(1),
+            })
+        });
+        let started = meter.count(pre.instantiate_async(&mut store)).await;
+        match started {
+            Ok(driver) => Ok(Running { store, driver, meter }),
+            Err(error) => Err(failure(&store, &error)),
+        }
+    }
+
+    pub(super) async fn describe(&mut self) -> Result<inventory::Description, CallError> {
+        let guest = self.driver.tracker_driver_inventory();
+        let described = self.meter.count(guest.call_describe(&mut self.store)).await;
+        described.map_err(|error| failure(&self.store, &error))
+    }
+
+    pub(super) async fn list_instances(
+        &mut self,
+        account: &inventory::Account,
+        query: &inventory::Query,
+    ) -> Result<inventory::InstancePage, CallError> {
+        self.meter.restart();
+        let guest = self.driver.tracker_driver_inventory();
+        let page = self.meter.count(guest.call_list_instances(&mut self.store, account, query)).await;
+        self.verdict(page)
+    }
+
+    pub(super) async fn list_realms(
+        &mut self,
+        account: &inventory::Account,
+        query: &inventory::Query,
+    ) -> Result<inventory::RealmPage, CallError> {
+        self.meter.restart();
+        let guest = self.driver.tracker_driver_inventory();
+        let page = self.meter.count(guest.call_list_realms(&mut self.store, account, query)).await;
+        self.verdict(page)
+    }
+
+    /// Whether what a call gave counts: not when a limit was passed on the way, whatever the driver made
+    /// of that; and an error after a request that was refused is that refusal's.
+    fn verdict<T>(&self, page: wasmtime::Result<Result<T, inventory::Error>>) -> Result<T, CallError> {
+        let egress = self.store.data().account.as_ref().map(|account| &account.egress);
+        if let Some(passed) = egress.and_then(|egress| egress.passed()) {
+            return Err(passed);
+        }
+        let page = page.map_err(|error| failure(&self.store, &error))?;
+        page.map_err(|error| match egress.and_then(|egress| egress.refused()) {
+            Some(refused) => CallError::Refused(refused),
+            None => provider_error(error),
+        })
+    }
+
+    pub(super) fn cpu(&self) -> Duration {
+        self.meter.total()
+    }
+
+    pub(super) fn peak_memory(&self) -> usize {
+        self.store.data().growth.peak_memory()
+    }
+}
+
+/// What a trap means: a limit where one was passed, otherwise a crash.
+fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
+    let sandbox = store.data();
+    let limits = sandbox.engine.limits();
+    let limit = |limit, setting, value| CallError::Limit { limit, setting, value };
+    if let Some(passed) = sandbox.account.as_ref().and_then(|account| account.egress.passed()) {
+        return passed;
+    }
+    if sandbox.meter.passed() {
+        return limit("CPU time for one page", "cpu_per_page", format!("{:?}", limits.cpu_per_page));
+    }
+    match sandbox.growth.refused {
+        Some(Refused::Memory) => return limit("memory", "memory", format!("{} bytes", limits.memory)),
+        Some(Refused::Tables) => return limit("table elements", "table_elements", limits.table_elements.to_string()),
+        None => {}
+    }
+    let what = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    let printed = sandbox.prints.end();
+    CallError::Crashed(shortened(match printed.is_empty() {
+        true => what,
+        false => format!("{what}; it printed: {printed}"),
+    }))
+}
+
+fn provider_error(error: inventory::Error) -> CallError {
+    match error {
+        inventory::Error::Unauthorized(message) => CallError::Unauthorized(shortened(message)),
+        inventory::Error::Forbidden(message) => CallError::Forbidden(shortened(message)),
+        inventory::Error::Throttled(throttle) => CallError::Throttled {
+            retry_after: throttle.retry_after.map(|seconds| Duration::from_secs(seconds.into())),
+            message: shortened(throttle.message),
+        },
+        inventory::Error::Unavailable(message) => CallError::Unavailable(shortened(message)),
+        inventory::Error::InvalidAccount(message) => CallError::InvalidAccount(shortened(message)),
+        inventory::Error::UnexpectedAnswer(message) => CallError::UnexpectedAnswer(shortened(message)),
+    }
+}
+
+/// Cuts a message to what a log line or an API answer can bear.
+pub(super) fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_BYTES {
+        let end = (0..=MESSAGE_BYTES).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+        message.truncate(end);
+        message.push_str(" ...");
+    }
+    message
+}
+
+/// The host's clock, as guests see it.
+struct LentClock(Arc<dyn Clock>);
+
+impl HostWallClock for LentClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.now().as_millis()).unwrap_or(0))
+    }
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Sandbox {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outlet, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+impl Sandbox {
+    fn egress(&self) -> Result<&Egress, credentials::Error> {
+        let account = self.account.as_ref();
+        account
+            .map(|account| account.egress.as_ref())
+            .ok_or_else(|| credentials::Error::NotSet("there is no account while a driver describes itself".into()))
+    }
+}
+
+impl credentials::Host for Sandbox {
+    fn placeholder(
+        &mut self,
+        name: String,
+        encoding: credentials::Encoding,
+    ) -> wasmtime::Result<Result<String, credentials::Error>> {
+        Ok(self.egress().and_then(|egress| egress.with_secrets(|secrets| secrets.placeholder(&name, encoding))))
+    }
+
+    fn hmac_sha256(
+        &mut self,
+        name: String,
+        prefix: Vec<u8>,
+        chain: Vec<Vec<u8>>,
+    ) -> wasmtime::Result<Result<Vec<u8>, credentials::Error>> {
+        Ok(self.egress().and_then(|egress| egress.with_secrets(|secrets| secrets.hmac_sha256(&name, &prefix, &chain))))
+    }
+
+    fn digest_sha256(&mut self, message: Vec<u8>) -> wasmtime::Result<Vec<u8>> {
+        Ok(match self.egress() {
+            Ok(egress) => egress.with_secrets(|secrets| secrets.digest_sha256(&message)),
+            Err(_) => super::secrets::Secrets::none().digest_sha256(&message),
+        })
+    }
+
+    fn sign_rs256(&mut self, name: String, message: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, credentials::Error>> {
+        Ok(self.egress().and_then(|egress| egress.with_secrets(|secrets| secrets.sign_rs256(&name, &message))))
+    }
+}
+
+impl session::Host for Sandbox {
+    fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        let Some(account) = &self.account else { return Ok(None) };
+        let now = self.engine.clock().now();
+        Ok(self.engine.sessions().get(&account.key, &account.credentials_mark, &key, now))
+    }
+
+    fn put(&mut self, key: String, value: Vec<u8>, lifetime_seconds: u32) -> wasmtime::Result<()> {
+        let Some(account) = &self.account else { return Ok(()) };
+        let lifetime = Duration::from_secs(lifetime_seconds.into());
+        let (now, mark) = (self.engine.clock().now(), &account.credentials_mark);
+        if let Err(why) = self.engine.sessions().put(&account.key, mark, (key, value), lifetime, now) {
+            tracing::debug!(account = %account.key, "a session entry was not kept: {why}");
+        }
+        Ok(())
+    }
+}
+
+impl log::Host for Sandbox {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let most = self.engine.limits().log_lines;
+        self.log_lines = self.log_lines.saturating_add(1);
+        let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
+        if self.log_lines > most {
+            if self.log_lines == most + 1 {
+                tracing::warn!(account, "the driver logs more than {most} lines a poll: the rest is left out");
+            }
+            return Ok(());
+        }
+        let message = shortened(message.replace(|c: char| c.is_control(), " "));
+        match level {
+            log::Level::Debug => tracing::debug!(account, "driver: {message}"),
+            log::Level::Info => tracing::info!(account, "driver: {message}"),
+            log::Level::Warn => tracing::warn!(account, "driver: {message}"),
+            log::Level::Error => tracing::error!(account, "driver: {message}"),
+        }
+        Ok(())
+    }
+}
+
+/// The account as the driver is told of it.
+pub(super) fn guest_account(target: &Target) -> inventory::Account {
+    inventory::Account {
+        provider: target.key.provider.clone(),
+        endpoint: target.endpoint.clone(),
+        user: target.key.user.clone(),
+        options: target.options.clone().into_iter().collect(),
+    }
+}

@@ -1,0 +1,116 @@
+//! The small memory that an account's driver has across polls: login tokens and the like. It lives in
+//! the host's memory only, and is gone with a change of credentials.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use sha2::{Digest, Sha256};
+
+use super::Target;
+use crate::model::{AccountKey, Timestamp};
+
+const MOST_ENTRIES: usize = 16;
+const MOST_BYTES: usize = 16 << 10;
+/// Accounts remembered; beyond that, those that ran out are dropped, then the rest: a session is only
+/// ever a saving.
+const MOST_ACCOUNTS: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_account: Mutex<HashMap<AccountKey, Session>>,
+}
+
+#[derive(Debug)]
+struct Session {
+    /// Which credentials it was made with.
+    credentials: [u8; 32],
+    entries: HashMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: Vec<u8>,
+    until: Timestamp,
+}
+
+/// Which credentials a session belongs to.
+pub(super) fn credentials_mark(target: &Target) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for secret in std::iter::once(&target.password).chain(target.secrets.values()) {
+        digest.update((secret.expose_secret().len() as u64).to_be_bytes());
+        digest.update(secret.expose_secret());
+    }
+    digest.finalize().into()
+}
+
+impl Sessions {
+    pub(super) fn get(&self, key: &AccountKey, mark: &[u8; 32], name: &str, now: Timestamp) -> Option<Vec<u8>> {
+        let sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
+        let session = sessions.get(key).filter(|session| session.credentials == *mark)?;
+        session.entries.get(name).filter(|entry| entry.until > now).map(|entry| entry.value.clone())
+    }
+
+    /// Keeps a value, or says why not.
+    pub(super) fn put(
+        &self,
+        key: &AccountKey,
+        mark: &[u8; 32],
+        (name, value): (String, Vec<u8>),
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        if name.len() + value.len() > MOST_BYTES {
+            return Err("it is larger than 16 KiB");
+        }
+        let mut sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
+        if sessions.len() >= MOST_ACCOUNTS && !sessions.contains_key(key) {
+            sessions.retain(|_, session| session.entries.values().any(|entry| entry.until > now));
+            if sessions.len() >= MOST_ACCOUNTS {
+                sessions.clear();
+            }
+        }
+        let session =
+            sessions.entry(key.clone()).or_insert_with(|| Session { credentials: *mark, entries: HashMap::new() });
+        if session.credentials != *mark {
+            *session = Session { credentials: *mark, entries: HashMap::new() };
+        }
+        session.entries.retain(|_, entry| entry.until > now);
+        if session.entries.len() >= MOST_ENTRIES && !session.entries.contains_key(&name) {
+            return Err("the account has 16 entries already");
+        }
+        session.entries.insert(name, Entry { value, until: now.after(lifetime) });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_lives_its_time_and_for_its_credentials() {
+        let sessions = Sessions::default();
+        let key = |user: &str| AccountKey { driver: "d".into(), provider: "p".into(), user: user.into() };
+        let at = Timestamp::from_millis;
+        let put = |user: &str, mark: u8, name: String, size: usize| {
+            let lifetime = Duration::from_secs(1);
+            sessions.put(&key(user), &[mark; 32], (name, vec![7; size]), lifetime, at(0))
+        };
+        put("a", 1, "token".into(), 3).expect("kept");
+        let get = |user: &str, mark: u8, now: i64| sessions.get(&key(user), &[mark; 32], "token", at(now));
+        assert_eq!(get("a", 1, 999), Some(vec![7; 3]));
+        assert_eq!(get("a", 1, 1000), None);
+        assert_eq!(get("a", 2, 0), None);
+        assert_eq!(get("b", 1, 0), None);
+
+        assert!(put("a", 1, "large".into(), MOST_BYTES).is_err());
+        for n in 1..MOST_ENTRIES {
+            put("a", 1, n.to_string(), 1).expect("kept");
+        }
+        assert!(put("a", 1, "one more".into(), 1).is_err());
+        put("a", 2, "token".into(), 1).expect("other credentials start anew");
+        assert_eq!(get("a", 1, 0), None);
+    }
+}
