@@ -4,6 +4,7 @@ pub mod account;
 pub mod change;
 pub mod hook;
 pub mod resource;
+pub mod secret;
 pub mod time;
 
 pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
@@ -12,4 +13,5 @@ pub use hook::{Hook, HookId, HookUrl, Owner};
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, State,
 };
+pub use secret::{InvalidSigningSecret, SigningSecret};
 pub use time::Timestamp;

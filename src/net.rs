@@ -3,6 +3,8 @@
 
 pub mod client;
 pub mod policy;
+mod resolver;
+mod trust;
 
 pub use client::{Client, ClientSettings, Clients, NetError, SendError};
 pub use policy::{AddressPolicy, AddressRefused};
