@@ -1,1 +1,3 @@
+//! What the tracker does, seen from outside.
 
+mod sandbox;
