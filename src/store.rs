@@ -220,7 +220,8 @@ pub trait Inventory {
     /// A page of an account's resources of one kind, sorted by id (bytewise).
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>>;
 
-    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId) -> Result<Option<Seen>>;
+    /// One of them, with the hook of `owner` on it.
+    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>>;
 }
 
 #[derive(Clone, Debug)]
