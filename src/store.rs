@@ -115,15 +115,13 @@ pub struct PollTicket {
     pub lease: i64,
 }
 
-/// What the diff needs of a stored resource.
+/// What the diff needs of a stored resource, and no more: it is read for every resource at every poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownResource {
     pub id: ResourceId,
     /// Of the whole record, see `poll::diff`.
     pub fingerprint: u64,
     pub state: State,
-    pub name: Option<String>,
-    pub realm: Option<String>,
     /// In how many complete lists in a row it was missing.
     pub missing: u32,
     /// When it was last seen, should that be earlier than the last complete list.
@@ -147,6 +145,8 @@ pub struct PollRecord {
     pub missing: Vec<Missing>,
     /// Resources that are gone.
     pub removed: Vec<ResourceId>,
+    /// A change of a resource among `removed` may leave its name and realm out: the store has them, and
+    /// writes them into the journal.
     pub changes: Vec<NewChange>,
     /// When to poll again, if the account is still watched.
     pub next_due: Timestamp,
@@ -220,7 +220,8 @@ pub trait Inventory {
     /// A page of an account's resources of one kind, sorted by id (bytewise).
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>>;
 
-    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId) -> Result<Option<Seen>>;
+    /// One of them, with the hook of `owner` on it.
+    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>>;
 }
 
 #[derive(Clone, Debug)]

@@ -1,1 +1,212 @@
-//! placeholder
+//! The embedded store: one SQLite file, one host's alone. A single thread writes and groups what waits
+//! into one transaction, so that many callers share the price of one flush to disk; a few connections
+//! read beside it, each from a snapshot. Everything that speaks SQL is in this room.
+
+mod accounts;
+mod attributes;
+mod columns;
+mod deliveries;
+mod hooks;
+mod inventory;
+mod journal;
+mod lock;
+mod owed;
+mod polls;
+mod queue;
+mod readers;
+mod record;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use self::lock::HostLock;
+use self::readers::Readers;
+use self::writer::{Writer, Writing};
+use super::{Result, StoreError};
+
+/// How the file is used. The defaults suit a host with tens of thousands of instances.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub synchronous: Synchronous,
+    /// Connections that read at the same time; at least one. Who finds none free waits for one.
+    pub readers: usize,
+    /// Writes that may wait for the writer; at least one. Who finds the queue full waits for a place.
+    pub queue: usize,
+    /// Bytes of the file kept in memory, all connections together.
+    pub page_cache: usize,
+    /// How long another process (a backup, a shell) may hold the file before an operation fails.
+    pub busy_timeout: Duration,
+}
+
+/// What is on disk when a write is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synchronous {
+    /// The write itself: it survives a power cut.
+    Full,
+    /// All but the last writes, should the power go; what is left is consistent. A crash of the host
+    /// alone loses nothing.
+    Normal,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            synchronous: Synchronous::Full,
+            readers: 4,
+            queue: 256,
+            page_cache: 32 << 20,
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+pub struct SqliteStore {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, or makes it: the file with mode 0600, directories that are missing with
+    /// 0700. What an earlier host had claimed is due again at once, because no other can hold it now.
+    ///
+    /// This blocks; it is meant for a host's start.
+    ///
+    /// # Errors
+    /// `Unusable` if another host has it, if it is of a newer version, or if it is something else.
+    pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore> {
+        let lock = HostLock::acquire(path)?;
+        lock::make_private(path)?;
+        let readers = settings.readers.max(1);
+        // Half for the writer, which touches every table; the rest in equal shares.
+        let cache = |share: usize| settings.page_cache / 2 / share / 1024;
+
+        let opened = || {
+            let mut connection = connect(path, &settings, cache(1))?;
+            schema::bring_up_to_date(&mut connection, path)?;
+            let mark = schema::store_mark(&connection)?;
+            schema::void_leases(&mut connection)?;
+            let readers = (0..readers)
+                .map(|_| {
+                    let connection = connect(path, &settings, cache(readers))?;
+                    connection.pragma_update(None, "query_only", true)?;
+                    Ok(connection)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            Ok((connection, mark, readers))
+        };
+        let (connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
+        Ok(SqliteStore {
+            readers: Readers::new(readers),
+            writer: Writer::start(connection, mark, settings.queue.max(1), lock)?,
+        })
+    }
+
+    /// Takes no more writes, finishes those that wait, and gives the file up. Reading goes on.
+    ///
+    /// Dropping the store does the same, but blocks the thread that drops it.
+    pub async fn close(&self) -> Result<()> {
+        self.writer.close().await
+    }
+
+    /// Runs `work` on a snapshot, on a thread where it may block.
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.readers.read(work).await
+    }
+
+    /// Runs `work` in the writer's next transaction, and answers once that is on disk. If `work` fails,
+    /// it has written nothing. A caller that gives up before its turn has nothing written either.
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+/// What went wrong inside, beside SQLite's own errors.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("the store is closed")]
+    Closed,
+    #[error("a read of the store did not end: {0}")]
+    Read(#[source] tokio::task::JoinError),
+    #[error("the transaction that this was a part of did not commit: {0}")]
+    NotCommitted(#[source] std::sync::Arc<rusqlite::Error>),
+    #[error("account {0} is not in the store: it may have been forgotten meanwhile")]
+    NoAccount(crate::model::AccountId),
+    #[error("can't write a resource's attributes: {0}")]
+    Attributes(#[source] serde_json::Error),
+    #[error("the system gave no randomness: {0}")]
+    NoRandomness(#[source] getrandom::Error),
+    #[error("can't start the store's writer: {0}")]
+    NoThread(#[source] std::io::Error),
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> StoreError {
+        StoreError::Failed(Box::new(fault))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        StoreError::Failed(Box::new(error))
+    }
+}
+
+fn connect(path: &Path, settings: &Settings, cache_kib: usize) -> Result<Connection> {
+    // SQLite's own locks are not needed: a connection is never used by two threads at a time.
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(settings.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let synchronous = match settings.synchronous {
+        Synchronous::Full => "full",
+        Synchronous::Normal => "normal",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    // Negative: in KiB, not in pages.
+    connection.pragma_update(None, "cache_size", -i64::try_from(cache_kib.max(64)).unwrap_or(i64::MAX))?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    // After a big transaction the log is cut back to this, rather than staying at its largest.
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    Ok(connection)
+}
+
+/// Says which file it was and what can be done, where that is known.
+fn unusable(path: &Path, error: StoreError) -> StoreError {
+    let StoreError::Failed(source) = &error else { return error };
+    let Some(sqlite) = source.downcast_ref::<rusqlite::Error>() else { return error };
+    let advice = match sqlite.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "it is not a store of the tracker: move it away, or name another path",
+        Some(ErrorCode::DatabaseCorrupt) => "it is damaged: restore it from a backup, or move it away to start anew",
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "the tracker must be able to write the file and its directory"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process holds it: close the backup or shell that does"
+        }
+        _ => return error,
+    };
+    StoreError::Unusable(format!("can't use the store {}: {sqlite}; {advice}", path.display()))
+}

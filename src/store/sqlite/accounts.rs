@@ -1,0 +1,197 @@
+//! Accounts in SQLite.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{Accounts, Enrolment, Result};
+use super::columns::{account_key, get, origin_text};
+use super::writer::Writing;
+use super::{SqliteStore, polls};
+use crate::clock::Stopwatch;
+use crate::model::{Account, AccountId, AccountKey, Origin, Sealed, Timestamp};
+
+/// How old the time of an account's last use may get before it is written anew: clients may enrol with
+/// each of their requests, and reading must not cost a write.
+const USE_IS_NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// A proof that the store can be written holds for this long, so that no prober makes it busy.
+const PROOF_HOLDS: Duration = Duration::from_secs(1);
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId> {
+        let asked = enrolment.clone();
+        let known = self.read(move |reading| enrolled(reading, &asked.key)).await?;
+        if let Some(known) = known
+            && known.is_as(&enrolment)
+        {
+            return Ok(known.id);
+        }
+        self.write(move |writing| enrol(writing, &enrolment)).await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
+        self.read(move |reading| {
+            let sql = "SELECT id, driver, provider, user, origin, password FROM accounts WHERE id = ?1";
+            Ok(reading.prepare_cached(sql)?.query_row([id.0], |row| read_account(row, 0)).optional()?)
+        })
+        .await
+    }
+
+    async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>> {
+        let key = key.clone();
+        self.read(move |reading| {
+            let sql = "SELECT id, driver, provider, user, origin, password FROM accounts
+                       WHERE driver = ?1 AND provider = ?2 AND user = ?3";
+            let mut select = reading.prepare_cached(sql)?;
+            let key = params![key.driver, key.provider, key.user];
+            Ok(select.query_row(key, |row| read_account(row, 0)).optional()?)
+        })
+        .await
+    }
+
+    async fn keep_configured(&self, keep: &[AccountId]) -> Result<()> {
+        let keep: HashSet<AccountId> = keep.iter().copied().collect();
+        self.write(move |writing| keep_configured(writing, &keep)).await
+    }
+
+    async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64> {
+        self.write(move |writing| forget_idle(writing, since)).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.read(|reading| Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?))
+            .await?;
+        self.write(prove_writable).await
+    }
+}
+
+/// Reads id, key, origin and password, in this order.
+pub(super) fn read_account(row: &Row<'_>, index: usize) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: get(row, index)?,
+        key: account_key(row, index + 1)?,
+        origin: get(row, index + 4)?,
+        password: get(row, index + 5)?,
+    })
+}
+
+struct Enrolled {
+    id: AccountId,
+    origin: Origin,
+    password: Sealed,
+    used: Timestamp,
+}
+
+impl Enrolled {
+    /// Whether the enrolment would change nothing worth a write.
+    fn is_as(&self, enrolment: &Enrolment) -> bool {
+        let password_stays = self.password == enrolment.password || self.keeps_its_own(enrolment);
+        let origin_stays = self.origin == enrolment.origin || self.keeps_its_own(enrolment);
+        password_stays && origin_stays && enrolment.now.since(self.used) < USE_IS_NOTED_EVERY
+    }
+
+    /// An account of the configuration is polled with what stands there, whatever clients bring.
+    fn keeps_its_own(&self, enrolment: &Enrolment) -> bool {
+        self.origin == Origin::Config && enrolment.origin == Origin::Client
+    }
+}
+
+fn read_enrolled(row: &Row<'_>) -> rusqlite::Result<Enrolled> {
+    Ok(Enrolled { id: get(row, 0)?, origin: get(row, 1)?, password: get(row, 2)?, used: get(row, 3)? })
+}
+
+const ENROLLED: &str =
+    "SELECT id, origin, password, used FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3";
+
+fn enrolled(reading: &Connection, key: &AccountKey) -> Result<Option<Enrolled>> {
+    let mut select = reading.prepare_cached(ENROLLED)?;
+    Ok(select.query_row(params![key.driver, key.provider, key.user], read_enrolled).optional()?)
+}
+
+fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> {
+    let Enrolment { key, origin, password, now } = enrolment;
+    let known =
+        writing.prepare(ENROLLED)?.query_row(params![key.driver, key.provider, key.user], read_enrolled).optional()?;
+    let Some(known) = known else {
+        let mut insert = writing.prepare(
+            "INSERT INTO accounts (driver, provider, user, origin, password, used) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        let id = AccountId(insert.insert(params![
+            key.driver,
+            key.provider,
+            key.user,
+            origin_text(origin),
+            password.0,
+            now.as_millis()
+        ])?);
+        if *origin == Origin::Config {
+            polls::watch(writing, id, *now)?;
+        }
+        return Ok(id);
+    };
+    let was_watched = polls::is_watched(writing, known.id)?;
+    let (origin, password) =
+        if known.keeps_its_own(enrolment) { (&known.origin, &known.password) } else { (origin, password) };
+    writing.prepare("UPDATE accounts SET origin = ?2, password = ?3, used = ?4 WHERE id = ?1")?.execute(params![
+        known.id.0,
+        origin_text(origin),
+        password.0,
+        now.as_millis()
+    ])?;
+    if *origin == Origin::Config && !was_watched {
+        polls::watch(writing, known.id, *now)?;
+    }
+    Ok(known.id)
+}
+
+fn keep_configured(writing: &mut Writing<'_>, keep: &HashSet<AccountId>) -> Result<()> {
+    let configured: Vec<AccountId> = writing
+        .prepare("SELECT id FROM accounts WHERE origin = 'config'")?
+        .query_map((), |row| get(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in configured {
+        if !keep.contains(&id) {
+            writing.prepare("UPDATE accounts SET origin = 'client' WHERE id = ?1")?.execute([id.0])?;
+            polls::rest_if_unwatched(writing, id)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
+    let idle: Vec<i64> = writing
+        .prepare(
+            "SELECT id FROM accounts WHERE origin = 'client' AND used < ?1
+             AND NOT EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id)",
+        )?
+        .query_map([since.as_millis()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in &idle {
+        for sql in [
+            "DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1)",
+            "DELETE FROM resources WHERE account = ?1",
+            "DELETE FROM changes WHERE account = ?1",
+            "DELETE FROM polls WHERE account = ?1",
+            "DELETE FROM accounts WHERE id = ?1",
+        ] {
+            writing.prepare(sql)?.execute([id])?;
+        }
+    }
+    Ok(idle.len() as u64)
+}
+
+fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {
+    let proven = &mut writing.memory.proven;
+    if proven.is_some_and(|since| since.elapsed() < PROOF_HOLDS) {
+        return Ok(());
+    }
+    *proven = Some(Stopwatch::start());
+    let sql = "INSERT INTO meta (name, value) VALUES ('pings', 1)
+               ON CONFLICT (name) DO UPDATE SET value = value + 1";
+    writing.prepare(sql)?.execute(())?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! How values of the domain stand in columns. What a column holds is checked as it is read: a row that
+//! this version does not understand is an error, never a guess.
+
+use rusqlite::Row;
+use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
+
+use crate::model::{
+    AccountId, AccountKey, ChangeId, ChangeType, HookId, HookUrl, InstanceState, Kind, Origin, Owner, RealmState,
+    ResourceId, Sealed, State, Timestamp,
+};
+
+/// What a column holds, as a value of the domain.
+pub(super) fn get<T: Column>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    let value = row.get_ref(index)?;
+    T::read(value).map_err(|error| match error {
+        FromSqlError::InvalidType => {
+            rusqlite::Error::InvalidColumnType(index, column_name(row, index), value.data_type())
+        }
+        other => rusqlite::Error::FromSqlConversionFailure(index, value.data_type(), Box::new(other)),
+    })
+}
+
+fn column_name(row: &Row<'_>, index: usize) -> String {
+    row.as_ref().column_name(index).map_or_else(|_| index.to_string(), str::to_owned)
+}
+
+/// Driver, provider and user, in columns that follow one another.
+pub(super) fn account_key(row: &Row<'_>, index: usize) -> rusqlite::Result<AccountKey> {
+    Ok(AccountKey { driver: row.get(index)?, provider: row.get(index + 1)?, user: row.get(index + 2)? })
+}
+
+pub(super) trait Column: Sized {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Self>;
+}
+
+impl<T: Column> Column for Option<T> {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Option<T>> {
+        match value {
+            ValueRef::Null => Ok(None),
+            value => T::read(value).map(Some),
+        }
+    }
+}
+
+impl Column for Timestamp {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Timestamp> {
+        value.as_i64().map(Timestamp::from_millis)
+    }
+}
+
+impl Column for AccountId {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<AccountId> {
+        value.as_i64().map(AccountId)
+    }
+}
+
+impl Column for HookId {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<HookId> {
+        value.as_i64().map(HookId)
+    }
+}
+
+impl Column for ResourceId {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<ResourceId> {
+        ResourceId::parse(value.as_str()?).map_err(FromSqlError::other)
+    }
+}
+
+impl Column for Sealed {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Sealed> {
+        value.as_blob().map(|bytes| Sealed(bytes.to_vec()))
+    }
+}
+
+impl Column for HookUrl {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<HookUrl> {
+        HookUrl::parse(value.as_str()?).map_err(FromSqlError::other)
+    }
+}
+
+impl Column for ChangeId {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<ChangeId> {
+        let blob = value.as_blob()?;
+        let bytes = blob
+            .try_into()
+            .map_err(|_| FromSqlError::InvalidBlobSize { expected_size: size_of::<u128>(), blob_size: blob.len() })?;
+        Ok(ChangeId(u128::from_be_bytes(bytes)))
+    }
+}
+
+impl Column for ChangeType {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<ChangeType> {
+        let text = value.as_str()?;
+        ChangeType::parse(text).ok_or_else(|| unknown("type of change", text))
+    }
+}
+
+impl Column for Owner {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Owner> {
+        let text = value.as_str()?;
+        if text == Owner::Account.as_str() { Ok(Owner::Account) } else { Err(unknown("owner", text)) }
+    }
+}
+
+const CONFIG: &str = "config";
+const CLIENT: &str = "client";
+
+pub(super) fn origin_text(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Config => CONFIG,
+        Origin::Client => CLIENT,
+    }
+}
+
+impl Column for Origin {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Origin> {
+        match value.as_str()? {
+            CONFIG => Ok(Origin::Config),
+            CLIENT => Ok(Origin::Client),
+            text => Err(unknown("origin of an account", text)),
+        }
+    }
+}
+
+pub(super) fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Instance => 0,
+        Kind::Realm => 1,
+    }
+}
+
+impl Column for Kind {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Kind> {
+        match value.as_i64()? {
+            0 => Ok(Kind::Instance),
+            1 => Ok(Kind::Realm),
+            number => Err(FromSqlError::OutOfRange(number)),
+        }
+    }
+}
+
+/// A number that fits one byte: it is read for every resource at every poll.
+pub(super) fn state_number(state: State) -> i64 {
+    match state {
+        State::Instance(InstanceState::Pending) => 0,
+        State::Instance(InstanceState::Running) => 1,
+        State::Instance(InstanceState::Stopping) => 2,
+        State::Instance(InstanceState::Stopped) => 3,
+        State::Instance(InstanceState::ShuttingDown) => 4,
+        State::Instance(InstanceState::Finish) => 5,
+        State::Instance(InstanceState::Error) => 6,
+        State::Instance(InstanceState::Unknown) => 7,
+        State::Realm(RealmState::Available) => 32,
+        State::Realm(RealmState::Unavailable) => 33,
+    }
+}
+
+impl Column for State {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<State> {
+        Ok(match value.as_i64()? {
+            0 => State::Instance(InstanceState::Pending),
+            1 => State::Instance(InstanceState::Running),
+            2 => State::Instance(InstanceState::Stopping),
+            3 => State::Instance(InstanceState::Stopped),
+            4 => State::Instance(InstanceState::ShuttingDown),
+            5 => State::Instance(InstanceState::Finish),
+            6 => State::Instance(InstanceState::Error),
+            7 => State::Instance(InstanceState::Unknown),
+            32 => State::Realm(RealmState::Available),
+            33 => State::Realm(RealmState::Unavailable),
+            number => return Err(FromSqlError::OutOfRange(number)),
+        })
+    }
+}
+
+fn unknown(what: &'static str, found: &str) -> FromSqlError {
+    FromSqlError::other(Unknown { what, found: found.to_owned() })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{found:?} is not a known {what}")]
+struct Unknown {
+    what: &'static str,
+    found: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_and_kind_is_read_as_it_was_written() {
+        for state in State::ALL {
+            assert_eq!(State::read(ValueRef::Integer(state_number(state))), Ok(state), "{state}");
+        }
+        for kind in Kind::ALL {
+            assert_eq!(Kind::read(ValueRef::Integer(kind_number(kind))), Ok(kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        assert!(State::read(ValueRef::Integer(99)).is_err());
+        assert!(State::read(ValueRef::Text(b"RUNNING")).is_err());
+        assert!(Kind::read(ValueRef::Integer(-1)).is_err());
+        assert!(Owner::read(ValueRef::Text(b"somebody")).is_err());
+        assert!(Origin::read(ValueRef::Text(b"")).is_err());
+        assert!(ChangeType::read(ValueRef::Text(b"instance.exploded")).is_err());
+        assert!(ChangeId::read(ValueRef::Blob(&[0; 15])).is_err());
+        assert!(ResourceId::read(ValueRef::Text(b"a\0b")).is_err());
+        assert!(ResourceId::read(ValueRef::Text(b"\xff")).is_err());
+        assert!(HookUrl::read(ValueRef::Text(b"/relative")).is_err());
+    }
+}

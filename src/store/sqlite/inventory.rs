@@ -1,0 +1,100 @@
+//! What was last seen, for those who list it.
+
+use async_trait::async_trait;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{Inventory, ListQuery, Result, Seen, Track};
+use super::columns::{get, kind_number, state_number};
+use super::{SqliteStore, attributes};
+use crate::model::{AccountId, Kind, Owner, ResourceId, Timestamp};
+
+#[async_trait]
+impl Inventory for SqliteStore {
+    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>> {
+        self.read(move |reading| match &query.id {
+            Some(id) => {
+                let found = find(reading, account, query.kind, id, &query.owner)?;
+                Ok(found.into_iter().filter(|seen| passes(seen, &query)).take(query.limit).collect())
+            }
+            None => list(reading, account, &query),
+        })
+        .await
+    }
+
+    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
+        let (id, owner) = (id.clone(), owner.clone());
+        self.read(move |reading| find(reading, account, kind, &id, &owner)).await
+    }
+}
+
+/// A resource with all that is told of it; `?1`, `?2` and `?3` are account, kind and owner.
+macro_rules! select_seen {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.state, b.name, r.realm, b.attributes, b.first_seen, r.missing, r.seen, b.state_since, \
+             (SELECT last_complete FROM polls p WHERE p.account = r.account AND p.kind = r.kind), \
+             h.url, h.token IS NOT NULL \
+             FROM resources r JOIN bodies b ON b.id = r.body \
+             LEFT JOIN hooks h ON h.account = r.account AND h.kind = r.kind AND h.resource = r.id AND h.owner = ?3 \
+             WHERE r.account = ?1 AND r.kind = ?2 AND ",
+            $rest
+        )
+    };
+}
+
+fn find(reading: &Connection, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
+    let mut select = reading.prepare_cached(select_seen!("r.id = ?4"))?;
+    let place = params![account.0, kind_number(kind), owner.as_str(), id.as_str()];
+    Ok(select.query_row(place, read_seen).optional()?)
+}
+
+fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<Vec<Seen>> {
+    let mut select = reading.prepare_cached(select_seen!(
+        "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR r.realm = ?6) ORDER BY r.id LIMIT ?7"
+    ))?;
+    let seen = select.query_map(
+        params![
+            account.0,
+            kind_number(query.kind),
+            query.owner.as_str(),
+            // No id is empty, so all come after it.
+            query.after.as_ref().map_or("", ResourceId::as_str),
+            query.state.map(state_number),
+            query.realm,
+            i64::try_from(query.limit).unwrap_or(i64::MAX),
+        ],
+        read_seen,
+    )?;
+    Ok(seen.collect::<rusqlite::Result<_>>()?)
+}
+
+/// As the filters of `list` do it, for a resource that was found by its id.
+fn passes(seen: &Seen, query: &ListQuery) -> bool {
+    query.after.as_ref().is_none_or(|after| seen.resource.id() > after)
+        && query.state.is_none_or(|state| seen.resource.state() == state)
+        && query.realm.as_deref().is_none_or(|realm| seen.resource.realm() == Some(realm))
+}
+
+fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
+    let columns = attributes::Columns { id: get(row, 0)?, state: get(row, 1)?, name: row.get(2)?, realm: row.get(3)? };
+    let resource = attributes::read(columns, row.get_ref(4)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))?;
+    let missing: i64 = row.get(6)?;
+    let seen: Timestamp = get(row, 7)?;
+    let last_complete: Option<Timestamp> = get(row, 9)?;
+    let url = get(row, 10)?;
+    let token_set = row.get(11)?;
+    Ok(Seen {
+        resource,
+        first_seen: get(row, 5)?,
+        // Nothing is written of a resource that a complete list shows unchanged: the list's own time
+        // stands for it.
+        last_seen: match last_complete {
+            Some(complete) if missing == 0 => complete.max(seen),
+            _ => seen,
+        },
+        state_since: get(row, 8)?,
+        track: Option::map(url, |url| Track { url, token_set }),
+    })
+}

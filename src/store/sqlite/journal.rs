@@ -1,0 +1,118 @@
+//! The journal: each change gets its number and its id here, once, and is read from here ever after.
+
+use rusqlite::{Row, params};
+
+use super::super::Result;
+use super::Fault;
+use super::columns::{account_key, get, kind_number, state_number};
+use super::writer::Writing;
+use crate::model::{AccountId, Change, Cursor, NewChange, Timestamp};
+
+/// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
+macro_rules! change_columns {
+    () => {
+        "c.sequence, c.id, c.recorded, c.type, c.kind, c.resource, c.name, c.realm, c.old_state, c.new_state, \
+         c.observed_after, c.observed_at, a.driver, a.provider, a.user"
+    };
+}
+pub(super) use change_columns;
+
+/// How many columns these are: those that follow start here.
+pub(super) const CHANGE_COLUMNS: usize = 15;
+
+/// Adds a change; gives its number in the journal.
+pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timestamp, what: &NewChange) -> Result<i64> {
+    let id = writing.memory.change_ids.next(now)?;
+    let mut insert = writing.prepare(
+        "INSERT INTO changes
+         (id, account, recorded, type, kind, resource, name, realm, old_state, new_state, observed_after, observed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    Ok(insert.insert(params![
+        id.to_be_bytes(),
+        account.0,
+        now.as_millis(),
+        what.change_type.as_str(),
+        kind_number(what.kind),
+        what.resource.as_str(),
+        what.name,
+        what.realm,
+        what.old_state.map(state_number),
+        what.new_state.map(state_number),
+        what.observed_after.map(Timestamp::as_millis),
+        what.observed_at.as_millis(),
+    ])?)
+}
+
+/// Reads `change_columns!()`, which come first in the row.
+pub(super) fn read_change(row: &Row<'_>, mark: u32) -> rusqlite::Result<Change> {
+    Ok(Change {
+        cursor: Cursor { store: mark, sequence: row.get(0)? },
+        id: get(row, 1)?,
+        timestamp: get(row, 2)?,
+        what: NewChange {
+            change_type: get(row, 3)?,
+            kind: get(row, 4)?,
+            resource: get(row, 5)?,
+            name: row.get(6)?,
+            realm: row.get(7)?,
+            old_state: get(row, 8)?,
+            new_state: get(row, 9)?,
+            observed_after: get(row, 10)?,
+            observed_at: get(row, 11)?,
+        },
+        account: account_key(row, 12)?,
+    })
+}
+
+/// Gives out ULIDs: the time of record, then eighty random bits, which count up within a millisecond,
+/// so that ids sort as the changes of one transaction do.
+#[derive(Debug, Default)]
+pub(super) struct ChangeIds {
+    last: Option<ulid::Ulid>,
+}
+
+impl ChangeIds {
+    pub(super) fn next(&mut self, now: Timestamp) -> Result<u128> {
+        // ULIDs know no time before 1970.
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        let next = match self.last {
+            Some(last) if last.timestamp_ms() == millis => last.increment().ok(),
+            _ => None,
+        };
+        let next = match next {
+            Some(next) => next,
+            None => ulid::Ulid::from_parts(millis, random()?),
+        };
+        self.last = Some(next);
+        Ok(next.0)
+    }
+}
+
+/// Eighty bits with the highest one clear, which leaves room to count up.
+fn random() -> Result<u128, Fault> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes[6..]).map_err(Fault::NoRandomness)?;
+    bytes[6] &= 0x7f;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_carry_the_time_and_count_up_within_a_millisecond() {
+        let mut ids = ChangeIds::default();
+        let mut at = |millis: i64| ulid::Ulid(ids.next(Timestamp::from_millis(millis)).expect("randomness"));
+        let first = at(1000);
+        let second = at(1000);
+        let later = at(1001);
+        let before_1970 = at(-5);
+        assert_eq!(first.timestamp_ms(), 1000);
+        assert_eq!(second.0, first.0 + 1);
+        assert!(later > second);
+        assert_eq!(later.timestamp_ms(), 1001);
+        assert_eq!(before_1970.timestamp_ms(), 0);
+    }
+}

@@ -1,0 +1,79 @@
+//! Whose the file is: a lock file beside it keeps a second host out, and its permissions other users.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::super::{Result, StoreError};
+
+/// Held for as long as this host may write. The system releases it when the process ends, however
+/// that comes about, so that a lock is never left behind.
+#[derive(Debug)]
+pub(super) struct HostLock {
+    _file: File,
+}
+
+impl HostLock {
+    pub(super) fn acquire(store: &Path) -> Result<HostLock> {
+        let directory = store.parent().filter(|directory| !directory.as_os_str().is_empty());
+        if let Some(directory) = directory {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| {
+                StoreError::Unusable(format!("can't make the store's directory {}: {error}", directory.display()))
+            })?;
+        }
+        let path = beside(store);
+        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut file =
+            open().map_err(|error| StoreError::Unusable(format!("can't open {}: {error}", path.display())))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::Unusable(in_use(store, &path, &mut file))),
+            Err(error) => return Err(StoreError::Unusable(format!("can't lock {}: {error}", path.display()))),
+        }
+        // Only for whoever is refused; the lock does not depend on it.
+        let noted = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        noted.map_err(|error| StoreError::Unusable(format!("can't write {}: {error}", path.display())))?;
+        Ok(HostLock { _file: file })
+    }
+}
+
+fn beside(store: &Path) -> PathBuf {
+    let mut name = OsString::from(store);
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn in_use(store: &Path, lock: &Path, file: &mut File) -> String {
+    let mut holder = String::new();
+    let holder = match file.take(20).read_to_string(&mut holder) {
+        Ok(_) if !holder.is_empty() => format!("process {holder}"),
+        _ => "another process".to_owned(),
+    };
+    format!(
+        "the store {} is in use: {holder} holds {}. Stop that host, or give this one a store of its own",
+        store.display(),
+        lock.display()
+    )
+}
+
+/// Makes the file if it is not there. SQLite gives the files beside it the permissions of this one.
+pub(super) fn make_private(store: &Path) -> Result<()> {
+    let failed = |error: io::Error| StoreError::Unusable(format!("can't open the store {}: {error}", store.display()));
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(store)
+        .map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! When polls are due, who holds them, and how they went.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{
+    KnownResource, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Recorded, Result,
+    StoreError,
+};
+use super::accounts::read_account;
+use super::columns::{get, kind_number};
+use super::writer::Writing;
+use super::{SqliteStore, record};
+use crate::model::{AccountId, Kind, Timestamp};
+
+#[async_trait]
+impl Polls for SqliteStore {
+    async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
+        self.write(move |writing| request(writing, account, kind, at)).await
+    }
+
+    async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>> {
+        self.write(move |writing| self::claim(writing, &claim)).await
+    }
+
+    async fn next_poll_due(&self) -> Result<Option<Timestamp>> {
+        self.read(next_due).await
+    }
+
+    async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
+        self.read(move |reading| known(reading, account, kind)).await
+    }
+
+    async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
+        self.write(move |writing| record::record(writing, record)).await
+    }
+
+    async fn record_poll_failure(&self, failure: PollFailure) -> Result<()> {
+        self.write(move |writing| record_failure(writing, &failure)).await
+    }
+
+    async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>> {
+        self.read(move |reading| status(reading, account)).await
+    }
+}
+
+/// Whether the account is polled regularly: it is the configuration's, or has a hook.
+pub(super) fn is_watched(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
+    let mut select = writing.prepare(
+        "SELECT origin = 'config' OR EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id)
+         FROM accounts WHERE id = ?1",
+    )?;
+    Ok(select.query_row([account.0], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
+/// Makes the polls of an account that is watched from now on due. One that is under way leads on to
+/// regular ones by itself.
+pub(super) fn watch(writing: &Writing<'_>, account: AccountId, now: Timestamp) -> Result<()> {
+    for kind in Kind::ALL {
+        let mut upsert = writing.prepare(
+            "INSERT INTO polls (account, kind, due) VALUES (?1, ?2, ?3)
+             ON CONFLICT (account, kind) DO UPDATE SET due = ?3
+             WHERE claimed IS NULL AND (due IS NULL OR due > ?3)",
+        )?;
+        upsert.execute(params![account.0, kind_number(kind), now.as_millis()])?;
+    }
+    Ok(())
+}
+
+/// Leaves an account that is no longer watched with those polls that were asked for.
+pub(super) fn rest_if_unwatched(writing: &Writing<'_>, account: AccountId) -> Result<()> {
+    if !is_watched(writing, account)? {
+        let mut update = writing
+            .prepare("UPDATE polls SET due = asked WHERE account = ?1 AND claimed IS NULL AND due IS NOT NULL")?;
+        update.execute([account.0])?;
+    }
+    Ok(())
+}
+
+/// Errs unless this is the newest claim of that poll, and it was not given back yet.
+pub(super) fn check_lease(writing: &Writing<'_>, account: AccountId, kind: Kind, lease: i64) -> Result<()> {
+    let mut select = writing
+        .prepare("SELECT 1 FROM polls WHERE account = ?1 AND kind = ?2 AND lease = ?3 AND claimed IS NOT NULL")?;
+    if select.exists(params![account.0, kind_number(kind), lease])? { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+/// When a poll that is given back is due again: `next` if the account is watched still, and not later
+/// than a poll that was asked for meanwhile.
+pub(super) fn due_again(
+    writing: &Writing<'_>,
+    account: AccountId,
+    kind: Kind,
+    next: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let mut select = writing.prepare("SELECT asked FROM polls WHERE account = ?1 AND kind = ?2")?;
+    let asked: Option<Timestamp> =
+        select.query_row(params![account.0, kind_number(kind)], |row| get(row, 0)).optional()?.flatten();
+    let next = is_watched(writing, account)?.then_some(next);
+    Ok(next.into_iter().chain(asked).min())
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
+    // While a poll is under way its `due` is the lease's end, which stays; what is asked for comes after.
+    let mut upsert = writing.prepare(
+        "INSERT INTO polls (account, kind, due, asked) SELECT id, ?2, ?3, ?3 FROM accounts WHERE id = ?1
+         ON CONFLICT (account, kind) DO UPDATE SET
+         asked = MIN(?3, COALESCE(asked, ?3)),
+         due = CASE WHEN claimed IS NULL THEN MIN(?3, COALESCE(due, ?3)) ELSE due END",
+    )?;
+    match upsert.execute(params![account.0, kind_number(kind), at.as_millis()])? {
+        0 => Err(super::Fault::NoAccount(account).into()),
+        _ => Ok(()),
+    }
+}
+
+fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>> {
+    let mut tickets = Vec::new();
+    if claim.limit == 0 {
+        return Ok(tickets);
+    }
+    let mut select = writing.prepare(
+        "SELECT a.id, a.driver, a.provider, a.user, a.origin, a.password,
+                p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease
+         FROM polls p JOIN accounts a ON a.id = p.account
+         WHERE p.due <= ?1 AND NOT EXISTS (
+             SELECT 1 FROM polls o
+             WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL AND o.due > ?1)
+         ORDER BY p.due",
+    )?;
+    let mut taken = HashSet::new();
+    let mut rows = select.query([claim.now.as_millis()])?;
+    while tickets.len() < claim.limit
+        && let Some(row) = rows.next()?
+    {
+        let ticket = read_ticket(row)?;
+        if taken.insert(ticket.account.id) {
+            tickets.push(ticket);
+        }
+    }
+    drop(rows);
+
+    // Not before the next instant, however short the lease: none is due again in its own claim.
+    let end = claim.now.after(claim.lease.max(Duration::from_millis(1)));
+    for ticket in &tickets {
+        let mut update = writing.prepare(
+            "UPDATE polls SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4,
+             asked = CASE WHEN asked <= ?5 THEN NULL ELSE asked END
+             WHERE account = ?1 AND kind = ?2",
+        )?;
+        update.execute(params![
+            ticket.account.id.0,
+            kind_number(ticket.kind),
+            end.as_millis(),
+            ticket.lease,
+            claim.now.as_millis()
+        ])?;
+    }
+    Ok(tickets)
+}
+
+fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
+    let lease: i64 = row.get(10)?;
+    Ok(PollTicket {
+        account: read_account(row, 0)?,
+        kind: get(row, 6)?,
+        due: get(row, 7)?,
+        last_complete: get(row, 8)?,
+        failures: row.get(9)?,
+        lease: lease.wrapping_add(1),
+    })
+}
+
+fn next_due(reading: &Connection) -> Result<Option<Timestamp>> {
+    // From the earliest on: nearly always the first row is the answer.
+    let mut select = reading.prepare_cached(
+        "SELECT p.due, (SELECT MAX(o.due) FROM polls o
+             WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL)
+         FROM polls p WHERE p.due IS NOT NULL AND p.claimed IS NULL ORDER BY p.due",
+    )?;
+    let mut earliest: Option<Timestamp> = None;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        let due: Timestamp = get(row, 0)?;
+        if earliest.is_some_and(|earliest| earliest <= due) {
+            break;
+        }
+        // Its account is being polled for the other kind: it can be claimed once that lease has ended.
+        let free: Option<Timestamp> = get(row, 1)?;
+        let due = free.map_or(due, |free| free.max(due));
+        earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
+    }
+    Ok(earliest)
+}
+
+fn known(reading: &Connection, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
+    let mut select = reading.prepare_cached(
+        "SELECT id, fingerprint, state, missing, seen FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id",
+    )?;
+    let mut known = Vec::new();
+    let mut rows = select.query(params![account.0, kind_number(kind)])?;
+    while let Some(row) = rows.next()? {
+        let fingerprint: i64 = row.get(1)?;
+        known.push(KnownResource {
+            id: get(row, 0)?,
+            fingerprint: fingerprint.cast_unsigned(),
+            state: get(row, 2)?,
+            missing: row.get(3)?,
+            seen: get(row, 4)?,
+        });
+    }
+    Ok(known)
+}
+
+fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()> {
+    let PollFailure { account, kind, lease, .. } = *failure;
+    check_lease(writing, account, kind, lease)?;
+    let due = due_again(writing, account, kind, failure.next_due)?;
+    let mut update = writing.prepare(
+        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = failures + 1,
+         error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = requests + ?8
+         WHERE account = ?1 AND kind = ?2",
+    )?;
+    update.execute(params![
+        account.0,
+        kind_number(kind),
+        due.map(Timestamp::as_millis),
+        failure.now.as_millis(),
+        failure.code,
+        failure.message,
+        millis(failure.duration),
+        failure.requests,
+    ])?;
+    Ok(())
+}
+
+fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
+    let mut select = reading.prepare_cached(
+        "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
+                partial_reason, last_duration, requests
+         FROM polls WHERE account = ?1 ORDER BY kind",
+    )?;
+    let status = select.query_map([account.0], |row| {
+        let duration: Option<i64> = row.get(9)?;
+        let requests: i64 = row.get(10)?;
+        let last_error = match get(row, 5)? {
+            Some(at) => Some(PollError { at, code: row.get(6)?, message: row.get(7)? }),
+            None => None,
+        };
+        Ok(PollStatus {
+            kind: get(row, 0)?,
+            last_attempt: get(row, 1)?,
+            last_complete: get(row, 2)?,
+            next_due: get(row, 3)?,
+            failures: row.get(4)?,
+            last_error,
+            partial_reason: row.get(8)?,
+            last_duration: duration.map(|millis| Duration::from_millis(millis.unsigned_abs())),
+            requests: requests.unsigned_abs(),
+        })
+    })?;
+    Ok(status.collect::<rusqlite::Result<_>>()?)
+}

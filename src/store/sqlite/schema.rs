@@ -1,0 +1,77 @@
+//! The tables, and how a file of an earlier version becomes one of this.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::super::{Result, StoreError};
+use super::Fault;
+
+/// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
+const APPLICATION: i32 = 0x5452_4B52;
+
+/// Each brings a file from the version that is its index to the next. One that was released is never
+/// changed; what is to be different is a further one.
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// Makes or migrates the tables, in one transaction.
+pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let application: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let is_empty: bool = transaction.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |r| r.get(0))?;
+    if application != APPLICATION && !is_empty {
+        return Err(StoreError::Unusable(format!(
+            "{} is the database of another program: name another path for the tracker's store",
+            path.display()
+        )));
+    }
+    let current = i64::try_from(MIGRATIONS.len()).expect("invariant: migrations are few");
+    if !(0..=current).contains(&version) {
+        return Err(StoreError::Unusable(format!(
+            "the store {} is of version {version}, and this tracker knows versions up to {current}: run the newer tracker \
+             that wrote it, or restore a backup from before the upgrade",
+            path.display()
+        )));
+    }
+    for (migration, to) in MIGRATIONS.iter().zip(1..) {
+        if to > version {
+            transaction.execute_batch(migration)?;
+        }
+    }
+    if version < current {
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", current)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The random number by which cursors of another store are recognised, made once for each store.
+pub(super) fn store_mark(connection: &Connection) -> Result<u32> {
+    let known = connection.query_row("SELECT value FROM meta WHERE name = 'store'", (), |row| row.get(0));
+    if let Some(mark) = known.optional()? {
+        return Ok(mark);
+    }
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
+    let mark = u32::from_ne_bytes(bytes);
+    connection.execute("INSERT INTO meta (name, value) VALUES ('store', ?1)", [mark])?;
+    Ok(mark)
+}
+
+/// What the last host had claimed is due as it was before.
+pub(super) fn void_leases(connection: &mut Connection) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute("UPDATE polls SET due = claimed, claimed = NULL WHERE claimed IS NOT NULL", ())?;
+    transaction.execute(
+        "INSERT INTO queues (hook, due, served)
+         SELECT hook, MIN(COALESCE(claimed, due)), 0 FROM deliveries WHERE due IS NOT NULL GROUP BY hook
+         ON CONFLICT (hook) DO UPDATE SET due = excluded.due, served = 0
+         WHERE due <> excluded.due OR served <> 0",
+        (),
+    )?;
+    transaction.execute("UPDATE deliveries SET due = claimed, claimed = NULL WHERE claimed IS NOT NULL", ())?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! The one that writes: a thread that takes all the jobs that wait, runs each in a savepoint of its own
+//! inside one transaction, commits once, and then answers all. Under load a flush to disk is so shared
+//! by many; a job that fails takes back its own writes only.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rusqlite::{CachedStatement, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::{Result, StoreError};
+use super::Fault;
+use super::journal::ChangeIds;
+use super::lock::HostLock;
+use crate::clock::Stopwatch;
+
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Message>,
+    /// Stands after `jobs`: fields drop in order, so the queue is closed when the thread is waited for.
+    thread: Thread,
+}
+
+/// What a job works with.
+pub(super) struct Writing<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) memory: &'a mut Memory,
+}
+
+/// What the writer keeps from one job to the next.
+pub(super) struct Memory {
+    /// The store's own mark, which is part of every cursor.
+    pub(super) mark: u32,
+    pub(super) change_ids: ChangeIds,
+    /// Runs from the last write that was made for readiness alone.
+    pub(super) proven: Option<Stopwatch>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, mark: u32, queue: usize, lock: HostLock) -> Result<Writer> {
+        let (jobs, waiting) = mpsc::channel(queue);
+        let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                run(&connection, memory, waiting, queue);
+                // The file is this host's until nothing can be written any more.
+                drop(connection);
+                drop(lock);
+            })
+            .map_err(Fault::NoThread)?;
+        Ok(Writer { jobs, thread: Thread(Mutex::new(Some(thread))) })
+    }
+
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(Waiting { work: Some(work), result: None, answer });
+        self.jobs.send(Message::Job(job)).await.map_err(|_| Fault::Closed)?;
+        answered.await.map_err(|_| Fault::Closed)?
+    }
+
+    pub(super) async fn close(&self) -> Result<()> {
+        // It does not matter whether an earlier call has closed it already.
+        let _ = self.jobs.send(Message::Close).await;
+        if let Some(thread) = self.thread.take() {
+            tokio::task::spawn_blocking(move || join(thread)).await.map_err(Fault::Read)?;
+        }
+        Ok(())
+    }
+}
+
+struct Thread(Mutex<Option<JoinHandle<()>>>);
+
+impl Thread {
+    fn take(&self) -> Option<JoinHandle<()>> {
+        self.0.lock().expect("invariant: no holder of this lock can panic").take()
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if let Some(thread) = self.take() {
+            join(thread);
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    // Whoever waited for a writer that panicked has been told that the store is closed.
+    let _ = thread.join();
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Close,
+}
+
+/// A job without its type.
+trait Job: Send {
+    /// Whether anybody waits for its answer still.
+    fn is_wanted(&self) -> bool;
+
+    /// Runs it; says whether what it wrote is to stay.
+    fn run(&mut self, writing: &mut Writing<'_>) -> Verdict;
+
+    /// Tells whoever waits, once it is known whether the transaction holds.
+    fn answer(self: Box<Self>, committed: &Result<(), Arc<rusqlite::Error>>);
+}
+
+enum Verdict {
+    Keep,
+    Undo,
+}
+
+struct Waiting<T, F> {
+    work: Option<F>,
+    result: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Waiting<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Writing<'_>) -> Result<T> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    fn run(&mut self, writing: &mut Writing<'_>) -> Verdict {
+        self.result = self.work.take().map(|work| work(writing));
+        match self.result {
+            Some(Ok(_)) => Verdict::Keep,
+            Some(Err(_)) | None => Verdict::Undo,
+        }
+    }
+
+    fn answer(self: Box<Self>, committed: &Result<(), Arc<rusqlite::Error>>) {
+        let Waiting { result, answer, .. } = *self;
+        let result = match (result, committed) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(error)) => Err(StoreError::from(Fault::NotCommitted(Arc::clone(error)))),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            // It was not wanted when its turn came.
+            (None, Ok(())) => return,
+        };
+        // Whoever asked may have stopped waiting meanwhile.
+        let _ = answer.send(result);
+    }
+}
+
+fn run(connection: &Connection, mut memory: Memory, mut waiting: mpsc::Receiver<Message>, limit: usize) {
+    let mut messages = Vec::with_capacity(limit);
+    while waiting.blocking_recv_many(&mut messages, limit) > 0 {
+        let mut jobs = Vec::with_capacity(messages.len());
+        for message in messages.drain(..) {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                // No more get in; those that wait are still received.
+                Message::Close => waiting.close(),
+            }
+        }
+        let committed = run_together(connection, &mut memory, &mut jobs).map_err(Arc::new);
+        if committed.is_err() {
+            roll_back(connection);
+        }
+        for job in jobs {
+            job.answer(&committed);
+        }
+    }
+    // The log is folded into the file, unless someone still reads from it; either is a sound state.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+}
+
+fn run_together(connection: &Connection, memory: &mut Memory, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    let execute = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(|_| ());
+    execute("BEGIN IMMEDIATE")?;
+    for job in jobs {
+        if !job.is_wanted() {
+            continue;
+        }
+        execute("SAVEPOINT job")?;
+        // After some errors (a full disk, say) SQLite has ended the whole transaction by itself; what
+        // follows here then fails, and with it every job of this round.
+        if let Verdict::Undo = job.run(&mut Writing { connection, memory }) {
+            execute("ROLLBACK TO job")?;
+        }
+        execute("RELEASE job")?;
+    }
+    execute("COMMIT")
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(error = %error, "the store can't take back a failed transaction");
+    }
+}
