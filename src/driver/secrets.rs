@@ -218,6 +218,16 @@ mod tests {
     }
 
     #[test]
+    fn signs_as_openssl_does() {
+        let message = b"a message to sign";
+        for key in [include_str!("../../tests/data/rs256.pem"), include_str!("../../tests/data/rs256-pkcs1.pem")] {
+            let options = BTreeMap::from([("key".to_owned(), SecretString::from(key))]);
+            let signature = Secrets::new("", "".into(), &options).sign_rs256("key", message).expect("signed");
+            assert_eq!(signature, include_bytes!("../../tests/data/rs256.sig"));
+        }
+    }
+
+    #[test]
     fn a_password_is_no_private_key() {
         assert!(matches!(secrets().sign_rs256("password", b"x"), Err(Error::Unusable(_))));
         assert!(matches!(secrets().sign_rs256("key", b"x"), Err(Error::NotSet(_))));
