@@ -1,1 +1,169 @@
-//! placeholder
+//! Polling: takes accounts that are due from the store, asks their drivers, works out what changed, and
+//! records it. One poll of an account at a time, many accounts at once; a slow one holds nobody up.
+
+pub mod diff;
+mod run;
+pub mod schedule;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::model::{Kind, Timestamp};
+use crate::roster::Roster;
+use crate::store::{PollClaim, PollTicket, Store, StoreError};
+use crate::vault::Vault;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub instances_every: Duration,
+    pub realms_every: Duration,
+    /// By which share of an interval a poll may come early or late.
+    pub jitter: f64,
+    /// The longest wait between polls that fail.
+    pub max_backoff: Duration,
+    /// In how many complete lists in a row a resource must be missing until it is taken for gone.
+    pub removal_confirmations: u32,
+    /// Polls at one time, in all.
+    pub concurrency: usize,
+    /// How long a poll is held to be under way when nothing is heard of it: longer than the limit on a
+    /// poll's time (`drivers.limits.poll_timeout`), or it may be made twice.
+    pub lease: Duration,
+    /// How long polls that are under way may take to end when the host stops.
+    pub grace: Duration,
+    /// How long a client's account without a hook is remembered after the client's last request.
+    pub forget_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            instances_every: Duration::from_secs(60),
+            realms_every: Duration::from_secs(300),
+            jitter: 0.1,
+            max_backoff: Duration::from_secs(15 * 60),
+            removal_confirmations: 2,
+            concurrency: 32,
+            lease: Duration::from_secs(180),
+            grace: Duration::from_secs(5),
+            forget_after: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Settings {
+    pub fn interval(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Instance => self.instances_every,
+            Kind::Realm => self.realms_every,
+        }
+    }
+}
+
+/// What polling needs of the house.
+#[derive(Clone)]
+pub struct Context {
+    pub store: Arc<dyn Store>,
+    pub roster: Arc<Roster>,
+    pub vault: Arc<Vault>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    /// Woken when a poll may have come due earlier than the loop knows.
+    pub wake: Arc<Notify>,
+    /// Counts polls that ended: a hint to whoever waits for one.
+    pub polled: watch::Sender<u64>,
+    /// Woken when deliveries came due.
+    pub deliver_wake: Arc<Notify>,
+}
+
+/// How long the loop waits when the store fails; it doubles up to the second.
+const STORE_BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// How often accounts that nobody uses are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// Polls what is due until the token is cancelled; then waits a while for polls under way.
+pub async fn run(context: Context, token: CancellationToken) {
+    let mut polls = JoinSet::new();
+    let mut backoff = STORE_BACKOFF.0;
+    let mut forget_at = context.clock.now();
+    while !token.is_cancelled() {
+        let next = match start_due(&context, &mut polls).await {
+            Ok(next) => {
+                backoff = STORE_BACKOFF.0;
+                next
+            }
+            Err(error) => {
+                tracing::error!(%error, "can't take polls from the store; trying again in {backoff:?}");
+                let wait = Some(context.clock.now().after(backoff));
+                backoff = (backoff * 2).min(STORE_BACKOFF.1);
+                wait
+            }
+        };
+        if context.clock.now() >= forget_at {
+            forget_at = context.clock.now().after(FORGET_EVERY);
+            forget_idle_accounts(&context).await;
+        }
+        let sleep_until = next.map_or(forget_at, |next| next.min(forget_at));
+        tokio::select! {
+            () = token.cancelled() => {}
+            Some(_) = polls.join_next(), if !polls.is_empty() => {}
+            () = context.wake.notified() => {}
+            () = context.clock.sleep_until(sleep_until), if polls.len() < context.settings.concurrency => {}
+        }
+        while polls.try_join_next().is_some() {}
+    }
+    let all_ended = async { while polls.join_next().await.is_some() {} };
+    if tokio::time::timeout(context.settings.grace, all_ended).await.is_err() {
+        tracing::warn!(polls = polls.len(), "polls under way were given up; they are due again at the next start");
+    }
+}
+
+/// Polls everything that is due now, and gives how many polls that were.
+pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
+    let mut count = 0;
+    loop {
+        let tickets = claim(context, context.settings.concurrency).await?;
+        if tickets.is_empty() {
+            return Ok(count);
+        }
+        count += tickets.len();
+        let mut polls = JoinSet::new();
+        for ticket in tickets {
+            polls.spawn(run::poll(context.clone(), ticket));
+        }
+        while polls.join_next().await.is_some() {}
+    }
+}
+
+/// Starts as many polls as are due and there is room for; gives when the next is due.
+async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<Timestamp>, StoreError> {
+    let room = context.settings.concurrency.max(1).saturating_sub(polls.len());
+    if room > 0 {
+        for ticket in claim(context, room).await? {
+            polls.spawn(run::poll(context.clone(), ticket));
+        }
+    }
+    // One that is due and was not claimed waits for another poll of its account, whose end is waited for
+    // anyway: asking again at once would be asking in vain.
+    let now = context.clock.now();
+    let next = context.store.next_poll_due().await?;
+    Ok(next.map(|next| next.max(now.after(Duration::from_millis(100)))))
+}
+
+async fn claim(context: &Context, limit: usize) -> Result<Vec<PollTicket>, StoreError> {
+    let claim = PollClaim { now: context.clock.now(), lease: context.settings.lease, limit };
+    context.store.claim_due_polls(claim).await
+}
+
+async fn forget_idle_accounts(context: &Context) {
+    let since = context.clock.now().before(context.settings.forget_after);
+    match context.store.forget_idle_accounts(since).await {
+        Ok(0) => {}
+        Ok(forgotten) => tracing::info!(accounts = forgotten, "forgot accounts that nobody uses"),
+        Err(error) => tracing::error!(%error, "can't forget accounts that nobody uses"),
+    }
+}

@@ -1,0 +1,255 @@
+//! The diff against small cases by hand, and against a model in many random histories.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{AddressKind, Realm, ResourceId};
+
+fn instance(id: &str, state: InstanceState, image: &str) -> Resource {
+    Resource::Instance(Instance {
+        id: ResourceId::parse(id).expect(id),
+        name: Some(format!("name of {id}")),
+        owner: None,
+        realm: Some("us".into()),
+        image: Some(image.into()),
+        hardware_profile: None,
+        state,
+        provider_state: "word".into(),
+        launched_at: None,
+        public_addresses: vec![],
+        private_addresses: vec![],
+        labels: vec![],
+    })
+}
+
+fn realm(id: &str, name: &str, state: RealmState) -> Resource {
+    Resource::Realm(Realm { id: ResourceId::parse(id).expect(id), name: name.into(), state, limit: None })
+}
+
+fn known(resource: &Resource, missing: u32, seen: i64) -> KnownResource {
+    KnownResource {
+        id: resource.id().clone(),
+        fingerprint: fingerprint(resource),
+        state: resource.state(),
+        missing,
+        seen: Timestamp::from_millis(seen),
+    }
+}
+
+fn observation(resources: Vec<Resource>, complete: bool) -> Observation {
+    Observation {
+        kind: resources.first().map_or(Kind::Instance, Resource::kind),
+        resources,
+        complete,
+        observed_at: Timestamp::from_millis(200),
+        last_complete: Some(Timestamp::from_millis(100)),
+        confirmations: 2,
+    }
+}
+
+/// A delta in few words: changes, upserts, missing, removed.
+fn words(delta: &Delta) -> String {
+    let changes = delta.changes.iter().map(|change| {
+        let state = |state: Option<State>| state.map_or("-", State::as_str);
+        let after = change.observed_after.map_or_else(|| "-".into(), |time| time.as_millis().to_string());
+        format!(
+            "{} {} {}>{} {after}..{}",
+            change.change_type,
+            change.resource,
+            state(change.old_state),
+            state(change.new_state),
+            change.observed_at.as_millis()
+        )
+    });
+    let upserts = delta
+        .upserts
+        .iter()
+        .map(|upsert| format!("put {}{}", upsert.resource.id(), if upsert.state_changed { "!" } else { "" }));
+    let missing = delta.missing.iter().map(|m| format!("miss {} {}x {}", m.id, m.times, m.seen.as_millis()));
+    let removed = delta.removed.iter().map(|id| format!("drop {id}"));
+    changes.chain(upserts).chain(missing).chain(removed).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn each_kind_of_change_is_told_apart() {
+    use InstanceState::{Finish, Running, Stopped};
+    let a = |state| instance("a", state, "img");
+    let check = |listed: Vec<Resource>, complete: bool, stored: Vec<KnownResource>, want: &str| {
+        let kind = stored.first().map_or(Kind::Instance, |known| match known.state {
+            State::Instance(_) => Kind::Instance,
+            State::Realm(_) => Kind::Realm,
+        });
+        let kind = listed.first().map_or(kind, Resource::kind);
+        let observation = Observation { kind, ..observation(listed, complete) };
+        assert_eq!(words(&diff(observation, stored)), want);
+    };
+    check(vec![], true, vec![], "");
+    check(vec![a(Running)], true, vec![known(&a(Running), 0, 50)], "");
+    check(vec![a(Running)], true, vec![], "instance.created a ->RUNNING 100..200; put a!");
+    check(vec![a(Running)], false, vec![], "instance.created a ->RUNNING 100..200; put a!");
+    check(vec![a(Stopped)], true, vec![known(&a(Running), 0, 50)], "instance.state a RUNNING>STOPPED 100..200; put a!");
+    // Seen in a partial list after the last complete one.
+    check(
+        vec![a(Stopped)],
+        false,
+        vec![known(&a(Running), 0, 150)],
+        "instance.state a RUNNING>STOPPED 150..200; put a!",
+    );
+    check(
+        vec![instance("a", Running, "other")],
+        true,
+        vec![known(&a(Running), 0, 50)],
+        "instance.updated a RUNNING>RUNNING 100..200; put a",
+    );
+    check(vec![], true, vec![known(&a(Running), 0, 50)], "miss a 1x 100");
+    check(vec![], false, vec![known(&a(Running), 0, 50)], "");
+    check(vec![], false, vec![known(&a(Running), 1, 50)], "");
+    check(vec![], true, vec![known(&a(Running), 1, 50)], "instance.removed a RUNNING>FINISH 50..200; drop a");
+    check(vec![], true, vec![known(&a(Finish), 1, 50)], "instance.removed a FINISH>FINISH 50..200; drop a");
+    check(vec![a(Running)], true, vec![known(&a(Running), 1, 50)], "put a");
+    check(vec![a(Stopped)], true, vec![known(&a(Running), 1, 50)], "instance.state a RUNNING>STOPPED 50..200; put a!");
+
+    let us = |name, state| realm("us", name, state);
+    let stored = || vec![known(&us("US", RealmState::Available), 0, 50)];
+    check(vec![us("US", RealmState::Available)], true, stored(), "");
+    check(vec![us("USA", RealmState::Available)], true, stored(), "put us");
+    check(
+        vec![us("US", RealmState::Unavailable)],
+        true,
+        stored(),
+        "realm.state us AVAILABLE>UNAVAILABLE 100..200; put us!",
+    );
+    check(vec![], true, stored(), "miss us 1x 100");
+    check(
+        vec![],
+        true,
+        vec![known(&us("US", RealmState::Available), 1, 50)],
+        "realm.removed us AVAILABLE>UNAVAILABLE 50..200; drop us",
+    );
+}
+
+#[test]
+fn every_field_is_in_the_fingerprint() {
+    let base = || {
+        let Resource::Instance(instance) = instance("a", InstanceState::Running, "img") else {
+            unreachable!("an instance was made")
+        };
+        instance
+    };
+    let address = |kind, value: &str| Address { kind, value: value.into() };
+    let mut variants = vec![
+        base(),
+        Instance { name: None, ..base() },
+        Instance { name: Some(String::new()), ..base() },
+        Instance { owner: Some("img".into()), image: None, ..base() },
+        Instance { realm: None, ..base() },
+        Instance { image: None, ..base() },
+        Instance { hardware_profile: Some("m".into()), ..base() },
+        Instance { state: InstanceState::Stopped, ..base() },
+        Instance { provider_state: "other".into(), ..base() },
+        Instance { launched_at: Some(Timestamp::from_millis(0)), ..base() },
+        Instance { launched_at: Some(Timestamp::from_millis(1)), ..base() },
+        Instance { public_addresses: vec![address(AddressKind::Ipv4, "x")], ..base() },
+        Instance { public_addresses: vec![address(AddressKind::Hostname, "x")], ..base() },
+        Instance { private_addresses: vec![address(AddressKind::Ipv4, "x")], ..base() },
+        Instance { labels: vec![("a".into(), "bc".into())], ..base() },
+        Instance { labels: vec![("ab".into(), "c".into())], ..base() },
+    ];
+    let count = variants.len();
+    let mut marks: Vec<u64> = variants.drain(..).map(|instance| fingerprint(&Resource::Instance(instance))).collect();
+    marks.sort_unstable();
+    marks.dedup();
+    assert_eq!(marks.len(), count);
+    // Stored values must mean the same to the next version.
+    assert_eq!(fingerprint(&realm("us", "United States", RealmState::Available)), REALM_FINGERPRINT);
+}
+
+const REALM_FINGERPRINT: u64 = 14_100_950_589_945_199_165;
+
+/// A small generator of numbers: the same history for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Applies a delta as the store does.
+fn apply(stored: &mut BTreeMap<ResourceId, KnownResource>, delta: Delta, now: Timestamp) {
+    for Upsert { resource, fingerprint, .. } in delta.upserts {
+        let entry =
+            KnownResource { id: resource.id().clone(), fingerprint, state: resource.state(), missing: 0, seen: now };
+        stored.insert(entry.id.clone(), entry);
+    }
+    for Missing { id, times, seen } in delta.missing {
+        let known = stored.get_mut(&id).expect("only what is stored is missing");
+        (known.missing, known.seen) = (times, seen);
+    }
+    for id in delta.removed {
+        stored.remove(&id).expect("only what is stored is removed");
+    }
+}
+
+#[test]
+fn in_any_history_changes_tell_what_happened() {
+    use InstanceState::{Pending, Running, Stopped};
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let mut world: BTreeMap<u64, Resource> = BTreeMap::new();
+        let mut stored = BTreeMap::new();
+        let mut told: BTreeMap<ResourceId, State> = BTreeMap::new();
+        let mut last_complete = None;
+        for step in 1..40 {
+            for _ in 0..random.below(4) {
+                let id = random.below(8);
+                let state = [Pending, Running, Stopped][random.below(3) as usize];
+                match random.below(4) {
+                    0 => world.remove(&id),
+                    _ => world.insert(id, instance(&format!("i{id}"), state, "img")),
+                };
+            }
+            let now = Timestamp::from_millis(step);
+            let complete = random.below(3) > 0;
+            let listed: Vec<Resource> = world.values().filter(|_| complete || random.below(2) == 0).cloned().collect();
+            let observation = Observation {
+                kind: Kind::Instance,
+                resources: listed.clone(),
+                complete,
+                observed_at: now,
+                last_complete,
+                confirmations: 2,
+            };
+            let delta = diff(observation, stored.values().cloned().collect());
+            if !complete {
+                assert!(delta.removed.is_empty() && delta.missing.is_empty());
+            }
+            for change in &delta.changes {
+                // Each change leaves from where the last one arrived: no state is told twice or skipped.
+                assert_eq!(told.get(&change.resource).copied(), change.old_state, "seed {seed} step {step}");
+                assert!(change.observed_after < Some(change.observed_at));
+                match change.change_type {
+                    ChangeType::InstanceRemoved => told.remove(&change.resource),
+                    _ => change.new_state.and_then(|state| told.insert(change.resource.clone(), state)),
+                };
+            }
+            apply(&mut stored, delta, now);
+            for resource in &listed {
+                assert_eq!(told.get(resource.id()), Some(&resource.state()));
+            }
+            if complete {
+                last_complete = Some(now);
+                let again = Observation {
+                    kind: Kind::Instance,
+                    resources: listed,
+                    complete: false,
+                    observed_at: now,
+                    last_complete,
+                    confirmations: 2,
+                };
+                assert_eq!(words(&diff(again, stored.values().cloned().collect())), "", "the same list again");
+            }
+        }
+    }
+}

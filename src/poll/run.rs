@@ -1,0 +1,183 @@
+//! One poll of one account: ask, compare, record. Whatever happens to it ends in the store, as an
+//! observation or as a failure, and never as both.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::diff::{Observation, diff};
+use super::{Context, schedule};
+use crate::clock::Stopwatch;
+use crate::driver::{CallError, CallFailure, Coverage, Listing};
+use crate::model::{AccountKey, Origin, Timestamp};
+use crate::roster::NotOnRoster;
+use crate::store::{PollFailure, PollRecord, PollTicket, Recorded, StoreError};
+use crate::vault::{Purpose, VaultError};
+
+/// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
+const LONG_LIST: usize = 2_000;
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+enum NoList {
+    #[error(transparent)]
+    Call(#[from] CallFailure),
+    #[error(transparent)]
+    NotOnRoster(#[from] NotOnRoster),
+    #[error("its stored credentials can't be used: {0}")]
+    Credentials(#[from] VaultError),
+}
+
+impl NoList {
+    fn code(&self) -> String {
+        match self {
+            NoList::Call(failure) => failure.error.code(),
+            NoList::NotOnRoster(_) => "not-configured".into(),
+            NoList::Credentials(_) => "credentials".into(),
+        }
+    }
+
+    fn call_error(&self) -> Option<&CallError> {
+        match self {
+            NoList::Call(failure) => Some(&failure.error),
+            _ => None,
+        }
+    }
+
+    fn requests(&self) -> u32 {
+        match self {
+            NoList::Call(failure) => failure.usage.requests,
+            _ => 0,
+        }
+    }
+}
+
+/// Makes the poll that the ticket is for.
+pub(super) async fn poll(context: Context, ticket: PollTicket) {
+    let stopwatch = Stopwatch::start();
+    let observed_at = context.clock.now();
+    let account = ticket.account.key.to_string();
+    let kind = ticket.kind;
+    let recorded = match list(&context, &ticket).await {
+        Ok(listing) => {
+            let resources = listing.resources.len();
+            let usage = listing.usage;
+            let recorded = record(&context, ticket, listing, observed_at, &stopwatch).await;
+            if let Ok(Recorded { changes, deliveries }) = recorded {
+                tracing::debug!(
+                    account, %kind, resources, changes, deliveries,
+                    requests = usage.requests, pages = usage.pages, cpu = ?usage.cpu, memory = usage.memory,
+                    elapsed = ?stopwatch.elapsed(), "polled"
+                );
+            }
+            recorded.map(|recorded| recorded.deliveries)
+        }
+        Err(error) => {
+            tracing::warn!(account, %kind, code = error.code(), failures = ticket.failures + 1, %error, "a poll failed");
+            record_failure(&context, ticket, &error, &stopwatch).await.map(|()| 0)
+        }
+    };
+    match recorded {
+        Ok(0) => {}
+        Ok(_) => context.deliver_wake.notify_one(),
+        Err(StoreError::LeaseLost) => {
+            tracing::warn!(account, %kind, "a poll took longer than its lease and was made anew: raise polling.lease");
+        }
+        Err(error) => tracing::error!(account, %kind, %error, "a poll could not be recorded; it will be made again"),
+    }
+    context.polled.send_modify(|count| *count = count.wrapping_add(1));
+}
+
+async fn list(context: &Context, ticket: &PollTicket) -> Result<Listing, NoList> {
+    let key = &ticket.account.key;
+    let password = password(context, ticket, key)?;
+    let (driver, target) = context.roster.target(key, password)?;
+    Ok(driver.list(&target, ticket.kind).await?)
+}
+
+/// An account of the configuration is polled with the configuration's password, as it is now; another
+/// with the one that its client proved.
+fn password(context: &Context, ticket: &PollTicket, key: &AccountKey) -> Result<SecretString, VaultError> {
+    if ticket.account.origin == Origin::Config
+        && let Some(configured) = context.roster.accounts().iter().find(|account| account.key == *key)
+    {
+        return Ok(configured.password.clone());
+    }
+    context.vault.open(Purpose::AccountPassword(key), &ticket.account.password)
+}
+
+async fn record(
+    context: &Context,
+    ticket: PollTicket,
+    listing: Listing,
+    observed_at: Timestamp,
+    stopwatch: &Stopwatch,
+) -> Result<Recorded, StoreError> {
+    let (account, kind) = (ticket.account.id, ticket.kind);
+    let known = context.store.known_resources(account, kind).await?;
+    let long = listing.resources.len().max(known.len()) > LONG_LIST;
+    let partial_reason = match listing.coverage {
+        Coverage::Complete => None,
+        Coverage::Partial(why) => Some(why),
+    };
+    let observation = Observation {
+        kind,
+        resources: listing.resources,
+        complete: partial_reason.is_none(),
+        observed_at,
+        last_complete: ticket.last_complete,
+        confirmations: context.settings.removal_confirmations.max(1),
+    };
+    let delta = match long {
+        true => tokio::task::spawn_blocking(move || diff(observation, known))
+            .await
+            .map_err(|error| StoreError::Failed(Box::new(error)))?,
+        false => diff(observation, known),
+    };
+    let now = context.clock.now();
+    let record = PollRecord {
+        account,
+        kind,
+        lease: ticket.lease,
+        observed_at,
+        complete: partial_reason.is_none(),
+        partial_reason,
+        upserts: delta.upserts,
+        missing: delta.missing,
+        removed: delta.removed,
+        changes: delta.changes,
+        next_due: schedule::after_success(&context.settings, kind, ticket.due, now, random()),
+        now,
+        duration: stopwatch.elapsed(),
+        requests: listing.usage.requests,
+    };
+    context.store.record_poll(record).await
+}
+
+async fn record_failure(
+    context: &Context,
+    ticket: PollTicket,
+    error: &NoList,
+    stopwatch: &Stopwatch,
+) -> Result<(), StoreError> {
+    let now = context.clock.now();
+    let failures = ticket.failures.saturating_add(1);
+    let next_due = schedule::after_failure(&context.settings, ticket.kind, error.call_error(), failures, now, random());
+    let failure = PollFailure {
+        account: ticket.account.id,
+        kind: ticket.kind,
+        lease: ticket.lease,
+        now,
+        code: error.code(),
+        message: error.to_string(),
+        next_due,
+        duration: stopwatch.elapsed().max(Duration::from_millis(1)),
+        requests: error.requests(),
+    };
+    context.store.record_poll_failure(failure).await
+}
+
+/// A number from 0 up to 1; the middle, should the system give no randomness.
+fn random() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
