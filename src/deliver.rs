@@ -45,9 +45,11 @@ pub struct Settings {
     pub concurrency: usize,
     /// How many of these may be one hook's.
     pub per_hook: usize,
-    /// How many of these may go to one scheme, host and port; also the bound on connections to it.
+    /// How many of these may go to one scheme, host and port. Keep no more than `idle_per_host` of the
+    /// client's, or connections are closed and made anew all the time.
     pub per_destination: usize,
-    /// How many that were claimed may wait in memory for their destination's turn.
+    /// How many that were claimed may wait in memory for their destination's turn. So many may be owed to
+    /// receivers that hang before others have to wait for them.
     pub held: usize,
     /// How many are claimed at once, at most.
     pub batch: usize,
