@@ -1,1 +1,146 @@
-//! placeholder
+//! The loop that sends callbacks: claims what is due, sends it signed, and settles how each try ended. What
+//! is owed lives in the store; nothing here needs to survive.
+
+mod dispatch;
+mod flights;
+pub mod retry;
+mod send;
+pub mod sign;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use self::retry::Retries;
+
+use self::dispatch::Dispatch;
+use self::flights::Flights;
+use crate::clock::Clock;
+use crate::net::Client;
+use crate::store::{Deliveries, DeliveryClaim, StoreError};
+use crate::vault::Vault;
+
+/// What the loop works with.
+#[derive(Clone)]
+pub struct Context {
+    pub store: Arc<dyn Deliveries + Send + Sync>,
+    /// Opens the hooks' tokens and secrets.
+    pub vault: Arc<Vault>,
+    /// Under the policy of addresses that hooks may have.
+    pub client: Client,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    /// The host's own address as clients reach it, without a slash at the end.
+    pub public_url: String,
+    /// Notified when a change was recorded, so that its callbacks need not wait for the next look. Only a
+    /// hint: what is due is found without it too.
+    pub wake: Arc<Notify>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How many callbacks are under way at once.
+    pub concurrency: usize,
+    /// How many of these may be one hook's.
+    pub per_hook: usize,
+    /// How many of these may go to one scheme, host and port. Keep no more than `idle_per_host` of the
+    /// client's, or connections are closed and made anew all the time.
+    pub per_destination: usize,
+    /// How many that were claimed may wait in memory for their destination's turn. So many may be owed to
+    /// receivers that hang before others have to wait for them.
+    pub held: usize,
+    /// How many are claimed at once, at most.
+    pub batch: usize,
+    /// How long a receiver has to answer, from the attempt to connect on.
+    pub timeout: Duration,
+    /// For how long a claim holds: should the host die, the callback is due again after that. At least
+    /// ten seconds more than `timeout`, whatever is set.
+    pub lease: Duration,
+    pub retries: Retries,
+    /// How often the store is asked what is due though nothing said that there is: what another host
+    /// recorded comes without a hint.
+    pub idle: Duration,
+    /// How long what is under way has to finish when the host stops.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            concurrency: 512,
+            per_hook: 16,
+            per_destination: 64,
+            held: 4096,
+            batch: 512,
+            timeout: Duration::from_secs(20),
+            lease: Duration::from_secs(60),
+            retries: Retries::default(),
+            idle: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long settling a try may take before its lease ends.
+const SETTLING: Duration = Duration::from_secs(5);
+
+impl Settings {
+    fn lease(&self) -> Duration {
+        self.lease.max(self.timeout.saturating_add(2 * SETTLING))
+    }
+
+    /// How long after its claim a try may still begin.
+    fn spare(&self) -> Duration {
+        self.lease().saturating_sub(self.timeout).saturating_sub(SETTLING)
+    }
+}
+
+/// Sends what is owed until `token` is cancelled. Then nothing new is sent, what is under way has
+/// `settings.grace` to finish, and the rest is given back to the store.
+pub async fn run(context: Context, token: CancellationToken) {
+    let mut dispatch = Dispatch::new(Arc::new(context));
+    tokio::select! {
+        biased;
+        () = token.cancelled() => {}
+        () = dispatch.work() => {}
+    }
+    dispatch.stop().await;
+}
+
+/// Sends everything that is due now and settles it, until nothing is due any more; gives the number of tries.
+pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
+    let context = Arc::new(context.clone());
+    let mut flights = Flights::new(Arc::clone(&context));
+    let mut tries = 0;
+    loop {
+        let claim = claim(&context, &flights);
+        let claimed_at = claim.now;
+        let due = context.store.claim_due_deliveries(claim).await?;
+        if due.is_empty() {
+            return Ok(tries);
+        }
+        flights.launch(due, claimed_at);
+        let mut ended = Vec::new();
+        while let Some(settlement) = flights.landed().await {
+            ended.push(settlement);
+        }
+        tries += ended.len();
+        context.store.settle(ended).await?;
+    }
+}
+
+/// A claim on as much as there is room for.
+fn claim(context: &Context, flights: &Flights) -> DeliveryClaim {
+    DeliveryClaim {
+        now: context.clock.now(),
+        lease: context.settings.lease(),
+        limit: flights.room(),
+        per_hook: context.settings.per_hook.max(1),
+        in_flight: flights.by_hook(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

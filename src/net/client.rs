@@ -24,7 +24,8 @@ const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct ClientSettings {
     pub connect_timeout: Duration,
-    /// How many idle connections to one host are kept, and for how long.
+    /// How many idle connections to one host are kept, and for how long. As many as are used at once, or
+    /// they are made anew all the time.
     pub idle_per_host: usize,
     pub idle_timeout: Duration,
     /// How many names may be looked up at once.
@@ -42,7 +43,7 @@ impl Default for ClientSettings {
     fn default() -> Self {
         ClientSettings {
             connect_timeout: Duration::from_secs(10),
-            idle_per_host: 32,
+            idle_per_host: 64,
             idle_timeout: Duration::from_secs(90),
             lookups: 64,
             clients: 64,

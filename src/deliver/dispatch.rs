@@ -1,0 +1,244 @@
+//! The loop itself: claims, sends and settles go on side by side, so that what waits for the store does not
+//! wait for receivers, nor the other way round.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::timeout;
+
+use super::flights::{Flights, returned};
+use super::{Context, claim};
+use crate::model::Timestamp;
+use crate::store::{DueDelivery, Result, Settlement, StoreError};
+
+/// The shortest time between two looks that nothing asked for.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// Between tries of a store that fails: at first, and at most.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
+const STORE_PAUSE_MOST: Duration = Duration::from_secs(10);
+/// How long a stopping host waits for the store to take what there is to settle.
+const LAST_SETTLING: Duration = Duration::from_secs(5);
+
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Everything that is under way. Every future is kept here, so that a step may be dropped at any point and
+/// taken up again.
+pub(super) struct Dispatch {
+    context: Arc<Context>,
+    flights: Flights,
+    /// Tries that have ended and are not being settled yet.
+    ended: Vec<Settlement>,
+    claiming: Option<Pending<(Claim, Result<Looked>)>>,
+    settling: Option<Pending<(Vec<Settlement>, Result<()>)>>,
+    woken: Pin<Box<OwnedNotified>>,
+    /// Whether to claim as soon as there is room.
+    look: bool,
+    /// When to look though nothing asked for it.
+    alarm: Option<Pending<()>>,
+    /// While the store fails.
+    pause: Option<Pending<()>>,
+    /// Failures of the store since it last did what it was asked.
+    failures: u32,
+    stopping: bool,
+}
+
+struct Claim {
+    now: Timestamp,
+    limit: usize,
+}
+
+struct Looked {
+    due: Vec<DueDelivery>,
+    /// When there is more, if nothing is due now.
+    next: Option<Timestamp>,
+}
+
+impl Dispatch {
+    pub(super) fn new(context: Arc<Context>) -> Dispatch {
+        Dispatch {
+            flights: Flights::new(Arc::clone(&context)),
+            ended: Vec::new(),
+            claiming: None,
+            settling: None,
+            woken: listen(&context),
+            look: true,
+            alarm: None,
+            pause: None,
+            failures: 0,
+            stopping: false,
+            context,
+        }
+    }
+
+    /// Goes on until it is dropped. Cancel safe.
+    pub(super) async fn work(&mut self) {
+        loop {
+            self.step().await;
+        }
+    }
+
+    /// Lets what is under way finish, settles it, and gives back the rest.
+    pub(super) async fn stop(mut self) {
+        self.stopping = true;
+        let back = self.flights.give_back_held();
+        self.ended.extend(back);
+        let grace = self.context.settings.grace;
+        if timeout(grace, self.drain()).await.is_ok() {
+            return;
+        }
+        let cut_off = self.flights.abandon();
+        tracing::info!(deliveries = cut_off.len(), "callbacks under way were cut off and will be sent again");
+        self.ended.extend(cut_off);
+        if timeout(LAST_SETTLING, self.drain()).await.is_err() {
+            tracing::warn!("the store did not take in time how callbacks ended: some will be sent again");
+        }
+    }
+
+    async fn drain(&mut self) {
+        while !self.flights.is_empty() || !self.ended.is_empty() || self.settling.is_some() || self.claiming.is_some() {
+            self.step().await;
+        }
+    }
+
+    /// Waits for the next thing to happen and takes it in. Cancel safe.
+    async fn step(&mut self) {
+        self.begin_settling();
+        self.begin_claiming();
+        tokio::select! {
+            biased;
+            (claim, result) = ready(&mut self.claiming) => self.claimed(&claim, result),
+            (batch, result) = ready(&mut self.settling) => self.settled(batch, result),
+            Some(settlement) = self.flights.landed() => {
+                self.ended.push(settlement);
+                while let Some(settlement) = self.flights.landed_already() {
+                    self.ended.push(settlement);
+                }
+            }
+            () = ready(&mut self.pause) => self.look = true,
+            () = self.woken.as_mut() => {
+                self.woken = listen(&self.context);
+                self.look = true;
+            }
+            () = ready(&mut self.alarm) => self.look = true,
+        }
+    }
+
+    fn begin_settling(&mut self) {
+        if self.settling.is_some() || self.pause.is_some() || self.ended.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.ended);
+        let store = Arc::clone(&self.context.store);
+        self.settling = Some(Box::pin(async move {
+            let result = store.settle(batch.clone()).await;
+            (batch, result)
+        }));
+    }
+
+    fn begin_claiming(&mut self) {
+        if !self.look || self.stopping || self.claiming.is_some() || self.pause.is_some() {
+            return;
+        }
+        // A store that takes claims but no settlements must not fill the memory with them.
+        if self.flights.room() == 0 || self.ended.len() > self.context.settings.concurrency {
+            return;
+        }
+        let asked = claim(&self.context, &self.flights);
+        let claim = Claim { now: asked.now, limit: asked.limit };
+        let store = Arc::clone(&self.context.store);
+        self.look = false;
+        self.alarm = None;
+        self.claiming = Some(Box::pin(async move {
+            let looked = async {
+                let due = store.claim_due_deliveries(asked).await?;
+                let next = if due.is_empty() { store.next_delivery_due().await? } else { None };
+                Ok(Looked { due, next })
+            };
+            (claim, looked.await)
+        }));
+    }
+
+    fn claimed(&mut self, claim: &Claim, result: Result<Looked>) {
+        let looked = match result {
+            Ok(looked) => looked,
+            Err(error) => {
+                self.store_failed("claim due callbacks", &error);
+                return;
+            }
+        };
+        if self.ended.is_empty() && self.settling.is_none() {
+            self.failures = 0;
+        }
+        if self.stopping {
+            self.ended.extend(looked.due.iter().map(|delivery| returned(delivery, claim.now)));
+            return;
+        }
+        let now = self.context.clock.now();
+        let soonest = now.after(LOOK_PAUSE);
+        if looked.due.is_empty() {
+            let latest = now.after(self.context.settings.idle.max(LOOK_PAUSE));
+            // Something may be due and still not be given: its hook has its fill under way.
+            let next = looked.next.map_or(latest, |next| next.clamp(soonest, latest));
+            self.alarm = Some(self.sleep(next));
+        } else if looked.due.len() >= claim.limit {
+            self.look = true;
+        } else {
+            self.alarm = Some(self.sleep(soonest));
+        }
+        self.flights.launch(looked.due, claim.now);
+    }
+
+    fn settled(&mut self, batch: Vec<Settlement>, result: Result<()>) {
+        match result {
+            Ok(()) => {
+                self.failures = 0;
+                // The changes that waited behind these may be due now.
+                self.look = true;
+            }
+            Err(StoreError::LeaseLost) => {
+                tracing::warn!("callbacks that were sent had been given out anew, and will be sent again");
+                self.look = true;
+            }
+            Err(error) => {
+                self.store_failed("settle callbacks", &error);
+                // Beyond its lease the delivery is due again whatever is said of this try.
+                let oldest = self.context.clock.now().before(self.context.settings.lease());
+                self.ended.extend(batch.into_iter().filter(|settlement| settlement.now >= oldest));
+            }
+        }
+    }
+
+    fn store_failed(&mut self, what: &'static str, error: &StoreError) {
+        let wait = STORE_PAUSE.saturating_mul(1 << self.failures.min(10)).min(STORE_PAUSE_MOST);
+        self.failures = self.failures.saturating_add(1);
+        tracing::error!(%error, retry.in_ms = wait.as_millis(), "can't {what}");
+        self.pause = Some(self.sleep(self.context.clock.now().after(wait)));
+    }
+
+    fn sleep(&self, until: Timestamp) -> Pending<()> {
+        let clock = Arc::clone(&self.context.clock);
+        Box::pin(async move { clock.sleep_until(until).await })
+    }
+}
+
+/// Listens from this moment on, not only from the first wait.
+fn listen(context: &Context) -> Pin<Box<OwnedNotified>> {
+    let mut woken = Box::pin(Arc::clone(&context.wake).notified_owned());
+    woken.as_mut().enable();
+    woken
+}
+
+/// The end of what is in the slot, which is empty then; never, while it is empty.
+async fn ready<T>(slot: &mut Option<Pending<T>>) -> T {
+    match slot {
+        Some(under_way) => {
+            let value = under_way.await;
+            *slot = None;
+            value
+        }
+        None => pending().await,
+    }
+}

@@ -1,0 +1,386 @@
+//! The loop and its tries, against receivers on loopback.
+
+mod memory;
+mod receiver;
+
+use std::sync::atomic::Ordering;
+
+use http::HeaderMap;
+
+use self::memory::MemoryStore;
+use self::receiver::{CUT, HANG, OK, Receiver};
+use super::*;
+use crate::clock::{ManualClock, SystemClock};
+use crate::model::{
+    AccountId, AccountKey, Change, ChangeId, ChangeType, Cursor, HookId, HookUrl, InstanceState, Kind, NewChange,
+    ResourceId, SigningSecret, State, Timestamp,
+};
+use crate::net::{AddressPolicy, ClientSettings, Clients};
+use crate::store::{DeliveryId, DueDelivery, Outcome};
+use crate::vault::Purpose;
+
+const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const OTHER_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+struct Bench {
+    store: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+    context: Context,
+}
+
+fn bench() -> Bench {
+    bench_with(Settings {
+        timeout: Duration::from_secs(10),
+        retries: Retries { jitter: 0.0, ..Retries::default() },
+        ..Settings::default()
+    })
+}
+
+fn bench_with(settings: Settings) -> Bench {
+    let store = Arc::new(MemoryStore::default());
+    let clock = Arc::new(ManualClock::new(START));
+    let loopback = AddressPolicy::opening(vec!["127.0.0.1/32".parse().unwrap()]);
+    let context = Context {
+        store: Arc::clone(&store) as Arc<dyn Deliveries + Send + Sync>,
+        vault: Arc::new(vault(KEY)),
+        client: Clients::new(ClientSettings::default()).unwrap().under(&loopback).unwrap(),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        settings,
+        public_url: "https://tracker.example".to_owned(),
+        wake: Arc::new(Notify::new()),
+    };
+    Bench { store, clock, context }
+}
+
+fn vault(key: &str) -> Vault {
+    Vault::from_base64(key, "the test").unwrap()
+}
+
+fn account() -> AccountKey {
+    AccountKey { driver: "mock".into(), provider: "default".into(), user: "mockuser".into() }
+}
+
+fn secret() -> SigningSecret {
+    SigningSecret::from_bytes([9; 32])
+}
+
+/// A delivery of change number `change`, of the resource and to the hook of that number.
+fn delivery(url: &str, hook: i64, change: u128) -> DueDelivery {
+    let seal = |purpose: Purpose<'_>, text: &str| vault(KEY).seal(purpose, text.as_bytes()).unwrap();
+    DueDelivery {
+        id: DeliveryId(0),
+        account: AccountId(1),
+        hook: HookId(hook),
+        url: HookUrl::parse(url).unwrap(),
+        token: Some(seal(Purpose::HookToken(&account()), "t0ken")),
+        secret: seal(Purpose::HookSecret(&account()), &secret().to_text()),
+        change: Change {
+            id: ChangeId(change),
+            cursor: Cursor { store: 1, sequence: change as i64 },
+            account: account(),
+            timestamp: START,
+            what: NewChange {
+                change_type: ChangeType::InstanceState,
+                kind: Kind::Instance,
+                resource: ResourceId::parse(format!("inst{hook}")).unwrap(),
+                name: Some("web".into()),
+                realm: None,
+                old_state: Some(State::Instance(InstanceState::Pending)),
+                new_state: Some(State::Instance(InstanceState::Running)),
+                observed_after: None,
+                observed_at: START,
+            },
+        },
+        attempts: 0,
+        lease: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_callback_arrives_signed_with_its_token_and_is_settled() {
+    let mut receiver = Receiver::start(OK).await;
+    let bench = bench();
+    let owed = delivery(&receiver.url("/cb?x=1"), 1, 7);
+    bench.store.owe(owed.clone());
+    assert_eq!(run_once(&bench.context).await.unwrap(), 1);
+    assert_eq!(bench.store.outcomes(), [Some(Outcome::Delivered)]);
+
+    let callback = receiver.received.recv().await.unwrap();
+    assert_eq!(callback.line, "POST /cb?x=1 HTTP/1.1");
+    assert_eq!(callback.headers["content-type"], "application/json");
+    assert_eq!(callback.headers["user-agent"], concat!("tracker/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(callback.headers["webhook-id"], owed.change.id.to_string());
+    assert_eq!(callback.headers["webhook-timestamp"], START.as_seconds().to_string());
+    let body: serde_json::Value = serde_json::from_slice(&callback.body).unwrap();
+    let document = owed.change.document("https://tracker.example", Some("t0ken"));
+    assert_eq!(body, serde_json::to_value(document).unwrap());
+
+    // An independent verifier compares with the time that it is, so it has to be a try of this moment.
+    let context = Context { clock: Arc::new(SystemClock), ..bench.context.clone() };
+    bench.store.owe(delivery(&receiver.url("/"), 1, 8));
+    assert_eq!(run_once(&context).await.unwrap(), 1);
+    let callback = receiver.received.recv().await.unwrap();
+    let mut headers = HeaderMap::new();
+    for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+        headers.insert(name, callback.headers[name].parse().unwrap());
+    }
+    let verifier = standardwebhooks::Webhook::new(&secret().to_text()).unwrap();
+    verifier.verify(&callback.body, &headers).unwrap();
+    assert_eq!(receiver.connections(), 1, "the connection was used again");
+}
+
+/// What one try becomes with a receiver that gives this answer; a wait is in seconds.
+#[tokio::test]
+async fn an_answer_decides_what_becomes_of_a_delivery() {
+    let check = async |answer: &str, want: Result<Outcome, (u64, &str)>| {
+        let receiver = Receiver::start(answer).await;
+        let bench = bench_with(Settings {
+            timeout: if answer == HANG { Duration::from_millis(50) } else { Duration::from_secs(10) },
+            retries: Retries { jitter: 0.0, ..Retries::default() },
+            ..Settings::default()
+        });
+        bench.store.owe(delivery(&receiver.url("/"), 1, 1));
+        run_once(&bench.context).await.unwrap();
+        let want = want.unwrap_or_else(|(wait, error)| Outcome::Retry {
+            due: START.after(Duration::from_secs(wait)),
+            error: error.to_owned(),
+        });
+        assert_eq!(bench.store.outcomes(), [Some(want)], "{answer:?}");
+        assert_eq!(receiver.connections(), 1);
+    };
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
+    check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok(Outcome::Delivered)).await;
+    check(&long, Ok(Outcome::Delivered)).await;
+    check("HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nhalf", Ok(Outcome::Delivered)).await;
+    check("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", Ok(Outcome::HookGone)).await;
+    check("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", Err((5, "it answered 500"))).await;
+    check("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", Err((5, "it answered 404"))).await;
+    check(
+        "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        Err((5, "it answered 302, a redirect, which is never followed")),
+    )
+    .await;
+    check("HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", Err((60, "it answered 429"))).await;
+    check("HTTP/1.1 429 Slow\r\nRetry-After: 100\r\nContent-Length: 0\r\n\r\n", Err((100, "it answered 429"))).await;
+    check(
+        "HTTP/1.1 503 Later\r\nRetry-After: Sun, 22 Nov 2026 10:02:00 GMT\r\nContent-Length: 0\r\n\r\n",
+        Err((120, "it answered 503")),
+    )
+    .await;
+    check("HTTP/1.1 503 Later\r\nRetry-After: 999999\r\nContent-Length: 0\r\n\r\n", Err((86_400, "it answered 503")))
+        .await;
+    check(HANG, Err((60, "no answer came in time"))).await;
+    check(CUT, Err((5, "the exchange broke off"))).await;
+    check("nonsense\r\n\r\n", Err((5, "the exchange broke off"))).await;
+}
+
+#[tokio::test]
+async fn a_destination_that_can_t_be_reached_is_tried_again_without_telling_why() {
+    let check = async |url: &str, want: &str| {
+        let bench = bench();
+        bench.store.owe(delivery(url, 1, 1));
+        run_once(&bench.context).await.unwrap();
+        let due = START.after(Duration::from_secs(5));
+        assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due, error: want.to_owned() })], "{url}");
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = listener.local_addr().unwrap();
+    drop(listener);
+    check(&format!("http://{gone}/"), "no connection could be made").await;
+    let closed = "its address is not a public one, and the operator has not opened it";
+    check("http://10.0.0.1/", closed).await;
+    check("http://127.0.0.2/", closed).await;
+    check("http://[::1]/", closed).await;
+    check("http://no-such-host.invalid/", "its name does not resolve").await;
+}
+
+#[tokio::test]
+async fn a_failing_callback_is_tried_by_the_schedule_and_ends_as_a_dead_letter() {
+    let mut receiver = Receiver::start("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n").await;
+    let bench = bench();
+    bench.store.owe(delivery(&receiver.url("/"), 1, 1));
+    bench.store.owe(delivery(&receiver.url("/"), 1, 2));
+    assert_eq!(run_once(&bench.context).await.unwrap(), 1, "the second change waits behind the first");
+    for wait in bench.context.settings.retries.waits.clone() {
+        bench.clock.advance(wait - Duration::from_millis(1));
+        assert_eq!(run_once(&bench.context).await.unwrap(), 0);
+        bench.clock.advance(Duration::from_millis(1));
+        receiver.answer("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+        let tries = run_once(&bench.context).await.unwrap();
+        assert!(tries >= 1);
+    }
+    assert_eq!(bench.store.row(0).attempts, 8);
+    assert_eq!(bench.store.row(0).outcome, Some(Outcome::Dead { error: "it answered 500".into() }));
+    assert_eq!(bench.store.row(1).attempts, 1, "its turn came when the first was given up");
+
+    let mut tries = Vec::new();
+    while let Ok(callback) = receiver.received.try_recv() {
+        tries.push((callback.headers["webhook-id"].clone(), callback.headers["webhook-timestamp"].clone()));
+    }
+    assert_eq!(tries.len(), 9);
+    assert!(tries[..8].iter().all(|(id, _)| *id == ChangeId(1).to_string()), "one id on every try: {tries:?}");
+    assert!(tries[..8].is_sorted_by(|one, next| one.1 < next.1), "each try has its own time: {tries:?}");
+}
+
+#[tokio::test]
+async fn a_secret_that_does_not_open_is_a_failure_and_sends_nothing() {
+    let receiver = Receiver::start(OK).await;
+    let bench = bench();
+    bench.store.owe(delivery(&receiver.url("/"), 1, 1));
+    let context = Context { vault: Arc::new(vault(OTHER_KEY)), ..bench.context.clone() };
+    assert_eq!(run_once(&context).await.unwrap(), 1);
+    let due = START.after(Duration::from_secs(5));
+    let error = "the tracker can't sign for this hook: set it again".to_owned();
+    assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due, error })]);
+    assert_eq!(receiver.connections(), 0);
+}
+
+/// A context for `run`, whose loop takes its time from the system.
+fn running(bench: &Bench) -> Context {
+    Context { clock: Arc::new(SystemClock), ..bench.context.clone() }
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_delays_no_other() {
+    let mut hanging = Receiver::start(HANG).await;
+    let mut healthy = Receiver::start(OK).await;
+    let bench = bench_with(Settings {
+        concurrency: 8,
+        per_destination: 4,
+        batch: 3,
+        grace: Duration::ZERO,
+        ..Settings::default()
+    });
+    for hook in 0..100 {
+        bench.store.owe(delivery(&hanging.url("/"), hook, 1));
+    }
+    for hook in 100..150 {
+        bench.store.owe(delivery(&healthy.url("/"), hook, 1));
+    }
+    let token = CancellationToken::new();
+    let ran = tokio::spawn(run(running(&bench), token.clone()));
+    for _ in 100..150 {
+        healthy.received.recv().await.unwrap();
+    }
+    for _ in 0..4 {
+        hanging.received.recv().await.unwrap();
+    }
+    token.cancel();
+    ran.await.unwrap();
+    assert!(hanging.received.try_recv().is_err(), "no more than its share is under way");
+    let outcomes = bench.store.outcomes();
+    assert!(outcomes[100..].iter().all(|outcome| *outcome == Some(Outcome::Delivered)));
+    assert!(outcomes[..100].iter().all(|outcome| *outcome == Some(Outcome::Returned)), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_hint_is_enough_to_send_and_a_failing_store_stops_nothing() {
+    let mut receiver = Receiver::start(OK).await;
+    let bench = bench();
+    let token = CancellationToken::new();
+    bench.store.failing.store(3, Ordering::SeqCst);
+    let ran = tokio::spawn(run(running(&bench), token.clone()));
+    for change in 1..=20 {
+        bench.store.owe(delivery(&receiver.url("/"), i64::try_from(change).unwrap(), change));
+        bench.context.wake.notify_one();
+        receiver.received.recv().await.unwrap();
+    }
+    token.cancel();
+    ran.await.unwrap();
+    assert!(bench.store.outcomes().iter().all(|outcome| *outcome == Some(Outcome::Delivered)));
+}
+
+#[tokio::test]
+async fn a_stop_lets_finish_what_can_and_gives_back_the_rest() {
+    let mut hanging = Receiver::start(HANG).await;
+    let mut slow = Receiver::start(HANG).await;
+    let bench = bench_with(Settings { grace: Duration::from_secs(1), ..Settings::default() });
+    bench.store.owe(delivery(&hanging.url("/"), 1, 1));
+    let token = CancellationToken::new();
+    let ran = tokio::spawn(run(running(&bench), token.clone()));
+    hanging.received.recv().await.unwrap();
+    slow.answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n");
+    bench.store.owe(delivery(&slow.url("/"), 2, 2));
+    bench.context.wake.notify_one();
+    slow.received.recv().await.unwrap();
+    token.cancel();
+    bench.store.owe(delivery(&slow.url("/"), 3, 3));
+    bench.context.wake.notify_one();
+    ran.await.unwrap();
+    assert_eq!(bench.store.row(0).outcome, Some(Outcome::Returned));
+    assert_eq!(bench.store.row(0).attempts, 0);
+    assert_eq!(bench.store.row(1).outcome, Some(Outcome::Delivered), "though its answer never ends");
+    assert_eq!(bench.store.row(2).outcome, None, "nothing new was sent");
+}
+
+#[tokio::test]
+async fn changes_of_one_resource_on_one_hook_are_never_under_way_together() {
+    let mut receiver = Receiver::start(HANG).await;
+    let bench = bench();
+    let context = Arc::new(bench.context.clone());
+    let mut flights = Flights::new(Arc::clone(&context));
+    let numbered = |id: i64, lease: i64| DueDelivery {
+        id: DeliveryId(id),
+        lease,
+        ..delivery(&receiver.url("/"), 1, u128::try_from(id).unwrap())
+    };
+    let claims = [numbered(1, 1), numbered(1, 2), numbered(2, 1), numbered(3, 1)];
+    for claimed in claims {
+        flights.launch(vec![claimed], START);
+    }
+    let first = receiver.received.recv().await.unwrap();
+    assert_eq!(first.headers["webhook-id"], ChangeId(1).to_string());
+    assert_eq!(flights.by_hook(), [(HookId(1), 1)]);
+    assert_eq!(receiver.connections(), 1);
+
+    // Only the newest claim on what waits behind it counts.
+    receiver.answer(CUT);
+    let back = flights.abandon();
+    let mut back: Vec<_> = back.iter().map(|ended| (ended.id.0, ended.lease, &ended.outcome)).collect();
+    back.sort_by_key(|(id, ..)| *id);
+    assert_eq!(back, [(1, 2, &Outcome::Returned), (3, 1, &Outcome::Returned)]);
+    assert!(flights.is_empty() && flights.landed().await.is_none());
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_try_follows_it_unless_its_lease_ran_short() {
+    let mut receiver = Receiver::start(OK).await;
+    let bench = bench();
+    let mut flights = Flights::new(Arc::new(bench.context.clone()));
+    let url = receiver.url("/");
+    let numbered = |id: i64| DueDelivery { id: DeliveryId(id), ..delivery(&url, 1, u128::try_from(id).unwrap()) };
+    flights.launch(vec![numbered(1), numbered(2)], START);
+    assert_eq!(flights.landed().await.unwrap().id, DeliveryId(1));
+    flights.launch(vec![numbered(3)], START);
+    bench.clock.advance(bench.context.settings.lease());
+    assert_eq!(flights.landed().await.unwrap().id, DeliveryId(2));
+    assert!(flights.landed().await.is_none(), "the third is due again in the store, and may be sent by another");
+    assert_eq!(receiver.received.recv().await.unwrap().headers["webhook-id"], ChangeId(1).to_string());
+    assert_eq!(receiver.received.recv().await.unwrap().headers["webhook-id"], ChangeId(2).to_string());
+    assert!(receiver.received.try_recv().is_err());
+}
+
+#[test]
+fn a_try_always_has_time_within_its_lease() {
+    let check = |timeout: u64, lease: u64, want_lease: u64, want_spare: u64| {
+        let settings = Settings {
+            timeout: Duration::from_secs(timeout),
+            lease: Duration::from_secs(lease),
+            ..Settings::default()
+        };
+        assert_eq!(settings.lease(), Duration::from_secs(want_lease));
+        assert_eq!(settings.spare(), Duration::from_secs(want_spare));
+    };
+    check(20, 60, 60, 35);
+    check(20, 20, 30, 5);
+    check(300, 60, 310, 5);
+}
+
+/// What `serve` has is a whole store.
+#[test]
+fn a_store_is_a_store_of_deliveries() {
+    fn _check(store: Arc<dyn crate::store::Store>) -> Arc<dyn Deliveries + Send + Sync> {
+        store
+    }
+}

@@ -1,0 +1,116 @@
+//! The part of a store that delivery needs, in memory, so that the loop is tried without a database. What
+//! any store owes is said by the trait and tested on the real one.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+
+use crate::model::{AccountId, Owner, Timestamp};
+use crate::store::{Deliveries, DeliveryClaim, DeliveryId, DueDelivery, Outcome, Owed, Result, Settlement, StoreError};
+
+#[derive(Default)]
+pub(super) struct MemoryStore {
+    rows: Mutex<Vec<Row>>,
+    /// How many of the next calls fail.
+    pub(super) failing: AtomicUsize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    delivery: DueDelivery,
+    pub(super) due: Timestamp,
+    pub(super) attempts: u32,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl MemoryStore {
+    /// Owes a delivery, due at once, after those that are owed already.
+    pub(super) fn owe(&self, mut delivery: DueDelivery) {
+        let mut rows = self.rows.lock().unwrap();
+        delivery.id = DeliveryId(rows.len() as i64);
+        rows.push(Row { delivery, due: Timestamp::default(), attempts: 0, outcome: None });
+    }
+
+    pub(super) fn row(&self, index: usize) -> Row {
+        self.rows.lock().unwrap()[index].clone()
+    }
+
+    pub(super) fn outcomes(&self) -> Vec<Option<Outcome>> {
+        self.rows.lock().unwrap().iter().map(|row| row.outcome.clone()).collect()
+    }
+
+    fn fail(&self) -> Result<()> {
+        let left = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => Err(StoreError::Failed("the disk is full".into())),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Row {
+    fn is_waiting(&self) -> bool {
+        matches!(self.outcome, None | Some(Outcome::Retry { .. } | Outcome::Returned))
+    }
+
+    fn is_in_line_of(&self, other: &Row) -> bool {
+        let line = |row: &Row| (row.delivery.hook, row.delivery.change.what.resource.clone());
+        line(self) == line(other)
+    }
+}
+
+#[async_trait]
+impl Deliveries for MemoryStore {
+    async fn claim_due_deliveries(&self, claim: DeliveryClaim) -> Result<Vec<DueDelivery>> {
+        self.fail()?;
+        let mut rows = self.rows.lock().unwrap();
+        let mut claimed: Vec<DueDelivery> = Vec::new();
+        for index in 0..rows.len() {
+            let row = &rows[index];
+            let hook = row.delivery.hook;
+            let is_head = !rows[..index].iter().any(|before| before.is_waiting() && before.is_in_line_of(row));
+            let under_way = claim.in_flight.iter().find(|(busy, _)| *busy == hook).map_or(0, |(_, count)| *count)
+                + claimed.iter().filter(|other| other.hook == hook).count();
+            let is_due = row.is_waiting() && is_head && row.due <= claim.now && under_way < claim.per_hook;
+            if is_due && claimed.len() < claim.limit {
+                let row = &mut rows[index];
+                row.due = claim.now.after(claim.lease);
+                row.delivery.lease += 1;
+                claimed.push(DueDelivery { attempts: row.attempts, ..row.delivery.clone() });
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn next_delivery_due(&self) -> Result<Option<Timestamp>> {
+        let rows = self.rows.lock().unwrap();
+        Ok(rows.iter().filter(|row| row.is_waiting()).map(|row| row.due).min())
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
+        self.fail()?;
+        let mut rows = self.rows.lock().unwrap();
+        for Settlement { id, lease, outcome, now } in settlements {
+            let row = &mut rows[id.0 as usize];
+            if !row.is_waiting() || row.delivery.lease != lease {
+                continue;
+            }
+            match &outcome {
+                Outcome::Retry { due, .. } => row.due = *due,
+                _ => row.due = now,
+            }
+            row.attempts += u32::from(outcome != Outcome::Returned);
+            row.outcome = Some(outcome);
+        }
+        Ok(())
+    }
+
+    async fn take_owed(&self, _: AccountId, _: &Owner, _: usize) -> Result<Vec<Owed>> {
+        Ok(Vec::new())
+    }
+
+    async fn count_waiting(&self) -> Result<u64> {
+        Ok(self.rows.lock().unwrap().iter().filter(|row| row.is_waiting()).count() as u64)
+    }
+}
