@@ -1,6 +1,8 @@
 //! What is remembered, in words of the domain: a trait an aggregate, each method one transaction. An
 //! embedded SQLite is beside it; nothing here names a database.
 
+#[cfg(test)]
+mod contract;
 pub mod sqlite;
 
 use std::time::Duration;

@@ -1,0 +1,100 @@
+//! What any store must do, as cases that are run against `dyn Store`: a store that is added runs all of
+//! them through `every_case!` and adds tests of its own only for what is its own.
+
+pub(super) mod accounts;
+pub(super) mod deliveries;
+pub(super) mod hooks;
+pub(super) mod inventory;
+pub(super) mod owed;
+pub(super) mod polls;
+pub(super) mod random;
+pub(super) mod world;
+
+use std::sync::Arc;
+
+use super::Store;
+
+/// Where a store is tried out.
+pub(super) trait Lab {
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Ends the host without a word to the store, and starts another on what is left.
+    fn crash(&mut self);
+}
+
+/// Makes a test of each case; the argument makes a lab with an empty store.
+macro_rules! every_case {
+    ($lab:expr) => {
+        every_case! { @tests $lab;
+            accounts {
+                enrolling_again_keeps_the_account
+                a_configured_account_is_due_at_once_and_stays_configured
+                an_account_that_left_the_configuration_rests
+                idle_accounts_are_forgotten_whole
+                a_store_that_works_answers
+            }
+            polls {
+                nobody_is_polled_without_a_reason
+                a_poll_that_was_asked_for_is_made_once
+                what_is_asked_for_during_a_poll_comes_after_it
+                the_longest_due_come_first_and_one_account_at_a_time
+                the_next_due_waits_for_the_other_kind
+                a_lease_that_ran_out_goes_to_another
+                failures_are_counted_and_touch_nothing
+                a_poll_leaves_its_status
+                what_is_known_is_sorted_by_bytes
+                the_last_hook_takes_the_polls_with_it
+            }
+            inventory {
+                a_resource_comes_back_whole
+                a_list_is_paged_and_filtered
+                times_say_when_it_was_seen
+                what_was_removed_is_gone_and_named_in_its_change
+            }
+            hooks {
+                a_hook_is_set_replaced_and_removed
+                hooks_of_others_are_left_alone
+                a_hook_needs_an_account
+                the_first_list_is_a_baseline
+                a_partial_list_is_no_baseline
+                a_hook_hears_of_what_it_waited_for
+                a_hook_set_during_a_poll_misses_nothing
+            }
+            deliveries {
+                one_resource_is_delivered_in_order
+                a_retry_holds_back_its_own_line_only
+                a_dead_letter_lets_the_next_go
+                a_hook_that_is_gone_is_owed_nothing
+                what_was_not_sent_is_due_again_at_once
+                a_lease_that_ran_out_is_claimed_anew
+                a_hook_has_no_more_in_flight_than_it_may
+                a_saturated_hook_is_passed_over
+                hooks_are_served_in_turns
+                a_crash_between_claim_and_settlement_loses_nothing
+                what_is_not_tracked_is_not_delivered
+            }
+            owed {
+                what_is_owed_is_given_once_and_in_order
+                what_is_taken_is_not_sent
+                a_limit_leaves_the_rest_owed
+                dead_letters_are_owed
+            }
+            random {
+                whatever_happens_each_hook_hears_of_each_change_in_order
+            }
+        }
+    };
+    (@tests $lab:expr; $($group:ident { $($case:ident)* })*) => {
+        $(mod $group {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let world = $crate::store::contract::world::World::new(Box::new($lab));
+                    Box::pin($crate::store::contract::$group::$case(world)).await;
+                }
+            )*
+        })*
+    };
+}
+pub(super) use every_case;

@@ -1,0 +1,101 @@
+//! Who is known, who is watched, who is forgotten.
+
+use std::time::Duration;
+
+use super::world::{World, key, query};
+use crate::model::{InstanceState, Kind, Origin, Sealed};
+use crate::store::Enrolment;
+
+pub(crate) async fn enrolling_again_keeps_the_account(world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let other = world.client("bob").await;
+    assert_ne!(account, other);
+    let again =
+        Enrolment { key: key("ann"), origin: Origin::Client, password: Sealed(b"changed".to_vec()), now: world.now };
+    assert_eq!(store.enrol(again).await.unwrap(), account);
+    let found = store.find_account(&key("ann")).await.unwrap().expect("it was enrolled");
+    assert_eq!((found.id, found.origin), (account, Origin::Client));
+    assert_eq!(found.password, Sealed(b"changed".to_vec()));
+    assert_eq!(store.account(other).await.unwrap().expect("it was enrolled").key, key("bob"));
+    assert!(store.find_account(&key("Ann")).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_configured_account_is_due_at_once_and_stays_configured(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    assert_eq!(world.next_poll().await, Some(world.now));
+    world.observe(account, &[]).await;
+    let due = world.now.after(super::world::POLL_EVERY);
+
+    // The host starts anew: it is not polled out of turn.
+    world.wait(Duration::from_secs(10));
+    assert_eq!(world.enrol("ann", Origin::Config).await, account);
+    let status = store.poll_status(account).await.unwrap();
+    assert_eq!(status.iter().find(|status| status.kind == Kind::Instance).unwrap().next_due, Some(due));
+
+    // A client proves the account's credentials with a password that was set at the provider since.
+    world.wait(Duration::from_secs(600));
+    let enrolment = Enrolment { key: key("ann"), origin: Origin::Client, password: Sealed(vec![9]), now: world.now };
+    assert_eq!(store.enrol(enrolment).await.unwrap(), account);
+    let found = store.account(account).await.unwrap().unwrap();
+    assert_eq!((found.origin, found.password), (Origin::Config, Sealed(b"ann".to_vec())));
+}
+
+pub(crate) async fn an_account_that_left_the_configuration_rests(world: World) {
+    let store = world.store();
+    let (stays, leaves, hooked) = (
+        world.enrol("stays", Origin::Config).await,
+        world.enrol("leaves", Origin::Config).await,
+        world.enrol("hooked", Origin::Config).await,
+    );
+    world.hook(hooked, "i-1").await;
+    store.keep_configured(&[stays]).await.unwrap();
+    assert_eq!(store.account(leaves).await.unwrap().unwrap().origin, Origin::Client);
+    let mut polled: Vec<_> = world.claim_polls(10).await.into_iter().map(|ticket| ticket.account.id).collect();
+    polled.sort_unstable();
+    assert_eq!(polled, [stays, hooked]);
+
+    // Back in the configuration, it is due again.
+    world.enrol("leaves", Origin::Config).await;
+    assert_eq!(world.claim_polls(10).await.len(), 1);
+}
+
+pub(crate) async fn idle_accounts_are_forgotten_whole(mut world: World) {
+    let store = world.store();
+    let idle = world.client("idle").await;
+    let hooked = world.client("hooked").await;
+    let configured = world.enrol("configured", Origin::Config).await;
+    let used = world.client("used").await;
+    world.observe(idle, &[("i-1", InstanceState::Running)]).await;
+    world.observe(used, &[("i-1", InstanceState::Running)]).await;
+    world.hook(hooked, "i-1").await;
+    let held = world.ticket(idle, Kind::Instance).await;
+
+    world.wait(Duration::from_secs(3600));
+    let since = world.now.before(Duration::from_secs(60));
+    world.client("used").await;
+    assert_eq!(store.forget_idle_accounts(since).await.unwrap(), 1);
+    assert_eq!(store.forget_idle_accounts(since).await.unwrap(), 0);
+    assert!(store.account(idle).await.unwrap().is_none());
+    for kept in [hooked, configured, used] {
+        assert!(store.account(kept).await.unwrap().is_some());
+    }
+    assert!(world.find(used, "i-1").await.is_some());
+
+    // Nothing of it comes to light again, nor does a poll that was under way bring it back.
+    assert!(world.find(idle, "i-1").await.is_none());
+    assert!(store.poll_status(idle).await.unwrap().is_empty());
+    let record = world.diff(&held, &[("i-1", InstanceState::Running)]).await;
+    assert!(matches!(store.record_poll(record).await, Err(crate::store::StoreError::LeaseLost)));
+    let anew = world.client("idle").await;
+    assert_ne!(anew, idle);
+    assert!(world.list(anew, query()).await.is_empty());
+    assert!(store.request_poll(idle, Kind::Instance, world.now).await.is_err());
+}
+
+pub(crate) async fn a_store_that_works_answers(world: World) {
+    for _ in 0..3 {
+        world.store().ping().await.expect("a new store works");
+    }
+}

@@ -1,0 +1,213 @@
+//! When polls are due, and who may record them.
+
+use std::time::Duration;
+
+use super::world::{LEASE, POLL_EVERY, World, id, instance};
+use crate::model::{InstanceState, Kind, Origin, Resource, State};
+use crate::store::{Missing, StoreError, Upsert};
+
+const RUNNING: InstanceState = InstanceState::Running;
+
+pub(crate) async fn nobody_is_polled_without_a_reason(world: World) {
+    world.client("ann").await;
+    assert_eq!(world.next_poll().await, None);
+    assert!(world.claim_polls(10).await.is_empty());
+}
+
+pub(crate) async fn a_poll_that_was_asked_for_is_made_once(mut world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let later = world.now.after(Duration::from_secs(5));
+    store.request_poll(account, Kind::Instance, later).await.unwrap();
+    store.request_poll(account, Kind::Instance, later.after(Duration::from_secs(5))).await.unwrap();
+    assert_eq!(world.next_poll().await, Some(later), "the earlier one stays");
+    assert!(world.claim_polls(10).await.is_empty(), "not before its time");
+    store.request_poll(account, Kind::Instance, world.now).await.unwrap();
+    assert_eq!(world.next_poll().await, Some(world.now), "an earlier one is taken");
+
+    let tickets = world.claim_polls(10).await;
+    assert_eq!(tickets.len(), 1);
+    assert_eq!((tickets[0].kind, tickets[0].due, tickets[0].last_complete), (Kind::Instance, world.now, None));
+    assert_eq!(world.next_poll().await, None);
+    store.record_poll(world.record(&tickets[0])).await.unwrap();
+    assert_eq!(world.next_poll().await, None, "nobody watches it");
+
+    // A failed one is not tried again either.
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.record_poll_failure(world.failure(&ticket)).await.unwrap();
+    assert_eq!(world.next_poll().await, None);
+}
+
+pub(crate) async fn what_is_asked_for_during_a_poll_comes_after_it(mut world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let ticket = world.ticket(account, Kind::Instance).await;
+    world.wait(Duration::from_secs(1));
+    store.request_poll(account, Kind::Instance, world.now).await.unwrap();
+    assert!(world.claim_polls(10).await.is_empty(), "one at a time");
+    store.record_poll(world.record(&ticket)).await.unwrap();
+    assert_eq!(world.next_poll().await, Some(world.now));
+    assert_eq!(world.claim_polls(10).await.len(), 1);
+}
+
+pub(crate) async fn the_longest_due_come_first_and_one_account_at_a_time(mut world: World) {
+    let store = world.store();
+    let mut accounts = Vec::new();
+    for user in ["ann", "bob", "cyd"] {
+        accounts.push(world.enrol(user, Origin::Config).await);
+        world.wait(Duration::from_secs(1));
+    }
+    let ids =
+        |tickets: &[crate::store::PollTicket]| -> Vec<_> { tickets.iter().map(|ticket| ticket.account.id).collect() };
+    let first = world.claim_polls(2).await;
+    assert_eq!(ids(&first), accounts[..2]);
+    let second = world.claim_polls(2).await;
+    assert_eq!(ids(&second), accounts[2..], "both kinds of the others wait for each other");
+    assert!(world.claim_polls(0).await.is_empty());
+
+    store.record_poll(world.record(&first[1])).await.unwrap();
+    let third = world.claim_polls(2).await;
+    assert_eq!(ids(&third), accounts[1..2]);
+    assert_ne!(third[0].kind, first[1].kind);
+}
+
+pub(crate) async fn the_next_due_waits_for_the_other_kind(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    let ticket = world.claim_polls(10).await.remove(0);
+    assert_eq!(world.next_poll().await, Some(world.now.after(LEASE)), "or a loop would spin");
+    let other = world.client("bob").await;
+    let soon = world.now.after(Duration::from_secs(3));
+    store.request_poll(other, Kind::Realm, soon).await.unwrap();
+    assert_eq!(world.next_poll().await, Some(soon));
+    world.wait(Duration::from_secs(1));
+    store.record_poll(world.record(&ticket)).await.unwrap();
+    let due = world.next_poll().await.expect("the other kind");
+    assert!(due < world.now);
+    assert_eq!(world.claim_polls(10).await[0].account.id, account);
+}
+
+pub(crate) async fn a_lease_that_ran_out_goes_to_another(mut world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let old = world.ticket(account, Kind::Instance).await;
+    world.wait(LEASE.saturating_sub(Duration::from_millis(1)));
+    assert!(world.claim_polls(10).await.is_empty());
+    world.wait(Duration::from_millis(1));
+    let new = world.claim_polls(10).await.remove(0);
+    assert_eq!(new.due, old.due, "it was due all along");
+
+    let late = world.diff(&old, &[("i-1", RUNNING)]).await;
+    assert!(matches!(store.record_poll(late).await, Err(StoreError::LeaseLost)));
+    assert!(matches!(store.record_poll_failure(world.failure(&old)).await, Err(StoreError::LeaseLost)));
+    assert!(world.known(account).await.is_empty(), "nothing of it was taken");
+
+    // Late, but nobody else has it.
+    world.wait(LEASE + LEASE);
+    let record = world.diff(&new, &[("i-1", RUNNING)]).await;
+    store.record_poll(record.clone()).await.unwrap();
+    assert!(matches!(store.record_poll(record).await, Err(StoreError::LeaseLost)), "a result counts once");
+    assert_eq!(world.known(account).await.len(), 1);
+}
+
+pub(crate) async fn failures_are_counted_and_touch_nothing(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    let known = world.known(account).await;
+    for failures in 0..3 {
+        world.wait(POLL_EVERY);
+        let ticket = world.ticket(account, Kind::Instance).await;
+        assert_eq!(ticket.failures, failures);
+        assert!(ticket.last_complete.is_some());
+        store.record_poll_failure(world.failure(&ticket)).await.unwrap();
+    }
+    assert_eq!(world.known(account).await, known);
+    let status = store.poll_status(account).await.unwrap();
+    let status = status.iter().find(|status| status.kind == Kind::Instance).unwrap();
+    let error = status.last_error.as_ref().expect("the last one failed");
+    assert_eq!((status.failures, error.code.as_str(), error.at), (3, "throttled", world.now));
+    assert_eq!(status.next_due, Some(world.now.after(POLL_EVERY)));
+
+    world.wait(POLL_EVERY);
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    assert_eq!(world.ticket(account, Kind::Instance).await.failures, 0);
+}
+
+pub(crate) async fn a_poll_leaves_its_status(mut world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    assert!(store.poll_status(account).await.unwrap().is_empty());
+    let ticket = world.ticket(account, Kind::Realm).await;
+    let began = world.now;
+    world.wait(Duration::from_secs(2));
+    let mut record = world.record(&ticket);
+    record.observed_at = began;
+    store.record_poll(record).await.unwrap();
+
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Realm).await;
+    assert_eq!(ticket.last_complete, Some(began), "the time of the observation");
+    let mut record = world.record(&ticket);
+    (record.complete, record.partial_reason) = (false, Some("one zone did not answer".to_owned()));
+    store.record_poll(record).await.unwrap();
+
+    let status = store.poll_status(account).await.unwrap();
+    assert_eq!(status.len(), 1);
+    let status = &status[0];
+    assert_eq!((status.kind, status.last_complete, status.last_attempt), (Kind::Realm, Some(began), Some(world.now)));
+    assert_eq!(status.partial_reason.as_deref(), Some("one zone did not answer"));
+    assert_eq!((status.requests, status.last_duration), (4, Some(Duration::from_millis(250))));
+    assert!(status.last_error.is_none());
+}
+
+pub(crate) async fn what_is_known_is_sorted_by_bytes(world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let mut names = ["b", "a", "B", "é", "10", "9", "a b", "a\u{1f600}", "z", "ab", "i-1", "I-1"];
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let mut record = world.record(&ticket);
+    for (name, number) in names.iter().zip(0..) {
+        let resource = Resource::Instance(instance(name, RUNNING));
+        record.upserts.push(Upsert { resource, fingerprint: u64::MAX - number, state_changed: true });
+    }
+    store.record_poll(record).await.unwrap();
+
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let mut record = world.record(&ticket);
+    let seen = world.now.before(POLL_EVERY);
+    record.missing.push(Missing { id: id("B"), times: 2, seen });
+    store.record_poll(record).await.unwrap();
+
+    let known = world.known(account).await;
+    let first = known.iter().find(|known| known.id == id("b")).unwrap();
+    assert_eq!((first.fingerprint, first.state), (u64::MAX, State::Instance(RUNNING)));
+    assert_eq!((first.missing, first.seen), (0, world.now));
+    let missing = known.iter().find(|known| known.id == id("B")).unwrap();
+    assert_eq!((missing.missing, missing.seen), (2, seen));
+    names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+    assert_eq!(known.iter().map(|known| known.id.as_str()).collect::<Vec<_>>(), names);
+    assert!(store.known_resources(account, Kind::Realm).await.unwrap().is_empty());
+}
+
+pub(crate) async fn the_last_hook_takes_the_polls_with_it(world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    world.hook(account, "i-1").await;
+    assert_eq!(world.next_poll().await, Some(world.now), "watched from now on");
+    world.hook(account, "i-2").await;
+    world.unhook(account, "i-1").await;
+    let ticket = world.claim_polls(10).await.remove(0);
+    world.unhook(account, "i-2").await;
+    assert_eq!(world.next_poll().await, None, "the other kind rests");
+    store.record_poll(world.record(&ticket)).await.unwrap();
+    assert_eq!(world.next_poll().await, None, "and this one, once it is done");
+
+    // What was asked for apart from hooks is still made.
+    let later = world.now.after(Duration::from_secs(5));
+    store.request_poll(account, Kind::Realm, later).await.unwrap();
+    world.hook(account, "i-1").await;
+    world.unhook(account, "i-1").await;
+    assert_eq!(world.next_poll().await, Some(later));
+}

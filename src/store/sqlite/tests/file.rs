@@ -1,0 +1,172 @@
+//! The file itself: whose it is, what it may be, and what is found in it after an end of any kind.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::super::{Settings, SqliteStore};
+use super::world;
+use crate::model::{InstanceState, Kind, Origin, Owner, Sealed, Timestamp};
+use crate::store::contract::world::{LEASE, World, id, key};
+use crate::store::{Accounts, Deliveries, DeliveryClaim, Enrolment, Inventory, Polls, Result, Store, StoreError};
+
+const RUNNING: InstanceState = InstanceState::Running;
+
+fn open(path: &Path) -> Result<SqliteStore> {
+    SqliteStore::open(path, Settings::default())
+}
+
+/// The message by which it refuses.
+fn refusal(path: &Path) -> String {
+    match open(path) {
+        Err(StoreError::Unusable(message)) => message,
+        other => panic!("it should be refused: {other:?}"),
+    }
+}
+
+fn says(message: &str, words: &[&str]) {
+    for word in words {
+        assert!(message.contains(word), "{word:?} in {message:?}");
+    }
+}
+
+#[test]
+fn a_second_host_is_refused_until_the_first_is_done() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("tracker.db");
+    let first = open(&path).unwrap();
+    says(&refusal(&path), &["tracker.db is in use", "process", "Stop that host"]);
+    drop(first);
+    open(&path).unwrap();
+}
+
+#[test]
+fn what_it_makes_is_private() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("var/lib/tracker.db");
+    let store = open(&path).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).expect("it was made").permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    assert_eq!(mode(&directory.path().join("var")), 0o700);
+    for name in ["tracker.db", "tracker.db-wal", "tracker.db-shm", "tracker.db.lock"] {
+        assert_eq!(mode(&path.with_file_name(name)), 0o600, "{name}");
+    }
+    drop(store);
+
+    // One that others could read by an accident is closed to them again.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    open(&path).unwrap();
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[test]
+fn what_is_not_a_store_is_refused_and_left_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let check = |name: &str, words: &[&str]| {
+        let path = directory.path().join(name);
+        let before = std::fs::read(&path).unwrap();
+        says(&refusal(&path), &[&[name], words].concat());
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+    };
+    std::fs::write(directory.path().join("text"), "Dear diary, ".repeat(1000)).unwrap();
+    check("text", &["is not a store of the tracker", "move it away"]);
+
+    let other = Connection::open(directory.path().join("other")).unwrap();
+    other.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE bookmarks (url)").unwrap();
+    drop(other);
+    check("other", &["database of another program"]);
+
+    drop(open(&directory.path().join("newer")).unwrap());
+    let newer = Connection::open(directory.path().join("newer")).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(newer);
+    check("newer", &["of version 99", "run the newer tracker"]);
+
+    std::fs::create_dir(directory.path().join("directory")).unwrap();
+    says(&refusal(&directory.path().join("directory")), &["directory"]);
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    says(&refusal(&directory.path().join("file/tracker.db")), &["can't make the store's directory"]);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_an_error() {
+    let (world, store) = world();
+    let account = world.client("ann").await;
+    world.hook(account, "i-1").await;
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    let damage = async |sql: &'static str| {
+        store.write(move |writing| Ok(writing.connection.execute(sql, ())?)).await.unwrap();
+    };
+    let fails = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Failed(_))), "{error:?}");
+    damage("UPDATE hooks SET url = '/relative'").await;
+    let claim = DeliveryClaim { now: world.now, lease: LEASE, limit: 1, per_hook: 1, in_flight: Vec::new() };
+    fails(store.claim_due_deliveries(claim).await.err());
+    damage("UPDATE bodies SET attributes = '{'").await;
+    fails(store.find(account, Kind::Instance, &id("i-1"), &Owner::Account).await.err());
+    damage("UPDATE resources SET state = 99").await;
+    fails(store.known_resources(account, Kind::Instance).await.err());
+    damage("UPDATE resources SET state = 1, id = ''").await;
+    fails(store.known_resources(account, Kind::Instance).await.err());
+    damage("PRAGMA ignore_check_constraints = 1").await;
+    damage("UPDATE accounts SET origin = 'nowhere'").await;
+    fails(store.account(account).await.err());
+}
+
+#[tokio::test]
+async fn what_was_claimed_is_due_at_once_after_a_restart() {
+    let mut world = World::new(Box::new(super::SqliteLab::new()));
+    let account = world.enrol("ann", Origin::Config).await;
+    world.hook(account, "i-1").await;
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    assert_eq!(world.claim().await.len(), 1);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let now = world.now;
+    world.crash();
+    world.now = now;
+    assert_eq!(world.next_delivery().await, Some(now));
+    assert_eq!(world.claim().await.len(), 1);
+    let again = world.claim_polls(1).await.remove(0);
+    assert_eq!((again.kind, again.due), (ticket.kind, ticket.due));
+}
+
+#[tokio::test]
+async fn a_store_that_is_dropped_or_closed_has_written_what_was_answered() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("tracker.db");
+    let enrolment = |user: &str| Enrolment {
+        key: key(user),
+        origin: Origin::Client,
+        password: Sealed(vec![1]),
+        now: Timestamp::default(),
+    };
+    let store = open(&path).unwrap();
+    let ann = store.enrol(enrolment("ann")).await.unwrap();
+    drop(store);
+
+    let store: Arc<SqliteStore> = Arc::new(open(&path).unwrap());
+    let seen: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
+    assert_eq!(seen.find_account(&key("ann")).await.unwrap().expect("it was written").id, ann);
+    let bob = seen.enrol(enrolment("bob")).await.unwrap();
+    store.close().await.unwrap();
+    store.close().await.unwrap();
+    assert!(matches!(seen.enrol(enrolment("cyd")).await, Err(StoreError::Failed(_))));
+    assert!(matches!(seen.ping().await, Err(StoreError::Failed(_))), "it is not ready any more");
+    assert!(seen.account(bob).await.unwrap().is_some(), "reading goes on");
+    open(&path).expect("a closed store is free for another host");
+}
+
+#[test]
+fn cursors_of_another_store_can_be_told_apart() {
+    let directory = TempDir::new().unwrap();
+    let mark = |name: &str| {
+        let path = directory.path().join(name);
+        drop(open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.query_row("SELECT value FROM meta WHERE name = 'store'", (), |row| row.get::<_, u32>(0)).unwrap()
+    };
+    assert_eq!(mark("a"), mark("a"), "it stays");
+    assert_ne!(mark("a"), mark("b"));
+}

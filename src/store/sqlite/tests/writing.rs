@@ -1,0 +1,142 @@
+//! The writer: what waits together commits together, a job that fails fails alone, and a poll that saw
+//! nothing new costs next to nothing.
+
+use futures_util::future::{FutureExt, join_all};
+
+use super::super::{Fault, SqliteStore};
+use super::world;
+use crate::model::{InstanceState, Kind, Resource};
+use crate::store::contract::world::{World, instance, query};
+use crate::store::{Accounts, Polls, StoreError, Upsert};
+
+const RUNNING: InstanceState = InstanceState::Running;
+
+/// How often a transaction that wrote something has committed.
+async fn commits(store: &SqliteStore) -> i64 {
+    // Each raises the file's change counter as other connections see it.
+    store.read(|reading| Ok(reading.pragma_query_value(None, "data_version", |row| row.get(0))?)).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_waits_together_commits_together_and_fails_alone() {
+    let (_world, store) = world();
+    let write = async |value: i64| {
+        store
+            .write(move |writing| {
+                writing
+                    .connection
+                    .execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [format!("job {value}")])?;
+                if value % 3 == 0 { Err(StoreError::from(Fault::Closed)) } else { Ok(value) }
+            })
+            .await
+    };
+    // The writer is kept busy until all the others wait.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let blocker = store.write(move |_| Ok(wait.recv().is_ok()));
+    let all = join_all((1..100).map(write));
+    let release = async {
+        tokio::task::yield_now().await;
+        go.send(()).expect("the writer waits");
+    };
+    let (blocked, results, ()) = tokio::join!(blocker, all, release);
+    assert!(blocked.unwrap());
+    for (result, value) in results.iter().zip(1..) {
+        assert_eq!(result.as_ref().ok(), (value % 3 != 0).then_some(&value));
+    }
+    let kept: i64 = store
+        .read(|reading| {
+            Ok(reading.query_row("SELECT COUNT(*) FROM meta WHERE name LIKE 'job %'", (), |row| row.get(0))?)
+        })
+        .await
+        .unwrap();
+    assert_eq!(kept, 66);
+}
+
+#[tokio::test]
+async fn a_caller_that_gave_up_has_nothing_written() {
+    let (_world, store) = world();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let blocker = store.write(move |_| Ok(wait.recv().is_ok()));
+    let given_up = async {
+        let write = store.write(|writing| {
+            Ok(writing.connection.execute("INSERT INTO meta (name, value) VALUES ('given up', 1)", ())?)
+        });
+        assert!(write.now_or_never().is_none());
+    };
+    let release = async {
+        given_up.await;
+        go.send(()).expect("the writer waits");
+    };
+    let (blocked, ()) = tokio::join!(blocker, release);
+    assert!(blocked.unwrap());
+    let known = store
+        .read(|reading| Ok(reading.prepare_cached("SELECT 1 FROM meta WHERE name = 'given up'")?.exists(())?))
+        .await
+        .unwrap();
+    assert!(!known);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_passes() {
+    let (world, store) = world();
+    let account = world.client("ann").await;
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    let limit = async |pages: i64| {
+        store.write(move |writing| Ok(writing.connection.pragma_update(None, "max_page_count", pages)?)).await.unwrap();
+    };
+    // No lower than what is there.
+    limit(1).await;
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let record = many(&world, &ticket, 2000);
+    let error = store.record_poll(record.clone()).await.expect_err("there is no room");
+    assert!(matches!(&error, StoreError::Failed(_)), "{error}");
+    assert!(error.to_string().contains("full"), "{error}");
+    assert_eq!(world.known(account).await.len(), 1, "nothing of it was kept");
+
+    limit(1 << 30).await;
+    store.record_poll(record).await.expect("there is room again");
+    assert_eq!(world.known(account).await.len(), 2001);
+}
+
+fn many(world: &World, ticket: &crate::store::PollTicket, number: usize) -> crate::store::PollRecord {
+    let mut record = world.record(ticket);
+    for number in 0..number {
+        let resource = Resource::Instance(instance(&format!("i-{number:08x}-many"), RUNNING));
+        record.upserts.push(Upsert { resource, fingerprint: number as u64, state_changed: true });
+    }
+    record
+}
+
+#[tokio::test]
+async fn a_poll_that_saw_nothing_new_writes_only_of_itself() {
+    let (mut world, store) = world();
+    let account = world.client("ann").await;
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.record_poll(many(&world, &ticket, 5000)).await.unwrap();
+    let rows_written = async || -> u64 { store.write(|writing| Ok(writing.connection.total_changes())).await.unwrap() };
+    world.wait(crate::store::contract::world::POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let before = rows_written().await;
+    store.record_poll(world.record(&ticket)).await.unwrap();
+    assert_eq!(rows_written().await - before, 1);
+    let seen = world.store().list(account, query()).await.unwrap();
+    assert!(seen.iter().all(|seen| seen.last_seen == world.now), "and yet each was seen just now");
+}
+
+#[tokio::test]
+async fn reading_and_enrolling_again_commit_nothing() {
+    let (mut world, store) = world();
+    let account = world.client("ann").await;
+    let before = commits(&store).await;
+    for _ in 0..10 {
+        world.wait(std::time::Duration::from_secs(5));
+        world.client("ann").await;
+        store.account(account).await.unwrap();
+        world.claim_polls(10).await;
+        world.claim().await;
+    }
+    assert_eq!(commits(&store).await, before);
+    world.wait(std::time::Duration::from_secs(60));
+    world.client("ann").await;
+    assert_ne!(commits(&store).await, before, "that it is used is noted now and then");
+}
