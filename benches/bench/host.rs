@@ -1,0 +1,250 @@
+//! Rows of the driver host and of a poll, measured within this process.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use tracker::clock::{ManualClock, Stopwatch, SystemClock};
+use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits, Lock, Settings, Target};
+use tracker::model::{AccountKey, Kind, Origin, Timestamp};
+use tracker::net::{AddressPolicy, ClientSettings, Clients};
+use tracker::poll;
+use tracker::roster::{ConfiguredAccount, ConfiguredProvider, Roster};
+use tracker::store::sqlite::{self, SqliteStore};
+use tracker::store::{Enrolment, Store};
+use tracker::vault::{Purpose, Vault};
+
+use crate::provider::Provider;
+use crate::table::Table;
+
+const ROUNDS: usize = 60;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Loads every driver that `make drivers` built, approved as it is.
+async fn catalog(clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
+    let clients = Clients::new(ClientSettings::default()).expect("clients");
+    let engine = Engine::new(Limits::default(), clients, clock).expect("engine");
+    let directory = root().join("target/drivers");
+    let mut lock = Lock::default();
+    for file in tracker::driver::catalog::wasm_files(&directory).expect("drivers: run `make drivers`") {
+        let info = tracker::driver::load::inspect(&engine, &file).await.expect("a driver").info;
+        lock.approve(Approval {
+            name: info.name,
+            version: info.version,
+            file: file.file_name().expect("a file").to_string_lossy().into_owned(),
+            sha256: info.digest,
+            endpoints: info.asks_for,
+            approved_at: Timestamp::from_millis(0),
+            approved_by: "the bench".into(),
+        });
+    }
+    let settings = Settings { directory, lock: PathBuf::new(), cache: root().join("target/bench-compiled") };
+    Catalog::load(&engine, &settings, &lock).await.expect("loaded")
+}
+
+async fn driver(name: &str) -> Arc<Driver> {
+    let catalog = catalog(Arc::new(SystemClock)).await;
+    Arc::clone(catalog.driver(name).unwrap_or_else(|| panic!("driver {name} is not there: run `make drivers`")))
+}
+
+fn mock_key() -> AccountKey {
+    AccountKey { driver: "mock".into(), provider: "default".into(), user: "mockuser".into() }
+}
+
+fn mock_options(count: usize) -> BTreeMap<String, String> {
+    BTreeMap::from([("count".into(), count.to_string()), ("churn".into(), "0".into())])
+}
+
+fn mock_target(count: usize) -> Target {
+    Target {
+        key: mock_key(),
+        endpoint: "http://mock.invalid".into(),
+        endpoint_source: EndpointSource::Operator,
+        options: mock_options(count),
+        password: "mockpassword".into(),
+        secrets: BTreeMap::new(),
+        addresses: AddressPolicy::default(),
+    }
+}
+
+/// Making a sandbox for a poll.
+pub(crate) async fn sandbox(table: &mut Table) {
+    const AT_ONCE: u32 = 500;
+    let driver = driver("mock").await;
+    let target = mock_target(1);
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let stopwatch = Stopwatch::start();
+        for _ in 0..AT_ONCE {
+            driver.make_sandbox(&target).await.expect("a sandbox");
+        }
+        rounds.push(stopwatch.elapsed() / AT_ONCE);
+    }
+    table.times("a sandbox for a poll, made and thrown away", rounds, Some(Duration::from_micros(20)));
+}
+
+/// Listing 1,000 instances of the mock driver: made in the guest, lifted out of it, checked.
+pub(crate) async fn lifting(table: &mut Table) {
+    let driver = driver("mock").await;
+    let (empty, target) = (mock_target(0), mock_target(1000));
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut elapsed = Duration::ZERO;
+        for (target, count) in [(&empty, 0), (&target, 1000)] {
+            let stopwatch = Stopwatch::start();
+            let listing = driver.list(target, Kind::Instance).await.expect("a list");
+            assert_eq!(listing.resources.len(), count);
+            elapsed = stopwatch.elapsed();
+        }
+        rounds.push(elapsed);
+    }
+    table.times("1,000 instances made in a guest, lifted and checked", rounds, Some(Duration::from_micros(1500)));
+}
+
+/// A host without its API: one account, a store, and a clock moved by hand.
+struct Bench {
+    context: poll::Context,
+    clock: Arc<ManualClock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new(key: AccountKey, options: BTreeMap<String, String>, endpoint: Option<&str>) -> Bench {
+        let clock = Arc::new(ManualClock::new(tracker::clock::Clock::now(&SystemClock)));
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("store"), sqlite::Settings::default()).expect("a store");
+        let store: Arc<dyn Store> = Arc::new(store);
+        let vault = Arc::new(Vault::from_file(&folder.path().join("key")).expect("a key"));
+        let password = if key.driver == "mock" { "mockpassword" } else { "a-secret-key-of-the-bench" };
+        let providers = endpoint.map(|endpoint| ConfiguredProvider {
+            driver: key.driver.clone(),
+            name: key.provider.clone(),
+            endpoint: endpoint.into(),
+            addresses: AddressPolicy::opening(vec!["127.0.0.1/32".parse().expect("a range")]),
+            options: BTreeMap::new(),
+        });
+        let account =
+            ConfiguredAccount { key: key.clone(), password: password.into(), options, secrets: BTreeMap::new() };
+        let catalog = Arc::new(catalog(clock.clone()).await);
+        let roster = Roster::new(catalog, providers.into_iter().collect(), vec![account], None);
+        let password = vault.seal(Purpose::AccountPassword(&key), password.as_bytes()).expect("sealed");
+        let now = tracker::clock::Clock::now(&*clock);
+        store.enrol(Enrolment { key, origin: Origin::Config, password, now }).await.expect("enrolled");
+        let context = poll::Context {
+            store,
+            roster: Arc::new(roster),
+            vault,
+            clock: clock.clone(),
+            settings: poll::Settings { jitter: 0.0, realms_every: Duration::from_secs(1 << 30), ..Default::default() },
+            wake: Arc::new(Notify::new()),
+            polled: watch::Sender::new(0),
+            deliver_wake: Arc::new(Notify::new()),
+        };
+        Bench { context, clock, _folder: folder }
+    }
+
+    /// Lets an interval pass and polls what is due.
+    async fn poll(&self) -> usize {
+        self.clock.advance(self.context.settings.instances_every + Duration::from_millis(1));
+        poll::run_once(&self.context).await.expect("polled")
+    }
+}
+
+/// CPU time of the whole process.
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// A poll of a recorded answer of 1,000 instances: HTTP, guest, parsing, diff, store.
+pub(crate) async fn ec2_poll(table: &mut Table) {
+    let packed = root().join("drivers/ec2/fixtures/describe-instances-1000.xml.gz");
+    let mut answer = Vec::new();
+    flate2::read::GzDecoder::new(fs::File::open(&packed).expect("the recorded answer"))
+        .read_to_end(&mut answer)
+        .expect("unpacked");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("answer.xml");
+    fs::write(&file, &answer).expect("written");
+    let provider = Provider::start(&file);
+    let key = AccountKey { driver: "ec2".into(), provider: "bench".into(), user: "AKIABENCH".into() };
+    let bench = Bench::new(key, BTreeMap::new(), Some(&provider.endpoint)).await;
+    // Both kinds are due at the start; the answer is none about realms, and that poll fails.
+    poll::run_once(&bench.context).await.expect("the first poll");
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = process_cpu();
+        while bench.poll().await == 0 {}
+        rounds.push(process_cpu() - before);
+    }
+    let account = bench.context.store.find_account(&AccountKey {
+        driver: "ec2".into(),
+        provider: "bench".into(),
+        user: "AKIABENCH".into(),
+    });
+    let account = account.await.expect("read").expect("enrolled");
+    let known = bench.context.store.known_resources(account.id, Kind::Instance).await.expect("read");
+    assert_eq!(known.len(), 1000, "the poll that was measured saw everything");
+
+    let poll =
+        table.times("a poll of 1,000 EC2 instances, all CPU of the host", rounds, Some(Duration::from_millis(25)));
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = process_cpu();
+        assert!(read_xml(&answer) > 1000);
+        rounds.push(process_cpu() - before);
+    }
+    let native = table.times("  for scale: quick-xml alone over that answer, native", rounds, None);
+    table.comparison("  the poll beside quick-xml alone", poll.as_secs_f64() / native.as_secs_f64());
+}
+
+/// Reads a document and unescapes its texts; gives their number.
+fn read_xml(document: &[u8]) -> usize {
+    let mut reader = quick_xml::Reader::from_reader(document);
+    let mut texts = 0;
+    loop {
+        match reader.read_event().expect("sound XML") {
+            quick_xml::events::Event::Text(text) => {
+                std::hint::black_box(text.decode().expect("text"));
+                texts += 1;
+            }
+            quick_xml::events::Event::Eof => return texts,
+            _ => {}
+        }
+    }
+}
+
+/// What a poll in which nothing changed writes, for few and for many instances.
+pub(crate) async fn unchanged(table: &mut Table) {
+    let few = written_by_unchanged_poll(10).await;
+    let many = written_by_unchanged_poll(100_000).await;
+    table.amount("written by an unchanged poll of 10 instances", few / 1024.0, "KiB", None);
+    let per_instance = (many - few).max(0.0) / 99_990.0;
+    table.amount("  and for each of 100,000 instances more", per_instance, "bytes", Some(0.1));
+}
+
+/// Bytes that one poll writes, to the store and anywhere else: the least of a few.
+async fn written_by_unchanged_poll(count: usize) -> f64 {
+    let bench = Bench::new(mock_key(), mock_options(count), None).await;
+    poll::run_once(&bench.context).await.expect("the first poll");
+    let mut least = f64::MAX;
+    for _ in 0..5 {
+        let before = bytes_written();
+        while bench.poll().await == 0 {}
+        least = least.min(bytes_written() - before);
+    }
+    least
+}
+
+fn bytes_written() -> f64 {
+    let io = fs::read_to_string("/proc/self/io").expect("Linux");
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")).and_then(|n| n.parse().ok()).expect("a number")
+}

@@ -1,0 +1,66 @@
+//! The table that is printed at the end.
+
+use std::time::Duration;
+
+#[derive(Default)]
+pub(crate) struct Table {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    what: &'static str,
+    best: String,
+    median: String,
+    bound: String,
+    ratio: String,
+}
+
+impl Table {
+    /// Times, held against the longest that the median may be.
+    pub(crate) fn times(&mut self, what: &'static str, mut rounds: Vec<Duration>, bound: Option<Duration>) -> Duration {
+        rounds.sort();
+        let median = rounds[rounds.len() / 2];
+        self.rows.push(Row {
+            what,
+            best: format!("{:.3?}", rounds[0]),
+            median: format!("{median:.3?}"),
+            bound: bound.map_or_else(|| "-".into(), |bound| format!("<= {bound:?}")),
+            ratio: bound.map_or_else(|| "-".into(), |bound| ratio(median.as_secs_f64() / bound.as_secs_f64())),
+        });
+        median
+    }
+
+    /// An amount, held against the most that it may be.
+    pub(crate) fn amount(&mut self, what: &'static str, found: f64, unit: &str, bound: Option<f64>) {
+        self.rows.push(Row {
+            what,
+            best: String::new(),
+            median: format!("{found:.1} {unit}"),
+            bound: bound.map_or_else(|| "-".into(), |bound| format!("<= {bound} {unit}")),
+            ratio: bound.map_or_else(|| "-".into(), |bound| ratio(found / bound)),
+        });
+    }
+
+    /// How a row compares with another, without a bound of its own.
+    pub(crate) fn comparison(&mut self, what: &'static str, ratio: f64) {
+        let empty = String::new;
+        let (best, bound) = (empty(), "-".to_owned());
+        self.rows.push(Row { what, best, median: format!("{ratio:.2} x"), bound, ratio: "-".into() });
+    }
+
+    #[expect(clippy::print_stdout, reason = "the table is what a bench is run for")]
+    pub(crate) fn print(&self) {
+        let line = |what: &str, best: &str, median: &str, bound: &str, ratio: &str| {
+            println!("{what:<58} {best:>12} {median:>12} {bound:>14} {ratio:>12}");
+        };
+        println!();
+        line("", "best", "median", "bound", "of bound");
+        for Row { what, best, median, bound, ratio } in &self.rows {
+            line(what, best, median, bound, ratio);
+        }
+    }
+}
+
+fn ratio(ratio: f64) -> String {
+    format!("{ratio:.2}{}", if ratio > 1.0 { "  MISSED" } else { "" })
+}
