@@ -37,7 +37,10 @@ pub enum StoreError {
 pub trait Accounts {
     /// Makes the account known, or brings its origin and password up to date. An account of the
     /// configuration is due for its polls at once if it was not polled before, and stays the
-    /// configuration's when a client enrols it again.
+    /// configuration's, with the password from there, when a client enrols it again.
+    ///
+    /// An enrolment also notes that the account is in use, to the minute. One that brings the very sealed
+    /// bytes that are known, within that minute, writes nothing: a caller that enrols often keeps them.
     async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId>;
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
@@ -68,14 +71,16 @@ pub struct Enrolment {
 /// polls due, apart from single ones that were asked for.
 #[async_trait]
 pub trait Polls {
-    /// Asks for a poll at `at`, or leaves an earlier one due as it is.
+    /// Asks for a poll at `at`, or leaves an earlier one due as it is. One that is under way does not
+    /// count: the poll that is asked for comes after it.
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()>;
 
     /// Takes up to `limit` polls due at `now`, the longest due first, never one of an account that has a
     /// poll under lease. They come due again at the lease's end, should nothing more be heard of them.
     async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>>;
 
-    /// When the next poll is due, claimed ones not counted.
+    /// When the next poll can be claimed. Claimed ones are not counted, and those of an account that has
+    /// a poll under lease only from that lease's end on, though they can be claimed once it is given back.
     async fn next_poll_due(&self) -> Result<Option<Timestamp>>;
 
     /// What the store has of this account's resources of one kind, sorted by id (bytewise).
@@ -303,8 +308,8 @@ pub trait Deliveries {
     /// was claimed anew is left out.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<()>;
 
-    /// Every change still owed to the owner's hooks, oldest first, up to `limit`: they count as delivered
-    /// from then on, and no callback is sent for them.
+    /// Every change still owed to the owner's hooks, dead letters among them, oldest first, up to `limit`:
+    /// they count as delivered from then on, and no callback is sent for them.
     async fn take_owed(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>>;
 
     /// How many deliveries are still to be made, dead ones not counted.

@@ -81,19 +81,24 @@ impl SqliteStore {
     /// `Unusable` if another host has it, if it is of a newer version, or if it is something else.
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore> {
         let lock = HostLock::acquire(path)?;
-        lock::make_private(path)?;
+        lock::make_file(path)?;
         let readers = settings.readers.max(1);
         // Half for the writer, which touches every table; the rest in equal shares.
         let cache = |share: usize| settings.page_cache / 2 / share / 1024;
 
         let opened = || {
-            let mut connection = connect(path, &settings, cache(1))?;
-            schema::bring_up_to_date(&mut connection, path)?;
+            let mut connection = connect(path, &settings)?;
+            // Nothing is changed before it is known to be the tracker's.
+            schema::identify(&connection, path)?;
+            lock::make_private(path)?;
+            configure(&connection, &settings, cache(1))?;
+            schema::bring_up_to_date(&mut connection)?;
             let mark = schema::store_mark(&connection)?;
             schema::void_leases(&mut connection)?;
             let readers = (0..readers)
                 .map(|_| {
-                    let connection = connect(path, &settings, cache(readers))?;
+                    let connection = connect(path, &settings)?;
+                    configure(&connection, &settings, cache(readers))?;
                     connection.pragma_update(None, "query_only", true)?;
                     Ok(connection)
                 })
@@ -171,11 +176,15 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-fn connect(path: &Path, settings: &Settings, cache_kib: usize) -> Result<Connection> {
+fn connect(path: &Path, settings: &Settings) -> Result<Connection> {
     // SQLite's own locks are not needed: a connection is never used by two threads at a time.
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(settings.busy_timeout)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, settings: &Settings, cache_kib: usize) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
     connection.pragma_update(None, "journal_mode", "wal")?;
     let synchronous = match settings.synchronous {
@@ -190,7 +199,7 @@ fn connect(path: &Path, settings: &Settings, cache_kib: usize) -> Result<Connect
     // After a big transaction the log is cut back to this, rather than staying at its largest.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
-    Ok(connection)
+    Ok(())
 }
 
 /// Says which file it was and what can be done, where that is known.

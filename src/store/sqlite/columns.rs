@@ -12,16 +12,18 @@ use crate::model::{
 /// What a column holds, as a value of the domain.
 pub(super) fn get<T: Column>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
     let value = row.get_ref(index)?;
-    T::read(value).map_err(|error| match error {
-        FromSqlError::InvalidType => {
-            rusqlite::Error::InvalidColumnType(index, column_name(row, index), value.data_type())
-        }
-        other => rusqlite::Error::FromSqlConversionFailure(index, value.data_type(), Box::new(other)),
+    T::read(value).map_err(|error| {
+        let column = row.as_ref().column_name(index).map_or_else(|_| index.to_string(), str::to_owned);
+        let error = Box::new(BadColumn { column, source: error });
+        rusqlite::Error::FromSqlConversionFailure(index, value.data_type(), error)
     })
 }
 
-fn column_name(row: &Row<'_>, index: usize) -> String {
-    row.as_ref().column_name(index).map_or_else(|_| index.to_string(), str::to_owned)
+#[derive(Debug, thiserror::Error)]
+#[error("column {column:?} holds what this version can't read: {source}")]
+struct BadColumn {
+    column: String,
+    source: FromSqlError,
 }
 
 /// Driver, provider and user, in columns that follow one another.

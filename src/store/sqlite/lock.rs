@@ -25,7 +25,7 @@ impl HostLock {
                 StoreError::Unusable(format!("can't make the store's directory {}: {error}", directory.display()))
             })?;
         }
-        let path = beside(store);
+        let path = with_suffix(store, ".lock");
         let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file =
             open().map_err(|error| StoreError::Unusable(format!("can't open {}: {error}", path.display())))?;
@@ -41,12 +41,6 @@ impl HostLock {
     }
 }
 
-fn beside(store: &Path) -> PathBuf {
-    let mut name = OsString::from(store);
-    name.push(".lock");
-    PathBuf::from(name)
-}
-
 fn in_use(store: &Path, lock: &Path, file: &mut File) -> String {
     let mut holder = String::new();
     let holder = match file.take(20).read_to_string(&mut holder) {
@@ -60,20 +54,37 @@ fn in_use(store: &Path, lock: &Path, file: &mut File) -> String {
     )
 }
 
-/// Makes the file if it is not there. SQLite gives the files beside it the permissions of this one.
+/// Makes the file if it is not there.
+pub(super) fn make_file(store: &Path) -> Result<()> {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(store);
+    opened.map(|_| ()).map_err(|error| cant_open(store, &error))
+}
+
+/// Closes the file to other users, should it be open to them, and those that SQLite keeps beside it: it
+/// makes them with the permissions that the file has at the time.
 pub(super) fn make_private(store: &Path) -> Result<()> {
-    let failed = |error: io::Error| StoreError::Unusable(format!("can't open the store {}: {error}", store.display()));
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(store)
-        .map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let path = with_suffix(store, suffix);
+        let mode = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata.permissions().mode(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(cant_open(&path, &error)),
+        };
+        if mode & 0o077 != 0 {
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| {
+                StoreError::Unusable(format!("can't close {} to other users: {error}", path.display()))
+            })?;
+        }
     }
     Ok(())
+}
+
+fn cant_open(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unusable(format!("can't open the store {}: {error}", path.display()))
+}
+
+fn with_suffix(store: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(store);
+    name.push(suffix);
+    PathBuf::from(name)
 }

@@ -14,34 +14,41 @@ const APPLICATION: i32 = 0x5452_4B52;
 /// changed; what is to be different is a further one.
 const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
-/// Makes or migrates the tables, in one transaction.
-pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let application: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let is_empty: bool = transaction.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |r| r.get(0))?;
+/// Refuses what is not a store of the tracker's, or is one that this version does not know.
+pub(super) fn identify(connection: &Connection, path: &Path) -> Result<()> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let is_empty: bool = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |r| r.get(0))?;
     if application != APPLICATION && !is_empty {
         return Err(StoreError::Unusable(format!(
             "{} is the database of another program: name another path for the tracker's store",
             path.display()
         )));
     }
-    let current = i64::try_from(MIGRATIONS.len()).expect("invariant: migrations are few");
-    if !(0..=current).contains(&version) {
+    let (version, newest) = (version(connection)?, MIGRATIONS.len());
+    if !usize::try_from(version).is_ok_and(|version| version <= newest) {
         return Err(StoreError::Unusable(format!(
-            "the store {} is of version {version}, and this tracker knows versions up to {current}: run the newer tracker \
-             that wrote it, or restore a backup from before the upgrade",
+            "the store {} is of version {version}, and this tracker knows versions up to {newest}: run the newer \
+             tracker that wrote it, or restore a backup from before the upgrade",
             path.display()
         )));
     }
-    for (migration, to) in MIGRATIONS.iter().zip(1..) {
-        if to > version {
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i32> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Makes or migrates the tables, in one transaction.
+pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    for (migration, version) in MIGRATIONS.iter().zip(1..) {
+        if version > found {
             transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "application_id", APPLICATION)?;
+            transaction.pragma_update(None, "user_version", version)?;
         }
-    }
-    if version < current {
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", current)?;
     }
     transaction.commit()?;
     Ok(())
@@ -71,7 +78,12 @@ pub(super) fn void_leases(connection: &mut Connection) -> Result<()> {
          WHERE due <> excluded.due OR served <> 0",
         (),
     )?;
-    transaction.execute("UPDATE deliveries SET due = claimed, claimed = NULL WHERE claimed IS NOT NULL", ())?;
+    // By the heads of the lines, which are few, and not by all that waits behind them.
+    transaction.execute(
+        "UPDATE deliveries INDEXED BY deliveries_due SET due = claimed, claimed = NULL
+         WHERE due IS NOT NULL AND claimed IS NOT NULL",
+        (),
+    )?;
     transaction.commit()?;
     Ok(())
 }

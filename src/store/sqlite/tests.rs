@@ -1,6 +1,7 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
 mod file;
+mod turns;
 mod writing;
 
 use std::sync::Arc;

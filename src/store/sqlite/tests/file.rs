@@ -67,15 +67,17 @@ fn what_is_not_a_store_is_refused_and_left_as_it_is() {
     let directory = TempDir::new().unwrap();
     let check = |name: &str, words: &[&str]| {
         let path = directory.path().join(name);
-        let before = std::fs::read(&path).unwrap();
+        let look = || (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().permissions().mode());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let before = look();
         says(&refusal(&path), &[&[name], words].concat());
-        assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+        assert_eq!(look(), before, "{name}");
     };
     std::fs::write(directory.path().join("text"), "Dear diary, ".repeat(1000)).unwrap();
     check("text", &["is not a store of the tracker", "move it away"]);
 
     let other = Connection::open(directory.path().join("other")).unwrap();
-    other.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE bookmarks (url)").unwrap();
+    other.execute_batch("CREATE TABLE bookmarks (url)").unwrap();
     drop(other);
     check("other", &["database of another program"]);
 
