@@ -1,0 +1,62 @@
+//! Deltacloud's mock provider: a small world that never changes, as its users knew it, and, where the
+//! account asks for it, a fleet of any size that does. It makes no request, so it is there to try
+//! Tracker with, to test clients against and to measure the host by.
+
+mod account;
+mod fleet;
+mod world;
+
+use tracker_driver_sdk::{
+    Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm, time,
+};
+
+use account::Options;
+
+/// The driver itself.
+#[derive(Debug)]
+pub struct Mock;
+
+tracker_driver_sdk::export_driver!(Mock);
+
+impl Driver for Mock {
+    fn describe() -> Description {
+        Description {
+            name: "mock".into(),
+            title: "Mock".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            // Deltacloud's mock had no provider to choose; a name of the reserved kind can't be reached by mistake.
+            providers: vec![Provider::new("default", "http://mock.invalid")],
+            endpoints: vec![],
+            options: vec![
+                AccountOption::new(
+                    "count",
+                    "How many simulated instances there are in place of the mock world's own, 0 to 1000000. \
+                     Default: none are simulated.",
+                ),
+                AccountOption::new(
+                    "churn",
+                    "Changes of state per simulated instance and hour, 0 (they stand still) to 3600; may be a \
+                     fraction. Default: 6.",
+                ),
+                AccountOption::new("seed", "Which of the possible fleets is simulated, a whole number. Default: 0."),
+            ],
+            features: Features::empty(),
+        }
+    }
+
+    fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+        let options = Options::of(account)?;
+        account::admit(account)?;
+        match options.fleet {
+            Some(fleet) => fleet.page(query.cursor.as_deref(), time::now()),
+            None => Ok(Page::complete(world::instances(&account.user))),
+        }
+    }
+
+    fn list_realms(account: &Account, _query: &Query) -> Result<Page<Realm>, Error> {
+        let options = Options::of(account)?;
+        account::admit(account)?;
+        let eu = options.fleet.map_or(world::EU_AS_IT_WAS, |fleet| fleet.eu_at(time::now()));
+        Ok(Page::complete(world::realms(eu)))
+    }
+}
