@@ -41,7 +41,7 @@ pub enum Problem {
     #[error("{of} comes from a file or from the environment: set {file} or {env}, and not both")]
     Source { of: String, file: &'static str, env: &'static str },
     #[error("the {what} of account {account}: {source}")]
-    Secret { account: AccountKey, what: String, source: SecretError },
+    Secret { account: AccountKey, what: String, source: Box<SecretError> },
 }
 
 #[derive(Debug)]
