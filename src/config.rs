@@ -17,6 +17,7 @@ pub use error::{ConfigError, Problem, Wrong};
 pub use secret::{Environment, Found, SecretError, SecretSource};
 pub use sections::{LogFilter, LogFormat};
 
+use crate::driver::{self, Limits};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings};
 use crate::roster::{ConfiguredAccount, ConfiguredProvider};
@@ -31,6 +32,8 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 pub const KEY_VARIABLE: &str = "TRACKER_KEY";
 
 const DATA_DIR: &str = "./tracker-data";
+const DRIVERS_DIRECTORY: &str = "./tracker-drivers";
+const DRIVERS_LOCK: &str = "./drivers.lock";
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -42,6 +45,8 @@ pub struct Config {
     pub key: KeySource,
     /// Driver and provider of a client that names none.
     pub default_provider: Option<(String, String)>,
+    pub drivers: driver::Settings,
+    pub limits: Limits,
     pub network: ClientSettings,
     pub log: LogSettings,
     pub providers: Vec<ConfiguredProvider>,
@@ -107,6 +112,13 @@ impl Reading<'_> {
             (None, Some(key)) => KeySource::Environment(key.into()),
             (None, None) => KeySource::File(data_dir.join("key")),
         };
+        let drivers = driver::Settings {
+            directory: file.drivers.directory.unwrap_or_else(|| DRIVERS_DIRECTORY.into()),
+            lock: file.drivers.lock.unwrap_or_else(|| DRIVERS_LOCK.into()),
+            cache: data_dir.join("compiled"),
+        };
+        let mut limits = Limits::default();
+        file.drivers.limits.lay_over(&mut limits);
         let mut network = ClientSettings::default();
         file.network.lay_over(&mut network);
         let mut log = LogSettings::default();
@@ -119,6 +131,8 @@ impl Reading<'_> {
             data_dir,
             key,
             default_provider,
+            drivers,
+            limits,
             network,
             log,
             providers,
@@ -196,7 +210,7 @@ impl Reading<'_> {
         let found = source.read(self.environment).map_err(|source| Problem::Secret {
             account: account.clone(),
             what,
-            source,
+            source: Box::new(source),
         })?;
         self.warnings.extend(found.warning);
         Ok(found.secret)

@@ -74,8 +74,9 @@ impl Source<'_> {
         let start = before.rfind('\n').map_or(0, |end| end + 1);
         let text = self.text[start..].lines().next().unwrap_or_default();
         let column = before[start..].chars().count() + 1;
+        let text = masked(text);
         let marked = self.text.get(at).map_or(1, |marked| marked.lines().next().unwrap_or_default().chars().count());
-        Place { line: before.matches('\n').count() + 1, column, text: text.to_owned(), width: marked.max(1) }
+        Place { line: before.matches('\n').count() + 1, column, text, width: marked.max(1) }
     }
 }
 
@@ -93,6 +94,25 @@ impl fmt::Display for Wrong {
             write!(f, "\n{margin} = did you mean `{meant}`?")?;
         }
         Ok(())
+    }
+}
+
+/// A line as it may be shown: an operator who wrote a secret into it does not want it in the log as well. What
+/// stands behind it is left in place, so that the mark below still points where it should.
+fn masked(line: &str) -> String {
+    let stars = |text: &str| text.chars().map(|_| '*').collect::<String>();
+    if let Some((key, value)) = line.split_once('=')
+        && ["password", "secret", "token"].iter().any(|word| key.contains(word))
+        && !["_file", "_env"].iter().any(|end| key.trim_end().ends_with(end))
+    {
+        return format!("{key}={}", stars(value));
+    }
+    match line.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((user, host)) => format!("{scheme}://{}@{host}", stars(user)),
+            None => line.to_owned(),
+        },
+        None => line.to_owned(),
     }
 }
 
@@ -125,6 +145,15 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_in_a_line_is_not_shown() {
+        let check = |line: &str, want: &str| assert_eq!(masked(line), want);
+        check("password = \"x\"", "password =****");
+        check("password_file = \"/etc/x\"", "password_file = \"/etc/x\"");
+        check("proxy = \"http://u:p@proxy:1/x\"", "proxy = \"http://***@proxy:1/x\"");
+        check("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1\"");
+    }
 
     #[test]
     fn a_misspelt_key_is_answered_with_the_one_that_was_meant() {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::sections::{LogSection, NetworkSection};
+use super::sections::{DriversSection, LogSection, NetworkSection};
 use super::values::{Endpoint, OptionValue, PublicUrl, Range};
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +20,8 @@ pub(super) struct File {
     pub(super) key_file: Option<PathBuf>,
     pub(super) default_driver: Option<Spanned<String>>,
     pub(super) default_provider: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) drivers: DriversSection,
     #[serde(default)]
     pub(super) network: NetworkSection,
     #[serde(default)]

@@ -1,11 +1,13 @@
 //! One section a room: which key sets which of the room's settings, and how its value is written.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::LogSettings;
-use super::values::Span;
+use super::values::{ProxyUrl, Size, Span};
+use crate::driver::Limits;
 use crate::net::ClientSettings;
 
 /// Makes a section of keys that are laid over a room's settings: `key: how it is written => what it sets`.
@@ -29,12 +31,45 @@ macro_rules! section {
     };
 }
 
+/// `[drivers]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DriversSection {
+    pub(super) directory: Option<PathBuf>,
+    pub(super) lock: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) limits: LimitsSection,
+}
+
+section! {
+    /// `[drivers.limits]`: the keys are those that the errors of a passed limit name.
+    LimitsSection over Limits {
+        memory: Size => memory,
+        table_elements: NonZeroUsize => table_elements,
+        cpu_per_page: Span => cpu_per_page,
+        request_timeout: Span => request_timeout,
+        poll_timeout: Span => poll_timeout,
+        pages: NonZeroU32 => pages,
+        items: NonZeroUsize => items,
+        field_bytes: Size => field_bytes,
+        answer_bytes: Size => answer_bytes,
+        request_bytes: Size => request_bytes,
+        requests: NonZeroU32 => requests,
+        log_lines: u32 => log_lines,
+        sandboxes: NonZeroU32 => sandboxes,
+        driver_bytes: Size => driver_bytes,
+    }
+}
+
 section! {
     /// `[network]`
     NetworkSection over ClientSettings {
         connect_timeout: Span => connect_timeout,
         idle_connections_per_host: NonZeroUsize => idle_per_host,
         idle_timeout: Span => idle_timeout,
+        lookups: NonZeroUsize => lookups,
+        clients: NonZeroUsize => clients,
+        proxy: ProxyUrl => proxy,
     }
 }
 

@@ -132,6 +132,10 @@ fn what_is_wrong_is_shown_where_it_stands() {
     check("public_url = \"https://t.example/\"", &["tracker.toml:1:14", "write \"https://t.example\""]);
     check("[network]\nidle_timeout = \"soon\"", &["tracker.toml:2:16", "\"soon\" is not a length of time"]);
     check("[network]\nidle_connections_per_host = 0", &["tracker.toml:2:29"]);
+    check("[drivers.limits]\nmemory = \"big\"", &["tracker.toml:2:10", "\"big\" is not a size"]);
+    check("[drivers.limits]\nmemry = \"1 MiB\"", &["tracker.toml:2:1", "did you mean `memory`?"]);
+    check("[drivers]\ndirectry = \"x\"", &["tracker.toml:2:1", "did you mean `directory`?"]);
+    check("[network]\nproxy = \"http://u:hunter2@p/x\"", &["tracker.toml:2:9", "a proxy is http or https"]);
     check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);
     check("default_driver = \"mock\"", &["tracker.toml:1:18", "default_provider go together"]);
 

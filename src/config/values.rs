@@ -1,6 +1,7 @@
 //! The values of the configuration as people write them: durations, sizes, endpoints, address ranges. Each is
 //! checked while the file is read, so that a wrong one is reported with its line.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -91,6 +92,36 @@ impl TryFrom<String> for Endpoint {
 impl From<Endpoint> for String {
     fn from(endpoint: Endpoint) -> String {
         endpoint.0
+    }
+}
+
+/// A proxy; a user and password in it are for the proxy.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct ProxyUrl(Url);
+
+impl TryFrom<String> for ProxyUrl {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<ProxyUrl, InvalidValue> {
+        // The text is not repeated in errors: it may have a password in it.
+        let url = Url::parse(&text).map_err(InvalidValue::Proxy)?;
+        if !matches!(url.scheme(), "http" | "https") || !matches!(url.path(), "" | "/") || url.query().is_some() {
+            return Err(InvalidValue::NotAProxy);
+        }
+        Ok(ProxyUrl(url))
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.origin().ascii_serialization())
+    }
+}
+
+impl From<ProxyUrl> for Option<Url> {
+    fn from(proxy: ProxyUrl) -> Option<Url> {
+        Some(proxy.0)
     }
 }
 
@@ -192,6 +223,10 @@ pub(super) enum InvalidValue {
     TrailingSlash { without: String },
     #[error("{0:?} is not a range of addresses: write it as \"10.0.0.0/8\", or as one address, \"127.0.0.1\"")]
     Range(String),
+    #[error("it is not a URL ({0}): write it as \"http://proxy.example:3128\"")]
+    Proxy(url::ParseError),
+    #[error("a proxy is http or https, a host and a port: write it as \"http://proxy.example:3128\"")]
+    NotAProxy,
     #[error("{text:?} names one address within a range: write \"{network}\"")]
     RangeWithHost { text: String, network: IpNet },
 }
