@@ -21,6 +21,7 @@ use crate::driver::{self, Limits};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings};
 use crate::roster::{ConfiguredAccount, ConfiguredProvider};
+use crate::store::sqlite;
 use error::Source;
 use file::{Account, File, Provider};
 use values::{OptionValue, Range};
@@ -47,6 +48,7 @@ pub struct Config {
     pub default_provider: Option<(String, String)>,
     pub drivers: driver::Settings,
     pub limits: Limits,
+    pub store: sqlite::Settings,
     pub network: ClientSettings,
     pub log: LogSettings,
     pub providers: Vec<ConfiguredProvider>,
@@ -119,6 +121,8 @@ impl Reading<'_> {
         };
         let mut limits = Limits::default();
         file.drivers.limits.lay_over(&mut limits);
+        let mut store = sqlite::Settings::default();
+        file.store.lay_over(&mut store);
         let mut network = ClientSettings::default();
         file.network.lay_over(&mut network);
         let mut log = LogSettings::default();
@@ -133,6 +137,7 @@ impl Reading<'_> {
             default_provider,
             drivers,
             limits,
+            store,
             network,
             log,
             providers,

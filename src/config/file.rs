@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::sections::{DriversSection, LogSection, NetworkSection};
+use super::sections::{DriversSection, LogSection, NetworkSection, StoreSection};
 use super::values::{Endpoint, OptionValue, PublicUrl, Range};
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +22,8 @@ pub(super) struct File {
     pub(super) default_provider: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) drivers: DriversSection,
+    #[serde(default)]
+    pub(super) store: StoreSection,
     #[serde(default)]
     pub(super) network: NetworkSection,
     #[serde(default)]

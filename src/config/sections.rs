@@ -9,6 +9,7 @@ use super::LogSettings;
 use super::values::{ProxyUrl, Size, Span};
 use crate::driver::Limits;
 use crate::net::ClientSettings;
+use crate::store::sqlite::{self, Synchronous};
 
 /// Makes a section of keys that are laid over a room's settings: `key: how it is written => what it sets`.
 macro_rules! section {
@@ -58,6 +59,34 @@ section! {
         log_lines: u32 => log_lines,
         sandboxes: NonZeroU32 => sandboxes,
         driver_bytes: Size => driver_bytes,
+    }
+}
+
+section! {
+    /// `[store]`
+    StoreSection over sqlite::Settings {
+        synchronous: WrittenSynchronous => synchronous,
+        readers: NonZeroUsize => readers,
+        queue: NonZeroUsize => queue,
+        page_cache: Size => page_cache,
+        busy_timeout: Span => busy_timeout,
+    }
+}
+
+/// What is on disk when a write is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenSynchronous {
+    Full,
+    Normal,
+}
+
+impl From<WrittenSynchronous> for Synchronous {
+    fn from(written: WrittenSynchronous) -> Synchronous {
+        match written {
+            WrittenSynchronous::Full => Synchronous::Full,
+            WrittenSynchronous::Normal => Synchronous::Normal,
+        }
     }
 }
 

@@ -136,6 +136,7 @@ fn what_is_wrong_is_shown_where_it_stands() {
     check("[drivers.limits]\nmemry = \"1 MiB\"", &["tracker.toml:2:1", "did you mean `memory`?"]);
     check("[drivers]\ndirectry = \"x\"", &["tracker.toml:2:1", "did you mean `directory`?"]);
     check("[network]\nproxy = \"http://u:hunter2@p/x\"", &["tracker.toml:2:9", "a proxy is http or https"]);
+    check("[store]\nsynchronous = \"off\"", &["tracker.toml:2:15", "full", "normal"]);
     check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);
     check("default_driver = \"mock\"", &["tracker.toml:1:18", "default_provider go together"]);
 
