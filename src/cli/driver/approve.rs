@@ -46,9 +46,9 @@ impl Approve {
         let old = lock.by_name(&inspected.info.name).cloned();
 
         print!("{}", summary(&file, &inspected, old.as_ref()));
-        let is_known = old.as_ref().is_some_and(|old| {
-            old.sha256 == inspected.info.digest && old.endpoints == inspected.info.asks_for
-        });
+        let is_known = old
+            .as_ref()
+            .is_some_and(|old| old.sha256 == inspected.info.digest && old.endpoints == inspected.info.asks_for);
         if is_known {
             println!("\nIt is approved already: nothing to do.");
             return Ok(());
@@ -117,7 +117,8 @@ fn summary(file: &Path, inspected: &Inspected, old: Option<&Approval>) -> String
     line("SHA-256", &info.digest);
     if let Some(old) = old {
         let on = old.approved_at.to_string();
-        let was = format!("{} {}, by {} on {}", old.version, short(&old.sha256), old.approved_by, &on[..10.min(on.len())]);
+        let was =
+            format!("{} {}, by {} on {}", old.version, short(&old.sha256), old.approved_by, &on[..10.min(on.len())]);
         line("Approved", &was);
     }
     for option in info.options.iter().filter(|option| option.secret) {
@@ -143,7 +144,10 @@ fn summary(file: &Path, inspected: &Inspected, old: Option<&Approval>) -> String
 /// Asks on the terminal. Without one nobody can answer, and silence is no approval.
 fn ask() -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
-        return Err(UsageError("there is no terminal to ask on: look at the above, and add --yes to approve it".into()).into());
+        return Err(UsageError(
+            "there is no terminal to ask on: look at the above, and add --yes to approve it".into(),
+        )
+        .into());
     }
     write!(stderr(), "\nLet the host load it, and reach this? [y/N] ")?;
     stderr().flush()?;
