@@ -2,6 +2,8 @@
 
 TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DRIVERS := target/drivers
+# Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
+DRIVER_NAMES := mock ec2
 # The drivers are a workspace of their own, built for another target: their build is kept apart.
 IN_DRIVERS := cd drivers && CARGO_TARGET_DIR=$(TARGET)/drivers-build cargo
 WASM    := wasm32-wasip2
@@ -22,9 +24,9 @@ host: tools ## Build the host
 
 drivers: tools wasm-target ## Build the drivers into target/drivers
 	@echo "== the drivers ($(WASM))"
-	@$(IN_DRIVERS) build --locked --release --target $(WASM) -p tracker-driver-mock -p tracker-driver-ec2
+	@$(IN_DRIVERS) build --locked --release --target $(WASM) $(addprefix -p tracker-driver-,$(DRIVER_NAMES))
 	@mkdir -p $(DRIVERS)
-	@for name in mock ec2; do \
+	@for name in $(DRIVER_NAMES); do \
 		from=$(TARGET)/drivers-build/$(WASM)/release/$$name.wasm; to=$(DRIVERS)/$$name.wasm; \
 		cmp -s $$from $$to || cp $$from $$to; \
 	done

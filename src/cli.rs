@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.
 
+mod demo;
 mod driver;
 mod logging;
 mod poll;
+mod serve;
 mod table;
 
 use std::path::PathBuf;
@@ -33,11 +35,15 @@ Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the host: poll, detect changes, serve the API, deliver callbacks
+    Serve(serve::Serve),
     /// List one account's instances or realms now, straight from its provider
     Poll(poll::Poll),
     /// Vet drivers and list them
     #[command(subcommand)]
     Driver(driver::Driver),
+    /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
+    Demo(demo::Demo),
 }
 
 /// Where the configuration is, and what of it is set here instead.
@@ -65,8 +71,10 @@ pub fn main() -> ExitCode {
     // clap ends the process itself: 0 after help and version, 2 where the arguments are wrong.
     let cli = Cli::parse();
     let ended = match cli.command {
+        Command::Serve(serve) => serve.run(),
         Command::Poll(poll) => poll.run(),
         Command::Driver(driver) => driver.run(),
+        Command::Demo(demo) => demo.run(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -139,6 +147,9 @@ mod tests {
             let parsed = Cli::try_parse_from(line.split(' '));
             assert_eq!(parsed.is_ok(), wanted, "{line}: {parsed:?}");
         };
+        check("tracker serve", true);
+        check("tracker serve --config tracker.toml", true);
+        check("tracker serve tracker.toml", false);
         check("tracker poll --account mock/default/mockuser --password-env P", true);
         check("tracker poll --driver mock --provider default --user u --password-file p --output json", true);
         check("tracker poll --driver mock", false);
@@ -150,6 +161,8 @@ mod tests {
         check("tracker driver list", true);
         check("tracker driver approve mock --yes", true);
         check("tracker driver approve", false);
+        check("tracker demo --once --port 0", true);
+        check("tracker demo --once --duration 5s", false);
         check("tracker", false);
     }
 

@@ -3,6 +3,7 @@
 
 mod error;
 mod file;
+mod log;
 mod secret;
 mod sections;
 mod values;
@@ -14,14 +15,15 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 pub use error::{ConfigError, Problem, Wrong};
+pub use log::{LogFilter, LogFormat, LogSettings};
 pub use secret::{Environment, Found, SecretError, SecretSource};
-pub use sections::{LogFilter, LogFormat};
 
 use crate::driver::{self, Limits};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings};
 use crate::roster::{ConfiguredAccount, ConfiguredProvider};
 use crate::store::sqlite;
+use crate::{api, deliver, poll};
 use error::Source;
 use file::{Account, File, Provider};
 use values::{OptionValue, Range};
@@ -48,6 +50,11 @@ pub struct Config {
     pub default_provider: Option<(String, String)>,
     pub drivers: driver::Settings,
     pub limits: Limits,
+    pub polling: poll::Settings,
+    pub delivery: deliver::Settings,
+    /// Which addresses hooks may have, beside public ones.
+    pub hook_addresses: AddressPolicy,
+    pub api: api::Settings,
     pub store: sqlite::Settings,
     pub network: ClientSettings,
     pub log: LogSettings,
@@ -63,12 +70,6 @@ pub enum KeySource {
     /// Made, mode 0600, if it is not there.
     File(PathBuf),
     Environment(SecretString),
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct LogSettings {
-    pub format: LogFormat,
-    pub filter: LogFilter,
 }
 
 impl Config {
@@ -100,7 +101,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn config(mut self, file: File) -> Result<Config, ConfigError> {
+    fn config(mut self, mut file: File) -> Result<Config, ConfigError> {
         let default_provider = match (file.default_driver, file.default_provider) {
             (Some(driver), Some(provider)) => Some((driver.into_inner(), provider.into_inner())),
             (None, None) => None,
@@ -114,19 +115,35 @@ impl Reading<'_> {
             (None, Some(key)) => KeySource::Environment(key.into()),
             (None, None) => KeySource::File(data_dir.join("key")),
         };
-        let drivers = driver::Settings {
-            directory: file.drivers.directory.unwrap_or_else(|| DRIVERS_DIRECTORY.into()),
-            lock: file.drivers.lock.unwrap_or_else(|| DRIVERS_LOCK.into()),
+        let mut drivers = driver::Settings {
+            directory: DRIVERS_DIRECTORY.into(),
+            lock: DRIVERS_LOCK.into(),
             cache: data_dir.join("compiled"),
         };
         let mut limits = Limits::default();
-        file.drivers.limits.lay_over(&mut limits);
+        let mut polling = poll::Settings::default();
+        let mut delivery = deliver::Settings::default();
+        let mut api = api::Settings::default();
         let mut store = sqlite::Settings::default();
-        file.store.lay_over(&mut store);
         let mut network = ClientSettings::default();
-        file.network.lay_over(&mut network);
         let mut log = LogSettings::default();
+        file.drivers.lay_over(&mut drivers);
+        file.drivers.limits.lay_over(&mut limits);
+        file.polling.lay_over(&mut polling);
+        file.delivery.lay_over(&mut delivery);
+        file.delivery.retries.lay_over(&mut delivery.retries);
+        file.api.lay_over(&mut api);
+        file.api.credentials.lay_over(&mut api.proof);
+        file.store.lay_over(&mut store);
+        file.network.lay_over(&mut network);
         file.log.lay_over(&mut log);
+        if let Some(https_only) = file.delivery.https_only {
+            // The API is where a hook is taken or refused; to an operator it is a matter of delivery.
+            api.https_only = https_only;
+        }
+        if api.request_timeout <= api.poll_wait {
+            return Err(self.source.wrong(Problem::Waits, None));
+        }
         let providers = self.providers(file.providers)?;
         let accounts = self.accounts(file.accounts, default_provider.as_ref())?;
         Ok(Config {
@@ -137,6 +154,10 @@ impl Reading<'_> {
             default_provider,
             drivers,
             limits,
+            polling,
+            delivery,
+            hook_addresses: policy(file.delivery.allow_addresses.unwrap_or_default()),
+            api,
             store,
             network,
             log,

@@ -32,6 +32,8 @@ pub enum Problem {
     Parse(String),
     #[error("default_driver and default_provider go together: set both, or neither")]
     HalfDefault,
+    #[error("api.request_timeout has to be longer than api.poll_wait, which a request may spend waiting")]
+    Waits,
     #[error("an account needs a {0}: name it here, or set default_driver and default_provider")]
     Incomplete(&'static str),
     #[error("provider {name:?} of driver {driver:?} is configured twice: leave one")]

@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::sections::{DriversSection, LogSection, NetworkSection, StoreSection};
+use super::sections::{
+    ApiSection, DeliverySection, DriversSection, LogSection, NetworkSection, PollingSection, StoreSection,
+};
 use super::values::{Endpoint, OptionValue, PublicUrl, Range};
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct File {
     pub(super) listen: Option<SocketAddr>,
     pub(super) public_url: Option<PublicUrl>,
@@ -20,17 +22,14 @@ pub(super) struct File {
     pub(super) key_file: Option<PathBuf>,
     pub(super) default_driver: Option<Spanned<String>>,
     pub(super) default_provider: Option<Spanned<String>>,
-    #[serde(default)]
     pub(super) drivers: DriversSection,
-    #[serde(default)]
+    pub(super) polling: PollingSection,
+    pub(super) delivery: DeliverySection,
+    pub(super) api: ApiSection,
     pub(super) store: StoreSection,
-    #[serde(default)]
     pub(super) network: NetworkSection,
-    #[serde(default)]
     pub(super) log: LogSection,
-    #[serde(default)]
     pub(super) providers: Vec<Spanned<Provider>>,
-    #[serde(default)]
     pub(super) accounts: Vec<Spanned<Account>>,
 }
 

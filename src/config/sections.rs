@@ -6,40 +6,48 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::LogSettings;
-use super::values::{ProxyUrl, Size, Span};
-use crate::driver::Limits;
+use super::log::{LogFilter, LogFormat};
+use super::values::{Part, ProxyUrl, Range, Size, Span, Spans};
+use crate::driver::{self, Limits};
 use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
+use crate::{api, deliver, poll};
 
-/// Makes a section of keys that are laid over a room's settings: `key: how it is written => what it sets`.
+/// Makes a section of keys that are laid over a room's settings, `key: how it is written => what it sets`; and
+/// of others, which `Config` takes up itself.
 macro_rules! section {
-    ($(#[$doc:meta])* $name:ident over $settings:ty { $($key:ident: $written:ty => $($setting:ident).+,)+ }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident over $settings:ty { $($key:ident: $written:ty => $($setting:ident).+,)* }
+        $(also { $($other:ident: $type:ty,)* })?
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(default, deny_unknown_fields)]
         pub(super) struct $name {
-            $($key: Option<$written>,)+
+            $($key: Option<$written>,)*
+            $($(pub(super) $other: $type,)*)?
         }
 
         impl $name {
             /// Sets what is written in the file, and leaves the rest as it is.
-            pub(super) fn lay_over(self, settings: &mut $settings) {
-                $(if let Some(value) = self.$key {
+            pub(super) fn lay_over(&mut self, settings: &mut $settings) {
+                $(if let Some(value) = self.$key.take() {
                     settings.$($setting).+ = value.into();
-                })+
+                })*
             }
         }
     };
 }
 
-/// `[drivers]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DriversSection {
-    pub(super) directory: Option<PathBuf>,
-    pub(super) lock: Option<PathBuf>,
-    #[serde(default)]
-    pub(super) limits: LimitsSection,
+section! {
+    /// `[drivers]`
+    DriversSection over driver::Settings {
+        directory: PathBuf => directory,
+        lock: PathBuf => lock,
+    } also {
+        limits: LimitsSection,
+    }
 }
 
 section! {
@@ -59,6 +67,75 @@ section! {
         log_lines: u32 => log_lines,
         sandboxes: NonZeroU32 => sandboxes,
         driver_bytes: Size => driver_bytes,
+    }
+}
+
+section! {
+    /// `[polling]`
+    PollingSection over poll::Settings {
+    }
+}
+
+section! {
+    /// `[delivery]`
+    DeliverySection over deliver::Settings {
+        concurrency: NonZeroUsize => concurrency,
+        per_hook: NonZeroUsize => per_hook,
+        per_destination: NonZeroUsize => per_destination,
+        held: NonZeroUsize => held,
+        batch: NonZeroUsize => batch,
+        timeout: Span => timeout,
+        lease: Span => lease,
+        look_every: Span => idle,
+        grace: Span => grace,
+    } also {
+        allow_addresses: Option<Vec<Range>>,
+        https_only: Option<bool>,
+        retries: RetriesSection,
+    }
+}
+
+section! {
+    /// `[delivery.retries]`
+    RetriesSection over deliver::Retries {
+        waits: Spans => waits,
+        jitter: Part => jitter,
+        slow_down: Span => slow_down,
+        longest_asked: Span => longest_asked,
+    }
+}
+
+section! {
+    /// `[api]`
+    ApiSection over api::Settings {
+        connections: NonZeroUsize => connections,
+        header_timeout: Span => header_timeout,
+        request_timeout: Span => request_timeout,
+        grace: Span => grace,
+        body_bytes: Size => body_bytes,
+        page_items: NonZeroUsize => page_items,
+        owed_changes: NonZeroUsize => owed_changes,
+        hooks_per_account: u64 => hooks_per_account,
+        token_bytes: Size => token_bytes,
+        fresh_instances: Span => fresh_instances,
+        fresh_realms: Span => fresh_realms,
+        poll_wait: Span => poll_wait,
+    } also {
+        credentials: CredentialsSection,
+    }
+}
+
+section! {
+    /// `[api.credentials]`
+    CredentialsSection over api::ProofSettings {
+        accepted_for: Span => accepted_for,
+        refused_for: Span => refused_for,
+        failed_for: Span => failed_for,
+        refusals: NonZeroUsize => refusals,
+        refusals_per_peer: NonZeroUsize => refusals_per_peer,
+        window: Span => window,
+        remembered: NonZeroUsize => remembered,
+        at_once: NonZeroUsize => at_once,
     }
 }
 
@@ -107,51 +184,5 @@ section! {
     LogSection over LogSettings {
         format: LogFormat => format,
         filter: LogFilter => filter,
-    }
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines: one JSON object a line.
-    Json,
-}
-
-/// What is logged, in the words of tracing's `EnvFilter`: `info`, `tracker::poll=debug,warn`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct LogFilter(String);
-
-#[derive(Debug, thiserror::Error)]
-#[error("{text:?} is not a filter ({reason}): write it as \"info\" or \"tracker::poll=debug,info\"")]
-pub struct InvalidLogFilter {
-    text: String,
-    reason: tracing_subscriber::filter::ParseError,
-}
-
-impl LogFilter {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for LogFilter {
-    fn default() -> LogFilter {
-        LogFilter("info".into())
-    }
-}
-
-impl TryFrom<String> for LogFilter {
-    type Error = InvalidLogFilter;
-
-    fn try_from(text: String) -> Result<LogFilter, InvalidLogFilter> {
-        match tracing_subscriber::EnvFilter::try_new(&text) {
-            Ok(_) => Ok(LogFilter(text)),
-            Err(reason) => Err(InvalidLogFilter { text, reason }),
-        }
     }
 }

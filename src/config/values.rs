@@ -32,6 +32,39 @@ impl From<Span> for Duration {
     }
 }
 
+/// Several lengths of time, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Spans(Vec<Span>);
+
+impl From<Spans> for Vec<Duration> {
+    fn from(spans: Spans) -> Vec<Duration> {
+        spans.0.into_iter().map(Duration::from).collect()
+    }
+}
+
+/// A part of a whole: 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Part(f64);
+
+impl TryFrom<f64> for Part {
+    type Error = InvalidValue;
+
+    fn try_from(number: f64) -> Result<Part, InvalidValue> {
+        match (0.0..=1.0).contains(&number) {
+            true => Ok(Part(number)),
+            false => Err(InvalidValue::Part(number)),
+        }
+    }
+}
+
+impl From<Part> for f64 {
+    fn from(part: Part) -> f64 {
+        part.0
+    }
+}
+
 /// A number of bytes: `"64 MiB"`, `"10 kB"`, or a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "SizeText")]
@@ -205,6 +238,8 @@ pub(super) enum InvalidValue {
     Span(String),
     #[error("{0:?} is negative: a length of time is zero or more")]
     NegativeSpan(String),
+    #[error("{0} is not a part of a whole: write a number from 0 to 1, such as 0.2")]
+    Part(f64),
     #[error("{0:?} is not a size: write it as \"64 MiB\", \"10 kB\", or as a number of bytes")]
     Size(String),
     #[error("{text:?} is not an absolute URL ({reason}): write it as \"https://cloud.example:8773\"")]
@@ -303,6 +338,13 @@ mod tests {
         check::<Range>("::1", Ok("Range(::1/128)"));
         check::<Range>("10.1.0.0/8", Err("write \"10.0.0.0/8\""));
         check::<Range>("localhost", Err("not a range"));
+    }
+
+    #[test]
+    fn parts_of_a_whole() {
+        for (number, wanted) in [(0.0, true), (1.0, true), (1.01, false), (-0.1, false), (f64::NAN, false)] {
+            assert_eq!(Part::try_from(number).is_ok(), wanted, "{number}");
+        }
     }
 
     #[test]

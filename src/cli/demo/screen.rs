@@ -43,9 +43,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene, board: &Board, now: Tim
     instances(frame, left, board, now);
     callbacks(frame, right, board, now);
     frame.render_widget(status(board), counters);
-    let commands = scene.next.iter().flat_map(|(what, command)| {
-        [Line::from(format!("# {what}")).dim(), Line::from(command.as_str()).cyan()]
-    });
+    let commands = scene
+        .next
+        .iter()
+        .flat_map(|(what, command)| [Line::from(format!("# {what}")).dim(), Line::from(command.as_str()).cyan()]);
     frame.render_widget(Paragraph::new(commands.collect::<Vec<_>>()), next);
 }
 
@@ -151,7 +152,10 @@ mod tests {
         board.problem = Some((Timestamp::default(), "gone\x1b[2J".into()));
         let scene = Scene {
             tracker: "http://127.0.0.1:3001".into(),
-            next: vec![("list them".into(), "curl -u mockuser:mockpassword http://127.0.0.1:3001/api/instances".into())],
+            next: vec![(
+                "list them".into(),
+                "curl -u mockuser:mockpassword http://127.0.0.1:3001/api/instances".into(),
+            )],
             log: "/tmp/log".into(),
         };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("terminal");
