@@ -1,1 +1,176 @@
-//! placeholder
+//! The command line: what can be asked for, and how each ends. The only room that prints.
+//!
+//! Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.
+
+mod demo;
+mod driver;
+mod logging;
+mod poll;
+mod serve;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+/// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
+#[derive(Debug, Parser)]
+#[command(name = "tracker", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  tracker demo                             see it work, with nothing configured
+  tracker driver approve ./ec2.wasm        vet a driver, so that the host may load it
+  tracker poll --config tracker.toml       list the configured account's instances now
+  tracker serve --config tracker.toml      run the host
+
+Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the host: poll, detect changes, serve the API, deliver callbacks
+    Serve(serve::Serve),
+    /// List one account's instances or realms now, straight from its provider
+    Poll(poll::Poll),
+    /// Vet drivers and list them
+    #[command(subcommand)]
+    Driver(driver::Driver),
+    /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
+    Demo(demo::Demo),
+}
+
+/// Where the configuration is, and what of it is set here instead.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration; without one, every key has its default
+    #[arg(short, long, value_name = "FILE", env = "TRACKER_CONFIG")]
+    config: Option<PathBuf>,
+    /// The directory of drivers, instead of the configured one
+    #[arg(long, value_name = "DIR")]
+    drivers: Option<PathBuf>,
+    /// The lock file of drivers, instead of the configured one
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
+}
+
+/// The command line asks for something that can't be: told apart from what fails while it is done.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+/// Runs what the command line asks for.
+#[expect(clippy::print_stderr, reason = "the command line's own printing")]
+pub fn main() -> ExitCode {
+    // clap ends the process itself: 0 after help and version, 2 where the arguments are wrong.
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Poll(poll) => poll.run(),
+        Command::Driver(driver) => driver.run(),
+        Command::Demo(demo) => demo.run(),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.is::<ConfigError>() || error.is::<UsageError>() {
+        true => 2,
+        false => 1,
+    }
+}
+
+impl ConfigArgs {
+    /// Reads the configuration; its warnings are the caller's to show.
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path, &environment)?,
+            None => Config::without_file(&environment),
+        };
+        if let Some(directory) = &self.drivers {
+            config.drivers.directory.clone_from(directory);
+        }
+        if let Some(lock) = &self.lock {
+            config.drivers.lock.clone_from(lock);
+        }
+        Ok(config)
+    }
+}
+
+/// A variable of the process's environment, if it is text.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The runtime that a subcommand runs on.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Ends at the first signal to end (SIGINT, SIGTERM).
+async fn signalled() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_taken_or_refused() {
+        let check = |line: &str, wanted: bool| {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert_eq!(parsed.is_ok(), wanted, "{line}: {parsed:?}");
+        };
+        check("tracker serve", true);
+        check("tracker serve --config tracker.toml", true);
+        check("tracker serve tracker.toml", false);
+        check("tracker poll --account mock/default/mockuser --password-env P", true);
+        check("tracker poll --driver mock --provider default --user u --password-file p --output json", true);
+        check("tracker poll --driver mock", false);
+        check("tracker poll --account mock/default/u --user u", false);
+        check("tracker poll --account mock/default", false);
+        check("tracker poll --password-file a --password-env B", false);
+        check("tracker poll --kind volumes", false);
+        check("tracker poll --option region", false);
+        check("tracker driver list", true);
+        check("tracker driver approve mock --yes", true);
+        check("tracker driver approve", false);
+        check("tracker demo --once --port 0", true);
+        check("tracker demo --once --duration 5s", false);
+        check("tracker", false);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_question_ends_in_2() {
+        let check = |error: anyhow::Error, want: u8| assert_eq!(exit_code(&error), want, "{error}");
+        check(UsageError("x".into()).into(), 2);
+        check(Config::parse("x = 1", "t.toml", &|_| None).expect_err("unknown key").into(), 2);
+        check(anyhow::anyhow!("x"), 1);
+    }
+}

@@ -1,1 +1,264 @@
-//! placeholder
+//! The configuration: read from one TOML file, checked whole, once. What comes out has only valid values in
+//! it, and secrets that do not show in `Debug`; every key that is left out has its room's own default.
+
+mod error;
+mod file;
+mod log;
+mod secret;
+mod sections;
+mod values;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+pub use error::{ConfigError, Problem, Wrong};
+pub use log::{LogFilter, LogFormat, LogSettings};
+pub use secret::{Environment, Found, SecretError, SecretSource};
+
+use crate::driver::{self, Limits};
+use crate::model::AccountKey;
+use crate::net::{AddressPolicy, ClientSettings};
+use crate::roster::{ConfiguredAccount, ConfiguredProvider};
+use crate::store::sqlite;
+use crate::{api, deliver, poll};
+use error::Source;
+use file::{Account, File, Provider};
+use values::{OptionValue, Range};
+
+/// Every key with its default and what it does.
+pub const EXAMPLE: &str = include_str!("../config.example.toml");
+
+/// The environment variable that holds the vault's key, should it not be in a file.
+pub const KEY_VARIABLE: &str = "TRACKER_KEY";
+
+const DATA_DIR: &str = "./tracker-data";
+const DRIVERS_DIRECTORY: &str = "./tracker-drivers";
+const DRIVERS_LOCK: &str = "./drivers.lock";
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Where clients reach this host, without a slash at the end; `http://` and `listen` if absent.
+    pub public_url: Option<String>,
+    /// Holds the store, the key and compiled drivers.
+    pub data_dir: PathBuf,
+    pub key: KeySource,
+    /// Driver and provider of a client that names none.
+    pub default_provider: Option<(String, String)>,
+    pub drivers: driver::Settings,
+    pub limits: Limits,
+    pub polling: poll::Settings,
+    pub delivery: deliver::Settings,
+    /// Which addresses hooks may have, beside public ones.
+    pub hook_addresses: AddressPolicy,
+    pub api: api::Settings,
+    pub store: sqlite::Settings,
+    pub network: ClientSettings,
+    pub log: LogSettings,
+    pub providers: Vec<ConfiguredProvider>,
+    pub accounts: Vec<ConfiguredAccount>,
+    /// What the operator should know and that keeps nothing from working.
+    pub warnings: Vec<String>,
+}
+
+/// Where the vault's key comes from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// Made, mode 0600, if it is not there.
+    File(PathBuf),
+    Environment(SecretString),
+}
+
+impl Config {
+    pub fn load(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Config::parse(&text, &path.display().to_string(), environment)
+    }
+
+    /// What a host without a configuration runs with.
+    pub fn without_file(environment: Environment<'_>) -> Config {
+        Config::parse("", "the empty configuration", environment).expect("invariant: every key has a default")
+    }
+
+    /// `origin` says in errors where the text is from.
+    pub fn parse(text: &str, origin: &str, environment: Environment<'_>) -> Result<Config, ConfigError> {
+        let source = Source { origin, text };
+        let file: File = toml::from_str(text)
+            .map_err(|error| source.wrong(Problem::Parse(error.message().to_owned()), error.span()))?;
+        Reading { source, environment, warnings: Vec::new() }.config(file)
+    }
+}
+
+/// A file on its way to a configuration.
+struct Reading<'a> {
+    source: Source<'a>,
+    environment: Environment<'a>,
+    warnings: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn config(mut self, mut file: File) -> Result<Config, ConfigError> {
+        let default_provider = match (file.default_driver, file.default_provider) {
+            (Some(driver), Some(provider)) => Some((driver.into_inner(), provider.into_inner())),
+            (None, None) => None,
+            (Some(half), None) | (None, Some(half)) => {
+                return Err(self.source.wrong(Problem::HalfDefault, Some(half.span())));
+            }
+        };
+        let data_dir = file.data_dir.unwrap_or_else(|| DATA_DIR.into());
+        let key = match (file.key_file, (self.environment)(KEY_VARIABLE)) {
+            (Some(path), _) => KeySource::File(path),
+            (None, Some(key)) => KeySource::Environment(key.into()),
+            (None, None) => KeySource::File(data_dir.join("key")),
+        };
+        let mut drivers = driver::Settings {
+            directory: DRIVERS_DIRECTORY.into(),
+            lock: DRIVERS_LOCK.into(),
+            cache: data_dir.join("compiled"),
+        };
+        let mut limits = Limits::default();
+        let mut polling = poll::Settings::default();
+        let mut delivery = deliver::Settings::default();
+        let mut api = api::Settings::default();
+        let mut store = sqlite::Settings::default();
+        let mut network = ClientSettings::default();
+        let mut log = LogSettings::default();
+        file.drivers.lay_over(&mut drivers);
+        file.drivers.limits.lay_over(&mut limits);
+        file.polling.lay_over(&mut polling);
+        file.delivery.lay_over(&mut delivery);
+        file.delivery.retries.lay_over(&mut delivery.retries);
+        file.api.lay_over(&mut api);
+        file.api.credentials.lay_over(&mut api.proof);
+        file.store.lay_over(&mut store);
+        file.network.lay_over(&mut network);
+        file.log.lay_over(&mut log);
+        if let Some(https_only) = file.delivery.https_only {
+            // The API is where a hook is taken or refused; to an operator it is a matter of delivery.
+            api.https_only = https_only;
+        }
+        if api.request_timeout <= api.poll_wait {
+            return Err(self.source.wrong(Problem::Waits, None));
+        }
+        let providers = self.providers(file.providers)?;
+        let accounts = self.accounts(file.accounts, default_provider.as_ref())?;
+        Ok(Config {
+            listen: file.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 3001))),
+            public_url: file.public_url.map(String::from),
+            data_dir,
+            key,
+            default_provider,
+            drivers,
+            limits,
+            polling,
+            delivery,
+            hook_addresses: policy(file.delivery.allow_addresses.unwrap_or_default()),
+            api,
+            store,
+            network,
+            log,
+            providers,
+            accounts,
+            warnings: self.warnings,
+        })
+    }
+
+    fn providers(&self, tables: Vec<toml::Spanned<Provider>>) -> Result<Vec<ConfiguredProvider>, ConfigError> {
+        let mut providers: Vec<ConfiguredProvider> = Vec::new();
+        for table in tables {
+            let at = table.span();
+            let Provider { driver, name, endpoint, allow_addresses, options } = table.into_inner();
+            if providers.iter().any(|other| other.driver == driver && other.name == name) {
+                return Err(self.source.wrong(Problem::ProviderTwice { driver, name }, Some(at)));
+            }
+            providers.push(ConfiguredProvider {
+                driver,
+                name,
+                endpoint: endpoint.into(),
+                addresses: policy(allow_addresses.unwrap_or_default()),
+                options: texts(options),
+            });
+        }
+        Ok(providers)
+    }
+
+    fn accounts(
+        &mut self,
+        tables: Vec<toml::Spanned<Account>>,
+        default: Option<&(String, String)>,
+    ) -> Result<Vec<ConfiguredAccount>, ConfigError> {
+        let mut accounts: Vec<ConfiguredAccount> = Vec::new();
+        for table in tables {
+            let at = table.span();
+            let account = self
+                .account(table.into_inner(), default)
+                .map_err(|problem| self.source.wrong(problem, Some(at.clone())))?;
+            if accounts.iter().any(|other| other.key == account.key) {
+                return Err(self.source.wrong(Problem::AccountTwice(account.key), Some(at)));
+            }
+            accounts.push(account);
+        }
+        Ok(accounts)
+    }
+
+    fn account(&mut self, table: Account, default: Option<&(String, String)>) -> Result<ConfiguredAccount, Problem> {
+        let driver = table.driver.or_else(|| default.map(|(driver, _)| driver.clone()));
+        let provider = table.provider.or_else(|| default.map(|(_, provider)| provider.clone()));
+        let key = AccountKey {
+            driver: driver.ok_or(Problem::Incomplete("driver"))?,
+            provider: provider.ok_or(Problem::Incomplete("provider"))?,
+            user: table.user,
+        };
+        let source = one_source(table.password_file, table.password_env).ok_or_else(|| Problem::Source {
+            of: format!("the password of account {key}"),
+            file: "password_file",
+            env: "password_env",
+        })?;
+        let password = self.secret(&source, &key, "password".into())?;
+        let mut secrets = BTreeMap::new();
+        for (name, table) in table.secrets.unwrap_or_default() {
+            let source = one_source(table.file, table.env).ok_or_else(|| Problem::Source {
+                of: format!("the secret {name:?} of account {key}"),
+                file: "file",
+                env: "env",
+            })?;
+            let secret = self.secret(&source, &key, format!("secret {name:?}"))?;
+            secrets.insert(name, secret);
+        }
+        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets })
+    }
+
+    fn secret(&mut self, source: &SecretSource, account: &AccountKey, what: String) -> Result<SecretString, Problem> {
+        let found = source.read(self.environment).map_err(|source| Problem::Secret {
+            account: account.clone(),
+            what,
+            source: Box::new(source),
+        })?;
+        self.warnings.extend(found.warning);
+        Ok(found.secret)
+    }
+}
+
+/// The one of two places that is named; none where neither is, or both are.
+fn one_source(file: Option<PathBuf>, variable: Option<String>) -> Option<SecretSource> {
+    match (file, variable) {
+        (Some(path), None) => Some(SecretSource::File(path)),
+        (None, Some(name)) => Some(SecretSource::Environment(name)),
+        (None, None) | (Some(_), Some(_)) => None,
+    }
+}
+
+fn policy(ranges: Vec<Range>) -> AddressPolicy {
+    AddressPolicy::opening(ranges.into_iter().map(Into::into).collect())
+}
+
+fn texts(options: Option<BTreeMap<String, OptionValue>>) -> BTreeMap<String, String> {
+    options.unwrap_or_default().into_iter().map(|(name, value)| (name, value.into())).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,253 @@
-//! placeholder
+//! The composition root: makes every part of a host from its configuration, wires them, and runs their loops
+//! side by side until the one token ends them. Nothing here outlives `run`, and nothing is detached.
+
+mod drivers;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use drivers::{Drivers, DriversError};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, KEY_VARIABLE, KeySource};
+use crate::model::{Origin, Timestamp};
+use crate::net::NetError;
+use crate::roster::{ConfiguredAccount, Roster};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Accounts as _, Enrolment, Store, StoreError};
+use crate::vault::{Purpose, Vault, VaultError};
+use crate::{api, deliver, poll};
+
+/// The store's file in the data directory.
+const STORE_FILE: &str = "tracker.db";
+
+/// A host that is ready to run: everything is open, and its address is taken.
+pub struct Host {
+    listener: TcpListener,
+    address: SocketAddr,
+    public_url: String,
+    store: Arc<SqliteStore>,
+    api: api::Context,
+    poll: poll::Context,
+    deliver: deliver::Context,
+}
+
+/// Why a host does not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("can't listen on {address}: {source}{}", hint(.source))]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("can't make the data directory {}: {source} (setting: data_dir)", .path.display())]
+    DataDirectory { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Drivers(#[from] DriversError),
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error("the API ended: {0}")]
+    Api(io::Error),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ". Another program has it, perhaps another tracker: end that one, or set `listen`",
+        io::ErrorKind::PermissionDenied => ". Ports below 1024 are the system's: set `listen` to a higher one",
+        io::ErrorKind::AddrNotAvailable => ". It is no address of this machine: set `listen`",
+        _ => " (setting: listen)",
+    }
+}
+
+impl Host {
+    /// Opens everything that the configuration names. Drivers that can't be loaded, and accounts of such
+    /// drivers, are logged and keep nothing else from working.
+    pub async fn open(config: Config) -> Result<Host, ServeError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // First what fails most often, before anything is written.
+        let address = config.listen;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+        let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(address)));
+
+        make_private(&config.data_dir)
+            .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
+        let vault = Arc::new(open_vault(&config.key)?);
+        let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
+        let Drivers { catalog, clients } = Drivers::load(&config).await?;
+        let hooks_client = clients.under(&config.hook_addresses)?;
+        let roster =
+            Arc::new(Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider));
+        enrol(store.as_ref(), &vault, roster.accounts(), clock.now()).await?;
+        summarize(&roster, address, &public_url);
+
+        // Hints between rooms that do not know one another: the API asks for polls, polls give rise to
+        // deliveries, and readers of the API wait for polls.
+        let (poll_wake, deliver_wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (polled, polls) = watch::channel(0);
+        let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        Ok(Host {
+            api: api::Context {
+                store: Arc::clone(&shared),
+                roster: Arc::clone(&roster),
+                vault: Arc::clone(&vault),
+                clock: Arc::clone(&clock),
+                settings: config.api,
+                public_url: public_url.clone(),
+                poll_wake: Arc::clone(&poll_wake),
+                polled: polls,
+                hooks_client: hooks_client.clone(),
+            },
+            poll: poll::Context {
+                store: Arc::clone(&shared),
+                roster,
+                vault: Arc::clone(&vault),
+                clock: Arc::clone(&clock),
+                settings: config.polling,
+                wake: poll_wake,
+                polled,
+                deliver_wake: Arc::clone(&deliver_wake),
+            },
+            deliver: deliver::Context {
+                store: Arc::clone(&store) as _,
+                vault,
+                client: hooks_client,
+                clock,
+                settings: config.delivery,
+                public_url: public_url.clone(),
+                wake: deliver_wake,
+            },
+            listener,
+            address,
+            public_url,
+            store,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients reach it, without a slash at the end.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Runs until `token` is cancelled, then lets what is under way finish and closes the store.
+    pub async fn run(self, token: CancellationToken) -> Result<(), ServeError> {
+        // Should one loop end on its own, the others end with it: half a host is worse than none.
+        let ending = || token.clone().drop_guard();
+        let api = async {
+            let _ending = ending();
+            api::serve(self.listener, self.api, token.clone()).await
+        };
+        let poll = async {
+            let _ending = ending();
+            poll::run(self.poll, token.clone()).await;
+        };
+        let deliver = async {
+            let _ending = ending();
+            deliver::run(self.deliver, token.clone()).await;
+        };
+        let (api, (), ()) = tokio::join!(api, poll, deliver);
+        self.store.close().await?;
+        tracing::info!("the host has ended");
+        api.map_err(ServeError::Api)
+    }
+}
+
+/// An address to connect to, for one to listen on: all addresses are reached through the machine's own.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        other => other.ip(),
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn make_private(directory: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+fn open_vault(key: &KeySource) -> Result<Vault, VaultError> {
+    match key {
+        KeySource::File(path) => Vault::from_file(path),
+        KeySource::Environment(text) => {
+            Vault::from_base64(text.expose_secret(), &format!("the environment variable {KEY_VARIABLE}"))
+        }
+    }
+}
+
+async fn open_store(path: PathBuf, settings: crate::store::sqlite::Settings) -> Result<SqliteStore, StoreError> {
+    tokio::task::spawn_blocking(move || SqliteStore::open(&path, settings))
+        .await
+        .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+}
+
+/// Makes the store's configured accounts those of the configuration.
+async fn enrol(
+    store: &SqliteStore,
+    vault: &Vault,
+    accounts: &[ConfiguredAccount],
+    now: Timestamp,
+) -> Result<(), ServeError> {
+    let mut enrolled = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        let secret = account.password.expose_secret().as_bytes();
+        let password = vault.seal(Purpose::AccountPassword(&account.key), secret)?;
+        let enrolment = Enrolment { key: account.key.clone(), origin: Origin::Config, password, now };
+        enrolled.push(store.enrol(enrolment).await?);
+    }
+    Ok(store.keep_configured(&enrolled).await?)
+}
+
+/// Says in the log what started, and what did not.
+fn summarize(roster: &Roster, address: SocketAddr, public_url: &str) {
+    let catalog = roster.catalog();
+    for driver in catalog.drivers() {
+        let info = driver.info();
+        tracing::info!(driver.name = %info.name, driver.version = %info.version, driver.sha256 = %info.digest, "driver loaded");
+    }
+    for rejected in catalog.rejected() {
+        tracing::warn!(driver.file = %rejected.file.display(), "driver not loaded: {}", rejected.reason);
+    }
+    for account in roster.accounts() {
+        match roster.target(&account.key, account.password.clone()) {
+            Ok(_) => tracing::info!(account = %account.key, "account polled always"),
+            Err(reason) => tracing::error!(account = %account.key, "account can't be polled: {reason}"),
+        }
+    }
+    let drivers = catalog.drivers().count();
+    let accounts = roster.accounts().len();
+    tracing::info!(drivers, accounts, public_url, "listening on http://{address}");
+    if drivers == 0 {
+        tracing::warn!("no driver is loaded, so nothing can be polled. To vet one: tracker driver approve FILE");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_here() {
+        let check = |listen: &str, want: &str| {
+            assert_eq!(reachable(listen.parse().expect(listen)).to_string(), want);
+        };
+        check("127.0.0.1:3001", "127.0.0.1:3001");
+        check("0.0.0.0:3001", "127.0.0.1:3001");
+        check("[::]:3001", "[::1]:3001");
+        check("192.0.2.1:80", "192.0.2.1:80");
+    }
+}

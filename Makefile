@@ -1,0 +1,66 @@
+# The few commands that a person types. `make run` is all a newcomer needs.
+
+TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
+DRIVERS := target/drivers
+# Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
+DRIVER_NAMES := mock ec2
+# The drivers are a workspace of their own, built for another target: their build is kept apart.
+IN_DRIVERS := cd drivers && CARGO_TARGET_DIR=$(TARGET)/drivers-build cargo
+WASM    := wasm32-wasip2
+VENV    := target/venv
+PYTHON  ?= python3
+
+.PHONY: help run host drivers test bench lint tools wasm-target
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: drivers host ## Build everything and show it at work, with nothing configured
+	@$(TARGET)/release/tracker demo
+
+host: tools ## Build the host
+	@echo "== the host (release; the first build takes some minutes)"
+	@cargo build --locked --release --bin tracker
+
+drivers: tools wasm-target ## Build the drivers into target/drivers
+	@echo "== the drivers ($(WASM))"
+	@$(IN_DRIVERS) build --locked --release --target $(WASM) $(addprefix -p tracker-driver-,$(DRIVER_NAMES))
+	@mkdir -p $(DRIVERS)
+	@for name in $(DRIVER_NAMES); do \
+		from=$(TARGET)/drivers-build/$(WASM)/release/$$name.wasm; to=$(DRIVERS)/$$name.wasm; \
+		cmp -s $$from $$to || cp $$from $$to; \
+	done
+
+test: drivers $(VENV)/installed ## Test the host and the drivers
+	@echo "== the drivers' own tests"
+	@$(IN_DRIVERS) test --locked --workspace
+	@echo "== the host's tests"
+	@cargo test --locked
+
+bench: drivers ## Measure what this is held to
+	@cargo bench --locked
+
+lint: tools wasm-target ## Check format and lints; warnings are errors
+	@cargo fmt --check
+	@cargo clippy --locked --all-targets -- -D warnings
+	@$(IN_DRIVERS) fmt --all --check
+	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
+	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
+
+# A Python with the providers' test servers, for `make test` alone.
+$(VENV)/installed: tests/requirements.txt
+	@command -v $(PYTHON) > /dev/null || { echo "make test needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
+	@echo "== moto, which stands in for EC2 ($(VENV))"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+tools:
+	@command -v cargo > /dev/null || { echo "This needs Rust: install rustup, which brings cargo (rustup.rs)" >&2; exit 1; }
+	@command -v cc > /dev/null || { echo "This needs a C compiler, for SQLite: install gcc or clang" >&2; exit 1; }
+
+wasm-target: tools
+	@[ -d "$$(rustc --print sysroot)/lib/rustlib/$(WASM)" ] || { \
+		command -v rustup > /dev/null || { \
+			echo "Rust's target $(WASM) is missing, and there is no rustup to install it with: install rustup, or the target by your system's means" >&2; exit 1; }; \
+		rustup target add $(WASM); }

@@ -1,0 +1,105 @@
+//! The world that the demo runs in: the mock driver, vetted for this run alone, in a folder that goes when the
+//! demo ends; and the configuration, which is one that could stand in a file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::driver::{Approval, Engine, Limits, Lock, load};
+use crate::net::{ClientSettings, Clients};
+
+/// Whom the mock driver lets in.
+pub(super) const USER: &str = "mockuser";
+pub(super) const PASSWORD: &str = "mockpassword";
+
+/// An instance that changes its state every few seconds.
+pub(super) const RESTLESS: &str = "synthetic-1";
+
+/// The variable that the demo's configuration takes the password from. It is not set: the configuration is
+/// given its own environment.
+const PASSWORD_VARIABLE: &str = "TRACKER_DEMO_PASSWORD";
+
+/// A folder with all that the demo writes.
+pub(super) struct World {
+    folder: TempDir,
+    drivers: PathBuf,
+}
+
+impl World {
+    /// Makes the folder, and vets the mock driver of `drivers` for it.
+    pub(super) async fn make(drivers: &Path) -> anyhow::Result<World> {
+        let file = drivers.join("mock.wasm");
+        if !file.is_file() {
+            bail!(
+                "there is no mock driver at {}: run `make drivers`, or say where it is with --drivers",
+                file.display()
+            );
+        }
+        let folder = tempfile::Builder::new().prefix("tracker-demo-").tempdir()?;
+        let clients = Clients::new(ClientSettings::default())?;
+        let engine = Engine::new(Limits::default(), clients, Arc::new(SystemClock))?;
+        let info = load::inspect(&engine, &file).await.with_context(|| file.display().to_string())?.info;
+        let mut lock = Lock::default();
+        lock.approve(Approval {
+            name: info.name,
+            version: info.version,
+            file: "mock.wasm".into(),
+            sha256: info.digest,
+            // It asks for none, and would get none here.
+            endpoints: Vec::new(),
+            approved_at: SystemClock.now(),
+            approved_by: "the demo".into(),
+        });
+        let world = World { folder, drivers: drivers.to_owned() };
+        lock.write(&world.lock())?;
+        Ok(world)
+    }
+
+    /// The configuration of a host that listens there.
+    pub(super) fn config(&self, listen: SocketAddr) -> anyhow::Result<Config> {
+        let text = format!(
+            r#"
+            listen = "{listen}"
+            data_dir = {data:?}
+            default_driver = "mock"
+            default_provider = "default"
+
+            [drivers]
+            directory = {drivers:?}
+            lock = {lock:?}
+
+            # A demo is watched: it need not be gentle to its provider.
+            [polling]
+            instances_every = "2s"
+            realms_every = "10s"
+
+            [delivery]
+            allow_addresses = ["127.0.0.1"]
+
+            [[accounts]]
+            user = "{USER}"
+            password_env = "{PASSWORD_VARIABLE}"
+            options = {{ count = 24, churn = "high" }}
+            "#,
+            data = self.folder.path().join("data"),
+            drivers = self.drivers,
+            lock = self.lock(),
+        );
+        let environment = |name: &str| (name == PASSWORD_VARIABLE).then(|| PASSWORD.to_owned());
+        Ok(Config::parse(&text, "the demo's configuration", &environment)?)
+    }
+
+    /// Where the host's log goes.
+    pub(super) fn log(&self) -> PathBuf {
+        self.folder.path().join("tracker.log")
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.folder.path().join("drivers.lock")
+    }
+}

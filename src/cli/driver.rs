@@ -1,0 +1,28 @@
+//! `tracker driver`: which drivers there are, and which of them the operator vetted.
+
+mod approve;
+mod list;
+
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Driver {
+    /// List the drivers that are there, with why any of them is not loaded
+    List(list::List),
+    /// Show what a driver asks for, and let the host load it from then on
+    Approve(approve::Approve),
+}
+
+impl Driver {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Driver::List(list) => list.run(),
+            Driver::Approve(approve) => approve.run(),
+        }
+    }
+}
+
+/// The beginning of a SHA-256, enough to tell two files apart by eye.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

@@ -1,0 +1,69 @@
+//! `tracker driver list`: every driver file of the directory, loaded as the host would, or why it is not.
+
+use clap::Args;
+
+use super::short;
+use crate::cli::table::{printable, table};
+use crate::cli::{ConfigArgs, runtime};
+use crate::serve::Drivers;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tracker driver list
+  tracker driver list --config tracker.toml --options")]
+pub(crate) struct List {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Show each driver's providers and account options, too
+    #[arg(long)]
+    options: bool,
+}
+
+impl List {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load()?;
+        let catalog = runtime()?.block_on(Drivers::load(&config))?.catalog;
+        let loaded = catalog.drivers().map(|driver| {
+            let info = driver.info();
+            [info.name.clone(), info.version.clone(), short(&info.digest).to_owned(), "loaded".into()]
+        });
+        let rejected = catalog.rejected().iter().map(|rejected| {
+            let file = rejected.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            [file, "-".into(), "-".into(), format!("not loaded: {}", rejected.reason)]
+        });
+        let rows: Vec<_> = loaded.chain(rejected).collect();
+        if rows.is_empty() {
+            println!("There are no drivers in {} (setting: drivers.directory).", config.drivers.directory.display());
+            return Ok(());
+        }
+        print!("{}", table(["DRIVER", "VERSION", "SHA-256", "STATUS"], rows));
+        if self.options {
+            for driver in catalog.drivers() {
+                print!("\n{}", details(driver.info()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn details(info: &crate::driver::DriverInfo) -> String {
+    let mut text = format!("{} ({})\n", printable(&info.title), info.name);
+    for provider in &info.providers {
+        text.push_str(&format!("  provider {}  {}\n", printable(&provider.name), printable(&provider.endpoint)));
+    }
+    for endpoint in &info.endpoints {
+        text.push_str(&format!("  may reach {}\n", printable(endpoint)));
+    }
+    for option in &info.options {
+        let traits = match (option.required, option.secret) {
+            (true, true) => " (required, secret)",
+            (true, false) => " (required)",
+            (false, true) => " (secret)",
+            (false, false) => "",
+        };
+        text.push_str(&format!("  option {}{traits}: {}\n", printable(&option.name), printable(&option.help)));
+    }
+    text
+}

@@ -1,0 +1,57 @@
+//! `tracker serve`: the host, until a signal ends it.
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::{ConfigArgs, logging, runtime, signalled};
+use crate::config::Config;
+use crate::serve::Host;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The first SIGINT or SIGTERM lets what is under way finish; the second ends it at once.
+config.example.toml shows every setting. The key to stored credentials may come from TRACKER_KEY.
+
+Examples:
+  tracker serve                            with the default of every setting
+  tracker serve --config tracker.toml")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load()?;
+        logging::to_stderr(&config.log)?;
+        runtime()?.block_on(serve(config))
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    // From here on a signal is heard, also while drivers are still being compiled.
+    let token = CancellationToken::new();
+    let host = async {
+        let host = tokio::select! {
+            host = Host::open(config) => host?,
+            () = token.cancelled() => return Ok(()),
+        };
+        Ok(host.run(token.clone()).await?)
+    };
+    tokio::select! {
+        ended = host => ended,
+        failed = end_on_signals(&token) => failed,
+    }
+}
+
+/// Cancels the token at the first signal, and ends the process at the second. Returns only if it can't.
+async fn end_on_signals(token: &CancellationToken) -> anyhow::Result<()> {
+    signalled().await?;
+    tracing::info!("ending: what is under way may finish; a second signal ends it at once");
+    token.cancel();
+    signalled().await?;
+    std::process::exit(1)
+}

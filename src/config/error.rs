@@ -1,0 +1,171 @@
+//! What is wrong with a configuration, shown where it stands: file, line, the line itself, and what was meant.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::secret::SecretError;
+use crate::model::AccountKey;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("can't read the configuration {}: {source}", .path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    Wrong(Box<Wrong>),
+}
+
+/// Something wrong at a place in the configuration.
+#[derive(Debug)]
+pub struct Wrong {
+    pub problem: Problem,
+    place: Option<Place>,
+    origin: String,
+    meant: Option<&'static str>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// Not TOML, an unknown key, or a value that is not what its key takes; in the parser's words.
+    #[error("{0}")]
+    Parse(String),
+    #[error("default_driver and default_provider go together: set both, or neither")]
+    HalfDefault,
+    #[error("api.request_timeout has to be longer than api.poll_wait, which a request may spend waiting")]
+    Waits,
+    #[error("an account needs a {0}: name it here, or set default_driver and default_provider")]
+    Incomplete(&'static str),
+    #[error("provider {name:?} of driver {driver:?} is configured twice: leave one")]
+    ProviderTwice { driver: String, name: String },
+    #[error("account {0} is configured twice: leave one")]
+    AccountTwice(AccountKey),
+    #[error("{of} comes from a file or from the environment: set {file} or {env}, and not both")]
+    Source { of: String, file: &'static str, env: &'static str },
+    #[error("the {what} of account {account}: {source}")]
+    Secret { account: AccountKey, what: String, source: Box<SecretError> },
+}
+
+#[derive(Debug)]
+struct Place {
+    line: usize,
+    column: usize,
+    text: String,
+    width: usize,
+}
+
+/// A configuration's text and what to call it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) origin: &'a str,
+    pub(super) text: &'a str,
+}
+
+impl Source<'_> {
+    pub(super) fn wrong(&self, problem: Problem, at: Option<Range<usize>>) -> ConfigError {
+        let meant = match &problem {
+            Problem::Parse(_) => at.clone().and_then(|at| self.text.get(at)).and_then(nearest_key),
+            _ => None,
+        };
+        let place = at.map(|at| self.place(at));
+        ConfigError::Wrong(Box::new(Wrong { problem, place, origin: self.origin.to_owned(), meant }))
+    }
+
+    fn place(&self, at: Range<usize>) -> Place {
+        let before = self.text.get(..at.start).unwrap_or(self.text);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let text = self.text[start..].lines().next().unwrap_or_default();
+        let column = before[start..].chars().count() + 1;
+        let text = masked(text);
+        let marked = self.text.get(at).map_or(1, |marked| marked.lines().next().unwrap_or_default().chars().count());
+        Place { line: before.matches('\n').count() + 1, column, text, width: marked.max(1) }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(place) = &self.place else { return write!(f, "{}: {}", self.origin, self.problem) };
+        let Place { line, column, text, width } = place;
+        let number = line.to_string();
+        let (margin, indent) = (" ".repeat(number.len()), " ".repeat(column - 1));
+        writeln!(f, "{}:{line}:{column}: {}", self.origin, self.problem)?;
+        writeln!(f, "{margin} |")?;
+        writeln!(f, "{number} | {text}")?;
+        write!(f, "{margin} | {indent}{}", "^".repeat(*width))?;
+        if let Some(meant) = self.meant {
+            write!(f, "\n{margin} = did you mean `{meant}`?")?;
+        }
+        Ok(())
+    }
+}
+
+/// A line as it may be shown: an operator who wrote a secret into it does not want it in the log as well. What
+/// stands behind it is left in place, so that the mark below still points where it should.
+fn masked(line: &str) -> String {
+    let stars = |text: &str| text.chars().map(|_| '*').collect::<String>();
+    if let Some((key, value)) = line.split_once('=')
+        && ["password", "secret", "token"].iter().any(|word| key.contains(word))
+        && !["_file", "_env"].iter().any(|end| key.trim_end().ends_with(end))
+    {
+        return format!("{key}={}", stars(value));
+    }
+    match line.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((user, host)) => format!("{scheme}://{}@{host}", stars(user)),
+            None => line.to_owned(),
+        },
+        None => line.to_owned(),
+    }
+}
+
+/// The key of the configuration that a word was probably meant to be; none for one that is a key, in which
+/// case it is the section that is wrong, and for what is not a bare word, such as a value.
+fn nearest_key(word: &str) -> Option<&'static str> {
+    let is_bare =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if !is_bare(word) || known_keys().any(|key| key == word) {
+        return None;
+    }
+    known_keys()
+        .map(|key| (strsim::damerau_levenshtein(word, key), key))
+        .filter(|(distance, key)| *distance <= key.len().min(word.len()) / 3 + 1)
+        .min()
+        .map(|(_, key)| key)
+}
+
+/// Every key there is, read from the example, which a test holds to be complete.
+fn known_keys() -> impl Iterator<Item = &'static str> {
+    super::EXAMPLE.lines().filter_map(|line| {
+        let line = line.trim_start_matches(['#', ' ']);
+        match line.strip_prefix('[') {
+            Some(section) => section.trim_matches(['[', ']']).split('.').next_back(),
+            None => line.split_once(" = ").map(|(key, _)| key).filter(|key| !key.contains(' ')),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_line_is_not_shown() {
+        let check = |line: &str, want: &str| assert_eq!(masked(line), want);
+        check("password = \"x\"", "password =****");
+        check("password_file = \"/etc/x\"", "password_file = \"/etc/x\"");
+        check("proxy = \"http://u:p@proxy:1/x\"", "proxy = \"http://***@proxy:1/x\"");
+        check("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1\"");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_answered_with_the_one_that_was_meant() {
+        let check = |word: &str, want: Option<&str>| assert_eq!(nearest_key(word), want, "{word}");
+        check("lisen", Some("listen"));
+        check("data-dir", Some("data_dir"));
+        check("pasword_file", Some("password_file"));
+        check("provider_s", Some("providers"));
+        check("listen", None);
+        check("zzzzzzzzz", None);
+        check("\"60 sconds\"", None);
+    }
+}

@@ -1,0 +1,64 @@
+//! The configuration file's shape. A key that is left out stays `None`: defaults are each room's own, and a
+//! section is laid over them. Unknown keys are refused everywhere.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::sections::{
+    ApiSection, DeliverySection, DriversSection, LogSection, NetworkSection, PollingSection, StoreSection,
+};
+use super::values::{Endpoint, OptionValue, PublicUrl, Range};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) public_url: Option<PublicUrl>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) default_driver: Option<Spanned<String>>,
+    pub(super) default_provider: Option<Spanned<String>>,
+    pub(super) drivers: DriversSection,
+    pub(super) polling: PollingSection,
+    pub(super) delivery: DeliverySection,
+    pub(super) api: ApiSection,
+    pub(super) store: StoreSection,
+    pub(super) network: NetworkSection,
+    pub(super) log: LogSection,
+    pub(super) providers: Vec<Spanned<Provider>>,
+    pub(super) accounts: Vec<Spanned<Account>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provider {
+    pub(super) driver: String,
+    pub(super) name: String,
+    pub(super) endpoint: Endpoint,
+    pub(super) allow_addresses: Option<Vec<Range>>,
+    pub(super) options: Option<BTreeMap<String, OptionValue>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Account {
+    pub(super) driver: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) user: String,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_env: Option<String>,
+    pub(super) options: Option<BTreeMap<String, OptionValue>>,
+    pub(super) secrets: Option<BTreeMap<String, Secret>>,
+}
+
+/// Where a secret option comes from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secret {
+    pub(super) file: Option<PathBuf>,
+    pub(super) env: Option<String>,
+}

@@ -1,0 +1,188 @@
+//! One section a room: which key sets which of the room's settings, and how its value is written.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::LogSettings;
+use super::log::{LogFilter, LogFormat};
+use super::values::{Part, ProxyUrl, Range, Size, Span, Spans};
+use crate::driver::{self, Limits};
+use crate::net::ClientSettings;
+use crate::store::sqlite::{self, Synchronous};
+use crate::{api, deliver, poll};
+
+/// Makes a section of keys that are laid over a room's settings, `key: how it is written => what it sets`; and
+/// of others, which `Config` takes up itself.
+macro_rules! section {
+    (
+        $(#[$doc:meta])*
+        $name:ident over $settings:ty { $($key:ident: $written:ty => $($setting:ident).+,)* }
+        $(also { $($other:ident: $type:ty,)* })?
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name {
+            $($key: Option<$written>,)*
+            $($(pub(super) $other: $type,)*)?
+        }
+
+        impl $name {
+            /// Sets what is written in the file, and leaves the rest as it is.
+            pub(super) fn lay_over(&mut self, settings: &mut $settings) {
+                $(if let Some(value) = self.$key.take() {
+                    settings.$($setting).+ = value.into();
+                })*
+            }
+        }
+    };
+}
+
+section! {
+    /// `[drivers]`
+    DriversSection over driver::Settings {
+        directory: PathBuf => directory,
+        lock: PathBuf => lock,
+    } also {
+        limits: LimitsSection,
+    }
+}
+
+section! {
+    /// `[drivers.limits]`: the keys are those that the errors of a passed limit name.
+    LimitsSection over Limits {
+        memory: Size => memory,
+        table_elements: NonZeroUsize => table_elements,
+        cpu_per_page: Span => cpu_per_page,
+        request_timeout: Span => request_timeout,
+        poll_timeout: Span => poll_timeout,
+        pages: NonZeroU32 => pages,
+        items: NonZeroUsize => items,
+        field_bytes: Size => field_bytes,
+        answer_bytes: Size => answer_bytes,
+        request_bytes: Size => request_bytes,
+        requests: NonZeroU32 => requests,
+        log_lines: u32 => log_lines,
+        sandboxes: NonZeroU32 => sandboxes,
+        driver_bytes: Size => driver_bytes,
+    }
+}
+
+section! {
+    /// `[polling]`
+    PollingSection over poll::Settings {
+    }
+}
+
+section! {
+    /// `[delivery]`
+    DeliverySection over deliver::Settings {
+        concurrency: NonZeroUsize => concurrency,
+        per_hook: NonZeroUsize => per_hook,
+        per_destination: NonZeroUsize => per_destination,
+        held: NonZeroUsize => held,
+        batch: NonZeroUsize => batch,
+        timeout: Span => timeout,
+        lease: Span => lease,
+        look_every: Span => idle,
+        grace: Span => grace,
+    } also {
+        allow_addresses: Option<Vec<Range>>,
+        https_only: Option<bool>,
+        retries: RetriesSection,
+    }
+}
+
+section! {
+    /// `[delivery.retries]`
+    RetriesSection over deliver::Retries {
+        waits: Spans => waits,
+        jitter: Part => jitter,
+        slow_down: Span => slow_down,
+        longest_asked: Span => longest_asked,
+    }
+}
+
+section! {
+    /// `[api]`
+    ApiSection over api::Settings {
+        connections: NonZeroUsize => connections,
+        header_timeout: Span => header_timeout,
+        request_timeout: Span => request_timeout,
+        grace: Span => grace,
+        body_bytes: Size => body_bytes,
+        page_items: NonZeroUsize => page_items,
+        owed_changes: NonZeroUsize => owed_changes,
+        hooks_per_account: u64 => hooks_per_account,
+        token_bytes: Size => token_bytes,
+        fresh_instances: Span => fresh_instances,
+        fresh_realms: Span => fresh_realms,
+        poll_wait: Span => poll_wait,
+    } also {
+        credentials: CredentialsSection,
+    }
+}
+
+section! {
+    /// `[api.credentials]`
+    CredentialsSection over api::ProofSettings {
+        accepted_for: Span => accepted_for,
+        refused_for: Span => refused_for,
+        failed_for: Span => failed_for,
+        refusals: NonZeroUsize => refusals,
+        refusals_per_peer: NonZeroUsize => refusals_per_peer,
+        window: Span => window,
+        remembered: NonZeroUsize => remembered,
+        at_once: NonZeroUsize => at_once,
+    }
+}
+
+section! {
+    /// `[store]`
+    StoreSection over sqlite::Settings {
+        synchronous: WrittenSynchronous => synchronous,
+        readers: NonZeroUsize => readers,
+        queue: NonZeroUsize => queue,
+        page_cache: Size => page_cache,
+        busy_timeout: Span => busy_timeout,
+    }
+}
+
+/// What is on disk when a write is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenSynchronous {
+    Full,
+    Normal,
+}
+
+impl From<WrittenSynchronous> for Synchronous {
+    fn from(written: WrittenSynchronous) -> Synchronous {
+        match written {
+            WrittenSynchronous::Full => Synchronous::Full,
+            WrittenSynchronous::Normal => Synchronous::Normal,
+        }
+    }
+}
+
+section! {
+    /// `[network]`
+    NetworkSection over ClientSettings {
+        connect_timeout: Span => connect_timeout,
+        idle_connections_per_host: NonZeroUsize => idle_per_host,
+        idle_timeout: Span => idle_timeout,
+        lookups: NonZeroUsize => lookups,
+        clients: NonZeroUsize => clients,
+        proxy: ProxyUrl => proxy,
+    }
+}
+
+section! {
+    /// `[log]`
+    LogSection over LogSettings {
+        format: LogFormat => format,
+        filter: LogFilter => filter,
+    }
+}

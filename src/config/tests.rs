@@ -1,0 +1,165 @@
+//! What the configuration takes, what it refuses, and that the example tells the truth.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "TRACKER_TEST_PASSWORD" => Some("hunter2".into()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, "tracker.toml", &environment)
+}
+
+/// The example as a file: with `defaults` only the keys that stand there with their default (`#key = value`),
+/// otherwise those without one, too (`# key = value`).
+fn example(only_defaults: bool) -> String {
+    let is_setting =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let keep = |line: &'static str| match line.strip_prefix('#') {
+        None => Some(line),
+        Some(default) if !default.starts_with(' ') => Some(default),
+        Some(other) => Some(other.trim_start()).filter(|other| !only_defaults && is_setting(other)),
+    };
+    EXAMPLE.lines().filter_map(keep).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn nothing_needs_to_be_configured() {
+    let config = Config::without_file(&environment);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
+    assert!(config.accounts.is_empty() && config.warnings.is_empty());
+    assert!(matches!(config.key, KeySource::File(path) if path == Path::new("./tracker-data/key")));
+}
+
+#[test]
+fn the_example_shows_every_key_with_its_default() {
+    let defaults = parse(&example(true)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(format!("{defaults:#?}"), format!("{:#?}", Config::without_file(&environment)));
+
+    let whole = example(false);
+    let file: File = toml::from_str(&whole).unwrap_or_else(|error| panic!("{error}\n{whole}"));
+    let shown = format!("{file:#?}");
+    let absent: Vec<_> = shown.lines().filter(|line| line.contains(": None")).map(str::trim).collect();
+    // Of two places for a secret each account takes one; the example shows both.
+    let alternatives = [
+        "password_file: None,",
+        "password_env: None,",
+        "file: None,",
+        "env: None,",
+        "secrets: None,",
+        "options: None,",
+    ];
+    let missing: Vec<_> = absent.iter().filter(|line| !alternatives.contains(line)).collect();
+    assert!(missing.is_empty(), "not in config.example.toml: {missing:?}");
+}
+
+#[test]
+fn accounts_and_providers_are_read() {
+    let folder = tempfile::tempdir().expect("folder");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "s3cret\n").expect("written");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).expect("set");
+    let config = parse(&format!(
+        r#"
+        default_driver = "mock"
+        default_provider = "default"
+
+        [[providers]]
+        driver = "ec2"
+        name = "lab"
+        endpoint = "http://127.0.0.1:5000"
+        allow_addresses = ["127.0.0.1"]
+
+        [[accounts]]
+        user = "mockuser"
+        password_env = "TRACKER_TEST_PASSWORD"
+        options = {{ count = 24, churn = "high", quiet = false }}
+
+        [[accounts]]
+        driver = "ec2"
+        provider = "lab"
+        user = "AKIA"
+        password_file = {secret:?}
+        secrets.session_token.env = "TRACKER_TEST_PASSWORD"
+        "#
+    ))
+    .unwrap_or_else(|error| panic!("{error}"));
+
+    assert_eq!(config.accounts[0].key.to_string(), "mock/default/mockuser");
+    assert_eq!(config.accounts[0].password.expose_secret(), "hunter2");
+    let options: Vec<_> = config.accounts[0].options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(options, ["churn=high", "count=24", "quiet=false"]);
+    assert_eq!(config.accounts[1].password.expose_secret(), "s3cret");
+    assert_eq!(config.accounts[1].secrets["session_token"].expose_secret(), "hunter2");
+    assert_eq!(config.providers[0].endpoint, "http://127.0.0.1:5000");
+    assert!(config.warnings[0].contains("chmod 600"), "{:?}", config.warnings);
+
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn the_key_may_come_from_the_environment() {
+    let environment = |name: &str| (name == KEY_VARIABLE).then(|| "c2VjcmV0".to_owned());
+    let config = Config::parse("", "", &environment).expect("parsed");
+    assert!(matches!(config.key, KeySource::Environment(_)));
+    assert!(!format!("{config:?}").contains("c2VjcmV0"));
+    let config = Config::parse("key_file = \"k\"", "", &environment).expect("parsed");
+    assert!(matches!(config.key, KeySource::File(_)));
+}
+
+#[test]
+fn what_is_wrong_is_shown_where_it_stands() {
+    let check = |text: &str, wants: &[&str]| {
+        let error = parse(text).expect_err(text).to_string();
+        for want in wants {
+            assert!(error.contains(want), "{text:?} should say {want:?}, and says:\n{error}");
+        }
+    };
+    check("\nlisen = \"127.0.0.1:80\"\n", &["tracker.toml:2:1: ", "2 | lisen = ", "^^^^^", "did you mean `listen`?"]);
+    check("[log]\nfromat = \"json\"", &["tracker.toml:2:1", "did you mean `format`?"]);
+    check("[lgo]\nformat = \"json\"", &["tracker.toml:1:2", "did you mean `log`?"]);
+    check("listen = \"localhost\"", &["tracker.toml:1:10"]);
+    check("listen = 3001\nlog = 5", &["tracker.toml:1:10"]);
+    check("listen = \"127.0.0.1:3001", &["tracker.toml:1:"]);
+    check("public_url = \"https://t.example/\"", &["tracker.toml:1:14", "write \"https://t.example\""]);
+    check("[network]\nidle_timeout = \"soon\"", &["tracker.toml:2:16", "\"soon\" is not a length of time"]);
+    check("[network]\nidle_connections_per_host = 0", &["tracker.toml:2:29"]);
+    check("[drivers.limits]\nmemory = \"big\"", &["tracker.toml:2:10", "\"big\" is not a size"]);
+    check("[drivers.limits]\nmemry = \"1 MiB\"", &["tracker.toml:2:1", "did you mean `memory`?"]);
+    check("[drivers]\ndirectry = \"x\"", &["tracker.toml:2:1", "did you mean `directory`?"]);
+    check("[network]\nproxy = \"http://u:hunter2@p/x\"", &["tracker.toml:2:9", "a proxy is http or https"]);
+    check("[store]\nsynchronous = \"off\"", &["tracker.toml:2:15", "full", "normal"]);
+    check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);
+    check("default_driver = \"mock\"", &["tracker.toml:1:18", "default_provider go together"]);
+
+    let provider = "[[providers]]\ndriver = \"ec2\"\nname = \"lab\"\nendpoint = \"http://lab\"\n";
+    check(&provider.repeat(2), &["tracker.toml:5:1", "provider \"lab\" of driver \"ec2\" is configured twice"]);
+    check(&provider.replace("http://lab", "lab"), &["tracker.toml:4:12", "absolute URL"]);
+    check(&provider.replace("http://lab", "http://lab/x"), &["write \"http://lab\""]);
+    check(&format!("{provider}allow_addresses = [\"lab\"]"), &["tracker.toml:5:19", "not a range of addresses"]);
+
+    let account = "[[accounts]]\ndriver = \"ec2\"\nprovider = \"lab\"\nuser = \"AKIA\"\n";
+    let whole = format!("{account}password_env = \"TRACKER_TEST_PASSWORD\"\n");
+    check(account, &["tracker.toml:1:1", "password of account ec2/lab/AKIA", "password_file or password_env"]);
+    check(&format!("{whole}password_file = \"x\""), &["and not both"]);
+    check(&whole.repeat(2), &["tracker.toml:6:1", "account ec2/lab/AKIA is configured twice"]);
+    check(&format!("{account}pasword_env = \"X\""), &["tracker.toml:5:1", "did you mean `password_env`?"]);
+    check(&format!("{account}password_env = \"UNSET\""), &["password of account ec2/lab/AKIA", "UNSET is not set"]);
+    check(&format!("{account}password_file = \"/nowhere/s\""), &["account ec2/lab/AKIA", "/nowhere/s", "chmod 600"]);
+    check(&format!("{whole}secrets.key = {{}}"), &["the secret \"key\" of account", "file or env"]);
+    check("[[accounts]]\nuser = \"x\"\npassword_env = \"X\"", &["tracker.toml:1:1", "needs a driver"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/tracker.toml"), &environment).expect_err("nothing there");
+    assert!(error.to_string().contains("/nowhere/tracker.toml"), "{error}");
+}
