@@ -144,6 +144,9 @@ impl Reading<'_> {
         if api.request_timeout <= api.poll_wait {
             return Err(self.source.wrong(Problem::Waits, None));
         }
+        if polling.lease <= limits.poll_timeout {
+            return Err(self.source.wrong(Problem::Lease, None));
+        }
         let providers = self.providers(file.providers)?;
         let accounts = self.accounts(file.accounts, default_provider.as_ref())?;
         Ok(Config {

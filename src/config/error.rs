@@ -34,6 +34,8 @@ pub enum Problem {
     HalfDefault,
     #[error("api.request_timeout has to be longer than api.poll_wait, which a request may spend waiting")]
     Waits,
+    #[error("polling.lease has to be longer than drivers.limits.poll_timeout, or a long poll may be made twice")]
+    Lease,
     #[error("an account needs a {0}: name it here, or set default_driver and default_provider")]
     Incomplete(&'static str),
     #[error("provider {name:?} of driver {driver:?} is configured twice: leave one")]

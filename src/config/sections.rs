@@ -7,19 +7,21 @@ use serde::Deserialize;
 
 use super::LogSettings;
 use super::log::{LogFilter, LogFormat};
-use super::values::{Part, ProxyUrl, Range, Size, Span, Spans};
+use super::values::{Part, Period, ProxyUrl, Range, Size, Span, Spans};
 use crate::driver::{self, Limits};
 use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
 use crate::{api, deliver, poll};
 
 /// Makes a section of keys that are laid over a room's settings, `key: how it is written => what it sets`; and
-/// of others, which `Config` takes up itself.
+/// of others, which `Config` takes up itself. A setting that has no key is named under `apart`: without that,
+/// a room's new setting does not compile until it has one.
 macro_rules! section {
     (
         $(#[$doc:meta])*
-        $name:ident over $settings:ty { $($key:ident: $written:ty => $($setting:ident).+,)* }
+        $name:ident over $settings:path { $($key:ident: $written:ty => $setting:ident,)* }
         $(also { $($other:ident: $type:ty,)* })?
+        $(apart { $($apart:ident,)* })?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Default, Deserialize)]
@@ -32,8 +34,9 @@ macro_rules! section {
         impl $name {
             /// Sets what is written in the file, and leaves the rest as it is.
             pub(super) fn lay_over(&mut self, settings: &mut $settings) {
+                let $settings { $($setting,)* $($($apart: _,)*)? } = settings;
                 $(if let Some(value) = self.$key.take() {
-                    settings.$($setting).+ = value.into();
+                    *$setting = value.into();
                 })*
             }
         }
@@ -47,6 +50,8 @@ section! {
         lock: PathBuf => lock,
     } also {
         limits: LimitsSection,
+    } apart {
+        cache,
     }
 }
 
@@ -55,9 +60,9 @@ section! {
     LimitsSection over Limits {
         memory: Size => memory,
         table_elements: NonZeroUsize => table_elements,
-        cpu_per_page: Span => cpu_per_page,
-        request_timeout: Span => request_timeout,
-        poll_timeout: Span => poll_timeout,
+        cpu_per_page: Period => cpu_per_page,
+        request_timeout: Period => request_timeout,
+        poll_timeout: Period => poll_timeout,
         pages: NonZeroU32 => pages,
         items: NonZeroUsize => items,
         field_bytes: Size => field_bytes,
@@ -73,6 +78,15 @@ section! {
 section! {
     /// `[polling]`
     PollingSection over poll::Settings {
+        instances_every: Period => instances_every,
+        realms_every: Period => realms_every,
+        jitter: Part => jitter,
+        max_backoff: Period => max_backoff,
+        removal_confirmations: NonZeroU32 => removal_confirmations,
+        concurrency: NonZeroUsize => concurrency,
+        lease: Period => lease,
+        grace: Span => grace,
+        forget_after: Span => forget_after,
     }
 }
 
@@ -84,14 +98,16 @@ section! {
         per_destination: NonZeroUsize => per_destination,
         held: NonZeroUsize => held,
         batch: NonZeroUsize => batch,
-        timeout: Span => timeout,
-        lease: Span => lease,
-        look_every: Span => idle,
+        timeout: Period => timeout,
+        lease: Period => lease,
+        look_every: Period => idle,
         grace: Span => grace,
     } also {
         allow_addresses: Option<Vec<Range>>,
         https_only: Option<bool>,
         retries: RetriesSection,
+    } apart {
+        retries,
     }
 }
 
@@ -109,10 +125,11 @@ section! {
     /// `[api]`
     ApiSection over api::Settings {
         connections: NonZeroUsize => connections,
-        header_timeout: Span => header_timeout,
-        request_timeout: Span => request_timeout,
+        header_timeout: Period => header_timeout,
+        request_timeout: Period => request_timeout,
         grace: Span => grace,
         body_bytes: Size => body_bytes,
+        body_timeout: Period => body_timeout,
         page_items: NonZeroUsize => page_items,
         owed_changes: NonZeroUsize => owed_changes,
         hooks_per_account: u64 => hooks_per_account,
@@ -122,6 +139,9 @@ section! {
         poll_wait: Span => poll_wait,
     } also {
         credentials: CredentialsSection,
+    } apart {
+        https_only,
+        proof,
     }
 }
 
@@ -133,7 +153,7 @@ section! {
         failed_for: Span => failed_for,
         refusals: NonZeroUsize => refusals,
         refusals_per_peer: NonZeroUsize => refusals_per_peer,
-        window: Span => window,
+        window: Period => window,
         remembered: NonZeroUsize => remembered,
         at_once: NonZeroUsize => at_once,
     }
@@ -170,9 +190,9 @@ impl From<WrittenSynchronous> for Synchronous {
 section! {
     /// `[network]`
     NetworkSection over ClientSettings {
-        connect_timeout: Span => connect_timeout,
+        connect_timeout: Period => connect_timeout,
         idle_connections_per_host: NonZeroUsize => idle_per_host,
-        idle_timeout: Span => idle_timeout,
+        idle_timeout: Period => idle_timeout,
         lookups: NonZeroUsize => lookups,
         clients: NonZeroUsize => clients,
         proxy: ProxyUrl => proxy,

@@ -41,7 +41,10 @@ fn nothing_needs_to_be_configured() {
 #[test]
 fn the_example_shows_every_key_with_its_default() {
     let defaults = parse(&example(true)).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(format!("{defaults:#?}"), format!("{:#?}", Config::without_file(&environment)));
+    let (shown, true_ones) = (format!("{defaults:#?}"), format!("{:#?}", Config::without_file(&environment)));
+    let differing: Vec<_> =
+        shown.lines().zip(true_ones.lines()).filter(|(shown, true_one)| shown != true_one).collect();
+    assert!(shown == true_ones, "config.example.toml shows, and it is in truth: {differing:#?}");
 
     let whole = example(false);
     let file: File = toml::from_str(&whole).unwrap_or_else(|error| panic!("{error}\n{whole}"));
@@ -137,6 +140,11 @@ fn what_is_wrong_is_shown_where_it_stands() {
     check("[drivers]\ndirectry = \"x\"", &["tracker.toml:2:1", "did you mean `directory`?"]);
     check("[network]\nproxy = \"http://u:hunter2@p/x\"", &["tracker.toml:2:9", "a proxy is http or https"]);
     check("[store]\nsynchronous = \"off\"", &["tracker.toml:2:15", "full", "normal"]);
+    check("[polling]\ninstances_every = \"0s\"", &["tracker.toml:2:19", "longer than nothing"]);
+    check("[polling]\njitter = 1.5", &["tracker.toml:2:10", "from 0 to 1"]);
+    check("[polling]\nlease = \"60s\"", &["tracker.toml: polling.lease has to be longer"]);
+    check("[api]\npoll_wait = \"2 min\"", &["api.request_timeout has to be longer"]);
+    check("[delivery.retries]\nwaits = [\"5s\", \"never\"]", &["tracker.toml:2:", "\"never\" is not a length"]);
     check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);
     check("default_driver = \"mock\"", &["tracker.toml:1:18", "default_provider go together"]);
 
