@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::table::table;
 use super::{ConfigArgs, UsageError, environment, runtime};
 use crate::config::{Config, SecretSource};
-use crate::driver::{Coverage, Listing};
+use crate::driver::{Coverage, Listing, Rejected};
 use crate::model::{AccountKey, Address, Instance, InstanceState, Kind, Realm, RealmState, Resource, Timestamp};
-use crate::roster::Roster;
+use crate::roster::{NotOnRoster, Roster};
 use crate::serve::Drivers;
 
 #[derive(Debug, Args)]
@@ -123,11 +123,8 @@ impl Poll {
 
     async fn list(&self, config: Config, key: &AccountKey, password: SecretString) -> anyhow::Result<Listing> {
         let Drivers { catalog, .. } = Drivers::load(&config).await?;
-        for rejected in catalog.rejected() {
-            tracing::warn!(file = %rejected.file.display(), "a driver is not loaded: {}", rejected.reason);
-        }
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
-        let (driver, mut target) = roster.target(key, password).map_err(|error| usage(error.to_string()))?;
+        let (driver, mut target) = roster.target(key, password).map_err(|error| not_on_roster(&error, &roster))?;
         target.options.extend(self.options.iter().cloned());
         let kind = match self.kind {
             What::Instances => Kind::Instance,
@@ -139,6 +136,17 @@ impl Poll {
 
 fn usage(message: impl Into<String>) -> anyhow::Error {
     UsageError(message.into()).into()
+}
+
+/// Says also which drivers are there and not loaded: the missing one may be among them.
+fn not_on_roster(error: &NotOnRoster, roster: &Roster) -> anyhow::Error {
+    let mut message = error.to_string();
+    if let NotOnRoster::Driver { .. } = error {
+        for Rejected { file, reason } in roster.catalog().rejected() {
+            message.push_str(&format!("\n  not loaded: {}: {reason}", file.display()));
+        }
+    }
+    usage(message)
 }
 
 fn account_key(text: &str) -> Result<AccountKey, String> {
@@ -191,11 +199,12 @@ fn closing_line(key: &AccountKey, listing: &Listing) -> String {
         Coverage::Complete => "complete".to_owned(),
         Coverage::Partial(reason) => format!("NOT complete: {}", super::table::printable(reason)),
     };
+    let count = |number: u32, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     format!(
-        "{key}: {} listed, {coverage}; {} pages, {} requests, {:.0?}, sandbox {}",
+        "{key}: {} listed, {coverage}; {}, {}, {:.1?}, sandbox {}",
         listing.resources.len(),
-        usage.pages,
-        usage.requests,
+        count(usage.pages, "page"),
+        count(usage.requests, "request"),
         usage.wall,
         bytesize::ByteSize(usage.memory as u64),
     )

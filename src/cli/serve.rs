@@ -1,9 +1,11 @@
 //! `tracker serve`: the host, until a signal ends it.
 
+use std::convert::Infallible;
+
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, logging, runtime, signalled};
+use super::{ConfigArgs, Signals, logging, runtime};
 use crate::config::Config;
 use crate::serve::Host;
 
@@ -33,6 +35,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     // From here on a signal is heard, also while drivers are still being compiled.
+    let signals = Signals::listen()?;
     let token = CancellationToken::new();
     let host = async {
         let host = tokio::select! {
@@ -43,15 +46,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     tokio::select! {
         ended = host => ended,
-        failed = end_on_signals(&token) => failed,
+        never = end_on_signals(signals, &token) => match never {},
     }
 }
 
-/// Cancels the token at the first signal, and ends the process at the second. Returns only if it can't.
-async fn end_on_signals(token: &CancellationToken) -> anyhow::Result<()> {
-    signalled().await?;
+/// Cancels the token at the first signal, and ends the process at the second.
+async fn end_on_signals(mut signals: Signals, token: &CancellationToken) -> Infallible {
+    signals.next().await;
     tracing::info!("ending: what is under way may finish; a second signal ends it at once");
     token.cancel();
-    signalled().await?;
+    signals.next().await;
     std::process::exit(1)
 }
