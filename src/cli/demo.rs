@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{logging, runtime, signalled};
+use super::{Signals, logging, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::serve::{Host, ServeError};
@@ -29,7 +29,7 @@ use receiver::{Receiver, Secrets};
 use screen::Scene;
 use tracker::{News, Tracker};
 use view::View;
-use world::{PASSWORD, RESTLESS, USER, World};
+use world::{PASSWORD, USER, World};
 
 /// Where the host listens, if that is free and no other port was asked for.
 const PORT: u16 = 3001;
@@ -95,7 +95,7 @@ impl Demo {
             hook: format!("http://{}/callback", listener.local_addr()?),
         };
         let log = world.log().display().to_string();
-        let scene = Scene { tracker: tracker.url.clone(), next: next_steps(&tracker.url), log };
+        let scene = Scene { tracker: tracker.url.clone(), credentials: format!("{USER}:{PASSWORD}"), log };
 
         let (secrets, known) = watch::channel(Secrets::default());
         let (callbacks, called) = mpsc::channel(1024);
@@ -103,7 +103,7 @@ impl Demo {
         let (ends, ended) = mpsc::channel(1);
         let receiver = Receiver { clock: Arc::new(SystemClock), secrets: known, callbacks };
         let token = CancellationToken::new();
-        let view = View::open(&scene)?;
+        let view = View::open()?;
         let keyboard = keyboard(view.is_live(), ends, token.clone());
         let stage = Stage { scene, view, board: Board::default(), called, told, ended };
         // Whoever ends first, for whatever reason, ends the others.
@@ -145,23 +145,6 @@ async fn open_host(world: &World, port: Option<u16>) -> anyhow::Result<Host> {
     }
 }
 
-/// Commands that work as they stand, each with what it is for.
-fn next_steps(url: &str) -> Vec<(String, String)> {
-    let curl = format!("curl -u {USER}:{PASSWORD}");
-    [
-        ("every instance, as the tracker last saw it".to_owned(), format!("{curl} {url}/api/instances")),
-        (
-            "a hook of your own where nobody listens: see that instance's callbacks stop here".to_owned(),
-            format!("{curl} -X PUT '{url}/api/instances/{RESTLESS}?track_hook=http://127.0.0.1:9/&track_token=mine'"),
-        ),
-        (
-            "nothing is lost: what that hook is owed, a few seconds later".to_owned(),
-            format!("{curl} {url}/api/changes"),
-        ),
-    ]
-    .into()
-}
-
 /// Runs it, and ends all that the token ends when it is done.
 async fn ending<T>(token: &CancellationToken, work: impl Future<Output = T>) -> T {
     let _ending = token.clone().drop_guard();
@@ -198,16 +181,13 @@ impl Stage {
                 Until::After(time) => tokio::time::sleep(time).await,
             }
         };
-        let signal = signalled();
-        tokio::pin!(over, signal);
+        let mut signals = Signals::listen()?;
+        tokio::pin!(over);
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
                 () = &mut over => break,
-                signal = &mut signal => {
-                    signal?;
-                    break;
-                }
+                () = signals.next() => break,
                 Some(()) = self.ended.recv() => break,
                 Some(callback) = self.called.recv() => {
                     self.view.tell(&callback)?;
@@ -225,7 +205,13 @@ impl Stage {
 
     fn learn(&mut self, news: News) -> anyhow::Result<()> {
         match news {
-            News::Instances(instances) => self.board.list(instances),
+            News::Instances(instances) => {
+                let was_empty = self.board.example().is_none();
+                self.board.list(instances);
+                if was_empty && self.board.example().is_some() {
+                    self.view.introduce(&self.scene, &self.board)?;
+                }
+            }
             News::Hooks(hooks) => self.board.counts.hooks = hooks,
             News::Problem(problem) => {
                 self.view.complain(&problem)?;

@@ -16,6 +16,8 @@ pub(super) struct Board {
     instances: BTreeMap<String, Instance>,
     callbacks: VecDeque<Callback>,
     seen: HashSet<String>,
+    /// The instance that the commands below the view are about.
+    example: Option<String>,
     pub(super) counts: Counts,
     /// The last thing that went wrong, and when.
     pub(super) problem: Option<(Timestamp, String)>,
@@ -38,6 +40,7 @@ pub(super) struct Instance {
     pub(super) realm: String,
     pub(super) state: String,
     pub(super) state_since: Option<Timestamp>,
+    pub(super) launched_at: Option<Timestamp>,
 }
 
 /// A callback as the receiver got it.
@@ -66,6 +69,17 @@ impl Board {
     /// Takes in what the API lists now.
     pub(super) fn list(&mut self, instances: Vec<Instance>) {
         self.instances = instances.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
+        let is_there = self.example.as_ref().is_some_and(|id| self.instances.contains_key(id));
+        if !is_there {
+            // The youngest has the most changes before it, and stays the example until it is gone.
+            let youngest = self.instances.values().max_by_key(|instance| instance.launched_at);
+            self.example = youngest.map(|instance| instance.id.clone());
+        }
+    }
+
+    /// An instance to try something on.
+    pub(super) fn example(&self) -> Option<&str> {
+        self.example.as_deref()
     }
 
     /// Takes in a callback.
@@ -137,7 +151,14 @@ pub(super) mod tests {
     }
 
     pub(in crate::cli::demo) fn instance(id: &str, state: &str) -> Instance {
-        Instance { id: id.into(), name: id.into(), realm: "us".into(), state: state.into(), state_since: None }
+        Instance {
+            id: id.into(),
+            name: id.into(),
+            realm: "us".into(),
+            state: state.into(),
+            state_since: None,
+            launched_at: None,
+        }
     }
 
     #[test]
@@ -162,6 +183,21 @@ pub(super) mod tests {
         let ids: Vec<_> = board.instances().into_iter().map(|instance| instance.id.as_str()).collect();
         assert_eq!(ids, ["inst1", "inst9", "inst10"]);
         assert_eq!(board.states(), BTreeMap::from([("RUNNING", 3)]));
+    }
+
+    #[test]
+    fn the_example_is_the_youngest_and_stays() {
+        let born =
+            |id: &str, at: i64| Instance { launched_at: Some(Timestamp::from_millis(at)), ..instance(id, "PENDING") };
+        let mut board = Board::default();
+        let mut check = |instances: Vec<Instance>, want: Option<&str>| {
+            board.list(instances);
+            assert_eq!(board.example(), want);
+        };
+        check(vec![], None);
+        check(vec![born("a", 1), born("b", 2)], Some("b"));
+        check(vec![born("b", 2), born("c", 3)], Some("b"));
+        check(vec![born("c", 3)], Some("c"));
     }
 
     #[test]

@@ -16,21 +16,39 @@ use crate::model::Timestamp;
 pub(super) struct Scene {
     /// The tracker's address.
     pub(super) tracker: String,
-    /// Commands to try, each on a line of its own, below what it is for.
-    pub(super) next: Vec<(String, String)>,
+    /// How a client names itself.
+    pub(super) credentials: String,
     pub(super) log: String,
 }
 
 /// For how long a change stands out, in milliseconds.
 const FRESH: u128 = 3_000;
 
+impl Scene {
+    /// Commands that work as they stand, each with what it is for.
+    pub(super) fn next_steps(&self, board: &Board) -> Vec<(&'static str, String)> {
+        let Scene { tracker, credentials, .. } = self;
+        let curl = format!("curl -u {credentials}");
+        let mut steps = vec![("every instance, as the tracker last saw it", format!("{curl} {tracker}/api/instances"))];
+        if let Some(id) = board.example() {
+            let hook = "track_hook=http://127.0.0.1:9/&track_token=mine";
+            let put = format!("{curl} -X PUT '{tracker}/api/instances/{}?{hook}'", printable(id));
+            steps.push(("move one instance's hook to where nobody listens: its callbacks stop here", put));
+            let changes = format!("{curl} {tracker}/api/changes");
+            steps.push(("a minute later, what that hook is owed: nothing was lost", changes));
+        }
+        steps
+    }
+}
+
 pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene, board: &Board, now: Timestamp) {
-    let below = u16::try_from(2 * scene.next.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let steps = scene.next_steps(board);
+    let below = u16::try_from(2 * steps.len()).unwrap_or(u16::MAX).saturating_add(1);
     let [title, middle, counters, next] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Min(4),
+        // On a small screen what is below gives way first.
+        Constraint::Min(6),
         Constraint::Length(1),
-        // On a small screen the view above gives way last.
         Constraint::Max(below),
     ])
     .areas(frame.area());
@@ -43,10 +61,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene, board: &Board, now: Tim
     instances(frame, left, board, now);
     callbacks(frame, right, board, now);
     frame.render_widget(status(board), counters);
-    let commands = scene
-        .next
-        .iter()
-        .flat_map(|(what, command)| [Line::from(format!("# {what}")).dim(), Line::from(command.as_str()).cyan()]);
+    let commands = steps
+        .into_iter()
+        .flat_map(|(what, command)| [Line::from(format!("# {what}")).dim(), Line::from(command).cyan()]);
     frame.render_widget(Paragraph::new(commands.collect::<Vec<_>>()), next);
 }
 
@@ -152,10 +169,7 @@ mod tests {
         board.problem = Some((Timestamp::default(), "gone\x1b[2J".into()));
         let scene = Scene {
             tracker: "http://127.0.0.1:3001".into(),
-            next: vec![(
-                "list them".into(),
-                "curl -u mockuser:mockpassword http://127.0.0.1:3001/api/instances".into(),
-            )],
+            credentials: "mockuser:mockpassword".into(),
             log: "/tmp/log".into(),
         };
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("terminal");
@@ -165,7 +179,7 @@ mod tests {
 
     #[test]
     fn everything_is_on_the_screen() {
-        let screen = drawn(140, 24);
+        let screen = drawn(150, 24);
         for want in [
             "http://127.0.0.1:3001",
             "2 instances",
@@ -178,8 +192,9 @@ mod tests {
             "refused: signature invalid",
             "2 callbacks: 1 verified, 1 refused",
             "1 RUNNING, 1 STOPPED",
-            "# list them",
+            "# every instance",
             "curl -u mockuser:mockpassword http://127.0.0.1:3001/api/instances",
+            "curl -u mockuser:mockpassword -X PUT 'http://127.0.0.1:3001/api/instances/inst1?track_hook=http://127.0.0.1:9/",
         ] {
             assert!(screen.contains(want), "{want:?} is not in\n{screen}");
         }

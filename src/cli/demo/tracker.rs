@@ -49,6 +49,7 @@ struct Listed {
     realm: Option<String>,
     state: String,
     state_since: Option<Timestamp>,
+    launched_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +112,7 @@ impl Tracker {
             realm: listed.realm.unwrap_or_default(),
             state: listed.state,
             state_since: listed.state_since,
+            launched_at: listed.launched_at,
         };
         Ok(listing.instances.into_iter().map(instance).collect())
     }

@@ -1,6 +1,6 @@
 //! How the demo is shown: as a live view on a terminal, or as plain lines where there is none.
 
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdin, stdout};
 use std::time::Duration;
 
 use ratatui::DefaultTerminal;
@@ -31,18 +31,27 @@ impl Drop for Live {
 }
 
 impl View {
-    /// The live view if there is a terminal; otherwise the scene is told once, and lines follow.
-    pub(super) fn open(scene: &Scene) -> std::io::Result<View> {
-        if stdout().is_terminal() && std::io::stdin().is_terminal() {
-            return Ok(View::Live(Live(ratatui::try_init()?)));
+    /// The live view if there is a terminal.
+    pub(super) fn open() -> std::io::Result<View> {
+        match stdout().is_terminal() && stdin().is_terminal() {
+            true => Ok(View::Live(Live(ratatui::try_init()?))),
+            false => Ok(View::Plain),
         }
-        let mut out = stdout().lock();
-        writeln!(out, "The tracker's API is at {}. Its log: {}", scene.tracker, scene.log)?;
-        for (what, command) in &scene.next {
-            writeln!(out, "# {what}\n{command}")?;
+    }
+
+    /// Says what there is, once, as soon as there are instances to say it of.
+    pub(super) fn introduce(&mut self, scene: &Scene, board: &Board) -> std::io::Result<()> {
+        match self {
+            View::Live(_) => Ok(()),
+            View::Plain => {
+                let mut out = stdout().lock();
+                writeln!(out, "The tracker's API is at {}. Its log: {}", scene.tracker, scene.log)?;
+                for (what, command) in scene.next_steps(board) {
+                    writeln!(out, "# {what}\n{command}")?;
+                }
+                out.flush()
+            }
         }
-        out.flush()?;
-        Ok(View::Plain)
     }
 
     /// Shows the board as it is now.

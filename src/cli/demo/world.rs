@@ -17,9 +17,6 @@ use crate::net::{ClientSettings, Clients};
 pub(super) const USER: &str = "mockuser";
 pub(super) const PASSWORD: &str = "mockpassword";
 
-/// An instance that changes its state every few seconds.
-pub(super) const RESTLESS: &str = "synthetic-1";
-
 /// The variable that the demo's configuration takes the password from. It is not set: the configuration is
 /// given its own environment.
 const PASSWORD_VARIABLE: &str = "TRACKER_DEMO_PASSWORD";
@@ -84,7 +81,7 @@ impl World {
             [[accounts]]
             user = "{USER}"
             password_env = "{PASSWORD_VARIABLE}"
-            options = {{ count = 24, churn = "high" }}
+            options = {{ count = 24, churn = 120 }}
             "#,
             data = self.folder.path().join("data"),
             drivers = self.drivers,
