@@ -1,1 +1,112 @@
-//! placeholder
+//! The HTTP API: every route at once, and what the handlers share. One file a resource; who asks is
+//! settled in `caller`, how errors look in `problem`, what each error means to a client in `errors`.
+
+mod account;
+mod caller;
+mod changes;
+mod drivers;
+mod entry;
+mod errors;
+mod fresh;
+mod health;
+mod identify;
+mod instances;
+mod listen;
+mod listing;
+mod observe;
+mod parameters;
+mod problem;
+mod proof;
+mod realms;
+mod request;
+mod settings;
+mod track;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock::Clock;
+use crate::net;
+use crate::roster::Roster;
+use crate::store::Store;
+use crate::vault::Vault;
+
+pub use listen::{Peer, serve};
+pub use settings::{ProofSettings, Settings};
+
+use proof::{Proofs, Provider};
+
+/// What the API works with, joined in `serve`.
+#[derive(Clone)]
+pub struct Context {
+    pub store: Arc<dyn Store>,
+    pub roster: Arc<Roster>,
+    pub vault: Arc<Vault>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    /// Where clients reach this host, without a slash at the end.
+    pub public_url: String,
+    /// Wakes whoever polls: a poll was asked for. Only a hint.
+    pub poll_wake: Arc<Notify>,
+    /// Ticks after each poll that was recorded. Only a hint: the store says what came of it.
+    pub polled: watch::Receiver<u64>,
+    /// The client that callbacks are sent with: it knows which addresses a hook may have.
+    pub hooks_client: net::Client,
+}
+
+/// What every handler shares.
+struct App {
+    context: Context,
+    proofs: Proofs,
+    /// Ends what would otherwise wait, once the host stops.
+    stopping: CancellationToken,
+}
+
+/// The API as a service. A caller who can say how its requests came in puts a `Peer` into their
+/// extensions, as `serve` does: without it, wrong passwords are counted by account alone.
+pub fn router(context: Context) -> Router {
+    router_until(context, CancellationToken::new())
+}
+
+fn router_until(context: Context, stopping: CancellationToken) -> Router {
+    let provider = Provider {
+        store: Arc::clone(&context.store),
+        roster: Arc::clone(&context.roster),
+        vault: Arc::clone(&context.vault),
+        clock: Arc::clone(&context.clock),
+        poll_wake: Arc::clone(&context.poll_wake),
+    };
+    let proofs = Proofs::new(
+        Arc::new(provider),
+        Arc::clone(&context.vault),
+        Arc::clone(&context.clock),
+        context.settings.proof.clone(),
+    );
+    let app = Arc::new(App { context, proofs, stopping });
+    Router::new()
+        .route("/api", get(entry::show))
+        .route("/api/drivers", get(drivers::list))
+        .route("/api/drivers/{id}", get(drivers::show))
+        .route("/api/instances", get(instances::list))
+        .route("/api/instances/{id}", get(instances::show).put(instances::track))
+        .route("/api/realms", get(realms::list))
+        .route("/api/realms/{id}", get(realms::show).put(realms::track))
+        .route("/api/account", get(account::show))
+        // Answered apart, because what a GET takes is gone from what is owed.
+        .route("/api/changes", get(changes::take).head(changes::nothing_taken))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/problems", get(problem::list))
+        .route("/problems/{slug}", get(problem::show))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(app)
+}

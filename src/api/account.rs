@@ -1,0 +1,163 @@
+//! `GET /api/account`: how the caller's account is doing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::caller::Caller;
+use super::fresh;
+use super::problem::Problem;
+use super::request::Query;
+use crate::model::Timestamp;
+use crate::store::PollStatus;
+
+#[derive(Debug, Serialize)]
+struct AccountDocument<'a> {
+    driver: &'a str,
+    provider: &'a str,
+    user: &'a str,
+    /// `config` or `client`.
+    origin: &'static str,
+    provider_state: ProviderState,
+    /// Whether it is polled regularly: it is the configuration's, or has a hook.
+    watched: bool,
+    hooks: u64,
+    /// By collection; only those that were ever asked for.
+    polls: BTreeMap<&'static str, PollDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct PollDocument {
+    last_attempt: Option<Timestamp>,
+    last_complete: Option<Timestamp>,
+    /// How old the last complete list is.
+    age_seconds: Option<u64>,
+    next_due: Option<Timestamp>,
+    /// Failures since the last success.
+    failures: u32,
+    last_error: Option<ErrorDocument>,
+    /// Why the last list was not complete.
+    partial_reason: Option<String>,
+    last_duration_ms: Option<u64>,
+    /// Requests to the provider in all.
+    requests: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorDocument {
+    at: Timestamp,
+    code: String,
+    message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ProviderState {
+    Available,
+    Unavailable,
+    Unknown,
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    parameters.only(&["format"])?;
+    parameters.check_format()?;
+    let store = &app.context.store;
+    let status = store.poll_status(caller.account).await?;
+    let hooks = store.count_hooks(caller.account).await?;
+    let is_configured = fresh::is_configured(&app, &caller);
+    let now = app.context.clock.now();
+    let document = AccountDocument {
+        driver: &caller.key.driver,
+        provider: &caller.key.provider,
+        user: &caller.key.user,
+        origin: if is_configured { "config" } else { "client" },
+        provider_state: provider_state(&status),
+        watched: is_configured || hooks > 0,
+        hooks,
+        polls: status.into_iter().map(|status| (status.kind.plural(), poll(status, now))).collect(),
+    };
+    Ok(Json(document).into_response())
+}
+
+fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
+    PollDocument {
+        last_attempt: status.last_attempt,
+        last_complete: status.last_complete,
+        age_seconds: status.last_complete.map(|at| now.since(at).as_secs()),
+        next_due: status.next_due,
+        failures: status.failures,
+        last_error: status.last_error.map(|error| ErrorDocument {
+            at: error.at,
+            code: error.code,
+            message: error.message,
+        }),
+        partial_reason: status.partial_reason,
+        last_duration_ms: status.last_duration.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        requests: status.requests,
+    }
+}
+
+/// The provider as the newest attempt found it. One that refuses the account is there all the same: that is
+/// the account's trouble, and stands in `last_error`.
+fn provider_state(status: &[PollStatus]) -> ProviderState {
+    let newest = status.iter().filter(|status| status.last_attempt.is_some()).max_by_key(|status| status.last_attempt);
+    let Some(newest) = newest else {
+        return ProviderState::Unknown;
+    };
+    match newest.last_error.as_ref().filter(|_| newest.failures > 0) {
+        None => ProviderState::Available,
+        Some(error) => match error.code.as_str() {
+            "unauthorized" | "forbidden" | "throttled" => ProviderState::Available,
+            "unavailable" | "unexpected-answer" => ProviderState::Unavailable,
+            // The driver's or the host's own trouble says nothing of the provider.
+            _ => ProviderState::Unknown,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+    use crate::store::PollError;
+
+    #[test]
+    fn the_provider_is_as_the_newest_attempt_found_it() {
+        let status = |kind: Kind, at: i64, code: Option<&str>| {
+            let at = Timestamp::from_millis(at);
+            PollStatus {
+                kind,
+                last_attempt: Some(at),
+                last_complete: None,
+                next_due: None,
+                failures: u32::from(code.is_some()),
+                last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
+                partial_reason: None,
+                last_duration: None,
+                requests: 0,
+            }
+        };
+        let check = |instances: Option<(i64, Option<&str>)>, realms: Option<(i64, Option<&str>)>, want| {
+            let instances = instances.map(|(at, code)| status(Kind::Instance, at, code));
+            let realms = realms.map(|(at, code)| status(Kind::Realm, at, code));
+            let all: Vec<PollStatus> = instances.into_iter().chain(realms).collect();
+            assert_eq!(provider_state(&all), want, "{all:?}");
+        };
+        check(None, None, ProviderState::Unknown);
+        check(Some((1, None)), None, ProviderState::Available);
+        check(Some((1, Some("unavailable"))), None, ProviderState::Unavailable);
+        check(Some((2, None)), Some((1, Some("unavailable"))), ProviderState::Available);
+        check(Some((1, None)), Some((2, Some("unavailable"))), ProviderState::Unavailable);
+        check(Some((1, Some("unauthorized"))), None, ProviderState::Available);
+        check(Some((1, Some("limit.memory"))), None, ProviderState::Unknown);
+    }
+}

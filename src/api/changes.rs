@@ -1,0 +1,62 @@
+//! What is owed: `GET /api/changes` without a cursor, as the Deltacloud API of 2012 has it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::App;
+use super::caller::Caller;
+use super::listing::put_next;
+use super::problem::Problem;
+use super::request::Query;
+use crate::model::ChangeDocument;
+use crate::vault::Purpose;
+
+/// Gives every change still owed to the caller's hooks, oldest first, each as a callback would carry it.
+/// They count as delivered from then on. `Link: rel="next"` says that there may be more.
+pub(super) async fn take(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    // Were another parameter passed over, changes would be taken that the client did not ask for.
+    parameters.only(&["format"])?;
+    parameters.check_format()?;
+    let context = &app.context;
+    let limit = context.settings.owed_changes;
+    let owed = context.store.take_owed(caller.account, &caller.owner, limit).await?;
+    let tokens: Vec<Option<SecretString>> = owed
+        .iter()
+        .map(|owed| {
+            let opened = context.vault.open(Purpose::HookToken(&caller.key), owed.token.as_ref()?);
+            // They are taken: a change without its token is better than none.
+            opened
+                .inspect_err(|error| {
+                    tracing::error!(change = %owed.change.id, account = %caller.key, "a token is left out: {error}");
+                })
+                .ok()
+        })
+        .collect();
+    let documents: Vec<ChangeDocument<'_>> = owed
+        .iter()
+        .zip(&tokens)
+        .map(|(owed, token)| {
+            let token = token.as_ref().map(|token| token.expose_secret());
+            owed.change.document(&context.public_url, token)
+        })
+        .collect();
+    let mut response = Json(&documents).into_response();
+    if documents.len() >= limit {
+        put_next(&mut response, &format!("{}/api/changes", context.public_url));
+    }
+    Ok(response)
+}
+
+/// `HEAD`, which must not take anything: the client would never see it.
+pub(super) async fn nothing_taken(_: Caller) -> Response {
+    [(CONTENT_TYPE, "application/json")].into_response()
+}

@@ -1,0 +1,120 @@
+//! Drivers: `GET /api/drivers`, and one of them. As with Deltacloud, no credentials are needed; what is
+//! shown is what a client has to know to bring an account, and nothing of the operator's configuration but
+//! the names of providers. Files that were not loaded are the operator's business.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::problem::{Problem, ProblemType};
+use super::request::{Query, path_word};
+use crate::driver::Driver;
+
+#[derive(Debug, Serialize)]
+struct DriversDocument<'a> {
+    drivers: Vec<DriverDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DriverDocument<'a> {
+    /// As `X-Deltacloud-Driver` names it.
+    id: &'a str,
+    href: String,
+    name: &'a str,
+    version: &'a str,
+    /// SHA-256 of its file.
+    digest: &'a str,
+    /// As `X-Deltacloud-Provider` names them.
+    providers: Vec<ProviderDocument>,
+    /// The endpoints that the operator lets it reach; an account is cut down to its own.
+    may_reach: &'a [String],
+    options: Vec<OptionDocument<'a>>,
+    health: Health,
+}
+
+#[derive(Debug, Serialize)]
+struct ProviderDocument {
+    id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct OptionDocument<'a> {
+    name: &'a str,
+    help: &'a str,
+    required: bool,
+    secret: bool,
+}
+
+/// Only what was vetted, compiled and described itself is in the catalog. How its polls go is told to each
+/// account apart.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Loaded,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, Query(parameters): Query) -> Result<Response, Problem> {
+    parameters.only(&["format"])?;
+    parameters.check_format()?;
+    let drivers = app.context.roster.catalog().drivers().map(|driver| document(&app, driver)).collect();
+    Ok(Json(DriversDocument { drivers }).into_response())
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    DriverName(name): DriverName,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    parameters.only(&["format"])?;
+    parameters.check_format()?;
+    let catalog = app.context.roster.catalog();
+    match catalog.driver(&name) {
+        Some(driver) => Ok(Json(document(&app, driver)).into_response()),
+        None => {
+            let known: Vec<&str> = catalog.drivers().map(|driver| driver.info().name.as_str()).collect();
+            let detail = format!("there is no driver {name:?}; loaded are: {}", known.join(", "));
+            Err(Problem::new(ProblemType::DriverNotFound, detail).with("known", known))
+        }
+    }
+}
+
+/// The name of a driver, from the path.
+pub(super) struct DriverName(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for DriverName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<DriverName, Problem> {
+        path_word(parts, state).await.map(DriverName)
+    }
+}
+
+fn document<'a>(app: &App, driver: &'a Driver) -> DriverDocument<'a> {
+    let info = driver.info();
+    DriverDocument {
+        id: &info.name,
+        // A driver's name has only characters that a path can have.
+        href: format!("{}/api/drivers/{}", app.context.public_url, info.name),
+        name: &info.title,
+        version: &info.version,
+        digest: &info.digest,
+        providers: app.context.roster.providers_of(driver).into_iter().map(|id| ProviderDocument { id }).collect(),
+        may_reach: &info.endpoints,
+        options: info
+            .options
+            .iter()
+            .map(|option| OptionDocument {
+                name: &option.name,
+                help: &option.help,
+                required: option.required,
+                secret: option.secret,
+            })
+            .collect(),
+        health: Health::Loaded,
+    }
+}

@@ -1,0 +1,207 @@
+//! What each error means to a client: the one place where an error of any kind becomes a problem. The
+//! rules: what a client did is a 4xx, what a provider or its driver did is 502 or 503, and only a fault of
+//! the host's own is a 500. Of provider and store, whoever is not proven yet learns no more than a word.
+
+use std::time::Duration;
+
+use super::identify::{Unidentified, Unnamed};
+use super::parameters::ParameterError;
+use super::problem::{Problem, ProblemType};
+use super::proof::ProofError;
+use crate::driver::CallError;
+use crate::model::hook::InvalidHookUrl;
+use crate::model::resource::InvalidResourceId;
+use crate::roster::NotOnRoster;
+use crate::store::{PollError, StoreError};
+use crate::vault::VaultError;
+
+/// For how long to wait where nobody can say.
+const RETRY_SOON: Duration = Duration::from_secs(5);
+
+impl From<ParameterError> for Problem {
+    fn from(error: ParameterError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ParameterError::Encoding(_) => Problem::new(ProblemType::MalformedRequest, detail),
+            ParameterError::Unknown { name, known } => {
+                Problem::new(ProblemType::UnknownParameter, detail).with("parameter", name).with("known", known)
+            }
+            ParameterError::Repeated(name) | ParameterError::Contradicted(name) => {
+                Problem::new(ProblemType::InvalidParameter, detail).with("parameter", name)
+            }
+            ParameterError::Invalid { name, .. } => {
+                Problem::new(ProblemType::InvalidParameter, detail).with("parameter", name)
+            }
+        }
+    }
+}
+
+impl From<InvalidResourceId> for Problem {
+    fn from(error: InvalidResourceId) -> Problem {
+        Problem::new(ProblemType::InvalidId, error.to_string())
+    }
+}
+
+impl From<InvalidHookUrl> for Problem {
+    fn from(error: InvalidHookUrl) -> Problem {
+        let detail = format!("track_hook can't be a hook: {error}; `none` removes the hook there is");
+        Problem::new(ProblemType::InvalidHook, detail).with("parameter", "track_hook")
+    }
+}
+
+impl From<Unidentified> for Problem {
+    fn from(error: Unidentified) -> Problem {
+        Problem::new(ProblemType::CredentialsMissing, error.to_string())
+    }
+}
+
+/// A name in a header is a parameter of the request like any other, so these are 400 and not 404: the
+/// resource that the path names may well be there.
+impl From<Unnamed> for Problem {
+    fn from(error: Unnamed) -> Problem {
+        let detail = error.to_string();
+        match error {
+            Unnamed::Malformed { .. } => Problem::new(ProblemType::MalformedRequest, detail),
+            Unnamed::UnknownDriver { known, .. } => {
+                Problem::new(ProblemType::UnknownDriver, detail).with("known", known)
+            }
+            Unnamed::NoDriver { known } | Unnamed::NoProvider { known, .. } => {
+                Problem::new(ProblemType::ProviderNotNamed, detail).with("known", known)
+            }
+        }
+    }
+}
+
+impl From<NotOnRoster> for Problem {
+    fn from(error: NotOnRoster) -> Problem {
+        let detail = error.to_string();
+        match error {
+            NotOnRoster::Driver { known, .. } => Problem::new(ProblemType::UnknownDriver, detail).with("known", known),
+            NotOnRoster::Provider { known, .. } => {
+                Problem::new(ProblemType::UnknownProvider, detail).with("known", known)
+            }
+        }
+    }
+}
+
+impl From<ProofError> for Problem {
+    fn from(error: ProofError) -> Problem {
+        match error {
+            ProofError::NotOnRoster(error) => error.into(),
+            ProofError::Refused => Problem::new(ProblemType::CredentialsRefused, error.to_string()),
+            ProofError::TooMany { retry_after } => {
+                let detail = "too many different passwords were refused of late; a password that was proven before \
+                              gets in meanwhile";
+                Problem::new(ProblemType::TooManyAttempts, detail).retry_after(retry_after)
+            }
+            ProofError::NoAnswer(error) => not_proven(&error),
+            ProofError::Store(error) => store_unavailable(&error),
+            ProofError::Vault(error) => Problem::internal(error),
+        }
+    }
+}
+
+/// The provider gave no word about the credentials. Whoever asks may be anyone: what the driver or the
+/// provider said in particular is for the log.
+fn not_proven(error: &CallError) -> Problem {
+    let problem = match error {
+        CallError::Unauthorized(_) => {
+            Problem::new(ProblemType::CredentialsRefused, "the provider does not accept this user and password")
+        }
+        CallError::Throttled { retry_after, .. } => {
+            let detail = "the provider asks for fewer requests, so that the credentials can't be checked now";
+            Problem::new(ProblemType::ProviderThrottled, detail).retry_after(retry_after.unwrap_or(RETRY_SOON))
+        }
+        CallError::InvalidAccount(message) => Problem::new(ProblemType::AccountUnusable, message),
+        CallError::Unavailable(_) => {
+            let detail = "the provider can't be reached, so that the credentials can't be checked now";
+            Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)
+        }
+        CallError::Forbidden(_)
+        | CallError::UnexpectedAnswer(_)
+        | CallError::Refused(_)
+        | CallError::Limit { .. }
+        | CallError::Crashed(_)
+        | CallError::Contract(_) => {
+            let detail = "no usable answer came from the provider, so that the credentials can't be checked now";
+            Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)
+        }
+    };
+    problem.with("code", error.code()).logging(error)
+}
+
+/// What a poll failed for, told to the account's owner.
+pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
+    let problem_type = match error.code.as_str() {
+        "forbidden" => ProblemType::Forbidden,
+        "throttled" => ProblemType::ProviderThrottled,
+        "invalid-account" => ProblemType::AccountUnusable,
+        _ => ProblemType::ProviderFailed,
+    };
+    Problem::new(problem_type, &error.message)
+        .with("code", error.code.as_str())
+        .with("at", error.at.to_string())
+        .retry_after(retry_after)
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        store_unavailable(&error)
+    }
+}
+
+fn store_unavailable(error: &StoreError) -> Problem {
+    Problem::new(ProblemType::StoreUnavailable, "the host's store is not available; try again")
+        .retry_after(RETRY_SOON)
+        .logging(error)
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Problem {
+        Problem::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn nothing_that_a_provider_does_is_a_500() {
+        let check = |error: CallError, status: u16, retry_after: Option<&str>| {
+            let response = Problem::from(ProofError::NoAnswer(error)).into_response();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().get(RETRY_AFTER).map(|value| value.to_str().expect("text")), retry_after);
+        };
+        let text = || "10.0.0.1 said no".to_owned();
+        check(CallError::Unauthorized(text()), 401, None);
+        check(CallError::InvalidAccount(text()), 400, None);
+        let wait = Some(Duration::from_secs(30));
+        check(CallError::Throttled { retry_after: wait, message: text() }, 503, Some("30"));
+        check(CallError::Throttled { retry_after: None, message: text() }, 503, Some("5"));
+        check(CallError::Unavailable(text()), 502, Some("5"));
+        check(CallError::UnexpectedAnswer(text()), 502, Some("5"));
+        check(CallError::Refused(text()), 502, Some("5"));
+        check(CallError::Crashed(text()), 502, Some("5"));
+        check(CallError::Contract(text()), 502, Some("5"));
+        check(CallError::Limit { limit: "memory", setting: "memory", value: "64 MiB".into() }, 502, Some("5"));
+    }
+
+    #[test]
+    fn what_a_poll_failed_for_is_told() {
+        let check = |code: &str, want: ProblemType| {
+            let error = PollError { at: Timestamp::default(), code: code.into(), message: "why".into() };
+            assert_eq!(poll_failed(&error, RETRY_SOON).problem_type(), want, "{code}");
+        };
+        check("forbidden", ProblemType::Forbidden);
+        check("throttled", ProblemType::ProviderThrottled);
+        check("invalid-account", ProblemType::AccountUnusable);
+        check("unavailable", ProblemType::ProviderFailed);
+        check("unauthorized", ProblemType::ProviderFailed);
+        check("limit.memory", ProblemType::ProviderFailed);
+    }
+}

@@ -1,0 +1,202 @@
+//! Whether what the store has of an account can be answered with. A watched account is polled regularly,
+//! and its last list is the answer; any other is polled when somebody asks, who then waits for it.
+
+use std::time::Duration;
+
+use super::App;
+use super::caller::Caller;
+use super::errors;
+use super::problem::{Problem, ProblemType};
+use super::proof::UNAUTHORIZED;
+use crate::model::{Kind, Timestamp};
+use crate::store::{PollError, PollStatus};
+
+/// How often a request that waits for a poll looks for it without having been told of one: the hint may
+/// get lost, and another host on the same store may be the one that polls.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// For how long to wait where a poll takes longer than a request may.
+const RETRY_SOON: Duration = Duration::from_secs(5);
+
+/// Returns once the store has an answer for the caller about this kind of resource, from a list that is
+/// fresh enough; or the problem, should it have none at all.
+pub(super) async fn wait(app: &App, caller: &Caller, kind: Kind) -> Result<(), Problem> {
+    let context = &app.context;
+    let fresh_for = match kind {
+        Kind::Instance => context.settings.fresh_instances,
+        Kind::Realm => context.settings.fresh_realms,
+    };
+    let before = status(app, caller, kind).await?;
+    let mut view = View { now: context.clock.now(), fresh_for, proven: caller.proven, account: AccountIs::NotWatched };
+    // What is fresh is fresh, watched or not: only otherwise is it worth another look into the store.
+    if matches!(judge(before.as_ref(), &view), Footing::Fresh) {
+        return Ok(());
+    }
+    if is_watched(app, caller).await? {
+        view.account = AccountIs::Watched;
+    }
+    match judge(before.as_ref(), &view) {
+        Footing::Fresh | Footing::Stale => Ok(()),
+        Footing::Failed { error, retry_after } => Err(failed(app, caller, &error, retry_after)),
+        Footing::Poll => {
+            let attempted = before.and_then(|status| status.last_attempt);
+            let after = poll(app, caller, kind, attempted).await?;
+            settle(app, caller, after)
+        }
+    }
+}
+
+async fn status(app: &App, caller: &Caller, kind: Kind) -> Result<Option<PollStatus>, Problem> {
+    let all = app.context.store.poll_status(caller.account).await?;
+    Ok(all.into_iter().find(|status| status.kind == kind))
+}
+
+pub(super) async fn is_watched(app: &App, caller: &Caller) -> Result<bool, Problem> {
+    Ok(is_configured(app, caller) || app.context.store.count_hooks(caller.account).await? > 0)
+}
+
+pub(super) fn is_configured(app: &App, caller: &Caller) -> bool {
+    app.context.roster.accounts().iter().any(|account| account.key == caller.key)
+}
+
+/// Asks for a poll and waits for its end; gives the status then. `attempted` is the last attempt before:
+/// a poll that was under way already is as good as a new one.
+async fn poll(app: &App, caller: &Caller, kind: Kind, attempted: Option<Timestamp>) -> Result<Waited, Problem> {
+    let context = &app.context;
+    let mut polled = context.polled.clone();
+    polled.borrow_and_update();
+    if let Err(error) = context.store.request_poll(caller.account, kind, context.clock.now()).await {
+        // The store may have forgotten the account, which a new proof makes known again.
+        app.proofs.distrust(&caller.key, caller.proven);
+        return Err(error.into());
+    }
+    context.poll_wake.notify_one();
+    let ended = async {
+        loop {
+            let status = status(app, caller, kind).await?;
+            if status.as_ref().and_then(|status| status.last_attempt) != attempted {
+                return Ok::<_, Problem>(status);
+            }
+            if tokio::time::timeout(LOOK_EVERY, polled.changed()).await.is_ok_and(|changed| changed.is_err()) {
+                // Nobody is there any more to tell of polls.
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(context.settings.poll_wait, ended) => match ended {
+            Ok(status) => Ok(Waited::Polled(status?)),
+            Err(_) => Ok(Waited::InVain(status(app, caller, kind).await?)),
+        },
+        () = app.stopping.cancelled() => {
+            Err(Problem::new(ProblemType::Stopping, "the host is stopping").retry_after(RETRY_SOON))
+        }
+    }
+}
+
+enum Waited {
+    Polled(Option<PollStatus>),
+    InVain(Option<PollStatus>),
+}
+
+/// What a poll that was waited for makes of the request: any list there ever was is an answer.
+fn settle(app: &App, caller: &Caller, waited: Waited) -> Result<(), Problem> {
+    let (Waited::Polled(status) | Waited::InVain(status)) = &waited;
+    let ever_listed = status.as_ref().is_some_and(has_list);
+    match (&waited, status.as_ref().and_then(|status| status.last_error.as_ref())) {
+        _ if ever_listed => Ok(()),
+        // A poll with another password than the one proven meanwhile: the one that was asked for follows.
+        (Waited::Polled(Some(status)), Some(_)) if is_outdone(status, caller.proven) => Err(not_listed_yet()),
+        (Waited::Polled(_), Some(error)) => Err(failed(app, caller, error, RETRY_SOON)),
+        _ => Err(not_listed_yet()),
+    }
+}
+
+fn not_listed_yet() -> Problem {
+    let detail = "the provider has not given its list yet; it is still being asked, try again";
+    Problem::new(ProblemType::Timeout, detail).retry_after(RETRY_SOON)
+}
+fn failed(app: &App, caller: &Caller, error: &PollError, retry_after: Duration) -> Problem {
+    // A client's account is polled with the password that the client proved: the provider has changed its
+    // mind about it. One of the configuration is polled with the password there, which says nothing of it.
+    if error.code == UNAUTHORIZED && !is_configured(app, caller) {
+        app.proofs.distrust(&caller.key, error.at);
+        let detail = "the provider accepted this user and password, and does no longer";
+        return Problem::new(ProblemType::CredentialsRefused, detail);
+    }
+    errors::poll_failed(error, retry_after)
+}
+
+#[derive(Clone, Copy)]
+enum AccountIs {
+    Watched,
+    NotWatched,
+}
+
+/// From where a status is looked at.
+#[derive(Clone, Copy)]
+struct View {
+    now: Timestamp,
+    fresh_for: Duration,
+    /// When the caller's credentials were proven.
+    proven: Timestamp,
+    account: AccountIs,
+}
+
+/// What to do about a request, as the last poll stands.
+#[derive(Debug)]
+enum Footing {
+    Fresh,
+    /// Not fresh, but what is there is the answer.
+    Stale,
+    /// There is nothing to answer with, and it is too early to try again.
+    Failed {
+        error: PollError,
+        retry_after: Duration,
+    },
+    Poll,
+}
+
+/// Whether a poll was refused with a password from before the one that was proven: that may do better.
+fn is_outdone(status: &PollStatus, proven: Timestamp) -> bool {
+    let is_refused = status.last_error.as_ref().is_some_and(|error| error.code == UNAUTHORIZED);
+    let began = status.last_attempt.map(|ended| ended.before(status.last_duration.unwrap_or_default()));
+    is_refused && began.is_some_and(|began| began <= proven)
+}
+
+/// Whether there was ever a list, complete or not.
+fn has_list(status: &PollStatus) -> bool {
+    status.last_complete.is_some() || (status.failures == 0 && status.last_attempt.is_some())
+}
+
+fn judge(status: Option<&PollStatus>, view: &View) -> Footing {
+    let Some((status, attempted)) = status.and_then(|status| Some((status, status.last_attempt?))) else {
+        return Footing::Poll;
+    };
+    let is_recent = attempted <= view.now && view.now.since(attempted) < view.fresh_for;
+    if status.failures == 0 && is_recent {
+        return Footing::Fresh;
+    }
+    let is_watched = matches!(view.account, AccountIs::Watched);
+    if is_watched && status.last_complete.is_some() {
+        return Footing::Stale;
+    }
+    let Some(error) = status.last_error.as_ref().filter(|_| status.failures > 0) else {
+        return Footing::Poll;
+    };
+    if is_outdone(status, view.proven) {
+        return Footing::Poll;
+    }
+    let next = if is_watched { status.next_due } else { None };
+    let next = next.unwrap_or_else(|| attempted.after(view.fresh_for));
+    if next <= view.now || attempted > view.now {
+        Footing::Poll
+    } else if has_list(status) {
+        Footing::Stale
+    } else {
+        Footing::Failed { error: error.clone(), retry_after: next.since(view.now) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

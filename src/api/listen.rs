@@ -1,0 +1,124 @@
+//! Serving the API on a socket: connections are bounded in number, in how long they may lie idle, and in
+//! how long they may go on once the host stops.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, Settings, router_until};
+
+/// After the system refused a connection for want of files or memory, it is asked again this much later.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// Serves the API until `token` is cancelled; then requests under way may take `settings.grace` to end.
+pub async fn serve(listener: TcpListener, context: Context, token: CancellationToken) -> io::Result<()> {
+    let settings = context.settings.clone();
+    let router = router_until(context, token.clone());
+    let builder = connections(&settings);
+    let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut tasks = JoinSet::new();
+    loop {
+        let accept = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("invariant: the semaphore is never closed");
+            (slot, listener.accept().await)
+        };
+        tokio::select! {
+            () = token.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            (slot, accepted) = accept => match accepted {
+                Ok((stream, address)) => {
+                    let peer = Peer(address.ip().to_canonical());
+                    let (builder, router, token) = (builder.clone(), router.clone(), token.clone());
+                    tasks.spawn(async move {
+                        connection(stream, &builder, router, peer, token).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!("can't accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(settings.grace, ended).await.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "some requests did not end in {:?} and are broken off",
+            settings.grace
+        );
+        tasks.shutdown().await;
+    }
+    Ok(())
+}
+
+fn connections(settings: &Settings) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
+    // A peer that vanished is found out by a ping, as HTTP/2 has no timeout for headers.
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(settings.header_timeout)
+        .keep_alive_timeout(settings.header_timeout);
+    builder
+}
+
+async fn connection(
+    stream: TcpStream,
+    builder: &Builder<TokioExecutor>,
+    router: Router,
+    peer: Peer,
+    token: CancellationToken,
+) {
+    // An answer is written whole: to wait for more to send would only delay it.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(http.peer = %peer.0, "can't set TCP_NODELAY: {error}");
+    }
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        let answer = router.call(request);
+        async move { answer.await as Result<Response, Infallible> }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = token.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(http.peer = %peer.0, "a connection broke off: {error}");
+    }
+}
+
+/// Whether an error of `accept` is about the connection that was to be accepted, and not about the socket.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,238 @@
+//! Lists and single resources, of either kind: what the tracker last saw of the caller's account.
+
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::header::LINK;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde::Serialize;
+
+use super::App;
+use super::caller::Caller;
+use super::fresh;
+use super::instances::InstanceDocument;
+use super::parameters::{ParameterError, Parameters};
+use super::problem::{Problem, ProblemType};
+use super::realms::RealmDocument;
+use super::track::TrackDocument;
+use crate::model::{Kind, Resource, ResourceId, State};
+use crate::store::{HookTarget, ListQuery, Seen, Track};
+
+/// A resource as the API shows it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Document<'a> {
+    Instance(Box<InstanceDocument<'a>>),
+    Realm(RealmDocument<'a>),
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn of(seen: &'a Seen, public_url: &str, track: Option<TrackDocument>) -> Document<'a> {
+        match &seen.resource {
+            Resource::Instance(instance) => {
+                Document::Instance(Box::new(InstanceDocument::of(instance, seen, public_url, track)))
+            }
+            Resource::Realm(realm) => Document::Realm(RealmDocument::of(realm, seen, public_url, track)),
+        }
+    }
+}
+
+/// `GET` of a collection: one page of it, sorted by id.
+pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Parameters) -> Result<Response, Problem> {
+    let query = Query::read(parameters, kind, app.context.settings.page_items)?;
+    fresh::wait(app, caller, kind).await?;
+    // One more than is shown, which tells whether there is another page.
+    let wanted = ListQuery {
+        kind,
+        id: query.id,
+        state: query.state,
+        realm: query.realm,
+        after: query.after,
+        limit: query.limit + 1,
+        owner: caller.owner.clone(),
+    };
+    let mut seen = app.context.store.list(caller.account, wanted).await?;
+    let is_last = seen.len() <= query.limit;
+    seen.truncate(query.limit);
+    let public_url = &app.context.public_url;
+    let documents: Vec<Document<'_>> =
+        seen.iter().map(|seen| Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))).collect();
+    let body = std::collections::BTreeMap::from([(kind.plural(), documents)]);
+    let mut response = Json(body).into_response();
+    if let Some(last) = seen.last().filter(|_| !is_last) {
+        let query = parameters.with("after", &after_text(kind, last.resource.id()));
+        put_next(&mut response, &format!("{public_url}/api/{}?{query}", kind.plural()));
+    }
+    Ok(response)
+}
+
+/// `GET` of one resource.
+pub(super) async fn show(
+    app: &App,
+    caller: &Caller,
+    target: (Kind, ResourceId),
+    parameters: &Parameters,
+) -> Result<Response, Problem> {
+    let (kind, id) = target;
+    parameters.only(&["format"])?;
+    parameters.check_format()?;
+    fresh::wait(app, caller, kind).await?;
+    let context = &app.context;
+    match context.store.find(caller.account, kind, &id, &caller.owner).await? {
+        Some(seen) => {
+            let track = seen.track.as_ref().map(TrackDocument::from);
+            Ok(Json(Document::of(&seen, &context.public_url, track)).into_response())
+        }
+        None => Err(not_found(app, caller, kind, id).await?),
+    }
+}
+
+/// A resource that was not seen has no state to show, be there a hook that waits for it or not; so it is
+/// not found, and the problem shows the hook.
+async fn not_found(app: &App, caller: &Caller, kind: Kind, id: ResourceId) -> Result<Problem, Problem> {
+    let problem_type = match kind {
+        Kind::Instance => ProblemType::InstanceNotFound,
+        Kind::Realm => ProblemType::RealmNotFound,
+    };
+    let target = HookTarget { account: caller.account, owner: caller.owner.clone(), kind, resource: id };
+    let hook = app.context.store.track_hook(&target).await?;
+    let detail = format!("{kind} {:?} was not in the account's last list", target.resource.as_str());
+    Ok(match hook {
+        None => Problem::new(problem_type, detail),
+        Some(hook) => {
+            let track = TrackDocument::from(&Track { url: hook.url, token_set: hook.token.is_some() });
+            let track = serde_json::to_value(track).map_err(Problem::internal)?;
+            Problem::new(problem_type, format!("{detail}; a hook waits for it")).with("track", track)
+        }
+    })
+}
+
+/// `Link: <...>; rel="next"`, as RFC 8288 has it.
+pub(super) fn put_next(response: &mut Response, url: &str) {
+    // A URL that was put together here has no character that a header can't have.
+    if let Ok(value) = HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")) {
+        response.headers_mut().insert(LINK, value);
+    }
+}
+
+/// A list's query, valid.
+#[derive(Debug, PartialEq, Eq)]
+struct Query {
+    id: Option<ResourceId>,
+    state: Option<State>,
+    realm: Option<String>,
+    after: Option<ResourceId>,
+    limit: usize,
+}
+
+impl Query {
+    fn read(parameters: &Parameters, kind: Kind, page_items: usize) -> Result<Query, ParameterError> {
+        parameters.only(match kind {
+            Kind::Instance => &["id", "state", "realm_id", "limit", "after", "format"],
+            Kind::Realm => &["id", "state", "limit", "after", "format"],
+        })?;
+        parameters.check_format()?;
+        let id = parameters.get("id").map(|text| {
+            ResourceId::parse(text)
+                .map_err(|error| ParameterError::Invalid { name: "id", why: format!("is not one: {error}") })
+        });
+        Ok(Query {
+            id: id.transpose()?,
+            state: parameters.get("state").map(|text| read_state(text, kind)).transpose()?,
+            realm: parameters.get("realm_id").map(str::to_owned),
+            after: parameters.get("after").map(|text| read_after(text, kind)).transpose()?,
+            limit: parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?,
+        })
+    }
+}
+
+fn read_state(text: &str, kind: Kind) -> Result<State, ParameterError> {
+    let of_kind = |state: &State| match state {
+        State::Instance(_) => kind == Kind::Instance,
+        State::Realm(_) => kind == Kind::Realm,
+    };
+    text.parse().ok().filter(of_kind).ok_or_else(|| {
+        let words: Vec<&str> = State::ALL.iter().filter(|state| of_kind(state)).map(|state| state.as_str()).collect();
+        ParameterError::Invalid { name: "state", why: format!("is one of {}", words.join(", ")) }
+    })
+}
+
+fn read_limit(text: &str, max: usize) -> Result<usize, ParameterError> {
+    let in_range = |limit: &usize| (1..=max).contains(limit);
+    text.parse()
+        .ok()
+        .filter(in_range)
+        .ok_or_else(|| ParameterError::Invalid { name: "limit", why: format!("is a number from 1 to {max}") })
+}
+
+/// Where a page begins: opaque to clients, and told apart from that of another collection.
+fn after_text(kind: Kind, id: &ResourceId) -> String {
+    BASE64URL.encode(format!("{kind}:{id}"))
+}
+
+fn read_after(text: &str, kind: Kind) -> Result<ResourceId, ParameterError> {
+    let decoded = BASE64URL.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let id = decoded.as_deref().and_then(|text| text.split_once(':')).filter(|(of, _)| *of == kind.as_str());
+    id.and_then(|(_, id)| ResourceId::parse(id).ok()).ok_or_else(|| ParameterError::Invalid {
+        name: "after",
+        why: format!("is not from the Link header of a list of {}", kind.plural()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InstanceState, RealmState};
+
+    #[test]
+    fn a_query_is_read_whole_or_refused() {
+        let check = |kind: Kind, text: &str, want: Result<Query, &str>| {
+            let got = Query::read(&Parameters::parse(text.as_bytes()).expect(text), kind, 1000);
+            assert_eq!(got.map_err(|error| error.to_string()), want.map_err(str::to_owned), "{text}");
+        };
+        let all = || Query { id: None, state: None, realm: None, after: None, limit: 1000 };
+        let id = |text: &str| Some(ResourceId::parse(text).expect(text));
+        check(Kind::Instance, "", Ok(all()));
+        check(Kind::Instance, "format=json", Ok(all()));
+        check(Kind::Instance, "format=xml", Err("format can only be json"));
+        check(Kind::Instance, "limit=1&id=a%2Fb", Ok(Query { id: id("a/b"), limit: 1, ..all() }));
+        let state = Some(State::Instance(InstanceState::ShuttingDown));
+        check(
+            Kind::Instance,
+            "state=SHUTTING_DOWN&realm_id=us",
+            Ok(Query { state, realm: Some("us".into()), ..all() }),
+        );
+        check(Kind::Realm, "state=AVAILABLE", Ok(Query { state: Some(State::Realm(RealmState::Available)), ..all() }));
+        check(Kind::Realm, "state=RUNNING", Err("state is one of AVAILABLE, UNAVAILABLE"));
+        let states = "state is one of PENDING, RUNNING, STOPPING, STOPPED, SHUTTING_DOWN, FINISH, ERROR, UNKNOWN";
+        check(Kind::Instance, "state=AVAILABLE", Err(states));
+        check(Kind::Instance, "state=running", Err(states));
+        for limit in ["0", "1001", "-1", "1000000000000000000000", "ten", ""] {
+            check(Kind::Instance, &format!("limit={limit}"), Err("limit is a number from 1 to 1000"));
+        }
+        check(Kind::Instance, "id=", Err("id is not one: an id can't be empty"));
+        check(
+            Kind::Realm,
+            "realm_id=us",
+            Err(r#""realm_id" is not a parameter here; known are: id, state, limit, after, format"#),
+        );
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let check = |kind: Kind, text: &str, want: Option<&str>| {
+            let got = read_after(text, kind).ok();
+            assert_eq!(got.as_ref().map(ResourceId::as_str), want, "{text}");
+        };
+        let id = ResourceId::parse("i-1:x").expect("id");
+        let after = after_text(Kind::Instance, &id);
+        check(Kind::Instance, &after, Some("i-1:x"));
+        check(Kind::Realm, &after, None);
+        for wrong in ["", "i-1", "%%%", "aW5zdGFuY2U6", "_w"] {
+            check(Kind::Instance, wrong, None);
+        }
+        let parameters = Parameters::parse(b"limit=2&after=old&realm_id=a+b").expect("parameters");
+        assert_eq!(parameters.with("after", "new"), "limit=2&realm_id=a+b&after=new");
+    }
+}

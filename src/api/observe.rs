@@ -1,0 +1,72 @@
+//! What surrounds every request: its time limit, one line in the log, and a problem in place of a panic.
+//! The log has a request's path and not its query, in which tokens are.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::listen::Peer;
+use super::problem::{Logged, Problem, ProblemType};
+use crate::clock::Stopwatch;
+
+const LOGGED_PATH_BYTES: usize = 512;
+
+pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let stopwatch = Stopwatch::start();
+    let method = request.method().clone();
+    let mut path = request.uri().path().to_owned();
+    path.truncate(path.floor_char_boundary(LOGGED_PATH_BYTES));
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let limit = app.context.settings.request_timeout;
+    let mut response = match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!("the request took longer than {limit:?}");
+            Problem::new(ProblemType::Timeout, detail).into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    // Answers depend on who asks, and on when.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+
+    let status = response.status();
+    let detail = response.extensions().get::<Logged>().map(|logged| logged.0.as_str());
+    let elapsed = stopwatch.elapsed();
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                http.method = %method,
+                http.path = %path,
+                http.status = status.as_u16(),
+                http.peer = peer.map(tracing::field::display),
+                duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                error = detail,
+                "answered a request"
+            )
+        };
+    }
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        log!(error);
+    } else if status.is_server_error() {
+        log!(warn);
+    } else if matches!(path.as_str(), "/healthz" | "/readyz") {
+        log!(debug);
+    } else {
+        log!(info);
+    }
+    response
+}
+
+/// What a request is answered with whose handler panicked.
+pub(super) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
+    let message = payload.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    Problem::internal(format!("a handler panicked: {message}")).into_response()
+}

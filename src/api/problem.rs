@@ -1,0 +1,300 @@
+//! How an error looks to a client: a problem as RFC 9457 has it, of one of the types listed here. A type's
+//! URI is stable, and relative to this host, which shows what it means there.
+//!
+//! What a client is told and what the log is told are two things: `detail` is written for whoever sent the
+//! request, `logged` for whoever runs the host, and only `observe` logs it.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Request};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// Each type: its name in code and URI, its status, its title, and what it means.
+macro_rules! problem_types {
+    ($($name:ident $slug:literal $status:ident $title:literal $meaning:literal;)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum ProblemType { $($name,)+ }
+
+        impl ProblemType {
+            const ALL: &[ProblemType] = &[$(ProblemType::$name,)+];
+
+            fn entry(self) -> Entry {
+                match self {
+                    $(ProblemType::$name => Entry {
+                        slug: $slug, status: StatusCode::$status, title: $title, meaning: $meaning,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+problem_types! {
+    MalformedRequest "malformed-request" BAD_REQUEST "The request is malformed"
+        "The path, the query or the body is not encoded as it has to be.";
+    UnknownParameter "unknown-parameter" BAD_REQUEST "There is no such parameter"
+        "`parameter` is not among those that this resource takes, which are in `known`.";
+    InvalidParameter "invalid-parameter" BAD_REQUEST "A parameter has a value that it can't have"
+        "`parameter` says which; `detail` says what it may be.";
+    InvalidId "invalid-id" BAD_REQUEST "The id can't be one"
+        "An id has 1 to 255 bytes and no control characters.";
+    InvalidHook "invalid-hook" BAD_REQUEST "The hook can't be one"
+        "A hook is an absolute http or https URL without user information and fragment.";
+    HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is closed"
+        "Callbacks go to public addresses only, unless the operator opens others with delivery.allow_addresses.";
+    ProviderNotNamed "provider-not-named" BAD_REQUEST "Driver and provider are not named"
+        "Name them in X-Deltacloud-Driver and X-Deltacloud-Provider; `known` has what can be named.";
+    UnknownDriver "unknown-driver" BAD_REQUEST "There is no such driver"
+        "X-Deltacloud-Driver names a driver that is not loaded; `known` has those that are.";
+    UnknownProvider "unknown-provider" BAD_REQUEST "There is no such provider"
+        "X-Deltacloud-Provider names a provider that neither the operator configured nor the driver knows; \
+         `known` has those that can be named.";
+    AccountUnusable "account-unusable" BAD_REQUEST "The account can't be used as it is"
+        "The driver can't work with the account as it is configured, for the reason in `detail`.";
+    CredentialsMissing "credentials-missing" UNAUTHORIZED "Credentials are needed"
+        "Send the user and the password of the cloud account by HTTP Basic.";
+    CredentialsRefused "credentials-refused" UNAUTHORIZED "The credentials are not accepted"
+        "The provider does not accept this user and password.";
+    Forbidden "forbidden" FORBIDDEN "The provider refuses this to the account"
+        "The provider accepts the credentials, but does not let this account list such resources.";
+    TooManyHooks "too-many-hooks" FORBIDDEN "The account has as many hooks as it may have"
+        "Remove hooks that are no longer needed; `limit` says how many there may be.";
+    RouteNotFound "not-found" NOT_FOUND "There is nothing at this path"
+        "GET /api has links to what there is.";
+    InstanceNotFound "instance-not-found" NOT_FOUND "There is no such instance"
+        "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
+    RealmNotFound "realm-not-found" NOT_FOUND "There is no such realm"
+        "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
+    DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
+        "It is not loaded; `known` has those that are.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
+        "The Allow header has those that it takes.";
+    RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
+        "Its body was not sent within the time that a request may take.";
+    BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
+        "`limit` says how many bytes it may have.";
+    UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"
+        "Bodies are application/x-www-form-urlencoded.";
+    TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many wrong passwords"
+        "Wait as Retry-After says. A password that was proven before gets in meanwhile.";
+    Internal "internal" INTERNAL_SERVER_ERROR "The host failed"
+        "This is a fault of the host; its log says more.";
+    ProviderFailed "provider-failed" BAD_GATEWAY "The provider or its driver failed"
+        "No usable answer came from the provider; `code` says in one word what was wrong.";
+    ProviderThrottled "provider-throttled" SERVICE_UNAVAILABLE "The provider asks for fewer requests"
+        "Wait as Retry-After says.";
+    StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
+        "Try again; the host's log says more.";
+    Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
+        "Try again once it has started anew.";
+    Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"
+        "The provider did not answer in time. Try again: what was begun may be done by then.";
+}
+
+struct Entry {
+    slug: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    meaning: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Problem {
+    problem_type: ProblemType,
+    detail: String,
+    members: Vec<(&'static str, Value)>,
+    retry_after: Option<Duration>,
+    logged: Option<String>,
+}
+
+/// What the log is told of a response; `observe` takes it from the response's extensions.
+#[derive(Clone, Debug)]
+pub(super) struct Logged(pub(super) String);
+
+/// Details may quote what a client or a driver wrote: so much of it, and no more.
+const MAX_DETAIL_CHARS: usize = 1000;
+
+impl Problem {
+    pub(super) fn new(problem_type: ProblemType, detail: impl Into<String>) -> Problem {
+        Problem { problem_type, detail: detail.into(), members: Vec::new(), retry_after: None, logged: None }
+    }
+
+    /// A fault of the host: the client learns only that there was one.
+    pub(super) fn internal(logged: impl std::fmt::Display) -> Problem {
+        Problem::new(ProblemType::Internal, "the request could not be answered").logging(logged)
+    }
+
+    /// Adds an extension member.
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Problem {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn retry_after(mut self, wait: Duration) -> Problem {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub(super) fn logging(mut self, logged: impl std::fmt::Display) -> Problem {
+        self.logged = Some(logged.to_string());
+        self
+    }
+
+    pub(super) fn problem_type(&self) -> ProblemType {
+        self.problem_type
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.problem_type.entry().status
+    }
+
+    fn body(&self) -> Value {
+        let Entry { slug, status, title, .. } = self.problem_type.entry();
+        let mut body = Map::new();
+        body.insert("type".into(), uri(slug).into());
+        body.insert("title".into(), title.into());
+        body.insert("status".into(), status.as_u16().into());
+        body.insert("detail".into(), self.detail.chars().take(MAX_DETAIL_CHARS).collect::<String>().into());
+        for (name, value) in &self.members {
+            body.insert((*name).into(), value.clone());
+        }
+        Value::Object(body)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), self.body().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="tracker""#));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
+        }
+        if let Some(logged) = self.logged {
+            response.extensions_mut().insert(Logged(logged));
+        }
+        response
+    }
+}
+
+fn uri(slug: &str) -> String {
+    format!("/problems/{slug}")
+}
+
+/// Whole seconds, rounded up, and never "at once".
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+#[derive(Serialize)]
+struct TypeDocument {
+    #[serde(rename = "type")]
+    uri: String,
+    title: &'static str,
+    status: u16,
+    meaning: &'static str,
+}
+
+impl From<ProblemType> for TypeDocument {
+    fn from(problem_type: ProblemType) -> TypeDocument {
+        let Entry { slug, status, title, meaning } = problem_type.entry();
+        TypeDocument { uri: uri(slug), title, status: status.as_u16(), meaning }
+    }
+}
+
+/// `GET /problems`: every type there is.
+pub(super) async fn list() -> Response {
+    let types: Vec<TypeDocument> = ProblemType::ALL.iter().map(|found| (*found).into()).collect();
+    Json(json!({ "problems": types })).into_response()
+}
+
+/// `GET /problems/{slug}`: what a type's URI leads to.
+pub(super) async fn show(Path(slug): Path<String>) -> Result<Response, Problem> {
+    match ProblemType::ALL.iter().find(|found| found.entry().slug == slug) {
+        Some(found) => Ok(Json(TypeDocument::from(*found)).into_response()),
+        None => Err(Problem::new(ProblemType::RouteNotFound, "there is no such problem; GET /problems lists them")),
+    }
+}
+
+pub(super) async fn no_such_route() -> Problem {
+    Problem::new(ProblemType::RouteNotFound, "there is nothing at this path; GET /api has links to what there is")
+}
+
+pub(super) async fn method_not_allowed(request: Request) -> Problem {
+    let detail = format!("{} is not among the methods that the Allow header names", request.method());
+    Problem::new(ProblemType::MethodNotAllowed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn is_rendered_as_rfc_9457_says() {
+        let problem = Problem::new(ProblemType::TooManyHooks, "10 hooks")
+            .with("limit", 10)
+            .retry_after(Duration::from_millis(1200))
+            .logging("only for the log");
+        assert_eq!(
+            problem.body(),
+            json!({
+                "type": "/problems/too-many-hooks",
+                "title": "The account has as many hooks as it may have",
+                "status": 403,
+                "detail": "10 hooks",
+                "limit": 10,
+            })
+        );
+        let response = problem.into_response();
+        assert_eq!(response.status(), 403);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+        assert_eq!(response.extensions().get::<Logged>().expect("logged").0, "only for the log");
+        assert!(response.headers().get(WWW_AUTHENTICATE).is_none());
+    }
+
+    #[test]
+    fn every_401_says_how_to_authenticate() {
+        for problem_type in [ProblemType::CredentialsMissing, ProblemType::CredentialsRefused] {
+            let response = Problem::new(problem_type, "").into_response();
+            assert_eq!(response.headers()[WWW_AUTHENTICATE], r#"Basic realm="tracker""#);
+        }
+    }
+
+    #[test]
+    fn types_have_uris_of_their_own() {
+        let slugs: HashSet<&str> = ProblemType::ALL.iter().map(|found| found.entry().slug).collect();
+        assert_eq!(slugs.len(), ProblemType::ALL.len());
+        for found in ProblemType::ALL {
+            let entry = found.entry();
+            assert!(entry.slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", entry.slug);
+            assert!(entry.status.is_client_error() || entry.status.is_server_error(), "{}", entry.slug);
+        }
+    }
+
+    #[test]
+    fn a_detail_has_an_end() {
+        let problem = Problem::new(ProblemType::InvalidId, "ä".repeat(5000));
+        assert_eq!(problem.body()["detail"].as_str().expect("text").chars().count(), MAX_DETAIL_CHARS);
+    }
+
+    #[test]
+    fn retry_after_is_in_whole_seconds() {
+        let check = |wait: Duration, want: u64| assert_eq!(seconds(wait), want, "{wait:?}");
+        check(Duration::ZERO, 1);
+        check(Duration::from_millis(1), 1);
+        check(Duration::from_secs(1), 1);
+        check(Duration::from_millis(1001), 2);
+        check(Duration::MAX, u64::MAX);
+    }
+}

@@ -1,0 +1,250 @@
+//! Proving credentials: one real call to the provider for each, its outcome remembered as a keyed hash,
+//! requests with the same credentials joined into the same call, and wrong ones held off.
+
+mod memory;
+mod provider;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+
+use super::settings::ProofSettings;
+use crate::clock::Clock;
+use crate::driver::CallError;
+use crate::model::{AccountId, AccountKey, Timestamp};
+use crate::roster::NotOnRoster;
+use crate::store::StoreError;
+use crate::vault::{Vault, VaultError};
+
+pub(super) use provider::Provider;
+
+use memory::{Known, Memory, Print, Try};
+
+/// How the status of a poll calls it that the provider does not accept the credentials.
+pub(super) const UNAUTHORIZED: &str = "unauthorized";
+
+/// What a request claims: that this is the account's password.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) key: AccountKey,
+    pub(super) password: SecretString,
+    /// Where the request came from.
+    pub(super) peer: Option<IpAddr>,
+}
+
+/// A claim that the provider accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Proven {
+    pub(super) account: AccountId,
+    /// When it was accepted.
+    pub(super) at: Timestamp,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum ProofError {
+    #[error(transparent)]
+    NotOnRoster(#[from] NotOnRoster),
+    #[error("the provider does not accept this user and password")]
+    Refused,
+    #[error("too many wrong passwords")]
+    TooMany { retry_after: Duration },
+    /// The provider gave no word about the credentials.
+    #[error(transparent)]
+    NoAnswer(CallError),
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    #[error(transparent)]
+    Vault(Arc<VaultError>),
+}
+
+/// Who is asked. In a host it is `Provider`.
+#[async_trait]
+pub(super) trait Prover: Send + Sync + 'static {
+    /// Whether there is somebody to ask about such an account.
+    fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster>;
+
+    /// One call to the account's provider.
+    async fn ask(&self, claim: &Claim) -> Result<(), CallError>;
+
+    /// Makes an account whose claim was accepted known to the store, with this password.
+    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError>;
+
+    /// Whether the store has this very password for the account: it was proven once.
+    async fn remembers(&self, claim: &Claim) -> bool;
+}
+
+type Outcome = Result<Proven, ProofError>;
+type Call = Shared<BoxFuture<'static, Outcome>>;
+
+pub(super) struct Proofs {
+    shared: Arc<Inner>,
+}
+
+struct Inner {
+    prover: Arc<dyn Prover>,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    settings: ProofSettings,
+    slots: Semaphore,
+    state: Mutex<State>,
+}
+
+struct State {
+    memory: Memory,
+    /// Calls that somebody waits for. The callers own them: a call that nobody waits for any more ends.
+    under_way: HashMap<Print, UnderWay>,
+    calls: u64,
+}
+
+struct UnderWay {
+    number: u64,
+    call: WeakShared<BoxFuture<'static, Outcome>>,
+}
+
+impl Proofs {
+    pub(super) fn new(
+        prover: Arc<dyn Prover>,
+        vault: Arc<Vault>,
+        clock: Arc<dyn Clock>,
+        settings: ProofSettings,
+    ) -> Proofs {
+        let state = State { memory: Memory::new(settings.clone()), under_way: HashMap::new(), calls: 0 };
+        // Semaphores have a limit of their own, far beyond any sensible setting.
+        let slots = Semaphore::new(settings.at_once.clamp(1, Semaphore::MAX_PERMITS));
+        let inner = Inner { prover, vault, clock, settings, slots, state: Mutex::new(state) };
+        Proofs { shared: Arc::new(inner) }
+    }
+
+    pub(super) async fn prove(&self, claim: Claim) -> Outcome {
+        let print = self.shared.print(&claim);
+        if let Some(known) = self.shared.recall(&claim, &print) {
+            return known;
+        }
+        self.shared.prover.knows(&claim.key)?;
+        let call = match self.shared.join_or_call(&claim, print, Held::Back) {
+            Ok(call) => call,
+            // A password that was proven before gets in while others are held off, even if its proof has
+            // run out or the host was restarted since.
+            Err(_) if self.shared.prover.remembers(&claim).await => {
+                self.shared.join_or_call(&claim, print, Held::Free)?
+            }
+            Err(refused) => return Err(refused),
+        };
+        call.await
+    }
+
+    /// Forgets a proof from `proven` or before, so that the account's next request is proven anew.
+    pub(super) fn distrust(&self, key: &AccountKey, proven: Timestamp) {
+        self.shared.lock().memory.distrust(key, proven);
+    }
+}
+
+/// Whether wrong passwords hold a claim off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Back,
+    Free,
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no holder of this lock can panic")
+    }
+
+    fn print(&self, claim: &Claim) -> Print {
+        let AccountKey { driver, provider, user } = &claim.key;
+        let password = claim.password.expose_secret().as_bytes();
+        Print::of(self.vault.keyed_hash(&[b"proof", driver.as_bytes(), provider.as_bytes(), user.as_bytes(), password]))
+    }
+
+    fn recall(&self, claim: &Claim, print: &Print) -> Option<Outcome> {
+        match self.lock().memory.recall(&claim.key, print, self.clock.now())? {
+            Known::Accepted(proven) => Some(Ok(proven)),
+            Known::Refused => Some(Err(ProofError::Refused)),
+            Known::NoAnswer(error) => Some(Err(ProofError::NoAnswer(error))),
+        }
+    }
+
+    /// Joins the call for these credentials that is under way, or begins one, unless too many wrong ones
+    /// were tried.
+    fn join_or_call(self: &Arc<Self>, claim: &Claim, print: Print, held: Held) -> Result<Call, ProofError> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if let Some(call) = state.under_way.get(&print).and_then(|under_way| under_way.call.upgrade()) {
+            return Ok(call);
+        }
+        if held == Held::Back
+            && let Some(retry_after) = state.memory.hold_off(&claim.key, claim.peer, &print, now)
+        {
+            return Err(ProofError::TooMany { retry_after });
+        }
+        // Counted before its outcome is known: else many could be tried at once, or broken off unpunished.
+        state.memory.note(Try { key: &claim.key, peer: claim.peer, print, now });
+        state.calls += 1;
+        let number = state.calls;
+        let leave = Leave { inner: Arc::clone(self), print, number };
+        let call = Arc::clone(self).call(claim.clone(), leave).boxed().shared();
+        if let Some(weak) = call.downgrade() {
+            state.under_way.insert(print, UnderWay { number, call: weak });
+        }
+        Ok(call)
+    }
+
+    async fn call(self: Arc<Self>, claim: Claim, leave: Leave) -> Outcome {
+        let print = leave.print;
+        let asked = {
+            let _slot = self.slots.acquire().await.expect("invariant: the semaphore is never closed");
+            self.prover.ask(&claim).await
+        };
+        match asked {
+            Ok(()) => {
+                let account = self.prover.enrol(&claim).await?;
+                let proven = Proven { account, at: self.clock.now() };
+                self.lock().memory.accept(&claim.key, claim.peer, print, proven);
+                Ok(proven)
+            }
+            Err(CallError::Unauthorized(_)) => {
+                self.lock().memory.refuse(Try { key: &claim.key, peer: claim.peer, print, now: self.clock.now() });
+                Err(ProofError::Refused)
+            }
+            Err(error) => {
+                let wait = match &error {
+                    // Not for longer than a wrong password is refused: the provider's word may be hours.
+                    CallError::Throttled { retry_after: Some(wait), .. } => {
+                        (*wait).clamp(self.settings.failed_for, self.settings.refused_for.max(self.settings.failed_for))
+                    }
+                    _ => self.settings.failed_for,
+                };
+                let now = self.clock.now();
+                self.lock().memory.no_answer(&claim.key, print, error.clone(), now, wait);
+                Err(ProofError::NoAnswer(error))
+            }
+        }
+    }
+}
+
+/// Takes a call off the list when it ends or is given up.
+struct Leave {
+    inner: Arc<Inner>,
+    print: Print,
+    number: u64,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let mut state = self.inner.lock();
+        if state.under_way.get(&self.print).is_some_and(|under_way| under_way.number == self.number) {
+            state.under_way.remove(&self.print);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

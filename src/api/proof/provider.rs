@@ -1,0 +1,74 @@
+//! The real prover: the account's provider, asked through its driver, and the store, which then keeps the
+//! account and its password.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Notify;
+
+use super::{Claim, ProofError, Prover};
+use crate::clock::Clock;
+use crate::driver::CallError;
+use crate::model::{AccountId, AccountKey, Origin};
+use crate::roster::{NotOnRoster, Roster};
+use crate::store::{Enrolment, Store};
+use crate::vault::{Purpose, Vault};
+
+pub(in crate::api) struct Provider {
+    pub(in crate::api) store: Arc<dyn Store>,
+    pub(in crate::api) roster: Arc<Roster>,
+    pub(in crate::api) vault: Arc<Vault>,
+    pub(in crate::api) clock: Arc<dyn Clock>,
+    pub(in crate::api) poll_wake: Arc<Notify>,
+}
+
+#[async_trait]
+impl Prover for Provider {
+    fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster> {
+        self.roster.target(key, String::new().into()).map(drop)
+    }
+
+    async fn ask(&self, claim: &Claim) -> Result<(), CallError> {
+        let (driver, target) = self
+            .roster
+            .target(&claim.key, claim.password.clone())
+            .map_err(|error| CallError::InvalidAccount(error.to_string()))?;
+        Box::pin(driver.prove(&target)).await.map_err(|failure| failure.error)
+    }
+
+    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
+        let purpose = Purpose::AccountPassword(&claim.key);
+        let password = self
+            .vault
+            .seal(purpose, claim.password.expose_secret().as_bytes())
+            .map_err(|error| ProofError::Vault(Arc::new(error)))?;
+        let now = self.clock.now();
+        let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
+        let failed = |error| ProofError::Store(Arc::new(error));
+        let account = self.store.enrol(enrolment).await.map_err(failed)?;
+        // Polls that the provider refused may go well with this password: they need not wait any longer.
+        for status in self.store.poll_status(account).await.map_err(failed)? {
+            let is_refused = status.last_error.is_some_and(|error| error.code == super::UNAUTHORIZED);
+            if status.failures > 0 && is_refused && status.next_due.is_some() {
+                self.store.request_poll(account, status.kind, now).await.map_err(failed)?;
+                self.poll_wake.notify_one();
+            }
+        }
+        Ok(account)
+    }
+
+    async fn remembers(&self, claim: &Claim) -> bool {
+        let stored = match self.store.find_account(&claim.key).await {
+            Ok(Some(account)) => self.vault.open(Purpose::AccountPassword(&claim.key), &account.password),
+            Ok(None) => return false,
+            Err(error) => {
+                tracing::warn!(account = %claim.key, "can't tell whether a password was proven before: {error}");
+                return false;
+            }
+        };
+        let claimed = claim.password.expose_secret().as_bytes();
+        stored.is_ok_and(|stored| stored.expose_secret().as_bytes().ct_eq(claimed).into())
+    }
+}

@@ -1,0 +1,194 @@
+//! How claims, the provider and what is remembered play together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+use super::*;
+use crate::clock::ManualClock;
+
+/// Accepts one password, and counts how often it was asked.
+struct Fake {
+    right: Mutex<&'static str>,
+    stored: Mutex<Option<String>>,
+    failure: Mutex<Option<CallError>>,
+    asked: AtomicUsize,
+    /// Where it is set, every call waits for it.
+    gate: Option<Notify>,
+}
+
+#[async_trait]
+impl Prover for Fake {
+    fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster> {
+        match key.driver.as_str() {
+            "mock" => Ok(()),
+            _ => Err(NotOnRoster::Driver { name: key.driver.clone(), known: vec!["mock".into()] }),
+        }
+    }
+
+    async fn ask(&self, claim: &Claim) -> Result<(), CallError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if let Some(gate) = &self.gate {
+            gate.notified().await;
+        }
+        if let Some(failure) = self.failure.lock().expect("lock").clone() {
+            return Err(failure);
+        }
+        match claim.password.expose_secret() == *self.right.lock().expect("lock") {
+            true => Ok(()),
+            false => Err(CallError::Unauthorized("wrong".into())),
+        }
+    }
+
+    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
+        *self.stored.lock().expect("lock") = Some(claim.password.expose_secret().to_owned());
+        Ok(AccountId(7))
+    }
+
+    async fn remembers(&self, claim: &Claim) -> bool {
+        self.stored.lock().expect("lock").as_deref() == Some(claim.password.expose_secret())
+    }
+}
+
+struct House {
+    fake: Arc<Fake>,
+    clock: Arc<ManualClock>,
+    proofs: Arc<Proofs>,
+}
+
+fn house(gate: Option<Notify>) -> House {
+    let fake = Arc::new(Fake {
+        right: Mutex::new("right"),
+        stored: Mutex::default(),
+        failure: Mutex::default(),
+        asked: AtomicUsize::new(0),
+        gate,
+    });
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000_000)));
+    let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("vault");
+    let prover: Arc<dyn Prover> = fake.clone();
+    let proofs = Proofs::new(prover, Arc::new(vault), clock.clone(), ProofSettings::default());
+    House { fake, clock, proofs: Arc::new(proofs) }
+}
+
+impl House {
+    async fn prove(&self, password: &str) -> Result<AccountId, String> {
+        self.proofs.prove(claim(password)).await.map(|proven| proven.account).map_err(|error| error.to_string())
+    }
+
+    fn asked(&self) -> usize {
+        self.fake.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn claim(password: &str) -> Claim {
+    let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "mockuser".into() };
+    Claim { key, password: password.into(), peer: None }
+}
+
+const WRONG: &str = "the provider does not accept this user and password";
+const TOO_MANY: &str = "too many wrong passwords";
+
+#[tokio::test]
+async fn the_provider_is_asked_once_for_a_while() {
+    let house = house(None);
+    for _ in 0..3 {
+        assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+        assert_eq!(house.prove("wrong").await, Err(WRONG.into()));
+    }
+    assert_eq!(house.asked(), 2);
+    house.clock.advance(Duration::from_secs(61));
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+    assert_eq!(house.asked(), 2);
+    assert_eq!(house.prove("wrong").await, Err(WRONG.into()));
+    assert_eq!(house.asked(), 3);
+    house.clock.advance(Duration::from_secs(600));
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+    assert_eq!(house.asked(), 4);
+}
+
+#[tokio::test]
+async fn a_change_of_password_is_noticed() {
+    let house = house(None);
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+    *house.fake.right.lock().expect("lock") = "new";
+    assert_eq!(house.prove("new").await, Ok(AccountId(7)));
+    assert_eq!(house.fake.stored.lock().expect("lock").as_deref(), Some("new"));
+    assert_eq!(house.prove("right").await, Err(WRONG.into()));
+}
+
+#[tokio::test]
+async fn the_right_password_gets_in_while_wrong_ones_are_held_off() {
+    let house = house(None);
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+    house.clock.advance(Duration::from_secs(595));
+    for number in 0..5 {
+        assert_eq!(house.prove(&format!("wrong{number}")).await, Err(WRONG.into()));
+    }
+    let asked = house.asked();
+    assert_eq!(house.prove("wrong5").await, Err(TOO_MANY.into()));
+    assert_eq!(house.asked(), asked);
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+    // Even when its proof has run out.
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(house.prove("wrong5").await, Err(TOO_MANY.into()));
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+    assert_eq!(house.asked(), asked + 1);
+    house.clock.advance(Duration::from_secs(300));
+    assert_eq!(house.prove("wrong5").await, Err(WRONG.into()));
+}
+
+#[tokio::test]
+async fn concurrent_claims_share_one_call() {
+    let house = house(Some(Notify::new()));
+    let claims = (0..10).map(|_| house.proofs.prove(claim("right")));
+    let all = futures_util::future::join_all(claims);
+    let open = async {
+        tokio::task::yield_now().await;
+        house.fake.gate.as_ref().expect("gate").notify_one();
+    };
+    let (proven, ()) = tokio::join!(all, open);
+    assert!(proven.iter().all(Result::is_ok));
+    assert_eq!(house.asked(), 1);
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_counted_before_they_are_answered() {
+    let house = house(Some(Notify::new()));
+    let mut waiting = Vec::new();
+    for number in 0..5 {
+        let mut call = Box::pin(house.proofs.prove(claim(&format!("wrong{number}"))));
+        assert!((&mut call).now_or_never().is_none());
+        waiting.push(call);
+    }
+    assert_eq!(house.prove("wrong5").await, Err(TOO_MANY.into()));
+    // Breaking off does not undo it, and leaves nothing behind.
+    drop(waiting);
+    assert_eq!(house.prove("wrong5").await, Err(TOO_MANY.into()));
+    assert!(house.proofs.shared.lock().under_way.is_empty());
+    assert_eq!(house.asked(), 5);
+}
+
+#[tokio::test]
+async fn no_answer_is_no_refusal() {
+    let house = house(None);
+    let failure = CallError::Throttled { retry_after: Some(Duration::from_secs(20)), message: "slow down".into() };
+    *house.fake.failure.lock().expect("lock") = Some(failure);
+    let want = Err("the provider asks for fewer requests: slow down".to_owned());
+    assert_eq!(house.prove("right").await, want);
+    *house.fake.failure.lock().expect("lock") = None;
+    house.clock.advance(Duration::from_secs(19));
+    assert_eq!(house.prove("right").await, want);
+    assert_eq!(house.asked(), 1);
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_driver_that_is_not_there() {
+    let house = house(None);
+    let mut claim = claim("right");
+    claim.key.driver = "gce".into();
+    assert!(matches!(house.proofs.prove(claim).await, Err(ProofError::NotOnRoster(_))));
+    assert_eq!(house.asked(), 0);
+}

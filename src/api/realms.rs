@@ -1,0 +1,79 @@
+//! Realms: `GET /api/realms`, and `GET` and `PUT` of one.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::App;
+use super::caller::Caller;
+use super::listing;
+use super::problem::Problem;
+use super::request::{Id, Query};
+use super::track::{self, TrackDocument};
+use crate::model::change::href;
+use crate::model::{Kind, Realm, RealmState, Timestamp};
+use crate::store::Seen;
+
+/// A realm as the API shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct RealmDocument<'a> {
+    id: &'a str,
+    href: String,
+    name: &'a str,
+    state: RealmState,
+    limit: Option<u64>,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    state_since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<TrackDocument>,
+}
+
+impl<'a> RealmDocument<'a> {
+    pub(super) fn of(
+        realm: &'a Realm,
+        seen: &Seen,
+        public_url: &str,
+        track: Option<TrackDocument>,
+    ) -> RealmDocument<'a> {
+        RealmDocument {
+            id: realm.id.as_str(),
+            href: href(public_url, Kind::Realm, &realm.id),
+            name: &realm.name,
+            state: realm.state,
+            limit: realm.limit,
+            first_seen: seen.first_seen,
+            last_seen: seen.last_seen,
+            state_since: seen.state_since,
+            track,
+        }
+    }
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    listing::list(&app, &caller, Kind::Realm, &parameters).await
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    listing::show(&app, &caller, (Kind::Realm, id), &parameters).await
+}
+
+pub(super) async fn track(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Id(id): Id,
+    request: Request,
+) -> Result<Response, Problem> {
+    track::put(&app, &caller, (Kind::Realm, id), request).await
+}

@@ -1,0 +1,126 @@
+//! What handlers take out of a request: a query, a form, an id. What can't be taken is a problem that says
+//! why, where axum's own extractors would answer in plain text.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use super::parameters::{ParameterError, Parameters};
+use super::problem::{Problem, ProblemType};
+use crate::model::ResourceId;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A request's query.
+pub(super) struct Query(pub(super) Parameters);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Problem> {
+        Ok(Query(query_of(parts)?))
+    }
+}
+
+fn query_of(parts: &Parts) -> Result<Parameters, ParameterError> {
+    Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes())
+}
+
+/// The id of a resource, from the path.
+pub(super) struct Id(pub(super) ResourceId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Problem> {
+        Ok(Id(ResourceId::parse(path_word(parts, state).await?)?))
+    }
+}
+
+/// The one word of a path that is a parameter, decoded.
+pub(super) async fn path_word<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    match Path::<String>::from_request_parts(parts, state).await {
+        Ok(Path(word)) => Ok(word),
+        Err(_) => Err(Problem::new(ProblemType::MalformedRequest, "the path is not percent-encoded UTF-8")),
+    }
+}
+
+/// The parameters of a request that may have them in its query, in a form as its body, or in both.
+pub(super) async fn query_and_form(request: Request, bounds: BodyBounds) -> Result<Parameters, Problem> {
+    let (parts, body) = request.into_parts();
+    let query = query_of(&parts)?;
+    let body = read(body, bounds).await?;
+    if body.is_empty() {
+        return Ok(query);
+    }
+    let media_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(FORM) {
+        let detail = format!("the body has to be {FORM}; the parameters may stand in the query instead");
+        return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
+    }
+    Ok(query.and(Parameters::parse(&body)?)?)
+}
+
+/// How large a body may be, and how long it may take.
+#[derive(Clone, Copy)]
+pub(super) struct BodyBounds {
+    pub(super) bytes: usize,
+    pub(super) timeout: Duration,
+}
+
+async fn read(body: Body, bounds: BodyBounds) -> Result<bytes::Bytes, Problem> {
+    let whole = Limited::new(body, bounds.bytes).collect();
+    match tokio::time::timeout(bounds.timeout, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body has more than {} bytes", bounds.bytes);
+            Err(Problem::new(ProblemType::BodyTooLarge, detail).with("limit", bounds.bytes))
+        }
+        Ok(Err(_)) => Err(Problem::new(ProblemType::MalformedRequest, "the body broke off")),
+        Err(_) => {
+            let detail = format!("the body was not sent within {:?}", bounds.timeout);
+            Err(Problem::new(ProblemType::RequestTimeout, detail))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    const BOUNDS: BodyBounds = BodyBounds { bytes: 100, timeout: Duration::from_secs(10) };
+
+    #[tokio::test]
+    async fn a_form_and_a_query_are_one() {
+        async fn check(uri: &str, media_type: &str, body: &str, want: Result<&str, StatusCode>) {
+            let request = Request::put(uri).header(CONTENT_TYPE, media_type).body(Body::from(body.to_owned()));
+            let got = query_and_form(request.expect(uri), BOUNDS).await.map_err(|problem| problem.status());
+            assert_eq!(got, want.map(|text| Parameters::parse(text.as_bytes()).expect(text)), "{uri} {body}");
+        }
+        check("/x?a=1", FORM, "b=2", Ok("a=1&b=2")).await;
+        check("/x", "Application/X-WWW-Form-Urlencoded; charset=UTF-8", "b=2", Ok("b=2")).await;
+        check("/x?a=1", "application/json", "", Ok("a=1")).await;
+        check("/x?a=1", "application/json", "{}", Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)).await;
+        check("/x?a=1", "", "b=2", Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)).await;
+        check("/x?a=1", FORM, "a=2", Err(StatusCode::BAD_REQUEST)).await;
+        check("/x?a=%f", FORM, "", Err(StatusCode::BAD_REQUEST)).await;
+        check("/x", FORM, &"x".repeat(101), Err(StatusCode::PAYLOAD_TOO_LARGE)).await;
+        check("/x", FORM, &"x".repeat(100), Ok(&"x".repeat(100))).await;
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let bounds = BodyBounds { timeout: Duration::from_millis(1), ..BOUNDS };
+        let body = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+        let request = Request::put("/x").header(CONTENT_TYPE, FORM).body(body).expect("request");
+        let problem = query_and_form(request, bounds).await.expect_err("endless");
+        assert_eq!(problem.problem_type(), ProblemType::RequestTimeout);
+    }
+}

@@ -1,0 +1,95 @@
+//! Every bound of the API, each with its default.
+
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many connections are open at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long a client may take to send a request's headers, and a connection may lie idle.
+    pub header_timeout: Duration,
+    /// How long a request may take until its answer begins. Longer than `poll_wait`.
+    pub request_timeout: Duration,
+    /// How long requests under way may still take once the host stops.
+    pub grace: Duration,
+    /// The size of a request's body, in bytes.
+    pub body_bytes: usize,
+    /// How long a client may take to send a body.
+    pub body_timeout: Duration,
+    /// How many resources one page of a list has at most; also what it has if the client does not say.
+    pub page_items: usize,
+    /// How many owed changes one request takes at most.
+    pub owed_changes: usize,
+    pub hooks_per_account: u64,
+    /// The size of a `track_token`, in bytes.
+    pub token_bytes: usize,
+    /// Whether a hook has to be https.
+    pub https_only: bool,
+    /// How old a list of instances may be for an account that is not polled regularly, before a request
+    /// for it has it polled.
+    pub fresh_instances: Duration,
+    /// The same for realms.
+    pub fresh_realms: Duration,
+    /// How long a request waits for such a poll.
+    pub poll_wait: Duration,
+    pub proof: ProofSettings,
+}
+
+/// How credentials are proven, and wrong ones are held off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofSettings {
+    /// How long credentials that the provider accepted are taken without asking again.
+    pub accepted_for: Duration,
+    /// How long credentials that the provider refused are refused without asking again.
+    pub refused_for: Duration,
+    /// How long credentials are not proven again after the provider gave no answer about them.
+    pub failed_for: Duration,
+    /// How many different passwords may be refused for one account within `window`; then only a password
+    /// that was proven before gets in.
+    pub refusals: usize,
+    /// How many different credentials from one address may be refused within `window`. Clients behind one
+    /// proxy share its address.
+    pub refusals_per_peer: usize,
+    pub window: Duration,
+    /// How many accounts, and how many addresses, are remembered.
+    pub remembered: usize,
+    /// How many proofs are under way at once; more wait.
+    pub at_once: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            connections: 10_000,
+            header_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(10),
+            body_bytes: 64 * 1024,
+            body_timeout: Duration::from_secs(20),
+            page_items: 1000,
+            owed_changes: 10_000,
+            hooks_per_account: 10_000,
+            token_bytes: 1024,
+            https_only: false,
+            fresh_instances: Duration::from_secs(60),
+            fresh_realms: Duration::from_secs(300),
+            poll_wait: Duration::from_secs(25),
+            proof: ProofSettings::default(),
+        }
+    }
+}
+
+impl Default for ProofSettings {
+    fn default() -> ProofSettings {
+        ProofSettings {
+            accepted_for: Duration::from_secs(600),
+            refused_for: Duration::from_secs(60),
+            failed_for: Duration::from_secs(5),
+            refusals: 5,
+            refusals_per_peer: 50,
+            window: Duration::from_secs(300),
+            remembered: 10_000,
+            at_once: 16,
+        }
+    }
+}

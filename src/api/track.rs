@@ -1,0 +1,286 @@
+//! Tracking one resource, as the Deltacloud API of 2012 has it: `PUT` with `track_hook` and `track_token`
+//! sets the caller's hook on it, `track_hook=none` removes it. The resource need not have been seen yet.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use subtle::ConstantTimeEq as _;
+
+use super::App;
+use super::caller::Caller;
+use super::listing::Document;
+use super::parameters::{ParameterError, Parameters};
+use super::problem::{Problem, ProblemType};
+use super::request::{BodyBounds, query_and_form};
+use super::settings::Settings;
+use crate::model::change::href;
+use crate::model::{Hook, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
+use crate::net::SendError;
+use crate::store::{HookTarget, NewHook, Track};
+use crate::vault::{Purpose, Vault};
+
+const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
+
+/// A hook as the resource that it is on shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct TrackDocument {
+    hook: String,
+    /// Whether one is set; the token itself is never given back.
+    token: bool,
+    /// What its callbacks are signed with: only in the answer to the request that set the hook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl From<&Track> for TrackDocument {
+    fn from(track: &Track) -> TrackDocument {
+        TrackDocument { hook: track.url.to_string(), token: track.token_set, secret: None }
+    }
+}
+
+/// A resource that was not seen yet: all there is to show is the hook that waits for it.
+#[derive(Debug, Serialize)]
+struct UnseenDocument<'a> {
+    id: &'a str,
+    href: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<TrackDocument>,
+}
+
+/// `PUT` of one resource. Answers 200 with its representation; 202 with only the hook where that waits for a
+/// resource which was not seen yet.
+pub(super) async fn put(
+    app: &App,
+    caller: &Caller,
+    target: (Kind, ResourceId),
+    request: Request,
+) -> Result<Response, Problem> {
+    let (kind, resource) = target;
+    let context = &app.context;
+    let bounds = BodyBounds { bytes: context.settings.body_bytes, timeout: context.settings.body_timeout };
+    let parameters = query_and_form(request, bounds).await?;
+    let order = Order::read(&parameters, &context.settings)?;
+    let target = HookTarget { account: caller.account, owner: caller.owner.clone(), kind, resource };
+    let track = match order {
+        Order::Remove => {
+            context.store.remove_track_hook(&target).await?;
+            None
+        }
+        Order::Set(wanted) => Some(set(app, caller, &target, wanted).await?),
+    };
+    match context.store.find(caller.account, kind, &target.resource, &target.owner).await? {
+        Some(seen) => Ok(Json(Document::of(&seen, &context.public_url, track)).into_response()),
+        None => {
+            let status = if track.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
+            let href = href(&context.public_url, kind, &target.resource);
+            let unseen = UnseenDocument { id: target.resource.as_str(), href, track };
+            Ok((status, Json(unseen)).into_response())
+        }
+    }
+}
+
+/// What a request wants of the hook.
+#[derive(Debug)]
+enum Order {
+    Set(Wanted),
+    Remove,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    url: HookUrl,
+    token: Option<SecretString>,
+    /// One that the client brings; if it brings none, one is made.
+    secret: Option<SigningSecret>,
+}
+
+impl Order {
+    fn read(parameters: &Parameters, settings: &Settings) -> Result<Order, Problem> {
+        parameters.only(KNOWN)?;
+        parameters.check_format()?;
+        let invalid = |name, why: String| Problem::from(ParameterError::Invalid { name, why });
+        let hook = parameters.get("track_hook").filter(|hook| !hook.is_empty()).ok_or_else(|| {
+            invalid("track_hook", "is needed: the URL to call back, or `none` to remove the hook".into())
+        })?;
+        if hook == "none" {
+            return Ok(Order::Remove);
+        }
+        let url = HookUrl::parse(hook)?;
+        if settings.https_only && url.as_url().scheme() != "https" {
+            let detail = "track_hook has to be https: the operator lets no callback go unencrypted";
+            return Err(Problem::new(ProblemType::InvalidHook, detail).with("parameter", "track_hook"));
+        }
+        let token = parameters.get("track_token").filter(|token| !token.is_empty());
+        if token.is_some_and(|token| token.len() > settings.token_bytes) {
+            return Err(invalid("track_token", format!("has at most {} bytes", settings.token_bytes)));
+        }
+        let secret = parameters.get("track_secret").map(SigningSecret::parse).transpose();
+        let secret = secret.map_err(|error| invalid("track_secret", format!("can't be one: {error}")))?;
+        Ok(Order::Set(Wanted { url, token: token.map(SecretString::from), secret }))
+    }
+}
+
+async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) -> Result<TrackDocument, Problem> {
+    let context = &app.context;
+    let old = context.store.track_hook(target).await?;
+    let mut shown = TrackDocument { hook: wanted.url.to_string(), token: wanted.token.is_some(), secret: None };
+    if let Some(old) = &old
+        && is_same(&context.vault, caller, old, &wanted)
+    {
+        // Nothing changes, and what the hook is owed stays owed.
+        return Ok(shown);
+    }
+    let limit = context.settings.hooks_per_account;
+    if old.is_none() && context.store.count_hooks(caller.account).await? >= limit {
+        let detail = format!("the account has {limit} hooks, which is as many as it may have");
+        return Err(Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit));
+    }
+    check_address(app, &wanted.url).await?;
+    let secret = match wanted.secret {
+        Some(secret) => secret,
+        None => {
+            let mut bytes = [0; SigningSecret::BYTES];
+            getrandom::fill(&mut bytes).map_err(Problem::internal)?;
+            SigningSecret::from_bytes(bytes)
+        }
+    };
+    let secret = secret.to_text();
+    let hook = NewHook {
+        target: target.clone(),
+        url: wanted.url,
+        token: seal_token(&context.vault, caller, wanted.token.as_ref())?,
+        secret: context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?,
+        now: context.clock.now(),
+    };
+    if let Err(error) = context.store.set_track_hook(hook).await {
+        // The store may have forgotten the account, which a new proof makes known again.
+        app.proofs.distrust(&caller.key, caller.proven);
+        return Err(error.into());
+    }
+    context.poll_wake.notify_one();
+    shown.secret = Some(secret);
+    Ok(shown)
+}
+
+fn seal_token(vault: &Vault, caller: &Caller, token: Option<&SecretString>) -> Result<Option<Sealed>, Problem> {
+    let seal = |token: &SecretString| vault.seal(Purpose::HookToken(&caller.key), token.expose_secret().as_bytes());
+    Ok(token.map(seal).transpose()?)
+}
+
+/// Whether a hook is as wanted already. A secret that no longer opens is like no other, so that the hook is
+/// made anew.
+fn is_same(vault: &Vault, caller: &Caller, old: &Hook, wanted: &Wanted) -> bool {
+    let is = |purpose, sealed: &Sealed, wanted: &[u8]| match vault.open(purpose, sealed) {
+        Ok(opened) => bool::from(opened.expose_secret().as_bytes().ct_eq(wanted)),
+        Err(error) => {
+            tracing::warn!(hook = %old.id, account = %caller.key, "a hook is made anew: {error}");
+            false
+        }
+    };
+    let same_token = match (&old.token, &wanted.token) {
+        (None, None) => true,
+        (Some(old), Some(wanted)) => is(Purpose::HookToken(&caller.key), old, wanted.expose_secret().as_bytes()),
+        _ => false,
+    };
+    let same_secret = wanted
+        .secret
+        .as_ref()
+        .is_none_or(|wanted| is(Purpose::HookSecret(&caller.key), &old.secret, wanted.to_text().as_bytes()));
+    old.url == wanted.url && same_token && same_secret
+}
+
+/// A hook that could never be called is better refused when it is set. Only what an address is can be
+/// judged now; whoever sends judges it again.
+async fn check_address(app: &App, url: &HookUrl) -> Result<(), Problem> {
+    match app.context.hooks_client.check_url(url.as_url()).await {
+        Err(error @ SendError::Refused(_)) => {
+            let detail = format!(
+                "track_hook can't be called: {}; an operator opens an address or range to callbacks with \
+                 delivery.allow_addresses",
+                error.public()
+            );
+            let problem = Problem::new(ProblemType::HookAddressClosed, detail).with("parameter", "track_hook");
+            Err(problem.logging(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, AccountKey, HookId, Owner, Timestamp};
+
+    #[test]
+    fn an_order_is_read_whole_or_refused() {
+        let settings = Settings { token_bytes: 4, ..Settings::default() };
+        let check_with = |settings: &Settings, text: &str, want: Result<&str, ProblemType>| {
+            let got = Order::read(&Parameters::parse(text.as_bytes()).expect(text), settings);
+            let got = got.map_err(|problem| problem.problem_type()).map(|order| match order {
+                Order::Remove => "none".to_owned(),
+                Order::Set(Wanted { url, token, secret }) => {
+                    let token = token.as_ref().map_or("-", |token| token.expose_secret());
+                    let secret = secret.map_or("-".to_owned(), |secret| secret.to_text());
+                    format!("{url} {token} {secret}")
+                }
+            });
+            assert_eq!(got, want.map(str::to_owned), "{text}");
+        };
+        let check = |text: &str, want: Result<&str, ProblemType>| check_with(&settings, text, want);
+        check("track_hook=none", Ok("none"));
+        check("track_hook=none&track_token=x", Ok("none"));
+        check("track_hook=https://e.com/cb", Ok("https://e.com/cb - -"));
+        check("track_hook=https://e.com/cb&track_token=", Ok("https://e.com/cb - -"));
+        check("track_hook=http://e.com/cb&track_token=abcd&format=json", Ok("http://e.com/cb abcd -"));
+        check("track_hook=http://e.com/cb&track_token=abcde", Err(ProblemType::InvalidParameter));
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        check(&format!("track_hook=http://e.com/&track_secret={secret}"), Ok(&format!("http://e.com/ - {secret}")));
+        check("track_hook=http://e.com/&track_secret=whsec_x", Err(ProblemType::InvalidParameter));
+        check("track_hook=/cb", Err(ProblemType::InvalidHook));
+        check("track_hook=ftp://e.com/cb", Err(ProblemType::InvalidHook));
+        check("track_hook=", Err(ProblemType::InvalidParameter));
+        check("track_token=x", Err(ProblemType::InvalidParameter));
+        check("", Err(ProblemType::InvalidParameter));
+        check("track_hook=none&hook=x", Err(ProblemType::UnknownParameter));
+
+        let https = Settings { https_only: true, ..Settings::default() };
+        check_with(&https, "track_hook=http://e.com/cb", Err(ProblemType::InvalidHook));
+        check_with(&https, "track_hook=https://e.com/cb", Ok("https://e.com/cb - -"));
+    }
+
+    #[test]
+    fn a_hook_stays_only_if_all_of_it_is_the_same() {
+        const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("vault");
+        let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "a".into() };
+        let (account, owner, proven) = (AccountId(1), Owner::Account, Timestamp::default());
+        let caller = Caller { account, key, owner, proven };
+        let old = |token: Option<&str>| Hook {
+            id: HookId(1),
+            account,
+            owner: Owner::Account,
+            kind: Kind::Instance,
+            resource: ResourceId::parse("i").expect("id"),
+            url: HookUrl::parse("https://e.com/cb").expect("url"),
+            token: seal_token(&vault, &caller, token.map(SecretString::from).as_ref()).expect("sealed"),
+            secret: vault.seal(Purpose::HookSecret(&caller.key), SECRET.as_bytes()).expect("sealed"),
+        };
+        let check = |token: Option<&str>, wanted: &str, want: bool| {
+            let parameters = Parameters::parse(wanted.as_bytes()).expect(wanted);
+            let Ok(Order::Set(wanted)) = Order::read(&parameters, &Settings::default()) else { panic!("{wanted}") };
+            assert_eq!(is_same(&vault, &caller, &old(token), &wanted), want, "{wanted:?}");
+        };
+        check(None, "track_hook=https://e.com/cb", true);
+        check(None, "track_hook=https://e.com/cb&track_token=t", false);
+        check(Some("t"), "track_hook=https://e.com/cb&track_token=t", true);
+        check(Some("t"), "track_hook=https://e.com/cb&track_token=u", false);
+        check(Some("t"), "track_hook=https://e.com/cb", false);
+        check(None, "track_hook=https://e.com/other", false);
+        check(None, &format!("track_hook=https://e.com/cb&track_secret={SECRET}"), true);
+        check(None, &format!("track_hook=https://e.com/cb&track_secret={OTHER}"), false);
+    }
+}
