@@ -124,8 +124,19 @@ impl Response {
 
     /// The error that the status means, with the beginning of the body quoted.
     pub fn into_error(mut self) -> Error {
-        let start = self.body.beginning();
-        status::error(&self.asked, self.status, &self.headers, &start)
+        let start = self.start_of_body();
+        self.error_quoting(&start)
+    }
+
+    /// The beginning of the body, some 16 KiB at most, whatever comes after it: for drivers that look into
+    /// an error's body before they fall back on [`Response::error_quoting`].
+    pub fn start_of_body(&mut self) -> Vec<u8> {
+        self.body.beginning()
+    }
+
+    /// The error that the status means, with the beginning of what is given quoted.
+    pub fn error_quoting(&self, start: &[u8]) -> Error {
+        status::error(&self.asked, self.status, &self.headers, start)
     }
 
     /// The whole body.

@@ -86,6 +86,7 @@ pub mod sigv4;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod time;
+pub mod xml;
 
 pub use driver::Driver;
 pub use error::{Error, Throttle};

@@ -1,0 +1,95 @@
+//! The regions of AWS, and where EC2 is reached in them (AWS General Reference, "Amazon EC2 endpoints").
+
+/// By the domain that they are in: the commercial regions and GovCloud, China, the European Sovereign Cloud.
+const REGIONS: [(&str, &[&str]); 3] = [
+    (
+        "amazonaws.com",
+        &[
+            "af-south-1",
+            "ap-east-1",
+            "ap-east-2",
+            "ap-northeast-1",
+            "ap-northeast-2",
+            "ap-northeast-3",
+            "ap-south-1",
+            "ap-south-2",
+            "ap-southeast-1",
+            "ap-southeast-2",
+            "ap-southeast-3",
+            "ap-southeast-4",
+            "ap-southeast-5",
+            "ap-southeast-6",
+            "ap-southeast-7",
+            "ca-central-1",
+            "ca-west-1",
+            "eu-central-1",
+            "eu-central-2",
+            "eu-north-1",
+            "eu-south-1",
+            "eu-south-2",
+            "eu-west-1",
+            "eu-west-2",
+            "eu-west-3",
+            "il-central-1",
+            "me-central-1",
+            "me-south-1",
+            "mx-central-1",
+            "sa-east-1",
+            "us-east-1",
+            "us-east-2",
+            "us-gov-east-1",
+            "us-gov-west-1",
+            "us-west-1",
+            "us-west-2",
+        ],
+    ),
+    ("amazonaws.com.cn", &["cn-north-1", "cn-northwest-1"]),
+    ("amazonaws.eu", &["eusc-de-east-1"]),
+];
+
+/// What the driver may want to reach: the regions above, and those that are yet to come.
+pub(crate) const PATTERNS: [&str; 3] =
+    ["https://ec2.*.amazonaws.com", "https://ec2.*.amazonaws.com.cn", "https://ec2.*.amazonaws.eu"];
+
+/// Each region with its endpoint.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, String)> {
+    REGIONS.into_iter().flat_map(|(domain, regions)| {
+        regions.iter().map(move |region| (*region, format!("https://ec2.{region}.{domain}")))
+    })
+}
+
+/// Whether a provider's name has the form of a region's: words, then a number, with hyphens between them.
+pub(crate) fn looks_like_one(name: &str) -> bool {
+    let mut parts = name.rsplit('-');
+    let number = parts.next().is_some_and(|last| (1..=2).contains(&last.len()) && is_made_of(last, u8::is_ascii_digit));
+    number && parts.clone().count() >= 2 && parts.all(|word| is_made_of(word, u8::is_ascii_lowercase))
+}
+
+fn is_made_of(text: &str, kind: fn(&u8) -> bool) -> bool {
+    !text.is_empty() && text.as_bytes().iter().all(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_told_from_a_name() {
+        assert!(all().all(|(region, _)| looks_like_one(region)));
+        for name in ["us-east-1", "us-gov-west-1", "xx-somewhere-12"] {
+            assert!(looks_like_one(name), "{name}");
+        }
+        for name in ["", "1", "-1", "east-1", "my-cloud", "us-east-", "us--1", "US-EAST-1", "us-east-123", "moto"] {
+            assert!(!looks_like_one(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_region_is_in_its_own_domain() {
+        let endpoint = |name: &str| all().find(|(region, _)| *region == name).map(|(_, endpoint)| endpoint);
+        assert_eq!(endpoint("us-east-1").as_deref(), Some("https://ec2.us-east-1.amazonaws.com"));
+        assert_eq!(endpoint("us-gov-west-1").as_deref(), Some("https://ec2.us-gov-west-1.amazonaws.com"));
+        assert_eq!(endpoint("cn-north-1").as_deref(), Some("https://ec2.cn-north-1.amazonaws.com.cn"));
+        assert_eq!(all().count(), 39);
+    }
+}

@@ -1,0 +1,73 @@
+//! What is asked: a form by POST, signed for the account's region, at the account's own endpoint.
+
+use tracker_driver_sdk::http::Request;
+use tracker_driver_sdk::secret;
+use tracker_driver_sdk::sigv4::Signer;
+use tracker_driver_sdk::{Account, Error};
+
+use crate::regions;
+
+/// The options, by name.
+pub(crate) const REGION: &str = "region";
+pub(crate) const SESSION_TOKEN: &str = "session-token";
+
+const VERSION: &str = "2016-11-15";
+
+/// The most that DescribeInstances gives at once.
+const PAGE: &str = "1000";
+
+/// One call of the Query API.
+#[derive(Debug, Clone, Copy)]
+pub enum Call<'a> {
+    DescribeInstances {
+        /// What the page before gave, as it gave it.
+        next_token: Option<&'a str>,
+    },
+    DescribeAvailabilityZones,
+}
+
+impl Call<'_> {
+    pub fn action(&self) -> &'static str {
+        match self {
+            Call::DescribeInstances { .. } => "DescribeInstances",
+            Call::DescribeAvailabilityZones => "DescribeAvailabilityZones",
+        }
+    }
+
+    /// The request, ready to be sent.
+    pub(crate) fn signed(&self, account: &Account) -> Result<Request, Error> {
+        let mut form = vec![("Action", self.action()), ("Version", VERSION)];
+        match self {
+            Call::DescribeInstances { next_token } => {
+                form.push(("MaxResults", PAGE));
+                form.extend(next_token.map(|token| ("NextToken", token)));
+            }
+            // Only the zones that the account has: those that it would have to opt into first are none of its own.
+            Call::DescribeAvailabilityZones => form.push(("AllAvailabilityZones", "false")),
+        }
+        let request = Request::post(format!("{}/", account.endpoint)).form(form);
+        let signer = Signer {
+            access_key: &account.user,
+            secret_key: secret::PASSWORD,
+            session_token: Some(SESSION_TOKEN),
+            region: region(account)?,
+            service: "ec2",
+        };
+        signer.sign(request)
+    }
+}
+
+/// The region to sign for.
+fn region(account: &Account) -> Result<&str, Error> {
+    match account.option(REGION) {
+        None if regions::looks_like_one(&account.provider) => Ok(&account.provider),
+        None => Ok("us-east-1"),
+        Some(set) => {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if set.is_empty() || !set.bytes().all(plain) {
+                return Err(Error::bad_option(REGION, set, "lower-case letters, digits and hyphens, as in us-east-1"));
+            }
+            Ok(set)
+        }
+    }
+}
