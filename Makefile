@@ -10,7 +10,7 @@ WASM    := wasm32-wasip2
 VENV    := target/venv
 PYTHON  ?= python3
 
-.PHONY: help run host drivers test bench lint tools wasm-target
+.PHONY: help run host drivers faulty test bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,19 +31,24 @@ drivers: tools wasm-target ## Build the drivers into target/drivers
 		cmp -s $$from $$to || cp $$from $$to; \
 	done
 
-test: drivers $(VENV)/installed ## Test the host and the drivers
+faulty: tools wasm-target
+	@echo "== the driver that misbehaves, for the tests ($(WASM))"
+	@cd tests/faulty && CARGO_TARGET_DIR=$(TARGET)/faulty cargo build --locked --release --target $(WASM)
+
+test: drivers faulty $(VENV)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@echo "== the host's tests"
 	@cargo test --locked
 
-bench: drivers ## Measure what this is held to
+bench: drivers faulty ## Measure what this is held to
 	@cargo bench --locked
 
 lint: tools wasm-target ## Check format and lints; warnings are errors
 	@cargo fmt --check
 	@cargo clippy --locked --all-targets -- -D warnings
 	@$(IN_DRIVERS) fmt --all --check
+	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(TARGET)/faulty cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
 

@@ -78,9 +78,7 @@ impl Guest for Faulty {
             }
             "look" => Ok(page(vec![look_around()])),
             "remember" => Ok(page(vec![remember(option("value"))])),
-            "throttled" => {
-                Err(Error::Throttled(Throttle { retry_after: Some(7), message: "slow down".into() }))
-            }
+            "throttled" => Err(Error::Throttled(Throttle { retry_after: Some(7), message: "slow down".into() })),
             "unauthorized" => Err(Error::Unauthorized("no".into())),
             "forbidden" => Err(Error::Forbidden("no".into())),
             "fetch" => fetch::once(&url(&account, option("path"))).map(|answer| page(vec![answer])),
