@@ -41,13 +41,15 @@ const DEPTH: usize = 128;
 pub struct Reader<R> {
     window: Window<R>,
     /// The names of the elements that are open, one behind the other.
-    names: Vec<u8>,
+    names: String,
     /// Where in `names` each open element's name begins.
     open: Vec<usize>,
     /// The attributes of the element last entered, as they were written.
     attributes: Vec<u8>,
     /// The element last entered was written `<name/>`: it has no end tag to come.
     empty: bool,
+    /// Some name so far had a prefix: mostly none has, and none need be looked for.
+    prefixed: bool,
     /// Text that had to be put together: entities, CDATA, comments in between.
     assembled: Vec<u8>,
 }
@@ -64,10 +66,11 @@ impl<R: BufRead> Reader<R> {
     pub fn new(inner: R) -> Self {
         Reader {
             window: Window::new(inner),
-            names: Vec::new(),
+            names: String::new(),
             open: Vec::new(),
             attributes: Vec::new(),
             empty: false,
+            prefixed: false,
             assembled: Vec::new(),
         }
     }
@@ -165,10 +168,27 @@ impl<R: BufRead> Reader<R> {
 
     /// The name of the current element, without its prefix.
     fn name(&self) -> &str {
-        let name = self.open.last().map_or(&[][..], |start| &self.names[*start..]);
-        let local = name.iter().position(|byte| *byte == b':').map_or(name, |colon| &name[colon + 1..]);
-        // Names are checked when they are entered.
-        std::str::from_utf8(local).unwrap_or_default()
+        let name = self.full_name();
+        if self.prefixed { name.split_once(':').map_or(name, |(_, local)| local) } else { name }
+    }
+
+    /// The name of the current element as it is written.
+    fn full_name(&self) -> &str {
+        self.open.last().map_or("", |start| &self.names[*start..])
+    }
+
+    fn enter(&mut self, length: usize) -> Result<(), Error> {
+        if self.open.len() >= DEPTH {
+            return Err(Error::UnexpectedAnswer(format!("the answer's elements stand more than {DEPTH} deep")));
+        }
+        let name = &self.window.rest()[1..=length];
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+        let Some(name) = name else {
+            return Err(Error::UnexpectedAnswer(format!("the answer is not XML at `{}`", quote(self.window.rest()))));
+        };
+        self.open.push(self.names.len());
+        self.names.push_str(name);
+        Ok(())
     }
 
     fn leave(&mut self) {
@@ -180,27 +200,29 @@ impl<R: BufRead> Reader<R> {
 
     /// `<name attributes>` or `<name/>` at the window's start.
     fn start_tag(&mut self) -> Result<(), Error> {
-        let Some(end) = self.window.tag_end()? else { return Err(self.broken_off()) };
-        if self.open.len() >= DEPTH {
-            return Err(Error::UnexpectedAnswer(format!("the answer's elements stand more than {DEPTH} deep")));
+        self.attributes.clear();
+        // Nearly all tags are a plain name, and that is all that is to be known of them.
+        if let Some(length) = self.window.plain_tag() {
+            self.enter(length)?;
+            self.window.pass(length + 2);
+            self.empty = false;
+            return Ok(());
         }
-        let tag = self.window.take(end + 1);
-        let inside = &tag[1..end];
+        let Some(end) = self.window.tag_end()? else { return Err(self.broken_off()) };
+        let inside = &self.window.rest()[1..end];
         let (inside, empty) = match inside {
             [inside @ .., b'/'] => (inside, true),
             _ => (inside, false),
         };
         let length = inside.iter().position(u8::is_ascii_whitespace).unwrap_or(inside.len());
         let (name, attributes) = inside.split_at(length);
-        let well_named = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_:-.".contains(byte))
-            || std::str::from_utf8(name).is_ok_and(|name| !name.contains(['<', '=', '"', '\'', '&', '/']));
-        if name.is_empty() || !well_named {
-            return Err(Error::UnexpectedAnswer(format!("the answer is not XML at `{}`", quote(tag))));
+        if name.iter().any(|byte| b"<=\"'&/".contains(byte)) {
+            return Err(Error::UnexpectedAnswer(format!("the answer is not XML at `{}`", quote(self.window.rest()))));
         }
-        self.open.push(self.names.len());
-        self.names.extend_from_slice(name);
-        self.attributes.clear();
         self.attributes.extend_from_slice(attributes);
+        self.prefixed |= name.contains(&b':');
+        self.enter(length)?;
+        self.window.pass(end + 1);
         self.empty = empty;
         Ok(())
     }
@@ -215,13 +237,17 @@ impl<R: BufRead> Reader<R> {
 
     /// Checks that the end tag so many bytes ahead is the current element's, and gives where it ends.
     fn matching_end_tag(&mut self, ahead: usize) -> Result<usize, Error> {
+        let name = self.open.last().map_or("", |start| &self.names[*start..]);
+        let tag = self.window.rest().get(ahead + 2..).unwrap_or_default();
+        if tag.starts_with(name.as_bytes()) && tag.get(name.len()) == Some(&b'>') {
+            return Ok(ahead + name.len() + 3);
+        }
         let Some(end) = self.window.find(b'>', ahead + 2)? else { return Err(self.broken_off()) };
         let tag = &self.window.rest()[ahead + 2..end];
-        let name = self.open.last().map_or(&[][..], |start| &self.names[*start..]);
-        if name == tag || name == tag.trim_ascii_end() {
+        if tag.trim_ascii_end() == self.full_name().as_bytes() {
             return Ok(end + 1);
         }
-        let (found, name) = (quote(tag), quote(name));
+        let (found, name) = (quote(tag), quote(self.full_name().as_bytes()));
         Err(Error::UnexpectedAnswer(format!("the answer is not XML: </{found}> where </{name}> was expected")))
     }
 

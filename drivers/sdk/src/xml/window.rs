@@ -137,6 +137,9 @@ impl<R: BufRead> Window<R> {
 
     /// Passes over text up to the next `<`; false where there is none.
     pub(super) fn find_markup(&mut self) -> Result<bool, Error> {
+        if self.rest().first() == Some(&b'<') {
+            return Ok(true);
+        }
         loop {
             if let Some(found) = position(self.rest(), [b'<']) {
                 self.at += found;
@@ -162,6 +165,13 @@ impl<R: BufRead> Window<R> {
             return Ok(end);
         }
         self.find(b'<', 0)
+    }
+
+    /// How long the name in the tag at the window's start is, where the tag is `<name>`, whole and in ASCII.
+    pub(super) fn plain_tag(&self) -> Option<usize> {
+        let tag = self.rest().get(1..)?;
+        let length = tag.iter().position(|byte| !PLAIN[usize::from(*byte)])?;
+        (tag[length] == b'>').then_some(length)
     }
 
     /// Where the tag at the window's start ends: at the first `>` that is not in an attribute's value.
@@ -216,6 +226,17 @@ impl<R: BufRead> Window<R> {
         }
     }
 }
+
+/// The bytes that a name without a prefix is made of, in ASCII.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.');
+        byte += 1;
+    }
+    plain
+};
 
 /// Where the tag that these bytes begin with ends.
 fn tag_end(bytes: &[u8]) -> Option<usize> {
