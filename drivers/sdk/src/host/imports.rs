@@ -39,6 +39,13 @@ pub(crate) fn send(request: &Outgoing<'_>) -> Result<(u16, Headers, Chunks), Err
     for (name, value) in request.headers {
         fields.append(name, value.as_bytes()).map_err(|_| named(&format!("the header `{name}` can't be sent")))?;
     }
+    // Said so that the body need not be sent in chunks, which not every provider takes. It is the length as
+    // written here; the host, which puts secrets into the body, says the one that it sends.
+    let set = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    if !set && (!request.body.is_empty() || matches!(request.method, "POST" | "PUT")) {
+        let length = request.body.len().to_string();
+        fields.append("content-length", length.as_bytes()).map_err(|_| named("its length can't be said"))?;
+    }
     let outgoing = OutgoingRequest::new(fields);
     let scheme = match request.url.scheme {
         Scheme::Http => WasiScheme::Http,
