@@ -9,7 +9,7 @@ mod poll;
 mod serve;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -80,7 +80,8 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Every error of this house says in its own words what is behind it; its sources would repeat it.
+            eprintln!("error: {error}");
             ExitCode::from(exit_code(&error))
         }
     }
@@ -96,8 +97,17 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 impl ConfigArgs {
     /// Reads the configuration; its warnings are the caller's to show.
     fn load(&self) -> Result<Config, ConfigError> {
+        self.load_by(|path| Config::load(path, &environment))
+    }
+
+    /// The same without accounts and their secrets.
+    fn load_without_accounts(&self) -> Result<Config, ConfigError> {
+        self.load_by(|path| Config::load_without_accounts(path, &environment))
+    }
+
+    fn load_by(&self, load: impl Fn(&Path) -> Result<Config, ConfigError>) -> Result<Config, ConfigError> {
         let mut config = match &self.config {
-            Some(path) => Config::load(path, &environment)?,
+            Some(path) => load(path)?,
             None => Config::without_file(&environment),
         };
         if let Some(directory) = &self.drivers {

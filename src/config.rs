@@ -74,9 +74,17 @@ pub enum KeySource {
 
 impl Config {
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Config::parse(&text, &path.display().to_string(), environment)
+        let (text, origin) = read(path)?;
+        Config::parse(&text, &origin, environment)
+    }
+
+    /// The same, but for accounts and their secrets: for commands that need neither, and are run where the
+    /// secrets may not be at hand.
+    pub fn load_without_accounts(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+        let (text, origin) = read(path)?;
+        let source = Source { origin: &origin, text: &text };
+        let file = File { accounts: Vec::new(), ..source.file()? };
+        Reading { source, environment, warnings: Vec::new() }.config(file)
     }
 
     /// What a host without a configuration runs with.
@@ -87,9 +95,7 @@ impl Config {
     /// `origin` says in errors where the text is from.
     pub fn parse(text: &str, origin: &str, environment: Environment<'_>) -> Result<Config, ConfigError> {
         let source = Source { origin, text };
-        let file: File = toml::from_str(text)
-            .map_err(|error| source.wrong(Problem::Parse(error.message().to_owned()), error.span()))?;
-        Reading { source, environment, warnings: Vec::new() }.config(file)
+        Reading { source, environment, warnings: Vec::new() }.config(source.file()?)
     }
 }
 
@@ -244,6 +250,13 @@ impl Reading<'_> {
         self.warnings.extend(found.warning);
         Ok(found.secret)
     }
+}
+
+/// A file's text, and what to call it.
+fn read(path: &Path) -> Result<(String, String), ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    Ok((text, path.display().to_string()))
 }
 
 /// The one of two places that is named; none where neither is, or both are.

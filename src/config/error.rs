@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::file::File;
 use super::secret::SecretError;
 use crate::model::AccountKey;
 
@@ -64,6 +65,10 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
+    pub(super) fn file(&self) -> Result<File, ConfigError> {
+        toml::from_str(self.text).map_err(|error| self.wrong(Problem::Parse(error.message().to_owned()), error.span()))
+    }
+
     pub(super) fn wrong(&self, problem: Problem, at: Option<Range<usize>>) -> ConfigError {
         let meant = match &problem {
             Problem::Parse(_) => at.clone().and_then(|at| self.text.get(at)).and_then(nearest_key),

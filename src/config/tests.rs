@@ -167,6 +167,24 @@ fn what_is_wrong_is_shown_where_it_stands() {
 }
 
 #[test]
+fn what_needs_no_account_needs_no_secret() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("tracker.toml");
+    let check = |text: &str, want: Result<usize, &str>| {
+        std::fs::write(&path, text).expect("written");
+        match (Config::load_without_accounts(&path, &environment), want) {
+            (Ok(config), Ok(accounts)) => assert_eq!(config.accounts.len(), accounts),
+            (Err(error), Err(want)) => assert!(error.to_string().contains(want), "{error}"),
+            (got, want) => panic!("got {got:?}, want {want:?}"),
+        }
+    };
+    let account = "[[accounts]]\ndriver = \"ec2\"\nprovider = \"lab\"\nuser = \"AKIA\"\npassword_env = \"UNSET\"\n";
+    check(account, Ok(0));
+    check(&format!("{account}pasword = 1"), Err("tracker.toml:6:1"));
+    assert!(Config::load(&path, &environment).is_err());
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nowhere/tracker.toml"), &environment).expect_err("nothing there");
     assert!(error.to_string().contains("/nowhere/tracker.toml"), "{error}");

@@ -124,10 +124,13 @@ impl Board {
 impl Callback {
     /// What changed: `PENDING -> RUNNING`, or for a first sight, `RUNNING`.
     pub(super) fn change_of_state(&self) -> String {
+        if self.change_type.ends_with(".removed") {
+            return "gone".into();
+        }
         match (self.old_state.as_deref(), self.new_state.as_deref()) {
             (Some(old), Some(new)) => format!("{old} -> {new}"),
             (None, Some(new)) => format!("first seen {new}"),
-            (Some(old), None) => format!("{old} -> gone"),
+            (Some(old), None) => format!("{old} -> ?"),
             (None, None) => self.change_type.clone(),
         }
     }
@@ -202,14 +205,16 @@ pub(super) mod tests {
 
     #[test]
     fn a_change_of_state_is_told_in_words() {
-        let check = |old: Option<&str>, new: Option<&str>, want: &str| {
+        let check = |change_type: &str, old: Option<&str>, new: Option<&str>, want: &str| {
             let mut callback = callback("chg_1", Signature::Verified);
+            callback.change_type = change_type.into();
             (callback.old_state, callback.new_state) = (old.map(str::to_owned), new.map(str::to_owned));
             assert_eq!(callback.change_of_state(), want);
         };
-        check(Some("PENDING"), Some("RUNNING"), "PENDING -> RUNNING");
-        check(None, Some("RUNNING"), "first seen RUNNING");
-        check(Some("RUNNING"), None, "RUNNING -> gone");
-        check(None, None, "instance.state");
+        check("instance.state", Some("PENDING"), Some("RUNNING"), "PENDING -> RUNNING");
+        check("instance.created", None, Some("RUNNING"), "first seen RUNNING");
+        check("instance.removed", Some("FINISH"), Some("FINISH"), "gone");
+        check("instance.state", Some("RUNNING"), None, "RUNNING -> ?");
+        check("instance.updated", None, None, "instance.updated");
     }
 }

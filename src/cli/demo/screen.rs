@@ -31,8 +31,11 @@ impl Scene {
         let curl = format!("curl -u {credentials}");
         let mut steps = vec![("every instance, as the tracker last saw it", format!("{curl} {tracker}/api/instances"))];
         if let Some(id) = board.example() {
-            let hook = "track_hook=http://127.0.0.1:9/&track_token=mine";
-            let put = format!("{curl} -X PUT '{tracker}/api/instances/{}?{hook}'", printable(id));
+            // In two lines, so that it can be copied off a screen of 80 columns.
+            let put = format!(
+                "{curl} -X PUT -d track_hook=http://127.0.0.1:9/ \\\n  {tracker}/api/instances/{}",
+                printable(id)
+            );
             steps.push(("move one instance's hook to where nobody listens: its callbacks stop here", put));
             let changes = format!("{curl} {tracker}/api/changes");
             steps.push(("a minute later, what that hook is owed: nothing was lost", changes));
@@ -43,7 +46,14 @@ impl Scene {
 
 pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene, board: &Board, now: Timestamp) {
     let steps = scene.next_steps(board);
-    let below = u16::try_from(2 * steps.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let steps: Vec<Line<'_>> = steps
+        .iter()
+        .flat_map(|(what, command)| {
+            let command = command.lines().map(|line| Line::from(line).cyan());
+            std::iter::once(Line::from(format!("# {what}")).dim()).chain(command)
+        })
+        .collect();
+    let below = u16::try_from(steps.len()).unwrap_or(u16::MAX).saturating_add(1);
     let [title, middle, counters, next] = Layout::vertical([
         Constraint::Length(1),
         // On a small screen what is below gives way first.
@@ -61,16 +71,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, scene: &Scene, board: &Board, now: Tim
     instances(frame, left, board, now);
     callbacks(frame, right, board, now);
     frame.render_widget(status(board), counters);
-    let commands = steps
-        .into_iter()
-        .flat_map(|(what, command)| [Line::from(format!("# {what}")).dim(), Line::from(command).cyan()]);
-    frame.render_widget(Paragraph::new(commands.collect::<Vec<_>>()), next);
+    frame.render_widget(Paragraph::new(steps), next);
 }
 
 fn instances(frame: &mut Frame<'_>, area: Rect, board: &Board, now: Timestamp) {
     let instances = board.instances();
     let rows = instances.iter().map(|instance| instance_row(instance, now));
-    let widths = [Constraint::Length(14), Constraint::Length(14), Constraint::Length(8), Constraint::Min(6)];
+    let widths = [Constraint::Length(18), Constraint::Length(14), Constraint::Length(8), Constraint::Min(6)];
     let table = Table::new(rows, widths)
         .header(Row::new(["INSTANCE", "STATE", "REALM", "SINCE"]).bold())
         .block(Block::bordered().title(format!(" {} instances, as GET /api/instances has them ", instances.len())));
@@ -114,7 +121,7 @@ fn line(callback: &Callback, now: Timestamp) -> Line<'static> {
     let line = Line::from(vec![
         mark,
         Span::from(time_of_day(callback.at)).dim(),
-        Span::from(format!("  {:14}", printable(&callback.resource))),
+        Span::from(format!("  {:18} ", printable(&callback.resource))),
         Span::from(printable(&what)).fg(colour),
         Span::from(delay).dim(),
     ]);
@@ -194,7 +201,8 @@ mod tests {
             "1 RUNNING, 1 STOPPED",
             "# every instance",
             "curl -u mockuser:mockpassword http://127.0.0.1:3001/api/instances",
-            "curl -u mockuser:mockpassword -X PUT 'http://127.0.0.1:3001/api/instances/inst1?track_hook=http://127.0.0.1:9/",
+            "curl -u mockuser:mockpassword -X PUT -d track_hook=http://127.0.0.1:9/ \\",
+            "  http://127.0.0.1:3001/api/instances/inst1",
         ] {
             assert!(screen.contains(want), "{want:?} is not in\n{screen}");
         }

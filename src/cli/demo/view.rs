@@ -94,7 +94,7 @@ fn plain(callback: &Callback) -> String {
     };
     let resource = printable(&callback.resource);
     let change = printable(&callback.change_of_state());
-    format!("{}  {resource:14}  {change:28}  {signature}", time_of_day(callback.at))
+    format!("{}  {resource:18}  {change:28}  {signature}", time_of_day(callback.at))
 }
 
 /// Reads the keyboard on a thread where that may block; sends once for each key that ends the demo. In raw
@@ -123,10 +123,10 @@ mod tests {
     #[test]
     fn a_callback_is_told_in_one_line() {
         let check = |signature: Signature, want: &str| assert_eq!(plain(&callback("chg_1", signature)), want);
-        check(Signature::Verified, "10:00:00  inst1           PENDING -> RUNNING            signature verified");
+        check(Signature::Verified, "10:00:00  inst1               PENDING -> RUNNING            signature verified");
         check(
             Signature::Refused("no\nkey".into()),
-            "10:00:00  inst1           PENDING -> RUNNING            signature REFUSED: no\u{fffd}key",
+            "10:00:00  inst1               PENDING -> RUNNING            signature REFUSED: no\u{fffd}key",
         );
     }
 }

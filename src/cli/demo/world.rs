@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use tempfile::TempDir;
 
 use crate::clock::{Clock as _, SystemClock};
@@ -40,7 +40,8 @@ impl World {
         let folder = tempfile::Builder::new().prefix("tracker-demo-").tempdir()?;
         let clients = Clients::new(ClientSettings::default())?;
         let engine = Engine::new(Limits::default(), clients, Arc::new(SystemClock))?;
-        let info = load::inspect(&engine, &file).await.with_context(|| file.display().to_string())?.info;
+        let inspected = load::inspect(&engine, &file).await;
+        let info = inspected.map_err(|error| anyhow!("{}: {error}", file.display()))?.info;
         let mut lock = Lock::default();
         lock.approve(Approval {
             name: info.name,

@@ -6,7 +6,6 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::short;
@@ -38,11 +37,11 @@ pub(crate) struct Approve {
 impl Approve {
     #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = self.config.load()?;
+        let config = self.config.load_without_accounts()?;
         let directory = &config.drivers.directory;
         let file = find(&self.what, directory)?;
         let mut lock = Lock::read(&config.drivers.lock)?;
-        let inspected = runtime()?.block_on(inspect(&config, &file)).with_context(|| file.display().to_string())?;
+        let inspected = runtime()?.block_on(inspect(&config, &file))?;
         let old = lock.by_name(&inspected.info.name).cloned();
 
         print!("{}", summary(&file, &inspected, old.as_ref()));
@@ -78,7 +77,7 @@ impl Approve {
 async fn inspect(config: &Config, file: &Path) -> anyhow::Result<Inspected> {
     let clients = Clients::new(config.network.clone())?;
     let engine = Engine::new(config.limits.clone(), clients, Arc::new(SystemClock))?;
-    Ok(load::inspect(&engine, file).await?)
+    load::inspect(&engine, file).await.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
 }
 
 /// The file that is meant: a path as it is, a name as `NAME.wasm` in the directory of drivers.

@@ -23,7 +23,7 @@ pub(crate) struct List {
 impl List {
     #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = self.config.load()?;
+        let config = self.config.load_without_accounts()?;
         let catalog = runtime()?.block_on(Drivers::load(&config))?.catalog;
         let loaded = catalog.drivers().map(|driver| {
             let info = driver.info();
