@@ -145,6 +145,7 @@ impl Problem {
         self
     }
 
+    #[cfg(test)]
     pub(super) fn problem_type(&self) -> ProblemType {
         self.problem_type
     }

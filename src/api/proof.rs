@@ -175,8 +175,8 @@ impl Inner {
     /// Joins the call for these credentials that is under way, or begins one, unless too many wrong ones
     /// were tried.
     fn join_or_call(self: &Arc<Self>, claim: &Claim, print: Print, held: Held) -> Result<Call, ProofError> {
-        let now = self.clock.now();
         let mut state = self.lock();
+        let now = self.clock.now();
         if let Some(call) = state.under_way.get(&print).and_then(|under_way| under_way.call.upgrade()) {
             return Ok(call);
         }
