@@ -3,4 +3,5 @@
 //! environment with moto, an EC2 API that really starts and stops instances.
 
 mod sandbox;
+mod support;
 mod tidy;
