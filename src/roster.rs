@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::driver::{Catalog, Driver, EndpointSource, Target};
+use crate::driver::{Catalog, Driver, EndpointSource, OptionInfo, Target};
 use crate::model::AccountKey;
 use crate::net::AddressPolicy;
 
@@ -49,6 +49,22 @@ pub enum NotOnRoster {
     Driver { name: String, known: Vec<String> },
     #[error("driver {driver:?} has no provider {name:?}; it has: {}", .known.join(", "))]
     Provider { driver: String, name: String, known: Vec<String> },
+    #[error("its options do not fit its driver: {0}")]
+    Options(Misfit),
+}
+
+/// What is wrong with an account's options. An option that nothing reads would be missed where it counts: a
+/// session token under a wrong name looks like a wrong password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    #[error("it has no option {name:?}; it has: {}", .known.join(", "))]
+    Unknown { name: String, known: Vec<String> },
+    #[error("{0:?} is a secret: give it as accounts.secrets.{0}, from a file or the environment")]
+    Secret(String),
+    #[error("{0:?} is no secret: give it among the options")]
+    Plain(String),
+    #[error("it needs the option {name:?}: {help}")]
+    Missing { name: String, help: String },
 }
 
 impl Roster {
@@ -120,7 +136,67 @@ impl Roster {
             options.extend(account.options.clone());
             secrets.clone_from(&account.secrets);
         }
+        fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
         let target = Target { key: key.clone(), endpoint, endpoint_source, options, password, secrets, addresses };
         Ok((Arc::clone(driver), target))
+    }
+}
+
+/// Holds an account's options against those that its driver takes.
+fn fit(
+    taken: &[OptionInfo],
+    options: &BTreeMap<String, String>,
+    secrets: &BTreeMap<String, SecretString>,
+) -> Result<(), Misfit> {
+    let find = |name: &String| {
+        taken.iter().find(|option| option.name == *name).ok_or_else(|| Misfit::Unknown {
+            name: name.clone(),
+            known: taken.iter().map(|option| option.name.clone()).collect(),
+        })
+    };
+    for name in options.keys() {
+        if find(name)?.secret {
+            return Err(Misfit::Secret(name.clone()));
+        }
+    }
+    for name in secrets.keys() {
+        if !find(name)?.secret {
+            return Err(Misfit::Plain(name.clone()));
+        }
+    }
+    let is_set = |name: &String| options.contains_key(name) || secrets.contains_key(name);
+    match taken.iter().find(|option| option.required && !is_set(&option.name)) {
+        Some(missing) => Err(Misfit::Missing { name: missing.name.clone(), help: missing.help.clone() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_that_the_driver_takes() {
+        let option = |name: &str, required: bool, secret: bool| OptionInfo {
+            name: name.into(),
+            help: "What it is.".into(),
+            required,
+            secret,
+        };
+        let taken = [option("project", true, false), option("region", false, false), option("token", false, true)];
+        let check = |options: &[&str], secrets: &[&str], want: Result<(), &str>| {
+            let options = options.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+            let secrets = secrets.iter().map(|name| ((*name).to_owned(), "x".into())).collect();
+            let got = fit(&taken, &options, &secrets).map_err(|misfit| misfit.to_string());
+            assert_eq!(got, want.map_err(str::to_owned), "{options:?}");
+        };
+        check(&["project"], &[], Ok(()));
+        check(&["project", "region"], &["token"], Ok(()));
+        check(&["project", "zone"], &[], Err("it has no option \"zone\"; it has: project, region, token"));
+        check(&["project"], &["tokn"], Err("it has no option \"tokn\"; it has: project, region, token"));
+        let where_it_goes = "\"token\" is a secret: give it as accounts.secrets.token, from a file or the environment";
+        check(&["project", "token"], &[], Err(where_it_goes));
+        check(&["project"], &["region"], Err("\"region\" is no secret: give it among the options"));
+        check(&["region"], &[], Err("it needs the option \"project\": What it is."));
     }
 }

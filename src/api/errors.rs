@@ -80,6 +80,11 @@ impl From<NotOnRoster> for Problem {
             NotOnRoster::Provider { known, .. } => {
                 Problem::new(ProblemType::UnknownProvider, detail).with("known", known)
             }
+            // How the operator configured it is for the log.
+            NotOnRoster::Options(misfit) => {
+                let detail = "its driver does not take the options that the operator configured for it";
+                Problem::new(ProblemType::AccountUnusable, detail).logging(misfit)
+            }
         }
     }
 }

@@ -209,7 +209,15 @@ impl Egress {
             SendError::Unresolved => Error::DnsError { rcode: None, info_code: None },
             SendError::Connect(_) => Error::ConnectionRefused,
             SendError::Timeout => Error::ConnectionTimeout,
-            _ => Error::HttpProtocolError,
+            // A connection that ends before its answer does is a provider out of order, and not one that
+            // says something odd.
+            SendError::Broken(_) => Error::ConnectionTerminated,
+            SendError::Tls(_) => Error::TlsProtocolError,
+            SendError::NoRoots => {
+                self.refuse(format!("driver {:?} asked for {place}, but {error}", self.driver));
+                Error::TlsCertificateError
+            }
+            SendError::Unsendable(_) => Error::HttpProtocolError,
         }
     }
 

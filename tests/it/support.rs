@@ -1,0 +1,20 @@
+//! The harness: the real binary in a folder of its own, real receivers of callbacks, a real EC2 API, and a
+//! provider that misbehaves on request. Everything listens on loopback and ends with the test that started it.
+
+pub(crate) mod client;
+pub(crate) mod cloud;
+pub(crate) mod host;
+pub(crate) mod lab;
+pub(crate) mod lines;
+pub(crate) mod moto;
+pub(crate) mod provider;
+pub(crate) mod receiver;
+pub(crate) mod wait;
+
+pub(crate) use client::Client;
+pub(crate) use host::{Ended, Host, Running, Setup, built_driver, built_drivers, tracker};
+pub(crate) use lab::Lab;
+pub(crate) use lines::Lines;
+pub(crate) use moto::Moto;
+pub(crate) use provider::{Misbehaviour, Provider};
+pub(crate) use receiver::{Receiver, Reply};

@@ -1,0 +1,331 @@
+//! The tracker itself: the real binary, with a configuration, data and drivers of its own, started, stopped,
+//! killed and started again.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::lines::{Killed, Lines};
+use super::wait::{SOON, eventually};
+
+/// Polls as often as tests are patient; failures are soon tried again, and hooks may be on this very machine.
+const QUICK_POLLS: &str = r#"
+[polling]
+instances_every = "300ms"
+realms_every = "1s"
+jitter = 0.0
+max_backoff = "300ms"
+
+[api.credentials]
+failed_for = "1ms"
+"#;
+
+fn quick_retries() -> String {
+    let waits = ["\"200ms\""; 500].join(", ");
+    format!(
+        "[delivery]\nallow_addresses = [\"127.0.0.0/8\"]\n\n\
+         [delivery.retries]\nwaits = [{waits}]\njitter = 0.0\nslow_down = \"200ms\"\n"
+    )
+}
+
+/// What a host is started with: a folder with a configuration, drivers and secrets.
+pub(crate) struct Setup {
+    folder: TempDir,
+    port: u16,
+    /// Keys of the configuration that stand before its first section.
+    keys: String,
+    /// The section on deliveries.
+    delivery: String,
+    /// Keys of the section on the drivers' limits.
+    limits: String,
+    providers: String,
+}
+
+pub(crate) struct Host {
+    setup: Setup,
+    process: Option<Running>,
+    log: Lines,
+}
+
+/// A tracker that runs until it is told otherwise.
+pub(crate) struct Running {
+    process: Killed,
+    /// What it prints.
+    pub(crate) stdout: Lines,
+}
+
+impl Setup {
+    /// A host with these drivers of the repository, vetted.
+    pub(crate) fn new(drivers: &[&str]) -> Setup {
+        let folder = tempfile::tempdir().expect("a folder");
+        let setup = Setup {
+            folder,
+            port: free_port(),
+            keys: String::new(),
+            delivery: quick_retries(),
+            limits: String::new(),
+            providers: String::new(),
+        };
+        std::fs::create_dir(setup.path("drivers")).expect("made");
+        for driver in drivers {
+            setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
+            setup.run(&["driver", "approve", driver, "--yes"]).succeeded();
+        }
+        setup
+    }
+
+    /// Driver and provider for clients that name none.
+    pub(crate) fn default_provider(mut self, driver: &str, provider: &str) -> Setup {
+        let _ = writeln!(self.keys, "default_driver = {driver:?}\ndefault_provider = {provider:?}");
+        self
+    }
+
+    /// Takes this for the section on deliveries, in place of the quick one.
+    pub(crate) fn delivery(mut self, section: &str) -> Setup {
+        self.delivery = section.into();
+        self
+    }
+
+    /// Sets limits of the drivers.
+    pub(crate) fn limits(mut self, keys: &str) -> Setup {
+        self.limits = keys.into();
+        self
+    }
+
+    /// A provider on this machine; `options` are those of all its accounts, in TOML.
+    pub(crate) fn provider(mut self, driver: &str, name: &str, endpoint: &str, options: &str) -> Setup {
+        let _ = writeln!(
+            self.providers,
+            "[[providers]]\ndriver = {driver:?}\nname = {name:?}\nendpoint = {endpoint:?}\n\
+             allow_addresses = [\"127.0.0.1\"]\noptions = {{ {options} }}\n"
+        );
+        self
+    }
+
+    /// An account that is always polled.
+    pub(crate) fn account(mut self, driver: &str, provider: &str, user: &str, password: &str) -> Setup {
+        let file = self.secret_file(&format!("password-of-{user}"), password);
+        let _ = writeln!(
+            self.providers,
+            "[[accounts]]\ndriver = {driver:?}\nprovider = {provider:?}\nuser = {user:?}\npassword_file = {file:?}\n"
+        );
+        self
+    }
+
+    /// A secret option of the account before.
+    pub(crate) fn secret_option(mut self, name: &str, secret: &str) -> Setup {
+        let file = self.secret_file(name, secret);
+        let _ = writeln!(self.providers, "[accounts.secrets.{name}]\nfile = {file:?}\n");
+        self
+    }
+
+    /// Puts a file among the drivers, vetted or not.
+    pub(crate) fn driver_file(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.path("drivers").join(name), content).expect("written");
+    }
+
+    /// Writes these files into the lock file, as vetted by someone who did not look.
+    pub(crate) fn vouch_for(&self, files: impl IntoIterator<Item = (&'static str, Vec<u8>)>) {
+        let path = self.path("drivers.lock");
+        let mut lock = std::fs::read_to_string(&path).expect("drivers were vetted before");
+        for (file, content) in files {
+            let digest: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+            let _ = writeln!(
+                lock,
+                "\n[[driver]]\nname = {file:?}\nversion = \"1.0.0\"\nfile = {file:?}\nsha256 = {digest:?}\n\
+                 endpoints = []\napproved_at = \"2026-11-22T10:00:00Z\"\napproved_by = \"nobody\""
+            );
+        }
+        std::fs::write(path, lock).expect("written");
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command of the tracker with this configuration, to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let config = self.write_config();
+        let config = config.to_str().expect("UTF-8");
+        tracker(self.folder.path(), &[arguments, &["--config", config]].concat())
+    }
+
+    pub(crate) async fn start(self) -> Host {
+        let mut host = Host { setup: self, process: None, log: Lines::default() };
+        host.start().await;
+        host
+    }
+
+    fn write_config(&self) -> PathBuf {
+        let Setup { port, keys, delivery, limits, providers, .. } = self;
+        let text = format!(
+            "listen = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n{keys}\n\
+             [drivers]\ndirectory = \"drivers\"\nlock = \"drivers.lock\"\n\n[drivers.limits]\n{limits}\n\
+             {QUICK_POLLS}\n{delivery}\n{providers}"
+        );
+        let path = self.path("tracker.toml");
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    fn secret_file(&self, name: &str, secret: &str) -> PathBuf {
+        let path = self.path(name);
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        std::io::Write::write_all(&mut file.expect("made"), secret.as_bytes()).expect("written");
+        path
+    }
+}
+
+impl Host {
+    /// A client that says nothing of itself yet.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&format!("http://127.0.0.1:{}", self.setup.port))
+    }
+
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// All that the host wrote, over all its starts.
+    pub(crate) fn log(&self) -> &Lines {
+        &self.log
+    }
+
+    /// Every byte that it keeps.
+    pub(crate) fn data(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for entry in std::fs::read_dir(self.setup.path("data")).expect("the host made it") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                bytes.extend(std::fs::read(path).expect("read"));
+            }
+        }
+        bytes
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let config = self.setup.write_config();
+        let arguments = ["serve", "--config", config.to_str().expect("UTF-8")];
+        let running = self.process.insert(Running::start(self.setup.folder.path(), &arguments, &self.log));
+        let address = ("127.0.0.1", self.setup.port);
+        eventually(SOON, "the host listens", async || {
+            assert!(running.has_ended().is_none(), "the host ended:\n{}", self.log.text());
+            tokio::net::TcpStream::connect(address).await.map_err(|error| error.to_string())
+        })
+        .await;
+        let client = self.client();
+        eventually(SOON, "the host is ready", async || match client.get("/readyz").await {
+            answer if answer.status.is_success() => Ok(()),
+            answer => Err(answer.text),
+        })
+        .await;
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        drop(self.process.take().expect("it runs"));
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        let status = self.process.as_mut().expect("it runs").ended_by(Signal::TERM, &self.log).await;
+        self.process = None;
+        status
+    }
+}
+
+impl Drop for Host {
+    #[expect(clippy::print_stderr, reason = "the test runner shows what a failing test prints")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the host's log:\n{}", self.log.text());
+        }
+    }
+}
+
+impl Running {
+    /// What it writes to standard error goes to the log.
+    pub(crate) fn start(folder: &Path, arguments: &[&str], log: &Lines) -> Running {
+        let mut command = command(folder, arguments);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the tracker starts");
+        let stdout = Lines::default();
+        stdout.follow(process.stdout.take().expect("piped"));
+        log.follow(process.stderr.take().expect("piped"));
+        Running { process: Killed(process), stdout }
+    }
+
+    fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.0.try_wait().expect("asked")
+    }
+
+    /// Sends a signal, and waits until it has ended of it.
+    pub(crate) async fn ended_by(&mut self, signal: Signal, log: &Lines) -> ExitStatus {
+        let id = i32::try_from(self.process.0.id()).expect("a process id");
+        kill_process(Pid::from_raw(id).expect("a process id is not 0"), signal).expect("signalled");
+        eventually(SOON, "the tracker ends when asked", async || self.has_ended().ok_or_else(|| log.text())).await
+    }
+}
+
+/// A command that ran to its end.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    pub(crate) fn succeeded(self) -> Ended {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+}
+
+/// Runs the tracker in a folder, to its end.
+pub(crate) fn tracker(folder: &Path, arguments: &[&str]) -> Ended {
+    let Output { status, stdout, stderr } =
+        command(folder, arguments).stdin(Stdio::null()).output().expect("the tracker runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracker"));
+    // Whatever is set where the tests run is not part of them.
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+}
+
+/// Where `make drivers` puts them.
+pub(crate) fn built_drivers() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/drivers")
+}
+
+/// A driver of the repository, as `make drivers` builds it.
+pub(crate) fn built_driver(name: &str) -> Vec<u8> {
+    let path = built_drivers().join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}. Run `make drivers`, which builds it", path.display()))
+}
+
+/// A port below those that the system gives to outgoing connections, so that none takes it while a host is
+/// down; tests of one process each get another.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 10_000).expect("below 10,000");
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
