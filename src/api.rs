@@ -40,7 +40,7 @@ use crate::vault::Vault;
 pub use listen::{Peer, serve};
 pub use settings::{ProofSettings, Settings};
 
-use proof::{Proofs, Provider};
+use proof::{Proofs, Prover, Provider};
 
 /// What the API works with, joined in `serve`.
 #[derive(Clone)]
@@ -82,12 +82,12 @@ fn router_until(context: Context, stopping: CancellationToken) -> Router {
         clock: Arc::clone(&context.clock),
         poll_wake: Arc::clone(&context.poll_wake),
     };
-    let proofs = Proofs::new(
-        Arc::new(provider),
-        Arc::clone(&context.vault),
-        Arc::clone(&context.clock),
-        context.settings.proof.clone(),
-    );
+    routes(context, Arc::new(provider), stopping)
+}
+
+fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken) -> Router {
+    let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
+    let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
     let app = Arc::new(App { context, proofs, stopping });
     Router::new()
         .route("/api", get(entry::show))
@@ -110,3 +110,6 @@ fn router_until(context: Context, stopping: CancellationToken) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }
+
+#[cfg(test)]
+mod tests;

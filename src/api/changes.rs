@@ -1,11 +1,14 @@
 //! What is owed: `GET /api/changes` without a cursor, as the Deltacloud API of 2012 has it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::App;
@@ -56,7 +59,9 @@ pub(super) async fn take(
     Ok(response)
 }
 
-/// `HEAD`, which must not take anything: the client would never see it.
+/// `HEAD`, which must not take anything: the client would never see it. How long the answer to a `GET` would
+/// be is therefore not known.
 pub(super) async fn nothing_taken(_: Caller) -> Response {
-    [(CONTENT_TYPE, "application/json")].into_response()
+    let body = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -39,15 +39,19 @@ pub(super) enum Unidentified {
 pub(super) enum Unnamed {
     #[error("{header} has to be 1 to {MAX_NAME_BYTES} visible characters")]
     Malformed { header: &'static str },
-    #[error("there is no driver {name:?}; loaded are: {}", .known.join(", "))]
+    #[error("there is no driver {name:?}; loaded are: {}", enumerate(.known))]
     UnknownDriver { name: String, known: Vec<String> },
-    #[error("no driver is named and there is no default: name one in X-Deltacloud-Driver: {}", .known.join(", "))]
+    #[error("no driver is named and there is no default: name one in X-Deltacloud-Driver: {}", enumerate(.known))]
     NoDriver { known: Vec<String> },
     #[error(
         "no provider of driver {driver:?} is named and there is no default: name one in X-Deltacloud-Provider: {}",
-        .known.join(", ")
+        enumerate(.known)
     )]
     NoProvider { driver: String, known: Vec<String> },
+}
+
+fn enumerate(known: &[String]) -> String {
+    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
 
 /// The user and password of a request. Whatever is wrong with them, the answer is a 401, which says how.

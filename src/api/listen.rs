@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,7 @@ pub struct Peer(pub IpAddr);
 /// Serves the API until `token` is cancelled; then requests under way may take `settings.grace` to end.
 pub async fn serve(listener: TcpListener, context: Context, token: CancellationToken) -> io::Result<()> {
     let settings = context.settings.clone();
+    let idle_for = settings.header_timeout;
     let router = router_until(context, token.clone());
     let builder = connections(&settings);
     let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
@@ -48,9 +49,10 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
             (slot, accepted) = accept => match accepted {
                 Ok((stream, address)) => {
                     let peer = Peer(address.ip().to_canonical());
-                    let (builder, router, token) = (builder.clone(), router.clone(), token.clone());
+                    let (builder, router) = (builder.clone(), router.clone());
+                    let ending = Ending { token: token.clone(), idle_for };
                     tasks.spawn(async move {
-                        connection(stream, &builder, router, peer, token).await;
+                        connection(stream, &builder, router, peer, ending).await;
                         drop(slot);
                     });
                 }
@@ -87,19 +89,33 @@ fn connections(settings: &Settings) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(
-    stream: TcpStream,
-    builder: &Builder<TokioExecutor>,
-    router: Router,
-    peer: Peer,
+/// When a connection is to end.
+struct Ending {
     token: CancellationToken,
-) {
+    idle_for: Duration,
+}
+
+impl Ending {
+    /// Returns once the host stops, or no request has begun for a while: hyper has timeouts for a request's
+    /// headers, and none for a client that sends nothing at all, or an HTTP/2 connection that lies idle.
+    async fn due(&self, active: &Notify) {
+        let idle = async { while tokio::time::timeout(self.idle_for, active.notified()).await.is_ok() {} };
+        tokio::select! {
+            () = self.token.cancelled() => {}
+            () = idle => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router: Router, peer: Peer, ending: Ending) {
     // An answer is written whole: to wait for more to send would only delay it.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(http.peer = %peer.0, "can't set TCP_NODELAY: {error}");
     }
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let active = Notify::new();
+    let service = service_fn(|mut request: Request<Incoming>| {
+        active.notify_one();
         request.extensions_mut().insert(peer);
         let answer = router.call(request);
         async move { answer.await as Result<Response, Infallible> }
@@ -107,7 +123,8 @@ async fn connection(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = token.cancelled() => {
+        () = ending.due(&active) => {
+            // What is under way on it goes on; nothing new is begun.
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 pub struct Settings {
     /// How many connections are open at once; more wait to be accepted.
     pub connections: usize,
-    /// How long a client may take to send a request's headers, and a connection may lie idle.
+    /// How long a client may take to send a request's headers, and a connection may lie idle without
+    /// a request.
     pub header_timeout: Duration,
     /// How long a request may take until its answer begins. Longer than `poll_wait`.
     pub request_timeout: Duration,

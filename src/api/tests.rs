@@ -1,0 +1,305 @@
+//! The API over a real store, with a provider that the tests play: what is answered to whom, and when.
+
+mod errors;
+mod reading;
+mod serving;
+mod tracking;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http_body_util::BodyExt as _;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use super::proof::{Claim, ProofError};
+use super::*;
+use crate::clock::ManualClock;
+use crate::driver::{CallError, Catalog};
+use crate::model::{
+    AccountId, AccountKey, ChangeType, Instance, InstanceState, Kind, NewChange, Origin, Realm, RealmState, Resource,
+    ResourceId, Sealed, State, Timestamp,
+};
+use crate::net::{AddressPolicy, ClientSettings, Clients};
+use crate::roster::NotOnRoster;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Enrolment, PollClaim, PollFailure, PollRecord, PollTicket, Upsert};
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+
+/// A host without polls and deliveries, whose provider knows one user.
+struct House {
+    router: Router,
+    context: Context,
+    store: Arc<SqliteStore>,
+    clock: Arc<ManualClock>,
+    provider: Arc<Stub>,
+    polled: watch::Sender<u64>,
+    _folder: tempfile::TempDir,
+}
+
+/// Accepts `user` with the password `right`.
+struct Stub {
+    store: Arc<SqliteStore>,
+    failure: Mutex<Option<CallError>>,
+    asked: AtomicUsize,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl House {
+    fn new() -> House {
+        House::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> House {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("tracker.db"), Default::default()).expect("a store");
+        let store = Arc::new(store);
+        let clock = Arc::new(ManualClock::new(NOW));
+        let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a vault");
+        let (polled, polls) = watch::channel(0);
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let clients = Clients::new(ClientSettings::default()).expect("clients");
+        let default = Some(("mock".to_owned(), "default".to_owned()));
+        let context = Context {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            roster: Arc::new(Roster::new(Arc::new(Catalog::default()), vec![], vec![], default)),
+            vault: Arc::new(vault),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            settings,
+            public_url: "https://tracker.example".into(),
+            poll_wake: Arc::new(Notify::new()),
+            polled: polls,
+            hooks_client: clients.under(&AddressPolicy::default()).expect("a client"),
+        };
+        let stub = Stub { store: Arc::clone(&store), failure: Mutex::default(), asked: AtomicUsize::new(0) };
+        let provider = Arc::new(stub);
+        let prover: Arc<dyn Prover> = provider.clone();
+        let router = routes(context.clone(), prover, CancellationToken::new());
+        House { router, context, store, clock, provider, polled, _folder: folder }
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).expect(method)).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
+        let Ok(response) = TowerToHyperService::new(self.router.clone()).call(request).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        let body = String::from_utf8(body.to_vec()).expect("UTF-8");
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// As the account's owner.
+    async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[("authorization", &basic("user", "right"))], "").await
+    }
+
+    async fn put(&self, path: &str, form: &str) -> Answer {
+        let form_type = ("content-type", "application/x-www-form-urlencoded");
+        self.send("PUT", path, &[("authorization", &basic("user", "right")), form_type], form).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn fails(&self, failure: Option<CallError>) {
+        *self.provider.failure.lock().expect("lock") = failure;
+    }
+
+    /// The account, known to the store.
+    async fn account(&self) -> AccountId {
+        let enrolment = Enrolment { key: key("user"), origin: Origin::Client, password: Sealed(vec![]), now: NOW };
+        self.context.store.enrol(enrolment).await.expect("enrolled")
+    }
+
+    /// Takes the account's poll of one kind, which is due or asked for.
+    async fn ticket(&self, kind: Kind) -> PollTicket {
+        let account = self.account().await;
+        self.context.store.request_poll(account, kind, self.now()).await.expect("asked");
+        loop {
+            let claim = PollClaim { now: self.now(), lease: Duration::from_secs(60), limit: 1 };
+            let ticket =
+                self.context.store.claim_due_polls(claim).await.expect("claimed").pop().expect("a poll is due");
+            if ticket.kind == kind {
+                return ticket;
+            }
+            let record = self.record(&ticket, Vec::new(), Vec::new());
+            self.context.store.record_poll(record).await.expect("recorded");
+        }
+    }
+
+    fn record(&self, ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) -> PollRecord {
+        PollRecord {
+            account: ticket.account.id,
+            kind: ticket.kind,
+            lease: ticket.lease,
+            observed_at: self.now(),
+            complete: true,
+            partial_reason: None,
+            upserts,
+            missing: vec![],
+            removed: vec![],
+            changes,
+            next_due: self.now().after(Duration::from_secs(60)),
+            now: self.now(),
+            duration: Duration::from_millis(5),
+            requests: 1,
+        }
+    }
+
+    /// A complete list: each resource is new, or in another state than before.
+    async fn poll(&self, kind: Kind, resources: Vec<Resource>) {
+        let ticket = self.ticket(kind).await;
+        let changes = resources.iter().map(|resource| self.change(resource)).collect();
+        let upserts = resources.into_iter().map(|resource| Upsert { resource, fingerprint: 0, state_changed: true });
+        let record = self.record(&ticket, upserts.collect(), changes);
+        self.context.store.record_poll(record).await.expect("recorded");
+        self.polled.send_modify(|polls| *polls += 1);
+    }
+
+    fn change(&self, resource: &Resource) -> NewChange {
+        NewChange {
+            change_type: match resource.kind() {
+                Kind::Instance => ChangeType::InstanceState,
+                Kind::Realm => ChangeType::RealmState,
+            },
+            kind: resource.kind(),
+            resource: resource.id().clone(),
+            name: None,
+            realm: None,
+            old_state: None,
+            new_state: Some(resource.state()),
+            observed_after: None,
+            observed_at: self.now(),
+        }
+    }
+
+    async fn poll_fails(&self, kind: Kind, code: &str) {
+        let ticket = self.ticket(kind).await;
+        let failure = PollFailure {
+            account: ticket.account.id,
+            kind,
+            lease: ticket.lease,
+            now: self.now(),
+            code: code.into(),
+            message: "what the provider said".into(),
+            next_due: self.now().after(Duration::from_secs(60)),
+            duration: Duration::from_millis(5),
+            requests: 1,
+        };
+        self.context.store.record_poll_failure(failure).await.expect("recorded");
+        self.polled.send_modify(|polls| *polls += 1);
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.json()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
+    /// The body of an error: a problem of this status and type.
+    fn problem(&self, status: u16, slug: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.body);
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        problem
+    }
+}
+
+#[async_trait]
+impl Prover for Stub {
+    fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster> {
+        let (driver, name) = (key.driver.clone(), key.provider.clone());
+        match (driver.as_str(), name.as_str()) {
+            ("mock", "default") => Ok(()),
+            ("mock", _) => Err(NotOnRoster::Provider { driver, name, known: vec!["default".into()] }),
+            _ => Err(NotOnRoster::Driver { name: driver, known: vec!["mock".into()] }),
+        }
+    }
+
+    async fn ask(&self, claim: &Claim) -> Result<(), CallError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if let Some(failure) = self.failure.lock().expect("lock").clone() {
+            return Err(failure);
+        }
+        match (claim.key.user.as_str(), claim.password.expose_secret()) {
+            ("user", "right") => Ok(()),
+            _ => Err(CallError::Unauthorized("no".into())),
+        }
+    }
+
+    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
+        let enrolment =
+            Enrolment { key: claim.key.clone(), origin: Origin::Client, password: Sealed(vec![]), now: NOW };
+        let store: &dyn Store = &*self.store;
+        store.enrol(enrolment).await.map_err(|error| ProofError::Store(Arc::new(error)))
+    }
+
+    async fn remembers(&self, _: &Claim) -> bool {
+        false
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64.encode(format!("{user}:{password}")))
+}
+
+fn key(user: &str) -> AccountKey {
+    AccountKey { driver: "mock".into(), provider: "default".into(), user: user.into() }
+}
+
+fn instance(id: &str, realm: &str, state: InstanceState) -> Resource {
+    Resource::Instance(Instance {
+        id: ResourceId::parse(id).expect(id),
+        name: None,
+        owner: None,
+        realm: Some(realm.into()),
+        image: None,
+        hardware_profile: None,
+        state,
+        provider_state: State::Instance(state).as_str().to_lowercase(),
+        launched_at: None,
+        public_addresses: vec![],
+        private_addresses: vec![],
+        labels: vec![],
+    })
+}
+
+fn realm(id: &str, state: RealmState) -> Resource {
+    Resource::Realm(Realm { id: ResourceId::parse(id).expect(id), name: id.to_uppercase(), state, limit: None })
+}
+
+/// The ids of a list.
+fn ids(list: &Value, collection: &str) -> Vec<String> {
+    let items = list[collection].as_array().unwrap_or_else(|| panic!("a list of {collection}: {list}"));
+    items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
+}

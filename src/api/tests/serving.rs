@@ -1,0 +1,103 @@
+//! On a socket: how connections end.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+struct Served {
+    address: SocketAddr,
+    token: CancellationToken,
+    ends: JoinHandle<std::io::Result<()>>,
+    _house: House,
+}
+
+async fn serve_with(change: impl FnOnce(&mut Settings)) -> Served {
+    let house = House::with(change);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address");
+    let token = CancellationToken::new();
+    let ends = tokio::spawn(serve(listener, house.context.clone(), token.clone()));
+    Served { address, token, ends, _house: house }
+}
+
+impl Served {
+    /// Sends bytes and gives all that comes back until the connection ends.
+    async fn exchange(&self, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("connected");
+        stream.write_all(bytes.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("read");
+        answer
+    }
+
+    async fn end(self) {
+        self.token.cancel();
+        self.ends.await.expect("no panic").expect("served to the end");
+    }
+}
+
+const ALIVE: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_connection_without_a_request_ends() {
+    let served = serve_with(|settings| settings.header_timeout = Duration::from_millis(20)).await;
+    let check = async |sent: &str, want: &str| {
+        let answer = served.exchange(sent).await;
+        assert!(if want.is_empty() { answer.is_empty() } else { answer.starts_with(want) }, "{sent:?}: {answer:?}");
+    };
+    check("", "").await;
+    // What HTTP/2 begins with, and what may become it.
+    check("PRI", "").await;
+    check("GET / HTTP/1.1\r\nHost: x\r\n", "").await;
+    check(ALIVE, "HTTP/1.1 200 OK\r\n").await;
+    check(&ALIVE.repeat(2), "HTTP/1.1 200 OK\r\n").await;
+    served.end().await;
+}
+
+#[tokio::test]
+async fn one_connection_more_than_there_may_be_waits() {
+    let served = serve_with(|settings| settings.connections = 1).await;
+    let first = TcpStream::connect(served.address).await.expect("connected");
+    let close = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut second = Box::pin(served.exchange(close));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut second).await.is_err());
+    drop(first);
+    assert!(second.await.starts_with("HTTP/1.1 200 OK\r\n"));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn connections_that_are_kept_alive_end_with_the_host() {
+    let served = serve_with(|_| {}).await;
+    let mut kept = TcpStream::connect(served.address).await.expect("connected");
+    for _ in 0..2 {
+        kept.write_all(ALIVE.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\"}") {
+            answer.push(kept.read_u8().await.expect("answered"));
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    }
+    let silent = TcpStream::connect(served.address).await.expect("connected");
+    tokio::time::timeout(Duration::from_secs(5), served.end()).await.expect("long before its grace is over");
+    drop((kept, silent));
+}
+
+#[tokio::test]
+async fn a_waiting_request_ends_with_the_host() {
+    let house = House::new();
+    let stopping = CancellationToken::new();
+    let prover: Arc<dyn Prover> = house.provider.clone();
+    let house = House { router: routes(house.context.clone(), prover, stopping.clone()), ..house };
+    let stops = async {
+        house.context.poll_wake.notified().await;
+        stopping.cancel();
+    };
+    let (answer, ()) = tokio::join!(house.get("/api/instances"), stops);
+    answer.problem(503, "stopping");
+    house.get("/readyz").await.problem(503, "stopping");
+}
