@@ -180,13 +180,14 @@ impl Inner {
         if let Some(call) = state.under_way.get(&print).and_then(|under_way| under_way.call.upgrade()) {
             return Ok(call);
         }
-        if held == Held::Back
-            && let Some(retry_after) = state.memory.hold_off(&claim.key, claim.peer, &print, now)
-        {
-            return Err(ProofError::TooMany { retry_after });
+        // One that goes free is not counted: it would take the place of a wrong one on a list that is full.
+        if held == Held::Back {
+            if let Some(retry_after) = state.memory.hold_off(&claim.key, claim.peer, &print, now) {
+                return Err(ProofError::TooMany { retry_after });
+            }
+            // Counted before its outcome is known: else many could be tried at once, or broken off unpunished.
+            state.memory.note(Try { key: &claim.key, peer: claim.peer, print, now });
         }
-        // Counted before its outcome is known: else many could be tried at once, or broken off unpunished.
-        state.memory.note(Try { key: &claim.key, peer: claim.peer, print, now });
         state.calls += 1;
         let number = state.calls;
         let leave = Leave { inner: Arc::clone(self), print, number };

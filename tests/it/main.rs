@@ -2,6 +2,7 @@
 //! real providers on the loopback. `make test` makes what these tests need: the drivers, and a virtual
 //! environment with moto, an EC2 API that really starts and stops instances.
 
+mod api;
 mod sandbox;
 mod support;
 mod tidy;

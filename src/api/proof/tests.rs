@@ -134,6 +134,8 @@ async fn the_right_password_gets_in_while_wrong_ones_are_held_off() {
     assert_eq!(house.prove("wrong5").await, Err(TOO_MANY.into()));
     assert_eq!(house.prove("right").await, Ok(AccountId(7)));
     assert_eq!(house.asked(), asked + 1);
+    // That it did makes no room for another guess.
+    assert_eq!(house.prove("wrong5").await, Err(TOO_MANY.into()));
     house.clock.advance(Duration::from_secs(300));
     assert_eq!(house.prove("wrong5").await, Err(WRONG.into()));
 }
