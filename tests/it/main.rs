@@ -2,6 +2,16 @@
 //! real providers on the loopback. `make test` makes what these tests need: the drivers, and a virtual
 //! environment with moto, an EC2 API that really starts and stops instances.
 
+mod bad_config;
+mod bad_driver;
+mod bad_provider;
+mod command_line;
+mod delivery;
+mod ec2;
+mod hooks;
+mod mock_world;
+mod pages;
 mod sandbox;
+mod secrets;
 mod support;
 mod tidy;
