@@ -3,6 +3,16 @@
 //! environment with moto, an EC2 API that really starts and stops instances.
 
 mod api;
+mod bad_config;
+mod bad_driver;
+mod bad_provider;
+mod command_line;
+mod delivery;
+mod ec2;
+mod hooks;
+mod mock_world;
+mod pages;
 mod sandbox;
+mod secrets;
 mod support;
 mod tidy;

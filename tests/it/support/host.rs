@@ -1,11 +1,14 @@
 //! The tracker itself: the real binary, with a configuration, data and drivers of its own, started, stopped,
 //! killed and started again.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
@@ -62,8 +65,27 @@ pub(crate) struct Running {
 }
 
 impl Setup {
-    /// A host with these drivers of the repository, vetted.
+    /// A host with these drivers of the repository, vetted and compiled.
     pub(crate) fn new(drivers: &[&str]) -> Setup {
+        let setup = Setup::bare();
+        for driver in drivers {
+            setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
+        }
+        if !drivers.is_empty() {
+            let vetted = Vetted::once(drivers);
+            std::fs::write(setup.path("drivers.lock"), &vetted.lock).expect("written");
+            let cache = setup.path("data/compiled");
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true).mode(0o700).create(&cache).expect("made");
+            for (name, code) in &vetted.compiled {
+                std::fs::write(cache.join(name), code).expect("written");
+            }
+        }
+        setup
+    }
+
+    /// A host without drivers.
+    fn bare() -> Setup {
         let folder = tempfile::tempdir().expect("a folder");
         let setup = Setup {
             folder,
@@ -74,10 +96,6 @@ impl Setup {
             providers: String::new(),
         };
         std::fs::create_dir(setup.path("drivers")).expect("made");
-        for driver in drivers {
-            setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
-            setup.run(&["driver", "approve", driver, "--yes"]).succeeded();
-        }
         setup
     }
 
@@ -181,6 +199,38 @@ impl Setup {
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
         std::io::Write::write_all(&mut file.expect("made"), secret.as_bytes()).expect("written");
         path
+    }
+}
+
+/// What vetting drivers leaves behind: looking at one and compiling it takes longer than most tests.
+struct Vetted {
+    lock: String,
+    compiled: Vec<(OsString, Vec<u8>)>,
+}
+
+impl Vetted {
+    /// Vets drivers the first time that they are asked for.
+    fn once(drivers: &[&str]) -> Arc<Vetted> {
+        static VETTED: Mutex<BTreeMap<String, Arc<Vetted>>> = Mutex::new(BTreeMap::new());
+        let mut vetted = VETTED.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(vetted.entry(drivers.join(" ")).or_insert_with(|| Arc::new(Vetted::make(drivers))))
+    }
+
+    /// As an operator does it.
+    fn make(drivers: &[&str]) -> Vetted {
+        let setup = Setup::bare();
+        for driver in drivers {
+            setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
+            setup.run(&["driver", "approve", driver, "--yes"]).succeeded();
+        }
+        setup.run(&["driver", "list"]).succeeded();
+        let lock = std::fs::read_to_string(setup.path("drivers.lock")).expect("drivers were vetted");
+        let cache = std::fs::read_dir(setup.path("data/compiled")).expect("drivers were compiled");
+        let compiled = cache.map(|entry| {
+            let entry = entry.expect("an entry");
+            (entry.file_name(), std::fs::read(entry.path()).expect("read"))
+        });
+        Vetted { lock, compiled: compiled.collect() }
     }
 }
 

@@ -1,0 +1,63 @@
+//! The command line's own promises: what is printed where, and how each command ends.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{Lines, Running, Setup, built_drivers, tracker};
+
+#[test]
+fn poll_lists_an_account_now() {
+    let setup = Setup::new(&["mock"]).account("mock", "default", "mockuser", "mockpassword");
+    let table = setup.run(&["poll"]).succeeded().stdout;
+    let line = table.lines().find(|line| line.contains("inst1")).unwrap_or_else(|| panic!("{table}"));
+    assert!(line.contains("RUNNING") && line.contains("MockUserInstance"), "{table}");
+
+    let printed = setup.run(&["poll", "--output", "json"]).succeeded().stdout;
+    let instances: Value = serde_json::from_str(&printed).expect("nothing but JSON on standard output");
+    let ids: Vec<_> = instances.as_array().expect("a list").iter().map(|instance| &instance["id"]).collect();
+    assert_eq!(ids, ["inst0", "inst1", "inst3"]);
+    let realms = setup.run(&["poll", "--kind", "realms"]).succeeded().stdout;
+    assert!(realms.contains("United States") && realms.contains("Europe"), "{realms}");
+}
+
+#[test]
+fn a_poll_that_fails_says_why() {
+    let setup = Setup::new(&["mock"]).account("mock", "default", "mockuser", "not-the-password");
+    let ended = setup.run(&["poll"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:#?}");
+    assert!(ended.stderr.contains("mock/default/mockuser"), "{ended:#?}");
+    assert!(ended.stderr.contains("does not accept the credentials"), "{ended:#?}");
+    assert!(!ended.stderr.contains("not-the-password"), "{ended:#?}");
+
+    let ended = setup.run(&["poll", "--account", "gogrid/default/x", "--password-env", "PATH"]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+}
+
+#[test]
+fn help_is_there_for_every_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for command in [&[][..], &["serve"], &["poll"], &["driver"], &["driver", "approve"], &["driver", "list"], &["demo"]]
+    {
+        let help = tracker(folder.path(), &[command, &["--help"]].concat()).succeeded().stdout;
+        assert!(help.contains("Usage: tracker"), "{command:?}: {help}");
+    }
+    let ended = tracker(folder.path(), &["sevre"]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.stderr.contains("serve"), "it says what was meant: {ended:#?}");
+}
+
+#[tokio::test]
+async fn the_demo_shows_verified_callbacks_and_ends_at_ctrl_c() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let drivers = built_drivers();
+    let drivers = drivers.to_str().expect("UTF-8");
+    let log = Lines::default();
+    let mut demo = Running::start(folder.path(), &["demo", "--port", "0", "--drivers", drivers], &log);
+    demo.stdout.find("a curl line to try next", |line| line.contains("curl").then_some(())).await;
+    demo.stdout.find("a callback", |line| line.contains("signature verified").then_some(())).await;
+    let status = demo.ended_by(Signal::INT, &log).await;
+    assert!(status.success(), "{status}: {}", log.text());
+    assert!(demo.stdout.text().contains(" 0 refused"), "{}", demo.stdout.text());
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("read").collect();
+    assert!(left.is_empty(), "it leaves nothing behind: {left:?}");
+}
