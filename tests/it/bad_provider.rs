@@ -27,7 +27,7 @@ fn misbehaviours() -> Vec<(Misbehaviour, &'static str)> {
 async fn a_provider_that_fails_loses_nothing() {
     let mut receiver = Receiver::start().await;
     let here = [("i-1", "running"), ("i-2", "stopped")];
-    let lab = Lab::with(&here, |setup| setup.limits("request_timeout = \"2s\"\nanswer_bytes = \"16 MiB\"")).await;
+    let lab = Lab::with(&here, |setup| setup.limits("request_timeout = \"2s\"\nanswer_bytes = \"4 MiB\"")).await;
     let secret = lab.track("i-1", &receiver).await;
     lab.track("i-2", &receiver).await;
 
@@ -61,7 +61,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn credentials_that_cant_be_proven_are_neither_taken_nor_refused() {
     let lab =
-        Lab::with(&[("i-1", "running")], |setup| setup.limits("request_timeout = \"2s\"\nanswer_bytes = \"16 MiB\""))
+        Lab::with(&[("i-1", "running")], |setup| setup.limits("request_timeout = \"2s\"\nanswer_bytes = \"4 MiB\""))
             .await;
     for (at, (how, code)) in misbehaviours().into_iter().enumerate() {
         lab.provider.misbehaves(how.clone());
