@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -82,6 +82,8 @@ pub struct Context {
 
 /// How long the loop waits when the store fails; it doubles up to the second.
 const STORE_BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// The shortest time between two looks for polls that are due, where nothing happened in between.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How often accounts that nobody uses are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
@@ -110,15 +112,17 @@ pub async fn run(context: Context, token: CancellationToken) {
         let sleep_until = next.map_or(forget_at, |next| next.min(forget_at));
         tokio::select! {
             () = token.cancelled() => {}
-            Some(_) = polls.join_next(), if !polls.is_empty() => {}
+            Some(ended) = polls.join_next(), if !polls.is_empty() => tell_of_crash(ended),
             () = context.wake.notified() => {}
-            () = context.clock.sleep_until(sleep_until), if polls.len() < context.settings.concurrency => {}
+            () = context.clock.sleep_until(sleep_until), if polls.len() < context.settings.concurrency.max(1) => {}
         }
-        while polls.try_join_next().is_some() {}
+        while let Some(ended) = polls.try_join_next() {
+            tell_of_crash(ended);
+        }
     }
-    let all_ended = async { while polls.join_next().await.is_some() {} };
-    if tokio::time::timeout(context.settings.grace, all_ended).await.is_err() {
+    if tokio::time::timeout(context.settings.grace, all_ended(&mut polls)).await.is_err() {
         tracing::warn!(polls = polls.len(), "polls under way were given up; they are due again at the next start");
+        polls.shutdown().await;
     }
 }
 
@@ -126,7 +130,7 @@ pub async fn run(context: Context, token: CancellationToken) {
 pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
     let mut count = 0;
     loop {
-        let tickets = claim(context, context.settings.concurrency).await?;
+        let tickets = claim(context, context.clock.now(), context.settings.concurrency.max(1)).await?;
         if tickets.is_empty() {
             return Ok(count);
         }
@@ -135,28 +139,41 @@ pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
         for ticket in tickets {
             polls.spawn(run::poll(context.clone(), ticket));
         }
-        while polls.join_next().await.is_some() {}
+        all_ended(&mut polls).await;
+    }
+}
+
+async fn all_ended(polls: &mut JoinSet<()>) {
+    while let Some(ended) = polls.join_next().await {
+        tell_of_crash(ended);
+    }
+}
+
+/// A poll never fails as a task: what goes wrong in it is recorded. Should it panic all the same, the loop
+/// goes on, and the poll is due again when its lease ends.
+fn tell_of_crash(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a poll crashed; it is made again when its lease ends");
     }
 }
 
 /// Starts as many polls as are due and there is room for; gives when the next is due.
 async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<Timestamp>, StoreError> {
+    let now = context.clock.now();
     let room = context.settings.concurrency.max(1).saturating_sub(polls.len());
     if room > 0 {
-        for ticket in claim(context, room).await? {
+        for ticket in claim(context, now, room).await? {
             polls.spawn(run::poll(context.clone(), ticket));
         }
     }
     // One that is due and was not claimed waits for another poll of its account, whose end is waited for
     // anyway: asking again at once would be asking in vain.
-    let now = context.clock.now();
     let next = context.store.next_poll_due().await?;
-    Ok(next.map(|next| next.max(now.after(Duration::from_millis(100)))))
+    Ok(next.map(|next| next.max(now.after(ASK_AGAIN))))
 }
 
-async fn claim(context: &Context, limit: usize) -> Result<Vec<PollTicket>, StoreError> {
-    let claim = PollClaim { now: context.clock.now(), lease: context.settings.lease, limit };
-    context.store.claim_due_polls(claim).await
+async fn claim(context: &Context, now: Timestamp, limit: usize) -> Result<Vec<PollTicket>, StoreError> {
+    context.store.claim_due_polls(PollClaim { now, lease: context.settings.lease, limit }).await
 }
 
 async fn forget_idle_accounts(context: &Context) {
@@ -167,3 +184,6 @@ async fn forget_idle_accounts(context: &Context) {
         Err(error) => tracing::error!(%error, "can't forget accounts that nobody uses"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! shared and noisy: of each row the best and the median of many rounds are shown, and what counts is the
 //! ratio of the median to the bound.
 
+mod compare;
 mod host;
 mod process;
 mod provider;
@@ -12,10 +13,10 @@ use table::Table;
 fn main() {
     // `cargo bench` passes its own flags; the one that matters here says that this is the child that serves.
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, flag, file] = &arguments[..]
+    if let [_, flag, instances, zones] = &arguments[..]
         && flag == provider::FLAG
     {
-        return provider::serve(file);
+        return provider::serve(&provider::Answers { instances, zones });
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let mut table = Table::default();
@@ -23,6 +24,7 @@ fn main() {
         host::sandbox(&mut table).await;
         host::lifting(&mut table).await;
         host::ec2_poll(&mut table).await;
+        compare::unchanged(&mut table);
         host::unchanged(&mut table).await;
     });
     drop(runtime);

@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tracker::clock::Stopwatch;
+use tracker::model::{AccountKey, Kind};
+use tracker::store::sqlite::{self, SqliteStore};
+use tracker::store::{Accounts as _, Polls as _};
 
 use crate::table::Table;
 
@@ -33,7 +36,7 @@ impl Host {
         let mut host = Host { child, address: address.into() };
         while !host.get("/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
             if let Ok(Some(status)) = host.child.try_wait() {
-                panic!("the host ended, {status}:\n{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+                panic!("the host ended, {status}:\n{}", log(folder));
             }
             assert!(stopwatch.elapsed() < Duration::from_secs(60), "the host does not get ready");
             std::thread::sleep(Duration::from_millis(1));
@@ -163,7 +166,23 @@ pub(crate) fn memory(table: &mut Table) {
         most = most.max(host.resident());
         std::thread::sleep(Duration::from_millis(50));
     }
-    let account = host.get("/api/account").expect("an answer");
-    assert!(account.contains("last_complete"), "{account}");
+    drop(host);
+    let tracked = tracked(&folder.path().join("data/tracker.db"));
+    assert!(tracked >= 100_000, "only {tracked} are tracked: {}", log(folder.path()));
     table.amount("resident memory, 100,000 instances tracked, highest", most, "MB", Some(250.0));
+}
+
+/// How many instances a host that has ended leaves in its store.
+fn tracked(path: &Path) -> usize {
+    let store = SqliteStore::open(path, sqlite::Settings::default()).expect("a store");
+    let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "mockuser".into() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let account = store.find_account(&key).await.expect("read").expect("enrolled");
+        store.known_resources(account.id, Kind::Instance).await.expect("read").len()
+    })
+}
+
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
 }

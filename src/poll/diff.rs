@@ -1,12 +1,12 @@
 //! What changed between what is stored and what was listed. Pure: one pass over two sequences sorted by
 //! id, which touches nothing of a resource that is as it was.
 
-use std::cmp::Ordering;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::change::ChangeType;
-use crate::model::{Address, Instance, InstanceState, Kind, NewChange, RealmState, Resource, State, Timestamp};
+use crate::model::{
+    Address, AddressKind, Instance, InstanceState, Kind, NewChange, RealmState, Resource, ResourceId, State, Timestamp,
+};
 use crate::store::{KnownResource, Missing, Upsert};
 
 /// One list of an account's resources, and what is to be known to judge it.
@@ -30,7 +30,7 @@ pub struct Observation {
 pub struct Delta {
     pub upserts: Vec<Upsert>,
     pub missing: Vec<Missing>,
-    pub removed: Vec<crate::model::ResourceId>,
+    pub removed: Vec<ResourceId>,
     pub changes: Vec<NewChange>,
 }
 
@@ -46,7 +46,7 @@ pub fn diff(observation: Observation, known: Vec<KnownResource>) -> Delta {
             sight.absent(absent, complete, &mut delta);
         }
         let fingerprint = fingerprint_with(&resource, &mut scratch);
-        match known.next_if(|known| known.id.cmp(resource.id()) == Ordering::Equal) {
+        match known.next_if(|known| known.id == *resource.id()) {
             None => sight.appeared(resource, fingerprint, &mut delta),
             Some(known) if known.fingerprint == fingerprint && known.missing == 0 => {}
             Some(known) => sight.changed(resource, fingerprint, &known, &mut delta),
@@ -207,9 +207,9 @@ impl Form<'_> {
         self.length(addresses.len());
         for address in addresses {
             self.0.push(match address.kind {
-                crate::model::AddressKind::Ipv4 => 4,
-                crate::model::AddressKind::Ipv6 => 6,
-                crate::model::AddressKind::Hostname => 0,
+                AddressKind::Ipv4 => 4,
+                AddressKind::Ipv6 => 6,
+                AddressKind::Hostname => 0,
             });
             self.text(&address.value);
         }

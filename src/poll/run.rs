@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::Context;
 use super::diff::{Observation, diff};
-use super::{Context, schedule};
+use super::schedule::{self, Done};
 use crate::clock::Stopwatch;
 use crate::driver::{CallError, CallFailure, Coverage, Listing};
 use crate::model::{AccountKey, Origin, Timestamp};
@@ -16,6 +17,9 @@ use crate::vault::{Purpose, VaultError};
 
 /// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
 const LONG_LIST: usize = 2_000;
+
+/// The most that is kept of why a poll failed, in bytes.
+const MESSAGE_BYTES: usize = 1024;
 
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +139,7 @@ async fn record(
         false => diff(observation, known),
     };
     let now = context.clock.now();
+    let done = Done { due: ticket.due, now, first: partial_reason.is_none() && ticket.last_complete.is_none() };
     let record = PollRecord {
         account,
         kind,
@@ -146,7 +151,7 @@ async fn record(
         missing: delta.missing,
         removed: delta.removed,
         changes: delta.changes,
-        next_due: schedule::after_success(&context.settings, kind, ticket.due, now, random()),
+        next_due: schedule::after_success(&context.settings, kind, done, random()),
         now,
         duration: stopwatch.elapsed(),
         requests: listing.usage.requests,
@@ -169,7 +174,7 @@ async fn record_failure(
         lease: ticket.lease,
         now,
         code: error.code(),
-        message: error.to_string(),
+        message: bounded(error.to_string()),
         next_due,
         duration: stopwatch.elapsed().max(Duration::from_millis(1)),
         requests: error.requests(),
@@ -177,7 +182,15 @@ async fn record_failure(
     context.store.record_poll_failure(failure).await
 }
 
+fn bounded(mut message: String) -> String {
+    message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+    message
+}
+
 /// A number from 0 up to 1; the middle, should the system give no randomness.
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,16 +13,28 @@ const UNAUTHORIZED_BACKOFF: Duration = Duration::from_secs(60);
 /// The longest that a provider's Retry-After is kept.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// After a success: one interval after the poll was due, so that the pace does not drift; or one interval
-/// from now where that has passed, since a poll that was missed is not made up.
-pub fn after_success(settings: &Settings, kind: Kind, due: Timestamp, now: Timestamp, random: f64) -> Timestamp {
+/// A poll that gave a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// When it was due.
+    pub due: Timestamp,
+    pub now: Timestamp,
+    /// Whether it is the first complete list of its account and kind.
+    pub first: bool,
+}
+
+/// After a success: one interval after the poll was due, so that the pace does not drift; or within an
+/// interval from now where that has passed, since a poll that was missed is not made up.
+///
+/// Polls that come together at a start, for accounts that are new or overdue, do not stay together: the
+/// second of each comes after half to all of an interval.
+pub fn after_success(settings: &Settings, kind: Kind, done: Done, random: f64) -> Timestamp {
     let interval = settings.interval(kind);
-    let next = due.after(interval);
-    if next > now {
-        return shifted(next, interval, settings.jitter, random);
+    let next = done.due.after(interval);
+    if done.first || next <= done.now {
+        return done.now.after(interval.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0)));
     }
-    // Accounts that were due together, after a start say, do not stay together.
-    now.after(interval.mul_f64(0.5 + 0.5 * random))
+    shifted(next, interval, settings.jitter, random).max(done.now)
 }
 
 /// After failures in a row, this one counted.
@@ -67,15 +79,33 @@ mod tests {
     fn a_success_keeps_the_pace_and_makes_up_nothing() {
         let settings = Settings::default();
         let check = |kind: Kind, due: i64, now: i64, random: f64, want: i64| {
-            assert_eq!(after_success(&settings, kind, at(due), at(now), random), at(want), "{kind} {due} {now}");
+            let done = Done { due: at(due), now: at(now), first: false };
+            assert_eq!(after_success(&settings, kind, done, random), at(want), "{kind} {due} {now} {random}");
         };
         check(Kind::Instance, 1000, 1002, 0.5, 1060);
         check(Kind::Instance, 1000, 1002, 0.0, 1054);
         check(Kind::Instance, 1000, 1002, 1.0, 1066);
         check(Kind::Realm, 1000, 1002, 0.5, 1300);
-        // Late by minutes: the next comes within an interval, spread out, and the missed ones do not.
+        check(Kind::Realm, 1000, 1002, 0.0, 1270);
+        // It took nearly all of the interval: jitter puts nothing into the past.
+        check(Kind::Instance, 1000, 1059, 0.0, 1059);
+        // Late by one interval or by many: the next comes within one, spread out, and the missed ones do not.
+        check(Kind::Instance, 1000, 1060, 1.0, 1120);
         check(Kind::Instance, 1000, 1500, 0.0, 1530);
         check(Kind::Instance, 1000, 1500, 1.0, 1560);
+        // Numbers that are none of 0 to 1 do no harm.
+        check(Kind::Instance, 1000, 1500, 7.0, 1560);
+        check(Kind::Instance, 1000, 1002, -7.0, 1054);
+    }
+
+    #[test]
+    fn accounts_that_start_together_do_not_stay_together() {
+        let settings = Settings { jitter: 0.0, ..Settings::default() };
+        let next = |random: f64| {
+            let done = Done { due: at(1000), now: at(1002), first: true };
+            after_success(&settings, Kind::Instance, done, random)
+        };
+        assert_eq!((next(0.0), next(0.5), next(1.0)), (at(1032), at(1047), at(1062)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{AddressKind, Realm, ResourceId};
+use crate::model::Realm;
 
 fn instance(id: &str, state: InstanceState, image: &str) -> Resource {
     Resource::Instance(Instance {
@@ -129,6 +129,46 @@ fn each_kind_of_change_is_told_apart() {
 }
 
 #[test]
+fn the_first_list_has_nothing_before_it() {
+    let a = || vec![instance("a", InstanceState::Pending, "img")];
+    let first = Observation { last_complete: None, ..observation(a(), true) };
+    assert_eq!(words(&diff(first, vec![])), "instance.created a ->PENDING -..200; put a!");
+    // A partial list may have come before the first complete one.
+    let first = Observation { last_complete: None, ..observation(vec![], true) };
+    assert_eq!(words(&diff(first, vec![known(&a()[0], 0, 50)])), "miss a 1x 50");
+}
+
+#[test]
+fn how_often_it_must_be_missing_is_a_setting() {
+    let check = |confirmations: u32, missing: u32, want: &str| {
+        let stored = vec![known(&instance("a", InstanceState::Stopped, "img"), missing, 50)];
+        let empty = Observation { confirmations, ..observation(vec![], true) };
+        assert_eq!(words(&diff(empty, stored)), want, "{confirmations} {missing}");
+    };
+    check(1, 0, "instance.removed a STOPPED>FINISH 100..200; drop a");
+    check(3, 0, "miss a 1x 100");
+    check(3, 1, "miss a 2x 50");
+    check(3, 2, "instance.removed a STOPPED>FINISH 50..200; drop a");
+    // The setting was lowered meanwhile.
+    check(1, 5, "instance.removed a STOPPED>FINISH 50..200; drop a");
+    check(u32::MAX, u32::MAX, "instance.removed a STOPPED>FINISH 50..200; drop a");
+}
+
+#[test]
+fn many_are_told_apart_by_their_ids_bytes() {
+    use InstanceState::{Running, Stopped};
+    let listed = ["B", "a", "ab", "c", "\u{e9}"].map(|id| instance(id, Running, "img")).to_vec();
+    let stored = [("A", Running), ("a", Running), ("ab", Stopped), ("b", Running), ("d", Running)]
+        .map(|(id, state)| known(&instance(id, state, "img"), 0, 50));
+    assert_eq!(
+        words(&diff(observation(listed, true), stored.to_vec())),
+        "instance.created B ->RUNNING 100..200; instance.state ab STOPPED>RUNNING 100..200; \
+         instance.created c ->RUNNING 100..200; instance.created \u{e9} ->RUNNING 100..200; \
+         put B!; put ab!; put c!; put \u{e9}!; miss A 1x 100; miss b 1x 100; miss d 1x 100"
+    );
+}
+
+#[test]
 fn every_field_is_in_the_fingerprint() {
     let base = || {
         let Resource::Instance(instance) = instance("a", InstanceState::Running, "img") else {
@@ -162,9 +202,20 @@ fn every_field_is_in_the_fingerprint() {
     assert_eq!(marks.len(), count);
     // Stored values must mean the same to the next version.
     assert_eq!(fingerprint(&realm("us", "United States", RealmState::Available)), REALM_FINGERPRINT);
+    let everything = Instance {
+        owner: Some("owner".into()),
+        hardware_profile: Some("m1-small".into()),
+        launched_at: Some(Timestamp::from_millis(1_795_341_600_000)),
+        public_addresses: vec![address(AddressKind::Hostname, "img1.inst1.public.com")],
+        private_addresses: vec![address(AddressKind::Ipv4, "10.0.0.1"), address(AddressKind::Ipv6, "fd00::1")],
+        labels: vec![("stage".into(), "test".into())],
+        ..base()
+    };
+    assert_eq!(fingerprint(&Resource::Instance(everything)), INSTANCE_FINGERPRINT);
 }
 
 const REALM_FINGERPRINT: u64 = 14_100_950_589_945_199_165;
+const INSTANCE_FINGERPRINT: u64 = 15_789_946_480_172_944_055;
 
 /// A small generator of numbers: the same history for the same seed.
 struct Random(u64);
@@ -237,6 +288,12 @@ fn in_any_history_changes_tell_what_happened() {
             apply(&mut stored, delta, now);
             for resource in &listed {
                 assert_eq!(told.get(resource.id()), Some(&resource.state()));
+            }
+            if complete {
+                // What is stored and not missing is the list, to the last field.
+                let stored: Vec<_> = stored.values().filter(|known: &&KnownResource| known.missing == 0).collect();
+                assert!(stored.iter().map(|known| &known.id).eq(listed.iter().map(Resource::id)));
+                assert!(stored.iter().map(|known| known.fingerprint).eq(listed.iter().map(fingerprint)));
             }
             if complete {
                 last_complete = Some(now);

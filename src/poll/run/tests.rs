@@ -1,0 +1,164 @@
+//! What is made of a driver's answer, over a real store.
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::clock::Clock as _;
+use crate::driver::Usage;
+use crate::model::{AccountId, Instance, InstanceState, Kind, Resource, ResourceId};
+use crate::poll::Settings;
+use crate::poll::tests::{Lab, key};
+use crate::store::{KnownResource, PollClaim};
+
+fn instance(number: usize, state: InstanceState) -> Resource {
+    Resource::Instance(Instance {
+        id: ResourceId::parse(format!("i{number:06}")).expect("an id"),
+        name: None,
+        owner: None,
+        realm: None,
+        image: None,
+        hardware_profile: None,
+        state,
+        provider_state: "word".into(),
+        launched_at: None,
+        public_addresses: vec![],
+        private_addresses: vec![],
+        labels: vec![],
+    })
+}
+
+fn running(count: usize) -> Vec<Resource> {
+    (0..count).map(|number| instance(number, InstanceState::Running)).collect()
+}
+
+/// A lab with one account of the configuration, whose instances a test lists.
+struct Listed {
+    lab: Lab,
+    account: AccountId,
+}
+
+impl Listed {
+    async fn new() -> Listed {
+        let lab = Lab::new(Settings::default());
+        let account = lab.enrol("configured", Origin::Config).await;
+        Listed { lab, account }
+    }
+
+    /// Claims the poll of instances, of those that are due once an interval has passed.
+    async fn ticket(&self) -> PollTicket {
+        loop {
+            let now = self.lab.context.clock.now();
+            let claim = PollClaim { now, lease: Duration::from_secs(10), limit: 9 };
+            let tickets = self.lab.context.store.claim_due_polls(claim).await.expect("claimed");
+            if let Some(ticket) = tickets.into_iter().find(|ticket| ticket.kind == Kind::Instance) {
+                return ticket;
+            }
+            self.lab.clock.advance(Duration::from_secs(11));
+        }
+    }
+
+    async fn list(&self, resources: Vec<Resource>, coverage: Coverage) -> Recorded {
+        let ticket = self.ticket().await;
+        self.record(ticket, resources, coverage).await.expect("recorded")
+    }
+
+    async fn record(
+        &self,
+        ticket: PollTicket,
+        resources: Vec<Resource>,
+        coverage: Coverage,
+    ) -> Result<Recorded, StoreError> {
+        let context = &self.lab.context;
+        let listing = Listing { resources, coverage, usage: Usage { requests: 3, ..Usage::default() } };
+        record(context, ticket, listing, context.clock.now(), &Stopwatch::start()).await
+    }
+
+    async fn known(&self) -> Vec<KnownResource> {
+        self.lab.context.store.known_resources(self.account, Kind::Instance).await.expect("read")
+    }
+}
+
+#[tokio::test]
+async fn lists_are_compared_and_recorded() {
+    let listed = Listed::new().await;
+    let changes = |recorded: Recorded| recorded.changes;
+    // A partial list is no baseline, the first complete one is: nobody is told what was there all along.
+    let partial = || Coverage::Partial("one zone did not answer".into());
+    assert_eq!(changes(listed.list(running(2), partial()).await), 0);
+    let status = listed.lab.status(listed.account, Kind::Instance).await;
+    assert_eq!(status.partial_reason.as_deref(), Some("one zone did not answer"));
+    assert_eq!((status.last_complete, status.requests), (None, 3));
+    assert_eq!(changes(listed.list(running(3), Coverage::Complete).await), 0);
+    let first = listed.lab.status(listed.account, Kind::Instance).await;
+    assert_eq!((first.last_complete, first.partial_reason), (Some(listed.lab.clock.now()), None));
+    let wait = first.next_due.expect("watched").since(listed.lab.clock.now());
+    assert!((30..=60).contains(&wait.as_secs()), "spread over half an interval: {wait:?}");
+
+    let before = listed.known().await;
+    assert_eq!(before.len(), 3);
+    assert_eq!(changes(listed.list(running(3), Coverage::Complete).await), 0);
+    assert_eq!(listed.known().await, before, "nothing changed, nothing is written");
+
+    // One stops, one is new, and what a partial list leaves out stays.
+    let now = vec![instance(1, InstanceState::Stopped), instance(7, InstanceState::Pending)];
+    assert_eq!(changes(listed.list(now.clone(), partial()).await), 2);
+    assert_eq!(listed.known().await.len(), 4);
+    assert!(listed.known().await.iter().all(|known| known.missing == 0));
+    // Two complete lists without them, and they are gone.
+    assert_eq!(changes(listed.list(now.clone(), Coverage::Complete).await), 0);
+    assert_eq!(listed.known().await.iter().filter(|known| known.missing == 1).count(), 2);
+    assert_eq!(changes(listed.list(now, Coverage::Complete).await), 2);
+    assert_eq!(listed.known().await.len(), 2);
+}
+
+#[tokio::test]
+async fn long_lists_are_recorded_as_short_ones_are() {
+    let listed = Listed::new().await;
+    listed.list(running(LONG_LIST + 1), Coverage::Complete).await;
+    assert_eq!(listed.known().await.len(), LONG_LIST + 1);
+    let mut now = running(LONG_LIST + 1);
+    now[LONG_LIST] = instance(LONG_LIST, InstanceState::Stopped);
+    assert_eq!(listed.list(now, Coverage::Complete).await.changes, 1);
+    listed.list(vec![], Coverage::Complete).await;
+    assert_eq!(listed.list(vec![], Coverage::Complete).await.changes, LONG_LIST + 1);
+    assert_eq!(listed.known().await, []);
+}
+
+#[tokio::test]
+async fn a_list_that_comes_after_its_lease_is_not_taken() {
+    let listed = Listed::new().await;
+    let slow = listed.ticket().await;
+    listed.lab.clock.advance(Duration::from_secs(11));
+    let again = listed.ticket().await;
+    let late = listed.record(slow, running(5), Coverage::Complete).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    assert_eq!(listed.known().await, []);
+    listed.record(again, running(1), Coverage::Complete).await.expect("recorded");
+    assert_eq!(listed.known().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_configured_account_is_polled_with_the_configured_password() {
+    let listed = Listed::new().await;
+    let ticket = listed.ticket().await;
+    let password_of = |ticket: &PollTicket| {
+        password(&listed.lab.context, ticket, &ticket.account.key).map(|secret| secret.expose_secret().to_owned())
+    };
+    assert_eq!(password_of(&ticket).expect("configured"), "as configured");
+    // It is a client's account from the day on which the configuration does not name it any more.
+    let mut left = ticket.clone();
+    left.account.origin = Origin::Client;
+    assert_eq!(password_of(&left).expect("opened"), "as proven");
+    let mut other = ticket;
+    other.account.key = key("another");
+    assert!(matches!(password_of(&other), Err(VaultError::WrongKey)));
+}
+
+#[test]
+fn what_is_kept_of_an_error_is_bounded() {
+    let check = |message: String, want: usize| assert_eq!(bounded(message).len(), want);
+    check("short".into(), 5);
+    check("x".repeat(1024), 1024);
+    check("x".repeat(5000), 1024);
+    check(format!("x{}", "\u{e9}".repeat(600)), 1023);
+}

@@ -1,0 +1,153 @@
+//! The loop, over a real store and a clock moved by hand. The accounts here are of drivers that are not
+//! there: what a driver answers is `run`'s to record, and tried there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::driver::Catalog;
+use crate::model::{AccountId, AccountKey, Origin, Sealed};
+use crate::roster::ConfiguredAccount;
+use crate::store::sqlite::{self, SqliteStore};
+use crate::store::{Enrolment, PollStatus};
+use crate::vault::Purpose;
+
+/// A host that only polls.
+pub(super) struct Lab {
+    pub(super) context: Context,
+    pub(super) clock: Arc<ManualClock>,
+    _folder: TempDir,
+}
+
+impl Lab {
+    pub(super) fn new(settings: Settings) -> Lab {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("store"), sqlite::Settings::default()).expect("a store");
+        let vault = Vault::from_file(&folder.path().join("key")).expect("a key");
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_341_600_000)));
+        let configured = ConfiguredAccount {
+            key: key("configured"),
+            password: "as configured".into(),
+            options: Default::default(),
+            secrets: Default::default(),
+        };
+        let roster = Roster::new(Arc::new(Catalog::default()), Vec::new(), vec![configured], None);
+        let context = Context {
+            store: Arc::new(store),
+            roster: Arc::new(roster),
+            vault: Arc::new(vault),
+            clock: Arc::<ManualClock>::clone(&clock),
+            settings,
+            wake: Arc::new(Notify::new()),
+            polled: watch::Sender::new(0),
+            deliver_wake: Arc::new(Notify::new()),
+        };
+        Lab { context, clock, _folder: folder }
+    }
+
+    pub(super) async fn enrol(&self, user: &str, origin: Origin) -> AccountId {
+        let key = key(user);
+        let password = self.context.vault.seal(Purpose::AccountPassword(&key), b"as proven").expect("sealed");
+        self.enrol_with(key, origin, password).await
+    }
+
+    async fn enrol_with(&self, key: AccountKey, origin: Origin, password: Sealed) -> AccountId {
+        let enrolment = Enrolment { key, origin, password, now: self.clock.now() };
+        self.context.store.enrol(enrolment).await.expect("enrolled")
+    }
+
+    pub(super) async fn status(&self, account: AccountId, kind: Kind) -> PollStatus {
+        let status = self.context.store.poll_status(account).await.expect("read");
+        status.into_iter().find(|status| status.kind == kind).expect("it was due once")
+    }
+}
+
+pub(super) fn key(user: &str) -> AccountKey {
+    AccountKey { driver: "absent".into(), provider: "default".into(), user: user.into() }
+}
+
+#[tokio::test]
+async fn what_cannot_be_polled_says_why_and_backs_off() {
+    let lab = Lab::new(Settings { jitter: 0.0, ..Settings::default() });
+    let account = lab.enrol("configured", Origin::Config).await;
+    for (failures, wait) in [(1, 5), (2, 10), (3, 20)] {
+        assert_eq!(run_once(&lab.context).await.expect("polled"), 2, "both kinds");
+        for kind in Kind::ALL {
+            let status = lab.status(account, kind).await;
+            assert_eq!((status.failures, status.last_complete), (failures, None));
+            assert_eq!(status.next_due, Some(lab.clock.now().after(Duration::from_secs(wait))));
+            let error = status.last_error.expect("it failed");
+            assert_eq!(error.code, "not-configured");
+            assert!(error.message.contains("no driver \"absent\""), "{}", error.message);
+        }
+        lab.clock.advance(Duration::from_millis(wait * 1000 - 1));
+        assert_eq!(run_once(&lab.context).await.expect("polled"), 0, "not due yet");
+        lab.clock.advance(Duration::from_millis(1));
+    }
+    assert_eq!(*lab.context.polled.borrow(), 6);
+}
+
+#[tokio::test]
+async fn credentials_that_do_not_open_fail_by_name() {
+    let lab = Lab::new(Settings::default());
+    let account = lab.enrol_with(key("client"), Origin::Client, Sealed(vec![1; 60])).await;
+    lab.context.store.request_poll(account, Kind::Realm, lab.clock.now()).await.expect("asked for");
+    assert_eq!(run_once(&lab.context).await.expect("polled"), 1);
+    let error = lab.status(account, Kind::Realm).await.last_error.expect("it failed");
+    assert_eq!(error.code, "credentials");
+    assert!(error.message.contains("key file"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn more_than_there_is_room_for_are_polled_in_turn() {
+    let lab = Lab::new(Settings { concurrency: 2, ..Settings::default() });
+    for user in ["a", "b", "c", "d", "e"] {
+        lab.enrol(user, Origin::Config).await;
+    }
+    assert_eq!(run_once(&lab.context).await.expect("polled"), 10);
+    assert_eq!(run_once(&lab.context).await.expect("polled"), 0);
+}
+
+#[tokio::test]
+async fn the_loop_polls_what_comes_due_until_its_token_ends_it() {
+    let lab = Lab::new(Settings { concurrency: 1, ..Settings::default() });
+    let account = lab.enrol("configured", Origin::Config).await;
+    let client = lab.enrol("client", Origin::Client).await;
+    let mut polled = lab.context.polled.subscribe();
+    let token = CancellationToken::new();
+    let the_loop = tokio::spawn(run(lab.context.clone(), token.clone()));
+    let mut polls = async |count: u64| {
+        let reached = polled.wait_for(|polled| *polled >= count);
+        tokio::time::timeout(Duration::from_secs(20), reached).await.expect("polled in time").expect("runs");
+    };
+    polls(2).await;
+    lab.clock.advance(Duration::from_secs(6));
+    polls(4).await;
+    assert_eq!(lab.status(account, Kind::Instance).await.failures, 2);
+    // Asked for while the loop sleeps: the wake-up is what it hears of it by.
+    lab.context.store.request_poll(client, Kind::Instance, lab.clock.now()).await.expect("asked for");
+    lab.context.wake.notify_one();
+    polls(5).await;
+    assert_eq!(lab.status(client, Kind::Instance).await.failures, 1);
+
+    token.cancel();
+    tokio::time::timeout(Duration::from_secs(20), the_loop).await.expect("ended in time").expect("ended well");
+    assert_eq!(*lab.context.polled.borrow(), 5);
+}
+
+#[tokio::test]
+async fn accounts_that_nobody_uses_are_forgotten() {
+    let lab = Lab::new(Settings::default());
+    lab.enrol("client", Origin::Client).await;
+    lab.clock.advance(Duration::from_secs(3599));
+    forget_idle_accounts(&lab.context).await;
+    assert!(lab.context.store.find_account(&key("client")).await.expect("read").is_some());
+    lab.clock.advance(Duration::from_secs(62));
+    forget_idle_accounts(&lab.context).await;
+    assert!(lab.context.store.find_account(&key("client")).await.expect("read").is_none());
+}
