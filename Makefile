@@ -4,6 +4,8 @@ TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DRIVERS := target/drivers
 # Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
 DRIVER_NAMES := mock ec2
+# The driver that misbehaves, where tests and benches look for it.
+FAULTY := $(abspath target/faulty)
 # The drivers are a workspace of their own, built for another target: their build is kept apart.
 IN_DRIVERS := cd drivers && CARGO_TARGET_DIR=$(TARGET)/drivers-build cargo
 WASM    := wasm32-wasip2
@@ -33,7 +35,7 @@ drivers: tools wasm-target ## Build the drivers into target/drivers
 
 faulty: tools wasm-target
 	@echo "== the driver that misbehaves, for the tests ($(WASM))"
-	@cd tests/faulty && CARGO_TARGET_DIR=$(TARGET)/faulty cargo build --locked --release --target $(WASM)
+	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
 
 test: drivers faulty $(VENV)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
@@ -48,7 +50,7 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@cargo fmt --check
 	@cargo clippy --locked --all-targets -- -D warnings
 	@$(IN_DRIVERS) fmt --all --check
-	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(TARGET)/faulty cargo clippy --locked --target $(WASM) -- -D warnings
+	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
 
