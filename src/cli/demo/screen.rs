@@ -23,6 +23,8 @@ pub(super) struct Scene {
 
 /// For how long a change stands out, in milliseconds.
 const FRESH: u128 = 3_000;
+/// From which width on a callback's time is shown.
+const ROOMY: u16 = 60;
 
 impl Scene {
     /// Commands that work as they stand, each with what it is for.
@@ -101,16 +103,23 @@ fn instance_row(instance: &Instance, now: Timestamp) -> Row<'static> {
 }
 
 fn callbacks(frame: &mut Frame<'_>, area: Rect, board: &Board, now: Timestamp) {
-    let lines: Vec<_> = board.callbacks().take(usize::from(area.height)).map(|callback| line(callback, now)).collect();
+    let line = |callback| line(callback, area.width >= ROOMY, now);
+    let lines: Vec<_> = board.callbacks().take(usize::from(area.height)).map(line).collect();
     let block = Block::bordered().title(" callbacks, the newest first ");
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-fn line(callback: &Callback, now: Timestamp) -> Line<'static> {
+fn line(callback: &Callback, with_time: bool, now: Timestamp) -> Line<'static> {
     let fresh = now.since(callback.at).as_millis() < FRESH;
     let mark = match &callback.signature {
         Signature::Verified => Span::from("✓ ").green(),
         Signature::Refused(_) => Span::from("✗ ").red(),
+    };
+    let resource = printable(&callback.resource);
+    // Where it is narrow, the beginning of an id has to do, so that the change itself is seen.
+    let (time, resource) = match with_time {
+        true => (format!("{}  ", time_of_day(callback.at)), format!("{resource:18} ")),
+        false => (String::new(), format!("{resource:10.10}  ")),
     };
     let delay = callback.delay.map(|delay| format!("  {} ms", delay.as_millis())).unwrap_or_default();
     let colour = callback.new_state.as_deref().map_or(Color::Reset, colour);
@@ -120,8 +129,8 @@ fn line(callback: &Callback, now: Timestamp) -> Line<'static> {
     };
     let line = Line::from(vec![
         mark,
-        Span::from(time_of_day(callback.at)).dim(),
-        Span::from(format!("  {:18} ", printable(&callback.resource))),
+        Span::from(time).dim(),
+        Span::from(resource),
         Span::from(printable(&what)).fg(colour),
         Span::from(delay).dim(),
     ]);
@@ -207,6 +216,12 @@ mod tests {
             assert!(screen.contains(want), "{want:?} is not in\n{screen}");
         }
         assert!(!screen.contains('\x1b'));
+    }
+
+    #[test]
+    fn eighty_columns_show_what_changed() {
+        let screen = drawn(80, 24);
+        assert!(screen.contains("✓ inst1       PENDING -> RUNNING  12 ms"), "{screen}");
     }
 
     #[test]
