@@ -82,8 +82,7 @@ fn coverage(coverage: inventory::Coverage) -> Result<Coverage, CallError> {
 }
 
 fn id(text: String) -> Result<ResourceId, CallError> {
-    let shown = super::sandbox::shortened(format!("{text:?}"));
-    ResourceId::parse(text).map_err(|error| CallError::Contract(format!("it listed the id {shown}: {error}")))
+    ResourceId::parse(text).map_err(|error| CallError::Contract(format!("it listed an id that is none: {error}")))
 }
 
 fn instance(item: inventory::Instance, checks: &Checks) -> Result<Resource, CallError> {

@@ -54,7 +54,9 @@ impl ResourceId {
         if text.len() > Self::MAX_BYTES {
             return Err(InvalidResourceId::TooLong);
         }
-        if text.chars().any(char::is_control) {
+        // Nearly every id is plain ASCII, which is told at a glance.
+        let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !plain && text.chars().any(char::is_control) {
             return Err(InvalidResourceId::ControlCharacter);
         }
         Ok(ResourceId(text))

@@ -25,7 +25,7 @@ impl Timestamp {
 
     /// Whether RFC 3339 has a form for it: years up to 9999.
     pub fn can_be_written(self) -> bool {
-        jiff::Timestamp::from_millisecond(self.0).is_ok()
+        (jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond()).contains(&self.0)
     }
 
     /// How long after `earlier` this is; zero if it is not.
