@@ -82,7 +82,12 @@ fn coverage(coverage: inventory::Coverage) -> Result<Coverage, CallError> {
 }
 
 fn id(text: String) -> Result<ResourceId, CallError> {
-    ResourceId::parse(text).map_err(|error| CallError::Contract(format!("it listed an id that is none: {error}")))
+    let broken = |error, shown: &str| {
+        let shown = super::sandbox::shortened(format!("{shown:?}"));
+        CallError::Contract(format!("it listed the id {shown}: {error}"))
+    };
+    ResourceId::check(&text).map_err(|error| broken(error, &text))?;
+    ResourceId::parse(text).map_err(|error| broken(error, ""))
 }
 
 fn instance(item: inventory::Instance, checks: &Checks) -> Result<Resource, CallError> {

@@ -48,6 +48,12 @@ impl ResourceId {
 
     pub fn parse(text: impl Into<String>) -> Result<ResourceId, InvalidResourceId> {
         let text = text.into();
+        ResourceId::check(&text)?;
+        Ok(ResourceId(text))
+    }
+
+    /// Whether a text is an id, and if not, why.
+    pub fn check(text: &str) -> Result<(), InvalidResourceId> {
         if text.is_empty() {
             return Err(InvalidResourceId::Empty);
         }
@@ -59,7 +65,7 @@ impl ResourceId {
         if !plain && text.chars().any(char::is_control) {
             return Err(InvalidResourceId::ControlCharacter);
         }
-        Ok(ResourceId(text))
+        Ok(())
     }
 
     pub fn as_str(&self) -> &str {
