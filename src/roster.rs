@@ -45,9 +45,9 @@ pub struct Roster {
 /// Why an account can't be polled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOnRoster {
-    #[error("there is no driver {name:?}; loaded are: {}", .known.join(", "))]
+    #[error("there is no driver {name:?}; loaded are: {}", listed(.known))]
     Driver { name: String, known: Vec<String> },
-    #[error("driver {driver:?} has no provider {name:?}; it has: {}", .known.join(", "))]
+    #[error("driver {driver:?} has no provider {name:?}; it has: {}", listed(.known))]
     Provider { driver: String, name: String, known: Vec<String> },
     #[error("its options do not fit its driver: {0}")]
     Options(Misfit),
@@ -57,7 +57,7 @@ pub enum NotOnRoster {
 /// session token under a wrong name looks like a wrong password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
-    #[error("it has no option {name:?}; it has: {}", .known.join(", "))]
+    #[error("it has no option {name:?}; it has: {}", listed(.known))]
     Unknown { name: String, known: Vec<String> },
     #[error("{0:?} is a secret: give it as accounts.secrets.{0}, from a file or the environment")]
     Secret(String),
@@ -65,6 +65,10 @@ pub enum Misfit {
     Plain(String),
     #[error("it needs the option {name:?}: {help}")]
     Missing { name: String, help: String },
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 impl Roster {

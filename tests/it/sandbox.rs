@@ -15,10 +15,10 @@ use tracker::driver::{
 use tracker::model::{AccountKey, Kind, Resource, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
 
-/// Made of `tests/faulty` by `make drivers`.
+/// Made of `tests/faulty` by `make faulty`.
 fn faulty_wasm() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faulty/wasm32-wasip2/release/faulty.wasm");
-    assert!(path.exists(), "{} is not there: run `make drivers`", path.display());
+    assert!(path.exists(), "{} is not there: run `make faulty`", path.display());
     path
 }
 

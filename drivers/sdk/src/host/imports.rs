@@ -116,10 +116,10 @@ fn write_body(body: OutgoingBody, content: &[u8]) -> Result<(), String> {
 
 /// Why a request came to nothing, as the contract's error.
 fn refused(request: &Outgoing<'_>, code: &ErrorCode) -> Error {
-    let message = format!("{request}: {code:?}");
+    let message = format!("{request}: {}", in_words(code));
     match code {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
-            Error::InvalidAccount(format!("{request}: the host did not let the request through ({code:?})"))
+            Error::InvalidAccount(format!("{request}: the host did not let the request through"))
         }
         ErrorCode::HttpRequestUriInvalid
         | ErrorCode::HttpRequestUriTooLong
@@ -134,6 +134,26 @@ fn refused(request: &Outgoing<'_>, code: &ErrorCode) -> Error {
         | ErrorCode::LoopDetected => Error::UnexpectedAnswer(message),
         _ => Error::Unavailable(message),
     }
+}
+
+/// What happened, for the operator who reads the error.
+fn in_words(code: &ErrorCode) -> String {
+    let words = match code {
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => "its name does not resolve",
+        ErrorCode::ConnectionRefused | ErrorCode::DestinationUnavailable => "no connection could be made",
+        ErrorCode::ConnectionTimeout => "no connection could be made in time",
+        ErrorCode::ConnectionTerminated => "the connection broke off",
+        ErrorCode::HttpResponseIncomplete => "the answer broke off",
+        ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => "no answer came in time",
+        ErrorCode::TlsProtocolError | ErrorCode::TlsCertificateError | ErrorCode::TlsAlertReceived(_) => {
+            "no secure connection could be made"
+        }
+        ErrorCode::HttpResponseBodySize(_) => "the answer is larger than the host lets through",
+        ErrorCode::HttpResponseContentCoding(_) => "the answer is compressed in a way that the host does not read",
+        ErrorCode::HttpProtocolError => "the answer is not HTTP",
+        other => return format!("{other:?}"),
+    };
+    words.to_owned()
 }
 
 /// The body of an answer as it comes, piece by piece.
@@ -156,7 +176,7 @@ impl Chunks {
                 Err(StreamError::LastOperationFailed(error)) => {
                     self.stream = None;
                     let why = match http_error_code(&error) {
-                        Some(code) => format!("{code:?}"),
+                        Some(code) => in_words(&code),
                         None => error.to_debug_string(),
                     };
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
