@@ -138,6 +138,7 @@ impl Reading<'_> {
         file.polling.lay_over(&mut polling);
         file.delivery.lay_over(&mut delivery);
         file.delivery.retries.lay_over(&mut delivery.retries);
+        file.delivery.breaker.lay_over(&mut delivery.breaker);
         file.api.lay_over(&mut api);
         file.api.credentials.lay_over(&mut api.proof);
         file.store.lay_over(&mut store);

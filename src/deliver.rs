@@ -1,6 +1,7 @@
 //! The loop that sends callbacks: claims what is due, sends it signed, and settles how each try ended. What
 //! is owed lives in the store; nothing here needs to survive.
 
+pub mod breaker;
 mod dispatch;
 mod flights;
 pub mod retry;
@@ -19,7 +20,7 @@ use self::dispatch::Dispatch;
 use self::flights::Flights;
 use crate::clock::Clock;
 use crate::net::Client;
-use crate::store::{Deliveries, DeliveryClaim, StoreError};
+use crate::store::{CatchUp, Deliveries, DeliveryClaim, Settling, StoreError};
 use crate::vault::Vault;
 
 /// What the loop works with.
@@ -45,12 +46,12 @@ pub struct Settings {
     pub concurrency: usize,
     /// How many of these may be one hook's.
     pub per_hook: usize,
-    /// How many of these may go to one scheme, host and port. Keep no more than `idle_per_host` of the
-    /// client's, or connections are closed and made anew all the time.
+    /// How many of these may go to one scheme, host and port, once it has shown that it takes them. Keep no
+    /// more than `idle_per_host` of the client's, or connections are closed and made anew all the time.
     pub per_destination: usize,
-    /// How many that were claimed may wait in memory for their destination's turn. So many may be owed to
-    /// receivers that hang before others have to wait for them.
-    pub held: usize,
+    /// Of how many destinations it is remembered how they do.
+    pub destinations: usize,
+    pub breaker: breaker::Settings,
     /// How many are claimed at once, at most.
     pub batch: usize,
     /// How long a receiver has to answer, from the attempt to connect on.
@@ -59,6 +60,16 @@ pub struct Settings {
     /// ten seconds more than `timeout`, whatever is set.
     pub lease: Duration,
     pub retries: Retries,
+    /// For how long a hook may fail, without a single success, until it is disabled.
+    pub disable_after: Duration,
+    /// How much of an answer is kept with the attempt, in bytes.
+    pub answer_bytes: usize,
+    /// How long attempts are kept.
+    pub attempts_for: Duration,
+    /// How many changes of the journal are looked at in one step for hooks that are behind it.
+    pub catch_up: usize,
+    /// How many deliveries may wait for a hook before it is owed more of a replay.
+    pub backlog: usize,
     /// How often the store is asked what is due though nothing said that there is: what another host
     /// recorded comes without a hint.
     pub idle: Duration,
@@ -72,11 +83,17 @@ impl Default for Settings {
             concurrency: 512,
             per_hook: 16,
             per_destination: 64,
-            held: 4096,
+            destinations: 10_000,
+            breaker: breaker::Settings::default(),
             batch: 512,
             timeout: Duration::from_secs(20),
             lease: Duration::from_secs(60),
             retries: Retries::default(),
+            disable_after: Duration::from_secs(5 * 24 * 3600),
+            answer_bytes: 1024,
+            attempts_for: Duration::from_secs(3 * 24 * 3600),
+            catch_up: 2_000,
+            backlog: 10_000,
             idle: Duration::from_secs(5),
             grace: Duration::from_secs(10),
         }
@@ -115,6 +132,8 @@ pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
     let mut flights = Flights::new(Arc::clone(&context));
     let mut tries = 0;
     loop {
+        let limits = CatchUp { changes: context.settings.catch_up, backlog: context.settings.backlog };
+        while context.store.catch_up(context.clock.now(), limits).await? {}
         let claim = claim(&context, &flights);
         let claimed_at = claim.now;
         let due = context.store.claim_due_deliveries(claim).await?;
@@ -127,18 +146,22 @@ pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
             ended.push(settlement);
         }
         tries += ended.len();
-        context.store.settle(ended).await?;
+        let disable_after = context.settings.disable_after;
+        context.store.settle(Settling { settlements: ended, holds: flights.take_holds(), disable_after }).await?;
     }
 }
 
 /// A claim on as much as there is room for.
 fn claim(context: &Context, flights: &Flights) -> DeliveryClaim {
+    let now = context.clock.now();
     DeliveryClaim {
-        now: context.clock.now(),
+        now,
         lease: context.settings.lease(),
         limit: flights.room(),
         per_hook: context.settings.per_hook.max(1),
         in_flight: flights.by_hook(),
+        per_destination: breaker::FIRST_WIDTH.min(context.settings.per_destination.max(1)),
+        room: flights.rooms(now),
     }
 }
 

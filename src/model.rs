@@ -8,8 +8,11 @@ pub mod secret;
 pub mod time;
 
 pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
-pub use change::{Change, ChangeDocument, ChangeId, ChangeType, Cursor, NewChange, ResourceDocument};
-pub use hook::{Hook, HookId, HookUrl, Owner};
+pub use change::{Change, ChangeDocument, ChangeId, ChangeType, Cursor, NewChange, ResourceDocument, Subject};
+pub use hook::{
+    DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,
+    Rate,
+};
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, State,
 };

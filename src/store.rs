@@ -5,19 +5,23 @@
 mod contract;
 pub mod sqlite;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::model::{
-    Account, AccountId, AccountKey, Change, HookId, HookUrl, Kind, NewChange, Origin, Owner, Resource, ResourceId,
-    Sealed, State, Timestamp,
+    Account, AccountId, AccountKey, Change, ChangeId, Cursor, DisableReason, Filter, Format, Hook, HookId, HookSecrets,
+    HookSpec, HookStatus, HookUrl, Kind, NewChange, Origin, Owner, Resource, ResourceId, Sealed, State, Timestamp,
 };
 
 /// Everything that the host remembers.
-pub trait Store: Accounts + Polls + Inventory + Hooks + Deliveries + Send + Sync + 'static {}
+pub trait Store: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Send + Sync + 'static {}
 
-impl<T: Accounts + Polls + Inventory + Hooks + Deliveries + Send + Sync + 'static> Store for T {}
+impl<T> Store for T where
+    T: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Send + Sync + 'static
+{
+}
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -258,25 +262,71 @@ pub struct Seen {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Track {
+    pub hook: HookId,
     pub url: HookUrl,
     pub token_set: bool,
+    pub status: HookStatus,
 }
 
+/// A hook is sent what it is owed while it is *active*. While it is paused or disabled, what it was owed
+/// waits, and what happens meanwhile is found in the journal once it is resumed.
 #[async_trait]
 pub trait Hooks {
-    /// Sets the owner's hook on a resource, seen or not, replacing the one it had and what that one was
-    /// still owed. Its account's polls come due at once where it was not watched before.
-    async fn set_track_hook(&self, hook: NewHook) -> Result<HookId>;
+    /// Makes a hook; one with a `track` replaces the one that its owner had on that resource, and what that
+    /// one was still owed. Its account's polls come due at once where it was not watched before.
+    async fn set_hook(&self, hook: NewHook) -> Result<HookId>;
+
+    /// The owner's hook on a resource.
+    async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>>;
 
     /// Removes it with what it was still owed; says whether there was one.
     async fn remove_track_hook(&self, target: &HookTarget) -> Result<bool>;
 
-    async fn track_hook(&self, target: &HookTarget) -> Result<Option<crate::model::Hook>>;
+    async fn hook(&self, place: &HookPlace) -> Result<Option<Hook>>;
+
+    /// A page of the owner's hooks, by their ids from below.
+    async fn hooks(&self, account: AccountId, owner: &Owner, after: Option<HookId>, limit: usize) -> Result<Vec<Hook>>;
 
     async fn count_hooks(&self, account: AccountId) -> Result<u64>;
+
+    /// Replaces what the owner says of the hook. What it is owed already stays owed, and is sent as the new
+    /// words have it. Says whether there is such a hook, as the following do.
+    async fn change_hook(&self, place: &HookPlace, spec: HookSpec, now: Timestamp) -> Result<bool>;
+
+    /// Removes it with what it was still owed.
+    async fn remove_hook(&self, place: &HookPlace) -> Result<bool>;
+
+    /// The present secret signs beside the new one until `until`; one that did so till now no longer does.
+    async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool>;
+
+    /// Nothing more is sent until it is resumed. A disabled one stays disabled.
+    async fn pause_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool>;
+
+    /// Goes on from where it stopped.
+    async fn resume_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool>;
+
+    /// Owes the hook a change of its own, of type `hook.test`, whatever its filter; gives that change's id.
+    async fn test_hook(&self, place: &HookPlace, now: Timestamp) -> Result<Option<ChangeId>>;
+
+    /// Owes it everything anew that its filter lets through, from that place of the journal on. What it is
+    /// owed still is not owed twice.
+    async fn replay(&self, place: &HookPlace, from: ReplayFrom, now: Timestamp) -> Result<bool>;
+
+    /// Makes dead letters due once more, with all their tries before them: the one of that change, or all.
+    /// Gives their number, up to `limit`; nothing if there is no such hook.
+    async fn redrive(
+        &self,
+        place: &HookPlace,
+        only: Option<ChangeId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<usize>>;
+
+    /// What became of the hook's changes, newest first.
+    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>>;
 }
 
-/// One owner's place for a hook.
+/// One owner's place for a hook on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookTarget {
     pub account: AccountId,
@@ -285,28 +335,96 @@ pub struct HookTarget {
     pub resource: ResourceId,
 }
 
+/// One owner's hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookPlace {
+    pub account: AccountId,
+    pub owner: Owner,
+    pub hook: HookId,
+}
+
 #[derive(Clone, Debug)]
 pub struct NewHook {
-    pub target: HookTarget,
-    pub url: HookUrl,
-    pub token: Option<Sealed>,
+    pub account: AccountId,
+    pub owner: Owner,
+    /// The one resource that it is set on, seen or not.
+    pub track: Option<(Kind, ResourceId)>,
+    pub spec: HookSpec,
     pub secret: Sealed,
     pub now: Timestamp,
+}
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayFrom {
+    /// Behind the change with this number in the journal; 0 is the oldest that is kept.
+    After(i64),
+    /// With the first change recorded then or later.
+    Time(Timestamp),
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryQuery {
+    /// Only such.
+    pub state: Option<DeliveryState>,
+    /// Only those of changes before this number of the journal.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Still to be made.
+    Waiting,
+    /// Given up.
+    Dead,
+    /// No longer owed: the receiver has it, or its owner fetched it, or a newer change took its place.
+    Done,
+}
+
+/// One change on its way to one hook.
+#[derive(Clone, Debug)]
+pub struct DeliveryRecord {
+    pub change: Change,
+    pub state: DeliveryState,
+    /// For one that waits at the head of its line: when it is tried next.
+    pub due: Option<Timestamp>,
+    /// Those that are still remembered, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    pub duration: Duration,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// What went wrong, in words that may be shown to the hook's owner.
+    pub error: Option<String>,
+    /// The beginning of what the receiver answered.
+    pub answer: Option<String>,
 }
 
 #[async_trait]
 pub trait Deliveries {
     /// Takes deliveries that are due: of each resource on each hook the oldest only, so that order holds;
-    /// of each hook no more than `per_hook`, those in `in_flight` counted in. They come due again at the
-    /// lease's end, should nothing more be heard of them.
+    /// of each hook no more than `per_hook` and than its rate allows; of each destination no more than it
+    /// may have. Destinations, and hooks within one, are served in turns. They come due again at the lease's
+    /// end, should nothing more be heard of them.
     async fn claim_due_deliveries(&self, claim: DeliveryClaim) -> Result<Vec<DueDelivery>>;
 
     /// When the next delivery is due, claimed ones counted with the end of their lease.
     async fn next_delivery_due(&self) -> Result<Option<Timestamp>>;
 
     /// Records how attempts ended, all in one transaction. What is settled on a delivery that is gone or
-    /// was claimed anew is left out.
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<()>;
+    /// was claimed anew is left out, its attempts apart.
+    async fn settle(&self, settling: Settling) -> Result<()>;
+
+    /// Owes hooks that were resumed, or have a replay before them, more of the journal: up to `changes` of
+    /// it, and to each hook until `backlog` deliveries wait for it. Says whether there is more to do now.
+    async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<bool>;
 
     /// Every change still owed to the owner's hooks, dead letters among them, oldest first, up to `limit`:
     /// they count as delivered from then on, and no callback is sent for them.
@@ -314,6 +432,9 @@ pub trait Deliveries {
 
     /// How many deliveries are still to be made, dead ones not counted.
     async fn count_waiting(&self) -> Result<u64>;
+
+    /// Forgets attempts made before `before`, of up to `limit` deliveries; says whether there may be more.
+    async fn forget_attempts(&self, before: Timestamp, limit: usize) -> Result<bool>;
 }
 
 #[derive(Clone, Debug)]
@@ -324,16 +445,16 @@ pub struct DeliveryClaim {
     pub per_hook: usize,
     /// How many deliveries of a hook are being sent already.
     pub in_flight: Vec<(HookId, usize)>,
+    /// How many a destination may have that is not among `room`.
+    pub per_destination: usize,
+    /// How many more each of these destinations may have.
+    pub room: Vec<(Arc<str>, usize)>,
 }
 
 #[derive(Clone, Debug)]
 pub struct DueDelivery {
     pub id: DeliveryId,
-    pub account: AccountId,
-    pub hook: HookId,
-    pub url: HookUrl,
-    pub token: Option<Sealed>,
-    pub secret: Sealed,
+    pub recipient: Arc<Recipient>,
     pub change: Change,
     /// Attempts made before this one.
     pub attempts: u32,
@@ -341,8 +462,36 @@ pub struct DueDelivery {
     pub lease: i64,
 }
 
+/// What sending needs of a hook, shared by all deliveries of one claim.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    pub hook: HookId,
+    pub url: HookUrl,
+    /// The destination of `url`: scheme, host and port.
+    pub destination: Arc<str>,
+    pub token: Option<Sealed>,
+    pub secrets: HookSecrets,
+    pub format: Format,
+    /// The waits before each retry, in place of the host's own.
+    pub retries: Option<Vec<Duration>>,
+}
+
+/// A delivery is one change for one hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeliveryId(pub i64);
+pub struct DeliveryId {
+    pub hook: HookId,
+    /// The change's number in the journal.
+    pub change: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Settling {
+    pub settlements: Vec<Settlement>,
+    /// Destinations that nothing is to be claimed for until then.
+    pub holds: Vec<(Arc<str>, Timestamp)>,
+    /// For how long a hook may fail without a single success until it is disabled.
+    pub disable_after: Duration,
+}
 
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -350,21 +499,29 @@ pub struct Settlement {
     pub lease: i64,
     pub outcome: Outcome,
     pub now: Timestamp,
+    /// The tries made, oldest first.
+    pub attempts: Vec<Attempt>,
 }
 
-/// How an attempt ended.
+/// How a delivery went on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The receiver has it; the next change of the same resource may go.
     Delivered,
     /// To be tried again, the later changes of the same resource waiting behind it.
-    Retry { due: Timestamp, error: String },
+    Retry { due: Timestamp },
     /// Given up: kept as a dead letter, and the next change of the same resource may go.
-    Dead { error: String },
-    /// The receiver wants no more (410): the hook goes, with all that it was owed.
-    HookGone,
+    Dead,
+    /// The receiver wants no more: the hook is disabled, with this and all else still owed to it.
+    Disable(DisableReason),
     /// Not sent after all: due again at once, the attempt not counted.
     Returned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatchUp {
+    pub changes: usize,
+    pub backlog: usize,
 }
 
 /// A change that was owed to a hook, with the token that goes with it.
@@ -372,4 +529,72 @@ pub enum Outcome {
 pub struct Owed {
     pub change: Change,
     pub token: Option<Sealed>,
+}
+
+#[async_trait]
+pub trait Journal {
+    /// The account's changes behind a number of the journal (0: from the oldest that is kept), in order.
+    async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage>;
+}
+
+#[derive(Clone, Debug)]
+pub struct ChangeQuery {
+    pub after: i64,
+    pub filter: Filter,
+    pub limit: usize,
+    /// How many changes are looked at, at most, whether the filter lets them through or not.
+    pub looked_at: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct ChangePage {
+    pub changes: Vec<Change>,
+    /// Where to go on: the last change looked at, let through or not.
+    pub next: Cursor,
+    /// Whether the end of the journal was reached.
+    pub at_end: bool,
+}
+
+/// Requests that a client may repeat (`Idempotency-Key`): the answer to the first is the answer to all.
+#[async_trait]
+pub trait Repeats {
+    /// Begins a request, unless it is known. What was begun before `forget` is forgotten.
+    async fn begin_request(&self, request: RepeatableRequest) -> Result<Begun>;
+
+    /// Keeps the answer.
+    async fn finish_request(&self, id: &RequestId, answer: Sealed) -> Result<()>;
+
+    /// Forgets a request that did nothing, so that it may be made again.
+    async fn abandon_request(&self, id: &RequestId) -> Result<()>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    pub account: AccountId,
+    pub owner: Owner,
+    /// As the client wrote it.
+    pub key: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct RepeatableRequest {
+    pub id: RequestId,
+    /// Of method, path and body.
+    pub fingerprint: [u8; 32],
+    pub now: Timestamp,
+    /// What was begun before is forgotten.
+    pub forget: Timestamp,
+    /// One begun before, and not finished, was cut off, and is begun anew.
+    pub abandoned: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is the first: answer it.
+    New,
+    /// The first is still being answered.
+    UnderWay,
+    /// The key came with another request before.
+    Another,
+    Answered(Sealed),
 }

@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::api::listing::Document;
-    use crate::model::{AddressKind, HookUrl, Resource, ResourceId};
+    use crate::model::{AddressKind, HookId, HookStatus, HookUrl, Resource, ResourceId};
     use crate::store::Track;
 
     #[test]
@@ -130,7 +130,12 @@ mod tests {
             first_seen: at(1000),
             last_seen: at(3000),
             state_since: at(2000),
-            track: Some(Track { url: HookUrl::parse("https://example.com/cb").expect("url"), token_set: true }),
+            track: Some(Track {
+                hook: HookId(1),
+                url: HookUrl::parse("https://example.com/cb").expect("url"),
+                token_set: true,
+                status: HookStatus::Active,
+            }),
         };
         let track = seen.track.as_ref().map(TrackDocument::from);
         let document = serde_json::to_value(Document::of(&seen, "https://tracker.example", track)).expect("json");

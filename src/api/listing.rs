@@ -101,7 +101,12 @@ async fn not_found(app: &App, caller: &Caller, kind: Kind, id: ResourceId) -> Re
     Ok(match hook {
         None => Problem::new(problem_type, detail),
         Some(hook) => {
-            let track = TrackDocument::from(&Track { url: hook.url, token_set: hook.token.is_some() });
+            let track = TrackDocument::from(&Track {
+                hook: hook.id,
+                url: hook.spec.url,
+                token_set: hook.spec.token.is_some(),
+                status: hook.status,
+            });
             let track = serde_json::to_value(track).map_err(Problem::internal)?;
             Problem::new(problem_type, format!("{detail}; a hook waits for it")).with("track", track)
         }

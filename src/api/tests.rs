@@ -181,7 +181,7 @@ impl House {
                 Kind::Instance => ChangeType::InstanceState,
                 Kind::Realm => ChangeType::RealmState,
             },
-            kind: resource.kind(),
+            subject: resource.kind().into(),
             resource: resource.id().clone(),
             name: None,
             realm: None,

@@ -17,7 +17,9 @@ use super::problem::{Problem, ProblemType};
 use super::request::{BodyBounds, query_and_form};
 use super::settings::Settings;
 use crate::model::change::href;
-use crate::model::{Hook, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
+use crate::model::{
+    Filter, Format, Hook, HookSpec, HookStatus, HookUrl, Kind, Mode, ResourceId, Sealed, SigningSecret,
+};
 use crate::net::SendError;
 use crate::store::{HookTarget, NewHook, Track};
 use crate::vault::{Purpose, Vault};
@@ -28,6 +30,8 @@ const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TrackDocument {
     hook: String,
+    /// `active`, `paused` or `disabled`.
+    status: &'static str,
     /// Whether one is set; the token itself is never given back.
     token: bool,
     /// What its callbacks are signed with: only in the answer to the request that set the hook.
@@ -37,7 +41,12 @@ pub(super) struct TrackDocument {
 
 impl From<&Track> for TrackDocument {
     fn from(track: &Track) -> TrackDocument {
-        TrackDocument { hook: track.url.to_string(), token: track.token_set, secret: None }
+        TrackDocument {
+            hook: track.url.to_string(),
+            status: track.status.as_str(),
+            token: track.token_set,
+            secret: None,
+        }
     }
 }
 
@@ -126,7 +135,12 @@ impl Order {
 async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) -> Result<TrackDocument, Problem> {
     let context = &app.context;
     let old = context.store.track_hook(target).await?;
-    let mut shown = TrackDocument { hook: wanted.url.to_string(), token: wanted.token.is_some(), secret: None };
+    let mut shown = TrackDocument {
+        hook: wanted.url.to_string(),
+        status: HookStatus::Active.as_str(),
+        token: wanted.token.is_some(),
+        secret: None,
+    };
     if let Some(old) = &old
         && is_same(&context.vault, caller, old, &wanted)
     {
@@ -149,13 +163,23 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     };
     let secret = secret.to_text();
     let hook = NewHook {
-        target: target.clone(),
-        url: wanted.url,
-        token: seal_token(&context.vault, caller, wanted.token.as_ref())?,
+        account: target.account,
+        owner: target.owner.clone(),
+        track: Some((target.kind, target.resource.clone())),
+        spec: HookSpec {
+            url: wanted.url,
+            token: seal_token(&context.vault, caller, wanted.token.as_ref())?,
+            filter: Filter::default(),
+            format: Format::default(),
+            mode: Mode::default(),
+            rate: None,
+            retries: None,
+            description: None,
+        },
         secret: context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?,
         now: context.clock.now(),
     };
-    if let Err(error) = context.store.set_track_hook(hook).await {
+    if let Err(error) = context.store.set_hook(hook).await {
         // The store may have forgotten the account, which a new proof makes known again.
         app.proofs.distrust(&caller.key, caller.proven);
         return Err(error.into());
@@ -180,7 +204,7 @@ fn is_same(vault: &Vault, caller: &Caller, old: &Hook, wanted: &Wanted) -> bool 
             false
         }
     };
-    let same_token = match (&old.token, &wanted.token) {
+    let same_token = match (&old.spec.token, &wanted.token) {
         (None, None) => true,
         (Some(old), Some(wanted)) => is(Purpose::HookToken(&caller.key), old, wanted.expose_secret().as_bytes()),
         _ => false,
@@ -188,8 +212,8 @@ fn is_same(vault: &Vault, caller: &Caller, old: &Hook, wanted: &Wanted) -> bool 
     let same_secret = wanted
         .secret
         .as_ref()
-        .is_none_or(|wanted| is(Purpose::HookSecret(&caller.key), &old.secret, wanted.to_text().as_bytes()));
-    old.url == wanted.url && same_token && same_secret
+        .is_none_or(|wanted| is(Purpose::HookSecret(&caller.key), &old.secrets.current, wanted.to_text().as_bytes()));
+    old.spec.url == wanted.url && same_token && same_secret
 }
 
 /// A hook that could never be called is better refused when it is set. Only what an address is can be
@@ -212,7 +236,7 @@ async fn check_address(app: &App, url: &HookUrl) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AccountId, AccountKey, HookId, Owner, Timestamp};
+    use crate::model::{AccountId, AccountKey, HookId, HookSecrets, Owner, Timestamp};
 
     #[test]
     fn an_order_is_read_whole_or_refused() {
@@ -263,11 +287,24 @@ mod tests {
             id: HookId(1),
             account,
             owner: Owner::Account,
-            kind: Kind::Instance,
-            resource: ResourceId::parse("i").expect("id"),
-            url: HookUrl::parse("https://e.com/cb").expect("url"),
-            token: seal_token(&vault, &caller, token.map(SecretString::from).as_ref()).expect("sealed"),
-            secret: vault.seal(Purpose::HookSecret(&caller.key), SECRET.as_bytes()).expect("sealed"),
+            track: Some((Kind::Instance, ResourceId::parse("i").expect("id"))),
+            spec: HookSpec {
+                url: HookUrl::parse("https://e.com/cb").expect("url"),
+                token: seal_token(&vault, &caller, token.map(SecretString::from).as_ref()).expect("sealed"),
+                filter: Filter::default(),
+                format: Format::default(),
+                mode: Mode::default(),
+                rate: None,
+                retries: None,
+                description: None,
+            },
+            secrets: HookSecrets {
+                current: vault.seal(Purpose::HookSecret(&caller.key), SECRET.as_bytes()).expect("sealed"),
+                previous: None,
+            },
+            status: HookStatus::Active,
+            failing_since: None,
+            created: Timestamp::from_millis(0),
         };
         let check = |token: Option<&str>, wanted: &str, want: bool| {
             let parameters = Parameters::parse(wanted.as_bytes()).expect(wanted);

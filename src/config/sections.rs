@@ -96,18 +96,35 @@ section! {
         concurrency: NonZeroUsize => concurrency,
         per_hook: NonZeroUsize => per_hook,
         per_destination: NonZeroUsize => per_destination,
-        held: NonZeroUsize => held,
+        destinations: NonZeroUsize => destinations,
         batch: NonZeroUsize => batch,
         timeout: Period => timeout,
         lease: Period => lease,
         look_every: Period => idle,
         grace: Span => grace,
+        disable_after: Period => disable_after,
+        answer_bytes: Size => answer_bytes,
+        attempts_for: Span => attempts_for,
+        catch_up: NonZeroUsize => catch_up,
+        backlog: NonZeroUsize => backlog,
     } also {
         allow_addresses: Option<Vec<Range>>,
         https_only: Option<bool>,
         retries: RetriesSection,
+        breaker: BreakerSection,
     } apart {
         retries,
+        breaker,
+    }
+}
+
+section! {
+    /// `[delivery.breaker]`
+    BreakerSection over deliver::breaker::Settings {
+        failures: NonZeroU32 => failures,
+        window: Span => window,
+        open_for: Period => open_for,
+        open_at_most: Period => open_at_most,
     }
 }
 

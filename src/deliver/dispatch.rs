@@ -1,5 +1,6 @@
 //! The loop itself: claims, sends and settles go on side by side, so that what waits for the store does not
-//! wait for receivers, nor the other way round.
+//! wait for receivers, nor the other way round. Beside them it has hooks catch up with the journal, and old
+//! attempts forgotten.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -12,13 +13,16 @@ use tokio::time::timeout;
 use super::flights::{Flights, returned};
 use super::{Context, claim};
 use crate::model::Timestamp;
-use crate::store::{DueDelivery, Result, Settlement, StoreError};
+use crate::store::{CatchUp, DueDelivery, Result, Settlement, Settling, StoreError};
 
 /// The shortest time between two looks that nothing asked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Between tries of a store that fails: at first, and at most.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
 const STORE_PAUSE_MOST: Duration = Duration::from_secs(10);
+/// How often old attempts are forgotten, and how many in one transaction.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_AT_ONCE: usize = 1000;
 /// How long a stopping host waits for the store to take what there is to settle.
 const LAST_SETTLING: Duration = Duration::from_secs(5);
 
@@ -32,10 +36,16 @@ pub(super) struct Dispatch {
     /// Tries that have ended and are not being settled yet.
     ended: Vec<Settlement>,
     claiming: Option<Pending<(Claim, Result<Looked>)>>,
-    settling: Option<Pending<(Vec<Settlement>, Result<()>)>>,
+    settling: Option<Pending<(Settling, Result<()>)>>,
+    catching_up: Option<Pending<Result<bool>>>,
+    forgetting: Option<Pending<Result<bool>>>,
     woken: Pin<Box<OwnedNotified>>,
     /// Whether to claim as soon as there is room.
     look: bool,
+    /// Whether there may be a hook that is behind the journal.
+    behind: bool,
+    /// When old attempts are to be forgotten next.
+    forget_at: Timestamp,
     /// When to look though nothing asked for it.
     alarm: Option<Pending<()>>,
     /// While the store fails.
@@ -63,8 +73,12 @@ impl Dispatch {
             ended: Vec::new(),
             claiming: None,
             settling: None,
+            catching_up: None,
+            forgetting: None,
             woken: listen(&context),
             look: true,
+            behind: true,
+            forget_at: context.clock.now(),
             alarm: None,
             pause: None,
             failures: 0,
@@ -83,7 +97,7 @@ impl Dispatch {
     /// Lets what is under way finish, settles it, and gives back the rest.
     pub(super) async fn stop(mut self) {
         self.stopping = true;
-        let back = self.flights.give_back_held();
+        let back = self.flights.give_back_waiting();
         self.ended.extend(back);
         let grace = self.context.settings.grace;
         if timeout(grace, self.drain()).await.is_ok() {
@@ -107,6 +121,8 @@ impl Dispatch {
     async fn step(&mut self) {
         self.begin_settling();
         self.begin_claiming();
+        self.begin_catching_up();
+        self.begin_forgetting();
         tokio::select! {
             biased;
             (claim, result) = ready(&mut self.claiming) => self.claimed(&claim, result),
@@ -117,12 +133,14 @@ impl Dispatch {
                     self.ended.push(settlement);
                 }
             }
+            result = ready(&mut self.catching_up) => self.caught_up(result),
+            result = ready(&mut self.forgetting) => self.forgot(result),
             () = ready(&mut self.pause) => self.look = true,
             () = self.woken.as_mut() => {
                 self.woken = listen(&self.context);
-                self.look = true;
+                (self.look, self.behind) = (true, true);
             }
-            () = ready(&mut self.alarm) => self.look = true,
+            () = ready(&mut self.alarm) => (self.look, self.behind) = (true, true),
         }
     }
 
@@ -130,12 +148,54 @@ impl Dispatch {
         if self.settling.is_some() || self.pause.is_some() || self.ended.is_empty() {
             return;
         }
-        let batch = std::mem::take(&mut self.ended);
+        let batch = Settling {
+            settlements: std::mem::take(&mut self.ended),
+            holds: self.flights.take_holds(),
+            disable_after: self.context.settings.disable_after,
+        };
         let store = Arc::clone(&self.context.store);
         self.settling = Some(Box::pin(async move {
             let result = store.settle(batch.clone()).await;
             (batch, result)
         }));
+    }
+
+    fn begin_catching_up(&mut self) {
+        if !self.behind || self.stopping || self.catching_up.is_some() || self.pause.is_some() {
+            return;
+        }
+        self.behind = false;
+        let store = Arc::clone(&self.context.store);
+        let settings = &self.context.settings;
+        let limits = CatchUp { changes: settings.catch_up, backlog: settings.backlog };
+        let now = self.context.clock.now();
+        self.catching_up = Some(Box::pin(async move { store.catch_up(now, limits).await }));
+    }
+
+    fn caught_up(&mut self, result: Result<bool>) {
+        match result {
+            Ok(more) => self.behind |= more,
+            Err(error) => self.store_failed("owe hooks what they missed", &error),
+        }
+        self.look = true;
+    }
+
+    fn begin_forgetting(&mut self) {
+        let now = self.context.clock.now();
+        if now < self.forget_at || self.stopping || self.forgetting.is_some() || self.pause.is_some() {
+            return;
+        }
+        let before = now.before(self.context.settings.attempts_for);
+        let store = Arc::clone(&self.context.store);
+        self.forgetting = Some(Box::pin(async move { store.forget_attempts(before, FORGET_AT_ONCE).await }));
+    }
+
+    fn forgot(&mut self, result: Result<bool>) {
+        match result {
+            Ok(true) => {}
+            Ok(false) => self.forget_at = self.context.clock.now().after(FORGET_EVERY),
+            Err(error) => self.store_failed("forget old attempts", &error),
+        }
     }
 
     fn begin_claiming(&mut self) {
@@ -191,7 +251,7 @@ impl Dispatch {
         self.flights.launch(looked.due, claim.now);
     }
 
-    fn settled(&mut self, batch: Vec<Settlement>, result: Result<()>) {
+    fn settled(&mut self, batch: Settling, result: Result<()>) {
         match result {
             Ok(()) => {
                 self.failures = 0;
@@ -206,7 +266,7 @@ impl Dispatch {
                 self.store_failed("settle callbacks", &error);
                 // Beyond its lease the delivery is due again whatever is said of this try.
                 let oldest = self.context.clock.now().before(self.context.settings.lease());
-                self.ended.extend(batch.into_iter().filter(|settlement| settlement.now >= oldest));
+                self.ended.extend(batch.settlements.into_iter().filter(|settlement| settlement.now >= oldest));
             }
         }
     }

@@ -1,23 +1,26 @@
 //! What is being sent right now: every try a task of its own, one at a time for each resource on each hook,
-//! and no more than its share for each destination, so that a receiver which hangs fills only that.
+//! and for each destination no more than it is trusted with, so that a receiver which hangs takes few.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::breaker::Breaker;
 use super::retry::{Failure, Pace};
+use super::send::{Ended, Sign};
 use super::{Context, send};
-use crate::model::{HookId, Kind, ResourceId, Timestamp};
+use crate::model::{HookId, ResourceId, Subject, Timestamp};
 use crate::store::{DeliveryId, DueDelivery, Outcome, Settlement};
 
 pub(super) struct Flights {
     context: Arc<Context>,
-    tasks: JoinSet<Outcome>,
+    tasks: JoinSet<Ended>,
     aloft: HashMap<Id, Flight>,
     lanes: HashMap<Lane, InLane>,
     destinations: HashMap<Arc<str>, Destination>,
-    held: usize,
+    /// Destinations that nothing is to be claimed for until then, for the store to know.
+    holds: Vec<(Arc<str>, Timestamp)>,
 }
 
 /// A try that is under way.
@@ -33,26 +36,21 @@ struct Flight {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Lane {
     hook: HookId,
-    kind: Kind,
+    subject: Subject,
     resource: ResourceId,
 }
 
-enum InLane {
-    Aloft {
-        task: Id,
-        /// What was claimed while the one before it is still being sent: that one was settled by another
-        /// hand, as when its owner fetched what was owed.
-        next: Option<Box<Claimed>>,
-    },
-    /// It waits for its destination.
-    Held,
+struct InLane {
+    task: Id,
+    /// What was claimed while the one before it is still being sent: that one was settled by another hand,
+    /// as when its owner fetched what was owed.
+    next: Option<Box<Claimed>>,
 }
 
 /// Scheme, host and port: where one receiver, and whatever may be wrong with it, is.
-#[derive(Default)]
 struct Destination {
     aloft: usize,
-    held: VecDeque<Claimed>,
+    breaker: Breaker,
 }
 
 /// A delivery, and until when a try of it may begin: a try has to end before the lease does.
@@ -64,7 +62,7 @@ struct Claimed {
 impl Lane {
     fn of(delivery: &DueDelivery) -> Lane {
         let what = &delivery.change.what;
-        Lane { hook: delivery.hook, kind: what.kind, resource: what.resource.clone() }
+        Lane { hook: delivery.id.hook, subject: what.subject, resource: what.resource.clone() }
     }
 }
 
@@ -76,7 +74,7 @@ impl Flights {
             aloft: HashMap::new(),
             lanes: HashMap::new(),
             destinations: HashMap::new(),
-            held: 0,
+            holds: Vec::new(),
         }
     }
 
@@ -87,12 +85,10 @@ impl Flights {
     /// How many more may be claimed.
     pub(super) fn room(&self) -> usize {
         let settings = &self.context.settings;
-        let aloft = settings.concurrency.max(1).saturating_sub(self.aloft.len());
-        let held = settings.held.max(1).saturating_sub(self.held);
-        aloft.min(held).min(settings.batch.max(1))
+        settings.concurrency.max(1).saturating_sub(self.aloft.len()).min(settings.batch.max(1))
     }
 
-    /// How many deliveries of each hook are here, under way or held.
+    /// How many deliveries of each hook are under way.
     pub(super) fn by_hook(&self) -> Vec<(HookId, usize)> {
         let mut counts = HashMap::new();
         for lane in self.lanes.keys() {
@@ -101,9 +97,20 @@ impl Flights {
         counts.into_iter().collect()
     }
 
-    /// Sends what was claimed at `now`, or holds it until its destination has room.
+    /// How many more each destination may have that is known.
+    pub(super) fn rooms(&self, now: Timestamp) -> Vec<(Arc<str>, usize)> {
+        let room = |destination: &Destination| destination.breaker.allowance(now, destination.aloft);
+        self.destinations.iter().map(|(name, destination)| (Arc::clone(name), room(destination))).collect()
+    }
+
+    /// What the store is to be told of destinations with the next settlements.
+    pub(super) fn take_holds(&mut self) -> Vec<(Arc<str>, Timestamp)> {
+        std::mem::take(&mut self.holds)
+    }
+
+    /// Sends what was claimed at `now`.
     pub(super) fn launch(&mut self, deliveries: Vec<DueDelivery>, claimed_at: Timestamp) {
-        self.forget_late(claimed_at);
+        self.forget_quiet_destinations();
         let begin_by = claimed_at.after(self.context.settings.spare());
         for delivery in deliveries {
             self.admit(Claimed { delivery, begin_by });
@@ -122,27 +129,16 @@ impl Flights {
         Some(self.land(ended))
     }
 
-    /// Gives up what waits here, to be given back.
-    pub(super) fn give_back_held(&mut self) -> Vec<Settlement> {
+    /// Gives up what waits here for the one before it, to be given back.
+    pub(super) fn give_back_waiting(&mut self) -> Vec<Settlement> {
         let now = self.context.clock.now();
-        let mut back = Vec::with_capacity(self.held);
-        for destination in self.destinations.values_mut() {
-            back.extend(destination.held.drain(..).map(|claimed| returned(&claimed.delivery, now)));
-        }
-        self.lanes.retain(|_, lane| match lane {
-            InLane::Held => false,
-            InLane::Aloft { next, .. } => {
-                back.extend(next.take().map(|claimed| returned(&claimed.delivery, now)));
-                true
-            }
-        });
-        self.held = 0;
-        back
+        let waiting = self.lanes.values_mut().filter_map(|lane| lane.next.take());
+        waiting.map(|claimed| returned(&claimed.delivery, now)).collect()
     }
 
     /// Cuts off what is under way, to be given back.
     pub(super) fn abandon(&mut self) -> Vec<Settlement> {
-        let mut ended = self.give_back_held();
+        let mut ended = self.give_back_waiting();
         while let Some(settlement) = self.landed_already() {
             ended.push(settlement);
         }
@@ -153,6 +149,7 @@ impl Flights {
             lease: flight.lease,
             outcome: Outcome::Returned,
             now,
+            attempts: Vec::new(),
         }));
         self.lanes.clear();
         self.destinations.clear();
@@ -160,44 +157,20 @@ impl Flights {
     }
 
     fn admit(&mut self, claimed: Claimed) {
-        let delivery = &claimed.delivery;
-        let lane = Lane::of(delivery);
-        let name = &delivery.url.as_url()[..url::Position::BeforePath];
-        let name = match self.destinations.get_key_value(name) {
-            Some((name, _)) => Arc::clone(name),
-            None => Arc::from(name),
+        let lane = Lane::of(&claimed.delivery);
+        let Some(InLane { task, next }) = self.lanes.get_mut(&lane) else {
+            return self.begin(lane, claimed.delivery);
         };
-        match self.lanes.get_mut(&lane) {
-            None => {}
-            Some(InLane::Aloft { task, next }) => {
-                match self.aloft.get_mut(task) {
-                    // Its lease ran out, though it should not have: the try under way counts for the new one.
-                    Some(flight) if flight.delivery == delivery.id => flight.lease = delivery.lease,
-                    _ => *next = Some(Box::new(claimed)),
-                }
-                return;
-            }
-            Some(InLane::Held) => {
-                // What waited was settled by another hand meanwhile.
-                let mut held = self.destinations.values_mut().flat_map(|destination| destination.held.iter_mut());
-                if let Some(place) = held.find(|held| Lane::of(&held.delivery) == lane) {
-                    *place = claimed;
-                }
-                return;
-            }
-        }
-        let destination = self.destinations.entry(Arc::clone(&name)).or_default();
-        if destination.aloft >= self.context.settings.per_destination.max(1) {
-            destination.held.push_back(claimed);
-            self.held += 1;
-            self.lanes.insert(lane, InLane::Held);
-        } else {
-            self.begin(lane, name, claimed.delivery);
+        match self.aloft.get_mut(task) {
+            // Its lease ran out, though it should not have: the try under way counts for the new one.
+            Some(flight) if flight.delivery == claimed.delivery.id => flight.lease = claimed.delivery.lease,
+            _ => *next = Some(Box::new(claimed)),
         }
     }
 
-    fn begin(&mut self, lane: Lane, destination: Arc<str>, delivery: DueDelivery) {
-        self.destinations.entry(Arc::clone(&destination)).or_default().aloft += 1;
+    fn begin(&mut self, lane: Lane, delivery: DueDelivery) {
+        let destination = Arc::clone(&delivery.recipient.destination);
+        self.destination(&destination).aloft += 1;
         let flight = Flight {
             delivery: delivery.id,
             lease: delivery.lease,
@@ -208,79 +181,76 @@ impl Flights {
         let context = Arc::clone(&self.context);
         let task = self.tasks.spawn(async move { send::attempt(&context, &delivery).await }).id();
         self.aloft.insert(task, flight);
-        self.lanes.insert(lane, InLane::Aloft { task, next: None });
+        self.lanes.insert(lane, InLane { task, next: None });
     }
 
-    fn land(&mut self, ended: Result<(Id, Outcome), JoinError>) -> Settlement {
+    fn destination(&mut self, name: &Arc<str>) -> &mut Destination {
+        let most = self.context.settings.per_destination;
+        let made = || Destination { aloft: 0, breaker: Breaker::new(most) };
+        self.destinations.entry(Arc::clone(name)).or_insert_with(made)
+    }
+
+    fn land(&mut self, ended: Result<(Id, Ended), JoinError>) -> Settlement {
         let (task, ended) = match ended {
-            Ok((task, outcome)) => (task, Ok(outcome)),
+            Ok((task, ended)) => (task, Ok(ended)),
             Err(error) => (error.id(), Err(error)),
         };
         let flight = self.aloft.remove(&task).expect("invariant: each task has its flight");
         let now = self.context.clock.now();
-        let outcome = ended.unwrap_or_else(|error| {
+        let ended = ended.unwrap_or_else(|error| {
             tracing::error!(hook.id = flight.lane.hook.0, %error, "a callback could not be sent: this is a fault of the tracker");
-            let error = "the tracker failed in sending it".to_owned();
-            let failure = Failure { error, pace: Pace::Scheduled, retry_after: None };
-            self.context.settings.retries.after(failure, flight.attempts, now, 0.5)
+            let failure = Failure { pace: Pace::Scheduled, retry_after: None };
+            let retries = &self.context.settings.retries;
+            let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
+            Ended { outcome, attempts: Vec::new(), sign: Sign::None }
         });
-        if let Some(destination) = self.destinations.get_mut(&flight.destination) {
-            destination.aloft -= 1;
-        }
-        if let Some(InLane::Aloft { next: Some(next), .. }) = self.lanes.remove(&flight.lane)
+        self.learn(&flight.destination, ended.sign, now);
+        if let Some(InLane { next: Some(next), .. }) = self.lanes.remove(&flight.lane)
             && now <= next.begin_by
         {
             self.admit(*next);
         }
-        self.begin_held(&flight.destination, now);
-        Settlement { id: flight.delivery, lease: flight.lease, outcome, now }
+        Settlement { id: flight.delivery, lease: flight.lease, outcome: ended.outcome, now, attempts: ended.attempts }
     }
 
-    /// Sends what waited for this destination, as far as that now has room.
-    fn begin_held(&mut self, name: &Arc<str>, now: Timestamp) {
-        let share = self.context.settings.per_destination.max(1);
-        while let Some(destination) = self.destinations.get_mut(name) {
-            if destination.aloft >= share {
-                return;
-            }
-            let Some(Claimed { delivery, begin_by }) = destination.held.pop_front() else {
-                if destination.aloft == 0 {
-                    self.destinations.remove(name);
+    /// Takes in what the end of a try says of its destination.
+    fn learn(&mut self, name: &Arc<str>, sign: Sign, now: Timestamp) {
+        let context = Arc::clone(&self.context);
+        let most = context.settings.per_destination;
+        let destination = self.destination(name);
+        destination.aloft = destination.aloft.saturating_sub(1);
+        match sign {
+            Sign::None => {}
+            Sign::Alive => {
+                if destination.breaker.succeeded(most) {
+                    tracing::info!(destination = %name, "a destination takes callbacks again");
+                    self.holds.push((Arc::clone(name), now));
                 }
-                return;
-            };
-            self.held -= 1;
-            let lane = Lane::of(&delivery);
-            if now <= begin_by {
-                self.begin(lane, Arc::clone(name), delivery);
-            } else {
-                self.lanes.remove(&lane);
+            }
+            Sign::Failing(how) => {
+                if let Some(until) = destination.breaker.failed(&context.settings.breaker, now, how) {
+                    tracing::warn!(destination = %name, %until, "nothing gets through to a destination: it is left alone for a while");
+                    self.holds.push((Arc::clone(name), until));
+                }
             }
         }
     }
 
-    /// Drops what waited too long to be sent within its lease: the store gives it out again.
-    fn forget_late(&mut self, now: Timestamp) {
-        if self.held == 0 {
+    /// What is known of destinations is bounded: those that nothing is wrong with go first.
+    fn forget_quiet_destinations(&mut self) {
+        let most = self.context.settings.destinations.max(1);
+        if self.destinations.len() <= most {
             return;
         }
-        let lanes = &mut self.lanes;
-        let mut held = 0;
-        for destination in self.destinations.values_mut() {
-            destination.held.retain(|claimed| {
-                let late = claimed.begin_by < now;
-                if late {
-                    lanes.remove(&Lane::of(&claimed.delivery));
-                }
-                !late
-            });
-            held += destination.held.len();
+        self.destinations.retain(|_, destination| destination.aloft > 0 || !destination.breaker.is_closed());
+        // Should that not do, those that are left alone stay so by what the store holds of them.
+        if self.destinations.len() > most {
+            self.destinations.retain(|_, destination| destination.aloft > 0);
         }
-        self.held = held;
     }
 }
 
 /// As if it had never been claimed.
 pub(super) fn returned(delivery: &DueDelivery, now: Timestamp) -> Settlement {
-    Settlement { id: delivery.id, lease: delivery.lease, outcome: Outcome::Returned, now }
+    Settlement { id: delivery.id, lease: delivery.lease, outcome: Outcome::Returned, now, attempts: Vec::new() }
 }

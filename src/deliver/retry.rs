@@ -34,10 +34,8 @@ impl Default for Retries {
 }
 
 /// A try that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// What happened, in words that may be shown to the hook's owner.
-    pub(super) error: String,
     pub(super) pace: Pace,
     /// What the receiver asked for.
     pub(super) retry_after: Option<Duration>,
@@ -52,12 +50,19 @@ pub(super) enum Pace {
 }
 
 impl Retries {
-    /// What becomes of a delivery of which `attempts` tries were made before this one failed too. `random`
-    /// is evenly spread over 0 to 1.
-    pub(super) fn after(&self, failure: Failure, attempts: u32, now: Timestamp, random: f64) -> Outcome {
-        let Failure { error, pace, retry_after } = failure;
-        let Some(wait) = usize::try_from(attempts).ok().and_then(|attempts| self.waits.get(attempts)) else {
-            return Outcome::Dead { error };
+    /// What becomes of a delivery of which `attempts` tries were made before this one failed too. `waits` are
+    /// these, or the hook's own; `random` is evenly spread over 0 to 1.
+    pub(super) fn after(
+        &self,
+        failure: Failure,
+        attempts: u32,
+        waits: &[Duration],
+        now: Timestamp,
+        random: f64,
+    ) -> Outcome {
+        let Failure { pace, retry_after } = failure;
+        let Some(wait) = usize::try_from(attempts).ok().and_then(|attempts| waits.get(attempts)) else {
+            return Outcome::Dead;
         };
         let factor = 1.0 + self.jitter.clamp(0.0, 1.0) * (2.0 * random.clamp(0.0, 1.0) - 1.0);
         let scheduled = Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(*wait);
@@ -66,7 +71,7 @@ impl Retries {
             Pace::Slowed => self.slow_down,
         };
         let asked = retry_after.unwrap_or_default().min(self.longest_asked);
-        Outcome::Retry { due: now.after(scheduled.max(least).max(asked)), error }
+        Outcome::Retry { due: now.after(scheduled.max(least).max(asked)) }
     }
 }
 
@@ -91,21 +96,16 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
     fn failure(pace: Pace, retry_after: Option<u64>) -> Failure {
-        Failure { error: "it failed".into(), pace, retry_after: retry_after.map(Duration::from_secs) }
+        Failure { pace, retry_after: retry_after.map(Duration::from_secs) }
     }
 
     /// `want` is the wait in milliseconds, or nothing for a dead letter.
     #[track_caller]
     fn check(failure: Failure, attempts: u32, random: f64, want: Option<i64>) {
-        let got = match Retries::default().after(failure, attempts, NOW, random) {
-            Outcome::Retry { due, error } => {
-                assert_eq!(error, "it failed");
-                Some(due.as_millis() - NOW.as_millis())
-            }
-            Outcome::Dead { error } => {
-                assert_eq!(error, "it failed");
-                None
-            }
+        let retries = Retries::default();
+        let got = match retries.after(failure, attempts, &retries.waits, NOW, random) {
+            Outcome::Retry { due } => Some(due.as_millis() - NOW.as_millis()),
+            Outcome::Dead => None,
             other => panic!("a failure became {other:?}"),
         };
         assert_eq!(got, want);
@@ -149,11 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hook_may_have_waits_of_its_own() {
+        let waits = [Duration::from_secs(1), Duration::ZERO];
+        let after = |attempts| Retries::default().after(failure(Pace::Scheduled, None), attempts, &waits, NOW, 0.5);
+        assert_eq!(after(0), Outcome::Retry { due: NOW.after(waits[0]) });
+        assert_eq!(after(1), Outcome::Retry { due: NOW });
+        assert_eq!(after(2), Outcome::Dead);
+    }
+
+    #[test]
     fn settings_beyond_sense_still_give_a_time() {
         let retries = Retries { waits: vec![Duration::MAX], jitter: 7.0, ..Retries::default() };
         for random in [0.0, 1.0, f64::NAN] {
-            let outcome = retries.after(failure(Pace::Scheduled, None), 0, NOW, random);
-            assert!(matches!(outcome, Outcome::Retry { due, .. } if due >= NOW), "{outcome:?}");
+            let outcome = retries.after(failure(Pace::Scheduled, None), 0, &retries.waits, NOW, random);
+            assert!(matches!(outcome, Outcome::Retry { due } if due >= NOW), "{outcome:?}");
         }
     }
 

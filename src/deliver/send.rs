@@ -7,28 +7,69 @@ use reqwest::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Context;
+use super::breaker::Failing;
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::sign;
-use crate::model::{InvalidSigningSecret, SigningSecret, Timestamp};
+use crate::clock::Stopwatch;
+use crate::model::{DisableReason, InvalidSigningSecret, Sealed, SigningSecret};
 use crate::net::SendError;
-use crate::store::{DueDelivery, Outcome};
+use crate::store::{Attempt, DueDelivery, Outcome};
 use crate::vault::{Purpose, VaultError};
 
 const AGENT: &str = concat!("tracker/", env!("CARGO_PKG_VERSION"));
 
-/// How much of an answer is read, and for how long. What it says does not matter; read to its end, it leaves
-/// a connection that can be used again. One that trickles costs less closed than waited for.
+/// How much of an answer is read, and for how long. Read to its end, it leaves a connection that can be used
+/// again. One that trickles costs less closed than waited for.
 const ANSWER_BYTES: usize = 16 * 1024;
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 
-/// Why a try did not end in a delivery. `Display` is for the log.
+/// Where connecting fails so soon, it is tried once more at once: a connection that was closed while it lay
+/// idle, a receiver that is being restarted.
+const CONNECT_AGAIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// By which a receiver may ask for more than its status says:
+/// <https://github.com/standard-webhooks/standard-webhooks/pull/291>.
+const DELIVERY_HEADER: &str = "webhook-delivery";
+
+/// How a delivery's try ended, a second one at once included.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) sign: Sign,
+}
+
+/// What it says of its destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    Alive,
+    Failing(Failing),
+    /// Nothing: it never got there.
+    None,
+}
+
+/// What a receiver answered.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    wish: Option<Wish>,
+    /// The beginning of its body.
+    text: Option<String>,
+}
+
+/// What a receiver asks for in a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// No more callbacks for this hook.
+    Disable,
+    /// Not this one again.
+    AbortMessage,
+}
+
+/// Why there was no answer. `Display` is for the log.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failed {
-    /// 410: the receiver wants no more.
-    #[error("it answered 410")]
-    Gone,
-    #[error("it answered {status}")]
-    Status { status: StatusCode, retry_after: Option<Duration> },
+enum Failed {
     #[error(transparent)]
     Send(#[from] SendError),
     #[error("its secret or token can't be opened: {0}")]
@@ -37,50 +78,55 @@ pub(super) enum Failed {
     Secret(#[from] InvalidSigningSecret),
 }
 
-/// Sends it once and says what becomes of it. Never fails: a failure is an outcome.
-pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Outcome {
-    let failed = match send(context, delivery).await {
-        Ok(()) => return Outcome::Delivered,
-        Err(failed) => failed,
-    };
-    let hook = delivery.hook.0;
-    let change = delivery.change.id;
-    let attempt = delivery.attempts.saturating_add(1);
-    let Some(failure) = failed.as_failure() else {
-        tracing::info!(hook.id = hook, change.id = %change, "the receiver wants no more callbacks: its hook ends");
-        return Outcome::HookGone;
-    };
-    let random = getrandom::u64().map_or(0.5, |random| random as f64 / u64::MAX as f64);
-    let outcome = context.settings.retries.after(failure, delivery.attempts, context.clock.now(), random);
-    let host = delivery.url.as_url().host_str().unwrap_or_default();
-    match &outcome {
-        _ if failed.is_ours() => {
-            tracing::error!(hook.id = hook, change.id = %change, attempt, error = %failed, "a callback can't be made");
-        }
-        Outcome::Retry { due, .. } => tracing::info!(
-            hook.id = hook, hook.host = host, change.id = %change, attempt, error = %failed, retry.at = %due,
-            "a callback failed",
-        ),
-        _ => tracing::warn!(
-            hook.id = hook, hook.host = host, change.id = %change, attempt, error = %failed,
-            "a callback failed for the last time: it is a dead letter",
-        ),
+/// Sends it, and says what becomes of it. Never fails: a failure is an outcome.
+pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended {
+    let mut attempts = Vec::with_capacity(1);
+    let mut tried = once(context, delivery, &mut attempts).await;
+    if let Err(Failed::Send(SendError::Connect(_))) = &tried
+        && attempts.last().is_some_and(|attempt| attempt.duration < CONNECT_AGAIN_WITHIN)
+    {
+        tried = once(context, delivery, &mut attempts).await;
     }
-    outcome
+    let sign = sign_of(&tried);
+    let outcome = match &tried {
+        Ok(Answer { status: StatusCode::GONE, .. }) => Outcome::Disable(DisableReason::Gone),
+        Ok(Answer { wish: Some(Wish::Disable), .. }) => Outcome::Disable(DisableReason::Asked),
+        Ok(answer) if answer.status.is_success() => Outcome::Delivered,
+        Ok(Answer { wish: Some(Wish::AbortMessage), .. }) => Outcome::Dead,
+        _ => again(context, delivery, &tried),
+    };
+    tell(delivery, &tried, &outcome);
+    Ended { outcome, attempts, sign }
 }
 
-async fn send(context: &Context, delivery: &DueDelivery) -> Result<(), Failed> {
-    let response = context.client.send(request(context, delivery)?).await?;
-    let judged = judge(&response, context.clock.now());
-    finish(response).await;
-    judged
+/// One try, noted among the attempts.
+async fn once(context: &Context, delivery: &DueDelivery, attempts: &mut Vec<Attempt>) -> Result<Answer, Failed> {
+    let at = context.clock.now();
+    let stopwatch = Stopwatch::start();
+    let tried = send(context, delivery).await;
+    attempts.push(Attempt {
+        at,
+        duration: stopwatch.elapsed(),
+        status: tried.as_ref().ok().map(|answer| answer.status.as_u16()),
+        error: public_error(&tried),
+        answer: tried.as_ref().ok().and_then(|answer| answer.text.clone()),
+    });
+    tried
+}
+
+async fn send(context: &Context, delivery: &DueDelivery) -> Result<Answer, Failed> {
+    let mut response = context.client.send(request(context, delivery)?).await?;
+    let header = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header(&RETRY_AFTER).and_then(|value| parse_retry_after(value, context.clock.now()));
+    let wish = header(&HeaderName::from_static(DELIVERY_HEADER)).and_then(Wish::parse);
+    let text = read(&mut response, context.settings.answer_bytes).await;
+    Ok(Answer { status: response.status(), retry_after, wish, text })
 }
 
 fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed> {
     let change = &delivery.change;
-    let secret = context.vault.open(Purpose::HookSecret(&change.account), &delivery.secret)?;
-    let secret = SigningSecret::parse(secret.expose_secret())?;
-    let token = match &delivery.token {
+    let recipient = &delivery.recipient;
+    let token = match &recipient.token {
         Some(token) => Some(context.vault.open(Purpose::HookToken(&change.account), token)?),
         None => None,
     };
@@ -88,10 +134,21 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     let body = serde_json::to_vec(&document).expect("invariant: a change is written without fail");
 
     let id = change.id.to_string();
-    let timestamp = context.clock.now().as_seconds();
-    let signature = sign::sign(&secret, &id, timestamp, &body);
+    let now = context.clock.now();
+    let timestamp = now.as_seconds();
+    let secret = |sealed: &Sealed| -> Result<SigningSecret, Failed> {
+        let secret = context.vault.open(Purpose::HookSecret(&change.account), sealed)?;
+        Ok(SigningSecret::parse(secret.expose_secret())?)
+    };
+    let mut signature = sign::sign(&secret(&recipient.secrets.current)?, &id, timestamp, &body);
+    if let Some((previous, until)) = &recipient.secrets.previous
+        && now < *until
+    {
+        signature.push(' ');
+        signature.push_str(&sign::sign(&secret(previous)?, &id, timestamp, &body));
+    }
 
-    let mut request = Request::new(Method::POST, delivery.url.as_url().clone());
+    let mut request = Request::new(Method::POST, recipient.url.as_url().clone());
     let ascii = |text: &str| HeaderValue::from_str(text).expect("invariant: an id, a number or base64");
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -104,23 +161,15 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     Ok(request)
 }
 
-/// Only 2xx is success; a redirect is a failure like any other.
-fn judge(response: &Response, now: Timestamp) -> Result<(), Failed> {
-    match response.status() {
-        status if status.is_success() => Ok(()),
-        StatusCode::GONE => Err(Failed::Gone),
-        status => {
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            Err(Failed::Status { status, retry_after: asked.and_then(|value| parse_retry_after(value, now)) })
-        }
-    }
-}
-
-/// Reads the answer to its end if that is near. The verdict does not hang on it.
-async fn finish(mut response: Response) {
+/// Reads the answer to its end if that is near, and gives the beginning of it, if there is any. The verdict
+/// does not hang on it.
+async fn read(response: &mut Response, keep: usize) -> Option<String> {
+    let mut kept = Vec::new();
     let mut left = ANSWER_BYTES;
     let read = async {
         while let Ok(Some(piece)) = response.chunk().await {
+            let room = keep.saturating_sub(kept.len());
+            kept.extend_from_slice(&piece[..piece.len().min(room)]);
             left = left.saturating_sub(piece.len());
             if left == 0 {
                 return;
@@ -129,32 +178,96 @@ async fn finish(mut response: Response) {
     };
     // One that takes longer is cut off.
     let _ = tokio::time::timeout(ANSWER_TIME, read).await;
+    let text = String::from_utf8_lossy(&kept);
+    (!text.is_empty()).then(|| text.into_owned())
 }
 
-impl Failed {
-    /// What the schedule needs to know, in words for the hook's owner; nothing where the hook ends.
-    fn as_failure(&self) -> Option<Failure> {
-        let (error, pace, retry_after) = match self {
-            Failed::Gone => return None,
-            Failed::Status { status, retry_after } => {
-                let redirect = if status.is_redirection() { ", a redirect, which is never followed" } else { "" };
-                let pace = if *status == StatusCode::TOO_MANY_REQUESTS { Pace::Slowed } else { Pace::Scheduled };
-                (format!("it answered {}{redirect}", status.as_u16()), pace, *retry_after)
-            }
-            Failed::Send(error @ SendError::Timeout) => (error.public().to_owned(), Pace::Slowed, None),
-            Failed::Send(error) => (error.public().to_owned(), Pace::Scheduled, None),
-            Failed::Vault(_) | Failed::Secret(_) => {
-                ("the tracker can't sign for this hook: set it again".to_owned(), Pace::Scheduled, None)
-            }
-        };
-        Some(Failure { error, pace, retry_after })
-    }
-
-    /// Whether it is the host that is at fault, and not the receiver.
-    fn is_ours(&self) -> bool {
-        match self {
-            Failed::Vault(_) | Failed::Secret(_) | Failed::Send(SendError::NoRoots) => true,
-            Failed::Gone | Failed::Status { .. } | Failed::Send(_) => false,
+impl Wish {
+    fn parse(text: &str) -> Option<Wish> {
+        match text.trim() {
+            "disable" => Some(Wish::Disable),
+            "abort-message" => Some(Wish::AbortMessage),
+            _ => None,
         }
+    }
+}
+
+/// What the schedule makes of a failure.
+fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Failed>) -> Outcome {
+    let failure = match tried {
+        Ok(answer) => {
+            let slowed = answer.status == StatusCode::TOO_MANY_REQUESTS;
+            let pace = if slowed { Pace::Slowed } else { Pace::Scheduled };
+            Failure { pace, retry_after: answer.retry_after }
+        }
+        Err(Failed::Send(SendError::Timeout)) => Failure { pace: Pace::Slowed, retry_after: None },
+        Err(_) => Failure { pace: Pace::Scheduled, retry_after: None },
+    };
+    let retries = &context.settings.retries;
+    let waits = delivery.recipient.retries.as_deref().unwrap_or(&retries.waits);
+    let random = getrandom::u64().map_or(0.5, |random| random as f64 / u64::MAX as f64);
+    retries.after(failure, delivery.attempts, waits, context.clock.now(), random)
+}
+
+/// An answer that blames the request says that its sender is well; an overloaded or broken one does not.
+fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
+    match tried {
+        Ok(answer) if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS => {
+            Sign::Failing(Failing::Answer)
+        }
+        Ok(_) => Sign::Alive,
+        Err(Failed::Send(error)) => match error {
+            SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) | SendError::Timeout => {
+                Sign::Failing(Failing::NoAnswer)
+            }
+            SendError::Broken(_) => Sign::Failing(Failing::Answer),
+            SendError::Refused(_) | SendError::NoRoots | SendError::Unsendable(_) => Sign::None,
+        },
+        Err(Failed::Vault(_) | Failed::Secret(_)) => Sign::None,
+    }
+}
+
+/// What went wrong, in words for the hook's owner; nothing where it went well.
+fn public_error(tried: &Result<Answer, Failed>) -> Option<String> {
+    match tried {
+        Ok(answer) if answer.status.is_success() => None,
+        Ok(answer) => {
+            let redirect = if answer.status.is_redirection() { ", a redirect, which is never followed" } else { "" };
+            Some(format!("it answered {}{redirect}", answer.status.as_u16()))
+        }
+        Err(Failed::Send(error)) => Some(error.public().to_owned()),
+        Err(Failed::Vault(_) | Failed::Secret(_)) => {
+            Some("the tracker can't sign for this hook: set it again".to_owned())
+        }
+    }
+}
+
+fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcome) {
+    let hook = delivery.id.hook.0;
+    let change = delivery.change.id;
+    let attempt = delivery.attempts.saturating_add(1);
+    let host = delivery.recipient.url.as_url().host_str().unwrap_or_default();
+    let error = match tried {
+        Ok(answer) => format!("it answered {}", answer.status.as_u16()),
+        Err(error) => error.to_string(),
+    };
+    match outcome {
+        Outcome::Delivered => {}
+        _ if matches!(tried, Err(Failed::Vault(_) | Failed::Secret(_) | Failed::Send(SendError::NoRoots))) => {
+            // It is the host that is at fault, and not the receiver.
+            tracing::error!(hook.id = hook, change.id = %change, attempt, error, "a callback can't be made");
+        }
+        Outcome::Retry { due } => tracing::info!(
+            hook.id = hook, hook.host = host, change.id = %change, attempt, error, retry.at = %due,
+            "a callback failed",
+        ),
+        Outcome::Disable(reason) => tracing::info!(
+            hook.id = hook, hook.host = host, change.id = %change, reason = reason.as_str(), error,
+            "a receiver wants no more callbacks: its hook is disabled",
+        ),
+        Outcome::Dead | Outcome::Returned => tracing::warn!(
+            hook.id = hook, hook.host = host, change.id = %change, attempt, error,
+            "a callback failed for the last time: it is a dead letter",
+        ),
     }
 }

@@ -12,11 +12,11 @@ use self::receiver::{CUT, HANG, OK, Receiver};
 use super::*;
 use crate::clock::{ManualClock, SystemClock};
 use crate::model::{
-    AccountId, AccountKey, Change, ChangeId, ChangeType, Cursor, HookId, HookUrl, InstanceState, Kind, NewChange,
-    ResourceId, SigningSecret, State, Timestamp,
+    AccountKey, Change, ChangeId, ChangeType, Cursor, DisableReason, Format, HookId, HookSecrets, HookUrl,
+    InstanceState, NewChange, ResourceId, SigningSecret, State, Subject, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
-use crate::store::{DeliveryId, DueDelivery, Outcome};
+use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient};
 use crate::vault::Purpose;
 
 const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -69,12 +69,19 @@ fn secret() -> SigningSecret {
 fn delivery(url: &str, hook: i64, change: u128) -> DueDelivery {
     let seal = |purpose: Purpose<'_>, text: &str| vault(KEY).seal(purpose, text.as_bytes()).unwrap();
     DueDelivery {
-        id: DeliveryId(0),
-        account: AccountId(1),
-        hook: HookId(hook),
-        url: HookUrl::parse(url).unwrap(),
-        token: Some(seal(Purpose::HookToken(&account()), "t0ken")),
-        secret: seal(Purpose::HookSecret(&account()), &secret().to_text()),
+        id: DeliveryId { hook: HookId(hook), change: change as i64 },
+        recipient: Arc::new(Recipient {
+            hook: HookId(hook),
+            url: HookUrl::parse(url).unwrap(),
+            destination: HookUrl::parse(url).unwrap().destination().into(),
+            token: Some(seal(Purpose::HookToken(&account()), "t0ken")),
+            secrets: HookSecrets {
+                current: seal(Purpose::HookSecret(&account()), &secret().to_text()),
+                previous: None,
+            },
+            format: Format::Json,
+            retries: None,
+        }),
         change: Change {
             id: ChangeId(change),
             cursor: Cursor { store: 1, sequence: change as i64 },
@@ -82,7 +89,7 @@ fn delivery(url: &str, hook: i64, change: u128) -> DueDelivery {
             timestamp: START,
             what: NewChange {
                 change_type: ChangeType::InstanceState,
-                kind: Kind::Instance,
+                subject: Subject::Instance,
                 resource: ResourceId::parse(format!("inst{hook}")).unwrap(),
                 name: Some("web".into()),
                 realm: None,
@@ -142,18 +149,23 @@ async fn an_answer_decides_what_becomes_of_a_delivery() {
         });
         bench.store.owe(delivery(&receiver.url("/"), 1, 1));
         run_once(&bench.context).await.unwrap();
-        let want = want.unwrap_or_else(|(wait, error)| Outcome::Retry {
-            due: START.after(Duration::from_secs(wait)),
-            error: error.to_owned(),
-        });
-        assert_eq!(bench.store.outcomes(), [Some(want)], "{answer:?}");
+        let (outcome, error) = match want {
+            Ok(outcome) => (outcome, None),
+            Err((wait, error)) => (Outcome::Retry { due: START.after(Duration::from_secs(wait)) }, Some(error)),
+        };
+        assert_eq!(bench.store.outcomes(), [Some(outcome)], "{answer:?}");
+        let [Attempt { at, error: noted, .. }] = &bench.store.row(0).tried[..] else {
+            panic!("{answer:?}: one try: {:?}", bench.store.row(0).tried);
+        };
+        assert_eq!(*at, START);
+        assert!(error.is_none() || noted.as_deref() == error, "{answer:?}: {noted:?}");
         assert_eq!(receiver.connections(), 1);
     };
     let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
     check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Ok(Outcome::Delivered)).await;
     check(&long, Ok(Outcome::Delivered)).await;
     check("HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nhalf", Ok(Outcome::Delivered)).await;
-    check("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", Ok(Outcome::HookGone)).await;
+    check("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", Ok(Outcome::Disable(DisableReason::Gone))).await;
     check("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", Err((5, "it answered 500"))).await;
     check("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", Err((5, "it answered 404"))).await;
     check(
@@ -170,6 +182,13 @@ async fn an_answer_decides_what_becomes_of_a_delivery() {
     .await;
     check("HTTP/1.1 503 Later\r\nRetry-After: 999999\r\nContent-Length: 0\r\n\r\n", Err((86_400, "it answered 503")))
         .await;
+    check("HTTP/1.1 400 No\r\nWebhook-Delivery: abort-message\r\nContent-Length: 0\r\n\r\n", Ok(Outcome::Dead)).await;
+    check(
+        "HTTP/1.1 403 No\r\nwebhook-delivery: disable\r\nContent-Length: 0\r\n\r\n",
+        Ok(Outcome::Disable(DisableReason::Asked)),
+    )
+    .await;
+    check("HTTP/1.1 400 No\r\nwebhook-delivery: dance\r\nContent-Length: 0\r\n\r\n", Err((5, "it answered 400"))).await;
     check(HANG, Err((60, "no answer came in time"))).await;
     check(CUT, Err((5, "the exchange broke off"))).await;
     check("nonsense\r\n\r\n", Err((5, "the exchange broke off"))).await;
@@ -177,22 +196,26 @@ async fn an_answer_decides_what_becomes_of_a_delivery() {
 
 #[tokio::test]
 async fn a_destination_that_can_t_be_reached_is_tried_again_without_telling_why() {
-    let check = async |url: &str, want: &str| {
+    let check = async |url: &str, want: &str, tries: usize| {
         let bench = bench();
         bench.store.owe(delivery(url, 1, 1));
         run_once(&bench.context).await.unwrap();
         let due = START.after(Duration::from_secs(5));
-        assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due, error: want.to_owned() })], "{url}");
+        assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due })], "{url}");
+        let row = bench.store.row(0);
+        let errors: Vec<_> = row.tried.iter().filter_map(|attempt| attempt.error.as_deref()).collect();
+        assert_eq!(errors, vec![want; tries], "{url}");
+        assert_eq!(row.attempts, 1, "{url}: a second try at once is part of the first");
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = listener.local_addr().unwrap();
     drop(listener);
-    check(&format!("http://{gone}/"), "no connection could be made").await;
+    check(&format!("http://{gone}/"), "no connection could be made", 2).await;
     let closed = "its address is not a public one, and the operator has not opened it";
-    check("http://10.0.0.1/", closed).await;
-    check("http://127.0.0.2/", closed).await;
-    check("http://[::1]/", closed).await;
-    check("http://no-such-host.invalid/", "its name does not resolve").await;
+    check("http://10.0.0.1/", closed, 1).await;
+    check("http://127.0.0.2/", closed, 1).await;
+    check("http://[::1]/", closed, 1).await;
+    check("http://no-such-host.invalid/", "its name does not resolve", 1).await;
 }
 
 #[tokio::test]
@@ -211,7 +234,7 @@ async fn a_failing_callback_is_tried_by_the_schedule_and_ends_as_a_dead_letter()
         assert!(tries >= 1);
     }
     assert_eq!(bench.store.row(0).attempts, 8);
-    assert_eq!(bench.store.row(0).outcome, Some(Outcome::Dead { error: "it answered 500".into() }));
+    assert_eq!(bench.store.row(0).outcome, Some(Outcome::Dead));
     assert_eq!(bench.store.row(1).attempts, 1, "its turn came when the first was given up");
 
     let mut tries = Vec::new();
@@ -231,8 +254,9 @@ async fn a_secret_that_does_not_open_is_a_failure_and_sends_nothing() {
     let context = Context { vault: Arc::new(vault(OTHER_KEY)), ..bench.context.clone() };
     assert_eq!(run_once(&context).await.unwrap(), 1);
     let due = START.after(Duration::from_secs(5));
-    let error = "the tracker can't sign for this hook: set it again".to_owned();
-    assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due, error })]);
+    assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due })]);
+    let told = bench.store.row(0).tried[0].error.clone();
+    assert_eq!(told.as_deref(), Some("the tracker can't sign for this hook: set it again"));
     assert_eq!(receiver.connections(), 0);
 }
 
@@ -271,7 +295,9 @@ async fn a_receiver_that_hangs_delays_no_other() {
     assert!(hanging.received.try_recv().is_err(), "no more than its share is under way");
     let outcomes = bench.store.outcomes();
     assert!(outcomes[100..].iter().all(|outcome| *outcome == Some(Outcome::Delivered)));
-    assert!(outcomes[..100].iter().all(|outcome| *outcome == Some(Outcome::Returned)), "{outcomes:?}");
+    let (taken, left): (Vec<_>, Vec<_>) = outcomes[..100].iter().partition(|outcome| outcome.is_some());
+    assert!(taken.iter().all(|outcome| **outcome == Some(Outcome::Returned)), "{outcomes:?}");
+    assert_eq!((taken.len(), left.len()), (4, 96), "what it has no room for stays in the store");
 }
 
 #[tokio::test]
@@ -320,11 +346,7 @@ async fn changes_of_one_resource_on_one_hook_are_never_under_way_together() {
     let bench = bench();
     let context = Arc::new(bench.context.clone());
     let mut flights = Flights::new(Arc::clone(&context));
-    let numbered = |id: i64, lease: i64| DueDelivery {
-        id: DeliveryId(id),
-        lease,
-        ..delivery(&receiver.url("/"), 1, u128::try_from(id).unwrap())
-    };
+    let numbered = |id: u128, lease: i64| DueDelivery { lease, ..delivery(&receiver.url("/"), 1, id) };
     let claims = [numbered(1, 1), numbered(1, 2), numbered(2, 1), numbered(3, 1)];
     for claimed in claims {
         flights.launch(vec![claimed], START);
@@ -337,7 +359,7 @@ async fn changes_of_one_resource_on_one_hook_are_never_under_way_together() {
     // Only the newest claim on what waits behind it counts.
     receiver.answer(CUT);
     let back = flights.abandon();
-    let mut back: Vec<_> = back.iter().map(|ended| (ended.id.0, ended.lease, &ended.outcome)).collect();
+    let mut back: Vec<_> = back.iter().map(|ended| (ended.id.change, ended.lease, &ended.outcome)).collect();
     back.sort_by_key(|(id, ..)| *id);
     assert_eq!(back, [(1, 2, &Outcome::Returned), (3, 1, &Outcome::Returned)]);
     assert!(flights.is_empty() && flights.landed().await.is_none());
@@ -349,12 +371,12 @@ async fn what_waits_behind_a_try_follows_it_unless_its_lease_ran_short() {
     let bench = bench();
     let mut flights = Flights::new(Arc::new(bench.context.clone()));
     let url = receiver.url("/");
-    let numbered = |id: i64| DueDelivery { id: DeliveryId(id), ..delivery(&url, 1, u128::try_from(id).unwrap()) };
+    let numbered = |id: u128| delivery(&url, 1, id);
     flights.launch(vec![numbered(1), numbered(2)], START);
-    assert_eq!(flights.landed().await.unwrap().id, DeliveryId(1));
+    assert_eq!(flights.landed().await.unwrap().id.change, 1);
     flights.launch(vec![numbered(3)], START);
     bench.clock.advance(bench.context.settings.lease());
-    assert_eq!(flights.landed().await.unwrap().id, DeliveryId(2));
+    assert_eq!(flights.landed().await.unwrap().id.change, 2);
     assert!(flights.landed().await.is_none(), "the third is due again in the store, and may be sent by another");
     assert_eq!(receiver.received.recv().await.unwrap().headers["webhook-id"], ChangeId(1).to_string());
     assert_eq!(receiver.received.recv().await.unwrap().headers["webhook-id"], ChangeId(2).to_string());

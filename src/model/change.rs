@@ -17,10 +17,14 @@ pub enum ChangeType {
     RealmCreated,
     RealmState,
     RealmRemoved,
+    /// A hook was disabled by the tracker: its receiver failed for days, or wants no more.
+    HookDisabled,
+    /// Sent to a hook because its owner asked for it.
+    HookTest,
 }
 
 impl ChangeType {
-    pub const ALL: [ChangeType; 7] = [
+    pub const ALL: [ChangeType; 9] = [
         ChangeType::InstanceCreated,
         ChangeType::InstanceState,
         ChangeType::InstanceUpdated,
@@ -28,6 +32,8 @@ impl ChangeType {
         ChangeType::RealmCreated,
         ChangeType::RealmState,
         ChangeType::RealmRemoved,
+        ChangeType::HookDisabled,
+        ChangeType::HookTest,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -39,6 +45,8 @@ impl ChangeType {
             ChangeType::RealmCreated => "realm.created",
             ChangeType::RealmState => "realm.state",
             ChangeType::RealmRemoved => "realm.removed",
+            ChangeType::HookDisabled => "hook.disabled",
+            ChangeType::HookTest => "hook.test",
         }
     }
 
@@ -66,6 +74,37 @@ impl fmt::Display for ChangeType {
 impl Serialize for ChangeType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What a change is of: a resource of one of the kinds, or a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    Instance,
+    Realm,
+    Hook,
+}
+
+impl Subject {
+    pub const ALL: [Subject; 3] = [Subject::Instance, Subject::Realm, Subject::Hook];
+
+    /// As a collection in the API's paths.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Subject::Instance => Kind::Instance.plural(),
+            Subject::Realm => Kind::Realm.plural(),
+            Subject::Hook => "hooks",
+        }
+    }
+}
+
+impl From<Kind> for Subject {
+    fn from(kind: Kind) -> Subject {
+        match kind {
+            Kind::Instance => Subject::Instance,
+            Kind::Realm => Subject::Realm,
+        }
     }
 }
 
@@ -111,7 +150,7 @@ impl Serialize for Cursor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewChange {
     pub change_type: ChangeType,
-    pub kind: Kind,
+    pub subject: Subject,
     pub resource: ResourceId,
     pub name: Option<String>,
     pub realm: Option<String>,
@@ -156,7 +195,7 @@ pub struct ChangeDocument<'a> {
 
 #[derive(Debug, Serialize)]
 pub struct ResourceDocument<'a> {
-    pub kind: Kind,
+    pub kind: Subject,
     pub id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
@@ -176,11 +215,11 @@ impl Change {
             driver: &self.account.driver,
             provider: &self.account.provider,
             resource: ResourceDocument {
-                kind: self.what.kind,
+                kind: self.what.subject,
                 id: self.what.resource.as_str(),
                 name: self.what.name.as_deref(),
                 realm: self.what.realm.as_deref(),
-                href: href(public_url, self.what.kind, &self.what.resource),
+                href: href(public_url, self.what.subject, &self.what.resource),
             },
             old_state: self.what.old_state,
             new_state: self.what.new_state,
@@ -192,8 +231,8 @@ impl Change {
 }
 
 /// Where the API shows a resource.
-pub fn href(public_url: &str, kind: Kind, id: &ResourceId) -> String {
+pub fn href(public_url: &str, subject: impl Into<Subject>, id: &ResourceId) -> String {
     let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     // In a path a space is %20; `+`, which forms write for it, would be taken literally.
-    format!("{public_url}/api/{}/{}", kind.plural(), id.replace('+', "%20"))
+    format!("{public_url}/api/{}/{}", subject.into().plural(), id.replace('+', "%20"))
 }

@@ -1,9 +1,12 @@
 //! A hook: where a client wants to be told, and of what.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::account::{AccountId, Sealed};
-use super::resource::{Kind, ResourceId};
+use super::change::{ChangeType, NewChange, Subject};
+use super::resource::{InvalidResourceId, Kind, ResourceId, State};
+use super::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookId(pub i64);
@@ -59,6 +62,11 @@ impl HookUrl {
     pub fn as_url(&self) -> &url::Url {
         &self.0
     }
+
+    /// Scheme, host and port: where one receiver, and whatever may be wrong with it, is.
+    pub fn destination(&self) -> &str {
+        &self.0[..url::Position::BeforePath]
+    }
 }
 
 impl fmt::Display for HookUrl {
@@ -83,19 +91,239 @@ pub enum InvalidHookUrl {
     TooLong,
 }
 
-/// A hook on one resource, which may not have been seen yet.
+/// A hook as the store has it.
 #[derive(Clone, Debug)]
 pub struct Hook {
     pub id: HookId,
     pub account: AccountId,
     pub owner: Owner,
-    pub kind: Kind,
-    pub resource: ResourceId,
+    /// The one resource that it was set on (`track_hook`), which may not have been seen yet. Absent for a
+    /// hook that its filter alone directs.
+    pub track: Option<(Kind, ResourceId)>,
+    pub spec: HookSpec,
+    pub secrets: HookSecrets,
+    pub status: HookStatus,
+    /// Since when nothing was taken by its receiver; absent while all goes well.
+    pub failing_since: Option<Timestamp>,
+    pub created: Timestamp,
+}
+
+/// What its owner says of a hook, and may change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookSpec {
     pub url: HookUrl,
-    /// The client's token, given back to it in each callback.
+    /// Given back to the client in each callback.
     pub token: Option<Sealed>,
-    /// The signing secret.
-    pub secret: Sealed,
+    /// What it hears of. That of a `track_hook` lets everything through that its resource allows.
+    pub filter: Filter,
+    pub format: Format,
+    pub mode: Mode,
+    /// How many callbacks it is sent in a second, at most.
+    pub rate: Option<Rate>,
+    /// The waits before each retry, in place of the host's own.
+    pub retries: Option<Vec<Duration>>,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// What callbacks are signed with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookSecrets {
+    pub current: Sealed,
+    /// The one before, which signs beside it until then.
+    pub previous: Option<(Sealed, Timestamp)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookStatus {
+    Active,
+    /// By its owner.
+    Paused,
+    /// By the tracker. Like a paused one it is owed everything, and sent nothing until it is resumed.
+    Disabled {
+        at: Timestamp,
+        reason: DisableReason,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisableReason {
+    /// Nothing was taken by its receiver for days.
+    Failing,
+    /// Its receiver answered 410: it wants no more.
+    Gone,
+    /// Its receiver answered with `webhook-delivery: disable`.
+    Asked,
+}
+
+impl HookStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HookStatus::Active => "active",
+            HookStatus::Paused => "paused",
+            HookStatus::Disabled { .. } => "disabled",
+        }
+    }
+}
+
+impl DisableReason {
+    pub const ALL: [DisableReason; 3] = [DisableReason::Failing, DisableReason::Gone, DisableReason::Asked];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DisableReason::Failing => "failing",
+            DisableReason::Gone => "gone",
+            DisableReason::Asked => "asked",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<DisableReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// What becomes of changes that wait for the same resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Each is sent.
+    #[default]
+    Every,
+    /// A newer one takes the place of one that is not being sent yet.
+    Latest,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 2] = [Mode::Every, Mode::Latest];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Every => "every",
+            Mode::Latest => "latest",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Mode> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
+}
+
+/// How a change is written in a callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The change alone, as the feed has it.
+    #[default]
+    Json,
+    /// CloudEvents 1.0, structured: the change is the `data` of a JSON event.
+    CloudEvents,
+    /// CloudEvents 1.0, binary: the change is the body, its attributes are headers.
+    CloudEventsBinary,
+}
+
+impl Format {
+    pub const ALL: [Format; 3] = [Format::Json, Format::CloudEvents, Format::CloudEventsBinary];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::CloudEvents => "cloudevents",
+            Format::CloudEventsBinary => "cloudevents-binary",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Format> {
+        Self::ALL.into_iter().find(|format| format.as_str() == text)
+    }
+}
+
+/// Callbacks in a second: more than none, and no more than `MOST`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate(f64);
+
+impl Rate {
+    pub const LEAST: f64 = 0.001;
+    pub const MOST: f64 = 10_000.0;
+
+    pub fn per_second(rate: f64) -> Option<Rate> {
+        (Self::LEAST..=Self::MOST).contains(&rate).then_some(Rate(rate))
+    }
+
+    pub fn as_per_second(self) -> f64 {
+        self.0
+    }
+}
+
+/// Which changes a hook hears of: those that every list lets through. An empty list lets all through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of which kinds of resource.
+    pub kinds: Vec<Kind>,
+    pub ids: Vec<IdPattern>,
+    /// In which realms: what a resource names as its realm, and for a realm its id.
+    pub realms: Vec<String>,
+    pub types: Vec<ChangeType>,
+    /// The state before, and the state now.
+    pub from: Vec<State>,
+    pub to: Vec<State>,
+}
+
+/// An id, or with a `*` at its end all that begin so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdPattern {
+    Exact(String),
+    Prefix(String),
+}
+
+impl IdPattern {
+    pub fn parse(text: &str) -> Result<IdPattern, InvalidResourceId> {
+        match text.strip_suffix('*') {
+            // A lone `*` is every id.
+            Some("") => Ok(IdPattern::Prefix(String::new())),
+            Some(prefix) => ResourceId::check(prefix).map(|()| IdPattern::Prefix(prefix.to_owned())),
+            None => ResourceId::check(text).map(|()| IdPattern::Exact(text.to_owned())),
+        }
+    }
+
+    fn matches(&self, id: &str) -> bool {
+        match self {
+            IdPattern::Exact(exact) => exact == id,
+            IdPattern::Prefix(prefix) => id.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for IdPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdPattern::Exact(exact) => f.write_str(exact),
+            IdPattern::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
+impl Filter {
+    /// Whether a hook with this filter hears of the change. What concerns a hook itself is heard only by
+    /// one that names its type.
+    pub fn matches(&self, change: &NewChange) -> bool {
+        fn allows<T: PartialEq>(list: &[T], value: Option<&T>) -> bool {
+            list.is_empty() || value.is_some_and(|value| list.contains(value))
+        }
+        let id = change.resource.as_str();
+        let kind_matches = match change.subject {
+            Subject::Hook => self.types.contains(&change.change_type),
+            Subject::Instance => allows(&self.kinds, Some(&Kind::Instance)),
+            Subject::Realm => allows(&self.kinds, Some(&Kind::Realm)),
+        };
+        let realm = || match change.subject {
+            Subject::Realm => Some(id),
+            _ => change.realm.as_deref(),
+        };
+        kind_matches
+            && allows(&self.types, Some(&change.change_type))
+            && (self.ids.is_empty() || self.ids.iter().any(|pattern| pattern.matches(id)))
+            && (self.realms.is_empty() || realm().is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
+            && allows(&self.from, change.old_state.as_ref())
+            && allows(&self.to, change.new_state.as_ref())
+    }
 }
 
 #[cfg(test)]
@@ -117,5 +345,90 @@ mod tests {
         check("https://example.com/#x", Err(InvalidHookUrl::Fragment));
         check(&format!("https://example.com/{}", "x".repeat(2048)), Err(InvalidHookUrl::TooLong));
         assert!(matches!(HookUrl::parse("http://"), Err(InvalidHookUrl::Malformed(_))));
+    }
+
+    #[test]
+    fn a_destination_is_scheme_host_and_port() {
+        let check = |url: &str, want: &str| assert_eq!(HookUrl::parse(url).expect(url).destination(), want);
+        check("https://example.com/a/b?c=d", "https://example.com");
+        check("https://EXAMPLE.com:443", "https://example.com");
+        check("http://example.com:8080/", "http://example.com:8080");
+        check("http://[::1]:9/x", "http://[::1]:9");
+    }
+
+    #[test]
+    fn a_filter_lets_through_what_all_its_lists_do() {
+        use crate::model::{InstanceState, RealmState};
+        let running = State::Instance(InstanceState::Running);
+        let stopped = State::Instance(InstanceState::Stopped);
+        let down = State::Realm(RealmState::Unavailable);
+        let change = |change_type: ChangeType, subject, id: &str, realm: Option<&str>, from, to| NewChange {
+            change_type,
+            subject,
+            resource: ResourceId::parse(id).expect(id),
+            name: None,
+            realm: realm.map(str::to_owned),
+            old_state: from,
+            new_state: to,
+            observed_after: None,
+            observed_at: Timestamp::default(),
+        };
+        let stops =
+            change(ChangeType::InstanceState, Subject::Instance, "web-1", Some("us"), Some(running), Some(stopped));
+        let created = change(ChangeType::InstanceCreated, Subject::Instance, "db", None, None, Some(running));
+        let realm = change(ChangeType::RealmState, Subject::Realm, "eu", None, None, Some(down));
+        let disabled = change(ChangeType::HookDisabled, Subject::Hook, "7", None, None, None);
+        let check = |filter: Filter, want: [bool; 4]| {
+            let got = [&stops, &created, &realm, &disabled].map(|change| filter.matches(change));
+            assert_eq!(got, want, "{filter:?}");
+        };
+        let ids = |patterns: &[&str]| Filter {
+            ids: patterns.iter().map(|text| IdPattern::parse(text).expect(text)).collect(),
+            ..Filter::default()
+        };
+        let realms = |names: &[&str]| Filter {
+            realms: names.iter().map(|&name| name.to_owned()).collect(),
+            ..Filter::default()
+        };
+        let all = Filter::default;
+        check(all(), [true, true, true, false]);
+        check(Filter { kinds: vec![Kind::Realm], ..all() }, [false, false, true, false]);
+        check(Filter { kinds: Kind::ALL.to_vec(), ..all() }, [true, true, true, false]);
+        check(ids(&["web-1"]), [true, false, false, false]);
+        check(ids(&["web-*", "eu"]), [true, false, true, false]);
+        check(ids(&["web"]), [false, false, false, false]);
+        check(ids(&["*"]), [true, true, true, false]);
+        check(realms(&["us"]), [true, false, false, false]);
+        check(realms(&["eu", "us"]), [true, false, true, false]);
+        check(Filter { types: vec![ChangeType::InstanceCreated], ..all() }, [false, true, false, false]);
+        check(Filter { types: vec![ChangeType::HookDisabled], ..all() }, [false, false, false, true]);
+        check(Filter { from: vec![running], ..all() }, [true, false, false, false]);
+        check(Filter { to: vec![running, down], ..all() }, [false, true, true, false]);
+        check(Filter { from: vec![running], to: vec![running], ..all() }, [false, false, false, false]);
+    }
+
+    #[test]
+    fn a_pattern_is_an_id_or_the_beginning_of_one() {
+        let check = |text: &str, want: Option<IdPattern>| {
+            let got = IdPattern::parse(text).ok();
+            assert_eq!(got, want, "{text}");
+            assert!(got.is_none_or(|pattern| pattern.to_string() == text));
+        };
+        check("i-1", Some(IdPattern::Exact("i-1".into())));
+        check("i-*", Some(IdPattern::Prefix("i-".into())));
+        check("*", Some(IdPattern::Prefix(String::new())));
+        check("a*b", Some(IdPattern::Exact("a*b".into())));
+        check("", None);
+        check("a\nb*", None);
+        check(&"x".repeat(256), None);
+    }
+
+    #[test]
+    fn a_rate_is_some_and_not_beyond_measure() {
+        for (number, wanted) in
+            [(1.0, true), (0.001, true), (0.0, false), (-1.0, false), (f64::NAN, false), (1e9, false)]
+        {
+            assert_eq!(Rate::per_second(number).is_some(), wanted, "{number}");
+        }
     }
 }

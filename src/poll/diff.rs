@@ -108,7 +108,7 @@ impl Sight {
         };
         delta.changes.push(NewChange {
             change_type,
-            kind: self.kind,
+            subject: self.kind.into(),
             resource: known.id.clone(),
             // The store has these, and nothing else here needs them read.
             name: None,
@@ -130,7 +130,7 @@ impl Sight {
     ) -> NewChange {
         NewChange {
             change_type,
-            kind: self.kind,
+            subject: self.kind.into(),
             resource: resource.id().clone(),
             name: resource.name().map(str::to_owned),
             realm: resource.realm().map(str::to_owned),

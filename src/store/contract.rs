@@ -5,9 +5,13 @@ pub(super) mod accounts;
 pub(super) mod deliveries;
 pub(super) mod hooks;
 pub(super) mod inventory;
+pub(super) mod journal;
 pub(super) mod owed;
 pub(super) mod polls;
 pub(super) mod random;
+pub(super) mod redrive;
+pub(super) mod requests;
+pub(super) mod resting;
 pub(super) mod world;
 
 use std::sync::Arc;
@@ -64,7 +68,6 @@ macro_rules! every_case {
                 one_resource_is_delivered_in_order
                 a_retry_holds_back_its_own_line_only
                 a_dead_letter_lets_the_next_go
-                a_hook_that_is_gone_is_owed_nothing
                 what_was_not_sent_is_due_again_at_once
                 a_lease_that_ran_out_is_claimed_anew
                 a_hook_has_no_more_in_flight_than_it_may
@@ -72,6 +75,34 @@ macro_rules! every_case {
                 hooks_are_served_in_turns
                 a_crash_between_claim_and_settlement_loses_nothing
                 what_is_not_tracked_is_not_delivered
+                destinations_are_served_in_turns_and_have_no_more_than_they_may
+                a_destination_that_is_held_is_left_alone_until_then
+                a_rate_is_kept_over_crashes
+                the_latest_takes_the_place_of_what_is_not_being_sent
+            }
+            resting {
+                a_filter_directs_a_hook
+                a_hook_is_changed_and_its_secret_rotated
+                a_paused_hook_goes_on_from_where_it_stopped
+                a_hook_that_is_gone_is_disabled_and_loses_nothing
+                a_hook_that_fails_for_days_is_disabled
+                what_a_resting_hook_is_owed_can_be_taken
+                a_long_rest_is_made_up_for_in_steps
+            }
+            redrive {
+                a_test_reaches_its_hook_alone
+                a_replay_sends_what_was_sent_before_in_order
+                a_replay_does_not_owe_twice
+                dead_letters_are_redriven
+                what_became_of_each_change_is_known
+                old_attempts_are_forgotten
+            }
+            requests {
+                a_request_is_answered_once
+                a_request_that_was_cut_off_may_be_made_again
+            }
+            journal {
+                the_journal_is_read_in_pages_and_filtered
             }
             owed {
                 what_is_owed_is_given_once_and_in_order

@@ -3,21 +3,30 @@
 //! read beside it, each from a snapshot. Everything that speaks SQL is in this room.
 
 mod accounts;
+mod attempts;
 mod attributes;
+mod catch_up;
+mod claim;
 mod columns;
 mod deliveries;
 mod hooks;
 mod inventory;
 mod journal;
+mod listeners;
 mod lock;
 mod owed;
 mod polls;
 mod queue;
 mod readers;
 mod record;
+mod redrive;
+mod requests;
 mod schema;
+mod settle;
 #[cfg(test)]
 mod tests;
+mod turns;
+mod words;
 mod writer;
 
 use std::path::Path;
@@ -69,6 +78,8 @@ impl Default for Settings {
 pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
+    /// The store's own, which is part of every cursor.
+    mark: u32,
 }
 
 impl SqliteStore {
@@ -109,6 +120,7 @@ impl SqliteStore {
         Ok(SqliteStore {
             readers: Readers::new(readers),
             writer: Writer::start(connection, mark, settings.queue.max(1), lock)?,
+            mark,
         })
     }
 
@@ -158,6 +170,8 @@ enum Fault {
     NoAccount(crate::model::AccountId),
     #[error("can't write a resource's attributes: {0}")]
     Attributes(#[source] serde_json::Error),
+    #[error("can't write what a hook's owner says of it: {0}")]
+    Words(#[source] serde_json::Error),
     #[error("the system gave no randomness: {0}")]
     NoRandomness(#[source] getrandom::Error),
     #[error("can't start the store's writer: {0}")]

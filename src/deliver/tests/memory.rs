@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use crate::model::{AccountId, Owner, Timestamp};
-use crate::store::{Deliveries, DeliveryClaim, DeliveryId, DueDelivery, Outcome, Owed, Result, Settlement, StoreError};
+use crate::store::{
+    Attempt, CatchUp, Deliveries, DeliveryClaim, DueDelivery, Outcome, Owed, Result, Settlement, Settling, StoreError,
+};
 
 #[derive(Default)]
 pub(super) struct MemoryStore {
@@ -22,14 +24,14 @@ pub(super) struct Row {
     pub(super) due: Timestamp,
     pub(super) attempts: u32,
     pub(super) outcome: Option<Outcome>,
+    pub(super) tried: Vec<Attempt>,
 }
 
 impl MemoryStore {
     /// Owes a delivery, due at once, after those that are owed already.
-    pub(super) fn owe(&self, mut delivery: DueDelivery) {
+    pub(super) fn owe(&self, delivery: DueDelivery) {
         let mut rows = self.rows.lock().unwrap();
-        delivery.id = DeliveryId(rows.len() as i64);
-        rows.push(Row { delivery, due: Timestamp::default(), attempts: 0, outcome: None });
+        rows.push(Row { delivery, due: Timestamp::default(), attempts: 0, outcome: None, tried: Vec::new() });
     }
 
     pub(super) fn row(&self, index: usize) -> Row {
@@ -55,7 +57,7 @@ impl Row {
     }
 
     fn is_in_line_of(&self, other: &Row) -> bool {
-        let line = |row: &Row| (row.delivery.hook, row.delivery.change.what.resource.clone());
+        let line = |row: &Row| (row.delivery.id.hook, row.delivery.change.what.resource.clone());
         line(self) == line(other)
     }
 }
@@ -68,11 +70,15 @@ impl Deliveries for MemoryStore {
         let mut claimed: Vec<DueDelivery> = Vec::new();
         for index in 0..rows.len() {
             let row = &rows[index];
-            let hook = row.delivery.hook;
+            let hook = row.delivery.id.hook;
             let is_head = !rows[..index].iter().any(|before| before.is_waiting() && before.is_in_line_of(row));
             let under_way = claim.in_flight.iter().find(|(busy, _)| *busy == hook).map_or(0, |(_, count)| *count)
-                + claimed.iter().filter(|other| other.hook == hook).count();
-            let is_due = row.is_waiting() && is_head && row.due <= claim.now && under_way < claim.per_hook;
+                + claimed.iter().filter(|other| other.id.hook == hook).count();
+            let destination = &row.delivery.recipient.destination;
+            let room = claim.room.iter().find(|(name, _)| name == destination);
+            let going = claimed.iter().filter(|other| other.recipient.destination == *destination).count();
+            let has_room = going < room.map_or(claim.per_destination, |(_, room)| *room);
+            let is_due = has_room && row.is_waiting() && is_head && row.due <= claim.now && under_way < claim.per_hook;
             if is_due && claimed.len() < claim.limit {
                 let row = &mut rows[index];
                 row.due = claim.now.after(claim.lease);
@@ -88,22 +94,31 @@ impl Deliveries for MemoryStore {
         Ok(rows.iter().filter(|row| row.is_waiting()).map(|row| row.due).min())
     }
 
-    async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
+    async fn settle(&self, settling: Settling) -> Result<()> {
         self.fail()?;
         let mut rows = self.rows.lock().unwrap();
-        for Settlement { id, lease, outcome, now } in settlements {
-            let row = &mut rows[id.0 as usize];
+        for Settlement { id, lease, outcome, now, attempts } in settling.settlements {
+            let Some(row) = rows.iter_mut().find(|row| row.delivery.id == id) else { continue };
             if !row.is_waiting() || row.delivery.lease != lease {
                 continue;
             }
             match &outcome {
-                Outcome::Retry { due, .. } => row.due = *due,
+                Outcome::Retry { due } => row.due = *due,
                 _ => row.due = now,
             }
             row.attempts += u32::from(outcome != Outcome::Returned);
             row.outcome = Some(outcome);
+            row.tried.extend(attempts);
         }
         Ok(())
+    }
+
+    async fn catch_up(&self, _: Timestamp, _: CatchUp) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn forget_attempts(&self, _: Timestamp, _: usize) -> Result<bool> {
+        Ok(false)
     }
 
     async fn take_owed(&self, _: AccountId, _: &Owner, _: usize) -> Result<Vec<Owed>> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::world::{LEASE, POLL_EVERY, World, told};
-use crate::model::{AccountId, ChangeType, InstanceState, Kind};
-use crate::store::{DueDelivery, Outcome};
+use super::world::{LEASE, POLL_EVERY, World, spec, told};
+use crate::model::{AccountId, ChangeType, HookId, HookSpec, HookUrl, InstanceState, Kind, Mode, Rate};
+use crate::store::{DeliveryClaim, DueDelivery, Outcome, Settling};
 
 const PENDING: InstanceState = InstanceState::Pending;
 const RUNNING: InstanceState = InstanceState::Running;
@@ -79,7 +79,7 @@ pub(crate) async fn a_dead_letter_lets_the_next_go(mut world: World) {
     world.hook(account, "i-1").await;
     live(&mut world, account, "i-1", &[PENDING, RUNNING]).await;
     let dead = only(&world).await;
-    world.settle(&dead, Outcome::Dead { error: "410 days of silence".to_owned() }).await;
+    world.settle(&dead, Outcome::Dead).await;
     assert_eq!(world.waiting().await, 1, "dead ones are not waited for");
     assert_eq!(world.drain().await, ["i-1 PENDING>RUNNING"]);
     world.wait(LEASE * 100);
@@ -89,19 +89,6 @@ pub(crate) async fn a_dead_letter_lets_the_next_go(mut world: World) {
     // A line with a dead letter in it is no longer waiting for it.
     live(&mut world, account, "i-1", &[STOPPED]).await;
     assert_eq!(world.drain().await, ["i-1 RUNNING>STOPPED"]);
-}
-
-pub(crate) async fn a_hook_that_is_gone_is_owed_nothing(mut world: World) {
-    let store = world.store();
-    let account = world.client("ann").await;
-    world.hook(account, "i-1").await;
-    live(&mut world, account, "i-1", &[PENDING, RUNNING]).await;
-    let delivery = only(&world).await;
-    world.settle(&delivery, Outcome::HookGone).await;
-    assert_eq!(store.count_hooks(account).await.unwrap(), 0);
-    assert_eq!((world.waiting().await, world.next_delivery().await), (0, None));
-    assert_eq!(world.next_poll().await, None, "nobody watches the account any more");
-    world.settle(&delivery, Outcome::Delivered).await;
 }
 
 pub(crate) async fn what_was_not_sent_is_due_again_at_once(mut world: World) {
@@ -123,7 +110,7 @@ pub(crate) async fn a_lease_that_ran_out_is_claimed_anew(mut world: World) {
     world.wait(LEASE);
     let new = only(&world).await;
     assert_eq!((new.id, new.change.id), (old.id, old.change.id), "the very same, by which repeats are dropped");
-    world.settle(&old, Outcome::Dead { error: "late".to_owned() }).await;
+    world.settle(&old, Outcome::Dead).await;
     assert!(world.claim().await.is_empty(), "the old claim has no say");
     world.wait(LEASE * 2);
     world.settle(&new, Outcome::Delivered).await;
@@ -218,4 +205,115 @@ pub(crate) async fn what_is_not_tracked_is_not_delivered(mut world: World) {
     let recorded = store.record_poll(record).await.unwrap();
     assert_eq!((recorded.changes, recorded.deliveries), (1, 0));
     assert!(world.claim().await.is_empty());
+}
+
+/// Two hooks that hear of everything at `one.example`, and one at `two.example`; the numbers of their hooks.
+async fn two_destinations(world: &World, account: AccountId) -> [HookId; 3] {
+    let mut hooks = Vec::new();
+    for url in ["https://one.example/a", "https://one.example/b", "https://two.example/"] {
+        let url = HookUrl::parse(url).expect(url);
+        hooks.push(world.filtering(account, HookSpec { url, ..spec("x") }).await);
+    }
+    [hooks[0], hooks[1], hooks[2]]
+}
+
+pub(crate) async fn destinations_are_served_in_turns_and_have_no_more_than_they_may(mut world: World) {
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    let [a, b, c] = two_destinations(&world, account).await;
+    let names = ["i-1", "i-2", "i-3", "i-4", "i-5", "i-6"];
+    owe(&mut world, account, &names, &[PENDING]).await;
+    let count = |claimed: &[DueDelivery], hook| claimed.iter().filter(|delivery| delivery.id.hook == hook).count();
+
+    // Half to each destination, there half to each hook.
+    let claim = DeliveryClaim { limit: 4, ..world.whole_claim() };
+    let claimed = world.store().claim_due_deliveries(claim).await.unwrap();
+    assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [1, 1, 2]);
+    world.wait(Duration::from_millis(1));
+    let room = vec![("https://one.example".into(), 0), ("https://two.example".into(), 3)];
+    let claim = DeliveryClaim { room, ..world.whole_claim() };
+    let claimed = world.store().claim_due_deliveries(claim).await.unwrap();
+    assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [0, 0, 3]);
+    let claim = DeliveryClaim { per_destination: 3, ..world.whole_claim() };
+    let claimed = world.store().claim_due_deliveries(claim).await.unwrap();
+    assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [2, 1, 1]);
+    // What one hook does not have is room for the other.
+    let claimed = world.claim_within(100, 3, &[(a, 1)]).await;
+    assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [2, 3, 0]);
+    assert_eq!(world.claim().await.len(), 2);
+}
+
+pub(crate) async fn a_destination_that_is_held_is_left_alone_until_then(mut world: World) {
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    let [_, _, other] = two_destinations(&world, account).await;
+    let hold = async |world: &World, wait: u64| {
+        let until = world.now.after(Duration::from_secs(wait));
+        let settling = Settling { holds: vec![("https://one.example".into(), until)], ..Settling::default() };
+        world.store().settle(settling).await.unwrap();
+    };
+    owe(&mut world, account, &["i-1"], &[PENDING]).await;
+    let now = world.now;
+    hold(&world, 30).await;
+    let claimed = world.claim().await;
+    assert_eq!(claimed.iter().map(|delivery| delivery.id.hook).collect::<Vec<_>>(), [other]);
+    world.settle(&claimed[0], Outcome::Delivered).await;
+    assert_eq!(world.next_delivery().await, Some(now.after(Duration::from_secs(30))));
+    // What comes meanwhile waits, too, also over a crash.
+    owe(&mut world, account, &["i-1"], &[RUNNING]).await;
+    assert_eq!(world.claim().await.len(), 1);
+    world.wait(Duration::from_secs(30));
+    assert_eq!(world.claim().await.len(), 2);
+    hold(&world, 3600).await;
+    world.crash();
+    assert_eq!(all_told(&world.claim().await), ["i-1 PENDING>RUNNING"], "it is the other's");
+    hold(&world, 0).await;
+    assert_eq!(world.claim().await.len(), 2);
+}
+
+pub(crate) async fn a_rate_is_kept_over_crashes(mut world: World) {
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    let rate = Rate::per_second(2.0);
+    world.filtering(account, HookSpec { rate, ..spec("slow") }).await;
+    owe(&mut world, account, &["i-1", "i-2", "i-3", "i-4", "i-5"], &[PENDING]).await;
+    let mut claimed = Vec::new();
+    for step in 0..20 {
+        let now = world.claim().await;
+        for delivery in &now {
+            world.settle(delivery, Outcome::Delivered).await;
+        }
+        claimed.push(now.len());
+        world.wait(Duration::from_millis(100));
+        if step == 3 {
+            let now = world.now;
+            world.crash();
+            world.now = now;
+        }
+    }
+    let times: Vec<usize> = (0..20).filter(|at| claimed[*at] > 0).collect();
+    assert_eq!(times, [0, 3, 8, 13, 18], "after what it had saved, one each half a second: {claimed:?}");
+    assert_eq!(world.waiting().await, 0);
+}
+
+pub(crate) async fn the_latest_takes_the_place_of_what_is_not_being_sent(mut world: World) {
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    world.filtering(account, HookSpec { mode: Mode::Latest, ..spec("latest") }).await;
+    live(&mut world, account, "i-1", &[PENDING, RUNNING]).await;
+    assert_eq!(world.waiting().await, 1);
+    let sent = only(&world).await;
+    assert_eq!(told(&sent), "i-1 PENDING>RUNNING");
+    // One that is being sent stays; of those behind it only the latest does.
+    live(&mut world, account, "i-1", &[STOPPED, PENDING, RUNNING]).await;
+    assert_eq!(world.waiting().await, 2);
+    world.retry(&sent).await;
+    assert_eq!(world.waiting().await, 1, "it failed, and a newer one was there");
+    assert!(world.claim().await.is_empty(), "that one waits as the other would have");
+    world.wait(Duration::from_secs(60));
+    let next = only(&world).await;
+    assert_eq!((told(&next).as_str(), next.attempts), ("i-1 PENDING>RUNNING", 0));
+    live(&mut world, account, "i-1", &[STOPPED]).await;
+    world.settle(&next, Outcome::Delivered).await;
+    assert_eq!(world.drain().await, ["i-1 RUNNING>STOPPED"]);
 }

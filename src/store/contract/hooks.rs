@@ -1,7 +1,7 @@
 //! Hooks, and which changes they hear of.
 
 use super::world::{POLL_EVERY, World, id, key, target, url};
-use crate::model::{AccountId, InstanceState, Kind, Owner, Sealed};
+use crate::model::{AccountId, DisableReason, HookStatus, InstanceState, Kind, Owner, Sealed};
 use crate::store::{HookTarget, Outcome, Recorded};
 
 const RUNNING: InstanceState = InstanceState::Running;
@@ -15,29 +15,32 @@ pub(crate) async fn a_hook_is_set_replaced_and_removed(mut world: World) {
     assert!(!world.unhook(account, "i-1").await);
     let old = world.hook(account, "i-1").await;
     let hook = store.track_hook(&place).await.unwrap().expect("it was set");
-    assert_eq!((hook.id, hook.account, hook.kind, &hook.resource), (old, account, Kind::Instance, &id("i-1")));
-    assert_eq!((hook.url, hook.owner, hook.secret), (url("i-1"), Owner::Account, Sealed(vec![1, 2, 3])));
-    assert_eq!(hook.token, Some(Sealed(b"token of i-1".to_vec())));
+    assert_eq!((hook.id, hook.account, hook.track), (old, account, Some((Kind::Instance, id("i-1")))));
+    assert_eq!((hook.owner, hook.secrets.current), (Owner::Account, Sealed(vec![1, 2, 3])));
+    assert_eq!((hook.status, hook.failing_since, hook.created), (HookStatus::Active, None, world.now));
+    assert_eq!((hook.spec.url, hook.spec.token), (url("i-1"), Some(Sealed(b"token of i-1".to_vec()))));
 
     world.observe(account, &[("i-1", RUNNING)]).await;
     let under_way = world.claim().await.remove(0);
     world.wait(POLL_EVERY);
     world.observe(account, &[("i-1", STOPPED)]).await;
     let mut replacement = world.new_hook(account, "i-1");
-    (replacement.url, replacement.token) = (url("elsewhere"), None);
-    let new = store.set_track_hook(replacement).await.unwrap();
+    (replacement.spec.url, replacement.spec.token) = (url("elsewhere"), None);
+    let new = store.set_hook(replacement).await.unwrap();
     assert_ne!(new, old);
     assert_eq!(store.count_hooks(account).await.unwrap(), 1);
     let hook = store.track_hook(&place).await.unwrap().expect("it was replaced");
-    assert_eq!((hook.id, hook.url, hook.token), (new, url("elsewhere"), None));
+    assert_eq!((hook.id, hook.spec.url, hook.spec.token), (new, url("elsewhere"), None));
     assert_eq!(world.waiting().await, 0, "what the old one was owed is gone");
-    world.settle(&under_way, Outcome::HookGone).await;
-    assert!(store.track_hook(&place).await.unwrap().is_some(), "that was said of the old one");
+    world.settle(&under_way, Outcome::Disable(DisableReason::Gone)).await;
+    let status = store.track_hook(&place).await.unwrap().expect("it is there").status;
+    assert_eq!(status, HookStatus::Active, "that was said of the old one");
 
     world.wait(POLL_EVERY);
     world.observe(account, &[("i-1", RUNNING)]).await;
     let delivery = world.claim().await.remove(0);
-    assert_eq!((delivery.hook, delivery.url.clone(), delivery.token.clone()), (new, url("elsewhere"), None));
+    let recipient = &delivery.recipient;
+    assert_eq!((recipient.hook, &recipient.url, &recipient.token), (new, &url("elsewhere"), &None));
     assert!(world.unhook(account, "i-1").await);
     assert!(!world.unhook(account, "i-1").await);
     assert_eq!((world.waiting().await, world.next_delivery().await), (0, None));
@@ -50,7 +53,8 @@ pub(crate) async fn hooks_of_others_are_left_alone(world: World) {
     world.hook(ann, "i-1").await;
     let bobs = world.hook(bob, "i-1").await;
     let realm = HookTarget { kind: Kind::Realm, ..target(ann, "i-1") };
-    store.set_track_hook(crate::store::NewHook { target: realm.clone(), ..world.new_hook(ann, "i-1") }).await.unwrap();
+    let track = Some((Kind::Realm, id("i-1")));
+    store.set_hook(crate::store::NewHook { track, ..world.new_hook(ann, "i-1") }).await.unwrap();
     assert_eq!(store.count_hooks(ann).await.unwrap(), 2);
     assert_eq!(store.count_hooks(bob).await.unwrap(), 1);
 
@@ -60,12 +64,12 @@ pub(crate) async fn hooks_of_others_are_left_alone(world: World) {
     assert!(store.track_hook(&realm).await.unwrap().is_some(), "an instance is no realm");
     assert!(store.take_owed(ann, &Owner::Account, 10).await.unwrap().is_empty());
     let delivery = world.claim().await.remove(0);
-    assert_eq!((delivery.hook, delivery.account, delivery.change.account), (bobs, bob, key("bob")));
+    assert_eq!((delivery.id.hook, delivery.change.account), (bobs, key("bob")));
 }
 
 pub(crate) async fn a_hook_needs_an_account(world: World) {
     let nobody = AccountId(99);
-    assert!(world.store().set_track_hook(world.new_hook(nobody, "i-1")).await.is_err());
+    assert!(world.store().set_hook(world.new_hook(nobody, "i-1")).await.is_err());
     assert!(world.store().track_hook(&target(nobody, "i-1")).await.unwrap().is_none());
     assert_eq!(world.next_poll().await, None);
 }
@@ -108,7 +112,7 @@ pub(crate) async fn a_hook_hears_of_what_it_waited_for(mut world: World) {
     let delivery = world.claim().await.remove(0);
     let change = &delivery.change;
     assert_eq!((change.timestamp, change.what.observed_at, change.what.observed_after), (world.now, world.now, None));
-    assert_eq!(delivery.token, Some(Sealed(b"token of early".to_vec())));
+    assert_eq!(delivery.recipient.token, Some(Sealed(b"token of early".to_vec())));
     world.settle(&delivery, Outcome::Delivered).await;
 
     // After the baseline a hook waits in just the same way.

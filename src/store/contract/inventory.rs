@@ -2,7 +2,8 @@
 
 use super::world::{POLL_EVERY, World, id, instance, query, short, url};
 use crate::model::{
-    Address, AddressKind, Instance, InstanceState, Kind, Owner, Realm, RealmState, Resource, State, Timestamp,
+    Address, AddressKind, HookStatus, Instance, InstanceState, Kind, Owner, Realm, RealmState, Resource, State,
+    Timestamp,
 };
 use crate::store::{ListQuery, Missing, Outcome, Track, Upsert};
 
@@ -91,10 +92,10 @@ pub(crate) async fn a_list_is_paged_and_filtered(world: World) {
     check(ListQuery { id: Some(id("x")), ..query() }, &[]).await;
     check(ListQuery { kind: Kind::Realm, ..query() }, &[]).await;
 
-    world.hook(account, "b").await;
+    let hook = world.hook(account, "b").await;
     let seen = world.store().list(account, query()).await.unwrap();
     let tracked: Vec<Option<Track>> = seen.into_iter().map(|seen| seen.track).collect();
-    let track = Some(Track { url: url("b"), token_set: true });
+    let track = Some(Track { hook, url: url("b"), token_set: true, status: HookStatus::Active });
     assert_eq!(tracked, [None, track.clone(), None, None, None]);
     assert_eq!(world.find(account, "b").await.unwrap().track, track);
     assert_eq!(world.find(other, "b").await.unwrap().track, None, "it is not theirs");

@@ -53,7 +53,7 @@ pub(crate) async fn what_is_taken_is_not_sent(mut world: World) {
     assert_eq!(under_way.len(), 2);
     world.retry(&under_way[0]).await;
     assert_eq!(taken(&world, account, 10).await.len(), 4, "those being sent and those to be tried again, too");
-    world.settle(&under_way[1], Outcome::Retry { due: world.now, error: "503".to_owned() }).await;
+    world.settle(&under_way[1], Outcome::Retry { due: world.now }).await;
     world.wait(Duration::from_secs(3600));
     assert!(world.claim().await.is_empty());
 }
@@ -74,7 +74,7 @@ pub(crate) async fn dead_letters_are_owed(mut world: World) {
     let account = two_lines(&mut world).await;
     let first = world.claim().await;
     for delivery in &first {
-        world.settle(delivery, Outcome::Dead { error: "no answer".to_owned() }).await;
+        world.settle(delivery, Outcome::Dead).await;
     }
     assert_eq!(taken(&world, account, 1).await, ["a ->PENDING"]);
     assert_eq!(world.waiting().await, 2);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::world::{World, short, told};
-use crate::model::{AccountId, HookId, InstanceState, Owner};
-use crate::store::{DueDelivery, Outcome};
+use crate::model::{AccountId, DisableReason, HookId, InstanceState, Owner};
+use crate::store::{DueDelivery, HookPlace, Outcome};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const STATES: [InstanceState; 3] = [InstanceState::Pending, InstanceState::Running, InstanceState::Stopped];
@@ -98,7 +98,7 @@ impl Life {
         let before = self.hooks.len();
         self.hooks.retain(|_, hook| hook.account != account || hook.name != name);
         let hooks = &self.hooks;
-        self.void.extend(self.in_flight.extract_if(.., |delivery| !hooks.contains_key(&delivery.hook)));
+        self.void.extend(self.in_flight.extract_if(.., |delivery| !hooks.contains_key(&delivery.id.hook)));
         self.hooks.len() < before
     }
 
@@ -153,7 +153,7 @@ impl Life {
         let claimed = world.claim_within(limit, 2, &[]).await;
         assert!(claimed.len() <= limit);
         for delivery in &claimed {
-            let hook = &self.hooks[&delivery.hook];
+            let hook = &self.hooks[&delivery.id.hook];
             let (_, want) = hook.pending.front().expect("nothing is sent that is not owed");
             assert_eq!(told(delivery), *want, "the oldest comes first");
             self.void.extend(self.in_flight.extract_if(.., |other| other.id == delivery.id));
@@ -172,12 +172,9 @@ impl Life {
         let delivery = claims.swap_remove(self.dice.index(claims.len()));
         let outcome = match self.dice.below(20) {
             0..11 => Outcome::Delivered,
-            11..15 => Outcome::Retry {
-                due: world.now.after(Duration::from_millis(self.dice.below(5000))),
-                error: "503".to_owned(),
-            },
-            15..17 => Outcome::Dead { error: "no answer".to_owned() },
-            17 => Outcome::HookGone,
+            11..15 => Outcome::Retry { due: world.now.after(Duration::from_millis(self.dice.below(5000))) },
+            15..17 => Outcome::Dead,
+            17 => Outcome::Disable(DisableReason::Gone),
             _ => Outcome::Returned,
         };
         if of_void {
@@ -189,15 +186,17 @@ impl Life {
 
     async fn settle(&mut self, world: &World, delivery: &DueDelivery, outcome: Outcome) {
         world.settle(delivery, outcome.clone()).await;
-        let hook = self.hooks.get_mut(&delivery.hook).expect("a claim that holds is of a hook that is there");
+        let hook = self.hooks.get_mut(&delivery.id.hook).expect("a claim that holds is of a hook that is there");
         match outcome {
             Outcome::Delivered => {
                 hook.pending.pop_front();
                 self.told += 1;
             }
-            Outcome::Dead { .. } => hook.dead.extend(hook.pending.pop_front()),
-            Outcome::HookGone => {
-                self.hooks.remove(&delivery.hook);
+            Outcome::Dead => hook.dead.extend(hook.pending.pop_front()),
+            Outcome::Disable(_) => {
+                let place = HookPlace { account: hook.account, owner: Owner::Account, hook: delivery.id.hook };
+                assert!(world.store().resume_hook(&place, world.now).await.expect("resumed"));
+                world.catch_up().await;
             }
             Outcome::Retry { .. } | Outcome::Returned => {}
         }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use super::Lab;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, HookId, HookUrl, Instance, InstanceState, Kind, NewChange, Origin, Owner,
-    Resource, ResourceId, Sealed, State, Timestamp,
+    AccountId, AccountKey, ChangeType, Filter, Format, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind,
+    Mode, NewChange, Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
 };
 use crate::store::{
-    DeliveryClaim, DueDelivery, Enrolment, HookTarget, KnownResource, ListQuery, NewHook, Outcome, PollClaim,
-    PollFailure, PollRecord, PollTicket, Recorded, Seen, Settlement, Store, Upsert,
+    CatchUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook, Outcome,
+    PollClaim, PollFailure, PollRecord, PollTicket, Recorded, Seen, Settlement, Settling, Store, Upsert,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
 pub(crate) const POLL_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
@@ -148,7 +149,7 @@ impl World {
     ) -> NewChange {
         NewChange {
             change_type,
-            kind: Kind::Instance,
+            subject: Subject::Instance,
             resource: id(name),
             name: Some(format!("name of {name}")),
             realm: Some("us".to_owned()),
@@ -175,16 +176,31 @@ impl World {
 
     pub(crate) fn new_hook(&self, account: AccountId, name: &str) -> NewHook {
         NewHook {
-            target: target(account, name),
-            url: url(name),
-            token: Some(Sealed(format!("token of {name}").into_bytes())),
+            account,
+            owner: Owner::Account,
+            track: Some((Kind::Instance, id(name))),
+            spec: HookSpec { token: Some(Sealed(format!("token of {name}").into_bytes())), ..spec(name) },
             secret: Sealed(vec![1, 2, 3]),
             now: self.now,
         }
     }
 
     pub(crate) async fn hook(&self, account: AccountId, name: &str) -> HookId {
-        self.store().set_track_hook(self.new_hook(account, name)).await.expect("hook")
+        self.store().set_hook(self.new_hook(account, name)).await.expect("hook")
+    }
+
+    /// A hook that its filter alone directs.
+    pub(crate) async fn filtering(&self, account: AccountId, spec: HookSpec) -> HookId {
+        let hook = NewHook { track: None, spec, ..self.new_hook(account, "x") };
+        self.store().set_hook(hook).await.expect("hook")
+    }
+
+    pub(crate) fn place(&self, account: AccountId, hook: HookId) -> HookPlace {
+        HookPlace { account, owner: Owner::Account, hook }
+    }
+
+    pub(crate) async fn get(&self, account: AccountId, hook: HookId) -> Hook {
+        self.store().hook(&self.place(account, hook)).await.expect("read").expect("it is there")
     }
 
     pub(crate) async fn unhook(&self, account: AccountId, name: &str) -> bool {
@@ -202,19 +218,46 @@ impl World {
         per_hook: usize,
         in_flight: &[(HookId, usize)],
     ) -> Vec<DueDelivery> {
-        let claim = DeliveryClaim { now: self.now, lease: LEASE, limit, per_hook, in_flight: in_flight.to_vec() };
+        let claim = DeliveryClaim { limit, per_hook, in_flight: in_flight.to_vec(), ..self.whole_claim() };
         self.store().claim_due_deliveries(claim).await.expect("claim deliveries")
     }
 
+    /// A claim on all there is.
+    pub(crate) fn whole_claim(&self) -> DeliveryClaim {
+        DeliveryClaim {
+            now: self.now,
+            lease: LEASE,
+            limit: 1000,
+            per_hook: 1000,
+            in_flight: Vec::new(),
+            per_destination: 1000,
+            room: Vec::new(),
+        }
+    }
+
+    pub(crate) fn settlement(&self, delivery: &DueDelivery, outcome: Outcome) -> Settlement {
+        Settlement { id: delivery.id, lease: delivery.lease, outcome, now: self.now, attempts: Vec::new() }
+    }
+
     pub(crate) async fn settle(&self, delivery: &DueDelivery, outcome: Outcome) {
-        let settlement = Settlement { id: delivery.id, lease: delivery.lease, outcome, now: self.now };
-        self.store().settle(vec![settlement]).await.expect("settle");
+        self.settle_all(vec![self.settlement(delivery, outcome)]).await;
+    }
+
+    pub(crate) async fn settle_all(&self, settlements: Vec<Settlement>) {
+        let settling = Settling { settlements, holds: Vec::new(), disable_after: DISABLE_AFTER };
+        self.store().settle(settling).await.expect("settle");
+    }
+
+    /// Owes hooks what they missed.
+    pub(crate) async fn catch_up(&self) {
+        let limits = CatchUp { changes: 3, backlog: 1000 };
+        while self.store().catch_up(self.now, limits).await.expect("caught up") {}
     }
 
     /// Puts a delivery off by a minute.
     pub(crate) async fn retry(&self, delivery: &DueDelivery) {
         let due = self.now.after(Duration::from_secs(60));
-        self.settle(delivery, Outcome::Retry { due, error: "503".to_owned() }).await;
+        self.settle(delivery, Outcome::Retry { due }).await;
     }
 
     /// Delivers all there is; gives what arrived, in order.
@@ -259,6 +302,20 @@ pub(crate) fn url(name: &str) -> HookUrl {
 
 pub(crate) fn target(account: AccountId, name: &str) -> HookTarget {
     HookTarget { account, owner: Owner::Account, kind: Kind::Instance, resource: id(name) }
+}
+
+/// Of a hook with a URL of that name that hears of everything.
+pub(crate) fn spec(name: &str) -> HookSpec {
+    HookSpec {
+        url: url(name),
+        token: None,
+        filter: Filter::default(),
+        format: Format::default(),
+        mode: Mode::default(),
+        rate: None,
+        retries: None,
+        description: None,
+    }
 }
 
 pub(crate) fn query() -> ListQuery {

@@ -5,8 +5,8 @@ use rusqlite::Row;
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use crate::model::{
-    AccountId, AccountKey, ChangeId, ChangeType, HookId, HookUrl, InstanceState, Kind, Origin, Owner, RealmState,
-    ResourceId, Sealed, State, Timestamp,
+    AccountId, AccountKey, ChangeId, ChangeType, DisableReason, Format, HookId, HookUrl, InstanceState, Kind, Mode,
+    Origin, Owner, RealmState, ResourceId, Sealed, State, Subject, Timestamp,
 };
 
 /// What a column holds, as a value of the domain.
@@ -104,6 +104,27 @@ impl Column for Owner {
     }
 }
 
+impl Column for Format {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Format> {
+        let text = value.as_str()?;
+        Format::parse(text).ok_or_else(|| unknown("format", text))
+    }
+}
+
+impl Column for Mode {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Mode> {
+        let text = value.as_str()?;
+        Mode::parse(text).ok_or_else(|| unknown("mode", text))
+    }
+}
+
+impl Column for DisableReason {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<DisableReason> {
+        let text = value.as_str()?;
+        DisableReason::parse(text).ok_or_else(|| unknown("reason", text))
+    }
+}
+
 const CONFIG: &str = "config";
 const CLIENT: &str = "client";
 
@@ -137,6 +158,23 @@ impl Column for Kind {
             0 => Ok(Kind::Instance),
             1 => Ok(Kind::Realm),
             number => Err(FromSqlError::OutOfRange(number)),
+        }
+    }
+}
+
+pub(super) fn subject_number(subject: Subject) -> i64 {
+    match subject {
+        Subject::Instance => kind_number(Kind::Instance),
+        Subject::Realm => kind_number(Kind::Realm),
+        Subject::Hook => 2,
+    }
+}
+
+impl Column for Subject {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Subject> {
+        match value.as_i64()? {
+            2 => Ok(Subject::Hook),
+            _ => Kind::read(value).map(Subject::from),
         }
     }
 }
@@ -198,6 +236,9 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(Kind::read(ValueRef::Integer(kind_number(kind))), Ok(kind), "{kind}");
         }
+        for subject in Subject::ALL {
+            assert_eq!(Subject::read(ValueRef::Integer(subject_number(subject))), Ok(subject), "{subject:?}");
+        }
     }
 
     #[test]
@@ -205,6 +246,8 @@ mod tests {
         assert!(State::read(ValueRef::Integer(99)).is_err());
         assert!(State::read(ValueRef::Text(b"RUNNING")).is_err());
         assert!(Kind::read(ValueRef::Integer(-1)).is_err());
+        assert!(Subject::read(ValueRef::Integer(3)).is_err());
+        assert!(Mode::read(ValueRef::Text(b"sometimes")).is_err());
         assert!(Owner::read(ValueRef::Text(b"somebody")).is_err());
         assert!(Origin::read(ValueRef::Text(b"")).is_err());
         assert!(ChangeType::read(ValueRef::Text(b"instance.exploded")).is_err());

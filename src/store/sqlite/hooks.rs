@@ -1,49 +1,59 @@
 //! Hooks in SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{HookTarget, Hooks, NewHook, Result};
+use super::super::{DeliveryQuery, DeliveryRecord, HookPlace, HookTarget, Hooks, NewHook, ReplayFrom, Result};
+use super::claim::read_secrets;
 use super::columns::{get, kind_number};
+use super::turns::{self, Touched};
+use super::words::{self, Words};
 use super::writer::Writing;
-use super::{Fault, SqliteStore, polls, queue};
-use crate::model::{AccountId, Hook, HookId};
+use super::{Fault, SqliteStore, journal, polls, redrive};
+use crate::model::{
+    AccountId, ChangeId, DisableReason, Hook, HookId, HookSpec, HookStatus, Kind, Owner, Rate, ResourceId, Sealed,
+    Timestamp,
+};
 
 #[async_trait]
 impl Hooks for SqliteStore {
-    async fn set_track_hook(&self, hook: NewHook) -> Result<HookId> {
+    async fn set_hook(&self, hook: NewHook) -> Result<HookId> {
         self.write(move |writing| set(writing, &hook)).await
-    }
-
-    async fn remove_track_hook(&self, target: &HookTarget) -> Result<bool> {
-        let target = target.clone();
-        self.write(move |writing| {
-            let Some(hook) = find(writing, &target)? else { return Ok(false) };
-            queue::drop_hook(writing, hook)?;
-            polls::rest_if_unwatched(writing, target.account)?;
-            Ok(true)
-        })
-        .await
     }
 
     async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>> {
         let target = target.clone();
         self.read(move |reading| {
-            let sql = "SELECT id, account, owner, kind, resource, url, token, secret FROM hooks
-                       WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4";
-            let hook = reading.prepare_cached(sql)?.query_row(place(&target), |row| {
-                Ok(Hook {
-                    id: get(row, 0)?,
-                    account: get(row, 1)?,
-                    owner: get(row, 2)?,
-                    kind: get(row, 3)?,
-                    resource: get(row, 4)?,
-                    url: get(row, 5)?,
-                    token: get(row, 6)?,
-                    secret: get(row, 7)?,
-                })
-            });
-            Ok(hook.optional()?)
+            let sql = select_hooks!("account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4");
+            Ok(reading.prepare_cached(sql)?.query_row(target_columns(&target), read_hook).optional()?)
+        })
+        .await
+    }
+
+    async fn remove_track_hook(&self, target: &HookTarget) -> Result<bool> {
+        let target = target.clone();
+        self.write(move |writing| {
+            let Some(hook) = find_tracking(writing, &target)? else { return Ok(false) };
+            remove(writing, hook)
+        })
+        .await
+    }
+
+    async fn hook(&self, place: &HookPlace) -> Result<Option<Hook>> {
+        let place = place.clone();
+        self.read(move |reading| find(reading, &place)).await
+    }
+
+    async fn hooks(&self, account: AccountId, owner: &Owner, after: Option<HookId>, limit: usize) -> Result<Vec<Hook>> {
+        let owner = owner.clone();
+        self.read(move |reading| {
+            let sql = select_hooks!("account = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4");
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut select = reading.prepare_cached(sql)?;
+            let after = after.map_or(i64::MIN, |after| after.0);
+            let hooks = select.query_map(params![account.0, owner.as_str(), after, limit], read_hook)?;
+            Ok(hooks.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -56,40 +66,203 @@ impl Hooks for SqliteStore {
         })
         .await
     }
+
+    async fn change_hook(&self, place: &HookPlace, spec: HookSpec, _: Timestamp) -> Result<bool> {
+        self.with_hook(place, move |writing, hook| change(writing, hook, &spec)).await
+    }
+
+    async fn remove_hook(&self, place: &HookPlace) -> Result<bool> {
+        self.with_hook(place, |writing, hook| remove(writing, hook).map(|_| ())).await
+    }
+
+    async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool> {
+        self.with_hook(place, move |writing, hook| {
+            let sql = "UPDATE hooks SET old_secret = secret, old_until = ?3, secret = ?2 WHERE id = ?1";
+            writing.prepare(sql)?.execute(params![hook.0, secret.0, until.as_millis()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn pause_hook(&self, place: &HookPlace, _: Timestamp) -> Result<bool> {
+        self.with_hook(place, |writing, hook| {
+            let newest = journal::newest(writing.connection)?;
+            let sql = "UPDATE hooks SET status = 'paused', behind = COALESCE(behind, ?2)
+                       WHERE id = ?1 AND status = 'active'";
+            writing.prepare(sql)?.execute([hook.0, newest])?;
+            refresh(writing, hook)
+        })
+        .await
+    }
+
+    async fn resume_hook(&self, place: &HookPlace, _: Timestamp) -> Result<bool> {
+        self.with_hook(place, |writing, hook| {
+            // It is active from here on, and owed what it missed in steps: see `catch_up`.
+            let sql =
+                "UPDATE hooks SET status = 'active', disabled = NULL, reason = NULL, failing = NULL, failed = NULL
+                       WHERE id = ?1";
+            writing.prepare(sql)?.execute([hook.0])?;
+            refresh(writing, hook)
+        })
+        .await
+    }
+
+    async fn test_hook(&self, place: &HookPlace, now: Timestamp) -> Result<Option<ChangeId>> {
+        let place = place.clone();
+        self.write(move |writing| match holds(writing, &place)? {
+            true => redrive::test(writing, &place, now).map(Some),
+            false => Ok(None),
+        })
+        .await
+    }
+
+    async fn replay(&self, place: &HookPlace, from: ReplayFrom, _: Timestamp) -> Result<bool> {
+        let account = place.account;
+        self.with_hook(place, move |writing, hook| redrive::replay(writing, account, hook, from)).await
+    }
+
+    async fn redrive(
+        &self,
+        place: &HookPlace,
+        only: Option<ChangeId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<usize>> {
+        let place = place.clone();
+        self.write(move |writing| match holds(writing, &place)? {
+            true => redrive::redrive(writing, place.hook, only, limit, now).map(Some),
+            false => Ok(None),
+        })
+        .await
+    }
+
+    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>> {
+        let (place, mark) = (place.clone(), self.mark);
+        self.read(move |reading| match find(reading, &place)? {
+            Some(hook) => redrive::records(reading, mark, hook.id, &query),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
 }
 
-fn place(target: &HookTarget) -> (i64, i64, &str, &str) {
+impl SqliteStore {
+    /// Runs `work` on the owner's hook; says whether there is one.
+    async fn with_hook<F>(&self, place: &HookPlace, work: F) -> Result<bool>
+    where
+        F: FnOnce(&mut Writing<'_>, HookId) -> Result<()> + Send + 'static,
+    {
+        let place = place.clone();
+        self.write(move |writing| {
+            if !holds(writing, &place)? {
+                return Ok(false);
+            }
+            work(writing, place.hook).map(|()| true)
+        })
+        .await
+    }
+}
+
+macro_rules! select_hooks {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account, owner, kind, resource, url, token, words, format, mode, rate, \
+             secret, old_secret, old_until, status, disabled, reason, failing, created FROM hooks WHERE ",
+            $rest
+        )
+    };
+}
+use select_hooks;
+
+fn read_hook(row: &Row<'_>) -> rusqlite::Result<Hook> {
+    let track: (Option<Kind>, Option<ResourceId>) = (get(row, 3)?, get(row, 4)?);
+    let words: Words = get(row, 7)?;
+    let rate: Option<f64> = row.get(10)?;
+    Ok(Hook {
+        id: get(row, 0)?,
+        account: get(row, 1)?,
+        owner: get(row, 2)?,
+        track: track.0.zip(track.1),
+        spec: HookSpec {
+            url: get(row, 5)?,
+            token: get(row, 6)?,
+            filter: words.filter,
+            format: get(row, 8)?,
+            mode: get(row, 9)?,
+            rate: rate.and_then(Rate::per_second),
+            retries: words.retries,
+            description: words.description,
+        },
+        secrets: read_secrets(row, 11)?,
+        status: read_status(row, 14)?,
+        failing_since: get(row, 17)?,
+        created: get(row, 18)?,
+    })
+}
+
+/// Status, when it was disabled and why, in columns that follow one another.
+pub(super) fn read_status(row: &Row<'_>, index: usize) -> rusqlite::Result<HookStatus> {
+    let (at, reason): (Option<Timestamp>, Option<DisableReason>) = (get(row, index + 1)?, get(row, index + 2)?);
+    match (row.get_ref(index)?.as_str()?, at, reason) {
+        ("active", ..) => Ok(HookStatus::Active),
+        ("paused", ..) => Ok(HookStatus::Paused),
+        ("disabled", Some(at), Some(reason)) => Ok(HookStatus::Disabled { at, reason }),
+        _ => Err(rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(FromSqlError::InvalidType))),
+    }
+}
+
+fn find(reading: &Connection, place: &HookPlace) -> Result<Option<Hook>> {
+    let mut select = reading.prepare_cached(select_hooks!("id = ?1 AND account = ?2 AND owner = ?3"))?;
+    Ok(select.query_row(params![place.hook.0, place.account.0, place.owner.as_str()], read_hook).optional()?)
+}
+
+/// Whether there is such a hook.
+fn holds(writing: &Writing<'_>, place: &HookPlace) -> Result<bool> {
+    let mut select = writing.prepare("SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3")?;
+    Ok(select.exists(params![place.hook.0, place.account.0, place.owner.as_str()])?)
+}
+
+fn target_columns(target: &HookTarget) -> (i64, i64, &str, &str) {
     (target.account.0, kind_number(target.kind), target.resource.as_str(), target.owner.as_str())
 }
 
-fn find(writing: &Writing<'_>, target: &HookTarget) -> Result<Option<HookId>> {
+fn find_tracking(writing: &Writing<'_>, target: &HookTarget) -> Result<Option<HookId>> {
     let mut select =
         writing.prepare("SELECT id FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4")?;
-    Ok(select.query_row(place(target), |row| get(row, 0)).optional()?)
+    Ok(select.query_row(target_columns(target), |row| get(row, 0)).optional()?)
 }
 
 fn set(writing: &mut Writing<'_>, hook: &NewHook) -> Result<HookId> {
-    let account = hook.target.account;
+    let account = hook.account;
     if !writing.prepare("SELECT 1 FROM accounts WHERE id = ?1")?.exists([account.0])? {
         return Err(Fault::NoAccount(account).into());
     }
     let was_watched = polls::is_watched(writing, account)?;
-    // The new one gets a number of its own: what is still under way to the old one can't be taken for its.
-    if let Some(old) = find(writing, &hook.target)? {
-        queue::drop_hook(writing, old)?;
+    if let Some((kind, resource)) = &hook.track {
+        let target = HookTarget { account, owner: hook.owner.clone(), kind: *kind, resource: resource.clone() };
+        // The new one gets a number of its own: what is still under way to the old one can't be taken for its.
+        if let Some(old) = find_tracking(writing, &target)? {
+            turns::drop_hook(writing, old)?;
+        }
     }
-    let (_, kind, resource, owner) = place(&hook.target);
+    let spec = &hook.spec;
     let mut insert = writing.prepare(
-        "INSERT INTO hooks (account, kind, resource, owner, url, token, secret, created)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO hooks
+         (account, owner, kind, resource, url, destination, token, words, format, mode, rate, secret, status, created)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'active', ?13)",
     )?;
     let id = insert.insert(params![
         account.0,
-        kind,
-        resource,
-        owner,
-        hook.url.as_url().as_str(),
-        hook.token.as_ref().map(|token| &token.0),
+        hook.owner.as_str(),
+        hook.track.as_ref().map(|(kind, _)| kind_number(*kind)),
+        hook.track.as_ref().map(|(_, resource)| resource.as_str()),
+        spec.url.as_url().as_str(),
+        spec.url.destination(),
+        spec.token.as_ref().map(|token| &token.0),
+        words::write(spec)?,
+        spec.format.as_str(),
+        spec.mode.as_str(),
+        spec.rate.map(Rate::as_per_second),
         hook.secret.0,
         hook.now.as_millis(),
     ])?;
@@ -97,4 +270,40 @@ fn set(writing: &mut Writing<'_>, hook: &NewHook) -> Result<HookId> {
         polls::watch(writing, account, hook.now)?;
     }
     Ok(HookId(id))
+}
+
+fn change(writing: &mut Writing<'_>, hook: HookId, spec: &HookSpec) -> Result<()> {
+    let mut touched = Touched::default();
+    let mut select = writing.prepare("SELECT destination FROM hooks WHERE id = ?1")?;
+    touched.destination(select.query_row([hook.0], |row| row.get(0))?);
+    let mut update = writing.prepare(
+        "UPDATE hooks SET url = ?2, destination = ?3, token = ?4, words = ?5, format = ?6, mode = ?7, rate = ?8
+         WHERE id = ?1",
+    )?;
+    update.execute(params![
+        hook.0,
+        spec.url.as_url().as_str(),
+        spec.url.destination(),
+        spec.token.as_ref().map(|token| &token.0),
+        words::write(spec)?,
+        spec.format.as_str(),
+        spec.mode.as_str(),
+        spec.rate.map(Rate::as_per_second),
+    ])?;
+    // A pace that was kept for another rate would hold back, or let through, too many.
+    writing.prepare("UPDATE queues SET paced = 0 WHERE hook = ?1")?.execute([hook.0])?;
+    touched.hook(hook);
+    touched.refresh(writing)
+}
+
+fn remove(writing: &mut Writing<'_>, hook: HookId) -> Result<bool> {
+    let Some(account) = turns::drop_hook(writing, hook)? else { return Ok(false) };
+    polls::rest_if_unwatched(writing, account)?;
+    Ok(true)
+}
+
+fn refresh(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    let mut touched = Touched::default();
+    touched.hook(hook);
+    touched.refresh(writing)
 }

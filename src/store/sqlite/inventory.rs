@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Inventory, ListQuery, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
-use super::{SqliteStore, attributes};
+use super::{SqliteStore, attributes, hooks};
 use crate::model::{AccountId, Kind, Owner, ResourceId, Timestamp};
 
 #[async_trait]
@@ -34,7 +34,7 @@ macro_rules! select_seen {
         concat!(
             "SELECT r.id, r.state, b.name, r.realm, b.attributes, b.first_seen, r.missing, r.seen, b.state_since, \
              (SELECT last_complete FROM polls p WHERE p.account = r.account AND p.kind = r.kind), \
-             h.url, h.token IS NOT NULL \
+             h.id, h.url, h.token IS NOT NULL, h.status, h.disabled, h.reason \
              FROM resources r JOIN bodies b ON b.id = r.body \
              LEFT JOIN hooks h ON h.account = r.account AND h.kind = r.kind AND h.resource = r.id AND h.owner = ?3 \
              WHERE r.account = ?1 AND r.kind = ?2 AND ",
@@ -83,8 +83,12 @@ fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
     let missing: i64 = row.get(6)?;
     let seen: Timestamp = get(row, 7)?;
     let last_complete: Option<Timestamp> = get(row, 9)?;
-    let url = get(row, 10)?;
-    let token_set = row.get(11)?;
+    let track = match get(row, 10)? {
+        Some(hook) => {
+            Some(Track { hook, url: get(row, 11)?, token_set: row.get(12)?, status: hooks::read_status(row, 13)? })
+        }
+        None => None,
+    };
     Ok(Seen {
         resource,
         first_seen: get(row, 5)?,
@@ -95,6 +99,6 @@ fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
             _ => seen,
         },
         state_since: get(row, 8)?,
-        track: Option::map(url, |url| Track { url, token_set }),
+        track,
     })
 }

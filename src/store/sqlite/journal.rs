@@ -1,11 +1,12 @@
 //! The journal: each change gets its number and its id here, once, and is read from here ever after.
 
-use rusqlite::{Row, params};
+use async_trait::async_trait;
+use rusqlite::{Connection, Row, params};
 
-use super::super::Result;
-use super::Fault;
-use super::columns::{account_key, get, kind_number, state_number};
+use super::super::{ChangePage, ChangeQuery, Journal, Result};
+use super::columns::{account_key, get, state_number, subject_number};
 use super::writer::Writing;
+use super::{Fault, SqliteStore};
 use crate::model::{AccountId, Change, Cursor, NewChange, Timestamp};
 
 /// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
@@ -20,6 +21,48 @@ pub(super) use change_columns;
 /// How many columns these are: those that follow start here.
 pub(super) const CHANGE_COLUMNS: usize = 15;
 
+#[async_trait]
+impl Journal for SqliteStore {
+    async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage> {
+        let mark = self.mark;
+        self.read(move |reading| page(reading, mark, account, &query)).await
+    }
+}
+
+fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT ",
+        change_columns!(),
+        " FROM changes c JOIN accounts a ON a.id = c.account
+         WHERE c.account = ?1 AND c.sequence > ?2 ORDER BY c.sequence LIMIT ?3"
+    ))?;
+    let looked_at = i64::try_from(query.looked_at).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![account.0, query.after, looked_at])?;
+    let mut found =
+        ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: query.after }, at_end: false };
+    let mut left = query.looked_at;
+    while found.changes.len() < query.limit {
+        let Some(row) = rows.next()? else {
+            found.at_end = left > 0;
+            break;
+        };
+        left -= 1;
+        let change = read_change(row, mark)?;
+        found.next = change.cursor;
+        if query.filter.matches(&change.what) {
+            found.changes.push(change);
+        }
+    }
+    Ok(found)
+}
+
+/// The number of the newest change of all accounts; 0 before the first.
+pub(super) fn newest(connection: &Connection) -> Result<i64> {
+    let mut select = connection.prepare_cached("SELECT MAX(sequence) FROM changes")?;
+    let newest: Option<i64> = select.query_row((), |row| row.get(0))?;
+    Ok(newest.unwrap_or(0))
+}
+
 /// Adds a change; gives its number in the journal.
 pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timestamp, what: &NewChange) -> Result<i64> {
     let id = writing.memory.change_ids.next(now)?;
@@ -33,7 +76,7 @@ pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timesta
         account.0,
         now.as_millis(),
         what.change_type.as_str(),
-        kind_number(what.kind),
+        subject_number(what.subject),
         what.resource.as_str(),
         what.name,
         what.realm,
@@ -52,7 +95,7 @@ pub(super) fn read_change(row: &Row<'_>, mark: u32) -> rusqlite::Result<Change> 
         timestamp: get(row, 2)?,
         what: NewChange {
             change_type: get(row, 3)?,
-            kind: get(row, 4)?,
+            subject: get(row, 4)?,
             resource: get(row, 5)?,
             name: row.get(6)?,
             realm: row.get(7)?,

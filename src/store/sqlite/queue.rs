@@ -1,105 +1,167 @@
-//! The lines in which deliveries wait: one for each resource on each hook, of which only the head has a
-//! `due`; and whose turn it is among the hooks that have one.
-
-use std::collections::BTreeSet;
+//! The lines in which deliveries wait: one for each resource on each hook, of which only the head has a `due`.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::super::Result;
-use super::columns::{get, kind_number};
+use super::columns::{get, subject_number};
+use super::listeners::{Listener, Listeners};
+use super::turns::Touched;
 use super::writer::Writing;
-use crate::model::{AccountId, HookId, Kind, ResourceId, Timestamp};
+use crate::model::{HookId, Mode, NewChange, ResourceId, Subject, Timestamp};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Line {
     pub(super) hook: HookId,
-    pub(super) kind: Kind,
+    pub(super) subject: Subject,
     pub(super) resource: ResourceId,
 }
 
-/// A change that hooks may have to hear of.
+/// A change in the journal that hooks may have to hear of.
 pub(super) struct Tidings<'a> {
-    pub(super) account: AccountId,
-    pub(super) kind: Kind,
-    pub(super) resource: &'a ResourceId,
-    pub(super) change: i64,
+    /// Its number.
+    pub(super) number: i64,
+    pub(super) change: &'a NewChange,
 }
 
-/// Whether any hook waits for this resource, seen or not.
-pub(super) fn is_awaited(writing: &Writing<'_>, account: AccountId, kind: Kind, resource: &ResourceId) -> Result<bool> {
-    let mut select = writing.prepare("SELECT 1 FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3")?;
-    Ok(select.exists(params![account.0, kind_number(kind), resource.as_str()])?)
-}
-
-/// Puts the change at the end of the line of each hook on its resource; gives their number. The hooks
-/// whose line it heads are added to `touched`, for `refresh`.
+/// Puts the change at the end of the line of each hook that hears of it; gives their number.
 pub(super) fn owe(
     writing: &Writing<'_>,
+    listeners: &Listeners,
     tidings: &Tidings<'_>,
     now: Timestamp,
-    touched: &mut BTreeSet<HookId>,
+    touched: &mut Touched,
 ) -> Result<usize> {
-    let kind = kind_number(tidings.kind);
-    let resource = tidings.resource.as_str();
-    let mut select =
-        writing.prepare("SELECT id, owner FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3")?;
-    let hooks: Vec<(HookId, String)> = select
-        .query_map(params![tidings.account.0, kind, resource], |row| Ok((get(row, 0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (hook, owner) in &hooks {
-        let mut waiting = writing
-            .prepare("SELECT 1 FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL")?;
-        let due = if waiting.exists(params![hook.0, kind, resource])? {
-            None
-        } else {
-            touched.insert(*hook);
-            Some(now.as_millis())
-        };
-        let mut insert = writing.prepare(
-            "INSERT INTO deliveries (hook, change, account, owner, kind, resource, due)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
-        insert.execute(params![hook.0, tidings.change, tidings.account.0, owner, kind, resource, due])?;
+    let mut owed = 0;
+    listeners.each(writing, tidings.change, |listener| {
+        owed += 1;
+        append(writing, listener, tidings, now, touched)
+    })?;
+    Ok(owed)
+}
+
+/// Puts a change at the end of a line.
+pub(super) fn append(
+    writing: &Writing<'_>,
+    listener: &Listener,
+    tidings: &Tidings<'_>,
+    now: Timestamp,
+    touched: &mut Touched,
+) -> Result<()> {
+    let hook = listener.hook;
+    let place = params![hook.0, subject_number(tidings.change.subject), tidings.change.resource.as_str()];
+    let mut select = writing.prepare(
+        "SELECT change, claimed IS NOT NULL FROM deliveries
+         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL ORDER BY change DESC LIMIT 1",
+    )?;
+    let last: Option<(i64, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match last {
+        None => {
+            touched.hook(hook);
+            insert(writing, hook, tidings, Some(now))
+        }
+        Some((waiting, false)) if listener.mode == Mode::Latest => {
+            // It keeps its place and its `due`: a receiver that is being spared is spared still.
+            let mut update =
+                writing.prepare("UPDATE deliveries SET change = ?3, attempts = 0 WHERE hook = ?1 AND change = ?2")?;
+            update.execute(params![hook.0, waiting, tidings.number])?;
+            Ok(())
+        }
+        Some(_) => insert(writing, hook, tidings, None),
     }
-    Ok(hooks.len())
+}
+
+/// Puts a change that may have been told before into its place in the line, unless it is owed already.
+pub(super) fn insert_again(
+    writing: &Writing<'_>,
+    listener: &Listener,
+    tidings: &Tidings<'_>,
+    now: Timestamp,
+    touched: &mut Touched,
+) -> Result<()> {
+    let hook = listener.hook;
+    let line = Line { hook, subject: tidings.change.subject, resource: tidings.change.resource.clone() };
+    if listener.mode == Mode::Latest {
+        let mut select = writing.prepare(
+            "SELECT 1 FROM deliveries
+             WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND change > ?4",
+        )?;
+        let subject = subject_number(line.subject);
+        if select.exists(params![hook.0, subject, line.resource.as_str(), tidings.number])? {
+            return Ok(());
+        }
+    }
+    let mut select = writing.prepare("SELECT dead IS NOT NULL FROM deliveries WHERE hook = ?1 AND change = ?2")?;
+    match select.query_row(params![hook.0, tidings.number], |row| row.get(0)).optional()? {
+        Some(false) => return Ok(()),
+        Some(true) => revive(writing, hook, tidings.number)?,
+        None if is_last(writing, &line, tidings.number)? => return append(writing, listener, tidings, now, touched),
+        None => insert(writing, hook, tidings, None)?,
+    }
+    touched.hook(hook);
+    elect(writing, &line, now)
+}
+
+fn is_last(writing: &Writing<'_>, line: &Line, number: i64) -> Result<bool> {
+    let mut select = writing.prepare(
+        "SELECT 1 FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND change > ?4",
+    )?;
+    let later = params![line.hook.0, subject_number(line.subject), line.resource.as_str(), number];
+    Ok(!select.exists(later)?)
+}
+
+fn insert(writing: &Writing<'_>, hook: HookId, tidings: &Tidings<'_>, due: Option<Timestamp>) -> Result<()> {
+    let mut insert =
+        writing.prepare("INSERT INTO deliveries (hook, change, kind, resource, due) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    insert.execute(params![
+        hook.0,
+        tidings.number,
+        subject_number(tidings.change.subject),
+        tidings.change.resource.as_str(),
+        due.map(Timestamp::as_millis),
+    ])?;
+    Ok(())
+}
+
+/// A dead letter is as if it had never been tried.
+pub(super) fn revive(writing: &Writing<'_>, hook: HookId, change: i64) -> Result<()> {
+    let mut update =
+        writing.prepare("UPDATE deliveries SET dead = NULL, attempts = 0 WHERE hook = ?1 AND change = ?2")?;
+    update.execute(params![hook.0, change])?;
+    Ok(())
 }
 
 /// Makes the head of a line due, where it is not yet: the one before it is gone.
 pub(super) fn promote(writing: &Writing<'_>, line: &Line, due: Timestamp) -> Result<()> {
-    let mut update = writing.prepare(
-        "UPDATE deliveries SET due = ?4
-         WHERE due IS NULL AND id = (
-             SELECT id FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL
-             ORDER BY change LIMIT 1)",
+    let mut select = writing.prepare(
+        "SELECT change, due IS NOT NULL FROM deliveries
+         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL ORDER BY change LIMIT 1",
     )?;
-    update.execute(params![line.hook.0, kind_number(line.kind), line.resource.as_str(), due.as_millis()])?;
+    let place = params![line.hook.0, subject_number(line.subject), line.resource.as_str()];
+    let head: Option<(i64, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((change, false)) = head {
+        let mut update = writing.prepare("UPDATE deliveries SET due = ?3 WHERE hook = ?1 AND change = ?2")?;
+        update.execute(params![line.hook.0, change, due.as_millis()])?;
+    }
     Ok(())
 }
 
-/// Brings a hook's turn up to date after its lines changed. `served` is the time at which it was just
-/// served, if it was.
-pub(super) fn refresh(writing: &Writing<'_>, hook: HookId, served: Option<Timestamp>) -> Result<()> {
-    let mut select = writing.prepare("SELECT MIN(due) FROM deliveries WHERE hook = ?1 AND due IS NOT NULL")?;
-    let earliest: Option<i64> = select.query_row([hook.0], |row| row.get(0))?;
-    let Some(earliest) = earliest else {
-        writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
-        return Ok(());
-    };
-    let served = served.map(Timestamp::as_millis);
-    let mut upsert = writing.prepare(
-        "INSERT INTO queues (hook, due, served) VALUES (?1, MAX(?2, COALESCE(?3, ?2)), COALESCE(?3, 0))
-         ON CONFLICT (hook) DO UPDATE
-         SET due = MAX(?2, COALESCE(?3, served)), served = COALESCE(?3, served)",
+/// Makes the oldest of a line its head, after one was put in before others. What is being sent stays ahead.
+pub(super) fn elect(writing: &Writing<'_>, line: &Line, now: Timestamp) -> Result<()> {
+    let place = params![line.hook.0, subject_number(line.subject), line.resource.as_str()];
+    let mut select = writing.prepare(
+        "SELECT change, due, claimed IS NOT NULL FROM deliveries
+         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND due IS NOT NULL",
     )?;
-    upsert.execute(params![hook.0, earliest, served])?;
-    Ok(())
-}
-
-/// Removes a hook and all that it was owed; says whose it was.
-pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<AccountId>> {
-    writing.prepare("DELETE FROM deliveries WHERE hook = ?1")?.execute([hook.0])?;
-    writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
-    let mut delete = writing.prepare("DELETE FROM hooks WHERE id = ?1 RETURNING account")?;
-    Ok(delete.query_row([hook.0], |row| get(row, 0)).optional()?)
+    let head = select.query_row(place, |row| Ok((row.get(0)?, get(row, 1)?, row.get(2)?))).optional()?;
+    let head: Option<(i64, Timestamp, bool)> = head;
+    match head {
+        Some((_, _, true)) => Ok(()),
+        Some((change, due, false)) => {
+            let mut update = writing.prepare("UPDATE deliveries SET due = NULL WHERE hook = ?1 AND change = ?2")?;
+            update.execute(params![line.hook.0, change])?;
+            promote(writing, line, due)
+        }
+        None => promote(writing, line, now),
+    }
 }

@@ -1,14 +1,16 @@
 //! Taking in what one poll saw. All of it is one savepoint of one transaction: resources, the changes
 //! in the journal, and what hooks are owed for them stand or fall together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Missing, PollRecord, Recorded, Result, Upsert};
 use super::columns::{kind_number, state_number};
+use super::listeners::Listeners;
 use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
+use super::turns::Touched;
 use super::writer::Writing;
 use super::{attributes, journal, queue};
 use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
@@ -106,31 +108,32 @@ fn enter_changes(
     gone: &HashMap<&ResourceId, LastKnown>,
 ) -> Result<Recorded> {
     let account = record.account;
+    let mut recorded = Recorded::default();
+    if record.changes.is_empty() {
+        return Ok(recorded);
+    }
     // Read now rather than taken from the ticket: a hook that was set while the poll was under way hears
     // of what the poll saw.
     let has_baseline = has_baseline(writing, account, record.kind)?;
-    let mut recorded = Recorded::default();
-    let mut touched = BTreeSet::new();
+    let listeners = Listeners::of(writing, account)?;
+    let mut touched = Touched::default();
     for change in &record.changes {
-        if !has_baseline
-            && change.change_type.is_created()
-            && !queue::is_awaited(writing, account, change.kind, &change.resource)?
-        {
+        if !has_baseline && change.change_type.is_created() && !listeners.await_it(writing, change)? {
             continue;
         }
-        let sequence = match gone.get(&change.resource) {
-            Some(last) => journal::append(writing, account, record.now, &with_last_known(change, last))?,
-            None => journal::append(writing, account, record.now, change)?,
+        let known;
+        let change = match gone.get(&change.resource) {
+            Some(last) => {
+                known = with_last_known(change, last);
+                &known
+            }
+            None => change,
         };
+        let number = journal::append(writing, account, record.now, change)?;
         recorded.changes += 1;
-        if change.change_type.is_tracked() {
-            let tidings = Tidings { account, kind: change.kind, resource: &change.resource, change: sequence };
-            recorded.deliveries += queue::owe(writing, &tidings, record.now, &mut touched)?;
-        }
+        recorded.deliveries += queue::owe(writing, &listeners, &Tidings { number, change }, record.now, &mut touched)?;
     }
-    for hook in touched {
-        queue::refresh(writing, hook, None)?;
-    }
+    touched.refresh(writing)?;
     Ok(recorded)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::{Result, StoreError};
-use super::Fault;
+use super::{Fault, turns};
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
 const APPLICATION: i32 = 0x5452_4B52;
@@ -71,19 +71,13 @@ pub(super) fn store_mark(connection: &Connection) -> Result<u32> {
 pub(super) fn void_leases(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute("UPDATE polls SET due = claimed, claimed = NULL WHERE claimed IS NOT NULL", ())?;
-    transaction.execute(
-        "INSERT INTO queues (hook, due, served)
-         SELECT hook, MIN(COALESCE(claimed, due)), 0 FROM deliveries WHERE due IS NOT NULL GROUP BY hook
-         ON CONFLICT (hook) DO UPDATE SET due = excluded.due, served = 0
-         WHERE due <> excluded.due OR served <> 0",
-        (),
-    )?;
     // By the heads of the lines, which are few, and not by all that waits behind them.
     transaction.execute(
         "UPDATE deliveries INDEXED BY deliveries_due SET due = claimed, claimed = NULL
          WHERE due IS NOT NULL AND claimed IS NOT NULL",
         (),
     )?;
+    turns::rebuild(&transaction)?;
     transaction.commit()?;
     Ok(())
 }

@@ -33,6 +33,10 @@ pub(super) struct Memory {
     pub(super) change_ids: ChangeIds,
     /// Runs from the last write that was made for readiness alone.
     pub(super) proven: Option<Stopwatch>,
+    /// The hook whose old attempts were looked at last.
+    pub(super) swept: i64,
+    /// The hook that was last owed more of the journal.
+    pub(super) caught_up: i64,
 }
 
 impl<'a> Writing<'a> {
@@ -44,7 +48,7 @@ impl<'a> Writing<'a> {
 impl Writer {
     pub(super) fn start(connection: Connection, mark: u32, queue: usize, lock: HostLock) -> Result<Writer> {
         let (jobs, waiting) = mpsc::channel(queue);
-        let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None };
+        let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None, swept: 0, caught_up: 0 };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {

@@ -88,23 +88,44 @@ CREATE TABLE hooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL,
     owner TEXT NOT NULL,
-    kind INTEGER NOT NULL,
-    resource TEXT NOT NULL,
+    -- The one resource that it was set on; NULL for a hook that its filter alone directs.
+    kind INTEGER,
+    resource TEXT,
     url TEXT NOT NULL,
+    -- Scheme, host and port of the URL.
+    destination TEXT NOT NULL,
     token BLOB,
     secret BLOB NOT NULL,
+    -- The secret before, and until when it signs too.
+    old_secret BLOB,
+    old_until INTEGER,
+    -- Filter, retries and what else only Rust reads, as JSON: see sqlite/words.rs.
+    words TEXT NOT NULL,
+    format TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    -- Callbacks in a second.
+    rate REAL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'paused', 'disabled')),
+    disabled INTEGER,
+    reason TEXT,
+    -- Since when nothing was taken, and when that was last tried.
+    failing INTEGER,
+    failed INTEGER,
+    -- While set, what the journal has behind this number is not owed yet: to one that rests, or that has
+    -- not caught up.
+    behind INTEGER,
     created INTEGER NOT NULL,
     UNIQUE (account, kind, resource, owner)
 ) STRICT;
 
--- What is owed to hooks. Of each resource on each hook only the oldest one that is not dead has a `due`:
--- the others wait behind it, and cost nothing until it is settled.
+CREATE INDEX hooks_behind ON hooks (id) WHERE behind IS NOT NULL AND status = 'active';
+
+-- What is owed to hooks. Of each resource on each hook only the oldest one that is not dead has a `due`,
+-- and none of a hook that rests: the others wait behind it, and cost nothing until it is settled.
 CREATE TABLE deliveries (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
     hook INTEGER NOT NULL,
+    -- The change's number in the journal.
     change INTEGER NOT NULL,
-    account INTEGER NOT NULL,
-    owner TEXT NOT NULL,
     kind INTEGER NOT NULL,
     resource TEXT NOT NULL,
     -- When it can be claimed: for one under lease, when that ends.
@@ -113,22 +134,63 @@ CREATE TABLE deliveries (
     claimed INTEGER,
     lease INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT,
     -- When it was given up.
-    dead INTEGER
-) STRICT;
+    dead INTEGER,
+    PRIMARY KEY (hook, change)
+) STRICT, WITHOUT ROWID;
 
-CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, dead, change);
+CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE dead IS NULL;
 CREATE INDEX deliveries_due ON deliveries (hook, due) WHERE due IS NOT NULL;
-CREATE INDEX deliveries_owed ON deliveries (account, owner, change);
+CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
 
--- One row for each hook that has a delivery with a `due`: whose turn it is, whatever the length of the lines.
+-- One row for each hook that has a delivery with a `due`: whose turn it is within its destination, whatever
+-- the length of the lines.
 CREATE TABLE queues (
     hook INTEGER PRIMARY KEY,
-    -- The earliest `due` of its deliveries, or when it was last served, if that is later: who was served
-    -- goes to the end of the round.
+    destination TEXT NOT NULL,
+    -- The earliest `due` of its deliveries; or when it was last served, or when its rate lets it be served
+    -- again, if that is later: who was served goes to the end of the round.
     due INTEGER NOT NULL,
-    served INTEGER NOT NULL
+    served INTEGER NOT NULL,
+    -- In microseconds: before this the hook has been sent all that its rate allows.
+    paced INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
-CREATE INDEX queues_due ON queues (due, served);
+CREATE INDEX queues_due ON queues (destination, due, served);
+
+-- One row for each destination that has a queue: whose turn it is among them.
+CREATE TABLE destinations (
+    name TEXT NOT NULL PRIMARY KEY,
+    -- The earliest `due` of its queues, or `served` or `held`, if that is later.
+    due INTEGER NOT NULL,
+    served INTEGER NOT NULL,
+    -- Nothing is sent there before.
+    held INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX destinations_due ON destinations (due, served);
+
+-- The tries that were made, also of what is no longer owed.
+CREATE TABLE attempts (
+    hook INTEGER NOT NULL,
+    change INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    status INTEGER,
+    error TEXT,
+    answer TEXT,
+    PRIMARY KEY (hook, change, at)
+) STRICT, WITHOUT ROWID;
+
+-- Requests that may be repeated.
+CREATE TABLE requests (
+    account INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    begun INTEGER NOT NULL,
+    answer BLOB,
+    PRIMARY KEY (account, owner, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX requests_begun ON requests (begun);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::super::{Settings, SqliteStore};
 use super::world;
 use crate::model::{InstanceState, Kind, Origin, Owner, Sealed, Timestamp};
-use crate::store::contract::world::{LEASE, World, id, key};
+use crate::store::contract::world::{World, id, key};
 use crate::store::{Accounts, Deliveries, DeliveryClaim, Enrolment, Inventory, Polls, Result, Store, StoreError};
 
 const RUNNING: InstanceState = InstanceState::Running;
@@ -104,7 +104,7 @@ async fn a_damaged_row_is_an_error() {
     };
     let fails = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Failed(_))), "{error:?}");
     damage("UPDATE hooks SET url = '/relative'").await;
-    let claim = DeliveryClaim { now: world.now, lease: LEASE, limit: 1, per_hook: 1, in_flight: Vec::new() };
+    let claim = DeliveryClaim { limit: 1, per_hook: 1, ..world.whole_claim() };
     fails(store.claim_due_deliveries(claim).await.err());
     damage("UPDATE bodies SET attributes = '{'").await;
     fails(store.find(account, Kind::Instance, &id("i-1"), &Owner::Account).await.err());

@@ -1,46 +1,26 @@
-//! The round in which hooks are served. A hook is on one resource only as yet; that the tables are made
-//! for many lines a hook is shown by giving one hook the lines of others.
+//! What only the tables know of turns: that a start makes them anew from what waits.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::super::queue;
 use super::world;
 use crate::model::InstanceState;
 use crate::store::contract::world::told;
 
 #[tokio::test]
-async fn a_hook_with_many_lines_takes_its_turn_and_no_more_than_its_share() {
+async fn turns_are_made_anew_from_what_waits() {
     let (mut world, store) = world();
     let account = world.client("ann").await;
-    let long = world.hook(account, "a").await;
-    for name in ["b", "c", "d"] {
+    for name in ["a", "b"] {
         world.hook(account, name).await;
     }
-    let first = ["a", "b", "c", "d"].map(|name| (name, InstanceState::Running));
-    world.observe(account, &first).await;
+    world.observe(account, &[("a", InstanceState::Running), ("b", InstanceState::Running)]).await;
     store
-        .write(move |writing| {
-            let mut hooks: BTreeSet<_> = (1..=4).map(crate::model::HookId).collect();
-            writing.connection.execute("UPDATE deliveries SET hook = ?1", [long.0])?;
-            hooks.insert(long);
-            hooks.into_iter().try_for_each(|hook| queue::refresh(writing, hook, None))
-        })
+        .write(|writing| Ok(writing.connection.execute_batch("DELETE FROM queues; DELETE FROM destinations")?))
         .await
-        .unwrap();
+        .expect("emptied");
+    assert!(world.claim().await.is_empty());
+    store.write(|writing| super::super::turns::rebuild(writing.connection)).await.expect("made anew");
     world.wait(Duration::from_millis(1));
-    let short = world.hook(account, "e").await;
-    let both = [first.as_slice(), &[("e", InstanceState::Running)]].concat();
-    world.observe(account, &both).await;
-
-    // The long one has waited longest, and goes to the end of the round once it was served.
-    world.wait(Duration::from_millis(1));
-    let served: Vec<_> = [world.claim_within(1, 9, &[]).await, world.claim_within(1, 9, &[]).await].concat();
-    assert_eq!(served.iter().map(|delivery| delivery.hook).collect::<Vec<_>>(), [long, short]);
-
-    // Its lines are apart: while one is being sent the others may go, up to what the hook bears.
-    let more = world.claim_within(9, 2, &[(long, 1)]).await;
-    assert_eq!(more.iter().map(told).collect::<Vec<_>>(), ["b ->RUNNING"]);
-    let rest = world.claim_within(9, 9, &[(long, 2)]).await;
-    assert_eq!(rest.iter().map(told).collect::<Vec<_>>(), ["c ->RUNNING", "d ->RUNNING"]);
+    let claimed = world.claim().await;
+    assert_eq!(claimed.iter().map(told).collect::<Vec<_>>(), ["a ->RUNNING", "b ->RUNNING"]);
 }

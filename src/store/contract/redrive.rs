@@ -1,0 +1,179 @@
+//! Sending anew, and the record of what was sent.
+
+use std::time::Duration;
+
+use super::world::{World, spec, told};
+use crate::model::{AccountId, ChangeType, HookId, HookSpec, InstanceState, Mode};
+use crate::store::{Attempt, DeliveryQuery, DeliveryState, Outcome, ReplayFrom, Settlement};
+
+const PENDING: InstanceState = InstanceState::Pending;
+const RUNNING: InstanceState = InstanceState::Running;
+const STOPPED: InstanceState = InstanceState::Stopped;
+
+const ALL: DeliveryQuery = DeliveryQuery { state: None, before: None, limit: 100 };
+
+async fn hearing(world: &World) -> (AccountId, HookId) {
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    let hook = world.filtering(account, spec("all")).await;
+    (account, hook)
+}
+
+async fn live(world: &mut World, account: AccountId, states: &[InstanceState]) {
+    for state in states {
+        world.observe(account, &[("i-1", *state)]).await;
+        world.wait(Duration::from_millis(1));
+    }
+}
+
+pub(crate) async fn a_test_reaches_its_hook_alone(world: World) {
+    let (account, hook) = hearing(&world).await;
+    world.filtering(account, spec("another")).await;
+    let id =
+        world.store().test_hook(&world.place(account, hook), world.now).await.expect("asked").expect("it is there");
+    let claimed = world.claim().await;
+    assert_eq!(claimed.len(), 1);
+    assert_eq!((claimed[0].id.hook, claimed[0].change.id), (hook, id));
+    assert_eq!(claimed[0].change.what.change_type, ChangeType::HookTest);
+    let nobody = world.place(account, HookId(99));
+    assert_eq!(world.store().test_hook(&nobody, world.now).await.expect("asked"), None);
+}
+
+pub(crate) async fn a_replay_sends_what_was_sent_before_in_order(mut world: World) {
+    let (account, hook) = hearing(&world).await;
+    let place = world.place(account, hook);
+    let store = world.store();
+    live(&mut world, account, &[PENDING]).await;
+    let between = world.now;
+    live(&mut world, account, &[RUNNING, STOPPED]).await;
+    let all = ["i-1 ->PENDING", "i-1 PENDING>RUNNING", "i-1 RUNNING>STOPPED"];
+    let first = world.claim().await.remove(0);
+    world.settle(&first, Outcome::Delivered).await;
+    assert_eq!(world.drain().await, all[1..]);
+
+    let replay = async |world: &World, from| {
+        assert!(store.replay(&place, from, world.now).await.expect("asked"));
+        world.catch_up().await;
+        world.drain().await
+    };
+    assert_eq!(replay(&world, ReplayFrom::After(0)).await, all);
+    assert_eq!(replay(&world, ReplayFrom::After(first.id.change)).await, all[1..]);
+    assert_eq!(replay(&world, ReplayFrom::Time(between)).await, all[1..]);
+    assert_eq!(replay(&world, ReplayFrom::Time(world.now)).await, [""; 0]);
+    // What happens during a replay comes after it.
+    assert!(store.replay(&place, ReplayFrom::After(0), world.now).await.expect("asked"));
+    live(&mut world, account, &[RUNNING]).await;
+    world.catch_up().await;
+    assert_eq!(world.drain().await, [&all[..], &["i-1 STOPPED>RUNNING"]].concat());
+    assert!(!store.replay(&world.place(account, HookId(99)), ReplayFrom::After(0), world.now).await.expect("asked"));
+}
+
+pub(crate) async fn a_replay_does_not_owe_twice(mut world: World) {
+    let (account, hook) = hearing(&world).await;
+    let place = world.place(account, hook);
+    let store = world.store();
+    live(&mut world, account, &[PENDING, RUNNING]).await;
+    let first = world.claim().await.remove(0);
+    world.settle(&first, Outcome::Delivered).await;
+    // The second waits, due; the first comes before it once more.
+    assert!(store.replay(&place, ReplayFrom::After(0), world.now).await.expect("asked"));
+    world.catch_up().await;
+    assert_eq!(world.waiting().await, 2);
+    assert_eq!(world.drain().await, ["i-1 ->PENDING", "i-1 PENDING>RUNNING"]);
+
+    let latest = world.filtering(account, HookSpec { mode: Mode::Latest, ..spec("latest") }).await;
+    assert!(store.replay(&world.place(account, latest), ReplayFrom::After(0), world.now).await.expect("asked"));
+    world.catch_up().await;
+    assert_eq!(world.drain().await, ["i-1 PENDING>RUNNING"]);
+}
+
+pub(crate) async fn dead_letters_are_redriven(mut world: World) {
+    let (account, hook) = hearing(&world).await;
+    let place = world.place(account, hook);
+    let store = world.store();
+    live(&mut world, account, &[PENDING, RUNNING, STOPPED]).await;
+    let mut dead = Vec::new();
+    for _ in 0..2 {
+        let delivery = world.claim().await.remove(0);
+        world.settle(&delivery, Outcome::Dead).await;
+        dead.push(delivery.change.id);
+    }
+    assert_eq!(store.redrive(&place, Some(dead[1]), 9, world.now).await.expect("asked"), Some(1));
+    assert_eq!(store.redrive(&place, Some(dead[1]), 9, world.now).await.expect("asked"), Some(0), "it is dead no more");
+    assert_eq!(world.drain().await, ["i-1 PENDING>RUNNING", "i-1 RUNNING>STOPPED"], "before what is later");
+    assert_eq!(store.redrive(&place, None, 9, world.now).await.expect("asked"), Some(1));
+    let again = world.claim().await.remove(0);
+    assert_eq!((told(&again).as_str(), again.attempts), ("i-1 ->PENDING", 0));
+    assert_eq!(store.redrive(&world.place(account, HookId(99)), None, 9, world.now).await.expect("asked"), None);
+}
+
+fn attempt(world: &World, status: Option<u16>) -> Attempt {
+    Attempt {
+        at: world.now,
+        duration: Duration::from_millis(12),
+        status,
+        error: status.is_none().then(|| "no answer came in time".to_owned()),
+        answer: status.map(|status| format!("says {status}")),
+    }
+}
+
+pub(crate) async fn what_became_of_each_change_is_known(mut world: World) {
+    let (account, hook) = hearing(&world).await;
+    let place = world.place(account, hook);
+    live(&mut world, account, &[PENDING, RUNNING, STOPPED, RUNNING]).await;
+    let tries = [(Outcome::Delivered, Some(200)), (Outcome::Dead, None)];
+    let mut made = Vec::new();
+    for (outcome, status) in tries {
+        let delivery = world.claim().await.remove(0);
+        let attempts = vec![attempt(&world, status)];
+        made.push(attempts.clone());
+        world.settle_all(vec![Settlement { attempts, ..world.settlement(&delivery, outcome) }]).await;
+        world.wait(Duration::from_millis(1));
+    }
+    let read = async |query| world.store().hook_deliveries(&place, query).await.expect("read");
+    let records = read(ALL).await;
+    let states: Vec<_> = records.iter().map(|record| record.state).collect();
+    use DeliveryState::{Dead, Done, Waiting};
+    assert_eq!(states, [Waiting, Waiting, Dead, Done], "newest first");
+    assert!(records.is_sorted_by(|newer, older| newer.change.cursor > older.change.cursor));
+    assert_eq!((records[0].due, records[1].due.is_some()), (None, true), "only the head of a line has its time");
+    assert_eq!((&records[2].attempts, &records[3].attempts), (&made[1], &made[0]));
+    let check = async |query: DeliveryQuery, want: &[usize]| {
+        let got: Vec<_> = read(query).await.into_iter().map(|record| record.change.id).collect();
+        assert_eq!(got, want.iter().map(|&at| records[at].change.id).collect::<Vec<_>>());
+    };
+    check(DeliveryQuery { limit: 2, ..ALL }, &[0, 1]).await;
+    check(DeliveryQuery { before: Some(records[1].change.cursor.sequence), ..ALL }, &[2, 3]).await;
+    check(DeliveryQuery { state: Some(Waiting), ..ALL }, &[0, 1]).await;
+    check(DeliveryQuery { state: Some(Dead), ..ALL }, &[2]).await;
+    check(DeliveryQuery { state: Some(Done), ..ALL }, &[3]).await;
+    assert!(world.store().hook_deliveries(&world.place(account, HookId(99)), ALL).await.expect("read").is_empty());
+}
+
+pub(crate) async fn old_attempts_are_forgotten(mut world: World) {
+    let (account, hook) = hearing(&world).await;
+    let other = world.filtering(account, spec("other")).await;
+    let store = world.store();
+    for state in [PENDING, RUNNING, STOPPED] {
+        live(&mut world, account, &[state]).await;
+        for delivery in world.claim().await {
+            let attempts = vec![attempt(&world, Some(204))];
+            let settlement = world.settlement(&delivery, Outcome::Delivered);
+            world.settle_all(vec![Settlement { attempts, ..settlement }]).await;
+        }
+        world.wait(Duration::from_secs(60));
+    }
+    let known = async |world: &World, hook| {
+        world.store().hook_deliveries(&world.place(account, hook), ALL).await.expect("read").len()
+    };
+    assert_eq!((known(&world, hook).await, known(&world, other).await), (3, 3));
+    let before = world.now.before(Duration::from_secs(90));
+    let mut steps = 0;
+    while store.forget_attempts(before, 1).await.expect("forgotten") {
+        steps += 1;
+        assert!(steps < 20, "it comes to an end");
+    }
+    assert_eq!((known(&world, hook).await, known(&world, other).await), (1, 1));
+    assert!(!store.forget_attempts(before, 100).await.expect("forgotten"));
+    assert_eq!(known(&world, hook).await, 1);
+}

@@ -1,0 +1,133 @@
+//! Owing hooks what the journal has that they were not owed when it happened: to one that was resumed, and
+//! for a replay. In steps, so that neither a transaction nor a hook's line grows without end.
+
+use rusqlite::{Connection, Row, params};
+
+use super::super::{CatchUp, Result};
+use super::columns::get;
+use super::journal::{self, change_columns, read_change};
+use super::listeners::Listener;
+use super::queue::{self, Tidings};
+use super::turns::Touched;
+use super::writer::Writing;
+use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
+
+/// How many hooks one step serves.
+const HOOKS: usize = 16;
+
+pub(super) fn is_any_behind(reading: &Connection) -> Result<bool> {
+    let mut select =
+        reading.prepare_cached("SELECT 1 FROM hooks WHERE behind IS NOT NULL AND status = 'active' LIMIT 1")?;
+    Ok(select.exists(())?)
+}
+
+/// Says whether there is more to do now: not where a hook's line is full.
+pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchUp) -> Result<bool> {
+    let hooks = next_behind(writing)?;
+    let each = (limits.changes / hooks.len().max(1)).max(1);
+    let mut touched = Touched::default();
+    let mut more = hooks.len() == HOOKS;
+    for hook in hooks {
+        writing.memory.caught_up = hook.0;
+        let listener = Listener::one(writing, hook)?;
+        if !has_room(writing, hook, limits.backlog)? {
+            continue;
+        }
+        let step = Step { at_most: each, now };
+        if step.go(writing, &listener, &mut touched)? == Reached::TheEnd {
+            // In this very transaction: what comes next in the journal finds it among those that are owed.
+            writing.prepare("UPDATE hooks SET behind = NULL WHERE id = ?1")?.execute([hook.0])?;
+        } else {
+            more = true;
+        }
+    }
+    touched.refresh(writing)?;
+    Ok(more)
+}
+
+/// The next active hooks that are behind, those after the last one served first.
+fn next_behind(writing: &Writing<'_>) -> Result<Vec<HookId>> {
+    let mut select = writing.prepare(
+        "SELECT id FROM hooks WHERE behind IS NOT NULL AND status = 'active' ORDER BY id <= ?1, id LIMIT ?2",
+    )?;
+    let hooks = select.query_map(params![writing.memory.caught_up, HOOKS as i64], |row| get(row, 0))?;
+    Ok(hooks.collect::<rusqlite::Result<_>>()?)
+}
+
+fn has_room(writing: &Writing<'_>, hook: HookId, backlog: usize) -> Result<bool> {
+    let mut count =
+        writing.prepare("SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE hook = ?1 AND dead IS NULL LIMIT ?2)")?;
+    let waiting: i64 =
+        count.query_row(params![hook.0, i64::try_from(backlog).unwrap_or(i64::MAX)], |row| row.get(0))?;
+    Ok(usize::try_from(waiting).is_ok_and(|waiting| waiting < backlog))
+}
+
+/// Has everything owed to the owner's hooks that are behind, as far as `limit` goes, so that it can be taken.
+pub(super) fn catch_up_owner(
+    writing: &mut Writing<'_>,
+    account: AccountId,
+    owner: &Owner,
+    limit: usize,
+    now: Timestamp,
+) -> Result<()> {
+    let hooks: Vec<HookId> = writing
+        .prepare("SELECT id FROM hooks WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL ORDER BY id")?
+        .query_map(params![account.0, owner.as_str()], |row| get(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut touched = Touched::default();
+    for hook in hooks {
+        let listener = Listener::one(writing, hook)?;
+        // One that rests stays behind, at the journal's end.
+        Step { at_most: limit, now }.go(writing, &listener, &mut touched)?;
+    }
+    touched.refresh(writing)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Reached {
+    TheEnd,
+    ItsLimit,
+}
+
+struct Step {
+    /// How many changes are looked at.
+    at_most: usize,
+    now: Timestamp,
+}
+
+impl Step {
+    /// Owes one hook more of the journal, and notes how far that went.
+    fn go(&self, writing: &mut Writing<'_>, listener: &Listener, touched: &mut Touched) -> Result<Reached> {
+        let Some(behind) = listener.behind else { return Ok(Reached::TheEnd) };
+        let hook = listener.hook;
+        let changes = self.read(writing, hook, behind)?;
+        for change in &changes {
+            if listener.hears(&change.what) {
+                let tidings = Tidings { number: change.cursor.sequence, change: &change.what };
+                queue::insert_again(writing, listener, &tidings, self.now, touched)?;
+            }
+        }
+        let at_end = changes.len() < self.at_most;
+        let reached = match changes.last() {
+            _ if at_end => journal::newest(writing.connection)?.max(behind),
+            Some(last) => last.cursor.sequence,
+            None => behind,
+        };
+        writing.prepare("UPDATE hooks SET behind = ?2 WHERE id = ?1")?.execute([hook.0, reached])?;
+        Ok(if at_end { Reached::TheEnd } else { Reached::ItsLimit })
+    }
+
+    fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<Vec<Change>> {
+        let mut select = writing.prepare(concat!(
+            "SELECT ",
+            change_columns!(),
+            " FROM changes c JOIN accounts a ON a.id = c.account
+             WHERE c.account = (SELECT account FROM hooks WHERE id = ?1) AND c.sequence > ?2
+             ORDER BY c.sequence LIMIT ?3"
+        ))?;
+        let mark = writing.memory.mark;
+        let limit = i64::try_from(self.at_most).unwrap_or(i64::MAX);
+        let changes = select.query_map(params![hook.0, behind, limit], |row: &Row<'_>| read_change(row, mark))?;
+        Ok(changes.collect::<rusqlite::Result<_>>()?)
+    }
+}

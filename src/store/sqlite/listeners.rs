@@ -1,0 +1,117 @@
+//! Who hears of a change: the hooks set on its resource, and those whose filter lets it through.
+
+use rusqlite::{Row, params};
+
+use super::super::Result;
+use super::columns::{get, subject_number};
+use super::words::Words;
+use super::writer::Writing;
+use crate::model::{AccountId, ChangeType, Filter, HookId, IdPattern, Mode, NewChange, ResourceId, Subject};
+
+/// A hook, as far as it takes to know what it hears of.
+pub(super) struct Listener {
+    pub(super) hook: HookId,
+    pub(super) mode: Mode,
+    /// Behind which place of the journal it is not owed anything yet.
+    pub(super) behind: Option<i64>,
+    track: Option<(Subject, ResourceId)>,
+    filter: Filter,
+}
+
+/// The columns that `read` reads.
+macro_rules! listener_columns {
+    () => {
+        "id, mode, behind, kind, resource, words"
+    };
+}
+
+impl Listener {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Listener> {
+        let track: (Option<Subject>, Option<ResourceId>) = (get(row, 3)?, get(row, 4)?);
+        let words: Words = get(row, 5)?;
+        Ok(Listener {
+            hook: get(row, 0)?,
+            mode: get(row, 1)?,
+            behind: row.get(2)?,
+            track: track.0.zip(track.1),
+            filter: words.filter,
+        })
+    }
+
+    pub(super) fn one(writing: &Writing<'_>, hook: HookId) -> Result<Listener> {
+        let sql = concat!("SELECT ", listener_columns!(), " FROM hooks WHERE id = ?1");
+        Ok(writing.prepare(sql)?.query_row([hook.0], Listener::read)?)
+    }
+
+    pub(super) fn hears(&self, change: &NewChange) -> bool {
+        if change.change_type == ChangeType::HookTest {
+            // It concerns the one hook that is tried.
+            return change.resource.as_str() == self.hook.to_string();
+        }
+        let on_its_resource = match &self.track {
+            Some((subject, resource)) => {
+                change.subject == *subject && change.resource == *resource && change.change_type.is_tracked()
+            }
+            None => true,
+        };
+        on_its_resource && self.filter.matches(change)
+    }
+
+    /// Whether it names this very resource, seen or not.
+    fn awaits(&self, change: &NewChange) -> bool {
+        let named = self.filter.ids.iter().any(|pattern| match pattern {
+            IdPattern::Exact(id) => id == change.resource.as_str(),
+            IdPattern::Prefix(_) => false,
+        });
+        (named || self.track.is_some()) && self.hears(change)
+    }
+}
+
+/// Those of one account, asked for one change after another. Hooks that their filters direct are few and
+/// looked at for every change; those set on a resource are many, and found by it.
+pub(super) struct Listeners {
+    account: AccountId,
+    filtering: Vec<Listener>,
+}
+
+impl Listeners {
+    pub(super) fn of(writing: &Writing<'_>, account: AccountId) -> Result<Listeners> {
+        let sql =
+            concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind IS NULL ORDER BY id");
+        let filtering =
+            writing.prepare(sql)?.query_map([account.0], Listener::read)?.collect::<rusqlite::Result<_>>()?;
+        Ok(Listeners { account, filtering })
+    }
+
+    fn tracking(&self, writing: &Writing<'_>, change: &NewChange) -> Result<Vec<Listener>> {
+        if change.subject == Subject::Hook {
+            return Ok(Vec::new());
+        }
+        let sql =
+            concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3");
+        let place = params![self.account.0, subject_number(change.subject), change.resource.as_str()];
+        Ok(writing.prepare(sql)?.query_map(place, Listener::read)?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Calls `tell` with each hook that is owed the change now.
+    pub(super) fn each(
+        &self,
+        writing: &Writing<'_>,
+        change: &NewChange,
+        mut tell: impl FnMut(&Listener) -> Result<()>,
+    ) -> Result<()> {
+        let tracking = self.tracking(writing, change)?;
+        for listener in tracking.iter().chain(&self.filtering) {
+            if listener.behind.is_none() && listener.hears(change) {
+                tell(listener)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any of them waits for this resource in particular.
+    pub(super) fn await_it(&self, writing: &Writing<'_>, change: &NewChange) -> Result<bool> {
+        let tracking = self.tracking(writing, change)?;
+        Ok(tracking.iter().chain(&self.filtering).any(|listener| listener.awaits(change)))
+    }
+}

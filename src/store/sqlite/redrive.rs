@@ -1,0 +1,133 @@
+//! Sending anew, and looking at what was sent: tests, replays, dead letters, and the record of deliveries.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, ReplayFrom, Result};
+use super::attempts;
+use super::columns::get;
+use super::journal::{self, change_columns, read_change};
+use super::listeners::Listener;
+use super::queue::{self, Line, Tidings};
+use super::settle::of_hook;
+use super::turns::Touched;
+use super::writer::Writing;
+use crate::model::{AccountId, Change, ChangeId, ChangeType, HookId, Timestamp};
+
+/// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
+pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
+    let change = of_hook(ChangeType::HookTest, place.hook, now);
+    let number = journal::append(writing, place.account, now, &change)?;
+    let listener = Listener::one(writing, place.hook)?;
+    if listener.behind.is_none() {
+        let mut touched = Touched::default();
+        queue::append(writing, &listener, &Tidings { number, change: &change }, now, &mut touched)?;
+        touched.refresh(writing)?;
+    }
+    let mut select = writing.prepare("SELECT id FROM changes WHERE sequence = ?1")?;
+    Ok(select.query_row([number], |row| get(row, 0))?)
+}
+
+/// Puts the hook back to that place of the journal; `catch_up` owes it what comes from there.
+pub(super) fn replay(writing: &mut Writing<'_>, account: AccountId, hook: HookId, from: ReplayFrom) -> Result<()> {
+    let behind = match from {
+        ReplayFrom::After(number) => number,
+        ReplayFrom::Time(time) => last_before(writing, account, time)?,
+    };
+    let sql = "UPDATE hooks SET behind = MIN(COALESCE(behind, ?2), ?2) WHERE id = ?1";
+    writing.prepare(sql)?.execute([hook.0, behind])?;
+    Ok(())
+}
+
+/// The number of the last change of the account that was recorded before then. Records may be out of order
+/// by a step of the clock: the earliest place that leaves none out is taken.
+fn last_before(writing: &Writing<'_>, account: AccountId, time: Timestamp) -> Result<i64> {
+    let mut select = writing.prepare("SELECT MIN(sequence) FROM changes WHERE account = ?1 AND recorded >= ?2")?;
+    let first: Option<i64> = select.query_row([account.0, time.as_millis()], |row| row.get(0))?;
+    match first {
+        Some(first) => Ok(first - 1),
+        None => journal::newest(writing.connection),
+    }
+}
+
+/// Makes dead letters due again; gives their number.
+pub(super) fn redrive(
+    writing: &mut Writing<'_>,
+    hook: HookId,
+    only: Option<ChangeId>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<usize> {
+    let mut select = writing.prepare(
+        "SELECT d.change, d.kind, d.resource FROM deliveries d JOIN changes c ON c.sequence = d.change
+         WHERE d.hook = ?1 AND d.dead IS NOT NULL AND (?2 IS NULL OR c.id = ?2) ORDER BY d.change LIMIT ?3",
+    )?;
+    let only = only.map(|id| id.0.to_be_bytes());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let dead: Vec<(i64, Line)> = select
+        .query_map(params![hook.0, only, limit], |row| {
+            Ok((row.get(0)?, Line { hook, subject: get(row, 1)?, resource: get(row, 2)? }))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (change, line) in &dead {
+        queue::revive(writing, hook, *change)?;
+        queue::elect(writing, line, now)?;
+    }
+    let mut touched = Touched::default();
+    touched.hook(hook);
+    touched.refresh(writing)?;
+    Ok(dead.len())
+}
+
+/// What became of the hook's changes, newest first.
+pub(super) fn records(
+    reading: &Connection,
+    mark: u32,
+    hook: HookId,
+    query: &DeliveryQuery,
+) -> Result<Vec<DeliveryRecord>> {
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let before = query.before.unwrap_or(i64::MAX);
+    let waiting = "SELECT change FROM deliveries WHERE hook = ?1 AND change < ?2 AND dead IS NULL";
+    let dead = "SELECT change FROM deliveries WHERE hook = ?1 AND change < ?2 AND dead IS NOT NULL";
+    let done = "SELECT DISTINCT change FROM attempts a WHERE hook = ?1 AND change < ?2
+                AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.hook = a.hook AND d.change = a.change)";
+    let newest = |sql: &str| format!("SELECT * FROM ({sql} ORDER BY change DESC LIMIT ?3)");
+    let sql = match query.state {
+        Some(DeliveryState::Waiting) => newest(waiting),
+        Some(DeliveryState::Dead) => newest(dead),
+        Some(DeliveryState::Done) => newest(done),
+        None => {
+            let all = [waiting, dead, done].map(newest).join(" UNION ALL ");
+            format!("SELECT change FROM ({all}) ORDER BY change DESC LIMIT ?3")
+        }
+    };
+    let numbers: Vec<i64> = reading
+        .prepare_cached(&sql)?
+        .query_map([hook.0, before, limit], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut records = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        records.extend(record(reading, mark, hook, number)?);
+    }
+    Ok(records)
+}
+
+fn record(reading: &Connection, mark: u32, hook: HookId, number: i64) -> Result<Option<DeliveryRecord>> {
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT ",
+        change_columns!(),
+        " FROM changes c JOIN accounts a ON a.id = c.account WHERE c.sequence = ?1"
+    ))?;
+    let change: Option<Change> = select.query_row([number], |row| read_change(row, mark)).optional()?;
+    let Some(change) = change else { return Ok(None) };
+    let mut select = reading.prepare_cached(
+        "SELECT dead IS NOT NULL, COALESCE(claimed, due) FROM deliveries WHERE hook = ?1 AND change = ?2",
+    )?;
+    let waiting = select.query_row([hook.0, number], |row| Ok((row.get(0)?, get(row, 1)?))).optional()?;
+    let (state, due) = match waiting {
+        Some((true, _)) => (DeliveryState::Dead, None),
+        Some((false, due)) => (DeliveryState::Waiting, due),
+        None => (DeliveryState::Done, None),
+    };
+    Ok(Some(DeliveryRecord { change, state, due, attempts: attempts::of(reading, hook, number)? }))
+}
