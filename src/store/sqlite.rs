@@ -36,7 +36,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::lock::HostLock;
 use self::readers::Readers;
-use self::writer::{Writer, Writing};
+use self::writer::{Lasting, Writer, Writing};
 use super::{Result, StoreError};
 
 /// How the file is used. The defaults suit a host with tens of thousands of instances.
@@ -119,7 +119,7 @@ impl SqliteStore {
         let (connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
         Ok(SqliteStore {
             readers: Readers::new(readers),
-            writer: Writer::start(connection, mark, settings.queue.max(1), lock)?,
+            writer: Writer::start(connection, mark, settings.queue.max(1), settings.synchronous, lock)?,
             mark,
         })
     }
@@ -147,7 +147,16 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.write(work).await
+        self.writer.write(Lasting::Lasts, work).await
+    }
+
+    /// The same for what may be lost, whole, in a power cut: it is answered without a flush to disk.
+    async fn write_passing<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
+    {
+        self.writer.write(Lasting::MayGo, work).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{AccountId, Owner, Timestamp};
 #[async_trait]
 impl Deliveries for SqliteStore {
     async fn claim_due_deliveries(&self, claim: DeliveryClaim) -> Result<Vec<DueDelivery>> {
-        self.write(move |writing| claim::claim(writing, &claim)).await
+        self.write_passing(move |writing| claim::claim(writing, &claim)).await
     }
 
     async fn next_delivery_due(&self) -> Result<Option<Timestamp>> {
@@ -32,7 +32,7 @@ impl Deliveries for SqliteStore {
         if !self.read(catch_up::is_any_behind).await? {
             return Ok(false);
         }
-        self.write(move |writing| catch_up::catch_up(writing, now, limits)).await
+        self.write_passing(move |writing| catch_up::catch_up(writing, now, limits)).await
     }
 
     async fn take_owed(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>> {
@@ -50,6 +50,6 @@ impl Deliveries for SqliteStore {
     }
 
     async fn forget_attempts(&self, before: Timestamp, limit: usize) -> Result<bool> {
-        self.write(move |writing| attempts::forget(writing, before, limit)).await
+        self.write_passing(move |writing| attempts::forget(writing, before, limit)).await
     }
 }

@@ -1,6 +1,7 @@
 //! The one that writes: a thread that takes all the jobs that wait, runs each in a savepoint of its own
 //! inside one transaction, commits once, and then answers all. Under load a flush to disk is so shared
-//! by many; a job that fails takes back its own writes only.
+//! by many; a job that fails takes back its own writes only. Where nothing in a transaction needs to outlive
+//! a power cut, it is not flushed at all.
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -9,9 +10,9 @@ use rusqlite::{CachedStatement, Connection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Result, StoreError};
-use super::Fault;
 use super::journal::ChangeIds;
 use super::lock::HostLock;
+use super::{Fault, Synchronous};
 use crate::clock::Stopwatch;
 
 pub(super) struct Writer {
@@ -46,13 +47,20 @@ impl<'a> Writing<'a> {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, mark: u32, queue: usize, lock: HostLock) -> Result<Writer> {
+    /// `flushed` is how a transaction is committed that is to last.
+    pub(super) fn start(
+        connection: Connection,
+        mark: u32,
+        queue: usize,
+        flushed: Synchronous,
+        lock: HostLock,
+    ) -> Result<Writer> {
         let (jobs, waiting) = mpsc::channel(queue);
         let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None, swept: 0, caught_up: 0 };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&connection, memory, waiting, queue);
+                run(&Flush { connection: &connection, flushed }, memory, waiting, queue);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -61,13 +69,13 @@ impl Writer {
         Ok(Writer { jobs, thread: Thread(Mutex::new(Some(thread))) })
     }
 
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
+    pub(super) async fn write<T, F>(&self, lasting: Lasting, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Waiting { work: Some(work), result: None, answer });
+        let job = Box::new(Waiting { work: Some(work), result: None, answer, lasting });
         self.jobs.send(Message::Job(job)).await.map_err(|_| Fault::Closed)?;
         answered.await.map_err(|_| Fault::Closed)?
     }
@@ -80,6 +88,16 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// What becomes of a write when the power goes right after it was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// It lasts, as far as the store's settings say so.
+    Lasts,
+    /// It may be as if it had never been made: whoever made it can do without, like a claim, which is void
+    /// then anyway.
+    MayGo,
 }
 
 struct Thread(Mutex<Option<JoinHandle<()>>>);
@@ -113,6 +131,8 @@ trait Job: Send {
     /// Whether anybody waits for its answer still.
     fn is_wanted(&self) -> bool;
 
+    fn lasting(&self) -> Lasting;
+
     /// Runs it; says whether what it wrote is to stay.
     fn run(&mut self, writing: &mut Writing<'_>) -> Verdict;
 
@@ -129,6 +149,7 @@ struct Waiting<T, F> {
     work: Option<F>,
     result: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
+    lasting: Lasting,
 }
 
 impl<T, F> Job for Waiting<T, F>
@@ -138,6 +159,10 @@ where
 {
     fn is_wanted(&self) -> bool {
         !self.answer.is_closed()
+    }
+
+    fn lasting(&self) -> Lasting {
+        self.lasting
     }
 
     fn run(&mut self, writing: &mut Writing<'_>) -> Verdict {
@@ -162,7 +187,26 @@ where
     }
 }
 
-fn run(connection: &Connection, mut memory: Memory, mut waiting: mpsc::Receiver<Message>, limit: usize) {
+/// How the connection's commits are flushed to disk.
+struct Flush<'a> {
+    connection: &'a Connection,
+    flushed: Synchronous,
+}
+
+impl Flush<'_> {
+    /// Has the next transaction flushed as its jobs need it.
+    fn prepare(&self, jobs: &[Box<dyn Job>]) -> rusqlite::Result<()> {
+        if self.flushed == Synchronous::Normal {
+            return Ok(());
+        }
+        let lasts = jobs.iter().any(|job| job.lasting() == Lasting::Lasts);
+        let sql = if lasts { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+        self.connection.prepare_cached(sql)?.execute(()).map(|_| ())
+    }
+}
+
+fn run(flush: &Flush<'_>, mut memory: Memory, mut waiting: mpsc::Receiver<Message>, limit: usize) {
+    let connection = flush.connection;
     let mut messages = Vec::with_capacity(limit);
     while waiting.blocking_recv_many(&mut messages, limit) > 0 {
         let mut jobs = Vec::with_capacity(messages.len());
@@ -173,7 +217,8 @@ fn run(connection: &Connection, mut memory: Memory, mut waiting: mpsc::Receiver<
                 Message::Close => waiting.close(),
             }
         }
-        let committed = run_together(connection, &mut memory, &mut jobs).map_err(Arc::new);
+        let committed = flush.prepare(&jobs).and_then(|()| run_together(connection, &mut memory, &mut jobs));
+        let committed = committed.map_err(Arc::new);
         if committed.is_err() {
             roll_back(connection);
         }
