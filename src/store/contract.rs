@@ -8,6 +8,7 @@ pub(super) mod inventory;
 pub(super) mod journal;
 pub(super) mod owed;
 pub(super) mod polls;
+pub(super) mod promises;
 pub(super) mod random;
 pub(super) mod redrive;
 pub(super) mod requests;
