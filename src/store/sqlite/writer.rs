@@ -60,7 +60,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&Flush { connection: &connection, flushed }, memory, waiting, queue);
+                run(Flush { connection: &connection, flushed, present: Lasting::Lasts }, memory, waiting, queue);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -191,21 +191,26 @@ where
 struct Flush<'a> {
     connection: &'a Connection,
     flushed: Synchronous,
+    /// What the last transaction had.
+    present: Lasting,
 }
 
 impl Flush<'_> {
     /// Has the next transaction flushed as its jobs need it.
-    fn prepare(&self, jobs: &[Box<dyn Job>]) -> rusqlite::Result<()> {
-        if self.flushed == Synchronous::Normal {
+    fn prepare(&mut self, jobs: &[Box<dyn Job>]) -> rusqlite::Result<()> {
+        let any_lasts = jobs.iter().any(|job| job.lasting() == Lasting::Lasts);
+        let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
+        if self.flushed == Synchronous::Normal || wanted == self.present {
             return Ok(());
         }
-        let lasts = jobs.iter().any(|job| job.lasting() == Lasting::Lasts);
-        let sql = if lasts { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-        self.connection.prepare_cached(sql)?.execute(()).map(|_| ())
+        let level = if any_lasts { "full" } else { "normal" };
+        self.connection.pragma_update(None, "synchronous", level)?;
+        self.present = wanted;
+        Ok(())
     }
 }
 
-fn run(flush: &Flush<'_>, mut memory: Memory, mut waiting: mpsc::Receiver<Message>, limit: usize) {
+fn run(mut flush: Flush<'_>, mut memory: Memory, mut waiting: mpsc::Receiver<Message>, limit: usize) {
     let connection = flush.connection;
     let mut messages = Vec::with_capacity(limit);
     while waiting.blocking_recv_many(&mut messages, limit) > 0 {
