@@ -5,6 +5,7 @@ pub mod change;
 pub mod hook;
 pub mod resource;
 pub mod secret;
+pub mod span;
 pub mod time;
 
 pub use account::{Account, AccountId, AccountKey, Origin, Sealed};

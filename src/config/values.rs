@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use url::Url;
 
+use crate::model::span::{self, InvalidSpan};
+
 /// A length of time: `"60s"`, `"5 min"`, `"1h 30m"`, or as ISO 8601 has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -18,11 +20,10 @@ impl TryFrom<String> for Span {
     type Error = InvalidValue;
 
     fn try_from(text: String) -> Result<Span, InvalidValue> {
-        let invalid = || InvalidValue::Span(text.clone());
-        let span: jiff::Span = text.parse().map_err(|_| invalid())?;
-        // Days and weeks are taken as 24 and 168 hours; months and years have no fixed length and are refused.
-        let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| invalid())?;
-        Ok(Span(exact.try_into().map_err(|_| InvalidValue::NegativeSpan(text))?))
+        match span::parse(&text) {
+            Ok(span) => Ok(Span(span)),
+            Err(error) => Err(InvalidValue::Span { text, error }),
+        }
     }
 }
 
@@ -256,10 +257,8 @@ impl From<OptionValue> for String {
 /// What is wrong with a value, and how it is written rightly.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidValue {
-    #[error("{0:?} is not a length of time: write it as \"60s\", \"5 min\" or \"1h 30m\"")]
-    Span(String),
-    #[error("{0:?} is negative: a length of time is zero or more")]
-    NegativeSpan(String),
+    #[error("{text:?} is {error}")]
+    Span { text: String, error: InvalidSpan },
     #[error("it has to be longer than nothing")]
     NoPeriod,
     #[error("{0} is not a part of a whole: write a number from 0 to 1, such as 0.2")]
