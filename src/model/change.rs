@@ -1,6 +1,7 @@
 //! A change: one thing that happened to one resource, and its place in the journal.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
@@ -118,6 +119,20 @@ impl fmt::Display for ChangeId {
     }
 }
 
+impl FromStr for ChangeId {
+    type Err = InvalidChangeId;
+
+    fn from_str(text: &str) -> Result<ChangeId, InvalidChangeId> {
+        let ulid = text.strip_prefix("chg_").and_then(|encoded| ulid::Ulid::from_string(encoded).ok());
+        // Of the forms that a ULID could be read from, one is an id.
+        ulid.map(|ulid| ChangeId(ulid.0)).filter(|id| id.to_string() == text).ok_or(InvalidChangeId)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a change, which is chg_ and 26 letters and digits")]
+pub struct InvalidChangeId;
+
 impl Serialize for ChangeId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -134,11 +149,34 @@ pub struct Cursor {
     pub sequence: i64,
 }
 
+impl Cursor {
+    const CHARS: usize = 24;
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}{:016x}", self.store, self.sequence)
     }
 }
+
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Cursor, InvalidCursor> {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != Cursor::CHARS || !text.bytes().all(is_hex) {
+            return Err(InvalidCursor);
+        }
+        let (store, sequence) = text.split_at(8);
+        let store = u32::from_str_radix(store, 16).map_err(|_| InvalidCursor)?;
+        let sequence = i64::from_str_radix(sequence, 16).map_err(|_| InvalidCursor)?;
+        Ok(Cursor { store, sequence })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor, which is 24 digits and letters from a to f")]
+pub struct InvalidCursor;
 
 impl Serialize for Cursor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -235,4 +273,42 @@ pub fn href(public_url: &str, subject: impl Into<Subject>, id: &ResourceId) -> S
     let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     // In a path a space is %20; `+`, which forms write for it, would be taken literally.
     format!("{public_url}/api/{}/{}", subject.into().plural(), id.replace('+', "%20"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_they_are_written() {
+        let check = |text: &str, want: Option<Cursor>| {
+            let got = text.parse::<Cursor>().ok();
+            assert_eq!(got, want, "{text}");
+            assert!(got.is_none_or(|cursor| cursor.to_string() == text), "{text}");
+        };
+        check("29b259fe0000000000000003", Some(Cursor { store: 0x29b2_59fe, sequence: 3 }));
+        check("000000000000000000000000", Some(Cursor { store: 0, sequence: 0 }));
+        check("ffffffff7fffffffffffffff", Some(Cursor { store: u32::MAX, sequence: i64::MAX }));
+        check("ffffffff8000000000000000", None);
+        check("29B259FE0000000000000003", None);
+        check("+9b259fe+000000000000003", None);
+        check("29b259fe000000000000003", None);
+        check("29b259fe00000000000000030", None);
+        check("é9b259fe00000000000000", None);
+        check("0", None);
+        check("", None);
+    }
+
+    #[test]
+    fn ids_of_changes_are_read_as_they_are_written() {
+        let check = |text: &str, want: Option<ChangeId>| assert_eq!(text.parse::<ChangeId>().ok(), want, "{text}");
+        let id = ChangeId(0x0192_9e5c_ffff_0000_1111_2222_3333_4444);
+        check(&id.to_string(), Some(id));
+        check(&ChangeId(u128::MAX).to_string(), Some(ChangeId(u128::MAX)));
+        check(&id.to_string().to_lowercase(), None);
+        check(&id.to_string()[4..], None);
+        check("chg_80000000000000000000000000", None);
+        check("chg_", None);
+        check("", None);
+    }
 }
