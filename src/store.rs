@@ -535,6 +535,9 @@ pub struct Owed {
 pub trait Journal {
     /// The account's changes behind a number of the journal (0: from the oldest that is kept), in order.
     async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage>;
+
+    /// The place of the newest change of all accounts; number 0 before the first.
+    async fn newest_change(&self) -> Result<Cursor>;
 }
 
 #[derive(Clone, Debug)]

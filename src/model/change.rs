@@ -151,6 +151,12 @@ pub struct Cursor {
 
 impl Cursor {
     const CHARS: usize = 24;
+
+    /// Whether it is a place of the journal that ends with `newest`: of that store, and not beyond its end, as
+    /// one may be that was given out before an older state of the store was restored.
+    pub fn is_in(self, newest: Cursor) -> bool {
+        self.store == newest.store && (0..=newest.sequence).contains(&self.sequence)
+    }
 }
 
 impl fmt::Display for Cursor {
@@ -297,6 +303,18 @@ mod tests {
         check("é9b259fe00000000000000", None);
         check("0", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_cursor_is_of_one_journal() {
+        let newest = Cursor { store: 7, sequence: 5 };
+        let check = |store: u32, sequence: i64, want: bool| {
+            assert_eq!(Cursor { store, sequence }.is_in(newest), want, "{store} {sequence}");
+        };
+        check(7, 0, true);
+        check(7, 5, true);
+        check(7, 6, false);
+        check(8, 5, false);
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl Journal for SqliteStore {
         let mark = self.mark;
         self.read(move |reading| page(reading, mark, account, &query)).await
     }
+
+    async fn newest_change(&self) -> Result<Cursor> {
+        let mark = self.mark;
+        self.read(move |reading| Ok(Cursor { store: mark, sequence: newest(reading)? })).await
+    }
 }
 
 fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
