@@ -7,10 +7,14 @@ mod changes;
 mod drivers;
 mod entry;
 mod errors;
+mod feed;
+mod filter;
 mod fresh;
 mod health;
+mod hooks;
 mod identify;
 mod instances;
+mod json;
 mod listen;
 mod listing;
 mod observe;
@@ -18,6 +22,7 @@ mod parameters;
 mod problem;
 mod proof;
 mod realms;
+mod receiver;
 mod request;
 mod settings;
 mod track;
@@ -26,7 +31,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -41,6 +46,7 @@ pub use listen::{Peer, serve};
 pub use settings::{ProofSettings, Settings};
 
 use proof::{Proofs, Prover, Provider};
+use request::BodyBounds;
 
 /// What the API works with, joined in `serve`.
 #[derive(Clone)]
@@ -56,6 +62,8 @@ pub struct Context {
     pub poll_wake: Arc<Notify>,
     /// Ticks after each poll that was recorded. Only a hint: the store says what came of it.
     pub polled: watch::Receiver<u64>,
+    /// Wakes whoever delivers: something is owed that was not. Only a hint.
+    pub deliver_wake: Arc<Notify>,
     /// The client that callbacks are sent with: it knows which addresses a hook may have.
     pub hooks_client: net::Client,
 }
@@ -66,6 +74,12 @@ struct App {
     proofs: Proofs,
     /// Ends what would otherwise wait, once the host stops.
     stopping: CancellationToken,
+}
+
+impl App {
+    fn body_bounds(&self) -> BodyBounds {
+        BodyBounds { bytes: self.context.settings.body_bytes, timeout: self.context.settings.body_timeout }
+    }
 }
 
 /// The API as a service. A caller who can say how its requests came in puts a `Peer` into their
@@ -98,6 +112,15 @@ fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken
         .route("/api/realms", get(realms::list))
         .route("/api/realms/{id}", get(realms::show).put(realms::track))
         .route("/api/account", get(account::show))
+        .route("/api/hooks", post(hooks::create).get(hooks::list))
+        .route("/api/hooks/{id}", get(hooks::show).put(hooks::replace).delete(hooks::remove))
+        .route("/api/hooks/{id}/test", post(hooks::actions::test))
+        .route("/api/hooks/{id}/pause", post(hooks::actions::pause))
+        .route("/api/hooks/{id}/resume", post(hooks::actions::resume))
+        .route("/api/hooks/{id}/rotate", post(hooks::rotation::rotate))
+        .route("/api/hooks/{id}/replay", post(hooks::replay::replay))
+        .route("/api/hooks/{id}/redrive", post(hooks::actions::redrive))
+        .route("/api/hooks/{id}/deliveries", get(hooks::deliveries::list))
         // Answered apart, because what a GET takes is gone from what is owed.
         .route("/api/changes", get(changes::take).head(changes::nothing_taken))
         .route("/healthz", get(health::alive))

@@ -105,6 +105,7 @@ impl Host {
                 public_url: public_url.clone(),
                 poll_wake: Arc::clone(&poll_wake),
                 polled: polls,
+                deliver_wake: Arc::clone(&deliver_wake),
                 hooks_client: hooks_client.clone(),
             },
             poll: poll::Context {

@@ -1,4 +1,5 @@
-//! What is owed: `GET /api/changes` without a cursor, as the Deltacloud API of 2012 has it.
+//! What is owed: `GET /api/changes` without a cursor, as the Deltacloud API of 2012 has it. With `since`, it is
+//! the feed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::App;
 use super::caller::Caller;
+use super::feed;
 use super::listing::put_next;
 use super::problem::Problem;
 use super::request::Query;
@@ -26,6 +28,9 @@ pub(super) async fn take(
     caller: Caller,
     Query(parameters): Query,
 ) -> Result<Response, Problem> {
+    if let Some(since) = parameters.get("since") {
+        return feed::read(&app, &caller, &parameters, since).await;
+    }
     // Were another parameter passed over, changes would be taken that the client did not ask for.
     parameters.only(&["format"])?;
     parameters.check_format()?;

@@ -39,8 +39,14 @@ struct Feature {
 /// What a collection with this feature lets a client do is in `track`.
 const STATE_TRACKING: &[Feature] = &[Feature { name: "state_tracking", params: &["track_hook", "track_token"] }];
 
-const COLLECTIONS: &[(&str, &[Feature])] =
-    &[("drivers", &[]), ("instances", STATE_TRACKING), ("realms", STATE_TRACKING), ("account", &[]), ("changes", &[])];
+const COLLECTIONS: &[(&str, &[Feature])] = &[
+    ("drivers", &[]),
+    ("instances", STATE_TRACKING),
+    ("realms", STATE_TRACKING),
+    ("account", &[]),
+    ("hooks", &[]),
+    ("changes", &[]),
+];
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,

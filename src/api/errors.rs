@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::identify::{Unidentified, Unnamed};
+use super::json::BodyError;
 use super::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
 use super::proof::ProofError;
@@ -42,10 +43,52 @@ impl From<InvalidResourceId> for Problem {
     }
 }
 
-impl From<InvalidHookUrl> for Problem {
-    fn from(error: InvalidHookUrl) -> Problem {
-        let detail = format!("track_hook can't be a hook: {error}; `none` removes the hook there is");
-        Problem::new(ProblemType::InvalidHook, detail).with("parameter", "track_hook")
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            BodyError::Malformed(_) | BodyError::NoObject(_) => Problem::new(ProblemType::MalformedRequest, detail),
+            BodyError::Unknown { name, known } => {
+                Problem::new(ProblemType::UnknownMember, detail).with("member", name).with("known", known)
+            }
+            BodyError::Invalid { pointer, .. } => {
+                Problem::new(ProblemType::InvalidMember, detail).with("where", pointer)
+            }
+        }
+    }
+}
+
+/// How a request names the URL of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UrlIn {
+    /// As the parameter `track_hook`.
+    Parameter,
+    /// As the member `url` of its body.
+    Body,
+}
+
+impl UrlIn {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            UrlIn::Parameter => "track_hook",
+            UrlIn::Body => "/url",
+        }
+    }
+
+    /// Says in a problem where the URL stands.
+    pub(super) fn mark(self, problem: Problem) -> Problem {
+        match self {
+            UrlIn::Parameter => problem.with("parameter", self.name()),
+            UrlIn::Body => problem.with("where", self.name()),
+        }
+    }
+
+    pub(super) fn invalid(self, error: &InvalidHookUrl) -> Problem {
+        let mut detail = format!("{} can't be a hook: {error}", self.name());
+        if self == UrlIn::Parameter {
+            detail += "; `none` removes the hook there is";
+        }
+        self.mark(Problem::new(ProblemType::InvalidHook, detail))
     }
 }
 

@@ -131,10 +131,10 @@ mod tests {
             last_seen: at(3000),
             state_since: at(2000),
             track: Some(Track {
-                hook: HookId(1),
+                hook: HookId(7),
                 url: HookUrl::parse("https://example.com/cb").expect("url"),
                 token_set: true,
-                status: HookStatus::Active,
+                status: HookStatus::Paused,
             }),
         };
         let track = seen.track.as_ref().map(TrackDocument::from);
@@ -158,7 +158,7 @@ mod tests {
                 "first_seen": "1970-01-01T00:00:01.000Z",
                 "last_seen": "1970-01-01T00:00:03.000Z",
                 "state_since": "1970-01-01T00:00:02.000Z",
-                "track": { "hook": "https://example.com/cb", "token": true },
+                "track": { "hook": "https://example.com/cb", "id": "7", "status": "paused", "token": true },
             })
         );
     }

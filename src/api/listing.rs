@@ -163,7 +163,7 @@ fn read_state(text: &str, kind: Kind) -> Result<State, ParameterError> {
     })
 }
 
-fn read_limit(text: &str, max: usize) -> Result<usize, ParameterError> {
+pub(super) fn read_limit(text: &str, max: usize) -> Result<usize, ParameterError> {
     let in_range = |limit: &usize| (1..=max).contains(limit);
     text.parse()
         .ok()

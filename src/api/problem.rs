@@ -43,8 +43,14 @@ problem_types! {
         "`parameter` says which; `detail` says what it may be.";
     InvalidId "invalid-id" BAD_REQUEST "The id can't be one"
         "An id has 1 to 255 bytes and no control characters.";
+    UnknownMember "unknown-member" BAD_REQUEST "The body has a member that is not known"
+        "`member` is not among those that this body may have, which are in `known`.";
+    InvalidMember "invalid-member" BAD_REQUEST "A member of the body has a value that it can't have"
+        "`where` points to it (RFC 6901); `detail` says what it may be.";
     InvalidHook "invalid-hook" BAD_REQUEST "The hook can't be one"
         "A hook is an absolute http or https URL without user information and fragment.";
+    ForeignCursor "foreign-cursor" BAD_REQUEST "The cursor is not of this journal"
+        "It was given out by another store, or by this one before it was restored from a backup.";
     HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is closed"
         "Callbacks go to public addresses only, unless the operator opens others with delivery.allow_addresses.";
     ProviderNotNamed "provider-not-named" BAD_REQUEST "Driver and provider are not named"
@@ -70,6 +76,10 @@ problem_types! {
         "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
     RealmNotFound "realm-not-found" NOT_FOUND "There is no such realm"
         "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
+    HookNotFound "hook-not-found" NOT_FOUND "There is no such hook"
+        "It is not among the caller's hooks; GET /api/hooks lists them.";
+    DeliveryNotFound "delivery-not-found" NOT_FOUND "There is no such dead letter"
+        "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
         "It is not loaded; `known` has those that are.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
@@ -79,7 +89,7 @@ problem_types! {
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "`limit` says how many bytes it may have.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"
-        "Bodies are application/x-www-form-urlencoded.";
+        "Bodies are application/json for hooks, and application/x-www-form-urlencoded for PUT of a resource.";
     TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many wrong passwords"
         "Wait as Retry-After says. A password that was proven before gets in meanwhile.";
     Internal "internal" INTERNAL_SERVER_ERROR "The host failed"
@@ -154,7 +164,7 @@ impl Problem {
         self.problem_type.entry().status
     }
 
-    fn body(&self) -> Value {
+    pub(super) fn body(&self) -> Value {
         let Entry { slug, status, title, .. } = self.problem_type.entry();
         let mut body = Map::new();
         body.insert("type".into(), uri(slug).into());

@@ -9,11 +9,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::json::Object;
 use super::parameters::{ParameterError, Parameters};
 use super::problem::{Problem, ProblemType};
 use crate::model::ResourceId;
 
 const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 
 /// A request's query.
 pub(super) struct Query(pub(super) Parameters);
@@ -57,13 +59,30 @@ pub(super) async fn query_and_form(request: Request, bounds: BodyBounds) -> Resu
     if body.is_empty() {
         return Ok(query);
     }
-    let media_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case(FORM) {
+    if !is_of_type(&parts, FORM) {
         let detail = format!("the body has to be {FORM}; the parameters may stand in the query instead");
         return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
     }
     Ok(query.and(Parameters::parse(&body)?)?)
+}
+
+/// The members of the JSON object that is a request's body; none where there is no body.
+pub(super) async fn json_object(request: Request, bounds: BodyBounds) -> Result<Object, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = read(body, bounds).await?;
+    if body.is_empty() {
+        return Ok(Object::default());
+    }
+    if !is_of_type(&parts, JSON) {
+        let detail = format!("the body has to be {JSON}, and its Content-Type has to say so");
+        return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
+    }
+    Ok(Object::parse(&body)?)
+}
+
+fn is_of_type(parts: &Parts, wanted: &str) -> bool {
+    let media_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
 }
 
 /// How large a body may be, and how long it may take.
@@ -113,6 +132,24 @@ mod tests {
         check("/x?a=%f", FORM, "", Err(StatusCode::BAD_REQUEST)).await;
         check("/x", FORM, &"x".repeat(101), Err(StatusCode::PAYLOAD_TOO_LARGE)).await;
         check("/x", FORM, &"x".repeat(100), Ok(&"x".repeat(100))).await;
+    }
+
+    #[tokio::test]
+    async fn a_json_body_is_an_object_and_says_that_it_is_json() {
+        async fn check(media_type: &str, body: &str, want: Result<(), StatusCode>) {
+            let request = Request::post("/x").header(CONTENT_TYPE, media_type).body(Body::from(body.to_owned()));
+            let got = json_object(request.expect("a request"), BOUNDS).await.map_err(|problem| problem.status());
+            assert_eq!(got.map(drop), want, "{media_type} {body}");
+        }
+        check("application/json", "{}", Ok(())).await;
+        check("Application/JSON; charset=utf-8", "{}", Ok(())).await;
+        check("", "", Ok(())).await;
+        check("text/plain", "", Ok(())).await;
+        check("", "{}", Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)).await;
+        check("text/json", "{}", Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)).await;
+        check(FORM, "url=x", Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)).await;
+        check("application/json", "[]", Err(StatusCode::BAD_REQUEST)).await;
+        check("application/json", &"x".repeat(101), Err(StatusCode::PAYLOAD_TOO_LARGE)).await;
     }
 
     #[tokio::test]

@@ -22,8 +22,16 @@ pub struct Settings {
     /// How many owed changes one request takes at most.
     pub owed_changes: usize,
     pub hooks_per_account: u64,
-    /// The size of a `track_token`, in bytes.
+    /// The size of a hook's token, in bytes.
     pub token_bytes: usize,
+    /// How many items a list of a filter may have: kinds, ids, realms, types, states.
+    pub filter_items: usize,
+    /// How long the signing key that was replaced signs beside the new one, if the client does not say.
+    pub rotation_overlap: Duration,
+    /// How many dead letters one request makes due again at most.
+    pub redriven: usize,
+    /// How many changes of the journal one request for the feed looks at, at most, whatever its filter lets through.
+    pub feed_looked_at: usize,
     /// Whether a hook has to be https.
     pub https_only: bool,
     /// How old a list of instances may be for an account that is not polled regularly, before a request
@@ -71,6 +79,10 @@ impl Default for Settings {
             owed_changes: 10_000,
             hooks_per_account: 10_000,
             token_bytes: 1024,
+            filter_items: 1000,
+            rotation_overlap: Duration::from_secs(24 * 3600),
+            redriven: 10_000,
+            feed_looked_at: 100_000,
             https_only: false,
             fresh_instances: Duration::from_secs(60),
             fresh_realms: Duration::from_secs(300),

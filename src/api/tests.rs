@@ -1,6 +1,8 @@
 //! The API over a real store, with a provider that the tests play: what is answered to whom, and when.
 
 mod errors;
+mod feed;
+mod hooks;
 mod reading;
 mod serving;
 mod tracking;
@@ -33,6 +35,7 @@ use crate::roster::NotOnRoster;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Enrolment, PollClaim, PollFailure, PollRecord, PollTicket, Upsert};
 
+const JSON: (&str, &str) = ("content-type", "application/json");
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
 /// A host without polls and deliveries, whose provider knows one user.
@@ -84,6 +87,7 @@ impl House {
             public_url: "https://tracker.example".into(),
             poll_wake: Arc::new(Notify::new()),
             polled: polls,
+            deliver_wake: Arc::new(Notify::new()),
             hooks_client: clients.under(&AddressPolicy::default()).expect("a client"),
         };
         let stub = Stub { store: Arc::clone(&store), failure: Mutex::default(), asked: AtomicUsize::new(0) };
@@ -114,6 +118,21 @@ impl House {
     async fn put(&self, path: &str, form: &str) -> Answer {
         let form_type = ("content-type", "application/x-www-form-urlencoded");
         self.send("PUT", path, &[("authorization", &basic("user", "right")), form_type], form).await
+    }
+
+    async fn put_json(&self, path: &str, body: &Value) -> Answer {
+        let authorization = basic("user", "right");
+        self.send("PUT", path, &[("authorization", &authorization), JSON], &body.to_string()).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Answer {
+        let authorization = basic("user", "right");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send("POST", path, &[("authorization", &authorization), JSON], &body).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[("authorization", &basic("user", "right"))], "").await
     }
 
     fn now(&self) -> Timestamp {

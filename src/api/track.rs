@@ -11,17 +11,19 @@ use subtle::ConstantTimeEq as _;
 
 use super::App;
 use super::caller::Caller;
+use super::errors::UrlIn;
+use super::hooks::signing;
 use super::listing::Document;
 use super::parameters::{ParameterError, Parameters};
 use super::problem::{Problem, ProblemType};
-use super::request::{BodyBounds, query_and_form};
+use super::receiver;
+use super::request::query_and_form;
 use super::settings::Settings;
 use crate::model::change::href;
 use crate::model::{
     Filter, Format, Hook, HookSpec, HookStatus, HookUrl, Kind, Mode, ResourceId, Sealed, SigningSecret,
 };
-use crate::net::SendError;
-use crate::store::{HookTarget, NewHook, Track};
+use crate::store::{HookPlace, HookTarget, NewHook, Track};
 use crate::vault::{Purpose, Vault};
 
 const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
@@ -30,7 +32,8 @@ const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TrackDocument {
     hook: String,
-    /// `active`, `paused` or `disabled`.
+    /// By which it is found among the hooks.
+    id: String,
     status: &'static str,
     /// Whether one is set; the token itself is never given back.
     token: bool,
@@ -43,6 +46,7 @@ impl From<&Track> for TrackDocument {
     fn from(track: &Track) -> TrackDocument {
         TrackDocument {
             hook: track.url.to_string(),
+            id: track.hook.to_string(),
             status: track.status.as_str(),
             token: track.token_set,
             secret: None,
@@ -69,8 +73,7 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     let (kind, resource) = target;
     let context = &app.context;
-    let bounds = BodyBounds { bytes: context.settings.body_bytes, timeout: context.settings.body_timeout };
-    let parameters = query_and_form(request, bounds).await?;
+    let parameters = query_and_form(request, app.body_bounds()).await?;
     let order = Order::read(&parameters, &context.settings)?;
     let target = HookTarget { account: caller.account, owner: caller.owner.clone(), kind, resource };
     let track = match order {
@@ -117,11 +120,8 @@ impl Order {
         if hook == "none" {
             return Ok(Order::Remove);
         }
-        let url = HookUrl::parse(hook)?;
-        if settings.https_only && url.as_url().scheme() != "https" {
-            let detail = "track_hook has to be https: the operator lets no callback go unencrypted";
-            return Err(Problem::new(ProblemType::InvalidHook, detail).with("parameter", "track_hook"));
-        }
+        let url = HookUrl::parse(hook).map_err(|error| UrlIn::Parameter.invalid(&error))?;
+        receiver::check_scheme(&url, UrlIn::Parameter, settings)?;
         let token = parameters.get("track_token").filter(|token| !token.is_empty());
         if token.is_some_and(|token| token.len() > settings.token_bytes) {
             return Err(invalid("track_token", format!("has at most {} bytes", settings.token_bytes)));
@@ -135,33 +135,22 @@ impl Order {
 async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) -> Result<TrackDocument, Problem> {
     let context = &app.context;
     let old = context.store.track_hook(target).await?;
-    let mut shown = TrackDocument {
-        hook: wanted.url.to_string(),
-        status: HookStatus::Active.as_str(),
-        token: wanted.token.is_some(),
-        secret: None,
-    };
     if let Some(old) = &old
         && is_same(&context.vault, caller, old, &wanted)
     {
         // Nothing changes, and what the hook is owed stays owed.
-        return Ok(shown);
+        return resumed(app, old).await;
     }
-    let limit = context.settings.hooks_per_account;
-    if old.is_none() && context.store.count_hooks(caller.account).await? >= limit {
-        let detail = format!("the account has {limit} hooks, which is as many as it may have");
-        return Err(Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit));
+    if old.is_none() {
+        check_room(app, caller).await?;
     }
-    check_address(app, &wanted.url).await?;
+    receiver::check_address(app, &wanted.url, UrlIn::Parameter).await?;
     let secret = match wanted.secret {
         Some(secret) => secret,
-        None => {
-            let mut bytes = [0; SigningSecret::BYTES];
-            getrandom::fill(&mut bytes).map_err(Problem::internal)?;
-            SigningSecret::from_bytes(bytes)
-        }
+        None => signing::made()?,
     };
     let secret = secret.to_text();
+    let (shown_url, token_set) = (wanted.url.clone(), wanted.token.is_some());
     let hook = NewHook {
         account: target.account,
         owner: target.owner.clone(),
@@ -179,17 +168,49 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
         secret: context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?,
         now: context.clock.now(),
     };
-    if let Err(error) = context.store.set_hook(hook).await {
-        // The store may have forgotten the account, which a new proof makes known again.
-        app.proofs.distrust(&caller.key, caller.proven);
-        return Err(error.into());
-    }
+    let hook = match context.store.set_hook(hook).await {
+        Ok(hook) => hook,
+        Err(error) => {
+            // The store may have forgotten the account, which a new proof makes known again.
+            app.proofs.distrust(&caller.key, caller.proven);
+            return Err(error.into());
+        }
+    };
     context.poll_wake.notify_one();
-    shown.secret = Some(secret);
-    Ok(shown)
+    let shown = Track { hook, url: shown_url, token_set, status: HookStatus::Active };
+    Ok(TrackDocument { secret: Some(secret), ..TrackDocument::from(&shown) })
 }
 
-fn seal_token(vault: &Vault, caller: &Caller, token: Option<&SecretString>) -> Result<Option<Sealed>, Problem> {
+/// A hook that the tracker disabled goes on when its client sets it once more; one that is paused was paused by
+/// that client.
+async fn resumed(app: &App, hook: &Hook) -> Result<TrackDocument, Problem> {
+    let context = &app.context;
+    let mut status = hook.status;
+    if matches!(status, HookStatus::Disabled { .. }) {
+        let place = HookPlace { account: hook.account, owner: hook.owner.clone(), hook: hook.id };
+        context.store.resume_hook(&place, context.clock.now()).await?;
+        context.deliver_wake.notify_one();
+        status = HookStatus::Active;
+    }
+    let (url, token_set) = (hook.spec.url.clone(), hook.spec.token.is_some());
+    Ok(TrackDocument::from(&Track { hook: hook.id, url, token_set, status }))
+}
+
+/// Errs where the account has as many hooks as it may have.
+pub(super) async fn check_room(app: &App, caller: &Caller) -> Result<(), Problem> {
+    let limit = app.context.settings.hooks_per_account;
+    if app.context.store.count_hooks(caller.account).await? < limit {
+        return Ok(());
+    }
+    let detail = format!("the account has {limit} hooks, which is as many as it may have");
+    Err(Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit))
+}
+
+pub(super) fn seal_token(
+    vault: &Vault,
+    caller: &Caller,
+    token: Option<&SecretString>,
+) -> Result<Option<Sealed>, Problem> {
     let seal = |token: &SecretString| vault.seal(Purpose::HookToken(&caller.key), token.expose_secret().as_bytes());
     Ok(token.map(seal).transpose()?)
 }
@@ -214,23 +235,6 @@ fn is_same(vault: &Vault, caller: &Caller, old: &Hook, wanted: &Wanted) -> bool 
         .as_ref()
         .is_none_or(|wanted| is(Purpose::HookSecret(&caller.key), &old.secrets.current, wanted.to_text().as_bytes()));
     old.spec.url == wanted.url && same_token && same_secret
-}
-
-/// A hook that could never be called is better refused when it is set. Only what an address is can be
-/// judged now; whoever sends judges it again.
-async fn check_address(app: &App, url: &HookUrl) -> Result<(), Problem> {
-    match app.context.hooks_client.check_url(url.as_url()).await {
-        Err(error @ SendError::Refused(_)) => {
-            let detail = format!(
-                "track_hook can't be called: {}; an operator opens an address or range to callbacks with \
-                 delivery.allow_addresses",
-                error.public()
-            );
-            let problem = Problem::new(ProblemType::HookAddressClosed, detail).with("parameter", "track_hook");
-            Err(problem.logging(error))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -304,7 +308,7 @@ mod tests {
             },
             status: HookStatus::Active,
             failing_since: None,
-            created: Timestamp::from_millis(0),
+            created: proven,
         };
         let check = |token: Option<&str>, wanted: &str, want: bool| {
             let parameters = Parameters::parse(wanted.as_bytes()).expect(wanted);

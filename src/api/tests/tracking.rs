@@ -21,7 +21,7 @@ async fn a_hook_is_set_kept_replaced_and_removed() {
     assert_eq!((&set["id"], &set["state"]), (&json!("i-1"), &json!("PENDING")));
     let secret = set["track"]["secret"].as_str().expect("a secret");
     assert!(secret.starts_with("whsec_"));
-    let shown = json!({ "hook": HOOK, "token": true });
+    let shown = json!({ "hook": HOOK, "id": set["track"]["id"], "status": "active", "token": true });
     assert_eq!(house.get("/api/instances/i-1").await.ok()["track"], shown);
     assert_eq!(house.get("/api/instances").await.ok()["instances"][0]["track"], shown);
     assert_eq!(house.get("/api/account").await.ok()["hooks"], 1);
@@ -53,7 +53,7 @@ async fn a_hook_waits_for_what_was_not_seen_yet() {
     assert_eq!(accepted["href"], "https://tracker.example/api/instances/i%20new");
     assert_eq!(accepted["track"]["hook"], HOOK);
     let problem = house.get("/api/instances/i%20new").await.problem(404, "instance-not-found");
-    assert_eq!(problem["track"], json!({ "hook": HOOK, "token": false }));
+    assert_eq!((&problem["track"]["hook"], &problem["track"]["token"]), (&json!(HOOK), &json!(false)));
     house.put("/api/instances/i%20new", "track_hook=none").await.ok();
     let problem = house.get("/api/instances/i%20new").await.problem(404, "instance-not-found");
     assert!(problem.get("track").is_none());
@@ -79,7 +79,7 @@ async fn what_is_owed_is_given_once_with_its_token() {
     // Looking is not taking, and neither is a question that is not understood.
     let head = house.send("HEAD", "/api/changes", &[("authorization", &basic("user", "right"))], "").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
-    house.get("/api/changes?since=0").await.problem(400, "unknown-parameter");
+    house.get("/api/changes?limit=1").await.problem(400, "unknown-parameter");
 
     let owed = house.get("/api/changes").await.ok();
     let owed = owed.as_array().expect("a bare array");

@@ -1,0 +1,89 @@
+//! What can be done with a hook beside changing it: `test`, `pause`, `resume`, and `redrive` of what was given up.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::super::App;
+use super::super::caller::Caller;
+use super::super::problem::{Problem, ProblemType};
+use super::super::request::json_object;
+use super::{Number, done, not_found, place, shown};
+use crate::model::ChangeId;
+
+/// `POST .../test`: owes the hook a change of type `hook.test`. Answers 202 with that change's id.
+pub(in super::super) async fn test(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    request: Request,
+) -> Result<Response, Problem> {
+    nothing_said(&app, request).await?;
+    let context = &app.context;
+    let change = context.store.test_hook(&place(&caller, number), context.clock.now()).await?.ok_or_else(not_found)?;
+    context.deliver_wake.notify_one();
+    Ok((StatusCode::ACCEPTED, Json(json!({ "change": change }))).into_response())
+}
+
+/// `POST .../pause`. Answers with the hook.
+pub(in super::super) async fn pause(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    request: Request,
+) -> Result<Response, Problem> {
+    nothing_said(&app, request).await?;
+    let place = place(&caller, number);
+    done(app.context.store.pause_hook(&place, app.context.clock.now()).await?)?;
+    shown(&app, &caller, &place, None).await
+}
+
+/// `POST .../resume`: it goes on from where it stopped. Answers with the hook.
+pub(in super::super) async fn resume(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    request: Request,
+) -> Result<Response, Problem> {
+    nothing_said(&app, request).await?;
+    let place = place(&caller, number);
+    done(app.context.store.resume_hook(&place, app.context.clock.now()).await?)?;
+    app.context.deliver_wake.notify_one();
+    shown(&app, &caller, &place, None).await
+}
+
+/// `POST .../redrive`, of all dead letters or of the one of `change`: each is tried again as if for the first time.
+/// Answers 202 with their number, and whether there may be more than one request takes.
+pub(in super::super) async fn redrive(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    request: Request,
+) -> Result<Response, Problem> {
+    let context = &app.context;
+    let mut object = json_object(request, app.body_bounds()).await?;
+    object.only(&["change"])?;
+    let only: Option<ChangeId> = match object.take("change") {
+        Some(member) => Some(member.text()?.parse().map_err(|error| member.invalid(format!("is {error}")))?),
+        None => None,
+    };
+    let limit = context.settings.redriven;
+    let redriven = context.store.redrive(&place(&caller, number), only, limit, context.clock.now()).await?;
+    let redriven = redriven.ok_or_else(not_found)?;
+    if let Some(change) = only.filter(|_| redriven == 0) {
+        let detail = format!("{change} is no dead letter of this hook; GET .../deliveries?state=dead lists them");
+        return Err(Problem::new(ProblemType::DeliveryNotFound, detail));
+    }
+    context.deliver_wake.notify_one();
+    let more = only.is_none() && redriven >= limit;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "redriven": redriven, "more": more }))).into_response())
+}
+
+/// For a request that says all in its path: a body would be passed over.
+async fn nothing_said(app: &App, request: Request) -> Result<(), Problem> {
+    Ok(json_object(request, app.body_bounds()).await?.only(&[])?)
+}

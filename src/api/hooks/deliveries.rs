@@ -1,0 +1,124 @@
+//! `GET .../deliveries`: what became of a hook's changes, with every try that is still remembered.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::super::App;
+use super::super::caller::Caller;
+use super::super::listing::{put_next, read_limit};
+use super::super::parameters::ParameterError;
+use super::super::problem::Problem;
+use super::super::request::Query;
+use super::document::link;
+use super::replay::foreign_cursor;
+use super::{Number, find, place};
+use crate::model::{ChangeDocument, Cursor, Timestamp};
+use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
+
+#[derive(Debug, Serialize)]
+struct DeliveryDocument<'a> {
+    /// `waiting`, `dead` or `done`.
+    state: &'static str,
+    /// Of one that waits for no other.
+    next_try: Option<Timestamp>,
+    attempts: Vec<AttemptDocument<'a>>,
+    change: ChangeDocument<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct AttemptDocument<'a> {
+    at: Timestamp,
+    duration_ms: u64,
+    /// The receiver's; null where it gave none.
+    status: Option<u16>,
+    error: Option<&'a str>,
+    answer: Option<&'a str>,
+}
+
+impl<'a> DeliveryDocument<'a> {
+    fn of(delivery: &'a DeliveryRecord, public_url: &str) -> DeliveryDocument<'a> {
+        DeliveryDocument {
+            state: word(delivery.state),
+            next_try: delivery.due,
+            attempts: delivery.attempts.iter().map(AttemptDocument::of).collect(),
+            change: delivery.change.document(public_url, None),
+        }
+    }
+}
+
+impl<'a> AttemptDocument<'a> {
+    fn of(attempt: &'a Attempt) -> AttemptDocument<'a> {
+        AttemptDocument {
+            at: attempt.at,
+            duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+            status: attempt.status,
+            error: attempt.error.as_deref(),
+            answer: attempt.answer.as_deref(),
+        }
+    }
+}
+
+const STATES: [DeliveryState; 3] = [DeliveryState::Waiting, DeliveryState::Dead, DeliveryState::Done];
+
+fn word(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Waiting => "waiting",
+        DeliveryState::Dead => "dead",
+        DeliveryState::Done => "done",
+    }
+}
+
+fn read_state(text: &str) -> Result<DeliveryState, ParameterError> {
+    STATES.into_iter().find(|state| word(*state) == text).ok_or_else(|| {
+        let why = format!("is one of {}", STATES.map(word).join(", "));
+        ParameterError::Invalid { name: "state", why }
+    })
+}
+
+/// One page, newest change first.
+pub(in super::super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    parameters.only(&["state", "limit", "after", "format"])?;
+    parameters.check_format()?;
+    let context = &app.context;
+    let page_items = context.settings.page_items;
+    let limit = parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?;
+    let state = parameters.get("state").map(read_state).transpose()?;
+    let before = match parameters.get("after") {
+        Some(text) => Some(read_after(text, context.store.newest_change().await?)?),
+        None => None,
+    };
+    let place = place(&caller, number);
+    find(&app, &place).await?;
+    let query = DeliveryQuery { state, before, limit: limit + 1 };
+    let mut deliveries = context.store.hook_deliveries(&place, query).await?;
+    let is_last = deliveries.len() <= limit;
+    deliveries.truncate(limit);
+    let public_url = &context.public_url;
+    let documents: Vec<DeliveryDocument<'_>> =
+        deliveries.iter().map(|delivery| DeliveryDocument::of(delivery, public_url)).collect();
+    let mut response = Json(json!({ "deliveries": documents })).into_response();
+    if let Some(last) = deliveries.last().filter(|_| !is_last) {
+        let query = parameters.with("after", &last.change.cursor.to_string());
+        put_next(&mut response, &format!("{}/deliveries?{query}", link(public_url, place.hook)));
+    }
+    Ok(response)
+}
+
+fn read_after(text: &str, newest: Cursor) -> Result<i64, Problem> {
+    let wrong = || ParameterError::Invalid { name: "after", why: "is the cursor of a change".into() };
+    let cursor: Cursor = text.parse().map_err(|_| wrong())?;
+    match cursor.is_in(newest) {
+        true => Ok(cursor.sequence),
+        false => Err(foreign_cursor().with("parameter", "after")),
+    }
+}

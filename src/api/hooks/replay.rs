@@ -1,0 +1,94 @@
+//! `POST .../replay`: everything anew that the hook's filter lets through, from a place of the journal or a time on.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::super::App;
+use super::super::caller::Caller;
+use super::super::json::Member;
+use super::super::problem::{Problem, ProblemType};
+use super::super::request::json_object;
+use super::{Number, done, place};
+use crate::model::{Cursor, Timestamp};
+use crate::store::ReplayFrom;
+
+/// Answers 202 with where it begins.
+pub(in super::super) async fn replay(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    request: Request,
+) -> Result<Response, Problem> {
+    let context = &app.context;
+    let mut object = json_object(request, app.body_bounds()).await?;
+    object.only(&["from"])?;
+    let member = object.need("from", "a cursor, a time, or \"0\" for the oldest change that is kept")?;
+    let newest = context.store.newest_change().await?;
+    let now = context.clock.now();
+    let from = read_from(&member, newest, now)?;
+    done(context.store.replay(&place(&caller, number), from, now).await?)?;
+    context.deliver_wake.notify_one();
+    Ok((StatusCode::ACCEPTED, Json(json!({ "from": member.value() }))).into_response())
+}
+
+fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFrom, Problem> {
+    let text = member.text()?;
+    if text == "0" {
+        return Ok(ReplayFrom::After(0));
+    }
+    if let Ok(cursor) = text.parse::<Cursor>() {
+        if !cursor.is_in(newest) {
+            return Err(foreign_cursor().with("where", member.pointer()));
+        }
+        return Ok(ReplayFrom::After(cursor.sequence));
+    }
+    match text.parse::<Timestamp>() {
+        Ok(time) if time <= now => Ok(ReplayFrom::Time(time)),
+        Ok(_) => Err(member.invalid("lies in the future").into()),
+        Err(_) => {
+            let why = "is a cursor, a time as RFC 3339 writes it, or \"0\" for the oldest change that is kept";
+            Err(member.invalid(why).into())
+        }
+    }
+}
+
+/// A cursor that is of no use here.
+pub(in super::super) fn foreign_cursor() -> Problem {
+    Problem::new(
+        ProblemType::ForeignCursor,
+        "the cursor is not from this store's journal: begin with 0, a time, or a list of what there is",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::json::Object;
+
+    #[test]
+    fn a_replay_begins_at_a_cursor_or_a_time() {
+        let newest = Cursor { store: 0x29b2_59fe, sequence: 9 };
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().expect("a time");
+        let check = |from: &str, want: Result<ReplayFrom, ProblemType>| {
+            let body = json!({ "from": from }).to_string();
+            let member = Object::parse(body.as_bytes()).and_then(|mut object| object.need("from", "")).expect("from");
+            assert_eq!(read_from(&member, newest, now).map_err(|problem| problem.problem_type()), want, "{from}");
+        };
+        check("0", Ok(ReplayFrom::After(0)));
+        check("29b259fe0000000000000003", Ok(ReplayFrom::After(3)));
+        check("29b259fe0000000000000009", Ok(ReplayFrom::After(9)));
+        check("29b259fe000000000000000a", Err(ProblemType::ForeignCursor));
+        check("29b259ff0000000000000003", Err(ProblemType::ForeignCursor));
+        check("2026-11-22T10:00:00Z", Ok(ReplayFrom::Time(now)));
+        check("2026-11-22T11:00:00+01:00", Ok(ReplayFrom::Time(now)));
+        check("2026-11-22T10:00:00.001Z", Err(ProblemType::InvalidMember));
+        for wrong in ["", "now", "yesterday", "2026-11-22", "3", "29b259fe"] {
+            check(wrong, Err(ProblemType::InvalidMember));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `POST .../rotate`: a new signing key, beside which the one before signs for a while, so that a receiver can
+//! change over without missing a callback.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::super::App;
+use super::super::caller::Caller;
+use super::super::problem::Problem;
+use super::super::request::json_object;
+use super::order::secret_of;
+use super::signing::{self, Signing};
+use super::{Number, done, find, place, shown};
+use crate::model::span;
+
+/// For longer than this no two keys sign: a key that leaked would go on being good.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Answers with the hook, which has the new secret in this answer and no other.
+pub(in super::super) async fn rotate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    request: Request,
+) -> Result<Response, Problem> {
+    let context = &app.context;
+    let place = place(&caller, number);
+    let mut object = json_object(request, app.body_bounds()).await?;
+    object.only(&["overlap", "secret"])?;
+    let overlap = match object.take("overlap") {
+        None => context.settings.rotation_overlap,
+        Some(member) => {
+            let overlap = span::parse(member.text()?).map_err(|error| member.invalid(format!("is {error}")))?;
+            if overlap > LONGEST_OVERLAP {
+                return Err(member.invalid("is longer than 7 days").into());
+            }
+            overlap
+        }
+    };
+    let hook = find(&app, &place).await?;
+    // A key that no longer opens is replaced by one of the usual kind.
+    let kind = signing::present(&app, &caller, &hook).map_or(Signing::default(), |key| key.signing);
+    let (secret, key) = signing::new_key(&app, &caller, kind, secret_of(&mut object, kind)?)?;
+    let until = context.clock.now().after(overlap.min(LONGEST_OVERLAP));
+    done(context.store.rotate_secret(&place, secret, until).await?)?;
+    shown(&app, &caller, &place, Some(key)).await
+}
