@@ -4,6 +4,7 @@
 mod account;
 mod caller;
 mod changes;
+mod consent;
 mod drivers;
 mod entry;
 mod errors;
@@ -43,7 +44,7 @@ use crate::store::Store;
 use crate::vault::Vault;
 
 pub use listen::{Peer, serve};
-pub use settings::{ProofSettings, Settings};
+pub use settings::{Consent, ProofSettings, Settings};
 
 use proof::{Proofs, Prover, Provider};
 use request::BodyBounds;

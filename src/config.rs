@@ -148,6 +148,9 @@ impl Reading<'_> {
             // The API is where a hook is taken or refused; to an operator it is a matter of delivery.
             api.https_only = https_only;
         }
+        if let Some(consent) = file.delivery.consent {
+            api.consent = consent.into();
+        }
         if api.request_timeout <= api.poll_wait {
             return Err(self.source.wrong(Problem::Waits, None));
         }

@@ -191,16 +191,17 @@ pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, number: 
 
 /// What the store keeps of an order, once its URL was found good. That of a hook which has it already was.
 async fn spec(app: &App, caller: &Caller, order: Order, old: Option<&Hook>) -> Result<HookSpec, Problem> {
-    if old.is_none_or(|old| old.spec.url != order.url) {
-        receiver::check_address(app, &order.url, UrlIn::Body).await?;
-    }
+    let rate = match old {
+        Some(old) if old.spec.url == order.url => order.rate,
+        _ => receiver::admit(app, &order.url, UrlIn::Body, order.rate).await?,
+    };
     Ok(HookSpec {
         url: order.url,
         token: token(app, caller, order.token, old)?,
         filter: order.filter,
         format: order.format,
         mode: order.mode,
-        rate: order.rate,
+        rate,
         retries: order.retries,
         description: order.description,
     })

@@ -49,6 +49,9 @@ problem_types! {
         "`where` points to it (RFC 6901); `detail` says what it may be.";
     InvalidHook "invalid-hook" BAD_REQUEST "The hook can't be one"
         "A hook is an absolute http or https URL without user information and fragment.";
+    ConsentRefused "consent-refused" BAD_REQUEST "The hook's receiver did not consent"
+        "The operator has receivers asked for their consent, by OPTIONS as CloudEvents' web hooks have it; `detail` \
+         says what was missing in the answer.";
     ForeignCursor "foreign-cursor" BAD_REQUEST "The cursor is not of this journal"
         "It was given out by another store, or by this one before it was restored from a backup.";
     HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is closed"

@@ -1,11 +1,12 @@
-//! Whether a URL may be called back, judged when a hook is set: its scheme, and its address as things stand.
-//! Whoever sends judges the address again.
+//! Whether a URL may be called back, judged when a hook is set: its scheme, its address as things stand, and,
+//! where the operator wants it, its receiver's consent. Whoever sends judges the address again.
 
 use super::App;
+use super::consent;
 use super::errors::UrlIn;
 use super::problem::{Problem, ProblemType};
-use super::settings::Settings;
-use crate::model::HookUrl;
+use super::settings::{Consent, Settings};
+use crate::model::{HookUrl, Rate};
 use crate::net::SendError;
 
 pub(super) fn check_scheme(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
@@ -16,8 +17,17 @@ pub(super) fn check_scheme(url: &HookUrl, place: UrlIn, settings: &Settings) -> 
     Ok(())
 }
 
+/// Returns the rate that the hook may have: the one that was asked for, or a lower one that its receiver allows.
+pub(super) async fn admit(app: &App, url: &HookUrl, place: UrlIn, rate: Option<Rate>) -> Result<Option<Rate>, Problem> {
+    check_address(app, url, place).await?;
+    match app.context.settings.consent {
+        Consent::None => Ok(rate),
+        Consent::Ask => consent::ask(app, url, place, rate).await,
+    }
+}
+
 /// A hook that could never be called is better refused when it is set.
-pub(super) async fn check_address(app: &App, url: &HookUrl, place: UrlIn) -> Result<(), Problem> {
+async fn check_address(app: &App, url: &HookUrl, place: UrlIn) -> Result<(), Problem> {
     match app.context.hooks_client.check_url(url.as_url()).await {
         Err(error @ SendError::Refused(_)) => {
             let detail = format!(

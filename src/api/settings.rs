@@ -34,6 +34,9 @@ pub struct Settings {
     pub feed_looked_at: usize,
     /// Whether a hook has to be https.
     pub https_only: bool,
+    pub consent: Consent,
+    /// How long a receiver that is asked for its consent has to answer. Shorter than `request_timeout`.
+    pub consent_timeout: Duration,
     /// How old a list of instances may be for an account that is not polled regularly, before a request
     /// for it has it polled.
     pub fresh_instances: Duration,
@@ -42,6 +45,15 @@ pub struct Settings {
     /// How long a request waits for such a poll.
     pub poll_wait: Duration,
     pub proof: ProofSettings,
+}
+
+/// Whether a receiver is asked before it is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    #[default]
+    None,
+    /// By CloudEvents' `OPTIONS` handshake, when a hook is made or gets another URL.
+    Ask,
 }
 
 /// How credentials are proven, and wrong ones are held off.
@@ -84,6 +96,8 @@ impl Default for Settings {
             redriven: 10_000,
             feed_looked_at: 100_000,
             https_only: false,
+            consent: Consent::None,
+            consent_timeout: Duration::from_secs(10),
             fresh_instances: Duration::from_secs(60),
             fresh_realms: Duration::from_secs(300),
             poll_wait: Duration::from_secs(25),

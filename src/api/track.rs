@@ -144,7 +144,7 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     if old.is_none() {
         check_room(app, caller).await?;
     }
-    receiver::check_address(app, &wanted.url, UrlIn::Parameter).await?;
+    let rate = receiver::admit(app, &wanted.url, UrlIn::Parameter, None).await?;
     let secret = match wanted.secret {
         Some(secret) => secret,
         None => signing::made()?,
@@ -161,7 +161,7 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
             filter: Filter::default(),
             format: Format::default(),
             mode: Mode::default(),
-            rate: None,
+            rate,
             retries: None,
             description: None,
         },

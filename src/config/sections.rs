@@ -110,6 +110,7 @@ section! {
     } also {
         allow_addresses: Option<Vec<Range>>,
         https_only: Option<bool>,
+        consent: Option<WrittenConsent>,
         retries: RetriesSection,
         breaker: BreakerSection,
     } apart {
@@ -125,6 +126,23 @@ section! {
         window: Span => window,
         open_for: Period => open_for,
         open_at_most: Period => open_at_most,
+    }
+}
+
+/// Whether a receiver is asked before it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenConsent {
+    None,
+    Ask,
+}
+
+impl From<WrittenConsent> for api::Consent {
+    fn from(written: WrittenConsent) -> api::Consent {
+        match written {
+            WrittenConsent::None => api::Consent::None,
+            WrittenConsent::Ask => api::Consent::Ask,
+        }
     }
 }
 
@@ -155,6 +173,7 @@ section! {
         rotation_overlap: Span => rotation_overlap,
         redriven: NonZeroUsize => redriven,
         feed_looked_at: NonZeroUsize => feed_looked_at,
+        consent_timeout: Period => consent_timeout,
         fresh_instances: Span => fresh_instances,
         fresh_realms: Span => fresh_realms,
         poll_wait: Span => poll_wait,
@@ -162,6 +181,7 @@ section! {
         credentials: CredentialsSection,
     } apart {
         https_only,
+        consent,
         proof,
     }
 }
