@@ -24,9 +24,11 @@ mod problem;
 mod proof;
 mod realms;
 mod receiver;
+mod repeat;
 mod request;
 mod settings;
 mod track;
+mod underway;
 
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub use settings::{Consent, ProofSettings, Settings};
 
 use proof::{Proofs, Prover, Provider};
 use request::BodyBounds;
+use underway::Underway;
 
 /// What the API works with, joined in `serve`.
 #[derive(Clone)]
@@ -75,6 +78,8 @@ struct App {
     proofs: Proofs,
     /// Ends what would otherwise wait, once the host stops.
     stopping: CancellationToken,
+    /// What goes on though its connection may be gone.
+    underway: Arc<Underway>,
 }
 
 impl App {
@@ -86,10 +91,10 @@ impl App {
 /// The API as a service. A caller who can say how its requests came in puts a `Peer` into their
 /// extensions, as `serve` does: without it, wrong passwords are counted by account alone.
 pub fn router(context: Context) -> Router {
-    router_until(context, CancellationToken::new())
+    router_until(context, CancellationToken::new(), Arc::default())
 }
 
-fn router_until(context: Context, stopping: CancellationToken) -> Router {
+fn router_until(context: Context, stopping: CancellationToken, underway: Arc<Underway>) -> Router {
     let provider = Provider {
         store: Arc::clone(&context.store),
         roster: Arc::clone(&context.roster),
@@ -97,13 +102,15 @@ fn router_until(context: Context, stopping: CancellationToken) -> Router {
         clock: Arc::clone(&context.clock),
         poll_wake: Arc::clone(&context.poll_wake),
     };
-    routes(context, Arc::new(provider), stopping)
+    routes(context, Arc::new(provider), stopping, underway)
 }
 
-fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken) -> Router {
+fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken, underway: Arc<Underway>) -> Router {
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
-    let app = Arc::new(App { context, proofs, stopping });
+    let app = Arc::new(App { context, proofs, stopping, underway });
+    // Around every POST: what a client sends again is done once.
+    let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
     Router::new()
         .route("/api", get(entry::show))
         .route("/api/drivers", get(drivers::list))
@@ -113,14 +120,14 @@ fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken
         .route("/api/realms", get(realms::list))
         .route("/api/realms/{id}", get(realms::show).put(realms::track))
         .route("/api/account", get(account::show))
-        .route("/api/hooks", post(hooks::create).get(hooks::list))
+        .route("/api/hooks", post(hooks::create).route_layer(once()).get(hooks::list))
         .route("/api/hooks/{id}", get(hooks::show).put(hooks::replace).delete(hooks::remove))
-        .route("/api/hooks/{id}/test", post(hooks::actions::test))
-        .route("/api/hooks/{id}/pause", post(hooks::actions::pause))
-        .route("/api/hooks/{id}/resume", post(hooks::actions::resume))
-        .route("/api/hooks/{id}/rotate", post(hooks::rotation::rotate))
-        .route("/api/hooks/{id}/replay", post(hooks::replay::replay))
-        .route("/api/hooks/{id}/redrive", post(hooks::actions::redrive))
+        .route("/api/hooks/{id}/test", post(hooks::actions::test).route_layer(once()))
+        .route("/api/hooks/{id}/pause", post(hooks::actions::pause).route_layer(once()))
+        .route("/api/hooks/{id}/resume", post(hooks::actions::resume).route_layer(once()))
+        .route("/api/hooks/{id}/rotate", post(hooks::rotation::rotate).route_layer(once()))
+        .route("/api/hooks/{id}/replay", post(hooks::replay::replay).route_layer(once()))
+        .route("/api/hooks/{id}/redrive", post(hooks::actions::redrive).route_layer(once()))
         .route("/api/hooks/{id}/deliveries", get(hooks::deliveries::list))
         // Answered apart, because what a GET takes is gone from what is owed.
         .route("/api/changes", get(changes::take).head(changes::nothing_taken))

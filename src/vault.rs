@@ -34,6 +34,8 @@ pub enum Purpose<'a> {
     AccountPassword(&'a AccountKey),
     HookToken(&'a AccountKey),
     HookSecret(&'a AccountKey),
+    /// An answer that a client may ask for again.
+    Answer(&'a AccountKey),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +149,7 @@ impl Purpose<'_> {
             Purpose::AccountPassword(key) => ("password", key),
             Purpose::HookToken(key) => ("hook-token", key),
             Purpose::HookSecret(key) => ("hook-secret", key),
+            Purpose::Answer(key) => ("answer", key),
         };
         [word, &key.driver, &key.provider, &key.user].join("\0").into_bytes()
     }

@@ -28,6 +28,10 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, Problem> {
+        // What is around a handler may have asked for the proof already.
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(caller.clone());
+        }
         let (user, password) = identify::credentials(&parts.headers)?;
         let (driver, provider) = identify::choose(Named::of(&parts.headers)?, &*app.context.roster)?;
         let key = AccountKey { driver, provider, user };

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::underway::Underway;
 use super::{Context, Settings, router_until};
 
 /// After the system refused a connection for want of files or memory, it is asked again this much later.
@@ -34,7 +35,8 @@ pub struct Peer(pub IpAddr);
 pub async fn serve(listener: TcpListener, context: Context, token: CancellationToken) -> io::Result<()> {
     let settings = context.settings.clone();
     let idle_for = settings.header_timeout;
-    let router = router_until(context, token.clone());
+    let underway: Arc<Underway> = Arc::default();
+    let router = router_until(context, token.clone(), Arc::clone(&underway));
     let builder = connections(&settings);
     let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut tasks = JoinSet::new();
@@ -65,7 +67,10 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
         }
     }
     drop(listener);
-    let ended = async { while tasks.join_next().await.is_some() {} };
+    let ended = async {
+        while tasks.join_next().await.is_some() {}
+        underway.ended().await;
+    };
     if tokio::time::timeout(settings.grace, ended).await.is_err() {
         tracing::warn!(
             connections = tasks.len(),

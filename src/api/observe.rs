@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -26,10 +27,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let limit = app.context.settings.request_timeout;
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            let detail = format!("the request took longer than {limit:?}");
-            Problem::new(ProblemType::Timeout, detail).into_response()
-        }
+        Err(_) => too_long(limit),
     };
     let headers = response.headers_mut();
     // Answers depend on who asks, and on when.
@@ -62,6 +60,11 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         log!(info);
     }
     response
+}
+
+/// What a request is answered with that had all the time that one may have.
+pub(super) fn too_long(limit: Duration) -> Response {
+    Problem::new(ProblemType::Timeout, format!("the request took longer than {limit:?}")).into_response()
 }
 
 /// What a request is answered with whose handler panicked.

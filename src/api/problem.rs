@@ -54,6 +54,8 @@ problem_types! {
          says what was missing in the answer.";
     ForeignCursor "foreign-cursor" BAD_REQUEST "The cursor is not of this journal"
         "It was given out by another store, or by this one before it was restored from a backup.";
+    InvalidIdempotencyKey "invalid-idempotency-key" BAD_REQUEST "The Idempotency-Key can't be one"
+        "It is given once, as 1 to 255 visible ASCII characters.";
     HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is closed"
         "Callbacks go to public addresses only, unless the operator opens others with delivery.allow_addresses.";
     ProviderNotNamed "provider-not-named" BAD_REQUEST "Driver and provider are not named"
@@ -89,10 +91,14 @@ problem_types! {
         "The Allow header has those that it takes.";
     RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
         "Its body was not sent within the time that a request may take.";
+    RequestUnderWay "request-under-way" CONFLICT "The first request with this key is not answered yet"
+        "Try again as Retry-After says: the answer will be that of the first request.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "`limit` says how many bytes it may have.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"
         "Bodies are application/json for hooks, and application/x-www-form-urlencoded for PUT of a resource.";
+    IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key came with another request"
+        "An Idempotency-Key belongs to one request, which is sent again with the same path and body.";
     TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many wrong passwords"
         "Wait as Retry-After says. A password that was proven before gets in meanwhile.";
     Internal "internal" INTERNAL_SERVER_ERROR "The host failed"
@@ -165,6 +171,11 @@ impl Problem {
 
     pub(super) fn status(&self) -> StatusCode {
         self.problem_type.entry().status
+    }
+
+    /// What the log is told of it.
+    pub(super) fn logged(&self) -> &str {
+        self.logged.as_deref().unwrap_or(&self.detail)
     }
 
     pub(super) fn body(&self) -> Value {

@@ -92,7 +92,8 @@ pub(super) struct BodyBounds {
     pub(super) timeout: Duration,
 }
 
-async fn read(body: Body, bounds: BodyBounds) -> Result<bytes::Bytes, Problem> {
+/// The whole of a body.
+pub(super) async fn read(body: Body, bounds: BodyBounds) -> Result<bytes::Bytes, Problem> {
     let whole = Limited::new(body, bounds.bytes).collect();
     match tokio::time::timeout(bounds.timeout, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

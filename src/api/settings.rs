@@ -32,6 +32,8 @@ pub struct Settings {
     pub redriven: usize,
     /// How many changes of the journal one request for the feed looks at, at most, whatever its filter lets through.
     pub feed_looked_at: usize,
+    /// How long the answer to a request with an `Idempotency-Key` is kept.
+    pub answers_kept: Duration,
     /// Whether a hook has to be https.
     pub https_only: bool,
     pub consent: Consent,
@@ -95,6 +97,7 @@ impl Default for Settings {
             rotation_overlap: Duration::from_secs(24 * 3600),
             redriven: 10_000,
             feed_looked_at: 100_000,
+            answers_kept: Duration::from_secs(24 * 3600),
             https_only: false,
             consent: Consent::None,
             consent_timeout: Duration::from_secs(10),

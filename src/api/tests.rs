@@ -4,6 +4,7 @@ mod errors;
 mod feed;
 mod hooks;
 mod reading;
+mod repeating;
 mod serving;
 mod tracking;
 
@@ -93,7 +94,7 @@ impl House {
         let stub = Stub { store: Arc::clone(&store), failure: Mutex::default(), asked: AtomicUsize::new(0) };
         let provider = Arc::new(stub);
         let prover: Arc<dyn Prover> = provider.clone();
-        let router = routes(context.clone(), prover, CancellationToken::new());
+        let router = routes(context.clone(), prover, CancellationToken::new(), Arc::default());
         House { router, context, store, clock, provider, polled, _folder: folder }
     }
 
@@ -126,9 +127,16 @@ impl House {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_keyed(path, None, body).await
+    }
+
+    /// With an `Idempotency-Key`.
+    async fn post_keyed(&self, path: &str, key: Option<&str>, body: &Value) -> Answer {
         let authorization = basic("user", "right");
+        let mut headers = vec![("authorization", authorization.as_str()), JSON];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send("POST", path, &[("authorization", &authorization), JSON], &body).await
+        self.send("POST", path, &headers, &body).await
     }
 
     async fn delete(&self, path: &str) -> Answer {

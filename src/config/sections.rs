@@ -173,6 +173,7 @@ section! {
         rotation_overlap: Span => rotation_overlap,
         redriven: NonZeroUsize => redriven,
         feed_looked_at: NonZeroUsize => feed_looked_at,
+        answers_kept: Period => answers_kept,
         consent_timeout: Period => consent_timeout,
         fresh_instances: Span => fresh_instances,
         fresh_realms: Span => fresh_realms,
