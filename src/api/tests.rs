@@ -1,5 +1,6 @@
 //! The API over a real store, with a provider that the tests play: what is answered to whom, and when.
 
+mod consent;
 mod errors;
 mod feed;
 mod hooks;
