@@ -12,6 +12,7 @@ async fn page(world: &World, account: AccountId, query: ChangeQuery) -> ChangePa
 }
 
 pub(crate) async fn the_journal_is_read_in_pages_and_filtered(world: World) {
+    assert_eq!(world.store().newest_change().await.expect("read").sequence, 0);
     let (ann, bob) = (world.client("ann").await, world.client("bob").await);
     for account in [ann, bob] {
         world.observe(account, &[]).await;
@@ -24,6 +25,7 @@ pub(crate) async fn the_journal_is_read_in_pages_and_filtered(world: World) {
     assert_eq!(told(&whole), ["a ->RUNNING", "b ->RUNNING", "a RUNNING>STOPPED"]);
     assert!(whole.at_end);
     assert_eq!(whole.next, whole.changes[2].cursor);
+    assert_eq!(world.store().newest_change().await.expect("read"), whole.next);
 
     let first = page(&world, ann, ChangeQuery { limit: 2, ..all.clone() }).await;
     assert_eq!((told(&first).len(), first.at_end), (2, false));
