@@ -34,6 +34,7 @@ pub(super) struct TrackDocument {
     hook: String,
     /// By which it is found among the hooks.
     id: String,
+    /// `active`, `paused` or `disabled`.
     status: &'static str,
     /// Whether one is set; the token itself is never given back.
     token: bool,
