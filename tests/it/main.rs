@@ -10,6 +10,7 @@ mod command_line;
 mod delivery;
 mod ec2;
 mod hooks;
+mod hooks_resource;
 mod mock_world;
 mod pages;
 mod sandbox;

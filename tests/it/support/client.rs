@@ -12,6 +12,8 @@ pub(crate) struct Client {
     base: String,
     provider: Option<(String, String)>,
     credentials: Option<(String, String)>,
+    /// Its `Idempotency-Key`.
+    key: Option<String>,
 }
 
 pub(crate) struct Answer {
@@ -22,7 +24,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(base: &str) -> Client {
-        Client { http: http(), base: base.to_owned(), provider: None, credentials: None }
+        Client { http: http(), base: base.to_owned(), provider: None, credentials: None, key: None }
     }
 
     /// Asks about this provider of this driver.
@@ -46,6 +48,23 @@ impl Client {
     pub(crate) async fn put(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         self.send(Method::PUT, path, Some(("application/x-www-form-urlencoded", body))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(("application/json", body.to_string()))).await
+    }
+
+    pub(crate) async fn put_json(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(("application/json", body.to_string()))).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// Names its requests, so that one that comes again is done once.
+    pub(crate) fn with_key(&self, key: &str) -> Client {
+        Client { key: Some(key.into()), ..self.clone() }
     }
 
     /// Sets a hook, and gives the secret that its callbacks are signed with.
@@ -80,6 +99,9 @@ impl Client {
         }
         if let Some((user, password)) = &self.credentials {
             request = request.basic_auth(user, Some(password));
+        }
+        if let Some(key) = &self.key {
+            request = request.header("Idempotency-Key", key);
         }
         if let Some((content_type, body)) = body {
             request = request.header(CONTENT_TYPE, content_type).body(body);

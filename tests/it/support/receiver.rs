@@ -30,6 +30,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// Taken in, and never answered.
     Hang,
+    /// The consent to callbacks from this host, as CloudEvents' web hooks have it.
+    Consent(&'static str),
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub(crate) struct Callback {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    method: Method,
+    pub(crate) method: Method,
 }
 
 #[derive(Clone)]
@@ -152,5 +154,6 @@ async fn receive(State(shared): State<Shared>, method: Method, uri: Uri, headers
     match reply.unwrap_or(Reply::Status(204)) {
         Reply::Status(status) => StatusCode::from_u16(status).expect("a status").into_response(),
         Reply::Hang => std::future::pending().await,
+        Reply::Consent(origin) => [("WebHook-Allowed-Origin", origin)].into_response(),
     }
 }
