@@ -10,6 +10,7 @@ pub(super) mod replay;
 pub(super) mod rotation;
 pub(super) mod signing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -20,7 +21,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use serde_json::json;
 
 use super::App;
 use super::caller::Caller;
@@ -98,7 +98,7 @@ pub(super) async fn list(
     let is_last = hooks.len() <= limit;
     hooks.truncate(limit);
     let documents: Vec<HookDocument<'_>> = hooks.iter().map(|hook| document(&app, &caller, hook, None)).collect();
-    let mut response = Json(json!({ "hooks": documents })).into_response();
+    let mut response = Json(BTreeMap::from([("hooks", documents)])).into_response();
     if let Some(last) = hooks.last().filter(|_| !is_last) {
         let query = parameters.with("after", &after_text(last.id));
         put_next(&mut response, &format!("{}/api/hooks?{query}", context.public_url));

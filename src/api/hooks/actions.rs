@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
 
 use super::super::App;
@@ -14,6 +15,13 @@ use super::super::problem::{Problem, ProblemType};
 use super::super::request::json_object;
 use super::{Number, done, not_found, place, shown};
 use crate::model::ChangeId;
+
+#[derive(Debug, Serialize)]
+struct RedrivenDocument {
+    redriven: usize,
+    /// Whether there may be more than one request takes.
+    more: bool,
+}
 
 /// `POST .../test`: owes the hook a change of type `hook.test`. Answers 202 with that change's id.
 pub(in super::super) async fn test(
@@ -57,7 +65,7 @@ pub(in super::super) async fn resume(
 }
 
 /// `POST .../redrive`, of all dead letters or of the one of `change`: each is tried again as if for the first time.
-/// Answers 202 with their number, and whether there may be more than one request takes.
+/// Answers 202 with their number.
 pub(in super::super) async fn redrive(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -80,7 +88,7 @@ pub(in super::super) async fn redrive(
     }
     context.deliver_wake.notify_one();
     let more = only.is_none() && redriven >= limit;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "redriven": redriven, "more": more }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(RedrivenDocument { redriven, more })).into_response())
 }
 
 /// For a request that says all in its path: a body would be passed over.

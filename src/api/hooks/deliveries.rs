@@ -1,12 +1,12 @@
 //! `GET .../deliveries`: what became of a hook's changes, with every try that is still remembered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 
 use super::super::App;
 use super::super::caller::Caller;
@@ -106,7 +106,7 @@ pub(in super::super) async fn list(
     let public_url = &context.public_url;
     let documents: Vec<DeliveryDocument<'_>> =
         deliveries.iter().map(|delivery| DeliveryDocument::of(delivery, public_url)).collect();
-    let mut response = Json(json!({ "deliveries": documents })).into_response();
+    let mut response = Json(BTreeMap::from([("deliveries", documents)])).into_response();
     if let Some(last) = deliveries.last().filter(|_| !is_last) {
         let query = parameters.with("after", &last.change.cursor.to_string());
         put_next(&mut response, &format!("{}/deliveries?{query}", link(public_url, place.hook)));
