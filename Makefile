@@ -11,6 +11,9 @@ IN_DRIVERS := cd drivers && CARGO_TARGET_DIR=$(TARGET)/drivers-build cargo
 WASM    := wasm32-wasip2
 VENV    := target/venv
 PYTHON  ?= python3
+# Node's packages, and what names them.
+NODE    := target/node
+NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.json .npmrc)
 
 .PHONY: help run host drivers faulty test bench lint tools wasm-target
 
@@ -37,7 +40,7 @@ faulty: tools wasm-target
 	@echo "== the driver that misbehaves, for the tests ($(WASM))"
 	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
 
-test: drivers faulty $(VENV)/installed ## Test the host and the drivers
+test: drivers faulty $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@echo "== the host's tests"
@@ -54,12 +57,24 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
 
-# A Python with the providers' test servers, for `make test` alone.
+# A Python with the providers' test servers and what receives callbacks, for `make test` alone.
 $(VENV)/installed: tests/requirements.txt
 	@command -v $(PYTHON) > /dev/null || { echo "make test needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
-	@echo "== moto, which stands in for EC2 ($(VENV))"
+	@echo "== moto, which stands in for EC2, and others' verifiers of callbacks ($(VENV))"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+# The same for Node. Where it is missing, one who may install it does.
+$(NODE)/installed: $(NODE_PACKAGES)
+	@{ command -v node && command -v npm; } > /dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && echo "== Node.js" && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm > /dev/null; } || { \
+		echo "make test needs Node.js: install nodejs and npm" >&2; exit 1; }
+	@echo "== the verifier of callbacks for Node ($(NODE))"
+	@mkdir -p $(NODE)
+	@cp $(NODE_PACKAGES) $(NODE)
+	@npm ci --loglevel=error --prefix $(NODE) > /dev/null
 	@touch $@
 
 tools:
