@@ -1,6 +1,6 @@
 //! The tracker from outside: its binary, its HTTP surface and its command line, against real receivers and
 //! real providers on the loopback. `make test` makes what these tests need: the drivers, and a virtual
-//! environment with moto, an EC2 API that really starts and stops instances.
+//! environment with moto, an EC2 API that really starts and stops instances, and what others verify callbacks with.
 
 mod api;
 mod bad_config;
@@ -17,3 +17,4 @@ mod sandbox;
 mod secrets;
 mod support;
 mod tidy;
+mod verifiers;

@@ -9,6 +9,7 @@ pub(crate) mod lines;
 pub(crate) mod moto;
 pub(crate) mod provider;
 pub(crate) mod receiver;
+pub(crate) mod verifier;
 pub(crate) mod wait;
 
 pub(crate) use client::Client;
@@ -18,3 +19,4 @@ pub(crate) use lines::Lines;
 pub(crate) use moto::Moto;
 pub(crate) use provider::{Misbehaviour, Provider};
 pub(crate) use receiver::{Receiver, Reply};
+pub(crate) use verifier::Verifier;

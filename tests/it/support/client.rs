@@ -145,7 +145,7 @@ impl Answer {
 
 /// A client of the tests' own. Nothing here speaks TLS, and yet reqwest wants to know how it would.
 #[expect(clippy::disallowed_methods, reason = "a client of the tracker is outside of it, and not its `net`")]
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     // The second of two tests finds the first one's choice, which is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
