@@ -15,7 +15,10 @@ PYTHON  ?= python3
 NODE    := target/node
 NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.json .npmrc)
 
-.PHONY: help run host drivers faulty test bench lint tools wasm-target
+# How long `make chaos` goes on; half a second each, about.
+CHAOS_ROUNDS ?= 500
+
+.PHONY: help run host drivers faulty test chaos bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +48,9 @@ test: drivers faulty $(VENV)/installed $(NODE)/installed ## Test the host and th
 	@$(IN_DRIVERS) test --locked --workspace
 	@echo "== the host's tests"
 	@cargo test --locked
+
+chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_ROUNDS, CHAOS_SEED)
+	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) cargo test --locked --test it chaos::
 
 bench: drivers faulty ## Measure what this is held to
 	@cargo bench --locked

@@ -1,6 +1,7 @@
 //! The harness: the real binary in a folder of its own, real receivers of callbacks, a real EC2 API, and a
 //! provider that misbehaves on request. Everything listens on loopback and ends with the test that started it.
 
+pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod cloud;
 pub(crate) mod host;

@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     port: u16,
     /// Keys of the configuration that stand before its first section.
     keys: String,
+    /// The sections on polls, and on how credentials are proven.
+    polls: String,
     /// The section on deliveries.
     delivery: String,
     /// Keys of the section on the drivers' limits.
@@ -91,6 +93,7 @@ impl Setup {
             folder,
             port: free_port(),
             keys: String::new(),
+            polls: QUICK_POLLS.to_owned(),
             delivery: quick_retries(),
             limits: String::new(),
             providers: String::new(),
@@ -102,6 +105,12 @@ impl Setup {
     /// Driver and provider for clients that name none.
     pub(crate) fn default_provider(mut self, driver: &str, provider: &str) -> Setup {
         let _ = writeln!(self.keys, "default_driver = {driver:?}\ndefault_provider = {provider:?}");
+        self
+    }
+
+    /// Takes this for the sections on polls and credentials, in place of the quick ones.
+    pub(crate) fn polls(mut self, sections: &str) -> Setup {
+        self.polls = sections.into();
         self
     }
 
@@ -182,11 +191,11 @@ impl Setup {
     }
 
     fn write_config(&self) -> PathBuf {
-        let Setup { port, keys, delivery, limits, providers, .. } = self;
+        let Setup { port, keys, polls, delivery, limits, providers, .. } = self;
         let text = format!(
             "listen = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n{keys}\n\
              [drivers]\ndirectory = \"drivers\"\nlock = \"drivers.lock\"\n\n[drivers.limits]\n{limits}\n\
-             {QUICK_POLLS}\n{delivery}\n{providers}"
+             {polls}\n{delivery}\n{providers}"
         );
         let path = self.path("tracker.toml");
         std::fs::write(&path, text).expect("written");
@@ -279,6 +288,11 @@ impl Host {
         .await;
     }
 
+    /// Takes this for the section on deliveries from the next start on.
+    pub(crate) fn delivers(&mut self, section: &str) {
+        self.setup.delivery = section.into();
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(&mut self) {
         drop(self.process.take().expect("it runs"));
@@ -367,9 +381,9 @@ pub(crate) fn built_driver(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}. Run `make drivers`, which builds it", path.display()))
 }
 
-/// A port below those that the system gives to outgoing connections, so that none takes it while a host is
-/// down; tests of one process each get another.
-fn free_port() -> u16 {
+/// A port below those that the system gives to outgoing connections, so that none takes it while
+/// whoever listens there is down; tests of one process each get another.
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 10_000).expect("below 10,000");
     loop {

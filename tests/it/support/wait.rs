@@ -8,6 +8,11 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
+/// What the future gives, should it do so in time.
+pub(crate) async fn at_most<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, future).await.ok()
+}
+
 /// Gives what the condition gives once it gives something. Fails after the deadline, saying what did not come
 /// and what the condition saw instead.
 pub(crate) async fn eventually<T>(

@@ -1,0 +1,246 @@
+//! Delivery when everything fails at once: hundreds of instances that change at every step, dozens of hooks at
+//! receivers in every mood, a provider that errs, and a host that is killed at random moments and started again.
+//! At the end every change has arrived, in order, and nothing is left over.
+//!
+//! `CHAOS_ROUNDS` says how many steps there are, `CHAOS_SEED` which: a run that fails prints the seed of its choices,
+//! which comes as near to having it again as machines allow.
+
+mod ledger;
+mod receivers;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use self::ledger::Ledger;
+use self::receivers::{REPLIES, Receiver};
+use self::world::{Step, World};
+use crate::support::chance::Chance;
+use crate::support::lab::TOKEN;
+use crate::support::wait::{SOON, at_most, eventually};
+use crate::support::{Lab, Misbehaviour};
+
+const ROUNDS: usize = 40;
+const INSTANCES: usize = 240;
+const RECEIVERS: usize = 12;
+/// Of each receiver.
+const HOOKS: usize = 3;
+
+const POLLS: &str = r#"
+[polling]
+instances_every = "100ms"
+realms_every = "10s"
+jitter = 0.0
+max_backoff = "100ms"
+
+[api.credentials]
+failed_for = "1ms"
+
+[log]
+filter = "warn"
+"#;
+
+/// How long a receiver that hangs is waited for in chaos, and where every answer is good and may only be late.
+const IMPATIENT: &str = "1s";
+const PATIENT: &str = "20s";
+
+/// Waits enough that none is ever given up on.
+fn delivery(timeout: &str) -> String {
+    let waits = ["\"100ms\""; 1000].join(", ");
+    format!(
+        "[delivery]\nallow_addresses = [\"127.0.0.0/8\"]\ntimeout = {timeout:?}\n\n\
+         [delivery.retries]\nwaits = [{waits}]\njitter = 0.5\nslow_down = \"100ms\"\n"
+    )
+}
+
+struct Chaos {
+    chance: Chance,
+    lab: Lab,
+    world: World,
+    ledger: Arc<Ledger>,
+    receivers: Vec<Receiver>,
+    /// How often the host was killed.
+    kills: usize,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_callback_is_lost_in_chaos() {
+    let rounds = given("CHAOS_ROUNDS").map_or(ROUNDS, |rounds| usize::try_from(rounds).expect("a number of rounds"));
+    let seed = given("CHAOS_SEED").unwrap_or_else(|| getrandom::u64().expect("random numbers"));
+    let _shown = ShownOnFailure(seed);
+
+    let mut chaos = Chaos::begin(Chance::from_seed(seed)).await;
+    for _ in 0..rounds {
+        chaos.round().await;
+    }
+    chaos.end().await;
+
+    // Otherwise it would have been no chaos. Ten rounds have some of everything.
+    let tally = chaos.ledger.tally();
+    let (changes, callbacks) = (tally.changes, tally.callbacks);
+    assert!(rounds < 10 || tally.replies.len() == REPLIES, "a reply was never given: {tally:#?}");
+    assert!(callbacks > changes && changes > 20 * rounds, "{changes} changes in {callbacks} callbacks");
+    assert!(chaos.kills >= rounds / 10, "{} kills", chaos.kills);
+}
+
+impl Chaos {
+    /// All is well yet: the instances are seen, and each has its hook, if it is there or not.
+    async fn begin(mut chance: Chance) -> Chaos {
+        let world = World::new(INSTANCES, &mut chance);
+        let lab = Lab::with(&world.list(), |setup| setup.polls(POLLS).delivery(&delivery(IMPATIENT))).await;
+        let ledger = Arc::new(Ledger::new());
+        let mut receivers = Vec::new();
+        for _ in 0..RECEIVERS {
+            receivers.push(Receiver::start(&ledger, chance.split()).await);
+        }
+        let chaos = Chaos { chance, lab, world, ledger, receivers, kills: 0 };
+        chaos.set_hooks().await;
+        chaos
+    }
+
+    /// One on each resource. Several have one URL with one secret, and go their own ways all the same.
+    async fn set_hooks(&self) {
+        for (number, id) in self.world.ids().enumerate() {
+            let at = number % (RECEIVERS * HOOKS);
+            let path = format!("/{at}");
+            let hook = self.receivers[at % RECEIVERS].url(&path);
+            let secret = format!("whsec_{}", BASE64.encode(format!("the secret of the hook {at:08}")));
+            let form = [("track_hook", &*hook), ("track_token", TOKEN), ("track_secret", &secret)];
+            self.lab.client.put(&format!("/api/instances/{id}"), &form).await.ok();
+            self.ledger.follows(&path, &secret, id);
+        }
+    }
+
+    async fn round(&mut self) {
+        for receiver in &mut self.receivers {
+            receiver.change_mood().await;
+        }
+        if self.chance.one_in(4) {
+            let errors = [
+                Misbehaviour::Status(500),
+                Misbehaviour::Garbage,
+                Misbehaviour::HalfAnswer,
+                Misbehaviour::CutShort,
+                Misbehaviour::Nothing,
+            ];
+            self.lab.provider.misbehaves(self.chance.pick(&errors).clone());
+        }
+        let steps = self.world.step(&mut self.chance);
+        self.take(&steps);
+        match self.chance.below(12) {
+            0..5 => {
+                self.moment().await;
+                self.lab.host.kill();
+                self.kills += 1;
+                self.start().await;
+            }
+            5 => {
+                self.moment().await;
+                self.stop().await;
+                self.start().await;
+            }
+            _ => {}
+        }
+        self.lab.provider.recovers();
+        self.is_seen().await;
+        self.ledger.has_no_faults();
+    }
+
+    /// Everyone behaves. What is left over then goes out, and after it there is nothing.
+    async fn end(&mut self) {
+        for receiver in &mut self.receivers {
+            receiver.behave().await;
+        }
+        self.stop().await;
+        self.lab.host.delivers(&delivery(PATIENT));
+        self.start().await;
+        self.is_settled().await;
+
+        // Whether half an answer counts was the host's to say. The next change tells: before it, what came
+        // before was settled.
+        let steps = self.world.step_all();
+        self.take(&steps);
+        self.is_settled().await;
+        // A host that was asked to end has written down all that it heard.
+        self.stop().await;
+        self.start().await;
+        assert_eq!(self.lab.client.owed().await, Vec::<serde_json::Value>::new(), "nothing is owed any more");
+
+        let steps = self.world.step_all();
+        self.take(&steps);
+        self.is_settled().await;
+        self.is_seen().await;
+        self.ledger.has_no_faults();
+    }
+
+    /// Lets the provider have what the world became. What is owed for it is known before anyone can see it.
+    fn take(&self, steps: &[(String, Step)]) {
+        for (id, step) in steps {
+            self.ledger.owes(id, *step);
+        }
+        self.lab.provider.has(&self.world.list());
+    }
+
+    /// Waits until the tracker saw the world as it is. Only then may it change again, so that each step is one
+    /// change in the journal, and the journal is known.
+    async fn is_seen(&self) {
+        eventually(SOON, "the tracker sees what is", async || {
+            let answer = self.lab.client.get("/api/instances").await;
+            let list = serde_json::from_str(&answer.text).map_err(|_| answer.text)?;
+            self.world.is_seen(&list)
+        })
+        .await;
+    }
+
+    async fn is_settled(&self) {
+        eventually(4 * SOON, "all that is owed arrives", async || {
+            self.ledger.has_no_faults();
+            self.ledger.is_settled()
+        })
+        .await;
+    }
+
+    /// One at which the host may be doing anything: in the middle of a callback, or of whatever it does otherwise.
+    async fn moment(&mut self) {
+        let longest = Duration::from_millis(u64::try_from(self.chance.below(400)).expect("small"));
+        if self.chance.one_in(2) {
+            let callbacks = 1 + self.chance.below(50);
+            at_most(2 * longest, self.ledger.more(callbacks)).await;
+        } else {
+            at_most(longest, std::future::pending::<()>()).await;
+        }
+    }
+
+    async fn stop(&mut self) {
+        let status = self.lab.host.stop().await;
+        assert!(status.success(), "a host that is asked to end ends well: {status}");
+    }
+
+    /// Starts the host again, once the one before it is heard out.
+    async fn start(&mut self) {
+        for receiver in &self.receivers {
+            receiver.hears_out().await;
+        }
+        self.lab.host.start().await;
+    }
+}
+
+/// A number from the environment.
+fn given(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{name} is {text:?}: {error}")))
+}
+
+struct ShownOnFailure(u64);
+
+impl Drop for ShownOnFailure {
+    #[expect(clippy::print_stderr, reason = "the test runner shows what a failing test prints")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("these were the choices of CHAOS_SEED={}", self.0);
+        }
+    }
+}
