@@ -17,5 +17,5 @@ pub use hook::{
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, State,
 };
-pub use secret::{InvalidSigningSecret, SigningSecret};
+pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
 pub use time::Timestamp;
