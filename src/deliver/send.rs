@@ -11,7 +11,7 @@ use super::breaker::Failing;
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::sign;
 use crate::clock::Stopwatch;
-use crate::model::{DisableReason, InvalidSigningSecret, Sealed, SigningSecret};
+use crate::model::{DisableReason, InvalidSigningKey, Sealed, SigningKey};
 use crate::net::SendError;
 use crate::store::{Attempt, DueDelivery, Outcome};
 use crate::vault::{Purpose, VaultError};
@@ -75,7 +75,7 @@ enum Failed {
     #[error("its secret or token can't be opened: {0}")]
     Vault(#[from] VaultError),
     #[error("its secret is none: {0}")]
-    Secret(#[from] InvalidSigningSecret),
+    Secret(#[from] InvalidSigningKey),
 }
 
 /// Sends it, and says what becomes of it. Never fails: a failure is an outcome.
@@ -136,17 +136,17 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     let id = change.id.to_string();
     let now = context.clock.now();
     let timestamp = now.as_seconds();
-    let secret = |sealed: &Sealed| -> Result<SigningSecret, Failed> {
+    let key = |sealed: &Sealed| -> Result<SigningKey, Failed> {
         let secret = context.vault.open(Purpose::HookSecret(&change.account), sealed)?;
-        Ok(SigningSecret::parse(secret.expose_secret())?)
+        Ok(SigningKey::parse(secret.expose_secret())?)
     };
-    let mut signature = sign::sign(&secret(&recipient.secrets.current)?, &id, timestamp, &body);
+    let mut keys = vec![key(&recipient.secrets.current)?];
     if let Some((previous, until)) = &recipient.secrets.previous
         && now < *until
     {
-        signature.push(' ');
-        signature.push_str(&sign::sign(&secret(previous)?, &id, timestamp, &body));
+        keys.push(key(previous)?);
     }
+    let signatures = sign::signatures(&keys, &id, timestamp, &body);
 
     let mut request = Request::new(Method::POST, recipient.url.as_url().clone());
     let ascii = |text: &str| HeaderValue::from_str(text).expect("invariant: an id, a number or base64");
@@ -155,7 +155,7 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(HeaderName::from_static(sign::ID_HEADER), ascii(&id));
     headers.insert(HeaderName::from_static(sign::TIMESTAMP_HEADER), timestamp.into());
-    headers.insert(HeaderName::from_static(sign::SIGNATURE_HEADER), ascii(&signature));
+    headers.insert(HeaderName::from_static(sign::SIGNATURE_HEADER), ascii(&signatures));
     *request.timeout_mut() = Some(context.settings.timeout);
     *request.body_mut() = Some(body.into());
     Ok(request)
