@@ -4,6 +4,7 @@
 pub mod breaker;
 mod dispatch;
 mod flights;
+mod format;
 pub mod retry;
 mod send;
 pub mod sign;

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Context;
 use super::breaker::Failing;
 use super::retry::{Failure, Pace, parse_retry_after};
-use super::sign;
+use super::{format, sign};
 use crate::clock::Stopwatch;
 use crate::model::{DisableReason, InvalidSigningKey, Sealed, SigningKey};
 use crate::net::SendError;
@@ -130,8 +130,8 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
         Some(token) => Some(context.vault.open(Purpose::HookToken(&change.account), token)?),
         None => None,
     };
-    let document = change.document(&context.public_url, token.as_ref().map(SecretString::expose_secret));
-    let body = serde_json::to_vec(&document).expect("invariant: a change is written without fail");
+    let token = token.as_ref().map(SecretString::expose_secret);
+    let message = format::write(change, recipient.format, &context.public_url, token);
 
     let id = change.id.to_string();
     let now = context.clock.now();
@@ -146,18 +146,19 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     {
         keys.push(key(previous)?);
     }
-    let signatures = sign::signatures(&keys, &id, timestamp, &body);
+    let signatures = sign::signatures(&keys, &id, timestamp, &message.body);
 
     let mut request = Request::new(Method::POST, recipient.url.as_url().clone());
     let ascii = |text: &str| HeaderValue::from_str(text).expect("invariant: an id, a number or base64");
     let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, message.content_type);
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert(HeaderName::from_static(sign::ID_HEADER), ascii(&id));
     headers.insert(HeaderName::from_static(sign::TIMESTAMP_HEADER), timestamp.into());
     headers.insert(HeaderName::from_static(sign::SIGNATURE_HEADER), ascii(&signatures));
+    headers.extend(message.headers);
     *request.timeout_mut() = Some(context.settings.timeout);
-    *request.body_mut() = Some(body.into());
+    *request.body_mut() = Some(message.body.into());
     Ok(request)
 }
 
