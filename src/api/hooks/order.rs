@@ -281,8 +281,8 @@ mod tests {
         check("secret", json!("whsec_x"), "invalid-member", "/secret");
         check("status", json!("paused"), "unknown-member", "");
         check("URL", json!("x"), "unknown-member", "");
-        let brought = secret_of(&mut object(&json!({ "secret": SECRET })), Signing::Ed25519);
-        assert_eq!(refusal(brought.map_err(Problem::from)).1, "/secret");
+        let body = json!({ "url": "https://e.com/", "signing": "ed25519", "secret": SECRET });
+        assert_eq!(refusal(Order::of_new(object(&body), &settings())).1, "/secret");
         let https = Settings { https_only: true, ..settings() };
         let body = json!({ "url": "http://e.com/" });
         assert_eq!(refusal(Order::of_new(object(&body), &https)), ("invalid-hook".into(), "/url".into()));

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use super::super::App;
 use super::super::caller::Caller;
 use super::super::problem::Problem;
-use crate::model::{Hook, Sealed, SigningSecret};
+use crate::model::{Ed25519Key, Hook, Sealed, SigningKey, SigningSecret};
 use crate::vault::Purpose;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Signing {
 }
 
 impl Signing {
-    pub(super) const WORDS: &[&str] = &["hmac"];
+    pub(super) const WORDS: &[&str] = &["hmac", "ed25519"];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl Signing {
     }
 
     pub(super) fn parse(text: &str) -> Option<Signing> {
-        (text == "hmac").then_some(Signing::Hmac)
+        [Signing::Hmac, Signing::Ed25519].into_iter().find(|signing| signing.as_str() == text)
     }
 }
 
@@ -35,9 +35,21 @@ impl Signing {
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) signing: Signing,
-    /// Only in the answer to the request that made or brought it.
+    /// Only in the answer to the request that made or brought it, and never a private key: nobody else needs it.
     pub(super) secret: Option<String>,
+    /// What the receiver verifies with, where that is not the secret itself.
     pub(super) public_key: Option<String>,
+}
+
+impl Shown {
+    /// At any time but the first.
+    fn of(key: &SigningKey) -> Shown {
+        let signing = match key {
+            SigningKey::Hmac(_) => Signing::Hmac,
+            SigningKey::Ed25519(_) => Signing::Ed25519,
+        };
+        Shown { signing, secret: None, public_key: key.public_text() }
+    }
 }
 
 /// Makes a key, or takes the one that the client brought; gives it sealed, and what the client is shown.
@@ -47,20 +59,26 @@ pub(super) fn new_key(
     signing: Signing,
     brought: Option<SigningSecret>,
 ) -> Result<(Sealed, Shown), Problem> {
-    let secret = match brought {
-        Some(secret) => secret,
-        None => made()?,
+    let key: SigningKey = match (signing, brought) {
+        (Signing::Hmac, Some(secret)) => secret.into(),
+        (Signing::Hmac, None) => made()?.into(),
+        (Signing::Ed25519, _) => Ed25519Key::from_bytes(random()?).into(),
     };
-    let text = secret.to_text();
+    let text = key.to_text();
     let sealed = app.context.vault.seal(Purpose::HookSecret(&caller.key), text.as_bytes())?;
-    Ok((sealed, Shown { signing, secret: Some(text), public_key: None }))
+    let secret = (signing == Signing::Hmac).then_some(text);
+    Ok((sealed, Shown { secret, ..Shown::of(&key) }))
 }
 
 /// A secret of random bytes.
 pub(in super::super) fn made() -> Result<SigningSecret, Problem> {
-    let mut bytes = [0; SigningSecret::BYTES];
+    Ok(SigningSecret::from_bytes(random()?))
+}
+
+fn random<const COUNT: usize>() -> Result<[u8; COUNT], Problem> {
+    let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes).map_err(Problem::internal)?;
-    Ok(SigningSecret::from_bytes(bytes))
+    Ok(bytes)
 }
 
 /// What is shown of a hook's present key. Nothing, where it no longer opens: the hook can still be read, and
@@ -70,6 +88,5 @@ pub(super) fn present(app: &App, caller: &Caller, hook: &Hook) -> Option<Shown> 
     let opened = opened.inspect_err(|error| {
         tracing::error!(hook = %hook.id, account = %caller.key, "its signing key is of no use: {error}");
     });
-    let is_hmac = SigningSecret::parse(opened.ok()?.expose_secret()).is_ok();
-    Some(Shown { signing: if is_hmac { Signing::Hmac } else { Signing::Ed25519 }, secret: None, public_key: None })
+    Some(Shown::of(&SigningKey::parse(opened.ok()?.expose_secret()).ok()?))
 }

@@ -274,6 +274,28 @@ async fn a_key_is_rotated() {
 }
 
 #[tokio::test]
+async fn of_a_key_pair_only_the_public_half_is_shown() {
+    let house = House::new();
+    let made = house.post("/api/hooks", &json!({ "url": URL, "signing": "ed25519" })).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let rotate = path(&made.json(), "/rotate");
+    let rotated = house.post(&rotate, &Value::Null).await;
+    let made_again = house.get(&path(&made.json(), "")).await;
+    for answer in [&made, &rotated, &made_again] {
+        assert!(!answer.body.contains("whsk_") && !answer.body.contains("\"secret\""), "{}", answer.body);
+        assert_eq!(answer.json()["signing"], "ed25519");
+        assert!(answer.json()["public_key"].as_str().is_some_and(|key| key.starts_with("whpk_")));
+    }
+    assert_ne!(made.json()["public_key"], rotated.json()["public_key"]);
+    assert_eq!(rotated.json()["public_key"], made_again.json()["public_key"]);
+    house.post(&rotate, &json!({ "secret": SECRET })).await.problem(400, "invalid-member");
+    // It stays of its kind, and can be sent back as it was shown.
+    house.put_json(&path(&made.json(), ""), &made_again.json()).await.ok();
+    let other = json!({ "url": URL, "signing": "hmac" });
+    house.put_json(&path(&made.json(), ""), &other).await.problem(400, "invalid-member");
+}
+
+#[tokio::test]
 async fn a_test_is_owed_whatever_the_filter() {
     let house = House::new();
     let made = house.hook(json!({ "url": URL, "kinds": ["realm"] })).await;
