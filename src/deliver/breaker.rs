@@ -78,7 +78,8 @@ impl Breaker {
     pub(super) fn allowance(&self, now: Timestamp, under_way: usize) -> usize {
         match self.state {
             State::Closed { .. } => self.width.saturating_sub(under_way),
-            State::Open { until, .. } if now < until => 0,
+            // A clock that was set back does not make it wait longer.
+            State::Open { until, wait } if now < until && until.since(now) <= wait => 0,
             State::Open { .. } => usize::from(under_way == 0),
         }
     }
@@ -181,7 +182,8 @@ mod tests {
             breaker.failed(&SETTINGS, at(second), Failing::Answer);
         }
         assert!(!breaker.is_closed());
-        assert_eq!(breaker.allowance(at(12), 0), 0);
+        assert_eq!((breaker.allowance(at(3), 0), breaker.allowance(at(12), 0)), (0, 0));
+        assert_eq!(breaker.allowance(at(-3600), 0), 1, "the clock was set back");
         assert_eq!((breaker.allowance(at(13), 0), breaker.allowance(at(13), 1)), (1, 0));
         assert!(breaker.succeeded(64));
         assert!(breaker.is_closed() && breaker.allowance(at(13), 0) > 1);

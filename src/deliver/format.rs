@@ -118,7 +118,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::{AccountKey, ChangeType, InstanceState, Kind, NewChange, RealmState, ResourceId, State};
+    use crate::model::{AccountKey, ChangeType, InstanceState, NewChange, RealmState, ResourceId, State, Subject};
 
     const PUBLIC_URL: &str = "https://tracker.example";
     const TOKEN: &str = "s3cret-t0ken";
@@ -131,7 +131,7 @@ mod tests {
             timestamp: Timestamp::from_millis(1_795_341_600_123),
             what: NewChange {
                 change_type: ChangeType::InstanceState,
-                kind: Kind::Instance,
+                subject: Subject::Instance,
                 resource: ResourceId::parse("i-0abc").unwrap(),
                 name: Some("web".into()),
                 realm: Some("us-east-1a".into()),
@@ -273,7 +273,7 @@ mod tests {
             change.what.change_type = change_type;
             let realm = change_type.as_str().starts_with("realm.");
             if realm {
-                change.what.kind = Kind::Realm;
+                change.what.subject = Subject::Realm;
                 change.what.new_state = Some(State::Realm(RealmState::Available));
                 (change.what.old_state, change.what.observed_after) = (None, None);
             }

@@ -15,9 +15,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use self::ledger::Ledger;
+use self::ledger::{Ledger, Mode};
 use self::receivers::{REPLIES, Receiver};
 use self::world::{Step, World};
+use serde_json::{Value, json};
+
 use crate::support::chance::Chance;
 use crate::support::lab::TOKEN;
 use crate::support::wait::{SOON, at_most, eventually};
@@ -52,7 +54,8 @@ fn delivery(timeout: &str) -> String {
     let waits = ["\"100ms\""; 1000].join(", ");
     format!(
         "[delivery]\nallow_addresses = [\"127.0.0.0/8\"]\ntimeout = {timeout:?}\n\n\
-         [delivery.retries]\nwaits = [{waits}]\njitter = 0.5\nslow_down = \"100ms\"\n"
+         [delivery.retries]\nwaits = [{waits}]\njitter = 0.5\nslow_down = \"100ms\"\n\n\
+         [delivery.breaker]\nwindow = \"300ms\"\nopen_for = \"100ms\"\nopen_at_most = \"500ms\"\n"
     )
 }
 
@@ -97,12 +100,13 @@ impl Chaos {
             receivers.push(Receiver::start(&ledger, chance.split()).await);
         }
         let chaos = Chaos { chance, lab, world, ledger, receivers, kills: 0 };
-        chaos.set_hooks().await;
+        chaos.set_track_hooks().await;
+        chaos.make_hooks().await;
         chaos
     }
 
     /// One on each resource. Several have one URL with one secret, and go their own ways all the same.
-    async fn set_hooks(&self) {
+    async fn set_track_hooks(&self) {
         for (number, id) in self.world.ids().enumerate() {
             let at = number % (RECEIVERS * HOOKS);
             let path = format!("/{at}");
@@ -110,7 +114,26 @@ impl Chaos {
             let secret = format!("whsec_{}", BASE64.encode(format!("the secret of the hook {at:08}")));
             let form = [("track_hook", &*hook), ("track_token", TOKEN), ("track_secret", &secret)];
             self.lab.client.put(&format!("/api/instances/{id}"), &form).await.ok();
-            self.ledger.follows(&path, &secret, id);
+            self.ledger.follows(&path, &secret, id, Mode::Every);
+        }
+    }
+
+    /// One of many instances at each receiver, every other one of which wants only the latest.
+    async fn make_hooks(&self) {
+        for (number, receiver) in self.receivers.iter().enumerate() {
+            let path = format!("/many/{number}");
+            let (word, mode) = if number % 2 == 0 { ("every", Mode::Every) } else { ("latest", Mode::Latest) };
+            // Ids are i-0000 and up, so that these are a hundred instances, or ten.
+            let ids = if number % 3 == 0 { "i-00".to_owned() } else { format!("i-0{number:02}") };
+            let secret = format!("whsec_{}", BASE64.encode(format!("the secret of many {number:08}")));
+            let hook = json!({
+                "url": receiver.url(&path), "kinds": ["instance"], "ids": [format!("{ids}*")], "mode": word,
+                "token": TOKEN, "secret": secret,
+            });
+            self.lab.client.post("/api/hooks", &hook).await.ok();
+            for id in self.world.ids().filter(|id| id.starts_with(&ids)) {
+                self.ledger.follows(&path, &secret, id, mode);
+            }
         }
     }
 
@@ -167,7 +190,7 @@ impl Chaos {
         // A host that was asked to end has written down all that it heard.
         self.stop().await;
         self.start().await;
-        assert_eq!(self.lab.client.owed().await, Vec::<serde_json::Value>::new(), "nothing is owed any more");
+        assert_eq!(self.lab.client.owed().await, Vec::<Value>::new(), "nothing is owed any more");
 
         let steps = self.world.step_all();
         self.take(&steps);

@@ -227,3 +227,91 @@ async fn cloudevents_are_read_by_python() {
     let signature = sign(&plain);
     plain.send(&mut verifier, signature).await.expect_err("no CloudEvent at all");
 }
+
+/// Makes a hook of this format at the receiver, which hears of i-1; gives the answer.
+async fn hook(lab: &Lab, verifier: &Verifier, more: Value) -> Value {
+    let mut hook = json!({ "url": verifier.url("mine"), "kinds": ["instance"], "ids": ["i-1"], "token": TOKEN });
+    hook.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    lab.client.post("/api/hooks", &hook).await.ok()
+}
+
+#[tokio::test]
+async fn callbacks_are_cloudevents_to_those_who_want_that() {
+    for (format, mode) in [("cloudevents", "structured"), ("cloudevents-binary", "binary")] {
+        let mut verifier = Verifier::python().await;
+        let lab = Lab::start(&[("i-1", "running")]).await;
+        verifier.knows("mine", SECRET, Reads::CloudEvents).await;
+        hook(&lab, &verifier, json!({ "format": format, "secret": SECRET })).await;
+        let mut sequences = Vec::new();
+        for (word, state) in [("stopped", "STOPPED"), ("running", "RUNNING")] {
+            lab.becomes(&[("i-1", word)]).await;
+            let event = verifier.next_taken().await;
+            let change = &event["data"];
+            assert_eq!((&event["mode"], &event["specversion"]), (&json!(mode), &json!("1.0")), "{event}");
+            assert_eq!((&change["new_state"], &change["track_token"]), (&json!(state), &json!(TOKEN)), "{event}");
+            assert_eq!((&event["id"], &event["sequence"]), (&change["id"], &change["cursor"]), "{event}");
+            assert_eq!(event["type"], "tracker.instance.state", "{event}");
+            assert_eq!(event["subject"], "instances/i-1", "{event}");
+            assert_eq!(event["datacontenttype"], "application/json", "{event}");
+            let source = event["source"].as_str().expect("text");
+            assert!(source.contains("ec2") && source.contains("lab"), "it names driver and provider: {event}");
+            // Python writes the same moment in its own way.
+            let time = change["timestamp"].as_str().expect("text").trim_end_matches('Z').to_owned();
+            assert!(event["time"].as_str().expect("text").starts_with(&time), "{event}");
+            for (name, value) in event.as_object().expect("an object").iter().filter(|(name, _)| *name != "data") {
+                assert!(!value.to_string().contains("token"), "no secret in an attribute: {name} is {value}");
+            }
+            sequences.push(event["sequence"].as_str().expect("text").to_owned());
+        }
+        assert!(sequences.is_sorted(), "{sequences:?}");
+    }
+}
+
+#[tokio::test]
+async fn callbacks_signed_with_ed25519_are_verified_by_python() {
+    verifies_ed25519_callbacks(Verifier::python().await).await;
+}
+
+#[tokio::test]
+async fn callbacks_signed_with_ed25519_are_verified_by_node() {
+    verifies_ed25519_callbacks(Verifier::node().await).await;
+}
+
+async fn verifies_ed25519_callbacks(mut verifier: Verifier) {
+    let lab = Lab::start(&[("i-1", "running")]).await;
+    let made = hook(&lab, &verifier, json!({ "signing": "ed25519" })).await;
+    assert!(made["secret"].is_null(), "the private half stays: {made}");
+    let key = made["public_key"].as_str().unwrap_or_else(|| panic!("a public key: {made}"));
+    verifier.knows("mine", key, Reads::Json).await;
+    lab.becomes(&[("i-1", "stopped")]).await;
+    assert_eq!(step(&verifier.next_taken().await), json!(["RUNNING", "STOPPED"]));
+
+    // Rotated: whoever has only the old key goes on for a while, and whoever has the new one may begin.
+    let path = format!("/api/hooks/{}/rotate", made["id"].as_str().expect("an id"));
+    let rotated = lab.client.post(&path, &json!({})).await.ok();
+    lab.becomes(&[("i-1", "running")]).await;
+    assert_eq!(step(&verifier.next_taken().await), json!(["STOPPED", "RUNNING"]));
+    let new = rotated["public_key"].as_str().unwrap_or_else(|| panic!("a public key: {rotated}"));
+    assert_ne!(new, key);
+    verifier.knows("mine", new, Reads::Json).await;
+    lab.becomes(&[("i-1", "terminated")]).await;
+    assert_eq!(step(&verifier.next_taken().await), json!(["RUNNING", "FINISH"]));
+}
+
+#[tokio::test]
+async fn while_a_secret_is_rotated_python_and_node_verify_with_either() {
+    for mut verifier in [Verifier::python().await, Verifier::node().await] {
+        let lab = Lab::start(&[("i-1", "running")]).await;
+        let made = hook(&lab, &verifier, json!({})).await;
+        let old = made["secret"].as_str().unwrap_or_else(|| panic!("a secret: {made}")).to_owned();
+        let path = format!("/api/hooks/{}/rotate", made["id"].as_str().expect("an id"));
+        let rotated = lab.client.post(&path, &json!({})).await.ok();
+        let new = rotated["secret"].as_str().unwrap_or_else(|| panic!("a secret: {rotated}")).to_owned();
+        assert_ne!(old, new);
+        for (secret, word, state) in [(old, "stopped", "STOPPED"), (new, "running", "RUNNING")] {
+            verifier.knows("mine", &secret, Reads::Json).await;
+            lab.becomes(&[("i-1", word)]).await;
+            assert_eq!(verifier.next_taken().await["new_state"], state);
+        }
+    }
+}

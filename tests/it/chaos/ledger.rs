@@ -34,10 +34,19 @@ struct Books {
 }
 
 /// One resource on one hook.
-#[derive(Default)]
 struct Lane {
+    mode: Mode,
     owed: Vec<Step>,
     came: Vec<Came>,
+}
+
+/// Which changes a hook wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Every,
+    /// A newer one takes the place of one that still waits. Which these are is the tracker's to say: what came is
+    /// held against what came to a hook that wants every change of the same resource.
+    Latest,
 }
 
 /// A change that came, once or again.
@@ -70,10 +79,10 @@ impl Ledger {
 
     /// A hook that hears of this resource from now on. One may be told for many resources, each of which is
     /// in an order of its own.
-    pub(super) fn follows(&self, path: &str, secret: &str, resource: &str) {
+    pub(super) fn follows(&self, path: &str, secret: &str, resource: &str, mode: Mode) {
         let mut books = self.books();
         books.secrets.insert(path.to_owned(), Webhook::new(secret).expect("a secret as Standard Webhooks writes it"));
-        books.lanes.entry(resource.to_owned()).or_default().insert(path.to_owned(), Lane::default());
+        books.lanes.entry(resource.to_owned()).or_default().insert(path.to_owned(), Lane::new(mode));
     }
 
     /// Writes down what is about to happen to a resource.
@@ -115,10 +124,13 @@ impl Ledger {
     /// Whether everything that is owed came and was acknowledged; if not, some of what is left.
     pub(super) fn is_settled(&self) -> Result<(), String> {
         let books = self.books();
-        let lanes = books.lanes.iter().flat_map(|(resource, hooks)| hooks.iter().map(move |hook| (resource, hook)));
-        let left: Vec<String> = lanes
-            .filter_map(|(resource, (path, lane))| Some(format!("{resource} on {path}: {}", lane.left()?)))
-            .collect();
+        let mut left = Vec::new();
+        for (resource, hooks) in &books.lanes {
+            let every = hooks.values().find(|lane| lane.mode == Mode::Every).expect("each has a track hook");
+            for (path, lane) in hooks {
+                left.extend(lane.left(&every.came).map(|left| format!("{resource} on {path}: {left}")));
+            }
+        }
         match left.first() {
             None => Ok(()),
             Some(first) => Err(format!("{} wait, the first of them {first}", left.len())),
@@ -151,6 +163,10 @@ impl Books {
 }
 
 impl Lane {
+    fn new(mode: Mode) -> Lane {
+        Lane { mode, owed: Vec::new(), came: Vec::new() }
+    }
+
     /// At least once, in order, is this: the next change comes only once the one before it was acknowledged, and
     /// repeats of a change come only until the next one does. What came is then sorted, whatever the receiver
     /// did and whenever the tracker was killed; for that an acknowledgement has to be durable before the next
@@ -177,7 +193,7 @@ impl Lane {
 
     fn comes_first(&mut self, change: Value, acknowledged: Acknowledged) -> Result<(), String> {
         if let Some(last) = self.came.last() {
-            if last.acknowledged == Acknowledged::No {
+            if self.mode == Mode::Every && last.acknowledged == Acknowledged::No {
                 return Err(format!("came before {} was acknowledged", last.change["id"]));
             }
             if last.change["cursor"].as_str() >= change["cursor"].as_str() {
@@ -185,10 +201,10 @@ impl Lane {
             }
         }
         let step = self.owed.get(self.came.len()).ok_or("nothing like that happened")?;
-        if change["type"] != step.change_type
-            || change["old_state"].as_str() != step.old_state
-            || change["new_state"] != step.new_state
-        {
+        let is_it = change["type"] == step.change_type
+            && change["old_state"].as_str() == step.old_state
+            && change["new_state"] == step.new_state;
+        if self.mode == Mode::Every && !is_it {
             return Err(format!("it should be {step:?}"));
         }
         if change["track_token"] != TOKEN {
@@ -198,11 +214,22 @@ impl Lane {
         Ok(())
     }
 
-    /// What of it is not done, if anything.
-    fn left(&self) -> Option<String> {
-        let done = self.came.iter().filter(|came| came.acknowledged == Acknowledged::Yes).count();
-        let tried = self.came.last().map_or(0, |last| last.times);
-        (done < self.owed.len()).then(|| format!("{done} of {} done, the last came {tried} times", self.owed.len()))
+    /// What of it is not done, if anything. `every` is what came to those who want every change of the resource.
+    fn left(&self, every: &[Came]) -> Option<String> {
+        let (last, owed) = (self.came.last(), self.owed.len());
+        let tried = last.map_or(0, |last| last.times);
+        let waits = last.is_some_and(|last| last.acknowledged == Acknowledged::No);
+        let is_done = match self.mode {
+            Mode::Every => self.came.len() == owed,
+            Mode::Latest => {
+                let mut every = every.iter().map(|came| &came.change);
+                if let Some(stray) = self.came.iter().find(|came| !every.any(|change| *change == came.change)) {
+                    return Some(format!("not in the journal, or not in its order: {}", stray.change));
+                }
+                every.next().is_none()
+            }
+        };
+        (waits || !is_done).then(|| format!("{} of {owed} came, the last {tried} times", self.came.len()))
     }
 }
 
@@ -213,14 +240,14 @@ mod tests {
     use super::*;
 
     /// Steps of a resource that is created, runs and stops.
-    fn lane() -> Lane {
+    fn lane(mode: Mode) -> Lane {
         let states = [None, Some("PENDING"), Some("RUNNING"), Some("STOPPED")];
         let steps = states.windows(2).map(|states| Step {
             change_type: if states[0].is_none() { "instance.created" } else { "instance.state" },
             old_state: states[0],
             new_state: states[1].expect("a state"),
         });
-        Lane { owed: steps.collect(), came: Vec::new() }
+        Lane { owed: steps.collect(), ..Lane::new(mode) }
     }
 
     /// The first, second, ... change of that resource.
@@ -239,39 +266,57 @@ mod tests {
     #[test]
     fn what_breaks_a_promise_is_found() {
         // `+` is acknowledged, `-` is not.
-        let check = |came: &str, want: Result<(), &str>| {
-            let mut lane = lane();
+        let check_in = |mode: Mode, came: &str, want: Result<(), &str>| {
+            let mut lane = lane(mode);
             let mut got = Ok(());
             for word in came.split_whitespace() {
                 let (number, sign) = word.split_at(1);
                 let as_ = if sign == "+" { Acknowledged::Yes } else { Acknowledged::No };
                 got = got.and_then(|()| lane.comes(change(number.parse().expect("a number")), as_));
             }
-            let got = got.and_then(|()| lane.left().map_or(Ok(()), Err));
+            let mut every = self::lane(Mode::Every);
+            for number in 1..=3 {
+                every.comes(change(number), Acknowledged::Yes).expect("as owed");
+            }
+            let got = got.and_then(|()| lane.left(&every.came).map_or(Ok(()), Err));
             match (&got, want) {
                 (Ok(()), Ok(())) => {}
                 (Err(got), Err(want)) if got.contains(want) => {}
                 _ => panic!("{came}: {got:?} and not {want:?}"),
             }
         };
+        let check = |came: &str, want: Result<(), &str>| check_in(Mode::Every, came, want);
         check("1+ 2+ 3+", Ok(()));
         check("1- 1- 1+ 2- 2+ 3+", Ok(()));
         check("1+ 1+ 1- 2+ 2+ 3+ 3-", Ok(()));
-        check("", Err("0 of 3 done"));
-        check("1+ 2+", Err("2 of 3 done"));
-        check("1+ 2+ 3-", Err("2 of 3 done"));
+        check("", Err("0 of 3 came"));
+        check("1+ 2+", Err("2 of 3 came"));
+        check("1+ 2+ 3- 3-", Err("3 of 3 came, the last 2 times"));
         check("1- 2+ 3+", Err("before \"chg_1\" was acknowledged"));
         check("1+ 3+", Err("it should be"));
         check("2+ 3+", Err("it should be"));
         check("1+ 2- 1+", Err("repeated after 1 later"));
         check("1+ 2+ 3+ 1+", Err("repeated after 2 later"));
         check("1+ 2+ 3+ 4+", Err("nothing like that happened"));
+
+        let check = |came: &str, want: Result<(), &str>| check_in(Mode::Latest, came, want);
+        check("1+ 2+ 3+", Ok(()));
+        check("3+", Ok(()));
+        check("1- 1- 3- 3+", Ok(()));
+        check("", Err("0 of 3 came"));
+        check("3-", Err("1 of 3 came"));
+        check("2+", Err("1 of 3 came"));
+        check("1+ 2+", Err("2 of 3 came"));
+        check("4+", Err("not in the journal"));
+        check("1- 3+ 1-", Err("repeated after 1 later"));
+        check("2+ 1+ 3+", Err("its cursor is not after"));
+        check("1+ 2+ 3+ 4+", Err("nothing like that happened"));
     }
 
     #[test]
     fn what_is_not_the_change_owed_is_found() {
         let check = |member: &str, value: Value, want: &str| {
-            let mut lane = lane();
+            let mut lane = lane(Mode::Every);
             lane.comes(change(1), Acknowledged::Yes).expect("as owed");
             let mut second = change(2);
             second[member] = value;
