@@ -13,7 +13,7 @@ const ROUNDS: usize = 11;
 /// A list in which nothing changed.
 pub(crate) fn unchanged(table: &mut Table) {
     let now = Timestamp::from_millis(1_795_341_600_000);
-    let listed: Vec<Resource> = (0..COUNT).map(instance).collect();
+    let listed: Vec<Resource> = (0..COUNT).map(|number| Resource::Instance(instance(number))).collect();
     let known: Vec<KnownResource> = listed.iter().map(|resource| known(resource, now)).collect();
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -35,9 +35,9 @@ pub(crate) fn unchanged(table: &mut Table) {
 }
 
 /// About as much as EC2 tells of one.
-fn instance(number: u32) -> Resource {
+pub(crate) fn instance(number: u32) -> Instance {
     let address = |kind, value: String| vec![Address { kind, value }];
-    Resource::Instance(Instance {
+    Instance {
         id: ResourceId::parse(format!("i-{number:017x}")).expect("an id"),
         name: Some(format!("web-{number}")),
         owner: Some("123456789012".into()),
@@ -50,7 +50,7 @@ fn instance(number: u32) -> Resource {
         public_addresses: address(AddressKind::Hostname, format!("ec2-{number}.compute-1.amazonaws.com")),
         private_addresses: address(AddressKind::Ipv4, "10.0.0.1".into()),
         labels: vec![("Name".into(), format!("web-{number}")), ("stage".into(), "production".into())],
-    })
+    }
 }
 
 fn known(resource: &Resource, seen: Timestamp) -> KnownResource {

@@ -3,32 +3,52 @@
 //! ratio of the median to the bound.
 
 mod compare;
+mod deliver;
 mod host;
+mod outlet;
 mod process;
 mod provider;
+mod receiver;
 mod table;
 
 use table::Table;
 
 fn main() {
-    // `cargo bench` passes its own flags; the one that matters here says that this is the child that serves.
+    // `cargo bench` passes its own flags; those that matter here say that this is a child, and which.
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, flag, instances, zones] = &arguments[..]
-        && flag == provider::FLAG
-    {
-        return provider::serve(&provider::Answers { instances, zones });
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [_, provider::FLAG, instances, zones] => {
+            return provider::serve(&provider::Answers { instances, zones });
+        }
+        [_, receiver::FLAG, places] => return receiver::receive(places),
+        _ => {}
     }
+    // `cargo bench --locked -- callbacks`: only these.
+    let asked: Vec<&str> = arguments[1..].iter().copied().filter(|argument| !argument.starts_with('-')).collect();
+    let is_asked = |part: &str| asked.is_empty() || asked.contains(&part);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let mut table = Table::default();
-    runtime.block_on(async {
-        host::sandbox(&mut table).await;
-        host::lifting(&mut table).await;
-        host::ec2_poll(&mut table).await;
-        compare::unchanged(&mut table);
-        host::unchanged(&mut table).await;
-    });
+    if is_asked("polls") {
+        runtime.block_on(async {
+            host::sandbox(&mut table).await;
+            host::lifting(&mut table).await;
+            host::ec2_poll(&mut table).await;
+            compare::unchanged(&mut table);
+            host::unchanged(&mut table).await;
+        });
+    }
+    if is_asked("callbacks") {
+        runtime.block_on(async {
+            deliver::throughput(&mut table).await;
+            deliver::broken_destinations(&mut table).await;
+            deliver::latency(&mut table).await;
+        });
+    }
     drop(runtime);
-    process::start(&mut table);
-    process::memory(&mut table);
+    if is_asked("host") {
+        process::start(&mut table);
+        process::memory(&mut table);
+    }
     table.print();
 }

@@ -30,6 +30,26 @@ impl Table {
         median
     }
 
+    /// The hundredth part of times that took longest, held against the longest that they may take.
+    pub(crate) fn slowest(&mut self, what: &'static str, mut rounds: Vec<Duration>, bound: Duration) {
+        rounds.sort();
+        self.times(what, vec![rounds[rounds.len() * 99 / 100]], Some(bound));
+    }
+
+    /// Rates or parts, of which more is better, held against the least that the median may be.
+    pub(crate) fn at_least(&mut self, what: &'static str, mut rounds: Vec<f64>, unit: &str, bound: Option<f64>) -> f64 {
+        rounds.sort_by(f64::total_cmp);
+        let median = rounds[rounds.len() / 2];
+        self.rows.push(Row {
+            what,
+            best: format!("{} {unit}", figure(rounds[rounds.len() - 1])),
+            median: format!("{} {unit}", figure(median)),
+            bound: bound.map_or_else(|| "-".into(), |bound| format!(">= {bound} {unit}")),
+            ratio: bound.map_or_else(|| "-".into(), |bound| ratio(bound / median)),
+        });
+        median
+    }
+
     /// An amount, held against the most that it may be.
     pub(crate) fn amount(&mut self, what: &'static str, found: f64, unit: &str, bound: Option<f64>) {
         self.rows.push(Row {
@@ -61,6 +81,12 @@ impl Table {
     }
 }
 
+/// With three digits at least.
+fn figure(value: f64) -> String {
+    if value < 100.0 { format!("{value:.3}") } else { format!("{value:.0}") }
+}
+
+/// What was found, as a part of what it may be; for what is to be large, the other way round.
 fn ratio(ratio: f64) -> String {
     format!("{ratio:.2}{}", if ratio > 1.0 { "  MISSED" } else { "" })
 }

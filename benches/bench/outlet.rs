@@ -1,0 +1,264 @@
+//! A host reduced to what callbacks need: a store with hooks in it, changes recorded as polls record them,
+//! and the loop that sends. The one place where the benches make the store's and the loop's structs.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use tracker::clock::{Clock as _, Stopwatch, SystemClock};
+use tracker::deliver;
+use tracker::model::{
+    AccountId, AccountKey, ChangeType, Filter, Format, HookSpec, HookUrl, Instance, InstanceState, Kind, Mode,
+    NewChange, Origin, Owner, Resource, ResourceId, SigningSecret, State, Subject,
+};
+use tracker::net::{AddressPolicy, ClientSettings, Clients};
+use tracker::poll::diff::fingerprint;
+use tracker::store::sqlite::{self, SqliteStore};
+use tracker::store::{
+    Accounts as _, Deliveries as _, Enrolment, Hooks as _, NewHook, PollClaim, PollFailure, PollRecord, PollTicket,
+    Polls as _, Upsert,
+};
+use tracker::vault::{Purpose, Vault};
+
+use crate::compare::instance;
+
+/// How many instances an account has, each with a hook of its own.
+pub(crate) const INSTANCES: usize = 100;
+
+/// Longer than any bench takes.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
+/// How long a bench waits for callbacks until it takes them for lost.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) struct Outlet {
+    store: Arc<SqliteStore>,
+    vault: Arc<Vault>,
+    wake: Arc<Notify>,
+    /// Polls that are under way: claimed, and not recorded yet.
+    tickets: VecDeque<PollTicket>,
+    /// How often the instances of an account have changed their state.
+    turns: HashMap<AccountId, usize>,
+}
+
+/// The loop, sending.
+pub(crate) struct Sending {
+    token: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// A folder on the disk that the build is on: what is for temporary files may be memory.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")
+}
+
+/// The URLs of so many hooks, shared out among the ports, and among a hundred paths of each.
+pub(crate) fn urls(ports: &[u16], hooks: usize) -> Vec<String> {
+    let url = |hook: usize| format!("http://127.0.0.1:{}/hooks/{}", ports[hook % ports.len()], hook % 100);
+    (0..hooks).map(url).collect()
+}
+
+impl Outlet {
+    /// Opens or makes the store of a data directory, as a host with the default settings does.
+    pub(crate) fn open(data: &Path) -> Outlet {
+        let store = SqliteStore::open(&data.join("tracker.db"), sqlite::Settings::default()).expect("a store");
+        let vault = Vault::from_file(&data.join("key")).expect("a key");
+        Outlet {
+            store: Arc::new(store),
+            vault: Arc::new(vault),
+            wake: Arc::new(Notify::new()),
+            tickets: VecDeque::new(),
+            turns: HashMap::new(),
+        }
+    }
+
+    /// Sets a hook on each of as many instances as there are URLs, a hundred to an account. A first list of
+    /// them is recorded, of which no hook hears.
+    pub(crate) async fn set_hooks(&mut self, urls: &[String]) {
+        for (number, urls) in urls.chunks(INSTANCES).enumerate() {
+            self.set_hooks_of_account(number, urls).await;
+        }
+        for _ in urls.chunks(INSTANCES) {
+            let ticket = self.ticket().await;
+            let record = record(&ticket, upserts(0..INSTANCES, 0), Vec::new());
+            self.store.record_poll(record).await.expect("recorded");
+        }
+    }
+
+    async fn set_hooks_of_account(&self, number: usize, urls: &[String]) {
+        let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: format!("user{number}") };
+        let seal = |purpose, text: &str| self.vault.seal(purpose, text.as_bytes()).expect("sealed");
+        let password = seal(Purpose::AccountPassword(&key), "password");
+        let now = SystemClock.now();
+        let enrolment = Enrolment { key: key.clone(), origin: Origin::Client, password, now };
+        let account = self.store.enrol(enrolment).await.expect("enrolled");
+        for (instance, url) in urls.iter().enumerate() {
+            let hook = NewHook {
+                account,
+                owner: Owner::Account,
+                track: Some((Kind::Instance, id(instance))),
+                spec: HookSpec {
+                    url: HookUrl::parse(url).expect("a URL"),
+                    token: Some(seal(Purpose::HookToken(&key), "t0ken")),
+                    filter: Filter::default(),
+                    format: Format::default(),
+                    mode: Mode::default(),
+                    rate: None,
+                    retries: None,
+                    description: None,
+                },
+                secret: seal(Purpose::HookSecret(&key), &SigningSecret::from_bytes([7; 32]).to_text()),
+                now,
+            };
+            self.store.set_hook(hook).await.expect("set");
+        }
+    }
+
+    /// Records a poll of the account whose turn it is, in which these instances changed their state so many
+    /// times, each time for its hook to hear.
+    pub(crate) async fn poll(&mut self, instances: Range<usize>, times: usize) {
+        let ticket = self.ticket().await;
+        let turn = self.turns.entry(ticket.account.id).or_default();
+        let changes = (0..times).flat_map(|time| instances.clone().map(move |instance| (instance, time)));
+        let changes: Vec<NewChange> = changes.map(|(instance, time)| change(instance, *turn + time + 1)).collect();
+        *turn += times;
+        let owed = changes.len();
+        let record = record(&ticket, upserts(instances, *turn), changes);
+        let recorded = self.store.record_poll(record).await.expect("recorded");
+        self.wake.notify_one();
+        assert_eq!((recorded.changes, recorded.deliveries), (owed, owed), "one hook hears of each");
+    }
+
+    /// The right to poll the instances of the account whose turn it is.
+    async fn ticket(&mut self) -> PollTicket {
+        loop {
+            while let Some(ticket) = self.tickets.pop_front() {
+                if ticket.kind == Kind::Instance {
+                    return ticket;
+                }
+                self.put_off(&ticket).await;
+            }
+            let claim = PollClaim { now: SystemClock.now(), lease: A_DAY, limit: 1000 };
+            self.tickets.extend(self.store.claim_due_polls(claim).await.expect("claimed"));
+        }
+    }
+
+    async fn put_off(&self, ticket: &PollTicket) {
+        let now = SystemClock.now();
+        let failure = PollFailure {
+            account: ticket.account.id,
+            kind: ticket.kind,
+            lease: ticket.lease,
+            now,
+            code: "unavailable".into(),
+            message: "realms are not what this is about".into(),
+            next_due: now.after(A_DAY),
+            duration: Duration::ZERO,
+            requests: 0,
+        };
+        self.store.record_poll_failure(failure).await.expect("put off");
+    }
+
+    /// Begins to send, with the settings that a host has by default.
+    pub(crate) fn send(&self) -> Sending {
+        let loopback = AddressPolicy::opening(vec!["127.0.0.0/8".parse().expect("a range")]);
+        let clients = Clients::new(ClientSettings::default()).expect("clients");
+        let context = deliver::Context {
+            store: Arc::clone(&self.store) as _,
+            vault: Arc::clone(&self.vault),
+            client: clients.under(&loopback).expect("a client"),
+            clock: Arc::new(SystemClock),
+            settings: deliver::Settings::default(),
+            public_url: "http://127.0.0.1:3001".into(),
+            wake: Arc::clone(&self.wake),
+        };
+        let token = CancellationToken::new();
+        Sending { task: tokio::spawn(deliver::run(context, token.clone())), token }
+    }
+
+    pub(crate) async fn waiting(&self) -> u64 {
+        self.store.count_waiting().await.expect("counted")
+    }
+
+    /// Waits until no more than so many callbacks are not settled.
+    pub(crate) async fn settled(&self, all_but: u64) {
+        let stopwatch = Stopwatch::start();
+        loop {
+            let left = self.waiting().await.saturating_sub(all_but);
+            if left == 0 {
+                return;
+            }
+            assert!(stopwatch.elapsed() < PATIENCE, "{left} callbacks are not settled");
+            // Counting costs what is counted: it is done as seldom as it can be without coming late.
+            let soonest = Duration::from_micros(20) * u32::try_from(left).unwrap_or(u32::MAX);
+            tokio::time::sleep(soonest.clamp(Duration::from_millis(1), Duration::from_secs(1))).await;
+        }
+    }
+}
+
+impl Sending {
+    /// Ends as a host ends: what is under way is settled.
+    pub(crate) async fn stop(self) {
+        self.token.cancel();
+        self.task.await.expect("it ends");
+    }
+}
+
+fn id(instance: usize) -> ResourceId {
+    ResourceId::parse(format!("i-{instance:017x}")).expect("an id")
+}
+
+/// The state of every instance when it has changed so many times.
+fn state(turn: usize) -> InstanceState {
+    if turn.is_multiple_of(2) { InstanceState::Running } else { InstanceState::Stopped }
+}
+
+fn change(instance: usize, turn: usize) -> NewChange {
+    let now = SystemClock.now();
+    NewChange {
+        change_type: ChangeType::InstanceState,
+        subject: Subject::Instance,
+        resource: id(instance),
+        name: Some(format!("web-{instance}")),
+        realm: Some("us-east-1a".into()),
+        old_state: Some(State::Instance(state(turn - 1))),
+        new_state: Some(State::Instance(state(turn))),
+        observed_after: Some(now),
+        observed_at: now,
+    }
+}
+
+fn upserts(instances: Range<usize>, turn: usize) -> Vec<Upsert> {
+    let upsert = |number| {
+        let resource = Resource::Instance(Instance { id: id(number), state: state(turn), ..instance(number as u32) });
+        Upsert { fingerprint: fingerprint(&resource), resource, state_changed: true }
+    };
+    instances.map(upsert).collect()
+}
+
+/// What a poll saw, which is due again at once.
+fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) -> PollRecord {
+    let now = SystemClock.now();
+    PollRecord {
+        account: ticket.account.id,
+        kind: ticket.kind,
+        lease: ticket.lease,
+        observed_at: now,
+        complete: true,
+        partial_reason: None,
+        upserts,
+        missing: Vec::new(),
+        removed: Vec::new(),
+        changes,
+        next_due: now,
+        now,
+        duration: Duration::from_millis(10),
+        requests: 1,
+    }
+}
