@@ -212,7 +212,7 @@ pub(crate) async fn ec2_poll(table: &mut Table) {
         rounds.push(process_cpu() - before);
     }
     let native = table.times("  for scale: quick-xml alone over that answer, native", rounds, None);
-    table.comparison("  the poll beside quick-xml alone", poll.as_secs_f64() / native.as_secs_f64());
+    table.comparison("  the poll beside quick-xml alone", poll.as_secs_f64() / native.as_secs_f64(), None);
 }
 
 /// Reads a document; gives the number of its texts.

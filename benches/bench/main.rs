@@ -2,6 +2,7 @@
 //! shared and noisy: of each row the best and the median of many rounds are shown, and what counts is the
 //! ratio of the median to the bound.
 
+mod backlog;
 mod compare;
 mod deliver;
 mod host;
@@ -44,6 +45,9 @@ fn main() {
             deliver::broken_destinations(&mut table).await;
             deliver::latency(&mut table).await;
         });
+    }
+    if is_asked("backlog") {
+        backlog::million(&mut table, &runtime);
     }
     drop(runtime);
     if is_asked("host") {

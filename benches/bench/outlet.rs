@@ -67,7 +67,11 @@ pub(crate) fn urls(ports: &[u16], hooks: usize) -> Vec<String> {
 impl Outlet {
     /// Opens or makes the store of a data directory, as a host with the default settings does.
     pub(crate) fn open(data: &Path) -> Outlet {
-        let store = SqliteStore::open(&data.join("tracker.db"), sqlite::Settings::default()).expect("a store");
+        Outlet::open_with(data, sqlite::Settings::default())
+    }
+
+    pub(crate) fn open_with(data: &Path, settings: sqlite::Settings) -> Outlet {
+        let store = SqliteStore::open(&data.join("tracker.db"), settings).expect("a store");
         let vault = Vault::from_file(&data.join("key")).expect("a key");
         Outlet {
             store: Arc::new(store),
@@ -123,6 +127,12 @@ impl Outlet {
     /// Records a poll of the account whose turn it is, in which these instances changed their state so many
     /// times, each time for its hook to hear.
     pub(crate) async fn poll(&mut self, instances: Range<usize>, times: usize) {
+        self.poll_quietly(instances, times).await;
+        self.wake();
+    }
+
+    /// The same, and the loop is not told.
+    pub(crate) async fn poll_quietly(&mut self, instances: Range<usize>, times: usize) {
         let ticket = self.ticket().await;
         let turn = self.turns.entry(ticket.account.id).or_default();
         let changes = (0..times).flat_map(|time| instances.clone().map(move |instance| (instance, time)));
@@ -131,8 +141,11 @@ impl Outlet {
         let owed = changes.len();
         let record = record(&ticket, upserts(instances, *turn), changes);
         let recorded = self.store.record_poll(record).await.expect("recorded");
-        self.wake.notify_one();
         assert_eq!((recorded.changes, recorded.deliveries), (owed, owed), "one hook hears of each");
+    }
+
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// The right to poll the instances of the account whose turn it is.
@@ -163,6 +176,14 @@ impl Outlet {
             requests: 0,
         };
         self.store.record_poll_failure(failure).await.expect("put off");
+    }
+
+    /// Has none of the accounts polled by a host that opens this store after.
+    pub(crate) async fn put_all_off(&mut self, accounts: usize) {
+        for _ in 0..accounts {
+            let ticket = self.ticket().await;
+            self.put_off(&ticket).await;
+        }
     }
 
     /// Begins to send, with the settings that a host has by default.
@@ -199,6 +220,10 @@ impl Outlet {
             let soonest = Duration::from_micros(20) * u32::try_from(left).unwrap_or(u32::MAX);
             tokio::time::sleep(soonest.clamp(Duration::from_millis(1), Duration::from_secs(1))).await;
         }
+    }
+
+    pub(crate) async fn close(self) {
+        self.store.close().await.expect("closed");
     }
 }
 

@@ -12,19 +12,20 @@ use tracker::model::{AccountKey, Kind};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{Accounts as _, Polls as _};
 
+use crate::outlet::folder;
 use crate::table::Table;
 
 const DRIVERS: usize = 10;
 
 /// The real program, serving.
-struct Host {
+pub(crate) struct Host {
     child: Child,
     address: String,
 }
 
 impl Host {
     /// Starts it and waits until it is ready; gives how long that took.
-    fn start(folder: &Path, address: &str) -> (Host, Duration) {
+    pub(crate) fn start(folder: &Path, address: &str) -> (Host, Duration) {
         let stopwatch = Stopwatch::start();
         let child = Command::new(env!("CARGO_BIN_EXE_tracker"))
             .args(["serve", "--config", "config.toml"])
@@ -60,8 +61,17 @@ impl Host {
 
     /// Resident memory in MB.
     fn resident(&self) -> f64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that was resident since it was started, in MB.
+    pub(crate) fn highest_resident(&self) -> f64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("running");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux");
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kib * 1024.0 / 1e6
     }
@@ -75,8 +85,8 @@ impl Drop for Host {
 }
 
 /// A folder with drivers that are approved, and a configuration.
-fn installation(drivers: &[(String, Vec<u8>)], more: &str) -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().expect("a folder");
+pub(crate) fn installation(drivers: &[(String, Vec<u8>)], more: &str) -> (tempfile::TempDir, String) {
+    let folder = folder();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     drop(listener);
@@ -104,7 +114,7 @@ fn built(path: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `make drivers`", path.display()))
 }
 
-fn mock() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn mock() -> Vec<(String, Vec<u8>)> {
     vec![("mock.wasm".into(), built("target/drivers/mock.wasm"))]
 }
 
@@ -183,6 +193,6 @@ fn tracked(path: &Path) -> usize {
     })
 }
 
-fn log(folder: &Path) -> String {
+pub(crate) fn log(folder: &Path) -> String {
     fs::read_to_string(folder.join("log")).unwrap_or_default()
 }

@@ -61,11 +61,15 @@ impl Table {
         });
     }
 
-    /// How a row compares with another, without a bound of its own.
-    pub(crate) fn comparison(&mut self, what: &'static str, ratio: f64) {
-        let empty = String::new;
-        let (best, bound) = (empty(), "-".to_owned());
-        self.rows.push(Row { what, best, median: format!("{ratio:.2} x"), bound, ratio: "-".into() });
+    /// How a row compares with another, held against the most that it may be of it.
+    pub(crate) fn comparison(&mut self, what: &'static str, found: f64, bound: Option<f64>) {
+        self.rows.push(Row {
+            what,
+            best: String::new(),
+            median: format!("{found:.2} x"),
+            bound: bound.map_or_else(|| "-".into(), |bound| format!("<= {bound} x")),
+            ratio: bound.map_or_else(|| "-".into(), |bound| ratio(found / bound)),
+        });
     }
 
     #[expect(clippy::print_stdout, reason = "the table is what a bench is run for")]
