@@ -67,6 +67,8 @@ pub struct Settings {
     pub answer_bytes: usize,
     /// How long attempts are kept.
     pub attempts_for: Duration,
+    /// Of how many changes a hook's attempts are kept.
+    pub attempts_per_hook: usize,
     /// How many changes of the journal are looked at in one step for hooks that are behind it.
     pub catch_up: usize,
     /// How many deliveries may wait for a hook before it is owed more of a replay.
@@ -83,7 +85,7 @@ impl Default for Settings {
         Settings {
             concurrency: 512,
             per_hook: 16,
-            per_destination: 64,
+            per_destination: 128,
             destinations: 10_000,
             breaker: breaker::Settings::default(),
             batch: 512,
@@ -93,6 +95,7 @@ impl Default for Settings {
             disable_after: Duration::from_secs(5 * 24 * 3600),
             answer_bytes: 1024,
             attempts_for: Duration::from_secs(3 * 24 * 3600),
+            attempts_per_hook: 1000,
             catch_up: 2_000,
             backlog: 10_000,
             idle: Duration::from_secs(5),

@@ -433,8 +433,8 @@ pub trait Deliveries {
     /// How many deliveries are still to be made, dead ones not counted.
     async fn count_waiting(&self) -> Result<u64>;
 
-    /// Forgets attempts made before `before`, of up to `limit` deliveries; says whether there may be more.
-    async fn forget_attempts(&self, before: Timestamp, limit: usize) -> Result<bool>;
+    /// Forgets attempts beyond what is kept, up to `limit` of them; says whether there may be more.
+    async fn forget_attempts(&self, kept: KeptAttempts, limit: usize) -> Result<bool>;
 }
 
 #[derive(Clone, Debug)]
@@ -522,6 +522,15 @@ pub enum Outcome {
 pub struct CatchUp {
     pub changes: usize,
     pub backlog: usize,
+}
+
+/// Which attempts are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptAttempts {
+    /// Those made since then ...
+    pub since: Timestamp,
+    /// ... of the newest so many changes of each hook.
+    pub changes: usize,
 }
 
 /// A change that was owed to a hook, with the token that goes with it.

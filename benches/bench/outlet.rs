@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::deliver;
 use tracker::model::{
-    AccountId, AccountKey, ChangeType, Filter, Format, HookSpec, HookUrl, Instance, InstanceState, Kind, Mode,
-    NewChange, Origin, Owner, Resource, ResourceId, SigningSecret, State, Subject,
+    AccountId, AccountKey, ChangeType, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange, Origin, Owner,
+    Resource, ResourceId, SigningSecret, State, Subject,
 };
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll::diff::fingerprint;
@@ -108,14 +108,8 @@ impl Outlet {
                 owner: Owner::Account,
                 track: Some((Kind::Instance, id(instance))),
                 spec: HookSpec {
-                    url: HookUrl::parse(url).expect("a URL"),
                     token: Some(seal(Purpose::HookToken(&key), "t0ken")),
-                    filter: Filter::default(),
-                    format: Format::default(),
-                    mode: Mode::default(),
-                    rate: None,
-                    retries: None,
-                    description: None,
+                    ..HookSpec::to(HookUrl::parse(url).expect("a URL"))
                 },
                 secret: seal(Purpose::HookSecret(&key), &SigningSecret::from_bytes([7; 32]).to_text()),
                 now,

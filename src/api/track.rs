@@ -20,9 +20,7 @@ use super::receiver;
 use super::request::query_and_form;
 use super::settings::Settings;
 use crate::model::change::href;
-use crate::model::{
-    Filter, Format, Hook, HookSpec, HookStatus, HookUrl, Kind, Mode, ResourceId, Sealed, SigningSecret,
-};
+use crate::model::{Hook, HookSpec, HookStatus, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
 use crate::store::{HookPlace, HookTarget, NewHook, Track};
 use crate::vault::{Purpose, Vault};
 
@@ -157,14 +155,9 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
         owner: target.owner.clone(),
         track: Some((target.kind, target.resource.clone())),
         spec: HookSpec {
-            url: wanted.url,
             token: seal_token(&context.vault, caller, wanted.token.as_ref())?,
-            filter: Filter::default(),
-            format: Format::default(),
-            mode: Mode::default(),
             rate,
-            retries: None,
-            description: None,
+            ..HookSpec::to(wanted.url)
         },
         secret: context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?,
         now: context.clock.now(),
@@ -294,14 +287,8 @@ mod tests {
             owner: Owner::Account,
             track: Some((Kind::Instance, ResourceId::parse("i").expect("id"))),
             spec: HookSpec {
-                url: HookUrl::parse("https://e.com/cb").expect("url"),
                 token: seal_token(&vault, &caller, token.map(SecretString::from).as_ref()).expect("sealed"),
-                filter: Filter::default(),
-                format: Format::default(),
-                mode: Mode::default(),
-                rate: None,
-                retries: None,
-                description: None,
+                ..HookSpec::to(HookUrl::parse("https://e.com/cb").expect("url"))
             },
             secrets: HookSecrets {
                 current: vault.seal(Purpose::HookSecret(&caller.key), SECRET.as_bytes()).expect("sealed"),

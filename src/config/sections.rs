@@ -105,6 +105,7 @@ section! {
         disable_after: Period => disable_after,
         answer_bytes: Size => answer_bytes,
         attempts_for: Span => attempts_for,
+        attempts_per_hook: NonZeroUsize => attempts_per_hook,
         catch_up: NonZeroUsize => catch_up,
         backlog: NonZeroUsize => backlog,
     } also {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::flights::{Flights, returned};
 use super::{Context, claim};
 use crate::model::Timestamp;
-use crate::store::{CatchUp, DueDelivery, Result, Settlement, Settling, StoreError};
+use crate::store::{CatchUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
 
 /// The shortest time between two looks that nothing asked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -185,9 +185,10 @@ impl Dispatch {
         if now < self.forget_at || self.stopping || self.forgetting.is_some() || self.pause.is_some() {
             return;
         }
-        let before = now.before(self.context.settings.attempts_for);
+        let settings = &self.context.settings;
+        let kept = KeptAttempts { since: now.before(settings.attempts_for), changes: settings.attempts_per_hook };
         let store = Arc::clone(&self.context.store);
-        self.forgetting = Some(Box::pin(async move { store.forget_attempts(before, FORGET_AT_ONCE).await }));
+        self.forgetting = Some(Box::pin(async move { store.forget_attempts(kept, FORGET_AT_ONCE).await }));
     }
 
     fn forgot(&mut self, result: Result<bool>) {

@@ -126,6 +126,22 @@ pub struct HookSpec {
     pub description: Option<String>,
 }
 
+impl HookSpec {
+    /// Of a hook that sends everything there, and has nothing out of the ordinary.
+    pub fn to(url: HookUrl) -> HookSpec {
+        HookSpec {
+            url,
+            token: None,
+            filter: Filter::default(),
+            format: Format::default(),
+            mode: Mode::default(),
+            rate: None,
+            retries: None,
+            description: None,
+        }
+    }
+}
+
 /// What callbacks are signed with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HookSecrets {

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::model::{AccountId, Owner, Timestamp};
 use crate::store::{
-    Attempt, CatchUp, Deliveries, DeliveryClaim, DueDelivery, Outcome, Owed, Result, Settlement, Settling, StoreError,
+    Attempt, CatchUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Outcome, Owed, Result, Settlement,
+    Settling, StoreError,
 };
 
 #[derive(Default)]
@@ -117,7 +118,7 @@ impl Deliveries for MemoryStore {
         Ok(false)
     }
 
-    async fn forget_attempts(&self, _: Timestamp, _: usize) -> Result<bool> {
+    async fn forget_attempts(&self, _: KeptAttempts, _: usize) -> Result<bool> {
         Ok(false)
     }
 

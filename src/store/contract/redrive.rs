@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::world::{World, spec, told};
-use crate::model::{AccountId, ChangeType, HookId, HookSpec, InstanceState, Mode};
-use crate::store::{Attempt, DeliveryQuery, DeliveryState, Outcome, ReplayFrom, Settlement};
+use crate::model::{ChangeType, HookId, HookSpec, InstanceState, Mode, Timestamp};
+use crate::store::{Attempt, DeliveryQuery, DeliveryState, KeptAttempts, Outcome, ReplayFrom, Settlement};
 
 const PENDING: InstanceState = InstanceState::Pending;
 const RUNNING: InstanceState = InstanceState::Running;
@@ -12,22 +12,8 @@ const STOPPED: InstanceState = InstanceState::Stopped;
 
 const ALL: DeliveryQuery = DeliveryQuery { state: None, before: None, limit: 100 };
 
-async fn hearing(world: &World) -> (AccountId, HookId) {
-    let account = world.client("ann").await;
-    world.observe(account, &[]).await;
-    let hook = world.filtering(account, spec("all")).await;
-    (account, hook)
-}
-
-async fn live(world: &mut World, account: AccountId, states: &[InstanceState]) {
-    for state in states {
-        world.observe(account, &[("i-1", *state)]).await;
-        world.wait(Duration::from_millis(1));
-    }
-}
-
 pub(crate) async fn a_test_reaches_its_hook_alone(world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     world.filtering(account, spec("another")).await;
     let id =
         world.store().test_hook(&world.place(account, hook), world.now).await.expect("asked").expect("it is there");
@@ -40,12 +26,12 @@ pub(crate) async fn a_test_reaches_its_hook_alone(world: World) {
 }
 
 pub(crate) async fn a_replay_sends_what_was_sent_before_in_order(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);
     let store = world.store();
-    live(&mut world, account, &[PENDING]).await;
+    world.live(account, &[PENDING]).await;
     let between = world.now;
-    live(&mut world, account, &[RUNNING, STOPPED]).await;
+    world.live(account, &[RUNNING, STOPPED]).await;
     let all = ["i-1 ->PENDING", "i-1 PENDING>RUNNING", "i-1 RUNNING>STOPPED"];
     let first = world.claim().await.remove(0);
     world.settle(&first, Outcome::Delivered).await;
@@ -62,17 +48,17 @@ pub(crate) async fn a_replay_sends_what_was_sent_before_in_order(mut world: Worl
     assert_eq!(replay(&world, ReplayFrom::Time(world.now)).await, [""; 0]);
     // What happens during a replay comes after it.
     assert!(store.replay(&place, ReplayFrom::After(0), world.now).await.expect("asked"));
-    live(&mut world, account, &[RUNNING]).await;
+    world.live(account, &[RUNNING]).await;
     world.catch_up().await;
     assert_eq!(world.drain().await, [&all[..], &["i-1 STOPPED>RUNNING"]].concat());
     assert!(!store.replay(&world.place(account, HookId(99)), ReplayFrom::After(0), world.now).await.expect("asked"));
 }
 
 pub(crate) async fn a_replay_does_not_owe_twice(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);
     let store = world.store();
-    live(&mut world, account, &[PENDING, RUNNING]).await;
+    world.live(account, &[PENDING, RUNNING]).await;
     let first = world.claim().await.remove(0);
     world.settle(&first, Outcome::Delivered).await;
     // The second waits, due; the first comes before it once more.
@@ -88,10 +74,10 @@ pub(crate) async fn a_replay_does_not_owe_twice(mut world: World) {
 }
 
 pub(crate) async fn dead_letters_are_redriven(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);
     let store = world.store();
-    live(&mut world, account, &[PENDING, RUNNING, STOPPED]).await;
+    world.live(account, &[PENDING, RUNNING, STOPPED]).await;
     let mut dead = Vec::new();
     for _ in 0..2 {
         let delivery = world.claim().await.remove(0);
@@ -118,9 +104,9 @@ fn attempt(world: &World, status: Option<u16>) -> Attempt {
 }
 
 pub(crate) async fn what_became_of_each_change_is_known(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);
-    live(&mut world, account, &[PENDING, RUNNING, STOPPED, RUNNING]).await;
+    world.live(account, &[PENDING, RUNNING, STOPPED, RUNNING]).await;
     let tries = [(Outcome::Delivered, Some(200)), (Outcome::Dead, None)];
     let mut made = Vec::new();
     for (outcome, status) in tries {
@@ -151,11 +137,11 @@ pub(crate) async fn what_became_of_each_change_is_known(mut world: World) {
 }
 
 pub(crate) async fn old_attempts_are_forgotten(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let other = world.filtering(account, spec("other")).await;
     let store = world.store();
     for state in [PENDING, RUNNING, STOPPED] {
-        live(&mut world, account, &[state]).await;
+        world.live(account, &[state]).await;
         for delivery in world.claim().await {
             let attempts = vec![attempt(&world, Some(204))];
             let settlement = world.settlement(&delivery, Outcome::Delivered);
@@ -167,13 +153,16 @@ pub(crate) async fn old_attempts_are_forgotten(mut world: World) {
         world.store().hook_deliveries(&world.place(account, hook), ALL).await.expect("read").len()
     };
     assert_eq!((known(&world, hook).await, known(&world, other).await), (3, 3));
-    let before = world.now.before(Duration::from_secs(90));
+    let kept = KeptAttempts { since: Timestamp::default(), changes: 2 };
+    while store.forget_attempts(kept, 100).await.expect("forgotten") {}
+    assert_eq!((known(&world, hook).await, known(&world, other).await), (2, 2), "the newest two");
+    let kept = KeptAttempts { since: world.now.before(Duration::from_secs(90)), changes: 1000 };
     let mut steps = 0;
-    while store.forget_attempts(before, 1).await.expect("forgotten") {
+    while store.forget_attempts(kept, 1).await.expect("forgotten") {
         steps += 1;
         assert!(steps < 20, "it comes to an end");
     }
     assert_eq!((known(&world, hook).await, known(&world, other).await), (1, 1));
-    assert!(!store.forget_attempts(before, 100).await.expect("forgotten"));
+    assert!(!store.forget_attempts(kept, 100).await.expect("forgotten"));
     assert_eq!(known(&world, hook).await, 1);
 }

@@ -4,29 +4,14 @@ use std::time::Duration;
 
 use super::world::{DISABLE_AFTER, World, spec, told};
 use crate::model::{
-    AccountId, ChangeType, DisableReason, Filter, Format, HookId, HookSpec, HookStatus, HookUrl, IdPattern,
-    InstanceState, Mode, Owner, Rate, Sealed, State,
+    ChangeType, DisableReason, Filter, Format, HookId, HookSpec, HookStatus, HookUrl, IdPattern, InstanceState, Mode,
+    Owner, Rate, Sealed, State,
 };
 use crate::store::{CatchUp, Outcome, Settling};
 
 const PENDING: InstanceState = InstanceState::Pending;
 const RUNNING: InstanceState = InstanceState::Running;
 const STOPPED: InstanceState = InstanceState::Stopped;
-
-/// An account with a baseline of nothing, and a hook that hears of everything.
-async fn hearing(world: &World) -> (AccountId, HookId) {
-    let account = world.client("ann").await;
-    world.observe(account, &[]).await;
-    let hook = world.filtering(account, spec("all")).await;
-    (account, hook)
-}
-
-async fn live(world: &mut World, account: AccountId, states: &[InstanceState]) {
-    for state in states {
-        world.observe(account, &[("i-1", *state)]).await;
-        world.wait(Duration::from_millis(1));
-    }
-}
 
 pub(crate) async fn a_filter_directs_a_hook(mut world: World) {
     let account = world.client("ann").await;
@@ -50,9 +35,9 @@ pub(crate) async fn a_filter_directs_a_hook(mut world: World) {
 }
 
 pub(crate) async fn a_hook_is_changed_and_its_secret_rotated(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);
-    live(&mut world, account, &[PENDING]).await;
+    world.live(account, &[PENDING]).await;
     let wanted = HookSpec {
         url: HookUrl::parse("https://elsewhere.example/").expect("a URL"),
         token: Some(Sealed(vec![7])),
@@ -97,30 +82,30 @@ pub(crate) async fn a_hook_is_changed_and_its_secret_rotated(mut world: World) {
 }
 
 pub(crate) async fn a_paused_hook_goes_on_from_where_it_stopped(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);
     let store = world.store();
-    live(&mut world, account, &[PENDING, RUNNING]).await;
+    world.live(account, &[PENDING, RUNNING]).await;
     let under_way = world.claim().await.remove(0);
     assert!(store.pause_hook(&place, world.now).await.expect("paused"));
     assert_eq!(world.get(account, hook).await.status, HookStatus::Paused);
     // What was being sent may still be settled; the next does not follow.
     world.settle(&under_way, Outcome::Delivered).await;
-    live(&mut world, account, &[STOPPED]).await;
+    world.live(account, &[STOPPED]).await;
     assert!(world.claim().await.is_empty());
     assert_eq!((world.waiting().await, world.next_delivery().await), (1, None));
     drop(store);
     world.crash();
-    live(&mut world, account, &[PENDING]).await;
+    world.live(account, &[PENDING]).await;
     world.catch_up().await;
     assert!(world.claim().await.is_empty());
 
     let store = world.store();
     assert!(store.resume_hook(&place, world.now).await.expect("resumed"));
     // Also what happens before it has caught up comes in its order.
-    live(&mut world, account, &[RUNNING]).await;
+    world.live(account, &[RUNNING]).await;
     world.catch_up().await;
-    live(&mut world, account, &[STOPPED]).await;
+    world.live(account, &[STOPPED]).await;
     let want = [
         "i-1 PENDING>RUNNING",
         "i-1 RUNNING>STOPPED",
@@ -132,10 +117,10 @@ pub(crate) async fn a_paused_hook_goes_on_from_where_it_stopped(mut world: World
 }
 
 pub(crate) async fn a_hook_that_is_gone_is_disabled_and_loses_nothing(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let filter = Filter { types: vec![ChangeType::HookDisabled], ..Filter::default() };
     let watcher = world.filtering(account, HookSpec { filter, ..spec("watcher") }).await;
-    live(&mut world, account, &[PENDING, RUNNING]).await;
+    world.live(account, &[PENDING, RUNNING]).await;
     let delivery = world.claim().await.remove(0);
     world.settle(&delivery, Outcome::Disable(DisableReason::Gone)).await;
     let status = HookStatus::Disabled { at: world.now, reason: DisableReason::Gone };
@@ -145,7 +130,7 @@ pub(crate) async fn a_hook_that_is_gone_is_disabled_and_loses_nothing(mut world:
     assert_eq!((told_of[0].id.hook, told_of[0].change.what.change_type), (watcher, ChangeType::HookDisabled));
     assert_eq!(told_of[0].change.what.resource.as_str(), hook.to_string());
     world.settle(&told_of[0], Outcome::Delivered).await;
-    live(&mut world, account, &[STOPPED]).await;
+    world.live(account, &[STOPPED]).await;
     // Pausing it does not make it less disabled.
     assert!(world.store().pause_hook(&world.place(account, hook), world.now).await.expect("asked"));
     assert_eq!(world.get(account, hook).await.status, status);
@@ -155,8 +140,8 @@ pub(crate) async fn a_hook_that_is_gone_is_disabled_and_loses_nothing(mut world:
 }
 
 pub(crate) async fn a_hook_that_fails_for_days_is_disabled(mut world: World) {
-    let (account, hook) = hearing(&world).await;
-    live(&mut world, account, &[PENDING]).await;
+    let (account, hook) = world.hearing().await;
+    world.live(account, &[PENDING]).await;
     let day = Duration::from_secs(86_400);
     let began = world.now;
     let fail = async |world: &mut World, wait: Duration| {
@@ -173,7 +158,7 @@ pub(crate) async fn a_hook_that_fails_for_days_is_disabled(mut world: World) {
     let delivery = world.claim().await.remove(0);
     world.settle(&delivery, Outcome::Delivered).await;
     assert_eq!(world.get(account, hook).await.failing_since, None);
-    live(&mut world, account, &[RUNNING]).await;
+    world.live(account, &[RUNNING]).await;
     for _ in 0..5 {
         assert_eq!(fail(&mut world, day).await, HookStatus::Active);
     }
@@ -193,11 +178,11 @@ pub(crate) async fn a_hook_that_fails_for_days_is_disabled(mut world: World) {
 }
 
 pub(crate) async fn what_a_resting_hook_is_owed_can_be_taken(mut world: World) {
-    let (account, hook) = hearing(&world).await;
-    live(&mut world, account, &[PENDING]).await;
+    let (account, hook) = world.hearing().await;
+    world.live(account, &[PENDING]).await;
     let store = world.store();
     assert!(store.pause_hook(&world.place(account, hook), world.now).await.expect("paused"));
-    live(&mut world, account, &[RUNNING, STOPPED]).await;
+    world.live(account, &[RUNNING, STOPPED]).await;
     let owed = store.take_owed(account, &Owner::Account, 2).await.expect("taken");
     assert_eq!(owed.len(), 2);
     let owed = store.take_owed(account, &Owner::Account, 9).await.expect("taken");
@@ -205,18 +190,18 @@ pub(crate) async fn what_a_resting_hook_is_owed_can_be_taken(mut world: World) {
         owed.iter().map(|owed| owed.change.what.new_state).collect::<Vec<_>>(),
         [Some(State::Instance(STOPPED))]
     );
-    live(&mut world, account, &[PENDING]).await;
+    world.live(account, &[PENDING]).await;
     assert!(store.resume_hook(&world.place(account, hook), world.now).await.expect("resumed"));
     world.catch_up().await;
     assert_eq!(world.drain().await, ["i-1 STOPPED>PENDING"]);
 }
 
 pub(crate) async fn a_long_rest_is_made_up_for_in_steps(mut world: World) {
-    let (account, hook) = hearing(&world).await;
+    let (account, hook) = world.hearing().await;
     let store = world.store();
     assert!(store.pause_hook(&world.place(account, hook), world.now).await.expect("paused"));
     for _ in 0..5 {
-        live(&mut world, account, &[RUNNING, STOPPED]).await;
+        world.live(account, &[RUNNING, STOPPED]).await;
     }
     assert!(store.resume_hook(&world.place(account, hook), world.now).await.expect("resumed"));
     let limits = CatchUp { changes: 4, backlog: 6 };
@@ -237,6 +222,6 @@ pub(crate) async fn a_long_rest_is_made_up_for_in_steps(mut world: World) {
     }
     assert!(!store.catch_up(world.now, limits).await.expect("caught up"));
     assert!(store.settle(Settling::default()).await.is_ok());
-    live(&mut world, account, &[RUNNING]).await;
+    world.live(account, &[RUNNING]).await;
     assert_eq!(world.drain().await, ["i-1 STOPPED>RUNNING"], "from now on it hears at once");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Lab;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, Filter, Format, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind,
-    Mode, NewChange, Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
+    AccountId, AccountKey, ChangeType, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange,
+    Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
 };
 use crate::store::{
     CatchUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook, Outcome,
@@ -195,6 +195,22 @@ impl World {
         self.store().set_hook(hook).await.expect("hook")
     }
 
+    /// An account with a baseline of nothing, and a hook that hears of everything.
+    pub(crate) async fn hearing(&self) -> (AccountId, HookId) {
+        let account = self.client("ann").await;
+        self.observe(account, &[]).await;
+        let hook = self.filtering(account, spec("all")).await;
+        (account, hook)
+    }
+
+    /// Lets the account's only instance, `i-1`, live through these states.
+    pub(crate) async fn live(&mut self, account: AccountId, states: &[InstanceState]) {
+        for state in states {
+            self.observe(account, &[("i-1", *state)]).await;
+            self.wait(Duration::from_millis(1));
+        }
+    }
+
     pub(crate) fn place(&self, account: AccountId, hook: HookId) -> HookPlace {
         HookPlace { account, owner: Owner::Account, hook }
     }
@@ -306,16 +322,7 @@ pub(crate) fn target(account: AccountId, name: &str) -> HookTarget {
 
 /// Of a hook with a URL of that name that hears of everything.
 pub(crate) fn spec(name: &str) -> HookSpec {
-    HookSpec {
-        url: url(name),
-        token: None,
-        filter: Filter::default(),
-        format: Format::default(),
-        mode: Mode::default(),
-        rate: None,
-        retries: None,
-        description: None,
-    }
+    HookSpec::to(url(name))
 }
 
 pub(crate) fn query() -> ListQuery {

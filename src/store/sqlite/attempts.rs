@@ -1,12 +1,13 @@
 //! The tries that were made, kept for a while for whoever asks what became of a change.
 
-use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 
-use super::super::{Attempt, Result, Settlement};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{Attempt, KeptAttempts, Result, Settlement};
 use super::columns::get;
 use super::writer::Writing;
-use crate::model::{HookId, Timestamp};
+use crate::model::HookId;
 
 pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()> {
     for attempt in &settlement.attempts {
@@ -45,26 +46,41 @@ pub(super) fn of(reading: &Connection, hook: HookId, change: i64) -> Result<Vec<
     Ok(attempts.collect::<rusqlite::Result<_>>()?)
 }
 
+/// How many hooks one step looks at, whether there is anything to forget or not.
+const HOOKS: usize = 64;
+
 /// Forgets the oldest, hook by hook, each time going on where it stopped; says whether there may be more.
-pub(super) fn forget(writing: &mut Writing<'_>, before: Timestamp, limit: usize) -> Result<bool> {
+pub(super) fn forget(writing: &mut Writing<'_>, kept: KeptAttempts, limit: usize) -> Result<bool> {
     let mut left = limit;
-    while left > 0 {
+    for _ in 0..HOOKS {
         let mut select = writing.prepare("SELECT MIN(hook) FROM attempts WHERE hook > ?1")?;
         let next: Option<i64> = select.query_row([writing.memory.swept], |row| row.get(0)).optional()?.flatten();
         let Some(hook) = next else {
             writing.memory.swept = 0;
             return Ok(false);
         };
-        let mut delete = writing.prepare(
-            "DELETE FROM attempts WHERE (hook, change, at) IN (
-                 SELECT hook, change, at FROM (SELECT hook, change, at FROM attempts WHERE hook = ?1
-                 ORDER BY change, at LIMIT ?3) WHERE at < ?2)",
-        )?;
-        let deleted = delete.execute(params![hook, before.as_millis(), i64::try_from(left).unwrap_or(i64::MAX)])?;
-        left -= deleted.min(left);
-        if left > 0 {
-            writing.memory.swept = hook;
+        left -= forget_of(writing, hook, kept, left)?.min(left);
+        if left == 0 {
+            return Ok(true);
         }
+        writing.memory.swept = hook;
     }
     Ok(true)
+}
+
+fn forget_of(writing: &Writing<'_>, hook: i64, kept: KeptAttempts, limit: usize) -> Result<usize> {
+    // The newest change of which nothing is kept any more, however young.
+    let mut select = writing
+        .prepare("SELECT DISTINCT change FROM attempts WHERE hook = ?1 ORDER BY change DESC LIMIT 1 OFFSET ?2")?;
+    let beyond: Option<i64> = select.query_row([hook, number(kept.changes)], |row| row.get(0)).optional()?;
+    let mut delete = writing.prepare(
+        "DELETE FROM attempts WHERE (hook, change, at) IN (
+             SELECT hook, change, at FROM (SELECT hook, change, at FROM attempts WHERE hook = ?1
+             ORDER BY change, at LIMIT ?4) WHERE at < ?2 OR change <= ?3)",
+    )?;
+    Ok(delete.execute(params![hook, kept.since.as_millis(), beyond, number(limit)])?)
+}
+
+fn number(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::{CatchUp, Deliveries, DeliveryClaim, DueDelivery, Owed, Result, Settling};
+use super::super::{CatchUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Owed, Result, Settling};
 use super::columns::get;
 use super::{SqliteStore, attempts, catch_up, claim, owed, settle};
 use crate::model::{AccountId, Owner, Timestamp};
@@ -49,7 +49,7 @@ impl Deliveries for SqliteStore {
         .await
     }
 
-    async fn forget_attempts(&self, before: Timestamp, limit: usize) -> Result<bool> {
-        self.write_passing(move |writing| attempts::forget(writing, before, limit)).await
+    async fn forget_attempts(&self, kept: KeptAttempts, limit: usize) -> Result<bool> {
+        self.write_passing(move |writing| attempts::forget(writing, kept, limit)).await
     }
 }
