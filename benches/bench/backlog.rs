@@ -16,8 +16,13 @@ use crate::process::{Host, installation, log, mock};
 use crate::receiver::Receiver;
 use crate::table::Table;
 
-const HOOKS: usize = 1000;
-const DEPTH: usize = 1000;
+/// A million: of so many accounts, each with a hook that hears of all its instances, which have changed ten times
+/// while nothing was sent.
+const ACCOUNTS: usize = 1000;
+const DEPTH: usize = 10;
+/// A thousand: the same, of few accounts and of few instances in each.
+const FEW_ACCOUNTS: usize = 10;
+const FEW_INSTANCES: usize = 10;
 /// How many are sent before it counts: connections are made, and receivers found to be quick.
 const WARM_UP: u64 = 5_000;
 const MEASURED: u64 = 20_000;
@@ -40,18 +45,16 @@ pub(crate) fn million(table: &mut Table, runtime: &Runtime) {
     table.comparison("  with a million (5 % is noise)", many.as_secs_f64() / few.as_secs_f64(), Some(1.05));
 }
 
-/// A thousand changes for each of a thousand hooks.
 async fn fill(data: &Path, receiver: &Receiver) {
-    const AT_ONCE: usize = 100;
     // What is lost if the power goes is filled in again.
     let settings = sqlite::Settings { synchronous: Synchronous::Normal, ..sqlite::Settings::default() };
     let mut outlet = Outlet::open_with(data, settings);
-    outlet.set_hooks(&urls(&receiver.ports, HOOKS)).await;
-    for _ in 0..HOOKS / INSTANCES * DEPTH / AT_ONCE {
-        outlet.poll(0..INSTANCES, AT_ONCE).await;
+    outlet.set_wide_hooks(&urls(&receiver.ports, ACCOUNTS)).await;
+    for _ in 0..ACCOUNTS {
+        outlet.poll(0..INSTANCES, DEPTH).await;
     }
-    outlet.put_all_off(HOOKS / INSTANCES).await;
-    assert_eq!(outlet.waiting().await, (HOOKS * DEPTH) as u64);
+    outlet.put_all_off(ACCOUNTS).await;
+    assert_eq!(outlet.waiting().await, (ACCOUNTS * INSTANCES * DEPTH) as u64);
     outlet.close().await;
 }
 
@@ -83,23 +86,23 @@ async fn cost_with_many(data: &Path, receiver: &Receiver) -> Duration {
     (after - before).div_f64((last - first) as f64)
 }
 
-/// CPU of a callback where no more than one waits for each hook.
+/// CPU of a callback where a thousand wait, and are drained to the last.
 async fn cost_with_few() -> Duration {
+    const WAITING: u64 = (FEW_ACCOUNTS * FEW_INSTANCES * DEPTH) as u64;
     let receiver = Receiver::start(1);
     let folder = folder();
     let mut outlet = Outlet::open(folder.path());
-    outlet.set_hooks(&urls(&receiver.ports, HOOKS)).await;
+    outlet.set_wide_hooks(&urls(&receiver.ports, FEW_ACCOUNTS)).await;
     let sending = outlet.send();
     let mut used = Duration::ZERO;
-    let rounds = |callbacks: u64| callbacks / HOOKS as u64;
-    for round in 0..rounds(WARM_UP + MEASURED) {
-        for _ in 0..HOOKS / INSTANCES {
-            outlet.poll_quietly(0..INSTANCES, 1).await;
+    for round in 0..(WARM_UP + MEASURED) / WAITING {
+        for _ in 0..FEW_ACCOUNTS {
+            outlet.poll_quietly(0..FEW_INSTANCES, DEPTH).await;
         }
         let before = process_cpu();
         outlet.wake();
         outlet.settled(0).await;
-        if round >= rounds(WARM_UP) {
+        if round >= WARM_UP / WAITING {
             used += process_cpu() - before;
         }
     }

@@ -15,7 +15,7 @@ use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::deliver;
 use tracker::model::{
     AccountId, AccountKey, ChangeType, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange, Origin, Owner,
-    Resource, ResourceId, SigningSecret, State, Subject,
+    Resource, ResourceId, Sealed, SigningSecret, State, Subject,
 };
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll::diff::fingerprint;
@@ -86,36 +86,55 @@ impl Outlet {
     /// them is recorded, of which no hook hears.
     pub(crate) async fn set_hooks(&mut self, urls: &[String]) {
         for (number, urls) in urls.chunks(INSTANCES).enumerate() {
-            self.set_hooks_of_account(number, urls).await;
+            let (account, key) = self.enrol(number).await;
+            for (instance, url) in urls.iter().enumerate() {
+                self.set_hook(account, &key, url, Some((Kind::Instance, id(instance)))).await;
+            }
         }
-        for _ in urls.chunks(INSTANCES) {
+        self.record_baselines(urls.chunks(INSTANCES).len()).await;
+    }
+
+    /// Sets a hook that hears of all instances of an account, in as many accounts as there are URLs.
+    pub(crate) async fn set_wide_hooks(&mut self, urls: &[String]) {
+        for (number, url) in urls.iter().enumerate() {
+            let (account, key) = self.enrol(number).await;
+            self.set_hook(account, &key, url, None).await;
+        }
+        self.record_baselines(urls.len()).await;
+    }
+
+    async fn record_baselines(&mut self, accounts: usize) {
+        for _ in 0..accounts {
             let ticket = self.ticket().await;
             let record = record(&ticket, upserts(0..INSTANCES, 0), Vec::new());
             self.store.record_poll(record).await.expect("recorded");
         }
     }
 
-    async fn set_hooks_of_account(&self, number: usize, urls: &[String]) {
+    async fn enrol(&self, number: usize) -> (AccountId, AccountKey) {
         let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: format!("user{number}") };
-        let seal = |purpose, text: &str| self.vault.seal(purpose, text.as_bytes()).expect("sealed");
-        let password = seal(Purpose::AccountPassword(&key), "password");
-        let now = SystemClock.now();
-        let enrolment = Enrolment { key: key.clone(), origin: Origin::Client, password, now };
-        let account = self.store.enrol(enrolment).await.expect("enrolled");
-        for (instance, url) in urls.iter().enumerate() {
-            let hook = NewHook {
-                account,
-                owner: Owner::Account,
-                track: Some((Kind::Instance, id(instance))),
-                spec: HookSpec {
-                    token: Some(seal(Purpose::HookToken(&key), "t0ken")),
-                    ..HookSpec::to(HookUrl::parse(url).expect("a URL"))
-                },
-                secret: seal(Purpose::HookSecret(&key), &SigningSecret::from_bytes([7; 32]).to_text()),
-                now,
-            };
-            self.store.set_hook(hook).await.expect("set");
-        }
+        let password = self.seal(Purpose::AccountPassword(&key), "password");
+        let enrolment = Enrolment { key: key.clone(), origin: Origin::Client, password, now: SystemClock.now() };
+        (self.store.enrol(enrolment).await.expect("enrolled"), key)
+    }
+
+    async fn set_hook(&self, account: AccountId, key: &AccountKey, url: &str, track: Option<(Kind, ResourceId)>) {
+        let hook = NewHook {
+            account,
+            owner: Owner::Account,
+            track,
+            spec: HookSpec {
+                token: Some(self.seal(Purpose::HookToken(key), "t0ken")),
+                ..HookSpec::to(HookUrl::parse(url).expect("a URL"))
+            },
+            secret: self.seal(Purpose::HookSecret(key), &SigningSecret::from_bytes([7; 32]).to_text()),
+            now: SystemClock.now(),
+        };
+        self.store.set_hook(hook).await.expect("set");
+    }
+
+    fn seal(&self, purpose: Purpose<'_>, text: &str) -> Sealed {
+        self.vault.seal(purpose, text.as_bytes()).expect("sealed")
     }
 
     /// Records a poll of the account whose turn it is, in which these instances changed their state so many

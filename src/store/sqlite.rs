@@ -225,7 +225,7 @@ fn configure(connection: &Connection, settings: &Settings, cache_kib: usize) -> 
     connection.pragma_update(None, "trusted_schema", false)?;
     // After a big transaction the log is cut back to this, rather than staying at its largest.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     Ok(())
 }
 
