@@ -17,21 +17,29 @@ use crate::model::{HookId, HookSecrets, Sealed, Timestamp};
 /// How much of its rate a hook may use at once, having been quiet: what comes due between two looks.
 const BURST: Duration = Duration::from_millis(250);
 
+/// How many a hook is given in one turn: what waits for one hook lies together on disk, and what is read of a
+/// hook is read once for all of them.
+const TURN: usize = 8;
+
 pub(super) fn claim(writing: &mut Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<DueDelivery>> {
-    let mut round = Round::begin(writing, claim)?;
+    let mut destinations = destinations_in_turn(writing, claim)?;
+    let share = claim.limit.div_ceil(destinations.len().max(1));
     let mut claimed = Vec::new();
-    while claimed.len() < claim.limit && round.share_out(claim.limit - claimed.len()) {
-        for destination in &mut round.destinations {
-            destination.take(writing, claim, &mut claimed)?;
+    loop {
+        let before = claimed.len();
+        for destination in &mut destinations {
+            let quota = share.min(destination.room).min(claim.limit - claimed.len());
+            destination.serve(writing, claim, quota, &mut claimed)?;
+        }
+        // What one destination does not have is room for others.
+        if claimed.len() == before || claimed.len() == claim.limit {
+            break;
         }
     }
-    round.end(writing, claim.now)?;
+    for destination in destinations {
+        destination.end(writing, claim.now)?;
+    }
     Ok(claimed)
-}
-
-/// One round of all that may be served.
-struct Round {
-    destinations: Vec<Destination>,
 }
 
 struct Destination {
@@ -43,99 +51,89 @@ struct Destination {
     next: usize,
 }
 
-/// A hook in the round.
+/// A hook in the round of its destination.
 struct Turn {
-    recipient: Arc<Recipient>,
+    hook: HookId,
     /// How many more it may have.
     left: usize,
-    /// How many it is to take now.
-    share: usize,
     taken: usize,
+    paced: i64,
+    /// Read when it is first served.
+    found: Option<Found>,
+}
+
+struct Found {
+    recipient: Arc<Recipient>,
     pace: Option<Pace>,
 }
 
-impl Round {
-    fn begin(writing: &Writing<'_>, claim: &DeliveryClaim) -> Result<Round> {
-        let mut in_flight: HashMap<HookId, usize> = HashMap::new();
-        for (hook, number) in &claim.in_flight {
-            *in_flight.entry(*hook).or_default() += number;
+impl Destination {
+    /// Gives its hooks in turns up to `quota` of what they have.
+    fn serve(
+        &mut self,
+        writing: &Writing<'_>,
+        claim: &DeliveryClaim,
+        quota: usize,
+        claimed: &mut Vec<DueDelivery>,
+    ) -> Result<()> {
+        let mut left = quota;
+        let mut idle = 0;
+        while left > 0 && idle < self.turns.len() {
+            let at = self.next % self.turns.len();
+            let taken = self.turns[at].serve(writing, claim, left, claimed)?;
+            idle = if taken == 0 { idle + 1 } else { 0 };
+            left -= taken;
+            self.next = at + 1;
         }
-        let mut destinations = destinations_in_turn(writing, claim)?;
-        // No more hooks are looked at than could have a share.
-        let share = claim.limit.div_ceil(destinations.len().max(1));
-        for destination in &mut destinations {
-            destination.turns = hooks_in_turn(writing, claim, destination, share, &in_flight)?;
-        }
-        Ok(Round { destinations })
-    }
-
-    /// Shares out so many: one to each destination in turns, there to its hooks in turns. Says whether
-    /// anybody got any.
-    fn share_out(&mut self, mut number: usize) -> bool {
-        let mut any = false;
-        loop {
-            let mut gave = false;
-            for destination in &mut self.destinations {
-                if number > 0 && destination.share_one() {
-                    number -= 1;
-                    gave = true;
-                }
-            }
-            if !gave {
-                return any;
-            }
-            any = true;
-        }
+        self.room -= quota - left;
+        Ok(())
     }
 
     /// Sends those who were served to the end.
     fn end(self, writing: &Writing<'_>, now: Timestamp) -> Result<()> {
         let mut touched = Touched::default();
-        for destination in self.destinations {
-            let mut served = false;
-            for turn in destination.turns.into_iter().filter(|turn| turn.taken > 0) {
-                served = true;
-                let paced = turn.pace.map_or(0, |pace| pace.after(turn.taken));
-                turns::refresh_hook(writing, turn.recipient.hook, Some(Served { at: now, paced }), &mut touched)?;
-            }
-            if served {
-                turns::refresh_destination(writing, &destination.name, Some(now))?;
-            }
+        let mut served = false;
+        for turn in self.turns.into_iter().filter(|turn| turn.taken > 0) {
+            served = true;
+            let pace = turn.found.and_then(|found| found.pace);
+            let paced = pace.map_or(0, |pace| pace.after(turn.taken));
+            turns::refresh_hook(writing, turn.hook, Some(Served { at: now, paced }), &mut touched)?;
+        }
+        if served {
+            turns::refresh_destination(writing, &self.name, Some(now))?;
         }
         Ok(())
     }
 }
 
-impl Destination {
-    fn share_one(&mut self) -> bool {
-        if self.room == 0 {
-            return false;
+impl Turn {
+    /// Takes up to a turn's worth; gives how many those were.
+    fn serve(
+        &mut self,
+        writing: &Writing<'_>,
+        claim: &DeliveryClaim,
+        most: usize,
+        claimed: &mut Vec<DueDelivery>,
+    ) -> Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
         }
-        for step in 0..self.turns.len() {
-            let at = (self.next + step) % self.turns.len();
-            let turn = &mut self.turns[at];
-            if turn.share < turn.left {
-                turn.share += 1;
-                self.room -= 1;
-                self.next = at + 1;
-                return true;
-            }
+        if self.found.is_none() {
+            let Some((recipient, rate)) = read_recipient(writing, self.hook)? else {
+                self.left = 0;
+                return Ok(0);
+            };
+            let pace = rate.map(|rate| Pace::new(rate, self.paced, claim.now));
+            self.left = self.left.min(pace.as_ref().map_or(usize::MAX, |pace| pace.allows(claim.now)));
+            self.found = Some(Found { recipient: Arc::new(recipient), pace });
         }
-        false
-    }
-
-    /// Takes what was shared out. What a hook does not have is room for others.
-    fn take(&mut self, writing: &Writing<'_>, claim: &DeliveryClaim, claimed: &mut Vec<DueDelivery>) -> Result<()> {
-        for turn in self.turns.iter_mut().filter(|turn| turn.share > 0) {
-            let before = claimed.len();
-            take(writing, turn, claim, claimed)?;
-            let taken = claimed.len() - before;
-            self.room += turn.share - taken;
-            turn.left = if taken < turn.share { 0 } else { turn.left - taken };
-            turn.taken += taken;
-            turn.share = 0;
-        }
-        Ok(())
+        let share = TURN.min(self.left).min(most);
+        let Some(Found { recipient, .. }) = &self.found else { return Ok(0) };
+        let taken = take(writing, recipient, share, claim, claimed)?;
+        // Who had less than its share has no more.
+        self.left = if taken < share { 0 } else { self.left - taken };
+        self.taken += taken;
+        Ok(taken)
     }
 }
 
@@ -143,6 +141,10 @@ impl Destination {
 /// at destinations that have all they may.
 fn destinations_in_turn(writing: &Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<Destination>> {
     let rooms: HashMap<&str, usize> = claim.room.iter().map(|(name, room)| (&**name, *room)).collect();
+    let mut in_flight: HashMap<HookId, usize> = HashMap::new();
+    for (hook, number) in &claim.in_flight {
+        *in_flight.entry(*hook).or_default() += number;
+    }
     let mut found = Vec::new();
     let mut select = writing.prepare("SELECT name FROM destinations WHERE due <= ?1 ORDER BY due, served")?;
     let mut rows = select.query([claim.now.as_millis()])?;
@@ -155,38 +157,35 @@ fn destinations_in_turn(writing: &Writing<'_>, claim: &DeliveryClaim) -> Result<
             found.push(Destination { name, room, turns: Vec::new(), next: 0 });
         }
     }
+    drop(rows);
+    // No more hooks are looked at than could have a share, if each of the others had but one to send.
+    let most = claim.limit.div_ceil(found.len().max(1));
+    for destination in &mut found {
+        destination.turns = hooks_in_turn(writing, claim, destination, most, &in_flight)?;
+    }
     Ok(found)
 }
 
 /// The hooks of a destination that have something due and may have more, in the order of their turn, up to
-/// `share` of them.
+/// `most` of them.
 fn hooks_in_turn(
     writing: &Writing<'_>,
     claim: &DeliveryClaim,
     destination: &Destination,
-    share: usize,
+    most: usize,
     in_flight: &HashMap<HookId, usize>,
 ) -> Result<Vec<Turn>> {
     let mut turns = Vec::new();
     let mut select =
         writing.prepare("SELECT hook, paced FROM queues WHERE destination = ?1 AND due <= ?2 ORDER BY due, served")?;
     let mut rows = select.query(params![destination.name, claim.now.as_millis()])?;
-    while turns.len() < destination.room.min(share)
+    while turns.len() < destination.room.min(most)
         && let Some(row) = rows.next()?
     {
         let hook: HookId = get(row, 0)?;
-        let mut left = claim.per_hook.saturating_sub(in_flight.get(&hook).copied().unwrap_or(0));
-        if left == 0 {
-            continue;
-        }
-        let Some((recipient, rate)) = read_recipient(writing, hook)? else { continue };
-        let paced = row.get(1)?;
-        let pace = rate.map(|rate| Pace::new(rate, paced, claim.now));
-        if let Some(pace) = &pace {
-            left = left.min(pace.allows(claim.now));
-        }
+        let left = claim.per_hook.saturating_sub(in_flight.get(&hook).copied().unwrap_or(0));
         if left > 0 {
-            turns.push(Turn { recipient: Arc::new(recipient), left, share: 0, taken: 0, pace });
+            turns.push(Turn { hook, left, taken: 0, paced: row.get(1)?, found: None });
         }
     }
     Ok(turns)
@@ -219,11 +218,17 @@ pub(super) fn read_secrets(row: &Row<'_>, index: usize) -> rusqlite::Result<Hook
     Ok(HookSecrets { current: get(row, index)?, previous: previous.0.zip(previous.1) })
 }
 
-/// Takes as many as the hook's share, those first that have been due longest.
-fn take(writing: &Writing<'_>, turn: &Turn, claim: &DeliveryClaim, claimed: &mut Vec<DueDelivery>) -> Result<()> {
+/// Takes up to `share` of what a hook has due, those first that have been due longest; gives how many.
+fn take(
+    writing: &Writing<'_>,
+    recipient: &Arc<Recipient>,
+    share: usize,
+    claim: &DeliveryClaim,
+    claimed: &mut Vec<DueDelivery>,
+) -> Result<usize> {
     // Not before the next instant, however short the lease: none is due again in its own claim.
     let lease_end = claim.now.after(claim.lease.max(Duration::from_millis(1)));
-    let hook = turn.recipient.hook;
+    let hook = recipient.hook;
     let mark = writing.memory.mark;
     let mut select = writing.prepare(concat!(
         "SELECT ",
@@ -232,7 +237,7 @@ fn take(writing: &Writing<'_>, turn: &Turn, claim: &DeliveryClaim, claimed: &mut
          FROM deliveries d JOIN changes c ON c.sequence = d.change JOIN accounts a ON a.id = c.account
          WHERE d.hook = ?1 AND d.due <= ?2 ORDER BY d.due, d.change LIMIT ?3"
     ))?;
-    let share = i64::try_from(turn.share).unwrap_or(i64::MAX);
+    let share = i64::try_from(share).unwrap_or(i64::MAX);
     let mut rows = select.query(params![hook.0, claim.now.as_millis(), share])?;
     let first = claimed.len();
     while let Some(row) = rows.next()? {
@@ -241,7 +246,7 @@ fn take(writing: &Writing<'_>, turn: &Turn, claim: &DeliveryClaim, claimed: &mut
         let lease: i64 = row.get(AT + 1)?;
         claimed.push(DueDelivery {
             id: DeliveryId { hook, change: change.cursor.sequence },
-            recipient: Arc::clone(&turn.recipient),
+            recipient: Arc::clone(recipient),
             change,
             attempts: row.get(AT)?,
             lease: lease.wrapping_add(1),
@@ -254,7 +259,7 @@ fn take(writing: &Writing<'_>, turn: &Turn, claim: &DeliveryClaim, claimed: &mut
         )?;
         update.execute(params![hook.0, delivery.id.change, lease_end.as_millis(), delivery.lease])?;
     }
-    Ok(())
+    Ok(claimed.len() - first)
 }
 
 /// Where a hook stands with its rate.
