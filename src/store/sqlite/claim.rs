@@ -19,7 +19,7 @@ const BURST: Duration = Duration::from_millis(250);
 
 /// How many a hook is given in one turn: what waits for one hook lies together on disk, and what is read of a
 /// hook is read once for all of them.
-const TURN: usize = 8;
+const TURN: usize = 16;
 
 pub(super) fn claim(writing: &mut Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<DueDelivery>> {
     let mut destinations = destinations_in_turn(writing, claim)?;
