@@ -21,7 +21,7 @@ use self::dispatch::Dispatch;
 use self::flights::Flights;
 use crate::clock::Clock;
 use crate::net::Client;
-use crate::store::{CatchUp, Deliveries, DeliveryClaim, Settling, StoreError};
+use crate::store::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, Settling, StoreError};
 use crate::vault::Vault;
 
 /// What the loop works with.
@@ -137,7 +137,7 @@ pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
     let mut tries = 0;
     loop {
         let limits = CatchUp { changes: context.settings.catch_up, backlog: context.settings.backlog };
-        while context.store.catch_up(context.clock.now(), limits).await? {}
+        while context.store.catch_up(context.clock.now(), limits).await? == CaughtUp::Some {}
         let claim = claim(&context, &flights);
         let claimed_at = claim.now;
         let due = context.store.claim_due_deliveries(claim).await?;

@@ -423,8 +423,8 @@ pub trait Deliveries {
     async fn settle(&self, settling: Settling) -> Result<()>;
 
     /// Owes hooks that were resumed, or have a replay before them, more of the journal: up to `changes` of
-    /// it, and to each hook until `backlog` deliveries wait for it. Says whether there is more to do now.
-    async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<bool>;
+    /// it, and to each hook until `backlog` deliveries wait for it.
+    async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp>;
 
     /// Every change still owed to the owner's hooks, dead letters among them, oldest first, up to `limit`:
     /// they count as delivered from then on, and no callback is sent for them.
@@ -522,6 +522,17 @@ pub enum Outcome {
 pub struct CatchUp {
     pub changes: usize,
     pub backlog: usize,
+}
+
+/// How far hooks that were behind have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaughtUp {
+    /// None is behind any more.
+    All,
+    /// There is more to do now.
+    Some,
+    /// There is more to do once some of what waits for them was sent.
+    Full,
 }
 
 /// Which attempts are remembered.

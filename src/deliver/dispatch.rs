@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::flights::{Flights, returned};
 use super::{Context, claim};
 use crate::model::Timestamp;
-use crate::store::{CatchUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
+use crate::store::{CatchUp, CaughtUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
 
 /// The shortest time between two looks that nothing asked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -37,13 +37,15 @@ pub(super) struct Dispatch {
     ended: Vec<Settlement>,
     claiming: Option<Pending<(Claim, Result<Looked>)>>,
     settling: Option<Pending<(Settling, Result<()>)>>,
-    catching_up: Option<Pending<Result<bool>>>,
+    catching_up: Option<Pending<Result<CaughtUp>>>,
     forgetting: Option<Pending<Result<bool>>>,
     woken: Pin<Box<OwnedNotified>>,
     /// Whether to claim as soon as there is room.
     look: bool,
     /// Whether there may be a hook that is behind the journal.
     behind: bool,
+    /// Whether there is one that is owed more once some of what waits for it was settled.
+    full: bool,
     /// When old attempts are to be forgotten next.
     forget_at: Timestamp,
     /// When to look though nothing asked for it.
@@ -78,6 +80,7 @@ impl Dispatch {
             woken: listen(&context),
             look: true,
             behind: true,
+            full: false,
             forget_at: context.clock.now(),
             alarm: None,
             pause: None,
@@ -172,9 +175,11 @@ impl Dispatch {
         self.catching_up = Some(Box::pin(async move { store.catch_up(now, limits).await }));
     }
 
-    fn caught_up(&mut self, result: Result<bool>) {
+    fn caught_up(&mut self, result: Result<CaughtUp>) {
         match result {
-            Ok(more) => self.behind |= more,
+            Ok(CaughtUp::All) => {}
+            Ok(CaughtUp::Some) => self.behind = true,
+            Ok(CaughtUp::Full) => self.full = true,
             Err(error) => self.store_failed("owe hooks what they missed", &error),
         }
         self.look = true;
@@ -258,6 +263,7 @@ impl Dispatch {
                 self.failures = 0;
                 // The changes that waited behind these may be due now.
                 self.look = true;
+                self.behind |= std::mem::take(&mut self.full);
             }
             Err(StoreError::LeaseLost) => {
                 tracing::warn!("callbacks that were sent had been given out anew, and will be sent again");

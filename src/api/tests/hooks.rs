@@ -217,7 +217,7 @@ async fn a_paused_hook_is_sent_nothing_until_it_is_resumed() {
     // Whoever delivers was woken.
     house.context.deliver_wake.notified().await;
     let limits = crate::store::CatchUp { changes: 100, backlog: 100 };
-    while house.context.store.catch_up(house.now(), limits).await.expect("caught up") {}
+    while house.context.store.catch_up(house.now(), limits).await.expect("caught up") == crate::store::CaughtUp::Some {}
     let due = house.claim().await;
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].change.what.new_state, Some(State::Instance(Running)));
@@ -399,7 +399,7 @@ async fn a_replay_begins_where_it_is_told() {
     let answer = house.post(&path(&made, "/replay"), &json!({ "from": "0" })).await;
     assert_eq!((answer.status, answer.json()), (202, json!({ "from": "0" })));
     let limits = crate::store::CatchUp { changes: 100, backlog: 100 };
-    while house.context.store.catch_up(house.now(), limits).await.expect("caught up") {}
+    while house.context.store.catch_up(house.now(), limits).await.expect("caught up") == crate::store::CaughtUp::Some {}
     let due = house.claim().await;
     assert_eq!(due.len(), 1, "the oldest of the one instance");
     let cursor = due[0].change.cursor.to_string();

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::model::{AccountId, Owner, Timestamp};
 use crate::store::{
-    Attempt, CatchUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Outcome, Owed, Result, Settlement,
-    Settling, StoreError,
+    Attempt, CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Outcome, Owed, Result,
+    Settlement, Settling, StoreError,
 };
 
 #[derive(Default)]
@@ -114,8 +114,8 @@ impl Deliveries for MemoryStore {
         Ok(())
     }
 
-    async fn catch_up(&self, _: Timestamp, _: CatchUp) -> Result<bool> {
-        Ok(false)
+    async fn catch_up(&self, _: Timestamp, _: CatchUp) -> Result<CaughtUp> {
+        Ok(CaughtUp::All)
     }
 
     async fn forget_attempts(&self, _: KeptAttempts, _: usize) -> Result<bool> {

@@ -7,7 +7,7 @@ use crate::model::{
     ChangeType, DisableReason, Filter, Format, HookId, HookSpec, HookStatus, HookUrl, IdPattern, InstanceState, Mode,
     Owner, Rate, Sealed, State,
 };
-use crate::store::{CatchUp, Outcome, Settling};
+use crate::store::{CatchUp, CaughtUp, Outcome, Settling};
 
 const PENDING: InstanceState = InstanceState::Pending;
 const RUNNING: InstanceState = InstanceState::Running;
@@ -207,10 +207,11 @@ pub(crate) async fn a_long_rest_is_made_up_for_in_steps(mut world: World) {
     let limits = CatchUp { changes: 4, backlog: 6 };
     let mut waiting = Vec::new();
     for _ in 0..4 {
-        store.catch_up(world.now, limits).await.expect("caught up");
-        waiting.push(world.waiting().await);
+        let reached = store.catch_up(world.now, limits).await.expect("caught up");
+        waiting.push((reached, world.waiting().await));
     }
-    assert_eq!(waiting, [4, 8, 8, 8], "no more than its backlog, and one step");
+    use CaughtUp::{Full, Some};
+    assert_eq!(waiting, [(Some, 4), (Some, 8), (Full, 8), (Full, 8)], "no more than its backlog, and one step");
     let mut arrived = 0;
     while arrived < 10 {
         for delivery in world.claim().await {
@@ -220,7 +221,7 @@ pub(crate) async fn a_long_rest_is_made_up_for_in_steps(mut world: World) {
         }
         store.catch_up(world.now, limits).await.expect("caught up");
     }
-    assert!(!store.catch_up(world.now, limits).await.expect("caught up"));
+    assert_eq!(store.catch_up(world.now, limits).await.expect("caught up"), CaughtUp::All);
     assert!(store.settle(Settling::default()).await.is_ok());
     world.live(account, &[RUNNING]).await;
     assert_eq!(world.drain().await, ["i-1 STOPPED>RUNNING"], "from now on it hears at once");

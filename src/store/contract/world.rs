@@ -10,8 +10,8 @@ use crate::model::{
     Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
 };
 use crate::store::{
-    CatchUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook, Outcome,
-    PollClaim, PollFailure, PollRecord, PollTicket, Recorded, Seen, Settlement, Settling, Store, Upsert,
+    CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook,
+    Outcome, PollClaim, PollFailure, PollRecord, PollTicket, Recorded, Seen, Settlement, Settling, Store, Upsert,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -267,7 +267,7 @@ impl World {
     /// Owes hooks what they missed.
     pub(crate) async fn catch_up(&self) {
         let limits = CatchUp { changes: 3, backlog: 1000 };
-        while self.store().catch_up(self.now, limits).await.expect("caught up") {}
+        while self.store().catch_up(self.now, limits).await.expect("caught up") == CaughtUp::Some {}
     }
 
     /// Puts a delivery off by a minute.

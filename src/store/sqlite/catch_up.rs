@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::super::{CatchUp, Result};
+use super::super::{CatchUp, CaughtUp, Result};
 use super::columns::get;
 use super::journal::{self, change_columns, read_change};
 use super::listeners::Listener;
@@ -21,16 +21,18 @@ pub(super) fn is_any_behind(reading: &Connection) -> Result<bool> {
     Ok(select.exists(())?)
 }
 
-/// Says whether there is more to do now: not where a hook's line is full.
-pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchUp) -> Result<bool> {
+pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchUp) -> Result<CaughtUp> {
     let hooks = next_behind(writing)?;
     let each = (limits.changes / hooks.len().max(1)).max(1);
     let mut touched = Touched::default();
-    let mut more = hooks.len() == HOOKS;
+    let mut reached = if hooks.len() == HOOKS { CaughtUp::Some } else { CaughtUp::All };
     for hook in hooks {
         writing.memory.caught_up = hook.0;
         let listener = Listener::one(writing, hook)?;
         if !has_room(writing, hook, limits.backlog)? {
+            if reached == CaughtUp::All {
+                reached = CaughtUp::Full;
+            }
             continue;
         }
         let step = Step { at_most: each, now };
@@ -38,11 +40,11 @@ pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchU
             // In this very transaction: what comes next in the journal finds it among those that are owed.
             writing.prepare("UPDATE hooks SET behind = NULL WHERE id = ?1")?.execute([hook.0])?;
         } else {
-            more = true;
+            reached = CaughtUp::Some;
         }
     }
     touched.refresh(writing)?;
-    Ok(more)
+    Ok(reached)
 }
 
 /// The next active hooks that are behind, those after the last one served first.

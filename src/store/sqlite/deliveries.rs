@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::super::{CatchUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Owed, Result, Settling};
+use super::super::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Owed, Result, Settling};
 use super::columns::get;
 use super::{SqliteStore, attempts, catch_up, claim, owed, settle};
 use crate::model::{AccountId, Owner, Timestamp};
@@ -28,9 +28,9 @@ impl Deliveries for SqliteStore {
         self.write(move |writing| settle::settle(writing, &settling)).await
     }
 
-    async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<bool> {
+    async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp> {
         if !self.read(catch_up::is_any_behind).await? {
-            return Ok(false);
+            return Ok(CaughtUp::All);
         }
         self.write_passing(move |writing| catch_up::catch_up(writing, now, limits)).await
     }
