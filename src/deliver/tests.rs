@@ -1,5 +1,6 @@
 //! The loop and its tries, against receivers on loopback.
 
+mod destinations;
 mod memory;
 mod receiver;
 

@@ -1,8 +1,8 @@
 //! The part of a store that delivery needs, in memory, so that the loop is tried without a database. What
 //! any store owes is said by the trait and tested on the real one.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
@@ -15,6 +15,8 @@ use crate::store::{
 #[derive(Default)]
 pub(super) struct MemoryStore {
     rows: Mutex<Vec<Row>>,
+    /// Every hold of a destination that was asked for.
+    pub(super) holds: Mutex<Vec<(Arc<str>, Timestamp)>>,
     /// How many of the next calls fail.
     pub(super) failing: AtomicUsize,
 }
@@ -97,6 +99,7 @@ impl Deliveries for MemoryStore {
 
     async fn settle(&self, settling: Settling) -> Result<()> {
         self.fail()?;
+        self.holds.lock().unwrap().extend(settling.holds);
         let mut rows = self.rows.lock().unwrap();
         for Settlement { id, lease, outcome, now, attempts } in settling.settlements {
             let Some(row) = rows.iter_mut().find(|row| row.delivery.id == id) else { continue };
