@@ -11,7 +11,7 @@ use super::world::{World, spec};
 use crate::model::{
     AccountId, Change, DisableReason, Filter, HookId, HookSpec, IdPattern, InstanceState, Mode, Owner, Rate, Sealed,
 };
-use crate::store::{ChangeQuery, DueDelivery, Outcome, ReplayFrom, Settling};
+use crate::store::{ChangeQuery, DeliveryId, DueDelivery, Outcome, ReplayFrom, Settling};
 
 const NAMES: [&str; 4] = ["a-1", "a-2", "b-1", "b-2"];
 const STATES: [InstanceState; 3] = [InstanceState::Pending, InstanceState::Running, InstanceState::Stopped];
@@ -86,6 +86,9 @@ struct Life {
     hooks: Vec<HookId>,
     receivers: BTreeMap<HookId, Receiver>,
     under_way: Vec<DueDelivery>,
+    /// The newest claim on each delivery. A try ends before its lease does: when something is claimed anew, the
+    /// try of the claim before has reached its receiver already, or never will.
+    claims: BTreeMap<DeliveryId, i64>,
 }
 
 pub(crate) async fn hold(world: World, steps: &[Step]) {
@@ -115,7 +118,7 @@ impl Life {
             hooks.push(hook);
             receivers.insert(hook, Receiver { mode, ..Receiver::default() });
         }
-        Life { world, account, hooks, receivers, under_way: Vec::new() }
+        Life { world, account, hooks, receivers, under_way: Vec::new(), claims: BTreeMap::new() }
     }
 
     async fn step(&mut self, step: &Step) {
@@ -178,10 +181,14 @@ impl Life {
             let line = (delivery.id.hook, delivery.change.what.resource.clone());
             assert!(lines.insert(line), "two of one line at once: {claimed:?}");
         }
+        self.claims.extend(claimed.iter().map(|delivery| (delivery.id, delivery.lease)));
         self.under_way.extend(claimed);
     }
 
     fn arrive(&mut self, delivery: &DueDelivery) {
+        if self.claims.get(&delivery.id) != Some(&delivery.lease) {
+            return;
+        }
         let receiver = self.receivers.get_mut(&delivery.id.hook).expect("it is one of the three");
         receiver.arrived.push(delivery.id.change);
     }
