@@ -21,7 +21,7 @@ pub(super) enum BodyError {
     #[error("the body is {0}, and has to be a JSON object")]
     NoObject(&'static str),
     #[error("{name:?} is not a member here; known are: {}", .known.join(", "))]
-    Unknown { name: String, known: &'static [&'static str] },
+    Unknown { name: String, known: Vec<&'static str> },
     #[error("{pointer} {why}")]
     Invalid { pointer: String, why: String },
 }
@@ -38,9 +38,11 @@ impl Object {
     }
 
     /// Errs unless every member is among these.
-    pub(super) fn only(&self, known: &'static [&'static str]) -> Result<(), BodyError> {
+    pub(super) fn only(&self, known: &[&'static str]) -> Result<(), BodyError> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(BodyError::Unknown { name: name.chars().take(QUOTED_CHARS).collect(), known }),
+            Some(name) => {
+                Err(BodyError::Unknown { name: name.chars().take(QUOTED_CHARS).collect(), known: known.to_vec() })
+            }
             None => Ok(()),
         }
     }

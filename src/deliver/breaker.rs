@@ -1,7 +1,7 @@
 //! What a destination is trusted with: how many callbacks it may have under way at once, and a breaker that
 //! stops sending where nothing gets through. Pure.
 //!
-//! The number under way grows by one with each success and halves where no answer comes, so that a receiver
+//! The number under way grows by one with each success and halves where a receiver bears no more, so that one
 //! that hangs takes few connections, and one that is quick as many as it may. The breaker opens after
 //! failures in a row that go on for a while, lets one callback through after a wait that doubles, and closes
 //! with the first success.
@@ -36,10 +36,10 @@ impl Default for Settings {
 /// How a try failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failing {
-    /// With an answer that says so.
-    Answer,
-    /// No connection, or no answer in time.
-    NoAnswer,
+    /// It answers, and takes nothing.
+    Refusing,
+    /// It bears no more: no connection, no answer in time, or an answer that says so.
+    Strained,
 }
 
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl Breaker {
 
     /// Gives until when nothing is to be sent, if that opened it.
     pub(super) fn failed(&mut self, settings: &Settings, now: Timestamp, how: Failing) -> Option<Timestamp> {
-        if how == Failing::NoAnswer {
+        if how == Failing::Strained {
             self.width = (self.width / 2).max(1);
         }
         let wait = match self.state {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn opens_after_failures_in_a_row_that_go_on() {
         let check = |happened: &[(i64, Result<(), Failing>)], want: &[i64]| assert_eq!(opened(happened), want);
-        let failed = |second: i64| (second, Err(Failing::Answer));
+        let failed = |second: i64| (second, Err(Failing::Refusing));
         let went = |second: i64| (second, Ok(()));
         check(&[failed(1), failed(2), failed(3)], &[13]);
         check(&[failed(1), failed(1), failed(1), failed(1), failed(2)], &[]);
@@ -179,7 +179,7 @@ mod tests {
     fn lets_one_through_when_it_has_been_open_long_enough() {
         let mut breaker = Breaker::new(64);
         for second in 1..=3 {
-            breaker.failed(&SETTINGS, at(second), Failing::Answer);
+            breaker.failed(&SETTINGS, at(second), Failing::Refusing);
         }
         assert!(!breaker.is_closed());
         assert_eq!((breaker.allowance(at(3), 0), breaker.allowance(at(12), 0)), (0, 0));
@@ -190,18 +190,18 @@ mod tests {
     }
 
     #[test]
-    fn the_number_under_way_grows_with_success_and_halves_without_an_answer() {
+    fn the_number_under_way_grows_with_success_and_halves_under_strain() {
         let mut breaker = Breaker::new(20);
         assert_eq!((breaker.allowance(at(0), 0), breaker.allowance(at(0), 7)), (8, 1));
         for _ in 0..100 {
             breaker.succeeded(20);
         }
         assert_eq!((breaker.allowance(at(0), 0), breaker.allowance(at(0), 25)), (20, 0));
-        breaker.failed(&SETTINGS, at(1), Failing::Answer);
-        assert_eq!(breaker.allowance(at(1), 0), 20, "it answers");
+        breaker.failed(&SETTINGS, at(1), Failing::Refusing);
+        assert_eq!(breaker.allowance(at(1), 0), 20, "it is not too much");
         let widths: Vec<usize> = (0..6)
             .map(|_| {
-                breaker.failed(&SETTINGS, at(1), Failing::NoAnswer);
+                breaker.failed(&SETTINGS, at(1), Failing::Strained);
                 breaker.allowance(at(1), 0)
             })
             .collect();

@@ -213,15 +213,19 @@ fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Faile
 /// An answer that blames the request says that its sender is well; an overloaded or broken one does not.
 fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
     match tried {
-        Ok(answer) if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS => {
-            Sign::Failing(Failing::Answer)
-        }
-        Ok(_) => Sign::Alive,
+        Ok(answer) => match answer.status {
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Sign::Failing(Failing::Strained),
+            status if status.is_server_error() => Sign::Failing(Failing::Refusing),
+            _ => Sign::Alive,
+        },
         Err(Failed::Send(error)) => match error {
             SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) | SendError::Timeout => {
-                Sign::Failing(Failing::NoAnswer)
+                Sign::Failing(Failing::Strained)
             }
-            SendError::Broken(_) => Sign::Failing(Failing::Answer),
+            SendError::Broken(_) => Sign::Failing(Failing::Refusing),
             SendError::Refused(_) | SendError::NoRoots | SendError::Unsendable(_) => Sign::None,
         },
         Err(Failed::Vault(_) | Failed::Secret(_)) => Sign::None,

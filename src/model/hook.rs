@@ -317,15 +317,14 @@ impl fmt::Display for IdPattern {
 }
 
 impl Filter {
-    /// Whether a hook with this filter hears of the change. What concerns a hook itself is heard only by
-    /// one that names its type.
+    /// Whether it lets the change through.
     pub fn matches(&self, change: &NewChange) -> bool {
         fn allows<T: PartialEq>(list: &[T], value: Option<&T>) -> bool {
             list.is_empty() || value.is_some_and(|value| list.contains(value))
         }
         let id = change.resource.as_str();
         let kind_matches = match change.subject {
-            Subject::Hook => self.types.contains(&change.change_type),
+            Subject::Hook => self.kinds.is_empty(),
             Subject::Instance => allows(&self.kinds, Some(&Kind::Instance)),
             Subject::Realm => allows(&self.kinds, Some(&Kind::Realm)),
         };
@@ -407,13 +406,13 @@ mod tests {
             ..Filter::default()
         };
         let all = Filter::default;
-        check(all(), [true, true, true, false]);
+        check(all(), [true, true, true, true]);
         check(Filter { kinds: vec![Kind::Realm], ..all() }, [false, false, true, false]);
         check(Filter { kinds: Kind::ALL.to_vec(), ..all() }, [true, true, true, false]);
         check(ids(&["web-1"]), [true, false, false, false]);
         check(ids(&["web-*", "eu"]), [true, false, true, false]);
         check(ids(&["web"]), [false, false, false, false]);
-        check(ids(&["*"]), [true, true, true, false]);
+        check(ids(&["*"]), [true, true, true, true]);
         check(realms(&["us"]), [true, false, false, false]);
         check(realms(&["eu", "us"]), [true, false, true, false]);
         check(Filter { types: vec![ChangeType::InstanceCreated], ..all() }, [false, true, false, false]);

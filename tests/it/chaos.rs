@@ -197,6 +197,22 @@ impl Chaos {
         self.is_settled().await;
         self.is_seen().await;
         self.ledger.has_no_faults();
+        self.ledger.is_the_journal(&self.journal().await);
+    }
+
+    /// Every change there is, as the feed has it.
+    async fn journal(&self) -> Vec<Value> {
+        let mut journal = Vec::new();
+        let mut next = "/api/changes?since=0".to_owned();
+        loop {
+            let answer = self.lab.client.get(&next).await;
+            next = answer.next_page().expect("the feed always goes on");
+            match answer.ok() {
+                Value::Array(page) if page.is_empty() => return journal,
+                Value::Array(page) => journal.extend(page),
+                other => panic!("no list of changes: {other}"),
+            }
+        }
     }
 
     /// Lets the provider have what the world became. What is owed for it is known before anyone can see it.

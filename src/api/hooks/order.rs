@@ -13,8 +13,8 @@ use super::super::settings::Settings;
 use super::signing::Signing;
 use crate::model::{Filter, Format, HookUrl, Mode, Rate, SigningSecret, span};
 
-/// What may be said of a new hook.
-const OF_NEW: &[&str] = &[
+/// What may be said of any hook.
+const SAID: [&str; 13] = [
     "url",
     "kinds",
     "ids",
@@ -28,25 +28,13 @@ const OF_NEW: &[&str] = &[
     "retries",
     "description",
     "token",
-    "signing",
-    "secret",
 ];
 
-/// What may be said of one that there is: its representation can be sent back as it was given.
-const OF_OLD: &[&str] = &[
-    "url",
-    "kinds",
-    "ids",
-    "realms",
-    "types",
-    "from",
-    "to",
-    "format",
-    "mode",
-    "rate_per_second",
-    "retries",
-    "description",
-    "token",
+/// And of a new one.
+const OF_NEW: [&str; 2] = ["signing", "secret"];
+
+/// And of one that there is: its representation can be sent back as it was given.
+const OF_OLD: [&str; 10] = [
     "id",
     "href",
     "signing",
@@ -109,7 +97,7 @@ pub(super) struct KeyOrder {
 impl Order {
     /// Reads what a new hook is to be.
     pub(super) fn of_new(mut object: Object, settings: &Settings) -> Result<(Order, KeyOrder), Problem> {
-        object.only(OF_NEW)?;
+        object.only(&[&SAID[..], &OF_NEW].concat())?;
         let signing = object.take("signing").map(|member| member.word(Signing::parse, Signing::WORDS)).transpose()?;
         let signing = signing.unwrap_or_default();
         let secret = secret_of(&mut object, signing)?;
@@ -119,7 +107,7 @@ impl Order {
 
     /// Reads what is to become of one that there is, shown as `shown`.
     pub(super) fn of_old(mut object: Object, shown: &serde_json::Value, settings: &Settings) -> Result<Order, Problem> {
-        object.only(OF_OLD)?;
+        object.only(&[&SAID[..], &OF_OLD].concat())?;
         for (name, why) in FIXED {
             if let Some(member) = object.take(name)
                 && member.value() != &shown[*name]

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::world::{World, spec};
 use crate::model::{
     AccountId, Change, DisableReason, Filter, HookId, HookSpec, IdPattern, InstanceState, Mode, Owner, Rate, Sealed,
+    Subject,
 };
 use crate::store::{ChangeQuery, DeliveryId, DueDelivery, Outcome, ReplayFrom, Settling};
 
@@ -249,7 +250,8 @@ impl Life {
         let journal = store.changes(self.account, query).await.expect("read").changes;
         for (hook, receiver) in &self.receivers {
             let filter = self.world.get(self.account, *hook).await.spec.filter;
-            let heard = journal.iter().filter(|change| filter.matches(&change.what)).collect::<Vec<_>>();
+            let heard = journal.iter().filter(|change| change.what.subject == Subject::Instance);
+            let heard = heard.filter(|change| filter.matches(&change.what)).collect::<Vec<_>>();
             receiver.check(&heard);
         }
     }

@@ -111,7 +111,8 @@ pub(crate) async fn what_became_of_each_change_is_known(mut world: World) {
     let mut made = Vec::new();
     for (outcome, status) in tries {
         let delivery = world.claim().await.remove(0);
-        let attempts = vec![attempt(&world, status)];
+        // The second at once, as where connecting failed.
+        let attempts = vec![attempt(&world, None), attempt(&world, status)];
         made.push(attempts.clone());
         world.settle_all(vec![Settlement { attempts, ..world.settlement(&delivery, outcome) }]).await;
         world.wait(Duration::from_millis(1));

@@ -11,10 +11,10 @@ use crate::model::HookId;
 
 pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()> {
     for attempt in &settlement.attempts {
-        // Two tries of one millisecond would be one: the latter is kept.
         let mut insert = writing.prepare(
-            "INSERT OR REPLACE INTO attempts (hook, change, at, duration, status, error, answer)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7",
+            "INSERT INTO attempts (hook, change, at, number, duration, status, error, answer)
+             SELECT ?1, ?2, ?3, COUNT(*), ?4, ?5, ?6, ?7
+             FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3",
         )?;
         insert.execute(params![
             settlement.id.hook.0,
@@ -31,7 +31,7 @@ pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()>
 
 pub(super) fn of(reading: &Connection, hook: HookId, change: i64) -> Result<Vec<Attempt>> {
     let mut select = reading.prepare_cached(
-        "SELECT at, duration, status, error, answer FROM attempts WHERE hook = ?1 AND change = ?2 ORDER BY at",
+        "SELECT at, duration, status, error, answer FROM attempts WHERE hook = ?1 AND change = ?2 ORDER BY at, number",
     )?;
     let attempts = select.query_map([hook.0, change], |row| {
         let duration: i64 = row.get(1)?;

@@ -48,6 +48,10 @@ impl Listener {
             // It concerns the one hook that is tried.
             return change.resource.as_str() == self.hook.to_string();
         }
+        // What became of hooks is told in the feed; a hook hears of it only if it names the type.
+        if change.subject == Subject::Hook && !self.filter.types.contains(&change.change_type) {
+            return false;
+        }
         let on_its_resource = match &self.track {
             Some((subject, resource)) => {
                 change.subject == *subject && change.resource == *resource && change.change_type.is_tracked()

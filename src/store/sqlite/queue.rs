@@ -81,33 +81,28 @@ pub(super) fn insert_again(
 ) -> Result<()> {
     let hook = listener.hook;
     let line = Line { hook, subject: tidings.change.subject, resource: tidings.change.resource.clone() };
-    if listener.mode == Mode::Latest {
-        let mut select = writing.prepare(
-            "SELECT 1 FROM deliveries
-             WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND change > ?4",
-        )?;
-        let subject = subject_number(line.subject);
-        if select.exists(params![hook.0, subject, line.resource.as_str(), tidings.number])? {
-            return Ok(());
-        }
+    let is_last = !has_later(writing, &line, tidings.number)?;
+    if listener.mode == Mode::Latest && !is_last {
+        return Ok(());
     }
     let mut select = writing.prepare("SELECT dead IS NOT NULL FROM deliveries WHERE hook = ?1 AND change = ?2")?;
     match select.query_row(params![hook.0, tidings.number], |row| row.get(0)).optional()? {
         Some(false) => return Ok(()),
         Some(true) => revive(writing, hook, tidings.number)?,
-        None if is_last(writing, &line, tidings.number)? => return append(writing, listener, tidings, now, touched),
+        None if is_last => return append(writing, listener, tidings, now, touched),
         None => insert(writing, hook, tidings, None)?,
     }
     touched.hook(hook);
     elect(writing, &line, now)
 }
 
-fn is_last(writing: &Writing<'_>, line: &Line, number: i64) -> Result<bool> {
+/// Whether a change that came after that one waits in the line.
+pub(super) fn has_later(writing: &Writing<'_>, line: &Line, number: i64) -> Result<bool> {
     let mut select = writing.prepare(
         "SELECT 1 FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND change > ?4",
     )?;
     let later = params![line.hook.0, subject_number(line.subject), line.resource.as_str(), number];
-    Ok(!select.exists(later)?)
+    Ok(select.exists(later)?)
 }
 
 fn insert(writing: &Writing<'_>, hook: HookId, tidings: &Tidings<'_>, due: Option<Timestamp>) -> Result<()> {

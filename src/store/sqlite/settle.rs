@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Outcome, Result, Settlement, Settling};
-use super::columns::{get, subject_number};
+use super::columns::get;
 use super::listeners::Listeners;
 use super::queue::{self, Line, Tidings};
 use super::turns::{self, Touched};
@@ -102,14 +102,11 @@ fn supersede(writing: &Writing<'_>, settlement: &Settlement, line: &Line, due: T
     if latest != Some(true) {
         return Ok(false);
     }
-    let mut select = writing.prepare(
-        "SELECT 1 FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND change > ?4",
-    )?;
-    let (hook, change) = (line.hook.0, settlement.id.change);
-    if !select.exists(params![hook, subject_number(line.subject), line.resource.as_str(), change])? {
+    let change = settlement.id.change;
+    if !queue::has_later(writing, line, change)? {
         return Ok(false);
     }
-    writing.prepare("DELETE FROM deliveries WHERE hook = ?1 AND change = ?2")?.execute([hook, change])?;
+    writing.prepare("DELETE FROM deliveries WHERE hook = ?1 AND change = ?2")?.execute([line.hook.0, change])?;
     queue::promote(writing, line, due)?;
     Ok(true)
 }

@@ -137,6 +137,19 @@ impl Ledger {
         }
     }
 
+    /// Fails unless what came, repeats dropped, is what the journal has of each resource.
+    #[track_caller]
+    pub(super) fn is_the_journal(&self, journal: &[Value]) {
+        let books = self.books();
+        for (resource, hooks) in &books.lanes {
+            let of_it: Vec<&Value> = journal.iter().filter(|change| change["resource"]["id"] == **resource).collect();
+            for (path, lane) in hooks.iter().filter(|(_, lane)| lane.mode == Mode::Every) {
+                let came: Vec<Value> = lane.came.iter().map(|came| without_token(&came.change)).collect();
+                assert_eq!(came.iter().collect::<Vec<_>>(), of_it, "{resource} on {path}");
+            }
+        }
+    }
+
     pub(super) fn tally(&self) -> Tally {
         let books = self.books();
         let changes = books.lanes.values().flat_map(BTreeMap::values).map(|lane| lane.came.len()).sum();
@@ -146,6 +159,13 @@ impl Ledger {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().expect("no holder panics")
     }
+}
+
+/// As the feed has it: a token is the hook's.
+fn without_token(change: &Value) -> Value {
+    let mut change = change.clone();
+    change.as_object_mut().expect("an object").remove("track_token");
+    change
 }
 
 impl Books {

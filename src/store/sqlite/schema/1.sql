@@ -175,11 +175,13 @@ CREATE TABLE attempts (
     hook INTEGER NOT NULL,
     change INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    -- Among those of one millisecond.
+    number INTEGER NOT NULL,
     duration INTEGER NOT NULL,
     status INTEGER,
     error TEXT,
     answer TEXT,
-    PRIMARY KEY (hook, change, at)
+    PRIMARY KEY (hook, change, at, number)
 ) STRICT, WITHOUT ROWID;
 
 -- Requests that may be repeated.

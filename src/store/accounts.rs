@@ -1,0 +1,40 @@
+//! Accounts, and what clients' enrolment makes of them.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::model::{Account, AccountId, AccountKey, Origin, Sealed, Timestamp};
+
+#[async_trait]
+pub trait Accounts {
+    /// Makes the account known, or brings its origin and password up to date. An account of the
+    /// configuration is due for its polls at once if it was not polled before, and stays the
+    /// configuration's, with the password from there, when a client enrols it again.
+    ///
+    /// An enrolment also notes that the account is in use, to the minute. One that brings the very sealed
+    /// bytes that are known, within that minute, writes nothing: a caller that enrols often keeps them.
+    async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId>;
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>>;
+
+    async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>>;
+
+    /// Accounts of the configuration that are not among `keep` become clients' accounts: polled only
+    /// while they have hooks.
+    async fn keep_configured(&self, keep: &[AccountId]) -> Result<()>;
+
+    /// Forgets clients' accounts without a hook that no client has used since `since`, with their
+    /// credentials and all that was seen of them. Gives their number.
+    async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64>;
+
+    /// Answers if the store can be read and written: for readiness.
+    async fn ping(&self) -> Result<()>;
+}
+
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    pub key: AccountKey,
+    pub origin: Origin,
+    pub password: Sealed,
+    pub now: Timestamp,
+}

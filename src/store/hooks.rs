@@ -1,0 +1,147 @@
+//! Hooks, what is done with them, and the record of what became of their changes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::model::{AccountId, Change, ChangeId, Hook, HookId, HookSpec, Kind, Owner, ResourceId, Sealed, Timestamp};
+
+/// A hook is sent what it is owed while it is *active*. While it is paused or disabled, what it was owed
+/// waits, and what happens meanwhile is found in the journal once it is resumed.
+#[async_trait]
+pub trait Hooks {
+    /// Makes a hook; one with a `track` replaces the one that its owner had on that resource, and what that
+    /// one was still owed. Its account's polls come due at once where it was not watched before.
+    async fn set_hook(&self, hook: NewHook) -> Result<HookId>;
+
+    /// The owner's hook on a resource.
+    async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>>;
+
+    /// Removes it with what it was still owed; says whether there was one.
+    async fn remove_track_hook(&self, target: &HookTarget) -> Result<bool>;
+
+    async fn hook(&self, place: &HookPlace) -> Result<Option<Hook>>;
+
+    /// A page of the owner's hooks, by their ids from below.
+    async fn hooks(&self, account: AccountId, owner: &Owner, after: Option<HookId>, limit: usize) -> Result<Vec<Hook>>;
+
+    async fn count_hooks(&self, account: AccountId) -> Result<u64>;
+
+    /// Replaces what the owner says of the hook. What it is owed already stays owed, and is sent as the new
+    /// words have it. Says whether there is such a hook, as the following do.
+    async fn change_hook(&self, place: &HookPlace, spec: HookSpec, now: Timestamp) -> Result<bool>;
+
+    /// Removes it with what it was still owed.
+    async fn remove_hook(&self, place: &HookPlace) -> Result<bool>;
+
+    /// The present secret signs beside the new one until `until`; one that did so till now no longer does.
+    async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool>;
+
+    /// Nothing more is sent until it is resumed. A disabled one stays disabled.
+    async fn pause_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool>;
+
+    /// Goes on from where it stopped.
+    async fn resume_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool>;
+
+    /// Owes the hook a change of its own, of type `hook.test`, whatever its filter; gives that change's id.
+    async fn test_hook(&self, place: &HookPlace, now: Timestamp) -> Result<Option<ChangeId>>;
+
+    /// Owes it everything anew that its filter lets through, from that place of the journal on. What it is
+    /// owed still is not owed twice.
+    async fn replay(&self, place: &HookPlace, from: ReplayFrom, now: Timestamp) -> Result<bool>;
+
+    /// Makes dead letters due once more, with all their tries before them: the one of that change, or all.
+    /// Gives their number, up to `limit`; nothing if there is no such hook.
+    async fn redrive(
+        &self,
+        place: &HookPlace,
+        only: Option<ChangeId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<usize>>;
+
+    /// What became of the hook's changes, newest first.
+    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>>;
+}
+
+/// One owner's place for a hook on a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookTarget {
+    pub account: AccountId,
+    pub owner: Owner,
+    pub kind: Kind,
+    pub resource: ResourceId,
+}
+
+/// One owner's hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookPlace {
+    pub account: AccountId,
+    pub owner: Owner,
+    pub hook: HookId,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewHook {
+    pub account: AccountId,
+    pub owner: Owner,
+    /// The one resource that it is set on, seen or not.
+    pub track: Option<(Kind, ResourceId)>,
+    pub spec: HookSpec,
+    pub secret: Sealed,
+    pub now: Timestamp,
+}
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayFrom {
+    /// Behind the change with this number in the journal; 0 is the oldest that is kept.
+    After(i64),
+    /// With the first change recorded then or later.
+    Time(Timestamp),
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryQuery {
+    /// Only such.
+    pub state: Option<DeliveryState>,
+    /// Only those of changes before this number of the journal.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Still to be made.
+    Waiting,
+    /// Given up.
+    Dead,
+    /// No longer owed: the receiver has it, or its owner fetched it, or a newer change took its place.
+    Done,
+}
+
+/// One change on its way to one hook.
+#[derive(Clone, Debug)]
+pub struct DeliveryRecord {
+    pub change: Change,
+    pub state: DeliveryState,
+    /// For one that waits at the head of its line: when it is tried next.
+    pub due: Option<Timestamp>,
+    /// Those that are still remembered, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    pub duration: Duration,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// What went wrong, in words that may be shown to the hook's owner.
+    pub error: Option<String>,
+    /// The beginning of what the receiver answered.
+    pub answer: Option<String>,
+}

@@ -1,0 +1,48 @@
+//! What was last seen.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::model::{AccountId, HookId, HookStatus, HookUrl, Kind, Owner, Resource, ResourceId, State, Timestamp};
+
+#[async_trait]
+pub trait Inventory {
+    /// A page of an account's resources of one kind, sorted by id (bytewise).
+    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>>;
+
+    /// One of them, with the hook of `owner` on it.
+    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>>;
+}
+
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    pub kind: Kind,
+    pub id: Option<ResourceId>,
+    pub state: Option<State>,
+    /// Instances in this realm.
+    pub realm: Option<String>,
+    /// Only those that come after this id.
+    pub after: Option<ResourceId>,
+    pub limit: usize,
+    /// Whose hook is shown.
+    pub owner: Owner,
+}
+
+/// A resource as the tracker last saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub resource: Resource,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    pub state_since: Timestamp,
+    /// The asking owner's hook on it.
+    pub track: Option<Track>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Track {
+    pub hook: HookId,
+    pub url: HookUrl,
+    pub token_set: bool,
+    pub status: HookStatus,
+}

@@ -1,0 +1,163 @@
+//! When accounts are polled, and what comes of it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::model::{Account, AccountId, Kind, NewChange, Resource, ResourceId, State, Timestamp};
+
+/// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
+/// polls due, apart from single ones that were asked for.
+#[async_trait]
+pub trait Polls {
+    /// Asks for a poll at `at`, or leaves an earlier one due as it is. One that is under way does not
+    /// count: the poll that is asked for comes after it.
+    async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()>;
+
+    /// Takes up to `limit` polls due at `now`, the longest due first, never one of an account that has a
+    /// poll under lease. They come due again at the lease's end, should nothing more be heard of them.
+    async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>>;
+
+    /// When the next poll can be claimed. Claimed ones are not counted, and those of an account that has
+    /// a poll under lease only from that lease's end on, though they can be claimed once it is given back.
+    async fn next_poll_due(&self) -> Result<Option<Timestamp>>;
+
+    /// What the store has of this account's resources of one kind, sorted by id (bytewise).
+    async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>>;
+
+    /// Commits what one poll saw: resources, changes in the journal, and a delivery due for each hook
+    /// that a change concerns, in one transaction; and gives the ticket back.
+    ///
+    /// Before the account's first complete list of this kind, a change that says `created` is kept only
+    /// where a hook waits for that very resource.
+    async fn record_poll(&self, record: PollRecord) -> Result<Recorded>;
+
+    /// Commits that a poll failed, and gives the ticket back. Nothing else is touched.
+    async fn record_poll_failure(&self, failure: PollFailure) -> Result<()>;
+
+    /// One for each kind that was ever due.
+    async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>>;
+}
+
+#[derive(Clone, Debug)]
+pub struct PollClaim {
+    pub now: Timestamp,
+    pub lease: Duration,
+    pub limit: usize,
+}
+
+/// The right to poll one account for one kind, until the lease ends.
+#[derive(Clone, Debug)]
+pub struct PollTicket {
+    pub account: Account,
+    pub kind: Kind,
+    /// When it was due.
+    pub due: Timestamp,
+    /// When the last complete list came; absent before the first.
+    pub last_complete: Option<Timestamp>,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// Which claim this is: a result is taken only from the newest.
+    pub lease: i64,
+}
+
+/// What the diff needs of a stored resource, and no more: it is read for every resource at every poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownResource {
+    pub id: ResourceId,
+    /// Of the whole record, see `poll::diff`.
+    pub fingerprint: u64,
+    pub state: State,
+    /// In how many complete lists in a row it was missing.
+    pub missing: u32,
+    /// When it was last seen, should that be earlier than the last complete list.
+    pub seen: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct PollRecord {
+    pub account: AccountId,
+    pub kind: Kind,
+    pub lease: i64,
+    /// When the poll began: the time of the observation.
+    pub observed_at: Timestamp,
+    pub complete: bool,
+    /// Why it was not complete, for the account's health.
+    pub partial_reason: Option<String>,
+    /// New or changed resources, and those seen again after having been missing.
+    pub upserts: Vec<Upsert>,
+    /// Resources missing from this complete list but not yet removed, with how often in a row and when
+    /// they were last seen.
+    pub missing: Vec<Missing>,
+    /// Resources that are gone.
+    pub removed: Vec<ResourceId>,
+    /// A change of a resource among `removed` may leave its name and realm out: the store has them, and
+    /// writes them into the journal.
+    pub changes: Vec<NewChange>,
+    /// When to poll again, if the account is still watched.
+    pub next_due: Timestamp,
+    pub now: Timestamp,
+    pub duration: Duration,
+    /// How many requests the provider was sent.
+    pub requests: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Upsert {
+    pub resource: Resource,
+    pub fingerprint: u64,
+    /// Whether its state differs from what was stored, or it is new: `state_since` starts anew.
+    pub state_changed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Missing {
+    pub id: ResourceId,
+    pub times: u32,
+    pub seen: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    pub changes: usize,
+    pub deliveries: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct PollFailure {
+    pub account: AccountId,
+    pub kind: Kind,
+    pub lease: i64,
+    pub now: Timestamp,
+    /// A stable word for what went wrong: `unauthorized`, `throttled`, `limit.memory`, ...
+    pub code: String,
+    /// For the account's owner.
+    pub message: String,
+    pub next_due: Timestamp,
+    pub duration: Duration,
+    pub requests: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct PollStatus {
+    pub kind: Kind,
+    pub last_attempt: Option<Timestamp>,
+    pub last_complete: Option<Timestamp>,
+    pub next_due: Option<Timestamp>,
+    /// Failures since the last success.
+    pub failures: u32,
+    pub last_error: Option<PollError>,
+    /// Why the last list was not complete.
+    pub partial_reason: Option<String>,
+    pub last_duration: Option<Duration>,
+    /// Requests to the provider in all.
+    pub requests: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct PollError {
+    pub at: Timestamp,
+    pub code: String,
+    pub message: String,
+}
