@@ -7,6 +7,7 @@ mod call;
 pub mod catalog;
 mod egress;
 pub mod engine;
+pub mod evidence;
 pub mod grants;
 pub mod limits;
 pub mod load;
@@ -18,6 +19,7 @@ mod prints;
 mod sandbox;
 mod secrets;
 mod session;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,10 +32,12 @@ use crate::net::AddressPolicy;
 pub use call::Driver;
 pub use catalog::{Catalog, Rejected, Settings};
 pub use engine::{Engine, EngineError};
+pub use evidence::Evidence;
 pub use grants::EndpointSource;
 pub use limits::Limits;
 pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo};
-pub use lock::{Approval, Lock, LockError};
+pub use lock::{Approval, Lock, LockError, Role, Tested};
+pub use wire::Wire;
 
 /// One account as a call needs it: whom to ask, how, and what may be reached in doing so.
 #[derive(Clone, Debug)]
@@ -48,6 +52,8 @@ pub struct Target {
     pub secrets: BTreeMap<String, SecretString>,
     /// Which addresses the account's endpoint may resolve to, beside public ones.
     pub addresses: AddressPolicy,
+    /// Whether something stands in the network's place, or looks on.
+    pub wire: Wire,
 }
 
 /// Everything that one poll listed.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::driver::{Catalog, Driver, EndpointSource, OptionInfo, Target};
+use crate::driver::{Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
 use crate::model::AccountKey;
 use crate::net::AddressPolicy;
 
@@ -141,7 +141,16 @@ impl Roster {
             secrets.clone_from(&account.secrets);
         }
         fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
-        let target = Target { key: key.clone(), endpoint, endpoint_source, options, password, secrets, addresses };
+        let target = Target {
+            key: key.clone(),
+            endpoint,
+            endpoint_source,
+            options,
+            password,
+            secrets,
+            addresses,
+            wire: Wire::default(),
+        };
         Ok((Arc::clone(driver), target))
     }
 }

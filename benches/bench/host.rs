@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use tracker::clock::{ManualClock, Stopwatch, SystemClock};
-use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits, Lock, Settings, Target};
+use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits, Lock, Role, Settings, Target};
 use tracker::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll;
@@ -39,7 +39,9 @@ async fn catalog(clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
         lock.approve(Approval {
             name: info.name,
             version: info.version,
+            role: Role::Current,
             file: file.file_name().expect("a file").to_string_lossy().into_owned(),
+            source: None,
             sha256: info.digest,
             endpoints: info.asks_for,
             approved_at: Timestamp::from_millis(0),
@@ -72,6 +74,7 @@ fn mock_target(count: usize) -> Target {
         password: "mockpassword".into(),
         secrets: BTreeMap::new(),
         addresses: AddressPolicy::default(),
+        wire: tracker::driver::Wire::default(),
     }
 }
 

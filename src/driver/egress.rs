@@ -18,7 +18,9 @@ use super::grants::{Origin, Reach, Refusal};
 use super::limits::Limits;
 use super::mask::{Mask, Masker};
 use super::secrets::Secrets;
+use super::wire::{Answered, Asked, Exchange, Unanswered, Wire};
 use super::{CallError, Target};
+use crate::clock::Stopwatch;
 use crate::net::{Client, Clients, NetError, SendError};
 
 /// What one poll may reach and what came of it, shared by the sandbox and the requests under way.
@@ -30,6 +32,7 @@ pub(super) struct Egress {
     own: Client,
     /// For every other endpoint: public addresses only.
     public: Client,
+    wire: Wire,
     limits: Limits,
     secrets: Mutex<Secrets>,
     mask: OnceLock<Mask>,
@@ -54,6 +57,7 @@ impl Egress {
             reach,
             own: clients.under(&target.addresses)?,
             public: clients.under(&crate::net::AddressPolicy::default())?,
+            wire: target.wire.clone(),
             limits: limits.clone(),
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
             mask: OnceLock::new(),
@@ -143,35 +147,62 @@ impl Egress {
         request: http::Request<WasiBody>,
     ) -> Result<http::Response<WasiBody>, Error> {
         let mut deadline = Box::pin(tokio::time::sleep(self.limits.request_timeout));
-        let answer = tokio::select! {
-            answer = self.exchange(url, client, request) => answer?,
-            () = &mut deadline => {
-                self.pass_request_timeout();
-                return Err(Error::HttpResponseTimeout);
-            }
+        let late = || {
+            self.pass_request_timeout();
+            Error::HttpResponseTimeout
         };
-        self.received(answer, deadline)
+        let (parts, body) = request.into_parts();
+        let body = tokio::select! {
+            body = self.whole(body) => body?,
+            () = &mut deadline => return Err(late()),
+        };
+        let plain = self.wire.tape.is_none() && self.wire.watch.is_none();
+        let asked = (!plain).then(|| self.asked(&url, &parts, &body));
+        let stopwatch = Stopwatch::start();
+        if let (Some(asked), Some(tape)) = (&asked, &self.wire.tape) {
+            let outcome = tokio::select! {
+                outcome = tape.answer(asked) => outcome.and_then(|answered| self.taped(answered)),
+                () = &mut deadline => return Err(late()),
+            };
+            return self.watched(asked.clone(), outcome.map_err(Error::from), &stopwatch);
+        }
+        let answer = tokio::select! {
+            answer = self.exchange(url, client, &parts, body) => answer,
+            () = &mut deadline => Err(late()),
+        };
+        let Some(asked) = asked else {
+            return self.received(answer?, deadline);
+        };
+        let answered = match answer.and_then(|answer| Arc::clone(&self).received(answer, deadline)) {
+            Ok(answer) => Ok(held(answer).await),
+            Err(error) => Err(error),
+        };
+        self.watched(asked, answered, &stopwatch)
     }
 
+    /// The whole body is held, so that no placeholder is missed where it is split over two writes.
+    async fn whole(&self, body: WasiBody) -> Result<Bytes, Error> {
+        match Limited::new(body, self.limits.request_bytes).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let value = self.limits.request_bytes.to_string();
+                self.pass("bytes of a request", "request_bytes", value);
+                Err(Error::HttpRequestBodySize(None))
+            }
+            Err(_) => Err(Error::HttpProtocolError),
+        }
+    }
+
+    /// Sends a request to the network with the secrets in it.
     async fn exchange(
         &self,
         url: Url,
         client: Client,
-        request: http::Request<WasiBody>,
+        parts: &http::request::Parts,
+        body: Bytes,
     ) -> Result<reqwest::Response, Error> {
-        let (parts, body) = request.into_parts();
-        // The whole body is held, so that no placeholder is missed where it is split over two writes.
-        let body = match Limited::new(body, self.limits.request_bytes).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let value = self.limits.request_bytes.to_string();
-                self.pass("bytes of a request", "request_bytes", value);
-                return Err(Error::HttpRequestBodySize(None));
-            }
-            Err(_) => return Err(Error::HttpProtocolError),
-        };
         let place = url.to_string();
-        let mut outgoing = reqwest::Request::new(parts.method, url);
+        let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
         self.with_secrets(|secrets| {
             for (name, value) in &parts.headers {
                 // The client sets these itself, from what it really connects to, sends and understands.
@@ -193,6 +224,68 @@ impl Egress {
             Ok::<(), Error>(())
         })?;
         client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))
+    }
+
+    /// A request as those see it who look on.
+    fn asked(&self, url: &Url, parts: &http::request::Parts, body: &Bytes) -> Asked {
+        self.with_secrets(|secrets| {
+            let mut headers = http::HeaderMap::with_capacity(parts.headers.len());
+            for (name, value) in &parts.headers {
+                if let Ok(value) = http::HeaderValue::from_bytes(&secrets.named(value.as_bytes())) {
+                    headers.append(name, value);
+                }
+            }
+            let body = Bytes::from(secrets.named(body).into_owned());
+            Asked { method: parts.method.clone(), url: url.clone(), headers, body }
+        })
+    }
+
+    /// A tape's answer, held to the limit that the network's are held to, and masked as they are.
+    fn taped(&self, mut answered: Answered) -> Result<Answered, Unanswered> {
+        let limit = self.limits.answer_bytes;
+        if answered.body.len() as u64 > limit {
+            self.pass("bytes of an answer", "answer_bytes", limit.to_string());
+            return Err(Unanswered::Refused(format!("an answer of more than {limit} bytes")));
+        }
+        let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
+        mask_headers(mask, &mut answered.headers).map_err(|_| Unanswered::Broken)?;
+        if let Some(masked) = mask.apply(&answered.body) {
+            answered.body = masked.into();
+        }
+        Ok(answered)
+    }
+
+    /// Shows an exchange to whoever looks on, and makes the driver's answer of it.
+    fn watched(
+        &self,
+        asked: Asked,
+        answered: Result<Answered, Error>,
+        stopwatch: &Stopwatch,
+    ) -> Result<http::Response<WasiBody>, Error> {
+        if let Some(watch) = &self.wire.watch {
+            let outcome = answered.as_ref().map(Clone::clone).map_err(|error| self.unanswered(error));
+            watch.saw(Exchange { asked, outcome, took: stopwatch.elapsed() });
+        }
+        let Answered { status, headers, body, broken } = answered?;
+        let end = broken.then_some(Err(Error::HttpResponseIncomplete));
+        let frames = std::iter::once(Ok(Frame::data(body))).chain(end);
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
+        let mut response = http::Response::new(body.boxed_unsync());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    fn unanswered(&self, error: &Error) -> Unanswered {
+        if let Some(refused) = self.passed().map(|passed| passed.to_string()).or_else(|| self.refused()) {
+            return Unanswered::Refused(refused);
+        }
+        match error {
+            Error::DnsError { .. } => Unanswered::Unresolved,
+            Error::ConnectionRefused | Error::TlsProtocolError | Error::TlsCertificateError => Unanswered::NoConnection,
+            Error::ConnectionTimeout | Error::HttpResponseTimeout => Unanswered::Timeout,
+            _ => Unanswered::Broken,
+        }
     }
 
     fn sending_failed(&self, place: &str, error: SendError) -> Error {
@@ -237,14 +330,45 @@ impl Egress {
         }
         let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
         let (mut parts, body) = http::Response::from(answer).into_parts();
-        for value in parts.headers.values_mut() {
-            if let Some(masked) = mask.apply(value.as_bytes()) {
-                *value = http::HeaderValue::from_bytes(&masked).map_err(|_| Error::HttpProtocolError)?;
-            }
-        }
+        mask_headers(mask, &mut parts.headers)?;
         let body = Answer { body, deadline, egress: self, masker: Masker::default(), bytes: 0, ended: false };
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
+}
+
+impl From<Unanswered> for Error {
+    fn from(unanswered: Unanswered) -> Error {
+        match unanswered {
+            Unanswered::Refused(_) => Error::HttpRequestDenied,
+            Unanswered::Unresolved => Error::DnsError { rcode: None, info_code: None },
+            Unanswered::NoConnection => Error::ConnectionRefused,
+            Unanswered::Broken => Error::ConnectionTerminated,
+            Unanswered::Timeout => Error::ConnectionTimeout,
+        }
+    }
+}
+
+fn mask_headers(mask: &Mask, headers: &mut http::HeaderMap) -> Result<(), Error> {
+    for value in headers.values_mut() {
+        if let Some(masked) = mask.apply(value.as_bytes()) {
+            *value = http::HeaderValue::from_bytes(&masked).map_err(|_| Error::HttpProtocolError)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads an answer to its end, or to where it breaks off.
+async fn held(answer: http::Response<WasiBody>) -> Answered {
+    let (parts, mut body) = answer.into_parts();
+    let mut whole = Vec::new();
+    let broken = loop {
+        match body.frame().await {
+            Some(Ok(frame)) => whole.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Err(_)) => break true,
+            None => break false,
+        }
+    };
+    Answered { status: parts.status, headers: parts.headers, body: whole.into(), broken }
 }
 
 /// The body of an answer on its way into the sandbox.

@@ -18,6 +18,25 @@ const HEADING: &str = "# Drivers that this host may load, written by `tracker dr
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     drivers: Vec<Approval>,
+    tested: Vec<Tested>,
+}
+
+/// What an approved driver is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Its lists count.
+    #[default]
+    Current,
+    /// A candidate for the current one's place: it polls beside that one, its lists are compared and
+    /// reported, and nothing comes of them.
+    Shadow,
+}
+
+impl Role {
+    fn is_current(&self) -> bool {
+        *self == Role::Current
+    }
 }
 
 /// One vetted driver.
@@ -26,8 +45,14 @@ pub struct Lock {
 pub struct Approval {
     pub name: String,
     pub version: String,
+    /// One driver of a name is current, and one at most its shadow.
+    #[serde(default, skip_serializing_if = "Role::is_current")]
+    pub role: Role,
     /// The file's name in the directory of drivers.
     pub file: String,
+    /// Where the file is fetched from should it not be there: `https://...` or `oci://...`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// In hexadecimal, of the file's bytes.
     pub sha256: String,
     /// Patterns of endpoints that it may reach, see `driver::grants`.
@@ -35,6 +60,21 @@ pub struct Approval {
     pub approved_at: Timestamp,
     /// The user who approved it.
     pub approved_by: String,
+}
+
+/// A file that passed the conformance suite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tested {
+    /// In hexadecimal, of the file's bytes.
+    pub sha256: String,
+    /// Which form of the suite it passed; a later suite asks for more.
+    pub suite: u32,
+    /// How many checks that were.
+    pub checks: u32,
+    pub tested_at: Timestamp,
+    /// The user who ran the suite.
+    pub tested_by: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +97,8 @@ struct LockFile {
     version: u32,
     #[serde(default, rename = "driver")]
     drivers: Vec<Approval>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tested: Vec<Tested>,
 }
 
 impl Lock {
@@ -84,12 +126,12 @@ impl Lock {
                 source,
             })?;
         }
-        Ok(Lock { drivers: file.drivers })
+        Ok(Lock { drivers: file.drivers, tested: file.tested })
     }
 
     /// Writes the file whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        let file = LockFile { version: VERSION, drivers: self.drivers.clone() };
+        let file = LockFile { version: VERSION, drivers: self.drivers.clone(), tested: self.tested.clone() };
         let text = toml::to_string_pretty(&file)
             .map_err(|error| LockError::NotWritten { path: path.to_owned(), source: io::Error::other(error) })?;
         replace(path, &[HEADING, &text].concat())
@@ -100,8 +142,13 @@ impl Lock {
         &self.drivers
     }
 
+    /// The current driver of that name.
     pub fn by_name(&self, name: &str) -> Option<&Approval> {
-        self.drivers.iter().find(|approval| approval.name == name)
+        self.in_role(name, Role::Current)
+    }
+
+    pub fn in_role(&self, name: &str, role: Role) -> Option<&Approval> {
+        self.drivers.iter().find(|approval| approval.name == name && approval.role == role)
     }
 
     pub fn by_digest(&self, sha256: &str) -> Option<&Approval> {
@@ -112,11 +159,33 @@ impl Lock {
         self.drivers.iter().find(|approval| approval.file == file)
     }
 
-    /// Takes up an approval in the place of the one that the driver had.
+    /// Takes up an approval in the place of the one that the driver had in that role. A shadow that becomes
+    /// current is a shadow no more.
     pub fn approve(&mut self, approval: Approval) {
-        self.drivers.retain(|other| other.name != approval.name);
+        self.drivers.retain(|other| {
+            other.sha256 != approval.sha256 && (&other.name, other.role) != (&approval.name, approval.role)
+        });
         self.drivers.push(approval);
-        self.drivers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.drivers.sort_by(|a, b| (&a.name, a.role).cmp(&(&b.name, b.role)));
+    }
+
+    /// Takes a driver's approval back; in both roles where none is named. Gives what was taken back.
+    pub fn revoke(&mut self, name: &str, role: Option<Role>) -> Vec<Approval> {
+        let taken = |approval: &Approval| approval.name == name && role.is_none_or(|role| role == approval.role);
+        let (revoked, kept) = self.drivers.drain(..).partition(taken);
+        self.drivers = kept;
+        revoked
+    }
+
+    pub fn tested(&self, sha256: &str) -> Option<&Tested> {
+        self.tested.iter().find(|tested| tested.sha256 == sha256)
+    }
+
+    /// Records that a file passed the suite.
+    pub fn record_tested(&mut self, tested: Tested) {
+        self.tested.retain(|other| other.sha256 != tested.sha256);
+        self.tested.push(tested);
+        self.tested.sort_by(|a, b| a.sha256.cmp(&b.sha256));
     }
 }
 
@@ -151,7 +220,9 @@ mod tests {
         Approval {
             name: name.into(),
             version: "1.0.0".into(),
+            role: Role::Current,
             file: format!("{name}.wasm"),
+            source: None,
             sha256: sha256.into(),
             endpoints: vec!["https://ec2.*.example.com".into()],
             approved_at: Timestamp::from_millis(0),
@@ -168,12 +239,38 @@ mod tests {
         lock.approve(approval("mock", "aa"));
         lock.approve(approval("ec2", "bb"));
         lock.approve(approval("mock", "cc"));
+        let source = Some("oci://registry.example/drivers/mock:2".into());
+        lock.approve(Approval { role: Role::Shadow, source, ..approval("mock", "dd") });
+        lock.record_tested(Tested {
+            sha256: "cc".into(),
+            suite: 1,
+            checks: 20,
+            tested_at: Timestamp::from_millis(0),
+            tested_by: "root".into(),
+        });
         lock.write(&path).expect("written");
         let read = Lock::read(&path).expect("read");
         assert_eq!(read, lock);
         let digests: Vec<_> = read.drivers().iter().map(|approval| approval.sha256.as_str()).collect();
-        assert_eq!(digests, ["bb", "cc"]);
+        assert_eq!(digests, ["bb", "cc", "dd"]);
         assert_eq!(read.by_digest("aa"), None);
+        assert_eq!(read.by_name("mock").map(|approval| approval.sha256.as_str()), Some("cc"));
+        assert_eq!((read.tested("cc").map(|tested| tested.checks), read.tested("dd")), (Some(20), None));
+    }
+
+    #[test]
+    fn a_driver_has_one_approval_in_each_role() {
+        let mut lock = Lock::default();
+        lock.approve(approval("mock", "aa"));
+        lock.approve(Approval { role: Role::Shadow, ..approval("mock", "bb") });
+        lock.approve(Approval { role: Role::Shadow, ..approval("mock", "cc") });
+        let digests = |lock: &Lock| lock.drivers().iter().map(|approval| approval.sha256.clone()).collect::<Vec<_>>();
+        assert_eq!(digests(&lock), ["aa", "cc"]);
+        lock.approve(approval("mock", "cc"));
+        assert_eq!((digests(&lock), lock.in_role("mock", Role::Shadow)), (vec!["cc".to_owned()], None));
+        assert_eq!(lock.revoke("mock", Some(Role::Shadow)).len(), 0);
+        assert_eq!(lock.revoke("mock", None).len(), 1);
+        assert_eq!(lock.drivers(), []);
     }
 
     #[test]

@@ -111,6 +111,23 @@ impl Secrets {
 
     /// Puts each secret in the place of its word: what a granted endpoint is sent.
     pub(super) fn reveal<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        self.replace(text, |word| self.encoded(&word.name, word.encoding))
+    }
+
+    /// Puts each word's name in its place, the same in every poll: what is shown of a request.
+    pub(super) fn named<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        self.replace(text, |word| {
+            let encoding = match word.encoding {
+                Encoding::Raw => "raw",
+                Encoding::Basic => "basic",
+                Encoding::Json => "json",
+                Encoding::Form => "form",
+            };
+            format!("{{{{{} as {encoding}}}}}", word.name)
+        })
+    }
+
+    fn replace<'a>(&self, text: &'a [u8], by: impl Fn(&Word) -> String) -> Cow<'a, [u8]> {
         if self.words.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -125,7 +142,7 @@ impl Secrets {
             if let Some(word) = self.words.iter().find(|word| word.text.as_bytes() == candidate) {
                 let out = out.get_or_insert_with(|| Vec::with_capacity(text.len()));
                 out.extend_from_slice(&text[copied..start]);
-                out.extend_from_slice(self.encoded(&word.name, word.encoding).as_bytes());
+                out.extend_from_slice(by(word).as_bytes());
                 (copied, from) = (end, end);
             }
         }
@@ -183,6 +200,8 @@ mod tests {
             assert_eq!(secrets.placeholder(name, encoding).expect("set"), word);
             let sent = secrets.reveal(format!("<{word}|{word}>").as_bytes()).into_owned();
             assert_eq!(String::from_utf8_lossy(&sent), format!("<{want}|{want}>"));
+            let shown = secrets.named(format!("<{word}>").as_bytes()).into_owned();
+            assert!(shown.starts_with(format!("<{{{{{name} as ").as_bytes()), "{}", String::from_utf8_lossy(&shown));
             let digest = secrets.digest_sha256(word.as_bytes());
             assert_eq!(digest, Sha256::digest(want).to_vec());
         };

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tracker::clock::SystemClock;
 use tracker::driver::{
-    Approval, CallError, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Settings, Target,
+    Approval, CallError, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Role, Settings,
+    Target,
 };
 use tracker::model::{AccountKey, Kind, Resource, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
@@ -31,7 +32,9 @@ async fn faulty(limits: Limits, granted: &[&str]) -> Arc<Driver> {
     lock.approve(Approval {
         name: "faulty".into(),
         version: inspected.info.version,
+        role: Role::Current,
         file: "faulty.wasm".into(),
+        source: None,
         sha256: inspected.info.digest,
         endpoints: granted.iter().map(|&text| text.to_owned()).collect(),
         approved_at: Timestamp::from_millis(0),
@@ -55,6 +58,7 @@ fn target(endpoint: &str, options: &[(&str, &str)]) -> Target {
         password: "correct-horse".into(),
         secrets: BTreeMap::new(),
         addresses: AddressPolicy::opening(vec!["127.0.0.0/8".parse().expect("a range")]),
+        wire: tracker::driver::Wire::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::driver::{Approval, Engine, Limits, Lock, load};
+use crate::driver::{Approval, Engine, Limits, Lock, Role, load};
 use crate::net::{ClientSettings, Clients};
 
 /// Whom the mock driver lets in.
@@ -46,7 +46,9 @@ impl World {
         lock.approve(Approval {
             name: info.name,
             version: info.version,
+            role: Role::Current,
             file: "mock.wasm".into(),
+            source: None,
             sha256: info.digest,
             // It asks for none, and would get none here.
             endpoints: Vec::new(),

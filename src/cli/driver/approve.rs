@@ -14,7 +14,7 @@ use crate::cli::{ConfigArgs, UsageError, environment, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::driver::catalog::wasm_files;
-use crate::driver::{Approval, Engine, Inspected, Lock, load};
+use crate::driver::{Approval, Engine, Inspected, Lock, Role, load};
 use crate::net::Clients;
 
 #[derive(Debug, Args)]
@@ -59,7 +59,9 @@ impl Approve {
         lock.approve(Approval {
             name: info.name.clone(),
             version: info.version,
+            role: Role::Current,
             file: file_name(&file),
+            source: None,
             sha256: info.digest,
             endpoints: info.asks_for,
             approved_at: SystemClock.now(),
@@ -190,7 +192,9 @@ mod tests {
         let old = Approval {
             name: "ec2".into(),
             version: "1.0.0".into(),
+            role: Role::Current,
             file: "ec2.wasm".into(),
+            source: None,
             sha256: "a".repeat(64),
             endpoints: vec!["https://ec2.*.amazonaws.com".into(), "https://old.example".into()],
             approved_at: Timestamp::from_millis(0),
