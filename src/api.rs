@@ -5,6 +5,7 @@ mod account;
 mod caller;
 mod changes;
 mod consent;
+pub mod control;
 mod drivers;
 mod entry;
 mod errors;

@@ -37,6 +37,8 @@ pub const KEY_VARIABLE: &str = "TRACKER_KEY";
 const DATA_DIR: &str = "./tracker-data";
 const DRIVERS_DIRECTORY: &str = "./tracker-drivers";
 const DRIVERS_LOCK: &str = "./drivers.lock";
+/// In the data directory.
+const CONTROL_SOCKET: &str = "control.sock";
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -46,6 +48,8 @@ pub struct Config {
     /// Holds the store, the key and compiled drivers.
     pub data_dir: PathBuf,
     pub key: KeySource,
+    /// Where the operator's commands reach a running host.
+    pub control_socket: PathBuf,
     /// Driver and provider of a client that names none.
     pub default_provider: Option<(String, String)>,
     pub drivers: driver::Settings,
@@ -159,7 +163,9 @@ impl Reading<'_> {
         }
         let providers = self.providers(file.providers)?;
         let accounts = self.accounts(file.accounts, default_provider.as_ref())?;
+        let control_socket = file.control_socket.unwrap_or_else(|| data_dir.join(CONTROL_SOCKET));
         Ok(Config {
+            control_socket,
             listen: file.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 3001))),
             public_url: file.public_url.map(String::from),
             data_dir,

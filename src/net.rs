@@ -2,6 +2,7 @@
 //! pooled clients that can reach no other.
 
 pub mod client;
+pub mod local;
 pub mod policy;
 mod resolver;
 mod trust;

@@ -3,7 +3,7 @@
 //! polls and whoever proves credentials, so that both reach the same and only what was allowed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::SecretString;
 
@@ -35,7 +35,8 @@ pub struct ConfiguredAccount {
 
 #[derive(Debug)]
 pub struct Roster {
-    catalog: Arc<Catalog>,
+    /// Replaced as a whole when drivers are loaded anew. Whoever polls takes it once for each poll.
+    catalog: RwLock<Arc<Catalog>>,
     providers: Vec<ConfiguredProvider>,
     accounts: Vec<ConfiguredAccount>,
     /// The driver and provider of a client that names none.
@@ -78,11 +79,16 @@ impl Roster {
         accounts: Vec<ConfiguredAccount>,
         default: Option<(String, String)>,
     ) -> Roster {
-        Roster { catalog, providers, accounts, default }
+        Roster { catalog: RwLock::new(catalog), providers, accounts, default }
     }
 
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other drivers in the place of those that there are, for every poll that begins from now on.
+    pub fn replace_catalog(&self, catalog: Arc<Catalog>) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
     }
 
     pub fn accounts(&self) -> &[ConfiguredAccount] {
@@ -112,10 +118,16 @@ impl Roster {
 
     /// The driver to call and what to call it with.
     pub fn target(&self, key: &AccountKey, password: SecretString) -> Result<(Arc<Driver>, Target), NotOnRoster> {
-        let driver = self.catalog.driver(&key.driver).ok_or_else(|| NotOnRoster::Driver {
+        let catalog = self.catalog();
+        let driver = catalog.driver(&key.driver).ok_or_else(|| NotOnRoster::Driver {
             name: key.driver.clone(),
-            known: self.catalog.drivers().map(|driver| driver.info().name.clone()).collect(),
+            known: catalog.drivers().map(|driver| driver.info().name.clone()).collect(),
         })?;
+        Ok((Arc::clone(driver), self.target_of(driver, key, password)?))
+    }
+
+    /// What to call this very driver with, such as the shadow of the account's own.
+    pub fn target_of(&self, driver: &Driver, key: &AccountKey, password: SecretString) -> Result<Target, NotOnRoster> {
         let configured =
             self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider);
         let (endpoint, endpoint_source, addresses, mut options) = match configured {
@@ -141,7 +153,7 @@ impl Roster {
             secrets.clone_from(&account.secrets);
         }
         fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
-        let target = Target {
+        Ok(Target {
             key: key.clone(),
             endpoint,
             endpoint_source,
@@ -150,8 +162,7 @@ impl Roster {
             secrets,
             addresses,
             wire: Wire::default(),
-        };
-        Ok((Arc::clone(driver), target))
+        })
     }
 }
 

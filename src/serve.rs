@@ -2,6 +2,7 @@
 //! side by side until the one token ends them. Nothing here outlives `run`, and nothing is detached.
 
 mod drivers;
+mod reload;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
 
+use crate::api::control::Reloads;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::model::{Origin, Timestamp};
@@ -25,6 +27,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Accounts as _, Enrolment, Store, StoreError};
 use crate::vault::{Purpose, Vault, VaultError};
 use crate::{api, deliver, poll};
+use reload::Reloader;
 
 /// The store's file in the data directory.
 const STORE_FILE: &str = "tracker.db";
@@ -38,6 +41,10 @@ pub struct Host {
     api: api::Context,
     poll: poll::Context,
     deliver: deliver::Context,
+    reloader: Reloader,
+    reloads: Reloads,
+    /// The operator's own door; a host runs without it, too.
+    control: Option<UnixListener>,
 }
 
 /// Why a host does not start, or did not end well.
@@ -83,12 +90,14 @@ impl Host {
             .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
         let vault = Arc::new(open_vault(&config.key)?);
         let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
-        let Drivers { catalog, clients } = Drivers::load(&config).await?;
+        let Drivers { catalog, clients, engine } = Drivers::load(&config).await?;
         let hooks_client = clients.under(&config.hook_addresses)?;
         let roster =
             Arc::new(Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider));
         enrol(store.as_ref(), &vault, roster.accounts(), clock.now()).await?;
         summarize(&roster, address, &public_url);
+        let (reloader, reloads) = Reloader::new(engine, config.drivers, Arc::clone(&roster));
+        let control = open_control(&config.control_socket);
 
         // Hints between rooms that do not know one another: the API asks for polls, polls give rise to
         // deliveries, and readers of the API wait for polls.
@@ -131,6 +140,9 @@ impl Host {
             address,
             public_url,
             store,
+            reloader,
+            reloads,
+            control,
         })
     }
 
@@ -144,10 +156,16 @@ impl Host {
         &self.public_url
     }
 
+    /// Through which drivers are loaded anew while the host runs.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
+    }
+
     /// Runs until `token` is cancelled, then lets what is under way finish and closes the store.
     pub async fn run(self, token: CancellationToken) -> Result<(), ServeError> {
         // Should one loop end on its own, the others end with it: half a host is worse than none.
         let ending = || token.clone().drop_guard();
+        let roster = Arc::clone(&self.api.roster);
         let api = async {
             let _ending = ending();
             api::serve(self.listener, self.api, token.clone()).await
@@ -160,7 +178,18 @@ impl Host {
             let _ending = ending();
             deliver::run(self.deliver, token.clone()).await;
         };
-        let (api, (), ()) = tokio::join!(api, poll, deliver);
+        let reload = async {
+            let _ending = ending();
+            self.reloader.run(token.clone()).await;
+        };
+        let control = async {
+            let Some(listener) = self.control else { return };
+            // Clients can do without it, so the host does, too.
+            if let Err(error) = api::control::serve(listener, roster, self.reloads, token.clone()).await {
+                tracing::error!("the control socket ended: {error}");
+            }
+        };
+        let (api, (), (), (), ()) = tokio::join!(api, poll, deliver, reload, control);
         self.store.close().await?;
         tracing::info!("the host has ended");
         api.map_err(ServeError::Api)
@@ -179,6 +208,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn make_private(directory: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+fn open_control(path: &Path) -> Option<UnixListener> {
+    api::control::listen(path)
+        .inspect_err(|error| {
+            tracing::warn!(
+                socket = %path.display(),
+                "can't listen for `tracker driver reload`, SIGHUP does the same: {error} (setting: control_socket)"
+            );
+        })
+        .ok()
 }
 
 fn open_vault(key: &KeySource) -> Result<Vault, VaultError> {

@@ -24,6 +24,7 @@ pub(crate) fn unchanged(table: &mut Table) {
             observed_at: now,
             last_complete: Some(now),
             confirmations: 2,
+            former_words: None,
         };
         let known = known.clone();
         let before = process_cpu();

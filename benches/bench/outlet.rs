@@ -289,6 +289,7 @@ fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) ->
         lease: ticket.lease,
         observed_at: now,
         complete: true,
+        listed_by: String::new(),
         partial_reason: None,
         upserts,
         missing: Vec::new(),

@@ -61,7 +61,8 @@ enum Health {
 pub(super) async fn list(State(app): State<Arc<App>>, Query(parameters): Query) -> Result<Response, Problem> {
     parameters.only(&["format"])?;
     parameters.check_format()?;
-    let drivers = app.context.roster.catalog().drivers().map(|driver| document(&app, driver)).collect();
+    let catalog = app.context.roster.catalog();
+    let drivers = catalog.drivers().map(|driver| document(&app, driver)).collect();
     Ok(Json(DriversDocument { drivers }).into_response())
 }
 

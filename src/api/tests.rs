@@ -181,6 +181,7 @@ impl House {
             lease: ticket.lease,
             observed_at: self.now(),
             complete: true,
+            listed_by: "digest".into(),
             partial_reason: None,
             upserts,
             missing: vec![],

@@ -2,6 +2,8 @@
 
 mod approve;
 mod list;
+mod reload;
+mod shadow;
 
 use clap::Subcommand;
 
@@ -11,6 +13,10 @@ pub(super) enum Driver {
     List(list::List),
     /// Show what a driver asks for, and let the host load it from then on
     Approve(approve::Approve),
+    /// Have a running host take up what is approved by now
+    Reload(reload::Reload),
+    /// Show how the lists of shadows compare with those of the current versions
+    Shadow(shadow::Shadow),
 }
 
 impl Driver {
@@ -18,6 +24,8 @@ impl Driver {
         match self {
             Driver::List(list) => list.run(),
             Driver::Approve(approve) => approve.run(),
+            Driver::Reload(reload) => reload.run(),
+            Driver::Shadow(shadow) => shadow.run(),
         }
     }
 }

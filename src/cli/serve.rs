@@ -3,15 +3,18 @@
 use std::convert::Infallible;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Signals, logging, runtime};
+use crate::api::control::{ReloadRequest, Reloads};
 use crate::config::Config;
 use crate::serve::Host;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The first SIGINT or SIGTERM lets what is under way finish; the second ends it at once.
+SIGHUP has drivers loaded anew, as `tracker driver reload` does.
 config.example.toml shows every setting. The key to stored credentials may come from TRACKER_KEY.
 
 Examples:
@@ -36,17 +39,35 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     // From here on a signal is heard, also while drivers are still being compiled.
     let signals = Signals::listen()?;
+    let hangups = signal(SignalKind::hangup())?;
     let token = CancellationToken::new();
     let host = async {
         let host = tokio::select! {
             host = Host::open(config) => host?,
             () = token.cancelled() => return Ok(()),
         };
-        Ok(host.run(token.clone()).await?)
+        let reloads = host.reloads();
+        let running = host.run(token.clone());
+        tokio::select! {
+            ended = running => Ok(ended?),
+            never = reload_on_hangup(hangups, reloads) => match never {},
+        }
     };
     tokio::select! {
         ended = host => ended,
         never = end_on_signals(signals, &token) => match never {},
+    }
+}
+
+/// Has drivers loaded anew at each SIGHUP.
+async fn reload_on_hangup(mut hangups: Signal, reloads: Reloads) -> Infallible {
+    loop {
+        if hangups.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        tracing::info!("SIGHUP: loading drivers anew");
+        // Where many wait already, one of those reloads comes after this signal.
+        let _ = reloads.try_send(ReloadRequest::default());
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) public_url: Option<PublicUrl>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
+    pub(super) control_socket: Option<PathBuf>,
     pub(super) default_driver: Option<Spanned<String>>,
     pub(super) default_provider: Option<Spanned<String>>,
     pub(super) drivers: DriversSection,

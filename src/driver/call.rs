@@ -64,7 +64,7 @@ impl Driver {
     fn egress(&self, target: &Target) -> Result<Arc<Egress>, CallError> {
         let endpoint = Origin::parse(&target.endpoint).ok();
         let reach = Reach::of_account(&self.grants, endpoint, target.endpoint_source);
-        Egress::new(&self.info.name, target, reach, self.engine.clients(), self.engine.limits())
+        Egress::new(&self.info, target, reach, self.engine.clients(), self.engine.limits())
             .map(Arc::new)
             .map_err(|error| CallError::InvalidAccount(error.to_string()))
     }

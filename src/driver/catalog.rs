@@ -1,6 +1,6 @@
 //! The drivers of this host: those that were loaded, by name, and those that were not, with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use super::cache::Cache;
 use super::call::Driver;
 use super::engine::Engine;
 use super::load::{self, DriverFile, LoadError};
-use super::lock::Lock;
+use super::lock::{Approval, Lock, Role};
+use super::shadow::Shadow;
 
 /// Where drivers come from.
 #[derive(Clone, Debug)]
@@ -22,14 +23,17 @@ pub struct Settings {
     pub cache: PathBuf,
 }
 
-/// All drivers found at start.
+/// The drivers that are loaded, and those that are not. It never changes: a reload makes another, and polls
+/// under way go on with the drivers that they have.
 #[derive(Debug, Default)]
 pub struct Catalog {
     drivers: BTreeMap<String, Arc<Driver>>,
+    /// By the name of the driver that they stand beside.
+    shadows: BTreeMap<String, Arc<Shadow>>,
     rejected: Vec<Rejected>,
 }
 
-/// A file that is there but was not loaded.
+/// A file that is there, or should be, but was not loaded.
 #[derive(Debug)]
 pub struct Rejected {
     pub file: PathBuf,
@@ -49,6 +53,12 @@ impl Catalog {
     /// Loads every approved driver of the directory; the others are reported with their reason. Compiled
     /// code comes from the cache where it is there.
     pub async fn load(engine: &Engine, settings: &Settings, lock: &Lock) -> Result<Catalog, CatalogError> {
+        Catalog::default().reload(engine, settings, lock).await
+    }
+
+    /// What is to be loaded by the lock as it is now. What is loaded already stays as it is; where a new
+    /// version can't be loaded, the old one stays, and is the driver until there is a better one.
+    pub async fn reload(&self, engine: &Engine, settings: &Settings, lock: &Lock) -> Result<Catalog, CatalogError> {
         let files = wasm_files(&settings.directory)
             .map_err(|source| CatalogError { directory: settings.directory.clone(), source })?;
         let cache = Cache::open(&settings.cache, engine.wasmtime())
@@ -56,22 +66,32 @@ impl Catalog {
                 tracing::warn!(directory = %settings.cache.display(), "drivers are compiled at each start: {error}");
             })
             .ok();
+        let mut found = HashSet::new();
         let mut catalog = Catalog::default();
+        let loading = Loading { engine, cache: cache.as_ref(), lock, before: self };
         for file in files {
-            if let Err(reason) = catalog.take(engine, cache.as_ref(), &file, lock).await {
+            if let Err(reason) = catalog.take(&loading, &file, &mut found).await {
                 catalog.rejected.push(Rejected { file, reason });
+            }
+        }
+        for approval in lock.drivers().iter().filter(|approval| !found.contains(&approval.sha256)) {
+            let file = settings.directory.join(&approval.file);
+            // One that changed is told of as changed.
+            if !catalog.rejected.iter().any(|rejected| rejected.file == file) {
+                let reason = LoadError::Missing { name: approval.name.clone() };
+                catalog.rejected.push(Rejected { file, reason });
+            }
+        }
+        for (name, driver) in &self.drivers {
+            if !catalog.drivers.contains_key(name) && lock.by_name(name).is_some() {
+                catalog.drivers.insert(name.clone(), Arc::clone(driver));
             }
         }
         Ok(catalog)
     }
 
-    async fn take(
-        &mut self,
-        engine: &Engine,
-        cache: Option<&Cache>,
-        path: &Path,
-        lock: &Lock,
-    ) -> Result<(), LoadError> {
+    async fn take(&mut self, loading: &Loading<'_>, path: &Path, found: &mut HashSet<String>) -> Result<(), LoadError> {
+        let Loading { engine, cache, lock, before } = *loading;
         let file = DriverFile::read(path, engine.limits().driver_bytes)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(approval) = lock.by_digest(&file.sha256) else {
@@ -83,16 +103,37 @@ impl Catalog {
                 Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
             });
         };
-        let driver = load::load(engine, cache, file, Some(approval)).await?;
+        if !found.insert(file.sha256.clone()) {
+            return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
+        }
+        let driver = match before.loaded(approval) {
+            Some(driver) => driver,
+            None => Arc::new(load::load(engine, cache, file, Some(approval)).await?),
+        };
         let found = driver.info().name.clone();
         if found != approval.name {
             return Err(LoadError::Renamed { approved: approval.name.clone(), found });
         }
-        if self.drivers.contains_key(&found) {
-            return Err(LoadError::Twice { name: found, file: approval.file.clone() });
+        match approval.role {
+            Role::Current => {
+                self.drivers.insert(found, driver);
+            }
+            Role::Shadow => {
+                let known = before.shadows.get(&found).filter(|shadow| Arc::ptr_eq(shadow.driver(), &driver));
+                let shadow = known.map_or_else(|| Arc::new(Shadow::new(driver)), Arc::clone);
+                self.shadows.insert(found, shadow);
+            }
         }
-        self.drivers.insert(found, Arc::new(driver));
         Ok(())
+    }
+
+    /// What is loaded already by this very approval.
+    fn loaded(&self, approval: &Approval) -> Option<Arc<Driver>> {
+        let shadows = self.shadows.values().map(|shadow| shadow.driver());
+        let same = |driver: &&Arc<Driver>| {
+            driver.info().digest == approval.sha256 && driver.info().endpoints == approval.endpoints
+        };
+        self.drivers.values().chain(shadows).find(same).cloned()
     }
 
     pub fn driver(&self, name: &str) -> Option<&Arc<Driver>> {
@@ -104,9 +145,29 @@ impl Catalog {
         self.drivers.values()
     }
 
+    /// The candidate beside the driver of that name.
+    pub fn shadow(&self, name: &str) -> Option<&Arc<Shadow>> {
+        self.shadows.get(name)
+    }
+
+    /// Sorted by the name of the driver.
+    pub fn shadows(&self) -> impl Iterator<Item = &Arc<Shadow>> {
+        self.shadows.values()
+    }
+
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
     }
+}
+
+/// What a catalog is made with.
+#[derive(Clone, Copy)]
+struct Loading<'a> {
+    engine: &'a Engine,
+    cache: Option<&'a Cache>,
+    lock: &'a Lock,
+    /// What is loaded by now.
+    before: &'a Catalog,
 }
 
 /// The driver files of a directory, sorted by name; none where there is no such directory.

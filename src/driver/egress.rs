@@ -16,8 +16,10 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::grants::{Origin, Reach, Refusal};
 use super::limits::Limits;
+use super::load::DriverInfo;
 use super::mask::{Mask, Masker};
 use super::secrets::Secrets;
+use super::session::SessionKey;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Wire};
 use super::{CallError, Target};
 use crate::clock::Stopwatch;
@@ -26,6 +28,7 @@ use crate::net::{Client, Clients, NetError, SendError};
 /// What one poll may reach and what came of it, shared by the sandbox and the requests under way.
 pub(super) struct Egress {
     driver: String,
+    session: SessionKey,
     provider: String,
     reach: Reach,
     /// For the account's own endpoint, with the operator's exceptions for private addresses.
@@ -45,14 +48,15 @@ pub(super) struct Egress {
 
 impl Egress {
     pub(super) fn new(
-        driver: &str,
+        driver: &DriverInfo,
         target: &Target,
         reach: Reach,
         clients: &Clients,
         limits: &Limits,
     ) -> Result<Egress, NetError> {
         Ok(Egress {
-            driver: driver.to_owned(),
+            driver: driver.name.clone(),
+            session: SessionKey { account: target.key.clone(), driver: driver.digest.clone() },
             provider: target.key.provider.clone(),
             reach,
             own: clients.under(&target.addresses)?,
@@ -65,6 +69,11 @@ impl Egress {
             passed: Mutex::new(None),
             refused: Mutex::new(None),
         })
+    }
+
+    /// Whose session memory the poll has.
+    pub(super) fn session(&self) -> &SessionKey {
+        &self.session
     }
 
     pub(super) fn requests(&self) -> u32 {

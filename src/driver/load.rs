@@ -97,6 +97,8 @@ pub enum LoadError {
          tracker driver approve {file}"
     )]
     Changed { file: String, approved: String, found: String },
+    #[error("driver {name:?} is approved in drivers.lock, and its file is not there")]
+    Missing { name: String },
     #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
     Renamed { approved: String, found: String },
     #[error("driver {name:?} is loaded already, from {file}")]

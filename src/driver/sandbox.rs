@@ -273,14 +273,14 @@ impl session::Host for Sandbox {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         let Some(account) = &self.account else { return Ok(None) };
         let now = self.engine.clock().now();
-        Ok(self.engine.sessions().get(&account.key, &account.credentials_mark, &key, now))
+        Ok(self.engine.sessions().get(account.egress.session(), &account.credentials_mark, &key, now))
     }
 
     fn put(&mut self, key: String, value: Vec<u8>, lifetime_seconds: u32) -> wasmtime::Result<()> {
         let Some(account) = &self.account else { return Ok(()) };
         let lifetime = Duration::from_secs(lifetime_seconds.into());
         let (now, mark) = (self.engine.clock().now(), &account.credentials_mark);
-        if let Err(why) = self.engine.sessions().put(&account.key, mark, (key, value), lifetime, now) {
+        if let Err(why) = self.engine.sessions().put(account.egress.session(), mark, (key, value), lifetime, now) {
             tracing::debug!(account = %account.key, "a session entry was not kept: {why}");
         }
         Ok(())

@@ -19,7 +19,7 @@ const MOST_ACCOUNTS: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    by_account: Mutex<HashMap<AccountKey, Session>>,
+    by_account: Mutex<HashMap<SessionKey, Session>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +35,15 @@ struct Entry {
     until: Timestamp,
 }
 
+/// Whose a session is: a driver's of that very content, for an account. Another version, or a shadow, starts
+/// with none, and can't put anything into that of the version beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SessionKey {
+    pub(super) account: AccountKey,
+    /// SHA-256 of the driver's file.
+    pub(super) driver: String,
+}
+
 /// Which credentials a session belongs to.
 pub(super) fn credentials_mark(target: &Target) -> [u8; 32] {
     let mut digest = Sha256::new();
@@ -46,7 +55,7 @@ pub(super) fn credentials_mark(target: &Target) -> [u8; 32] {
 }
 
 impl Sessions {
-    pub(super) fn get(&self, key: &AccountKey, mark: &[u8; 32], name: &str, now: Timestamp) -> Option<Vec<u8>> {
+    pub(super) fn get(&self, key: &SessionKey, mark: &[u8; 32], name: &str, now: Timestamp) -> Option<Vec<u8>> {
         let sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
         let session = sessions.get(key).filter(|session| session.credentials == *mark)?;
         session.entries.get(name).filter(|entry| entry.until > now).map(|entry| entry.value.clone())
@@ -55,7 +64,7 @@ impl Sessions {
     /// Keeps a value, or says why not.
     pub(super) fn put(
         &self,
-        key: &AccountKey,
+        key: &SessionKey,
         mark: &[u8; 32],
         (name, value): (String, Vec<u8>),
         lifetime: Duration,
@@ -92,7 +101,10 @@ mod tests {
     #[test]
     fn an_entry_lives_its_time_and_for_its_credentials() {
         let sessions = Sessions::default();
-        let key = |user: &str| AccountKey { driver: "d".into(), provider: "p".into(), user: user.into() };
+        let key = |user: &str| SessionKey {
+            account: AccountKey { driver: "d".into(), provider: "p".into(), user: user.into() },
+            driver: "digest".into(),
+        };
         let at = Timestamp::from_millis;
         let put = |user: &str, mark: u8, name: String, size: usize| {
             let lifetime = Duration::from_secs(1);
@@ -110,6 +122,8 @@ mod tests {
             put("a", 1, n.to_string(), 1).expect("kept");
         }
         assert!(put("a", 1, "one more".into(), 1).is_err());
+        let other = SessionKey { driver: "another version".into(), ..key("a") };
+        assert_eq!(sessions.get(&other, &[1; 32], "2", at(0)), None);
         put("a", 2, "token".into(), 1).expect("other credentials start anew");
         assert_eq!(get("a", 1, 0), None);
     }

@@ -1,6 +1,8 @@
 //! What changed between what is stored and what was listed. Pure: one pass over two sequences sorted by
 //! id, which touches nothing of a resource that is as it was.
 
+use std::collections::HashMap;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::change::ChangeType;
@@ -23,6 +25,10 @@ pub struct Observation {
     pub last_complete: Option<Timestamp>,
     /// In how many complete lists in a row a resource must be missing until it is taken for gone; at least 1.
     pub confirmations: u32,
+    /// Where another version of the driver gave the last complete list: the provider's words for the states of
+    /// instances, as they are stored. A state that is another now, by the same word, is the driver's doing and
+    /// not the provider's.
+    pub former_words: Option<HashMap<ResourceId, String>>,
 }
 
 /// What is to be written. Empty where nothing changed.
@@ -36,10 +42,11 @@ pub struct Delta {
 
 /// Compares a list with what is stored, which is sorted by id too.
 pub fn diff(observation: Observation, known: Vec<KnownResource>) -> Delta {
-    let Observation { kind, resources, complete, observed_at, last_complete, confirmations } = observation;
+    let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words } =
+        observation;
     let mut delta = Delta::default();
     let mut scratch = Vec::new();
-    let sight = Sight { kind, observed_at, last_complete, confirmations };
+    let sight = Sight { kind, observed_at, last_complete, confirmations, former_words };
     let mut known = known.into_iter().peekable();
     for resource in resources {
         while let Some(absent) = known.next_if(|known| known.id < *resource.id()) {
@@ -64,6 +71,7 @@ struct Sight {
     observed_at: Timestamp,
     last_complete: Option<Timestamp>,
     confirmations: u32,
+    former_words: Option<HashMap<ResourceId, String>>,
 }
 
 impl Sight {
@@ -77,7 +85,9 @@ impl Sight {
     }
 
     fn changed(&self, resource: Resource, fingerprint: u64, known: &KnownResource, delta: &mut Delta) {
-        let state_changed = resource.state() != known.state;
+        // The state before, as this version of the driver would have mapped it.
+        let old_state = if self.is_mapped_anew(&resource) { resource.state() } else { known.state };
+        let state_changed = resource.state() != old_state;
         let change_type = match (self.kind, state_changed) {
             (Kind::Instance, true) => Some(ChangeType::InstanceState),
             (Kind::Realm, true) => Some(ChangeType::RealmState),
@@ -87,9 +97,18 @@ impl Sight {
         };
         if let Some(change_type) = change_type {
             let after = Some(self.last_seen(known));
-            delta.changes.push(self.change(change_type, &resource, Some(known.state), after));
+            delta.changes.push(self.change(change_type, &resource, Some(old_state), after));
         }
         delta.upserts.push(Upsert { resource, fingerprint, state_changed });
+    }
+
+    /// Whether the provider's word is the one that another version of the driver saw: what differs is how it is
+    /// mapped.
+    fn is_mapped_anew(&self, resource: &Resource) -> bool {
+        match (&self.former_words, resource) {
+            (Some(words), Resource::Instance(instance)) => words.get(&instance.id) == Some(&instance.provider_state),
+            _ => false,
+        }
     }
 
     fn absent(&self, known: KnownResource, complete: bool, delta: &mut Delta) {

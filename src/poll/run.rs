@@ -1,6 +1,7 @@
 //! One poll of one account: ask, compare, record. Whatever happens to it ends in the store, as an
 //! observation or as a failure, and never as both.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -9,8 +10,8 @@ use super::Context;
 use super::diff::{Observation, diff};
 use super::schedule::{self, Done};
 use crate::clock::Stopwatch;
-use crate::driver::{CallError, CallFailure, Coverage, Listing};
-use crate::model::{AccountKey, Origin, Timestamp};
+use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
+use crate::model::{AccountKey, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{PollFailure, PollRecord, PollTicket, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
@@ -56,17 +57,28 @@ impl NoList {
     }
 }
 
+/// A list, and what gave it.
+struct Listed {
+    listing: Listing,
+    driver: Arc<Driver>,
+    target: Target,
+}
+
 /// Makes the poll that the ticket is for.
 pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let stopwatch = Stopwatch::start();
     let observed_at = context.clock.now();
     let account = ticket.account.key.to_string();
     let kind = ticket.kind;
+    let mut shadowed = None;
     let recorded = match list(&context, &ticket).await {
-        Ok(listing) => {
-            let resources = listing.resources.len();
-            let usage = listing.usage;
-            let recorded = record(&context, ticket, listing, observed_at, &stopwatch).await;
+        Ok(listed) => {
+            shadowed = shadow(&context, &listed);
+            let resources = listed.listing.resources.len();
+            let usage = listed.listing.usage;
+            let listed_by = listed.driver.info().digest.clone();
+            let seen = Seen { listing: listed.listing, listed_by, observed_at };
+            let recorded = record(&context, ticket, seen, &stopwatch).await;
             if let Ok(Recorded { changes, deliveries }) = recorded {
                 tracing::debug!(
                     account, %kind, resources, changes, deliveries,
@@ -90,13 +102,43 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
         Err(error) => tracing::error!(account, %kind, %error, "a poll could not be recorded; it will be made again"),
     }
     context.polled.send_modify(|count| *count = count.wrapping_add(1));
+    if let Some(shadowed) = shadowed {
+        shadowed.follow(&context, kind).await;
+    }
 }
 
-async fn list(context: &Context, ticket: &PollTicket) -> Result<Listing, NoList> {
+async fn list(context: &Context, ticket: &PollTicket) -> Result<Listed, NoList> {
     let key = &ticket.account.key;
     let password = password(context, ticket, key)?;
     let (driver, target) = context.roster.target(key, password)?;
-    Ok(driver.list(&target, ticket.kind).await?)
+    let listing = driver.list(&target, ticket.kind).await?;
+    Ok(Listed { listing, driver, target })
+}
+
+/// A list that the driver's shadow is to give too, once what came of it is recorded and told.
+struct Shadowed {
+    shadow: Arc<Shadow>,
+    /// As the current version listed it.
+    listing: Listing,
+    key: AccountKey,
+    password: SecretString,
+}
+
+fn shadow(context: &Context, listed: &Listed) -> Option<Shadowed> {
+    let key = &listed.target.key;
+    let shadow = Arc::clone(context.roster.catalog().shadow(&key.driver)?);
+    let (listing, password) = (listed.listing.clone(), listed.target.password.clone());
+    Some(Shadowed { shadow, listing, key: key.clone(), password })
+}
+
+impl Shadowed {
+    async fn follow(self, context: &Context, kind: Kind) {
+        let Shadowed { shadow, listing, key, password } = self;
+        match context.roster.target_of(shadow.driver(), &key, password) {
+            Ok(target) => shadow.follow(&target, kind, &listing, context.clock.now()).await,
+            Err(error) => shadow.failed(&key, error.to_string(), context.clock.now()),
+        }
+    }
 }
 
 /// An account of the configuration is polled with the configuration's password, as it is now; another
@@ -110,15 +152,29 @@ fn password(context: &Context, ticket: &PollTicket, key: &AccountKey) -> Result<
     context.vault.open(Purpose::AccountPassword(key), &ticket.account.password)
 }
 
+/// What a poll saw, to be recorded.
+struct Seen {
+    listing: Listing,
+    /// The digest of the driver.
+    listed_by: String,
+    observed_at: Timestamp,
+}
+
 async fn record(
     context: &Context,
     ticket: PollTicket,
-    listing: Listing,
-    observed_at: Timestamp,
+    seen: Seen,
     stopwatch: &Stopwatch,
 ) -> Result<Recorded, StoreError> {
     let (account, kind) = (ticket.account.id, ticket.kind);
+    let Seen { listing, listed_by, observed_at } = seen;
     let known = context.store.known_resources(account, kind).await?;
+    let another_version =
+        kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
+    let former_words = match another_version {
+        true => Some(context.store.provider_states(account).await?),
+        false => None,
+    };
     let long = listing.resources.len().max(known.len()) > LONG_LIST;
     let partial_reason = match listing.coverage {
         Coverage::Complete => None,
@@ -131,6 +187,7 @@ async fn record(
         observed_at,
         last_complete: ticket.last_complete,
         confirmations: context.settings.removal_confirmations.max(1),
+        former_words,
     };
     let delta = match long {
         true => tokio::task::spawn_blocking(move || diff(observation, known))
@@ -146,6 +203,7 @@ async fn record(
         lease: ticket.lease,
         observed_at,
         complete: partial_reason.is_none(),
+        listed_by,
         partial_reason,
         upserts: delta.upserts,
         missing: delta.missing,

@@ -14,6 +14,7 @@ use crate::net::{Clients, NetError};
 pub struct Drivers {
     pub catalog: Catalog,
     pub clients: Clients,
+    pub engine: Engine,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,6 @@ impl Drivers {
         let engine = Engine::new(config.limits.clone(), clients.clone(), clock)?;
         let lock = Lock::read(&config.drivers.lock)?;
         let catalog = Catalog::load(&engine, &config.drivers, &lock).await?;
-        Ok(Drivers { catalog, clients })
+        Ok(Drivers { catalog, clients, engine })
     }
 }

@@ -1,5 +1,6 @@
 //! When accounts are polled, and what comes of it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +26,10 @@ pub trait Polls {
 
     /// What the store has of this account's resources of one kind, sorted by id (bytewise).
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>>;
+
+    /// The provider's own words for the states of an account's instances, as they are stored. Read only where
+    /// another version of a driver takes over.
+    async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>>;
 
     /// Commits what one poll saw: resources, changes in the journal, and a delivery due for each hook
     /// that a change concerns, in one transaction; and gives the ticket back.
@@ -56,6 +61,8 @@ pub struct PollTicket {
     pub due: Timestamp,
     /// When the last complete list came; absent before the first.
     pub last_complete: Option<Timestamp>,
+    /// What gave that list, see `PollRecord`.
+    pub listed_by: Option<String>,
     /// Failures since the last success.
     pub failures: u32,
     /// Which claim this is: a result is taken only from the newest.
@@ -83,6 +90,8 @@ pub struct PollRecord {
     /// When the poll began: the time of the observation.
     pub observed_at: Timestamp,
     pub complete: bool,
+    /// What gave the list: the SHA-256 of the driver's file, in hexadecimal.
+    pub listed_by: String,
     /// Why it was not complete, for the account's health.
     pub partial_reason: Option<String>,
     /// New or changed resources, and those seen again after having been missing.

@@ -44,6 +44,7 @@ fn observation(resources: Vec<Resource>, complete: bool) -> Observation {
         observed_at: Timestamp::from_millis(200),
         last_complete: Some(Timestamp::from_millis(100)),
         confirmations: 2,
+        former_words: None,
     }
 }
 
@@ -68,6 +69,26 @@ fn words(delta: &Delta) -> String {
     let missing = delta.missing.iter().map(|m| format!("miss {} {}x {}", m.id, m.times, m.seen.as_millis()));
     let removed = delta.removed.iter().map(|id| format!("drop {id}"));
     changes.chain(upserts).chain(missing).chain(removed).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn another_mapping_of_the_same_word_is_no_change_of_state() {
+    use InstanceState::{Running, Stopped};
+    let check = |word: &str, now: Resource, want: &str| {
+        let before = instance("a", Running, "img");
+        let words = HashMap::from([(before.id().clone(), word.to_owned())]);
+        let observation = Observation { former_words: Some(words), ..observation(vec![now], true) };
+        assert_eq!(words_of(observation, &before), want, "{word}");
+    };
+    // Instances here say "word" to their drivers.
+    check("word", instance("a", Stopped, "img"), "instance.updated a STOPPED>STOPPED 100..200; put a");
+    check("word", instance("a", Running, "img"), "");
+    check("word", instance("a", Running, "other"), "instance.updated a RUNNING>RUNNING 100..200; put a");
+    check("another", instance("a", Stopped, "img"), "instance.state a RUNNING>STOPPED 100..200; put a!");
+}
+
+fn words_of(observation: Observation, before: &Resource) -> String {
+    words(&diff(observation, vec![known(before, 0, 50)]))
 }
 
 #[test]
@@ -271,6 +292,7 @@ fn in_any_history_changes_tell_what_happened() {
                 observed_at: now,
                 last_complete,
                 confirmations: 2,
+                former_words: None,
             };
             let delta = diff(observation, stored.values().cloned().collect());
             if !complete {
@@ -304,6 +326,7 @@ fn in_any_history_changes_tell_what_happened() {
                     observed_at: now,
                     last_complete,
                     confirmations: 2,
+                    former_words: None,
                 };
                 assert_eq!(words(&diff(again, stored.values().cloned().collect())), "", "the same list again");
             }

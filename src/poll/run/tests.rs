@@ -8,7 +8,7 @@ use crate::driver::Usage;
 use crate::model::{AccountId, Instance, InstanceState, Kind, Resource, ResourceId};
 use crate::poll::Settings;
 use crate::poll::tests::{Lab, key};
-use crate::store::{KnownResource, PollClaim};
+use crate::store::{ChangeQuery, KnownResource, PollClaim};
 
 fn instance(number: usize, state: InstanceState) -> Resource {
     Resource::Instance(Instance {
@@ -32,16 +32,18 @@ fn running(count: usize) -> Vec<Resource> {
 }
 
 /// A lab with one account of the configuration, whose instances a test lists.
-struct Listed {
+struct Observed {
     lab: Lab,
     account: AccountId,
+    /// The digest of the driver that lists.
+    driver: std::cell::RefCell<String>,
 }
 
-impl Listed {
-    async fn new() -> Listed {
+impl Observed {
+    async fn new() -> Observed {
         let lab = Lab::new(Settings::default());
         let account = lab.enrol("configured", Origin::Config).await;
-        Listed { lab, account }
+        Observed { lab, account, driver: "one".to_owned().into() }
     }
 
     /// Claims the poll of instances, of those that are due once an interval has passed.
@@ -70,7 +72,22 @@ impl Listed {
     ) -> Result<Recorded, StoreError> {
         let context = &self.lab.context;
         let listing = Listing { resources, coverage, usage: Usage { requests: 3, ..Usage::default() } };
-        record(context, ticket, listing, context.clock.now(), &Stopwatch::start()).await
+        let seen = Seen { listing, listed_by: self.driver.borrow().clone(), observed_at: context.clock.now() };
+        record(context, ticket, seen, &Stopwatch::start()).await
+    }
+
+    async fn changes(&self) -> Vec<crate::model::NewChange> {
+        let query = ChangeQuery { after: 0, filter: Default::default(), limit: 1000, looked_at: 1000 };
+        self.lab
+            .context
+            .store
+            .changes(self.account, query)
+            .await
+            .expect("read")
+            .changes
+            .into_iter()
+            .map(|change| change.what)
+            .collect()
     }
 
     async fn known(&self) -> Vec<KnownResource> {
@@ -80,7 +97,7 @@ impl Listed {
 
 #[tokio::test]
 async fn lists_are_compared_and_recorded() {
-    let listed = Listed::new().await;
+    let listed = Observed::new().await;
     let changes = |recorded: Recorded| recorded.changes;
     // A partial list is no baseline, the first complete one is: nobody is told what was there all along.
     let partial = || Coverage::Partial("one zone did not answer".into());
@@ -113,7 +130,7 @@ async fn lists_are_compared_and_recorded() {
 
 #[tokio::test]
 async fn long_lists_are_recorded_as_short_ones_are() {
-    let listed = Listed::new().await;
+    let listed = Observed::new().await;
     listed.list(running(LONG_LIST + 1), Coverage::Complete).await;
     assert_eq!(listed.known().await.len(), LONG_LIST + 1);
     let mut now = running(LONG_LIST + 1);
@@ -126,7 +143,7 @@ async fn long_lists_are_recorded_as_short_ones_are() {
 
 #[tokio::test]
 async fn a_list_that_comes_after_its_lease_is_not_taken() {
-    let listed = Listed::new().await;
+    let listed = Observed::new().await;
     let slow = listed.ticket().await;
     listed.lab.clock.advance(Duration::from_secs(11));
     let again = listed.ticket().await;
@@ -139,7 +156,7 @@ async fn a_list_that_comes_after_its_lease_is_not_taken() {
 
 #[tokio::test]
 async fn a_configured_account_is_polled_with_the_configured_password() {
-    let listed = Listed::new().await;
+    let listed = Observed::new().await;
     let ticket = listed.ticket().await;
     let password_of = |ticket: &PollTicket| {
         password(&listed.lab.context, ticket, &ticket.account.key).map(|secret| secret.expose_secret().to_owned())
@@ -161,4 +178,25 @@ fn what_is_kept_of_an_error_is_bounded() {
     check("x".repeat(1024), 1024);
     check("x".repeat(5000), 1024);
     check(format!("x{}", "\u{e9}".repeat(600)), 1023);
+}
+
+#[tokio::test]
+async fn another_version_maps_anew_without_a_change_of_state() {
+    let observed = Observed::new().await;
+    let mapped = |state| vec![instance(0, state), instance(1, InstanceState::Running)];
+    observed.list(mapped(InstanceState::Running), Coverage::Complete).await;
+    *observed.driver.borrow_mut() = "two".into();
+    // Not the whole of it: the next list is still the new version's first.
+    observed.list(vec![], Coverage::Partial("half is down".into())).await;
+    let recorded = observed.list(mapped(InstanceState::Stopped), Coverage::Complete).await;
+    assert_eq!(recorded.changes, 1);
+    let known = observed.known().await;
+    assert_eq!(known[0].state.as_str(), "STOPPED");
+    let changes = observed.changes().await;
+    let last = changes.last().expect("a change");
+    assert_eq!((last.change_type.as_str(), last.old_state), ("instance.updated", last.new_state));
+
+    // From then on a state is a state again.
+    observed.list(mapped(InstanceState::Running), Coverage::Complete).await;
+    assert_eq!(observed.changes().await.last().expect("a change").change_type.as_str(), "instance.state");
 }

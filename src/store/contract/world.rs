@@ -95,6 +95,7 @@ impl World {
             lease: ticket.lease,
             observed_at: self.now,
             complete: true,
+            listed_by: "digest".into(),
             partial_reason: None,
             upserts: Vec::new(),
             missing: Vec::new(),

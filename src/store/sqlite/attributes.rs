@@ -43,6 +43,12 @@ pub(super) fn read(columns: Columns, text: &str) -> serde_json::Result<Resource>
     }
 }
 
+/// Of an instance's attributes only the provider's own word for its state.
+pub(super) fn provider_state(text: &str) -> Result<String> {
+    let stored: StoredInstance<'_> = serde_json::from_str(text).map_err(Fault::Attributes)?;
+    Ok(stored.provider_state.into_owned())
+}
+
 fn read_instance(columns: Columns, state: InstanceState, text: &str) -> serde_json::Result<Instance> {
     let stored: StoredInstance<'_> = serde_json::from_str(text)?;
     Ok(Instance {

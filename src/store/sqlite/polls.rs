@@ -1,6 +1,6 @@
 //! When polls are due, who holds them, and how they went.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,8 +13,8 @@ use super::super::{
 use super::accounts::read_account;
 use super::columns::{get, kind_number};
 use super::writer::Writing;
-use super::{SqliteStore, record};
-use crate::model::{AccountId, Kind, Timestamp};
+use super::{SqliteStore, attributes, record};
+use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 
 #[async_trait]
 impl Polls for SqliteStore {
@@ -32,6 +32,10 @@ impl Polls for SqliteStore {
 
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
         self.read(move |reading| known(reading, account, kind)).await
+    }
+
+    async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>> {
+        self.read(move |reading| provider_states(reading, account)).await
     }
 
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
@@ -127,7 +131,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     }
     let mut select = writing.prepare(
         "SELECT a.id, a.driver, a.provider, a.user, a.origin, a.password,
-                p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease
+                p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease, p.listed_by
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
@@ -172,6 +176,7 @@ fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
         kind: get(row, 6)?,
         due: get(row, 7)?,
         last_complete: get(row, 8)?,
+        listed_by: row.get(11)?,
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
     })
@@ -216,6 +221,19 @@ fn known(reading: &Connection, account: AccountId, kind: Kind) -> Result<Vec<Kno
         });
     }
     Ok(known)
+}
+
+fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<ResourceId, String>> {
+    let mut select = reading.prepare_cached(
+        "SELECT r.id, b.attributes FROM resources r JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
+    )?;
+    let mut states = HashMap::new();
+    let mut rows = select.query(params![account.0, kind_number(Kind::Instance)])?;
+    while let Some(row) = rows.next()? {
+        let state = attributes::provider_state(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+        states.insert(get(row, 0)?, state);
+    }
+    Ok(states)
 }
 
 fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()> {

@@ -156,6 +156,7 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
          last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
+         listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
          partial_reason = ?7, last_duration = ?8, requests = requests + ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
@@ -169,6 +170,7 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         record.partial_reason,
         millis(record.duration),
         record.requests,
+        record.listed_by,
     ])?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 wit_bindgen::generate!({ path: "../../wit/0.1.0", world: "driver", generate_all });
 
 mod fetch;
+mod mapping;
 
 use exports::tracker::driver::inventory::{
     Account, AccountOption, Address, Coverage, Description, Error, Features, Guest, Instance, InstancePage,
@@ -22,7 +23,7 @@ impl Guest for Faulty {
         Description {
             name: "faulty".into(),
             title: "A driver that misbehaves".into(),
-            version: "0.1.0".into(),
+            version: format!("0.{}.0", mapping::version()),
             providers: vec![Provider { name: "nowhere".into(), endpoint: "https://nowhere.invalid".into() }],
             endpoints: vec!["https://*.sites.invalid".into(), "https://login.invalid".into()],
             options: vec![AccountOption {
@@ -41,6 +42,7 @@ impl Guest for Faulty {
         };
         match option("do") {
             "" => Ok(page(vec![instance("i-1")])),
+            "map" => Ok(page(vec![mapping::mapped()])),
             "spin" => loop {
                 std::hint::spin_loop();
             },

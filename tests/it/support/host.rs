@@ -293,6 +293,13 @@ impl Host {
         self.setup.delivery = section.into();
     }
 
+    /// Sends it the signal to take up what is approved by now (SIGHUP).
+    pub(crate) fn hang_up(&self) {
+        let process = self.process.as_ref().expect("it runs");
+        let id = i32::try_from(process.process.0.id()).expect("a process id");
+        kill_process(Pid::from_raw(id).expect("a process id is not 0"), Signal::HUP).expect("signalled");
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(&mut self) {
         drop(self.process.take().expect("it runs"));
@@ -379,6 +386,13 @@ pub(crate) fn built_driver(name: &str) -> Vec<u8> {
     let path = built_drivers().join(format!("{name}.wasm"));
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}. Run `make drivers`, which builds it", path.display()))
+}
+
+/// The driver that misbehaves, as `make faulty` builds it.
+pub(crate) fn faulty_driver() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faulty/wasm32-wasip2/release/faulty.wasm");
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}. Run `make faulty`, which builds it", path.display()))
 }
 
 /// A port below those that the system gives to outgoing connections, so that none takes it while

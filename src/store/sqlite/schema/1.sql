@@ -30,6 +30,8 @@ CREATE TABLE polls (
     lease INTEGER NOT NULL DEFAULT 0,
     last_attempt INTEGER,
     last_complete INTEGER,
+    -- The SHA-256 of the driver that gave it.
+    listed_by TEXT,
     failures INTEGER NOT NULL DEFAULT 0,
     error_at INTEGER,
     error_code TEXT,

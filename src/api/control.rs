@@ -1,0 +1,214 @@
+//! The operator's own door: a Unix socket in the data directory, which only the host's user can open. Behind it
+//! drivers are loaded anew, and what their shadows saw is told. It is no part of the API that clients have.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::driver::reload::{Outcome, Reloaded};
+use crate::driver::shadow::Tally;
+use crate::driver::{LoadError, Role};
+use crate::model::Timestamp;
+use crate::roster::Roster;
+
+/// Asks for drivers to be loaded anew.
+#[derive(Debug, Default)]
+pub struct ReloadRequest {
+    /// Who wants to know what came of it.
+    pub answer: Option<oneshot::Sender<Result<Vec<Reloaded>, String>>>,
+}
+
+pub type Reloads = mpsc::Sender<ReloadRequest>;
+
+/// What `POST /drivers/reload` answers with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReloadDocument {
+    pub drivers: Vec<ReloadedDocument>,
+    /// Files that are not loaded, with why.
+    pub not_loaded: Vec<NotLoadedDocument>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReloadedDocument {
+    pub name: String,
+    pub role: Role,
+    /// `loaded`, `replaced`, `unchanged` or `dropped`.
+    pub outcome: String,
+    /// What is loaded now, with the beginning of its SHA-256.
+    pub version: Option<String>,
+    /// What was loaded before, if that is something else.
+    pub before: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NotLoadedDocument {
+    pub file: String,
+    /// Whether it should be: it is approved. A file that nobody vetted may lie there.
+    pub approved: bool,
+    pub reason: String,
+}
+
+/// What `GET /drivers/shadows` answers with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ShadowsDocument {
+    pub shadows: Vec<ShadowDocument>,
+}
+
+/// How one candidate's lists compare with the current version's, since it was loaded.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ShadowDocument {
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    pub lists: u64,
+    pub equal_lists: u64,
+    pub resources: u64,
+    pub failures: u64,
+    pub last_failure: Option<FailureDocument>,
+    pub differences: DifferencesDocument,
+    /// Resources that changed between the two lists, of which nothing can be said.
+    pub changed_between: u64,
+    /// The newest, newest last.
+    pub examples: Vec<ExampleDocument>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailureDocument {
+    pub at: Timestamp,
+    pub account: String,
+    pub message: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DifferencesDocument {
+    pub coverage: u64,
+    pub only_current: u64,
+    pub only_shadow: u64,
+    pub state: u64,
+    pub fields: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExampleDocument {
+    pub at: Timestamp,
+    pub account: String,
+    pub what: String,
+}
+
+#[derive(Clone)]
+struct Control {
+    roster: Arc<Roster>,
+    reloads: Reloads,
+}
+
+/// Takes the socket. One that a host left behind is removed: the store is locked by then, so there is no other
+/// host of this data directory.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves it until `token` is cancelled.
+pub async fn serve(
+    listener: UnixListener,
+    roster: Arc<Roster>,
+    reloads: Reloads,
+    token: CancellationToken,
+) -> io::Result<()> {
+    let router = Router::new()
+        .route("/drivers/reload", post(reload))
+        .route("/drivers/shadows", get(shadows))
+        .with_state(Control { roster, reloads });
+    axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await
+}
+
+async fn reload(State(control): State<Control>) -> Response {
+    let (answer, answered) = oneshot::channel();
+    let ending = || (StatusCode::SERVICE_UNAVAILABLE, "the host is ending").into_response();
+    if control.reloads.send(ReloadRequest { answer: Some(answer) }).await.is_err() {
+        return ending();
+    }
+    match answered.await {
+        Err(_) => ending(),
+        Ok(Err(error)) => (StatusCode::UNPROCESSABLE_ENTITY, error).into_response(),
+        Ok(Ok(reloaded)) => {
+            let catalog = control.roster.catalog();
+            let not_loaded = catalog.rejected().iter().map(|rejected| NotLoadedDocument {
+                file: rejected.file.display().to_string(),
+                approved: !matches!(rejected.reason, LoadError::NotApproved { .. }),
+                reason: rejected.reason.to_string(),
+            });
+            let drivers = reloaded.into_iter().map(ReloadedDocument::from).collect();
+            Json(ReloadDocument { drivers, not_loaded: not_loaded.collect() }).into_response()
+        }
+    }
+}
+
+async fn shadows(State(control): State<Control>) -> Json<ShadowsDocument> {
+    let catalog = control.roster.catalog();
+    let shadows = catalog.shadows().map(|shadow| {
+        let info = shadow.driver().info();
+        let Tally { lists, equal_lists, failures, last_failure, resources, counts, examples } = shadow.tally();
+        ShadowDocument {
+            name: info.name.clone(),
+            version: info.version.clone(),
+            digest: info.digest.clone(),
+            lists,
+            equal_lists,
+            resources,
+            failures,
+            last_failure: last_failure.map(|failure| FailureDocument {
+                at: failure.at,
+                account: failure.account.to_string(),
+                message: failure.message,
+            }),
+            differences: DifferencesDocument {
+                coverage: counts.coverage,
+                only_current: counts.only_current,
+                only_shadow: counts.only_shadow,
+                state: counts.state,
+                fields: counts.fields,
+            },
+            changed_between: counts.changed_between,
+            examples: examples
+                .into_iter()
+                .map(|example| ExampleDocument {
+                    at: example.at,
+                    account: example.account.to_string(),
+                    what: example.difference.to_string(),
+                })
+                .collect(),
+        }
+    });
+    Json(ShadowsDocument { shadows: shadows.collect() })
+}
+
+impl From<Reloaded> for ReloadedDocument {
+    fn from(reloaded: Reloaded) -> ReloadedDocument {
+        let Reloaded { name, role, outcome } = reloaded;
+        let (outcome, version, before) = match outcome {
+            Outcome::Loaded { version } => ("loaded", Some(version), None),
+            Outcome::Replaced { before, version } => ("replaced", Some(version), Some(before)),
+            Outcome::Unchanged { version } => ("unchanged", Some(version), None),
+            Outcome::Dropped { before } => ("dropped", None, Some(before)),
+        };
+        ReloadedDocument { name, role, outcome: outcome.to_owned(), version, before }
+    }
+}

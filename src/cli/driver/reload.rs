@@ -1,0 +1,51 @@
+//! `tracker driver reload`: a running host takes up what is approved by now, between two polls.
+
+use clap::Args;
+use http::Method;
+
+use crate::api::control::{ReloadDocument, ReloadedDocument};
+use crate::cli::table::{printable, table};
+use crate::cli::{ConfigArgs, runtime};
+use crate::driver::Role;
+use crate::net::local;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A poll that is under way ends with the driver that it began with. Where a new version can't be loaded, the old one
+goes on. Sending SIGHUP to the host does the same, and says what came of it in the host's log.
+
+Examples:
+  tracker driver reload
+  tracker driver reload --config tracker.toml")]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Reload {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let asked = local::ask(&config.control_socket, Method::POST, "/drivers/reload");
+        let answer: ReloadDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
+        print!("{}", table(["DRIVER", "ROLE", "NOW", "BEFORE", ""], answer.drivers.iter().map(row)));
+        for file in &answer.not_loaded {
+            println!("not loaded: {}: {}", printable(&file.file), printable(&file.reason));
+        }
+        // For a script to notice.
+        anyhow::ensure!(
+            !answer.not_loaded.iter().any(|file| file.approved),
+            "not everything that is approved is loaded"
+        );
+        Ok(())
+    }
+}
+
+fn row(driver: &ReloadedDocument) -> [String; 5] {
+    let role = match driver.role {
+        Role::Current => "current",
+        Role::Shadow => "shadow",
+    };
+    let version = |version: &Option<String>| version.as_deref().unwrap_or("-").to_owned();
+    [driver.name.clone(), role.to_owned(), version(&driver.version), version(&driver.before), driver.outcome.clone()]
+}

@@ -1,0 +1,91 @@
+//! `tracker driver shadow`: what a candidate would have made of the lists so far, told by the running host.
+
+use std::fmt::Write as _;
+
+use clap::{Args, ValueEnum};
+use http::Method;
+
+use crate::api::control::{ShadowDocument, ShadowsDocument};
+use crate::cli::table::printable;
+use crate::cli::{ConfigArgs, runtime};
+use crate::net::local;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A shadow is a version that was approved with `tracker driver approve --shadow`. It lists what the current version has
+listed; the lists are compared, and nothing comes of them. To let it take over: tracker driver approve it without
+--shadow, then tracker driver reload.
+
+Examples:
+  tracker driver shadow
+  tracker driver shadow --output json")]
+pub(crate) struct Shadow {
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+impl Shadow {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let asked = local::ask(&config.control_socket, Method::GET, "/drivers/shadows");
+        let answer: ShadowsDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
+        match self.output {
+            Output::Json => println!("{}", serde_json::to_string_pretty(&answer)?),
+            Output::Text if answer.shadows.is_empty() => {
+                println!("No driver has a shadow. To give it one: tracker driver approve FILE --shadow");
+            }
+            Output::Text => {
+                for shadow in &answer.shadows {
+                    print!("{}", report(shadow));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn report(shadow: &ShadowDocument) -> String {
+    let mut text = String::new();
+    let differences = &shadow.differences;
+    let _ =
+        writeln!(text, "{} {} ({})", printable(&shadow.name), printable(&shadow.version), super::short(&shadow.digest));
+    let _ = writeln!(
+        text,
+        "  lists      {} compared, {} equal, {} failed",
+        shadow.lists, shadow.equal_lists, shadow.failures
+    );
+    let _ = writeln!(
+        text,
+        "  resources  {} compared, {} changed between the two lists",
+        shadow.resources, shadow.changed_between
+    );
+    let _ = writeln!(
+        text,
+        "  differing  {} in state, {} in other fields, {} listed by the current version only, {} by the shadow only, \
+         {} lists in coverage",
+        differences.state, differences.fields, differences.only_current, differences.only_shadow, differences.coverage
+    );
+    if let Some(failure) = &shadow.last_failure {
+        let _ = writeln!(
+            text,
+            "  failed     {} {}: {}",
+            failure.at,
+            printable(&failure.account),
+            printable(&failure.message)
+        );
+    }
+    for example in &shadow.examples {
+        let _ = writeln!(text, "  {} {}: {}", example.at, printable(&example.account), printable(&example.what));
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! Takes new versions of drivers into service while the host runs, when a signal or the operator's own socket
+//! asks for it. One reload at a time; a poll under way goes on with the driver that it began with.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::drivers::DriversError;
+use crate::api::control::{ReloadRequest, Reloads};
+use crate::driver::reload::{Outcome, Reloaded};
+use crate::driver::{self, Engine, Lock};
+use crate::roster::Roster;
+
+/// How many that ask may wait; all of them are answered by the reloads that they ask for.
+const WAITING: usize = 8;
+
+/// The loop's own end.
+pub(super) struct Reloader {
+    pub(super) engine: Engine,
+    pub(super) settings: driver::Settings,
+    pub(super) roster: Arc<Roster>,
+    requests: mpsc::Receiver<ReloadRequest>,
+}
+
+impl Reloader {
+    pub(super) fn new(engine: Engine, settings: driver::Settings, roster: Arc<Roster>) -> (Reloader, Reloads) {
+        let (reloads, requests) = mpsc::channel(WAITING);
+        (Reloader { engine, settings, roster, requests }, reloads)
+    }
+
+    pub(super) async fn run(mut self, token: CancellationToken) {
+        loop {
+            let request = tokio::select! {
+                () = token.cancelled() => return,
+                request = self.requests.recv() => request,
+            };
+            let Some(request) = request else { return token.cancelled().await };
+            let reloaded = self.reload().await;
+            if let Err(error) = &reloaded {
+                tracing::error!("drivers stay as they are: {error}");
+            }
+            answer(request, reloaded.map_err(|error| error.to_string()));
+        }
+    }
+
+    /// Reads the lock anew and puts what is approved by now in the place of what is loaded.
+    async fn reload(&self) -> Result<Vec<Reloaded>, DriversError> {
+        let lock = Lock::read(&self.settings.lock)?;
+        let before = self.roster.catalog();
+        let catalog = Arc::new(before.reload(&self.engine, &self.settings, &lock).await?);
+        self.roster.replace_catalog(Arc::clone(&catalog));
+        let reloaded = catalog.since(&before);
+        for Reloaded { name, role, outcome } in &reloaded {
+            let driver = name.as_str();
+            match outcome {
+                Outcome::Loaded { version } => tracing::info!(driver, ?role, version, "driver loaded"),
+                Outcome::Replaced { before, version } => {
+                    tracing::info!(driver, ?role, before, version, "driver replaced")
+                }
+                Outcome::Unchanged { version } => tracing::debug!(driver, ?role, version, "driver unchanged"),
+                Outcome::Dropped { before } => {
+                    tracing::warn!(driver, ?role, before, "driver dropped: it is approved no more")
+                }
+            }
+        }
+        for rejected in catalog.rejected() {
+            tracing::warn!(driver.file = %rejected.file.display(), "driver not loaded: {}", rejected.reason);
+        }
+        Ok(reloaded)
+    }
+}
+
+/// Whoever asked may be gone, and then does not want to know.
+fn answer(request: ReloadRequest, reloaded: Result<Vec<Reloaded>, String>) {
+    let asked: Option<oneshot::Sender<_>> = request.answer;
+    if let Some(asked) = asked {
+        let _ = asked.send(reloaded);
+    }
+}
