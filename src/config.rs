@@ -6,6 +6,7 @@ mod file;
 mod log;
 mod secret;
 mod sections;
+mod signatures;
 mod values;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use error::{ConfigError, Problem, Wrong};
 pub use log::{LogFilter, LogFormat, LogSettings};
 pub use secret::{Environment, Found, SecretError, SecretSource};
 
+use crate::driver::signature::Policy;
 use crate::driver::{self, Limits};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings};
@@ -129,6 +131,7 @@ impl Reading<'_> {
             directory: DRIVERS_DIRECTORY.into(),
             lock: DRIVERS_LOCK.into(),
             cache: data_dir.join("compiled"),
+            signatures: Policy::default(),
         };
         let mut limits = Limits::default();
         let mut polling = poll::Settings::default();
@@ -138,6 +141,11 @@ impl Reading<'_> {
         let mut network = ClientSettings::default();
         let mut log = LogSettings::default();
         file.drivers.lay_over(&mut drivers);
+        drivers.signatures = file
+            .drivers
+            .signatures
+            .policy()
+            .map_err(|invalid| self.source.wrong(Problem::Signatures(invalid), None))?;
         file.drivers.limits.lay_over(&mut limits);
         file.polling.lay_over(&mut polling);
         file.delivery.lay_over(&mut delivery);

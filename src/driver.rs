@@ -21,6 +21,7 @@ mod sandbox;
 mod secrets;
 mod session;
 pub mod shadow;
+pub mod signature;
 pub mod wire;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use tracker::clock::{ManualClock, Stopwatch, SystemClock};
+use tracker::driver::signature::Policy;
 use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits, Lock, Role, Settings, Target};
 use tracker::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
@@ -48,7 +49,12 @@ async fn catalog(clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
             approved_by: "the bench".into(),
         });
     }
-    let settings = Settings { directory, lock: PathBuf::new(), cache: root().join("target/bench-compiled") };
+    let settings = Settings {
+        directory,
+        lock: PathBuf::new(),
+        cache: root().join("target/bench-compiled"),
+        signatures: Policy::default(),
+    };
     Catalog::load(&engine, &settings, &lock).await.expect("loaded")
 }
 

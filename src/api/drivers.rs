@@ -34,6 +34,8 @@ struct DriverDocument<'a> {
     /// The endpoints that the operator lets it reach; an account is cut down to its own.
     may_reach: &'a [String],
     options: Vec<OptionDocument<'a>>,
+    /// The keys of the operator's policy that signed it, by name.
+    signed_by: &'a [String],
     health: Health,
 }
 
@@ -116,6 +118,7 @@ fn document<'a>(app: &App, driver: &'a Driver) -> DriverDocument<'a> {
                 secret: option.secret,
             })
             .collect(),
+        signed_by: &info.signed_by,
         health: Health::Loaded,
     }
 }

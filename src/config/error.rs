@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::file::File;
 use super::secret::SecretError;
+use crate::driver::signature::InvalidPolicy;
 use crate::model::AccountKey;
 
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,8 @@ pub enum Problem {
     Waits,
     #[error("polling.lease has to be longer than drivers.limits.poll_timeout, or a long poll may be made twice")]
     Lease,
+    #[error("drivers.signatures: {0}")]
+    Signatures(InvalidPolicy),
     #[error("an account needs a {0}: name it here, or set default_driver and default_provider")]
     Incomplete(&'static str),
     #[error("provider {name:?} of driver {driver:?} is configured twice: leave one")]

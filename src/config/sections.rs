@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::LogSettings;
 use super::log::{LogFilter, LogFormat};
+use super::signatures::SignaturesSection;
 use super::values::{Part, Period, ProxyUrl, Range, Size, Span, Spans};
 use crate::driver::{self, Limits};
 use crate::net::ClientSettings;
@@ -50,8 +51,10 @@ section! {
         lock: PathBuf => lock,
     } also {
         limits: LimitsSection,
+        signatures: SignaturesSection,
     } apart {
         cache,
+        signatures,
     }
 }
 

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::load::{self, DriverFile, LoadError};
 use super::lock::{Approval, Lock, Role};
 use super::shadow::Shadow;
+use super::signature::Policy;
 
 /// Where drivers come from.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub lock: PathBuf,
     /// Where compiled drivers are kept.
     pub cache: PathBuf,
+    /// Whose signatures a driver must bear.
+    pub signatures: Policy,
 }
 
 /// The drivers that are loaded, and those that are not. It never changes: a reload makes another, and polls
@@ -68,7 +71,7 @@ impl Catalog {
             .ok();
         let mut found = HashSet::new();
         let mut catalog = Catalog::default();
-        let loading = Loading { engine, cache: cache.as_ref(), lock, before: self };
+        let loading = Loading { engine, settings, cache: cache.as_ref(), lock, before: self };
         for file in files {
             if let Err(reason) = catalog.take(&loading, &file, &mut found).await {
                 catalog.rejected.push(Rejected { file, reason });
@@ -91,7 +94,7 @@ impl Catalog {
     }
 
     async fn take(&mut self, loading: &Loading<'_>, path: &Path, found: &mut HashSet<String>) -> Result<(), LoadError> {
-        let Loading { engine, cache, lock, before } = *loading;
+        let Loading { engine, settings, cache, lock, before } = *loading;
         let file = DriverFile::read(path, engine.limits().driver_bytes)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(approval) = lock.by_digest(&file.sha256) else {
@@ -106,9 +109,14 @@ impl Catalog {
         if !found.insert(file.sha256.clone()) {
             return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
         }
+        let signed_by = settings.signatures.check(path, &file.bytes, &file.sha256)?;
         let driver = match before.loaded(approval) {
             Some(driver) => driver,
-            None => Arc::new(load::load(engine, cache, file, Some(approval)).await?),
+            None => {
+                let mut driver = load::load(engine, cache, file, Some(approval)).await?;
+                driver.info.signed_by = signed_by;
+                Arc::new(driver)
+            }
         };
         let found = driver.info().name.clone();
         if found != approval.name {
@@ -164,6 +172,7 @@ impl Catalog {
 #[derive(Clone, Copy)]
 struct Loading<'a> {
     engine: &'a Engine,
+    settings: &'a Settings,
     cache: Option<&'a Cache>,
     lock: &'a Lock,
     /// What is loaded by now.

@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::grants::{Grants, InvalidEndpoint, Origin, Pattern};
 use super::lock::Approval;
 use super::sandbox::{Running, Sandbox};
+use super::signature::Unsigned;
 
 /// The contract that this host serves.
 const PACKAGE: &str = "tracker:driver";
@@ -41,6 +42,8 @@ pub struct DriverInfo {
     pub options: Vec<OptionInfo>,
     /// Whether it answers `changed-since` with a delta.
     pub delta: bool,
+    /// The keys of the host's policy that signed it, by name.
+    pub signed_by: Vec<String>,
 }
 
 /// A provider that a driver knows by name.
@@ -97,6 +100,8 @@ pub enum LoadError {
          tracker driver approve {file}"
     )]
     Changed { file: String, approved: String, found: String },
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
     #[error("driver {name:?} is approved in drivers.lock, and its file is not there")]
     Missing { name: String },
     #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
@@ -292,6 +297,7 @@ fn checked(description: inventory::Description, field_bytes: usize) -> Result<(D
             })
             .collect(),
         delta: features.contains(inventory::Features::DELTA),
+        signed_by: Vec::new(),
     };
     Ok((info, declared))
 }

@@ -17,6 +17,7 @@ mod pages;
 mod reload;
 mod sandbox;
 mod secrets;
+mod signatures;
 mod support;
 mod tidy;
 mod verifiers;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracker::clock::SystemClock;
+use tracker::driver::signature::Policy;
 use tracker::driver::{
     Approval, CallError, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Role, Settings,
     Target,
@@ -44,6 +45,7 @@ async fn faulty(limits: Limits, granted: &[&str]) -> Arc<Driver> {
         directory: file.parent().expect("a folder").to_owned(),
         lock: PathBuf::new(),
         cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+        signatures: Policy::default(),
     };
     let catalog = Catalog::load(&engine, &settings, &lock).await.expect("loaded");
     Arc::clone(catalog.driver("faulty").unwrap_or_else(|| panic!("{:?}", catalog.rejected())))

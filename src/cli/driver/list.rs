@@ -56,6 +56,9 @@ fn details(info: &crate::driver::DriverInfo) -> String {
     for endpoint in &info.endpoints {
         text.push_str(&format!("  may reach {}\n", printable(endpoint)));
     }
+    if !info.signed_by.is_empty() {
+        text.push_str(&format!("  signed by {}\n", info.signed_by.join(", ")));
+    }
     for option in &info.options {
         let traits = match (option.required, option.secret) {
             (true, true) => " (required, secret)",
