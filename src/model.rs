@@ -9,7 +9,9 @@ pub mod span;
 pub mod time;
 
 pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
-pub use change::{Change, ChangeDocument, ChangeId, ChangeType, Cursor, NewChange, ResourceDocument, Subject};
+pub use change::{
+    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Gap, NewChange, ResourceDocument, Subject,
+};
 pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,
     Rate,

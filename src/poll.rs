@@ -2,6 +2,7 @@
 //! records it. One poll of an account at a time, many accounts at once; a slow one holds nobody up.
 
 pub mod diff;
+mod gap;
 mod run;
 pub mod schedule;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub max_backoff: Duration,
     /// In how many complete lists in a row a resource must be missing until it is taken for gone.
     pub removal_confirmations: u32,
+    /// After how many failures in a row that say so a provider is held to be out of reach.
+    pub unreachable_after: u32,
     /// Polls at one time, in all.
     pub concurrency: usize,
     /// How long a poll is held to be under way when nothing is heard of it: longer than the limit on a
@@ -47,6 +50,7 @@ impl Default for Settings {
             jitter: 0.1,
             max_backoff: Duration::from_secs(15 * 60),
             removal_confirmations: 2,
+            unreachable_after: 3,
             concurrency: 32,
             lease: Duration::from_secs(180),
             grace: Duration::from_secs(5),

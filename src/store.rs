@@ -23,8 +23,8 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{ChangePage, ChangeQuery, Journal};
 pub use polls::{
-    KnownResource, Missing, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Recorded,
-    Upsert,
+    KnownResource, Missing, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Reach,
+    Recorded, Upsert,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 

@@ -25,6 +25,7 @@ pub(crate) fn unchanged(table: &mut Table) {
             last_complete: Some(now),
             confirmations: 2,
             former_words: None,
+            late: false,
         };
         let known = known.clone();
         let before = process_cpu();

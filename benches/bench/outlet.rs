@@ -22,7 +22,7 @@ use tracker::poll::diff::fingerprint;
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
     Accounts as _, Deliveries as _, Enrolment, Hooks as _, NewHook, PollClaim, PollFailure, PollRecord, PollTicket,
-    Polls as _, Upsert,
+    Polls as _, Reach, Upsert,
 };
 use tracker::vault::{Purpose, Vault};
 
@@ -178,6 +178,8 @@ impl Outlet {
     async fn put_off(&self, ticket: &PollTicket) {
         let now = SystemClock.now();
         let failure = PollFailure {
+            reach: Reach::Unknown,
+            unreachable_after: 3,
             account: ticket.account.id,
             kind: ticket.kind,
             lease: ticket.lease,
@@ -269,6 +271,8 @@ fn change(instance: usize, turn: usize) -> NewChange {
         new_state: Some(State::Instance(state(turn))),
         observed_after: Some(now),
         observed_at: now,
+        passed_over: false,
+        details: None,
     }
 }
 

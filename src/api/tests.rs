@@ -35,7 +35,7 @@ use crate::model::{
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::roster::NotOnRoster;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Enrolment, PollClaim, PollFailure, PollRecord, PollTicket, Upsert};
+use crate::store::{Enrolment, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -218,12 +218,16 @@ impl House {
             new_state: Some(resource.state()),
             observed_after: None,
             observed_at: self.now(),
+            passed_over: false,
+            details: None,
         }
     }
 
     async fn poll_fails(&self, kind: Kind, code: &str) {
         let ticket = self.ticket(kind).await;
         let failure = PollFailure {
+            reach: Reach::Unknown,
+            unreachable_after: 3,
             account: ticket.account.id,
             kind,
             lease: ticket.lease,

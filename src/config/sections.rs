@@ -86,6 +86,7 @@ section! {
         jitter: Part => jitter,
         max_backoff: Period => max_backoff,
         removal_confirmations: NonZeroU32 => removal_confirmations,
+        unreachable_after: NonZeroU32 => unreachable_after,
         concurrency: NonZeroUsize => concurrency,
         lease: Period => lease,
         grace: Span => grace,

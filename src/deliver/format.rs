@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
-use crate::model::{Change, ChangeDocument, ChangeId, Cursor, Format, Timestamp};
+use crate::model::{Change, ChangeDocument, ChangeId, Cursor, Format, Subject, Timestamp};
 
 const JSON: &str = "application/json";
 /// A whole event, attributes and data, as one JSON object.
@@ -73,7 +73,7 @@ impl<'a> CloudEvent<'a> {
             id: change.id,
             source: format!("{public_url}/api/drivers/{driver}/providers/{provider}"),
             event_type: format!("tracker.{}", change.what.change_type),
-            subject: subject(document.resource.kind.plural(), document.resource.id),
+            subject: subject(document.resource.kind, document.resource.id),
             time: change.timestamp,
             datacontenttype: JSON,
             sequence: change.cursor,
@@ -103,8 +103,8 @@ impl<'a> CloudEvent<'a> {
 
 /// The resource within its source. An id may hold code points that Unicode keeps from interchange, which an
 /// attribute may not: the data has such an id as it is.
-fn subject(collection: &str, id: &str) -> String {
-    let mut subject = format!("{collection}/");
+fn subject(kind: Subject, id: &str) -> String {
+    let mut subject = kind.plural().map(|collection| format!("{collection}/")).unwrap_or_default();
     subject.extend(id.chars().map(|c| if is_noncharacter(c) { char::REPLACEMENT_CHARACTER } else { c }));
     subject
 }
@@ -139,6 +139,8 @@ mod tests {
                 new_state: Some(State::Instance(InstanceState::Running)),
                 observed_after: Some(Timestamp::from_millis(1_795_341_540_000)),
                 observed_at: Timestamp::from_millis(1_795_341_600_100),
+                passed_over: false,
+                details: None,
             },
         }
     }

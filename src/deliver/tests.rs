@@ -98,6 +98,8 @@ fn delivery(url: &str, hook: i64, change: u128) -> DueDelivery {
                 new_state: Some(State::Instance(InstanceState::Running)),
                 observed_after: None,
                 observed_at: START,
+                passed_over: false,
+                details: None,
             },
         },
         attempts: 0,

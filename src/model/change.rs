@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::account::AccountKey;
 use super::resource::{Kind, ResourceId, State};
@@ -18,6 +18,10 @@ pub enum ChangeType {
     RealmCreated,
     RealmState,
     RealmRemoved,
+    /// The provider as a whole came to be out of reach for the account, or is reached again.
+    ProviderState,
+    /// For a stretch of time the account could not be observed.
+    TrackerGap,
     /// A hook was disabled by the tracker: its receiver failed for days, or wants no more.
     HookDisabled,
     /// Sent to a hook because its owner asked for it.
@@ -25,7 +29,7 @@ pub enum ChangeType {
 }
 
 impl ChangeType {
-    pub const ALL: [ChangeType; 9] = [
+    pub const ALL: [ChangeType; 11] = [
         ChangeType::InstanceCreated,
         ChangeType::InstanceState,
         ChangeType::InstanceUpdated,
@@ -33,6 +37,8 @@ impl ChangeType {
         ChangeType::RealmCreated,
         ChangeType::RealmState,
         ChangeType::RealmRemoved,
+        ChangeType::ProviderState,
+        ChangeType::TrackerGap,
         ChangeType::HookDisabled,
         ChangeType::HookTest,
     ];
@@ -46,6 +52,8 @@ impl ChangeType {
             ChangeType::RealmCreated => "realm.created",
             ChangeType::RealmState => "realm.state",
             ChangeType::RealmRemoved => "realm.removed",
+            ChangeType::ProviderState => "provider.state",
+            ChangeType::TrackerGap => "tracker.gap",
             ChangeType::HookDisabled => "hook.disabled",
             ChangeType::HookTest => "hook.test",
         }
@@ -78,24 +86,29 @@ impl Serialize for ChangeType {
     }
 }
 
-/// What a change is of: a resource of one of the kinds, or a hook.
+/// What a change is of: a resource of one of the kinds, the provider as the account finds it, the account itself, or
+/// a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     Instance,
     Realm,
     Hook,
+    Provider,
+    Account,
 }
 
 impl Subject {
-    pub const ALL: [Subject; 3] = [Subject::Instance, Subject::Realm, Subject::Hook];
+    pub const ALL: [Subject; 5] =
+        [Subject::Instance, Subject::Realm, Subject::Hook, Subject::Provider, Subject::Account];
 
-    /// As a collection in the API's paths.
-    pub fn plural(self) -> &'static str {
+    /// As a collection in the API's paths; none for what there is one of for each account.
+    pub fn plural(self) -> Option<&'static str> {
         match self {
-            Subject::Instance => Kind::Instance.plural(),
-            Subject::Realm => Kind::Realm.plural(),
-            Subject::Hook => "hooks",
+            Subject::Instance => Some(Kind::Instance.plural()),
+            Subject::Realm => Some(Kind::Realm.plural()),
+            Subject::Hook => Some("hooks"),
+            Subject::Provider | Subject::Account => None,
         }
     }
 }
@@ -203,6 +216,29 @@ pub struct NewChange {
     /// When it was last seen otherwise; absent where it had never been seen.
     pub observed_after: Option<Timestamp>,
     pub observed_at: Timestamp,
+    /// Whether more time than usual lay between the two, so that states in between may have been passed over.
+    pub passed_over: bool,
+    /// What only changes of this type say.
+    pub details: Option<Details>,
+}
+
+/// What only changes of one type say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Details {
+    Gap(Gap),
+}
+
+/// A stretch in which lists of one kind did not come, or were not complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Of which kind, as a collection in the API: `instances`, `realms`.
+    pub of: String,
+    /// When the last complete list was asked for.
+    pub from: Timestamp,
+    /// When the next one was.
+    pub to: Timestamp,
+    pub why: String,
 }
 
 /// A change in the journal.
@@ -232,6 +268,11 @@ pub struct ChangeDocument<'a> {
     pub new_state: Option<State>,
     pub observed_after: Option<Timestamp>,
     pub observed_at: Timestamp,
+    /// Only where it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_have_passed_over: bool,
+    #[serde(flatten)]
+    pub details: Option<&'a Details>,
     /// Only in callbacks and in what is owed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track_token: Option<&'a str>,
@@ -269,6 +310,8 @@ impl Change {
             new_state: self.what.new_state,
             observed_after: self.what.observed_after,
             observed_at: self.what.observed_at,
+            may_have_passed_over: self.what.passed_over,
+            details: self.what.details.as_ref(),
             track_token,
         }
     }
@@ -276,9 +319,10 @@ impl Change {
 
 /// Where the API shows a resource.
 pub fn href(public_url: &str, subject: impl Into<Subject>, id: &ResourceId) -> String {
+    let Some(collection) = subject.into().plural() else { return format!("{public_url}/api/account") };
     let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     // In a path a space is %20; `+`, which forms write for it, would be taken literally.
-    format!("{public_url}/api/{}/{}", subject.into().plural(), id.replace('+', "%20"))
+    format!("{public_url}/api/{collection}/{}", id.replace('+', "%20"))
 }
 
 #[cfg(test)]

@@ -324,7 +324,7 @@ impl Filter {
         }
         let id = change.resource.as_str();
         let kind_matches = match change.subject {
-            Subject::Hook => self.kinds.is_empty(),
+            Subject::Hook | Subject::Provider | Subject::Account => self.kinds.is_empty(),
             Subject::Instance => allows(&self.kinds, Some(&Kind::Instance)),
             Subject::Realm => allows(&self.kinds, Some(&Kind::Realm)),
         };
@@ -387,6 +387,8 @@ mod tests {
             new_state: to,
             observed_after: None,
             observed_at: Timestamp::default(),
+            passed_over: false,
+            details: None,
         };
         let stops =
             change(ChangeType::InstanceState, Subject::Instance, "web-1", Some("us"), Some(running), Some(stopped));

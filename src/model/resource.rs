@@ -52,6 +52,17 @@ impl ResourceId {
         Ok(ResourceId(text))
     }
 
+    /// An id of what a provider did not name: such a text as it is, or as much of it as an id can have.
+    pub fn made_of(text: &str) -> ResourceId {
+        let mut id: String =
+            text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        id.truncate(id.floor_char_boundary(Self::MAX_BYTES));
+        if id.is_empty() {
+            id.push('-');
+        }
+        ResourceId(id)
+    }
+
     /// Whether a text is an id, and if not, why.
     pub fn check(text: &str) -> Result<(), InvalidResourceId> {
         if text.is_empty() {

@@ -29,6 +29,8 @@ pub struct Observation {
     /// instances, as they are stored. A state that is another now, by the same word, is the driver's doing and
     /// not the provider's.
     pub former_words: Option<HashMap<ResourceId, String>>,
+    /// Whether a poll before this one was missed, or this one is late: more may have happened than is seen.
+    pub late: bool,
 }
 
 /// What is to be written. Empty where nothing changed.
@@ -42,11 +44,11 @@ pub struct Delta {
 
 /// Compares a list with what is stored, which is sorted by id too.
 pub fn diff(observation: Observation, known: Vec<KnownResource>) -> Delta {
-    let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words } =
+    let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words, late } =
         observation;
     let mut delta = Delta::default();
     let mut scratch = Vec::new();
-    let sight = Sight { kind, observed_at, last_complete, confirmations, former_words };
+    let sight = Sight { kind, observed_at, last_complete, confirmations, former_words, late };
     let mut known = known.into_iter().peekable();
     for resource in resources {
         while let Some(absent) = known.next_if(|known| known.id < *resource.id()) {
@@ -72,6 +74,7 @@ struct Sight {
     last_complete: Option<Timestamp>,
     confirmations: u32,
     former_words: Option<HashMap<ResourceId, String>>,
+    late: bool,
 }
 
 impl Sight {
@@ -136,6 +139,8 @@ impl Sight {
             new_state: Some(new_state),
             observed_after: Some(seen),
             observed_at: self.observed_at,
+            passed_over: self.late,
+            details: None,
         });
         delta.removed.push(known.id);
     }
@@ -157,6 +162,8 @@ impl Sight {
             new_state: Some(resource.state()),
             observed_after,
             observed_at: self.observed_at,
+            passed_over: self.late,
+            details: None,
         }
     }
 

@@ -8,12 +8,13 @@ use secrecy::SecretString;
 
 use super::Context;
 use super::diff::{Observation, diff};
+use super::gap::{self, Since};
 use super::schedule::{self, Done};
 use crate::clock::Stopwatch;
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
 use crate::model::{AccountKey, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
-use crate::store::{PollFailure, PollRecord, PollTicket, Recorded, StoreError};
+use crate::store::{PollFailure, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
 
 /// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
@@ -46,6 +47,29 @@ impl NoList {
         match self {
             NoList::Call(failure) => Some(&failure.error),
             _ => None,
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        match self.call_error() {
+            Some(CallError::Unavailable(_)) => Reach::Unreachable,
+            Some(CallError::Limit { setting, .. }) if matches!(*setting, "request_timeout" | "poll_timeout") => {
+                Reach::Unreachable
+            }
+            Some(
+                CallError::Unauthorized(_)
+                | CallError::Forbidden(_)
+                | CallError::Throttled { .. }
+                | CallError::UnexpectedAnswer(_),
+            ) => Reach::Answered,
+            Some(
+                CallError::InvalidAccount(_)
+                | CallError::Refused(_)
+                | CallError::Limit { .. }
+                | CallError::Crashed(_)
+                | CallError::Contract(_),
+            )
+            | None => Reach::Unknown,
         }
     }
 
@@ -176,6 +200,8 @@ async fn record(
         false => None,
     };
     let long = listing.resources.len().max(known.len()) > LONG_LIST;
+    let complete = listing.coverage == Coverage::Complete;
+    let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
     let partial_reason = match listing.coverage {
         Coverage::Complete => None,
         Coverage::Partial(why) => Some(why),
@@ -188,13 +214,16 @@ async fn record(
         last_complete: ticket.last_complete,
         confirmations: context.settings.removal_confirmations.max(1),
         former_words,
+        late,
     };
-    let delta = match long {
+    let mut delta = match long {
         true => tokio::task::spawn_blocking(move || diff(observation, known))
             .await
             .map_err(|error| StoreError::Failed(Box::new(error)))?,
         false => diff(observation, known),
     };
+    // Before what was seen at its end.
+    delta.changes.splice(0..0, gap.map(|gap| gap::change(&ticket.account.key, gap)));
     let now = context.clock.now();
     let done = Done { due: ticket.due, now, first: partial_reason.is_none() && ticket.last_complete.is_none() };
     let record = PollRecord {
@@ -231,6 +260,8 @@ async fn record_failure(
         kind: ticket.kind,
         lease: ticket.lease,
         now,
+        reach: error.reach(),
+        unreachable_after: context.settings.unreachable_after.max(1),
         code: error.code(),
         message: bounded(error.to_string()),
         next_due,

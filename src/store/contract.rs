@@ -47,6 +47,8 @@ macro_rules! every_case {
                 a_lease_that_ran_out_goes_to_another
                 failures_are_counted_and_touch_nothing
                 a_poll_leaves_its_status
+                a_provider_out_of_reach_is_told_once_and_so_is_its_return
+                a_ticket_says_what_was_the_matter
                 what_is_known_is_sorted_by_bytes
                 the_last_hook_takes_the_polls_with_it
             }

@@ -65,6 +65,10 @@ pub struct PollTicket {
     pub listed_by: Option<String>,
     /// Failures since the last success.
     pub failures: u32,
+    /// Why there was no complete list since the last one, where one was tried for.
+    pub trouble: Option<String>,
+    /// Whether the account is polled regularly, and not just this once because someone asked.
+    pub watched: bool,
     /// Which claim this is: a result is taken only from the newest.
     pub lease: i64,
 }
@@ -139,6 +143,10 @@ pub struct PollFailure {
     pub kind: Kind,
     pub lease: i64,
     pub now: Timestamp,
+    /// What the failure says of the provider, and after how many in a row that say so it is held to be out of
+    /// reach; at least 1.
+    pub reach: Reach,
+    pub unreachable_after: u32,
     /// A stable word for what went wrong: `unauthorized`, `throttled`, `limit.memory`, ...
     pub code: String,
     /// For the account's owner.
@@ -146,6 +154,17 @@ pub struct PollFailure {
     pub next_due: Timestamp,
     pub duration: Duration,
     pub requests: u32,
+}
+
+/// What a poll that failed says of the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It answered, if only to refuse.
+    Answered,
+    /// It gave no answer, or said that the fault is its own.
+    Unreachable,
+    /// Nothing: the trouble lies with the driver, or with the host.
+    Unknown,
 }
 
 #[derive(Clone, Debug)]

@@ -17,6 +17,7 @@ mod lock;
 mod owed;
 mod polls;
 mod queue;
+mod reach;
 mod readers;
 mod record;
 mod redrive;

@@ -45,6 +45,7 @@ fn observation(resources: Vec<Resource>, complete: bool) -> Observation {
         last_complete: Some(Timestamp::from_millis(100)),
         confirmations: 2,
         former_words: None,
+        late: false,
     }
 }
 
@@ -293,6 +294,7 @@ fn in_any_history_changes_tell_what_happened() {
                 last_complete,
                 confirmations: 2,
                 former_words: None,
+                late: false,
             };
             let delta = diff(observation, stored.values().cloned().collect());
             if !complete {
@@ -327,6 +329,7 @@ fn in_any_history_changes_tell_what_happened() {
                     last_complete,
                     confirmations: 2,
                     former_words: None,
+                    late: false,
                 };
                 assert_eq!(words(&diff(again, stored.values().cloned().collect())), "", "the same list again");
             }

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::clock::Clock as _;
 use crate::driver::Usage;
-use crate::model::{AccountId, Instance, InstanceState, Kind, Resource, ResourceId};
+use crate::model::{AccountId, Details, Instance, InstanceState, Kind, Resource, ResourceId};
 use crate::poll::Settings;
 use crate::poll::tests::{Lab, key};
 use crate::store::{ChangeQuery, KnownResource, PollClaim};
@@ -121,8 +121,12 @@ async fn lists_are_compared_and_recorded() {
     assert_eq!(changes(listed.list(now.clone(), partial()).await), 2);
     assert_eq!(listed.known().await.len(), 4);
     assert!(listed.known().await.iter().all(|known| known.missing == 0));
-    // Two complete lists without them, and they are gone.
-    assert_eq!(changes(listed.list(now.clone(), Coverage::Complete).await), 0);
+    // Two complete lists without them, and they are gone. The first ends a gap: not all was seen for a while.
+    assert_eq!(changes(listed.list(now.clone(), Coverage::Complete).await), 1);
+    let gap = listed.changes().await.pop().expect("a change");
+    assert_eq!(gap.change_type.as_str(), "tracker.gap");
+    let Some(Details::Gap(gap)) = gap.details else { panic!("{gap:?}") };
+    assert_eq!((gap.of.as_str(), gap.why.as_str()), ("instances", "one zone did not answer"));
     assert_eq!(listed.known().await.iter().filter(|known| known.missing == 1).count(), 2);
     assert_eq!(changes(listed.list(now, Coverage::Complete).await), 2);
     assert_eq!(listed.known().await.len(), 2);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::world::{LEASE, POLL_EVERY, World, id, instance};
-use crate::model::{InstanceState, Kind, Origin, Resource, State};
-use crate::store::{Missing, StoreError, Upsert};
+use crate::model::{AccountId, ChangeType, Filter, InstanceState, Kind, NewChange, Origin, Resource, State, Timestamp};
+use crate::store::{ChangeQuery, Missing, PollFailure, Reach, StoreError, Upsert};
 
 const RUNNING: InstanceState = InstanceState::Running;
 
@@ -210,4 +210,69 @@ pub(crate) async fn the_last_hook_takes_the_polls_with_it(world: World) {
     world.hook(account, "i-1").await;
     world.unhook(account, "i-1").await;
     assert_eq!(world.next_poll().await, Some(later));
+}
+
+pub(crate) async fn a_provider_out_of_reach_is_told_once_and_so_is_its_return(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    let seen = world.now;
+    let fail = async |world: &mut World, reach: Reach| {
+        world.wait(POLL_EVERY);
+        let ticket = world.ticket(account, Kind::Instance).await;
+        store.record_poll_failure(PollFailure { reach, ..world.failure(&ticket) }).await.unwrap();
+    };
+    fail(&mut world, Reach::Unreachable).await;
+    fail(&mut world, Reach::Unreachable).await;
+    // An answer, even a refusal, begins the count anew; the driver's own trouble does not count.
+    fail(&mut world, Reach::Answered).await;
+    fail(&mut world, Reach::Unreachable).await;
+    fail(&mut world, Reach::Unknown).await;
+    fail(&mut world, Reach::Unreachable).await;
+    assert_eq!(provider_states(&world, account).await, []);
+    fail(&mut world, Reach::Unreachable).await;
+    let (gone, at) = ("UNAVAILABLE", world.now);
+    fail(&mut world, Reach::Unreachable).await;
+    assert_eq!(provider_states(&world, account).await, [(gone, Some(seen), at)]);
+    assert_eq!(world.known(account).await.len(), 1, "what is known stays");
+
+    world.wait(POLL_EVERY);
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    let back = ("AVAILABLE", Some(at), world.now);
+    assert_eq!(provider_states(&world, account).await, [(gone, Some(seen), at), back]);
+    world.wait(POLL_EVERY);
+    world.observe(account, &[("i-1", RUNNING)]).await;
+    assert_eq!(provider_states(&world, account).await.len(), 2);
+}
+
+/// The changes of the provider's state: what it came to be, and between when.
+async fn provider_states(world: &World, account: AccountId) -> Vec<(&'static str, Option<Timestamp>, Timestamp)> {
+    let filter = Filter { types: vec![ChangeType::ProviderState], ..Filter::default() };
+    let query = ChangeQuery { after: 0, filter, limit: 100, looked_at: 1000 };
+    let changes = world.store().changes(account, query).await.unwrap().changes;
+    let state = |change: &NewChange| change.new_state.map_or("", State::as_str);
+    changes.iter().map(|change| (state(&change.what), change.what.observed_after, change.what.observed_at)).collect()
+}
+
+pub(crate) async fn a_ticket_says_what_was_the_matter(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    world.observe(account, &[]).await;
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    assert_eq!((ticket.trouble.as_deref(), ticket.watched), (None, true));
+    store.record_poll_failure(world.failure(&ticket)).await.unwrap();
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    assert!(ticket.trouble.as_deref().is_some_and(|why| why.starts_with("throttled: ")), "{:?}", ticket.trouble);
+    let mut record = world.record(&ticket);
+    (record.complete, record.partial_reason) = (false, Some("one zone did not answer".to_owned()));
+    store.record_poll(record).await.unwrap();
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    assert_eq!(ticket.trouble.as_deref(), Some("one zone did not answer"));
+
+    let guest = world.client("bob").await;
+    store.request_poll(guest, Kind::Realm, world.now).await.unwrap();
+    assert!(!world.ticket(guest, Kind::Realm).await.watched);
 }

@@ -11,7 +11,8 @@ use crate::model::{
 };
 use crate::store::{
     CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook,
-    Outcome, PollClaim, PollFailure, PollRecord, PollTicket, Recorded, Seen, Settlement, Settling, Store, Upsert,
+    Outcome, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Seen, Settlement, Settling, Store,
+    Upsert,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -75,6 +76,8 @@ impl World {
 
     pub(crate) fn failure(&self, ticket: &PollTicket) -> PollFailure {
         PollFailure {
+            reach: Reach::Unknown,
+            unreachable_after: 3,
             account: ticket.account.id,
             kind: ticket.kind,
             lease: ticket.lease,
@@ -158,6 +161,8 @@ impl World {
             new_state,
             observed_after: old_state.map(|_| self.now.before(POLL_EVERY)),
             observed_at: self.now,
+            passed_over: false,
+            details: None,
         }
     }
 

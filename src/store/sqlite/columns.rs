@@ -5,8 +5,8 @@ use rusqlite::Row;
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use crate::model::{
-    AccountId, AccountKey, ChangeId, ChangeType, DisableReason, Format, HookId, HookUrl, InstanceState, Kind, Mode,
-    Origin, Owner, RealmState, ResourceId, Sealed, State, Subject, Timestamp,
+    AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookUrl, InstanceState, Kind,
+    Mode, Origin, Owner, RealmState, ResourceId, Sealed, State, Subject, Timestamp,
 };
 
 /// What a column holds, as a value of the domain.
@@ -97,6 +97,12 @@ impl Column for ChangeType {
     }
 }
 
+impl Column for Details {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Details> {
+        serde_json::from_str(value.as_str()?).map_err(FromSqlError::other)
+    }
+}
+
 impl Column for Owner {
     fn read(value: ValueRef<'_>) -> FromSqlResult<Owner> {
         let text = value.as_str()?;
@@ -167,6 +173,8 @@ pub(super) fn subject_number(subject: Subject) -> i64 {
         Subject::Instance => kind_number(Kind::Instance),
         Subject::Realm => kind_number(Kind::Realm),
         Subject::Hook => 2,
+        Subject::Provider => 3,
+        Subject::Account => 4,
     }
 }
 
@@ -174,6 +182,8 @@ impl Column for Subject {
     fn read(value: ValueRef<'_>) -> FromSqlResult<Subject> {
         match value.as_i64()? {
             2 => Ok(Subject::Hook),
+            3 => Ok(Subject::Provider),
+            4 => Ok(Subject::Account),
             _ => Kind::read(value).map(Subject::from),
         }
     }
@@ -246,7 +256,7 @@ mod tests {
         assert!(State::read(ValueRef::Integer(99)).is_err());
         assert!(State::read(ValueRef::Text(b"RUNNING")).is_err());
         assert!(Kind::read(ValueRef::Integer(-1)).is_err());
-        assert!(Subject::read(ValueRef::Integer(3)).is_err());
+        assert!(Subject::read(ValueRef::Integer(5)).is_err());
         assert!(Mode::read(ValueRef::Text(b"sometimes")).is_err());
         assert!(Owner::read(ValueRef::Text(b"somebody")).is_err());
         assert!(Origin::read(ValueRef::Text(b"")).is_err());

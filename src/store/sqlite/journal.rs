@@ -13,13 +13,13 @@ use crate::model::{AccountId, Change, Cursor, NewChange, Timestamp};
 macro_rules! change_columns {
     () => {
         "c.sequence, c.id, c.recorded, c.type, c.kind, c.resource, c.name, c.realm, c.old_state, c.new_state, \
-         c.observed_after, c.observed_at, a.driver, a.provider, a.user"
+         c.observed_after, c.observed_at, c.passed_over, c.details, a.driver, a.provider, a.user"
     };
 }
 pub(super) use change_columns;
 
 /// How many columns these are: those that follow start here.
-pub(super) const CHANGE_COLUMNS: usize = 15;
+pub(super) const CHANGE_COLUMNS: usize = 17;
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -71,10 +71,12 @@ pub(super) fn newest(connection: &Connection) -> Result<i64> {
 /// Adds a change; gives its number in the journal.
 pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timestamp, what: &NewChange) -> Result<i64> {
     let id = writing.memory.change_ids.next(now)?;
+    let details = what.details.as_ref().map(serde_json::to_string).transpose().map_err(Fault::Attributes)?;
     let mut insert = writing.prepare(
         "INSERT INTO changes
-         (id, account, recorded, type, kind, resource, name, realm, old_state, new_state, observed_after, observed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         (id, account, recorded, type, kind, resource, name, realm, old_state, new_state, observed_after, observed_at,
+          passed_over, details)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     Ok(insert.insert(params![
         id.to_be_bytes(),
@@ -89,6 +91,8 @@ pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timesta
         what.new_state.map(state_number),
         what.observed_after.map(Timestamp::as_millis),
         what.observed_at.as_millis(),
+        what.passed_over,
+        details,
     ])?)
 }
 
@@ -108,8 +112,10 @@ pub(super) fn read_change(row: &Row<'_>, mark: u32) -> rusqlite::Result<Change> 
             new_state: get(row, 9)?,
             observed_after: get(row, 10)?,
             observed_at: get(row, 11)?,
+            passed_over: row.get(12)?,
+            details: get(row, 13)?,
         },
-        account: account_key(row, 12)?,
+        account: account_key(row, 14)?,
     })
 }
 

@@ -88,7 +88,7 @@ impl Listeners {
     }
 
     fn tracking(&self, writing: &Writing<'_>, change: &NewChange) -> Result<Vec<Listener>> {
-        if change.subject == Subject::Hook {
+        if !matches!(change.subject, Subject::Instance | Subject::Realm) {
             return Ok(Vec::new());
         }
         let sql =

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    KnownResource, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Recorded, Result,
-    StoreError,
+    KnownResource, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded,
+    Result, StoreError,
 };
 use super::accounts::read_account;
 use super::columns::{get, kind_number};
 use super::writer::Writing;
-use super::{SqliteStore, attributes, record};
+use super::{SqliteStore, attributes, reach, record};
 use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 
 #[async_trait]
@@ -131,7 +131,9 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     }
     let mut select = writing.prepare(
         "SELECT a.id, a.driver, a.provider, a.user, a.origin, a.password,
-                p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease, p.listed_by
+                p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease, p.listed_by,
+                CASE WHEN p.failures > 0 THEN p.error_code || ': ' || p.error_message ELSE p.partial_reason END,
+                a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id)
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
@@ -177,6 +179,8 @@ fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
         due: get(row, 7)?,
         last_complete: get(row, 8)?,
         listed_by: row.get(11)?,
+        trouble: row.get(12)?,
+        watched: row.get(13)?,
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
     })
@@ -255,7 +259,11 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
         millis(failure.duration),
         failure.requests,
     ])?;
-    Ok(())
+    match failure.reach {
+        Reach::Answered => reach::answered(writing, account, failure.now),
+        Reach::Unreachable => reach::failed(writing, account, failure.unreachable_after, failure.now),
+        Reach::Unknown => Ok(()),
+    }
 }
 
 fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {

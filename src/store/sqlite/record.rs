@@ -12,7 +12,7 @@ use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{attributes, journal, queue};
+use super::{attributes, journal, queue, reach};
 use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
 
 pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
@@ -30,6 +30,7 @@ pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Re
             gone.insert(id, last);
         }
     }
+    reach::answered(writing, account, record.now)?;
     let recorded = enter_changes(writing, &record, &gone)?;
     give_back(writing, &record)?;
     Ok(recorded)

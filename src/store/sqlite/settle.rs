@@ -204,5 +204,7 @@ pub(super) fn of_hook(change_type: ChangeType, hook: HookId, now: Timestamp) -> 
         new_state: None,
         observed_after: None,
         observed_at: now,
+        passed_over: false,
+        details: None,
     }
 }

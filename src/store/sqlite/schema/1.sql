@@ -15,6 +15,9 @@ CREATE TABLE accounts (
     password BLOB NOT NULL,
     -- When it was last enrolled, give or take a minute.
     used INTEGER NOT NULL,
+    -- How often in a row its provider gave no answer; and since when it is held to be out of reach.
+    unanswered INTEGER NOT NULL DEFAULT 0,
+    unreachable INTEGER,
     UNIQUE (driver, provider, user)
 ) STRICT;
 
@@ -81,7 +84,10 @@ CREATE TABLE changes (
     old_state INTEGER,
     new_state INTEGER,
     observed_after INTEGER,
-    observed_at INTEGER NOT NULL
+    observed_at INTEGER NOT NULL,
+    passed_over INTEGER NOT NULL,
+    -- What only changes of this type say, as JSON.
+    details TEXT
 ) STRICT;
 
 CREATE INDEX changes_account ON changes (account);

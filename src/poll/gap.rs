@@ -1,0 +1,114 @@
+//! Whether an observation comes too late to be told as if nothing had been missed. Pure.
+
+use std::time::Duration;
+
+use crate::model::{AccountKey, ChangeType, Details, Gap, NewChange, ResourceId, Subject, Timestamp};
+use crate::store::PollTicket;
+
+/// From how much of an interval on a poll is late, and from how much on the time before it is a gap: with every poll
+/// in time, lists are one interval apart, give or take the jitter.
+const LATE: f64 = 1.5;
+const GAP: f64 = 2.0;
+
+const NOT_POLLED: &str = "not-polled: the tracker was not running, or could not keep up";
+
+/// What lies between a list and the complete one before it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Since {
+    /// Whether a poll was missed, or this one is late.
+    pub(super) late: bool,
+    /// To be told in the journal.
+    pub(super) gap: Option<Gap>,
+}
+
+/// Judges a list by the time since the complete one before it. Where nobody wanted regular polls, none was missed.
+pub(super) fn since(ticket: &PollTicket, interval: Duration, observed_at: Timestamp, complete: bool) -> Since {
+    let Some(from) = ticket.last_complete.filter(|_| ticket.watched) else {
+        return Since { late: false, gap: None };
+    };
+    let stretch = observed_at.since(from);
+    let late = ticket.failures > 0 || stretch > interval.mul_f64(LATE);
+    // A list that is not complete ends no gap.
+    let gap = (complete && stretch > interval.mul_f64(GAP)).then(|| Gap {
+        of: ticket.kind.plural().to_owned(),
+        from,
+        to: observed_at,
+        why: ticket.trouble.clone().unwrap_or_else(|| NOT_POLLED.to_owned()),
+    });
+    Since { late, gap }
+}
+
+/// A gap as a change of the account.
+pub(super) fn change(account: &AccountKey, gap: Gap) -> NewChange {
+    NewChange {
+        change_type: ChangeType::TrackerGap,
+        subject: Subject::Account,
+        resource: ResourceId::made_of(&account.user),
+        name: None,
+        realm: None,
+        old_state: None,
+        new_state: None,
+        observed_after: Some(gap.from),
+        observed_at: gap.to,
+        passed_over: true,
+        details: Some(Details::Gap(gap)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Account, AccountId, Kind, Origin, Sealed};
+
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn ticket(last_complete: Option<i64>, failures: u32, trouble: Option<&str>) -> PollTicket {
+        let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "ann".into() };
+        PollTicket {
+            account: Account { id: AccountId(1), key, origin: Origin::Config, password: Sealed(vec![]) },
+            kind: Kind::Instance,
+            due: at(0),
+            last_complete: last_complete.map(at),
+            listed_by: None,
+            failures,
+            trouble: trouble.map(str::to_owned),
+            watched: true,
+            lease: 1,
+        }
+    }
+
+    #[test]
+    fn what_was_missed_is_told() {
+        let check = |ticket: PollTicket, now: i64, late: bool, gap: Option<&str>| {
+            let since = since(&ticket, INTERVAL, at(now), true);
+            assert_eq!((since.late, since.gap.as_ref().map(|gap| gap.why.as_str())), (late, gap), "{now}");
+        };
+        check(ticket(None, 0, None), 1_000_000, false, None);
+        check(ticket(Some(0), 0, None), 60, false, None);
+        check(ticket(Some(0), 0, None), 90, false, None);
+        check(ticket(Some(0), 0, None), 91, true, None);
+        check(ticket(Some(0), 1, Some("unavailable: x")), 65, true, None);
+        check(ticket(Some(0), 4, Some("unavailable: x")), 121, true, Some("unavailable: x"));
+        check(ticket(Some(0), 0, None), 7200, true, Some(NOT_POLLED));
+        // The clock was set back: nothing is known to have been missed.
+        check(ticket(Some(1000), 0, None), 0, false, None);
+        check(PollTicket { watched: false, ..ticket(Some(0), 0, None) }, 7200, false, None);
+        let partial = since(&ticket(Some(0), 0, Some("one zone")), INTERVAL, at(7200), false);
+        assert_eq!(partial, Since { late: true, gap: None });
+    }
+
+    #[test]
+    fn a_gap_is_a_change_of_the_account() {
+        let ticket = ticket(Some(0), 0, None);
+        let gap = since(&ticket, INTERVAL, at(7200), true).gap.expect("a gap");
+        let change = change(&ticket.account.key, gap);
+        assert_eq!(
+            (change.resource.as_str(), change.observed_after, change.observed_at),
+            ("ann", Some(at(0)), at(7200))
+        );
+    }
+}
