@@ -148,6 +148,7 @@ impl Reading<'_> {
             .map_err(|invalid| self.source.wrong(Problem::Signatures(invalid), None))?;
         file.drivers.limits.lay_over(&mut limits);
         file.polling.lay_over(&mut polling);
+        file.polling.storms.lay_over(&mut polling.storms);
         file.delivery.lay_over(&mut delivery);
         file.delivery.retries.lay_over(&mut delivery.retries);
         file.delivery.breaker.lay_over(&mut delivery.breaker);

@@ -10,7 +10,7 @@ pub mod time;
 
 pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
 pub use change::{
-    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Gap, NewChange, ResourceDocument, Subject,
+    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Gap, NewChange, ResourceDocument, Storm, Subject,
 };
 pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,

@@ -5,6 +5,7 @@ pub mod diff;
 mod gap;
 mod run;
 pub mod schedule;
+pub mod storm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub removal_confirmations: u32,
     /// After how many failures in a row that say so a provider is held to be out of reach.
     pub unreachable_after: u32,
+    /// What is not believed at once.
+    pub storms: storm::Settings,
     /// Polls at one time, in all.
     pub concurrency: usize,
     /// How long a poll is held to be under way when nothing is heard of it: longer than the limit on a
@@ -51,6 +54,7 @@ impl Default for Settings {
             max_backoff: Duration::from_secs(15 * 60),
             removal_confirmations: 2,
             unreachable_after: 3,
+            storms: storm::Settings::default(),
             concurrency: 32,
             lease: Duration::from_secs(180),
             grace: Duration::from_secs(5),

@@ -23,8 +23,8 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{ChangePage, ChangeQuery, Journal};
 pub use polls::{
-    KnownResource, Missing, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Reach,
-    Recorded, Upsert,
+    Held, HeldStorm, KnownResource, Missing, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus,
+    PollTicket, Polls, Reach, Recorded, StormOrder, Upsert,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 

@@ -91,6 +91,36 @@ section! {
         lease: Period => lease,
         grace: Span => grace,
         forget_after: Span => forget_after,
+    } also {
+        storms: StormsSection,
+    } apart {
+        storms,
+    }
+}
+
+section! {
+    /// `[polling.storms]`
+    StormsSection over poll::storm::Settings {
+        share: Part => share,
+        least: NonZeroUsize => least,
+        until: WrittenUntil => until,
+    }
+}
+
+/// How long a storm is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WrittenUntil {
+    Confirmed,
+    Ordered,
+}
+
+impl From<WrittenUntil> for poll::storm::Until {
+    fn from(written: WrittenUntil) -> poll::storm::Until {
+        match written {
+            WrittenUntil::Confirmed => poll::storm::Until::Confirmed,
+            WrittenUntil::Ordered => poll::storm::Until::Ordered,
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub enum ChangeType {
     ProviderState,
     /// For a stretch of time the account could not be observed.
     TrackerGap,
+    /// So much vanished or changed at once that it was asked for again; the changes that it is made of follow.
+    TrackerStorm,
     /// A hook was disabled by the tracker: its receiver failed for days, or wants no more.
     HookDisabled,
     /// Sent to a hook because its owner asked for it.
@@ -29,7 +31,7 @@ pub enum ChangeType {
 }
 
 impl ChangeType {
-    pub const ALL: [ChangeType; 11] = [
+    pub const ALL: [ChangeType; 12] = [
         ChangeType::InstanceCreated,
         ChangeType::InstanceState,
         ChangeType::InstanceUpdated,
@@ -39,6 +41,7 @@ impl ChangeType {
         ChangeType::RealmRemoved,
         ChangeType::ProviderState,
         ChangeType::TrackerGap,
+        ChangeType::TrackerStorm,
         ChangeType::HookDisabled,
         ChangeType::HookTest,
     ];
@@ -54,6 +57,7 @@ impl ChangeType {
             ChangeType::RealmRemoved => "realm.removed",
             ChangeType::ProviderState => "provider.state",
             ChangeType::TrackerGap => "tracker.gap",
+            ChangeType::TrackerStorm => "tracker.storm",
             ChangeType::HookDisabled => "hook.disabled",
             ChangeType::HookTest => "hook.test",
         }
@@ -227,10 +231,28 @@ pub struct NewChange {
 #[serde(untagged)]
 pub enum Details {
     Gap(Gap),
+    Storm(Storm),
+}
+
+/// More of an account than usual that vanished or changed between two lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storm {
+    /// Of which kind, as a collection in the API.
+    pub of: String,
+    /// How many resources vanished or are in another state, of how many.
+    pub affected: usize,
+    pub known: usize,
+    /// When a list first showed it.
+    pub held_since: Timestamp,
+    /// Whether the operator had its changes left out of the journal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discarded: bool,
 }
 
 /// A stretch in which lists of one kind did not come, or were not complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gap {
     /// Of which kind, as a collection in the API: `instances`, `realms`.
     pub of: String,

@@ -40,6 +40,8 @@ pub struct Delta {
     pub missing: Vec<Missing>,
     pub removed: Vec<ResourceId>,
     pub changes: Vec<NewChange>,
+    /// How many stored resources vanished, or are in another state.
+    pub affected: usize,
 }
 
 /// Compares a list with what is stored, which is sorted by id too.
@@ -91,6 +93,7 @@ impl Sight {
         // The state before, as this version of the driver would have mapped it.
         let old_state = if self.is_mapped_anew(&resource) { resource.state() } else { known.state };
         let state_changed = resource.state() != old_state;
+        delta.affected += usize::from(state_changed);
         let change_type = match (self.kind, state_changed) {
             (Kind::Instance, true) => Some(ChangeType::InstanceState),
             (Kind::Realm, true) => Some(ChangeType::RealmState),
@@ -118,6 +121,7 @@ impl Sight {
         if !complete {
             return;
         }
+        delta.affected += usize::from(known.missing == 0);
         let seen = self.last_seen(&known);
         let times = known.missing.saturating_add(1);
         if times < self.confirmations {

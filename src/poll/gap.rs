@@ -29,7 +29,9 @@ pub(super) fn since(ticket: &PollTicket, interval: Duration, observed_at: Timest
     let stretch = observed_at.since(from);
     let late = ticket.failures > 0 || stretch > interval.mul_f64(LATE);
     // A list that is not complete ends no gap.
-    let gap = (complete && stretch > interval.mul_f64(GAP)).then(|| Gap {
+    // Nor is there one where lists came and were held: a storm says so itself.
+    let is_gap = complete && ticket.held.is_none() && stretch > interval.mul_f64(GAP);
+    let gap = is_gap.then(|| Gap {
         of: ticket.kind.plural().to_owned(),
         from,
         to: observed_at,
@@ -77,6 +79,7 @@ mod tests {
             failures,
             trouble: trouble.map(str::to_owned),
             watched: true,
+            held: None,
             lease: 1,
         }
     }

@@ -10,11 +10,12 @@ use super::Context;
 use super::diff::{Observation, diff};
 use super::gap::{self, Since};
 use super::schedule::{self, Done};
+use super::storm::{self, Verdict, Weather};
 use crate::clock::Stopwatch;
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
 use crate::model::{AccountKey, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
-use crate::store::{PollFailure, PollRecord, PollTicket, Reach, Recorded, StoreError};
+use crate::store::{PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
 
 /// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
@@ -199,6 +200,8 @@ async fn record(
         true => Some(context.store.provider_states(account).await?),
         false => None,
     };
+    let known_count = known.len();
+    let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
     let long = listing.resources.len().max(known.len()) > LONG_LIST;
     let complete = listing.coverage == Coverage::Complete;
     let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
@@ -212,7 +215,8 @@ async fn record(
         complete: partial_reason.is_none(),
         observed_at,
         last_complete: ticket.last_complete,
-        confirmations: context.settings.removal_confirmations.max(1),
+        // Lists that were held counted for nothing else than this.
+        confirmations: context.settings.removal_confirmations.saturating_sub(held_lists).max(1),
         former_words,
         late,
     };
@@ -222,7 +226,17 @@ async fn record(
             .map_err(|error| StoreError::Failed(Box::new(error)))?,
         false => diff(observation, known),
     };
+    let weather = Weather { affected: delta.affected, known: known_count };
+    let verdict = storm::judge(&context.settings.storms, weather, ticket.held.as_ref());
+    if verdict == Verdict::Hold {
+        return hold(context, ticket, weather, (listing.usage.requests, observed_at), stopwatch).await;
+    }
+    if let Verdict::Discard(_) = verdict {
+        delta.changes.clear();
+    }
+    let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at);
     // Before what was seen at its end.
+    delta.changes.splice(0..0, storm);
     delta.changes.splice(0..0, gap.map(|gap| gap::change(&ticket.account.key, gap)));
     let now = context.clock.now();
     let done = Done { due: ticket.due, now, first: partial_reason.is_none() && ticket.last_complete.is_none() };
@@ -244,6 +258,40 @@ async fn record(
         requests: listing.usage.requests,
     };
     context.store.record_poll(record).await
+}
+
+/// Takes nothing of the list, and has it made again: at once the first time, then at the usual pace.
+async fn hold(
+    context: &Context,
+    ticket: PollTicket,
+    weather: Weather,
+    (requests, observed_at): (u32, Timestamp),
+    stopwatch: &Stopwatch,
+) -> Result<Recorded, StoreError> {
+    let now = context.clock.now();
+    let Weather { affected, known } = weather;
+    let next_due = match ticket.held {
+        None => now,
+        Some(_) => now.after(context.settings.interval(ticket.kind)),
+    };
+    tracing::warn!(
+        account = %ticket.account.key, kind = %ticket.kind, affected, known,
+        "more vanished or changed at once than is believed: the list is held and asked for again"
+    );
+    let held = PollHeld {
+        account: ticket.account.id,
+        kind: ticket.kind,
+        lease: ticket.lease,
+        observed_at,
+        affected,
+        known,
+        next_due,
+        now,
+        duration: stopwatch.elapsed(),
+        requests,
+    };
+    context.store.hold_poll(held).await?;
+    Ok(Recorded::default())
 }
 
 async fn record_failure(

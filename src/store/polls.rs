@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Result;
-use crate::model::{Account, AccountId, Kind, NewChange, Resource, ResourceId, State, Timestamp};
+use crate::model::{Account, AccountId, AccountKey, Kind, NewChange, Resource, ResourceId, State, Timestamp};
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
 /// polls due, apart from single ones that were asked for.
@@ -37,6 +37,15 @@ pub trait Polls {
     /// Before the account's first complete list of this kind, a change that says `created` is kept only
     /// where a hook waits for that very resource.
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded>;
+
+    /// Commits that a list is held, and gives the ticket back. What is known stays as it is.
+    async fn hold_poll(&self, held: PollHeld) -> Result<()>;
+
+    /// Every storm that is held, by account.
+    async fn held_storms(&self) -> Result<Vec<HeldStorm>>;
+
+    /// Says what is to be done with a held storm, and has the account polled at `now`. Whether there was one.
+    async fn order_storm(&self, account: AccountKey, kind: Kind, order: StormOrder, now: Timestamp) -> Result<bool>;
 
     /// Commits that a poll failed, and gives the ticket back. Nothing else is touched.
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()>;
@@ -69,8 +78,55 @@ pub struct PollTicket {
     pub trouble: Option<String>,
     /// Whether the account is polled regularly, and not just this once because someone asked.
     pub watched: bool,
+    /// A storm that is held.
+    pub held: Option<Held>,
     /// Which claim this is: a result is taken only from the newest.
     pub lease: i64,
+}
+
+/// Lists that were not recorded, since too much in them was another at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// When the first of them was asked for.
+    pub since: Timestamp,
+    /// How many in a row.
+    pub lists: u32,
+    /// What the newest of them showed: how many resources vanished or were in another state, of how many.
+    pub affected: usize,
+    pub known: usize,
+    /// What the operator wants to be done with it.
+    pub order: Option<StormOrder>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StormOrder {
+    /// The next list that shows it is recorded and told.
+    Release,
+    /// It is recorded, and not told.
+    Discard,
+}
+
+/// A list is held in the place of being recorded.
+#[derive(Clone, Debug)]
+pub struct PollHeld {
+    pub account: AccountId,
+    pub kind: Kind,
+    pub lease: i64,
+    pub observed_at: Timestamp,
+    pub affected: usize,
+    pub known: usize,
+    pub next_due: Timestamp,
+    pub now: Timestamp,
+    pub duration: Duration,
+    pub requests: u32,
+}
+
+/// A held storm and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldStorm {
+    pub account: AccountKey,
+    pub kind: Kind,
+    pub held: Held,
 }
 
 /// What the diff needs of a stored resource, and no more: it is read for every resource at every poll.

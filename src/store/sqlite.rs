@@ -24,6 +24,7 @@ mod redrive;
 mod requests;
 mod schema;
 mod settle;
+mod storms;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -8,7 +8,7 @@ use crate::driver::Usage;
 use crate::model::{AccountId, Details, Instance, InstanceState, Kind, Resource, ResourceId};
 use crate::poll::Settings;
 use crate::poll::tests::{Lab, key};
-use crate::store::{ChangeQuery, KnownResource, PollClaim};
+use crate::store::{ChangeQuery, KnownResource, PollClaim, StormOrder};
 
 fn instance(number: usize, state: InstanceState) -> Resource {
     Resource::Instance(Instance {
@@ -41,7 +41,11 @@ struct Observed {
 
 impl Observed {
     async fn new() -> Observed {
-        let lab = Lab::new(Settings::default());
+        Observed::under(Settings::default()).await
+    }
+
+    async fn under(settings: Settings) -> Observed {
+        let lab = Lab::new(settings);
         let account = lab.enrol("configured", Origin::Config).await;
         Observed { lab, account, driver: "one".to_owned().into() }
     }
@@ -121,6 +125,7 @@ async fn lists_are_compared_and_recorded() {
     assert_eq!(changes(listed.list(now.clone(), partial()).await), 2);
     assert_eq!(listed.known().await.len(), 4);
     assert!(listed.known().await.iter().all(|known| known.missing == 0));
+    assert_eq!(changes(listed.list(now.clone(), partial()).await), 0);
     // Two complete lists without them, and they are gone. The first ends a gap: not all was seen for a while.
     assert_eq!(changes(listed.list(now.clone(), Coverage::Complete).await), 1);
     let gap = listed.changes().await.pop().expect("a change");
@@ -141,7 +146,8 @@ async fn long_lists_are_recorded_as_short_ones_are() {
     now[LONG_LIST] = instance(LONG_LIST, InstanceState::Stopped);
     assert_eq!(listed.list(now, Coverage::Complete).await.changes, 1);
     listed.list(vec![], Coverage::Complete).await;
-    assert_eq!(listed.list(vec![], Coverage::Complete).await.changes, LONG_LIST + 1);
+    // And the storm that this is.
+    assert_eq!(listed.list(vec![], Coverage::Complete).await.changes, LONG_LIST + 2);
     assert_eq!(listed.known().await, []);
 }
 
@@ -203,4 +209,59 @@ async fn another_version_maps_anew_without_a_change_of_state() {
     // From then on a state is a state again.
     observed.list(mapped(InstanceState::Running), Coverage::Complete).await;
     assert_eq!(observed.changes().await.last().expect("a change").change_type.as_str(), "instance.state");
+}
+
+#[tokio::test]
+async fn a_storm_is_told_once_a_second_list_shows_it() {
+    let observed = Observed::new().await;
+    let changes = |recorded: Recorded| recorded.changes;
+    observed.list(running(50), Coverage::Complete).await;
+    // Half of them vanish: nothing of it is taken, and the list is made again at once.
+    assert_eq!(changes(observed.list(running(25), Coverage::Complete).await), 0);
+    let known = observed.known().await;
+    assert!(known.len() == 50 && known.iter().all(|known| known.missing == 0));
+    let status = observed.lab.status(observed.account, Kind::Instance).await;
+    assert_eq!(status.next_due, Some(observed.lab.clock.now()));
+
+    // A glitch: they are back, and nothing was ever told of it.
+    assert_eq!(changes(observed.list(running(50), Coverage::Complete).await), 0);
+    assert_eq!(observed.changes().await, []);
+
+    // A storm: two lists show it, which is also how often something has to be missing until it is gone.
+    assert_eq!(changes(observed.list(running(25), Coverage::Complete).await), 0);
+    assert_eq!(changes(observed.list(running(25), Coverage::Complete).await), 26);
+    let told = observed.changes().await;
+    let Some(Details::Storm(storm)) = &told[0].details else { panic!("{:?}", told[0]) };
+    assert_eq!((storm.of.as_str(), storm.affected, storm.known, storm.discarded), ("instances", 25, 50, false));
+    assert!(told[1..].iter().all(|change| change.change_type.as_str() == "instance.removed"));
+    assert_eq!(observed.known().await.len(), 25);
+}
+
+#[tokio::test]
+async fn a_storm_may_wait_for_the_operator() {
+    let storms = storm::Settings { until: storm::Until::Ordered, ..Default::default() };
+    for (order, changes) in [(StormOrder::Release, 26), (StormOrder::Discard, 1)] {
+        let observed = Observed::under(Settings { storms: storms.clone(), ..Settings::default() }).await;
+        observed.list(running(50), Coverage::Complete).await;
+        for lists in 1..4 {
+            assert_eq!(observed.list(running(25), Coverage::Complete).await.changes, 0);
+            let held = observed.lab.context.store.held_storms().await.expect("read");
+            assert_eq!(held.len(), 1);
+            assert_eq!((held[0].held.lists, held[0].held.affected), (lists, 25));
+        }
+        let now = observed.lab.clock.now();
+        let store = &observed.lab.context.store;
+        assert!(
+            !store.order_storm(key("configured"), Kind::Realm, order, now).await.expect("ordered"),
+            "there is none"
+        );
+        assert!(store.order_storm(key("configured"), Kind::Instance, order, now).await.expect("ordered"));
+        let status = observed.lab.status(observed.account, Kind::Instance).await;
+        assert_eq!(status.next_due, Some(now), "it is not waited for");
+        assert_eq!(observed.list(running(25), Coverage::Complete).await.changes, changes);
+        assert_eq!(observed.known().await.len(), 25);
+        assert_eq!(store.held_storms().await.expect("read"), []);
+        let told = observed.changes().await;
+        assert!(matches!(&told[0].details, Some(Details::Storm(storm)) if storm.discarded == (changes == 1)));
+    }
 }

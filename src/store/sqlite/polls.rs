@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    KnownResource, PollClaim, PollError, PollFailure, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded,
-    Result, StoreError,
+    HeldStorm, KnownResource, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls,
+    Reach, Recorded, Result, StoreError, StormOrder,
 };
 use super::accounts::read_account;
 use super::columns::{get, kind_number};
+use super::storms::{self, held_columns};
 use super::writer::Writing;
 use super::{SqliteStore, attributes, reach, record};
-use crate::model::{AccountId, Kind, ResourceId, Timestamp};
+use crate::model::{AccountId, AccountKey, Kind, ResourceId, Timestamp};
 
 #[async_trait]
 impl Polls for SqliteStore {
@@ -44,6 +45,18 @@ impl Polls for SqliteStore {
 
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()> {
         self.write(move |writing| record_failure(writing, &failure)).await
+    }
+
+    async fn hold_poll(&self, held: PollHeld) -> Result<()> {
+        self.write(move |writing| storms::hold(writing, &held)).await
+    }
+
+    async fn held_storms(&self) -> Result<Vec<HeldStorm>> {
+        self.read(storms::all).await
+    }
+
+    async fn order_storm(&self, account: AccountKey, kind: Kind, order: StormOrder, now: Timestamp) -> Result<bool> {
+        self.write(move |writing| storms::order(writing, &account, kind, order, now)).await
     }
 
     async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>> {
@@ -129,17 +142,18 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     if claim.limit == 0 {
         return Ok(tickets);
     }
-    let mut select = writing.prepare(
+    let mut select = writing.prepare(concat!(
         "SELECT a.id, a.driver, a.provider, a.user, a.origin, a.password,
                 p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease, p.listed_by,
                 CASE WHEN p.failures > 0 THEN p.error_code || ': ' || p.error_message ELSE p.partial_reason END,
-                a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id)
-         FROM polls p JOIN accounts a ON a.id = p.account
+                a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
+        held_columns!(),
+        " FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
              WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL AND o.due > ?1)
-         ORDER BY p.due",
-    )?;
+         ORDER BY p.due"
+    ))?;
     let mut taken = HashSet::new();
     let mut rows = select.query([claim.now.as_millis()])?;
     while tickets.len() < claim.limit
@@ -181,6 +195,7 @@ fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
         listed_by: row.get(11)?,
         trouble: row.get(12)?,
         watched: row.get(13)?,
+        held: storms::read(row, 14)?,
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
     })

@@ -158,6 +158,7 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
          last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
          listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
+         held = NULL, held_lists = 0, held_order = NULL,
          partial_reason = ?7, last_duration = ?8, requests = requests + ?9
          WHERE account = ?1 AND kind = ?2",
     )?;

@@ -40,12 +40,20 @@ CREATE TABLE polls (
     error_code TEXT,
     error_message TEXT,
     partial_reason TEXT,
+    -- A storm that is held: since when, in how many lists, how many resources of how many, and what is to become
+    -- of it.
+    held INTEGER,
+    held_lists INTEGER NOT NULL DEFAULT 0,
+    held_affected INTEGER NOT NULL DEFAULT 0,
+    held_known INTEGER NOT NULL DEFAULT 0,
+    held_order TEXT CHECK (held_order IN ('release', 'discard')),
     last_duration INTEGER,
     requests INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX polls_due ON polls (due) WHERE due IS NOT NULL;
+CREATE INDEX polls_held ON polls (account) WHERE held IS NOT NULL;
 
 -- What every poll reads of every resource stands apart from what only changes and readers need: a row
 -- of some fifty bytes, in the order in which the diff wants them.

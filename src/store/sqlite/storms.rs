@@ -1,0 +1,99 @@
+//! Storms that are held: lists of which nothing is recorded until another shows the same, or an operator says so.
+
+use rusqlite::{Connection, Row, params};
+
+use super::super::{Held, HeldStorm, PollHeld, Result, StormOrder};
+use super::columns::{account_key, get, kind_number};
+use super::polls::{check_lease, due_again, millis};
+use super::writer::Writing;
+use crate::model::{AccountKey, Kind, Timestamp};
+
+/// The columns that `read` reads, of `polls p`.
+macro_rules! held_columns {
+    () => {
+        "p.held, p.held_lists, p.held_affected, p.held_known, p.held_order"
+    };
+}
+pub(super) use held_columns;
+
+const RELEASE: &str = "release";
+const DISCARD: &str = "discard";
+
+/// Reads `held_columns!()` from that index on.
+pub(super) fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Held>> {
+    let since: Option<Timestamp> = get(row, index)?;
+    let Some(since) = since else { return Ok(None) };
+    let order: Option<String> = row.get(index + 4)?;
+    let count = |number: i64| usize::try_from(number).unwrap_or(0);
+    Ok(Some(Held {
+        since,
+        lists: row.get(index + 1)?,
+        affected: count(row.get(index + 2)?),
+        known: count(row.get(index + 3)?),
+        // The schema lets nothing else in.
+        order: order.map(|order| if order == RELEASE { StormOrder::Release } else { StormOrder::Discard }),
+    }))
+}
+
+pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
+    let PollHeld { account, kind, lease, .. } = *held;
+    check_lease(writing, account, kind, lease)?;
+    let due = due_again(writing, account, kind, held.next_due)?;
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut update = writing.prepare(
+        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
+         held = COALESCE(held, ?5), held_lists = held_lists + 1, held_affected = ?6, held_known = ?7,
+         last_duration = ?8, requests = requests + ?9
+         WHERE account = ?1 AND kind = ?2",
+    )?;
+    update.execute(params![
+        account.0,
+        kind_number(kind),
+        due.map(Timestamp::as_millis),
+        held.now.as_millis(),
+        held.observed_at.as_millis(),
+        count(held.affected),
+        count(held.known),
+        millis(held.duration),
+        held.requests,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn all(reading: &Connection) -> Result<Vec<HeldStorm>> {
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT a.driver, a.provider, a.user, p.kind, ",
+        held_columns!(),
+        " FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL
+         ORDER BY a.driver, a.provider, a.user, p.kind"
+    ))?;
+    let mut storms = Vec::new();
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        if let Some(held) = read(row, 4)? {
+            storms.push(HeldStorm { account: account_key(row, 0)?, kind: get(row, 3)?, held });
+        }
+    }
+    Ok(storms)
+}
+
+pub(super) fn order(
+    writing: &mut Writing<'_>,
+    account: &AccountKey,
+    kind: Kind,
+    order: StormOrder,
+    now: Timestamp,
+) -> Result<bool> {
+    let word = match order {
+        StormOrder::Release => RELEASE,
+        StormOrder::Discard => DISCARD,
+    };
+    let mut update = writing.prepare(
+        "UPDATE polls SET held_order = ?5, asked = ?6,
+         due = CASE WHEN claimed IS NULL THEN MIN(?6, COALESCE(due, ?6)) ELSE due END
+         WHERE kind = ?4 AND held IS NOT NULL
+         AND account = (SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3)",
+    )?;
+    let AccountKey { driver, provider, user } = account;
+    Ok(update.execute(params![driver, provider, user, kind_number(kind), word, now.as_millis()])? > 0)
+}
