@@ -7,6 +7,7 @@ mod driver;
 mod logging;
 mod poll;
 mod serve;
+mod storm;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ enum Command {
     /// Vet drivers and list them
     #[command(subcommand)]
     Driver(driver::Driver),
+    /// Look after storms: lists that the host does not believe at once
+    Storm(storm::Storm),
     /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
     Demo(demo::Demo),
 }
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Poll(poll) => poll.run(),
         Command::Driver(driver) => driver.run(),
+        Command::Storm(storm) => storm.run(),
         Command::Demo(demo) => demo.run(),
     };
     match ended {
@@ -180,6 +184,9 @@ mod tests {
         check("tracker driver list", true);
         check("tracker driver approve mock --yes", true);
         check("tracker driver approve", false);
+        check("tracker storm list", true);
+        check("tracker storm release mock/default/u --kind realms", true);
+        check("tracker storm release", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

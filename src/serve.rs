@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
 
-use crate::api::control::Reloads;
+use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::model::{Origin, Timestamp};
@@ -165,7 +165,13 @@ impl Host {
     pub async fn run(self, token: CancellationToken) -> Result<(), ServeError> {
         // Should one loop end on its own, the others end with it: half a host is worse than none.
         let ending = || token.clone().drop_guard();
-        let roster = Arc::clone(&self.api.roster);
+        let control = Control {
+            roster: Arc::clone(&self.api.roster),
+            reloads: self.reloads,
+            store: Arc::clone(&self.api.store),
+            clock: Arc::clone(&self.api.clock),
+            poll_wake: Arc::clone(&self.api.poll_wake),
+        };
         let api = async {
             let _ending = ending();
             api::serve(self.listener, self.api, token.clone()).await
@@ -185,7 +191,7 @@ impl Host {
         let control = async {
             let Some(listener) = self.control else { return };
             // Clients can do without it, so the host does, too.
-            if let Err(error) = api::control::serve(listener, roster, self.reloads, token.clone()).await {
+            if let Err(error) = api::control::serve(listener, control, token.clone()).await {
                 tracing::error!("the control socket ended: {error}");
             }
         };

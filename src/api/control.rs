@@ -12,14 +12,16 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::driver::reload::{Outcome, Reloaded};
 use crate::driver::shadow::Tally;
 use crate::driver::{LoadError, Role};
-use crate::model::Timestamp;
+use crate::model::{AccountKey, Kind, Timestamp};
 use crate::roster::Roster;
+use crate::store::{HeldStorm, Store, StoreError, StormOrder};
 
 /// Asks for drivers to be loaded anew.
 #[derive(Debug, Default)]
@@ -105,10 +107,70 @@ pub struct ExampleDocument {
     pub what: String,
 }
 
+/// What `GET /storms` answers with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StormsDocument {
+    pub storms: Vec<StormDocument>,
+}
+
+/// Lists that are held, since more vanished or changed in them at once than is believed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StormDocument {
+    pub account: String,
+    pub kind: Kind,
+    pub since: Timestamp,
+    pub lists: u32,
+    pub affected: usize,
+    pub known: usize,
+    /// What was ordered, where something was: it waits for the next list.
+    pub order: Option<Order>,
+}
+
+/// The body of `POST /storms`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StormOrderDocument {
+    pub driver: String,
+    pub provider: String,
+    pub user: String,
+    pub kind: Kind,
+    pub order: Order,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    Release,
+    Discard,
+}
+
+impl From<StormOrder> for Order {
+    fn from(order: StormOrder) -> Order {
+        match order {
+            StormOrder::Release => Order::Release,
+            StormOrder::Discard => Order::Discard,
+        }
+    }
+}
+
+impl From<Order> for StormOrder {
+    fn from(order: Order) -> StormOrder {
+        match order {
+            Order::Release => StormOrder::Release,
+            Order::Discard => StormOrder::Discard,
+        }
+    }
+}
+
+/// What the operator's requests are answered from.
 #[derive(Clone)]
-struct Control {
-    roster: Arc<Roster>,
-    reloads: Reloads,
+pub struct Control {
+    pub roster: Arc<Roster>,
+    pub reloads: Reloads,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    /// Wakes whoever polls.
+    pub poll_wake: Arc<Notify>,
 }
 
 /// Takes the socket. One that a host left behind is removed: the store is locked by then, so there is no other
@@ -126,16 +188,12 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves it until `token` is cancelled.
-pub async fn serve(
-    listener: UnixListener,
-    roster: Arc<Roster>,
-    reloads: Reloads,
-    token: CancellationToken,
-) -> io::Result<()> {
+pub async fn serve(listener: UnixListener, control: Control, token: CancellationToken) -> io::Result<()> {
     let router = Router::new()
         .route("/drivers/reload", post(reload))
         .route("/drivers/shadows", get(shadows))
-        .with_state(Control { roster, reloads });
+        .route("/storms", get(storms).post(order_storm))
+        .with_state(control);
     axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await
 }
 
@@ -198,6 +256,41 @@ async fn shadows(State(control): State<Control>) -> Json<ShadowsDocument> {
         }
     });
     Json(ShadowsDocument { shadows: shadows.collect() })
+}
+
+async fn storms(State(control): State<Control>) -> Response {
+    let storms = match control.store.held_storms().await {
+        Ok(storms) => storms,
+        Err(error) => return store_failed(&error),
+    };
+    let document = |HeldStorm { account, kind, held }: HeldStorm| StormDocument {
+        account: account.to_string(),
+        kind,
+        since: held.since,
+        lists: held.lists,
+        affected: held.affected,
+        known: held.known,
+        order: held.order.map(Order::from),
+    };
+    Json(StormsDocument { storms: storms.into_iter().map(document).collect() }).into_response()
+}
+
+async fn order_storm(State(control): State<Control>, Json(ordered): Json<StormOrderDocument>) -> Response {
+    let StormOrderDocument { driver, provider, user, kind, order } = ordered;
+    let account = AccountKey { driver, provider, user };
+    let shown = format!("{account} has no storm of {}s that is held", kind.as_str());
+    match control.store.order_storm(account, kind, order.into(), control.clock.now()).await {
+        Err(error) => store_failed(&error),
+        Ok(false) => (StatusCode::NOT_FOUND, shown).into_response(),
+        Ok(true) => {
+            control.poll_wake.notify_one();
+            Json(()).into_response()
+        }
+    }
+}
+
+fn store_failed(error: &StoreError) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("the store: {error}")).into_response()
 }
 
 impl From<Reloaded> for ReloadedDocument {

@@ -54,7 +54,7 @@ pub(super) struct Poll {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum What {
+pub(super) enum What {
     Instances,
     Realms,
 }
@@ -63,6 +63,15 @@ enum What {
 enum Output {
     Table,
     Json,
+}
+
+impl From<What> for Kind {
+    fn from(what: What) -> Kind {
+        match what {
+            What::Instances => Kind::Instance,
+            What::Realms => Kind::Realm,
+        }
+    }
 }
 
 impl Poll {
@@ -126,11 +135,7 @@ impl Poll {
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
         let (driver, mut target) = roster.target(key, password).map_err(|error| not_on_roster(&error, &roster))?;
         target.options.extend(self.options.iter().cloned());
-        let kind = match self.kind {
-            What::Instances => Kind::Instance,
-            What::Realms => Kind::Realm,
-        };
-        driver.list(&target, kind).await.map_err(|failure| anyhow::anyhow!("{key}: {failure}"))
+        driver.list(&target, Kind::from(self.kind)).await.map_err(|failure| anyhow::anyhow!("{key}: {failure}"))
     }
 }
 
@@ -149,7 +154,7 @@ fn not_on_roster(error: &NotOnRoster, roster: &Roster) -> anyhow::Error {
     usage(message)
 }
 
-fn account_key(text: &str) -> Result<AccountKey, String> {
+pub(super) fn account_key(text: &str) -> Result<AccountKey, String> {
     // A user may have slashes in it; drivers and providers have none.
     let mut parts = text.splitn(3, '/').map(str::to_owned);
     match (parts.next(), parts.next(), parts.next()) {

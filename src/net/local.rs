@@ -25,8 +25,8 @@ pub enum LocalError {
     Refused(String),
 }
 
-/// Sends one request without a body, and gives the answer's if it is a success.
-pub async fn ask(socket: &Path, method: Method, path: &str) -> Result<Vec<u8>, LocalError> {
+/// Sends one request, and gives the answer's body if it is a success.
+pub async fn ask(socket: &Path, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>, LocalError> {
     // Tried first, for an error in plain words.
     UnixStream::connect(socket).map_err(|source| LocalError::NobodyThere { socket: socket.to_owned(), source })?;
     let trust = Trust::in_roots(rustls::RootCertStore::empty())?;
@@ -42,7 +42,11 @@ pub async fn ask(socket: &Path, method: Method, path: &str) -> Result<Vec<u8>, L
         .timeout(TIMEOUT)
         .build()
         .map_err(no_answer)?;
-    let answer = client.request(method, format!("http://localhost{path}")).send().await.map_err(no_answer)?;
+    let mut request = client.request(method, format!("http://localhost{path}"));
+    if let Some(json) = body {
+        request = request.header(http::header::CONTENT_TYPE, "application/json").body(json);
+    }
+    let answer = request.send().await.map_err(no_answer)?;
     let status = answer.status();
     let body = answer.bytes().await.map_err(no_answer)?;
     match status {

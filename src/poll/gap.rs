@@ -9,6 +9,9 @@ use crate::store::PollTicket;
 /// in time, lists are one interval apart, give or take the jitter.
 const LATE: f64 = 1.5;
 const GAP: f64 = 2.0;
+/// By how much at least, however short the interval: a machine that is busy for a moment has missed nothing.
+const LATE_BY: Duration = Duration::from_secs(2);
+const GAP_OF: Duration = Duration::from_secs(10);
 
 const NOT_POLLED: &str = "not-polled: the tracker was not running, or could not keep up";
 
@@ -27,10 +30,10 @@ pub(super) fn since(ticket: &PollTicket, interval: Duration, observed_at: Timest
         return Since { late: false, gap: None };
     };
     let stretch = observed_at.since(from);
-    let late = ticket.failures > 0 || stretch > interval.mul_f64(LATE);
+    let late = ticket.failures > 0 || stretch > interval.mul_f64(LATE).max(interval + LATE_BY);
     // A list that is not complete ends no gap.
     // Nor is there one where lists came and were held: a storm says so itself.
-    let is_gap = complete && ticket.held.is_none() && stretch > interval.mul_f64(GAP);
+    let is_gap = complete && ticket.held.is_none() && stretch > interval.mul_f64(GAP).max(GAP_OF);
     let gap = is_gap.then(|| Gap {
         of: ticket.kind.plural().to_owned(),
         from,
@@ -97,6 +100,9 @@ mod tests {
         check(ticket(Some(0), 1, Some("unavailable: x")), 65, true, None);
         check(ticket(Some(0), 4, Some("unavailable: x")), 121, true, Some("unavailable: x"));
         check(ticket(Some(0), 0, None), 7200, true, Some(NOT_POLLED));
+        let quick = |now| since(&ticket(Some(0), 0, None), Duration::from_millis(300), at(now), true);
+        assert_eq!(quick(2), Since { late: false, gap: None });
+        assert!(quick(3).late && quick(10).gap.is_none() && quick(11).gap.is_some());
         // The clock was set back: nothing is known to have been missed.
         check(ticket(Some(1000), 0, None), 0, false, None);
         check(PollTicket { watched: false, ..ticket(Some(0), 0, None) }, 7200, false, None);

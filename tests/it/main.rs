@@ -18,6 +18,7 @@ mod reload;
 mod sandbox;
 mod secrets;
 mod signatures;
+mod storms;
 mod support;
 mod tidy;
 mod verifiers;

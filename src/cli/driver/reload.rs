@@ -26,7 +26,7 @@ impl Reload {
     #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
-        let asked = local::ask(&config.control_socket, Method::POST, "/drivers/reload");
+        let asked = local::ask(&config.control_socket, Method::POST, "/drivers/reload", None);
         let answer: ReloadDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
         print!("{}", table(["DRIVER", "ROLE", "NOW", "BEFORE", ""], answer.drivers.iter().map(row)));
         for file in &answer.not_loaded {

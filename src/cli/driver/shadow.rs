@@ -37,7 +37,7 @@ impl Shadow {
     #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
-        let asked = local::ask(&config.control_socket, Method::GET, "/drivers/shadows");
+        let asked = local::ask(&config.control_socket, Method::GET, "/drivers/shadows", None);
         let answer: ShadowsDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
         match self.output {
             Output::Json => println!("{}", serde_json::to_string_pretty(&answer)?),

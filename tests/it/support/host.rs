@@ -19,7 +19,7 @@ use super::lines::{Killed, Lines};
 use super::wait::{SOON, eventually};
 
 /// Polls as often as tests are patient; failures are soon tried again, and hooks may be on this very machine.
-const QUICK_POLLS: &str = r#"
+pub(crate) const QUICK_POLLS: &str = r#"
 [polling]
 instances_every = "300ms"
 realms_every = "1s"

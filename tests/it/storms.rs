@@ -1,0 +1,77 @@
+//! More vanishes at once than is believed: the host asks again before it tells, or waits for its operator.
+
+use serde_json::Value;
+
+use crate::support::host::QUICK_POLLS;
+use crate::support::wait::{SOON, eventually};
+use crate::support::{Client, Host, Provider, Setup};
+
+/// What a provider has: so many instances, running.
+fn fleet(count: usize) -> Vec<(String, &'static str)> {
+    (0..count).map(|number| (format!("i-{number:03}"), "running")).collect()
+}
+
+fn has(provider: &Provider, fleet: &[(String, &'static str)]) {
+    let borrowed: Vec<(&str, &str)> = fleet.iter().map(|(id, state)| (id.as_str(), *state)).collect();
+    provider.has(&borrowed);
+}
+
+async fn watched(polls: &str) -> (Provider, Host, Client) {
+    let provider = Provider::start().await;
+    has(&provider, &fleet(60));
+    let setup = Setup::new(&["ec2"])
+        .polls(&format!("{QUICK_POLLS}\n{polls}"))
+        .provider("ec2", "lab", &provider.endpoint(), "region = \"us-east-1\"")
+        .account("ec2", "lab", "AKIAEXAMPLE", "a-secret-key");
+    let host = setup.start().await;
+    let client = host.client().at("ec2", "lab").as_user("AKIAEXAMPLE", "a-secret-key");
+    client.until("/api/instances?limit=100", "all are seen", |page| count(page) == 60).await;
+    (provider, host, client)
+}
+
+fn count(page: &Value) -> usize {
+    page["instances"].as_array().map_or(0, Vec::len)
+}
+
+async fn changes(client: &Client) -> Vec<Value> {
+    client.get("/api/changes?since=0&limit=100").await.ok().as_array().expect("an array").clone()
+}
+
+#[tokio::test]
+async fn half_a_fleet_that_vanishes_is_told_as_a_storm() {
+    let (provider, _host, client) = watched("").await;
+    has(&provider, &fleet(30));
+    client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 30).await;
+    let told = changes(&client).await;
+    assert_eq!(told.len(), 31, "the storm and those that vanished");
+    assert_eq!(
+        (&told[0]["type"], &told[0]["affected"], &told[0]["known"]),
+        (&"tracker.storm".into(), &30.into(), &60.into())
+    );
+    assert_eq!(told[0]["resource"]["kind"], "account");
+    assert!(told[1..].iter().all(|change| change["type"] == "instance.removed" && change["new_state"] == "FINISH"));
+}
+
+#[tokio::test]
+async fn a_storm_waits_for_the_operator_where_that_is_asked_for() {
+    let (provider, host, client) = watched("[polling.storms]\nuntil = \"ordered\"").await;
+    has(&provider, &fleet(30));
+    let listed = eventually(SOON, "a storm is held", async || {
+        let listed = host.setup().run(&["storm", "list"]).succeeded().stdout;
+        if listed.contains("30 of 60") { Ok(listed) } else { Err(listed) }
+    })
+    .await;
+    assert!(listed.contains("ec2/lab/AKIAEXAMPLE"), "{listed}");
+    assert_eq!(count(&client.get("/api/instances?limit=100").await.ok()), 60);
+    assert_eq!(changes(&client).await, Vec::<Value>::new());
+
+    let refused = host.setup().run(&["storm", "release", "ec2/lab/nobody"]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("has no storm of instances that is held"), "{refused:#?}");
+    host.setup().run(&["storm", "discard", "ec2/lab/AKIAEXAMPLE"]).succeeded();
+    client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 30).await;
+    let told = changes(&client).await;
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!((&told[0]["type"], &told[0]["discarded"]), (&"tracker.storm".into(), &true.into()));
+    assert_eq!(host.setup().run(&["storm", "list"]).succeeded().stdout, "No storm is held.\n");
+}
