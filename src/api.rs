@@ -25,6 +25,7 @@ mod problem;
 mod proof;
 mod realms;
 mod receiver;
+mod refresh;
 mod repeat;
 mod request;
 mod settings;
@@ -121,6 +122,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken
         .route("/api/realms", get(realms::list))
         .route("/api/realms/{id}", get(realms::show).put(realms::track))
         .route("/api/account", get(account::show))
+        .route("/api/refresh", post(refresh::refresh).route_layer(once()))
         .route("/api/hooks", post(hooks::create).route_layer(once()).get(hooks::list))
         .route("/api/hooks/{id}", get(hooks::show).put(hooks::replace).delete(hooks::remove))
         .route("/api/hooks/{id}/test", post(hooks::actions::test).route_layer(once()))

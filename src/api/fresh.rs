@@ -46,7 +46,7 @@ pub(super) async fn wait(app: &App, caller: &Caller, kind: Kind) -> Result<(), P
     }
 }
 
-async fn status(app: &App, caller: &Caller, kind: Kind) -> Result<Option<PollStatus>, Problem> {
+pub(super) async fn status(app: &App, caller: &Caller, kind: Kind) -> Result<Option<PollStatus>, Problem> {
     let all = app.context.store.poll_status(caller.account).await?;
     Ok(all.into_iter().find(|status| status.kind == kind))
 }
@@ -61,7 +61,12 @@ pub(super) fn is_configured(app: &App, caller: &Caller) -> bool {
 
 /// Asks for a poll and waits for its end; gives the status then. `attempted` is the last attempt before:
 /// a poll that was under way already is as good as a new one.
-async fn poll(app: &App, caller: &Caller, kind: Kind, attempted: Option<Timestamp>) -> Result<Waited, Problem> {
+pub(super) async fn poll(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    attempted: Option<Timestamp>,
+) -> Result<Waited, Problem> {
     let context = &app.context;
     let mut polled = context.polled.clone();
     polled.borrow_and_update();
@@ -94,7 +99,7 @@ async fn poll(app: &App, caller: &Caller, kind: Kind, attempted: Option<Timestam
     }
 }
 
-enum Waited {
+pub(super) enum Waited {
     Polled(Option<PollStatus>),
     InVain(Option<PollStatus>),
 }

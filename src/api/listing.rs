@@ -1,8 +1,8 @@
 //! Lists and single resources, of either kind: what the tracker last saw of the caller's account.
 
 use axum::Json;
-use axum::http::HeaderValue;
 use axum::http::header::LINK;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -18,6 +18,9 @@ use super::realms::RealmDocument;
 use super::track::TrackDocument;
 use crate::model::{Kind, Resource, ResourceId, State};
 use crate::store::{HookTarget, ListQuery, Seen, Track};
+
+/// Where the feed goes on from a list.
+const CURSOR: HeaderName = HeaderName::from_static("tracker-cursor");
 
 /// A resource as the API shows it.
 #[derive(Debug, Serialize)]
@@ -42,6 +45,8 @@ impl<'a> Document<'a> {
 pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Parameters) -> Result<Response, Problem> {
     let query = Query::read(parameters, kind, app.context.settings.page_items)?;
     fresh::wait(app, caller, kind).await?;
+    // Read before the list: whoever follows the feed from here may read again what the list shows, and misses nothing.
+    let cursor = app.context.store.newest_change().await?;
     // One more than is shown, which tells whether there is another page.
     let wanted = ListQuery {
         kind,
@@ -60,6 +65,8 @@ pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Pa
         seen.iter().map(|seen| Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))).collect();
     let body = std::collections::BTreeMap::from([(kind.plural(), documents)]);
     let mut response = Json(body).into_response();
+    let cursor = HeaderValue::try_from(cursor.to_string()).expect("invariant: a cursor is hexadecimal");
+    response.headers_mut().insert(CURSOR, cursor);
     if let Some(last) = seen.last().filter(|_| !is_last) {
         let query = parameters.with("after", &after_text(kind, last.resource.id()));
         put_next(&mut response, &format!("{public_url}/api/{}?{query}", kind.plural()));

@@ -44,6 +44,8 @@ pub struct Settings {
     pub fresh_instances: Duration,
     /// The same for realms.
     pub fresh_realms: Duration,
+    /// A poll younger than this is as good as another to who asks for one.
+    pub refresh_every: Duration,
     /// How long a request waits for such a poll.
     pub poll_wait: Duration,
     pub proof: ProofSettings,
@@ -103,6 +105,7 @@ impl Default for Settings {
             consent_timeout: Duration::from_secs(10),
             fresh_instances: Duration::from_secs(60),
             fresh_realms: Duration::from_secs(300),
+            refresh_every: Duration::from_secs(5),
             poll_wait: Duration::from_secs(25),
             proof: ProofSettings::default(),
         }

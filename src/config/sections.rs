@@ -212,6 +212,7 @@ section! {
         consent_timeout: Period => consent_timeout,
         fresh_instances: Span => fresh_instances,
         fresh_realms: Span => fresh_realms,
+        refresh_every: Span => refresh_every,
         poll_wait: Span => poll_wait,
     } also {
         credentials: CredentialsSection,

@@ -14,6 +14,7 @@ mod hooks;
 mod hooks_resource;
 mod mock_world;
 mod pages;
+mod refresh;
 mod reload;
 mod sandbox;
 mod secrets;
