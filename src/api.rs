@@ -9,6 +9,7 @@ pub mod control;
 mod drivers;
 mod entry;
 mod errors;
+mod etag;
 mod feed;
 mod filter;
 mod fresh;
@@ -35,11 +36,12 @@ mod underway;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 
 use crate::clock::Clock;
 use crate::net;
@@ -113,14 +115,16 @@ fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken
     let app = Arc::new(App { context, proofs, stopping, underway });
     // Around every POST: what a client sends again is done once.
     let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
+    // Around what is read again and again: it is sent only where it is another.
+    let unless_known = || from_fn(etag::conditional);
     Router::new()
         .route("/api", get(entry::show))
-        .route("/api/drivers", get(drivers::list))
-        .route("/api/drivers/{id}", get(drivers::show))
-        .route("/api/instances", get(instances::list))
-        .route("/api/instances/{id}", get(instances::show).put(instances::track))
-        .route("/api/realms", get(realms::list))
-        .route("/api/realms/{id}", get(realms::show).put(realms::track))
+        .route("/api/drivers", get(drivers::list).route_layer(unless_known()))
+        .route("/api/drivers/{id}", get(drivers::show).route_layer(unless_known()))
+        .route("/api/instances", get(instances::list).route_layer(unless_known()))
+        .route("/api/instances/{id}", get(instances::show).route_layer(unless_known()).put(instances::track))
+        .route("/api/realms", get(realms::list).route_layer(unless_known()))
+        .route("/api/realms/{id}", get(realms::show).route_layer(unless_known()).put(realms::track))
         .route("/api/account", get(account::show))
         .route("/api/refresh", post(refresh::refresh).route_layer(once()))
         .route("/api/hooks", post(hooks::create).route_layer(once()).get(hooks::list))
@@ -140,6 +144,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken
         .route("/problems/{slug}", get(problem::show))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)

@@ -155,3 +155,57 @@ async fn the_account_says_how_it_is_doing() {
     let error = json!({ "at": at, "code": "throttled", "message": "what the provider said" });
     assert_eq!(realms["last_error"], error);
 }
+
+#[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+    let authorization = basic("user", "right");
+    let ask = async |tag: &str| {
+        let headers = [("authorization", authorization.as_str()), ("if-none-match", tag)];
+        house.send("GET", "/api/instances", &headers, "").await
+    };
+    let first = ask("\"something else\"").await;
+    let tag = first.header("etag").expect("a tag").to_owned();
+    assert_eq!(first.header("cache-control"), Some("private, no-cache"));
+    assert!(first.ok()["instances"][0]["id"] == "i-1");
+    for same in [tag.clone(), tag.replace("W/", ""), format!("\"x\", {tag}"), "*".to_owned()] {
+        let again = ask(&same).await;
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{same}");
+        assert_eq!(again.header("etag"), Some(tag.as_str()));
+        assert!(again.header("tracker-cursor").is_some());
+    }
+    house.poll(Kind::Instance, vec![instance("i-1", "us", Stopped)]).await;
+    assert_eq!(ask(&tag).await.status, 200);
+    // A problem is never the same as anything.
+    let headers = [("authorization", authorization.as_str()), ("if-none-match", "*")];
+    house.send("GET", "/api/instances?limit=0", &headers, "").await.problem(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_those_who_take_it() {
+    let house = House::new();
+    let many = (0..100).map(|number| instance(&format!("i-{number}"), "us", Running)).collect();
+    house.poll(Kind::Instance, many).await;
+    let authorization = basic("user", "right");
+    let check = async |accepted: &str, want: Option<&str>| {
+        let mut request = Request::builder().uri("/api/instances").header("authorization", &authorization);
+        if !accepted.is_empty() {
+            request = request.header("accept-encoding", accepted);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let Ok(response) = TowerToHyperService::new(house.router.clone()).call(request).await;
+        let coding = response.headers().get("content-encoding").map(|value| value.to_str().expect("text").to_owned());
+        assert_eq!(coding.as_deref(), want, "{accepted}");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        match want {
+            Some("gzip") => assert!(body.starts_with(&[0x1f, 0x8b])),
+            Some(_) => assert!(body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])),
+            None => assert!(body.starts_with(b"{")),
+        }
+    };
+    check("", None).await;
+    check("gzip", Some("gzip")).await;
+    check("gzip, zstd", Some("zstd")).await;
+    check("br", None).await;
+}
