@@ -194,6 +194,7 @@ impl Reading<'_> {
                 endpoint: endpoint.into(),
                 addresses: policy(allow_addresses.unwrap_or_default()),
                 options: texts(options),
+                via: Default::default(),
             });
         }
         Ok(providers)
@@ -242,7 +243,7 @@ impl Reading<'_> {
             let secret = self.secret(&source, &key, format!("secret {name:?}"))?;
             secrets.insert(name, secret);
         }
-        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets })
+        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets, via: Default::default() })
     }
 
     fn secret(&mut self, source: &SecretSource, account: &AccountKey, what: String) -> Result<SecretString, Problem> {

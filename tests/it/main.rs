@@ -13,6 +13,7 @@ mod ec2;
 mod hooks;
 mod hooks_resource;
 mod mock_world;
+mod network;
 mod pages;
 mod sandbox;
 mod secrets;
