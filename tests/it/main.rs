@@ -15,6 +15,7 @@ mod hooks_resource;
 mod mock_world;
 mod network;
 mod pages;
+mod routes;
 mod sandbox;
 mod secrets;
 mod support;
