@@ -75,6 +75,11 @@ pub enum TlsFault {
          not expired"
     )]
     CertificateRejected(&'static str),
+    #[error(
+        "the server refuses what it is offered: a client certificate may be missing (client_certificate_file and \
+         client_key_file), or it knows none of TLS 1.2 and 1.3 as they are spoken here"
+    )]
+    Handshake,
     #[error("{0}")]
     Other(String),
 }
@@ -215,6 +220,8 @@ impl TlsFault {
                     TlsFault::CertificateRejected("without a reason")
                 }
                 AlertDescription::DecryptError => TlsFault::CertificateRejected("its signature does not hold"),
+                // What TLS 1.2 has for a certificate that is missing.
+                AlertDescription::HandshakeFailure => TlsFault::Handshake,
                 _ => TlsFault::Other(error.to_string()),
             },
             other => TlsFault::Other(other.to_string()),
@@ -290,7 +297,8 @@ mod tests {
         check(alert(AlertDescription::CertificateRequired), "client_certificate_file");
         check(alert(AlertDescription::UnknownCA), "does not know who signed it");
         check(alert(AlertDescription::CertificateExpired), "it has expired");
-        check(alert(AlertDescription::HandshakeFailure), "HandshakeFailure");
+        check(alert(AlertDescription::HandshakeFailure), "may be missing");
+        check(alert(AlertDescription::InternalError), "InternalError");
         check(rustls::Error::DecryptError, "decrypt");
     }
 

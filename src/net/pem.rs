@@ -104,6 +104,9 @@ impl Identity {
         match key.keys_match() {
             Ok(()) => {}
             Err(rustls::Error::InconsistentKeys(_)) => return Err(PemError::NotItsKey),
+            // X.509's first version, which openssl makes where no extension is asked for, is not read as a server's
+            // here; to show one is no harm, and the key stands in it as in any other.
+            Err(_) if holds_its_key(&key) => {}
             Err(error) => return Err(PemError::Certificate(error.to_string())),
         }
         Ok(Identity { key: Arc::new(key), digest: digest.finalize().into() })
@@ -112,6 +115,12 @@ impl Identity {
     pub(super) fn key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.key)
     }
+}
+
+/// Whether the public key is somewhere in the certificate, which says it in the same bytes (RFC 5280, 4.1.2.7).
+fn holds_its_key(key: &CertifiedKey) -> bool {
+    let (Some(own), Some(public)) = (key.cert.first(), key.key.public_key()) else { return false };
+    memchr::memmem::find(own, &public).is_some()
 }
 
 fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
@@ -208,10 +217,32 @@ mod tests {
         check(&chain, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "can't be used");
         check(&chain, &other, "does not fit");
 
+        read(FIRST_VERSION, FIRST_VERSIONS_KEY).expect("the first version of X.509 is shown as well");
+        check(FIRST_VERSION, &other, "can't be used");
+
         let identity = read(&chain, &key).unwrap();
         assert_eq!(identity, read(&chain, &key).unwrap());
         assert_ne!(identity, read(&format!("{chain}{chain}"), &key).unwrap());
         let secret = key.lines().nth(1).unwrap();
         assert!(!format!("{identity:?}").contains(secret));
     }
+
+    /// What `openssl x509 -req -signkey` makes of a request, and a key as `openssl ecparam -genkey` writes it. They
+    /// are for this test alone.
+    const FIRST_VERSION: &str = "-----BEGIN CERTIFICATE-----
+MIIBLDCB0wIUIQxbiICam+1dAfwa57zcBo1lsEwwCgYIKoZIzj0EAwIwGDEWMBQG
+A1UEAwwNZmlyc3QtdmVyc2lvbjAgFw0yNjExMjMwNTA3MDdaGA8yMTI2MTAzMDA1
+MDcwN1owGDEWMBQGA1UEAwwNZmlyc3QtdmVyc2lvbjBZMBMGByqGSM49AgEGCCqG
+SM49AwEHA0IABMmWBW/sqv5yi0Ts7anSoXA3+KGIa5iNu9M8Lqh8cypb0HwtEkUw
++cPG4+fQ3b280m/trArzAEVNom+9wCekbw4wCgYIKoZIzj0EAwIDSAAwRQIgWSKl
+9h/STpt/n3JNY+gTIAAOgMA9O/KjjnUIlvG7f9MCIQCabY+ttSFsXdZBHgVcjG3a
+s5oHARBEY//OV+ZSSuhJsw==
+-----END CERTIFICATE-----
+";
+    const FIRST_VERSIONS_KEY: &str = "-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIPf5SqNm/OuZsHU+B53YmIECHYtEV3YZuYXxdBi5GKnRoAoGCCqGSM49
+AwEHoUQDQgAEyZYFb+yq/nKLROztqdKhcDf4oYhrmI270zwuqHxzKlvQfC0SRTD5
+w8bj59DdvbzSb+2sCvMARU2ib73AJ6RvDg==
+-----END EC PRIVATE KEY-----
+";
 }
