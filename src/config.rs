@@ -4,6 +4,7 @@
 mod error;
 mod file;
 mod log;
+mod network;
 mod secret;
 mod sections;
 mod signatures;
@@ -17,17 +18,19 @@ use secrecy::SecretString;
 
 pub use error::{ConfigError, Problem, Wrong};
 pub use log::{LogFilter, LogFormat, LogSettings};
+pub use network::NetworkFault;
 pub use secret::{Environment, Found, SecretError, SecretSource};
 
 use crate::driver::signature::Policy;
 use crate::driver::{self, Limits};
 use crate::model::AccountKey;
-use crate::net::{AddressPolicy, ClientSettings};
+use crate::net::{AddressPolicy, ClientSettings, Via};
 use crate::roster::{ConfiguredAccount, ConfiguredProvider};
 use crate::store::sqlite;
 use crate::{api, deliver, poll};
 use error::Source;
 use file::{Account, File, Provider};
+use network::Network;
 use values::{OptionValue, Range};
 
 /// Every key with its default and what it does.
@@ -84,12 +87,15 @@ impl Config {
         Config::parse(&text, &origin, environment)
     }
 
-    /// The same, but for accounts and their secrets: for commands that need neither, and are run where the
-    /// secrets may not be at hand.
+    /// The same, but for accounts and all secrets: for commands that need neither, and are run where the secrets
+    /// may not be at hand.
     pub fn load_without_accounts(path: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
         let (text, origin) = read(path)?;
         let source = Source { origin: &origin, text: &text };
-        let file = File { accounts: Vec::new(), ..source.file()? };
+        let mut file = File { accounts: Vec::new(), ..source.file()? };
+        for provider in &mut file.providers {
+            provider.as_mut().network = None;
+        }
         Reading { source, environment, warnings: Vec::new() }.config(file)
     }
 
@@ -195,20 +201,24 @@ impl Reading<'_> {
         })
     }
 
-    fn providers(&self, tables: Vec<toml::Spanned<Provider>>) -> Result<Vec<ConfiguredProvider>, ConfigError> {
+    fn providers(&mut self, tables: Vec<toml::Spanned<Provider>>) -> Result<Vec<ConfiguredProvider>, ConfigError> {
         let mut providers: Vec<ConfiguredProvider> = Vec::new();
         for table in tables {
             let at = table.span();
-            let Provider { driver, name, endpoint, allow_addresses, options } = table.into_inner();
+            let Provider { driver, name, endpoint, allow_addresses, options, network } = table.into_inner();
             if providers.iter().any(|other| other.driver == driver && other.name == name) {
                 return Err(self.source.wrong(Problem::ProviderTwice { driver, name }, Some(at)));
             }
+            let of = format!("provider {name:?} of driver {driver:?}");
+            let via = self.via(network, &of).map_err(|problem| self.source.wrong(problem, Some(at)))?;
+            let (endpoint, socket) = endpoint.parts();
             providers.push(ConfiguredProvider {
                 driver,
                 name,
-                endpoint: endpoint.into(),
+                endpoint,
                 addresses: policy(allow_addresses.unwrap_or_default()),
                 options: texts(options),
+                via: Via { socket, ..via },
             });
         }
         Ok(providers)
@@ -257,7 +267,13 @@ impl Reading<'_> {
             let secret = self.secret(&source, &key, format!("secret {name:?}"))?;
             secrets.insert(name, secret);
         }
-        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets })
+        let via = self.via(table.network, &format!("account {key}"))?;
+        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets, via })
+    }
+
+    /// How requests go out, as the provider's or account's own table has it.
+    fn via(&mut self, network: Option<Network>, of: &str) -> Result<Via, Problem> {
+        network.map_or_else(|| Ok(Via::default()), |network| network.read(of, self.environment, &mut self.warnings))
     }
 
     fn secret(&mut self, source: &SecretSource, account: &AccountKey, what: String) -> Result<SecretString, Problem> {

@@ -30,7 +30,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::model::{AccountKey, Resource};
-use crate::net::AddressPolicy;
+use crate::net::{AddressPolicy, Via};
 
 pub use call::Driver;
 pub use catalog::{Catalog, Rejected, Settings};
@@ -56,6 +56,8 @@ pub struct Target {
     pub secrets: BTreeMap<String, SecretString>,
     /// Which addresses the account's endpoint may resolve to, beside public ones.
     pub addresses: AddressPolicy,
+    /// How its requests go out: whom they believe, as whom they come, and by which way.
+    pub via: Via,
     /// Whether something stands in the network's place, or looks on.
     pub wire: Wire,
 }

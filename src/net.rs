@@ -2,10 +2,16 @@
 //! pooled clients that can reach no other.
 
 pub mod client;
+mod failure;
 pub mod local;
+mod pem;
 pub mod policy;
 mod resolver;
+mod route;
 mod trust;
 
-pub use client::{Client, ClientSettings, Clients, NetError, SendError};
+pub use client::{Client, ClientSettings, Clients, NetError};
+pub use failure::{SendError, SocketFault, TlsFault};
+pub use pem::{Identity, PemError, PrivateRoots, RootsReach};
 pub use policy::{AddressPolicy, AddressRefused};
+pub use route::{Proxy, ProxyChoice, Route, Via};

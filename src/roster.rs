@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::driver::{Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
 use crate::model::AccountKey;
-use crate::net::AddressPolicy;
+use crate::net::{AddressPolicy, Via};
 
 /// A provider of the configuration.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct ConfiguredProvider {
     pub addresses: AddressPolicy,
     /// Options of every account there, unless the account has its own.
     pub options: BTreeMap<String, String>,
+    /// How the requests of every account there go out, where the account has nothing of its own.
+    pub via: Via,
 }
 
 /// An account of the configuration.
@@ -31,6 +33,8 @@ pub struct ConfiguredAccount {
     pub password: SecretString,
     pub options: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, SecretString>,
+    /// How its requests go out, over what its provider says.
+    pub via: Via,
 }
 
 #[derive(Debug)]
@@ -130,11 +134,12 @@ impl Roster {
     pub fn target_of(&self, driver: &Driver, key: &AccountKey, password: SecretString) -> Result<Target, NotOnRoster> {
         let configured =
             self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider);
-        let (endpoint, endpoint_source, addresses, mut options) = match configured {
+        let (endpoint, endpoint_source, addresses, mut via, mut options) = match configured {
             Some(provider) => (
                 provider.endpoint.clone(),
                 EndpointSource::Operator,
                 provider.addresses.clone(),
+                provider.via.clone(),
                 provider.options.clone(),
             ),
             None => {
@@ -144,13 +149,20 @@ impl Roster {
                     name: key.provider.clone(),
                     known: self.providers_of(driver),
                 })?;
-                (known.endpoint.clone(), EndpointSource::Driver, AddressPolicy::default(), BTreeMap::new())
+                (
+                    known.endpoint.clone(),
+                    EndpointSource::Driver,
+                    AddressPolicy::default(),
+                    Via::default(),
+                    BTreeMap::new(),
+                )
             }
         };
         let mut secrets = BTreeMap::new();
         if let Some(account) = self.accounts.iter().find(|account| account.key == *key) {
             options.extend(account.options.clone());
             secrets.clone_from(&account.secrets);
+            via = account.via.over(&via);
         }
         fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
         Ok(Target {
@@ -161,6 +173,7 @@ impl Roster {
             password,
             secrets,
             addresses,
+            via,
             wire: Wire::default(),
         })
     }

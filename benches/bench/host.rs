@@ -13,7 +13,7 @@ use tracker::clock::{ManualClock, Stopwatch, SystemClock};
 use tracker::driver::signature::Policy;
 use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits, Lock, Role, Settings, Target};
 use tracker::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
-use tracker::net::{AddressPolicy, ClientSettings, Clients};
+use tracker::net::{AddressPolicy, ClientSettings, Clients, Via};
 use tracker::poll;
 use tracker::roster::{ConfiguredAccount, ConfiguredProvider, Roster};
 use tracker::store::sqlite::{self, SqliteStore};
@@ -80,6 +80,7 @@ fn mock_target(count: usize) -> Target {
         password: "mockpassword".into(),
         secrets: BTreeMap::new(),
         addresses: AddressPolicy::default(),
+        via: Via::default(),
         wire: tracker::driver::Wire::default(),
     }
 }
@@ -137,9 +138,15 @@ impl Bench {
             endpoint: endpoint.into(),
             addresses: AddressPolicy::opening(vec!["127.0.0.1/32".parse().expect("a range")]),
             options: BTreeMap::new(),
+            via: Via::default(),
         });
-        let configured =
-            ConfiguredAccount { key: key.clone(), password: password.into(), options, secrets: BTreeMap::new() };
+        let configured = ConfiguredAccount {
+            key: key.clone(),
+            password: password.into(),
+            options,
+            secrets: BTreeMap::new(),
+            via: Via::default(),
+        };
         let catalog = Arc::new(catalog(clock.clone()).await);
         let roster = Roster::new(catalog, providers.into_iter().collect(), vec![configured], None);
         let password = vault.seal(Purpose::AccountPassword(&key), password.as_bytes()).expect("sealed");

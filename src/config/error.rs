@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::file::File;
+use super::network::NetworkFault;
 use super::secret::SecretError;
 use crate::driver::signature::InvalidPolicy;
 use crate::model::AccountKey;
@@ -50,6 +51,8 @@ pub enum Problem {
     Source { of: String, file: &'static str, env: &'static str },
     #[error("the {what} of account {account}: {source}")]
     Secret { account: AccountKey, what: String, source: Box<SecretError> },
+    #[error("the network of {of}: {fault}")]
+    Network { of: String, fault: Box<NetworkFault> },
 }
 
 #[derive(Debug)]

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::network::{Network, Place};
 use super::sections::{
     ApiSection, DeliverySection, DriversSection, LogSection, NetworkSection, PollingSection, StoreSection,
 };
-use super::values::{Endpoint, OptionValue, PublicUrl, Range};
+use super::values::{OptionValue, PublicUrl, Range};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,9 +40,10 @@ pub(super) struct File {
 pub(super) struct Provider {
     pub(super) driver: String,
     pub(super) name: String,
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: Place,
     pub(super) allow_addresses: Option<Vec<Range>>,
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
+    pub(super) network: Option<Network>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +56,7 @@ pub(super) struct Account {
     pub(super) password_env: Option<String>,
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) secrets: Option<BTreeMap<String, Secret>>,
+    pub(super) network: Option<Network>,
 }
 
 /// Where a secret option comes from.

@@ -70,6 +70,7 @@ section! {
         items: NonZeroUsize => items,
         field_bytes: Size => field_bytes,
         answer_bytes: Size => answer_bytes,
+        answer_header_bytes: Size => answer_header_bytes,
         request_bytes: Size => request_bytes,
         requests: NonZeroU32 => requests,
         log_lines: u32 => log_lines,

@@ -59,7 +59,14 @@ fn the_example_shows_every_key_with_its_default() {
         "secrets: None,",
         "options: None,",
     ];
-    let missing: Vec<_> = absent.iter().filter(|line| !alternatives.contains(line)).collect();
+    // The network of a provider and that of an account have the same keys: the example shows each key once.
+    let shown_once =
+        ["network", "roots_file", "roots", "client_certificate_file", "client_key_file", "proxy_password_file"];
+    let is_shown = |line: &str| {
+        shown_once.iter().any(|key| line == format!("{key}: None,") && shown.contains(&format!("{key}: Some(")))
+    };
+    let alternatives = [alternatives.as_slice(), &["proxy_password_env: None,"]].concat();
+    let missing: Vec<_> = absent.iter().filter(|line| !alternatives.contains(line) && !is_shown(line)).collect();
     assert!(missing.is_empty(), "not in config.example.toml: {missing:?}");
 }
 

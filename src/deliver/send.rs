@@ -82,7 +82,7 @@ enum Failed {
 pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended {
     let mut attempts = Vec::with_capacity(1);
     let mut tried = once(context, delivery, &mut attempts).await;
-    if let Err(Failed::Send(SendError::Connect(_))) = &tried
+    if let Err(Failed::Send(SendError::Connect(_) | SendError::Proxy { .. })) = &tried
         && attempts.last().is_some_and(|attempt| attempt.duration < CONNECT_AGAIN_WITHIN)
     {
         tried = once(context, delivery, &mut attempts).await;
@@ -225,8 +225,14 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
             SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) | SendError::Timeout => {
                 Sign::Failing(Failing::Strained)
             }
-            SendError::Broken(_) => Sign::Failing(Failing::Refusing),
-            SendError::Refused(_) | SendError::NoRoots | SendError::Unsendable(_) => Sign::None,
+            // A proxy that does not connect says nothing of why: the receiver's host may be the one that is down.
+            SendError::Proxy { .. } | SendError::ProxyRefused { .. } => Sign::Failing(Failing::Strained),
+            SendError::Broken(_) | SendError::HeadTooLarge => Sign::Failing(Failing::Refusing),
+            SendError::Refused(_)
+            | SendError::NoRoots
+            | SendError::ProxyCredentials { .. }
+            | SendError::Socket { .. }
+            | SendError::Unsendable(_) => Sign::None,
         },
         Err(Failed::Vault(_) | Failed::Secret(_)) => Sign::None,
     }
@@ -258,7 +264,13 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
     };
     match outcome {
         Outcome::Delivered => {}
-        _ if matches!(tried, Err(Failed::Vault(_) | Failed::Secret(_) | Failed::Send(SendError::NoRoots))) => {
+        _ if matches!(
+            tried,
+            Err(Failed::Vault(_)
+                | Failed::Secret(_)
+                | Failed::Send(SendError::NoRoots | SendError::ProxyCredentials { .. }))
+        ) =>
+        {
             // It is the host that is at fault, and not the receiver.
             tracing::error!(hook.id = hook, change.id = %change, attempt, error, "a callback can't be made");
         }

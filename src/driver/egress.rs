@@ -23,7 +23,7 @@ use super::session::SessionKey;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Wire};
 use super::{CallError, Target};
 use crate::clock::Stopwatch;
-use crate::net::{Client, Clients, NetError, SendError};
+use crate::net::{AddressPolicy, Client, Clients, NetError, Route, SendError};
 
 /// What one poll may reach and what came of it, shared by the sandbox and the requests under way.
 pub(super) struct Egress {
@@ -31,9 +31,10 @@ pub(super) struct Egress {
     session: SessionKey,
     provider: String,
     reach: Reach,
-    /// For the account's own endpoint, with the operator's exceptions for private addresses.
+    /// For the account's own endpoint, with all that the operator set for it: private addresses, private roots,
+    /// a client certificate, a socket.
     own: Client,
-    /// For every other endpoint: public addresses only.
+    /// For every other endpoint: public addresses only, and of what was set for the account its proxy alone.
     public: Client,
     wire: Wire,
     limits: Limits,
@@ -44,6 +45,8 @@ pub(super) struct Egress {
     passed: Mutex<Option<CallError>>,
     /// The first request that was not let out: it explains the error that the driver makes of it.
     refused: Mutex<Option<String>>,
+    /// Why the last request got no connection, where an operator can do something about it.
+    cut_off: Mutex<Option<String>>,
 }
 
 impl Egress {
@@ -59,8 +62,8 @@ impl Egress {
             session: SessionKey { account: target.key.clone(), driver: driver.digest.clone() },
             provider: target.key.provider.clone(),
             reach,
-            own: clients.under(&target.addresses)?,
-            public: clients.under(&crate::net::AddressPolicy::default())?,
+            own: clients.on(&Route { addresses: target.addresses.clone(), via: target.via.clone() })?,
+            public: clients.on(&Route { addresses: AddressPolicy::default(), via: target.via.elsewhere() })?,
             wire: target.wire.clone(),
             limits: limits.clone(),
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
@@ -68,6 +71,7 @@ impl Egress {
             requests: AtomicU32::new(0),
             passed: Mutex::new(None),
             refused: Mutex::new(None),
+            cut_off: Mutex::new(None),
         })
     }
 
@@ -94,6 +98,15 @@ impl Egress {
         self.refused.lock().expect("invariant: no holder of this lock can panic").clone()
     }
 
+    /// Why there is no connection, if that is how things stand.
+    pub(super) fn cut_off(&self) -> Option<String> {
+        self.cut_off.lock().expect("invariant: no holder of this lock can panic").clone()
+    }
+
+    fn set_cut_off(&self, why: Option<String>) {
+        *self.cut_off.lock().expect("invariant: no holder of this lock can panic") = why;
+    }
+
     fn pass(&self, limit: &'static str, setting: &'static str, value: String) {
         let mut passed = self.passed.lock().expect("invariant: no holder of this lock can panic");
         passed.get_or_insert(CallError::Limit { limit, setting, value });
@@ -110,7 +123,7 @@ impl Egress {
     }
 
     /// Takes a request that the driver wants to make: where it goes, and through which client.
-    fn admit(&self, uri: &http::Uri) -> Result<(Url, &Client), Error> {
+    fn admit(&self, method: &http::Method, uri: &http::Uri) -> Result<(Url, &Client), Error> {
         if self.passed().is_some() {
             return Err(Error::HttpRequestDenied);
         }
@@ -118,6 +131,10 @@ impl Egress {
             self.requests.store(self.limits.requests, Ordering::Relaxed);
             self.pass("requests a poll", "requests", self.limits.requests.to_string());
             return Err(Error::HttpRequestDenied);
+        }
+        // It asks for a tunnel, in which nothing would be looked at.
+        if *method == http::Method::CONNECT {
+            return Err(Error::HttpRequestMethodInvalid);
         }
         let url = Url::parse(&uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
         let origin = Origin::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
@@ -210,12 +227,11 @@ impl Egress {
         parts: &http::request::Parts,
         body: Bytes,
     ) -> Result<reqwest::Response, Error> {
-        let place = url.to_string();
+        let place = url.clone();
         let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
         self.with_secrets(|secrets| {
             for (name, value) in &parts.headers {
-                // The client sets these itself, from what it really connects to, sends and understands.
-                if matches!(*name, http::header::HOST | http::header::CONTENT_LENGTH | http::header::ACCEPT_ENCODING) {
+                if HOSTS_OWN_HEADERS.contains(&name.as_str()) {
                     continue;
                 }
                 let value = http::HeaderValue::from_bytes(&secrets.reveal(value.as_bytes()))
@@ -232,7 +248,9 @@ impl Egress {
             }
             Ok::<(), Error>(())
         })?;
-        client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))
+        let answer = client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))?;
+        self.set_cut_off(None);
+        Ok(answer)
     }
 
     /// A request as those see it who look on.
@@ -256,6 +274,8 @@ impl Egress {
             self.pass("bytes of an answer", "answer_bytes", limit.to_string());
             return Err(Unanswered::Refused(format!("an answer of more than {limit} bytes")));
         }
+        self.check_head(&answered.headers)
+            .map_err(|_| Unanswered::Refused("an answer with too many headers".into()))?;
         let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
         mask_headers(mask, &mut answered.headers).map_err(|_| Unanswered::Broken)?;
         if let Some(masked) = mask.apply(&answered.body) {
@@ -297,7 +317,8 @@ impl Egress {
         }
     }
 
-    fn sending_failed(&self, place: &str, error: SendError) -> Error {
+    fn sending_failed(&self, url: &Url, error: SendError) -> Error {
+        let place = url.as_str();
         tracing::debug!(driver = self.driver, provider = self.provider, url = place, %error, "no answer from the provider");
         match error {
             SendError::Refused(refused) => {
@@ -314,13 +335,36 @@ impl Egress {
             // A connection that ends before its answer does is a provider out of order, and not one that
             // says something odd.
             SendError::Broken(_) => Error::ConnectionTerminated,
-            SendError::Tls(_) => Error::TlsProtocolError,
+            SendError::Proxy { .. }
+            | SendError::ProxyCredentials { .. }
+            | SendError::ProxyRefused { .. }
+            | SendError::Socket { .. } => {
+                self.set_cut_off(Some(format!("{}: {error}", url.origin().ascii_serialization())));
+                Error::ConnectionRefused
+            }
+            SendError::Tls(_) => {
+                self.set_cut_off(Some(format!("{}: {error}", url.origin().ascii_serialization())));
+                Error::TlsProtocolError
+            }
+            SendError::HeadTooLarge => self.pass_head(),
             SendError::NoRoots => {
                 self.refuse(format!("driver {:?} asked for {place}, but {error}", self.driver));
                 Error::TlsCertificateError
             }
             SendError::Unsendable(_) => Error::HttpProtocolError,
         }
+    }
+
+    /// Holds an answer's headers to their limit: the driver would have to take them into its memory.
+    fn check_head(&self, headers: &http::HeaderMap) -> Result<(), Error> {
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > self.limits.answer_header_bytes { Err(self.pass_head()) } else { Ok(()) }
+    }
+
+    fn pass_head(&self) -> Error {
+        let limit = self.limits.answer_header_bytes;
+        self.pass("bytes of an answer's headers", "answer_header_bytes", limit.to_string());
+        Error::HttpResponseHeaderSectionSize(u32::try_from(limit).ok())
     }
 
     /// Makes the provider's answer fit for the driver.
@@ -337,6 +381,7 @@ impl Egress {
                 String::from_utf8_lossy(coding.as_bytes()).into_owned(),
             )));
         }
+        self.check_head(answer.headers())?;
         let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
         let (mut parts, body) = http::Response::from(answer).into_parts();
         mask_headers(mask, &mut parts.headers)?;
@@ -344,6 +389,26 @@ impl Egress {
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 }
+
+/// Headers that a driver may write and that do not go out. The client sets what it needs of them itself, from
+/// what it really connects to, sends and understands; the others speak of one connection (RFC 9110, 7.6.1), which
+/// is the host's and serves more than this request. The sandbox refuses most of them already.
+const HOSTS_OWN_HEADERS: [&str; 14] = [
+    "host",
+    "content-length",
+    "accept-encoding",
+    "connection",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 impl From<Unanswered> for Error {
     fn from(unanswered: Unanswered) -> Error {
@@ -453,7 +518,8 @@ impl WasiHttpHooks for Outlet {
         let admitted = match &self.0 {
             None => Err(Error::HttpRequestDenied),
             Some(egress) => {
-                egress.admit(request.uri()).map(|(url, client)| Arc::clone(egress).send(url, client.clone(), request))
+                let admitted = egress.admit(request.method(), request.uri());
+                admitted.map(|(url, client)| Arc::clone(egress).send(url, client.clone(), request))
             }
         };
         Box::new(async move {
@@ -462,3 +528,6 @@ impl WasiHttpHooks for Outlet {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub struct Limits {
     pub field_bytes: usize,
     /// Bytes of one answer of the provider, decompressed.
     pub answer_bytes: u64,
+    /// Bytes of the names and values of one answer's headers.
+    pub answer_header_bytes: usize,
     /// Bytes of the body of one request to the provider.
     pub request_bytes: usize,
     pub requests: u32,
@@ -48,6 +50,7 @@ impl Default for Limits {
             items: 1_000_000,
             field_bytes: 16 << 10,
             answer_bytes: 64 << 20,
+            answer_header_bytes: 64 << 10,
             request_bytes: 1 << 20,
             requests: 256,
             log_lines: 100,

@@ -132,16 +132,21 @@ impl Running {
     }
 
     /// Whether what a call gave counts: not when a limit was passed on the way, whatever the driver made
-    /// of that; and an error after a request that was refused is that refusal's.
+    /// of that; and an error after a request that was refused is that refusal's. A driver that got no answer at
+    /// all can't say why as the host can.
     fn verdict<T>(&self, page: wasmtime::Result<Result<T, inventory::Error>>) -> Result<T, CallError> {
         let egress = self.store.data().account.as_ref().map(|account| &account.egress);
         if let Some(passed) = egress.and_then(|egress| egress.passed()) {
             return Err(passed);
         }
         let page = page.map_err(|error| failure(&self.store, &error))?;
-        page.map_err(|error| match egress.and_then(|egress| egress.refused()) {
-            Some(refused) => CallError::Refused(refused),
-            None => provider_error(error),
+        page.map_err(|error| match (egress.and_then(|egress| egress.refused()), error) {
+            (Some(refused), _) => CallError::Refused(refused),
+            (None, inventory::Error::Unavailable(message)) => {
+                let cut_off = egress.and_then(|egress| egress.cut_off());
+                CallError::Unavailable(shortened(cut_off.unwrap_or(message)))
+            }
+            (None, error) => provider_error(error),
         })
     }
 

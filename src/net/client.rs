@@ -1,10 +1,8 @@
-//! The pooled clients, one for each address policy in use: keep-alive, HTTP/2, the system's TLS roots, no
-//! redirects, and no connection to an address that the policy closes.
+//! The pooled clients, one for each route in use: keep-alive, HTTP/2, no redirects, and no connection to an
+//! address that the route's policy closes.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,14 +10,20 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use super::policy::{AddressPolicy, AddressRefused};
+use super::failure::{Scheme, SendError, Way, innermost};
+use super::policy::AddressPolicy;
 use super::resolver::{ResolveError, Resolver};
+use super::route::{Proxy, ProxyChoice, Route};
 use super::trust::Trust;
 
 /// How often a connection of HTTP/2 with requests under way is asked whether it still lives, and how long
 /// it may take to answer: otherwise each request to a peer that vanished would wait for its own timeout.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How large the head of an answer may be in HTTP/2: what HTTP/1 takes at most, too. Whoever reads answers of
+/// strangers holds them to less.
+const HEAD_BYTES: u32 = 400 << 10;
 
 #[derive(Clone)]
 pub struct ClientSettings {
@@ -52,7 +56,7 @@ impl Default for ClientSettings {
     }
 }
 
-/// All clients of a host. Connections are pooled within one policy and never cross to another, so that a
+/// All clients of a host. Connections are pooled within one route and never cross to another, so that a
 /// connection which one account was allowed serves no account that was not.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -69,7 +73,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Made {
-    clients: HashMap<AddressPolicy, Entry>,
+    clients: HashMap<Route, Entry>,
     /// How often a client was asked for: a clock for `Entry::used`.
     asked: u64,
 }
@@ -80,7 +84,7 @@ struct Entry {
     used: u64,
 }
 
-/// A client that reaches only what its policy allows.
+/// A client that reaches only what its route allows.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -93,36 +97,12 @@ pub struct Client {
 struct Limits {
     connect_timeout: Duration,
     has_roots: bool,
-    proxied: bool,
+    way: Way,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("can't make an HTTP client: {0}")]
 pub struct NetError(pub String);
-
-/// Why there is no response, each in its own kind. `Display` is for the log; `public` is for clients.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    #[error(transparent)]
-    Refused(AddressRefused),
-    #[error("its name does not resolve")]
-    Unresolved,
-    #[error("no connection: {0}")]
-    Connect(String),
-    #[error("no secure connection: {0}")]
-    Tls(String),
-    #[error(
-        "this machine has no root certificates, so no https server can be verified: install them (the package \
-         is often called ca-certificates), or name a file of them in SSL_CERT_FILE"
-    )]
-    NoRoots,
-    #[error("no answer in time")]
-    Timeout,
-    #[error("the exchange broke off: {0}")]
-    Broken(String),
-    #[error("the request can't be sent: {0}")]
-    Unsendable(String),
-}
 
 impl Clients {
     /// Reads the machine's root certificates; clients are made as they are asked for.
@@ -138,54 +118,66 @@ impl Clients {
         Ok(Clients { shared: Arc::new(shared) })
     }
 
-    /// The client under this policy: made at the first call, then shared.
+    /// The client under this policy that goes as all of the host's requests go.
     pub fn under(&self, policy: &AddressPolicy) -> Result<Client, NetError> {
+        self.on(&Route { addresses: policy.clone(), ..Route::default() })
+    }
+
+    /// The client of this route: made at the first call, then shared.
+    pub fn on(&self, route: &Route) -> Result<Client, NetError> {
         let mut made = self.shared.made.lock().expect("invariant: no holder of this lock can panic");
         made.asked += 1;
         let asked = made.asked;
-        if let Some(entry) = made.clients.get_mut(policy) {
+        if let Some(entry) = made.clients.get_mut(route) {
             entry.used = asked;
             return Ok(entry.client.clone());
         }
-        let client = self.shared.make(policy)?;
+        let client = self.shared.make(route)?;
         if made.clients.len() >= self.shared.settings.clients.max(1) {
-            let oldest = made.clients.iter().min_by_key(|(_, entry)| entry.used).map(|(policy, _)| policy.clone());
+            let oldest = made.clients.iter().min_by_key(|(_, entry)| entry.used).map(|(route, _)| route.clone());
             if let Some(oldest) = oldest {
                 made.clients.remove(&oldest);
             }
         }
-        made.clients.insert(policy.clone(), Entry { client: client.clone(), used: asked });
+        made.clients.insert(route.clone(), Entry { client: client.clone(), used: asked });
         Ok(client)
     }
 }
 
 impl Shared {
     #[expect(clippy::disallowed_methods, reason = "this is the room that makes HTTP clients")]
-    fn make(&self, policy: &AddressPolicy) -> Result<Client, NetError> {
-        let resolver = Resolver { policy: Arc::new(policy.clone()), lookups: Arc::clone(&self.lookups) };
+    fn make(&self, route: &Route) -> Result<Client, NetError> {
+        let resolver = Resolver { policy: Arc::new(route.addresses.clone()), lookups: Arc::clone(&self.lookups) };
+        let trust = self.trust.on(&route.via)?;
         let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.trust.config())
+            .tls_backend_preconfigured(trust.config())
             .connect_timeout(self.settings.connect_timeout)
             .pool_max_idle_per_host(self.settings.idle_per_host)
             .pool_idle_timeout(self.settings.idle_timeout)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(HTTP2_PING_EVERY)
             .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
+            .http2_max_header_list_size(HEAD_BYTES)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .gzip(true);
         let failed = |error: reqwest::Error| NetError(innermost(&error.without_url()));
-        let builder = match &self.settings.proxy {
+        let (builder, way) = match (&route.via.socket, self.proxy(&route.via.proxy)) {
+            (Some(path), _) => (builder.no_proxy().unix_socket(path.as_path()), Way::Socket(path.clone())),
             // The one name that is looked up then is the operator's own proxy.
-            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(failed)?),
-            None => builder.no_proxy().dns_resolver(resolver.clone()),
+            (None, Some(proxy)) => (builder.proxy(proxy.for_client().map_err(failed)?), Way::Proxy(proxy.origin())),
+            (None, None) => (builder.no_proxy().dns_resolver(resolver.clone()), Way::Direct),
         };
-        let limits = Limits {
-            connect_timeout: self.settings.connect_timeout,
-            has_roots: self.trust.has_roots(),
-            proxied: self.settings.proxy.is_some(),
-        };
+        let limits = Limits { connect_timeout: self.settings.connect_timeout, has_roots: trust.has_roots(), way };
         Ok(Client { http: builder.build().map_err(failed)?, resolver, shared: Arc::new(limits) })
+    }
+
+    fn proxy(&self, choice: &ProxyChoice) -> Option<Proxy> {
+        match choice {
+            ProxyChoice::Host => self.settings.proxy.clone().map(|url| Proxy::new(url, None)),
+            ProxyChoice::Direct => None,
+            ProxyChoice::Through(proxy) => Some(proxy.clone()),
+        }
     }
 }
 
@@ -194,10 +186,22 @@ impl Client {
     /// its errors are `SendError::from` too.
     pub async fn send(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
         self.check_literal(request.url())?;
-        if request.url().scheme() == "https" && !self.shared.has_roots {
+        let scheme = Scheme::of(request.url());
+        if scheme == Scheme::Https && !self.shared.has_roots {
             return Err(SendError::NoRoots);
         }
-        self.http.execute(request).await.map_err(SendError::from)
+        let way = &self.shared.way;
+        let response = self.http.execute(request).await.map_err(|error| SendError::of(error, way, scheme))?;
+        match way {
+            // Without a tunnel the proxy answers in the server's place.
+            Way::Proxy(proxy)
+                if scheme == Scheme::Http
+                    && response.status() == reqwest::StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
+            {
+                Err(SendError::ProxyCredentials { proxy: proxy.clone() })
+            }
+            Way::Direct | Way::Proxy(_) | Way::Socket(_) => Ok(response),
+        }
     }
 
     /// Whether the policy lets a URL be reached as things stand: an address in it is judged, a name is looked
@@ -208,8 +212,9 @@ impl Client {
         let Some(Host::Domain(name)) = url.host() else {
             return Ok(());
         };
-        if self.shared.proxied {
-            return Ok(());
+        match self.shared.way {
+            Way::Direct => {}
+            Way::Proxy(_) | Way::Socket(_) => return Ok(()),
         }
         let lookup = self.resolver.clone().lookup(name.to_owned());
         match tokio::time::timeout(self.shared.connect_timeout, lookup).await {
@@ -220,6 +225,9 @@ impl Client {
 
     /// The HTTP client asks no resolver about an address that is written in the URL.
     fn check_literal(&self, url: &Url) -> Result<(), SendError> {
+        if self.shared.way.socket().is_some() {
+            return Ok(());
+        }
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
@@ -227,64 +235,6 @@ impl Client {
         };
         self.resolver.policy.check(address).map_err(SendError::Refused)
     }
-}
-
-impl SendError {
-    /// What a client may be told: nothing of what a name resolved to, or of what is behind the host.
-    pub fn public(&self) -> &'static str {
-        match self {
-            SendError::Refused(_) => "its address is not a public one, and the operator has not opened it",
-            SendError::Unresolved => "its name does not resolve",
-            SendError::Connect(_) => "no connection could be made",
-            SendError::Tls(_) | SendError::NoRoots => "no secure connection could be made",
-            SendError::Timeout => "no answer came in time",
-            SendError::Broken(_) => "the exchange broke off",
-            SendError::Unsendable(_) => "the request can't be sent",
-        }
-    }
-}
-
-impl From<reqwest::Error> for SendError {
-    fn from(error: reqwest::Error) -> SendError {
-        // A URL may hold a secret in its query, and whoever logs this knows the URL.
-        let error = error.without_url();
-        for cause in causes(&error) {
-            match cause.downcast_ref::<ResolveError>() {
-                Some(ResolveError::Refused(refused)) => return SendError::Refused(*refused),
-                Some(ResolveError::Unresolved) => return SendError::Unresolved,
-                None => {}
-            }
-            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-                return SendError::Tls(tls.to_string());
-            }
-        }
-        if error.is_timeout() {
-            SendError::Timeout
-        } else if error.is_connect() {
-            SendError::Connect(innermost(&error))
-        } else if error.is_builder() {
-            SendError::Unsendable(innermost(&error))
-        } else {
-            SendError::Broken(innermost(&error))
-        }
-    }
-}
-
-/// An error and what it came from, outermost first.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        // An I/O error that wraps another names that one's source as its own, and leaves it out itself.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        match wrapped {
-            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
-            None => error.source(),
-        }
-    })
-}
-
-/// What went wrong in the end, without the layers that it came through.
-pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
 impl fmt::Debug for ClientSettings {

@@ -32,7 +32,7 @@ pub async fn ask(socket: &Path, method: Method, path: &str, body: Option<Vec<u8>
     let trust = Trust::in_roots(rustls::RootCertStore::empty())?;
     let no_answer = |error: reqwest::Error| LocalError::NoAnswer {
         socket: socket.to_owned(),
-        why: super::client::innermost(&error.without_url()),
+        why: super::failure::innermost(&error.without_url()),
     };
     #[expect(clippy::disallowed_methods, reason = "this is the room that makes HTTP clients")]
     let client = reqwest::Client::builder()

@@ -1,15 +1,20 @@
-//! Which servers are believed to be who they say: the machine's own root certificates, checked by rustls
-//! with ring. A machine without any (a bare container image) still runs, and reaches plain http.
+//! Which servers are believed to be who they say: those that the machine's own root certificates vouch for, or
+//! a route's private ones; checked by rustls with ring. A machine without any (a bare container image) still
+//! runs, and reaches plain http.
 
 use std::sync::Arc;
 
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::client::NetError;
+use super::pem::Identity;
+use super::route::Via;
 
-/// The TLS side of every client: made once, cheap to clone.
+/// The TLS side of a client: cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Trust {
+    store: Arc<RootCertStore>,
     config: ClientConfig,
     /// How many root certificates there are.
     pub(super) roots: usize,
@@ -35,15 +40,33 @@ impl Trust {
     }
 
     pub(super) fn in_roots(store: RootCertStore) -> Result<Trust, NetError> {
+        Trust::made(Arc::new(store), None)
+    }
+
+    /// What is believed on a way, and what is shown there. A way of its own has a memory of TLS sessions of its
+    /// own: one that is taken up again is not verified anew, and is its first certificate's.
+    pub(super) fn on(&self, via: &Via) -> Result<Trust, NetError> {
+        let store = match &via.roots {
+            Some(roots) => Arc::new(roots.beside(&self.store)),
+            None if via.identity.is_none() => return Ok(self.clone()),
+            None => Arc::clone(&self.store),
+        };
+        Trust::made(store, via.identity.as_ref())
+    }
+
+    fn made(store: Arc<RootCertStore>, identity: Option<&Identity>) -> Result<Trust, NetError> {
         let roots = store.len();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| NetError(error.to_string()))?
-            .with_root_certificates(store)
-            .with_no_client_auth();
+            .with_root_certificates(Arc::clone(&store));
+        let mut config = match identity {
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.key()))),
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Trust { config, roots })
+        Ok(Trust { store, config, roots })
     }
 
     pub(super) fn config(&self) -> ClientConfig {

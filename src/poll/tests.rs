@@ -35,6 +35,7 @@ impl Lab {
             password: "as configured".into(),
             options: Default::default(),
             secrets: Default::default(),
+            via: Default::default(),
         };
         let roster = Roster::new(Arc::new(Catalog::default()), Vec::new(), vec![configured], None);
         let context = Context {

@@ -18,6 +18,9 @@ fn misbehaviours() -> Vec<(Misbehaviour, &'static str)> {
         (Misbehaviour::Nothing, "unavailable"),
         (Misbehaviour::Silence, "limit.request_timeout"),
         (Misbehaviour::Redirect("http://169.254.169.254/latest/meta-data/".into()), "unexpected-answer"),
+        (Misbehaviour::Headers(90, 1 << 10), "limit.answer_header_bytes"),
+        (Misbehaviour::Headers(1000, 10), "limit.answer_header_bytes"),
+        (Misbehaviour::Headers(90, 10 << 10), "limit.answer_header_bytes"),
         (Misbehaviour::Huge, "limit.answer_bytes"),
         (Misbehaviour::Bomb, "limit.answer_bytes"),
     ]

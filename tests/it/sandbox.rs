@@ -15,7 +15,12 @@ use tracker::driver::{
     Target,
 };
 use tracker::model::{AccountKey, Kind, Resource, Timestamp};
-use tracker::net::{AddressPolicy, ClientSettings, Clients};
+use tracker::net::{
+    AddressPolicy, ClientSettings, Clients, Identity, PrivateRoots, Proxy, ProxyChoice, RootsReach, Via,
+};
+
+use crate::support::gate::Gate;
+use crate::support::pki::Authority;
 
 /// Made of `tests/faulty` by `make faulty`.
 fn faulty_wasm() -> PathBuf {
@@ -60,6 +65,7 @@ fn target(endpoint: &str, options: &[(&str, &str)]) -> Target {
         password: "correct-horse".into(),
         secrets: BTreeMap::new(),
         addresses: AddressPolicy::opening(vec!["127.0.0.0/8".parse().expect("a range")]),
+        via: Via::default(),
         wire: tracker::driver::Wire::default(),
     }
 }
@@ -236,6 +242,41 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     let [Resource::Instance(instance)] = &listing.resources[..] else { panic!("{listing:?}") };
     assert_eq!(instance.provider_state, "302");
     assert_eq!(other.requests(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_for_an_endpoint_stays_there_and_a_proxy_serves_all() {
+    let driver = faulty(Limits::default(), &["https://login.invalid"]).await;
+    let lab = Authority::new("lab");
+    let server = Server::start(Answer::Echo);
+    let certificate = lab.certify("server", &["own.invalid", "login.invalid"]);
+    let gate = Gate::tls(server.address, &certificate, Some(&lab)).await;
+    let proxy = Gate::proxy(gate.address(), None).await;
+    let shown = lab.certify("ann", &[]);
+    let identity = Identity::from_pem(shown.pem.as_bytes(), shown.key_pem().as_bytes()).expect("an identity");
+    let via = Via {
+        roots: Some(PrivateRoots::from_pem(lab.pem().as_bytes(), RootsReach::Only).expect("roots")),
+        identity: Some(identity),
+        proxy: ProxyChoice::Through(Proxy::new(format!("http://{}", proxy.address()).parse().expect("a URL"), None)),
+        socket: None,
+    };
+    let own = "https://own.invalid";
+    let with_via = |options: &[(&str, &str)]| Target { via: via.clone(), ..target(own, options) };
+    let list = async |options: &[(&str, &str)]| driver.list(&with_via(options), Kind::Instance).await;
+
+    list(&[("do", "fetch")]).await.expect("its own endpoint");
+    let [connection] = &gate.connections()[..] else { panic!("{:?}", gate.connections()) };
+    assert_eq!(connection.shown.as_ref(), Some(&shown.certificate));
+
+    // Another endpoint, which is granted: through the proxy too, but neither is the private authority believed nor
+    // the certificate shown.
+    let error = list(&[("do", "fetch-elsewhere"), ("url", "https://login.invalid/x")]).await.expect_err("not believed");
+    assert_eq!(error.error.code(), "unavailable", "{error}");
+    assert!(
+        error.to_string().contains("https://login.invalid: no secure connection: no authority that is trusted here"),
+        "is there a package of root certificates (ca-certificates)? {error}",
+    );
+    assert_eq!(gate.connections().len(), 1);
 }
 
 /// What a server does with each request.

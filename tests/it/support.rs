@@ -4,10 +4,12 @@
 pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod cloud;
+pub(crate) mod gate;
 pub(crate) mod host;
 pub(crate) mod lab;
 pub(crate) mod lines;
 pub(crate) mod moto;
+pub(crate) mod pki;
 pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod verifier;

@@ -155,6 +155,18 @@ impl Setup {
         self
     }
 
+    /// How the requests of the provider before go out.
+    pub(crate) fn provider_network(mut self, keys: &str) -> Setup {
+        let _ = writeln!(self.providers, "[providers.network]\n{keys}");
+        self
+    }
+
+    /// How the requests of the account before go out.
+    pub(crate) fn account_network(mut self, keys: &str) -> Setup {
+        let _ = writeln!(self.providers, "[accounts.network]\n{keys}");
+        self
+    }
+
     /// A secret option of the account before.
     pub(crate) fn secret_option(mut self, name: &str, secret: &str) -> Setup {
         let file = self.secret_file(name, secret);
@@ -211,7 +223,8 @@ impl Setup {
         path
     }
 
-    fn secret_file(&self, name: &str, secret: &str) -> PathBuf {
+    /// Writes a file beside the configuration, for its owner's eyes only.
+    pub(crate) fn secret_file(&self, name: &str, secret: &str) -> PathBuf {
         let path = self.path(name);
         let mut options = std::fs::OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);

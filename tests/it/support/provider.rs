@@ -38,6 +38,8 @@ pub(crate) enum Misbehaviour {
     Redirect(String),
     /// 100 MB.
     Huge,
+    /// A good answer under so many headers, of so many bytes each.
+    Headers(usize, usize),
     /// 100 MB that are small on the wire.
     Bomb,
     /// The request is read, and the connection closed.
@@ -56,6 +58,10 @@ impl Provider {
         let mut serving = JoinSet::new();
         serving.spawn(accept(listener, Arc::clone(&state)));
         Provider { address, state, _serving: serving }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -129,6 +135,11 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             whole("200 OK", "", &good).strip_suffix(&good[half.len()..]).expect("its end").to_owned()
         }
         Some(Misbehaviour::Redirect(to)) => whole("302 Found", &format!("Location: {to}\r\n"), ""),
+        Some(Misbehaviour::Headers(count, length)) => {
+            let value = "x".repeat(length);
+            let headers: String = (0..count).map(|at| format!("x-flood-{at}: {value}\r\n")).collect();
+            whole("200 OK", &headers, &good)
+        }
         Some(Misbehaviour::Huge) => return pour(&mut stream).await,
         Some(Misbehaviour::Bomb) => return bomb(&mut stream).await,
         Some(Misbehaviour::Nothing) => return,

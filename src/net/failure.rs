@@ -1,0 +1,318 @@
+//! Why there is no response: each reason in its own kind, and each with what its reader can do about it. What
+//! the HTTP client says is taken apart by the types of its errors, never by their words.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hyper_util::client::legacy::connect::{HttpConnector, proxy::Tunnel};
+use rustls::{AlertDescription, CertificateError};
+
+use super::policy::AddressRefused;
+use super::resolver::ResolveError;
+
+/// What a proxy that is asked for a tunnel makes of it. The type has no name of its own outside of its crate.
+type TunnelError = <Tunnel<HttpConnector> as tower_service::Service<http::Uri>>::Error;
+
+/// Why there is no response, each in its own kind. `Display` is for the log and the operator; `public` is for
+/// clients.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error(transparent)]
+    Refused(AddressRefused),
+    #[error("its name does not resolve")]
+    Unresolved,
+    #[error("no connection: {0}")]
+    Connect(String),
+    #[error("no secure connection: {0}")]
+    Tls(TlsFault),
+    #[error(
+        "this machine has no root certificates, so no https server can be verified: install them (the package \
+         is often called ca-certificates), or name a file of them in SSL_CERT_FILE"
+    )]
+    NoRoots,
+    #[error("no connection to the proxy {proxy}: {why}. See that it runs and can be reached, or correct `proxy`")]
+    Proxy { proxy: String, why: String },
+    #[error(
+        "the proxy {proxy} does not accept who asks: name the user in `proxy` (http://USER@HOST:PORT), and give \
+         the right password"
+    )]
+    ProxyCredentials { proxy: String },
+    #[error("the proxy {proxy} does not connect to that host: allow it there, or correct `proxy`")]
+    ProxyRefused { proxy: String },
+    #[error("no connection to the socket {}: {fault}", .path.display())]
+    Socket { path: PathBuf, fault: SocketFault },
+    #[error("no answer in time")]
+    Timeout,
+    #[error("the head of the answer is too large: more headers, or longer ones, than are read at all")]
+    HeadTooLarge,
+    #[error("the exchange broke off: {0}")]
+    Broken(String),
+    #[error("the request can't be sent: {0}")]
+    Unsendable(String),
+}
+
+/// What stands between two sides that want to speak TLS.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    #[error(
+        "no authority that is trusted here signed the server's certificate. If a private one did, give its \
+         certificate as roots_file"
+    )]
+    UnknownIssuer,
+    #[error("the server's certificate has expired: it has to be renewed there, unless this machine's clock is wrong")]
+    Expired,
+    #[error("the server's certificate is not valid yet: see that the clocks here and there are right")]
+    NotYetValid,
+    #[error("the server's certificate is for another name: reach it by a name that the certificate has")]
+    WrongName,
+    #[error("the server's certificate can't be believed: {0}")]
+    Certificate(String),
+    #[error("the server asks for a client certificate: give one as client_certificate_file and client_key_file")]
+    CertificateRequired,
+    #[error(
+        "the server does not take the client certificate ({0}): see that it is the right one for that server and has \
+         not expired"
+    )]
+    CertificateRejected(&'static str),
+    #[error(
+        "the server refuses what it is offered: a client certificate may be missing (client_certificate_file and \
+         client_key_file), or it knows none of TLS 1.2 and 1.3 as they are spoken here"
+    )]
+    Handshake,
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a socket of this machine takes no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SocketFault {
+    #[error("it is not there. Start what listens on it, or correct the endpoint")]
+    Missing,
+    #[error("this process may not open it. Give the user that the tracker runs as access to it, or to its group")]
+    Forbidden,
+    #[error("nothing listens on it. Start what does")]
+    Silent,
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The way that a client's requests take.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    Direct,
+    /// Through a proxy, called by its origin: what its URL may hold beside that is secret.
+    Proxy(String),
+    Socket(PathBuf),
+}
+
+/// What a request asked for, as far as its failure depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+}
+
+impl SendError {
+    /// What a client may be told: nothing of what a name resolved to, or of what is behind the host.
+    pub fn public(&self) -> &'static str {
+        match self {
+            SendError::Refused(_) => "its address is not a public one, and the operator has not opened it",
+            SendError::Unresolved => "its name does not resolve",
+            SendError::Connect(_)
+            | SendError::Proxy { .. }
+            | SendError::ProxyCredentials { .. }
+            | SendError::ProxyRefused { .. }
+            | SendError::Socket { .. } => "no connection could be made",
+            SendError::Tls(_) | SendError::NoRoots => "no secure connection could be made",
+            SendError::Timeout => "no answer came in time",
+            SendError::HeadTooLarge => "the head of the answer is too large",
+            SendError::Broken(_) => "the exchange broke off",
+            SendError::Unsendable(_) => "the request can't be sent",
+        }
+    }
+
+    /// Takes apart what the HTTP client says of a request that went this way.
+    pub(super) fn of(error: reqwest::Error, way: &Way, scheme: Scheme) -> SendError {
+        // A URL may hold a secret in its query, and whoever logs this knows the URL.
+        let error = error.without_url();
+        match way {
+            Way::Proxy(proxy) => {
+                if let Some(failed) = at_the_proxy(&error, proxy, scheme) {
+                    return failed;
+                }
+            }
+            Way::Socket(path) if error.is_connect() => {
+                return SendError::Socket { path: path.clone(), fault: SocketFault::of(&error) };
+            }
+            Way::Direct | Way::Socket(_) => {}
+        }
+        SendError::from(error)
+    }
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> SendError {
+        let error = error.without_url();
+        for cause in causes(&error) {
+            match cause.downcast_ref::<ResolveError>() {
+                Some(ResolveError::Refused(refused)) => return SendError::Refused(*refused),
+                Some(ResolveError::Unresolved) => return SendError::Unresolved,
+                None => {}
+            }
+            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+                return SendError::Tls(TlsFault::of(tls));
+            }
+            if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+                return SendError::HeadTooLarge;
+            }
+        }
+        if error.is_timeout() {
+            SendError::Timeout
+        } else if error.is_connect() {
+            SendError::Connect(innermost(&error))
+        } else if error.is_builder() {
+            SendError::Unsendable(innermost(&error))
+        } else {
+            SendError::Broken(innermost(&error))
+        }
+    }
+}
+
+/// What went wrong with a proxy; nothing where the fault is not its own, but of what is behind it.
+fn at_the_proxy(error: &reqwest::Error, proxy: &str, scheme: Scheme) -> Option<SendError> {
+    let proxy = || proxy.to_owned();
+    let tunnel = causes(error).find_map(|cause| cause.downcast_ref::<TunnelError>());
+    let is_tls = causes(error).any(|cause| cause.is::<rustls::Error>());
+    match tunnel {
+        Some(TunnelError::ProxyAuthRequired) => Some(SendError::ProxyCredentials { proxy: proxy() }),
+        Some(TunnelError::TunnelUnsuccessful | TunnelError::MissingHost) => {
+            Some(SendError::ProxyRefused { proxy: proxy() })
+        }
+        Some(_) => Some(SendError::Proxy { proxy: proxy(), why: innermost(error) }),
+        None if !error.is_connect() || error.is_timeout() => None,
+        // With a tunnel that stands, TLS is spoken with what is behind it.
+        None if is_tls && scheme == Scheme::Https => None,
+        None => Some(SendError::Proxy { proxy: proxy(), why: innermost(error) }),
+    }
+}
+
+impl TlsFault {
+    fn of(error: &rustls::Error) -> TlsFault {
+        match error {
+            rustls::Error::InvalidCertificate(fault) => match fault {
+                CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    TlsFault::WrongName
+                }
+                other => TlsFault::Certificate(other.to_string()),
+            },
+            rustls::Error::AlertReceived(alert) => match alert {
+                AlertDescription::CertificateRequired => TlsFault::CertificateRequired,
+                AlertDescription::UnknownCA => TlsFault::CertificateRejected("it does not know who signed it"),
+                AlertDescription::CertificateExpired => TlsFault::CertificateRejected("it has expired"),
+                AlertDescription::CertificateRevoked => TlsFault::CertificateRejected("it was revoked"),
+                AlertDescription::BadCertificate => TlsFault::CertificateRejected("it is a bad one"),
+                AlertDescription::UnsupportedCertificate => TlsFault::CertificateRejected("it is of another kind"),
+                AlertDescription::CertificateUnknown | AlertDescription::AccessDenied => {
+                    TlsFault::CertificateRejected("without a reason")
+                }
+                AlertDescription::DecryptError => TlsFault::CertificateRejected("its signature does not hold"),
+                // What TLS 1.2 has for a certificate that is missing.
+                AlertDescription::HandshakeFailure => TlsFault::Handshake,
+                _ => TlsFault::Other(error.to_string()),
+            },
+            other => TlsFault::Other(other.to_string()),
+        }
+    }
+}
+
+impl SocketFault {
+    fn of(error: &reqwest::Error) -> SocketFault {
+        let kind = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        kind.and_then(SocketFault::known).unwrap_or_else(|| SocketFault::Other(innermost(error)))
+    }
+
+    fn known(kind: io::ErrorKind) -> Option<SocketFault> {
+        match kind {
+            io::ErrorKind::NotFound => Some(SocketFault::Missing),
+            io::ErrorKind::PermissionDenied => Some(SocketFault::Forbidden),
+            io::ErrorKind::ConnectionRefused => Some(SocketFault::Silent),
+            _ => None,
+        }
+    }
+}
+
+impl Way {
+    /// The socket that it ends in, if it is one.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        match self {
+            Way::Socket(path) => Some(path),
+            Way::Direct | Way::Proxy(_) => None,
+        }
+    }
+}
+
+impl Scheme {
+    pub(super) fn of(url: &url::Url) -> Scheme {
+        if url.scheme() == "https" { Scheme::Https } else { Scheme::Http }
+    }
+}
+
+/// An error and what it came from, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        // An I/O error that wraps another names that one's source as its own, and leaves it out itself.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// What went wrong in the end, without the layers that it came through.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tls_says_is_told_with_what_to_do() {
+        let check = |error: rustls::Error, want: &str| {
+            let said = SendError::Tls(TlsFault::of(&error)).to_string();
+            assert!(said.contains(want), "{error:?}: {said}");
+        };
+        let alert = rustls::Error::AlertReceived;
+        check(CertificateError::UnknownIssuer.into(), "roots_file");
+        check(CertificateError::Expired.into(), "has to be renewed");
+        check(CertificateError::NotValidYet.into(), "clocks");
+        check(CertificateError::NotValidForName.into(), "another name");
+        check(CertificateError::BadEncoding.into(), "can't be believed");
+        check(alert(AlertDescription::CertificateRequired), "client_certificate_file");
+        check(alert(AlertDescription::UnknownCA), "does not know who signed it");
+        check(alert(AlertDescription::CertificateExpired), "it has expired");
+        check(alert(AlertDescription::HandshakeFailure), "may be missing");
+        check(alert(AlertDescription::InternalError), "InternalError");
+        check(rustls::Error::DecryptError, "decrypt");
+    }
+
+    #[test]
+    fn a_socket_that_takes_no_connection_says_why() {
+        // The user that tests are run as may be one to whom no file is closed.
+        let check = |kind: io::ErrorKind, want: Option<&str>| {
+            let said = SocketFault::known(kind).map(|fault| fault.to_string());
+            assert_eq!(said.is_some(), want.is_some(), "{kind}: {said:?}");
+            assert!(said.unwrap_or_default().contains(want.unwrap_or_default()), "{kind}");
+        };
+        check(io::ErrorKind::NotFound, Some("not there"));
+        check(io::ErrorKind::PermissionDenied, Some("may not open it"));
+        check(io::ErrorKind::ConnectionRefused, Some("nothing listens"));
+        check(io::ErrorKind::NotADirectory, None);
+    }
+}
