@@ -125,6 +125,7 @@ impl Reading<'_> {
             directory: DRIVERS_DIRECTORY.into(),
             lock: DRIVERS_LOCK.into(),
             cache: data_dir.join("compiled"),
+            require_tested: false,
         };
         let mut limits = Limits::default();
         let mut polling = poll::Settings::default();

@@ -6,6 +6,7 @@ mod cache;
 mod call;
 pub mod cassette;
 pub mod catalog;
+pub mod conformance;
 mod egress;
 pub mod engine;
 pub mod evidence;

@@ -48,7 +48,8 @@ async fn catalog(clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
             approved_by: "the bench".into(),
         });
     }
-    let settings = Settings { directory, lock: PathBuf::new(), cache: root().join("target/bench-compiled") };
+    let cache = root().join("target/bench-compiled");
+    let settings = Settings { directory, lock: PathBuf::new(), cache, require_tested: false };
     Catalog::load(&engine, &settings, &lock).await.expect("loaded")
 }
 

@@ -48,6 +48,7 @@ section! {
     DriversSection over driver::Settings {
         directory: PathBuf => directory,
         lock: PathBuf => lock,
+        require_tested: bool => require_tested,
     } also {
         limits: LimitsSection,
     } apart {

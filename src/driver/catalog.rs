@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::cache::Cache;
 use super::call::Driver;
+use super::conformance;
 use super::engine::Engine;
 use super::load::{self, DriverFile, LoadError};
 use super::lock::Lock;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub lock: PathBuf,
     /// Where compiled drivers are kept.
     pub cache: PathBuf,
+    /// Whether only what passed the conformance suite is loaded.
+    pub require_tested: bool,
 }
 
 /// All drivers found at start.
@@ -58,7 +61,7 @@ impl Catalog {
             .ok();
         let mut catalog = Catalog::default();
         for file in files {
-            if let Err(reason) = catalog.take(engine, cache.as_ref(), &file, lock).await {
+            if let Err(reason) = catalog.take(engine, cache.as_ref(), &file, settings, lock).await {
                 catalog.rejected.push(Rejected { file, reason });
             }
         }
@@ -70,6 +73,7 @@ impl Catalog {
         engine: &Engine,
         cache: Option<&Cache>,
         path: &Path,
+        settings: &Settings,
         lock: &Lock,
     ) -> Result<(), LoadError> {
         let file = DriverFile::read(path, engine.limits().driver_bytes)?;
@@ -83,6 +87,9 @@ impl Catalog {
                 Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
             });
         };
+        if settings.require_tested {
+            conformance::admit(lock, path, &file.sha256)?;
+        }
         let driver = load::load(engine, cache, file, Some(approval)).await?;
         let found = driver.info().name.clone();
         if found != approval.name {

@@ -26,7 +26,7 @@ const INTERFACE: &str = "tracker:driver/inventory";
 const SERVED: &str = "0.1";
 
 /// What a driver says of itself, and what it was granted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DriverInfo {
     pub name: String,
     pub title: String,
@@ -44,7 +44,7 @@ pub struct DriverInfo {
 }
 
 /// A provider that a driver knows by name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownProvider {
     pub name: String,
     /// Scheme, host and port; empty where the driver makes no requests.
@@ -52,7 +52,7 @@ pub struct KnownProvider {
 }
 
 /// What an account of the driver may be given beside user and password.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionInfo {
     pub name: String,
     pub help: String,
@@ -97,6 +97,9 @@ pub enum LoadError {
          tracker driver approve {file}"
     )]
     Changed { file: String, approved: String, found: String },
+    /// What an operator asks for who set `drivers.require_tested`.
+    #[error("{} (setting: drivers.require_tested). To test it: tracker driver test {file} --cassettes DIR --admit", untested(*.passed, *.suite))]
+    NotTested { file: String, passed: Option<u32>, suite: u32 },
     #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
     Renamed { approved: String, found: String },
     #[error("driver {name:?} is loaded already, from {file}")]
@@ -105,6 +108,15 @@ pub enum LoadError {
     Describe(CallError),
     #[error("what it describes breaks the contract: {0}")]
     Description(String),
+}
+
+fn untested(passed: Option<u32>, suite: u32) -> String {
+    match passed {
+        None => "it is not recorded that it passed the conformance suite, and only what did is loaded".into(),
+        Some(passed) => {
+            format!("it passed form {passed} of the conformance suite, and this host asks for form {suite}")
+        }
+    }
 }
 
 fn remedy(found: &str) -> &'static str {
@@ -116,6 +128,7 @@ fn remedy(found: &str) -> &'static str {
 }
 
 /// A file's bytes and their digest.
+#[derive(Clone)]
 pub(super) struct DriverFile {
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: String,

@@ -52,6 +52,17 @@ impl Sessions {
         session.entries.get(name).filter(|entry| entry.until > now).map(|entry| entry.value.clone())
     }
 
+    /// Puts another value in the place of each that the account has, and says whether it has any: for whoever
+    /// wants to know what a driver makes of a token that is worth nothing any more.
+    pub(super) fn spoil(&self, key: &AccountKey, value: &[u8]) -> bool {
+        let mut sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
+        let Some(session) = sessions.get_mut(key) else { return false };
+        for entry in session.entries.values_mut() {
+            entry.value = value.to_vec();
+        }
+        !session.entries.is_empty()
+    }
+
     /// Keeps a value, or says why not.
     pub(super) fn put(
         &self,

@@ -92,6 +92,13 @@ impl Tape for Replay {
     }
 }
 
+impl Request {
+    /// Whether a request is this one, by what matters.
+    pub(in crate::driver) fn fits(&self, asked: &Asked) -> bool {
+        difference(self, asked).is_none()
+    }
+}
+
 /// Says what was expected where nothing fits.
 fn nearest(exchanges: &[Recorded], used: &[usize], asked: &Asked) -> String {
     let left = || exchanges.iter().enumerate().filter(|(at, _)| !used.contains(at));
