@@ -180,6 +180,10 @@ mod tests {
         check("tracker driver list", true);
         check("tracker driver approve mock --yes", true);
         check("tracker driver approve", false);
+        check("tracker driver test ec2.wasm --cassettes cassettes --output json", true);
+        check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --only cold-start", true);
+        check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --admit", false);
+        check("tracker driver test ec2.wasm", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

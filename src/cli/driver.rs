@@ -2,6 +2,7 @@
 
 mod approve;
 mod list;
+mod test;
 
 use clap::Subcommand;
 
@@ -11,6 +12,8 @@ pub(super) enum Driver {
     List(list::List),
     /// Show what a driver asks for, and let the host load it from then on
     Approve(approve::Approve),
+    /// Hold a driver to the contract: replay recorded answers, and what can go wrong with them
+    Test(test::Test),
 }
 
 impl Driver {
@@ -18,6 +21,7 @@ impl Driver {
         match self {
             Driver::List(list) => list.run(),
             Driver::Approve(approve) => approve.run(),
+            Driver::Test(test) => test.run(),
         }
     }
 }

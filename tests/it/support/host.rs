@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     polls: String,
     /// The section on deliveries.
     delivery: String,
+    /// Keys of the section on drivers.
+    drivers: String,
     /// Keys of the section on the drivers' limits.
     limits: String,
     providers: String,
@@ -95,6 +97,7 @@ impl Setup {
             keys: String::new(),
             polls: QUICK_POLLS.to_owned(),
             delivery: quick_retries(),
+            drivers: String::new(),
             limits: String::new(),
             providers: String::new(),
         };
@@ -117,6 +120,12 @@ impl Setup {
     /// Takes this for the section on deliveries, in place of the quick one.
     pub(crate) fn delivery(mut self, section: &str) -> Setup {
         self.delivery = section.into();
+        self
+    }
+
+    /// Sets keys of the section on drivers.
+    pub(crate) fn drivers(mut self, keys: &str) -> Setup {
+        self.drivers = keys.into();
         self
     }
 
@@ -191,10 +200,10 @@ impl Setup {
     }
 
     fn write_config(&self) -> PathBuf {
-        let Setup { port, keys, polls, delivery, limits, providers, .. } = self;
+        let Setup { port, keys, polls, delivery, drivers, limits, providers, .. } = self;
         let text = format!(
             "listen = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n{keys}\n\
-             [drivers]\ndirectory = \"drivers\"\nlock = \"drivers.lock\"\n\n[drivers.limits]\n{limits}\n\
+             [drivers]\ndirectory = \"drivers\"\nlock = \"drivers.lock\"\n{drivers}\n\n[drivers.limits]\n{limits}\n\
              {polls}\n{delivery}\n{providers}"
         );
         let path = self.path("tracker.toml");
@@ -379,6 +388,14 @@ pub(crate) fn built_driver(name: &str) -> Vec<u8> {
     let path = built_drivers().join(format!("{name}.wasm"));
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}. Run `make drivers`, which builds it", path.display()))
+}
+
+/// A driver with faults of its own, as `make faulty` builds it.
+pub(crate) fn built_faulty(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faulty/wasm32-wasip2/release");
+    let path = folder.join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}. Run `make faulty`, which builds it", path.display()))
 }
 
 /// A port below those that the system gives to outgoing connections, so that none takes it while
