@@ -40,8 +40,9 @@ drivers: tools wasm-target ## Build the drivers into target/drivers
 	done
 
 faulty: tools wasm-target
-	@echo "== the driver that misbehaves, for the tests ($(WASM))"
+	@echo "== the drivers that misbehave, for the tests ($(WASM))"
 	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
+	@cd tests/lax && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
 
 test: drivers faulty $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
@@ -60,6 +61,7 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@cargo clippy --locked --all-targets -- -D warnings
 	@$(IN_DRIVERS) fmt --all --check
 	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
+	@cd tests/lax && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
 

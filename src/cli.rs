@@ -187,6 +187,10 @@ mod tests {
         check("tracker storm list", true);
         check("tracker storm release mock/default/u --kind realms", true);
         check("tracker storm release", false);
+        check("tracker driver test ec2.wasm --cassettes cassettes --output json", true);
+        check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --only cold-start", true);
+        check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --admit", false);
+        check("tracker driver test ec2.wasm", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

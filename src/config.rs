@@ -138,6 +138,7 @@ impl Reading<'_> {
             lock: DRIVERS_LOCK.into(),
             cache: data_dir.join("compiled"),
             signatures: Policy::default(),
+            require_tested: false,
         };
         let mut limits = Limits::default();
         let mut polling = poll::Settings::default();

@@ -4,7 +4,9 @@
 mod bindings;
 mod cache;
 mod call;
+pub mod cassette;
 pub mod catalog;
+pub mod conformance;
 mod egress;
 pub mod engine;
 pub mod evidence;
@@ -33,6 +35,7 @@ use crate::model::{AccountKey, Resource};
 use crate::net::{AddressPolicy, Via};
 
 pub use call::Driver;
+pub use cassette::{Cassette, CassetteError, Cassettes};
 pub use catalog::{Catalog, Rejected, Settings};
 pub use engine::{Engine, EngineError};
 pub use evidence::Evidence;

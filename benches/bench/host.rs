@@ -54,6 +54,7 @@ async fn catalog(clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
         lock: PathBuf::new(),
         cache: root().join("target/bench-compiled"),
         signatures: Policy::default(),
+        require_tested: false,
     };
     Catalog::load(&engine, &settings, &lock).await.expect("loaded")
 }

@@ -4,6 +4,7 @@ mod approve;
 mod list;
 mod reload;
 mod shadow;
+mod test;
 
 use clap::Subcommand;
 
@@ -17,6 +18,8 @@ pub(super) enum Driver {
     Reload(reload::Reload),
     /// Show how the lists of shadows compare with those of the current versions
     Shadow(shadow::Shadow),
+    /// Hold a driver to the contract: replay recorded answers, and what can go wrong with them
+    Test(test::Test),
 }
 
 impl Driver {
@@ -26,6 +29,7 @@ impl Driver {
             Driver::Approve(approve) => approve.run(),
             Driver::Reload(reload) => reload.run(),
             Driver::Shadow(shadow) => shadow.run(),
+            Driver::Test(test) => test.run(),
         }
     }
 }

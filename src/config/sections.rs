@@ -49,6 +49,7 @@ section! {
     DriversSection over driver::Settings {
         directory: PathBuf => directory,
         lock: PathBuf => lock,
+        require_tested: bool => require_tested,
     } also {
         limits: LimitsSection,
         signatures: SignaturesSection,

@@ -10,6 +10,7 @@ use super::grants::{Grants, Origin, Reach};
 use super::load::DriverInfo;
 use super::page::{self, Checks, Page};
 use super::sandbox::{Running, Sandbox, guest_account};
+use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
 use crate::clock::Stopwatch;
 use crate::model::{Kind, Resource};
@@ -125,9 +126,13 @@ impl Driver {
             };
             let page = one_page(&mut running, kind, &account, &query, &checks).await;
             usage.pages += 1;
+            let cpu = running.cpu().saturating_sub(usage.cpu);
             usage.cpu = running.cpu();
             usage.memory = running.peak_memory();
             let page = page?;
+            if let Some(watch) = egress.watch() {
+                watch.paged(Paged { resources: &page.resources, is_last: page.next.is_none(), cpu });
+            }
             if resources.is_empty() {
                 resources = page.resources;
             } else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::cache::Cache;
 use super::call::Driver;
+use super::conformance;
 use super::engine::Engine;
 use super::load::{self, DriverFile, LoadError};
 use super::lock::{Approval, Lock, Role};
@@ -24,6 +25,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Whose signatures a driver must bear.
     pub signatures: Policy,
+    /// Whether only what passed the conformance suite is loaded.
+    pub require_tested: bool,
 }
 
 /// The drivers that are loaded, and those that are not. It never changes: a reload makes another, and polls
@@ -108,6 +111,9 @@ impl Catalog {
         };
         if !found.insert(file.sha256.clone()) {
             return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
+        }
+        if settings.require_tested {
+            conformance::admit(lock, path, &file.sha256)?;
         }
         let signed_by = settings.signatures.check(path, &file.bytes, &file.sha256)?;
         let driver = match before.loaded(approval) {

@@ -20,7 +20,7 @@ use super::load::DriverInfo;
 use super::mask::{Mask, Masker};
 use super::secrets::Secrets;
 use super::session::SessionKey;
-use super::wire::{Answered, Asked, Exchange, Unanswered, Wire};
+use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
 use super::{CallError, Target};
 use crate::clock::Stopwatch;
 use crate::net::{AddressPolicy, Client, Clients, NetError, Route, SendError};
@@ -107,6 +107,10 @@ impl Egress {
         *self.cut_off.lock().expect("invariant: no holder of this lock can panic") = why;
     }
 
+    pub(super) fn watch(&self) -> Option<&dyn Watch> {
+        self.wire.watch.as_deref()
+    }
+
     fn pass(&self, limit: &'static str, setting: &'static str, value: String) {
         let mut passed = self.passed.lock().expect("invariant: no holder of this lock can panic");
         passed.get_or_insert(CallError::Limit { limit, setting, value });
@@ -139,7 +143,11 @@ impl Egress {
         let url = Url::parse(&uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
         let origin = Origin::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
         if let Err(refusal) = self.reach.check(&origin) {
-            self.refuse(self.explain(&origin, refusal));
+            let why = self.explain(&origin, refusal);
+            if let Some(watch) = self.watch() {
+                watch.refused(&why);
+            }
+            self.refuse(why);
             return Err(Error::HttpRequestDenied);
         }
         let client = if self.reach.is_own(&origin) { &self.own } else { &self.public };

@@ -27,7 +27,7 @@ const INTERFACE: &str = "tracker:driver/inventory";
 const SERVED: &str = "0.1";
 
 /// What a driver says of itself, and what it was granted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DriverInfo {
     pub name: String,
     pub title: String,
@@ -47,7 +47,7 @@ pub struct DriverInfo {
 }
 
 /// A provider that a driver knows by name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownProvider {
     pub name: String,
     /// Scheme, host and port; empty where the driver makes no requests.
@@ -55,7 +55,7 @@ pub struct KnownProvider {
 }
 
 /// What an account of the driver may be given beside user and password.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionInfo {
     pub name: String,
     pub help: String,
@@ -104,6 +104,9 @@ pub enum LoadError {
     Unsigned(#[from] Unsigned),
     #[error("driver {name:?} is approved in drivers.lock, and its file is not there")]
     Missing { name: String },
+    /// What an operator asks for who set `drivers.require_tested`.
+    #[error("{} (setting: drivers.require_tested). To test it: tracker driver test {file} --cassettes DIR --admit", untested(*.passed, *.suite))]
+    NotTested { file: String, passed: Option<u32>, suite: u32 },
     #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
     Renamed { approved: String, found: String },
     #[error("driver {name:?} is loaded already, from {file}")]
@@ -112,6 +115,15 @@ pub enum LoadError {
     Describe(CallError),
     #[error("what it describes breaks the contract: {0}")]
     Description(String),
+}
+
+fn untested(passed: Option<u32>, suite: u32) -> String {
+    match passed {
+        None => "it is not recorded that it passed the conformance suite, and only what did is loaded".into(),
+        Some(passed) => {
+            format!("it passed form {passed} of the conformance suite, and this host asks for form {suite}")
+        }
+    }
 }
 
 fn remedy(found: &str) -> &'static str {
@@ -123,6 +135,7 @@ fn remedy(found: &str) -> &'static str {
 }
 
 /// A file's bytes and their digest.
+#[derive(Clone)]
 pub(super) struct DriverFile {
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: String,
@@ -159,6 +172,16 @@ pub async fn inspect(engine: &Engine, path: &Path) -> Result<Inspected, LoadErro
     let size = file.bytes.len() as u64;
     let driver = load(engine, None, file, None).await?;
     Ok(Inspected { info: driver.info, size })
+}
+
+/// Makes a driver of a file that nobody vetted, granted all that it declares. For the tools that an author or an
+/// operator runs knowingly on one file (`tracker driver run`, `record` and `test`): a host loads what is approved.
+pub async fn unapproved(engine: &Engine, path: &Path) -> Result<Driver, LoadError> {
+    let file = DriverFile::read(path, engine.limits().driver_bytes)?;
+    let mut driver = load(engine, None, file, None).await?;
+    driver.info.endpoints.clone_from(&driver.info.asks_for);
+    driver.grants = driver.grants.all_declared();
+    Ok(driver)
 }
 
 /// Makes a driver of a file, with what its approval grants.

@@ -17,7 +17,7 @@ use super::mask::Mask;
 /// What the name of an account's password is in the contract.
 const PASSWORD: &str = "password";
 /// Every word begins with this, so that egress finds them in one pass.
-const WORD_PREFIX: &str = "tracker-placeholder-";
+pub(super) const WORD_PREFIX: &str = "tracker-placeholder-";
 const WORD_RANDOM_BYTES: usize = 16;
 /// A handful is what an honest driver needs: one a secret and an encoding.
 const MOST_WORDS: usize = 64;

@@ -61,6 +61,17 @@ impl Sessions {
         session.entries.get(name).filter(|entry| entry.until > now).map(|entry| entry.value.clone())
     }
 
+    /// Puts another value in the place of each that the account has with any driver, and says whether it has any:
+    /// for whoever wants to know what a driver makes of a token that is worth nothing any more.
+    pub(super) fn spoil(&self, account: &AccountKey, value: &[u8]) -> bool {
+        let mut sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
+        let of_account = sessions.iter_mut().filter(|(key, _)| key.account == *account);
+        let mut entries = of_account.flat_map(|(_, session)| session.entries.values_mut()).peekable();
+        let has_any = entries.peek().is_some();
+        entries.for_each(|entry| entry.value = value.to_vec());
+        has_any
+    }
+
     /// Keeps a value, or says why not.
     pub(super) fn put(
         &self,

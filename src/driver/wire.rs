@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use crate::model::Resource;
+
 /// What stands in the place of the network, or looks on, for the polls of one account.
 #[derive(Clone, Default)]
 pub struct Wire {
@@ -29,6 +31,26 @@ pub trait Tape: Send + Sync + 'static {
 /// Looks on.
 pub trait Watch: Send + Sync + 'static {
     fn saw(&self, exchange: Exchange);
+
+    /// A request was not let out, for this reason.
+    fn refused(&self, _why: &str) {}
+
+    /// The driver gave a page, as it came.
+    fn paged(&self, _page: Paged<'_>) {}
+
+    /// The driver wrote a line into the log.
+    fn logged(&self, _line: &str) {}
+}
+
+/// One page as the driver gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Paged<'a> {
+    /// In the driver's order.
+    pub resources: &'a [Resource],
+    /// Whether there is another behind it.
+    pub is_last: bool,
+    /// What it took, and, of the first page, what making the sandbox took.
+    pub cpu: Duration,
 }
 
 /// One request and what came of it.

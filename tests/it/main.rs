@@ -8,6 +8,7 @@ mod bad_driver;
 mod bad_provider;
 mod chaos;
 mod command_line;
+mod conformance;
 mod delivery;
 mod ec2;
 mod hooks;

@@ -7,12 +7,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::support::wait::{SOON, eventually};
-use crate::support::{Client, Host, Setup, faulty_driver};
+use crate::support::{Client, Host, Setup, built_faulty};
 
 /// The driver in another version, which maps otherwise: the number stands in its data.
 fn version(number: u8) -> Vec<u8> {
     const MARK: &[u8] = b"faulty-version=1.";
-    let mut driver = faulty_driver();
+    let mut driver = built_faulty("faulty");
     let at = driver.windows(MARK.len()).position(|window| window == MARK).expect("the mark is in its data");
     driver[at + MARK.len() - 2] = b'0' + number;
     driver

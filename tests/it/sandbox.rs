@@ -51,6 +51,7 @@ async fn faulty(limits: Limits, granted: &[&str]) -> Arc<Driver> {
         lock: PathBuf::new(),
         cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
         signatures: Policy::default(),
+        require_tested: false,
     };
     let catalog = Catalog::load(&engine, &settings, &lock).await.expect("loaded");
     Arc::clone(catalog.driver("faulty").unwrap_or_else(|| panic!("{:?}", catalog.rejected())))

@@ -16,7 +16,7 @@ pub(crate) mod verifier;
 pub(crate) mod wait;
 
 pub(crate) use client::Client;
-pub(crate) use host::{Ended, Host, Running, Setup, built_driver, built_drivers, faulty_driver, tracker};
+pub(crate) use host::{Ended, Host, Running, Setup, built_driver, built_drivers, built_faulty, tracker};
 pub(crate) use lab::Lab;
 pub(crate) use lines::Lines;
 pub(crate) use moto::Moto;

@@ -158,7 +158,7 @@ fn ask() -> anyhow::Result<bool> {
 }
 
 /// Who approves, for the record.
-fn user() -> String {
+pub(super) fn user() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(environment).filter(|name| !name.is_empty());
     name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

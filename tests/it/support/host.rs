@@ -410,9 +410,10 @@ pub(crate) fn built_driver(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}. Run `make drivers`, which builds it", path.display()))
 }
 
-/// The driver that misbehaves, as `make faulty` builds it.
-pub(crate) fn faulty_driver() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faulty/wasm32-wasip2/release/faulty.wasm");
+/// A driver with faults of its own, as `make faulty` builds it.
+pub(crate) fn built_faulty(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faulty/wasm32-wasip2/release");
+    let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}. Run `make faulty`, which builds it", path.display()))
 }

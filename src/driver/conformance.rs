@@ -1,0 +1,313 @@
+//! The conformance suite: whether a driver keeps the contract, tried with the answers that its author recorded
+//! and with what the suite makes of them. It knows no provider: what a check needs it takes from the cassettes.
+//! What each check holds, and how to satisfy it, is in `drivers/CONFORMANCE.md`.
+
+mod admission;
+mod checks;
+mod document;
+mod faults;
+mod manifest;
+mod stage;
+mod stand;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::cassette::{Cassette, CassetteError, Cassettes};
+use super::{Limits, LoadError};
+use crate::clock::Stopwatch;
+use crate::model::Kind;
+
+pub(super) use admission::admit;
+pub use manifest::{Manifest, ManifestError};
+pub use stand::StandError;
+
+use stage::Stage;
+use stand::{Blank, Run, Stand};
+
+/// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
+/// older one then counts no more.
+pub const SUITE: u32 = 1;
+
+/// What came of the suite.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub suite: u32,
+    /// The file's, in hexadecimal.
+    pub sha256: String,
+    pub name: String,
+    pub version: String,
+    /// How many cassettes there were.
+    pub cassettes: usize,
+    pub checks: Vec<Check>,
+    /// What lists took, against what they may.
+    pub usage: Vec<UsageRow>,
+}
+
+/// One check and what came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// Stable: what `--only` and records name it by.
+    pub name: &'static str,
+    /// What it holds a driver to.
+    pub about: &'static str,
+    /// What was tried.
+    pub tried: String,
+    pub findings: Vec<Finding>,
+    /// What is not wrong yet.
+    pub warnings: Vec<String>,
+    /// How many lists were called for.
+    pub runs: u32,
+    #[serde(rename = "milliseconds", serialize_with = "as_millis")]
+    pub wall: Duration,
+}
+
+/// Something that a driver does wrong, or that its cassettes do not show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The cassette that shows it.
+    pub cassette: Option<String>,
+    /// What was expected and what came.
+    pub why: String,
+    pub what_to_do: String,
+}
+
+/// What one list took, and what it may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsageRow {
+    pub what: String,
+    pub listed: usize,
+    pub memory: Used,
+    /// Of the page that took most, in microseconds.
+    pub page_cpu_micros: Used,
+    pub requests: Used,
+    pub pages: Used,
+    pub wall_millis: Used,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Used {
+    pub used: u64,
+    pub limit: u64,
+}
+
+impl Used {
+    /// Rounded up: what is over its limit is over 100.
+    pub fn percent(&self) -> u64 {
+        self.used.saturating_mul(100).div_ceil(self.limit.max(1))
+    }
+}
+
+impl Report {
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(Check::passed)
+    }
+}
+
+impl Check {
+    pub fn passed(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Why the suite could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    #[error(transparent)]
+    Cassettes(#[from] CassetteError),
+    #[error(
+        "there are no cassettes in {0}: record one (tracker driver record), or write one by hand (drivers/CASSETTES.md)"
+    )]
+    NoCassettes(PathBuf),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Stand(#[from] StandError),
+    #[error("there is no check {name:?}; there are: {known}")]
+    NoCheck { name: String, known: String },
+}
+
+impl From<LoadError> for SuiteError {
+    fn from(error: LoadError) -> SuiteError {
+        SuiteError::Stand(error.into())
+    }
+}
+
+/// A cassette, and what the driver made of it.
+struct Case {
+    cassette: Cassette,
+    run: Run,
+}
+
+impl Case {
+    fn name(&self) -> &str {
+        &self.cassette.name
+    }
+
+    /// Whether it shows a list, and the driver gave one.
+    fn is_list(&self) -> bool {
+        self.cassette.expect.error.is_none() && self.run.outcome.is_ok()
+    }
+
+    fn finding(&self, why: impl Into<String>, what_to_do: impl Into<String>) -> Finding {
+        Finding { cassette: Some(self.cassette.name.clone()), why: why.into(), what_to_do: what_to_do.into() }
+    }
+}
+
+/// Everything that checks work with.
+struct Suite {
+    blank: Blank,
+    stand: Stand,
+    manifest: Manifest,
+    cases: Vec<Case>,
+}
+
+impl Suite {
+    /// Lists by a case's cassette once more.
+    async fn list(&self, case: &Case, stage: Stage) -> Run {
+        self.stand.list(&self.blank, &case.cassette, stage).await
+    }
+
+    /// The cases that show a list.
+    fn lists(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.is_list())
+    }
+
+    /// Of each kind the case with the most exchanges: what faults are put into.
+    fn richest(&self) -> Vec<&Case> {
+        let of_kind = |kind: Kind| {
+            let cases = self.lists().filter(|case| case.cassette.list == kind);
+            cases.max_by_key(|case| (case.cassette.exchanges.len(), case.run.resources().len()))
+        };
+        Kind::ALL.into_iter().filter_map(of_kind).collect()
+    }
+
+    /// Whether the driver made a request in any of its lists.
+    fn makes_requests(&self) -> bool {
+        self.cases.iter().any(|case| case.run.usage().requests > 0 || !case.cassette.exchanges.is_empty())
+    }
+}
+
+/// What a check found.
+#[derive(Default)]
+struct Verdict {
+    tried: String,
+    findings: Vec<Finding>,
+    warnings: Vec<String>,
+    usage: Vec<UsageRow>,
+}
+
+impl Verdict {
+    fn tried(tried: impl Into<String>) -> Verdict {
+        Verdict { tried: tried.into(), ..Verdict::default() }
+    }
+
+    /// There is nothing that the check could be made with, and nothing that is missing.
+    fn nothing(why: impl Into<String>) -> Verdict {
+        Verdict::tried(format!("nothing to check: {}", why.into()))
+    }
+
+    fn find(&mut self, finding: Finding) {
+        // The same fault often shows at many places; some of them are enough to put it right.
+        const MOST: usize = 12;
+        if self.findings.len() < MOST {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Which checks are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    #[default]
+    All,
+    /// These, by name.
+    Only(Vec<String>),
+}
+
+/// Runs the suite over a file that need not be approved: what it reaches is cassettes.
+pub async fn run(limits: &Limits, file: &Path, cassettes: &Path, selection: &Selection) -> Result<Report, SuiteError> {
+    let selected = select(selection)?;
+    let manifest = Manifest::read(cassettes)?;
+    let read = Cassettes::read_dir(cassettes)?;
+    if read.is_empty() {
+        return Err(SuiteError::NoCassettes(cassettes.to_owned()));
+    }
+    let blank = Blank::new(file, limits)?;
+    let stand = blank.stand().await?;
+    let mut cases = Vec::new();
+    for cassette in read {
+        let run = stand.list(&blank, &cassette, Stage::of(&cassette)).await;
+        cases.push(Case { cassette, run });
+    }
+    let info = stand.driver.info();
+    let mut report = Report {
+        suite: SUITE,
+        sha256: blank.file.sha256.clone(),
+        name: info.name.clone(),
+        version: info.version.clone(),
+        cassettes: cases.len(),
+        checks: Vec::new(),
+        usage: Vec::new(),
+    };
+    let suite = Suite { blank, stand, manifest, cases };
+    for entry in selected {
+        let (stopwatch, before) = (Stopwatch::start(), suite.blank.runs());
+        let Verdict { tried, findings, warnings, usage } = (entry.run)(&suite).await?;
+        // A list of a thousand that an author recorded is shown by two checks.
+        for row in usage {
+            if !report.usage.iter().any(|other| other.what == row.what) {
+                report.usage.push(row);
+            }
+        }
+        report.checks.push(Check {
+            name: entry.name,
+            about: entry.about,
+            tried,
+            findings,
+            warnings,
+            runs: suite.blank.runs() - before,
+            wall: stopwatch.elapsed(),
+        });
+    }
+    Ok(report)
+}
+
+fn select(selection: &Selection) -> Result<Vec<&'static checks::Entry>, SuiteError> {
+    let Selection::Only(names) = selection else { return Ok(checks::ALL.iter().collect()) };
+    for name in names {
+        if !checks::ALL.iter().any(|entry| entry.name == name) {
+            let known: Vec<_> = checks::ALL.iter().map(|entry| entry.name).collect();
+            return Err(SuiteError::NoCheck { name: name.clone(), known: known.join(", ") });
+        }
+    }
+    Ok(checks::ALL.iter().filter(|entry| names.iter().any(|name| name == entry.name)).collect())
+}
+
+fn as_millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_found_by_name() {
+        let all = select(&Selection::All).expect("all").len();
+        let names: std::collections::BTreeSet<_> = checks::ALL.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), all, "each has a name of its own");
+        let only = Selection::Only(vec!["pages-to-the-end".into()]);
+        assert_eq!(select(&only).expect("one").len(), 1);
+        let unknown = select(&Selection::Only(vec!["pages".into()]));
+        assert!(unknown.is_err_and(|error| error.to_string().contains("pages-to-the-end")));
+    }
+
+    #[test]
+    fn a_part_is_rounded_up() {
+        let percent = |used, limit| Used { used, limit }.percent();
+        assert_eq!((percent(0, 10), percent(1, 1000), percent(10, 10), percent(1001, 1000)), (0, 1, 100, 101));
+    }
+}

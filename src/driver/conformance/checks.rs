@@ -1,0 +1,62 @@
+//! Every check there is, in the order in which they are made.
+
+mod failing;
+mod keeping;
+mod listing;
+mod repeating;
+mod scale;
+mod states;
+
+use futures_util::future::BoxFuture;
+
+use super::{StandError, Suite, Verdict};
+
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    /// One sentence.
+    pub(super) about: &'static str,
+    pub(super) run: for<'a> fn(&'a Suite) -> BoxFuture<'a, Result<Verdict, StandError>>,
+}
+
+macro_rules! checks {
+    ($($name:literal, $run:path, $about:literal;)*) => {
+        &[$(Entry { name: $name, about: $about, run: |suite| Box::pin($run(suite)) },)*]
+    };
+}
+
+pub(super) const ALL: &[Entry] = checks! {
+    "describes-itself", listing::describes_itself,
+        "What it says of itself is the same every time.";
+    "replays-cassettes", listing::replays,
+        "Each cassette gives what its author expects of it, by the requests that are recorded and no others.";
+    "shows-each-list", listing::shows_each_list,
+        "There is a cassette with something in it for each list that the provider has.";
+    "pages-to-the-end", listing::pages,
+        "A list goes on to its last page, and no id is on it twice.";
+    "ids-are-stable", repeating::stable_ids,
+        "The provider's order has no part in what a resource is.";
+    "is-deterministic", repeating::deterministic,
+        "The same answers give the same list.";
+    "session-changes-nothing", repeating::session,
+        "What was remembered of the poll before changes nothing, not even where it is worth nothing any more.";
+    "cold-start", repeating::cold_start,
+        "A sandbox that is the first of its engine gives what every other gives.";
+    "states-are-mapped", states::mapped,
+        "Each word for a state is kept as it is and mapped as the author says.";
+    "unknown-states", states::unknown,
+        "A word for a state that nobody knows is kept, and is unknown: no guess and no error.";
+    "partial-is-said", states::partial,
+        "Where the provider gave less than everything, the list says that it is partial.";
+    "errors-are-told-apart", failing::statuses,
+        "Wrong credentials, missing rights, throttling and outages are each told as what they are.";
+    "broken-answers", failing::broken,
+        "An answer that is cut off, empty or something else never makes a shorter list that says it is complete.";
+    "stays-inside", keeping::inside,
+        "It asks for nothing but the account's endpoint and those that it declares.";
+    "keeps-secrets", keeping::secrets,
+        "No secret, and no word that stands for one, is in a list, an error, a log line or an address.";
+    "a-thousand", scale::thousand,
+        "A list of a thousand instances is listed whole, within the limits.";
+    "within-limits", scale::limits,
+        "No list takes more than a poll may; half of that is a warning.";
+};

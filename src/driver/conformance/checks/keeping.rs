@@ -1,0 +1,184 @@
+//! What a driver keeps to itself, and where it keeps itself to.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::StatusCode;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use super::failing::positions;
+use crate::driver::conformance::document::Document;
+use crate::driver::conformance::faults;
+use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict};
+use crate::driver::secrets::WORD_PREFIX;
+
+pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
+    let mut verdict = Verdict::default();
+    let mut requests = 0;
+    let mut look = |verdict: &mut Verdict, case: &Case, run: &Run, when: &str| {
+        requests += run.usage().requests;
+        if let Some(refused) = run.refused.first() {
+            verdict.find(case.finding(
+                format!("{when}it asked for something that it does not declare: {refused}"),
+                "declare in `describe` what it needs, and ask for nothing else; follow no redirect and no address \
+                 of an answer's to another host",
+            ));
+        }
+    };
+    for case in &suite.cases {
+        look(&mut verdict, case, &case.run, "");
+    }
+    // What a driver does when it is turned away is where it may stray.
+    for case in suite.richest() {
+        for at in positions(case.cassette.exchanges.len()) {
+            let Ok(good) = recorded(&case.cassette.exchanges[at]) else { continue };
+            for fault in faults::broken(&good).into_iter().chain(faults::statuses()) {
+                let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome)).await;
+                look(&mut verdict, case, &run, &format!("where the answer to exchanges[{at}] is {}, ", fault.what));
+            }
+        }
+    }
+    verdict.tried = match requests {
+        0 => "nothing to check: it makes no requests".into(),
+        _ => format!("{requests} requests, well answered and not"),
+    };
+    Ok(verdict)
+}
+
+pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
+    let mut verdict = Verdict::default();
+    let mut tried = 0;
+    for case in &suite.cases {
+        tried += 1;
+        let hidden = [secrets_of(case), tokens_of(case)].concat();
+        look(&mut verdict, case, &case.run, &hidden, "");
+    }
+    for case in suite.richest() {
+        let (secrets, tokens) = (secrets_of(case), tokens_of(case));
+        for form in &secrets {
+            for (stage, when) in echoes(case, form) {
+                tried += 1;
+                let run = suite.list(case, stage).await;
+                look(&mut verdict, case, &run, &[&secrets[..], &tokens].concat(), when);
+            }
+        }
+    }
+    verdict.tried = format!("{tried} lists, some by a provider that echoes what it is sent");
+    Ok(verdict)
+}
+
+/// What is shorter is found in ordinary words.
+const SHORTEST: usize = 6;
+
+/// Each secret of a case, in each form in which it may be written.
+fn secrets_of(case: &Case) -> Vec<String> {
+    let target = case.cassette.target();
+    let forms = |secret: &secrecy::SecretString| {
+        let secret = secret.expose_secret();
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let basic = BASE64.encode(format!("{}:{secret}", target.key.user));
+        [secret.to_owned(), form, basic, BASE64.encode(secret)]
+    };
+    let mut forms: Vec<String> =
+        std::iter::once(&target.password).chain(target.secrets.values()).flat_map(forms).collect();
+    forms.retain(|form| form.len() >= SHORTEST);
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+/// The tokens that a case's logins gave.
+fn tokens_of(case: &Case) -> Vec<String> {
+    let mut found = Vec::new();
+    for exchange in &case.cassette.exchanges {
+        if let Ok(answered) = recorded(exchange)
+            && let Some(Document::Json(value)) = Document::read(&answered.body)
+        {
+            tokens(&value, &mut found);
+        }
+    }
+    found.retain(|token| token.len() >= SHORTEST);
+    found
+}
+
+/// The values of members that are known to hold tokens.
+fn tokens(value: &Value, found: &mut Vec<String>) {
+    const NAMES: &[&str] = &[
+        "access_token",
+        "accesstoken",
+        "auth_token",
+        "id_token",
+        "jwt",
+        "refresh_token",
+        "secret",
+        "session_token",
+        "token",
+    ];
+    match value {
+        Value::Array(entries) => entries.iter().for_each(|entry| tokens(entry, found)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if NAMES.contains(&name.to_ascii_lowercase().as_str()) => {
+                        found.push(text.clone());
+                    }
+                    _ => tokens(member, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The provider with something that it was sent in its answers: in the place of names, and in an error.
+fn echoes(case: &Case, form: &str) -> Vec<(Stage, &'static str)> {
+    let names: Vec<&str> = case.run.resources().iter().filter_map(|resource| resource.name()).collect();
+    let mut named = Stage::of(&case.cassette);
+    let mut failed = Stage::of(&case.cassette);
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let changed = Document::read(&answered.body)
+            .and_then(|document| document.with_values(&mut |value| names.contains(&value).then(|| form.to_owned())));
+        if let Some(body) = changed {
+            named = named.with(at, Ok(with_body(&answered, body)));
+        }
+        let refusal = format!("{{\"error\": \"{form} is wrong\"}}");
+        failed = failed.with(at, Ok(answer(StatusCode::BAD_REQUEST, "application/json", refusal)));
+    }
+    match case.cassette.exchanges.is_empty() {
+        true => Vec::new(),
+        false => vec![
+            (named, "where the provider gives back a secret for a name, "),
+            (failed, "where the provider gives back a secret in an error, "),
+        ],
+    }
+}
+
+fn look(verdict: &mut Verdict, case: &Case, run: &Run, hidden: &[String], when: &str) {
+    let said = run.said();
+    if hidden.iter().any(|text| said.contains(text.as_str())) {
+        verdict.find(case.finding(
+            format!("{when}a secret, or a token that a login gave, is in a list, in an error or in a log line"),
+            "keep what a login answers out of logs and errors, and let no field of a list be taken from it",
+        ));
+    }
+    if said.contains(WORD_PREFIX) {
+        verdict.find(case.finding(
+            format!("{when}a word that stands for a secret is in a list, in an error or in a log line"),
+            "write placeholders into requests and nowhere else: each poll has other ones",
+        ));
+    }
+    let hides = |text: &str| text.contains(WORD_PREFIX) || hidden.iter().any(|hidden| text.contains(hidden.as_str()));
+    if let Some(asked) = run.asked.iter().find(|asked| hides(asked.url.as_str())) {
+        verdict.find(case.finding(
+            format!(
+                "{when}a secret, or the word for one, is in the address of a request ({} {})",
+                asked.method,
+                asked.url.path()
+            ),
+            "send secrets in a header or in a body: addresses are written into every log on the way, and the host puts \
+             no secret there",
+        ));
+    }
+}

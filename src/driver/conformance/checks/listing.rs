@@ -1,0 +1,146 @@
+//! What a driver says of itself, and whether it lists what its cassettes show.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::driver::cassette::{Expect, Request};
+use crate::driver::conformance::{Finding, StandError, Suite, Verdict};
+use crate::driver::{CallError, CallFailure};
+
+pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandError> {
+    const TIMES: usize = 3;
+    let mut verdict = Verdict::tried(format!("{} sandboxes in as many engines", TIMES + 1));
+    let info = suite.stand.driver.info();
+    for _ in 0..TIMES {
+        let again = suite.blank.stand().await?;
+        if again.driver.info() != suite.stand.driver.info() {
+            verdict.find(Finding {
+                cassette: None,
+                why: format!(
+                    "it described itself as {:?}, and then as {:?}",
+                    suite.stand.driver.info(),
+                    again.driver.info()
+                ),
+                what_to_do: "give the same in every call of `describe`: no time, no randomness, no order of a hash \
+                             table's"
+                    .into(),
+            });
+            break;
+        }
+    }
+    for (what, text) in [("title", &info.title), ("version", &info.version)] {
+        if text.trim().is_empty() {
+            verdict.find(Finding {
+                cassette: None,
+                why: format!("its {what} is empty"),
+                what_to_do: format!("give a {what} in `describe`: it is what operators see"),
+            });
+        }
+    }
+    Ok(verdict)
+}
+
+pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
+    let exchanges: usize = suite.cases.iter().map(|case| case.cassette.exchanges.len()).sum();
+    let mut verdict = Verdict::tried(format!("{} cassettes with {exchanges} exchanges", suite.cases.len()));
+    for case in &suite.cases {
+        let tape = case.cassette.tape();
+        let run =
+            suite.stand.list_as(suite.blank.stranger(&case.cassette), &case.cassette, Arc::clone(&tape) as _).await;
+        if let Some(surprise) = tape.surprises().first() {
+            verdict.find(case.finding(
+                surprise.to_string(),
+                "record the cassette anew if the driver is right, or have it ask for what was recorded",
+            ));
+        } else if let Some(&unused) = tape.unused().first() {
+            let Request { method, url, .. } = &case.cassette.exchanges[unused].request;
+            verdict.find(case.finding(
+                format!("exchanges[{unused}] ({method} {url}) was never asked for, and what came is {}", run.came()),
+                "a list that ends too early loses resources: follow the provider's pages to their end, or take the \
+                 exchange out of the cassette",
+            ));
+        }
+        // Words for states and lists that are partial have checks of their own.
+        let expect = Expect { states: BTreeMap::new(), coverage: None, ..case.cassette.expect.clone() };
+        let remedy = match &run.outcome {
+            Err(CallFailure { error: CallError::InvalidAccount(_), .. }) => {
+                "see that the cassette's account has every option that the driver requires"
+            }
+            Err(CallFailure { error: CallError::Refused(_), .. }) => {
+                "declare the endpoint in `describe`, or ask another"
+            }
+            Err(_) => "see what the driver makes of the recorded answers",
+            Ok(_) => "list every entry of the answers once, by the provider's own id, unchanged",
+        };
+        for why in expect.differences(run.outcome.as_ref().map_err(|failure| &failure.error)) {
+            verdict.find(case.finding(why, remedy));
+        }
+    }
+    Ok(verdict)
+}
+
+pub(super) async fn shows_each_list(suite: &Suite) -> Result<Verdict, StandError> {
+    let kinds = suite.manifest.kinds();
+    let words: Vec<_> = kinds.iter().map(|kind| kind.plural()).collect();
+    let mut verdict = Verdict::tried(words.join(" and "));
+    for kind in kinds {
+        if !suite.lists().any(|case| case.cassette.list == kind && !case.run.resources().is_empty()) {
+            let list = kind.plural();
+            verdict.find(Finding {
+                cassette: None,
+                why: format!("no cassette lists any {list}"),
+                what_to_do: format!(
+                    "record one (tracker driver record --list {list}); where the provider has none, say which lists \
+                     it has in suite.json: {{\"suite\": 1, \"lists\": [...]}}"
+                ),
+            });
+        }
+    }
+    Ok(verdict)
+}
+
+pub(super) async fn pages(suite: &Suite) -> Result<Verdict, StandError> {
+    let most = suite.lists().max_by_key(|case| case.run.pages.len());
+    let paged = suite.lists().filter(|case| case.run.pages.len() > 1).count();
+    let mut verdict = Verdict::tried(match most {
+        Some(case) => {
+            format!("{paged} lists of several pages; the longest, {}, has {}", case.name(), case.run.pages.len())
+        }
+        None => "no list".into(),
+    });
+    for case in suite.lists() {
+        let mut seen = HashMap::new();
+        for (page, ids) in case.run.pages.iter().enumerate() {
+            for id in ids {
+                if let Some(before) = seen.insert(id, page) {
+                    let on = match before == page {
+                        true => format!("twice on page {}", page + 1),
+                        false => format!("on page {} and again on page {}", before + 1, page + 1),
+                    };
+                    verdict.find(case.finding(
+                        format!("{id} is {on}"),
+                        "give each resource once; where pages overlap, the cursor has to begin where the page before \
+                         ended",
+                    ));
+                }
+            }
+        }
+    }
+    match (paged, suite.manifest.paging) {
+        (0, Some(false)) => verdict.tried = "suite.json says that the provider has no pages, and no list has".into(),
+        (0, _) => verdict.find(Finding {
+            cassette: None,
+            why: "no cassette shows a list of several pages".into(),
+            what_to_do: "record one of an account with more than fits on a page; where the provider gives every list \
+                         whole, say so in suite.json: {\"suite\": 1, \"paging\": false}"
+                .into(),
+        }),
+        (_, Some(false)) => verdict.find(Finding {
+            cassette: None,
+            why: "suite.json says that the provider has no pages, and a list has".into(),
+            what_to_do: "take \"paging\": false out of suite.json".into(),
+        }),
+        _ => {}
+    }
+    Ok(verdict)
+}

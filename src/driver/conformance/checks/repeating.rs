@@ -1,0 +1,174 @@
+//! The same again: in another order, with another sandbox, with a session, in an engine that was never used.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::driver::conformance::document::Document;
+use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
+use crate::driver::conformance::stand::difference;
+use crate::driver::conformance::{Case, StandError, Suite, Verdict};
+use crate::model::Resource;
+
+/// The ids that a list has.
+pub(super) fn ids(resources: &[Resource]) -> HashSet<&str> {
+    resources.iter().map(|resource| resource.id().as_str()).collect()
+}
+
+pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
+    if !suite.makes_requests() {
+        return Ok(Verdict::nothing("it makes no requests, so there is no order to change"));
+    }
+    let mut verdict = Verdict::default();
+    let (mut tried, mut unread) = (0, 0);
+    for case in suite.lists().filter(|case| case.run.resources().len() > 1) {
+        let ids = ids(case.run.resources());
+        let mut stage = Stage::of(&case.cassette);
+        let mut changed = false;
+        for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+            if let Ok(answered) = recorded(exchange)
+                && let Some(document) = Document::read(&answered.body)
+                && let Some(body) = document.reversed(&ids)
+            {
+                stage = stage.with(at, Ok(with_body(&answered, body)));
+                changed = true;
+            }
+        }
+        if !changed {
+            unread += 1;
+            continue;
+        }
+        tried += 1;
+        let run = suite.list(case, stage).await;
+        if !run.is_same(&case.run) {
+            let what = match &run.outcome {
+                Ok(listing) => difference(case.run.resources(), &listing.resources),
+                Err(_) => run.came(),
+            };
+            verdict.find(case.finding(
+                format!("with the entries of its answers in the opposite order another list came: {what}"),
+                "take each field of a resource from the resource's own entry: no place in a list, no neighbour's",
+            ));
+        }
+    }
+    verdict.tried = format!("{tried} lists with their entries in the opposite order");
+    if unread > 0 {
+        verdict.tried.push_str(&format!("; {unread} lists have no answer with two entries that are JSON or XML"));
+    }
+    Ok(verdict)
+}
+
+pub(super) async fn deterministic(suite: &Suite) -> Result<Verdict, StandError> {
+    const TIMES: usize = 3;
+    let mut verdict = Verdict::tried(format!("each cassette {TIMES} times more"));
+    for case in &suite.cases {
+        for _ in 0..TIMES {
+            let run = suite.list(case, Stage::of(&case.cassette)).await;
+            if !run.is_same(&case.run) {
+                let what = match (&case.run.outcome, &run.outcome) {
+                    (Ok(before), Ok(now)) => difference(&before.resources, &now.resources),
+                    _ => format!("{}, and then {}", case.run.came(), run.came()),
+                };
+                verdict.find(case.finding(
+                    format!("the same answers gave another list: {what}"),
+                    "take nothing from randomness or from a hash table's order: each difference would be a change that \
+                     clients are told of",
+                ));
+                break;
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+/// What a token looks like that a provider takes no longer.
+const STALE: &str = "suite-stale-token";
+
+pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
+    let mut verdict = Verdict::default();
+    let (mut tried, mut kept) = (0, 0);
+    for case in suite.lists() {
+        tried += 1;
+        let target = suite.blank.stranger(&case.cassette);
+        let list = |stage| suite.stand.list_as(target.clone(), &case.cassette, Arc::new(stage));
+        let stage = || Stage::of(&case.cassette);
+        let empty = list(stage()).await;
+        let filled = list(stage()).await;
+        if !filled.is_same(&empty) {
+            let what = changed(&filled, case);
+            verdict.find(case.finding(
+                format!("the second poll, with a session, gave another list than the first: {what}"),
+                "what is kept in the session may spare a login, and nothing else",
+            ));
+        }
+        if !suite.stand.spoil_session(&target, STALE) {
+            continue;
+        }
+        kept += 1;
+        let spoiled = list(stage().refusing(STALE)).await;
+        if !spoiled.is_same(&empty) {
+            let what = changed(&spoiled, case);
+            verdict.find(case.finding(
+                format!("with a token in the session that the provider answers with 401, another list came: {what}"),
+                "a token may end before its time: where the provider refuses one that came from the session, log in \
+                 anew in the same poll, once",
+            ));
+        }
+    }
+    verdict.tried = match kept {
+        0 => format!("{tried} lists twice as one account; it keeps nothing in the session"),
+        _ => {
+            format!("{tried} lists twice as one account; {kept} of them with a session that is worth nothing any more")
+        }
+    };
+    Ok(verdict)
+}
+
+fn changed(run: &crate::driver::conformance::Run, case: &Case) -> String {
+    match &run.outcome {
+        Ok(listing) => difference(case.run.resources(), &listing.resources),
+        Err(_) => run.came(),
+    }
+}
+
+pub(super) async fn cold_start(suite: &Suite) -> Result<Verdict, StandError> {
+    const ENGINES: usize = 3;
+    const SANDBOXES: usize = 5;
+    let mut verdict = Verdict::tried(format!("{ENGINES} engines, {SANDBOXES} sandboxes in each, for each list"));
+    // What a 401 at the first request makes of each list; whether that is right, is another check's.
+    let mut refusals: Vec<(&str, String)> = Vec::new();
+    for _ in 0..ENGINES {
+        let stand = suite.blank.stand().await?;
+        for case in suite.richest() {
+            for turn in 1..=SANDBOXES {
+                let run = stand.list(&suite.blank, &case.cassette, Stage::of(&case.cassette)).await;
+                if !run.is_same(&case.run) {
+                    let changed = changed(&run, case);
+                    verdict.find(
+                        case.finding(format!("sandbox {turn} of a new engine gave another list: {changed}"), REMEDY),
+                    );
+                }
+                if case.cassette.exchanges.is_empty() {
+                    continue;
+                }
+                let refusal = answer(StatusCode::UNAUTHORIZED, "text/plain", "no");
+                let run =
+                    stand.list(&suite.blank, &case.cassette, Stage::of(&case.cassette).with(0, Ok(refusal))).await;
+                let came = run.outcome.as_ref().map_or_else(|failure| failure.error.code(), |_| "a list".into());
+                match refusals.iter().find(|(name, _)| *name == case.name()) {
+                    None => refusals.push((case.name(), came)),
+                    Some((_, before)) if *before == came => {}
+                    Some((_, before)) => verdict.find(case.finding(
+                        format!("a first request answered with 401 made {before} once, and {came} in sandbox {turn} of a new engine"),
+                        REMEDY,
+                    )),
+                }
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+const REMEDY: &str = "something differs from sandbox to sandbox; a toolchain is known that sends a GET with a body at \
+                      random in a cold process: give an explicitly empty body";

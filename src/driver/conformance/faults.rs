@@ -1,0 +1,207 @@
+//! What providers do when they are not well: made of a good answer, and what a driver owes for each.
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode, header};
+
+use super::document::Document;
+use super::stage::{Outcome, answer, with_body};
+use super::stand::Run;
+use crate::driver::wire::{Answered, Unanswered};
+use crate::driver::{CallError, Coverage};
+
+/// Something that goes wrong at one exchange.
+pub(super) struct Fault {
+    /// As in "where the answer is ...".
+    pub(super) what: String,
+    pub(super) outcome: Outcome,
+    pub(super) owed: Owed,
+}
+
+/// What a driver owes for a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owed {
+    Unauthorized,
+    Forbidden,
+    /// With the provider's wait, where it gave one.
+    Throttled(Option<Duration>),
+    Unavailable,
+    /// Either: 503 with Retry-After is said by providers that throttle, and by those that are down.
+    UnavailableOrThrottled(Duration),
+    /// Unavailable or unexpected-answer: which of them an answer that is cut off is, is the driver's to say.
+    NoList,
+}
+
+impl Owed {
+    /// For people.
+    pub(super) fn expected(self) -> String {
+        match self {
+            Owed::Unauthorized => "unauthorized".into(),
+            Owed::Forbidden => "forbidden".into(),
+            Owed::Throttled(Some(wait)) => format!("throttled, with {} seconds to wait", wait.as_secs()),
+            Owed::Throttled(None) => "throttled".into(),
+            Owed::Unavailable => "unavailable".into(),
+            Owed::UnavailableOrThrottled(wait) => {
+                format!("unavailable, or throttled with {} seconds to wait", wait.as_secs())
+            }
+            Owed::NoList => "unavailable or unexpected-answer".into(),
+        }
+    }
+
+    /// Whether a run gave what is owed. The list to its last field is always right: what was broken was not
+    /// needed. So is a partial one that has something in it, where a part of the provider may fail alone.
+    pub(super) fn is_given(self, run: &Run, good: &Run) -> bool {
+        let error = match &run.outcome {
+            Err(failure) => &failure.error,
+            Ok(listing) => {
+                let in_part = matches!(listing.coverage, Coverage::Partial(_)) && !listing.resources.is_empty();
+                return match self {
+                    Owed::Unauthorized | Owed::Throttled(_) => false,
+                    Owed::Forbidden | Owed::Unavailable | Owed::UnavailableOrThrottled(_) | Owed::NoList => {
+                        in_part || run.is_same(good)
+                    }
+                };
+            }
+        };
+        match (self, error) {
+            (Owed::Unauthorized, CallError::Unauthorized(_))
+            | (Owed::Forbidden, CallError::Forbidden(_))
+            | (Owed::Unavailable | Owed::UnavailableOrThrottled(_) | Owed::NoList, CallError::Unavailable(_))
+            | (Owed::NoList, CallError::UnexpectedAnswer(_)) => true,
+            (Owed::Throttled(None), CallError::Throttled { .. }) => true,
+            (Owed::Throttled(wait), CallError::Throttled { retry_after, .. }) => wait == *retry_after,
+            (Owed::UnavailableOrThrottled(wait), CallError::Throttled { retry_after, .. }) => {
+                Some(wait) == *retry_after
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Owed::Unauthorized => {
+                "401 is the provider's word that it does not accept the credentials: say `unauthorized`"
+            }
+            Owed::Forbidden => "403 is a right that is missing: say `forbidden`",
+            Owed::Throttled(_) => {
+                "say `throttled` with the Retry-After that the provider gave, in seconds; do not wait and do not ask again"
+            }
+            Owed::Unavailable | Owed::UnavailableOrThrottled(_) => {
+                "say `unavailable`: the fault is the provider's, or the network's"
+            }
+            Owed::NoList => {
+                "read the answer whole, and take for a list only what has the list in it: anything else is \
+                 `unexpected-answer`, or `unavailable` where it was cut off"
+            }
+        }
+    }
+}
+
+/// Statuses, and requests without an answer.
+pub(super) fn statuses() -> Vec<Fault> {
+    const WAIT: u64 = 7;
+    let status = |code: StatusCode, wait: Option<u64>, owed: Owed| {
+        let body = format!("{{\"error\": \"{}\"}}", code.canonical_reason().unwrap_or("failed"));
+        let mut answered = answer(code, "application/json", body);
+        if let Some(wait) = wait {
+            answered.headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        }
+        let with = wait.map_or(String::new(), |wait| format!(" with Retry-After: {wait}"));
+        Fault { what: format!("{}{with}", code.as_u16()), outcome: Ok(answered), owed }
+    };
+    let silence = |unanswered: Unanswered| Fault {
+        what: format!("missing ({unanswered})"),
+        outcome: Err(unanswered),
+        owed: Owed::Unavailable,
+    };
+    let wait = Duration::from_secs(WAIT);
+    vec![
+        status(StatusCode::UNAUTHORIZED, None, Owed::Unauthorized),
+        status(StatusCode::FORBIDDEN, None, Owed::Forbidden),
+        status(StatusCode::TOO_MANY_REQUESTS, Some(WAIT), Owed::Throttled(Some(wait))),
+        status(StatusCode::TOO_MANY_REQUESTS, None, Owed::Throttled(None)),
+        status(StatusCode::INTERNAL_SERVER_ERROR, None, Owed::Unavailable),
+        status(StatusCode::BAD_GATEWAY, None, Owed::Unavailable),
+        status(StatusCode::SERVICE_UNAVAILABLE, None, Owed::Unavailable),
+        status(StatusCode::SERVICE_UNAVAILABLE, Some(WAIT), Owed::UnavailableOrThrottled(wait)),
+        status(StatusCode::GATEWAY_TIMEOUT, None, Owed::Unavailable),
+        silence(Unanswered::NoConnection),
+        silence(Unanswered::Unresolved),
+        silence(Unanswered::Broken),
+        silence(Unanswered::Timeout),
+    ]
+}
+
+/// What an answer becomes on a bad way, or where something else answers in the provider's place.
+pub(super) fn broken(good: &Answered) -> Vec<Fault> {
+    const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form method=\"post\">\
+                              <input name=\"user\"><input name=\"password\" type=\"password\"></form></body></html>\n";
+    const GARBAGE: &[u8] = b"\x00\x01\xfe\xff\x7f no list of anything {[<\x80\x81";
+    let owed = Owed::NoList;
+    let mut faults = Vec::new();
+    let mut add = |what: &str, answered: Answered| {
+        faults.push(Fault { what: what.to_owned(), outcome: Ok(answered), owed });
+    };
+    add("empty", with_body(good, ""));
+    add("garbage", with_body(good, GARBAGE));
+    add("a login page", answer(StatusCode::OK, "text/html; charset=utf-8", LOGIN_PAGE));
+    let mut elsewhere = answer(StatusCode::FOUND, "text/html", "");
+    elsewhere.headers.insert(header::LOCATION, HeaderValue::from_static("https://sign-in.invalid/"));
+    add("a redirect to another host", elsewhere);
+    let mut mislabelled = good.clone();
+    mislabelled.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    add("of another content type", mislabelled);
+    match Document::read(&good.body) {
+        Some(Document::Json(_)) => {
+            add("another JSON object", with_body(good, "{\"message\": \"ok\"}"));
+            add("an empty JSON object", with_body(good, "{}"));
+            add("a JSON null", with_body(good, "null"));
+        }
+        Some(Document::Xml(_)) => add("another XML document", with_body(good, "<?xml version=\"1.0\"?><ok/>")),
+        None => {}
+    }
+    // White space at the end is no part of what is said.
+    let length = good.body.trim_ascii_end().len();
+    let mut cuts = vec![1, length / 4, length / 2, length * 3 / 4, length.saturating_sub(1)];
+    cuts.retain(|cut| (1..length).contains(cut));
+    cuts.dedup();
+    for cut in cuts {
+        let start = good.body.slice(..cut);
+        let at = format!("cut off after {cut} of {length} bytes");
+        add(&at, with_body(good, start.clone()));
+        let broken = Answered { body: start, broken: true, ..good.clone() };
+        add(&format!("{at}, where the connection breaks"), broken);
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_cut_within_what_it_says() {
+        let check = |body: &'static str, cuts: usize, others: usize| {
+            let faults = broken(&answer(StatusCode::OK, "application/json", body));
+            let cut = faults.iter().filter(|fault| fault.what.starts_with("cut off")).count();
+            assert_eq!((cut, faults.len() - cut), (2 * cuts, others), "{body}");
+            let whole = body.trim_end().as_bytes();
+            let shorter = |fault: &&Fault| matches!(&fault.outcome, Ok(answered) if whole.starts_with(&answered.body) && answered.body.len() < whole.len());
+            let made = faults.iter().filter(|fault| fault.what.starts_with("cut off")).filter(shorter).count();
+            assert_eq!(made, 2 * cuts, "each is a beginning, and shorter");
+        };
+        check("{\"servers\": [1, 2, 3]}\n\n", 5, 8);
+        check("<servers><server/></servers>\n", 5, 6);
+        check("id,state\n1,on\n", 5, 5);
+        check("{}", 1, 8);
+        check("", 0, 5);
+    }
+
+    #[test]
+    fn each_status_is_there_once() {
+        let faults = statuses();
+        let names: std::collections::BTreeSet<_> = faults.iter().map(|fault| &fault.what).collect();
+        assert_eq!(names.len(), faults.len());
+        assert!(faults.iter().any(|fault| fault.what == "429 with Retry-After: 7"));
+    }
+}

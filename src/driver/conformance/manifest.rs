@@ -1,0 +1,108 @@
+//! `suite.json`, beside the cassettes: what an author declares of a provider that no answer can show, such as
+//! that its lists have no pages.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::driver::cassette::MANIFEST;
+use crate::model::Kind;
+
+/// Its form.
+const FORM: u32 = 1;
+/// A declaration is some lines long.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// What is declared. What is absent has to be shown by a cassette.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    suite: u32,
+    /// `false`: the provider gives each list whole.
+    #[serde(default)]
+    pub paging: Option<bool>,
+    /// `false`: the provider has no way to answer with less than everything.
+    #[serde(default)]
+    pub partial: Option<bool>,
+    /// The lists that the provider has; both if absent.
+    #[serde(default)]
+    pub lists: Option<Vec<ListName>>,
+}
+
+/// As cassettes name lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListName {
+    Instances,
+    Realms,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("can't read {path}: {source}")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{path} is no declaration of a suite's: {message}. It looks like {{\"suite\": 1, \"paging\": false}}")]
+    Malformed { path: PathBuf, message: String },
+    #[error("{path} is of form {found}, and this suite reads form {FORM}")]
+    OtherForm { path: PathBuf, found: u32 },
+}
+
+impl Manifest {
+    /// Reads it from the folder of the cassettes; where there is none, nothing is declared.
+    pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
+        let path = folder.join(MANIFEST);
+        let text = match std::fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+            Ok(metadata) if metadata.len() > MOST_BYTES => Err(io::Error::other("it has more than 64 KiB")),
+            Ok(_) => std::fs::read_to_string(&path),
+            Err(error) => Err(error),
+        };
+        let text = text.map_err(|source| ManifestError::Unreadable { path: path.clone(), source })?;
+        Manifest::parse(&text, &path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Manifest, ManifestError> {
+        let manifest: Manifest = serde_json::from_str(text)
+            .map_err(|error| ManifestError::Malformed { path: path.to_owned(), message: error.to_string() })?;
+        if manifest.suite != FORM {
+            return Err(ManifestError::OtherForm { path: path.to_owned(), found: manifest.suite });
+        }
+        Ok(manifest)
+    }
+
+    /// The lists that have to be shown.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let named = |kind: &Kind| {
+            let name = match kind {
+                Kind::Instance => ListName::Instances,
+                Kind::Realm => ListName::Realms,
+            };
+            self.lists.as_ref().is_none_or(|lists| lists.contains(&name))
+        };
+        Kind::ALL.into_iter().filter(named).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declaration_is_read_or_refused() {
+        let check = |text: &str, want: Result<(Option<bool>, usize), &str>| {
+            let read = Manifest::parse(text, Path::new("suite.json"));
+            match (read, want) {
+                (Ok(manifest), Ok(want)) => assert_eq!((manifest.paging, manifest.kinds().len()), want, "{text}"),
+                (Err(error), Err(want)) => assert!(error.to_string().contains(want), "{error}"),
+                (read, _) => panic!("{text}: {read:?}"),
+            }
+        };
+        check(r#"{"suite": 1}"#, Ok((None, 2)));
+        check(r#"{"suite": 1, "paging": false, "lists": ["instances"]}"#, Ok((Some(false), 1)));
+        check(r#"{"suite": 2}"#, Err("form 2"));
+        check(r#"{"suite": 1, "pages": false}"#, Err("line 1 column 20"));
+        check(r#"{"suite": 1, "lists": ["volumes"]}"#, Err("volumes"));
+        check("{}", Err("suite.json is no declaration"));
+    }
+}

@@ -1,0 +1,232 @@
+//! Where drivers are tried: an engine with a clock that stands at a cassette's time, and runs of which
+//! everything is kept that a check may want to know.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock::ManualClock;
+use crate::driver::cache::Cache;
+use crate::driver::call::Driver;
+use crate::driver::cassette::Cassette;
+use crate::driver::load::{self, DriverFile};
+use crate::driver::wire::{Asked, Exchange, Paged, Tape, Watch, Wire};
+use crate::driver::{CallFailure, Coverage, Engine, EngineError, Limits, Listing, LoadError, Target, Usage};
+use crate::model::{Resource, ResourceId};
+use crate::net::{ClientSettings, Clients, NetError};
+
+/// How many sandboxes a stand has: runs are made one after the other.
+const SANDBOXES: u32 = 2;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StandError {
+    #[error("no HTTP clients can be made: {0}")]
+    Clients(#[from] NetError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("compiled code can't be kept: {0}")]
+    Cache(#[source] std::io::Error),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// What every stand for one file is made of.
+pub(super) struct Blank {
+    pub(super) file: DriverFile,
+    pub(super) limits: Limits,
+    /// Where its compiled code is kept.
+    pub(super) cache: tempfile::TempDir,
+    runs: AtomicU32,
+}
+
+/// A loaded driver, in an engine that nothing else has used.
+pub(super) struct Stand {
+    pub(super) driver: Driver,
+    engine: Engine,
+    clock: Arc<ManualClock>,
+}
+
+/// One list as it was called for.
+pub(super) struct Run {
+    pub(super) outcome: Result<Listing, CallFailure>,
+    /// The ids on each page, in the driver's order.
+    pub(super) pages: Vec<Vec<ResourceId>>,
+    /// The most CPU time that one page took.
+    pub(super) page_cpu: Duration,
+    /// Why requests were not let out.
+    pub(super) refused: Vec<String>,
+    pub(super) logged: Vec<String>,
+    pub(super) asked: Vec<Asked>,
+}
+
+impl Blank {
+    pub(super) fn new(path: &Path, limits: &Limits) -> Result<Blank, StandError> {
+        let file = DriverFile::read(path, limits.driver_bytes)?;
+        let limits = Limits { sandboxes: SANDBOXES, ..limits.clone() };
+        let cache = tempfile::Builder::new().prefix("tracker-suite-").tempdir().map_err(StandError::Cache)?;
+        Ok(Blank { file, limits, cache, runs: AtomicU32::new(0) })
+    }
+
+    /// A new engine with the driver loaded, granted what it declares.
+    pub(super) async fn stand(&self) -> Result<Stand, StandError> {
+        let clock = Arc::new(ManualClock::new(crate::model::Timestamp::from_millis(0)));
+        let clients = Clients::new(ClientSettings::default())?;
+        let engine = Engine::new(self.limits.clone(), clients, Arc::clone(&clock) as Arc<_>)?;
+        let cache = Cache::open(&self.cache.path().join("compiled"), engine.wasmtime()).map_err(StandError::Cache)?;
+        let mut driver = load::load(&engine, Some(&cache), self.file.clone(), None).await?;
+        driver.info.endpoints.clone_from(&driver.info.asks_for);
+        driver.grants = driver.grants.all_declared();
+        Ok(Stand { driver, engine, clock })
+    }
+
+    /// How many lists were called for.
+    pub(super) fn runs(&self) -> u32 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// An account that nobody was before: it has no session.
+    pub(super) fn stranger(&self, cassette: &Cassette) -> Target {
+        let mut target = cassette.target();
+        // The driver's name in it is not told to the driver, and sessions are kept by it.
+        target.key.driver = format!("suite-{}", self.runs.fetch_add(1, Ordering::Relaxed));
+        target
+    }
+}
+
+impl Stand {
+    /// Lists by a cassette, in an account without a session.
+    pub(super) async fn list(&self, blank: &Blank, cassette: &Cassette, tape: impl Tape) -> Run {
+        self.list_as(blank.stranger(cassette), cassette, Arc::new(tape)).await
+    }
+
+    /// The same as an account that may have a session.
+    pub(super) async fn list_as(&self, target: Target, cassette: &Cassette, tape: Arc<dyn Tape>) -> Run {
+        self.clock.set(cassette.at);
+        let notes = Arc::new(Notes::default());
+        let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>) };
+        let outcome = self.driver.list(&Target { wire, ..target }, cassette.list).await;
+        let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
+        let Noted { pages, page_cpu, refused, logged, asked } = noted;
+        Run { outcome, pages, page_cpu, refused, logged, asked }
+    }
+
+    /// Puts a token that is worth nothing in the place of all that an account's session has; says whether it
+    /// has anything.
+    pub(super) fn spoil_session(&self, target: &Target, token: &str) -> bool {
+        self.engine.sessions().spoil(&target.key, token.as_bytes())
+    }
+}
+
+impl Run {
+    pub(super) fn usage(&self) -> Usage {
+        match &self.outcome {
+            Ok(listing) => listing.usage,
+            Err(failure) => failure.usage,
+        }
+    }
+
+    pub(super) fn resources(&self) -> &[Resource] {
+        self.outcome.as_ref().map_or(&[], |listing| &listing.resources)
+    }
+
+    /// Everything that a driver gave back, for whoever looks for what should not be in it.
+    pub(super) fn said(&self) -> String {
+        let given = match &self.outcome {
+            Ok(listing) => format!("{:?} {:?}", listing.resources, listing.coverage),
+            Err(failure) => failure.to_string(),
+        };
+        format!("{given}\n{}", self.logged.join("\n"))
+    }
+
+    /// What came, for people.
+    pub(super) fn came(&self) -> String {
+        match &self.outcome {
+            Ok(Listing { resources, coverage: Coverage::Complete, .. }) => {
+                format!("a list of {} that says it is complete", resources.len())
+            }
+            Ok(Listing { resources, coverage: Coverage::Partial(why), .. }) => {
+                format!("a partial list of {} ({why})", resources.len())
+            }
+            Err(failure) => format!("{} ({failure})", failure.error.code()),
+        }
+    }
+
+    /// Whether it gave the same list, to the last field.
+    pub(super) fn is_same(&self, other: &Run) -> bool {
+        match (&self.outcome, &other.outcome) {
+            (Ok(one), Ok(two)) => one.resources == two.resources && one.coverage == two.coverage,
+            (Err(one), Err(two)) => one.error.code() == two.error.code(),
+            _ => false,
+        }
+    }
+}
+
+/// What differs between two lists, by the first id at which they do.
+pub(super) fn difference(before: &[Resource], now: &[Resource]) -> String {
+    let by_id = |resources: &[Resource]| -> BTreeMap<String, Resource> {
+        resources.iter().map(|resource| (resource.id().to_string(), resource.clone())).collect()
+    };
+    let (before, now) = (by_id(before), by_id(now));
+    let gone: Vec<&str> = before.keys().filter(|id| !now.contains_key(*id)).map(String::as_str).collect();
+    let new: Vec<&str> = now.keys().filter(|id| !before.contains_key(*id)).map(String::as_str).collect();
+    if !gone.is_empty() || !new.is_empty() {
+        let list = |ids: &[&str]| match ids {
+            [] => "none".to_owned(),
+            [first, second, rest @ ..] if rest.len() > 1 => format!("{first}, {second} and {} more", rest.len()),
+            few => few.join(", "),
+        };
+        return format!("missing: {}; not there before: {}", list(&gone), list(&new));
+    }
+    let changed = before.iter().find(|(id, resource)| now.get(*id) != Some(resource));
+    match changed {
+        Some((id, resource)) => match now.get(id) {
+            Some(other) => format!("{id} was {resource:?} and is {other:?}"),
+            None => format!("{id} is missing"),
+        },
+        None => "nothing but how complete it says it is".to_owned(),
+    }
+}
+
+/// Looks on, and writes down.
+#[derive(Default)]
+struct Notes {
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    pages: Vec<Vec<ResourceId>>,
+    page_cpu: Duration,
+    refused: Vec<String>,
+    logged: Vec<String>,
+    asked: Vec<Asked>,
+}
+
+impl Notes {
+    fn note(&self, note: impl FnOnce(&mut Noted)) {
+        note(&mut self.noted.lock().expect("invariant: no holder of this lock can panic"));
+    }
+}
+
+impl Watch for Notes {
+    fn saw(&self, exchange: Exchange) {
+        self.note(|noted| noted.asked.push(exchange.asked));
+    }
+
+    fn refused(&self, why: &str) {
+        self.note(|noted| noted.refused.push(why.to_owned()));
+    }
+
+    fn paged(&self, page: Paged<'_>) {
+        self.note(|noted| {
+            noted.pages.push(page.resources.iter().map(|resource| resource.id().clone()).collect());
+            noted.page_cpu = noted.page_cpu.max(page.cpu);
+        });
+    }
+
+    fn logged(&self, line: &str) {
+        self.note(|noted| noted.logged.push(line.to_owned()));
+    }
+}

@@ -1,0 +1,234 @@
+//! The conformance suite: the drivers of this repository pass it, each of its checks fails a driver that has the
+//! very flaw that it is there for, and what passed it is admitted where the operator asks for that.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tracker::driver::Limits;
+use tracker::driver::conformance::{self, Report, Selection};
+
+use crate::support::{Setup, built_driver, built_faulty};
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The driver with flaws, and cassettes in which one flaw is switched on.
+struct Lax {
+    folder: TempDir,
+}
+
+impl Lax {
+    fn with(flaw: &str) -> Lax {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("cassettes")).expect("made");
+        std::fs::write(folder.path().join("lax.wasm"), built_faulty("lax")).expect("written");
+        for entry in std::fs::read_dir(repository().join("tests/lax/cassettes")).expect("cassettes") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("text");
+            let text = text.replace(r#""flaw": "none""#, &format!("\"flaw\": {flaw:?}"));
+            std::fs::write(folder.path().join("cassettes").join(path.file_name().expect("a name")), text)
+                .expect("written");
+        }
+        Lax { folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("lax.wasm")
+    }
+
+    fn cassettes(&self) -> PathBuf {
+        self.folder.path().join("cassettes")
+    }
+
+    /// Changes a file's text.
+    fn edit(self, file: &str, old: &str, new: &str) -> Lax {
+        let path = self.cassettes().join(file);
+        let text = std::fs::read_to_string(&path).expect(file);
+        assert!(text.contains(old), "{file} has no {old}");
+        std::fs::write(path, text.replacen(old, new, 1)).expect("written");
+        self
+    }
+
+    async fn report(&self) -> Report {
+        let run = conformance::run(&Limits::default(), &self.file(), &self.cassettes(), &Selection::All).await;
+        run.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Holds that exactly these checks fail.
+    async fn fails(&self, flaw: &str, want: &[&str]) {
+        let report = self.report().await;
+        let failed: Vec<_> = report.checks.iter().filter(|check| !check.passed()).collect();
+        let names: Vec<_> = failed.iter().map(|check| check.name).collect();
+        assert_eq!(names, want, "{flaw}: {failed:#?}");
+        for finding in failed.iter().flat_map(|check| &check.findings) {
+            assert!(!finding.why.is_empty() && !finding.what_to_do.is_empty(), "{flaw}: {finding:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_without_a_flaw_passes() {
+    let lax = Lax::with("none");
+    lax.fails("none", &[]).await;
+    let report = lax.report().await;
+    assert!(
+        report.checks.iter().all(|check| !check.tried.starts_with("nothing")),
+        "each had something to try: {report:#?}"
+    );
+    assert!(report.usage.iter().any(|row| row.listed == 1000), "{:#?}", report.usage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_check_fails_the_flaw_that_it_is_there_for() {
+    let mut checks = tokio::task::JoinSet::new();
+    let mut check = |flaw: &'static str, want: &'static [&'static str]| {
+        checks.spawn(async move { Lax::with(flaw).fails(flaw, want).await });
+    };
+    check("asks-twice", &["replays-cassettes"]);
+    check("repeats", &["pages-to-the-end"]);
+    check("by-place", &["ids-are-stable"]);
+    check("shows-session", &["session-changes-nothing"]);
+    check("keeps-stale", &["session-changes-nothing"]);
+    check("misreads", &["states-are-mapped"]);
+    check("guesses", &["unknown-states"]);
+    check("refuses-unknown", &["unknown-states"]);
+    check("changes-words", &["states-are-mapped", "unknown-states"]);
+    check("hides-partial", &["partial-is-said"]);
+    check("401-is-down", &["errors-are-told-apart"]);
+    check("forgets-wait", &["errors-are-told-apart"]);
+    check("strays", &["stays-inside"]);
+    check("logs-placeholder", &["keeps-secrets"]);
+    check("logs-token", &["keeps-secrets"]);
+    check("lists-token", &["keeps-secrets"]);
+    check("lenient", &["broken-answers"]);
+    check("defaults", &["broken-answers"]);
+    check("small", &["a-thousand"]);
+    // Whatever goes wrong on a second page ends the list; and a redirect that is followed is refused.
+    check("ends-on-500", &["errors-are-told-apart", "broken-answers"]);
+    check("follows", &["broken-answers", "stays-inside"]);
+    // What is never the same is seen by all that compare.
+    check("random", &["ids-are-stable", "is-deterministic", "session-changes-nothing", "cold-start", "broken-answers"]);
+    while let Some(checked) = checks.join_next().await {
+        checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_description_that_differs_is_found() {
+    let lax = Lax::with("none");
+    let mut bytes = std::fs::read(lax.file()).expect("read");
+    let word = b"describes: steady";
+    let at = bytes.windows(word.len()).position(|window| window == word).expect("the word is in the file");
+    bytes[at..at + word.len()].copy_from_slice(b"describes: random");
+    std::fs::write(lax.file(), bytes).expect("written");
+    lax.fails("describes", &["describes-itself"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_shown_fails_unless_it_is_declared() {
+    let without = |name: &str| {
+        let lax = Lax::with("none");
+        std::fs::remove_file(lax.cassettes().join(name)).expect("removed");
+        lax
+    };
+    let declaring = |lax: Lax, text: &str| {
+        std::fs::write(lax.cassettes().join("suite.json"), text).expect("written");
+        lax
+    };
+    without("zones.json").fails("no zones", &["shows-each-list"]).await;
+    declaring(without("zones.json"), r#"{"suite": 1, "lists": ["instances"]}"#).fails("declared", &[]).await;
+    without("servers-partial.json").fails("no partial", &["partial-is-said"]).await;
+    declaring(without("servers-partial.json"), r#"{"suite": 1, "partial": false}"#).fails("declared", &[]).await;
+    declaring(Lax::with("none"), r#"{"suite": 1, "partial": false}"#).fails("not so", &["partial-is-said"]).await;
+    let whole = || without("servers-two-pages.json");
+    whole().fails("no pages", &["pages-to-the-end"]).await;
+    declaring(whole(), r#"{"suite": 1, "paging": false}"#).fails("declared", &[]).await;
+    declaring(Lax::with("none"), r#"{"suite": 1, "paging": false}"#).fails("not so", &["pages-to-the-end"]).await;
+    let unsaid = Lax::with("none").edit("servers-two-pages.json", r#""off": "STOPPED", "#, "");
+    unsaid.fails("a word without a meaning", &["states-are-mapped"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_takes_is_held_against_the_limits() {
+    let lax = Lax::with("greedy");
+    let report = lax.report().await;
+    assert!(report.passed(), "{report:#?}");
+    let warned: Vec<_> = report.checks.iter().filter(|check| !check.warnings.is_empty()).collect();
+    assert!(warned.iter().any(|check| check.name == "within-limits"), "{warned:#?}");
+    let limits = Limits { memory: 16 << 20, ..Limits::default() };
+    let report = conformance::run(&limits, &lax.file(), &lax.cassettes(), &Selection::All).await.expect("run");
+    let check = report.checks.iter().find(|check| check.name == "within-limits").expect("made");
+    assert!(check.findings.iter().any(|finding| finding.why.contains("drivers.limits.memory")), "{check:#?}");
+}
+
+/// Tests a driver of this repository as its author would.
+fn tested(setup: &Setup, driver: &str, more: &[&str]) -> crate::support::Ended {
+    let file = format!("drivers/{driver}.wasm");
+    let cassettes = repository().join("drivers").join(driver).join("cassettes");
+    let cassettes = cassettes.display().to_string();
+    setup.run(&[&["driver", "test", &file, "--cassettes", &cassettes], more].concat())
+}
+
+#[test]
+fn the_drivers_of_this_repository_pass() {
+    let setup = Setup::new(&[]);
+    for driver in ["ec2", "mock"] {
+        setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
+        let ended = tested(&setup, driver, &["--output", "json"]).succeeded();
+        let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert_eq!((&report["name"], &report["suite"]), (&driver.into(), &conformance::SUITE.into()));
+        let usage = report["usage"].as_array().expect("a table");
+        assert!(usage.iter().any(|row| row["listed"].as_u64() >= Some(1000)), "{usage:#?}");
+        let text = tested(&setup, driver, &[]).succeeded().stdout;
+        assert!(text.contains("PEAK MEMORY") && !text.contains("FAILED"), "{text}");
+    }
+}
+
+#[test]
+fn a_failure_says_where_what_and_what_to_do() {
+    let setup = Setup::new(&[]);
+    let lax = Lax::with("misreads");
+    let (file, cassettes) = (lax.file().display().to_string(), lax.cassettes().display().to_string());
+    let ended = setup.run(&["driver", "test", &file, "--cassettes", &cassettes, "--admit"]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    for part in ["FAILED  states-are-mapped", "servers-two-pages: 3164445", "\"off\"", "STOPPED", "What to do:"] {
+        assert!(ended.stdout.contains(part), "{part:?} is not in {ended:#?}");
+    }
+    assert!(ended.stderr.contains("1 of 17 checks failed; nothing was recorded"), "{ended:#?}");
+    assert!(!setup.path("drivers.lock").exists(), "nothing was recorded");
+
+    let test = |more: &[&str]| setup.run(&[&["driver", "test", &file, "--cassettes", &cassettes], more].concat());
+    test(&["--only", "cold-start", "--only", "a-thousand"]).succeeded();
+    let check = |more: &[&str], code: i32, want: &str| {
+        let ended = test(more);
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        assert!(ended.stderr.contains(want), "{want:?} is not in {ended:#?}");
+    };
+    check(&["--only", "cold"], 2, "there is no check \"cold\"; there are: describes-itself");
+    check(&["--only", "cold-start", "--admit"], 2, "cannot be used with");
+    std::fs::write(lax.cassettes().join("suite.json"), "{\"suite\": 1, \"pages\": false}").expect("written");
+    check(&[], 1, "suite.json");
+    std::fs::remove_dir_all(lax.cassettes()).expect("removed");
+    std::fs::create_dir(lax.cassettes()).expect("made");
+    check(&[], 1, "there are no cassettes in");
+}
+
+#[tokio::test]
+async fn only_what_passed_is_admitted_where_the_operator_asks_for_it() {
+    let setup = Setup::new(&["mock"]);
+    let list = |setup: &Setup| setup.run(&["driver", "list"]).succeeded().stdout;
+    assert!(!list(&setup).contains("not loaded"), "nothing is asked for");
+    let setup = setup.drivers("require_tested = true");
+    let before = list(&setup);
+    assert!(before.contains("not loaded") && before.contains("--cassettes DIR --admit"), "{before}");
+
+    let ended = tested(&setup, "mock", &["--admit"]).succeeded();
+    assert!(ended.stderr.contains("Recorded in"), "{ended:#?}");
+    let after = list(&setup);
+    assert!(!after.contains("not loaded"), "{after}");
+    let host = setup.start().await;
+    let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
+    assert_eq!(client.get("/api/instances/inst1").await.ok()["state"], "RUNNING");
+}

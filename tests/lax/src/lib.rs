@@ -1,0 +1,195 @@
+//! A driver with one flaw, which its account's option `flaw` names: what the conformance suite is tested with.
+//! Without a flaw it keeps the contract. Its provider is made up: a login for a token, servers in pages, zones.
+
+use serde_json::{Value, json};
+use tracker_driver_sdk::http::{Request, Response};
+use tracker_driver_sdk::secret::{self, Encoding};
+use tracker_driver_sdk::{
+    Account, AccountOption, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider, Query,
+    Realm, RealmState, log, session,
+};
+
+struct Lax;
+
+tracker_driver_sdk::export_driver!(Lax);
+
+/// A test writes another word over this one, in the file: no account is told to `describe`.
+static DESCRIBES: [u8; 17] = *b"describes: steady";
+
+impl Driver for Lax {
+    fn describe() -> Description {
+        let is_steady = std::hint::black_box(&DESCRIBES).ends_with(b"steady");
+        let title = if is_steady { "Lax".into() } else { format!("Lax {}", random()) };
+        Description {
+            name: "lax".into(),
+            title,
+            version: env!("CARGO_PKG_VERSION").into(),
+            providers: vec![Provider::new("main", "https://api.lax.example")],
+            endpoints: vec!["https://api.lax.example".into()],
+            options: vec![AccountOption::new("flaw", "What is wrong with this driver. Default: nothing.")],
+            features: Features::empty(),
+        }
+    }
+
+    fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+        let page = query.cursor.as_deref().unwrap_or("1");
+        let answer = match get(account, &format!("/servers?page={page}")) {
+            Err(_) if flaw(account, "ends-on-500") && page != "1" => return Ok(Page::complete(vec![])),
+            answer => answer?,
+        };
+        let mut entries = entries(account, &answer, "servers")?;
+        if flaw(account, "small") {
+            entries.truncate(500);
+        }
+        let mut items = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            items.push(instance(account, entry, place)?);
+        }
+        if flaw(account, "repeats") {
+            items.extend(items.first().cloned());
+        }
+        let next = answer["next"].as_u64().map(|next| next.to_string());
+        if next.is_none() && flaw(account, "strays") {
+            let _ = Request::get("https://elsewhere.invalid/").send();
+        }
+        let list = Page::complete(items).followed_by(next);
+        match answer["failed_zones"].as_array() {
+            Some(zones) if !zones.is_empty() && !flaw(account, "hides-partial") => {
+                Ok(list.partial(format!("{} zones failed", zones.len())))
+            }
+            _ => Ok(list),
+        }
+    }
+
+    fn list_realms(account: &Account, _query: &Query) -> Result<Page<Realm>, Error> {
+        let answer = get(account, "/zones")?;
+        let zone = |entry: Value| {
+            let state = if entry["up"] == true { RealmState::Available } else { RealmState::Unavailable };
+            Ok(Realm::new(text(&entry, "id")?, text(&entry, "name")?, state))
+        };
+        let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
+        Ok(Page::complete(zones?))
+    }
+}
+
+fn flaw(account: &Account, name: &str) -> bool {
+    account.option("flaw") == Some(name)
+}
+
+fn random() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+/// A server, as the answer has it.
+fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, Error> {
+    let word = text(entry, "status")?;
+    let state = match word.as_str() {
+        "new" => InstanceState::Pending,
+        "off" if flaw(account, "misreads") => InstanceState::Running,
+        "off" => InstanceState::Stopped,
+        "on" => InstanceState::Running,
+        _ if flaw(account, "guesses") => InstanceState::Running,
+        other if flaw(account, "refuses-unknown") => {
+            return Err(Error::UnexpectedAnswer(format!("a server is in state {other}")));
+        }
+        _ => InstanceState::Unknown,
+    };
+    let id = entry["id"].as_u64().ok_or_else(|| Error::UnexpectedAnswer("a server has no id".into()))?;
+    let kept = if flaw(account, "changes-words") { word.to_uppercase() } else { word };
+    let mut item = Instance::new(id.to_string(), state, kept);
+    item.name = Some(text(entry, "name")?);
+    item.realm = Some(text(entry, "zone")?);
+    if flaw(account, "by-place") {
+        item.labels.push(("place".into(), place.to_string()));
+    }
+    if flaw(account, "random") {
+        item.labels.push(("random".into(), random().to_string()));
+    }
+    if flaw(account, "shows-session") && session::get("had-token").is_some() {
+        item.labels.push(("session".into(), "kept".into()));
+    }
+    if flaw(account, "lists-token") {
+        let token = session::get("token").unwrap_or_default();
+        item.labels.push(("token".into(), String::from_utf8_lossy(&token).into_owned()));
+    }
+    Ok(item)
+}
+
+/// The list in an answer. An answer without it is none.
+fn entries(account: &Account, answer: &Value, name: &str) -> Result<Vec<Value>, Error> {
+    match answer[name].as_array() {
+        Some(entries) => Ok(entries.clone()),
+        None if flaw(account, "defaults") => Ok(vec![]),
+        None => Err(Error::UnexpectedAnswer(format!("the answer has no list of {name}"))),
+    }
+}
+
+fn text(entry: &Value, name: &str) -> Result<String, Error> {
+    entry[name].as_str().map(str::to_owned).ok_or_else(|| Error::UnexpectedAnswer(format!("an entry has no {name}")))
+}
+
+/// An answer to a request with a token: one from the session, or a new one.
+fn get(account: &Account, path: &str) -> Result<Value, Error> {
+    if flaw(account, "greedy") {
+        std::hint::black_box(vec![1u8; 40 << 20]);
+    }
+    let url = format!("{}{path}", account.endpoint);
+    let kept = session::get("token").and_then(|token| String::from_utf8(token).ok());
+    let mut response = match kept {
+        Some(token) => {
+            // Not so on the first page of the first poll.
+            session::put("had-token", b"yes", 300);
+            let response = asked(&url, &token)?;
+            match response.status {
+                401 if !flaw(account, "keeps-stale") => asked(&url, &log_in(account)?)?,
+                _ => response,
+            }
+        }
+        None => asked(&url, &log_in(account)?)?,
+    };
+    if flaw(account, "asks-twice") {
+        response = asked(&url, "again")?;
+    }
+    if response.status == 302 && flaw(account, "follows") {
+        let to = response.headers.get("location").unwrap_or_default().to_owned();
+        response = Request::get(to).send()?;
+    }
+    read(account, response)
+}
+
+fn asked(url: &str, token: &str) -> Result<Response, Error> {
+    Request::get(url).header("authorization", format!("Bearer {token}")).send()
+}
+
+fn read(account: &Account, response: Response) -> Result<Value, Error> {
+    let throttled = response.status == 429;
+    let response = match response.success() {
+        Err(Error::Unauthorized(why)) if flaw(account, "401-is-down") => return Err(Error::Unavailable(why)),
+        Err(error) if throttled && flaw(account, "forgets-wait") => {
+            return Err(Error::throttled(None, error.message()));
+        }
+        response => response?,
+    };
+    match response.json::<Value>() {
+        Err(_) if flaw(account, "lenient") => Ok(json!({ "servers": [], "zones": [] })),
+        answer => answer,
+    }
+}
+
+/// Logs in and keeps the token.
+fn log_in(account: &Account) -> Result<String, Error> {
+    let word = secret::placeholder(secret::PASSWORD, Encoding::Json)?;
+    if flaw(account, "logs-placeholder") {
+        log::info(&format!("logging in with {word}"));
+    }
+    let body = format!("{{\"user\": {}, \"password\": \"{word}\"}}", json!(account.user));
+    let request = Request::post(format!("{}/login", account.endpoint)).header("content-type", "application/json");
+    let answer: Value = request.body(body).send()?.success()?.json()?;
+    let token = text(&answer, "token")?;
+    if flaw(account, "logs-token") {
+        log::info(&format!("the token is {token}"));
+    }
+    session::put("token", token.as_bytes(), 300);
+    Ok(token)
+}
