@@ -146,6 +146,10 @@ async fn what_is_not_shown_fails_unless_it_is_declared() {
     whole().fails("no pages", &["pages-to-the-end"]).await;
     declaring(whole(), r#"{"suite": 1, "paging": false}"#).fails("declared", &[]).await;
     declaring(Lax::with("none"), r#"{"suite": 1, "paging": false}"#).fails("not so", &["pages-to-the-end"]).await;
+    // A word that is none of the provider's: whether it is mapped well is another check's.
+    declaring(Lax::with("changes-words"), r#"{"suite": 1, "words": false}"#)
+        .fails("words", &["states-are-mapped"])
+        .await;
     let unsaid = Lax::with("none").edit("servers-two-pages.json", r#""off": "STOPPED", "#, "");
     unsaid.fails("a word without a meaning", &["states-are-mapped"]).await;
 }

@@ -25,6 +25,9 @@ pub struct Manifest {
     /// `false`: the provider has no way to answer with less than everything.
     #[serde(default)]
     pub partial: Option<bool>,
+    /// `false`: a state is no word of the provider's, but a flag, say, or made of several.
+    #[serde(default)]
+    pub words: Option<bool>,
     /// The lists that the provider has; both if absent.
     #[serde(default)]
     pub lists: Option<Vec<ListName>>,

@@ -24,7 +24,7 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
     let (mut tried, mut unread) = (0, 0);
     for case in suite.lists().filter(|case| case.run.resources().len() > 1) {
         let ids = ids(case.run.resources());
-        let mut stage = Stage::of(&case.cassette);
+        let mut stage = Stage::of(&case.cassette).rearranged();
         let mut changed = false;
         for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
             if let Ok(answered) = recorded(exchange)

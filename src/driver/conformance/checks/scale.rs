@@ -55,7 +55,8 @@ async fn grown(suite: &Suite, case: &Case) -> Option<Verdict> {
         return None;
     }
     let grown = document.grown(&ids, THOUSAND.saturating_sub(resources.len()), resources.len())?;
-    let run = suite.list(case, Stage::of(&case.cassette).with(at, Ok(with_body(&answered, grown.body)))).await;
+    let run =
+        suite.list(case, Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, grown.body)))).await;
     let wanted = resources.len() + grown.added.len();
     let mut verdict = Verdict::tried(format!("{} with exchange {} grown to {wanted} in all", case.name(), at + 1));
     verdict.usage.push(row(&format!("{} grown to {wanted}", case.name()), &run, &suite.blank.limits));

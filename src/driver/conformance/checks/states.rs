@@ -82,6 +82,7 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
     }
     let mut verdict = Verdict::default();
     let mut tried = BTreeSet::new();
+    let mut unworded = 0;
     for case in suite.lists() {
         let words: BTreeSet<&str> = instances(case.run.resources()).map(|one| one.provider_state.as_str()).collect();
         for word in words {
@@ -100,10 +101,15 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
                     changed = true;
                 }
             }
+            if !changed && suite.manifest.words == Some(false) {
+                unworded += 1;
+                continue;
+            }
             if !changed {
                 verdict.find(case.finding(
                     format!("{word:?} is listed as the provider's word for a state, and is no value in its answers"),
-                    "give the provider's own word in provider_state, as it stands in the answer",
+                    "give the provider's own word in provider_state, as it stands in the answer; where it has none (a \
+                     flag, or several members together), say so in suite.json: {\"suite\": 1, \"words\": false}",
                 ));
                 continue;
             }
@@ -135,7 +141,10 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
-    verdict.tried = format!("a word that nobody knows in the place of each of {}", tried.len());
+    verdict.tried = format!("a word that nobody knows in the place of each of {}", tried.len() - unworded);
+    if unworded > 0 {
+        verdict.tried.push_str(&format!("; {unworded} are no words of the provider's, as suite.json says"));
+    }
     Ok(verdict)
 }
 
