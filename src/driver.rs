@@ -4,6 +4,7 @@
 mod bindings;
 mod cache;
 mod call;
+pub mod cassette;
 pub mod catalog;
 mod egress;
 pub mod engine;
@@ -30,6 +31,7 @@ use crate::model::{AccountKey, Resource};
 use crate::net::AddressPolicy;
 
 pub use call::Driver;
+pub use cassette::{Cassette, CassetteError, Cassettes};
 pub use catalog::{Catalog, Rejected, Settings};
 pub use engine::{Engine, EngineError};
 pub use evidence::Evidence;

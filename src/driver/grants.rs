@@ -153,6 +153,11 @@ impl Grants {
         Grants { declared, granted }
     }
 
+    /// The same with everything granted that is declared.
+    pub(super) fn all_declared(&self) -> Grants {
+        Grants { declared: self.declared.clone(), granted: self.declared.clone() }
+    }
+
     fn declares(&self, origin: &Origin) -> bool {
         self.declared.iter().any(|pattern| pattern.matches(origin))
     }

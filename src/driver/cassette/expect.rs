@@ -1,0 +1,151 @@
+//! What a scenario is expected to end with. Each member may be absent: then nothing is asked of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::driver::{CallError, Coverage, Listing};
+use crate::model::{Resource, State};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// How many resources are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<ExpectedCoverage>,
+    /// The word of the error that it ends with, in the place of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_error")]
+    pub error: Option<String>,
+    /// Of instances: which state each of the provider's words means.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "states")]
+    pub states: BTreeMap<String, State>,
+    /// Every id that is listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpectedCoverage {
+    Complete,
+    Partial,
+}
+
+/// The errors that a driver may give. What the host says of a driver gone wrong is nothing to expect.
+const ERRORS: [&str; 6] =
+    ["unauthorized", "forbidden", "throttled", "unavailable", "invalid-account", "unexpected-answer"];
+
+fn known_error<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let error = Option::<String>::deserialize(deserializer)?;
+    match &error {
+        Some(word) if !ERRORS.contains(&word.as_str()) => {
+            Err(serde::de::Error::custom(format!("there is no error {word:?}; there are: {}", ERRORS.join(", "))))
+        }
+        _ => Ok(error),
+    }
+}
+
+fn states<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, State>, D::Error> {
+    let words = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let state = |(word, state): (String, String)| match state.parse() {
+        Ok(state) => Ok((word, state)),
+        Err(error) => Err(serde::de::Error::custom(format!("{state:?} is {error}"))),
+    };
+    words.into_iter().map(state).collect()
+}
+
+impl Expect {
+    /// What would be expected of a call that ends like this one.
+    pub fn of(listed: Result<&Listing, &CallError>) -> Expect {
+        match listed {
+            Ok(listing) => Expect {
+                count: Some(listing.resources.len()),
+                coverage: Some(ExpectedCoverage::of(&listing.coverage)),
+                error: None,
+                states: words(&listing.resources),
+                ids: Some(listing.resources.iter().map(|resource| resource.id().to_string()).collect()),
+            },
+            Err(error) => Expect { error: Some(error.code()), ..Expect::default() },
+        }
+    }
+
+    /// In what a call ended otherwise than expected, a sentence each.
+    pub fn differences(&self, listed: Result<&Listing, &CallError>) -> Vec<String> {
+        let mut differences = Vec::new();
+        let listing = match (listed, &self.error) {
+            (Err(error), Some(expected)) if error.code() == *expected => return differences,
+            (Err(error), Some(expected)) => {
+                return vec![format!("the error {expected} was expected, and {} came: {error}", error.code())];
+            }
+            (Err(error), None) => return vec![format!("a list was expected, and an error came: {error}")],
+            (Ok(listing), Some(expected)) => {
+                return vec![format!(
+                    "the error {expected} was expected, and a list of {} came",
+                    listing.resources.len()
+                )];
+            }
+            (Ok(listing), None) => listing,
+        };
+        if let Some(expected) = self.count
+            && expected != listing.resources.len()
+        {
+            differences.push(format!("{expected} resources were expected, and {} came", listing.resources.len()));
+        }
+        let coverage = ExpectedCoverage::of(&listing.coverage);
+        if let Some(expected) = self.coverage
+            && expected != coverage
+        {
+            differences.push(match &listing.coverage {
+                Coverage::Complete => "a partial list was expected, and it is said to be complete".into(),
+                Coverage::Partial(why) => format!("a complete list was expected, and it is partial: {why}"),
+            });
+        }
+        let listed_words = words(&listing.resources);
+        for (word, expected) in &self.states {
+            match listed_words.get(word) {
+                None => differences.push(format!("no instance in the state {word:?} came, and one was expected")),
+                Some(state) if state != expected => {
+                    differences.push(format!("{word:?} was expected to be {expected}, and is {state}"));
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(expected) = &self.ids {
+            let mut expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+            expected.sort_unstable();
+            let listed: Vec<&str> = listing.resources.iter().map(|resource| resource.id().as_str()).collect();
+            if expected != listed {
+                let only = |of: &[&str], others: &[&str]| -> String {
+                    let only: Vec<&str> = of.iter().filter(|id| !others.contains(id)).take(5).copied().collect();
+                    if only.is_empty() { "none".into() } else { only.join(", ") }
+                };
+                differences.push(format!(
+                    "other ids were expected: missing are {}; new are {}",
+                    only(&expected, &listed),
+                    only(&listed, &expected)
+                ));
+            }
+        }
+        differences
+    }
+}
+
+impl ExpectedCoverage {
+    fn of(coverage: &Coverage) -> ExpectedCoverage {
+        match coverage {
+            Coverage::Complete => ExpectedCoverage::Complete,
+            Coverage::Partial(_) => ExpectedCoverage::Partial,
+        }
+    }
+}
+
+/// The provider's words for states, with what they mean.
+fn words(resources: &[Resource]) -> BTreeMap<String, State> {
+    let word = |resource: &Resource| match resource {
+        Resource::Instance(instance) => Some((instance.provider_state.clone(), State::Instance(instance.state))),
+        Resource::Realm(_) => None,
+    };
+    resources.iter().filter_map(word).collect()
+}

@@ -1,0 +1,487 @@
+//! The form of a cassette's file. Unknown members are refused, with their line: a misspelt one would otherwise
+//! change what is tried, and nobody would notice.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    Account, Answer, Body, Cassette, CassetteError, Expect, MOST_FILE_BYTES, Outcome, Recorded, Request, VERSION,
+};
+use crate::driver::grants::Origin;
+use crate::driver::wire::Unanswered;
+use crate::model::{Kind, Timestamp};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    cassette: u32,
+    about: String,
+    source: String,
+    account: AccountForm,
+    at: Timestamp,
+    list: ListForm,
+    #[serde(default, skip_serializing_if = "is_default")]
+    expect: Expect,
+    exchanges: Vec<ExchangeForm>,
+}
+
+/// Just enough to tell a later form, whatever else is in it.
+#[derive(Deserialize)]
+struct Versioned {
+    cassette: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountForm {
+    provider: String,
+    endpoint: String,
+    user: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    options: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    secrets: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    fakes: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ListForm {
+    Instances,
+    Realms,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExchangeForm {
+    request: RequestForm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<AnswerForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unanswered: Option<UnansweredForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestForm {
+    method: String,
+    url: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    headers: BTreeMap<String, Values>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_json")]
+    body_json: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_file: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerForm {
+    status: u16,
+    #[serde(default, skip_serializing_if = "is_default")]
+    headers: BTreeMap<String, Values>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_json")]
+    body_json: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_file: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    broken: bool,
+}
+
+/// A header's value, or its values where it stands several times.
+#[derive(PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum UnansweredForm {
+    Unresolved,
+    NoConnection,
+    Broken,
+    Timeout,
+}
+
+/// The four members that a body may be in.
+struct BodyForm {
+    text: Option<String>,
+    json: Option<serde_json::Value>,
+    base64: Option<String>,
+    file: Option<String>,
+}
+
+/// `null` is a body as good as any other.
+fn some_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(Some)
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
+    let text = bounded(path)?;
+    let malformed = |source| CassetteError::Malformed { path: path.to_owned(), source };
+    let Versioned { cassette: found } = serde_json::from_slice(&text).map_err(malformed)?;
+    if found > VERSION {
+        return Err(CassetteError::TooNew { path: path.to_owned(), found });
+    }
+    let file: File = serde_json::from_slice(&text).map_err(malformed)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let invalid = |what| CassetteError::Invalid { path: path.to_owned(), what };
+    let endpoint = &file.account.endpoint;
+    if !endpoint.is_empty() {
+        Origin::parse(endpoint).map_err(|error| invalid(format!("account.endpoint: {error}")))?;
+    }
+    let mut exchanges = Vec::with_capacity(file.exchanges.len());
+    for (at, form) in file.exchanges.into_iter().enumerate() {
+        exchanges.push(exchange(form, at, folder, &invalid)?);
+    }
+    let AccountForm { provider, endpoint, user, options, secrets, fakes } = file.account;
+    Ok(Cassette {
+        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        about: file.about,
+        source: file.source,
+        account: Account { provider, endpoint, user, options, secrets, fakes },
+        at: file.at,
+        list: match file.list {
+            ListForm::Instances => Kind::Instance,
+            ListForm::Realms => Kind::Realm,
+        },
+        exchanges,
+        expect: file.expect,
+    })
+}
+
+/// A file's content, if it is not too large.
+fn bounded(path: &Path) -> Result<Vec<u8>, CassetteError> {
+    let unreadable = |source| CassetteError::Unreadable { path: path.to_owned(), source };
+    let found = fs::metadata(path).map_err(unreadable)?.len();
+    if found > MOST_FILE_BYTES {
+        return Err(CassetteError::TooLarge { path: path.to_owned(), found });
+    }
+    fs::read(path).map_err(unreadable)
+}
+
+fn exchange(
+    form: ExchangeForm,
+    at: usize,
+    folder: &Path,
+    invalid: &impl Fn(String) -> CassetteError,
+) -> Result<Recorded, CassetteError> {
+    let place = |part: &str| format!("exchanges[{at}].{part}");
+    let RequestForm { method, url, headers: listed, body, body_json, body_base64, body_file } = form.request;
+    let bodies = BodyForm { text: body, json: body_json, base64: body_base64, file: body_file };
+    let request = Request {
+        method: Method::from_bytes(method.as_bytes())
+            .map_err(|_| invalid(format!("{} is no HTTP method: {method:?}", place("request.method"))))?,
+        url: Url::parse(&url).map_err(|error| invalid(format!("{}: {url:?}: {error}", place("request.url"))))?,
+        headers: headers(listed, &place("request.headers")).map_err(invalid)?,
+        body: read_body(bodies, &place("request"), folder, invalid)?,
+    };
+    let outcome = match (form.answer, form.unanswered) {
+        (Some(answer), None) => {
+            let AnswerForm { status, headers: listed, body, body_json, body_base64, body_file, broken } = answer;
+            let bodies = BodyForm { text: body, json: body_json, base64: body_base64, file: body_file };
+            Outcome::Answer(Answer {
+                status: StatusCode::from_u16(status)
+                    .map_err(|_| invalid(format!("{} is no HTTP status: {status}", place("answer.status"))))?,
+                headers: headers(listed, &place("answer.headers")).map_err(invalid)?,
+                body: read_body(bodies, &place("answer"), folder, invalid)?.unwrap_or(Body::Text(String::new())),
+                broken,
+            })
+        }
+        (None, Some(why)) => Outcome::Unanswered(why.into()),
+        _ => {
+            let what = "either `answer` or `unanswered` has to be there, and not both";
+            return Err(invalid(format!("exchanges[{at}]: {what}")));
+        }
+    };
+    Ok(Recorded { request, outcome })
+}
+
+fn headers(form: BTreeMap<String, Values>, place: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, values) in form {
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{place}: {name:?} is no name"))?;
+        let values = match values {
+            Values::One(value) => vec![value],
+            Values::Several(values) => values,
+        };
+        for value in values {
+            let value = HeaderValue::from_bytes(value.as_bytes())
+                .map_err(|_| format!("{place}: the value of {name:?} has characters that no header may have"))?;
+            headers.append(&parsed, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn read_body(
+    form: BodyForm,
+    place: &str,
+    folder: &Path,
+    invalid: &impl Fn(String) -> CassetteError,
+) -> Result<Option<Body>, CassetteError> {
+    match form {
+        BodyForm { text: None, json: None, base64: None, file: None } => Ok(None),
+        BodyForm { text: Some(text), json: None, base64: None, file: None } => Ok(Some(Body::Text(text))),
+        BodyForm { text: None, json: Some(value), base64: None, file: None } => Ok(Some(Body::Json(value))),
+        BodyForm { text: None, json: None, base64: Some(text), file: None } => {
+            let bytes = BASE64.decode(text).map_err(|error| invalid(format!("{place}.body_base64: {error}")))?;
+            Ok(Some(Body::Bytes(bytes.into())))
+        }
+        BodyForm { text: None, json: None, base64: None, file: Some(name) } => {
+            check_name(&name).map_err(|what| invalid(format!("{place}.body_file: {what}")))?;
+            let content = Bytes::from(bounded(&folder.join(&name))?);
+            Ok(Some(Body::File { name, content }))
+        }
+        _ => Err(invalid(format!("{place}: there are several bodies; give one"))),
+    }
+}
+
+/// A body's file is below the cassette, and not to be taken for a cassette.
+fn check_name(name: &str) -> Result<(), String> {
+    let path = Path::new(name);
+    let plain = path.components().all(|component| matches!(component, Component::Normal(_)));
+    if name.is_empty() || !plain {
+        return Err(format!("{name:?}: give a path below the cassette's folder, such as page-1.xml"));
+    }
+    let beside = path.components().count() == 1;
+    if beside && path.extension().is_some_and(|extension| extension == "json") {
+        return Err(format!("{name:?} would be taken for a cassette: put it into a folder, as bodies/{name}"));
+    }
+    Ok(())
+}
+
+pub(super) fn text(cassette: &Cassette) -> String {
+    let file = File {
+        cassette: VERSION,
+        about: cassette.about.clone(),
+        source: cassette.source.clone(),
+        account: AccountForm {
+            provider: cassette.account.provider.clone(),
+            endpoint: cassette.account.endpoint.clone(),
+            user: cassette.account.user.clone(),
+            options: cassette.account.options.clone(),
+            secrets: cassette.account.secrets.clone(),
+            fakes: cassette.account.fakes.clone(),
+        },
+        at: cassette.at,
+        list: match cassette.list {
+            Kind::Instance => ListForm::Instances,
+            Kind::Realm => ListForm::Realms,
+        },
+        expect: cassette.expect.clone(),
+        exchanges: cassette.exchanges.iter().map(exchange_form).collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&file).expect("invariant: texts, numbers and lists can be written");
+    text.push('\n');
+    text
+}
+
+pub(super) fn write(cassette: &Cassette, path: &Path) -> Result<(), CassetteError> {
+    let not_written = |path: &Path, source: io::Error| CassetteError::NotWritten { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|source| not_written(folder, source))?;
+    for recorded in &cassette.exchanges {
+        let answered = match &recorded.outcome {
+            Outcome::Answer(answer) => Some(&answer.body),
+            Outcome::Unanswered(_) => None,
+        };
+        for body in recorded.request.body.iter().chain(answered) {
+            let Body::File { name, content } = body else { continue };
+            check_name(name).map_err(|what| CassetteError::Invalid { path: path.to_owned(), what })?;
+            let file = folder.join(name);
+            let parent = file.parent().unwrap_or(folder);
+            fs::create_dir_all(parent).map_err(|source| not_written(parent, source))?;
+            fs::write(&file, content).map_err(|source| not_written(&file, source))?;
+        }
+    }
+    fs::write(path, text(cassette)).map_err(|source| not_written(path, source))
+}
+
+fn exchange_form(recorded: &Recorded) -> ExchangeForm {
+    let Request { method, url, headers, body } = &recorded.request;
+    let BodyForm { text, json, base64, file } = body_form(body.as_ref());
+    let request = RequestForm {
+        method: method.to_string(),
+        url: url.to_string(),
+        headers: headers_form(headers),
+        body: text,
+        body_json: json,
+        body_base64: base64,
+        body_file: file,
+    };
+    let (answer, unanswered) = match &recorded.outcome {
+        Outcome::Answer(Answer { status, headers, body, broken }) => {
+            let BodyForm { text, json, base64, file } = body_form(Some(body));
+            let answer = AnswerForm {
+                status: status.as_u16(),
+                headers: headers_form(headers),
+                body: text,
+                body_json: json,
+                body_base64: base64,
+                body_file: file,
+                broken: *broken,
+            };
+            (Some(answer), None)
+        }
+        Outcome::Unanswered(why) => (None, Some(UnansweredForm::from(why))),
+    };
+    ExchangeForm { request, answer, unanswered }
+}
+
+fn headers_form(headers: &HeaderMap) -> BTreeMap<String, Values> {
+    let values = |name: &HeaderName| -> Values {
+        let mut values: Vec<String> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        match values.len() {
+            1 => Values::One(values.remove(0)),
+            _ => Values::Several(values),
+        }
+    };
+    headers.keys().map(|name| (name.to_string(), values(name))).collect()
+}
+
+fn body_form(body: Option<&Body>) -> BodyForm {
+    let mut form = BodyForm { text: None, json: None, base64: None, file: None };
+    match body {
+        None => {}
+        Some(Body::Text(text)) if text.is_empty() => {}
+        Some(Body::Text(text)) => form.text = Some(text.clone()),
+        Some(Body::Json(value)) => form.json = Some(value.clone()),
+        Some(Body::Bytes(bytes)) => form.base64 = Some(BASE64.encode(bytes)),
+        Some(Body::File { name, .. }) => form.file = Some(name.clone()),
+    }
+    form
+}
+
+impl From<UnansweredForm> for Unanswered {
+    fn from(form: UnansweredForm) -> Unanswered {
+        match form {
+            UnansweredForm::Unresolved => Unanswered::Unresolved,
+            UnansweredForm::NoConnection => Unanswered::NoConnection,
+            UnansweredForm::Broken => Unanswered::Broken,
+            UnansweredForm::Timeout => Unanswered::Timeout,
+        }
+    }
+}
+
+impl From<&Unanswered> for UnansweredForm {
+    /// What was not let out is for a driver as if there were no one to connect to.
+    fn from(why: &Unanswered) -> UnansweredForm {
+        match why {
+            Unanswered::Unresolved => UnansweredForm::Unresolved,
+            Unanswered::Refused(_) | Unanswered::NoConnection => UnansweredForm::NoConnection,
+            Unanswered::Broken => UnansweredForm::Broken,
+            Unanswered::Timeout => UnansweredForm::Timeout,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"{
+  "cassette": 1, "about": "one page", "source": "made up",
+  "account": { "provider": "nyc", "endpoint": "https://api.example.com", "user": "demo",
+    "options": { "region": "x" }, "secrets": ["session-token"], "fakes": { "password": "known" } },
+  "at": "2026-11-20T10:00:00Z", "list": "instances",
+  "exchanges": [
+    { "request": { "method": "POST", "url": "https://api.example.com/login", "headers": { "Accept": "a/b" },
+        "body_json": { "password": "{{password as json}}" } },
+      "answer": { "status": 200, "headers": { "link": ["<a>", "<b>"] }, "body_file": "bodies/one.json" } },
+    { "request": { "method": "GET", "url": "https://api.example.com/x?a=1", "body": "text" },
+      "answer": { "status": 500, "body_base64": "/w==", "broken": true } },
+    { "request": { "method": "GET", "url": "https://api.example.com/y" }, "unanswered": "no-connection" } ],
+  "expect": { "count": 3, "coverage": "partial", "states": { "off": "STOPPED" }, "ids": ["1", "2", "3"] }
+}"#;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("bodies")).expect("made");
+        fs::write(folder.path().join("bodies/one.json"), "{\"x\": 1}").expect("written");
+        folder
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = folder();
+        let path = folder.path().join("one-page.json");
+        fs::write(&path, WHOLE).expect("written");
+        let cassette = Cassette::read(&path).expect("read");
+        assert_eq!(cassette.name, "one-page");
+        assert_eq!(cassette.exchanges.len(), 3);
+        let answer = cassette.answer(0).expect("an answer");
+        assert_eq!(answer.body.bytes(), "{\"x\": 1}");
+        assert_eq!(answer.headers.get_all("link").iter().count(), 2);
+        assert!(cassette.answer(1).expect("an answer").broken);
+        assert_eq!(cassette.expect.states["off"].as_str(), "STOPPED");
+
+        let again = tempfile::tempdir().expect("a folder");
+        let copy = again.path().join("new/one-page.json");
+        cassette.write(&copy).expect("written");
+        let read = Cassette::read(&copy).expect("read");
+        assert_eq!(read.text(), cassette.text());
+        assert_eq!(fs::read_to_string(again.path().join("new/bodies/one.json")).expect("there"), "{\"x\": 1}");
+
+        fs::write(folder.path().join("suite.json"), "{}").expect("written");
+        let names: Vec<String> =
+            super::super::Cassettes::read_dir(folder.path()).expect("read").into_iter().map(|c| c.name).collect();
+        assert_eq!(names, ["one-page"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let folder = folder();
+        let path = folder.path().join("a.json");
+        let check = |from: &str, to: &str, want: &[&str]| {
+            assert!(WHOLE.contains(from), "{from}");
+            fs::write(&path, WHOLE.replacen(from, to, 1)).expect("written");
+            let error = Cassette::read(&path).expect_err(to).to_string();
+            for want in want {
+                assert!(error.contains(want), "{error} should say {want}");
+            }
+        };
+        check("\"about\"", "\"abuot\"", &["a.json", "abuot", "line 2"]);
+        check("\"Accept\": \"a/b\"", "\"Accept\": 3", &["line 7"]);
+        check("\"body_json\"", "\"body-json\"", &["body-json", "line 8"]);
+        check("\"count\": 3", "\"counts\": 3", &["counts", "line 13"]);
+        check("\"STOPPED\"", "\"OFF\"", &["\"OFF\" is not a state", "line 13"]);
+        check("\"coverage\": \"partial\"", "\"error\": \"denied\"", &["denied", "unauthorized", "line 13"]);
+        check("\"cassette\": 1", "\"cassette\": 2", &["form 2", "update the host"]);
+        check("https://api.example.com\",", "https://api.example.com/v1\",", &["account.endpoint"]);
+        check("\"body\": \"text\"", "\"body\": \"text\", \"body_base64\": \"\"", &["exchanges[1].request", "give one"]);
+        check("\"unanswered\": \"no-connection\"", "\"unanswered\": \"lost\"", &["lost", "line 12"]);
+        check(", \"unanswered\": \"no-connection\"", "", &["exchanges[2]", "either"]);
+        check("bodies/one.json", "one.json", &["exchanges[0].answer.body_file", "bodies/one.json"]);
+        check("bodies/one.json", "../one.xml", &["below the cassette's folder"]);
+        check("bodies/one.json", "two.xml", &["two.xml"]);
+        check("/w==", "/w", &["exchanges[1].answer.body_base64"]);
+        check("\"status\": 500", "\"status\": 42", &["exchanges[1].answer.status"]);
+        check("\"GET\"", "\"G T\"", &["exchanges[1].request.method"]);
+    }
+}
