@@ -116,6 +116,11 @@ impl Roster {
             name: key.driver.clone(),
             known: self.catalog.drivers().map(|driver| driver.info().name.clone()).collect(),
         })?;
+        Ok((Arc::clone(driver), self.target_of(driver, key, password)?))
+    }
+
+    /// What to call this very driver with, which need not be the one that the catalog has by that name.
+    pub fn target_of(&self, driver: &Driver, key: &AccountKey, password: SecretString) -> Result<Target, NotOnRoster> {
         let configured =
             self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider);
         let (endpoint, endpoint_source, addresses, mut options) = match configured {
@@ -141,7 +146,7 @@ impl Roster {
             secrets.clone_from(&account.secrets);
         }
         fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
-        let target = Target {
+        Ok(Target {
             key: key.clone(),
             endpoint,
             endpoint_source,
@@ -150,8 +155,7 @@ impl Roster {
             secrets,
             addresses,
             wire: Wire::default(),
-        };
-        Ok((Arc::clone(driver), target))
+        })
     }
 }
 
