@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ResourceType};
 
 use super::engine::Engine;
 use super::load::{self, DriverFile, DriverInfo, LoadError, PACKAGE};
@@ -86,6 +86,8 @@ pub(super) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
                     false => Lent::Whole,
                 }
             }
+            // A type by its name takes nothing of the host.
+            ComponentItem::Type(_) => Lent::Whole,
             _ => Lent::Refused,
         };
         let (name, version) = split(name);
@@ -101,18 +103,16 @@ fn split(name: &str) -> (String, Option<String>) {
     }
 }
 
-/// Whether the linker has an interface of that name, in a version that fits. It does not tell, so it is asked for by
-/// a component that imports this interface, with nothing in it, and nothing else.
+/// Whether the linker has an interface of that name, in a version that fits. It does not tell, but it takes no
+/// second thing of one name: what can't be put into a copy of it is there.
 fn is_linked(engine: &Engine, name: &str) -> bool {
-    let Ok(length) = u8::try_from(name.len()) else { return false };
-    // LEB128 writes lengths under 128 as they are; no interface of a sane component has a longer name.
-    let Some(section) = length.checked_add(5).filter(|section| *section < 0x80) else { return false };
-    let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
-    // One type: an instance that exports nothing.
-    bytes.extend([7, 3, 1, 0x42, 0]);
-    // One import: by that name, an instance of type 0.
-    bytes.extend([10, section, 1, 0, length]);
-    bytes.extend(name.as_bytes());
-    bytes.extend([5, 0]);
-    Component::new(engine.wasmtime(), &bytes).is_ok_and(|probe| engine.linker().instantiate_pre(&probe).is_ok())
+    let mut copy = engine.linker().clone();
+    copy.allow_shadowing(false);
+    let mut is_taken = |name: &str| copy.root().resource(name, ResourceType::host::<()>(), |_, _| Ok(())).is_err();
+    // Of WASI 0.2 every patch release fits every other; those that there are, and some that may come.
+    const PATCHES: u32 = 64;
+    match name.split_once("@0.2.") {
+        Some((interface, _)) => (0..PATCHES).any(|patch| is_taken(&format!("{interface}@0.2.{patch}"))),
+        None => is_taken(name),
+    }
 }

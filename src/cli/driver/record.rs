@@ -120,7 +120,8 @@ impl Session<'_> {
             Err(error) => format!("an error, which it now expects: {error}"),
         };
         let exchanges = cassette.exchanges.len();
-        println!("{}: {exchanges} exchanges, {outcome}", file.display());
+        let plural = if exchanges == 1 { "" } else { "s" };
+        println!("{}: {exchanges} exchange{plural}, {outcome}", file.display());
         match differences.is_empty() {
             true => println!("  played once: the same came of it"),
             false => println!("  played once: something else came of it"),
