@@ -2,8 +2,10 @@
 //!
 //! Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.
 
+mod account;
 mod demo;
 mod driver;
+mod listing;
 mod logging;
 mod poll;
 mod serve;
@@ -104,6 +106,17 @@ impl ConfigArgs {
         self.load_by(|path| Config::load(path, &environment))
     }
 
+    /// The same for a command that then lists: its log goes to standard error, and so do the warnings.
+    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
+    fn load_and_log(&self) -> anyhow::Result<Config> {
+        let config = self.load()?;
+        logging::to_stderr(&config.log)?;
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
+        Ok(config)
+    }
+
     /// The same without accounts and their secrets.
     fn load_without_accounts(&self) -> Result<Config, ConfigError> {
         self.load_by(|path| Config::load_without_accounts(path, &environment))
@@ -191,6 +204,14 @@ mod tests {
         check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --only cold-start", true);
         check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --admit", false);
         check("tracker driver test ec2.wasm", false);
+        check("tracker driver inspect ec2.wasm --output json", true);
+        check("tracker driver run ec2.wasm --provider p --user u --password-file f --trace", true);
+        check("tracker driver run ec2.wasm --provider p --user u --password-file f --trace=full --yes", true);
+        check("tracker driver run ec2.wasm --trace full", false);
+        check("tracker driver run ec2.wasm --user u", false);
+        check("tracker driver run ec2.wasm --allow-addresses 10.0.0.0/40", false);
+        check("tracker driver record ec2.wasm --cassettes c --list realms --list instances --replace", true);
+        check("tracker driver record ec2.wasm", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

@@ -1,6 +1,7 @@
 //! Drivers: loaded from vetted files, run in a fresh sandbox for each poll. The only room that names
 //! wasmtime.
 
+pub mod anatomy;
 mod bindings;
 mod cache;
 mod call;
@@ -34,6 +35,7 @@ use secrecy::SecretString;
 use crate::model::{AccountKey, Resource};
 use crate::net::{AddressPolicy, Via};
 
+pub use anatomy::{Anatomy, Import};
 pub use call::Driver;
 pub use cassette::{Cassette, CassetteError, Cassettes};
 pub use catalog::{Catalog, Rejected, Settings};

@@ -130,7 +130,7 @@ impl Roster {
         Ok((Arc::clone(driver), self.target_of(driver, key, password)?))
     }
 
-    /// What to call this very driver with, such as the shadow of the account's own.
+    /// What to call this very driver with, which need not be the one that the catalog has by that name.
     pub fn target_of(&self, driver: &Driver, key: &AccountKey, password: SecretString) -> Result<Target, NotOnRoster> {
         let configured =
             self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider);

@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use http::Method;
 
-use super::poll::{What, account_key};
+use super::account::account_key;
+use super::listing::What;
 use super::table::table;
 use super::{ConfigArgs, runtime};
 use crate::api::control::{Order, StormDocument, StormOrderDocument, StormsDocument};

@@ -4,6 +4,9 @@
 
 mod expect;
 mod file;
+pub mod leak;
+pub mod record;
+pub mod redact;
 mod replay;
 
 use std::collections::BTreeMap;

@@ -155,7 +155,12 @@ impl Grants {
 
     /// The same with everything granted that is declared.
     pub(super) fn all_declared(&self) -> Grants {
-        Grants { declared: self.declared.clone(), granted: self.declared.clone() }
+        self.cut_down_to(self.declared.clone())
+    }
+
+    /// The same declaration with another grant.
+    pub(super) fn cut_down_to(&self, granted: Vec<Pattern>) -> Grants {
+        Grants { declared: self.declared.clone(), granted }
     }
 
     fn declares(&self, origin: &Origin) -> bool {

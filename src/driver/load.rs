@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
 use super::CallError;
+use super::anatomy::{self, Import};
 use super::bindings::{DriverPre, inventory};
 use super::cache::Cache;
 use super::call::Driver;
@@ -21,10 +22,10 @@ use super::sandbox::{Running, Sandbox};
 use super::signature::Unsigned;
 
 /// The contract that this host serves.
-const PACKAGE: &str = "tracker:driver";
+pub(super) const PACKAGE: &str = "tracker:driver";
 const INTERFACE: &str = "tracker:driver/inventory";
 /// Before 1.0.0 each minor version is a contract of its own.
-const SERVED: &str = "0.1";
+pub const SERVED: &str = "0.1";
 
 /// What a driver says of itself, and what it was granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Inspected {
     pub info: DriverInfo,
     /// The file's size in bytes.
     pub size: u64,
+    /// What it asks of the host.
+    pub imports: Vec<Import>,
 }
 
 /// Why a file is not loaded.
@@ -170,8 +173,10 @@ impl DriverFile {
 pub async fn inspect(engine: &Engine, path: &Path) -> Result<Inspected, LoadError> {
     let file = DriverFile::read(path, engine.limits().driver_bytes)?;
     let size = file.bytes.len() as u64;
-    let driver = load(engine, None, file, None).await?;
-    Ok(Inspected { info: driver.info, size })
+    let sha256 = file.sha256.clone();
+    let component = component(engine, None, file).await?;
+    let driver = assemble(engine, &component, sha256, None).await?;
+    Ok(Inspected { info: driver.info, size, imports: anatomy::imports(engine, &component) })
 }
 
 /// Makes a driver of a file that nobody vetted, granted all that it declares. For the tools that an author or an
@@ -191,27 +196,53 @@ pub(super) async fn load(
     file: DriverFile,
     approval: Option<&Approval>,
 ) -> Result<Driver, LoadError> {
+    let sha256 = file.sha256.clone();
+    let component = component(engine, cache, file).await?;
+    assemble(engine, &component, sha256, approval).await
+}
+
+/// Makes a component of a file, whatever its world.
+pub(super) async fn component(
+    engine: &Engine,
+    cache: Option<&Cache>,
+    file: DriverFile,
+) -> Result<Component, LoadError> {
     file.check_header()?;
     let malformed = |error: wasmtime::Error| LoadError::Malformed(format!("{error:#}"));
-    let sha256 = file.sha256.clone();
-    let component = compile(engine, cache, file).await.map_err(malformed)?;
-    check_world(engine, &component)?;
+    compile(engine, cache, file).await.map_err(malformed)
+}
+
+/// Makes a driver of a component.
+pub(super) async fn assemble(
+    engine: &Engine,
+    component: &Component,
+    sha256: String,
+    approval: Option<&Approval>,
+) -> Result<Driver, LoadError> {
+    check_world(engine, component)?;
     let pre = engine
         .linker()
-        .instantiate_pre(&component)
+        .instantiate_pre(component)
         .map_err(|error| LoadError::Imports(error.root_cause().to_string()))?;
     let pre = DriverPre::new(pre).map_err(|error| LoadError::OtherWorld(error.root_cause().to_string()))?;
     let description = describe(engine, &pre).await.map_err(LoadError::Describe)?;
     let (mut info, declared) = checked(description, engine.limits().field_bytes).map_err(LoadError::Description)?;
     info.digest = sha256;
-    let granted = match approval {
-        None => Vec::new(),
-        Some(approval) => {
-            info.endpoints.clone_from(&approval.endpoints);
-            approval.patterns().map_err(|error| LoadError::Description(error.to_string()))?
-        }
-    };
-    Ok(Driver { info, pre, grants: Grants::new(declared, granted), engine: engine.clone() })
+    let mut driver = Driver { info, pre, grants: Grants::new(declared, Vec::new()), engine: engine.clone() };
+    if let Some(approval) = approval {
+        driver = driver.granted(approval)?;
+    }
+    Ok(driver)
+}
+
+impl Driver {
+    /// The same with what an approval grants, and no more.
+    pub fn granted(mut self, approval: &Approval) -> Result<Driver, LoadError> {
+        let granted = approval.patterns().map_err(|error| LoadError::Description(error.to_string()))?;
+        self.info.endpoints.clone_from(&approval.endpoints);
+        self.grants = self.grants.cut_down_to(granted);
+        Ok(self)
+    }
 }
 
 /// Compiles on a thread where that may take its time.

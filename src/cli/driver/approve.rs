@@ -2,18 +2,16 @@
 //! is what is granted; nothing is granted unseen.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::short;
+use super::{ask, find, short};
 use crate::cli::table::printable;
-use crate::cli::{ConfigArgs, UsageError, environment, runtime};
+use crate::cli::{ConfigArgs, environment, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::driver::catalog::wasm_files;
 use crate::driver::{Approval, Engine, Inspected, Lock, Role, load};
 use crate::net::Clients;
 
@@ -52,7 +50,8 @@ impl Approve {
             println!("\nIt is approved already: nothing to do.");
             return Ok(());
         }
-        if !self.yes && !ask()? {
+        let question = "Let the host load it, and reach this?";
+        if !self.yes && !ask(question, "look at the above, and add --yes to approve it")? {
             anyhow::bail!("not approved, and nothing was changed");
         }
         let Inspected { info, .. } = inspected;
@@ -82,33 +81,9 @@ async fn inspect(config: &Config, file: &Path) -> anyhow::Result<Inspected> {
     load::inspect(&engine, file).await.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
 }
 
-/// The file that is meant: a path as it is, a name as `NAME.wasm` in the directory of drivers.
-fn find(what: &str, directory: &Path) -> Result<PathBuf, UsageError> {
-    let path = Path::new(what);
-    let is_path = what.contains('/') || path.extension().is_some_and(|extension| extension == "wasm");
-    let file = match is_path {
-        true => path.to_owned(),
-        false => directory.join(format!("{what}.wasm")),
-    };
-    if file.is_file() {
-        return Ok(file);
-    }
-    if is_path {
-        return Err(UsageError(format!("there is no file {}", file.display())));
-    }
-    let there = wasm_files(directory).unwrap_or_default();
-    let there: Vec<_> = there.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
-    let there = match there.is_empty() {
-        true => "it has no drivers".to_owned(),
-        false => format!("it has: {}", there.join(", ")),
-    };
-    let directory = directory.display();
-    Err(UsageError(format!("there is no {what}.wasm in {directory}; {there} (setting: drivers.directory)")))
-}
-
 /// What the operator decides upon.
 fn summary(file: &Path, inspected: &Inspected, old: Option<&Approval>) -> String {
-    let Inspected { info, size } = inspected;
+    let Inspected { info, size, .. } = inspected;
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "{label:10} {}", printable(value));
@@ -142,21 +117,6 @@ fn summary(file: &Path, inspected: &Inspected, old: Option<&Approval>) -> String
     text
 }
 
-/// Asks on the terminal. Without one nobody can answer, and silence is no approval.
-fn ask() -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        return Err(UsageError(
-            "there is no terminal to ask on: look at the above, and add --yes to approve it".into(),
-        )
-        .into());
-    }
-    write!(stderr(), "\nLet the host load it, and reach this? [y/N] ")?;
-    stderr().flush()?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
 /// Who approves, for the record.
 pub(super) fn user() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(environment).filter(|name| !name.is_empty());
@@ -188,7 +148,7 @@ mod tests {
             asks_for: vec!["https://ec2.*.amazonaws.com".into(), "https://evil.example".into()],
             ..DriverInfo::default()
         };
-        let inspected = Inspected { info, size: 1 << 20 };
+        let inspected = Inspected { info, size: 1 << 20, imports: Vec::new() };
         let old = Approval {
             name: "ec2".into(),
             version: "1.0.0".into(),
@@ -210,18 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_file_of_the_directory() {
+    fn a_file_of_the_directory_is_told_apart() {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("mock.wasm");
         std::fs::write(&file, "").expect("written");
-        assert_eq!(find("mock", folder.path()).expect("found"), file);
-        assert_eq!(find(&file.display().to_string(), Path::new("/")).expect("found"), file);
-        let check = |what: &str, want: &str| {
-            let error = find(what, folder.path()).expect_err(what).to_string();
-            assert!(error.contains(want), "{error}");
-        };
-        check("ec2", "it has: mock");
-        check("./ec2.wasm", "there is no file ./ec2.wasm");
         assert!(is_in(&file, folder.path()) && !is_in(&file, Path::new("/")));
     }
 }

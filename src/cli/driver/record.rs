@@ -1,0 +1,202 @@
+//! `tracker driver record`: what a live account's provider answers, kept as cassettes for `tracker driver test`.
+//! A cassette is written only if no secret of the account is in it, and is played once to see that it gives what
+//! the provider gave.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::tried::{Tried, TriedArgs};
+use crate::cli::listing::What;
+use crate::cli::{UsageError, runtime};
+use crate::clock::{Clock as _, ManualClock, SystemClock};
+use crate::driver::cassette::leak;
+use crate::driver::cassette::record::{Occasion, Recorder};
+use crate::driver::{CallError, Cassette, Driver, Listing, Target};
+use crate::model::{Kind, Timestamp};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Left out are the account's secrets, Authorization and cookies, and tokens that the provider gives out, by name and by
+shape; a token that a later request carries is the same fake in both places. Kept are names, ids, addresses, labels and
+account numbers: look through a cassette before you give it away. drivers/CASSETTES.md describes the form.
+
+Examples:
+  tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key
+  tracker driver record ec2 --cassettes cassettes --config tracker.toml --list instances --name busy-day")]
+pub(crate) struct Record {
+    #[command(flatten)]
+    tried: TriedArgs,
+    /// The directory that cassettes are written into
+    #[arg(long, value_name = "DIR")]
+    cassettes: PathBuf,
+    /// What to record; both if not given
+    #[arg(long, value_enum)]
+    list: Vec<What>,
+    /// What the cassettes are called, before `-instances` or `-realms` where both are recorded
+    #[arg(long, value_parser = name)]
+    name: Option<String>,
+    /// What they show, in a few words
+    #[arg(long, value_name = "TEXT")]
+    about: Option<String>,
+    /// Write over cassettes that are there
+    #[arg(long)]
+    replace: bool,
+}
+
+/// What every cassette of one run has in common.
+struct Session<'a> {
+    driver: &'a Driver,
+    target: &'a Target,
+    about: Option<&'a str>,
+    /// What the sandbox's clock stands at, so that times in requests are the same in replay.
+    at: Timestamp,
+}
+
+impl Record {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut kinds: Vec<Kind> = self.list.iter().map(|what| Kind::from(*what)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if kinds.is_empty() {
+            kinds = Kind::ALL.to_vec();
+        }
+        let files: Vec<(Kind, PathBuf)> = kinds.iter().map(|&kind| (kind, self.file(kind, kinds.len()))).collect();
+        if let Some((_, there)) = files.iter().find(|(_, file)| file.exists() && !self.replace) {
+            let there = there.display();
+            return Err(UsageError(format!("{there} is there already: give another --name, or add --replace")).into());
+        }
+        let runtime = runtime()?;
+        let at = SystemClock.now();
+        let Tried { driver, target } = self.tried.open(&runtime, Arc::new(ManualClock::new(at)))?;
+        let session = Session { driver: &driver, target: &target, about: self.about.as_deref(), at };
+        let mut other = 0;
+        for (kind, file) in files {
+            let same = runtime.block_on(session.record(kind, &file))?;
+            other += u32::from(!same);
+        }
+        anyhow::ensure!(
+            other == 0,
+            "{other} written above did not play as recorded: look into why before you use them"
+        );
+        Ok(())
+    }
+
+    fn file(&self, kind: Kind, kinds: usize) -> PathBuf {
+        let name = match &self.name {
+            None => kind.plural().to_owned(),
+            Some(name) if kinds == 1 => name.clone(),
+            Some(name) => format!("{name}-{}", kind.plural()),
+        };
+        self.cassettes.join(format!("{name}.json"))
+    }
+}
+
+impl Session<'_> {
+    /// Records one list. Whether it plays as recorded.
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    async fn record(&self, kind: Kind, file: &Path) -> anyhow::Result<bool> {
+        let recorder = Arc::new(Recorder::default());
+        let mut target = self.target.clone();
+        target.wire.watch = Some(Arc::clone(&recorder) as _);
+        let listed = self.driver.list(&target, kind).await.map_err(|failure| failure.error);
+        let listed = listed.as_ref();
+        if let Err(error) = listed
+            && !is_providers(error)
+        {
+            anyhow::bail!("{}: {error}\nnothing was recorded of its {}", target.key, kind.plural());
+        }
+        let cassette = self.cassette(&recorder, kind, file, listed)?;
+        leak::check(&cassette, &target).map_err(|leak| anyhow::anyhow!("{} is not written: {leak}", file.display()))?;
+        cassette.write(file)?;
+
+        let (replayed, tape) = Cassette::read(file)?.replay();
+        let again = self.driver.list(&replayed, kind).await.map_err(|failure| failure.error);
+        let mut differences = differences(listed, again.as_ref());
+        differences.extend(tape.surprises().iter().map(ToString::to_string));
+        let outcome = match listed {
+            Ok(listing) => format!("{} listed", listing.resources.len()),
+            Err(error) => format!("an error, which it now expects: {error}"),
+        };
+        let exchanges = cassette.exchanges.len();
+        let plural = if exchanges == 1 { "" } else { "s" };
+        println!("{}: {exchanges} exchange{plural}, {outcome}", file.display());
+        match differences.is_empty() {
+            true => println!("  played once: the same came of it"),
+            false => println!("  played once: something else came of it"),
+        }
+        for difference in &differences {
+            println!("  - {difference}");
+        }
+        if !differences.is_empty() && exchanges == 0 {
+            println!(
+                "  The driver asked the provider nothing: if it compares a secret itself, give one that is known to \
+                 all under account.fakes (drivers/CASSETTES.md)."
+            );
+        }
+        Ok(differences.is_empty())
+    }
+
+    fn cassette(
+        &self,
+        recorder: &Recorder,
+        list: Kind,
+        file: &Path,
+        listed: Result<&Listing, &CallError>,
+    ) -> anyhow::Result<Cassette> {
+        let Session { driver, target, about, at } = *self;
+        let info = driver.info();
+        let on = at.to_string();
+        let source = format!(
+            "recorded {} from {} with {} {}",
+            &on[..10.min(on.len())],
+            target.endpoint,
+            info.name,
+            info.version
+        );
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let about =
+            about.map_or_else(|| format!("the {} of an account of {}", list.plural(), info.title), str::to_owned);
+        Ok(recorder.cassette(Occasion { name: &name, about, source, target, list, at, listed })?)
+    }
+}
+
+/// Whether an error says something of the provider, and not of the driver or this host.
+fn is_providers(error: &CallError) -> bool {
+    match error {
+        CallError::Unauthorized(_)
+        | CallError::Forbidden(_)
+        | CallError::Throttled { .. }
+        | CallError::Unavailable(_)
+        | CallError::InvalidAccount(_)
+        | CallError::UnexpectedAnswer(_) => true,
+        CallError::Refused(_) | CallError::Limit { .. } | CallError::Crashed(_) | CallError::Contract(_) => false,
+    }
+}
+
+/// In what a replay ended otherwise than the recording.
+fn differences(live: Result<&Listing, &CallError>, replayed: Result<&Listing, &CallError>) -> Vec<String> {
+    let mut differences = crate::driver::cassette::Expect::of(live).differences(replayed);
+    if let (Ok(live), Ok(replayed)) = (live, replayed)
+        && differences.is_empty()
+    {
+        let pairs = live.resources.iter().zip(&replayed.resources);
+        let other = pairs.filter(|(live, replayed)| live != replayed).map(|(live, _)| live.id().to_string());
+        let other: Vec<String> = other.take(5).collect();
+        if !other.is_empty() {
+            differences.push(format!("these have other fields than when recorded: {}", other.join(", ")));
+        }
+    }
+    differences
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match !text.is_empty() && text != "suite" && !text.starts_with('.') && text.chars().all(plain) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("letters, digits, hyphens, underscores and dots; and not `suite`, which is the suite's own".into())
+        }
+    }
+}

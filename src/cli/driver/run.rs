@@ -1,0 +1,49 @@
+//! `tracker driver run`: one list of a live account through a driver file, approved or not, with or without a host
+//! that runs beside it. For authors, and for operators who want to see what a driver does.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::trace::{Extent, Trace};
+use super::tried::{Tried, TriedArgs};
+use crate::cli::listing::{self, Output, What};
+use crate::cli::runtime;
+use crate::clock::SystemClock;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A driver that is not approved is run after you were shown what it can reach, and said yes. The account's secrets stay in
+the host all the same: a trace shows their names where the driver put them.
+
+Examples:
+  tracker driver run ./example.wasm --provider main --user demo --password-file key
+  tracker driver run ec2 --config tracker.toml --list realms
+  tracker driver run ./ec2.wasm --provider lab --endpoint http://10.0.0.5:5000 --allow-addresses 10.0.0.5 \\
+      --user AKIAEXAMPLE --password-file secret-key --trace")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    tried: TriedArgs,
+    /// What to list
+    #[arg(long, value_enum, default_value_t = What::Instances)]
+    list: What,
+    /// Show each HTTP exchange on standard error: the beginnings of bodies, or with =full the whole of them
+    #[arg(long, value_enum, value_name = "EXTENT", num_args = 0..=1, require_equals = true, default_missing_value = "short")]
+    trace: Option<Extent>,
+    /// How to print the list
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+impl Run {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let runtime = runtime()?;
+        let Tried { driver, mut target } = self.tried.open(&runtime, Arc::new(SystemClock))?;
+        if let Some(extent) = self.trace {
+            target.wire.watch = Some(Arc::new(Trace::new(extent)));
+        }
+        let listed = runtime.block_on(driver.list(&target, self.list.into()));
+        let listing = listed.map_err(|failure| anyhow::anyhow!("{}: {failure}", target.key))?;
+        listing::print(&target.key, &listing, self.output)
+    }
+}

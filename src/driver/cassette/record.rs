@@ -1,0 +1,130 @@
+//! Makes a cassette of what went over the wire in one call.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header;
+use secrecy::ExposeSecret as _;
+
+use super::redact::Redactor;
+use super::{Account, Body, Cassette, Expect, Outcome, Recorded};
+use crate::driver::wire::{Exchange, Watch};
+use crate::driver::{CallError, Listing, Target};
+use crate::model::{Kind, Timestamp};
+
+/// The most that is recorded of one call, in bytes of bodies: a cassette is for people to read, too.
+const MOST_BYTES: usize = 64 << 20;
+
+/// A body of more bytes has a file of its own.
+const LARGE: usize = 64 << 10;
+
+/// What a private key is replaced by: one made for this and used nowhere else, so that a driver can sign in replay.
+const FAKE_KEY: &str = include_str!("fake-key.pem");
+
+/// Looks on while a driver lists.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    exchanges: Vec<Exchange>,
+    bytes: usize,
+}
+
+/// What of a recording the exchanges do not say.
+#[derive(Clone, Debug)]
+pub struct Occasion<'a> {
+    /// The cassette's name, which is its file's.
+    pub name: &'a str,
+    pub about: String,
+    pub source: String,
+    pub target: &'a Target,
+    pub list: Kind,
+    /// What the sandbox's clock said all the while.
+    pub at: Timestamp,
+    pub listed: Result<&'a Listing, &'a CallError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answers have more than {MOST_BYTES} bytes in all: record a smaller account")]
+pub struct TooMuch;
+
+impl Watch for Recorder {
+    fn saw(&self, exchange: Exchange) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.bytes += exchange.asked.body.len() + exchange.outcome.as_ref().map_or(0, |answer| answer.body.len());
+        if heard.bytes <= MOST_BYTES {
+            heard.exchanges.push(exchange);
+        }
+    }
+}
+
+impl Recorder {
+    /// The cassette of what was heard, without what nobody should be shown.
+    pub fn cassette(&self, occasion: Occasion<'_>) -> Result<Cassette, TooMuch> {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.bytes > MOST_BYTES {
+            return Err(TooMuch);
+        }
+        // All are learned first: a token may stand in an answer before the one that names it as such.
+        let mut redactor = Redactor::default();
+        heard.exchanges.iter().for_each(|exchange| redactor.learn(exchange));
+        let exchanges = heard.exchanges.iter().enumerate();
+        let exchanges = exchanges.map(|(at, exchange)| recorded(&redactor, exchange, occasion.name, at)).collect();
+        let Occasion { name, about, source, target, list, at, listed } = occasion;
+        Ok(Cassette {
+            name: name.to_owned(),
+            about,
+            source,
+            account: account(target),
+            at,
+            list,
+            exchanges,
+            expect: Expect::of(listed),
+        })
+    }
+}
+
+fn recorded(redactor: &Redactor, exchange: &Exchange, name: &str, at: usize) -> Recorded {
+    let outcome = match &exchange.outcome {
+        Err(why) => Outcome::Unanswered(why.clone()),
+        Ok(answered) => {
+            let mut answer = redactor.answer(answered);
+            let content = answer.body.bytes();
+            if content.len() > LARGE {
+                let kind = answered.headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+                let name = format!("bodies/{name}-{}.{}", at + 1, ending(kind, &content));
+                answer.body = Body::File { name, content };
+            }
+            Outcome::Answer(answer)
+        }
+    };
+    Recorded { request: redactor.request(&exchange.asked), outcome }
+}
+
+/// What a file of such content is called at the end.
+fn ending(kind: Option<&[u8]>, content: &Bytes) -> &'static str {
+    let says = |part: &[u8]| kind.is_some_and(|kind| memchr::memmem::find(kind, part).is_some());
+    match content.first() {
+        _ if says(b"json") => "json",
+        _ if says(b"xml") => "xml",
+        Some(b'{' | b'[') => "json",
+        Some(b'<') => "xml",
+        _ if std::str::from_utf8(content).is_ok() => "txt",
+        _ => "bin",
+    }
+}
+
+fn account(target: &Target) -> Account {
+    let secrets = [("password", &target.password)].into_iter();
+    let secrets = secrets.chain(target.secrets.iter().map(|(name, secret)| (name.as_str(), secret)));
+    let keys = secrets.filter(|(_, secret)| secret.expose_secret().contains("PRIVATE KEY-----"));
+    Account {
+        provider: target.key.provider.clone(),
+        endpoint: target.endpoint.clone(),
+        user: target.key.user.clone(),
+        options: target.options.clone(),
+        secrets: target.secrets.keys().cloned().collect(),
+        fakes: keys.map(|(name, _)| (name.to_owned(), FAKE_KEY.to_owned())).collect(),
+    }
+}

@@ -1,0 +1,154 @@
+//! Finds secrets in bodies: by the names of JSON members, of XML elements and attributes and of a form's
+//! parameters, and by the shape of what is a secret whatever its name.
+
+use serde_json::Value;
+
+use super::names::is_credential;
+
+/// How a body is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `name=value&...`
+    Pairs,
+    /// JSON, XML, or any other text.
+    Document,
+}
+
+/// Shows every secret of a body to a function, and puts in its place what that gives. Nothing where all stays.
+pub(super) fn rewritten(text: &str, form: Form, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    if form == Form::Pairs {
+        return pairs(text, replace);
+    }
+    if let Ok(mut value) = serde_json::from_str::<Value>(text) {
+        let mut changed = false;
+        walk(&mut value, false, &mut |secret| {
+            let replacement = replace(secret);
+            changed |= replacement.is_some();
+            replacement
+        });
+        return changed.then(|| value.to_string());
+    }
+    markup(text, replace)
+}
+
+fn pairs(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    let mut changed = false;
+    let mut out = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        let replacement = if is_credential(&name) { replace(&value) } else { None };
+        changed |= replacement.is_some();
+        out.append_pair(&name, replacement.as_deref().unwrap_or(&value));
+    }
+    changed.then(|| out.finish())
+}
+
+/// A secret is a text or a number under such a name, also in a list; an object is looked into, and its own names
+/// say what is in it.
+fn walk(value: &mut Value, secret: bool, replace: &mut dyn FnMut(&str) -> Option<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                walk(member, is_credential(name), replace);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, secret, replace)),
+        Value::String(text) if secret => {
+            if let Some(replacement) = replace(text) {
+                *text = replacement;
+            }
+        }
+        Value::Number(number) if secret => {
+            if replace(&number.to_string()).is_some() {
+                *number = 0.into();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `<Name>text</Name>`, and `name="text"` within a tag.
+fn markup(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+    let mut out = String::new();
+    let mut copied = 0;
+    let mut put = |range: std::ops::Range<usize>, out: &mut String| {
+        if let Some(replacement) = replace(&text[range.clone()]) {
+            out.push_str(&text[copied..range.start]);
+            out.push_str(&replacement);
+            copied = range.end;
+        }
+    };
+    let mut from = 0;
+    while let Some(start) = text[from..].find('<').map(|at| from + at + 1) {
+        let Some(end) = text[start..].find('>').map(|at| start + at) else { break };
+        let tag = &text[start..end];
+        for (name, value) in attributes(tag) {
+            if is_credential(&tag[name]) {
+                put(start + value.start..start + value.end, &mut out);
+            }
+        }
+        let name = tag.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+        let content_end = text[end..].find('<').map_or(text.len(), |at| end + at);
+        let content = end + 1..content_end;
+        if !name.is_empty() && is_credential(name) && !text[content.clone()].trim().is_empty() {
+            put(content, &mut out);
+        }
+        from = end + 1;
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
+}
+
+/// The attributes of a tag: where their names are, and their values.
+fn attributes(tag: &str) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(equals) = tag[from..].find('=').map(|at| from + at) {
+        let quote = tag[equals + 1..].chars().next();
+        let Some(quote) = quote.filter(|c| matches!(c, '"' | '\'')) else {
+            from = equals + 1;
+            continue;
+        };
+        let value = equals + 2;
+        let Some(end) = tag[value..].find(quote).map(|at| value + at) else { break };
+        let name = tag[..equals].rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        found.push((name..equals, value..end));
+        from = end + 1;
+    }
+    found
+}
+
+/// What is a secret whatever its name: a JSON Web Token, a private key in PEM.
+pub(super) fn shaped(text: &str) -> impl Iterator<Item = &str> {
+    tokens(text).chain(private_keys(text))
+}
+
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.split(move |c: char| !of_token(c)).map(|word| word.trim_matches('.')).filter(|word| {
+        let parts: Vec<&str> = word.split('.').collect();
+        word.starts_with("eyJ") && matches!(parts[..], [header, claims, _] if header.len() > 8 && claims.len() > 8)
+    })
+}
+
+fn private_keys(text: &str) -> impl Iterator<Item = &str> {
+    const BEGIN: &str = "-----BEGIN ";
+    const END: &str = "PRIVATE KEY-----";
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = from + text[from..].find(BEGIN)?;
+            from = start + BEGIN.len();
+            let head = text[from..].find("-----").map(|at| from + at + 5)?;
+            if !text[start..head].ends_with(END) {
+                continue;
+            }
+            // One that is cut short is a secret to its end.
+            let end = text[head..].find(END).map_or(text.len(), |at| head + at + END.len());
+            from = end;
+            return Some(&text[start..end]);
+        }
+    })
+}
