@@ -149,3 +149,45 @@ fn words(resources: &[Resource]) -> BTreeMap<String, State> {
     };
     resources.iter().filter_map(word).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Usage;
+    use crate::model::{Realm, RealmState, ResourceId};
+
+    fn listing(ids: &[&str], coverage: Coverage) -> Listing {
+        let realm = |id: &&str| {
+            let id = ResourceId::parse(*id).expect("an id");
+            Resource::Realm(Realm { id, name: "n".into(), state: RealmState::Available, limit: None })
+        };
+        Listing { resources: ids.iter().map(realm).collect(), coverage, usage: Usage::default() }
+    }
+
+    #[test]
+    fn what_came_otherwise_is_said() {
+        let check = |expect: &str, listed: Result<Listing, CallError>, want: &[&str]| {
+            let expect: Expect = serde_json::from_str(expect).expect("read");
+            let differences = expect.differences(listed.as_ref());
+            assert_eq!(differences.len(), want.len(), "{differences:?}");
+            for (difference, want) in differences.iter().zip(want) {
+                assert!(difference.contains(want), "{difference} should say {want}");
+            }
+        };
+        let two = || Ok(listing(&["a", "b"], Coverage::Complete));
+        let denied = || Err(CallError::Unauthorized("no".into()));
+        check("{}", two(), &[]);
+        check(r#"{"count": 2, "coverage": "complete", "ids": ["b", "a"]}"#, two(), &[]);
+        check(r#"{"count": 3, "coverage": "partial"}"#, two(), &["3 resources", "said to be complete"]);
+        check(r#"{"ids": ["a", "c"]}"#, two(), &["missing are c; new are b"]);
+        check(r#"{"states": {"off": "STOPPED"}}"#, two(), &["no instance in the state \"off\""]);
+        check(r#"{"error": "unauthorized"}"#, denied(), &[]);
+        check(r#"{"error": "forbidden"}"#, denied(), &["forbidden was expected, and unauthorized came"]);
+        check("{}", denied(), &["a list was expected"]);
+        check(r#"{"error": "forbidden"}"#, two(), &["a list of 2 came"]);
+        let partial = listing(&[], Coverage::Partial("a zone is down".into()));
+        check(r#"{"coverage": "complete"}"#, Ok(partial), &["partial: a zone is down"]);
+        let of = Expect::of(Ok(&listing(&["a"], Coverage::Complete)));
+        assert_eq!(of.differences(Ok(&listing(&["a"], Coverage::Complete))), Vec::<String>::new());
+    }
+}

@@ -128,3 +128,78 @@ fn account(target: &Target) -> Account {
         fakes: keys.map(|(name, _)| (name.to_owned(), FAKE_KEY.to_owned())).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use http::{HeaderMap, HeaderValue, Method, StatusCode};
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::driver::wire::{Answered, Asked};
+    use crate::driver::{Coverage, EndpointSource, Usage, Wire};
+    use crate::model::AccountKey;
+    use crate::net::AddressPolicy;
+
+    fn exchange(body: Bytes) -> Exchange {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
+        let url = "https://a.example/".parse().expect("a URL");
+        Exchange {
+            asked: Asked { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() },
+            outcome: Ok(Answered { status: StatusCode::OK, headers, body, broken: false }),
+            took: Duration::ZERO,
+        }
+    }
+
+    fn target() -> Target {
+        let key = "-----BEGIN PRIVATE KEY-----\nreal\n-----END PRIVATE KEY-----";
+        Target {
+            key: AccountKey { driver: "d".into(), provider: "p".into(), user: "u".into() },
+            endpoint: "https://a.example".into(),
+            endpoint_source: EndpointSource::Operator,
+            options: BTreeMap::new(),
+            password: "a-real-password".into(),
+            secrets: BTreeMap::from([("key".to_owned(), SecretString::from(key))]),
+            addresses: AddressPolicy::default(),
+            wire: Wire::default(),
+        }
+    }
+
+    fn cassette(bodies: Vec<Bytes>) -> Result<Cassette, TooMuch> {
+        let recorder = Recorder::default();
+        bodies.into_iter().for_each(|body| recorder.saw(exchange(body)));
+        let listing = Listing { resources: Vec::new(), coverage: Coverage::Complete, usage: Usage::default() };
+        let (about, source, at) = ("a".into(), "b".into(), Timestamp::from_millis(0));
+        let (name, list, target) = ("big", Kind::Instance, &target());
+        recorder.cassette(Occasion { name, about, source, target, list, at, listed: Ok(&listing) })
+    }
+
+    #[test]
+    fn long_answers_are_in_files_of_their_own() {
+        let long = Bytes::from(format!("<a>{}</a>", "x".repeat(LARGE)));
+        let cassette = cassette(vec![Bytes::from_static(b"<a/>"), long.clone()]).expect("small enough");
+        assert_eq!(cassette.answer(0).expect("answered").body, Body::Text("<a/>".into()));
+        let want = Body::File { name: "bodies/big-2.xml".into(), content: long };
+        assert_eq!(cassette.answer(1).expect("answered").body, want);
+        assert_eq!(cassette.expect.count, Some(0));
+    }
+
+    #[test]
+    fn a_private_key_is_replaced_by_one_that_signs() {
+        let cassette = cassette(Vec::new()).expect("small enough");
+        assert_eq!(cassette.account.secrets, ["key"]);
+        let target = cassette.target();
+        assert_eq!(target.secrets["key"].expose_secret(), FAKE_KEY);
+        assert_eq!(target.password.expose_secret(), "cassette-password");
+        let text = cassette.text();
+        assert!(!text.contains("real"), "{text}");
+    }
+
+    #[test]
+    fn what_is_recorded_is_bounded() {
+        let quarter = Bytes::from(vec![b'x'; MOST_BYTES / 4]);
+        assert!(cassette(vec![quarter.clone(); 5]).is_err());
+    }
+}

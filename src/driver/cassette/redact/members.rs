@@ -57,11 +57,8 @@ fn walk(value: &mut Value, secret: bool, replace: &mut dyn FnMut(&str) -> Option
                 *text = replacement;
             }
         }
-        Value::Number(number) if secret => {
-            if replace(&number.to_string()).is_some() {
-                *number = 0.into();
-            }
-        }
+        // Read as a number it has to stay.
+        Value::Number(number) if secret && replace(&number.to_string()).is_some() => *number = 0.into(),
         _ => {}
     }
 }
