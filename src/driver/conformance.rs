@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cassette::{Cassette, CassetteError, Cassettes};
-use super::{Limits, LoadError};
+use super::Limits;
 use crate::clock::Stopwatch;
 use crate::model::Kind;
 
@@ -129,12 +129,6 @@ pub enum SuiteError {
     NoCheck { name: String, known: String },
 }
 
-impl From<LoadError> for SuiteError {
-    fn from(error: LoadError) -> SuiteError {
-        SuiteError::Stand(error.into())
-    }
-}
-
 /// A cassette, and what the driver made of it.
 struct Case {
     cassette: Cassette,
@@ -227,15 +221,29 @@ pub enum Selection {
     Only(Vec<String>),
 }
 
-/// Runs the suite over a file that need not be approved: what it reaches is cassettes.
-pub async fn run(limits: &Limits, file: &Path, cassettes: &Path, selection: &Selection) -> Result<Report, SuiteError> {
+/// What is tried, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    pub limits: &'a Limits,
+    /// The driver's file. It need not be approved: what it reaches is cassettes.
+    pub file: &'a Path,
+    /// The directory of cassettes.
+    pub cassettes: &'a Path,
+    /// Where compiled drivers are kept for the next time; without one, what is compiled is gone with the trial.
+    pub compiled: Option<&'a Path>,
+    pub selection: &'a Selection,
+}
+
+/// Runs the suite.
+pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
+    let Trial { limits, file, cassettes, compiled, selection } = trial;
     let selected = select(selection)?;
     let manifest = Manifest::read(cassettes)?;
     let read = Cassettes::read_dir(cassettes)?;
     if read.is_empty() {
         return Err(SuiteError::NoCassettes(cassettes.to_owned()));
     }
-    let blank = Blank::new(file, limits)?;
+    let blank = Blank::new(file, limits, compiled)?;
     let stand = blank.stand().await?;
     let mut cases = Vec::new();
     for cassette in read {

@@ -294,9 +294,6 @@ impl session::Host for Sandbox {
 
 impl log::Host for Sandbox {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        if let Some(watch) = self.account.as_ref().and_then(|account| account.egress.watch()) {
-            watch.logged(&message);
-        }
         let most = self.engine.limits().log_lines;
         self.log_lines = self.log_lines.saturating_add(1);
         let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
@@ -307,6 +304,9 @@ impl log::Host for Sandbox {
             return Ok(());
         }
         let message = shortened(message.replace(|c: char| c.is_control(), " "));
+        if let Some(watch) = self.account.as_ref().and_then(|account| account.egress.watch()) {
+            watch.logged(&message);
+        }
         match level {
             log::Level::Debug => tracing::debug!(account, "driver: {message}"),
             log::Level::Info => tracing::info!(account, "driver: {message}"),

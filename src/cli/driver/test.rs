@@ -10,7 +10,7 @@ use super::short;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::clock::{Clock as _, SystemClock};
-use crate::driver::conformance::{self, Check, Finding, Report, Selection, SuiteError, UsageRow, Used};
+use crate::driver::conformance::{self, Check, Finding, Report, Selection, SuiteError, Trial, UsageRow, Used};
 use crate::driver::{Lock, Tested};
 
 #[derive(Debug, Args)]
@@ -58,8 +58,14 @@ impl Test {
             true => Selection::All,
             false => Selection::Only(self.only.clone()),
         };
-        let run = conformance::run(&config.limits, &self.file, &self.cassettes, &selection);
-        let report = runtime()?.block_on(run).map_err(|error| match error {
+        let trial = Trial {
+            limits: &config.limits,
+            file: &self.file,
+            cassettes: &self.cassettes,
+            compiled: None,
+            selection: &selection,
+        };
+        let report = runtime()?.block_on(conformance::run(trial)).map_err(|error| match error {
             SuiteError::NoCheck { .. } => anyhow::Error::from(UsageError(error.to_string())),
             SuiteError::Stand(error) => anyhow::anyhow!("{}: {error}", self.file.display()),
             other => anyhow::anyhow!("{other}"),

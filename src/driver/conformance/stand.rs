@@ -2,7 +2,7 @@
 //! everything is kept that a check may want to know.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +37,9 @@ pub(super) struct Blank {
     pub(super) file: DriverFile,
     pub(super) limits: Limits,
     /// Where its compiled code is kept.
-    pub(super) cache: tempfile::TempDir,
+    compiled: PathBuf,
+    /// Is gone with this, and the compiled code in it.
+    _folder: Option<tempfile::TempDir>,
     runs: AtomicU32,
 }
 
@@ -62,11 +64,17 @@ pub(super) struct Run {
 }
 
 impl Blank {
-    pub(super) fn new(path: &Path, limits: &Limits) -> Result<Blank, StandError> {
+    pub(super) fn new(path: &Path, limits: &Limits, compiled: Option<&Path>) -> Result<Blank, StandError> {
         let file = DriverFile::read(path, limits.driver_bytes)?;
         let limits = Limits { sandboxes: SANDBOXES, ..limits.clone() };
-        let cache = tempfile::Builder::new().prefix("tracker-suite-").tempdir().map_err(StandError::Cache)?;
-        Ok(Blank { file, limits, cache, runs: AtomicU32::new(0) })
+        let (compiled, folder) = match compiled {
+            Some(directory) => (directory.to_owned(), None),
+            None => {
+                let folder = tempfile::tempdir().map_err(StandError::Cache)?;
+                (folder.path().join("compiled"), Some(folder))
+            }
+        };
+        Ok(Blank { file, limits, compiled, _folder: folder, runs: AtomicU32::new(0) })
     }
 
     /// A new engine with the driver loaded, granted what it declares.
@@ -74,7 +82,7 @@ impl Blank {
         let clock = Arc::new(ManualClock::new(crate::model::Timestamp::from_millis(0)));
         let clients = Clients::new(ClientSettings::default())?;
         let engine = Engine::new(self.limits.clone(), clients, Arc::clone(&clock) as Arc<_>)?;
-        let cache = Cache::open(&self.cache.path().join("compiled"), engine.wasmtime()).map_err(StandError::Cache)?;
+        let cache = Cache::open(&self.compiled, engine.wasmtime()).map_err(StandError::Cache)?;
         let mut driver = load::load(&engine, Some(&cache), self.file.clone(), None).await?;
         driver.info.endpoints.clone_from(&driver.info.asks_for);
         driver.grants = driver.grants.all_declared();
