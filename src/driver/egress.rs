@@ -11,13 +11,17 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::grants::{Origin, Reach, Refusal};
+use super::lane::at_home;
 use super::limits::Limits;
 use super::mask::{Mask, Masker};
-use super::secrets::Secrets;
+use super::message::message;
+use super::secrets::{Secrets, TooLong};
 use super::wire::{Answered, Asked, Exchange, Unanswered, Wire};
 use super::{CallError, Target};
 use crate::clock::Stopwatch;
@@ -37,6 +41,10 @@ pub(super) struct Egress {
     secrets: Mutex<Secrets>,
     mask: OnceLock<Mask>,
     requests: AtomicU32,
+    /// Bounds what the host holds of requests under way: each is held whole.
+    at_once: Arc<Semaphore>,
+    /// Where requests are made from, whichever lane the driver runs in.
+    home: Handle,
     /// The first limit that was passed: it ends the poll, whatever the driver makes of it.
     passed: Mutex<Option<CallError>>,
     /// The first request that was not let out: it explains the error that the driver makes of it.
@@ -62,6 +70,8 @@ impl Egress {
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
             mask: OnceLock::new(),
             requests: AtomicU32::new(0),
+            at_once: Arc::new(Semaphore::new(limits.requests_at_once as usize)),
+            home: Handle::current(),
             passed: Mutex::new(None),
             refused: Mutex::new(None),
         })
@@ -90,12 +100,19 @@ impl Egress {
         passed.get_or_insert(CallError::Limit { limit, setting, value });
     }
 
+    /// Notes that a request would become too long.
+    pub(super) fn pass_request_bytes(&self, too_long: TooLong) -> TooLong {
+        self.pass("bytes of a request", "request_bytes", self.limits.request_bytes.to_string());
+        too_long
+    }
+
     fn pass_request_timeout(&self) {
         let value = format!("{:?}", self.limits.request_timeout);
         self.pass("the time of one request", "request_timeout", value);
     }
 
     fn refuse(&self, why: String) {
+        let why = message(why);
         let mut refused = self.refused.lock().expect("invariant: no holder of this lock can panic");
         refused.get_or_insert(why);
     }
@@ -110,8 +127,14 @@ impl Egress {
             self.pass("requests a poll", "requests", self.limits.requests.to_string());
             return Err(Error::HttpRequestDenied);
         }
-        let url = Url::parse(&uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-        let origin = Origin::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
+        let place = Url::parse(&uri.to_string()).ok().and_then(|url| Some((Origin::of(&url)?, url)));
+        let Some((origin, url)) = place else {
+            self.refuse(format!(
+                "driver {:?} asked for what is no URL of http or https with a host and no user in it",
+                self.driver
+            ));
+            return Err(Error::HttpRequestUriInvalid);
+        };
         if let Err(refusal) = self.reach.check(&origin) {
             self.refuse(self.explain(&origin, refusal));
             return Err(Error::HttpRequestDenied);
@@ -151,6 +174,10 @@ impl Egress {
             self.pass_request_timeout();
             Error::HttpResponseTimeout
         };
+        let _turn = tokio::select! {
+            turn = Arc::clone(&self.at_once).acquire_owned() => turn.map_err(|_| Error::HttpRequestDenied)?,
+            () = &mut deadline => return Err(late()),
+        };
         let (parts, body) = request.into_parts();
         let body = tokio::select! {
             body = self.whole(body) => body?,
@@ -185,8 +212,7 @@ impl Egress {
         match Limited::new(body, self.limits.request_bytes).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => {
-                let value = self.limits.request_bytes.to_string();
-                self.pass("bytes of a request", "request_bytes", value);
+                self.pass_request_bytes(TooLong);
                 Err(Error::HttpRequestBodySize(None))
             }
             Err(_) => Err(Error::HttpProtocolError),
@@ -201,19 +227,31 @@ impl Egress {
         parts: &http::request::Parts,
         body: Bytes,
     ) -> Result<reqwest::Response, Error> {
-        let place = url.to_string();
+        let place = url.origin().ascii_serialization();
         let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
+        let too_long = |_| {
+            self.pass_request_bytes(TooLong);
+            Error::HttpRequestDenied
+        };
+        let mut room = self.limits.request_bytes;
         self.with_secrets(|secrets| {
             for (name, value) in &parts.headers {
                 // The client sets these itself, from what it really connects to, sends and understands.
                 if matches!(*name, http::header::HOST | http::header::CONTENT_LENGTH | http::header::ACCEPT_ENCODING) {
                     continue;
                 }
-                let value = http::HeaderValue::from_bytes(&secrets.reveal(value.as_bytes()))
-                    .map_err(|_| Error::HttpRequestDenied)?;
+                let value = secrets.reveal(value.as_bytes(), &mut room).map_err(too_long)?;
+                let Ok(value) = http::HeaderValue::from_bytes(&value) else {
+                    self.refuse(format!(
+                        "driver {:?} put a secret into the header {name} that can't stand in one: it has a line break \
+                         or another control character in it",
+                        self.driver
+                    ));
+                    return Err(Error::HttpRequestDenied);
+                };
                 outgoing.headers_mut().append(name, value);
             }
-            let revealed = match secrets.reveal(&body) {
+            let revealed = match secrets.reveal(&body, &mut room).map_err(too_long)? {
                 std::borrow::Cow::Borrowed(_) => None,
                 std::borrow::Cow::Owned(revealed) => Some(Bytes::from(revealed)),
             };
@@ -444,11 +482,14 @@ impl WasiHttpHooks for Outlet {
         let admitted = match &self.0 {
             None => Err(Error::HttpRequestDenied),
             Some(egress) => {
-                egress.admit(request.uri()).map(|(url, client)| Arc::clone(egress).send(url, client.clone(), request))
+                let admitted = egress.admit(request.uri()).map(|(url, client)| (url, client.clone()));
+                admitted.map(|(url, client)| (egress.home.clone(), Arc::clone(egress).send(url, client, request)))
             }
         };
         Box::new(async move {
-            let response = admitted?.await?;
+            let (home, sent) = admitted?;
+            // It ends with the sandbox, or when the host does.
+            let response = at_home(&home, sent).await.map_err(|_| Error::ConnectionTerminated)??;
             Ok((response, Box::new(async { Ok(()) }) as Sending))
         })
     }

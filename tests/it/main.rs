@@ -12,6 +12,7 @@ mod delivery;
 mod ec2;
 mod hooks;
 mod hooks_resource;
+mod hostile;
 mod mock_world;
 mod pages;
 mod sandbox;
