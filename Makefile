@@ -4,8 +4,9 @@ TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DRIVERS := target/drivers
 # Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
 DRIVER_NAMES := mock ec2
-# The driver that misbehaves, where tests and benches look for it.
+# The driver that misbehaves, and the one that is out to do harm, where tests and benches look for them.
 FAULTY := $(abspath target/faulty)
+HOSTILE := $(abspath target/hostile)
 # The drivers are a workspace of their own, built for another target: their build is kept apart.
 IN_DRIVERS := cd drivers && CARGO_TARGET_DIR=$(TARGET)/drivers-build cargo
 WASM    := wasm32-wasip2
@@ -18,7 +19,7 @@ NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.jso
 # How long `make chaos` goes on; half a second each, about.
 CHAOS_ROUNDS ?= 500
 
-.PHONY: help run host drivers faulty test chaos bench lint tools wasm-target
+.PHONY: help run host drivers faulty hostile test chaos bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +45,11 @@ faulty: tools wasm-target
 	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
 	@cd tests/lax && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
 
-test: drivers faulty $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
+hostile: tools wasm-target
+	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
+	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
+
+test: drivers faulty hostile $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@echo "== the host's tests"
@@ -53,7 +58,7 @@ test: drivers faulty $(VENV)/installed $(NODE)/installed ## Test the host and th
 chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_ROUNDS, CHAOS_SEED)
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) cargo test --locked --test it chaos::
 
-bench: drivers faulty ## Measure what this is held to
+bench: drivers faulty hostile ## Measure what this is held to
 	@cargo bench --locked
 
 lint: tools wasm-target ## Check format and lints; warnings are errors
@@ -62,6 +67,7 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@$(IN_DRIVERS) fmt --all --check
 	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
 	@cd tests/lax && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
+	@cd tests/hostile && cargo fmt --check && CARGO_TARGET_DIR=$(HOSTILE) cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
 

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod change;
 pub mod hook;
+pub mod legible;
 pub mod resource;
 pub mod secret;
 pub mod span;
@@ -16,6 +17,7 @@ pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,
     Rate,
 };
+pub use legible::legible;
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, State,
 };

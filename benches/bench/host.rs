@@ -25,15 +25,20 @@ use crate::table::Table;
 
 const ROUNDS: usize = 60;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Loads every driver that `make drivers` built, approved as it is.
 async fn catalog(clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
+    catalog_of(&root().join("target/drivers"), clock).await
+}
+
+/// Loads every driver of a directory, approved as it is.
+pub(crate) async fn catalog_of(directory: &Path, clock: Arc<dyn tracker::clock::Clock>) -> Catalog {
     let clients = Clients::new(ClientSettings::default()).expect("clients");
     let engine = Engine::new(Limits::default(), clients, clock).expect("engine");
-    let directory = root().join("target/drivers");
+    let directory = directory.to_owned();
     let mut lock = Lock::default();
     for file in tracker::driver::catalog::wasm_files(&directory).expect("drivers: run `make drivers`") {
         let info = tracker::driver::load::inspect(&engine, &file).await.expect("a driver").info;
@@ -72,7 +77,7 @@ fn mock_options(count: usize) -> BTreeMap<String, String> {
     BTreeMap::from([("count".into(), count.to_string()), ("churn".into(), "0".into())])
 }
 
-fn mock_target(count: usize) -> Target {
+pub(crate) fn mock_target(count: usize) -> Target {
     Target {
         key: mock_key(),
         endpoint: "http://mock.invalid".into(),

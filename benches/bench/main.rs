@@ -5,6 +5,7 @@
 mod backlog;
 mod compare;
 mod deliver;
+mod fair;
 mod host;
 mod outlet;
 mod process;
@@ -38,6 +39,9 @@ fn main() {
             compare::unchanged(&mut table);
             host::unchanged(&mut table).await;
         });
+    }
+    if is_asked("fair") {
+        runtime.block_on(fair::spinning(&mut table));
     }
     if is_asked("callbacks") {
         runtime.block_on(async {

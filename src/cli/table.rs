@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::legible;
+
 /// The rows under their headings, each line ended.
 pub(super) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();
@@ -31,7 +33,7 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator
 /// Text of someone else's (a provider's, a driver's) as it may go to a terminal, where control characters
 /// could do anything.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    legible(text).into_owned()
 }
 
 fn width(text: &str) -> usize {
@@ -47,6 +49,6 @@ mod tests {
         let rows = [["inst0", "RUNNING"], ["i-0123456789", ""]].map(|row| row.map(String::from));
         assert_eq!(table(["ID", "STATE"], rows), "ID            STATE\ninst0         RUNNING\ni-0123456789\n");
         assert_eq!(table(["ID"], []), "ID\n");
-        assert_eq!(printable("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(printable("a\x1b[2Jb\n"), "a\u{fffd}[2Jb ");
     }
 }

@@ -1,14 +1,16 @@
 //! One call of a driver: all pages of a list in one sandbox, within the limits of a poll.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::bindings::{DriverPre, inventory};
 use super::egress::Egress;
-use super::engine::Engine;
+use super::engine::{Engine, Slot};
 use super::grants::{Grants, Origin, Reach};
 use super::load::DriverInfo;
-use super::page::{self, Checks, Page};
+use super::meter::Meter;
+use super::page::{self, Checks, Left, Page};
 use super::sandbox::{Running, Sandbox, guest_account};
 use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
@@ -59,7 +61,8 @@ impl Driver {
     pub async fn make_sandbox(&self, target: &Target) -> Result<(), CallError> {
         let _slot = self.engine.slot().await;
         let egress = self.egress(target)?;
-        Running::start(&self.engine, &self.pre, Some((target, egress))).await.map(drop)
+        let meter = Arc::new(Meter::new(self.engine.limits().cpu_per_page));
+        Running::start(&self.engine, &self.pre, Some((target, egress)), &meter).await.map(drop)
     }
 
     fn egress(&self, target: &Target) -> Result<Arc<Egress>, CallError> {
@@ -71,66 +74,94 @@ impl Driver {
     }
 
     async fn call(&self, target: &Target, kind: Kind, extent: Extent) -> Result<Listing, CallFailure> {
-        let _slot = self.engine.slot().await;
+        let slot = self.engine.slot().await;
         let stopwatch = Stopwatch::start();
         let limits = self.engine.limits();
         let egress = match self.egress(target) {
             Ok(egress) => egress,
             Err(error) => return Err(CallFailure { error, usage: Usage::default() }),
         };
-        let mut usage = Usage::default();
-        let pages = Box::pin(self.pages(target, kind, extent, &egress, &mut usage));
-        let listed = match tokio::time::timeout(limits.poll_timeout, pages).await {
-            Ok(listed) => listed,
+        let meter = Arc::new(Meter::new(limits.cpu_per_page));
+        let taken = Arc::new(Mutex::new(Usage::default()));
+        let pages = Pages {
+            _slot: slot,
+            engine: self.engine.clone(),
+            pre: self.pre.clone(),
+            target: target.clone(),
+            kind,
+            extent,
+            egress: Arc::clone(&egress),
+            meter: Arc::clone(&meter),
+            taken: Arc::clone(&taken),
+        };
+        let listing = self.engine.lane().run((&self.info.digest, &target.key, kind), &meter, pages.list());
+        let listed = match tokio::time::timeout(limits.poll_timeout, listing).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(ended)) => match ended.try_into_panic() {
+                // A fault of the host's, which is for whoever joins this poll.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(CallError::Crashed("the host is ending".into())),
+            },
             Err(_) => Err(CallError::Limit {
                 limit: "the time of a poll",
                 setting: "poll_timeout",
                 value: format!("{:?}", limits.poll_timeout),
             }),
         };
+        let mut usage = *taken.lock().expect("invariant: no holder of this lock can panic");
         usage.requests = egress.requests();
+        usage.cpu = meter.total();
         usage.wall = stopwatch.elapsed();
         match listed {
-            Ok((mut resources, coverage)) => {
-                sort_by_id(&mut resources);
-                Ok(Listing { resources, coverage, usage })
-            }
+            Ok((resources, coverage)) => Ok(Listing { resources, coverage, usage }),
             Err(error) => Err(CallFailure { error, usage }),
         }
     }
+}
 
-    async fn pages(
-        &self,
-        target: &Target,
-        kind: Kind,
-        extent: Extent,
-        egress: &Arc<Egress>,
-        usage: &mut Usage,
-    ) -> Result<(Vec<Resource>, Coverage), CallError> {
+/// What it takes to list all pages. It is whole in itself, since it may go on in another lane than it began in.
+struct Pages {
+    /// Given back when the sandbox is gone, and not when nobody waits for it any more.
+    _slot: Slot,
+    engine: Engine,
+    pre: DriverPre<Sandbox>,
+    target: Target,
+    kind: Kind,
+    extent: Extent,
+    egress: Arc<Egress>,
+    meter: Arc<Meter>,
+    /// What the poll took so far, for when it is given up.
+    taken: Arc<Mutex<Usage>>,
+}
+
+impl Pages {
+    /// All resources, sorted.
+    async fn list(self) -> Result<(Vec<Resource>, Coverage), CallError> {
         let limits = self.engine.limits();
-        let mut running = Running::start(&self.engine, &self.pre, Some((target, Arc::clone(egress)))).await?;
-        let account = guest_account(target);
+        let account = Some((&self.target, Arc::clone(&self.egress)));
+        let mut running = Running::start(&self.engine, &self.pre, account, &self.meter).await?;
+        let account = guest_account(&self.target);
         let mut query = inventory::Query { cursor: None, changed_since: None };
         let mut seen_cursors = HashSet::new();
         let mut resources = Vec::new();
         let mut coverage = Coverage::Complete;
+        let (mut pages, mut bytes) = (0, 0);
+        let mut counted = Duration::ZERO;
         loop {
-            if usage.pages >= limits.pages {
+            if pages >= limits.pages {
                 let value = limits.pages.to_string();
                 return Err(CallError::Limit { limit: "pages", setting: "pages", value });
             }
-            let checks = Checks {
-                field_bytes: limits.field_bytes,
-                items_left: limits.items.saturating_sub(resources.len()),
-                items_limit: limits.items,
-            };
-            let page = one_page(&mut running, kind, &account, &query, &checks).await;
-            usage.pages += 1;
-            let cpu = running.cpu().saturating_sub(usage.cpu);
-            usage.cpu = running.cpu();
-            usage.memory = running.peak_memory();
+            let left = Left { items: limits.items.saturating_sub(resources.len()), bytes };
+            let page = one_page(&mut running, self.kind, &account, &query, Checks::new(limits, left)).await;
+            pages += 1;
+            let usage = Usage { pages, memory: running.peak_memory(), ..Usage::default() };
+            *self.taken.lock().expect("invariant: no holder of this lock can panic") = usage;
+            let cpu = self.meter.total().saturating_sub(counted);
+            counted += cpu;
             let page = page?;
-            if let Some(watch) = egress.watch() {
+            bytes = page.bytes;
+            if let Some(watch) = self.egress.watch() {
                 watch.paged(Paged { resources: &page.resources, is_last: page.next.is_none(), cpu });
             }
             if resources.is_empty() {
@@ -142,14 +173,17 @@ impl Driver {
                 coverage = page.coverage;
             }
             match page.next {
-                Some(next) if extent == Extent::AllPages => {
+                Some(next) if self.extent == Extent::AllPages => {
                     if !seen_cursors.insert(next.clone()) {
                         let error = "it gave the same cursor twice: the list would never end";
                         return Err(CallError::Contract(error.into()));
                     }
                     query.cursor = Some(next);
                 }
-                _ => return Ok((resources, coverage)),
+                _ => {
+                    sort_by_id(&mut resources);
+                    return Ok((resources, coverage));
+                }
             }
         }
     }
@@ -160,7 +194,7 @@ async fn one_page(
     kind: Kind,
     account: &inventory::Account,
     query: &inventory::Query,
-    checks: &Checks,
+    checks: Checks<'_>,
 ) -> Result<Page, CallError> {
     match kind {
         Kind::Instance => page::instances(running.list_instances(account, query).await?, checks),

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::cassette::{Cassette, CassetteError, Cassettes};
 use super::Limits;
+use super::cassette::{Cassette, CassetteError, Cassettes};
 use crate::clock::Stopwatch;
 use crate::model::Kind;
 

@@ -11,14 +11,18 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::grants::{Origin, Reach, Refusal};
+use super::lane::at_home;
 use super::limits::Limits;
 use super::load::DriverInfo;
 use super::mask::{Mask, Masker};
-use super::secrets::Secrets;
+use super::message::message;
+use super::secrets::{Secrets, TooLong};
 use super::session::SessionKey;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
 use super::{CallError, Target};
@@ -41,6 +45,10 @@ pub(super) struct Egress {
     secrets: Mutex<Secrets>,
     mask: OnceLock<Mask>,
     requests: AtomicU32,
+    /// Bounds what the host holds of requests under way: each is held whole.
+    at_once: Arc<Semaphore>,
+    /// Where requests are made from, whichever lane the driver runs in.
+    home: Handle,
     /// The first limit that was passed: it ends the poll, whatever the driver makes of it.
     passed: Mutex<Option<CallError>>,
     /// The first request that was not let out: it explains the error that the driver makes of it.
@@ -69,6 +77,8 @@ impl Egress {
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
             mask: OnceLock::new(),
             requests: AtomicU32::new(0),
+            at_once: Arc::new(Semaphore::new(limits.requests_at_once as usize)),
+            home: Handle::current(),
             passed: Mutex::new(None),
             refused: Mutex::new(None),
             cut_off: Mutex::new(None),
@@ -116,12 +126,19 @@ impl Egress {
         passed.get_or_insert(CallError::Limit { limit, setting, value });
     }
 
+    /// Notes that a request would become too long.
+    pub(super) fn pass_request_bytes(&self, too_long: TooLong) -> TooLong {
+        self.pass("bytes of a request", "request_bytes", self.limits.request_bytes.to_string());
+        too_long
+    }
+
     fn pass_request_timeout(&self) {
         let value = format!("{:?}", self.limits.request_timeout);
         self.pass("the time of one request", "request_timeout", value);
     }
 
     fn refuse(&self, why: String) {
+        let why = message(why);
         let mut refused = self.refused.lock().expect("invariant: no holder of this lock can panic");
         refused.get_or_insert(why);
     }
@@ -140,8 +157,14 @@ impl Egress {
         if *method == http::Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        let url = Url::parse(&uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-        let origin = Origin::of(&url).ok_or(Error::HttpRequestUriInvalid)?;
+        let place = Url::parse(&uri.to_string()).ok().and_then(|url| Some((Origin::of(&url)?, url)));
+        let Some((origin, url)) = place else {
+            self.refuse(format!(
+                "driver {:?} asked for what is no URL of http or https with a host and no user in it",
+                self.driver
+            ));
+            return Err(Error::HttpRequestUriInvalid);
+        };
         if let Err(refusal) = self.reach.check(&origin) {
             let why = self.explain(&origin, refusal);
             if let Some(watch) = self.watch() {
@@ -185,6 +208,10 @@ impl Egress {
             self.pass_request_timeout();
             Error::HttpResponseTimeout
         };
+        let _turn = tokio::select! {
+            turn = Arc::clone(&self.at_once).acquire_owned() => turn.map_err(|_| Error::HttpRequestDenied)?,
+            () = &mut deadline => return Err(late()),
+        };
         let (parts, body) = request.into_parts();
         let body = tokio::select! {
             body = self.whole(body) => body?,
@@ -219,8 +246,7 @@ impl Egress {
         match Limited::new(body, self.limits.request_bytes).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => {
-                let value = self.limits.request_bytes.to_string();
-                self.pass("bytes of a request", "request_bytes", value);
+                self.pass_request_bytes(TooLong);
                 Err(Error::HttpRequestBodySize(None))
             }
             Err(_) => Err(Error::HttpProtocolError),
@@ -237,16 +263,28 @@ impl Egress {
     ) -> Result<reqwest::Response, Error> {
         let place = url.clone();
         let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
+        let too_long = |_| {
+            self.pass_request_bytes(TooLong);
+            Error::HttpRequestDenied
+        };
+        let mut room = self.limits.request_bytes;
         self.with_secrets(|secrets| {
             for (name, value) in &parts.headers {
                 if HOSTS_OWN_HEADERS.contains(&name.as_str()) {
                     continue;
                 }
-                let value = http::HeaderValue::from_bytes(&secrets.reveal(value.as_bytes()))
-                    .map_err(|_| Error::HttpRequestDenied)?;
+                let value = secrets.reveal(value.as_bytes(), &mut room).map_err(too_long)?;
+                let Ok(value) = http::HeaderValue::from_bytes(&value) else {
+                    self.refuse(format!(
+                        "driver {:?} put a secret into the header {name} that can't stand in one: it has a line break \
+                         or another control character in it",
+                        self.driver
+                    ));
+                    return Err(Error::HttpRequestDenied);
+                };
                 outgoing.headers_mut().append(name, value);
             }
-            let revealed = match secrets.reveal(&body) {
+            let revealed = match secrets.reveal(&body, &mut room).map_err(too_long)? {
                 std::borrow::Cow::Borrowed(_) => None,
                 std::borrow::Cow::Owned(revealed) => Some(Bytes::from(revealed)),
             };
@@ -326,7 +364,8 @@ impl Egress {
     }
 
     fn sending_failed(&self, url: &Url, error: SendError) -> Error {
-        let place = url.as_str();
+        // Not the path: it is of the driver's making.
+        let place = url.origin().ascii_serialization();
         tracing::debug!(driver = self.driver, provider = self.provider, url = place, %error, "no answer from the provider");
         match error {
             SendError::Refused(refused) => {
@@ -347,11 +386,11 @@ impl Egress {
             | SendError::ProxyCredentials { .. }
             | SendError::ProxyRefused { .. }
             | SendError::Socket { .. } => {
-                self.set_cut_off(Some(format!("{}: {error}", url.origin().ascii_serialization())));
+                self.set_cut_off(Some(format!("{place}: {error}")));
                 Error::ConnectionRefused
             }
             SendError::Tls(_) => {
-                self.set_cut_off(Some(format!("{}: {error}", url.origin().ascii_serialization())));
+                self.set_cut_off(Some(format!("{place}: {error}")));
                 Error::TlsProtocolError
             }
             SendError::HeadTooLarge => self.pass_head(),
@@ -526,12 +565,14 @@ impl WasiHttpHooks for Outlet {
         let admitted = match &self.0 {
             None => Err(Error::HttpRequestDenied),
             Some(egress) => {
-                let admitted = egress.admit(request.method(), request.uri());
-                admitted.map(|(url, client)| Arc::clone(egress).send(url, client.clone(), request))
+                let admitted = egress.admit(request.method(), request.uri()).map(|(url, client)| (url, client.clone()));
+                admitted.map(|(url, client)| (egress.home.clone(), Arc::clone(egress).send(url, client, request)))
             }
         };
         Box::new(async move {
-            let response = admitted?.await?;
+            let (home, sent) = admitted?;
+            // It ends with the sandbox, or when the host does.
+            let response = at_home(&home, sent).await.map_err(|_| Error::ConnectionTerminated)??;
             Ok((response, Box::new(async { Ok(()) }) as Sending))
         })
     }

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
 use super::bindings::{credentials, log, session};
+use super::lane::Lane;
 use super::limits::Limits;
 use super::sandbox::Sandbox;
 use super::session::Sessions;
@@ -31,8 +32,9 @@ struct Shared {
     clients: Clients,
     clock: Arc<dyn Clock>,
     sessions: Sessions,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     ticker: Ticker,
+    lane: Lane,
 }
 
 /// The engine could not be made on this machine.
@@ -53,7 +55,8 @@ impl Engine {
         session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
         log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError(error.to_string()))?;
-        let slots = Semaphore::new(limits.sandboxes as usize);
+        let slots = Arc::new(Semaphore::new(limits.sandboxes as usize));
+        let lane = Lane::open(limits.heavy_after).map_err(|error| EngineError(error.to_string()))?;
         Ok(Engine(Arc::new(Shared {
             engine,
             linker,
@@ -63,6 +66,7 @@ impl Engine {
             sessions: Sessions::default(),
             slots,
             ticker,
+            lane,
         })))
     }
 
@@ -91,10 +95,15 @@ impl Engine {
     }
 
     /// Waits for a slot in the pool. While it is held, guests are interrupted at every tick.
-    pub(super) async fn slot(&self) -> Slot<'_> {
-        let permit = self.0.slots.acquire().await.expect("invariant: the semaphore is never closed");
+    pub(super) async fn slot(&self) -> Slot {
+        let slots = Arc::clone(&self.0.slots);
+        let permit = slots.acquire_owned().await.expect("invariant: the semaphore is never closed");
         self.0.ticker.enter();
-        Slot { _permit: permit, ticker: &self.0.ticker }
+        Slot { _permit: permit, engine: self.clone() }
+    }
+
+    pub(super) fn lane(&self) -> &Lane {
+        &self.0.lane
     }
 }
 
@@ -105,14 +114,14 @@ impl std::fmt::Debug for Engine {
 }
 
 /// The right to have one sandbox.
-pub(super) struct Slot<'a> {
-    _permit: SemaphorePermit<'a>,
-    ticker: &'a Ticker,
+pub(super) struct Slot {
+    _permit: OwnedSemaphorePermit,
+    engine: Engine,
 }
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.ticker.leave();
+        self.engine.0.ticker.leave();
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Limits {
     pub table_elements: usize,
     /// CPU time for one page (and for making the sandbox).
     pub cpu_per_page: Duration,
+    /// CPU time of a poll from which on it runs only where nobody else wants to.
+    pub heavy_after: Duration,
     /// Wall clock for one HTTP exchange, from the request to the last byte of the answer.
     pub request_timeout: Duration,
     /// Wall clock for the whole poll.
@@ -21,6 +23,10 @@ pub struct Limits {
     pub pages: u32,
     /// Instances, or realms, in all pages of a poll.
     pub items: usize,
+    /// Bytes that all of them take in the host's memory.
+    pub list_bytes: usize,
+    /// Labels of one instance, or addresses of one kind.
+    pub labels: usize,
     /// Bytes of one string that a driver gives: a name, a label, a cursor, a message.
     pub field_bytes: usize,
     /// Bytes of one answer of the provider, decompressed.
@@ -30,6 +36,10 @@ pub struct Limits {
     /// Bytes of the body of one request to the provider.
     pub request_bytes: usize,
     pub requests: u32,
+    /// Requests of one poll that are under way at once; others wait.
+    pub requests_at_once: u32,
+    /// What a sandbox has open in the host: requests, answers, headers, streams, timers.
+    pub handles: usize,
     /// Lines in the log; those beyond are counted and left out.
     pub log_lines: u32,
     /// Sandboxes at one time, in all.
@@ -44,15 +54,20 @@ impl Default for Limits {
             memory: 64 << 20,
             table_elements: 20_000,
             cpu_per_page: Duration::from_secs(2),
+            heavy_after: Duration::from_millis(50),
             request_timeout: Duration::from_secs(30),
             poll_timeout: Duration::from_secs(120),
             pages: 1_000,
             items: 1_000_000,
+            list_bytes: 512 << 20,
+            labels: 1_000,
             field_bytes: 16 << 10,
             answer_bytes: 64 << 20,
             answer_header_bytes: 64 << 10,
             request_bytes: 1 << 20,
             requests: 256,
+            requests_at_once: 16,
+            handles: 4096,
             log_lines: 100,
             sandboxes: 64,
             driver_bytes: 128 << 20,

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
@@ -18,12 +19,18 @@ use super::call::Driver;
 use super::engine::Engine;
 use super::grants::{Grants, InvalidEndpoint, Origin, Pattern};
 use super::lock::Approval;
+use super::message::message;
+use super::meter::Meter;
 use super::sandbox::{Running, Sandbox};
 use super::signature::Unsigned;
+use crate::model::legible;
 
 /// The contract that this host serves.
 pub(super) const PACKAGE: &str = "tracker:driver";
 const INTERFACE: &str = "tracker:driver/inventory";
+/// The most providers, endpoints or options that a driver may describe: each is kept for good, shown by the API, and
+/// looked through at each request. The largest clouds have a few dozen regions.
+const MOST_DESCRIBED: usize = 1000;
 /// Before 1.0.0 each minor version is a contract of its own.
 pub const SERVED: &str = "0.1";
 
@@ -256,7 +263,18 @@ async fn compile(engine: &Engine, cache: Option<&Cache>, file: DriverFile) -> wa
 
 async fn describe(engine: &Engine, pre: &DriverPre<Sandbox>) -> Result<inventory::Description, CallError> {
     let _slot = engine.slot().await;
-    Running::start(engine, pre, None).await?.describe().await
+    let limits = engine.limits();
+    let meter = Arc::new(Meter::new(limits.cpu_per_page));
+    let described = async { Running::start(engine, pre, None, &meter).await?.describe().await };
+    // It has nothing to wait for, and the host would wait for it to start.
+    let timeout = limits.request_timeout;
+    tokio::time::timeout(timeout, described).await.unwrap_or_else(|_| {
+        Err(CallError::Limit {
+            limit: "the time to describe itself",
+            setting: "request_timeout",
+            value: format!("{timeout:?}"),
+        })
+    })
 }
 
 /// Says which contract the component speaks, if it is another than this host's.
@@ -286,17 +304,33 @@ fn served(version: &str) -> bool {
     version.strip_prefix(SERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// What is described goes to terminals and into documents, and stays in memory.
+fn check_texts(description: &inventory::Description, field_bytes: usize) -> Result<(), String> {
+    let inventory::Description { name, title, version, providers, endpoints, options, .. } = description;
+    if let Some(count) = [providers.len(), endpoints.len(), options.len()].into_iter().max()
+        && count > MOST_DESCRIBED
+    {
+        return Err(format!("a list of {count}; at most {MOST_DESCRIBED} are taken"));
+    }
+    let lists = providers.iter().flat_map(|provider| [&provider.name, &provider.endpoint]);
+    let lists = lists.chain(options.iter().flat_map(|option| [&option.name, &option.help])).chain(endpoints);
+    for text in [name, title, version].into_iter().chain(lists) {
+        if text.len() > field_bytes {
+            let found = text.len();
+            return Err(format!("a text of {found} bytes; limit {field_bytes}, setting: drivers.limits.field_bytes"));
+        }
+        if legible(text) != **text {
+            let shown = message(format!("{text:?}"));
+            return Err(format!("the text {shown} has line breaks, or characters in it that act without being seen"));
+        }
+    }
+    Ok(())
+}
+
 /// Holds a description against the contract.
 fn checked(description: inventory::Description, field_bytes: usize) -> Result<(DriverInfo, Vec<Pattern>), String> {
+    check_texts(&description, field_bytes)?;
     let inventory::Description { name, title, version, providers, endpoints, options, features } = description;
-    let lists = providers.iter().flat_map(|provider| [&provider.name, &provider.endpoint]);
-    let lists = lists.chain(options.iter().flat_map(|option| [&option.name, &option.help])).chain(&endpoints);
-    if let Some(long) = [&name, &title, &version].into_iter().chain(lists).find(|text| text.len() > field_bytes) {
-        return Err(format!(
-            "a text of {} bytes; limit {field_bytes}, setting: drivers.limits.field_bytes",
-            long.len()
-        ));
-    }
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty()
         || name.len() > 32

@@ -1,7 +1,11 @@
 //! Pages as guests give them, checked and turned into the model. A guest's data is never trusted: what
 //! breaks the contract is named, with the item that breaks it.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::bindings::inventory;
+use super::limits::Limits;
+use super::message::message;
 use super::{CallError, Coverage};
 use crate::model::{Address, AddressKind, Instance, InstanceState, Realm, RealmState, Resource, ResourceId, Timestamp};
 
@@ -10,44 +14,83 @@ pub(super) struct Page {
     pub(super) resources: Vec<Resource>,
     pub(super) next: Option<String>,
     pub(super) coverage: Coverage,
+    /// What the list takes in memory, this page included.
+    pub(super) bytes: usize,
+}
+
+/// What a poll may still list.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub(super) items: usize,
+    /// What the pages before take in memory.
+    pub(super) bytes: usize,
 }
 
 /// What the checks of one page need to know.
-pub(super) struct Checks {
-    /// The longest string that is taken, in bytes.
-    pub(super) field_bytes: usize,
-    /// How many items the poll may still list.
-    pub(super) items_left: usize,
-    pub(super) items_limit: usize,
+pub(super) struct Checks<'a> {
+    limits: &'a Limits,
+    items_left: usize,
+    bytes: usize,
 }
 
-pub(super) fn instances(page: inventory::InstancePage, checks: &Checks) -> Result<Page, CallError> {
-    checks.count(page.items.len())?;
-    let resources = page.items.into_iter().map(|item| instance(item, checks)).collect::<Result<_, _>>()?;
-    Ok(Page { resources, next: checks.cursor(page.next)?, coverage: coverage(page.coverage)? })
+pub(super) fn instances(page: inventory::InstancePage, mut checks: Checks<'_>) -> Result<Page, CallError> {
+    checks.count(page.items.len(), size_of::<Instance>())?;
+    let resources = page.items.into_iter().map(|item| instance(item, &mut checks)).collect::<Result<_, _>>()?;
+    let next = checks.cursor(page.next)?;
+    Ok(Page { resources, next, coverage: coverage(page.coverage)?, bytes: checks.bytes })
 }
 
-pub(super) fn realms(page: inventory::RealmPage, checks: &Checks) -> Result<Page, CallError> {
-    checks.count(page.items.len())?;
-    let resources = page.items.into_iter().map(|item| realm(item, checks)).collect::<Result<_, _>>()?;
-    Ok(Page { resources, next: checks.cursor(page.next)?, coverage: coverage(page.coverage)? })
+pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Result<Page, CallError> {
+    checks.count(page.items.len(), size_of::<Realm>())?;
+    let resources = page.items.into_iter().map(|item| realm(item, &mut checks)).collect::<Result<_, _>>()?;
+    let next = checks.cursor(page.next)?;
+    Ok(Page { resources, next, coverage: coverage(page.coverage)?, bytes: checks.bytes })
 }
 
-impl Checks {
-    fn count(&self, items: usize) -> Result<(), CallError> {
-        match items <= self.items_left {
-            true => Ok(()),
-            false => Err(CallError::Limit {
+impl Checks<'_> {
+    pub(super) fn new(limits: &Limits, left: Left) -> Checks<'_> {
+        Checks { limits, items_left: left.items, bytes: left.bytes }
+    }
+
+    fn count(&mut self, items: usize, size: usize) -> Result<(), CallError> {
+        if items > self.items_left {
+            return Err(CallError::Limit {
                 limit: "items in a list",
                 setting: "items",
-                value: self.items_limit.to_string(),
+                value: self.limits.items.to_string(),
+            });
+        }
+        self.take(items.saturating_mul(size))
+    }
+
+    /// Takes up so much of the host's memory.
+    fn take(&mut self, bytes: usize) -> Result<(), CallError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        match self.bytes <= self.limits.list_bytes {
+            true => Ok(()),
+            false => Err(CallError::Limit {
+                limit: "bytes of a list",
+                setting: "list_bytes",
+                value: self.limits.list_bytes.to_string(),
             }),
         }
     }
 
+    /// Takes a list that belongs to one item.
+    fn several(&mut self, id: &ResourceId, what: &str, count: usize, size: usize) -> Result<(), CallError> {
+        let limit = self.limits.labels;
+        if count > limit {
+            return Err(CallError::Contract(format!(
+                "{:?} has {count} {what}; limit {limit}, setting: drivers.limits.labels",
+                id.as_str()
+            )));
+        }
+        self.take(count * size)
+    }
+
     fn cursor(&self, next: Option<String>) -> Result<Option<String>, CallError> {
         match &next {
-            Some(cursor) if cursor.len() > self.field_bytes => {
+            Some(cursor) if cursor.len() > self.limits.field_bytes => {
                 Err(self.too_long("the next page's cursor", cursor.len()))
             }
             _ => Ok(next),
@@ -55,18 +98,19 @@ impl Checks {
     }
 
     fn too_long(&self, what: &str, bytes: usize) -> CallError {
-        let limit = self.field_bytes;
+        let limit = self.limits.field_bytes;
         CallError::Contract(format!("{what} has {bytes} bytes; limit {limit}, setting: drivers.limits.field_bytes"))
     }
 
-    fn field(&self, id: &ResourceId, name: &str, text: String) -> Result<String, CallError> {
-        match text.len() <= self.field_bytes {
-            true => Ok(text),
-            false => Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len())),
+    fn field(&mut self, id: &ResourceId, name: &str, text: String) -> Result<String, CallError> {
+        if text.len() > self.limits.field_bytes {
+            return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
         }
+        self.take(text.len())?;
+        Ok(text)
     }
 
-    fn option(&self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<String>, CallError> {
+    fn option(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<String>, CallError> {
         text.map(|text| self.field(id, name, text)).transpose()
     }
 }
@@ -74,7 +118,7 @@ impl Checks {
 fn coverage(coverage: inventory::Coverage) -> Result<Coverage, CallError> {
     match coverage {
         inventory::Coverage::Complete => Ok(Coverage::Complete),
-        inventory::Coverage::Partial(why) => Ok(Coverage::Partial(super::sandbox::shortened(why))),
+        inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(why))),
         inventory::Coverage::Delta => {
             Err(CallError::Contract("it gave a delta, and was not asked for what has changed".into()))
         }
@@ -82,15 +126,12 @@ fn coverage(coverage: inventory::Coverage) -> Result<Coverage, CallError> {
 }
 
 fn id(text: String) -> Result<ResourceId, CallError> {
-    let broken = |error, shown: &str| {
-        let shown = super::sandbox::shortened(format!("{shown:?}"));
-        CallError::Contract(format!("it listed the id {shown}: {error}"))
-    };
+    let broken = |error, shown: &str| CallError::Contract(format!("it listed the id {}: {error}", beginning(shown)));
     ResourceId::check(&text).map_err(|error| broken(error, &text))?;
     ResourceId::parse(text).map_err(|error| broken(error, ""))
 }
 
-fn instance(item: inventory::Instance, checks: &Checks) -> Result<Resource, CallError> {
+fn instance(item: inventory::Instance, checks: &mut Checks<'_>) -> Result<Resource, CallError> {
     let id = id(item.id)?;
     let launched_at = item.launched_at.map(Timestamp::from_millis);
     if let Some(time) = launched_at
@@ -102,6 +143,7 @@ fn instance(item: inventory::Instance, checks: &Checks) -> Result<Resource, Call
             time.as_millis()
         )));
     }
+    checks.several(&id, "labels", item.labels.len(), size_of::<(String, String)>())?;
     let mut labels = item
         .labels
         .into_iter()
@@ -133,19 +175,43 @@ fn instance(item: inventory::Instance, checks: &Checks) -> Result<Resource, Call
     }))
 }
 
-fn addresses(id: &ResourceId, items: Vec<inventory::Address>, checks: &Checks) -> Result<Vec<Address>, CallError> {
-    let address = |item: inventory::Address| {
-        let kind = match item.kind {
-            inventory::AddressKind::Ipv4 => AddressKind::Ipv4,
-            inventory::AddressKind::Ipv6 => AddressKind::Ipv6,
-            inventory::AddressKind::Hostname => AddressKind::Hostname,
+fn addresses(
+    id: &ResourceId,
+    items: Vec<inventory::Address>,
+    checks: &mut Checks<'_>,
+) -> Result<Vec<Address>, CallError> {
+    checks.several(id, "addresses", items.len(), size_of::<Address>())?;
+    let mut address = |item: inventory::Address| {
+        let value = checks.field(id, "an address", item.value)?;
+        let (kind, is_one) = match item.kind {
+            inventory::AddressKind::Ipv4 => (AddressKind::Ipv4, value.parse::<Ipv4Addr>().is_ok()),
+            inventory::AddressKind::Ipv6 => (AddressKind::Ipv6, is_ipv6(&value)),
+            inventory::AddressKind::Hostname => (AddressKind::Hostname, true),
         };
-        Ok(Address { kind, value: checks.field(id, "an address", item.value)? })
+        match is_one {
+            true => Ok(Address { kind, value }),
+            false => Err(CallError::Contract(format!(
+                "an address of {:?} is {}, which is none of its kind",
+                id.as_str(),
+                beginning(&value)
+            ))),
+        }
     };
-    items.into_iter().map(address).collect()
+    items.into_iter().map(&mut address).collect()
 }
 
-fn realm(item: inventory::Realm, checks: &Checks) -> Result<Resource, CallError> {
+/// The beginning of what may be very long, quoted: what is said behind it must not be cut off.
+fn beginning(text: &str) -> String {
+    let end = text.floor_char_boundary(ResourceId::MAX_BYTES);
+    format!("{:?}{}", &text[..end], if end < text.len() { "..." } else { "" })
+}
+
+/// A link-local address may name its zone: `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+fn realm(item: inventory::Realm, checks: &mut Checks<'_>) -> Result<Resource, CallError> {
     let id = id(item.id)?;
     let state = match item.state {
         inventory::RealmState::Available => RealmState::Available,
@@ -179,11 +245,14 @@ mod tests {
         inventory::InstancePage { items, next: None, coverage: inventory::Coverage::Complete }
     }
 
-    const CHECKS: Checks = Checks { field_bytes: 8, items_left: 2, items_limit: 2 };
+    fn checked(page: inventory::InstancePage) -> Result<Page, CallError> {
+        let limits = Limits { field_bytes: 8, items: 2, labels: 3, list_bytes: 10_000, ..Limits::default() };
+        instances(page, Checks::new(&limits, Left { items: limits.items, bytes: 0 }))
+    }
 
     #[test]
     fn what_breaks_the_contract_is_named() {
-        let check = |page: inventory::InstancePage, want: &str| match instances(page, &CHECKS) {
+        let check = |page: inventory::InstancePage, want: &str| match checked(page) {
             Err(error) => assert!(error.to_string().contains(want), "{error}"),
             Ok(_) => panic!("taken: {want}"),
         };
@@ -197,12 +266,41 @@ mod tests {
         check(page(vec![inventory::Instance { launched_at: Some(i64::MAX), ..item("a") }]), "launched-at of \"a\"");
         check(page(vec![item("a"), item("b"), item("c")]), "drivers.limits.items");
         check(inventory::InstancePage { next: Some("123456789".into()), ..page(vec![]) }, "cursor has 9 bytes");
+        let labels = vec![("a".into(), "b".into()); 4];
+        check(page(vec![inventory::Instance { labels, ..item("a") }]), "\"a\" has 4 labels; limit 3, setting: drivers");
+        let address = |kind, value: &str| {
+            let private_addresses = vec![inventory::Address { kind, value: value.into() }];
+            page(vec![inventory::Instance { private_addresses, ..item("a") }])
+        };
+        check(address(inventory::AddressKind::Ipv4, "1.2.3"), "an address of \"a\" is \"1.2.3\", which is none");
+        check(address(inventory::AddressKind::Ipv6, "1.2.3.4"), "which is none of its kind");
+        for (kind, value) in [
+            (inventory::AddressKind::Ipv4, "10.0.0.1"),
+            (inventory::AddressKind::Ipv6, "fe80::1"),
+            (inventory::AddressKind::Ipv6, "fe80::%1"),
+            (inventory::AddressKind::Hostname, "a.b"),
+        ] {
+            assert!(checked(address(kind, value)).is_ok(), "{value}");
+        }
         check(inventory::InstancePage { coverage: inventory::Coverage::Delta, ..page(vec![]) }, "delta");
     }
 
     #[test]
+    fn a_list_takes_only_so_much_memory() {
+        let limits = Limits { list_bytes: 2 * size_of::<Instance>() + 1000, ..Limits::default() };
+        let list = |before: usize, text: usize| {
+            let item = inventory::Instance { labels: vec![], name: Some("x".repeat(text)), ..item("a") };
+            instances(page(vec![item]), Checks::new(&limits, Left { items: 9, bytes: before })).map(|page| page.bytes)
+        };
+        let first = list(0, 100).expect("there is room");
+        assert!((size_of::<Instance>() + 100..size_of::<Instance>() + 120).contains(&first), "{first}");
+        let full = list(first, 900).expect_err("there is no room");
+        assert_eq!(full.code(), "limit.list_bytes");
+    }
+
+    #[test]
     fn labels_are_sorted() {
-        let page = instances(page(vec![item("a")]), &CHECKS).expect("taken");
+        let page = checked(page(vec![item("a")])).expect("taken");
         let [Resource::Instance(instance)] = &page.resources[..] else { panic!("one instance") };
         assert_eq!(instance.labels, [("a".into(), "1".into()), ("b".into(), "2".into())]);
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{ResourceTable, ResourceTableError};
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -13,6 +13,7 @@ use super::bindings::{DriverPre, credentials, inventory, log, session};
 use super::egress::{Egress, Outlet};
 use super::engine::Engine;
 use super::limits::{Growth, Refused};
+use super::message::message;
 use super::meter::Meter;
 use super::prints::Prints;
 use super::session::credentials_mark;
@@ -20,8 +21,9 @@ use super::{CallError, Target};
 use crate::clock::Clock;
 use crate::model::AccountKey;
 
-/// The longest message that goes on into the log or an error, in bytes.
-const MESSAGE_BYTES: usize = 1024;
+/// The most bytes of headers, as the host holds them, that one request may have: several times what servers take,
+/// and little enough for a sandbox that makes as many as it has handles.
+const HEADER_BYTES: usize = 32 << 10;
 
 /// What is in a store.
 pub(super) struct Sandbox {
@@ -58,19 +60,28 @@ impl Running {
         engine: &Engine,
         pre: &DriverPre<Sandbox>,
         account: Option<(&Target, Arc<Egress>)>,
+        meter: &Arc<Meter>,
     ) -> Result<Running, CallError> {
         let limits = engine.limits();
-        let meter = Arc::new(Meter::new(limits.cpu_per_page));
+        let meter = Arc::clone(meter);
         let prints = Prints::default();
         let wasi = WasiCtx::builder()
             .stdout(prints.clone())
             .stderr(prints.clone())
+            // As it is without being said: no socket is made, and so no file descriptor of the host's taken.
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
             .wall_clock(LentClock(Arc::clone(engine.clock())))
             .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HEADER_BYTES);
         let sandbox = Sandbox {
-            table: ResourceTable::new(),
+            table,
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             outlet: Outlet(account.as_ref().map(|(_, egress)| Arc::clone(egress))),
             growth: Growth::under(limits),
             meter: Arc::clone(&meter),
@@ -142,16 +153,12 @@ impl Running {
         let page = page.map_err(|error| failure(&self.store, &error))?;
         page.map_err(|error| match (egress.and_then(|egress| egress.refused()), error) {
             (Some(refused), _) => CallError::Refused(refused),
-            (None, inventory::Error::Unavailable(message)) => {
+            (None, inventory::Error::Unavailable(said)) => {
                 let cut_off = egress.and_then(|egress| egress.cut_off());
-                CallError::Unavailable(shortened(cut_off.unwrap_or(message)))
+                CallError::Unavailable(message(cut_off.unwrap_or(said)))
             }
             (None, error) => provider_error(error),
         })
-    }
-
-    pub(super) fn cpu(&self) -> Duration {
-        self.meter.total()
     }
 
     pub(super) fn peak_memory(&self) -> usize {
@@ -175,12 +182,15 @@ fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
         Some(Refused::Tables) => return limit("table elements", "table_elements", limits.table_elements.to_string()),
         None => {}
     }
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full))) {
+        return limit("open handles", "handles", limits.handles.to_string());
+    }
     let what = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
     let printed = sandbox.prints.end();
-    CallError::Crashed(shortened(match printed.is_empty() {
+    CallError::Crashed(message(match printed.is_empty() {
         true => what,
         false => format!("{what}; it printed: {printed}"),
     }))
@@ -188,26 +198,16 @@ fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
 
 fn provider_error(error: inventory::Error) -> CallError {
     match error {
-        inventory::Error::Unauthorized(message) => CallError::Unauthorized(shortened(message)),
-        inventory::Error::Forbidden(message) => CallError::Forbidden(shortened(message)),
+        inventory::Error::Unauthorized(why) => CallError::Unauthorized(message(why)),
+        inventory::Error::Forbidden(why) => CallError::Forbidden(message(why)),
         inventory::Error::Throttled(throttle) => CallError::Throttled {
             retry_after: throttle.retry_after.map(|seconds| Duration::from_secs(seconds.into())),
-            message: shortened(throttle.message),
+            message: message(throttle.message),
         },
-        inventory::Error::Unavailable(message) => CallError::Unavailable(shortened(message)),
-        inventory::Error::InvalidAccount(message) => CallError::InvalidAccount(shortened(message)),
-        inventory::Error::UnexpectedAnswer(message) => CallError::UnexpectedAnswer(shortened(message)),
+        inventory::Error::Unavailable(why) => CallError::Unavailable(message(why)),
+        inventory::Error::InvalidAccount(why) => CallError::InvalidAccount(message(why)),
+        inventory::Error::UnexpectedAnswer(why) => CallError::UnexpectedAnswer(message(why)),
     }
-}
-
-/// Cuts a message to what a log line or an API answer can bear.
-pub(super) fn shortened(mut message: String) -> String {
-    if message.len() > MESSAGE_BYTES {
-        let end = (0..=MESSAGE_BYTES).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-        message.truncate(end);
-        message.push_str(" ...");
-    }
-    message
 }
 
 /// The host's clock, as guests see it.
@@ -263,10 +263,13 @@ impl credentials::Host for Sandbox {
     }
 
     fn digest_sha256(&mut self, message: Vec<u8>) -> wasmtime::Result<Vec<u8>> {
-        Ok(match self.egress() {
-            Ok(egress) => egress.with_secrets(|secrets| secrets.digest_sha256(&message)),
-            Err(_) => super::secrets::Secrets::none().digest_sha256(&message),
-        })
+        let most = self.engine.limits().request_bytes;
+        match self.egress() {
+            Ok(egress) => egress
+                .with_secrets(|secrets| secrets.digest_sha256(&message, most))
+                .map_err(|too_long| wasmtime::Error::from(egress.pass_request_bytes(too_long))),
+            Err(_) => Ok(super::secrets::Secrets::none().digest_sha256(&message, most)?),
+        }
     }
 
     fn sign_rs256(&mut self, name: String, message: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, credentials::Error>> {
@@ -293,7 +296,7 @@ impl session::Host for Sandbox {
 }
 
 impl log::Host for Sandbox {
-    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+    fn write(&mut self, level: log::Level, text: String) -> wasmtime::Result<()> {
         let most = self.engine.limits().log_lines;
         self.log_lines = self.log_lines.saturating_add(1);
         let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
@@ -303,15 +306,15 @@ impl log::Host for Sandbox {
             }
             return Ok(());
         }
-        let message = shortened(message.replace(|c: char| c.is_control(), " "));
+        let said = message(text);
         if let Some(watch) = self.account.as_ref().and_then(|account| account.egress.watch()) {
-            watch.logged(&message);
+            watch.logged(&said);
         }
         match level {
-            log::Level::Debug => tracing::debug!(account, "driver: {message}"),
-            log::Level::Info => tracing::info!(account, "driver: {message}"),
-            log::Level::Warn => tracing::warn!(account, "driver: {message}"),
-            log::Level::Error => tracing::error!(account, "driver: {message}"),
+            log::Level::Debug => tracing::debug!(account, "driver: {said}"),
+            log::Level::Info => tracing::info!(account, "driver: {said}"),
+            log::Level::Warn => tracing::warn!(account, "driver: {said}"),
+            log::Level::Error => tracing::error!(account, "driver: {said}"),
         }
         Ok(())
     }

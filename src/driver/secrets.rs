@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::bindings::credentials::{Encoding, Error};
 use super::mask::Mask;
+use super::message::message;
 
 /// What the name of an account's password is in the contract.
 const PASSWORD: &str = "password";
@@ -21,6 +22,11 @@ pub(super) const WORD_PREFIX: &str = "tracker-placeholder-";
 const WORD_RANDOM_BYTES: usize = 16;
 /// A handful is what an honest driver needs: one a secret and an encoding.
 const MOST_WORDS: usize = 64;
+
+/// What a text would become with secrets in the place of their words is more than there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a request would be too long with the secrets in it")]
+pub(super) struct TooLong;
 
 #[derive(Debug)]
 pub(super) struct Secrets {
@@ -50,7 +56,10 @@ impl Secrets {
     }
 
     fn secret(&self, name: &str) -> Result<&str, Error> {
-        let secret = self.by_name.get(name).ok_or_else(|| Error::NotSet(format!("the account has no {name:?}")))?;
+        let secret = self
+            .by_name
+            .get(name)
+            .ok_or_else(|| Error::NotSet(format!("the account has no {:?}", message(name.into()))))?;
         Ok(secret.expose_secret())
     }
 
@@ -84,9 +93,9 @@ impl Secrets {
         Ok(key)
     }
 
-    /// SHA-256 of a message as egress would send it.
-    pub(super) fn digest_sha256(&self, message: &[u8]) -> Vec<u8> {
-        Sha256::digest(self.reveal(message)).to_vec()
+    /// SHA-256 of a message as egress would send it, which is at most so many bytes, or as long as the message.
+    pub(super) fn digest_sha256(&self, message: &[u8], mut most: usize) -> Result<Vec<u8>, TooLong> {
+        Ok(Sha256::digest(self.reveal(message, &mut most)?).to_vec())
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -109,14 +118,21 @@ impl Secrets {
         Ok(signature)
     }
 
-    /// Puts each secret in the place of its word: what a granted endpoint is sent.
-    pub(super) fn reveal<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        self.replace(text, |word| self.encoded(&word.name, word.encoding))
+    /// Puts each secret in the place of its word: what a granted endpoint is sent. A word is short and a secret may
+    /// be long (a private key), so a text of nothing but words would be many times its length: where there are words,
+    /// the text becomes no longer than there is room, or than it was, and takes up that room.
+    pub(super) fn reveal<'a>(&self, text: &'a [u8], room: &mut usize) -> Result<Cow<'a, [u8]>, TooLong> {
+        let most = text.len().max(*room);
+        let revealed = self.replace(text, most, |word| self.encoded(&word.name, word.encoding))?;
+        if let Cow::Owned(revealed) = &revealed {
+            *room = room.saturating_sub(revealed.len());
+        }
+        Ok(revealed)
     }
 
     /// Puts each word's name in its place, the same in every poll: what is shown of a request.
     pub(super) fn named<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        self.replace(text, |word| {
+        let named = self.replace(text, usize::MAX, |word| {
             let encoding = match word.encoding {
                 Encoding::Raw => "raw",
                 Encoding::Basic => "basic",
@@ -124,12 +140,14 @@ impl Secrets {
                 Encoding::Form => "form",
             };
             format!("{{{{{} as {encoding}}}}}", word.name)
-        })
+        });
+        named.unwrap_or(Cow::Borrowed(text))
     }
 
-    fn replace<'a>(&self, text: &'a [u8], by: impl Fn(&Word) -> String) -> Cow<'a, [u8]> {
+    /// Gives at most so many bytes.
+    fn replace<'a>(&self, text: &'a [u8], most: usize, by: impl Fn(&Word) -> String) -> Result<Cow<'a, [u8]>, TooLong> {
         if self.words.is_empty() {
-            return Cow::Borrowed(text);
+            return Ok(Cow::Borrowed(text));
         }
         let finder = memmem::Finder::new(WORD_PREFIX);
         let mut out: Option<Vec<u8>> = None;
@@ -143,15 +161,18 @@ impl Secrets {
                 let out = out.get_or_insert_with(|| Vec::with_capacity(text.len()));
                 out.extend_from_slice(&text[copied..start]);
                 out.extend_from_slice(by(word).as_bytes());
+                if out.len() > most {
+                    return Err(TooLong);
+                }
                 (copied, from) = (end, end);
             }
         }
         match out {
             Some(mut out) => {
                 out.extend_from_slice(&text[copied..]);
-                Cow::Owned(out)
+                if out.len() > most { Err(TooLong) } else { Ok(Cow::Owned(out)) }
             }
-            None => Cow::Borrowed(text),
+            None => Ok(Cow::Borrowed(text)),
         }
     }
 
@@ -176,10 +197,34 @@ impl Secrets {
             // A secret that is too short to be masked is so in every encoding.
             let masked = secret.len() >= super::mask::SHORTEST;
             let encoded = encodings.into_iter().map(|encoding| self.encoded(name, encoding));
-            encoded.chain([BASE64.encode(secret)]).filter(move |_| masked).map(String::into_bytes)
+            encoded.chain(echoes(secret)).filter(move |_| masked).map(String::into_bytes)
         });
         Mask::new(forms.collect())
     }
+}
+
+/// The longest secret that is looked for in every form. What is longer is a key, with whose many forms the search
+/// would be made anew for each poll.
+const ECHOED_BYTES: usize = 256;
+
+/// Forms that nobody asks for a secret in, and that a provider may give it back in all the same.
+fn echoes(secret: &str) -> Vec<String> {
+    let mut forms = vec![BASE64.encode(secret)];
+    if secret.len() > ECHOED_BYTES {
+        return forms;
+    }
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    forms.extend([hex.to_uppercase(), hex]);
+    forms.push(percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string());
+    // Behind other text, base64 writes it in one of three ways. The digits at both ends hold bits of what is around.
+    for before in 0..3 {
+        let text = [&vec![0; before][..], secret.as_bytes()].concat();
+        let from = (before * 8).div_ceil(6);
+        let digits = STANDARD_NO_PAD.encode(&text)[from..text.len() * 8 / 6].to_owned();
+        forms.push(digits.replace('+', "-").replace('/', "_"));
+        forms.push(digits);
+    }
+    forms
 }
 
 #[cfg(test)]
@@ -191,6 +236,10 @@ mod tests {
         Secrets::new("user", "pass word".into(), &options)
     }
 
+    fn reveal(secrets: &Secrets, text: &[u8]) -> Vec<u8> {
+        secrets.reveal(text, &mut 1000).expect("there is room").into_owned()
+    }
+
     #[test]
     fn words_give_way_to_secrets_in_their_encoding() {
         let check = |name: &str, encoding: Encoding, want: &str| {
@@ -198,11 +247,11 @@ mod tests {
             let word = secrets.placeholder(name, encoding).expect("set");
             assert!(word.starts_with(WORD_PREFIX) && !word.contains("pass"));
             assert_eq!(secrets.placeholder(name, encoding).expect("set"), word);
-            let sent = secrets.reveal(format!("<{word}|{word}>").as_bytes()).into_owned();
+            let sent = reveal(&secrets, format!("<{word}|{word}>").as_bytes());
             assert_eq!(String::from_utf8_lossy(&sent), format!("<{want}|{want}>"));
             let shown = secrets.named(format!("<{word}>").as_bytes()).into_owned();
             assert!(shown.starts_with(format!("<{{{{{name} as ").as_bytes()), "{}", String::from_utf8_lossy(&shown));
-            let digest = secrets.digest_sha256(word.as_bytes());
+            let digest = secrets.digest_sha256(word.as_bytes(), 1000).expect("there is room");
             assert_eq!(digest, Sha256::digest(want).to_vec());
         };
         check("password", Encoding::Raw, "pass word");
@@ -217,11 +266,51 @@ mod tests {
         let mut secrets = secrets();
         let word = secrets.placeholder("password", Encoding::Raw).expect("set");
         for text in [WORD_PREFIX.to_owned(), word[..word.len() - 1].to_owned(), format!("{WORD_PREFIX}{:032}", 0)] {
-            assert_eq!(secrets.reveal(text.as_bytes()).as_ref(), text.as_bytes());
+            assert_eq!(reveal(&secrets, text.as_bytes()), text.as_bytes());
         }
         let other = super::tests::secrets();
-        assert_eq!(other.reveal(word.as_bytes()).as_ref(), word.as_bytes());
+        assert_eq!(reveal(&other, word.as_bytes()), word.as_bytes());
         assert!(matches!(secrets.placeholder("nothing", Encoding::Raw), Err(Error::NotSet(_))));
+    }
+
+    #[test]
+    fn a_secret_is_masked_in_every_form_that_it_may_come_back_in() {
+        let secret = "pass word+/?&\"é";
+        let mask = Secrets::new("user", secret.into(), &BTreeMap::new()).mask();
+        let check = |text: String| {
+            let masked = mask.apply(text.as_bytes()).unwrap_or_else(|| panic!("not masked: {text}"));
+            assert!(String::from_utf8_lossy(&masked).contains("[secret]"), "{text}");
+        };
+        for before in ["", "1", "12", "123", "1234", "12345"] {
+            for after in ["", "!", "!?", "!?!"] {
+                let whole = format!("{before}{secret}{after}");
+                check(whole.clone());
+                check(BASE64.encode(&whole));
+                check(base64::engine::general_purpose::URL_SAFE.encode(&whole));
+                check(serde_json::Value::from(whole.as_str()).to_string());
+                check(url::form_urlencoded::byte_serialize(whole.as_bytes()).collect());
+                check(percent_encoding::utf8_percent_encode(&whole, percent_encoding::NON_ALPHANUMERIC).to_string());
+                check(whole.bytes().map(|byte| format!("{byte:02x}")).collect());
+                check(whole.bytes().map(|byte| format!("{byte:02X}")).collect());
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_of_words_grows_no_further_than_there_is_room() {
+        let long = "k".repeat(4096);
+        let mut secrets = Secrets::new("user", long.as_str().into(), &BTreeMap::new());
+        let word = secrets.placeholder("password", Encoding::Raw).expect("set");
+        let check = |words: usize, room: usize, want: Result<usize, TooLong>| {
+            let mut left = room;
+            assert_eq!(secrets.reveal(word.repeat(words).as_bytes(), &mut left).map(|_| left), want, "{words} {room}");
+        };
+        check(1, 5000, Ok(904));
+        check(2, 5000, Err(TooLong));
+        check(1, 0, Err(TooLong));
+        assert_eq!(secrets.digest_sha256(word.repeat(1_000_000).as_bytes(), 1 << 20), Err(TooLong));
+        // What has no word in it is as long as it likes.
+        assert_eq!(secrets.reveal(&[b'x'; 10_000], &mut 0), Ok(Cow::Borrowed(&[b'x'; 10_000][..])));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod driver_tools;
 mod ec2;
 mod hooks;
 mod hooks_resource;
+mod hostile;
 mod mock_world;
 mod network;
 mod pages;

@@ -93,6 +93,8 @@ async fn each_limit_ends_the_poll_by_its_name() {
     let limits = Limits {
         memory: 8 << 20,
         cpu_per_page: Duration::from_millis(100),
+        // In the slow lane it would wait for the tests beside it, and may pass the limit on time first.
+        heavy_after: Duration::from_secs(1),
         request_timeout: Duration::from_millis(300),
         poll_timeout: Duration::from_secs(2),
         pages: 5,

@@ -126,7 +126,7 @@ mod tests {
         check(Signature::Verified, "10:00:00  inst1               PENDING -> RUNNING            signature verified");
         check(
             Signature::Refused("no\nkey".into()),
-            "10:00:00  inst1               PENDING -> RUNNING            signature REFUSED: no\u{fffd}key",
+            "10:00:00  inst1               PENDING -> RUNNING            signature REFUSED: no key",
         );
     }
 }

@@ -163,6 +163,7 @@ mod tests {
             password: "a-real-password".into(),
             secrets: BTreeMap::from([("key".to_owned(), SecretString::from(key))]),
             addresses: AddressPolicy::default(),
+            via: crate::net::Via::default(),
             wire: Wire::default(),
         }
     }

@@ -292,6 +292,15 @@ impl Host {
         bytes
     }
 
+    /// Its resident memory in MiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let id = self.process.as_ref().expect("it runs").process.0.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib / 1024
+    }
+
     pub(crate) async fn start(&mut self) {
         let config = self.setup.write_config();
         let arguments = ["serve", "--config", config.to_str().expect("UTF-8")];

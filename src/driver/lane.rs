@@ -1,0 +1,216 @@
+//! The slow lane: where polls go on that have used more CPU time than a light one does. Its threads are the last
+//! that the system gives a core to, so what a driver burns there is taken from nobody: not from other accounts'
+//! polls, not from callbacks, not from the API. On an idle machine they run like any other, and heavy honest
+//! drivers (an interpreter in a component, a list of a million) lose nothing.
+//!
+//! A poll begins among all the others, and moves when it shows itself to be heavy. One that was heavy the last time
+//! begins here, or a driver that burns its limit in each of a thousand polls would have a thousand light starts.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::{JoinError, JoinHandle};
+
+use super::meter::Meter;
+
+/// How many heavy polls are remembered, at 8 bytes each. Beyond that all are forgotten: each then has one light
+/// start more.
+const MOST_REMEMBERED: usize = 10_000;
+
+pub(super) struct Lane {
+    /// The CPU time of a poll from which on it is heavy.
+    heavy_after: Duration,
+    /// Taken only when the lane is dropped.
+    runtime: Option<Runtime>,
+    /// Hashes of those that were heavy the last time. Two that share one are no harm: the light one moves out.
+    heavy: Mutex<HashSet<u64>>,
+    hasher: RandomState,
+}
+
+impl Lane {
+    pub(super) fn open(heavy_after: Duration) -> std::io::Result<Lane> {
+        let runtime = Builder::new_multi_thread()
+            .thread_name("driver-slow-lane")
+            .on_thread_start(stand_back)
+            .enable_all()
+            .build()?;
+        Ok(Lane { heavy_after, runtime: Some(runtime), heavy: Mutex::default(), hasher: RandomState::new() })
+    }
+
+    /// Runs a poll, of whose CPU time the meter knows, to its end: here, and in the slow lane from where it is heavy.
+    /// `whose` tells polls apart. Where this future is dropped, so is the poll, if a little later.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        whose: impl Hash,
+        meter: &Meter,
+        poll: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let mark = self.hasher.hash_one(whose);
+        let mut poll = Box::pin(poll);
+        if !self.is_remembered(mark) {
+            let light = std::future::poll_fn(|context| match poll.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending if meter.total() > self.heavy_after => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(done) = light.await {
+                return Ok(done);
+            }
+            self.remember(mark);
+        }
+        let runtime = self.runtime.as_ref().expect("invariant: the runtime is there until the lane is dropped");
+        let done = Joined(runtime.spawn(poll)).await?;
+        if meter.total() <= self.heavy_after {
+            self.forget(mark);
+        }
+        Ok(done)
+    }
+
+    fn is_remembered(&self, mark: u64) -> bool {
+        self.heavy.lock().expect("invariant: no holder of this lock can panic").contains(&mark)
+    }
+
+    fn remember(&self, mark: u64) {
+        let mut heavy = self.heavy.lock().expect("invariant: no holder of this lock can panic");
+        if heavy.len() >= MOST_REMEMBERED {
+            heavy.clear();
+        }
+        heavy.insert(mark);
+    }
+
+    fn forget(&self, mark: u64) {
+        self.heavy.lock().expect("invariant: no holder of this lock can panic").remove(&mark);
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // The engine may be dropped by a task, which must not wait for threads.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Runs a future on the runtime of the handle, and ends it there when nobody waits for it any more. Connections
+/// are made so: they are shared, and must not be served by the slow lane because a heavy poll made them.
+pub(super) async fn at_home<T: Send + 'static>(
+    home: &Handle,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    Joined(home.spawn(future)).await
+}
+
+/// A task that ends with whoever waits for it.
+struct Joined<T>(JoinHandle<T>);
+
+impl<T> Future for Joined<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Joined<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Gives the calling thread the lowest priority. On Linux it is a thread that has one; elsewhere it is the whole
+/// process, and the lane is one like any other.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        tracing::warn!("heavy drivers may slow others down: the priority of their thread can't be lowered: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    /// Burns CPU time, with a pause after each slice, as a guest that is interrupted; gives the threads that it ran on.
+    async fn burn(meter: Arc<Meter>, slices: u32) -> Vec<String> {
+        let mut threads = vec![thread()];
+        let burning = async {
+            for _ in 0..slices {
+                let before = crate::clock::thread_cpu_time();
+                while crate::clock::thread_cpu_time() - before < Duration::from_millis(4) {
+                    std::hint::spin_loop();
+                }
+                tokio::task::yield_now().await;
+                threads.push(thread());
+            }
+        };
+        meter.count(burning).await;
+        threads
+    }
+
+    #[tokio::test]
+    async fn what_is_heavy_moves_and_begins_there_the_next_time() {
+        let lane = Lane::open(Duration::from_millis(10)).expect("a lane");
+        let run = async |whose: &str, slices: u32| {
+            let meter = Arc::new(Meter::new(Duration::from_secs(1)));
+            let threads = lane.run(whose, &meter, burn(Arc::clone(&meter), slices)).await.expect("run");
+            let slow = |thread: &String| thread == "driver-slow-lane";
+            (slow(&threads[0]), slow(&threads[threads.len() - 1]))
+        };
+        assert_eq!(run("light", 1).await, (false, false));
+        assert_eq!(run("heavy", 8).await, (false, true));
+        assert_eq!(run("heavy", 8).await, (true, true));
+        assert_eq!(run("light", 1).await, (false, false), "whose poll it is counts");
+        assert_eq!(run("heavy", 1).await, (true, true), "light this time");
+        assert_eq!(run("heavy", 1).await, (false, false), "and so not remembered");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn its_threads_stand_back_and_no_others() {
+        let nice = || rustix::process::getpriority_process(None).expect("a priority");
+        let own = nice();
+        let lane = Lane::open(Duration::ZERO).expect("a lane");
+        let meter = Arc::new(Meter::new(Duration::from_secs(1)));
+        let counted = Arc::clone(&meter);
+        let there = async move {
+            counted.count(tokio::task::yield_now()).await;
+            nice()
+        };
+        assert_eq!(lane.run("any", &meter, there).await.expect("run"), 19);
+        assert_eq!(nice(), own);
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_nobody_waits_for_ends() {
+        struct Ends(tokio::sync::mpsc::UnboundedSender<()>);
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let lane = Lane::open(Duration::ZERO).expect("a lane");
+        let meter = Arc::new(Meter::new(Duration::from_secs(1)));
+        let (sender, mut ended) = tokio::sync::mpsc::unbounded_channel();
+        let ends = Ends(sender);
+        let counted = Arc::clone(&meter);
+        let endless = async move {
+            let _ends = ends;
+            counted.count(tokio::task::yield_now()).await;
+            std::future::pending::<()>().await;
+        };
+        let waiting = tokio::time::timeout(Duration::from_millis(20), lane.run("any", &meter, endless));
+        assert!(waiting.await.is_err());
+        ended.recv().await.expect("it was dropped");
+    }
+}
