@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::call::Driver;
 use super::engine::Engine;
 use super::load::{self, DriverFile, LoadError};
-use super::lock::Lock;
+use super::lock::{Approval, Lock};
 
 /// Where drivers come from.
 #[derive(Clone, Debug)]
@@ -57,11 +57,22 @@ impl Catalog {
             })
             .ok();
         let mut catalog = Catalog::default();
-        for file in files {
-            if let Err(reason) = catalog.take(engine, cache.as_ref(), &file, lock).await {
-                catalog.rejected.push(Rejected { file, reason });
+        let mut admitted = Vec::new();
+        for path in files {
+            match admit(engine, &path, lock) {
+                Ok((file, approval)) => admitted.push((path, file, approval)),
+                Err(reason) => catalog.rejected.push(Rejected { file: path, reason }),
             }
         }
+        if let Some(cache) = &cache {
+            cache.compile_ahead(engine.wasmtime(), admitted.iter().map(|(_, file, _)| file));
+        }
+        for (path, file, approval) in admitted {
+            if let Err(reason) = catalog.take(engine, cache.as_ref(), file, approval).await {
+                catalog.rejected.push(Rejected { file: path, reason });
+            }
+        }
+        catalog.rejected.sort_by(|a, b| a.file.cmp(&b.file));
         Ok(catalog)
     }
 
@@ -69,20 +80,9 @@ impl Catalog {
         &mut self,
         engine: &Engine,
         cache: Option<&Cache>,
-        path: &Path,
-        lock: &Lock,
+        file: DriverFile,
+        approval: &Approval,
     ) -> Result<(), LoadError> {
-        let file = DriverFile::read(path, engine.limits().driver_bytes)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(approval) = lock.by_digest(&file.sha256) else {
-            // A file that is no component is better told so than that it is not approved.
-            file.check_header()?;
-            let shown = path.display().to_string();
-            return Err(match lock.by_file(&name) {
-                None => LoadError::NotApproved { file: shown },
-                Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
-            });
-        };
         let driver = load::load(engine, cache, file, Some(approval)).await?;
         let found = driver.info().name.clone();
         if found != approval.name {
@@ -107,6 +107,22 @@ impl Catalog {
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
     }
+}
+
+/// Reads a file that is vetted: one that is not is never compiled.
+fn admit<'a>(engine: &Engine, path: &Path, lock: &'a Lock) -> Result<(DriverFile, &'a Approval), LoadError> {
+    let file = DriverFile::read(path, engine.limits().driver_bytes)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if let Some(approval) = lock.by_digest(&file.sha256) {
+        return Ok((file, approval));
+    }
+    // A file that is no component is better told so than that it is not approved.
+    file.check_header()?;
+    let shown = path.display().to_string();
+    Err(match lock.by_file(&name) {
+        None => LoadError::NotApproved { file: shown },
+        Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
+    })
 }
 
 /// The driver files of a directory, sorted by name; none where there is no such directory.
