@@ -5,11 +5,15 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use super::load::DriverFile;
 
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -35,9 +39,41 @@ impl Cache {
         Ok(Cache { directory: directory.to_owned(), engine_mark: hasher.finish() })
     }
 
+    /// Compiles those of these files that are not kept yet, as many at once as there are cores: one by one, ten
+    /// drivers would make a first start wait for seconds. What goes wrong shows when the driver is loaded.
+    pub(super) fn compile_ahead<'a>(&self, engine: &Engine, files: impl Iterator<Item = &'a DriverFile>) {
+        let mut missing: Vec<&DriverFile> = files.filter(|file| !self.path_of(&file.sha256).exists()).collect();
+        // Two files may be the same.
+        missing.sort_by(|a, b| a.sha256.cmp(&b.sha256));
+        missing.dedup_by(|a, b| a.sha256 == b.sha256);
+        if missing.is_empty() {
+            return;
+        }
+        let at_once = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(missing.len());
+        let next = AtomicUsize::new(0);
+        let compile = || {
+            while let Some(file) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Ok(compiled) = engine.precompile_component(&file.bytes) {
+                    let _ = keep(&self.path_of(&file.sha256), &compiled);
+                }
+            }
+        };
+        tokio::task::block_in_place(|| {
+            std::thread::scope(|scope| {
+                for _ in 0..at_once {
+                    scope.spawn(compile);
+                }
+            });
+        });
+    }
+
+    fn path_of(&self, sha256: &str) -> PathBuf {
+        self.directory.join(format!("{sha256}-{:016x}.cwasm", self.engine_mark))
+    }
+
     /// Gives the compiled component from the cache, or compiles it and keeps it there.
     pub(super) fn component(&self, engine: &Engine, sha256: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let path = self.directory.join(format!("{sha256}-{:016x}.cwasm", self.engine_mark));
+        let path = self.path_of(sha256);
         if path.exists() {
             match load(engine, &path) {
                 Ok(component) => return Ok(component),

@@ -1,6 +1,6 @@
 //! The drivers of this host: those that were loaded, by name, and those that were not, with the reason.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,20 +72,34 @@ impl Catalog {
                 tracing::warn!(directory = %settings.cache.display(), "drivers are compiled at each start: {error}");
             })
             .ok();
-        let mut found = HashSet::new();
         let mut catalog = Catalog::default();
         let loading = Loading { engine, settings, cache: cache.as_ref(), lock, before: self };
-        for file in files {
-            if let Err(reason) = catalog.take(&loading, &file, &mut found).await {
-                catalog.rejected.push(Rejected { file, reason });
+        let mut admitted: Vec<Admitted<'_>> = Vec::new();
+        for path in files {
+            let found = admitted.iter().map(|admitted| admitted.approval);
+            match loading.admit(&path, found) {
+                Ok(file) => admitted.push(file),
+                Err(reason) => catalog.rejected.push(Rejected { file: path, reason }),
             }
         }
-        for approval in lock.drivers().iter().filter(|approval| !found.contains(&approval.sha256)) {
+        let is_there =
+            |approval: &Approval| admitted.iter().any(|admitted| admitted.approval.sha256 == approval.sha256);
+        for approval in lock.drivers().iter().filter(|approval| !is_there(approval)) {
             let file = settings.directory.join(&approval.file);
-            // One that changed is told of as changed.
+            // One that is there, and was refused, is told of already.
             if !catalog.rejected.iter().any(|rejected| rejected.file == file) {
                 let reason = LoadError::Missing { name: approval.name.clone() };
                 catalog.rejected.push(Rejected { file, reason });
+            }
+        }
+        if let Some(cache) = &cache {
+            let new = admitted.iter().filter(|admitted| self.loaded(admitted.approval).is_none());
+            cache.compile_ahead(engine.wasmtime(), new.map(|admitted| &admitted.file));
+        }
+        for file in admitted {
+            let path = file.path.clone();
+            if let Err(reason) = catalog.take(&loading, file).await {
+                catalog.rejected.push(Rejected { file: path, reason });
             }
         }
         for (name, driver) in &self.drivers {
@@ -93,29 +107,13 @@ impl Catalog {
                 catalog.drivers.insert(name.clone(), Arc::clone(driver));
             }
         }
+        catalog.rejected.sort_by(|a, b| a.file.cmp(&b.file));
         Ok(catalog)
     }
 
-    async fn take(&mut self, loading: &Loading<'_>, path: &Path, found: &mut HashSet<String>) -> Result<(), LoadError> {
-        let Loading { engine, settings, cache, lock, before } = *loading;
-        let file = DriverFile::read(path, engine.limits().driver_bytes)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(approval) = lock.by_digest(&file.sha256) else {
-            // A file that is no component is better told so than that it is not approved.
-            file.check_header()?;
-            let shown = path.display().to_string();
-            return Err(match lock.by_file(&name) {
-                None => LoadError::NotApproved { file: shown },
-                Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
-            });
-        };
-        if !found.insert(file.sha256.clone()) {
-            return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
-        }
-        if settings.require_tested {
-            conformance::admit(lock, path, &file.sha256)?;
-        }
-        let signed_by = settings.signatures.check(path, &file.bytes, &file.sha256)?;
+    async fn take(&mut self, loading: &Loading<'_>, admitted: Admitted<'_>) -> Result<(), LoadError> {
+        let Loading { engine, cache, before, .. } = *loading;
+        let Admitted { file, approval, signed_by, .. } = admitted;
         let driver = match before.loaded(approval) {
             Some(driver) => driver,
             None => {
@@ -183,6 +181,42 @@ struct Loading<'a> {
     lock: &'a Lock,
     /// What is loaded by now.
     before: &'a Catalog,
+}
+
+/// A file that may be looked into.
+struct Admitted<'a> {
+    path: PathBuf,
+    file: DriverFile,
+    approval: &'a Approval,
+    /// The keys of the policy that signed it.
+    signed_by: Vec<String>,
+}
+
+impl<'a> Loading<'a> {
+    /// Reads a file and holds it against the lock and the operator's policies: what does not pass is never compiled.
+    /// `found` are the approvals whose files were found before.
+    fn admit(&self, path: &Path, mut found: impl Iterator<Item = &'a Approval>) -> Result<Admitted<'a>, LoadError> {
+        let Loading { engine, settings, lock, .. } = *self;
+        let file = DriverFile::read(path, engine.limits().driver_bytes)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(approval) = lock.by_digest(&file.sha256) else {
+            // A file that is no component is better told so than that it is not approved.
+            file.check_header()?;
+            let shown = path.display().to_string();
+            return Err(match lock.by_file(&name) {
+                None => LoadError::NotApproved { file: shown },
+                Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
+            });
+        };
+        if found.any(|other| other.sha256 == approval.sha256) {
+            return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
+        }
+        if settings.require_tested {
+            conformance::admit(lock, path, &file.sha256)?;
+        }
+        let signed_by = settings.signatures.check(path, &file.bytes, &file.sha256)?;
+        Ok(Admitted { path: path.to_owned(), file, approval, signed_by })
+    }
 }
 
 /// The driver files of a directory, sorted by name; none where there is no such directory.
