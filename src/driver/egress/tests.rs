@@ -56,8 +56,8 @@ async fn what_speaks_of_a_connection_does_not_go_out() {
     assert!(sent.contains(&format!("host: {}\r\n", endpoint.trim_start_matches("http://"))), "{sent}");
 }
 
-#[test]
-fn nobody_asks_for_a_tunnel() {
+#[tokio::test]
+async fn nobody_asks_for_a_tunnel() {
     let egress = egress("http://127.0.0.1:9");
     let check = |method: http::Method, want: bool| {
         let admitted = egress.admit(&method, &"http://127.0.0.1:9/".parse().unwrap());
