@@ -9,6 +9,7 @@ mod bad_provider;
 mod chaos;
 mod command_line;
 mod delivery;
+mod digitalocean;
 mod ec2;
 mod hooks;
 mod hooks_resource;

@@ -92,7 +92,9 @@ class Reading(unittest.TestCase):
         first, second = answer.objects("servers")
         self.assertEqual((first.integer("id"), first.boolean("on"), first.optional_texts("tags")), (1, True, ["a"]))
         self.assertEqual((second.text("id"), second.optional_object("size").optional_text("slug")), ("2", None))
-        self.assertEqual(list(second.optional_objects("disks")), [])
+        self.assertEqual((list(second.optional_objects("disks")), second.optional_pairs("labels")), ([], []))
+        labels = Fields({"labels": {"b": "2", "a": "1"}, "odd": {"a": None}})
+        self.assertEqual(labels.optional_pairs("labels"), [("a", "1"), ("b", "2")])
 
         def check(read, *words):
             with self.assertRaises(UnexpectedAnswer) as raised:
@@ -104,6 +106,7 @@ class Reading(unittest.TestCase):
         check(lambda: first.integer("on"), "`servers[0].on`", "true or false where a whole number")
         check(lambda: second.text("size"), "no `servers[1].size`")
         check(lambda: second.optional_texts("tags"), "`servers[1].tags[0]`")
+        check(lambda: labels.optional_pairs("odd"), "no `odd.a`")
         check(lambda: answer.objects("nodes"), "no `nodes`", "a list")
         check(lambda: list(Fields([1]).objects()), "`[0]`", "an object")
         check(lambda: Fields(None).text("a"), "the answer is null where an object")

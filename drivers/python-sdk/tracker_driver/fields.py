@@ -4,7 +4,7 @@ another kind ends the poll with an error that says where it stands, `droplets[3]
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tracker_driver.errors import UnexpectedAnswer, quote
 
@@ -74,6 +74,12 @@ class Fields:
                 raise _unexpected(f"{self._at(name)}[{index}]", text, str)
         return texts
 
+    def optional_pairs(self, name: str) -> list[tuple[str, str]]:
+        """The names and texts of the object of that name, such as labels, in the order of their names; none where
+        there is no such object, or null stands there."""
+        pairs = self.optional_object(name)
+        return [(key, pairs.text(key)) for key in sorted(pairs._object())]
+
     def _each(self) -> Iterator[Fields]:
         for index, item in enumerate(self.value):  # type: ignore[arg-type, var-annotated]
             if type(item) is not dict:
@@ -81,16 +87,18 @@ class Fields:
             yield Fields(item, self, f"[{index}]")
 
     def _optional(self, name: str, kind: type[V]) -> V | None:
-        value = self.value
-        if type(value) is not dict:
-            raise _unexpected(self.place, value, dict)
-        found = value.get(name)
+        found = self._object().get(name)
         if found is None:
             return None
         # JSON's true is no number, whatever Python thinks of it.
         if type(found) is not kind:
             raise _unexpected(self._at(name), found, kind)
         return found
+
+    def _object(self) -> dict[str, Any]:
+        if type(self.value) is not dict:
+            raise _unexpected(self.place, self.value, dict)
+        return self.value
 
     def _required(self, name: str, kind: type[V]) -> V:
         found = self._optional(name, kind)
