@@ -4,6 +4,9 @@ TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DRIVERS := target/drivers
 # Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
 DRIVER_NAMES := mock ec2
+# Drivers in Python: each is a folder in drivers/ with an `app.py`, and target/drivers/NAME.wasm.
+PYTHON_DRIVERS := digitalocean
+PYTHON_SDK := drivers/python-sdk
 # The driver that misbehaves, and the one that is out to do harm, where tests and benches look for them.
 FAULTY := $(abspath target/faulty)
 HOSTILE := $(abspath target/hostile)
@@ -19,10 +22,10 @@ NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.jso
 # How long `make chaos` goes on; half a second each, about.
 CHAOS_ROUNDS ?= 500
 
-.PHONY: help run host drivers faulty hostile test chaos bench lint tools wasm-target
+.PHONY: help run host drivers drivers-python faulty hostile test chaos bench lint tools wasm-target
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: drivers host ## Build everything and show it at work, with nothing configured
 	@$(TARGET)/release/tracker demo
@@ -40,6 +43,18 @@ drivers: tools wasm-target ## Build the drivers into target/drivers
 		cmp -s $$from $$to || cp $$from $$to; \
 	done
 
+drivers-python: $(PYTHON_DRIVERS:%=$(DRIVERS)/%.wasm) ## Build the drivers in Python, which takes Python 3
+
+# A component is another one each time that it is made, even of the same sources: it is made when they change.
+.SECONDEXPANSION:
+$(PYTHON_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$*/*.py) \
+		$(wildcard $(PYTHON_SDK)/tracker_driver/*.py) $(wildcard wit/0.1.0/*.wit wit/0.1.0/deps/*/*.wit) $(VENV)/componentize
+	@echo "== the driver $* (componentize-py)"
+	@mkdir -p $(DRIVERS)
+	@$(VENV)/bin/componentize-py --quiet --wit-path wit/0.1.0 --world driver componentize app \
+		--python-path drivers/$* --python-path $(PYTHON_SDK) --output $@.new
+	@mv $@.new $@
+
 faulty: tools wasm-target
 	@echo "== the drivers that misbehave, for the tests ($(WASM))"
 	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
@@ -49,16 +64,19 @@ hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
 	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
 
-test: drivers faulty hostile $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
+test: drivers drivers-python faulty hostile $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
+	@for folder in $(PYTHON_SDK) $(PYTHON_DRIVERS:%=drivers/%); do \
+		echo "== $$folder" && (cd $$folder && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(abspath $(PYTHON_SDK)) $(abspath $(VENV))/bin/python -m unittest) || exit 1; \
+	done
 	@echo "== the host's tests"
 	@cargo test --locked
 
 chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_ROUNDS, CHAOS_SEED)
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) cargo test --locked --test it chaos::
 
-bench: drivers faulty hostile ## Measure what this is held to
+bench: drivers drivers-python faulty hostile ## Measure what this is held to
 	@cargo bench --locked
 
 lint: tools wasm-target ## Check format and lints; warnings are errors
@@ -70,6 +88,14 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@cd tests/hostile && cargo fmt --check && CARGO_TARGET_DIR=$(HOSTILE) cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
+
+# The same Python makes components of drivers.
+$(VENV)/componentize: drivers/requirements.txt
+	@command -v $(PYTHON) > /dev/null || { echo "The drivers in Python need Python 3: install python3 (and python3-venv)" >&2; exit 1; }
+	@echo "== componentize-py ($(VENV))"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement drivers/requirements.txt
+	@touch $@
 
 # A Python with the providers' test servers and what receives callbacks, for `make test` alone.
 $(VENV)/installed: tests/requirements.txt

@@ -1,0 +1,189 @@
+//! DigitalOcean's API as far as a list of droplets goes: pages, tokens, limits on requests. What it answers with is
+//! the documentation's own droplet, as often as a test wants it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// The token that it accepts.
+pub(crate) const TOKEN: &str = "dop_v1_a_token_of_the_tests";
+
+pub(crate) struct Droplets {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    _serving: JoinSet<()>,
+}
+
+struct State {
+    /// Ids, with the API's words for their states.
+    droplets: Vec<(u64, String)>,
+    /// What the documentation shows of a droplet, and of regions.
+    droplet: Value,
+    regions: Value,
+    instead: Option<Instead>,
+    /// The paths that were asked for, with their queries.
+    asked: Vec<String>,
+}
+
+/// What it answers with in place of a list.
+#[derive(Clone, Debug)]
+pub(crate) enum Instead {
+    /// This status, and this body.
+    Status(u16, &'static str),
+    /// Too many requests, the oldest of which is forgotten in the year 2100.
+    Throttled,
+    /// The list, without its end.
+    CutShort,
+    /// A list of which the second page says that there is one fewer.
+    Shrinking,
+}
+
+impl Droplets {
+    pub(crate) async fn start() -> Droplets {
+        let fixture = |name: &str| -> Value {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers/digitalocean/fixtures").join(name);
+            let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            serde_json::from_slice(&text).expect("JSON")
+        };
+        let state = State {
+            droplets: Vec::new(),
+            droplet: fixture("droplets.json")["droplets"][0].clone(),
+            regions: fixture("regions.json"),
+            instead: None,
+            asked: Vec::new(),
+        };
+        let state = Arc::new(Mutex::new(state));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut serving = JoinSet::new();
+        serving.spawn(accept(listener, Arc::clone(&state)));
+        Droplets { address, state, _serving: serving }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn has(&self, droplets: impl IntoIterator<Item = (u64, &'static str)>) {
+        self.state().droplets = droplets.into_iter().map(|(id, status)| (id, status.to_owned())).collect();
+    }
+
+    /// From now on, until it is told to answer again.
+    pub(crate) fn answers_with(&self, instead: Option<Instead>) {
+        self.state().instead = instead;
+    }
+
+    /// How much was asked for since it was last taken.
+    pub(crate) fn asked_so_far(&self) -> usize {
+        self.state().asked.len()
+    }
+
+    /// Takes what was asked for since this was last taken.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        connections.spawn(answer(stream, Arc::clone(&state)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// One request, one answer, and the connection is closed.
+async fn answer(stream: TcpStream, state: Arc<Mutex<State>>) {
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if !matches!(stream.read_line(&mut head).await, Ok(length) if length > 0) {
+            return;
+        }
+    }
+    let answer = state.lock().expect("no holder panics").answer(&head);
+    let stream = stream.get_mut();
+    // Whether the other end still listens is its business.
+    let _ = stream.write_all(&answer).await;
+    let _ = stream.shutdown().await;
+}
+
+impl State {
+    fn answer(&mut self, head: &str) -> Vec<u8> {
+        let target = head.split(' ').nth(1).expect("a request line").to_owned();
+        let url = url::Url::parse(&format!("http://api{target}")).expect("a target");
+        self.asked.push(target);
+        let is_known = head.lines().filter_map(|line| line.split_once(": ")).any(|(name, value)| {
+            name.eq_ignore_ascii_case("authorization") && value.strip_prefix("Bearer ") == Some(TOKEN)
+        });
+        if !is_known {
+            return whole(
+                401,
+                "",
+                &json!({"id": "unauthorized", "message": "Unable to authenticate you."}).to_string(),
+            );
+        }
+        let number = |name: &str, default: usize| {
+            let value = url.query_pairs().find(|(found, _)| found == name);
+            value.map_or(default, |(_, value)| value.parse().expect("a number"))
+        };
+        // As the API has it: 20 a page unless more are asked for, and never more than 200.
+        let (page, per_page) = (number("page", 1), number("per_page", 20).min(200));
+        let body = match url.path() {
+            "/v2/droplets" => self.page(page, per_page).to_string(),
+            "/v2/regions" => self.regions.to_string(),
+            _ => return whole(404, "", &json!({"id": "not_found", "message": "No such resource."}).to_string()),
+        };
+        match self.instead {
+            Some(Instead::Status(status, body)) => whole(status, "", body),
+            Some(Instead::Throttled) => {
+                let headers = "RateLimit-Remaining: 0\r\nRateLimit-Reset: 4102444800\r\n";
+                let error = json!({"id": "too_many_requests", "message": "API Rate limit exceeded."});
+                whole(429, headers, &error.to_string())
+            }
+            Some(Instead::CutShort) => whole(200, "", &body[..body.len() / 2]),
+            Some(Instead::Shrinking) | None => whole(200, "", &body),
+        }
+    }
+
+    fn page(&self, page: usize, per_page: usize) -> Value {
+        let mut total = self.droplets.len();
+        let rest = self.droplets.iter().skip((page - 1) * per_page).take(per_page);
+        let droplets: Vec<Value> = rest
+            .map(|(id, status)| {
+                let mut droplet = self.droplet.clone();
+                droplet["id"] = json!(id);
+                droplet["name"] = json!(format!("droplet-{id}"));
+                droplet["status"] = json!(status);
+                droplet
+            })
+            .collect();
+        let mut links = json!({});
+        if page * per_page < total {
+            links = json!({"pages": {"next": format!("https://elsewhere.invalid/v2/droplets?page={}", page + 1)}});
+        }
+        if page > 1 && matches!(self.instead, Some(Instead::Shrinking)) {
+            total -= 1;
+        }
+        json!({"droplets": droplets, "links": links, "meta": {"total": total}})
+    }
+}
+
+fn whole(status: u16, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Answer\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n{headers}\r\n{body}"
+    )
+    .into_bytes()
+}
