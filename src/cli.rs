@@ -180,6 +180,9 @@ mod tests {
         check("tracker driver list", true);
         check("tracker driver approve mock --yes", true);
         check("tracker driver approve", false);
+        check("tracker driver new my-cloud --lang rust --title Mine --directory x", true);
+        check("tracker driver new my-cloud", false);
+        check("tracker driver new my-cloud --lang cobol", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

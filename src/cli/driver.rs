@@ -1,7 +1,8 @@
-//! `tracker driver`: which drivers there are, and which of them the operator vetted.
+//! `tracker driver`: which drivers there are, which of them the operator vetted, and how new ones are begun.
 
 mod approve;
 mod list;
+mod new;
 
 use clap::Subcommand;
 
@@ -11,6 +12,8 @@ pub(super) enum Driver {
     List(list::List),
     /// Show what a driver asks for, and let the host load it from then on
     Approve(approve::Approve),
+    /// Make a project for a driver of your own, that builds and loads
+    New(new::New),
 }
 
 impl Driver {
@@ -18,6 +21,7 @@ impl Driver {
         match self {
             Driver::List(list) => list.run(),
             Driver::Approve(approve) => approve.run(),
+            Driver::New(new) => new.run(),
         }
     }
 }

@@ -36,8 +36,16 @@ fn a_poll_that_fails_says_why() {
 #[test]
 fn help_is_there_for_every_command() {
     let folder = tempfile::tempdir().expect("a folder");
-    for command in [&[][..], &["serve"], &["poll"], &["driver"], &["driver", "approve"], &["driver", "list"], &["demo"]]
-    {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["poll"],
+        &["driver"],
+        &["driver", "approve"],
+        &["driver", "list"],
+        &["driver", "new"],
+        &["demo"],
+    ] {
         let help = tracker(folder.path(), &[command, &["--help"]].concat()).succeeded().stdout;
         assert!(help.contains("Usage: tracker"), "{command:?}: {help}");
     }

@@ -15,6 +15,7 @@ mod hooks_resource;
 mod mock_world;
 mod pages;
 mod sandbox;
+mod scaffold;
 mod secrets;
 mod support;
 mod tidy;
