@@ -212,6 +212,9 @@ mod tests {
         check("tracker driver run ec2.wasm --allow-addresses 10.0.0.0/40", false);
         check("tracker driver record ec2.wasm --cassettes c --list realms --list instances --replace", true);
         check("tracker driver record ec2.wasm", false);
+        check("tracker driver new my-cloud --lang rust --title Mine --directory x", true);
+        check("tracker driver new my-cloud", false);
+        check("tracker driver new my-cloud --lang cobol", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

@@ -1,8 +1,9 @@
-//! `tracker driver`: which drivers there are, and which of them the operator vetted.
+//! `tracker driver`: which drivers there are, which of them the operator vetted, and how new ones are begun.
 
 mod approve;
 mod inspect;
 mod list;
+mod new;
 mod record;
 mod reload;
 mod run;
@@ -37,6 +38,8 @@ pub(super) enum Driver {
     Run(run::Run),
     /// Record a live account's answers into cassettes, without secrets
     Record(record::Record),
+    /// Make a project for a driver of your own, that builds and loads
+    New(new::New),
 }
 
 impl Driver {
@@ -50,6 +53,7 @@ impl Driver {
             Driver::Inspect(inspect) => inspect.run(),
             Driver::Run(run) => run.run(),
             Driver::Record(record) => record.run(),
+            Driver::New(new) => new.run(),
         }
     }
 }

@@ -46,6 +46,11 @@ fn help_is_there_for_every_command() {
         &["driver", "inspect"],
         &["driver", "run"],
         &["driver", "record"],
+        &["driver", "new"],
+        &["driver", "reload"],
+        &["driver", "shadow"],
+        &["driver", "test"],
+        &["storm", "list"],
         &["demo"],
     ] {
         let help = tracker(folder.path(), &[command, &["--help"]].concat()).succeeded().stdout;

@@ -23,6 +23,7 @@ mod refresh;
 mod reload;
 mod routes;
 mod sandbox;
+mod scaffold;
 mod secrets;
 mod signatures;
 mod storms;

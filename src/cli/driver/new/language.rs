@@ -1,0 +1,133 @@
+//! The languages that a project can be made in: for each, which folders of the repository it is made of, and what
+//! its author does next. The folders are in the program.
+
+use include_dir::{Dir, include_dir};
+
+use super::project::Names;
+use crate::cli::UsageError;
+
+/// One language's template.
+#[derive(Debug)]
+pub(super) struct Language {
+    /// As the command line has it.
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    /// What is copied, and into which folder of the project; the empty one is the project itself.
+    pub(super) folders: &'static [(&'static Dir<'static>, &'static str)],
+    /// What the SDK's folder is called there.
+    pub(super) sdk: &'static str,
+    /// From the project to a driver that is approved. Names are filled in.
+    pub(super) steps: &'static [&'static str],
+    /// Names in snake case that can't be used, as the language or the project has them for something else.
+    taken: &'static [&'static str],
+}
+
+/// The contract, which every project has with it.
+pub(super) static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
+
+static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/rust");
+static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/sdk");
+
+/// In the order in which help names them.
+pub(super) static LANGUAGES: &[Language] = &[Language {
+    name: "rust",
+    title: "Rust",
+    folders: &[(&RUST, ""), (&RUST_SDK, "tracker-driver-sdk"), (&WIT, "wit")],
+    sdk: "tracker-driver-sdk",
+    steps: &[
+        "cargo test",
+        "cargo build --release --target wasm32-wasip2",
+        "tracker driver approve target/wasm32-wasip2/release/{{name_snake}}.wasm",
+    ],
+    // Keywords, crates that are always there, and those that the project names.
+    taken: &[
+        "abstract",
+        "alloc",
+        "as",
+        "async",
+        "await",
+        "become",
+        "box",
+        "break",
+        "const",
+        "continue",
+        "core",
+        "crate",
+        "do",
+        "dyn",
+        "else",
+        "enum",
+        "extern",
+        "false",
+        "final",
+        "fn",
+        "for",
+        "gen",
+        "if",
+        "impl",
+        "in",
+        "let",
+        "loop",
+        "macro",
+        "match",
+        "mod",
+        "move",
+        "mut",
+        "override",
+        "priv",
+        "proc_macro",
+        "pub",
+        "ref",
+        "return",
+        "sdk",
+        "self",
+        "serde",
+        "static",
+        "std",
+        "struct",
+        "super",
+        "test",
+        "tracker_driver_sdk",
+        "trait",
+        "true",
+        "try",
+        "type",
+        "typeof",
+        "unsafe",
+        "unsized",
+        "use",
+        "virtual",
+        "where",
+        "while",
+        "yield",
+    ],
+}];
+
+impl Language {
+    /// Whether a driver can be called so in this language.
+    pub(super) fn takes(&self, names: &Names) -> Result<(), UsageError> {
+        let name = names.name();
+        if !self.taken.contains(&names.snake().as_str()) {
+            return Ok(());
+        }
+        Err(UsageError(format!(
+            "a driver in {} can't be called {name}: the word has a meaning there already; how about {name}-cloud?",
+            self.title
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_language_are_no_names() {
+        let rust = LANGUAGES.iter().find(|language| language.name == "rust").expect("there");
+        let takes = |name: &str| rust.takes(&Names::new(name, None).expect("a name"));
+        let refused = takes("match").expect_err("a keyword").to_string();
+        assert!(refused.contains("match-cloud"), "{refused}");
+        assert!(takes("serde").is_err() && takes("proc-macro").is_err());
+        assert!(takes("match-cloud").is_ok() && takes("python").is_ok());
+    }
+}
