@@ -6,6 +6,7 @@ mod backlog;
 mod compare;
 mod deliver;
 mod host;
+mod languages;
 mod outlet;
 mod process;
 mod provider;
@@ -19,9 +20,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [_, provider::FLAG, instances, zones] => {
-            return provider::serve(&provider::Answers { instances, zones });
-        }
+        [_, provider::FLAG, ref answers @ ..] => return provider::serve(answers),
         [_, receiver::FLAG, places] => return receiver::receive(places),
         _ => {}
     }
@@ -38,6 +37,9 @@ fn main() {
             compare::unchanged(&mut table);
             host::unchanged(&mut table).await;
         });
+    }
+    if is_asked("languages") {
+        runtime.block_on(languages::polls(&mut table));
     }
     if is_asked("callbacks") {
         runtime.block_on(async {
