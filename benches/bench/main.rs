@@ -7,6 +7,7 @@ mod compare;
 mod deliver;
 mod fair;
 mod host;
+mod languages;
 mod outlet;
 mod process;
 mod provider;
@@ -20,9 +21,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [_, provider::FLAG, instances, zones] => {
-            return provider::serve(&provider::Answers { instances, zones });
-        }
+        [_, provider::FLAG, ref answers @ ..] => return provider::serve(answers),
         [_, receiver::FLAG, places] => return receiver::receive(places),
         _ => {}
     }
@@ -42,6 +41,9 @@ fn main() {
     }
     if is_asked("fair") {
         runtime.block_on(fair::spinning(&mut table));
+    }
+    if is_asked("languages") {
+        runtime.block_on(languages::polls(&mut table));
     }
     if is_asked("callbacks") {
         runtime.block_on(async {

@@ -1,23 +1,26 @@
-//! EC2 in a process of its own, so that its CPU time is not counted as the host's: it answers each of the two
-//! calls with one file, always.
+//! A provider in a process of its own, so that its CPU time is not counted as the host's: it answers each request
+//! with a file, chosen by what stands in the request.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 /// What tells a copy of this program to be the provider.
 pub(crate) const FLAG: &str = "--serve-answers";
 
-/// The call that is answered with the zones; any other is with the instances.
-const ZONES: &[u8] = b"Action=DescribeAvailabilityZones";
+/// What one kind of request is answered with.
+pub(crate) struct Answer<B> {
+    /// What stands in the request, in its first line or in its body. Nothing stands in every one.
+    asked: Vec<u8>,
+    body: B,
+}
 
-/// The two files that it answers with.
-#[derive(Clone)]
-pub(crate) struct Answers<P> {
-    pub(crate) instances: P,
-    pub(crate) zones: P,
+impl Answer<PathBuf> {
+    pub(crate) fn to(asked: &str, file: &Path) -> Answer<PathBuf> {
+        Answer { asked: asked.into(), body: file.to_owned() }
+    }
 }
 
 pub(crate) struct Provider {
@@ -26,10 +29,14 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    pub(crate) fn start(answers: &Answers<&Path>) -> Provider {
+    /// Each request is answered by the first that it fits.
+    pub(crate) fn start(answers: &[Answer<PathBuf>]) -> Provider {
         let program = std::env::current_exe().expect("this program");
         let mut command = Command::new(program);
-        command.arg(FLAG).arg(answers.instances).arg(answers.zones).stdout(Stdio::piped());
+        command.arg(FLAG).stdout(Stdio::piped());
+        for Answer { asked, body } in answers {
+            command.arg(str::from_utf8(asked).expect("text")).arg(body);
+        }
         let mut child = command.spawn().expect("started again");
         let mut address = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut address).expect("its address");
@@ -45,9 +52,10 @@ impl Drop for Provider {
 }
 
 #[expect(clippy::print_stdout, reason = "the parent reads the address there")]
-pub(crate) fn serve(files: &Answers<&str>) {
+pub(crate) fn serve(answers: &[&str]) {
     let read = |file| std::fs::read(file).expect("a file to answer with");
-    let answers = Arc::new(Answers { instances: read(files.instances), zones: read(files.zones) });
+    let answers = answers.chunks_exact(2).map(|pair| Answer { asked: pair[0].into(), body: read(pair[1]) });
+    let answers: Arc<[Answer<Vec<u8>>]> = answers.collect();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("bound"));
     std::io::stdout().flush().expect("told");
@@ -58,16 +66,18 @@ pub(crate) fn serve(files: &Answers<&str>) {
 }
 
 /// Serves one connection until it is closed.
-fn answer_all(mut stream: TcpStream, answers: &Answers<Vec<u8>>) {
+fn answer_all(mut stream: TcpStream, answers: &[Answer<Vec<u8>>]) {
     let _ = stream.set_nodelay(true);
     let mut reader = BufReader::new(stream.try_clone().expect("cloned"));
     loop {
         let mut length = 0;
+        let mut first = Vec::new();
         loop {
             let mut line = String::new();
             match reader.read_line(&mut line) {
                 Ok(0) | Err(_) => return,
                 Ok(_) if line.trim().is_empty() => break,
+                Ok(_) if first.is_empty() => first = line.clone().into_bytes(),
                 Ok(_) => {}
             }
             if let Some((name, value)) = line.split_once(':')
@@ -80,9 +90,11 @@ fn answer_all(mut stream: TcpStream, answers: &Answers<Vec<u8>>) {
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let asks_for_zones = body.windows(ZONES.len()).any(|window| window == ZONES);
-        let answer = if asks_for_zones { &answers.zones } else { &answers.instances };
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n", answer.len());
+        let stands = |asked: &[u8]| [&first, &body].iter().any(|text| memchr::memmem::find(text, asked).is_some());
+        let Some(answer) = answers.iter().find(|answer| stands(&answer.asked)) else { return };
+        let answer = &answer.body;
+        let kind = if answer.starts_with(b"<") { "text/xml" } else { "application/json" };
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", answer.len());
         if stream.write_all(head.as_bytes()).is_err() || stream.write_all(answer).is_err() {
             return;
         }
