@@ -36,6 +36,7 @@ pub(super) struct Checks<'a> {
 pub(super) fn instances(page: inventory::InstancePage, mut checks: Checks<'_>) -> Result<Page, CallError> {
     checks.count(page.items.len(), size_of::<Instance>())?;
     let resources = page.items.into_iter().map(|item| instance(item, &mut checks)).collect::<Result<_, _>>()?;
+    checks.is_room()?;
     let next = checks.cursor(page.next)?;
     Ok(Page { resources, next, coverage: coverage(page.coverage)?, bytes: checks.bytes })
 }
@@ -43,6 +44,7 @@ pub(super) fn instances(page: inventory::InstancePage, mut checks: Checks<'_>) -
 pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Result<Page, CallError> {
     checks.count(page.items.len(), size_of::<Realm>())?;
     let resources = page.items.into_iter().map(|item| realm(item, &mut checks)).collect::<Result<_, _>>()?;
+    checks.is_room()?;
     let next = checks.cursor(page.next)?;
     Ok(Page { resources, next, coverage: coverage(page.coverage)?, bytes: checks.bytes })
 }
@@ -60,12 +62,16 @@ impl Checks<'_> {
                 value: self.limits.items.to_string(),
             });
         }
-        self.take(items.saturating_mul(size))
+        self.take(items.saturating_mul(size));
+        self.is_room()
     }
 
-    /// Takes up so much of the host's memory.
-    fn take(&mut self, bytes: usize) -> Result<(), CallError> {
+    /// Takes up so much of the host's memory. Whether that is more than there is room for is asked once an item.
+    fn take(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    fn is_room(&self) -> Result<(), CallError> {
         match self.bytes <= self.limits.list_bytes {
             true => Ok(()),
             false => Err(CallError::Limit {
@@ -85,7 +91,8 @@ impl Checks<'_> {
                 id.as_str()
             )));
         }
-        self.take(count * size)
+        self.take(count * size);
+        Ok(())
     }
 
     fn cursor(&self, next: Option<String>) -> Result<Option<String>, CallError> {
@@ -106,7 +113,7 @@ impl Checks<'_> {
         if text.len() > self.limits.field_bytes {
             return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
         }
-        self.take(text.len())?;
+        self.take(text.len());
         Ok(text)
     }
 
@@ -132,6 +139,7 @@ fn id(text: String) -> Result<ResourceId, CallError> {
 }
 
 fn instance(item: inventory::Instance, checks: &mut Checks<'_>) -> Result<Resource, CallError> {
+    checks.is_room()?;
     let id = id(item.id)?;
     let launched_at = item.launched_at.map(Timestamp::from_millis);
     if let Some(time) = launched_at
@@ -212,6 +220,7 @@ fn is_ipv6(text: &str) -> bool {
 }
 
 fn realm(item: inventory::Realm, checks: &mut Checks<'_>) -> Result<Resource, CallError> {
+    checks.is_room()?;
     let id = id(item.id)?;
     let state = match item.state {
         inventory::RealmState::Available => RealmState::Available,
