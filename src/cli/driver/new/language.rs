@@ -12,27 +12,43 @@ pub(super) struct Language {
     /// As the command line has it.
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    /// What is copied, and into which folder of the project; the empty one is the project itself.
-    pub(super) folders: &'static [(&'static Dir<'static>, &'static str)],
+    /// What it is made of.
+    pub(super) folders: &'static [Folder],
     /// What the SDK's folder is called there.
     pub(super) sdk: &'static str,
     /// From the project to a driver that is approved. Names are filled in.
     pub(super) steps: &'static [&'static str],
-    /// Names in snake case that can't be used, as the language or the project has them for something else.
-    taken: &'static [&'static str],
+    /// Words that can't be names in snake case, as the language or the project has them for something else.
+    taken: &'static str,
 }
 
-/// The contract, which every project has with it.
-pub(super) static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
+/// A folder that is copied.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) content: &'static Dir<'static>,
+    /// Where it is in the repository.
+    pub(super) from: &'static str,
+    /// Where it is in a project; empty for the project itself.
+    pub(super) into: &'static str,
+}
+
+static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
 
 static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/rust");
 static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/sdk");
+
+/// The contract, which every project has with it.
+const CONTRACT: Folder = Folder { content: &WIT, from: "wit/0.1.0", into: "wit" };
 
 /// In the order in which help names them.
 pub(super) static LANGUAGES: &[Language] = &[Language {
     name: "rust",
     title: "Rust",
-    folders: &[(&RUST, ""), (&RUST_SDK, "tracker-driver-sdk"), (&WIT, "wit")],
+    folders: &[
+        Folder { content: &RUST, from: "drivers/templates/rust", into: "" },
+        Folder { content: &RUST_SDK, from: "drivers/sdk", into: "tracker-driver-sdk" },
+        CONTRACT,
+    ],
     sdk: "tracker-driver-sdk",
     steps: &[
         "cargo test",
@@ -40,74 +56,17 @@ pub(super) static LANGUAGES: &[Language] = &[Language {
         "tracker driver approve target/wasm32-wasip2/release/{{name_snake}}.wasm",
     ],
     // Keywords, crates that are always there, and those that the project names.
-    taken: &[
-        "abstract",
-        "alloc",
-        "as",
-        "async",
-        "await",
-        "become",
-        "box",
-        "break",
-        "const",
-        "continue",
-        "core",
-        "crate",
-        "do",
-        "dyn",
-        "else",
-        "enum",
-        "extern",
-        "false",
-        "final",
-        "fn",
-        "for",
-        "gen",
-        "if",
-        "impl",
-        "in",
-        "let",
-        "loop",
-        "macro",
-        "match",
-        "mod",
-        "move",
-        "mut",
-        "override",
-        "priv",
-        "proc_macro",
-        "pub",
-        "ref",
-        "return",
-        "sdk",
-        "self",
-        "serde",
-        "static",
-        "std",
-        "struct",
-        "super",
-        "test",
-        "tracker_driver_sdk",
-        "trait",
-        "true",
-        "try",
-        "type",
-        "typeof",
-        "unsafe",
-        "unsized",
-        "use",
-        "virtual",
-        "where",
-        "while",
-        "yield",
-    ],
+    taken: "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
+        false final fn for gen if impl in let loop macro match mod move mut override priv proc_macro pub \
+        ref return sdk self serde static std struct super test tracker_driver_sdk trait true try type \
+        typeof unsafe unsized use virtual where while yield",
 }];
 
 impl Language {
     /// Whether a driver can be called so in this language.
     pub(super) fn takes(&self, names: &Names) -> Result<(), UsageError> {
         let name = names.name();
-        if !self.taken.contains(&names.snake().as_str()) {
+        if !self.taken.split_whitespace().any(|word| word == names.snake()) {
             return Ok(());
         }
         Err(UsageError(format!(

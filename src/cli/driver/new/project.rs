@@ -96,8 +96,8 @@ pub(super) enum ProjectError {
 impl Project {
     pub(super) fn of(language: &Language, names: &Names) -> Result<Project, ProjectError> {
         let mut files = BTreeMap::new();
-        for (folder, into) in language.folders {
-            take(folder, Path::new(into), names, &mut files);
+        for folder in language.folders {
+            take(folder.content, Path::new(folder.into), names, &mut files);
         }
         if language.name == "rust" {
             sdk::stand_alone(Path::new(language.sdk), &mut files)?;
