@@ -57,7 +57,23 @@ fn a_rust_project_builds_passes_its_tests_and_loads() {
     cargo(&["test", "--locked"]);
     cargo(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]);
     cargo(&["build", "--locked", "--release", "--target", "wasm32-wasip2"]);
-    loads(&Path::new(BUILT).join("wasm32-wasip2/release/sunny_cloud.wasm"));
+    let component = Path::new(BUILT).join("wasm32-wasip2/release/sunny_cloud.wasm");
+    loads(&component);
+    let (component, cassettes) = (component.display().to_string(), project.join("cassettes").display().to_string());
+    tracker(&project, &["driver", "test", &component, "--cassettes", &cassettes]).succeeded();
+}
+
+#[test]
+fn a_python_project_builds_passes_its_tests_and_loads() {
+    let project = made("python");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
+    assert!(built.join("componentize-py").exists(), "componentize-py is not there: run `make drivers-python`");
+    run(Command::new(built.join("python")).args(["-m", "unittest"]), &project);
+    run(Command::new("sh").arg("build.sh").env("COMPONENTIZE_PY", built.join("componentize-py")), &project);
+    let component = project.join("sunny-cloud.wasm");
+    loads(&component);
+    let (component, cassettes) = (component.display().to_string(), project.join("cassettes").display().to_string());
+    tracker(&project, &["driver", "test", &component, "--cassettes", &cassettes]).succeeded();
 }
 
 #[test]

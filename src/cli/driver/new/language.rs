@@ -37,30 +37,48 @@ static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
 static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/rust");
 static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/sdk");
 
+static PYTHON: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/python");
+static PYTHON_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/python-sdk/tracker_driver");
+
 /// The contract, which every project has with it.
 const CONTRACT: Folder = Folder { content: &WIT, from: "wit/0.1.0", into: "wit" };
 
 /// In the order in which help names them.
-pub(super) static LANGUAGES: &[Language] = &[Language {
-    name: "rust",
-    title: "Rust",
-    folders: &[
-        Folder { content: &RUST, from: "drivers/templates/rust", into: "" },
-        Folder { content: &RUST_SDK, from: "drivers/sdk", into: "tracker-driver-sdk" },
-        CONTRACT,
-    ],
-    sdk: "tracker-driver-sdk",
-    steps: &[
-        "cargo test",
-        "cargo build --release --target wasm32-wasip2",
-        "tracker driver approve target/wasm32-wasip2/release/{{name_snake}}.wasm",
-    ],
-    // Keywords, crates that are always there, and those that the project names.
-    taken: "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
+pub(super) static LANGUAGES: &[Language] = &[
+    Language {
+        name: "rust",
+        title: "Rust",
+        folders: &[
+            Folder { content: &RUST, from: "drivers/templates/rust", into: "" },
+            Folder { content: &RUST_SDK, from: "drivers/sdk", into: "tracker-driver-sdk" },
+            CONTRACT,
+        ],
+        sdk: "tracker-driver-sdk",
+        steps: &[
+            "cargo test",
+            "cargo build --release --target wasm32-wasip2",
+            "tracker driver approve target/wasm32-wasip2/release/{{name_snake}}.wasm",
+        ],
+        // Keywords, crates that are always there, and those that the project names.
+        taken: "abstract alloc as async await become box break const continue core crate do dyn else enum extern \
         false final fn for gen if impl in let loop macro match mod move mut override priv proc_macro pub \
         ref return sdk self serde static std struct super test tracker_driver_sdk trait true try type \
         typeof unsafe unsized use virtual where while yield",
-}];
+    },
+    Language {
+        name: "python",
+        title: "Python",
+        folders: &[
+            Folder { content: &PYTHON, from: "drivers/templates/python", into: "" },
+            Folder { content: &PYTHON_SDK, from: "drivers/python-sdk/tracker_driver", into: "tracker_driver" },
+            CONTRACT,
+        ],
+        sdk: "tracker_driver",
+        steps: &["python3 -m unittest", "sh build.sh", "tracker driver approve {{name}}.wasm"],
+        // The name is that of the component alone.
+        taken: "",
+    },
+];
 
 impl Language {
     /// Whether a driver can be called so in this language.
