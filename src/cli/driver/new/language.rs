@@ -27,6 +27,7 @@ pub(super) struct Language {
 pub(super) struct Folder {
     pub(super) content: &'static Dir<'static>,
     /// Where it is in the repository.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare what is embedded with what lies there"))]
     pub(super) from: &'static str,
     /// Where it is in a project; empty for the project itself.
     pub(super) into: &'static str,
