@@ -92,13 +92,13 @@ async fn what_is_recorded_has_no_secret_and_plays_the_same() {
 async fn a_secret_that_slips_through_is_not_written() {
     let mut moto = Moto::start().await;
     // An instance that is called as the secret is, written as no mask knows it.
-    let hex: String = PASSWORD.bytes().map(|byte| format!("{byte:02x}")).collect();
-    moto.cloud.run_named(&hex).await;
+    let odd = PASSWORD.replace('-', "%2d").replace('/', "%2f").replace('+', "%2b").replace('=', "%3d");
+    moto.cloud.run_named(&odd).await;
     let folder = workshop("ec2");
     let ended = tool(&folder, &moto, "record", &["--cassettes", "kept", "--list", "instances", "--yes"]);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     assert!(ended.stderr.contains("it has the account's \"password\" in it"), "{ended:#?}");
-    assert!(!ended.stderr.contains(&hex), "{ended:#?}");
+    assert!(!ended.stderr.contains(&odd), "{ended:#?}");
     assert!(!folder.path().join("kept").exists(), "nothing is written");
 }
 
