@@ -75,7 +75,15 @@ async fn attack(host: &Host, attack: &Attack) -> (String, Vec<String>) {
         }
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let ends = match *ends {
+        Ends::Spent if polls["last_error"]["code"] == "limit.poll_timeout" => {
+            &Ends::With("limit.poll_timeout", "drivers.limits.poll_timeout")
+        }
+        Ends::Spent => &Ends::With("limit.cpu_per_page", "drivers.limits.cpu_per_page"),
+        ref other => other,
+    };
     match *ends {
+        Ends::Spent => unreachable!("it was made one of the limits above"),
         Ends::With(code, words) => {
             let error = &polls["last_error"];
             let message = text(&error["message"]);

@@ -16,21 +16,24 @@ pub(super) struct Attack {
 pub(super) enum Ends {
     /// The poll ends with this code, and these words in its message.
     With(&'static str, &'static str),
+    /// It burns CPU time until it has no more: of its page, or of the whole poll where the machine is busy, since what
+    /// burns stands back.
+    Spent,
     /// It is harmless: there is a list, with these words in it.
     Listed(&'static str),
     /// There is a list that is not complete.
     Partial,
 }
 
-use Ends::{Listed, Partial, With};
+use Ends::{Listed, Partial, Spent, With};
 
 /// What is lent: long enough to be masked, and with characters in it that each encoding writes in its own way.
 pub(super) const SECRET: &str = "correct/horse+battery=\"staple\" & more";
 
 /// Attacks that need nobody else: on the host's time and memory, and by what is answered.
 const ALONE: &[(&str, Ends)] = &[
-    ("burn:spin", With("limit.cpu_per_page", "drivers.limits.cpu_per_page")),
-    ("burn:allocate", With("limit.cpu_per_page", "CPU time")),
+    ("burn:spin", Spent),
+    ("burn:allocate", Spent),
     ("burn:grow", With("limit.memory", "drivers.limits.memory")),
     ("burn:recurse", With("crashed", "wasm trap")),
     ("burn:trap", With("crashed", "unreachable")),
@@ -40,8 +43,8 @@ const ALONE: &[(&str, Ends)] = &[
     ("burn:headers", With("limit.handles", "drivers.limits.handles")),
     ("burn:requests", With("limit.handles", "drivers.limits.handles")),
     ("burn:timers", With("limit.handles", "drivers.limits.handles")),
-    ("burn:print", With("limit.cpu_per_page", "CPU time")),
-    ("burn:log", With("limit.cpu_per_page", "CPU time")),
+    ("burn:print", Spent),
+    ("burn:log", Spent),
     ("burn:forge", Listed("i-1")),
     ("data:id-empty", With("contract", "an id can't be empty")),
     ("data:id-long", With("contract", "255 bytes")),
