@@ -14,6 +14,7 @@ mod feed;
 mod filter;
 mod fresh;
 mod health;
+mod history;
 mod hooks;
 mod identify;
 mod instances;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -52,6 +53,7 @@ use crate::vault::Vault;
 pub use listen::{Peer, serve};
 pub use settings::{Consent, ProofSettings, Settings};
 
+use feed::hub::Hub;
 use proof::{Proofs, Prover, Provider};
 use request::BodyBounds;
 use underway::Underway;
@@ -82,6 +84,10 @@ struct App {
     proofs: Proofs,
     /// Ends what would otherwise wait, once the host stops.
     stopping: CancellationToken,
+    /// Through which all that follow the journal hear of what is new.
+    hub: Arc<Hub>,
+    /// One for each stream that may be open.
+    streams: Arc<Semaphore>,
     /// What goes on though its connection may be gone.
     underway: Arc<Underway>,
 }
@@ -92,13 +98,9 @@ impl App {
     }
 }
 
-/// The API as a service. A caller who can say how its requests came in puts a `Peer` into their
-/// extensions, as `serve` does: without it, wrong passwords are counted by account alone.
-pub fn router(context: Context) -> Router {
-    router_until(context, CancellationToken::new(), Arc::default())
-}
-
-fn router_until(context: Context, stopping: CancellationToken, underway: Arc<Underway>) -> Router {
+/// The API as a service. Whoever serves it puts a `Peer` into the extensions of each request: without it, wrong
+/// passwords are counted by account alone. `running` is what the server has to keep up with it.
+fn router(context: Context, running: Running) -> Router {
     let provider = Provider {
         store: Arc::clone(&context.store),
         roster: Arc::clone(&context.roster),
@@ -106,13 +108,31 @@ fn router_until(context: Context, stopping: CancellationToken, underway: Arc<Und
         clock: Arc::clone(&context.clock),
         poll_wake: Arc::clone(&context.poll_wake),
     };
-    routes(context, Arc::new(provider), stopping, underway)
+    routes(context, Arc::new(provider), running)
 }
 
-fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken, underway: Arc<Underway>) -> Router {
+/// What goes on beside the requests.
+#[derive(Clone)]
+struct Running {
+    stopping: CancellationToken,
+    underway: Arc<Underway>,
+    hub: Arc<Hub>,
+}
+
+impl Running {
+    fn new(context: &Context, stopping: CancellationToken) -> Running {
+        let ring = context.settings.feed_ring;
+        let hub = Hub::new(Arc::clone(&context.store), context.public_url.clone(), ring);
+        Running { stopping, underway: Arc::default(), hub: Arc::new(hub) }
+    }
+}
+
+fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router {
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
-    let app = Arc::new(App { context, proofs, stopping, underway });
+    let streams = Arc::new(Semaphore::new(context.settings.feed_streams.min(Semaphore::MAX_PERMITS)));
+    let Running { stopping, underway, hub } = running;
+    let app = Arc::new(App { context, proofs, stopping, underway, hub, streams });
     // Around every POST: what a client sends again is done once.
     let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
     // Around what is read again and again: it is sent only where it is another.
@@ -123,8 +143,10 @@ fn routes(context: Context, prover: Arc<dyn Prover>, stopping: CancellationToken
         .route("/api/drivers/{id}", get(drivers::show).route_layer(unless_known()))
         .route("/api/instances", get(instances::list).route_layer(unless_known()))
         .route("/api/instances/{id}", get(instances::show).route_layer(unless_known()).put(instances::track))
+        .route("/api/instances/{id}/history", get(history::of_instance))
         .route("/api/realms", get(realms::list).route_layer(unless_known()))
         .route("/api/realms/{id}", get(realms::show).route_layer(unless_known()).put(realms::track))
+        .route("/api/realms/{id}/history", get(history::of_realm))
         .route("/api/account", get(account::show))
         .route("/api/refresh", post(refresh::refresh).route_layer(once()))
         .route("/api/hooks", post(hooks::create).route_layer(once()).get(hooks::list))

@@ -25,6 +25,7 @@ use crate::driver::signature::Policy;
 use crate::driver::{self, Limits};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings, Via};
+use crate::retention;
 use crate::roster::{ConfiguredAccount, ConfiguredProvider};
 use crate::store::sqlite;
 use crate::{api, deliver, poll};
@@ -65,6 +66,7 @@ pub struct Config {
     pub hook_addresses: AddressPolicy,
     pub api: api::Settings,
     pub store: sqlite::Settings,
+    pub retention: retention::Settings,
     pub network: ClientSettings,
     pub log: LogSettings,
     pub providers: Vec<ConfiguredProvider>,
@@ -145,6 +147,7 @@ impl Reading<'_> {
         let mut delivery = deliver::Settings::default();
         let mut api = api::Settings::default();
         let mut store = sqlite::Settings::default();
+        let mut retention = retention::Settings::default();
         let mut network = ClientSettings::default();
         let mut log = LogSettings::default();
         file.drivers.lay_over(&mut drivers);
@@ -162,6 +165,7 @@ impl Reading<'_> {
         file.api.lay_over(&mut api);
         file.api.credentials.lay_over(&mut api.proof);
         file.store.lay_over(&mut store);
+        file.journal.lay_over(&mut retention);
         file.network.lay_over(&mut network);
         file.log.lay_over(&mut log);
         if let Some(https_only) = file.delivery.https_only {
@@ -194,6 +198,7 @@ impl Reading<'_> {
             hook_addresses: policy(file.delivery.allow_addresses.unwrap_or_default()),
             api,
             store,
+            retention,
             network,
             log,
             providers,

@@ -16,6 +16,7 @@ pub mod roster;
 pub mod api;
 pub mod deliver;
 pub mod poll;
+pub mod retention;
 
 pub mod config;
 pub mod serve;

@@ -26,7 +26,7 @@ use crate::roster::{ConfiguredAccount, Roster};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Accounts as _, Enrolment, Store, StoreError};
 use crate::vault::{Purpose, Vault, VaultError};
-use crate::{api, deliver, poll};
+use crate::{api, deliver, poll, retention};
 use reload::Reloader;
 
 /// The store's file in the data directory.
@@ -41,6 +41,7 @@ pub struct Host {
     api: api::Context,
     poll: poll::Context,
     deliver: deliver::Context,
+    retention: retention::Context,
     reloader: Reloader,
     reloads: Reloads,
     /// The operator's own door; a host runs without it, too.
@@ -131,11 +132,12 @@ impl Host {
                 store: Arc::clone(&store) as _,
                 vault,
                 client: hooks_client,
-                clock,
+                clock: Arc::clone(&clock),
                 settings: config.delivery,
                 public_url: public_url.clone(),
                 wake: deliver_wake,
             },
+            retention: retention::Context { store: shared, clock, settings: config.retention },
             listener,
             address,
             public_url,
@@ -195,7 +197,11 @@ impl Host {
                 tracing::error!("the control socket ended: {error}");
             }
         };
-        let (api, (), (), (), ()) = tokio::join!(api, poll, deliver, reload, control);
+        let forget = async {
+            let _ending = ending();
+            retention::run(self.retention, token.clone()).await;
+        };
+        let (api, (), (), (), (), ()) = tokio::join!(api, poll, deliver, forget, reload, control);
         self.store.close().await?;
         tracing::info!("the host has ended");
         api.map_err(ServeError::Api)

@@ -12,6 +12,8 @@ mod polls;
 mod repeats;
 pub mod sqlite;
 
+use crate::model::{Cursor, Timestamp};
+
 pub use accounts::{Accounts, Enrolment};
 pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, Outcome, Owed, Recipient,
@@ -21,7 +23,7 @@ pub use hooks::{
     Attempt, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, HookTarget, Hooks, NewHook, ReplayFrom,
 };
 pub use inventory::{Inventory, ListQuery, Seen, Track};
-pub use journal::{ChangePage, ChangeQuery, Journal};
+pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use polls::{
     Held, HeldStorm, KnownResource, Missing, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus,
     PollTicket, Polls, Reach, Recorded, StormOrder, Upsert,
@@ -46,6 +48,12 @@ pub enum StoreError {
     /// What was claimed is no longer held: its lease ran out and another took it, or it is gone.
     #[error("the lease on it ran out")]
     LeaseLost,
+    /// What was asked for is older than what is kept: of the journal, everything behind this place.
+    #[error("what is asked for is no longer kept")]
+    Forgotten { oldest: Cursor },
+    /// The same for what was before; it is known since then.
+    #[error("what is asked for is no longer known")]
+    PastForgotten { since: Timestamp },
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

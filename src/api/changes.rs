@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::App;
 use super::caller::Caller;
-use super::feed;
+use super::feed::{self, stream};
 use super::listing::put_next;
 use super::problem::Problem;
 use super::request::Query;
@@ -27,7 +28,11 @@ pub(super) async fn take(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(parameters): Query,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    if stream::is_wanted(&headers) {
+        return stream::open(&app, caller, &parameters, &headers).await;
+    }
     if let Some(since) = parameters.get("since") {
         return feed::read(&app, &caller, &parameters, since).await;
     }

@@ -17,7 +17,7 @@ use crate::store::{PollError, StoreError};
 use crate::vault::VaultError;
 
 /// For how long to wait where nobody can say.
-const RETRY_SOON: Duration = Duration::from_secs(5);
+pub(super) const RETRY_SOON: Duration = Duration::from_secs(5);
 
 impl From<ParameterError> for Problem {
     fn from(error: ParameterError) -> Problem {
@@ -194,7 +194,19 @@ pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        store_unavailable(&error)
+        match error {
+            StoreError::Forgotten { oldest } => {
+                let detail = "changes behind this cursor are no longer kept: list what there is, and follow from there";
+                Problem::new(ProblemType::CursorForgotten, detail)
+                    .with("oldest", oldest.to_string())
+                    .with("list", ["/api/instances", "/api/realms"])
+            }
+            StoreError::PastForgotten { since } => {
+                Problem::new(ProblemType::PastForgotten, format!("what was before {since} is no longer known"))
+                    .with("since", since.to_string())
+            }
+            StoreError::Unusable(_) | StoreError::LeaseLost | StoreError::Failed(_) => store_unavailable(&error),
+        }
     }
 }
 

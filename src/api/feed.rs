@@ -1,5 +1,13 @@
-//! `GET /api/changes?since=`: the journal, read from a place on. Nothing is marked by it, and nothing is lost: each
-//! answer says where the next begins.
+//! `GET /api/changes` with a place to begin: the journal, read from there on. Nothing is marked by it, and nothing is
+//! lost: each answer says where the next begins. Read at once, or once something comes (`wait`), or as a stream of
+//! events (see `stream`).
+
+mod events;
+pub(super) mod hub;
+pub(super) mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -7,18 +15,19 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::caller::Caller;
 use super::filter;
+use super::fresh;
 use super::hooks::replay::foreign_cursor;
 use super::listing::{put_next, read_limit};
 use super::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
 use crate::model::{ChangeDocument, Cursor};
-use crate::store::ChangeQuery;
+use crate::store::{After, ChangePage, ChangeQuery};
 
-const KNOWN: &[&str] = &["since", "limit", "kind", "id", "realm_id", "type", "from", "to", "format"];
+const KNOWN: &[&str] = &["since", "limit", "wait", "kind", "id", "realm_id", "type", "from", "to", "format"];
 
 /// One page, oldest first, of what the filters let through; `since` is where it begins.
 pub(super) async fn read(
-    app: &App,
+    app: &Arc<App>,
     caller: &Caller,
     parameters: &Parameters,
     since: &str,
@@ -28,13 +37,15 @@ pub(super) async fn read(
     let context = &app.context;
     let settings = &context.settings;
     let page_items = settings.page_items;
+    let wait = parameters.get("wait").map_or(Ok(Duration::ZERO), |text| read_wait(text, settings.feed_wait))?;
     let query = ChangeQuery {
-        after: place(since, context.store.newest_change().await?)?,
         filter: filter::of_parameters(parameters, settings.filter_items)?,
         limit: parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?,
         looked_at: settings.feed_looked_at,
+        after: place(since, context.store.extent().await?.newest)?,
     };
-    let page = context.store.changes(caller.account, query).await?;
+    fresh::keep_polled(app, caller).await?;
+    let page = next_page(app, caller, query, wait).await?;
     let public_url = &context.public_url;
     let documents: Vec<ChangeDocument<'_>> =
         page.changes.iter().map(|change| change.document(public_url, None)).collect();
@@ -44,20 +55,54 @@ pub(super) async fn read(
     Ok(response)
 }
 
-/// The number of the journal that `since` means.
-fn place(since: &str, newest: Cursor) -> Result<i64, Problem> {
+/// The next page that has something, or that of the journal's end once the wait is over.
+async fn next_page(
+    app: &Arc<App>,
+    caller: &Caller,
+    mut query: ChangeQuery,
+    wait: Duration,
+) -> Result<ChangePage, Problem> {
+    let store = &app.context.store;
+    // Before the first look: what comes after it is heard of.
+    let mut listener = app.hub.listen(caller.account);
+    let over = tokio::time::sleep(wait);
+    tokio::pin!(over);
+    loop {
+        let page = store.changes(caller.account, query.clone()).await?;
+        if !page.changes.is_empty() || !page.at_end || wait.is_zero() {
+            return Ok(page);
+        }
+        tokio::select! {
+            () = listener.changed() => query.after = After::Number(page.next.sequence),
+            () = &mut over => return Ok(page),
+            () = app.stopping.cancelled() => return Ok(page),
+        }
+    }
+}
+
+/// Where in the journal `since` is.
+fn place(since: &str, newest: Cursor) -> Result<After, Problem> {
     match since {
-        "0" => Ok(0),
-        "now" => Ok(newest.sequence),
+        "0" => Ok(After::Oldest),
+        "now" => Ok(After::Number(newest.sequence)),
         _ => {
             let why = || "is the cursor of a change, 0 for the oldest that is kept, or now for the end".to_owned();
             let cursor: Cursor = since.parse().map_err(|_| ParameterError::Invalid { name: "since", why: why() })?;
             match cursor.is_in(newest) {
-                true => Ok(cursor.sequence),
+                true => Ok(After::Number(cursor.sequence)),
                 false => Err(foreign_cursor().with("parameter", "since")),
             }
         }
     }
+}
+
+/// In whole seconds.
+fn read_wait(text: &str, most: Duration) -> Result<Duration, ParameterError> {
+    let wait = text.parse().ok().map(Duration::from_secs).filter(|wait| *wait <= most);
+    wait.ok_or_else(|| ParameterError::Invalid {
+        name: "wait",
+        why: format!("is a number of seconds from 0 to {}", most.as_secs()),
+    })
 }
 
 #[cfg(test)]
@@ -68,16 +113,29 @@ mod tests {
     #[test]
     fn since_is_a_place_of_this_journal() {
         let newest = Cursor { store: 0x29b2_59fe, sequence: 9 };
-        let check = |since: &str, want: Result<i64, ProblemType>| {
+        let check = |since: &str, want: Result<After, ProblemType>| {
             assert_eq!(place(since, newest).map_err(|problem| problem.problem_type()), want, "{since}");
         };
-        check("0", Ok(0));
-        check("now", Ok(9));
-        check("29b259fe0000000000000003", Ok(3));
+        check("0", Ok(After::Oldest));
+        check("now", Ok(After::Number(9)));
+        check("29b259fe0000000000000003", Ok(After::Number(3)));
         check("29b259fe000000000000000a", Err(ProblemType::ForeignCursor));
         check("00b259fe0000000000000003", Err(ProblemType::ForeignCursor));
         for wrong in ["", "1", "NOW", "2026-11-22T10:00:00Z"] {
             check(wrong, Err(ProblemType::InvalidParameter));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_bounded() {
+        let check = |text: &str, want: Option<u64>| {
+            let got = read_wait(text, Duration::from_secs(30)).ok();
+            assert_eq!(got, want.map(Duration::from_secs), "{text}");
+        };
+        check("0", Some(0));
+        check("30", Some(30));
+        for wrong in ["", "31", "-1", "1.5", "ten", "99999999999999999999"] {
+            check(wrong, None);
         }
     }
 }

@@ -22,10 +22,7 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 /// fresh enough; or the problem, should it have none at all.
 pub(super) async fn wait(app: &App, caller: &Caller, kind: Kind) -> Result<(), Problem> {
     let context = &app.context;
-    let fresh_for = match kind {
-        Kind::Instance => context.settings.fresh_instances,
-        Kind::Realm => context.settings.fresh_realms,
-    };
+    let fresh_for = fresh_for(app, kind);
     let before = status(app, caller, kind).await?;
     let mut view = View { now: context.clock.now(), fresh_for, proven: caller.proven, account: AccountIs::NotWatched };
     // What is fresh is fresh, watched or not: only otherwise is it worth another look into the store.
@@ -46,6 +43,13 @@ pub(super) async fn wait(app: &App, caller: &Caller, kind: Kind) -> Result<(), P
     }
 }
 
+fn fresh_for(app: &App, kind: Kind) -> Duration {
+    match kind {
+        Kind::Instance => app.context.settings.fresh_instances,
+        Kind::Realm => app.context.settings.fresh_realms,
+    }
+}
+
 pub(super) async fn status(app: &App, caller: &Caller, kind: Kind) -> Result<Option<PollStatus>, Problem> {
     let all = app.context.store.poll_status(caller.account).await?;
     Ok(all.into_iter().find(|status| status.kind == kind))
@@ -57,6 +61,26 @@ pub(super) async fn is_watched(app: &App, caller: &Caller) -> Result<bool, Probl
 
 pub(super) fn is_configured(app: &App, caller: &Caller) -> bool {
     app.context.roster.accounts().iter().any(|account| account.key == caller.key)
+}
+
+/// Has an account that is not polled regularly polled once more where its lists are not fresh, without waiting for it:
+/// for somebody who follows what happens.
+pub(super) async fn keep_polled(app: &App, caller: &Caller) -> Result<(), Problem> {
+    if is_watched(app, caller).await? {
+        return Ok(());
+    }
+    let context = &app.context;
+    let now = context.clock.now();
+    let all = context.store.poll_status(caller.account).await?;
+    for kind in Kind::ALL {
+        let fresh_for = fresh_for(app, kind);
+        let attempted = all.iter().find(|status| status.kind == kind).and_then(|status| status.last_attempt);
+        if attempted.is_none_or(|at| at > now || now.since(at) >= fresh_for) {
+            context.store.request_poll(caller.account, kind, now).await?;
+            context.poll_wake.notify_one();
+        }
+    }
+    Ok(())
 }
 
 /// Asks for a poll and waits for its end; gives the status then. `attempted` is the last attempt before:

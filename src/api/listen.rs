@@ -19,10 +19,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::underway::Underway;
-use super::{Context, Settings, router_until};
+use super::{Context, Running, Settings, router};
 
 /// After the system refused a connection for want of files or memory, it is asked again this much later.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -34,12 +34,14 @@ pub struct Peer(pub IpAddr);
 /// Serves the API until `token` is cancelled; then requests under way may take `settings.grace` to end.
 pub async fn serve(listener: TcpListener, context: Context, token: CancellationToken) -> io::Result<()> {
     let settings = context.settings.clone();
-    let idle_for = settings.header_timeout;
-    let underway: Arc<Underway> = Arc::default();
-    let router = router_until(context, token.clone(), Arc::clone(&underway));
+    let (idle_for, stalled_for) = (settings.header_timeout, settings.write_timeout);
+    let running = Running::new(&context, token.clone());
+    let router = router(context, running.clone());
     let builder = connections(&settings);
     let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut tasks = JoinSet::new();
+    let (hub, until) = (Arc::clone(&running.hub), token.clone());
+    tasks.spawn(async move { hub.run(until).await });
     loop {
         let accept = async {
             let slot = Arc::clone(&slots).acquire_owned().await.expect("invariant: the semaphore is never closed");
@@ -52,7 +54,7 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
                 Ok((stream, address)) => {
                     let peer = Peer(address.ip().to_canonical());
                     let (builder, router) = (builder.clone(), router.clone());
-                    let ending = Ending { token: token.clone(), idle_for };
+                    let ending = Ending { token: token.clone(), idle_for, stalled_for };
                     tasks.spawn(async move {
                         connection(stream, &builder, router, peer, ending).await;
                         drop(slot);
@@ -69,7 +71,7 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
     drop(listener);
     let ended = async {
         while tasks.join_next().await.is_some() {}
-        underway.ended().await;
+        running.underway.ended().await;
     };
     if tokio::time::timeout(settings.grace, ended).await.is_err() {
         tracing::warn!(
@@ -98,6 +100,7 @@ fn connections(settings: &Settings) -> Builder<TokioExecutor> {
 struct Ending {
     token: CancellationToken,
     idle_for: Duration,
+    stalled_for: Duration,
 }
 
 impl Ending {
@@ -117,6 +120,9 @@ async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router:
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(http.peer = %peer.0, "can't set TCP_NODELAY: {error}");
     }
+    // A reader that takes nothing holds its connection no longer than that.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(ending.stalled_for));
     let router = TowerToHyperService::new(router);
     let active = Notify::new();
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -125,7 +131,7 @@ async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router:
         let answer = router.call(request);
         async move { answer.await as Result<Response, Infallible> }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = ending.due(&active) => {

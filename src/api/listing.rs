@@ -16,7 +16,7 @@ use super::parameters::{ParameterError, Parameters};
 use super::problem::{Problem, ProblemType};
 use super::realms::RealmDocument;
 use super::track::TrackDocument;
-use crate::model::{Kind, Resource, ResourceId, State};
+use crate::model::{Kind, Resource, ResourceId, State, Timestamp};
 use crate::store::{HookTarget, ListQuery, Seen, Track};
 
 /// Where the feed goes on from a list.
@@ -44,9 +44,12 @@ impl<'a> Document<'a> {
 /// `GET` of a collection: one page of it, sorted by id.
 pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Parameters) -> Result<Response, Problem> {
     let query = Query::read(parameters, kind, app.context.settings.page_items)?;
-    fresh::wait(app, caller, kind).await?;
+    let at = read_at(app, parameters)?;
+    if at.is_none() {
+        fresh::wait(app, caller, kind).await?;
+    }
     // Read before the list: whoever follows the feed from here may read again what the list shows, and misses nothing.
-    let cursor = app.context.store.newest_change().await?;
+    let cursor = app.context.store.extent().await?.newest;
     // One more than is shown, which tells whether there is another page.
     let wanted = ListQuery {
         kind,
@@ -55,6 +58,7 @@ pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Pa
         realm: query.realm,
         after: query.after,
         limit: query.limit + 1,
+        at,
         owner: caller.owner.clone(),
     };
     let mut seen = app.context.store.list(caller.account, wanted).await?;
@@ -65,8 +69,10 @@ pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Pa
         seen.iter().map(|seen| Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))).collect();
     let body = std::collections::BTreeMap::from([(kind.plural(), documents)]);
     let mut response = Json(body).into_response();
-    let cursor = HeaderValue::try_from(cursor.to_string()).expect("invariant: a cursor is hexadecimal");
-    response.headers_mut().insert(CURSOR, cursor);
+    if at.is_none() {
+        let cursor = HeaderValue::try_from(cursor.to_string()).expect("invariant: a cursor is hexadecimal");
+        response.headers_mut().insert(CURSOR, cursor);
+    }
     if let Some(last) = seen.last().filter(|_| !is_last) {
         let query = parameters.with("after", &after_text(kind, last.resource.id()));
         put_next(&mut response, &format!("{public_url}/api/{}?{query}", kind.plural()));
@@ -82,10 +88,17 @@ pub(super) async fn show(
     parameters: &Parameters,
 ) -> Result<Response, Problem> {
     let (kind, id) = target;
-    parameters.only(&["format"])?;
+    parameters.only(&["at", "format"])?;
     parameters.check_format()?;
-    fresh::wait(app, caller, kind).await?;
     let context = &app.context;
+    if let Some(at) = read_at(app, parameters)? {
+        let seen = context.store.find_at(caller.account, kind, &id, at).await?;
+        let seen = seen.ok_or_else(|| {
+            Problem::new(missing(kind), format!("{kind} {:?} was not in the account's last list at {at}", id.as_str()))
+        })?;
+        return Ok(Json(Document::of(&seen, &context.public_url, None)).into_response());
+    }
+    fresh::wait(app, caller, kind).await?;
     match context.store.find(caller.account, kind, &id, &caller.owner).await? {
         Some(seen) => {
             let track = seen.track.as_ref().map(TrackDocument::from);
@@ -98,10 +111,7 @@ pub(super) async fn show(
 /// A resource that was not seen has no state to show, be there a hook that waits for it or not; so it is
 /// not found, and the problem shows the hook.
 async fn not_found(app: &App, caller: &Caller, kind: Kind, id: ResourceId) -> Result<Problem, Problem> {
-    let problem_type = match kind {
-        Kind::Instance => ProblemType::InstanceNotFound,
-        Kind::Realm => ProblemType::RealmNotFound,
-    };
+    let problem_type = missing(kind);
     let target = HookTarget { account: caller.account, owner: caller.owner.clone(), kind, resource: id };
     let hook = app.context.store.track_hook(&target).await?;
     let detail = format!("{kind} {:?} was not in the account's last list", target.resource.as_str());
@@ -118,6 +128,22 @@ async fn not_found(app: &App, caller: &Caller, kind: Kind, id: ResourceId) -> Re
             Problem::new(problem_type, format!("{detail}; a hook waits for it")).with("track", track)
         }
     })
+}
+
+fn missing(kind: Kind) -> ProblemType {
+    match kind {
+        Kind::Instance => ProblemType::InstanceNotFound,
+        Kind::Realm => ProblemType::RealmNotFound,
+    }
+}
+
+/// The time of the past that `at` names.
+fn read_at(app: &App, parameters: &Parameters) -> Result<Option<Timestamp>, ParameterError> {
+    let Some(text) = parameters.get("at") else { return Ok(None) };
+    let invalid = |why: &str| ParameterError::Invalid { name: "at", why: why.into() };
+    let at = text.parse::<Timestamp>();
+    let at = at.map_err(|_| invalid("is a time as RFC 3339 writes it, such as 2026-11-22T10:00:00Z"))?;
+    if at > app.context.clock.now() { Err(invalid("lies in the future")) } else { Ok(Some(at)) }
 }
 
 /// `Link: <...>; rel="next"`, as RFC 8288 has it.
@@ -141,8 +167,8 @@ struct Query {
 impl Query {
     fn read(parameters: &Parameters, kind: Kind, page_items: usize) -> Result<Query, ParameterError> {
         parameters.only(match kind {
-            Kind::Instance => &["id", "state", "realm_id", "limit", "after", "format"],
-            Kind::Realm => &["id", "state", "limit", "after", "format"],
+            Kind::Instance => &["id", "state", "realm_id", "at", "limit", "after", "format"],
+            Kind::Realm => &["id", "state", "at", "limit", "after", "format"],
         })?;
         parameters.check_format()?;
         let id = parameters.get("id").map(|text| {
@@ -227,7 +253,7 @@ mod tests {
         check(
             Kind::Realm,
             "realm_id=us",
-            Err(r#""realm_id" is not a parameter here; known are: id, state, limit, after, format"#),
+            Err(r#""realm_id" is not a parameter here; known are: id, state, at, limit, after, format"#),
         );
     }
 

@@ -87,6 +87,10 @@ problem_types! {
         "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
         "It is not loaded; `known` has those that are.";
+    CursorForgotten "cursor-forgotten" GONE "The cursor is older than what is kept"
+        "Changes behind it were forgotten. Read what there is now at the places in `list`, each of which gives a          Tracker-Cursor to follow from; or go on from `oldest`, without what lies between.";
+    PastForgotten "past-forgotten" GONE "The time is older than what is kept"
+        "`since` says from when on the past is known.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
         "The Allow header has those that it takes.";
     RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
@@ -109,6 +113,8 @@ problem_types! {
         "Wait as Retry-After says.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
         "Try again; the host's log says more.";
+    TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many streams are open"
+        "Try again as Retry-After says, or read the feed page by page. `limit` says how many may be open at once.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
         "Try again once it has started anew.";
     Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"

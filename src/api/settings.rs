@@ -9,6 +9,8 @@ pub struct Settings {
     /// How long a client may take to send a request's headers, and a connection may lie idle without
     /// a request.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of what it is sent until its connection is closed.
+    pub write_timeout: Duration,
     /// How long a request may take until its answer begins. Longer than `poll_wait`.
     pub request_timeout: Duration,
     /// How long requests under way may still take once the host stops.
@@ -32,6 +34,18 @@ pub struct Settings {
     pub redriven: usize,
     /// How many changes of the journal one request for the feed looks at, at most, whatever its filter lets through.
     pub feed_looked_at: usize,
+    /// How long a request for the feed may wait for something to come. Shorter than `request_timeout`.
+    pub feed_wait: Duration,
+    /// How many streams are open at once.
+    pub feed_streams: usize,
+    /// How often a stream says that it is alive, and how far it is.
+    pub feed_heartbeat: Duration,
+    /// How long a stream may be open before it has to be opened anew.
+    pub feed_stream_for: Duration,
+    /// How long the reader of a stream may take nothing of what it is sent.
+    pub feed_stall: Duration,
+    /// How many changes of one account are kept for those that follow it, so that they need not read the store.
+    pub feed_ring: usize,
     /// How long the answer to a request with an `Idempotency-Key` is kept.
     pub answers_kept: Duration,
     /// Whether a hook has to be https.
@@ -87,6 +101,7 @@ impl Default for Settings {
         Settings {
             connections: 10_000,
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(10),
             body_bytes: 64 * 1024,
@@ -99,6 +114,12 @@ impl Default for Settings {
             rotation_overlap: Duration::from_secs(24 * 3600),
             redriven: 10_000,
             feed_looked_at: 100_000,
+            feed_wait: Duration::from_secs(30),
+            feed_streams: 8_000,
+            feed_heartbeat: Duration::from_secs(15),
+            feed_stream_for: Duration::from_secs(3600),
+            feed_stall: Duration::from_secs(30),
+            feed_ring: 1024,
             answers_kept: Duration::from_secs(24 * 3600),
             https_only: false,
             consent: Consent::None,

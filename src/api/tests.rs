@@ -7,6 +7,7 @@ mod hooks;
 mod reading;
 mod repeating;
 mod serving;
+mod stream;
 mod tracking;
 
 use std::sync::Mutex;
@@ -95,7 +96,10 @@ impl House {
         let stub = Stub { store: Arc::clone(&store), failure: Mutex::default(), asked: AtomicUsize::new(0) };
         let provider = Arc::new(stub);
         let prover: Arc<dyn Prover> = provider.clone();
-        let router = routes(context.clone(), prover, CancellationToken::new(), Arc::default());
+        let running = Running::new(&context, CancellationToken::new());
+        let hub = Arc::clone(&running.hub);
+        tokio::spawn(async move { hub.run(CancellationToken::new()).await });
+        let router = routes(context.clone(), prover, running);
         House { router, context, store, clock, provider, polled, _folder: folder }
     }
 
@@ -198,7 +202,10 @@ impl House {
     async fn poll(&self, kind: Kind, resources: Vec<Resource>) {
         let ticket = self.ticket(kind).await;
         let changes = resources.iter().map(|resource| self.change(resource)).collect();
-        let upserts = resources.into_iter().map(|resource| Upsert { resource, fingerprint: 0, state_changed: true });
+        let upserts = resources.into_iter().map(|resource| {
+            let fingerprint = State::ALL.iter().position(|state| *state == resource.state()).unwrap_or(0) as u64;
+            Upsert { resource, fingerprint, state_changed: true }
+        });
         let record = self.record(&ticket, upserts.collect(), changes);
         self.context.store.record_poll(record).await.expect("recorded");
         self.polled.send_modify(|polls| *polls += 1);

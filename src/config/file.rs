@@ -10,7 +10,8 @@ use toml::Spanned;
 
 use super::network::{Network, Place};
 use super::sections::{
-    ApiSection, DeliverySection, DriversSection, LogSection, NetworkSection, PollingSection, StoreSection,
+    ApiSection, DeliverySection, DriversSection, JournalSection, LogSection, NetworkSection, PollingSection,
+    StoreSection,
 };
 use super::values::{OptionValue, PublicUrl, Range};
 
@@ -28,6 +29,7 @@ pub(super) struct File {
     pub(super) polling: PollingSection,
     pub(super) delivery: DeliverySection,
     pub(super) api: ApiSection,
+    pub(super) journal: JournalSection,
     pub(super) store: StoreSection,
     pub(super) network: NetworkSection,
     pub(super) log: LogSection,

@@ -1,6 +1,6 @@
 //! One section a room: which key sets which of the room's settings, and how its value is written.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::values::{Part, Period, ProxyUrl, Range, Size, Span, Spans};
 use crate::driver::{self, Limits};
 use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
-use crate::{api, deliver, poll};
+use crate::{api, deliver, poll, retention};
 
 /// Makes a section of keys that are laid over a room's settings, `key: how it is written => what it sets`; and
 /// of others, which `Config` takes up itself. A setting that has no key is named under `apart`: without that,
@@ -203,6 +203,7 @@ section! {
     ApiSection over api::Settings {
         connections: NonZeroUsize => connections,
         header_timeout: Period => header_timeout,
+        write_timeout: Period => write_timeout,
         request_timeout: Period => request_timeout,
         grace: Span => grace,
         body_bytes: Size => body_bytes,
@@ -215,6 +216,12 @@ section! {
         rotation_overlap: Span => rotation_overlap,
         redriven: NonZeroUsize => redriven,
         feed_looked_at: NonZeroUsize => feed_looked_at,
+        feed_wait: Span => feed_wait,
+        feed_streams: NonZeroUsize => feed_streams,
+        feed_heartbeat: Period => feed_heartbeat,
+        feed_stream_for: Period => feed_stream_for,
+        feed_stall: Period => feed_stall,
+        feed_ring: NonZeroUsize => feed_ring,
         answers_kept: Period => answers_kept,
         consent_timeout: Period => consent_timeout,
         fresh_instances: Span => fresh_instances,
@@ -241,6 +248,15 @@ section! {
         window: Period => window,
         remembered: NonZeroUsize => remembered,
         at_once: NonZeroUsize => at_once,
+    }
+}
+
+section! {
+    /// `[journal]`
+    JournalSection over retention::Settings {
+        keep_for: Period => keep_for,
+        keep_changes: NonZeroU64 => keep_changes,
+        every: Period => every,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::account::{AccountId, Sealed};
 use super::change::{ChangeType, NewChange, Subject};
-use super::resource::{InvalidResourceId, Kind, ResourceId, State};
+use super::resource::{InvalidResourceId, Kind, Resource, ResourceId, State};
 use super::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -338,6 +338,18 @@ impl Filter {
             && (self.realms.is_empty() || realm().is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
             && allows(&self.from, change.old_state.as_ref())
             && allows(&self.to, change.new_state.as_ref())
+    }
+
+    /// Whether it lets a resource through as far as it is a matter of resources, and not of what happened to them.
+    pub fn shows(&self, resource: &Resource) -> bool {
+        let id = resource.id().as_str();
+        let realm = match resource.kind() {
+            Kind::Realm => Some(id),
+            Kind::Instance => resource.realm(),
+        };
+        (self.kinds.is_empty() || self.kinds.contains(&resource.kind()))
+            && (self.ids.is_empty() || self.ids.iter().any(|pattern| pattern.matches(id)))
+            && (self.realms.is_empty() || realm.is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
     }
 }
 

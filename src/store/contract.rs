@@ -106,6 +106,11 @@ macro_rules! every_case {
             }
             journal {
                 the_journal_is_read_in_pages_and_filtered
+                the_tail_is_read_of_all_accounts
+                a_resource_has_a_history
+                what_is_too_old_is_forgotten_and_what_is_owed_is_not
+                so_many_changes_are_kept
+                what_was_known_is_known_of_every_time
             }
             owed {
                 what_is_owed_is_given_once_and_in_order

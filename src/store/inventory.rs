@@ -8,10 +8,19 @@ use crate::model::{AccountId, HookId, HookStatus, HookUrl, Kind, Owner, Resource
 #[async_trait]
 pub trait Inventory {
     /// A page of an account's resources of one kind, sorted by id (bytewise).
+    ///
+    /// # Errors
+    /// `PastForgotten` where it is to be of a time that is no longer known.
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>>;
 
     /// One of them, with the hook of `owner` on it.
     async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>>;
+
+    /// One of them, as it was known at that time; no hook is shown.
+    ///
+    /// # Errors
+    /// `PastForgotten` where that is no longer known.
+    async fn find_at(&self, account: AccountId, kind: Kind, id: &ResourceId, at: Timestamp) -> Result<Option<Seen>>;
 }
 
 #[derive(Clone, Debug)]
@@ -24,6 +33,8 @@ pub struct ListQuery {
     /// Only those that come after this id.
     pub after: Option<ResourceId>,
     pub limit: usize,
+    /// As it was known at that time, and not as it is.
+    pub at: Option<Timestamp>,
     /// Whose hook is shown.
     pub owner: Owner,
 }

@@ -9,12 +9,14 @@ mod catch_up;
 mod claim;
 mod columns;
 mod deliveries;
+mod forget;
 mod hooks;
 mod inventory;
 mod journal;
 mod listeners;
 mod lock;
 mod owed;
+mod past;
 mod polls;
 mod queue;
 mod reach;
@@ -36,6 +38,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::watch;
 
 use self::lock::HostLock;
 use self::readers::Readers;
@@ -83,6 +86,8 @@ pub struct SqliteStore {
     writer: Writer,
     /// The store's own, which is part of every cursor.
     mark: u32,
+    /// See `Journal::newest`.
+    newest: watch::Receiver<i64>,
 }
 
 impl SqliteStore {
@@ -120,10 +125,12 @@ impl SqliteStore {
             Ok((connection, mark, readers))
         };
         let (connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
+        let (told, newest) = watch::channel(journal::newest(&connection)?);
         Ok(SqliteStore {
             readers: Readers::new(readers),
-            writer: Writer::start(connection, mark, settings.queue.max(1), settings.synchronous, lock)?,
+            writer: Writer::start(connection, mark, told, settings.queue.max(1), settings.synchronous, lock)?,
             mark,
+            newest,
         })
     }
 

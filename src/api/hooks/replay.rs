@@ -15,7 +15,7 @@ use super::super::problem::{Problem, ProblemType};
 use super::super::request::json_object;
 use super::{Number, done, place};
 use crate::model::{Cursor, Timestamp};
-use crate::store::ReplayFrom;
+use crate::store::{ReplayFrom, StoreError};
 
 /// Answers 202 with where it begins.
 pub(in super::super) async fn replay(
@@ -28,9 +28,12 @@ pub(in super::super) async fn replay(
     let mut object = json_object(request, app.body_bounds()).await?;
     object.only(&["from"])?;
     let member = object.need("from", "a cursor, a time, or \"0\" for the oldest change that is kept")?;
-    let newest = context.store.newest_change().await?;
+    let extent = context.store.extent().await?;
     let now = context.clock.now();
-    let from = read_from(&member, newest, now)?;
+    let from = read_from(&member, extent.newest, now)?;
+    if matches!(from, ReplayFrom::After(number) if number < extent.oldest.sequence && member.text() != Ok("0")) {
+        return Err(StoreError::Forgotten { oldest: extent.oldest }.into());
+    }
     done(context.store.replay(&place(&caller, number), from, now).await?)?;
     context.deliver_wake.notify_one();
     Ok((StatusCode::ACCEPTED, Json(json!({ "from": member.value() }))).into_response())

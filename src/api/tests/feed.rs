@@ -101,3 +101,100 @@ async fn a_feed_that_cant_be_is_refused() {
     let rels: Vec<&Value> = links["links"].as_array().expect("links").iter().map(|link| &link["rel"]).collect();
     assert!(rels.contains(&&json!("hooks")) && rels.contains(&&json!("changes")), "{rels:?}");
 }
+
+#[tokio::test]
+async fn a_long_poll_waits_until_something_comes() {
+    let house = Arc::new(House::new());
+    let (_, end) = house.feed("/api/changes?since=now").await;
+    // Nothing comes: the answer says where to go on all the same.
+    let (none, next) = house.feed(&format!("{end}&wait=1")).await;
+    assert_eq!(none, Vec::<Value>::new());
+    assert_eq!(next, end.replace("?since", "?wait=1&since"));
+
+    let waiting = {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move { house.feed(&format!("{end}&wait=30&id=web-*")).await.0 })
+    };
+    // What its filter keeps back does not end the wait.
+    house.poll(Kind::Instance, vec![instance("db-1", "us", Pending)]).await;
+    house.poll(Kind::Instance, vec![instance("web-1", "us", Pending)]).await;
+    let found = waiting.await.expect("answered");
+    assert_eq!(found[0]["resource"]["id"], "web-1");
+
+    let check = async |query: &str, parameter: &str| {
+        let problem = house.get(&format!("/api/changes?{query}")).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["parameter"], parameter, "{query}");
+    };
+    check("since=0&wait=31", "wait").await;
+    check("since=0&wait=-1", "wait").await;
+    check("since=0&wait=1.5", "wait").await;
+    house.get("/api/changes?wait=1").await.problem(400, "unknown-parameter");
+}
+
+#[tokio::test]
+async fn a_cursor_of_what_was_forgotten_has_a_way_on() {
+    let house = House::new();
+    house.has_history().await;
+    let (_, end) = house.feed("/api/changes?since=0").await;
+    let old = house.feed("/api/changes?since=0&limit=1").await.1;
+    let sweep = crate::store::Sweep::default();
+    let kept = crate::store::KeptChanges { since: Timestamp::from_millis(0), changes: 2 };
+    assert_eq!(house.context.store.forget_changes(kept, sweep).await.expect("forgotten"), None);
+
+    let problem = house.get(&old).await.problem(410, "cursor-forgotten");
+    assert_eq!(problem["list"], json!(["/api/instances", "/api/realms"]));
+    let oldest = problem["oldest"].as_str().expect("a cursor");
+    let (kept, _) = house.feed(&format!("/api/changes?since={oldest}")).await;
+    assert_eq!(kept.len(), 2);
+    assert_eq!(house.feed("/api/changes?since=0").await.0, kept);
+    assert_eq!(house.feed(&end).await.0.len(), 0, "nothing was missed");
+    let gone = format!("/api/instances/db-1/history?before={}", &old["/api/changes?limit=1&since=".len()..]);
+    house.get(&gone).await.problem(410, "cursor-forgotten");
+    let stream = [("authorization", basic("user", "right")), ("accept", "text/event-stream".to_owned())];
+    let stream = stream.each_ref().map(|(name, value)| (*name, value.as_str()));
+    house.send("GET", &old.replace("limit=1&", ""), &stream, "").await.problem(410, "cursor-forgotten");
+}
+
+#[tokio::test]
+async fn the_past_is_shown_as_it_was() {
+    let house = House::new();
+    let begun = house.now();
+    for state in [Pending, Running] {
+        house.clock.advance(Duration::from_secs(3600));
+        house.poll(Kind::Instance, vec![instance("db-1", "eu", state)]).await;
+    }
+    let state = async |at: Timestamp| {
+        let list = house.get(&format!("/api/instances?at={at}")).await;
+        assert_eq!(list.header("tracker-cursor"), None, "nothing follows from the past");
+        let list = list.ok();
+        let first = list["instances"][0].clone();
+        match house.get(&format!("/api/instances/db-1?at={at}")).await {
+            one if one.status == 200 => assert_eq!(one.ok(), first),
+            none => drop(none.problem(404, "instance-not-found")),
+        }
+        first["state"].clone()
+    };
+    assert_eq!(state(begun).await, Value::Null);
+    assert_eq!(state(begun.after(Duration::from_secs(3600))).await, "PENDING");
+    assert_eq!(state(begun.after(Duration::from_secs(7199))).await, "PENDING");
+    assert_eq!(state(house.now()).await, "RUNNING");
+    let history = house.get("/api/instances/db-1/history?limit=1").await;
+    let link = history.header("link").expect("a next page").to_owned();
+    assert_eq!(history.ok()[0]["new_state"], "RUNNING");
+    let next = link.strip_prefix("<https://tracker.example").and_then(|link| link.split('>').next()).expect(&link);
+    let last = house.get(next).await;
+    assert_eq!(last.header("link"), None);
+    assert_eq!(last.ok()[0]["new_state"], "PENDING");
+    assert_eq!(house.get("/api/realms/db-1/history").await.ok(), json!([]));
+
+    let later = house.now().after(Duration::from_millis(1));
+    let check = async |path: &str, parameter: &str| {
+        let problem = house.get(path).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["parameter"], parameter, "{path}");
+    };
+    check(&format!("/api/instances?at={later}"), "at").await;
+    check("/api/instances?at=yesterday", "at").await;
+    check("/api/instances/db-1?at=", "at").await;
+    check("/api/instances/db-1/history?limit=0", "limit").await;
+    check("/api/instances/db-1/history?before=1", "before").await;
+}

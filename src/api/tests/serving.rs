@@ -92,7 +92,8 @@ async fn a_waiting_request_ends_with_the_host() {
     let house = House::new();
     let stopping = CancellationToken::new();
     let prover: Arc<dyn Prover> = house.provider.clone();
-    let house = House { router: routes(house.context.clone(), prover, stopping.clone(), Arc::default()), ..house };
+    let running = Running::new(&house.context, stopping.clone());
+    let house = House { router: routes(house.context.clone(), prover, running), ..house };
     let stops = async {
         house.context.poll_wake.notified().await;
         stopping.cancel();

@@ -8,7 +8,7 @@ use crate::driver::Usage;
 use crate::model::{AccountId, Details, Instance, InstanceState, Kind, Resource, ResourceId};
 use crate::poll::Settings;
 use crate::poll::tests::{Lab, key};
-use crate::store::{ChangeQuery, KnownResource, PollClaim, StormOrder};
+use crate::store::{After, ChangeQuery, KnownResource, PollClaim, StormOrder};
 
 fn instance(number: usize, state: InstanceState) -> Resource {
     Resource::Instance(Instance {
@@ -81,7 +81,7 @@ impl Observed {
     }
 
     async fn changes(&self) -> Vec<crate::model::NewChange> {
-        let query = ChangeQuery { after: 0, filter: Default::default(), limit: 1000, looked_at: 1000 };
+        let query = ChangeQuery { after: After::Oldest, filter: Default::default(), limit: 1000, looked_at: 1000 };
         self.lab
             .context
             .store

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{LEASE, POLL_EVERY, World, id, instance};
 use crate::model::{AccountId, ChangeType, Filter, InstanceState, Kind, NewChange, Origin, Resource, State, Timestamp};
-use crate::store::{ChangeQuery, Missing, PollFailure, Reach, StoreError, Upsert};
+use crate::store::{After, ChangeQuery, Missing, PollFailure, Reach, StoreError, Upsert};
 
 const RUNNING: InstanceState = InstanceState::Running;
 
@@ -248,7 +248,7 @@ pub(crate) async fn a_provider_out_of_reach_is_told_once_and_so_is_its_return(mu
 /// The changes of the provider's state: what it came to be, and between when.
 async fn provider_states(world: &World, account: AccountId) -> Vec<(&'static str, Option<Timestamp>, Timestamp)> {
     let filter = Filter { types: vec![ChangeType::ProviderState], ..Filter::default() };
-    let query = ChangeQuery { after: 0, filter, limit: 100, looked_at: 1000 };
+    let query = ChangeQuery { after: After::Oldest, filter, limit: 100, looked_at: 1000 };
     let changes = world.store().changes(account, query).await.unwrap().changes;
     let state = |change: &NewChange| change.new_state.map_or("", State::as_str);
     changes.iter().map(|change| (state(&change.what), change.what.observed_after, change.what.observed_at)).collect()

@@ -12,7 +12,7 @@ use crate::model::{
     AccountId, Change, DisableReason, Filter, HookId, HookSpec, IdPattern, InstanceState, Mode, Owner, Rate, Sealed,
     Subject,
 };
-use crate::store::{ChangeQuery, DeliveryId, DueDelivery, Outcome, ReplayFrom, Settling};
+use crate::store::{After, ChangeQuery, DeliveryId, DueDelivery, Outcome, ReplayFrom, Settling};
 
 const NAMES: [&str; 4] = ["a-1", "a-2", "b-1", "b-2"];
 const STATES: [InstanceState; 3] = [InstanceState::Pending, InstanceState::Running, InstanceState::Stopped];
@@ -246,7 +246,7 @@ impl Life {
             self.world.wait(Duration::from_millis(50));
         }
         assert_eq!((self.world.waiting().await, self.world.next_delivery().await), (0, None), "something is left over");
-        let query = ChangeQuery { after: 0, filter: Filter::default(), limit: 100_000, looked_at: 100_000 };
+        let query = ChangeQuery { after: After::Oldest, filter: Filter::default(), limit: 100_000, looked_at: 100_000 };
         let journal = store.changes(self.account, query).await.expect("read").changes;
         for (hook, receiver) in &self.receivers {
             let filter = self.world.get(self.account, *hook).await.spec.filter;

@@ -7,7 +7,7 @@ use crate::model::{
     ChangeType, DisableReason, Filter, Format, HookId, HookSpec, HookStatus, HookUrl, IdPattern, InstanceState, Mode,
     Owner, Rate, Sealed, State,
 };
-use crate::store::{CatchUp, CaughtUp, ChangeQuery, Outcome, Settling};
+use crate::store::{After, CatchUp, CaughtUp, ChangeQuery, Outcome, Settling};
 
 const PENDING: InstanceState = InstanceState::Pending;
 const RUNNING: InstanceState = InstanceState::Running;
@@ -130,7 +130,7 @@ pub(crate) async fn a_hook_that_is_gone_is_disabled_and_loses_nothing(mut world:
     assert_eq!((told_of[0].id.hook, told_of[0].change.what.change_type), (watcher, ChangeType::HookDisabled));
     assert_eq!(told_of[0].change.what.resource.as_str(), hook.to_string());
     // The feed has it, whether it is asked for or not.
-    let query = ChangeQuery { after: 0, filter: Filter::default(), limit: 100, looked_at: 100 };
+    let query = ChangeQuery { after: After::Oldest, filter: Filter::default(), limit: 100, looked_at: 100 };
     let journal = world.store().changes(account, query).await.expect("read").changes;
     assert_eq!(journal.last(), Some(&told_of[0].change));
     world.settle(&told_of[0], Outcome::Delivered).await;

@@ -339,6 +339,7 @@ pub(crate) fn query() -> ListQuery {
         realm: None,
         after: None,
         limit: 100,
+        at: None,
         owner: Owner::Account,
     }
 }

@@ -174,6 +174,7 @@ fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
         for sql in [
             "DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1)",
             "DELETE FROM resources WHERE account = ?1",
+            "DELETE FROM versions WHERE account = ?1",
             "DELETE FROM changes WHERE account = ?1",
             "DELETE FROM polls WHERE account = ?1",
             "DELETE FROM accounts WHERE id = ?1",

@@ -102,6 +102,8 @@ impl Step {
     fn go(&self, writing: &mut Writing<'_>, listener: &Listener, touched: &mut Touched) -> Result<Reached> {
         let Some(behind) = listener.behind else { return Ok(Reached::TheEnd) };
         let hook = listener.hook;
+        // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
+        let behind = behind.max(journal::oldest(writing.connection)?);
         let changes = self.read(writing, hook, behind)?;
         for change in &changes {
             if listener.hears(&change.what) {

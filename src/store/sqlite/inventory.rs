@@ -6,18 +6,19 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Inventory, ListQuery, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
-use super::{SqliteStore, attributes, hooks};
-use crate::model::{AccountId, Kind, Owner, ResourceId, Timestamp};
+use super::{SqliteStore, attributes, hooks, past};
+use crate::model::{AccountId, Kind, Owner, Resource, ResourceId, Timestamp};
 
 #[async_trait]
 impl Inventory for SqliteStore {
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>> {
-        self.read(move |reading| match &query.id {
-            Some(id) => {
+        self.read(move |reading| match (&query.id, query.at) {
+            (_, Some(at)) => past::list(reading, account, &query, at),
+            (Some(id), None) => {
                 let found = find(reading, account, query.kind, id, &query.owner)?;
                 Ok(found.into_iter().filter(|seen| passes(seen, &query)).take(query.limit).collect())
             }
-            None => list(reading, account, &query),
+            (None, None) => list(reading, account, &query),
         })
         .await
     }
@@ -25,6 +26,11 @@ impl Inventory for SqliteStore {
     async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
         let (id, owner) = (id.clone(), owner.clone());
         self.read(move |reading| find(reading, account, kind, &id, &owner)).await
+    }
+
+    async fn find_at(&self, account: AccountId, kind: Kind, id: &ResourceId, at: Timestamp) -> Result<Option<Seen>> {
+        let id = id.clone();
+        self.read(move |reading| past::find(reading, account, kind, &id, at)).await
     }
 }
 
@@ -76,10 +82,15 @@ fn passes(seen: &Seen, query: &ListQuery) -> bool {
         && query.realm.as_deref().is_none_or(|realm| seen.resource.realm() == Some(realm))
 }
 
-fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
+/// Reads id, state, name, realm and attributes, which come first in the row.
+pub(super) fn read_resource(row: &Row<'_>) -> rusqlite::Result<Resource> {
     let columns = attributes::Columns { id: get(row, 0)?, state: get(row, 1)?, name: row.get(2)?, realm: row.get(3)? };
-    let resource = attributes::read(columns, row.get_ref(4)?.as_str()?)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))?;
+    attributes::read(columns, row.get_ref(4)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))
+}
+
+fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
+    let resource = read_resource(row)?;
     let missing: i64 = row.get(6)?;
     let seen: Timestamp = get(row, 7)?;
     let last_complete: Option<Timestamp> = get(row, 9)?;

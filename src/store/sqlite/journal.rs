@@ -1,12 +1,15 @@
 //! The journal: each change gets its number and its id here, once, and is read from here ever after.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::watch;
 
-use super::super::{ChangePage, ChangeQuery, Journal, Result};
-use super::columns::{account_key, get, state_number, subject_number};
+use super::super::{
+    After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Result, StoreError, Sweep,
+};
+use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::writer::Writing;
-use super::{Fault, SqliteStore};
+use super::{Fault, SqliteStore, forget};
 use crate::model::{AccountId, Change, Cursor, NewChange, Timestamp};
 
 /// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
@@ -28,13 +31,36 @@ impl Journal for SqliteStore {
         self.read(move |reading| page(reading, mark, account, &query)).await
     }
 
-    async fn newest_change(&self) -> Result<Cursor> {
+    async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Vec<Change>> {
         let mark = self.mark;
-        self.read(move |reading| Ok(Cursor { store: mark, sequence: newest(reading)? })).await
+        self.read(move |reading| history(reading, mark, account, &query)).await
+    }
+
+    async fn changes_of_all(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
+        let mark = self.mark;
+        self.read(move |reading| changes_of_all(reading, mark, after, limit)).await
+    }
+
+    async fn extent(&self) -> Result<Extent> {
+        let mark = self.mark;
+        self.read(move |reading| {
+            let place = |sequence| Cursor { store: mark, sequence };
+            Ok(Extent { oldest: place(oldest(reading)?), newest: place(newest(reading)?) })
+        })
+        .await
+    }
+
+    fn newest(&self) -> watch::Receiver<i64> {
+        self.newest.clone()
+    }
+
+    async fn forget_changes(&self, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
+        forget::step(self, kept, sweep).await
     }
 }
 
 fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
+    let after = place(reading, mark, query.after)?;
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
@@ -42,13 +68,17 @@ fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery
          WHERE c.account = ?1 AND c.sequence > ?2 ORDER BY c.sequence LIMIT ?3"
     ))?;
     let looked_at = i64::try_from(query.looked_at).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![account.0, query.after, looked_at])?;
-    let mut found =
-        ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: query.after }, at_end: false };
+    let mut rows = select.query(params![account.0, after, looked_at])?;
+    let mut found = ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: after }, at_end: false };
     let mut left = query.looked_at;
     while found.changes.len() < query.limit {
         let Some(row) = rows.next()? else {
             found.at_end = left > 0;
+            if found.at_end {
+                // Of the whole journal, not of this account's part: who goes on from there is not told one day that
+                // what it has not missed is no longer kept.
+                found.next.sequence = newest(reading)?.max(found.next.sequence);
+            }
             break;
         };
         left -= 1;
@@ -61,11 +91,60 @@ fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery
     Ok(found)
 }
 
-/// The number of the newest change of all accounts; 0 before the first.
+/// The number after which to read; an error where something behind it may have been forgotten.
+fn place(reading: &Connection, mark: u32, after: After) -> Result<i64> {
+    let oldest = oldest(reading)?;
+    match after {
+        After::Oldest => Ok(oldest),
+        After::Number(number) if number >= oldest => Ok(number),
+        After::Number(_) => Err(StoreError::Forgotten { oldest: Cursor { store: mark, sequence: oldest } }),
+    }
+}
+
+fn history(reading: &Connection, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Vec<Change>> {
+    let oldest = oldest(reading)?;
+    let before = query.before.unwrap_or(i64::MAX);
+    // A page that ends at the oldest change asks for nothing more; what lies before that was there once.
+    if before <= oldest {
+        return Err(StoreError::Forgotten { oldest: Cursor { store: mark, sequence: oldest } });
+    }
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT ",
+        change_columns!(),
+        " FROM changes c JOIN accounts a ON a.id = c.account
+         WHERE c.account = ?1 AND c.kind = ?2 AND c.resource = ?3 AND c.sequence < ?4 AND c.sequence > ?5
+         ORDER BY c.sequence DESC LIMIT ?6"
+    ))?;
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let place = params![account.0, kind_number(query.kind), query.resource.as_str(), before, oldest, limit];
+    let changes = select.query_map(place, |row| read_change(row, mark))?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+fn changes_of_all(reading: &Connection, mark: u32, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT ",
+        change_columns!(),
+        ", c.account FROM changes c JOIN accounts a ON a.id = c.account WHERE c.sequence > ?1
+         ORDER BY c.sequence LIMIT ?2"
+    ))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let changes =
+        select.query_map(params![after, limit], |row| Ok((get(row, CHANGE_COLUMNS)?, read_change(row, mark)?)))?;
+    Ok(changes.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The number after which all is kept: 0 until something is forgotten.
+pub(super) fn oldest(connection: &Connection) -> Result<i64> {
+    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE name = 'forgotten'")?;
+    Ok(select.query_row((), |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// The number of the newest change of all accounts, kept or not; 0 before the first.
 pub(super) fn newest(connection: &Connection) -> Result<i64> {
     let mut select = connection.prepare_cached("SELECT MAX(sequence) FROM changes")?;
     let newest: Option<i64> = select.query_row((), |row| row.get(0))?;
-    Ok(newest.unwrap_or(0))
+    Ok(newest.unwrap_or(0).max(oldest(connection)?))
 }
 
 /// Adds a change; gives its number in the journal.
@@ -78,7 +157,7 @@ pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timesta
           passed_over, details)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
-    Ok(insert.insert(params![
+    let number = insert.insert(params![
         id.to_be_bytes(),
         account.0,
         now.as_millis(),
@@ -93,7 +172,9 @@ pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timesta
         what.observed_at.as_millis(),
         what.passed_over,
         details,
-    ])?)
+    ])?;
+    writing.memory.newest = number;
+    Ok(number)
 }
 
 /// Reads `change_columns!()`, which come first in the row.

@@ -12,7 +12,7 @@ use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{attributes, journal, queue, reach};
+use super::{attributes, journal, past, queue, reach};
 use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
 
 pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
@@ -26,6 +26,7 @@ pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Re
     }
     let mut gone = HashMap::new();
     for id in &record.removed {
+        past::keep(writing, account, kind, id, record.observed_at)?;
         if let Some(last) = remove(writing, account, kind, id)? {
             gone.insert(id, last);
         }
@@ -46,21 +47,31 @@ fn put(writing: &Writing<'_>, account: AccountId, upsert: &Upsert, observed_at: 
     let resource = &upsert.resource;
     let (kind, id) = (kind_number(resource.kind()), resource.id().as_str());
     let attributes = attributes::write(resource)?;
+    let mut select =
+        writing.prepare("SELECT body, fingerprint FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+    let known: Option<(i64, i64)> =
+        select.query_row(params![account.0, kind, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    // Seen again after it was missing, it may be as it was before.
+    if known.is_some_and(|(_, fingerprint)| fingerprint != upsert.fingerprint.cast_signed()) {
+        past::keep(writing, account, resource.kind(), resource.id(), observed_at)?;
+    }
     let observed_at = observed_at.as_millis();
-    let mut select = writing.prepare("SELECT body FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
-    let known: Option<i64> = select.query_row(params![account.0, kind, id], |row| row.get(0)).optional()?;
     let body = match known {
-        Some(body) => {
+        Some((body, fingerprint)) => {
             let mut update = writing.prepare(
                 "UPDATE bodies SET name = ?2, attributes = ?3,
-                 state_since = CASE WHEN ?4 THEN ?5 ELSE state_since END WHERE id = ?1",
+                 state_since = CASE WHEN ?4 THEN ?5 ELSE state_since END,
+                 since = CASE WHEN ?6 THEN ?5 ELSE since END WHERE id = ?1",
             )?;
-            update.execute(params![body, resource.name(), attributes, upsert.state_changed, observed_at])?;
+            let is_another = fingerprint != upsert.fingerprint.cast_signed();
+            let state_changed = upsert.state_changed;
+            update.execute(params![body, resource.name(), attributes, state_changed, observed_at, is_another])?;
             body
         }
         None => {
-            let mut insert = writing
-                .prepare("INSERT INTO bodies (name, attributes, first_seen, state_since) VALUES (?1, ?2, ?3, ?3)")?;
+            let mut insert = writing.prepare(
+                "INSERT INTO bodies (name, attributes, first_seen, state_since, since) VALUES (?1, ?2, ?3, ?3, ?3)",
+            )?;
             insert.insert(params![resource.name(), attributes, observed_at])?
         }
     };

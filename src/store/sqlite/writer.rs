@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::{CachedStatement, Connection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
 use super::journal::ChangeIds;
@@ -34,6 +34,8 @@ pub(super) struct Memory {
     pub(super) change_ids: ChangeIds,
     /// Runs from the last write that was made for readiness alone.
     pub(super) proven: Option<Stopwatch>,
+    /// The number of the newest change, of which waiting readers are told once it is committed.
+    pub(super) newest: i64,
     /// The hook whose old attempts were looked at last.
     pub(super) swept: i64,
     /// The hook that was last owed more of the journal.
@@ -47,20 +49,23 @@ impl<'a> Writing<'a> {
 }
 
 impl Writer {
-    /// `flushed` is how a transaction is committed that is to last.
+    /// `told` is told the number of the newest change; `flushed` is how a transaction is committed that is to last.
     pub(super) fn start(
         connection: Connection,
         mark: u32,
+        told: watch::Sender<i64>,
         queue: usize,
         flushed: Synchronous,
         lock: HostLock,
     ) -> Result<Writer> {
         let (jobs, waiting) = mpsc::channel(queue);
-        let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None, swept: 0, caught_up: 0 };
+        let newest = *told.borrow();
+        let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None, newest, swept: 0, caught_up: 0 };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(Flush { connection: &connection, flushed, present: Lasting::Lasts }, memory, waiting, queue);
+                let flush = Flush { connection: &connection, flushed, present: Lasting::Lasts };
+                run(flush, memory, &told, waiting, queue);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -210,7 +215,13 @@ impl Flush<'_> {
     }
 }
 
-fn run(mut flush: Flush<'_>, mut memory: Memory, mut waiting: mpsc::Receiver<Message>, limit: usize) {
+fn run(
+    mut flush: Flush<'_>,
+    mut memory: Memory,
+    told: &watch::Sender<i64>,
+    mut waiting: mpsc::Receiver<Message>,
+    limit: usize,
+) {
     let connection = flush.connection;
     let mut messages = Vec::with_capacity(limit);
     while waiting.blocking_recv_many(&mut messages, limit) > 0 {
@@ -224,8 +235,14 @@ fn run(mut flush: Flush<'_>, mut memory: Memory, mut waiting: mpsc::Receiver<Mes
         }
         let committed = flush.prepare(&jobs).and_then(|()| run_together(connection, &mut memory, &mut jobs));
         let committed = committed.map_err(Arc::new);
-        if committed.is_err() {
-            roll_back(connection);
+        match &committed {
+            Ok(()) => {
+                told.send_if_modified(|newest| std::mem::replace(newest, memory.newest) != memory.newest);
+            }
+            Err(_) => {
+                roll_back(connection);
+                memory.newest = *told.borrow();
+            }
         }
         for job in jobs {
             job.answer(&committed);
@@ -243,10 +260,12 @@ fn run_together(connection: &Connection, memory: &mut Memory, jobs: &mut [Box<dy
             continue;
         }
         execute("SAVEPOINT job")?;
+        let newest = memory.newest;
         // After some errors (a full disk, say) SQLite has ended the whole transaction by itself; what
         // follows here then fails, and with it every job of this round.
         if let Verdict::Undo = job.run(&mut Writing { connection, memory }) {
             execute("ROLLBACK TO job")?;
+            memory.newest = newest;
         }
         execute("RELEASE job")?;
     }

@@ -75,10 +75,31 @@ CREATE TABLE bodies (
     name TEXT,
     first_seen INTEGER NOT NULL,
     state_since INTEGER NOT NULL,
+    -- Since when it was known to be as it is.
+    since INTEGER NOT NULL,
     attributes TEXT NOT NULL
 ) STRICT;
 
--- The journal.
+-- What resources were before they changed or went, each with the times between which that was known.
+CREATE TABLE versions (
+    account INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    name TEXT,
+    realm TEXT,
+    first_seen INTEGER NOT NULL,
+    state_since INTEGER NOT NULL,
+    attributes TEXT NOT NULL,
+    PRIMARY KEY (account, kind, id, until, since)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX versions_until ON versions (until);
+
+-- The journal. `forgotten` in `meta` is the number up to which only what is still owed is kept.
 CREATE TABLE changes (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL,
@@ -99,6 +120,7 @@ CREATE TABLE changes (
 ) STRICT;
 
 CREATE INDEX changes_account ON changes (account);
+CREATE INDEX changes_resource ON changes (account, kind, resource);
 
 CREATE TABLE hooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

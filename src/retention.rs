@@ -1,0 +1,64 @@
+//! How long the past is kept: a loop that has the store forget the oldest of the journal, and of what resources were,
+//! in small steps between which others write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::store::{KeptChanges, Store, Sweep};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What happened longer ago is forgotten.
+    pub keep_for: Duration,
+    /// So many changes are kept at most, of all accounts together.
+    pub keep_changes: u64,
+    /// How often what is too old is looked for.
+    pub every: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            keep_for: Duration::from_secs(7 * 24 * 3600),
+            keep_changes: 10_000_000,
+            every: Duration::from_secs(60),
+        }
+    }
+}
+
+pub struct Context {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+}
+
+/// Runs until `token` is cancelled.
+pub async fn run(context: Context, token: CancellationToken) {
+    let round = async {
+        loop {
+            forget(&context).await;
+            let next = context.clock.now().after(context.settings.every);
+            context.clock.sleep_until(next).await;
+        }
+    };
+    token.run_until_cancelled(round).await;
+}
+
+/// One round, or as much of it as the store takes.
+async fn forget(context: &Context) {
+    let settings = &context.settings;
+    let kept = KeptChanges { since: context.clock.now().before(settings.keep_for), changes: settings.keep_changes };
+    let mut sweep = Some(Sweep::default());
+    while let Some(at) = sweep {
+        sweep = match context.store.forget_changes(kept, at).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!("the store can't forget what is too old, and tries again later: {error}");
+                None
+            }
+        };
+    }
+}

@@ -1,0 +1,126 @@
+//! Forgetting the oldest of the journal, and of what was before. First the mark is moved, up to which nothing is
+//! promised any more; then what lies before it goes, a little in each transaction. What a hook is still owed stays
+//! until that is settled: readers of the journal do not get it any more, its hook does.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, params};
+
+use super::super::{KeptChanges, Result, Sweep};
+use super::SqliteStore;
+use super::journal::{newest, oldest};
+use super::past;
+use super::writer::Writing;
+use crate::model::Timestamp;
+
+/// How many changes, and how many versions of resources, one step looks at.
+const AT_ONCE: i64 = 1000;
+
+pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
+    let mark = store.read(move |reading| next_mark(reading, kept)).await?;
+    if let Some(to) = mark.to {
+        store.write_passing(move |writing| move_mark(writing, &to)).await?;
+    }
+    // Read only now: nothing before the mark is owed anew any more.
+    let found = store.read(move |reading| forgettable(reading, sweep)).await?;
+    let last = found.last;
+    if !found.changes.is_empty() || found.versions {
+        store.write_passing(move |writing| forget(writing, &found.changes)).await?;
+    }
+    Ok((mark.more || last.is_some()).then(|| Sweep { after: last.unwrap_or(sweep.after) }))
+}
+
+struct NextMark {
+    to: Option<To>,
+    /// Whether it could be moved further.
+    more: bool,
+}
+
+struct To {
+    change: i64,
+    past: Option<Timestamp>,
+}
+
+fn next_mark(reading: &Connection, kept: KeptChanges) -> Result<NextMark> {
+    let before = oldest(reading)?;
+    let too_many = newest(reading)?.saturating_sub(i64::try_from(kept.changes).unwrap_or(i64::MAX));
+    let mut select = reading
+        .prepare_cached("SELECT sequence, recorded FROM changes WHERE sequence > ?1 ORDER BY sequence LIMIT ?2")?;
+    let mut rows = select.query([before, AT_ONCE])?;
+    let (mut change, mut until, mut more) = (before, kept.since, false);
+    let mut looked_at = 0;
+    while let Some(row) = rows.next()? {
+        let (sequence, recorded) = (row.get(0)?, Timestamp::from_millis(row.get(1)?));
+        if sequence > too_many && recorded >= kept.since {
+            break;
+        }
+        change = sequence;
+        until = until.max(recorded);
+        looked_at += 1;
+        more = looked_at == AT_ONCE;
+    }
+    let past = past::is_any_before(reading, until)?.then_some(until);
+    let to = (change > before || past.is_some()).then_some(To { change, past });
+    Ok(NextMark { to, more })
+}
+
+fn move_mark(writing: &mut Writing<'_>, to: &To) -> Result<()> {
+    let mut insert = writing.prepare(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = MAX(value, ?2)",
+    )?;
+    insert.execute(params!["forgotten", to.change])?;
+    if let Some(past) = to.past {
+        insert.execute(params![past::MARK, past.as_millis()])?;
+    }
+    Ok(())
+}
+
+struct Forgettable {
+    changes: Vec<i64>,
+    /// The last change that was looked at, unless it was the last there is.
+    last: Option<i64>,
+    versions: bool,
+}
+
+/// What lies before the marks and is owed to nobody.
+fn forgettable(reading: &Connection, sweep: Sweep) -> Result<Forgettable> {
+    let mut select = reading.prepare_cached(
+        "SELECT sequence FROM changes WHERE sequence > ?1 AND sequence <= ?2 ORDER BY sequence LIMIT ?3",
+    )?;
+    let mut changes: Vec<i64> = select
+        .query_map([sweep.after, oldest(reading)?, AT_ONCE], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let is_full = i64::try_from(changes.len()) == Ok(AT_ONCE);
+    let last = changes.last().copied().filter(|_| is_full);
+    if let (Some(first), Some(last)) = (changes.first().copied(), changes.last().copied()) {
+        let owed = owed(reading, first, last)?;
+        changes.retain(|change| !owed.contains(change));
+    }
+    let versions = past::is_any_before(reading, past::known_since(reading)?)?;
+    Ok(Forgettable { changes, last, versions })
+}
+
+/// Those among the changes from the one to the other that some hook is owed. Hooks that are owed nothing cost
+/// nothing here.
+fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
+    let mut owed = HashSet::new();
+    let mut next_hook = reading.prepare_cached("SELECT MIN(hook) FROM deliveries WHERE hook > ?1")?;
+    let mut of_hook =
+        reading.prepare_cached("SELECT change FROM deliveries WHERE hook = ?1 AND change BETWEEN ?2 AND ?3")?;
+    let mut hook = 0;
+    while let Some(next) = next_hook.query_row([hook], |row| row.get::<_, Option<i64>>(0))? {
+        hook = next;
+        for change in of_hook.query_map([hook, first, last], |row| row.get(0))? {
+            owed.insert(change?);
+        }
+    }
+    Ok(owed)
+}
+
+fn forget(writing: &mut Writing<'_>, changes: &[i64]) -> Result<()> {
+    let mut delete = writing.prepare("DELETE FROM changes WHERE sequence = ?1")?;
+    for change in changes {
+        delete.execute([change])?;
+    }
+    past::forget(writing, AT_ONCE)
+}
