@@ -25,12 +25,14 @@ mod observe;
 mod parameters;
 mod problem;
 mod proof;
+mod rate;
 mod realms;
 mod receiver;
 mod refresh;
 mod repeat;
 mod request;
 mod settings;
+mod tokens;
 mod track;
 mod underway;
 
@@ -55,6 +57,7 @@ pub use settings::{Consent, ProofSettings, Settings};
 
 use feed::hub::Hub;
 use proof::{Proofs, Prover, Provider};
+use rate::Rates;
 use request::BodyBounds;
 use underway::Underway;
 
@@ -86,6 +89,7 @@ struct App {
     stopping: CancellationToken,
     /// Through which all that follow the journal hear of what is new.
     hub: Arc<Hub>,
+    rates: Rates,
     /// One for each stream that may be open.
     streams: Arc<Semaphore>,
     /// What goes on though its connection may be gone.
@@ -131,8 +135,9 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
     let streams = Arc::new(Semaphore::new(context.settings.feed_streams.min(Semaphore::MAX_PERMITS)));
+    let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running;
-    let app = Arc::new(App { context, proofs, stopping, underway, hub, streams });
+    let app = Arc::new(App { context, proofs, stopping, underway, hub, rates, streams });
     // Around every POST: what a client sends again is done once.
     let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
     // Around what is read again and again: it is sent only where it is another.
@@ -158,6 +163,9 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .route("/api/hooks/{id}/replay", post(hooks::replay::replay).route_layer(once()))
         .route("/api/hooks/{id}/redrive", post(hooks::actions::redrive).route_layer(once()))
         .route("/api/hooks/{id}/deliveries", get(hooks::deliveries::list))
+        .route("/api/tokens", post(tokens::create).route_layer(once()).get(tokens::list))
+        .route("/api/tokens/{id}", get(tokens::show).delete(tokens::revoke))
+        .route("/api/tokens/{id}/rotate", post(tokens::rotate).route_layer(once()))
         // Answered apart, because what a GET takes is gone from what is owed.
         .route("/api/changes", get(changes::take).head(changes::nothing_taken))
         .route("/healthz", get(health::alive))

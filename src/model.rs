@@ -8,6 +8,7 @@ pub mod resource;
 pub mod secret;
 pub mod span;
 pub mod time;
+pub mod token;
 
 pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
 pub use change::{
@@ -23,3 +24,4 @@ pub use resource::{
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
 pub use time::Timestamp;
+pub use token::{Scope, Token, TokenId};

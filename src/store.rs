@@ -11,6 +11,7 @@ mod journal;
 mod polls;
 mod repeats;
 pub mod sqlite;
+mod tokens;
 
 use crate::model::{Cursor, Timestamp};
 
@@ -29,12 +30,16 @@ pub use polls::{
     PollTicket, Polls, Reach, Recorded, StormOrder, Upsert,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
+pub use tokens::{NewToken, TokenHash, Tokens};
 
 /// Everything that the host remembers.
-pub trait Store: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Send + Sync + 'static {}
+pub trait Store:
+    Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + Send + Sync + 'static
+{
+}
 
 impl<T> Store for T where
-    T: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Send + Sync + 'static
+    T: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + Send + Sync + 'static
 {
 }
 

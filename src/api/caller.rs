@@ -1,16 +1,22 @@
-//! Who asks: the account whose credentials a request brought and the provider accepted.
+//! Who asks: the account whose credentials a request brought and the provider accepted, or the bearer of a token that
+//! the account gave out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use axum::http::Method;
 use axum::http::request::Parts;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::App;
-use super::identify::{self, Named, Names};
+use super::identify::{self, Credentials, Named, Names};
 use super::listen::Peer;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemType};
 use super::proof::Claim;
-use crate::model::{AccountId, AccountKey, Owner, Timestamp};
+use super::rate::Left;
+use super::tokens;
+use crate::model::{AccountId, AccountKey, Owner, Scope, Timestamp};
 use crate::roster::Roster;
 
 /// A handler that takes one answers nobody who did not prove to be the account.
@@ -20,6 +26,8 @@ pub(super) struct Caller {
     pub(super) key: AccountKey,
     /// Whose hooks it sees and sets.
     pub(super) owner: Owner,
+    /// What it may do.
+    pub(super) scope: Scope,
     /// When its credentials were proven.
     pub(super) proven: Timestamp,
 }
@@ -32,13 +40,81 @@ impl FromRequestParts<Arc<App>> for Caller {
         if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(caller.clone());
         }
-        let (user, password) = identify::credentials(&parts.headers)?;
-        let (driver, provider) = identify::choose(Named::of(&parts.headers)?, &*app.context.roster)?;
-        let key = AccountKey { driver, provider, user };
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let proven = app.proofs.prove(Claim { key: key.clone(), password, peer }).await?;
-        Ok(Caller { account: proven.account, key, owner: Owner::Account, proven: proven.at })
+        let caller = match identify::credentials(&parts.headers)? {
+            Credentials::OfAccount(user, password) => by_credentials(parts, app, user, password).await?,
+            Credentials::Token(secret) => by_token(parts, app, &secret).await?,
+        };
+        app.rates.count(caller.account, &caller.owner, parts.extensions.get::<Left>())?;
+        Ok(caller)
     }
+}
+
+async fn by_credentials(parts: &Parts, app: &App, user: String, password: SecretString) -> Result<Caller, Problem> {
+    let (driver, provider) = identify::choose(Named::of(&parts.headers)?, &*app.context.roster)?;
+    let key = AccountKey { driver, provider, user };
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let proven = app.proofs.prove(Claim { key: key.clone(), password, peer }).await?;
+    Ok(Caller { account: proven.account, key, owner: Owner::Account, scope: Scope::Track, proven: proven.at })
+}
+
+impl Caller {
+    /// Errs unless it proved the account's own credentials.
+    pub(super) fn is_the_account(&self) -> Result<(), Problem> {
+        match self.owner {
+            Owner::Account => Ok(()),
+            Owner::Token(_) => {
+                let detail = "a token gives nobody another: send the cloud account's user and password by HTTP Basic";
+                Err(Problem::new(ProblemType::AccountNeeded, detail))
+            }
+        }
+    }
+
+    /// Errs if it may only read.
+    pub(super) fn may_track(&self) -> Result<(), Problem> {
+        match self.scope {
+            Scope::Track => Ok(()),
+            Scope::Read => Err(Problem::new(ProblemType::InsufficientScope, "this needs a token of scope track")),
+        }
+    }
+}
+
+/// How old the note of a token's last use may get.
+const USE_IS_NOTED_EVERY: Duration = Duration::from_secs(60);
+
+async fn by_token(parts: &Parts, app: &App, secret: &SecretString) -> Result<Caller, Problem> {
+    let context = &app.context;
+    let refused = |detail: &str| Problem::new(ProblemType::TokenRefused, detail);
+    let found = context.store.find_token(tokens::hash(secret.expose_secret())).await?;
+    let (token, account) = found.ok_or_else(|| refused("there is no such token: it may have been revoked"))?;
+    let now = context.clock.now();
+    if let Some(expires) = token.expires.filter(|_| token.is_expired(now)) {
+        return Err(refused(&format!("the token expired at {expires}")));
+    }
+    let named = Named::of(&parts.headers)?;
+    let is_other = |named: Option<&str>, own: &str| named.is_some_and(|named| named != own);
+    let (driver, provider) = (&account.key.driver, &account.key.provider);
+    if is_other(named.driver, driver) || is_other(named.provider, provider) {
+        let detail = format!(
+            "the token is for driver {driver:?} and provider {provider:?}, and X-Deltacloud-Driver or \
+             X-Deltacloud-Provider names another: leave them out"
+        );
+        return Err(Problem::new(ProblemType::MalformedRequest, detail));
+    }
+    let caller = Caller {
+        account: account.id,
+        key: account.key,
+        owner: Owner::Token(token.id),
+        scope: token.scope,
+        proven: now,
+    };
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        caller.may_track()?;
+    }
+    let noted = token.last_used.filter(|used| *used <= now && now.since(*used) < USE_IS_NOTED_EVERY);
+    if noted.is_none() {
+        context.store.note_token_used(token.id, now).await?;
+    }
+    Ok(caller)
 }
 
 impl Names for Roster {

@@ -36,6 +36,7 @@ pub(super) async fn take(
     if let Some(since) = parameters.get("since") {
         return feed::read(&app, &caller, &parameters, since).await;
     }
+    caller.may_track()?;
     // Were another parameter passed over, changes would be taken that the client did not ask for.
     parameters.only(&["format"])?;
     parameters.check_format()?;

@@ -45,6 +45,7 @@ const COLLECTIONS: &[(&str, &[Feature])] = &[
     ("realms", STATE_TRACKING),
     ("account", &[]),
     ("hooks", &[]),
+    ("tokens", &[]),
     ("changes", &[]),
 ];
 

@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::errors;
 use super::problem::{Problem, ProblemType};
 use super::proof::UNAUTHORIZED;
-use crate::model::{Kind, Timestamp};
+use crate::model::{Kind, Owner, Timestamp};
 use crate::store::{PollError, PollStatus};
 
 /// How often a request that waits for a poll looks for it without having been told of one: the hint may
@@ -148,7 +148,8 @@ fn not_listed_yet() -> Problem {
 fn failed(app: &App, caller: &Caller, error: &PollError, retry_after: Duration) -> Problem {
     // A client's account is polled with the password that the client proved: the provider has changed its
     // mind about it. One of the configuration is polled with the password there, which says nothing of it.
-    if error.code == UNAUTHORIZED && !is_configured(app, caller) {
+    let by_account = caller.owner == Owner::Account;
+    if error.code == UNAUTHORIZED && by_account && !is_configured(app, caller) {
         app.proofs.distrust(&caller.key, error.at);
         let detail = "the provider accepted this user and password, and does no longer";
         return Problem::new(ProblemType::CredentialsRefused, detail);

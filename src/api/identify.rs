@@ -22,10 +22,12 @@ const MAX_NAME_BYTES: usize = 255;
 pub(super) enum Unidentified {
     #[error("send the user and the password of the cloud account by HTTP Basic")]
     NoCredentials,
-    #[error("the Authorization header is of a scheme that is not known here: use Basic")]
+    #[error("the Authorization header is of a scheme that is not known here: use Basic, or Bearer with a token")]
     Scheme,
     #[error("the Authorization header is not Basic as RFC 7617 has it: base64 of user, colon, password, in UTF-8")]
     Malformed,
+    #[error("the Authorization header is Bearer without a token")]
+    NoToken,
     #[error("the user is empty")]
     NoUser,
     #[error("user and password can't have control characters (RFC 7617)")]
@@ -54,22 +56,40 @@ fn enumerate(known: &[String]) -> String {
     if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
 
-/// The user and password of a request. Whatever is wrong with them, the answer is a 401, which says how.
-pub(super) fn credentials(headers: &HeaderMap) -> Result<(String, SecretString), Unidentified> {
+/// What a request says of who it is from.
+pub(super) enum Credentials {
+    /// A cloud account's own: user and password.
+    OfAccount(String, SecretString),
+    Token(SecretString),
+}
+
+/// The credentials of a request. Whatever is wrong with them, the answer is a 401, which says how.
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, Unidentified> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Err(Unidentified::NoCredentials),
-        (Some(value), None) => basic(value),
+        (Some(value), None) => read(value),
         (Some(_), Some(_)) => Err(Unidentified::Malformed),
     }
 }
 
-fn basic(value: &HeaderValue) -> Result<(String, SecretString), Unidentified> {
+fn read(value: &HeaderValue) -> Result<Credentials, Unidentified> {
     let value = value.to_str().map_err(|_| Unidentified::Malformed)?;
-    let (scheme, encoded) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        // As RFC 6750 has it.
+        return match rest.trim() {
+            "" => Err(Unidentified::NoToken),
+            token => Ok(Credentials::Token(token.to_owned().into())),
+        };
+    }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(Unidentified::Scheme);
     }
+    basic(rest).map(|(user, password)| Credentials::OfAccount(user, password))
+}
+
+fn basic(encoded: &str) -> Result<(String, SecretString), Unidentified> {
     // Wiped when it goes, as the password in it is when that goes.
     let decoded: SecretSlice<u8> = BASE64.decode(encoded.trim()).map_err(|_| Unidentified::Malformed)?.into();
     let text = std::str::from_utf8(decoded.expose_secret()).map_err(|_| Unidentified::Malformed)?;
@@ -167,7 +187,10 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).expect("a header"));
             let got = credentials(&headers);
-            let got = got.as_ref().map(|(user, password)| (user.as_str(), password.expose_secret()));
+            let got = got.as_ref().map(|credentials| match credentials {
+                Credentials::OfAccount(user, password) => (user.as_str(), password.expose_secret()),
+                Credentials::Token(token) => ("", token.expose_secret()),
+            });
             assert_eq!(got, want.as_ref().copied(), "{}", String::from_utf8_lossy(value));
         };
         let of = |text: &str| format!("Basic {}", BASE64.encode(text));
@@ -186,7 +209,9 @@ mod tests {
         check(b"Basic !!!", Err(Unidentified::Malformed));
         check(b"Basic \xff", Err(Unidentified::Malformed));
         check(format!("Basic {}", BASE64.encode([b'a', b':', 0xff])).as_bytes(), Err(Unidentified::Malformed));
-        check(b"Bearer abc", Err(Unidentified::Scheme));
+        check(b"bearer  abc ", Ok(("", "abc")));
+        check(b"Bearer", Err(Unidentified::NoToken));
+        check(b"Digest abc", Err(Unidentified::Scheme));
         check(b"", Err(Unidentified::Scheme));
     }
 

@@ -14,17 +14,20 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::listen::Peer;
 use super::problem::{Logged, Problem, ProblemType};
+use super::rate::Left;
 use crate::clock::Stopwatch;
 
 const LOGGED_PATH_BYTES: usize = 512;
 
-pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let stopwatch = Stopwatch::start();
     let method = request.method().clone();
     let mut path = request.uri().path().to_owned();
     path.truncate(path.floor_char_boundary(LOGGED_PATH_BYTES));
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let limit = app.context.settings.request_timeout;
+    let left = Left::default();
+    request.extensions_mut().insert(left.clone());
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => too_long(limit),
@@ -33,6 +36,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     // Answers depend on who asks, and on when.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    app.rates.tell(&left, headers);
 
     let status = response.status();
     let detail = response.extensions().get::<Logged>().map(|logged| logged.0.as_str());

@@ -68,9 +68,19 @@ problem_types! {
     AccountUnusable "account-unusable" BAD_REQUEST "The account can't be used as it is"
         "The driver can't work with the account as it is configured, for the reason in `detail`.";
     CredentialsMissing "credentials-missing" UNAUTHORIZED "Credentials are needed"
-        "Send the user and the password of the cloud account by HTTP Basic.";
+        "Send the user and the password of the cloud account by HTTP Basic, or a token as Bearer.";
     CredentialsRefused "credentials-refused" UNAUTHORIZED "The credentials are not accepted"
         "The provider does not accept this user and password.";
+    TokenRefused "token-refused" UNAUTHORIZED "The token is not accepted"
+        "It is not known, was revoked, or has expired. The account's own credentials give another.";
+    AccountNeeded "account-needed" FORBIDDEN "This takes the account's own credentials"
+        "Tokens are given out, listed and revoked by whoever proves the cloud account's user and password.";
+    InsufficientScope "insufficient-scope" FORBIDDEN "The token does not allow this"
+        "A token of scope `read` changes nothing, and takes nothing that is owed: this needs one of scope `track`.";
+    TooManyTokens "too-many-tokens" FORBIDDEN "The account has as many tokens as it may have"
+        "Revoke tokens that are no longer needed; `limit` says how many there may be.";
+    TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "Too many requests"
+        "Wait as Retry-After says; the RateLimit headers of every answer say how many are left.";
     Forbidden "forbidden" FORBIDDEN "The provider refuses this to the account"
         "The provider accepts the credentials, but does not let this account list such resources.";
     TooManyHooks "too-many-hooks" FORBIDDEN "The account has as many hooks as it may have"
@@ -83,6 +93,8 @@ problem_types! {
         "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
     HookNotFound "hook-not-found" NOT_FOUND "There is no such hook"
         "It is not among the caller's hooks; GET /api/hooks lists them.";
+    TokenNotFound "token-not-found" NOT_FOUND "There is no such token"
+        "It is not among the account's tokens; GET /api/tokens lists them.";
     DeliveryNotFound "delivery-not-found" NOT_FOUND "There is no such dead letter"
         "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
@@ -119,6 +131,15 @@ problem_types! {
         "Try again once it has started anew.";
     Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"
         "The provider did not answer in time. Try again: what was begun may be done by then.";
+}
+
+impl ProblemType {
+    fn bearer_challenge(self) -> &'static str {
+        match self {
+            ProblemType::TokenRefused => r#"Bearer realm="tracker", error="invalid_token""#,
+            _ => r#"Bearer realm="tracker""#,
+        }
+    }
 }
 
 struct Entry {
@@ -204,7 +225,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status() == StatusCode::UNAUTHORIZED {
+            // Both ways, each in a header of its own: a token that was refused is told so as RFC 6750 has it.
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="tracker""#));
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(self.problem_type.bearer_challenge()));
         }
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));

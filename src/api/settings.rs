@@ -1,5 +1,6 @@
 //! Every bound of the API, each with its default.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Settings {
     /// How many owed changes one request takes at most.
     pub owed_changes: usize,
     pub hooks_per_account: u64,
+    pub tokens_per_account: u64,
     /// The size of a hook's token, in bytes.
     pub token_bytes: usize,
     /// How many items a list of a filter may have: kinds, ids, realms, types, states.
@@ -62,6 +64,8 @@ pub struct Settings {
     pub refresh_every: Duration,
     /// How long a request waits for such a poll.
     pub poll_wait: Duration,
+    /// How many requests one caller may send in a minute.
+    pub requests_per_minute: NonZeroU32,
     pub proof: ProofSettings,
 }
 
@@ -109,6 +113,7 @@ impl Default for Settings {
             page_items: 1000,
             owed_changes: 10_000,
             hooks_per_account: 10_000,
+            tokens_per_account: 100,
             token_bytes: 1024,
             filter_items: 1000,
             rotation_overlap: Duration::from_secs(24 * 3600),
@@ -128,6 +133,7 @@ impl Default for Settings {
             fresh_realms: Duration::from_secs(300),
             refresh_every: Duration::from_secs(5),
             poll_wait: Duration::from_secs(25),
+            requests_per_minute: NonZeroU32::new(600_000).expect("invariant: it is more than none"),
             proof: ProofSettings::default(),
         }
     }

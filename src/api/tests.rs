@@ -8,6 +8,7 @@ mod reading;
 mod repeating;
 mod serving;
 mod stream;
+mod tokens;
 mod tracking;
 
 use std::sync::Mutex;

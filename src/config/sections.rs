@@ -211,6 +211,7 @@ section! {
         page_items: NonZeroUsize => page_items,
         owed_changes: NonZeroUsize => owed_changes,
         hooks_per_account: u64 => hooks_per_account,
+        tokens_per_account: u64 => tokens_per_account,
         token_bytes: Size => token_bytes,
         filter_items: NonZeroUsize => filter_items,
         rotation_overlap: Span => rotation_overlap,
@@ -228,6 +229,7 @@ section! {
         fresh_realms: Span => fresh_realms,
         refresh_every: Span => refresh_every,
         poll_wait: Span => poll_wait,
+        requests_per_minute: NonZeroU32 => requests_per_minute,
     } also {
         credentials: CredentialsSection,
     } apart {

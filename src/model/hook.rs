@@ -1,5 +1,6 @@
 //! A hook: where a client wants to be told, and of what.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::account::{AccountId, Sealed};
 use super::change::{ChangeType, NewChange, Subject};
 use super::resource::{InvalidResourceId, Kind, Resource, ResourceId, State};
 use super::time::Timestamp;
+use super::token::TokenId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookId(pub i64);
@@ -22,12 +24,23 @@ impl fmt::Display for HookId {
 pub enum Owner {
     /// Whoever proves the account's own credentials.
     Account,
+    /// Whoever bears that token.
+    Token(TokenId),
 }
 
 impl Owner {
-    pub fn as_str(&self) -> &'static str {
+    /// As it is written down: `account`, or `token:` and the token's id.
+    pub fn word(&self) -> Cow<'static, str> {
         match self {
-            Owner::Account => "account",
+            Owner::Account => Cow::Borrowed("account"),
+            Owner::Token(id) => Cow::Owned(format!("token:{id}")),
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Owner> {
+        match word.strip_prefix("token:") {
+            Some(id) => id.parse().ok().map(|id| Owner::Token(TokenId(id))),
+            None => (word == "account").then_some(Owner::Account),
         }
     }
 }

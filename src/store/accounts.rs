@@ -23,7 +23,7 @@ pub trait Accounts {
     /// while they have hooks.
     async fn keep_configured(&self, keep: &[AccountId]) -> Result<()>;
 
-    /// Forgets clients' accounts without a hook that no client has used since `since`, with their
+    /// Forgets clients' accounts without a hook or a token that is still good, that no client has used since `since`, with their
     /// credentials and all that was seen of them. Gives their number.
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64>;
 

@@ -13,6 +13,7 @@ pub(super) mod random;
 pub(super) mod redrive;
 pub(super) mod requests;
 pub(super) mod resting;
+pub(super) mod tokens;
 pub(super) mod world;
 
 use std::sync::Arc;
@@ -103,6 +104,11 @@ macro_rules! every_case {
             requests {
                 a_request_is_answered_once
                 a_request_that_was_cut_off_may_be_made_again
+            }
+            tokens {
+                a_token_is_found_by_its_secret_until_it_is_revoked
+                a_tokens_hooks_are_its_own_and_go_with_it
+                an_account_with_a_token_is_not_forgotten
             }
             journal {
                 the_journal_is_read_in_pages_and_filtered

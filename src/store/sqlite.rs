@@ -29,6 +29,7 @@ mod settle;
 mod storms;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod turns;
 mod words;
 mod writer;

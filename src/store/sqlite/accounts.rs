@@ -166,7 +166,9 @@ fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
     let idle: Vec<i64> = writing
         .prepare(
             "SELECT id FROM accounts WHERE origin = 'client' AND used < ?1
-             AND NOT EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id)",
+             AND NOT EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id)
+             AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account = accounts.id
+                 AND (tokens.expires IS NULL OR tokens.expires > ?1))",
         )?
         .query_map([since.as_millis()], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
@@ -174,6 +176,7 @@ fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
         for sql in [
             "DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1)",
             "DELETE FROM resources WHERE account = ?1",
+            "DELETE FROM tokens WHERE account = ?1",
             "DELETE FROM versions WHERE account = ?1",
             "DELETE FROM changes WHERE account = ?1",
             "DELETE FROM polls WHERE account = ?1",

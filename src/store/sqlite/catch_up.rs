@@ -74,7 +74,7 @@ pub(super) fn catch_up_owner(
 ) -> Result<()> {
     let hooks: Vec<HookId> = writing
         .prepare("SELECT id FROM hooks WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL ORDER BY id")?
-        .query_map(params![account.0, owner.as_str()], |row| get(row, 0))?
+        .query_map(params![account.0, owner.word()], |row| get(row, 0))?
         .collect::<rusqlite::Result<_>>()?;
     let mut touched = Touched::default();
     for hook in hooks {

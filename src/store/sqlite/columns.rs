@@ -6,7 +6,7 @@ use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use crate::model::{
     AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookUrl, InstanceState, Kind,
-    Mode, Origin, Owner, RealmState, ResourceId, Sealed, State, Subject, Timestamp,
+    Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp, TokenId,
 };
 
 /// What a column holds, as a value of the domain.
@@ -106,7 +106,20 @@ impl Column for Details {
 impl Column for Owner {
     fn read(value: ValueRef<'_>) -> FromSqlResult<Owner> {
         let text = value.as_str()?;
-        if text == Owner::Account.as_str() { Ok(Owner::Account) } else { Err(unknown("owner", text)) }
+        Owner::parse(text).ok_or_else(|| unknown("owner", text))
+    }
+}
+
+impl Column for TokenId {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<TokenId> {
+        value.as_i64().map(TokenId)
+    }
+}
+
+impl Column for Scope {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Scope> {
+        let text = value.as_str()?;
+        Scope::parse(text).ok_or_else(|| unknown("scope", text))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hooks in SQLite.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -52,7 +54,7 @@ impl Hooks for SqliteStore {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = reading.prepare_cached(sql)?;
             let after = after.map_or(i64::MIN, |after| after.0);
-            let hooks = select.query_map(params![account.0, owner.as_str(), after, limit], read_hook)?;
+            let hooks = select.query_map(params![account.0, owner.word(), after, limit], read_hook)?;
             Ok(hooks.collect::<rusqlite::Result<_>>()?)
         })
         .await
@@ -213,17 +215,17 @@ pub(super) fn read_status(row: &Row<'_>, index: usize) -> rusqlite::Result<HookS
 
 fn find(reading: &Connection, place: &HookPlace) -> Result<Option<Hook>> {
     let mut select = reading.prepare_cached(select_hooks!("id = ?1 AND account = ?2 AND owner = ?3"))?;
-    Ok(select.query_row(params![place.hook.0, place.account.0, place.owner.as_str()], read_hook).optional()?)
+    Ok(select.query_row(params![place.hook.0, place.account.0, place.owner.word()], read_hook).optional()?)
 }
 
 /// Whether there is such a hook.
 fn holds(writing: &Writing<'_>, place: &HookPlace) -> Result<bool> {
     let mut select = writing.prepare("SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3")?;
-    Ok(select.exists(params![place.hook.0, place.account.0, place.owner.as_str()])?)
+    Ok(select.exists(params![place.hook.0, place.account.0, place.owner.word()])?)
 }
 
-fn target_columns(target: &HookTarget) -> (i64, i64, &str, &str) {
-    (target.account.0, kind_number(target.kind), target.resource.as_str(), target.owner.as_str())
+fn target_columns(target: &HookTarget) -> (i64, i64, &str, Cow<'static, str>) {
+    (target.account.0, kind_number(target.kind), target.resource.as_str(), target.owner.word())
 }
 
 fn find_tracking(writing: &Writing<'_>, target: &HookTarget) -> Result<Option<HookId>> {
@@ -253,7 +255,7 @@ fn set(writing: &mut Writing<'_>, hook: &NewHook) -> Result<HookId> {
     )?;
     let id = insert.insert(params![
         account.0,
-        hook.owner.as_str(),
+        hook.owner.word(),
         hook.track.as_ref().map(|(kind, _)| kind_number(*kind)),
         hook.track.as_ref().map(|(_, resource)| resource.as_str()),
         spec.url.as_url().as_str(),
@@ -296,7 +298,7 @@ fn change(writing: &mut Writing<'_>, hook: HookId, spec: &HookSpec) -> Result<()
     touched.refresh(writing)
 }
 
-fn remove(writing: &mut Writing<'_>, hook: HookId) -> Result<bool> {
+pub(super) fn remove(writing: &mut Writing<'_>, hook: HookId) -> Result<bool> {
     let Some(account) = turns::drop_hook(writing, hook)? else { return Ok(false) };
     polls::rest_if_unwatched(writing, account)?;
     Ok(true)

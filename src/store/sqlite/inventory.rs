@@ -51,7 +51,7 @@ macro_rules! select_seen {
 
 fn find(reading: &Connection, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
     let mut select = reading.prepare_cached(select_seen!("r.id = ?4"))?;
-    let place = params![account.0, kind_number(kind), owner.as_str(), id.as_str()];
+    let place = params![account.0, kind_number(kind), owner.word(), id.as_str()];
     Ok(select.query_row(place, read_seen).optional()?)
 }
 
@@ -63,7 +63,7 @@ fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<V
         params![
             account.0,
             kind_number(query.kind),
-            query.owner.as_str(),
+            query.owner.word(),
             // No id is empty, so all come after it.
             query.after.as_ref().map_or("", ResourceId::as_str),
             query.state.map(state_number),

@@ -29,7 +29,7 @@ pub(super) fn take(writing: &mut Writing<'_>, account: AccountId, owner: &Owner,
          ORDER BY d.change, d.hook"
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![account.0, owner.as_str(), limit])?;
+    let mut rows = select.query(params![account.0, owner.word(), limit])?;
     let mut taken: Vec<(i64, i64)> = Vec::new();
     let mut owed = Vec::new();
     let mut touched = Touched::default();

@@ -22,7 +22,7 @@ impl Repeats for SqliteStore {
         let id = id.clone();
         self.write(move |writing| {
             let sql = "UPDATE requests SET answer = ?4 WHERE account = ?1 AND owner = ?2 AND key = ?3";
-            writing.prepare(sql)?.execute(params![id.account.0, id.owner.as_str(), id.key, answer.0])?;
+            writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key, answer.0])?;
             Ok(())
         })
         .await
@@ -32,7 +32,7 @@ impl Repeats for SqliteStore {
         let id = id.clone();
         self.write(move |writing| {
             let sql = "DELETE FROM requests WHERE account = ?1 AND owner = ?2 AND key = ?3 AND answer IS NULL";
-            writing.prepare(sql)?.execute(params![id.account.0, id.owner.as_str(), id.key])?;
+            writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key])?;
             Ok(())
         })
         .await
@@ -45,7 +45,7 @@ fn begin(writing: &mut Writing<'_>, request: &RepeatableRequest) -> Result<Begun
              SELECT account, owner, key FROM requests WHERE begun < ?1 ORDER BY begun LIMIT ?2)",
     )?;
     delete.execute(params![request.forget.as_millis(), FORGOTTEN_AT_ONCE])?;
-    let place = params![request.id.account.0, request.id.owner.as_str(), request.id.key];
+    let place = params![request.id.account.0, request.id.owner.word(), request.id.key];
     let mut select = writing
         .prepare("SELECT fingerprint, begun, answer FROM requests WHERE account = ?1 AND owner = ?2 AND key = ?3")?;
     let known = select.query_row(place, |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?))).optional()?;
@@ -65,7 +65,7 @@ fn begin(writing: &mut Writing<'_>, request: &RepeatableRequest) -> Result<Begun
     )?;
     insert.execute(params![
         request.id.account.0,
-        request.id.owner.as_str(),
+        request.id.owner.word(),
         request.id.key,
         request.fingerprint,
         request.now.as_millis(),

@@ -222,6 +222,20 @@ CREATE TABLE attempts (
     PRIMARY KEY (hook, change, at, number)
 ) STRICT, WITHOUT ROWID;
 
+-- What clients hold in the place of an account's credentials: the SHA-256 of each one's secret.
+CREATE TABLE tokens (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (scope IN ('read', 'track')),
+    hash BLOB NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    used INTEGER
+) STRICT;
+
+CREATE INDEX tokens_account ON tokens (account);
+
 -- Requests that may be repeated.
 CREATE TABLE requests (
     account INTEGER NOT NULL,

@@ -1,0 +1,149 @@
+//! Tokens of accounts: their secrets' hashes, and the hooks that go with them.
+
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::super::{NewToken, Result, TokenHash, Tokens};
+use super::columns::{account_key, get};
+use super::{Fault, SqliteStore, hooks};
+use crate::model::{Account, AccountId, HookId, Owner, Timestamp, Token, TokenId};
+
+/// A token; the columns that `read_token` reads, and the condition.
+macro_rules! select_tokens {
+    ($rest:literal) => {
+        concat!("SELECT t.id, t.name, t.scope, t.created, t.expires, t.used FROM tokens t WHERE ", $rest)
+    };
+}
+
+#[async_trait]
+impl Tokens for SqliteStore {
+    async fn issue_token(&self, token: NewToken) -> Result<Token> {
+        self.write(move |writing| {
+            let is_known = writing.prepare("SELECT 1 FROM accounts WHERE id = ?1")?.exists([token.account.0])?;
+            if !is_known {
+                return Err(Fault::NoAccount(token.account).into());
+            }
+            let mut insert = writing.prepare(
+                "INSERT INTO tokens (account, name, scope, hash, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            let id = insert.insert(params![
+                token.account.0,
+                token.name,
+                token.scope.as_str(),
+                token.hash,
+                token.now.as_millis(),
+                token.expires.map(Timestamp::as_millis),
+            ])?;
+            let NewToken { name, scope, expires, now, .. } = token;
+            Ok(Token { id: TokenId(id), name, scope, created: now, expires, last_used: None })
+        })
+        .await
+    }
+
+    async fn find_token(&self, hash: TokenHash) -> Result<Option<(Token, Account)>> {
+        self.read(move |reading| {
+            let mut select = reading.prepare_cached(
+                "SELECT t.id, t.name, t.scope, t.created, t.expires, t.used,
+                     a.id, a.driver, a.provider, a.user, a.origin, a.password
+                 FROM tokens t JOIN accounts a ON a.id = t.account WHERE t.hash = ?1",
+            )?;
+            let found = select.query_row([hash], |row| {
+                let account = Account {
+                    id: get(row, 6)?,
+                    key: account_key(row, 7)?,
+                    origin: get(row, 10)?,
+                    password: get(row, 11)?,
+                };
+                Ok((read_token(row)?, account))
+            });
+            Ok(found.optional()?)
+        })
+        .await
+    }
+
+    async fn tokens(&self, account: AccountId, after: Option<TokenId>, limit: usize) -> Result<Vec<Token>> {
+        self.read(move |reading| {
+            let sql = select_tokens!("t.account = ?1 AND t.id > ?2 ORDER BY t.id LIMIT ?3");
+            let after = after.map_or(i64::MIN, |after| after.0);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut select = reading.prepare_cached(sql)?;
+            let tokens = select.query_map([account.0, after, limit], read_token)?;
+            Ok(tokens.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Token>> {
+        self.read(move |reading| {
+            let mut select = reading.prepare_cached(select_tokens!("t.account = ?1 AND t.id = ?2"))?;
+            Ok(select.query_row([account.0, id.0], read_token).optional()?)
+        })
+        .await
+    }
+
+    async fn count_tokens(&self, account: AccountId) -> Result<u64> {
+        self.read(move |reading| {
+            let mut select = reading.prepare_cached("SELECT COUNT(*) FROM tokens WHERE account = ?1")?;
+            let count: i64 = select.query_row([account.0], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+        .await
+    }
+
+    async fn rotate_token(
+        &self,
+        account: AccountId,
+        id: TokenId,
+        hash: TokenHash,
+        expires: Option<Timestamp>,
+    ) -> Result<bool> {
+        self.write(move |writing| {
+            let sql = "UPDATE tokens SET hash = ?3, expires = ?4 WHERE account = ?1 AND id = ?2";
+            let expires = expires.map(Timestamp::as_millis);
+            Ok(writing.prepare(sql)?.execute(params![account.0, id.0, hash, expires])? > 0)
+        })
+        .await
+    }
+
+    async fn revoke_token(&self, account: AccountId, id: TokenId) -> Result<bool> {
+        self.write(move |writing| {
+            let sql = "DELETE FROM tokens WHERE account = ?1 AND id = ?2";
+            if writing.prepare(sql)?.execute([account.0, id.0])? == 0 {
+                return Ok(false);
+            }
+            let owner = Owner::Token(id);
+            let hooks: Vec<HookId> = writing
+                .prepare("SELECT id FROM hooks WHERE account = ?1 AND owner = ?2")?
+                .query_map(params![account.0, owner.word()], |row| get(row, 0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for hook in hooks {
+                hooks::remove(writing, hook)?;
+            }
+            let sql = "DELETE FROM requests WHERE account = ?1 AND owner = ?2";
+            writing.prepare(sql)?.execute(params![account.0, owner.word()])?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn note_token_used(&self, id: TokenId, now: Timestamp) -> Result<()> {
+        self.write_passing(move |writing| {
+            writing.prepare("UPDATE tokens SET used = ?2 WHERE id = ?1")?.execute([id.0, now.as_millis()])?;
+            let sql = "UPDATE accounts SET used = ?2 WHERE id = (SELECT account FROM tokens WHERE id = ?1)";
+            writing.prepare(sql)?.execute([id.0, now.as_millis()])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn read_token(row: &Row<'_>) -> rusqlite::Result<Token> {
+    Ok(Token {
+        id: get(row, 0)?,
+        name: row.get(1)?,
+        scope: get(row, 2)?,
+        created: get(row, 3)?,
+        expires: get(row, 4)?,
+        last_used: get(row, 5)?,
+    })
+}
