@@ -6,6 +6,7 @@ mod caller;
 mod changes;
 mod consent;
 pub mod control;
+mod deltacloud;
 mod drivers;
 mod entry;
 mod errors;
@@ -55,6 +56,7 @@ use crate::vault::Vault;
 pub use listen::{Peer, serve};
 pub use settings::{Consent, ProofSettings, Settings};
 
+use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
 use proof::{Proofs, Prover, Provider};
 use rate::Rates;
@@ -142,15 +144,21 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
     let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
     // Around what is read again and again: it is sent only where it is another.
     let unless_known = || from_fn(etag::conditional);
-    Router::new()
-        .route("/api", get(entry::show))
-        .route("/api/drivers", get(drivers::list).route_layer(unless_known()))
-        .route("/api/drivers/{id}", get(drivers::show).route_layer(unless_known()))
-        .route("/api/instances", get(instances::list).route_layer(unless_known()))
-        .route("/api/instances/{id}", get(instances::show).route_layer(unless_known()).put(instances::track))
+    let router = Router::new()
+        .route("/api", in_xml_too(Document::Entry, get(entry::show)))
+        .route("/api/drivers", in_xml_too(Document::Drivers, get(drivers::list).route_layer(unless_known())))
+        .route("/api/drivers/{id}", in_xml_too(Document::Driver, get(drivers::show).route_layer(unless_known())))
+        .route("/api/instances", in_xml_too(Document::Instances, get(instances::list).route_layer(unless_known())))
+        .route(
+            "/api/instances/{id}",
+            in_xml_too(Document::Instance, get(instances::show).route_layer(unless_known()).put(instances::track)),
+        )
         .route("/api/instances/{id}/history", get(history::of_instance))
-        .route("/api/realms", get(realms::list).route_layer(unless_known()))
-        .route("/api/realms/{id}", get(realms::show).route_layer(unless_known()).put(realms::track))
+        .route("/api/realms", in_xml_too(Document::Realms, get(realms::list).route_layer(unless_known())))
+        .route(
+            "/api/realms/{id}",
+            in_xml_too(Document::Realm, get(realms::show).route_layer(unless_known()).put(realms::track)),
+        )
         .route("/api/realms/{id}/history", get(history::of_realm))
         .route("/api/account", get(account::show))
         .route("/api/refresh", post(refresh::refresh).route_layer(once()))
@@ -174,10 +182,12 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .route("/problems/{slug}", get(problem::show))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
-        .with_state(app)
+        .layer(from_fn_with_state(Arc::clone(&app), deltacloud::translate))
+        .layer(CompressionLayer::new())
+        .with_state(app);
+    deltacloud::before(router)
 }
 
 #[cfg(test)]

@@ -61,10 +61,11 @@ enum Health {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>, Query(parameters): Query) -> Result<Response, Problem> {
-    parameters.only(&["format"])?;
+    parameters.only(&["id", "format"])?;
     parameters.check_format()?;
     let catalog = app.context.roster.catalog();
-    let drivers = catalog.drivers().map(|driver| document(&app, driver)).collect();
+    let is_asked_for = |driver: &&Arc<Driver>| parameters.get("id").is_none_or(|id| id == driver.info().name);
+    let drivers = catalog.drivers().filter(is_asked_for).map(|driver| document(&app, driver)).collect();
     Ok(Json(DriversDocument { drivers }).into_response())
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::App;
+use super::caller::Caller;
 use super::identify::{self, Named};
 use super::problem::Problem;
 use super::request::Query;
@@ -53,9 +54,15 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     Query(parameters): Query,
     headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    parameters.only(&["format"])?;
+    parameters.only(&["format", "force_auth"])?;
     parameters.check_format()?;
+    // By this clients of the Deltacloud API try out credentials.
+    if matches!(parameters.get("force_auth"), Some("1" | "true")) {
+        let (mut parts, _) = request.into_parts();
+        Caller::from_request_parts(&mut parts, &app).await?;
+    }
     let chosen = identify::choose(Named::of(&headers)?, &*app.context.roster).ok();
     let (driver, provider) = chosen.unzip();
     let public_url = &app.context.public_url;

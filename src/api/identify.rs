@@ -11,7 +11,7 @@ pub(super) const DRIVER: &str = "x-deltacloud-driver";
 pub(super) const PROVIDER: &str = "x-deltacloud-provider";
 
 /// A provider of this name is what a driver with no regions of its own calls its only place.
-const DEFAULT_PROVIDER: &str = "default";
+pub(super) const DEFAULT_PROVIDER: &str = "default";
 
 const MAX_USER_BYTES: usize = 255;
 const MAX_PASSWORD_BYTES: usize = 4096;

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::App;
 use super::caller::Caller;
-use super::listing;
+use super::listing::{self, Asked, Form};
 use super::problem::Problem;
 use super::request::{Id, Query};
 use super::track::{self, TrackDocument};
@@ -78,8 +78,9 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(parameters): Query,
+    form: Form,
 ) -> Result<Response, Problem> {
-    listing::list(&app, &caller, Kind::Instance, &parameters).await
+    listing::list(&app, &caller, Kind::Instance, Asked { parameters: &parameters, form }).await
 }
 
 pub(super) async fn show(

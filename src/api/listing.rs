@@ -1,7 +1,11 @@
 //! Lists and single resources, of either kind: what the tracker last saw of the caller's account.
 
+use std::convert::Infallible;
+
 use axum::Json;
+use axum::extract::FromRequestParts;
 use axum::http::header::LINK;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -10,6 +14,7 @@ use serde::Serialize;
 
 use super::App;
 use super::caller::Caller;
+use super::deltacloud::InXml;
 use super::fresh;
 use super::instances::InstanceDocument;
 use super::parameters::{ParameterError, Parameters};
@@ -41,9 +46,40 @@ impl<'a> Document<'a> {
     }
 }
 
+/// What a client asks of a list.
+pub(super) struct Asked<'a> {
+    pub(super) parameters: &'a Parameters,
+    pub(super) form: Form,
+}
+
+/// What the list will be told in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Xml,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Form {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Form, Infallible> {
+        Ok(if parts.extensions.get::<InXml>().is_some() { Form::Xml } else { Form::Json })
+    }
+}
+
 /// `GET` of a collection: one page of it, sorted by id.
-pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, parameters: &Parameters) -> Result<Response, Problem> {
-    let query = Query::read(parameters, kind, app.context.settings.page_items)?;
+pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, asked: Asked<'_>) -> Result<Response, Problem> {
+    let Asked { parameters, form } = asked;
+    let settings = &app.context.settings;
+    let query = match form {
+        Form::Json => Query::read(parameters, kind, settings.page_items)?,
+        // A word that is no state fits nothing.
+        Form::Xml if parameters.get("state").is_some_and(|text| read_state(text, kind).is_err()) => {
+            let body = std::collections::BTreeMap::from([(kind.plural(), [(); 0])]);
+            return Ok(Json(body).into_response());
+        }
+        Form::Xml => Query::read(parameters, kind, settings.xml_items)?,
+    };
     let at = read_at(app, parameters)?;
     if at.is_none() {
         fresh::wait(app, caller, kind).await?;

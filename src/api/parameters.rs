@@ -71,7 +71,14 @@ impl Parameters {
         query.extend_pairs(others).append_pair(name, value).finish()
     }
 
-    /// Checks `format`, which Deltacloud's clients send: JSON is what there is.
+    /// As a query, with one of them left out.
+    pub(super) fn without(&self, name: &str) -> String {
+        let others = self.0.iter().filter(|(other, _)| other != name);
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(others).finish()
+    }
+
+    /// Checks `format`, which Deltacloud's clients send: JSON is what there is here. Where there is XML, too,
+    /// `deltacloud` has taken it out before.
     pub(super) fn check_format(&self) -> Result<(), ParameterError> {
         match self.get("format") {
             None | Some("json") => Ok(()),

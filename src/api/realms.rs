@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::App;
 use super::caller::Caller;
-use super::listing;
+use super::listing::{self, Asked, Form};
 use super::problem::Problem;
 use super::request::{Id, Query};
 use super::track::{self, TrackDocument};
@@ -56,8 +56,9 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(parameters): Query,
+    form: Form,
 ) -> Result<Response, Problem> {
-    listing::list(&app, &caller, Kind::Realm, &parameters).await
+    listing::list(&app, &caller, Kind::Realm, Asked { parameters: &parameters, form }).await
 }
 
 pub(super) async fn show(

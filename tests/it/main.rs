@@ -10,6 +10,7 @@ mod chaos;
 mod command_line;
 mod conformance;
 mod delivery;
+mod deltacloud;
 mod digitalocean;
 mod driver_tools;
 mod ec2;

@@ -1,6 +1,6 @@
 //! A client of the tracker: one account's credentials, and the requests of `api.md`.
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LINK};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LINK};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ pub(crate) struct Client {
     credentials: Option<(String, String)>,
     /// Its `Idempotency-Key`.
     key: Option<String>,
+    /// What it takes, where it says so.
+    accept: Option<&'static str>,
 }
 
 pub(crate) struct Answer {
@@ -24,7 +26,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(base: &str) -> Client {
-        Client { http: http(), base: base.to_owned(), provider: None, credentials: None, key: None }
+        Client { http: http(), base: base.to_owned(), provider: None, credentials: None, key: None, accept: None }
     }
 
     /// Asks about this provider of this driver.
@@ -34,6 +36,11 @@ impl Client {
 
     pub(crate) fn as_user(&self, user: &str, password: &str) -> Client {
         Client { credentials: Some((user.into(), password.into())), ..self.clone() }
+    }
+
+    /// Says in `Accept` what it takes.
+    pub(crate) fn accepting(&self, accept: &'static str) -> Client {
+        Client { accept: Some(accept), ..self.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -102,6 +109,9 @@ impl Client {
         }
         if let Some(key) = &self.key {
             request = request.header("Idempotency-Key", key);
+        }
+        if let Some(accept) = self.accept {
+            request = request.header(ACCEPT, accept);
         }
         if let Some((content_type, body)) = body {
             request = request.header(CONTENT_TYPE, content_type).body(body);
