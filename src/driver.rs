@@ -19,6 +19,8 @@ mod prints;
 mod sandbox;
 mod secrets;
 mod session;
+pub mod source;
+pub mod verify;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ pub use grants::EndpointSource;
 pub use limits::Limits;
 pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo};
 pub use lock::{Approval, Lock, LockError, Role, Tested};
+pub use source::{FetchError, Fetcher, Source};
 pub use wire::Wire;
 
 /// One account as a call needs it: whom to ask, how, and what may be reached in doing so.

@@ -49,6 +49,8 @@ section! {
         directory: PathBuf => directory,
         lock: PathBuf => lock,
     } also {
+        fetch: Option<bool>,
+        fetch_timeout: Option<Period>,
         limits: LimitsSection,
     } apart {
         cache,

@@ -95,6 +95,13 @@ impl Catalog {
         Ok(())
     }
 
+    /// Notes why a driver is not loaded, in the place of what was noted of the same file before.
+    pub fn reject(&mut self, rejected: Rejected) {
+        self.rejected.retain(|other| other.file != rejected.file);
+        self.rejected.push(rejected);
+        self.rejected.sort_by(|a, b| a.file.cmp(&b.file));
+    }
+
     pub fn driver(&self, name: &str) -> Option<&Arc<Driver>> {
         self.drivers.get(name)
     }

@@ -18,12 +18,13 @@ use super::engine::Engine;
 use super::grants::{Grants, InvalidEndpoint, Origin, Pattern};
 use super::lock::Approval;
 use super::sandbox::{Running, Sandbox};
+use super::source::FetchError;
 
 /// The contract that this host serves.
-const PACKAGE: &str = "tracker:driver";
+pub(super) const PACKAGE: &str = "tracker:driver";
 const INTERFACE: &str = "tracker:driver/inventory";
 /// Before 1.0.0 each minor version is a contract of its own.
-const SERVED: &str = "0.1";
+pub const SERVED: &str = "0.1";
 
 /// What a driver says of itself, and what it was granted.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +102,8 @@ pub enum LoadError {
     Renamed { approved: String, found: String },
     #[error("driver {name:?} is loaded already, from {file}")]
     Twice { name: String, file: String },
+    #[error("its file is not there, and can't be fetched: {0}")]
+    Unfetched(#[from] FetchError),
     #[error("it does not describe itself: {0}")]
     Describe(CallError),
     #[error("what it describes breaks the contract: {0}")]
@@ -221,7 +224,7 @@ fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadError> 
     }))
 }
 
-fn served(version: &str) -> bool {
+pub(super) fn served(version: &str) -> bool {
     version.strip_prefix(SERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

@@ -138,6 +138,11 @@ impl Clients {
         Ok(Clients { shared: Arc::new(shared) })
     }
 
+    /// The proxy that all requests go through.
+    pub fn proxy(&self) -> Option<&Url> {
+        self.shared.settings.proxy.as_ref()
+    }
+
     /// The client under this policy: made at the first call, then shared.
     pub fn under(&self, policy: &AddressPolicy) -> Result<Client, NetError> {
         let mut made = self.shared.made.lock().expect("invariant: no holder of this lock can panic");

@@ -36,8 +36,9 @@ fn a_poll_that_fails_says_why() {
 #[test]
 fn help_is_there_for_every_command() {
     let folder = tempfile::tempdir().expect("a folder");
-    for command in [&[][..], &["serve"], &["poll"], &["driver"], &["driver", "approve"], &["driver", "list"], &["demo"]]
-    {
+    let drivers = ["approve", "list", "pull", "push", "revoke", "verify"].map(|command| ["driver", command]);
+    let commands = [&[][..], &["serve"], &["poll"], &["driver"], &["demo"]];
+    for command in commands.into_iter().chain(drivers.iter().map(<[&str; 2]>::as_slice)) {
         let help = tracker(folder.path(), &[command, &["--help"]].concat()).succeeded().stdout;
         assert!(help.contains("Usage: tracker"), "{command:?}: {help}");
     }

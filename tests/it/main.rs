@@ -16,6 +16,7 @@ mod mock_world;
 mod pages;
 mod sandbox;
 mod secrets;
+mod sources;
 mod support;
 mod tidy;
 mod verifiers;

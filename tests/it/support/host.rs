@@ -50,6 +50,8 @@ pub(crate) struct Setup {
     delivery: String,
     /// Keys of the section on the drivers' limits.
     limits: String,
+    /// Keys of the section on drivers, and sections of it.
+    drivers: String,
     providers: String,
 }
 
@@ -96,6 +98,7 @@ impl Setup {
             polls: QUICK_POLLS.to_owned(),
             delivery: quick_retries(),
             limits: String::new(),
+            drivers: String::new(),
             providers: String::new(),
         };
         std::fs::create_dir(setup.path("drivers")).expect("made");
@@ -123,6 +126,12 @@ impl Setup {
     /// Sets limits of the drivers.
     pub(crate) fn limits(mut self, keys: &str) -> Setup {
         self.limits = keys.into();
+        self
+    }
+
+    /// Keys of the section on drivers, and after them sections of it.
+    pub(crate) fn drivers(mut self, keys: &str) -> Setup {
+        self.drivers = keys.into();
         self
     }
 
@@ -191,10 +200,10 @@ impl Setup {
     }
 
     fn write_config(&self) -> PathBuf {
-        let Setup { port, keys, polls, delivery, limits, providers, .. } = self;
+        let Setup { port, keys, polls, delivery, limits, drivers, providers, .. } = self;
         let text = format!(
             "listen = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n{keys}\n\
-             [drivers]\ndirectory = \"drivers\"\nlock = \"drivers.lock\"\n\n[drivers.limits]\n{limits}\n\
+             [drivers]\ndirectory = \"drivers\"\nlock = \"drivers.lock\"\n{drivers}\n[drivers.limits]\n{limits}\n\
              {polls}\n{delivery}\n{providers}"
         );
         let path = self.path("tracker.toml");
@@ -202,7 +211,8 @@ impl Setup {
         path
     }
 
-    fn secret_file(&self, name: &str, secret: &str) -> PathBuf {
+    /// Writes a file beside the configuration, for its owner's eyes only.
+    pub(crate) fn secret_file(&self, name: &str, secret: &str) -> PathBuf {
         let path = self.path(name);
         let mut options = std::fs::OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
