@@ -129,7 +129,8 @@ impl Approve {
             println!("Its file is {}.", path.display());
         }
         let old = known.filter(|old| lock.by_digest(&old.sha256).is_none()).map(|old| old.file);
-        if let Some(old) = old.map(|file| config.drivers.directory.join(file)).filter(|old| *old != path && old.exists())
+        if let Some(old) =
+            old.map(|file| config.drivers.directory.join(file)).filter(|old| *old != path && old.exists())
         {
             println!("{} is approved no more: remove it once no host runs it.", old.display());
         }

@@ -104,7 +104,8 @@ pub(super) fn summary(asked: &Asked<'_>) -> String {
     }
     lines.list(texts(granted), before.as_ref().map(|before| texts(&before.approval.endpoints).collect()));
     let cut = info.asks_for.iter().filter(|asked| !granted.contains(asked));
-    let cut: Vec<&str> = if *granted == info.asks_for.as_slice() { Vec::new() } else { cut.map(String::as_str).collect() };
+    let cut: Vec<&str> =
+        if *granted == info.asks_for.as_slice() { Vec::new() } else { cut.map(String::as_str).collect() };
     if !cut.is_empty() {
         lines.line("Asks for", &format!("{}, and is granted the above alone", cut.join(", ")));
     }
@@ -146,7 +147,8 @@ mod tests {
     use crate::model::Timestamp;
 
     fn info(version: &str, providers: &[&str], options: &[(&str, bool)], asks_for: &[&str]) -> DriverInfo {
-        let provider = |name: &&str| KnownProvider { name: (*name).into(), endpoint: format!("https://{name}.example") };
+        let provider =
+            |name: &&str| KnownProvider { name: (*name).into(), endpoint: format!("https://{name}.example") };
         let option = |(name, secret): &(&str, bool)| OptionInfo {
             name: (*name).into(),
             help: "Which one.".into(),
@@ -189,7 +191,10 @@ mod tests {
     fn what_is_new_and_what_is_gone_is_shown() {
         let (a, evil, gone) = ("https://ec2.*.amazonaws.com", "https://evil.example", "https://old.example");
         let old = info("1.0.0", &["us", "eu"], &[("region", false)], &[a, gone]);
-        let new = DriverInfo { delta: true, ..info("2.0.0", &["us", "ap"], &[("region", true), ("role", false)], &[a, evil]) };
+        let new = DriverInfo {
+            delta: true,
+            ..info("2.0.0", &["us", "ap"], &[("region", true), ("role", false)], &[a, evil])
+        };
         let approved = approval(&[a, gone]);
         let update = lines(&new, &[a, evil], Some(Before { approval: &approved, info: Some(&old) }));
         for want in [

@@ -31,7 +31,9 @@ impl LoginArgs {
         match (self.login()?, source) {
             (None, _) => Ok(fetcher),
             (login, Some(Source::Oci(_))) => Ok(fetcher.as_user(login)),
-            (Some(_), _) => Err(UsageError("a login is for a registry: name one, as oci://HOST/REPOSITORY:TAG".into()).into()),
+            (Some(_), _) => {
+                Err(UsageError("a login is for a registry: name one, as oci://HOST/REPOSITORY:TAG".into()).into())
+            }
         }
     }
 

@@ -43,7 +43,8 @@ impl Pull {
                 self.to_file(&config, &source)
             }
             Some(_) if self.output.is_some() => {
-                Err(UsageError("an approved driver goes into the directory of drivers: leave --output out".into()).into())
+                Err(UsageError("an approved driver goes into the directory of drivers: leave --output out".into())
+                    .into())
             }
             what => self.approved(&config, what.as_deref()),
         }

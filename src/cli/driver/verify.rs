@@ -56,14 +56,20 @@ impl Verify {
             rows.push(["-".into(), "-".into(), "-".into(), "-".into(), file_name(path), status]);
         }
         if rows.is_empty() {
-            println!("No driver is approved in {}, and {} has none.", config.drivers.lock.display(), directory.display());
+            println!(
+                "No driver is approved in {}, and {} has none.",
+                config.drivers.lock.display(),
+                directory.display()
+            );
             return Ok(());
         }
         print!("{}", table(["DRIVER", "VERSION", "ROLE", "SHA-256", "FILE", "STATUS"], rows));
         let wrong = verified.approvals.iter().filter(|checked| !checked.faults.is_empty()).count();
         match verified.is_good() {
             true => Ok(()),
-            false => anyhow::bail!("{wrong} of {} approved drivers would not be loaded as they are", lock.drivers().len()),
+            false => {
+                anyhow::bail!("{wrong} of {} approved drivers would not be loaded as they are", lock.drivers().len())
+            }
         }
     }
 }

@@ -167,8 +167,8 @@ impl Fetcher {
             let from = path.display().to_string();
             return Err(FetchError::TooLarge { from, most_bytes, limit: DRIVER_BYTES });
         }
-        let evidence = Evidence::read(path)
-            .map_err(|source| FetchError::Unreadable { path: Evidence::path_of(path), source })?;
+        let evidence =
+            Evidence::read(path).map_err(|source| FetchError::Unreadable { path: Evidence::path_of(path), source })?;
         Ok(Fetched { sha256: sha256(&bytes), bytes, evidence, resolved: Source::File(resolved) })
     }
 

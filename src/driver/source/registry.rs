@@ -144,12 +144,9 @@ pub(super) async fn push(
     let layer = layer_of(&manifest).map_err(|source| FetchError::NotAnArtifact { from: session.shown(), source })?;
     match layer.sha256 == pushed {
         true => Ok(pinned_to(reference, &sha256(&manifest))),
-        false => Err(FetchError::Mismatch {
-            from: session.shown(),
-            what: "file",
-            expected: pushed,
-            found: layer.sha256,
-        }),
+        false => {
+            Err(FetchError::Mismatch { from: session.shown(), what: "file", expected: pushed, found: layer.sha256 })
+        }
     }
 }
 
@@ -226,10 +223,9 @@ impl Session<'_> {
             return Err(FetchError::TooLarge { from: self.shown(), most_bytes, limit });
         }
         let answer = self.get(&format!("blobs/sha256:{}", layer.sha256), "*/*", most_bytes, limit).await?;
-        let bytes = self.found(answer)?.ok_or_else(|| FetchError::NotFound {
-            from: self.shown(),
-            status: StatusCode::NOT_FOUND.as_u16(),
-        })?;
+        let bytes = self
+            .found(answer)?
+            .ok_or_else(|| FetchError::NotFound { from: self.shown(), status: StatusCode::NOT_FOUND.as_u16() })?;
         let found = bytes.len() as u64;
         if found < layer.size {
             return Err(FetchError::CutShort { from: self.shown(), expected: layer.size, found });
@@ -387,9 +383,8 @@ mod tests {
     #[test]
     fn only_the_standard_artifact_is_one() {
         let digest = format!("sha256:{}", "a".repeat(64));
-        let layer = |kind: &str, digest: &str| {
-            format!("{{\"mediaType\":\"{kind}\",\"digest\":\"{digest}\",\"size\":3}}")
-        };
+        let layer =
+            |kind: &str, digest: &str| format!("{{\"mediaType\":\"{kind}\",\"digest\":\"{digest}\",\"size\":3}}");
         let manifest = |config: &str, layers: &[String]| {
             let config = layer(config, &digest);
             format!("{{\"schemaVersion\":2,\"config\":{config},\"layers\":[{}]}}", layers.join(","))

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use reqwest::header::ACCEPT;
 use tempfile::TempDir;
 
-use super::client::Client;
+use super::client::http;
 use super::host::free_port;
 use super::lines::{Killed, Lines};
 use super::wait::{SOON, eventually};
@@ -72,9 +73,11 @@ impl Registry {
 
     /// A manifest as the registry has it, byte for byte.
     pub(crate) async fn manifest(&self, repository: &str, reference: &str) -> String {
-        let client = Client::new(&format!("http://{}", self.host()));
-        let client = client.accepting("application/vnd.oci.image.manifest.v1+json");
-        client.get(&format!("/v2/{repository}/manifests/{reference}")).await.ok().text
+        let url = format!("http://{}/v2/{repository}/manifests/{reference}", self.host());
+        let request = http().get(url).header(ACCEPT, "application/vnd.oci.image.manifest.v1+json");
+        let answer = request.send().await.expect("the registry answers");
+        assert!(answer.status().is_success(), "{answer:?}");
+        answer.text().await.expect("text")
     }
 
     /// The file in which it keeps the blob of that SHA-256.

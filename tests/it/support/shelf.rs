@@ -38,7 +38,11 @@ pub(crate) enum Item {
     /// A status line behind `HTTP/1.1 `, and headers, each line ended.
     Head(String, String),
     /// What is given to whoever sends this header's line, and 401 with that challenge to others.
-    For { header: String, challenge: String, bytes: Vec<u8> },
+    For {
+        header: String,
+        challenge: String,
+        bytes: Vec<u8>,
+    },
 }
 
 impl Shelf {
