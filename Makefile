@@ -19,6 +19,9 @@ PYTHON  ?= python3
 NODE    := target/node
 NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.json .npmrc)
 
+# Debian's OCI registry, unpacked here where it is not installed: nothing of it is to run but in tests.
+REGISTRY := target/registry
+
 # How long `make chaos` goes on; half a second each, about.
 CHAOS_ROUNDS ?= 500
 
@@ -64,7 +67,7 @@ hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
 	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
 
-test: drivers drivers-python faulty hostile $(VENV)/installed $(NODE)/installed ## Test the host and the drivers
+test: drivers drivers-python faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@for folder in $(PYTHON_SDK) $(PYTHON_DRIVERS:%=drivers/%); do \
@@ -115,6 +118,18 @@ $(NODE)/installed: $(NODE_PACKAGES)
 	@mkdir -p $(NODE)
 	@cp $(NODE_PACKAGES) $(NODE)
 	@npm ci --loglevel=error --prefix $(NODE) > /dev/null
+	@touch $@
+
+# The registry that drivers are pushed to and pulled from. As root one would install it, and with it a service that
+# starts by itself: the package is only unpacked.
+$(REGISTRY)/installed:
+	@mkdir -p $(REGISTRY)
+	@command -v docker-registry > /dev/null || { \
+		command -v apt-get > /dev/null && echo "== Debian's docker-registry ($(REGISTRY))" && cd $(REGISTRY) && \
+		{ apt-get download -qq docker-registry 2> /dev/null || \
+			{ [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq docker-registry 2> /dev/null; }; } && \
+		dpkg-deb -x docker-registry_*.deb . && rm docker-registry_*.deb; } || { \
+		echo "make test needs an OCI registry: install docker-registry" >&2; exit 1; }
 	@touch $@
 
 tools:

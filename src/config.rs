@@ -22,7 +22,7 @@ pub use network::NetworkFault;
 pub use secret::{Environment, Found, SecretError, SecretSource};
 
 use crate::driver::signature::Policy;
-use crate::driver::{self, Limits};
+use crate::driver::{self, Limits, source};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings, Via};
 use crate::retention;
@@ -59,6 +59,8 @@ pub struct Config {
     /// Driver and provider of a client that names none.
     pub default_provider: Option<(String, String)>,
     pub drivers: driver::Settings,
+    /// How drivers are fetched that are not in their directory.
+    pub sources: source::Settings,
     pub limits: Limits,
     pub polling: poll::Settings,
     pub delivery: deliver::Settings,
@@ -142,6 +144,8 @@ impl Reading<'_> {
             signatures: Policy::default(),
             require_tested: false,
         };
+        let mut sources =
+            source::Settings { docker_config: docker_config(self.environment), ..source::Settings::default() };
         let mut limits = Limits::default();
         let mut polling = poll::Settings::default();
         let mut delivery = deliver::Settings::default();
@@ -156,6 +160,12 @@ impl Reading<'_> {
             .signatures
             .policy()
             .map_err(|invalid| self.source.wrong(Problem::Signatures(invalid), None))?;
+        if let Some(fetch) = file.drivers.fetch {
+            sources.fetch_missing = fetch;
+        }
+        if let Some(timeout) = file.drivers.fetch_timeout {
+            sources.timeout = timeout.into();
+        }
         file.drivers.limits.lay_over(&mut limits);
         file.polling.lay_over(&mut polling);
         file.polling.storms.lay_over(&mut polling.storms);
@@ -192,6 +202,7 @@ impl Reading<'_> {
             key,
             default_provider,
             drivers,
+            sources,
             limits,
             polling,
             delivery,
@@ -311,6 +322,15 @@ fn one_source(file: Option<PathBuf>, variable: Option<String>) -> Option<SecretS
 
 fn policy(ranges: Vec<Range>) -> AddressPolicy {
     AddressPolicy::opening(ranges.into_iter().map(Into::into).collect())
+}
+
+/// Where Docker and those who do as it does keep logins to registries.
+fn docker_config(environment: Environment<'_>) -> Option<PathBuf> {
+    let folder = match environment("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(&environment("HOME").filter(|home| !home.is_empty())?).join(".docker"),
+    };
+    Some(folder.join("config.json"))
 }
 
 fn texts(options: Option<BTreeMap<String, OptionValue>>) -> BTreeMap<String, String> {

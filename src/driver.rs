@@ -27,6 +27,8 @@ mod secrets;
 mod session;
 pub mod shadow;
 pub mod signature;
+pub mod source;
+pub mod verify;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -48,6 +50,7 @@ pub use limits::Limits;
 pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo};
 pub use lock::{Approval, Lock, LockError, Role, Tested};
 pub use shadow::Shadow;
+pub use source::{FetchError, Fetcher, Source};
 pub use wire::Wire;
 
 /// One account as a call needs it: whom to ask, how, and what may be reached in doing so.

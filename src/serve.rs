@@ -91,13 +91,13 @@ impl Host {
             .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
         let vault = Arc::new(open_vault(&config.key)?);
         let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
-        let Drivers { catalog, clients, engine } = Drivers::load(&config).await?;
+        let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
         let hooks_client = clients.under(&config.hook_addresses)?;
         let roster =
             Arc::new(Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider));
         enrol(store.as_ref(), &vault, roster.accounts(), clock.now()).await?;
         summarize(&roster, address, &public_url);
-        let (reloader, reloads) = Reloader::new(engine, config.drivers, Arc::clone(&roster));
+        let (reloader, reloads) = Reloader::new(engine, fetcher, config.drivers, Arc::clone(&roster));
         let control = open_control(&config.control_socket);
 
         // Hints between rooms that do not know one another: the API asks for polls, polls give rise to

@@ -1,16 +1,22 @@
 //! `tracker driver`: which drivers there are, which of them the operator vetted, and how new ones are begun.
 
 mod approve;
+mod difference;
 mod inspect;
 mod list;
+mod login;
 mod new;
+mod pull;
+mod push;
 mod record;
 mod reload;
+mod revoke;
 mod run;
 mod shadow;
 mod test;
 mod trace;
 mod tried;
+mod verify;
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin};
 use std::path::{Path, PathBuf};
@@ -40,6 +46,14 @@ pub(super) enum Driver {
     Record(record::Record),
     /// Make a project for a driver of your own, that builds and loads
     New(new::New),
+    /// Check every approved driver without loading any
+    Verify(verify::Verify),
+    /// Take a driver's approval back
+    Revoke(revoke::Revoke),
+    /// Fetch approved drivers that are not there, or any driver into a file
+    Pull(pull::Pull),
+    /// Put a driver into an OCI registry
+    Push(push::Push),
 }
 
 impl Driver {
@@ -54,6 +68,10 @@ impl Driver {
             Driver::Run(run) => run.run(),
             Driver::Record(record) => record.run(),
             Driver::New(new) => new.run(),
+            Driver::Verify(verify) => verify.run(),
+            Driver::Revoke(revoke) => revoke.run(),
+            Driver::Pull(pull) => pull.run(),
+            Driver::Push(push) => push.run(),
         }
     }
 }

@@ -51,6 +51,8 @@ section! {
         lock: PathBuf => lock,
         require_tested: bool => require_tested,
     } also {
+        fetch: Option<bool>,
+        fetch_timeout: Option<Period>,
         limits: LimitsSection,
         signatures: SignaturesSection,
     } apart {

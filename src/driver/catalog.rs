@@ -29,6 +29,16 @@ pub struct Settings {
     pub require_tested: bool,
 }
 
+impl Settings {
+    /// Holds an approved file against what the operator asks of it beyond that; gives the keys that signed it.
+    pub(super) fn admit(&self, lock: &Lock, path: &Path, file: &DriverFile) -> Result<Vec<String>, LoadError> {
+        if self.require_tested {
+            conformance::admit(lock, path, &file.sha256)?;
+        }
+        Ok(self.signatures.check(path, &file.bytes, &file.sha256)?)
+    }
+}
+
 /// The drivers that are loaded, and those that are not. It never changes: a reload makes another, and polls
 /// under way go on with the drivers that they have.
 #[derive(Debug, Default)]
@@ -148,6 +158,13 @@ impl Catalog {
         self.drivers.values().chain(shadows).find(same).cloned()
     }
 
+    /// Notes why a driver is not loaded, in the place of what was noted of the same file before.
+    pub fn reject(&mut self, rejected: Rejected) {
+        self.rejected.retain(|other| other.file != rejected.file);
+        self.rejected.push(rejected);
+        self.rejected.sort_by(|a, b| a.file.cmp(&b.file));
+    }
+
     pub fn driver(&self, name: &str) -> Option<&Arc<Driver>> {
         self.drivers.get(name)
     }
@@ -211,10 +228,7 @@ impl<'a> Loading<'a> {
         if found.any(|other| other.sha256 == approval.sha256) {
             return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
         }
-        if settings.require_tested {
-            conformance::admit(lock, path, &file.sha256)?;
-        }
-        let signed_by = settings.signatures.check(path, &file.bytes, &file.sha256)?;
+        let signed_by = settings.admit(lock, path, &file)?;
         Ok(Admitted { path: path.to_owned(), file, approval, signed_by })
     }
 }

@@ -104,6 +104,13 @@ impl Pattern {
         !self.origin.host.contains('*')
     }
 
+    /// Whether every endpoint of the other pattern is one of this, too.
+    pub fn covers(&self, other: &Pattern) -> bool {
+        // A `*` of the other is a character like any other that only a `*` here can stand for: and what it may stand
+        // for itself, that one may, too.
+        self.matches(&other.origin)
+    }
+
     pub fn matches(&self, origin: &Origin) -> bool {
         let Origin { scheme, host, port } = &self.origin;
         if *scheme != origin.scheme || *port != origin.port {
@@ -255,6 +262,24 @@ mod tests {
         check("https://a*b*c.x.example.com", "https://abc.x.example.com/", false);
         check("http://[::1]:5000", "http://[0:0::1]:5000/", true);
         check("http://127.0.0.1:5000", "http://127.1:5000/", true);
+    }
+
+    #[test]
+    fn a_pattern_covers_what_is_narrower() {
+        let check = |pattern: &str, other: &str, want: bool| {
+            let parse = |text: &str| Pattern::parse(text).expect(text);
+            assert_eq!(parse(pattern).covers(&parse(other)), want, "{pattern} {other}");
+        };
+        check("https://ec2.*.amazonaws.com", "https://ec2.*.amazonaws.com", true);
+        check("https://ec2.*.amazonaws.com", "https://ec2.eu-west-1.amazonaws.com", true);
+        check("https://ec2.*.amazonaws.com", "https://ec2.eu-*.amazonaws.com", true);
+        check("https://ec2.eu-*.amazonaws.com", "https://ec2.*.amazonaws.com", false);
+        check("https://ec2.eu-*.amazonaws.com", "https://ec2.us-*.amazonaws.com", false);
+        check("https://ec2.a.amazonaws.com", "https://ec2.*.amazonaws.com", false);
+        check("https://ec2.*.amazonaws.com", "http://ec2.a.amazonaws.com", false);
+        check("https://a*c.x.example.com", "https://a*b*c.x.example.com", true);
+        check("https://a*b*c.x.example.com", "https://a*c.x.example.com", false);
+        check("https://a*.x.example.com", "https://*a.x.example.com", false);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::message::message;
 use super::meter::Meter;
 use super::sandbox::{Running, Sandbox};
 use super::signature::Unsigned;
+use super::source::FetchError;
 use crate::model::legible;
 
 /// The contract that this host serves.
@@ -121,6 +122,8 @@ pub enum LoadError {
     Renamed { approved: String, found: String },
     #[error("driver {name:?} is loaded already, from {file}")]
     Twice { name: String, file: String },
+    #[error("its file is not there, and can't be fetched: {0}")]
+    Unfetched(#[from] FetchError),
     #[error("it does not describe itself: {0}")]
     Describe(CallError),
     #[error("what it describes breaks the contract: {0}")]
@@ -300,7 +303,7 @@ fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadError> 
     }))
 }
 
-fn served(version: &str) -> bool {
+pub(super) fn served(version: &str) -> bool {
     version.strip_prefix(SERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

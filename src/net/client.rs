@@ -118,6 +118,11 @@ impl Clients {
         Ok(Clients { shared: Arc::new(shared) })
     }
 
+    /// The proxy that all requests go through.
+    pub fn proxy(&self) -> Option<&Url> {
+        self.shared.settings.proxy.as_ref()
+    }
+
     /// The client under this policy that goes as all of the host's requests go.
     pub fn under(&self, policy: &AddressPolicy) -> Result<Client, NetError> {
         self.on(&Route { addresses: policy.clone(), ..Route::default() })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::driver::catalog::CatalogError;
-use crate::driver::{Catalog, Engine, EngineError, Lock, LockError};
+use crate::driver::{self, Catalog, Engine, EngineError, Fetcher, Lock, LockError, Rejected, source};
 use crate::net::{Clients, NetError};
 
 /// The drivers that were found, and what they reach the world through.
@@ -15,6 +15,8 @@ pub struct Drivers {
     pub catalog: Catalog,
     pub clients: Clients,
     pub engine: Engine,
+    /// None where nothing is to be fetched.
+    pub fetcher: Option<Fetcher>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -30,14 +32,47 @@ pub enum DriversError {
 }
 
 impl Drivers {
-    /// Loads what is approved. One driver that can't be loaded is in the catalog with its reason; an error
-    /// here is of the directory, the lock or this machine.
+    /// Loads what is approved, and fetches what of it is not there. One driver that can't be loaded is in the catalog
+    /// with its reason; an error here is of the directory, the lock or this machine.
     pub async fn load(config: &Config) -> Result<Drivers, DriversError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let clients = Clients::new(config.network.clone())?;
         let engine = Engine::new(config.limits.clone(), clients.clone(), clock)?;
         let lock = Lock::read(&config.drivers.lock)?;
-        let catalog = Catalog::load(&engine, &config.drivers, &lock).await?;
-        Ok(Drivers { catalog, clients, engine })
+        let fetcher = fetcher(config, &clients)?;
+        let loading = Loading { engine: &engine, fetcher: fetcher.as_ref(), settings: &config.drivers };
+        let catalog = loading.onto(&Catalog::default(), &lock).await?;
+        Ok(Drivers { catalog, clients, engine, fetcher })
+    }
+}
+
+/// What fetches drivers that are approved and not there, if anything is to.
+fn fetcher(config: &Config, clients: &Clients) -> Result<Option<Fetcher>, NetError> {
+    match config.sources.fetch_missing {
+        true => Fetcher::new(clients, &config.sources, config.limits.driver_bytes).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// What a catalog is made with.
+pub(super) struct Loading<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) fetcher: Option<&'a Fetcher>,
+    pub(super) settings: &'a driver::Settings,
+}
+
+impl Loading<'_> {
+    /// The catalog that the lock asks for, after another.
+    pub(super) async fn onto(&self, before: &Catalog, lock: &Lock) -> Result<Catalog, CatalogError> {
+        let Loading { engine, fetcher, settings } = *self;
+        let unfetched = match fetcher {
+            Some(fetcher) => source::provide_missing(fetcher, &settings.directory, lock).await,
+            None => Vec::new(),
+        };
+        let mut catalog = before.reload(engine, settings, lock).await?;
+        for (file, error) in unfetched {
+            catalog.reject(Rejected { file, reason: error.into() });
+        }
+        Ok(catalog)
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::drivers::DriversError;
+use super::drivers::{DriversError, Loading};
 use crate::api::control::{ReloadRequest, Reloads};
 use crate::driver::reload::{Outcome, Reloaded};
-use crate::driver::{self, Engine, Lock};
+use crate::driver::{self, Engine, Fetcher, Lock};
 use crate::roster::Roster;
 
 /// How many that ask may wait; all of them are answered by the reloads that they ask for.
@@ -18,15 +18,21 @@ const WAITING: usize = 8;
 /// The loop's own end.
 pub(super) struct Reloader {
     pub(super) engine: Engine,
+    pub(super) fetcher: Option<Fetcher>,
     pub(super) settings: driver::Settings,
     pub(super) roster: Arc<Roster>,
     requests: mpsc::Receiver<ReloadRequest>,
 }
 
 impl Reloader {
-    pub(super) fn new(engine: Engine, settings: driver::Settings, roster: Arc<Roster>) -> (Reloader, Reloads) {
+    pub(super) fn new(
+        engine: Engine,
+        fetcher: Option<Fetcher>,
+        settings: driver::Settings,
+        roster: Arc<Roster>,
+    ) -> (Reloader, Reloads) {
         let (reloads, requests) = mpsc::channel(WAITING);
-        (Reloader { engine, settings, roster, requests }, reloads)
+        (Reloader { engine, fetcher, settings, roster, requests }, reloads)
     }
 
     pub(super) async fn run(mut self, token: CancellationToken) {
@@ -48,7 +54,8 @@ impl Reloader {
     async fn reload(&self) -> Result<Vec<Reloaded>, DriversError> {
         let lock = Lock::read(&self.settings.lock)?;
         let before = self.roster.catalog();
-        let catalog = Arc::new(before.reload(&self.engine, &self.settings, &lock).await?);
+        let loading = Loading { engine: &self.engine, fetcher: self.fetcher.as_ref(), settings: &self.settings };
+        let catalog = Arc::new(loading.onto(&before, &lock).await?);
         self.roster.replace_catalog(Arc::clone(&catalog));
         let reloaded = catalog.since(&before);
         for Reloaded { name, role, outcome } in &reloaded {

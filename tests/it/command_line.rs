@@ -50,6 +50,10 @@ fn help_is_there_for_every_command() {
         &["driver", "reload"],
         &["driver", "shadow"],
         &["driver", "test"],
+        &["driver", "pull"],
+        &["driver", "push"],
+        &["driver", "revoke"],
+        &["driver", "verify"],
         &["storm", "list"],
         &["demo"],
     ] {

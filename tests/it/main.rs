@@ -27,6 +27,7 @@ mod sandbox;
 mod scaffold;
 mod secrets;
 mod signatures;
+mod sources;
 mod storms;
 mod support;
 mod tidy;

@@ -13,6 +13,8 @@ pub(crate) mod moto;
 pub(crate) mod pki;
 pub(crate) mod provider;
 pub(crate) mod receiver;
+pub(crate) mod registry;
+pub(crate) mod shelf;
 pub(crate) mod verifier;
 pub(crate) mod wait;
 
@@ -23,4 +25,6 @@ pub(crate) use lines::Lines;
 pub(crate) use moto::Moto;
 pub(crate) use provider::{Misbehaviour, Provider};
 pub(crate) use receiver::{Receiver, Reply};
+pub(crate) use registry::Registry;
+pub(crate) use shelf::Shelf;
 pub(crate) use verifier::Verifier;

@@ -1,0 +1,71 @@
+//! `tracker driver push`: a driver into a registry, as the standard WebAssembly artifact, so that others approve it
+//! from there.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::find;
+use super::login::LoginArgs;
+use crate::cli::{ConfigArgs, UsageError, runtime};
+use crate::clock::SystemClock;
+use crate::driver::source::{Label, sha256};
+use crate::driver::{DriverInfo, Engine, Source, load};
+use crate::net::Clients;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file has to be a driver that this host would load; it need not be approved. What is printed pins it by digest.
+
+Examples:
+  tracker driver push ./target/ec2.wasm oci://ghcr.io/example/ec2:1.2.0
+  tracker driver push ec2 oci://registry.example.com/ec2:1.2.0 --username me --password-file token
+  tracker driver push ec2 oci://localhost:5000/ec2:1.2.0")]
+pub(crate) struct Push {
+    /// A file, or a driver's name in the directory of drivers
+    #[arg(value_name = "FILE|NAME")]
+    what: String,
+    /// Where to: oci://HOST/REPOSITORY:TAG
+    #[arg(value_name = "SOURCE")]
+    to: String,
+    #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Push {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let to = self.to.parse::<Source>().map_err(|error| UsageError(error.to_string()))?;
+        match &to {
+            Source::Oci(reference) if reference.digest().is_none() => {}
+            _ => return Err(UsageError(format!("{to}: a registry is pushed to as oci://HOST/REPOSITORY:TAG")).into()),
+        }
+        let file = find(&self.what, &config.drivers.directory)?;
+        let fetcher = self.login.fetcher(&config, Some(&to))?;
+        let engine = Engine::new(config.limits.clone(), Clients::new(config.network.clone())?, Arc::new(SystemClock))?;
+        let runtime = runtime()?;
+        let inspected = runtime.block_on(load::inspect(&engine, &file));
+        let info = inspected.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?.info;
+        let bytes = std::fs::read(&file)?;
+        if sha256(&bytes) != info.digest {
+            anyhow::bail!("{}: it changed while it was looked at, and was not pushed", file.display());
+        }
+        let pinned = runtime.block_on(fetcher.push(bytes, &to, &labels(&info)))?;
+        println!("Pushed {} {}, SHA-256 {}.", info.name, info.version, info.digest);
+        println!("{pinned}");
+        Ok(())
+    }
+}
+
+fn labels(info: &DriverInfo) -> Vec<Label> {
+    let DriverInfo { name, title, version, .. } = info;
+    let title_or_name = if title.is_empty() { name } else { title };
+    vec![
+        Label::Title(title_or_name.clone()),
+        Label::Version(version.clone()),
+        Label::Description(format!("Driver {name:?} for Tracker")),
+    ]
+}

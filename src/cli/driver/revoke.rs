@@ -1,0 +1,71 @@
+//! `tracker driver revoke`: a driver that is approved no more. Its file stays where it is; without an approval it is
+//! not loaded.
+
+use clap::Args;
+
+use super::approve::as_what;
+use super::{ask, short};
+use crate::cli::{ConfigArgs, UsageError};
+use crate::driver::{Lock, Role};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tracker driver revoke ec2               the driver, and its shadow if it has one
+  tracker driver revoke ec2 --shadow      the shadow alone
+  tracker driver revoke ec2 --yes         without asking, as a script does")]
+pub(crate) struct Revoke {
+    /// The driver's name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Only the version that stands beside the current one
+    #[arg(long)]
+    shadow: bool,
+    /// Revoke without asking
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Revoke {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let mut lock = Lock::read(&config.drivers.lock)?;
+        let role = self.shadow.then_some(Role::Shadow);
+        let revoked = lock.revoke(&self.name, role);
+        if revoked.is_empty() {
+            return Err(UsageError(nothing(&self.name, role, &lock, &config.drivers.lock.display())).into());
+        }
+        for approval in &revoked {
+            let (digest, by) = (short(&approval.sha256), &approval.approved_by);
+            let role = as_what(approval.role);
+            println!("{} {}, SHA-256 {digest}, approved{role} by {by}", approval.name, approval.version);
+        }
+        let question = "Take this approval back? Its accounts are then not polled.";
+        let question = if self.shadow { "Take this approval back?" } else { question };
+        if !self.yes && !ask(question, "look at the above, and add --yes to revoke it")? {
+            anyhow::bail!("not revoked, and nothing was changed");
+        }
+        lock.write(&config.drivers.lock)?;
+        println!("Revoked in {}. Its file was left where it is.", config.drivers.lock.display());
+        println!("A host that runs goes on with it until it is told: tracker driver reload");
+        Ok(())
+    }
+}
+
+fn nothing(name: &str, role: Option<Role>, lock: &Lock, path: &dyn std::fmt::Display) -> String {
+    let mut there: Vec<&str> = lock
+        .drivers()
+        .iter()
+        .filter(|approval| role.is_none_or(|role| role == approval.role))
+        .map(|approval| approval.name.as_str())
+        .collect();
+    there.dedup();
+    let what = if role == Some(Role::Shadow) { "shadow of driver" } else { "driver" };
+    match there.is_empty() {
+        true => format!("there is no {what} {name:?} in {path}, and no other either"),
+        false => format!("there is no {what} {name:?} in {path}; it has: {}", there.join(", ")),
+    }
+}

@@ -1,0 +1,75 @@
+//! `tracker driver verify`: whether everything that is approved is there and is what was approved, without loading
+//! any of it.
+
+use clap::Args;
+
+use super::short;
+use crate::cli::ConfigArgs;
+use crate::cli::table::table;
+use crate::driver::verify::verify;
+use crate::driver::{Lock, Role};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each approved driver's file has to be there, with the digest that was approved, as a component of a contract that this
+host serves, from a source that can be read. Nothing is compiled, run or fetched. Files that nobody approved are named;
+they are never loaded, and no fault.
+
+Exit codes: 0 all is well, 1 something is wrong, 2 the command line or the configuration is.
+
+Examples:
+  tracker driver verify
+  tracker driver verify --config tracker.toml")]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Verify {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let directory = &config.drivers.directory;
+        let lock = Lock::read(&config.drivers.lock)?;
+        let verified = verify(&config.drivers, &lock, config.limits.driver_bytes)
+            .map_err(|error| anyhow::anyhow!("can't read the directory of drivers {}: {error}", directory.display()))?;
+        let file_name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut rows = Vec::new();
+        for checked in &verified.approvals {
+            let role = match checked.role {
+                Role::Current => "current",
+                Role::Shadow => "shadow",
+            };
+            let digest = lock.in_role(&checked.name, checked.role).map(|approval| short(&approval.sha256).to_owned());
+            let mut status: Vec<String> = checked.faults.iter().map(ToString::to_string).collect();
+            if status.is_empty() {
+                status.push("good".into());
+            }
+            let mut cells = [checked.name.clone(), checked.version.clone(), role.into(), digest.unwrap_or_default()];
+            for status in status {
+                let [name, version, role, digest] = std::mem::take(&mut cells);
+                rows.push([name, version, role, digest, file_name(&checked.file), status]);
+            }
+        }
+        for path in &verified.unapproved {
+            let status = "not approved, and so not loaded".to_owned();
+            rows.push(["-".into(), "-".into(), "-".into(), "-".into(), file_name(path), status]);
+        }
+        if rows.is_empty() {
+            println!(
+                "No driver is approved in {}, and {} has none.",
+                config.drivers.lock.display(),
+                directory.display()
+            );
+            return Ok(());
+        }
+        print!("{}", table(["DRIVER", "VERSION", "ROLE", "SHA-256", "FILE", "STATUS"], rows));
+        let wrong = verified.approvals.iter().filter(|checked| !checked.faults.is_empty()).count();
+        match verified.is_good() {
+            true => Ok(()),
+            false => {
+                anyhow::bail!("{wrong} of {} approved drivers would not be loaded as they are", lock.drivers().len())
+            }
+        }
+    }
+}

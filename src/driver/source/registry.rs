@@ -1,0 +1,433 @@
+//! Drivers in OCI registries, as the standard Wasm artifact: one config of a component, one layer that is the file.
+//! `oci-client` speaks to whoever gives out tokens, and pushes; what is pulled comes through the host's own bounded
+//! downloads, since that client takes a manifest of any length and any redirect.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference, RegistryOperation};
+use oci_wasm::{
+    Component, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE, WasmClient, WasmConfig,
+};
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::download::{Answer, Wanted};
+use super::fetch::{DRIVER_BYTES, FetchError, Fetched, Fetcher, sha256};
+use super::login::Login;
+use super::{Source, is_local_registry};
+use crate::driver::evidence::{Evidence, SignedPayload};
+use crate::net::SendError;
+
+/// A manifest names a few layers. This is far more, and with all its signatures still fits into a file of evidence.
+const MANIFEST_BYTES: u64 = 1 << 20;
+/// Signatures of one artifact that are kept, and how large each may be.
+const MOST_SIGNATURES: usize = 16;
+const PAYLOAD_BYTES: u64 = 64 << 10;
+/// What a registry says of an error, at most.
+const MOST_OF_MESSAGE: usize = 200;
+
+/// Of cosign: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
+const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+
+/// Why something in a registry is no driver.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAnArtifact {
+    #[error("its manifest is no OCI manifest")]
+    Manifest,
+    #[error(
+        "its config is {0:?}, and that of a WebAssembly artifact is {WASM_MANIFEST_CONFIG_MEDIA_TYPE:?}; is it a \
+         container image?"
+    )]
+    Config(String),
+    #[error("it has {0} layers, and the one layer of a driver is its file")]
+    Layers(usize),
+    #[error("its layer is {0:?}, and that of a driver is {WASM_LAYER_MEDIA_TYPE:?}")]
+    Layer(String),
+    #[error("it names its layer by {0:?}, and not by a SHA-256")]
+    Digest(String),
+    #[error("it can't be read as a component: {0}")]
+    Component(String),
+}
+
+/// What is noted of a driver where people browse a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Label {
+    Title(String),
+    Version(String),
+    Description(String),
+}
+
+impl Label {
+    /// The key that OCI's image specification has for it.
+    fn annotation(&self) -> (String, String) {
+        let (key, value) = match self {
+            Label::Title(value) => ("title", value),
+            Label::Version(value) => ("version", value),
+            Label::Description(value) => ("description", value),
+        };
+        (format!("org.opencontainers.image.{key}"), value.clone())
+    }
+}
+
+/// The version of the contract that a component names in its exports, read without compiling anything of it; none
+/// where it is a component of another kind. `package` is the contract's, as in `tracker:driver`.
+pub fn contract(bytes: &[u8], package: &str) -> Result<Option<String>, NotAnArtifact> {
+    let component = Component::from_raw_component(bytes).map_err(|error| not_a_component(&error))?;
+    let version = |name: &String| {
+        let (interface, version) = name.split_once('@')?;
+        (interface.split('/').next() == Some(package)).then(|| version.to_owned())
+    };
+    Ok(component.exports.iter().find_map(version))
+}
+
+fn not_a_component(error: &impl ToString) -> NotAnArtifact {
+    NotAnArtifact::Component(tamed(&error.to_string()))
+}
+
+pub(super) async fn pull(fetcher: &Fetcher, reference: &Reference) -> Result<Fetched, FetchError> {
+    let session = Session::open(fetcher, reference).await?;
+    let pinned = reference.digest().and_then(|digest| digest.strip_prefix("sha256:"));
+    let tag = || reference.tag().unwrap_or("latest").to_owned();
+    let manifest = session.manifest(&pinned.map_or_else(tag, |digest| format!("sha256:{digest}"))).await?;
+    let manifest = match session.found(manifest)? {
+        Some(manifest) => manifest,
+        None => return Err(FetchError::NotFound { from: session.shown(), status: StatusCode::NOT_FOUND.as_u16() }),
+    };
+    let digest = sha256(&manifest);
+    if let Some(expected) = pinned
+        && expected != digest
+    {
+        let from = session.shown();
+        return Err(FetchError::Mismatch { from, what: "manifest", expected: expected.to_owned(), found: digest });
+    }
+    let layer = layer_of(&manifest).map_err(|source| FetchError::NotAnArtifact { from: session.shown(), source })?;
+    let bytes = session.blob(&layer, fetcher.driver_bytes, DRIVER_BYTES).await?;
+    let signatures = session.signatures(&digest).await?;
+    let evidence = (!signatures.is_empty()).then_some(Evidence { manifest, signatures });
+    Ok(Fetched { sha256: layer.sha256, bytes, evidence, resolved: pinned_to(reference, &digest) })
+}
+
+pub(super) async fn push(
+    fetcher: &Fetcher,
+    reference: &Reference,
+    bytes: Vec<u8>,
+    labels: &[Label],
+) -> Result<Source, FetchError> {
+    let registry = reference.registry();
+    let broken = |source| FetchError::NotAnArtifact { from: "the file".into(), source };
+    let pushed = sha256(&bytes);
+    let (config, layer) =
+        WasmConfig::from_raw_component(bytes, None).map_err(|error| broken(not_a_component(&error)))?;
+    let login = login_to(fetcher, reference)?;
+    let annotations: BTreeMap<String, String> = labels.iter().map(Label::annotation).collect();
+    let client = WasmClient::new(client(fetcher, reference)?);
+    let auth = auth(login.as_ref());
+    let pushing = client.push(reference, &auth, layer, config, Some(annotations));
+    if let Err(error) = pushing.await {
+        return Err(match error.downcast::<OciDistributionError>() {
+            Ok(error) => failed(error, registry, login.as_ref()),
+            Err(error) => broken(not_a_component(&error)),
+        });
+    }
+    // What is pinned is what the registry has by now, if it is what was pushed.
+    let session = Session::open(fetcher, reference).await?;
+    let manifest = session.manifest(reference.tag().unwrap_or("latest")).await?;
+    let manifest = session.found(manifest)?.unwrap_or_default();
+    let layer = layer_of(&manifest).map_err(|source| FetchError::NotAnArtifact { from: session.shown(), source })?;
+    match layer.sha256 == pushed {
+        true => Ok(pinned_to(reference, &sha256(&manifest))),
+        false => {
+            Err(FetchError::Mismatch { from: session.shown(), what: "file", expected: pushed, found: layer.sha256 })
+        }
+    }
+}
+
+fn pinned_to(reference: &Reference, digest: &str) -> Source {
+    let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
+    let digest = format!("sha256:{digest}");
+    Source::Oci(match reference.tag() {
+        Some(tag) => Reference::with_tag_and_digest(registry, repository, tag.to_owned(), digest),
+        None => Reference::with_digest(registry, repository, digest),
+    })
+}
+
+/// A registry as one user sees one repository.
+struct Session<'a> {
+    fetcher: &'a Fetcher,
+    reference: &'a Reference,
+    login: Option<Login>,
+    authorization: Option<SecretString>,
+}
+
+impl Session<'_> {
+    async fn open<'a>(fetcher: &'a Fetcher, reference: &'a Reference) -> Result<Session<'a>, FetchError> {
+        let login = login_to(fetcher, reference)?;
+        let client = client(fetcher, reference)?;
+        let token = client
+            .auth(reference, &auth(login.as_ref()), RegistryOperation::Pull)
+            .await
+            .map_err(|error| failed(error, reference.registry(), login.as_ref()))?;
+        let authorization = match token {
+            Some(token) => Some(format!("Bearer {token}").into()),
+            None => login.as_ref().map(Login::basic),
+        };
+        Ok(Session { fetcher, reference, login, authorization })
+    }
+
+    fn shown(&self) -> String {
+        Source::Oci(self.reference.clone()).to_string()
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        accept: &'static str,
+        most_bytes: u64,
+        limit: &'static str,
+    ) -> Result<Answer, FetchError> {
+        let registry = self.reference.resolve_registry();
+        let scheme = if is_local_registry(registry) { "http" } else { "https" };
+        let url = format!("{scheme}://{registry}/v2/{}/{path}", self.reference.repository());
+        let url = Url::parse(&url).map_err(|_| super::InvalidSource::Reference(self.shown()))?;
+        let authorization = self.authorization.as_ref();
+        self.fetcher.downloads.get(Wanted { url, accept, authorization, most_bytes, limit }).await
+    }
+
+    async fn manifest(&self, reference: &str) -> Result<Answer, FetchError> {
+        let limit = "no manifest of a driver is that long";
+        self.get(&format!("manifests/{reference}"), WASM_MANIFEST_MEDIA_TYPE, MANIFEST_BYTES, limit).await
+    }
+
+    /// What came; none where there is no such thing.
+    fn found(&self, answer: Answer) -> Result<Option<Vec<u8>>, FetchError> {
+        let (registry, status) = (self.reference.registry().to_owned(), answer.status.as_u16());
+        match answer.status {
+            StatusCode::OK => Ok(Some(answer.bytes)),
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(not_let_in(registry, self.login.as_ref())),
+            _ => Err(FetchError::Status { from: registry, status }),
+        }
+    }
+
+    /// A blob that is what its descriptor says.
+    async fn blob(&self, layer: &Layer, most_bytes: u64, limit: &'static str) -> Result<Vec<u8>, FetchError> {
+        if layer.size > most_bytes {
+            return Err(FetchError::TooLarge { from: self.shown(), most_bytes, limit });
+        }
+        let answer = self.get(&format!("blobs/sha256:{}", layer.sha256), "*/*", most_bytes, limit).await?;
+        let bytes = self
+            .found(answer)?
+            .ok_or_else(|| FetchError::NotFound { from: self.shown(), status: StatusCode::NOT_FOUND.as_u16() })?;
+        let found = bytes.len() as u64;
+        if found < layer.size {
+            return Err(FetchError::CutShort { from: self.shown(), expected: layer.size, found });
+        }
+        let found = sha256(&bytes);
+        if found != layer.sha256 {
+            let expected = layer.sha256.clone();
+            return Err(FetchError::Mismatch { from: self.shown(), what: "file", expected, found });
+        }
+        Ok(bytes)
+    }
+
+    /// What cosign keeps of a manifest under a tag that follows from its digest. One that is broken proves nothing and
+    /// is left out; who asks for signatures then misses it.
+    async fn signatures(&self, manifest: &str) -> Result<Vec<SignedPayload>, FetchError> {
+        let answer = self.manifest(&format!("sha256-{manifest}.sig")).await?;
+        let Some(manifest) = self.found(answer)? else { return Ok(Vec::new()) };
+        let of = self.shown();
+        let Ok(manifest) = serde_json::from_slice::<OciImageManifest>(&manifest) else {
+            tracing::warn!(source = of, "its signatures are left out: their manifest is no OCI manifest");
+            return Ok(Vec::new());
+        };
+        let signed = manifest.layers.iter().filter(|layer| layer.media_type == SIGNATURE_LAYER);
+        if signed.clone().count() > MOST_SIGNATURES {
+            tracing::warn!(source = of, "it has more than {MOST_SIGNATURES} signatures: the others are left out");
+        }
+        let mut signatures = Vec::new();
+        for layer in signed.take(MOST_SIGNATURES) {
+            let written = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE_ANNOTATION));
+            let signature = written.and_then(|written| BASE64.decode(written).ok());
+            let (Some(signature), Ok(payload)) = (signature, Layer::of(layer)) else {
+                tracing::warn!(source = of, "a signature is left out: it is not in the form that cosign writes");
+                continue;
+            };
+            let limit = "no payload of a signature is that long";
+            match self.blob(&payload, PAYLOAD_BYTES, limit).await {
+                Ok(payload) => signatures.push(SignedPayload { payload, signature }),
+                Err(error @ (FetchError::Send { .. } | FetchError::Status { .. })) => return Err(error),
+                Err(error) => tracing::warn!(source = of, "a signature is left out: {error}"),
+            }
+        }
+        Ok(signatures)
+    }
+}
+
+/// What a manifest says of a blob.
+#[derive(Debug, PartialEq, Eq)]
+struct Layer {
+    /// In hexadecimal.
+    sha256: String,
+    size: u64,
+}
+
+impl Layer {
+    fn of(descriptor: &OciDescriptor) -> Result<Layer, NotAnArtifact> {
+        let wrong = || NotAnArtifact::Digest(tamed(&descriptor.digest));
+        let sha256 = descriptor.digest.strip_prefix("sha256:").ok_or_else(wrong)?;
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if sha256.len() != 64 || !sha256.bytes().all(is_hex) {
+            return Err(wrong());
+        }
+        Ok(Layer { sha256: sha256.to_owned(), size: u64::try_from(descriptor.size).map_err(|_| wrong())? })
+    }
+}
+
+/// The one layer of a WebAssembly artifact.
+fn layer_of(manifest: &[u8]) -> Result<Layer, NotAnArtifact> {
+    let manifest: OciImageManifest = serde_json::from_slice(manifest).map_err(|_| NotAnArtifact::Manifest)?;
+    if manifest.config.media_type != WASM_MANIFEST_CONFIG_MEDIA_TYPE {
+        return Err(NotAnArtifact::Config(tamed(&manifest.config.media_type)));
+    }
+    let [layer] = manifest.layers.as_slice() else { return Err(NotAnArtifact::Layers(manifest.layers.len())) };
+    if layer.media_type != WASM_LAYER_MEDIA_TYPE {
+        return Err(NotAnArtifact::Layer(tamed(&layer.media_type)));
+    }
+    Layer::of(layer)
+}
+
+/// The client that asks for tokens and pushes. It makes an HTTP client of its own, which knows the host's proxy and
+/// this machine's roots, and where no proxy is set takes the environment's.
+fn client(fetcher: &Fetcher, reference: &Reference) -> Result<Client, FetchError> {
+    // It takes the process's own cryptography, of which there is no default; a second time changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let registry = reference.resolve_registry();
+    let in_the_clear = is_local_registry(registry).then(|| registry.to_owned()).into_iter().collect();
+    let proxy = fetcher.proxy.as_ref().map(Url::to_string);
+    let config = ClientConfig {
+        protocol: ClientProtocol::HttpsExcept(in_the_clear),
+        connect_timeout: Some(fetcher.settings.timeout),
+        read_timeout: Some(fetcher.settings.timeout),
+        https_proxy: proxy.clone(),
+        http_proxy: proxy,
+        user_agent: concat!("tracker/", env!("CARGO_PKG_VERSION")),
+        ..ClientConfig::default()
+    };
+    Client::try_from(config).map_err(|error| failed(error, registry, None))
+}
+
+fn login_to(fetcher: &Fetcher, reference: &Reference) -> Result<Option<Login>, FetchError> {
+    match (&fetcher.login, &fetcher.settings.docker_config) {
+        (Some(login), _) => Ok(Some(login.clone())),
+        (None, Some(path)) => Ok(Login::in_docker_config(path, reference.resolve_registry())?),
+        (None, None) => Ok(None),
+    }
+}
+
+fn auth(login: Option<&Login>) -> RegistryAuth {
+    login.map_or(RegistryAuth::Anonymous, |login| {
+        RegistryAuth::Basic(login.user.clone(), login.password.expose_secret().to_owned())
+    })
+}
+
+fn not_let_in(registry: String, login: Option<&Login>) -> FetchError {
+    match login {
+        Some(login) => FetchError::Refused { registry, user: login.user.clone() },
+        None => FetchError::LoginNeeded { registry },
+    }
+}
+
+/// What the client says, in this house's words.
+fn failed(error: OciDistributionError, registry: &str, login: Option<&Login>) -> FetchError {
+    let registry = registry.to_owned();
+    match error {
+        OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => {
+            not_let_in(registry, login)
+        }
+        OciDistributionError::RequestError(error) => match error.status() {
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => not_let_in(registry, login),
+            Some(status) => FetchError::Status { from: registry, status: status.as_u16() },
+            None => FetchError::Send { from: registry, source: SendError::from(error) },
+        },
+        OciDistributionError::ServerError { code: 401 | 403, .. } => not_let_in(registry, login),
+        OciDistributionError::ServerError { code, .. } => FetchError::Status { from: registry, status: code },
+        OciDistributionError::RegistryError { envelope, .. } => {
+            let denies = |code: &OciErrorCode| matches!(code, OciErrorCode::Unauthorized | OciErrorCode::Denied);
+            match envelope.errors.iter().any(|error| denies(&error.code)) {
+                true => not_let_in(registry, login),
+                false => FetchError::Registry { registry, message: tamed(&envelope.to_string()) },
+            }
+        }
+        other => FetchError::Registry { registry, message: tamed(&other.to_string()) },
+    }
+}
+
+/// Someone else's words, as one short line.
+fn tamed(text: &str) -> String {
+    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    printable.take(MOST_OF_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_standard_artifact_is_one() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let layer =
+            |kind: &str, digest: &str| format!("{{\"mediaType\":\"{kind}\",\"digest\":\"{digest}\",\"size\":3}}");
+        let manifest = |config: &str, layers: &[String]| {
+            let config = layer(config, &digest);
+            format!("{{\"schemaVersion\":2,\"config\":{config},\"layers\":[{}]}}", layers.join(","))
+        };
+        let check = |manifest: &str, want: Result<u64, &str>| match (layer_of(manifest.as_bytes()), want) {
+            (Ok(layer), Ok(size)) => assert_eq!(layer, Layer { sha256: "a".repeat(64), size }),
+            (Err(error), Err(want)) => assert!(error.to_string().contains(want), "{error}"),
+            (got, want) => panic!("{manifest}: {got:?}, wanted {want:?}"),
+        };
+        let (config, wasm) = ("application/vnd.wasm.config.v0+json", layer("application/wasm", &digest));
+        let good = manifest(config, std::slice::from_ref(&wasm));
+        check(&good, Ok(3));
+        check(&manifest(config, &[]), Err("0 layers"));
+        check(&manifest(config, &[wasm.clone(), wasm.clone()]), Err("2 layers"));
+        let image = "application/vnd.oci.image.config.v1+json";
+        check(&manifest(image, std::slice::from_ref(&wasm)), Err("a container image?"));
+        check(&manifest(config, &[layer("application/vnd.oci.image.layer.v1.tar", &digest)]), Err("tar"));
+        check(&manifest(config, &[layer("application/wasm", "sha256:../../x")]), Err("not by a SHA-256"));
+        check(&manifest(config, &[layer("application/wasm", "md5:00")]), Err("not by a SHA-256"));
+        check("{}", Err("no OCI manifest"));
+        check("", Err("no OCI manifest"));
+        for cut in 0..good.len() {
+            check(&good[..cut], Err("no OCI manifest"));
+        }
+    }
+
+    #[test]
+    fn what_is_pinned_keeps_its_tag() {
+        let check = |text: &str, want: &str| {
+            let reference = Reference::try_from(text).expect(text);
+            assert_eq!(pinned_to(&reference, &"b".repeat(64)).to_string(), want.replace('B', &"b".repeat(64)));
+        };
+        check("ghcr.io/me/ec2:1", "oci://ghcr.io/me/ec2:1@sha256:B");
+        check("ghcr.io/me/ec2", "oci://ghcr.io/me/ec2:latest@sha256:B");
+        let digest = "a".repeat(64);
+        check(&format!("ghcr.io/me/ec2@sha256:{digest}"), "oci://ghcr.io/me/ec2@sha256:B");
+    }
+
+    #[test]
+    fn what_no_component_is_has_no_contract() {
+        assert!(contract(b"", "tracker:driver").is_err());
+        assert!(contract(b"\0asm\x0d\0\x01\0garbage", "tracker:driver").is_err());
+        // An empty component.
+        assert_eq!(contract(b"\0asm\x0d\0\x01\0", "tracker:driver").ok().flatten(), None);
+    }
+}
