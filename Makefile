@@ -7,6 +7,10 @@ DRIVER_NAMES := mock ec2
 # Drivers in Python: each is a folder in drivers/ with an `app.py`, and target/drivers/NAME.wasm.
 PYTHON_DRIVERS := digitalocean
 PYTHON_SDK := drivers/python-sdk
+# Drivers in JavaScript: each is a folder in drivers/ with a `component.js`, and target/drivers/NAME.wasm.
+JAVASCRIPT_DRIVERS := hetzner
+JAVASCRIPT_SDK := drivers/js-sdk
+JAVASCRIPT_TEMPLATE := drivers/templates/javascript
 # The driver that misbehaves, and the one that is out to do harm, where tests and benches look for them.
 FAULTY := $(abspath target/faulty)
 HOSTILE := $(abspath target/hostile)
@@ -17,6 +21,8 @@ VENV    := target/venv
 PYTHON  ?= python3
 # Node's packages, and what names them.
 NODE    := target/node
+# What makes components of JavaScript: the very packages that a project of `tracker driver new` names.
+JCO     := target/jco
 NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.json .npmrc)
 
 # Debian's OCI registry, unpacked here where it is not installed: nothing of it is to run but in tests.
@@ -25,7 +31,7 @@ REGISTRY := target/registry
 # How long `make chaos` goes on; half a second each, about.
 CHAOS_ROUNDS ?= 500
 
-.PHONY: help run host drivers drivers-python faulty hostile test chaos bench lint tools wasm-target
+.PHONY: help run host drivers drivers-python drivers-javascript node faulty hostile test chaos bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +64,17 @@ $(PYTHON_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$
 		--python-path drivers/$* --python-path $(PYTHON_SDK) --output $@.new
 	@mv $@.new $@
 
+drivers-javascript: $(JAVASCRIPT_DRIVERS:%=$(DRIVERS)/%.wasm) ## Build the drivers in JavaScript, which takes Node.js
+
+$(JAVASCRIPT_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$*/*.js) \
+		$(wildcard $(JAVASCRIPT_SDK)/tracker-driver/*) $(wildcard wit/0.1.0/*.wit wit/0.1.0/deps/*/*.wit) $(JCO)/installed
+	@echo "== the driver $* (jco)"
+	@mkdir -p $(DRIVERS)
+	@$(JCO)/node_modules/.bin/jco componentize drivers/$*/component.js --bundle \
+		--bundle-config $(JAVASCRIPT_SDK)/tracker-driver/bundle.mjs --wit wit/0.1.0 --world-name driver \
+		--disable stdio --disable fetch-event --disable http --disable random --out $@.new > /dev/null
+	@mv $@.new $@
+
 faulty: tools wasm-target
 	@echo "== the drivers that misbehave, for the tests ($(WASM))"
 	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
@@ -67,11 +84,14 @@ hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
 	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
 
-test: drivers drivers-python faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
+test: drivers drivers-python drivers-javascript faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@for folder in $(PYTHON_SDK) $(PYTHON_DRIVERS:%=drivers/%); do \
 		echo "== $$folder" && (cd $$folder && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(abspath $(PYTHON_SDK)) $(abspath $(VENV))/bin/python -m unittest) || exit 1; \
+	done
+	@for folder in $(JAVASCRIPT_SDK) $(JAVASCRIPT_DRIVERS:%=drivers/%); do \
+		echo "== $$folder" && (cd $$folder && node --test) || exit 1; \
 	done
 	@echo "== the host's tests"
 	@cargo test --locked
@@ -79,7 +99,7 @@ test: drivers drivers-python faulty hostile $(VENV)/installed $(NODE)/installed 
 chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_ROUNDS, CHAOS_SEED)
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) cargo test --locked --test it chaos::
 
-bench: drivers drivers-python faulty hostile ## Measure what this is held to
+bench: drivers drivers-python drivers-javascript faulty hostile ## Measure what this is held to
 	@cargo bench --locked
 
 lint: tools wasm-target ## Check format and lints; warnings are errors
@@ -108,12 +128,25 @@ $(VENV)/installed: tests/requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
 	@touch $@
 
-# The same for Node. Where it is missing, one who may install it does.
-$(NODE)/installed: $(NODE_PACKAGES)
+# Where Node is missing, one who may install it does.
+node:
 	@{ command -v node && command -v npm; } > /dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && echo "== Node.js" && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm > /dev/null; } || { \
-		echo "make test needs Node.js: install nodejs and npm" >&2; exit 1; }
+		echo "This needs Node.js: install nodejs and npm" >&2; exit 1; }
+
+$(JCO)/installed: $(addprefix $(JAVASCRIPT_TEMPLATE)/,package.json package-lock.json _npmrc) | node
+	@node --eval 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' || { \
+		echo "The drivers in JavaScript need Node.js 20.19, or 22.12 or later: this is $$(node --version)" >&2; exit 1; }
+	@echo "== jco and componentize-js ($(JCO))"
+	@mkdir -p $(JCO)
+	@for file in package.json package-lock.json; do sed 's/{{name}}/jco/' $(JAVASCRIPT_TEMPLATE)/$$file > $(JCO)/$$file; done
+	@cp $(JAVASCRIPT_TEMPLATE)/_npmrc $(JCO)/.npmrc
+	@npm install --no-save --loglevel=error --prefix $(JCO) > /dev/null
+	@touch $@
+
+# A Node with what verifies callbacks, for `make test` alone.
+$(NODE)/installed: $(NODE_PACKAGES) | node
 	@echo "== the verifier of callbacks for Node ($(NODE))"
 	@mkdir -p $(NODE)
 	@cp $(NODE_PACKAGES) $(NODE)

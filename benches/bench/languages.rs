@@ -48,6 +48,15 @@ const LANGUAGES: &[Language] = &[
         ],
         provider: digitalocean_provider,
     },
+    Language {
+        driver: "hetzner",
+        rows: [
+            "1,000 instances listed through JavaScript (hetzner), time",
+            "  CPU of the host and the sandbox",
+            "  memory of the sandbox, highest",
+        ],
+        provider: hetzner_provider,
+    },
 ];
 
 pub(crate) async fn polls(table: &mut Table) {
@@ -81,6 +90,32 @@ pub(crate) async fn polls(table: &mut Table) {
         table.times(cpu_row, cpu, Some(CPU));
         table.amount(memory_row, memory as f64 / f64::from(1 << 20), "MiB", Some(MEMORY));
     }
+}
+
+/// Hetzner Cloud with the server of its documentation a thousand times, on the twenty pages that the driver asks for.
+fn hetzner_provider(folder: &Path) -> Provider {
+    const PER_PAGE: usize = 50;
+    let fixtures = root().join("drivers/hetzner/fixtures");
+    let documented = fs::read(fixtures.join("servers-page-1.json")).expect("the documented answer");
+    let documented: Value = serde_json::from_slice(&documented).expect("JSON");
+    let pages = INSTANCES / PER_PAGE;
+    let mut answers = Vec::new();
+    for page in 1..=pages {
+        let first = 1 + (page - 1) * PER_PAGE;
+        let servers = (first..first + PER_PAGE).map(|id| {
+            let mut server = documented["servers"][0].clone();
+            server["id"] = json!(id);
+            server
+        });
+        let next = (page < pages).then_some(page + 1);
+        let pagination = json!({ "page": page, "next_page": next, "total_entries": INSTANCES });
+        let answer = json!({ "servers": servers.collect::<Vec<_>>(), "meta": { "pagination": pagination } });
+        let file = folder.join(format!("servers-{page}.json"));
+        fs::write(&file, answer.to_string()).expect("written");
+        answers.push(Answer::to(&format!("/v1/servers?page={page}&"), &file));
+    }
+    answers.push(Answer::to("/v1/locations", &fixtures.join("locations.json")));
+    Provider::start(&answers)
 }
 
 /// DigitalOcean with the droplet of its documentation a thousand times, on the five pages that the driver asks for.

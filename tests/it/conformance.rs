@@ -186,7 +186,7 @@ fn tested(setup: &Setup, driver: &str, more: &[&str]) -> crate::support::Ended {
 #[test]
 fn the_drivers_of_this_repository_pass() {
     let setup = Setup::new(&[]);
-    for driver in ["ec2", "mock", "digitalocean"] {
+    for driver in ["ec2", "mock", "digitalocean", "hetzner"] {
         setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
         let ended = tested(&setup, driver, &["--output", "json"]).succeeded();
         let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");

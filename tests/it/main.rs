@@ -14,6 +14,7 @@ mod deltacloud;
 mod digitalocean;
 mod driver_tools;
 mod ec2;
+mod hetzner;
 mod hooks;
 mod hooks_resource;
 mod hostile;

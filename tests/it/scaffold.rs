@@ -77,6 +77,27 @@ fn a_python_project_builds_passes_its_tests_and_loads() {
 }
 
 #[test]
+fn a_javascript_project_builds_passes_its_tests_and_loads() {
+    let project = made("javascript");
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/jco");
+    assert!(installed.join("node_modules").exists(), "jco is not there: run `make drivers-javascript`");
+    // What npm would get, by the same lock file.
+    let lock = |folder: &Path| {
+        let text = std::fs::read_to_string(folder.join("package-lock.json")).expect("a lock file");
+        let packages: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        packages["packages"]["node_modules/@bytecodealliance/jco"].clone()
+    };
+    assert_eq!(lock(&project), lock(&installed));
+    std::os::unix::fs::symlink(installed.join("node_modules"), project.join("node_modules")).expect("linked");
+    run(Command::new("npm").arg("test"), &project);
+    run(Command::new("npm").args(["run", "build"]), &project);
+    let component = project.join("sunny-cloud.wasm");
+    loads(&component);
+    let (component, cassettes) = (component.display().to_string(), project.join("cassettes").display().to_string());
+    tracker(&project, &["driver", "test", &component, "--cassettes", &cassettes]).succeeded();
+}
+
+#[test]
 fn what_cannot_be_made_is_named_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let check = |arguments: &[&str], code: i32, want: &[&str]| {

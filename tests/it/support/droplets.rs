@@ -1,5 +1,5 @@
-//! DigitalOcean's API as far as a list of droplets goes: pages, tokens, limits on requests. What it answers with is
-//! the documentation's own droplet, as often as a test wants it.
+//! The APIs of DigitalOcean and of Hetzner Cloud as far as a list of machines goes: pages, tokens, limits on requests.
+//! What they answer with is the documentation's own droplet or server, as often as a test wants it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +19,15 @@ pub(crate) struct Droplets {
     _serving: JoinSet<()>,
 }
 
+/// Whose API it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Api {
+    DigitalOcean,
+    Hetzner,
+}
+
 struct State {
+    api: Api,
     /// Ids, with the API's words for their states.
     droplets: Vec<(u64, String)>,
     /// What the documentation shows of a droplet, and of regions.
@@ -45,15 +53,32 @@ pub(crate) enum Instead {
 
 impl Droplets {
     pub(crate) async fn start() -> Droplets {
+        Droplets::speaking(Api::DigitalOcean).await
+    }
+
+    /// The same in the words of Hetzner Cloud, where they are called servers.
+    pub(crate) async fn servers() -> Droplets {
+        Droplets::speaking(Api::Hetzner).await
+    }
+
+    async fn speaking(api: Api) -> Droplets {
+        let (driver, machines, realms) = match api {
+            Api::DigitalOcean => ("digitalocean", "droplets", "regions.json"),
+            Api::Hetzner => ("hetzner", "servers", "locations.json"),
+        };
         let fixture = |name: &str| -> Value {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers/digitalocean/fixtures").join(name);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers").join(driver).join("fixtures").join(name);
             let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             serde_json::from_slice(&text).expect("JSON")
         };
         let state = State {
+            api,
             droplets: Vec::new(),
-            droplet: fixture("droplets.json")["droplets"][0].clone(),
-            regions: fixture("regions.json"),
+            droplet: match api {
+                Api::DigitalOcean => fixture("droplets.json")[machines][0].clone(),
+                Api::Hetzner => fixture("servers-page-1.json")[machines][0].clone(),
+            },
+            regions: fixture(realms),
             instead: None,
             asked: Vec::new(),
         };
@@ -127,29 +152,30 @@ impl State {
             name.eq_ignore_ascii_case("authorization") && value.strip_prefix("Bearer ") == Some(TOKEN)
         });
         if !is_known {
-            return whole(
-                401,
-                "",
-                &json!({"id": "unauthorized", "message": "Unable to authenticate you."}).to_string(),
-            );
+            return whole(401, "", &self.error("unauthorized", "Unable to authenticate you."));
         }
         let number = |name: &str, default: usize| {
             let value = url.query_pairs().find(|(found, _)| found == name);
             value.map_or(default, |(_, value)| value.parse().expect("a number"))
         };
-        // As the API has it: 20 a page unless more are asked for, and never more than 200.
-        let (page, per_page) = (number("page", 1), number("per_page", 20).min(200));
-        let body = match url.path() {
-            "/v2/droplets" => self.page(page, per_page).to_string(),
-            "/v2/regions" => self.regions.to_string(),
-            _ => return whole(404, "", &json!({"id": "not_found", "message": "No such resource."}).to_string()),
+        // As the APIs have it: so many a page unless more are asked for, and never more than that.
+        let (few, most) = match self.api {
+            Api::DigitalOcean => (20, 200),
+            Api::Hetzner => (25, 50),
+        };
+        let (page, per_page) = (number("page", 1), number("per_page", few).min(most));
+        let body = match (self.api, url.path()) {
+            (Api::DigitalOcean, "/v2/droplets") | (Api::Hetzner, "/v1/servers") => {
+                self.page(page, per_page).to_string()
+            }
+            (Api::DigitalOcean, "/v2/regions") | (Api::Hetzner, "/v1/locations") => self.regions.to_string(),
+            _ => return whole(404, "", &self.error("not_found", "No such resource.")),
         };
         match self.instead {
             Some(Instead::Status(status, body)) => whole(status, "", body),
             Some(Instead::Throttled) => {
                 let headers = "RateLimit-Remaining: 0\r\nRateLimit-Reset: 4102444800\r\n";
-                let error = json!({"id": "too_many_requests", "message": "API Rate limit exceeded."});
-                whole(429, headers, &error.to_string())
+                whole(429, headers, &self.error("too_many_requests", "API Rate limit exceeded."))
             }
             Some(Instead::CutShort) => whole(200, "", &body[..body.len() / 2]),
             Some(Instead::Shrinking) | None => whole(200, "", &body),
@@ -163,19 +189,32 @@ impl State {
             .map(|(id, status)| {
                 let mut droplet = self.droplet.clone();
                 droplet["id"] = json!(id);
-                droplet["name"] = json!(format!("droplet-{id}"));
+                droplet["name"] = json!(format!("machine-{id}"));
                 droplet["status"] = json!(status);
                 droplet
             })
             .collect();
-        let mut links = json!({});
-        if page * per_page < total {
-            links = json!({"pages": {"next": format!("https://elsewhere.invalid/v2/droplets?page={}", page + 1)}});
-        }
+        let next = (page * per_page < total).then_some(page + 1);
         if page > 1 && matches!(self.instead, Some(Instead::Shrinking)) {
             total -= 1;
         }
-        json!({"droplets": droplets, "links": links, "meta": {"total": total}})
+        match self.api {
+            Api::DigitalOcean => {
+                let next = next.map(|next| format!("https://elsewhere.invalid/v2/droplets?page={next}"));
+                let links = next.map_or(json!({}), |next| json!({ "pages": { "next": next } }));
+                json!({"droplets": droplets, "links": links, "meta": {"total": total}})
+            }
+            Api::Hetzner => {
+                json!({"servers": droplets, "meta": {"pagination": {"next_page": next, "total_entries": total}}})
+            }
+        }
+    }
+
+    fn error(&self, code: &str, message: &str) -> String {
+        match self.api {
+            Api::DigitalOcean => json!({ "id": code, "message": message }).to_string(),
+            Api::Hetzner => json!({ "error": { "code": code, "message": message } }).to_string(),
+        }
     }
 }
 

@@ -41,6 +41,9 @@ static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/sdk");
 static PYTHON: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/python");
 static PYTHON_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/python-sdk/tracker_driver");
 
+static JAVASCRIPT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/javascript");
+static JAVASCRIPT_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/js-sdk/tracker-driver");
+
 /// The contract, which every project has with it.
 const CONTRACT: Folder = Folder { content: &WIT, from: "wit/0.1.0", into: "wit" };
 
@@ -77,6 +80,18 @@ pub(super) static LANGUAGES: &[Language] = &[
         sdk: "tracker_driver",
         steps: &["python3 -m unittest", "sh build.sh", "tracker driver approve {{name}}.wasm"],
         // The name is that of the component alone.
+        taken: "",
+    },
+    Language {
+        name: "javascript",
+        title: "JavaScript",
+        folders: &[
+            Folder { content: &JAVASCRIPT, from: "drivers/templates/javascript", into: "" },
+            Folder { content: &JAVASCRIPT_SDK, from: "drivers/js-sdk/tracker-driver", into: "tracker-driver" },
+            CONTRACT,
+        ],
+        sdk: "tracker-driver",
+        steps: &["npm test", "npm install", "npm run build", "tracker driver approve {{name}}.wasm"],
         taken: "",
     },
 ];
