@@ -24,9 +24,10 @@ use super::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
 use document::Backend;
 
+pub(super) use document::{closing, items_of, opening};
 pub(super) use matrix::{Matrix, unread as unread_matrix};
 
-const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
+pub(super) const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 const PROBLEM: &[u8] = b"application/problem+json";
 
 /// Which document a route answers with, for those that there are in XML.
@@ -79,8 +80,9 @@ pub(super) async fn translate(State(app): State<Arc<App>>, mut request: Request,
     let response = with_vary(next.run(request).await);
     let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes() == PROBLEM);
     let document = response.extensions().get::<Document>().copied();
+    let is_written = response.headers().get(CONTENT_TYPE) == Some(&XML);
     let is_kept = response.status() == StatusCode::NOT_MODIFIED;
-    if is_kept || (document.is_none() && !is_problem) {
+    if is_written || is_kept || (document.is_none() && !is_problem) {
         return response;
     }
     let (mut parts, body) = response.into_parts();

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::identify::DEFAULT_PROVIDER;
 use super::super::problem::Problem;
 use super::Document;
+use crate::model::Kind;
 
 /// The version of Deltacloud's API whose documents these are.
 const DELTACLOUD: &str = "1.1.1";
@@ -43,6 +44,29 @@ pub(super) fn write_error(problem: &Value, path: &str, backend: &Backend) -> Res
             xml.text("message", text(&problem["detail"]))
         })
     })
+}
+
+/// How a list begins, for one that is written piece by piece.
+pub(in super::super) fn opening(element: &str) -> Result<Vec<u8>, Problem> {
+    written(|xml| xml.0.write_event(Event::Start(BytesStart::new(element))))
+}
+
+/// Some items of a list.
+pub(in super::super) fn items_of(kind: Kind, items: &[Value]) -> Result<Vec<u8>, Problem> {
+    let write = match kind {
+        Kind::Instance => Xml::instance,
+        Kind::Realm => Xml::realm,
+    };
+    let mut xml = Xml(Writer::new(Vec::new()));
+    items.iter().try_for_each(|item| write(&mut xml, item)).map_err(Problem::internal)?;
+    Ok(xml.0.into_inner())
+}
+
+/// How a list ends.
+pub(in super::super) fn closing(element: &str) -> Result<Vec<u8>, Problem> {
+    let mut xml = Xml(Writer::new(Vec::new()));
+    xml.0.write_event(Event::End(BytesEnd::new(element))).map_err(Problem::internal)?;
+    Ok(xml.0.into_inner())
 }
 
 fn written(write: impl FnOnce(&mut Xml) -> std::io::Result<()>) -> Result<Vec<u8>, Problem> {
