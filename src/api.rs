@@ -145,6 +145,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
     // Around what is read again and again: it is sent only where it is another.
     let unless_known = || from_fn(etag::conditional);
     let router = Router::new()
+        .route("/", get(entry::lead_here))
         .route("/api", in_xml_too(Document::Entry, get(entry::show)))
         .route("/api/drivers", in_xml_too(Document::Drivers, get(drivers::list).route_layer(unless_known())))
         .route("/api/drivers/{id}", in_xml_too(Document::Driver, get(drivers::show).route_layer(unless_known())))

@@ -120,6 +120,11 @@ impl Roster {
         names
     }
 
+    /// Whether the operator configured a driver's provider of this name, be it one that the driver knows or not.
+    pub fn is_configured(&self, driver: &Driver, name: &str) -> bool {
+        self.providers.iter().any(|provider| provider.driver == driver.info().name && provider.name == name)
+    }
+
     /// The driver to call and what to call it with.
     pub fn target(&self, key: &AccountKey, password: SecretString) -> Result<(Arc<Driver>, Target), NotOnRoster> {
         let catalog = self.catalog();

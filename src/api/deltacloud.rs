@@ -24,7 +24,10 @@ use super::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
 use document::Backend;
 
-const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
+pub(super) use document::{closing, items_of, opening};
+pub(super) use matrix::{Matrix, unread as unread_matrix};
+
+pub(super) const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 const PROBLEM: &[u8] = b"application/problem+json";
 
 /// Which document a route answers with, for those that there are in XML.
@@ -64,10 +67,8 @@ pub(super) fn before(router: Router) -> Router {
 
 /// Around every route: where the client wants XML, what there is in XML is told in it.
 pub(super) async fn translate(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let asked = match format_of(&mut request) {
-        Ok(asked) => asked,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+    // A query that can't be read is told of by whoever reads all of it.
+    let asked = format_of(&mut request).unwrap_or_default();
     let wants_xml = asked.unwrap_or_else(|| accept::prefers_xml(request.headers()));
     if !wants_xml {
         return with_vary(next.run(request).await);
@@ -79,7 +80,9 @@ pub(super) async fn translate(State(app): State<Arc<App>>, mut request: Request,
     let response = with_vary(next.run(request).await);
     let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes() == PROBLEM);
     let document = response.extensions().get::<Document>().copied();
-    if response.status() == StatusCode::NOT_MODIFIED || (document.is_none() && !is_problem) {
+    let is_written = response.headers().get(CONTENT_TYPE) == Some(&XML);
+    let is_kept = response.status() == StatusCode::NOT_MODIFIED;
+    if is_written || is_kept || (document.is_none() && !is_problem) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -134,12 +137,9 @@ fn is_in_xml(path: &str) -> bool {
 /// The driver and the provider that the request is for, as far as it is known.
 fn backend(app: &App, headers: &HeaderMap) -> Backend {
     let Ok(named) = Named::of(headers) else { return Backend::default() };
-    let chosen = identify::choose(named, &*app.context.roster).ok();
-    Backend {
-        driver: chosen.as_ref().map(|(driver, _)| driver.clone()),
-        // Deltacloud names a provider where the client or the operator has chosen one.
-        provider: chosen.map(|(_, provider)| provider).filter(|provider| provider != identify::DEFAULT_PROVIDER),
-    }
+    let (driver, provider) = identify::known(named, &*app.context.roster);
+    // Deltacloud names a provider where the client or the operator has chosen one.
+    Backend { driver, provider: provider.filter(|provider| provider != identify::DEFAULT_PROVIDER) }
 }
 
 fn with_vary(mut response: Response) -> Response {

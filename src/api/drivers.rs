@@ -30,7 +30,7 @@ struct DriverDocument<'a> {
     /// SHA-256 of its file.
     digest: &'a str,
     /// As `X-Deltacloud-Provider` names them.
-    providers: Vec<ProviderDocument>,
+    providers: Vec<ProviderDocument<'a>>,
     /// The endpoints that the operator lets it reach; an account is cut down to its own.
     may_reach: &'a [String],
     options: Vec<OptionDocument<'a>>,
@@ -40,8 +40,11 @@ struct DriverDocument<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct ProviderDocument {
+struct ProviderDocument<'a> {
     id: String,
+    /// Left out where the operator configured it: what stands there is no client's business.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,11 +63,22 @@ enum Health {
     Loaded,
 }
 
+impl Health {
+    fn as_str(self) -> &'static str {
+        match self {
+            Health::Loaded => "loaded",
+        }
+    }
+}
+
 pub(super) async fn list(State(app): State<Arc<App>>, Query(parameters): Query) -> Result<Response, Problem> {
-    parameters.only(&["id", "format"])?;
+    parameters.only(&["id", "state", "format"])?;
     parameters.check_format()?;
     let catalog = app.context.roster.catalog();
-    let is_asked_for = |driver: &&Arc<Driver>| parameters.get("id").is_none_or(|id| id == driver.info().name);
+    // Deltacloud's clients may ask for a state, too, which a driver has in its health.
+    let fits = |name: &str, value: &str| parameters.get(name).is_none_or(|wanted| wanted == value);
+    let is_asked_for =
+        |driver: &&Arc<Driver>| fits("id", &driver.info().name) && fits("state", Health::Loaded.as_str());
     let drivers = catalog.drivers().filter(is_asked_for).map(|driver| document(&app, driver)).collect();
     Ok(Json(DriversDocument { drivers }).into_response())
 }
@@ -107,7 +121,7 @@ fn document<'a>(app: &App, driver: &'a Driver) -> DriverDocument<'a> {
         name: &info.title,
         version: &info.version,
         digest: &info.digest,
-        providers: app.context.roster.providers_of(driver).into_iter().map(|id| ProviderDocument { id }).collect(),
+        providers: providers(app, driver),
         may_reach: &info.endpoints,
         options: info
             .options
@@ -122,4 +136,16 @@ fn document<'a>(app: &App, driver: &'a Driver) -> DriverDocument<'a> {
         signed_by: &info.signed_by,
         health: Health::Loaded,
     }
+}
+
+fn providers<'a>(app: &App, driver: &'a Driver) -> Vec<ProviderDocument<'a>> {
+    let roster = &app.context.roster;
+    let names = roster.providers_of(driver).into_iter();
+    names
+        .map(|id| {
+            let known = driver.info().providers.iter().find(|known| known.name == id && !known.endpoint.is_empty());
+            let endpoint = known.filter(|_| !roster.is_configured(driver, &id)).map(|known| known.endpoint.as_str());
+            ProviderDocument { id, endpoint }
+        })
+        .collect()
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 
 use super::App;
 use super::caller::Caller;
+use super::deltacloud::Matrix;
 use super::identify::{self, Named};
+use super::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
 use super::request::Query;
 
@@ -53,22 +55,43 @@ const COLLECTIONS: &[(&str, &[Feature])] = &[
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Query(parameters): Query,
+    matrix: Matrix,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
     parameters.only(&["format", "force_auth"])?;
     parameters.check_format()?;
-    // By this clients of the Deltacloud API try out credentials.
-    if matches!(parameters.get("force_auth"), Some("1" | "true")) {
+    if force_auth(&parameters)? == Credentials::Tried {
         let (mut parts, _) = request.into_parts();
         Caller::from_request_parts(&mut parts, &app).await?;
     }
-    let chosen = identify::choose(Named::of(&headers)?, &*app.context.roster).ok();
-    let (driver, provider) = chosen.unzip();
+    let (driver, provider) = identify::known(Named::of(&headers)?, &*app.context.roster);
     let public_url = &app.context.public_url;
+    // Who came with driver and provider in the path, and follows a link, still asks about those.
     let links = COLLECTIONS
         .iter()
-        .map(|(rel, features)| Link { rel, href: format!("{public_url}/api/{rel}"), features })
+        .map(|(rel, features)| Link { rel, href: format!("{public_url}/api{matrix}/{rel}"), features })
         .collect();
     Ok(Json(EntryDocument { version: env!("CARGO_PKG_VERSION"), driver, provider, links }).into_response())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Credentials {
+    /// The entry point is shown to anyone.
+    NotNeeded,
+    /// By `force_auth`, with which clients of the Deltacloud API try credentials out.
+    Tried,
+}
+
+fn force_auth(parameters: &Parameters) -> Result<Credentials, ParameterError> {
+    match parameters.get("force_auth") {
+        None | Some("0" | "false") => Ok(Credentials::NotNeeded),
+        Some("1" | "true") => Ok(Credentials::Tried),
+        Some(_) => Err(ParameterError::Invalid { name: "force_auth", why: "is one of 1, true, 0, false".into() }),
+    }
+}
+
+/// `GET /`: where a client that was told of the host alone finds the API.
+pub(super) async fn lead_here(State(app): State<Arc<App>>) -> Redirect {
+    Redirect::temporary(&format!("{}/api", app.context.public_url))
 }

@@ -7,13 +7,15 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_N
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Answers with 304 and no body where the client has this very answer already.
 pub(super) async fn conditional(request: Request, next: Next) -> Response {
     let wanted = tags(request.headers());
     let (mut parts, body) = next.run(request).await.into_parts();
-    if parts.status != StatusCode::OK {
+    // One that is written while it is sent is told by nothing before its end.
+    if parts.status != StatusCode::OK || body.size_hint().exact().is_none() {
         return Response::from_parts(parts, body);
     }
     // Handlers make their answers whole, within the bounds of a page: nothing is held here that was not before.

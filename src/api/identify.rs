@@ -166,6 +166,15 @@ pub(super) fn choose(named: Named<'_>, names: &impl Names) -> Result<(String, St
     }
 }
 
+/// The same for who only tells whom a request is about: the driver may be clear where its provider is not.
+pub(super) fn known(named: Named<'_>, names: &impl Names) -> (Option<String>, Option<String>) {
+    match choose(named, names) {
+        Ok((driver, provider)) => (Some(driver), Some(provider)),
+        Err(Unnamed::NoProvider { driver, .. }) => (Some(driver), None),
+        Err(Unnamed::Malformed { .. } | Unnamed::UnknownDriver { .. } | Unnamed::NoDriver { .. }) => (None, None),
+    }
+}
+
 /// The one item of a list that has but one.
 fn only(mut items: Vec<String>) -> Result<String, Vec<String>> {
     match (items.len(), items.pop()) {
@@ -273,6 +282,20 @@ mod tests {
         check(None, &both, (None, None), Err(Unnamed::NoDriver { known: known.clone() }));
         check(None, &both, (Some("gce"), None), Err(Unnamed::UnknownDriver { name: "gce".into(), known }));
         check(None, &[], (None, None), Err(Unnamed::NoDriver { known: vec![] }));
+    }
+
+    #[test]
+    fn a_driver_is_known_before_its_provider_is() {
+        let names = Fixed { default: None, drivers: &[("ec2", &["us-east-1", "eu-west-1"]), ("mock", &["default"])] };
+        let check = |driver: Option<&str>, provider: Option<&str>, want: (Option<&str>, Option<&str>)| {
+            let got = known(Named { driver, provider }, &names);
+            assert_eq!((got.0.as_deref(), got.1.as_deref()), want, "{driver:?} {provider:?}");
+        };
+        check(Some("ec2"), None, (Some("ec2"), None));
+        check(Some("ec2"), Some("eu-west-1"), (Some("ec2"), Some("eu-west-1")));
+        check(Some("mock"), None, (Some("mock"), Some("default")));
+        check(Some("gce"), None, (None, None));
+        check(None, None, (None, None));
     }
 
     #[test]

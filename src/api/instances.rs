@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::App;
 use super::caller::Caller;
+use super::deltacloud::Matrix;
 use super::listing::{self, Asked, Form};
 use super::problem::Problem;
 use super::request::{Id, Query};
@@ -79,8 +80,9 @@ pub(super) async fn list(
     caller: Caller,
     Query(parameters): Query,
     form: Form,
+    matrix: Matrix,
 ) -> Result<Response, Problem> {
-    listing::list(&app, &caller, Kind::Instance, Asked { parameters: &parameters, form }).await
+    listing::list(&app, &caller, Kind::Instance, Asked { parameters: &parameters, form, matrix }).await
 }
 
 pub(super) async fn show(

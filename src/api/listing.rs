@@ -1,6 +1,9 @@
 //! Lists and single resources, of either kind: what the tracker last saw of the caller's account.
 
+mod whole;
+
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -14,7 +17,7 @@ use serde::Serialize;
 
 use super::App;
 use super::caller::Caller;
-use super::deltacloud::InXml;
+use super::deltacloud::{InXml, Matrix};
 use super::fresh;
 use super::instances::InstanceDocument;
 use super::parameters::{ParameterError, Parameters};
@@ -44,12 +47,18 @@ impl<'a> Document<'a> {
             Resource::Realm(realm) => Document::Realm(RealmDocument::of(realm, seen, public_url, track)),
         }
     }
+
+    /// With the hook that the store found on it.
+    fn shown(seen: &'a Seen, public_url: &str) -> Document<'a> {
+        Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))
+    }
 }
 
 /// What a client asks of a list.
 pub(super) struct Asked<'a> {
     pub(super) parameters: &'a Parameters,
     pub(super) form: Form,
+    pub(super) matrix: Matrix,
 }
 
 /// What the list will be told in.
@@ -67,19 +76,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Form {
     }
 }
 
-/// `GET` of a collection: one page of it, sorted by id.
-pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, asked: Asked<'_>) -> Result<Response, Problem> {
-    let Asked { parameters, form } = asked;
-    let settings = &app.context.settings;
-    let query = match form {
-        Form::Json => Query::read(parameters, kind, settings.page_items)?,
-        // A word that is no state fits nothing.
-        Form::Xml if parameters.get("state").is_some_and(|text| read_state(text, kind).is_err()) => {
-            let body = std::collections::BTreeMap::from([(kind.plural(), [(); 0])]);
-            return Ok(Json(body).into_response());
-        }
-        Form::Xml => Query::read(parameters, kind, settings.xml_items)?,
-    };
+/// `GET` of a collection: one page of it, sorted by id. In XML it is all of it, unless the client sets a limit: clients
+/// of the Deltacloud API know of no pages, and would take the first for everything.
+pub(super) async fn list(app: &Arc<App>, caller: &Caller, kind: Kind, asked: Asked<'_>) -> Result<Response, Problem> {
+    let Asked { parameters, form, matrix } = asked;
+    let query = Query::read(parameters, (kind, form), app.context.settings.page_items)?;
     let at = read_at(app, parameters)?;
     if at.is_none() {
         fresh::wait(app, caller, kind).await?;
@@ -90,28 +91,38 @@ pub(super) async fn list(app: &App, caller: &Caller, kind: Kind, asked: Asked<'_
     let wanted = ListQuery {
         kind,
         id: query.id,
-        state: query.state,
+        state: query.state.one(),
         realm: query.realm,
         after: query.after,
         limit: query.limit + 1,
         at,
         owner: caller.owner.clone(),
     };
-    let mut seen = app.context.store.list(caller.account, wanted).await?;
+    let mut seen = match query.state {
+        States::None => Vec::new(),
+        States::Any | States::One(_) => app.context.store.list(caller.account, wanted.clone()).await?,
+    };
     let is_last = seen.len() <= query.limit;
     seen.truncate(query.limit);
     let public_url = &app.context.public_url;
-    let documents: Vec<Document<'_>> =
-        seen.iter().map(|seen| Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))).collect();
-    let body = std::collections::BTreeMap::from([(kind.plural(), documents)]);
-    let mut response = Json(body).into_response();
+    let is_all_wanted = form == Form::Xml && parameters.get("limit").is_none();
+    let next = seen.last().filter(|_| !is_last && !is_all_wanted).map(|last| {
+        let query = parameters.with("after", &after_text(kind, last.resource.id()));
+        let format = if form == Form::Xml { "&format=xml" } else { "" };
+        format!("{public_url}/api{matrix}/{}?{query}{format}", kind.plural())
+    });
+    let mut response = if is_all_wanted && !is_last {
+        whole::written(Arc::clone(app), caller.account, wanted, seen)?
+    } else {
+        let shown = seen.iter().map(|seen| Document::shown(seen, public_url)).collect::<Vec<_>>();
+        Json(std::collections::BTreeMap::from([(kind.plural(), shown)])).into_response()
+    };
     if at.is_none() {
         let cursor = HeaderValue::try_from(cursor.to_string()).expect("invariant: a cursor is hexadecimal");
         response.headers_mut().insert(CURSOR, cursor);
     }
-    if let Some(last) = seen.last().filter(|_| !is_last) {
-        let query = parameters.with("after", &after_text(kind, last.resource.id()));
-        put_next(&mut response, &format!("{public_url}/api/{}?{query}", kind.plural()));
+    if let Some(next) = next {
+        put_next(&mut response, &next);
     }
     Ok(response)
 }
@@ -194,14 +205,43 @@ pub(super) fn put_next(response: &mut Response, url: &str) {
 #[derive(Debug, PartialEq, Eq)]
 struct Query {
     id: Option<ResourceId>,
-    state: Option<State>,
+    state: States,
     realm: Option<String>,
     after: Option<ResourceId>,
     limit: usize,
 }
 
+/// The states that a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum States {
+    Any,
+    One(State),
+    /// The word is no state, which nothing fits.
+    None,
+}
+
+impl States {
+    /// Who wants JSON is told of a word that is no state. Deltacloud's clients were promised an empty list, as for
+    /// every filter that fits nothing.
+    fn read(text: &str, kind: Kind, form: Form) -> Result<States, ParameterError> {
+        match (read_state(text, kind), form) {
+            (Ok(state), _) => Ok(States::One(state)),
+            (Err(_), Form::Xml) => Ok(States::None),
+            (Err(error), Form::Json) => Err(error),
+        }
+    }
+
+    fn one(self) -> Option<State> {
+        match self {
+            States::One(state) => Some(state),
+            States::Any | States::None => None,
+        }
+    }
+}
+
 impl Query {
-    fn read(parameters: &Parameters, kind: Kind, page_items: usize) -> Result<Query, ParameterError> {
+    fn read(parameters: &Parameters, list: (Kind, Form), page_items: usize) -> Result<Query, ParameterError> {
+        let (kind, form) = list;
         parameters.only(match kind {
             Kind::Instance => &["id", "state", "realm_id", "at", "limit", "after", "format"],
             Kind::Realm => &["id", "state", "at", "limit", "after", "format"],
@@ -213,7 +253,7 @@ impl Query {
         });
         Ok(Query {
             id: id.transpose()?,
-            state: parameters.get("state").map(|text| read_state(text, kind)).transpose()?,
+            state: parameters.get("state").map_or(Ok(States::Any), |text| States::read(text, kind, form))?,
             realm: parameters.get("realm_id").map(str::to_owned),
             after: parameters.get("after").map(|text| read_after(text, kind)).transpose()?,
             limit: parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?,
@@ -262,26 +302,31 @@ mod tests {
     #[test]
     fn a_query_is_read_whole_or_refused() {
         let check = |kind: Kind, text: &str, want: Result<Query, &str>| {
-            let got = Query::read(&Parameters::parse(text.as_bytes()).expect(text), kind, 1000);
+            let parameters = Parameters::parse(text.as_bytes()).expect(text);
+            let got = Query::read(&parameters, (kind, Form::Json), 1000);
             assert_eq!(got.map_err(|error| error.to_string()), want.map_err(str::to_owned), "{text}");
         };
-        let all = || Query { id: None, state: None, realm: None, after: None, limit: 1000 };
+        let all = || Query { id: None, state: States::Any, realm: None, after: None, limit: 1000 };
         let id = |text: &str| Some(ResourceId::parse(text).expect(text));
         check(Kind::Instance, "", Ok(all()));
         check(Kind::Instance, "format=json", Ok(all()));
         check(Kind::Instance, "format=xml", Err("format can only be json"));
         check(Kind::Instance, "limit=1&id=a%2Fb", Ok(Query { id: id("a/b"), limit: 1, ..all() }));
-        let state = Some(State::Instance(InstanceState::ShuttingDown));
+        let state = States::One(State::Instance(InstanceState::ShuttingDown));
         check(
             Kind::Instance,
             "state=SHUTTING_DOWN&realm_id=us",
             Ok(Query { state, realm: Some("us".into()), ..all() }),
         );
-        check(Kind::Realm, "state=AVAILABLE", Ok(Query { state: Some(State::Realm(RealmState::Available)), ..all() }));
+        let state = States::One(State::Realm(RealmState::Available));
+        check(Kind::Realm, "state=AVAILABLE", Ok(Query { state, ..all() }));
         check(Kind::Realm, "state=RUNNING", Err("state is one of AVAILABLE, UNAVAILABLE"));
         let states = "state is one of PENDING, RUNNING, STOPPING, STOPPED, SHUTTING_DOWN, FINISH, ERROR, UNKNOWN";
         check(Kind::Instance, "state=AVAILABLE", Err(states));
         check(Kind::Instance, "state=running", Err(states));
+        let parameters = Parameters::parse(b"state=running").expect("parameters");
+        let in_xml = Query::read(&parameters, (Kind::Instance, Form::Xml), 1000);
+        assert_eq!(in_xml, Ok(Query { state: States::None, ..all() }));
         for limit in ["0", "1001", "-1", "1000000000000000000000", "ten", ""] {
             check(Kind::Instance, &format!("limit={limit}"), Err("limit is a number from 1 to 1000"));
         }

@@ -14,6 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::deltacloud;
+
 /// Each type: its name in code and URI, its status, its title, and what it means.
 macro_rules! problem_types {
     ($($name:ident $slug:literal $status:ident $title:literal $meaning:literal;)+) => {
@@ -278,7 +280,10 @@ pub(super) async fn show(Path(slug): Path<String>) -> Result<Response, Problem> 
     }
 }
 
-pub(super) async fn no_such_route() -> Problem {
+pub(super) async fn no_such_route(request: Request) -> Problem {
+    if let Some(error) = deltacloud::unread_matrix(request.uri()) {
+        return error.into();
+    }
     Problem::new(ProblemType::RouteNotFound, "there is nothing at this path; GET /api has links to what there is")
 }
 

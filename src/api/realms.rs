@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::App;
 use super::caller::Caller;
+use super::deltacloud::Matrix;
 use super::listing::{self, Asked, Form};
 use super::problem::Problem;
 use super::request::{Id, Query};
@@ -57,8 +58,9 @@ pub(super) async fn list(
     caller: Caller,
     Query(parameters): Query,
     form: Form,
+    matrix: Matrix,
 ) -> Result<Response, Problem> {
-    listing::list(&app, &caller, Kind::Realm, Asked { parameters: &parameters, form }).await
+    listing::list(&app, &caller, Kind::Realm, Asked { parameters: &parameters, form, matrix }).await
 }
 
 pub(super) async fn show(

@@ -20,10 +20,9 @@ pub struct Settings {
     pub body_bytes: usize,
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
-    /// How many resources one page of a list has at most; also what it has if the client does not say.
+    /// How many resources one page of a list has at most; also what it has if the client does not say. A list in XML is
+    /// read by pages of so many, and is whole.
     pub page_items: usize,
-    /// The same for clients that want XML: those do not follow links from page to page.
-    pub xml_items: usize,
     /// How many owed changes one request takes at most.
     pub owed_changes: usize,
     pub hooks_per_account: u64,
@@ -113,7 +112,6 @@ impl Default for Settings {
             body_bytes: 64 * 1024,
             body_timeout: Duration::from_secs(20),
             page_items: 1000,
-            xml_items: 10_000,
             owed_changes: 10_000,
             hooks_per_account: 10_000,
             tokens_per_account: 100,

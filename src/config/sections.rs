@@ -211,7 +211,6 @@ section! {
         body_bytes: Size => body_bytes,
         body_timeout: Period => body_timeout,
         page_items: NonZeroUsize => page_items,
-        xml_items: NonZeroUsize => xml_items,
         owed_changes: NonZeroUsize => owed_changes,
         hooks_per_account: u64 => hooks_per_account,
         tokens_per_account: u64 => tokens_per_account,

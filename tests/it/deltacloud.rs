@@ -1,5 +1,5 @@
-//! A client of the Deltacloud API, as the gem `deltacloud-client` is one (version 1.1.3 of the Apache project's
-//! sources): the requests that it makes to read instances, realms, drivers and the entry point, and what it reads
+//! A client of the Deltacloud API, as the gem `deltacloud-client` is one (by the Apache project's sources of versions
+//! 1.1 and 0.5): the requests that it makes to read instances, realms, drivers and the entry point, and what it reads
 //! in the answers, element by element.
 
 use roxmltree::{Document, Node};
@@ -27,14 +27,19 @@ async fn read<T>(client: &Client, path: &str, status: u16, read: impl FnOnce(Nod
     read(document.root_element())
 }
 
+/// `body.at('state')`: the first of that name, however deep it stands.
+fn at<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
+    node.descendants().skip(1).find(|inner| inner.has_tag_name(name))
+}
+
 /// `body.text_at('state')`.
 fn text_at<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
-    node.children().find(|child| child.has_tag_name(name)).map(|child| child.text().unwrap_or("").trim())
+    at(node, name).map(|found| found.text().unwrap_or("").trim())
 }
 
 /// `body.attr_at('realm', :id)`.
 fn attr_at<'a>(node: Node<'a, '_>, name: &str, attribute: &str) -> Option<&'a str> {
-    node.children().find(|child| child.has_tag_name(name)).and_then(|child| child.attribute(attribute))
+    at(node, name).and_then(|found| found.attribute(attribute))
 }
 
 /// `xpath('/*/*')`, of which each becomes a model, by its id.
@@ -67,6 +72,27 @@ async fn the_entry_point_is_read() {
         |api: Node<'_, '_>| (api.attribute("driver") == Some("ec2"), api.attribute("provider") == Some("eu-west-1"));
     assert_eq!(read(&client.at("ec2", "eu-west-1"), "/api", 200, named).await, (true, true));
     assert_eq!(read(&client, "/api;driver=ec2;provider=eu-west-1", 200, named).await, (true, true));
+    // `client.use(:ec2, user, password)`: the driver is the current one before any of its regions is.
+    let mut ec2 = client.clone();
+    for path in ["/api;driver=ec2", "/api"] {
+        assert_eq!(read(&ec2, path, 200, named).await, (true, false), "{path}");
+        ec2 = client.at("ec2", "");
+    }
+    // Version 0.5 goes by the links, which lead on for who came with driver and provider in the path.
+    let links = |api: Node<'_, '_>| {
+        let links = api.children().filter_map(|link| Some((link.attribute("rel")?, link.attribute("href")?)));
+        let realms = links.filter(|(rel, _)| *rel == "realms").map(|(_, href)| href.to_owned()).next();
+        realms.expect("a link to the realms")
+    };
+    let realms = read(&client, "/api;driver=mock;provider=default", 200, links).await;
+    assert!(realms.ends_with("/api;driver=mock;provider=default/realms"), "{realms}");
+    let path = &realms[realms.find("/api").expect("a path")..];
+    assert_eq!(read(&client.at("ec2", "eu-west-1"), path, 200, ids).await, ["eu", "us"]);
+    // And it finds the entry point from the host alone.
+    let host_alone = client.get("/").await;
+    assert_eq!(host_alone.status.as_u16(), 307);
+    let location = host_alone.headers["location"].to_str().expect("text");
+    assert!(location.starts_with("http://127.0.0.1:") && location.ends_with("/api"), "{location}");
 
     // `valid_credentials?`
     read(&client, "/api?force_auth=true", 200, |_| ()).await;
@@ -101,6 +127,10 @@ async fn instances_are_read() {
         assert_eq!(attr_at(instance, "image", "id"), Some("img3"));
         assert_eq!(attr_at(instance, "hardware_profile", "id"), Some("m1-small"));
         assert!(text_at(instance, "actions").is_some());
+        assert_eq!(instance.descendants().filter(|inner| inner.has_tag_name("state")).count(), 1);
+        for member in ["provider_state", "first_seen", "last_seen", "state_since"] {
+            assert!(text_at(instance, member).is_some_and(|text| !text.is_empty()), "{member}");
+        }
         for (element, host_name) in
             [("public_addresses", "img1.inst1.public.com"), ("private_addresses", "img1.inst1.private.com")]
         {
@@ -146,6 +176,21 @@ async fn realms_and_drivers_are_read() {
     .await;
     assert_eq!(read(&client, "/api/drivers", 200, ids).await, ["ec2", "mock"]);
     assert_eq!(read(&client, "/api/drivers?id=mock", 200, ids).await, ["mock"]);
+    assert_eq!(read(&client, "/api/drivers?state=loaded", 200, ids).await, ["ec2", "mock"]);
+    assert_eq!(read(&client, "/api/drivers?state=unknown", 200, ids).await, Vec::<String>::new());
+    read(&client, "/api/drivers/ec2", 200, |driver| {
+        assert_eq!(text_at(driver, "name"), Some("Amazon EC2"));
+        assert_eq!(text_at(driver, "health"), Some("loaded"));
+        assert!(text_at(driver, "digest").is_some_and(|digest| digest.len() == 64));
+        assert!(at(driver, "may_reach").is_some_and(|reached| at(reached, "endpoint").is_some()));
+        // `client.driver(:ec2)['eu-west-1']['ec2']`
+        let mut providers = driver.children().filter(|child| child.has_tag_name("provider"));
+        let ireland = providers.find(|provider| provider.attribute("id") == Some("eu-west-1")).expect("a region");
+        let entrypoint = at(ireland, "entrypoint").expect("an entry point");
+        let endpoint = "https://ec2.eu-west-1.amazonaws.com";
+        assert_eq!((entrypoint.attribute("kind"), entrypoint.text()), (Some("ec2"), Some(endpoint)));
+    })
+    .await;
     let providers = |driver: Node<'_, '_>| {
         let providers = driver.children().filter(|child| child.has_tag_name("provider"));
         providers.map(|provider| provider.attribute("id").expect("an id").to_owned()).collect::<Vec<_>>()
@@ -155,6 +200,19 @@ async fn realms_and_drivers_are_read() {
     for path in ["/api/realms/foo", "/api/realms/", "/api/drivers/foo", "/api/drivers/"] {
         read(&client, path, 404, |error| assert_eq!(error.tag_name().name(), "error")).await;
     }
+}
+
+#[tokio::test]
+async fn a_long_list_is_whole() {
+    let setup = Setup::new(&["mock"]).provider("mock", "big", "http://mock.invalid", "count = \"2500\"");
+    let host = setup.default_provider("mock", "big").start().await;
+    let client = gem(&host);
+    let instances = read(&client, "/api/instances", 200, ids).await;
+    assert_eq!(instances.len(), 2500);
+    assert!(instances.is_sorted(), "each is there once");
+    let answer = client.get("/api/instances?limit=1000").await;
+    assert!(answer.next_page().is_some_and(|path| path.contains("format=xml")));
+    assert_eq!(read(&client, "/api/instances?limit=1000", 200, ids).await, instances[..1000]);
 }
 
 #[tokio::test]

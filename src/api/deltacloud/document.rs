@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::identify::DEFAULT_PROVIDER;
 use super::super::problem::Problem;
 use super::Document;
+use crate::model::Kind;
 
 /// The version of Deltacloud's API whose documents these are.
 const DELTACLOUD: &str = "1.1.1";
@@ -43,6 +44,29 @@ pub(super) fn write_error(problem: &Value, path: &str, backend: &Backend) -> Res
             xml.text("message", text(&problem["detail"]))
         })
     })
+}
+
+/// How a list begins, for one that is written piece by piece.
+pub(in super::super) fn opening(element: &str) -> Result<Vec<u8>, Problem> {
+    written(|xml| xml.0.write_event(Event::Start(BytesStart::new(element))))
+}
+
+/// Some items of a list.
+pub(in super::super) fn items_of(kind: Kind, items: &[Value]) -> Result<Vec<u8>, Problem> {
+    let write = match kind {
+        Kind::Instance => Xml::instance,
+        Kind::Realm => Xml::realm,
+    };
+    let mut xml = Xml(Writer::new(Vec::new()));
+    items.iter().try_for_each(|item| write(&mut xml, item)).map_err(Problem::internal)?;
+    Ok(xml.0.into_inner())
+}
+
+/// How a list ends.
+pub(in super::super) fn closing(element: &str) -> Result<Vec<u8>, Problem> {
+    let mut xml = Xml(Writer::new(Vec::new()));
+    xml.0.write_event(Event::End(BytesEnd::new(element))).map_err(Problem::internal)?;
+    Ok(xml.0.into_inner())
 }
 
 fn written(write: impl FnOnce(&mut Xml) -> std::io::Result<()>) -> Result<Vec<u8>, Problem> {
@@ -84,9 +108,23 @@ impl Xml {
     fn driver(&mut self, driver: &Value) -> std::io::Result<()> {
         self.inside("driver", &place(driver), |xml| {
             xml.text("name", text(&driver["name"]))?;
-            // The only place of a driver that has no regions was not told of.
-            let providers = items(&driver["providers"]).iter().filter_map(|provider| text(&provider["id"]));
-            providers.filter(|id| *id != DEFAULT_PROVIDER).try_for_each(|id| xml.empty("provider", &[("id", Some(id))]))
+            xml.text("version", text(&driver["version"]))?;
+            xml.text("digest", text(&driver["digest"]))?;
+            for provider in items(&driver["providers"]) {
+                let id = text(&provider["id"]);
+                // The only place of a driver that has no regions was not told of.
+                if id == Some(DEFAULT_PROVIDER) {
+                    continue;
+                }
+                xml.inside("provider", &[("id", id)], |xml| match text(&provider["endpoint"]) {
+                    Some(endpoint) => xml.text_with("entrypoint", &[("kind", text(&driver["id"]))], Some(endpoint)),
+                    None => Ok(()),
+                })?;
+            }
+            xml.inside("may_reach", &[], |xml| {
+                items(&driver["may_reach"]).iter().try_for_each(|endpoint| xml.text("endpoint", text(endpoint)))
+            })?;
+            xml.text("health", text(&driver["health"]))
         })
     }
 
@@ -99,11 +137,13 @@ impl Xml {
                 ("realm", "realm", "realms"),
                 ("hardware_profile", "hardware_profile", "hardware_profiles"),
             ] {
-                let Some(id) = text(&instance[member]) else { continue };
-                let href = beside(instance, collection, id);
-                xml.empty(element, &[("href", href.as_deref()), ("id", Some(id))])?;
+                // Where nothing is known, the element is there without an id: older clients fail for want of it.
+                let id = text(&instance[member]);
+                let href = id.and_then(|id| beside(instance, collection, id));
+                xml.empty(element, &[("href", href.as_deref()), ("id", id)])?;
             }
             xml.text("state", text(&instance["state"]))?;
+            xml.text("provider_state", text(&instance["provider_state"]))?;
             // What can be done with it is a matter between the client and the cloud.
             xml.empty("actions", &[])?;
             if let Some(launched_at) = text(&instance["launched_at"]) {
@@ -116,6 +156,13 @@ impl Xml {
                     })
                 })?;
             }
+            xml.inside("labels", &[], |xml| {
+                let labels = instance["labels"].as_object().into_iter().flatten();
+                labels
+                    .into_iter()
+                    .try_for_each(|(name, value)| xml.text_with("label", &[("name", Some(name.as_str()))], text(value)))
+            })?;
+            xml.seen(instance)?;
             xml.track(instance)
         })
     }
@@ -126,8 +173,19 @@ impl Xml {
             xml.text("state", text(&realm["state"]))?;
             let limit = realm["limit"].as_u64().map(|limit| limit.to_string());
             xml.text("limit", limit.as_deref())?;
+            xml.seen(realm)?;
             xml.track(realm)
         })
+    }
+
+    /// When it was seen.
+    fn seen(&mut self, resource: &Value) -> std::io::Result<()> {
+        for member in ["first_seen", "last_seen", "state_since"] {
+            if let Some(time) = text(&resource[member]) {
+                self.text(member, Some(time))?;
+            }
+        }
+        Ok(())
     }
 
     /// The caller's hook on it.
@@ -236,23 +294,29 @@ mod tests {
             "id": "inst0", "href": "http://t/api/instances/inst0", "name": "A & \"B\" <c>\u{1}", "state": "RUNNING",
             "owner": "mockuser", "realm": "us east", "image": null, "hardware_profile": "m1-large",
             "public_addresses": [{ "kind": "hostname", "value": "one.example" }], "private_addresses": [],
-            "launched_at": null,
+            "launched_at": null, "provider_state": "running", "labels": { "a\nb": "c\td" },
+            "first_seen": "2026-11-22T10:00:00.000Z",
             "track": { "hook": "https://e.com/?a=1&b=2", "id": "7", "status": "active", "token": true },
         });
         let want = "<instance href=\"http://t/api/instances/inst0\" id=\"inst0\">\
                     <name>A &amp; &quot;B&quot; &lt;c&gt;\u{fffd}</name><owner_id>mockuser</owner_id>\
-                    <realm href=\"http://t/api/realms/us%20east\" id=\"us east\"/>\
+                    <image/><realm href=\"http://t/api/realms/us%20east\" id=\"us east\"/>\
                     <hardware_profile href=\"http://t/api/hardware_profiles/m1-large\" id=\"m1-large\"/>\
-                    <state>RUNNING</state><actions/>\
+                    <state>RUNNING</state><provider_state>running</provider_state><actions/>\
                     <public_addresses><address type=\"hostname\">one.example</address></public_addresses>\
                     <private_addresses></private_addresses>\
+                    <labels><label name=\"a&#10;b\">c\td</label></labels>\
+                    <first_seen>2026-11-22T10:00:00.000Z</first_seen>\
                     <track id=\"7\" status=\"active\"><hook>https://e.com/?a=1&amp;b=2</hook><token>true</token></track>\
                     </instance>";
         assert_eq!(xml(Document::Instance, &instance), want);
         assert_eq!(
-            xml(Document::Instances, &json!({ "instances": [instance] })),
+            xml(Document::Instances, &json!({ "instances": [instance.clone()] })),
             format!("<instances>{want}</instances>")
         );
+        let pieces = [opening("instances"), items_of(Kind::Instance, &[instance]), closing("instances")];
+        let pieces = pieces.map(|piece| String::from_utf8(piece.expect("written")).expect("UTF-8"));
+        assert_eq!(pieces.concat(), format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><instances>{want}</instances>"));
         assert_eq!(xml(Document::Instances, &json!({ "instances": [] })), "<instances></instances>");
     }
 
@@ -265,9 +329,14 @@ mod tests {
         assert_eq!(xml(Document::Realm, &realm), want);
         let driver = json!({
             "id": "ec2", "href": "http://t/api/drivers/ec2", "name": "EC2",
-            "providers": [{ "id": "default" }, { "id": "eu-west-1" }],
+            "version": "1.0.0", "digest": "ab", "health": "loaded", "may_reach": ["https://*.example"],
+            "providers": [{ "id": "default" }, { "id": "eu-west-1", "endpoint": "https://e.example" }, { "id": "own" }],
         });
-        let want = "<driver href=\"http://t/api/drivers/ec2\" id=\"ec2\"><name>EC2</name><provider id=\"eu-west-1\"/></driver>";
+        let want = "<driver href=\"http://t/api/drivers/ec2\" id=\"ec2\"><name>EC2</name>\
+                    <version>1.0.0</version><digest>ab</digest>\
+                    <provider id=\"eu-west-1\"><entrypoint kind=\"ec2\">https://e.example</entrypoint></provider>\
+                    <provider id=\"own\"></provider>\
+                    <may_reach><endpoint>https://*.example</endpoint></may_reach><health>loaded</health></driver>";
         assert_eq!(xml(Document::Driver, &driver), want);
         let entry = json!({ "version": "9", "links": [
             { "rel": "instances", "href": "http://t/api/instances",

@@ -14,7 +14,9 @@ async fn every_error_is_a_problem() {
         house.send(method, path, &all, body).await.problem(want.0, want.1)
     };
     let none: &[(&str, &str)] = &[];
-    check("GET", "/", none, "", (404, "not-found")).await;
+    check("GET", "/api;color=red/realms", none, "", (400, "unknown-parameter")).await;
+    check("GET", "/api;driver=%ff", none, "", (400, "malformed-request")).await;
+    check("GET", "/api?force_auth=perhaps", none, "", (400, "invalid-parameter")).await;
     check("GET", "/api/", none, "", (404, "not-found")).await;
     check("GET", "/api/instances/", none, "", (404, "not-found")).await;
     check("GET", "/api/drivers/none", none, "", (404, "driver-not-found")).await;
