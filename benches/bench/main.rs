@@ -6,6 +6,7 @@ mod backlog;
 mod compare;
 mod deliver;
 mod fair;
+mod feed;
 mod host;
 mod languages;
 mod outlet;
@@ -23,6 +24,8 @@ fn main() {
     match arguments[..] {
         [_, provider::FLAG, ref answers @ ..] => return provider::serve(answers),
         [_, receiver::FLAG, places] => return receiver::receive(places),
+        [_, feed::FOLLOW, address, streams] => return feed::follow(address, streams),
+        [_, feed::READ, address, path] => return feed::read(address, path),
         _ => {}
     }
     // `cargo bench --locked -- callbacks`: only these.
@@ -56,6 +59,10 @@ fn main() {
         backlog::million(&mut table, &runtime);
     }
     drop(runtime);
+    if is_asked("feed") {
+        feed::streams(&mut table);
+        feed::pages(&mut table);
+    }
     if is_asked("host") {
         process::start(&mut table);
         process::memory(&mut table);

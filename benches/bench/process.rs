@@ -45,7 +45,7 @@ impl Host {
         (host, stopwatch.elapsed())
     }
 
-    fn get(&self, path: &str) -> Option<String> {
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         // mockuser:mockpassword
         let credentials = "bW9ja3VzZXI6bW9ja3Bhc3N3b3Jk";
@@ -60,7 +60,7 @@ impl Host {
     }
 
     /// Resident memory in MB.
-    fn resident(&self) -> f64 {
+    pub(crate) fn resident(&self) -> f64 {
         self.memory("VmRSS:")
     }
 
