@@ -11,6 +11,7 @@ mod poll;
 mod serve;
 mod storm;
 mod table;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ Examples:
   tracker driver approve ./ec2.wasm        vet a driver, so that the host may load it
   tracker poll --config tracker.toml       list the configured account's instances now
   tracker serve --config tracker.toml      run the host
+  tracker watch --token-env TOKEN          follow what happens
 
 Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.";
 
@@ -48,6 +50,8 @@ enum Command {
     Driver(driver::Driver),
     /// Look after storms: lists that the host does not believe at once
     Storm(storm::Storm),
+    /// Follow what happens to an account, in this terminal
+    Watch(watch::Watch),
     /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
     Demo(demo::Demo),
 }
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Poll(poll) => poll.run(),
         Command::Driver(driver) => driver.run(),
         Command::Storm(storm) => storm.run(),
+        Command::Watch(watch) => watch.run(),
         Command::Demo(demo) => demo.run(),
     };
     match ended {

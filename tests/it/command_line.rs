@@ -56,6 +56,7 @@ fn help_is_there_for_every_command() {
         &["driver", "verify"],
         &["storm", "list"],
         &["demo"],
+        &["watch"],
     ] {
         let help = tracker(folder.path(), &[command, &["--help"]].concat()).succeeded().stdout;
         assert!(help.contains("Usage: tracker"), "{command:?}: {help}");

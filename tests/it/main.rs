@@ -33,3 +33,4 @@ mod storms;
 mod support;
 mod tidy;
 mod verifiers;
+mod watch;

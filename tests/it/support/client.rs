@@ -29,6 +29,11 @@ impl Client {
         Client { http: http(), base: base.to_owned(), provider: None, credentials: None, key: None, accept: None }
     }
 
+    /// Where the tracker is.
+    pub(crate) fn base(&self) -> String {
+        self.base.clone()
+    }
+
     /// Asks about this provider of this driver.
     pub(crate) fn at(&self, driver: &str, provider: &str) -> Client {
         Client { provider: Some((driver.into(), provider.into())), ..self.clone() }

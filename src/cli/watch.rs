@@ -1,0 +1,305 @@
+//! `tracker watch`: what happens, in a terminal, as it happens. A client of the host's HTTP API like any other: it
+//! follows the feed, and goes on from where it was when the host or the network comes back.
+
+mod events;
+mod line;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Request, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use super::table::printable;
+use super::{UsageError, environment, runtime};
+use crate::config::SecretSource;
+use crate::net::{AddressPolicy, Client, ClientSettings, Clients};
+use events::{Event, Events};
+use line::Colour;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Three heartbeats of a host with the default settings: after so long without a word the connection is dead.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// How long to wait before the next try, at first and at most.
+const WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// How much of an error's body is read.
+const PROBLEM_BYTES: usize = 64 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It goes on by itself when the host or the network is back, and misses nothing in between. Ctrl-C ends it.
+
+Examples:
+  tracker watch --user mockuser --password-env PASSWORD
+  tracker watch https://tracker.example --token-file ~/.tracker-token --kind instance --to STOPPED,ERROR
+  tracker watch --token-env TOKEN --snapshot --id 'web-*'
+  tracker watch --token-env TOKEN --since 0 --output json | jq .resource.id")]
+pub(super) struct Watch {
+    /// Where the host is reached
+    #[arg(default_value = "http://127.0.0.1:3001", env = "TRACKER_URL", value_parser = address)]
+    url: Url,
+    /// The cloud account's user
+    #[arg(long, requires = "password")]
+    user: Option<String>,
+    /// The file that holds the account's password
+    #[arg(long, value_name = "FILE", group = "password", requires = "user")]
+    password_file: Option<PathBuf>,
+    /// The environment variable that holds the account's password
+    #[arg(long, value_name = "NAME", group = "password", requires = "user")]
+    password_env: Option<String>,
+    /// The file that holds a token, in the place of user and password
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "token_env"])]
+    token_file: Option<PathBuf>,
+    /// The environment variable that holds a token
+    #[arg(long, value_name = "NAME", conflicts_with = "user")]
+    token_env: Option<String>,
+    /// The account's driver, if it is not the host's default
+    #[arg(long)]
+    driver: Option<String>,
+    /// The account's provider, if it is not the host's default
+    #[arg(long)]
+    provider: Option<String>,
+    /// Only of these kinds: instance, realm
+    #[arg(long, value_name = "LIST")]
+    kind: Option<String>,
+    /// Only of these, by id, or the beginning of ids and *
+    #[arg(long, value_name = "LIST")]
+    id: Option<String>,
+    /// Only in these realms
+    #[arg(long, value_name = "LIST")]
+    realm: Option<String>,
+    /// Only of these types, such as instance.state,instance.removed
+    #[arg(long = "type", value_name = "LIST")]
+    types: Option<String>,
+    /// Only from these states
+    #[arg(long, value_name = "LIST")]
+    from: Option<String>,
+    /// Only to these states
+    #[arg(long, value_name = "LIST")]
+    to: Option<String>,
+    /// Begin behind this cursor; 0 is the oldest change that is kept. Otherwise with what comes
+    #[arg(long, value_name = "CURSOR", conflicts_with = "snapshot")]
+    since: Option<String>,
+    /// First show what there is
+    #[arg(long)]
+    snapshot: bool,
+    /// As lines for people, or each as the JSON that the host sent
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Whether lines are coloured; auto is where they go to a terminal, and NO_COLOR is not set
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    color: When,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}: it is written http://host:port"))?;
+    match matches!(url.scheme(), "http" | "https") && url.has_host() {
+        true => Ok(url),
+        false => Err("it is an http or https address".into()),
+    }
+}
+
+impl Watch {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let client = self.client()?;
+        let credentials = self.credentials()?;
+        let colour = match self.color {
+            When::Always => Colour::On,
+            When::Never => Colour::Off,
+            When::Auto if std::io::stdout().is_terminal() && environment("NO_COLOR").is_none() => Colour::On,
+            When::Auto => Colour::Off,
+        };
+        runtime()?.block_on(async {
+            tokio::select! {
+                ended = self.follow(&client, &credentials, colour) => ended,
+                _ = tokio::signal::ctrl_c() => Ok(()),
+            }
+        })
+    }
+
+    /// A person says where the host is: any address is good.
+    fn client(&self) -> anyhow::Result<Client> {
+        let everywhere = ["0.0.0.0/0", "::/0"].map(|range| range.parse().expect("invariant: these are ranges"));
+        Ok(Clients::new(ClientSettings::default())?.under(&AddressPolicy::opening(everywhere.to_vec()))?)
+    }
+
+    fn credentials(&self) -> anyhow::Result<HeaderValue> {
+        let read = |file: &Option<PathBuf>, variable: &Option<String>| -> anyhow::Result<Option<SecretString>> {
+            let source = match (file, variable) {
+                (Some(file), _) => SecretSource::File(file.clone()),
+                (None, Some(variable)) => SecretSource::Environment(variable.clone()),
+                (None, None) => return Ok(None),
+            };
+            let found = source.read(&environment).map_err(|error| UsageError(error.to_string()))?;
+            Ok(Some(found.secret))
+        };
+        let text = if let Some(token) = read(&self.token_file, &self.token_env)? {
+            format!("Bearer {}", token.expose_secret().trim())
+        } else if let (Some(user), Some(password)) = (&self.user, read(&self.password_file, &self.password_env)?) {
+            use base64::Engine as _;
+            let pair = format!("{user}:{}", password.expose_secret());
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+        } else {
+            let how = "who watches? Give --user with --password-file or --password-env, or --token-file or --token-env";
+            return Err(UsageError(how.into()).into());
+        };
+        let mut value =
+            HeaderValue::try_from(text).map_err(|_| UsageError("the token is none: it has odd characters".into()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    fn request(&self, credentials: &HeaderValue, cursor: Option<&str>) -> Result<Request, UsageError> {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/api/changes", url.path().trim_end_matches('/')));
+        let filters = [
+            ("kind", &self.kind),
+            ("id", &self.id),
+            ("realm_id", &self.realm),
+            ("type", &self.types),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("since", &self.since),
+        ];
+        for (name, value) in filters {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        if self.snapshot {
+            url.query_pairs_mut().append_pair("snapshot", "true");
+        }
+        let mut request = Request::new(Method::GET, url);
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        headers.insert(AUTHORIZATION, credentials.clone());
+        let named = [("x-deltacloud-driver", &self.driver), ("x-deltacloud-provider", &self.provider)];
+        for (name, value) in named {
+            if let Some(value) = value {
+                let value =
+                    HeaderValue::try_from(value).map_err(|_| UsageError(format!("{value:?} is no name of one")))?;
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        if let Some(cursor) = cursor.and_then(|cursor| HeaderValue::try_from(cursor).ok()) {
+            headers.insert(LAST_EVENT_ID, cursor);
+        }
+        Ok(request)
+    }
+
+    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
+    async fn follow(&self, client: &Client, credentials: &HeaderValue, colour: Colour) -> anyhow::Result<()> {
+        let (mut cursor, mut wait) = (None::<String>, WAIT);
+        loop {
+            let request = self.request(credentials, cursor.as_deref())?;
+            let trouble = match client.send(request).await {
+                Ok(response) if response.status() == StatusCode::OK => {
+                    let ended = self.show(response, &mut cursor, &mut wait, colour).await;
+                    if ended.is_renewal {
+                        continue;
+                    }
+                    ended.why
+                }
+                Ok(response) => refused(response).await?,
+                Err(error) => error.to_string(),
+            };
+            eprintln!("{}: trying again in {} s", printable(&trouble), wait.as_secs());
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Shows what comes until nothing more does.
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    async fn show(
+        &self,
+        mut response: Response,
+        cursor: &mut Option<String>,
+        wait: &mut Duration,
+        colour: Colour,
+    ) -> Ended {
+        let mut events = Events::default();
+        loop {
+            let bytes = match tokio::time::timeout(SILENCE, response.chunk()).await {
+                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(None)) => return Ended::trouble("the connection was closed"),
+                Ok(Err(error)) => return Ended::trouble(&crate::net::SendError::from(error).to_string()),
+                Err(_) => return Ended::trouble("nothing was heard for a while"),
+            };
+            *wait = WAIT;
+            let Ok(found) = events.take(&bytes) else { return Ended::trouble("the host sent no events") };
+            for Event { name, id, data } in found {
+                *cursor = id.or(cursor.take());
+                match (name.as_str(), self.output) {
+                    ("heartbeat" | "snapshot-end", _) => {}
+                    ("end", _) => {
+                        let why = serde_json::from_str::<Value>(&data).unwrap_or_default();
+                        let why = why["reason"].as_str().unwrap_or("ended").to_owned();
+                        let is_renewal = why == "expired";
+                        return Ended { why: format!("the host ended the stream ({why})"), is_renewal };
+                    }
+                    (_, Output::Json) => println!("{data}"),
+                    (name, Output::Text) => println!("{}", line::of(name, &data, colour)),
+                }
+            }
+        }
+    }
+}
+
+/// Why a stream is over.
+struct Ended {
+    why: String,
+    /// Whether it is only to be opened anew.
+    is_renewal: bool,
+}
+
+impl Ended {
+    fn trouble(why: &str) -> Ended {
+        Ended { why: why.to_owned(), is_renewal: false }
+    }
+}
+
+/// What a host that gives no stream says. What trying again would not change is an error.
+async fn refused(mut response: Response) -> anyhow::Result<String> {
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = response.chunk().await {
+        body.extend_from_slice(&piece);
+        if body.len() > PROBLEM_BYTES {
+            break;
+        }
+    }
+    let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or("the answer is no problem of a tracker's: is the address right?");
+    let passes = status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || response.headers().contains_key(RETRY_AFTER);
+    let said = format!("the host answered {status}: {}", printable(detail));
+    match (passes, status) {
+        (true, _) => Ok(said),
+        (false, StatusCode::GONE) => Err(anyhow::anyhow!("{said}. With --snapshot it begins with what there is")),
+        (false, _) => Err(anyhow::anyhow!(said)),
+    }
+}
