@@ -59,7 +59,7 @@ fn next_mark(reading: &Connection, kept: KeptChanges) -> Result<NextMark> {
         looked_at += 1;
         more = looked_at == AT_ONCE;
     }
-    let past = past::is_any_before(reading, until)?.then_some(until);
+    let past = past::is_any_before(reading, until, AT_ONCE)?.then_some(until);
     let to = (change > before || past.is_some()).then_some(To { change, past });
     Ok(NextMark { to, more })
 }
@@ -96,7 +96,7 @@ fn forgettable(reading: &Connection, sweep: Sweep) -> Result<Forgettable> {
         let owed = owed(reading, first, last)?;
         changes.retain(|change| !owed.contains(change));
     }
-    let versions = past::is_any_before(reading, past::known_since(reading)?)?;
+    let versions = past::is_any_before(reading, past::known_since(reading)?, AT_ONCE)?;
     Ok(Forgettable { changes, last, versions })
 }
 

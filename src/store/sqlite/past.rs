@@ -12,27 +12,37 @@ use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 /// The name in `meta` of the time since which nothing of the past was forgotten.
 pub(super) const MARK: &str = "past";
 
+/// What a resource is, as far as it does not stand in its body.
+pub(super) struct Standing<'a> {
+    pub(super) account: AccountId,
+    pub(super) kind: Kind,
+    pub(super) id: &'a ResourceId,
+    pub(super) body: i64,
+    pub(super) state: i64,
+    pub(super) realm: Option<&'a str>,
+    /// When it was last seen.
+    pub(super) seen: Timestamp,
+}
+
 /// Puts aside what a resource is, which at `until` is found to be no longer so.
-pub(super) fn keep(
-    writing: &Writing<'_>,
-    account: AccountId,
-    kind: Kind,
-    id: &ResourceId,
-    until: Timestamp,
-) -> Result<()> {
-    // After a step of the clock backward a version may end before it began: nobody can ask for it then, and the
-    // same interval may come again.
+pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timestamp) -> Result<()> {
+    // After a step of the clock backward a version may end before it began: nobody can ask for it then.
     let mut insert = writing.prepare(
-        "INSERT OR IGNORE INTO versions
+        "INSERT INTO versions
          (account, kind, id, since, until, state, seen, name, realm, first_seen, state_since, attributes)
-         SELECT r.account, r.kind, r.id, b.since, ?4, r.state,
-             CASE WHEN r.missing = 0 THEN MAX(r.seen, COALESCE(p.last_complete, r.seen)) ELSE r.seen END,
-             b.name, r.realm, b.first_seen, b.state_since, b.attributes
-         FROM resources r JOIN bodies b ON b.id = r.body
-         LEFT JOIN polls p ON p.account = r.account AND p.kind = r.kind
-         WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3 AND b.since < ?4",
+         SELECT ?1, ?2, ?3, since, ?4, ?5, ?6, name, ?7, first_seen, state_since, attributes
+         FROM bodies WHERE id = ?8 AND since < ?4",
     )?;
-    insert.execute(params![account.0, kind_number(kind), id.as_str(), until.as_millis()])?;
+    insert.execute(params![
+        standing.account.0,
+        kind_number(standing.kind),
+        standing.id.as_str(),
+        until.as_millis(),
+        standing.state,
+        standing.seen.as_millis(),
+        standing.realm,
+        standing.body,
+    ])?;
     Ok(())
 }
 
@@ -79,7 +89,10 @@ pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, 
         ],
         read_seen,
     )?;
-    Ok(seen.collect::<rusqlite::Result<_>>()?)
+    let mut seen: Vec<Seen> = seen.collect::<rusqlite::Result<_>>()?;
+    // Where the clock was set back, two versions may both be of that time.
+    seen.dedup_by(|next, before| next.resource.id() == before.resource.id());
+    Ok(seen)
 }
 
 pub(super) fn find(
@@ -117,19 +130,20 @@ pub(super) fn known_since(reading: &Connection) -> Result<Timestamp> {
     Ok(since.unwrap_or(Timestamp::from_millis(i64::MIN)))
 }
 
-/// Whether there are versions that were over by then.
-pub(super) fn is_any_before(reading: &Connection, time: Timestamp) -> Result<bool> {
-    let mut select = reading.prepare_cached("SELECT 1 FROM versions WHERE until <= ?1 LIMIT 1")?;
-    Ok(select.exists([time.as_millis()])?)
+/// Whether there are versions that were over by then, among the oldest.
+pub(super) fn is_any_before(reading: &Connection, time: Timestamp, oldest: i64) -> Result<bool> {
+    let mut select = reading.prepare_cached(
+        "SELECT 1 FROM (SELECT until FROM versions ORDER BY number LIMIT ?2) WHERE until <= ?1 LIMIT 1",
+    )?;
+    Ok(select.exists([time.as_millis(), oldest])?)
 }
 
-/// Forgets so many of the versions that were over before the mark.
-pub(super) fn forget(writing: &mut Writing<'_>, at_once: i64) -> Result<()> {
+/// Forgets those of the oldest versions that were over before the mark.
+pub(super) fn forget(writing: &mut Writing<'_>, oldest: i64) -> Result<()> {
     let since = known_since(writing.connection)?;
     let mut delete = writing.prepare(
-        "DELETE FROM versions WHERE (account, kind, id, until, since) IN
-         (SELECT account, kind, id, until, since FROM versions WHERE until <= ?1 LIMIT ?2)",
+        "DELETE FROM versions WHERE number IN (SELECT number FROM versions ORDER BY number LIMIT ?2) AND until <= ?1",
     )?;
-    delete.execute([since.as_millis(), at_once])?;
+    delete.execute([since.as_millis(), oldest])?;
     Ok(())
 }

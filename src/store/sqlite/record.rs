@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Missing, PollRecord, Recorded, Result, Upsert};
-use super::columns::{kind_number, state_number};
+use super::columns::{get, kind_number, state_number};
 use super::listeners::Listeners;
+use super::past::Standing;
 use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
@@ -18,16 +19,17 @@ use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
 pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
     let PollRecord { account, kind, .. } = record;
     check_lease(writing, account, kind, record.lease)?;
+    let listed =
+        Listed { account, kind, last_complete: last_complete(writing, account, kind)?, at: record.observed_at };
     for upsert in &record.upserts {
-        put(writing, account, upsert, record.observed_at)?;
+        listed.put(writing, upsert)?;
     }
     for missing in &record.missing {
         note_missing(writing, account, kind, missing)?;
     }
     let mut gone = HashMap::new();
     for id in &record.removed {
-        past::keep(writing, account, kind, id, record.observed_at)?;
-        if let Some(last) = remove(writing, account, kind, id)? {
+        if let Some(last) = listed.remove(writing, id)? {
             gone.insert(id, last);
         }
     }
@@ -43,55 +45,109 @@ struct LastKnown {
     realm: Option<String>,
 }
 
-fn put(writing: &Writing<'_>, account: AccountId, upsert: &Upsert, observed_at: Timestamp) -> Result<()> {
-    let resource = &upsert.resource;
-    let (kind, id) = (kind_number(resource.kind()), resource.id().as_str());
-    let attributes = attributes::write(resource)?;
-    let mut select =
-        writing.prepare("SELECT body, fingerprint FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
-    let known: Option<(i64, i64)> =
-        select.query_row(params![account.0, kind, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    // Seen again after it was missing, it may be as it was before.
-    if known.is_some_and(|(_, fingerprint)| fingerprint != upsert.fingerprint.cast_signed()) {
-        past::keep(writing, account, resource.kind(), resource.id(), observed_at)?;
-    }
-    let observed_at = observed_at.as_millis();
-    let body = match known {
-        Some((body, fingerprint)) => {
-            let mut update = writing.prepare(
-                "UPDATE bodies SET name = ?2, attributes = ?3,
-                 state_since = CASE WHEN ?4 THEN ?5 ELSE state_since END,
-                 since = CASE WHEN ?6 THEN ?5 ELSE since END WHERE id = ?1",
-            )?;
-            let is_another = fingerprint != upsert.fingerprint.cast_signed();
-            let state_changed = upsert.state_changed;
-            update.execute(params![body, resource.name(), attributes, state_changed, observed_at, is_another])?;
-            body
-        }
-        None => {
+/// The list that is taken in.
+struct Listed {
+    account: AccountId,
+    kind: Kind,
+    /// When the last complete one before it came.
+    last_complete: Option<Timestamp>,
+    at: Timestamp,
+}
+
+/// What stands in `resources`.
+struct Known {
+    body: i64,
+    fingerprint: i64,
+    state: i64,
+    realm: Option<String>,
+    seen: Timestamp,
+}
+
+fn last_complete(writing: &Writing<'_>, account: AccountId, kind: Kind) -> Result<Option<Timestamp>> {
+    let mut select = writing.prepare("SELECT last_complete FROM polls WHERE account = ?1 AND kind = ?2")?;
+    Ok(select.query_row(params![account.0, kind_number(kind)], |row| get(row, 0)).optional()?.flatten())
+}
+
+impl Listed {
+    fn put(&self, writing: &Writing<'_>, upsert: &Upsert) -> Result<()> {
+        let resource = &upsert.resource;
+        let (account, kind, id) = (self.account.0, kind_number(resource.kind()), resource.id().as_str());
+        let attributes = attributes::write(resource)?;
+        let at = self.at.as_millis();
+        let (fingerprint, state) = (upsert.fingerprint.cast_signed(), state_number(resource.state()));
+        let Some(known) = self.known(writing, resource.id())? else {
             let mut insert = writing.prepare(
                 "INSERT INTO bodies (name, attributes, first_seen, state_since, since) VALUES (?1, ?2, ?3, ?3, ?3)",
             )?;
-            insert.insert(params![resource.name(), attributes, observed_at])?
+            let body = insert.insert(params![resource.name(), attributes, at])?;
+            let mut insert = writing.prepare(
+                "INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, realm)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)",
+            )?;
+            insert.execute(params![account, kind, id, fingerprint, state, at, body, resource.realm()])?;
+            return Ok(());
+        };
+        // Seen again after it was missing, it may be as it was before.
+        let is_another = known.fingerprint != fingerprint;
+        if is_another {
+            self.put_aside(writing, resource.id(), &known)?;
         }
-    };
-    let mut upsert_row = writing.prepare(
-        "INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, realm)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)
-         ON CONFLICT (account, kind, id) DO UPDATE
-         SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, realm = ?8",
-    )?;
-    upsert_row.execute(params![
-        account.0,
-        kind,
-        id,
-        upsert.fingerprint.cast_signed(),
-        state_number(resource.state()),
-        observed_at,
-        body,
-        resource.realm(),
-    ])?;
-    Ok(())
+        let mut update = writing.prepare(
+            "UPDATE bodies SET name = ?2, attributes = ?3,
+             state_since = CASE WHEN ?4 THEN ?5 ELSE state_since END,
+             since = CASE WHEN ?6 THEN ?5 ELSE since END WHERE id = ?1",
+        )?;
+        update.execute(params![known.body, resource.name(), attributes, upsert.state_changed, at, is_another])?;
+        let mut update = writing.prepare(
+            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, realm = ?7
+             WHERE account = ?1 AND kind = ?2 AND id = ?3",
+        )?;
+        update.execute(params![account, kind, id, fingerprint, state, at, resource.realm()])?;
+        Ok(())
+    }
+
+    fn known(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<Known>> {
+        let mut select = writing.prepare(
+            "SELECT body, fingerprint, state, realm, seen, missing FROM resources
+             WHERE account = ?1 AND kind = ?2 AND id = ?3",
+        )?;
+        let known = select.query_row(params![self.account.0, kind_number(self.kind), id.as_str()], |row| {
+            let seen: Timestamp = get(row, 4)?;
+            let missing: i64 = row.get(5)?;
+            Ok(Known {
+                body: row.get(0)?,
+                fingerprint: row.get(1)?,
+                state: row.get(2)?,
+                realm: row.get(3)?,
+                // Nothing is written of what a complete list shows unchanged: the list's own time stands for it.
+                seen: self.last_complete.filter(|_| missing == 0).map_or(seen, |complete| complete.max(seen)),
+            })
+        });
+        Ok(known.optional()?)
+    }
+
+    fn put_aside(&self, writing: &Writing<'_>, id: &ResourceId, known: &Known) -> Result<()> {
+        let standing = Standing {
+            account: self.account,
+            kind: self.kind,
+            id,
+            body: known.body,
+            state: known.state,
+            realm: known.realm.as_deref(),
+            seen: known.seen,
+        };
+        past::keep(writing, &standing, self.at)
+    }
+
+    fn remove(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<LastKnown>> {
+        let Some(known) = self.known(writing, id)? else { return Ok(None) };
+        self.put_aside(writing, id, &known)?;
+        let mut delete = writing.prepare("DELETE FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+        delete.execute(params![self.account.0, kind_number(self.kind), id.as_str()])?;
+        let mut delete = writing.prepare("DELETE FROM bodies WHERE id = ?1 RETURNING name")?;
+        let name = delete.query_row([known.body], |row| row.get(0)).optional()?.flatten();
+        Ok(Some(LastKnown { name, realm: known.realm }))
+    }
 }
 
 fn note_missing(writing: &Writing<'_>, account: AccountId, kind: Kind, missing: &Missing) -> Result<()> {
@@ -100,18 +156,6 @@ fn note_missing(writing: &Writing<'_>, account: AccountId, kind: Kind, missing: 
     let seen = missing.seen.as_millis();
     update.execute(params![account.0, kind_number(kind), missing.id.as_str(), missing.times, seen])?;
     Ok(())
-}
-
-fn remove(writing: &Writing<'_>, account: AccountId, kind: Kind, id: &ResourceId) -> Result<Option<LastKnown>> {
-    let mut delete =
-        writing.prepare("DELETE FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3 RETURNING body, realm")?;
-    let place = params![account.0, kind_number(kind), id.as_str()];
-    let deleted = delete.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((body, realm)) = deleted else { return Ok(None) };
-    let body: i64 = body;
-    let mut delete = writing.prepare("DELETE FROM bodies WHERE id = ?1 RETURNING name")?;
-    let name = delete.query_row([body], |row| row.get(0)).optional()?.flatten();
-    Ok(Some(LastKnown { name, realm }))
 }
 
 fn enter_changes(

@@ -82,6 +82,8 @@ CREATE TABLE bodies (
 
 -- What resources were before they changed or went, each with the times between which that was known.
 CREATE TABLE versions (
+    -- They are forgotten in the order in which they ended, which is that of these numbers.
+    number INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     id TEXT NOT NULL,
@@ -93,11 +95,10 @@ CREATE TABLE versions (
     realm TEXT,
     first_seen INTEGER NOT NULL,
     state_since INTEGER NOT NULL,
-    attributes TEXT NOT NULL,
-    PRIMARY KEY (account, kind, id, until, since)
-) STRICT, WITHOUT ROWID;
+    attributes TEXT NOT NULL
+) STRICT;
 
-CREATE INDEX versions_until ON versions (until);
+CREATE INDEX versions_resource ON versions (account, kind, id, until);
 
 -- The journal. `forgotten` in `meta` is the number up to which only what is still owed is kept.
 CREATE TABLE changes (
