@@ -294,6 +294,12 @@ async fn a_registry_that_misbehaves_is_named() {
     let token = json!({ "token": "opaque" }).to_string();
     shelf.put("/v2/", only("authorization: nobody", &challenge, b""));
     let login = format!("authorization: Basic {}", BASE64.encode(format!("{USER}:{PASSWORD}")));
+    shelf.put("/token", Item::Endless);
+    check(&source, &["more than 65536 bytes", "no answer to a login"]);
+    shelf.put("/token", Item::Whole(b"{}".to_vec()));
+    check(&source, &["there is no token in the answer"]);
+    shelf.put("/token", Item::Head("500 Oops".into(), String::new()));
+    check(&source, &["status 500"]);
     shelf.put("/token", only(&login, "Basic realm=\"x\"", token.as_bytes()));
     has(only("authorization: Bearer opaque", &challenge, &good));
     shelf.put(&blob, only("authorization: Bearer opaque", &challenge, &bytes));
@@ -302,6 +308,11 @@ async fn a_registry_that_misbehaves_is_named() {
     let login = ["--username", USER, "--password-file", text(&password)];
     setup.run(&[&["driver", "pull", &source, "--output", "pulled.wasm"], &login[..]].concat()).succeeded();
     assert_eq!(read(setup.path("pulled.wasm")), bytes);
+    // Nobody's password goes anywhere in the clear, whoever asks for it.
+    shelf.put("/v2/", only("authorization: nobody", "Bearer realm=\"http://token.example/\"", b""));
+    let in_the_clear = setup.run(&[&["driver", "pull", &source, "--output", "never.wasm"], &login[..]].concat());
+    failed(in_the_clear, 1, &["has logins sent to http://token.example, out of TLS"]);
+    shelf.put("/v2/", only("authorization: nobody", &challenge, b""));
     // Where the blob lies elsewhere, the token is not sent along.
     let elsewhere = Shelf::start().await;
     elsewhere.put("/blob", Item::Whole(bytes.clone()));

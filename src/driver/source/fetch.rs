@@ -11,6 +11,7 @@ use url::Url;
 
 use super::download::{Downloads, Wanted, shown};
 use super::login::{Login, LoginError};
+use super::push;
 use super::registry::{self, Label, NotAnArtifact};
 use super::{InvalidSource, Settings, Source};
 use crate::driver::evidence::Evidence;
@@ -72,6 +73,8 @@ pub enum FetchError {
     LoginNeeded { registry: String },
     #[error("the login to {registry} can't be sent: its token has characters that no header takes")]
     Credentials { registry: String },
+    #[error("{registry} has logins sent to {to}, out of TLS, where anyone on the way could read them")]
+    InsecureRealm { registry: String, to: String },
     #[error("{registry} does not do as asked: {message}")]
     Registry { registry: String, message: String },
     #[error("{from} redirects to nowhere")]
@@ -96,6 +99,16 @@ pub enum FetchError {
     FileName { file: String },
     #[error("drivers.lock has no source for it: put {} there, or approve it anew", file.display())]
     NoSource { file: PathBuf },
+}
+
+impl FetchError {
+    /// A registry lets in others, or nobody without a name.
+    pub(super) fn not_let_in(registry: String, login: Option<&Login>) -> FetchError {
+        match login {
+            Some(login) => FetchError::Refused { registry, user: login.user.clone() },
+            None => FetchError::LoginNeeded { registry },
+        }
+    }
 }
 
 impl Fetcher {
@@ -142,7 +155,7 @@ impl Fetcher {
         if reference.digest().is_some() {
             return Err(FetchError::NotATag(to.clone()));
         }
-        Box::pin(self.in_time(to, registry::push(self, reference, bytes, labels))).await
+        Box::pin(self.in_time(to, push::push(self, reference, bytes, labels))).await
     }
 
     async fn in_time<T>(
