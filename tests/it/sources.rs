@@ -1,6 +1,8 @@
 //! Where drivers come from: a real registry, web servers in the clear and over TLS, files. What comes is the file that
 //! was meant or a named error; nothing is loaded that was not approved, wherever it came from.
 
+mod running;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -150,56 +152,6 @@ async fn what_is_pushed_is_what_is_pulled_and_is_the_standard_artifact() {
     assert_eq!(config["layerDigests"], json!([format!("sha256:{}", sha256(&bytes))]));
     let exports = config["component"]["exports"].to_string();
     assert!(exports.contains("tracker:driver/inventory@"), "{exports}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_fetches_what_is_approved_and_not_there() {
-    let registry = Registry::start().await;
-    let setup = Setup::new(&[]).account("mock", "default", "mockuser", "mockpassword");
-    let folder = tempfile::tempdir().expect("a folder");
-    let (first, bytes) = (registry.source("mock:1"), built_driver("mock"));
-    let pinned = push(&setup, &mock(), &first);
-    let approved = setup.run(&["driver", "approve", &first, "--yes"]).succeeded().stdout;
-    assert!(approved.contains(&pinned) && approved.contains(&sha256(&bytes)), "{approved}");
-    assert!(lock(&setup).contains(&format!("source = {pinned:?}")), "{}", lock(&setup));
-    let [file] = drivers(&setup).try_into().expect("one file");
-    assert!(file.starts_with("mock-") && file.ends_with(&format!("-{}.wasm", &sha256(&bytes)[..12])), "{file}");
-
-    // The tag moves on, and the file goes.
-    let other = put(&folder, "other.wasm", &with_section(&bytes, "another file"));
-    let moved = push(&setup, &other, &first);
-    assert_ne!(moved, pinned);
-    std::fs::remove_file(setup.path("drivers").join(&file)).expect("removed");
-    failed(setup.run(&["driver", "verify"]), 1, &["1 of 1 approved drivers"]);
-    let host = setup.start().await;
-    assert_eq!(read(host.setup().path("drivers").join(&file)), bytes, "what was approved, and not what the tag is now");
-    let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
-    client.until("/api/instances", "the driver polls", |list| list.to_string().contains("inst1")).await;
-    host.setup().run(&["driver", "verify"]).succeeded();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_driver_that_cannot_be_fetched_keeps_no_other_from_loading() {
-    let mut registry = Registry::start().await;
-    let setup = Setup::new(&[]);
-    push(&setup, &mock(), &registry.source("mock:1"));
-    setup.run(&["driver", "approve", &registry.source("mock:1"), "--yes"]).succeeded();
-    setup.driver_file("ec2.wasm", &built_driver("ec2"));
-    setup.run(&["driver", "approve", "ec2", "--yes"]).succeeded();
-    let mock = drivers(&setup).into_iter().find(|file| file.starts_with("mock-")).expect("approved");
-    std::fs::remove_file(setup.path("drivers").join(&mock)).expect("removed");
-    registry.goes_down();
-    let list = setup.run(&["driver", "list"]).succeeded().stdout;
-    let line = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{list}"));
-    assert!(line("ec2").contains("loaded"), "{list}");
-    assert!(line(&mock).contains("not loaded: its file is not there, and can't be fetched: "), "{list}");
-    assert!(line(&mock).contains("no connection"), "{list}");
-    let error = failed(setup.run(&["driver", "pull"]), 1, &[&registry.host(), "no connection"]);
-    assert!(error.contains("mock"), "{error}");
-
-    let setup = setup.drivers("fetch = false");
-    let list = setup.run(&["driver", "list"]).succeeded().stdout;
-    assert!(!list.contains("can't be fetched"), "nothing is fetched that should not be: {list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,11 @@ pub enum FetchError {
     TooLarge { from: String, most_bytes: u64, limit: &'static str },
     #[error("{from} did not give it within {timeout:?}; setting: drivers.fetch_timeout")]
     Timeout { from: String, timeout: Duration },
+    #[error(
+        "it did not come from {from} within the {timeout:?} that all which is missing has together: `tracker driver pull` \
+         gives each as long; setting: drivers.fetch_timeout"
+    )]
+    TimeOver { from: String, timeout: Duration },
     #[error("{from} gave another {what} than the one that is meant: SHA-256 {expected} is expected, {found} came")]
     Mismatch { from: String, what: &'static str, expected: String, found: String },
     #[error("{from} gave {found} bytes of a file of {expected}")]
