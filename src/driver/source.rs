@@ -6,7 +6,9 @@ mod fetch;
 mod keep;
 mod login;
 mod provide;
+mod push;
 mod registry;
+mod token;
 
 use std::fmt;
 use std::net::IpAddr;

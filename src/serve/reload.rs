@@ -42,7 +42,11 @@ impl Reloader {
                 request = self.requests.recv() => request,
             };
             let Some(request) = request else { return token.cancelled().await };
-            let reloaded = self.reload().await;
+            // What waits for a driver that is fetched does not hold up the end; what it would have replaced is as it was.
+            let reloaded = tokio::select! {
+                () = token.cancelled() => return,
+                reloaded = Box::pin(self.reload()) => reloaded,
+            };
             if let Err(error) = &reloaded {
                 tracing::error!("drivers stay as they are: {error}");
             }

@@ -235,11 +235,14 @@ async fn only_what_passed_is_admitted_where_the_operator_asks_for_it() {
     let setup = setup.drivers("require_tested = true");
     let before = list(&setup);
     assert!(before.contains("not loaded") && before.contains("--cassettes DIR --admit"), "{before}");
+    let verified = setup.run(&["driver", "verify"]);
+    assert!(verified.code == Some(1) && verified.stdout.contains("--cassettes DIR --admit"), "{verified:#?}");
 
     let ended = tested(&setup, "mock", &["--admit"]).succeeded();
     assert!(ended.stderr.contains("Recorded in"), "{ended:#?}");
     let after = list(&setup);
     assert!(!after.contains("not loaded"), "{after}");
+    setup.run(&["driver", "verify"]).succeeded();
     let host = setup.start().await;
     let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
     assert_eq!(client.get("/api/instances/inst1").await.ok()["state"], "RUNNING");

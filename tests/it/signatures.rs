@@ -142,6 +142,12 @@ fn what_is_not_a_signature_of_this_file_by_that_key_does_not_count() {
         let list = listed(&setup);
         assert!(list.contains("not loaded: it is not signed") && list.contains(want), "{what}: {list}");
     };
+    let verify = |code: i32, want: &str| {
+        let verified = setup.run(&["driver", "verify"]);
+        assert_eq!(verified.code, Some(code), "{verified:#?}");
+        assert!(verified.stdout.contains(want), "{verified:#?}");
+    };
+    verify(1, "it is not signed as drivers.signatures asks");
     let good = signers.ecdsa_signature("release", &driver);
     let by_no_key = "mock.wasm.sig: by no key of the policy, or over another file";
     check("another key", &signers.ecdsa_signature("stranger", &driver), by_no_key);
@@ -153,6 +159,7 @@ fn what_is_not_a_signature_of_this_file_by_that_key_does_not_count() {
     check("much", &vec![b'A'; 1 << 20], "mock.wasm.sig: it can't be read");
     setup.driver_file("mock.wasm.sig", &good);
     assert!(is_loaded(&setup));
+    verify(0, "good");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Where drivers come from: a real registry, web servers in the clear and over TLS, files. What comes is the file that
 //! was meant or a named error; nothing is loaded that was not approved, wherever it came from.
 
+mod running;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -153,56 +155,6 @@ async fn what_is_pushed_is_what_is_pulled_and_is_the_standard_artifact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_fetches_what_is_approved_and_not_there() {
-    let registry = Registry::start().await;
-    let setup = Setup::new(&[]).account("mock", "default", "mockuser", "mockpassword");
-    let folder = tempfile::tempdir().expect("a folder");
-    let (first, bytes) = (registry.source("mock:1"), built_driver("mock"));
-    let pinned = push(&setup, &mock(), &first);
-    let approved = setup.run(&["driver", "approve", &first, "--yes"]).succeeded().stdout;
-    assert!(approved.contains(&pinned) && approved.contains(&sha256(&bytes)), "{approved}");
-    assert!(lock(&setup).contains(&format!("source = {pinned:?}")), "{}", lock(&setup));
-    let [file] = drivers(&setup).try_into().expect("one file");
-    assert!(file.starts_with("mock-") && file.ends_with(&format!("-{}.wasm", &sha256(&bytes)[..12])), "{file}");
-
-    // The tag moves on, and the file goes.
-    let other = put(&folder, "other.wasm", &with_section(&bytes, "another file"));
-    let moved = push(&setup, &other, &first);
-    assert_ne!(moved, pinned);
-    std::fs::remove_file(setup.path("drivers").join(&file)).expect("removed");
-    failed(setup.run(&["driver", "verify"]), 1, &["1 of 1 approved drivers"]);
-    let host = setup.start().await;
-    assert_eq!(read(host.setup().path("drivers").join(&file)), bytes, "what was approved, and not what the tag is now");
-    let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
-    client.until("/api/instances", "the driver polls", |list| list.to_string().contains("inst1")).await;
-    host.setup().run(&["driver", "verify"]).succeeded();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_driver_that_cannot_be_fetched_keeps_no_other_from_loading() {
-    let mut registry = Registry::start().await;
-    let setup = Setup::new(&[]);
-    push(&setup, &mock(), &registry.source("mock:1"));
-    setup.run(&["driver", "approve", &registry.source("mock:1"), "--yes"]).succeeded();
-    setup.driver_file("ec2.wasm", &built_driver("ec2"));
-    setup.run(&["driver", "approve", "ec2", "--yes"]).succeeded();
-    let mock = drivers(&setup).into_iter().find(|file| file.starts_with("mock-")).expect("approved");
-    std::fs::remove_file(setup.path("drivers").join(&mock)).expect("removed");
-    registry.goes_down();
-    let list = setup.run(&["driver", "list"]).succeeded().stdout;
-    let line = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{list}"));
-    assert!(line("ec2").contains("loaded"), "{list}");
-    assert!(line(&mock).contains("not loaded: its file is not there, and can't be fetched: "), "{list}");
-    assert!(line(&mock).contains("no connection"), "{list}");
-    let error = failed(setup.run(&["driver", "pull"]), 1, &[&registry.host(), "no connection"]);
-    assert!(error.contains("mock"), "{error}");
-
-    let setup = setup.drivers("fetch = false");
-    let list = setup.run(&["driver", "list"]).succeeded().stdout;
-    assert!(!list.contains("can't be fetched"), "nothing is fetched that should not be: {list}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_serves_something_else_is_caught() {
     let registry = Registry::start().await;
     let (setup, bytes) = (Setup::new(&[]), built_driver("mock"));
@@ -294,6 +246,12 @@ async fn a_registry_that_misbehaves_is_named() {
     let token = json!({ "token": "opaque" }).to_string();
     shelf.put("/v2/", only("authorization: nobody", &challenge, b""));
     let login = format!("authorization: Basic {}", BASE64.encode(format!("{USER}:{PASSWORD}")));
+    shelf.put("/token", Item::Endless);
+    check(&source, &["more than 65536 bytes", "no answer to a login"]);
+    shelf.put("/token", Item::Whole(b"{}".to_vec()));
+    check(&source, &["there is no token in the answer"]);
+    shelf.put("/token", Item::Head("500 Oops".into(), String::new()));
+    check(&source, &["status 500"]);
     shelf.put("/token", only(&login, "Basic realm=\"x\"", token.as_bytes()));
     has(only("authorization: Bearer opaque", &challenge, &good));
     shelf.put(&blob, only("authorization: Bearer opaque", &challenge, &bytes));
@@ -302,6 +260,11 @@ async fn a_registry_that_misbehaves_is_named() {
     let login = ["--username", USER, "--password-file", text(&password)];
     setup.run(&[&["driver", "pull", &source, "--output", "pulled.wasm"], &login[..]].concat()).succeeded();
     assert_eq!(read(setup.path("pulled.wasm")), bytes);
+    // Nobody's password goes anywhere in the clear, whoever asks for it.
+    shelf.put("/v2/", only("authorization: nobody", "Bearer realm=\"http://token.example/\"", b""));
+    let in_the_clear = setup.run(&[&["driver", "pull", &source, "--output", "never.wasm"], &login[..]].concat());
+    failed(in_the_clear, 1, &["has logins sent to http://token.example, out of TLS"]);
+    shelf.put("/v2/", only("authorization: nobody", &challenge, b""));
     // Where the blob lies elsewhere, the token is not sent along.
     let elsewhere = Shelf::start().await;
     elsewhere.put("/blob", Item::Whole(bytes.clone()));

@@ -12,8 +12,8 @@ use crate::driver::{Lock, Role};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each approved driver's file has to be there, with the digest that was approved, as a component of a contract that this
-host serves, from a source that can be read. Nothing is compiled, run or fetched. Files that nobody approved are named;
-they are never loaded, and no fault.
+host serves, from a source that can be read, signed as drivers.signatures asks, and tested where drivers.require_tested
+does. Nothing is compiled, run or fetched. Files that nobody approved are named; they are never loaded, and no fault.
 
 Exit codes: 0 all is well, 1 something is wrong, 2 the command line or the configuration is.
 

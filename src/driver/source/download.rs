@@ -1,6 +1,6 @@
 //! One file over HTTP: never more of it than the limit, and no redirect into the clear.
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Origin, Url};
@@ -36,6 +36,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// Empty but after a success: what a server says of its errors is not shown.
     pub(super) bytes: Vec<u8>,
+    /// What it wants to be shown, where it does not let us in.
+    pub(super) challenges: Vec<String>,
 }
 
 impl Downloads {
@@ -58,11 +60,11 @@ impl Downloads {
             }
             let status = response.status();
             if status != StatusCode::OK {
-                return Ok(Answer { status, bytes: Vec::new() });
+                return Ok(Answer { status, bytes: Vec::new(), challenges: challenges(&response) });
             }
             let bytes = read(response, most_bytes).await.map_err(failed)?;
             let bytes = bytes.ok_or(FetchError::TooLarge { from, most_bytes, limit })?;
-            return Ok(Answer { status, bytes });
+            return Ok(Answer { status, bytes, challenges: Vec::new() });
         }
         Err(FetchError::Redirects { from: shown(&first), most: MOST_REDIRECTS })
     }
@@ -83,6 +85,11 @@ fn request(url: &Url, accept: &'static str, authorization: Option<&SecretString>
         request.headers_mut().insert(AUTHORIZATION, value);
     }
     Ok(request)
+}
+
+fn challenges(response: &Response) -> Vec<String> {
+    let values = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
 /// Where an answer sends its reader, if it does.
@@ -107,7 +114,7 @@ fn redirect(from: &Url, response: &Response) -> Result<Option<Url>, FetchError> 
 }
 
 /// Never out of TLS; what began in the clear on this machine may stay there.
-fn may_follow(from: &Url, to: &Url) -> bool {
+pub(super) fn may_follow(from: &Url, to: &Url) -> bool {
     match to.scheme() {
         "https" => true,
         "http" => from.scheme() == "http" && is_loopback(to),

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::download::{Downloads, Wanted, shown};
 use super::login::{Login, LoginError};
+use super::push;
 use super::registry::{self, Label, NotAnArtifact};
 use super::{InvalidSource, Settings, Source};
 use crate::driver::evidence::Evidence;
@@ -72,6 +73,8 @@ pub enum FetchError {
     LoginNeeded { registry: String },
     #[error("the login to {registry} can't be sent: its token has characters that no header takes")]
     Credentials { registry: String },
+    #[error("{registry} has logins sent to {to}, out of TLS, where anyone on the way could read them")]
+    InsecureRealm { registry: String, to: String },
     #[error("{registry} does not do as asked: {message}")]
     Registry { registry: String, message: String },
     #[error("{from} redirects to nowhere")]
@@ -84,6 +87,11 @@ pub enum FetchError {
     TooLarge { from: String, most_bytes: u64, limit: &'static str },
     #[error("{from} did not give it within {timeout:?}; setting: drivers.fetch_timeout")]
     Timeout { from: String, timeout: Duration },
+    #[error(
+        "it did not come from {from} within the {timeout:?} that all which is missing has together: `tracker driver pull` \
+         gives each as long; setting: drivers.fetch_timeout"
+    )]
+    TimeOver { from: String, timeout: Duration },
     #[error("{from} gave another {what} than the one that is meant: SHA-256 {expected} is expected, {found} came")]
     Mismatch { from: String, what: &'static str, expected: String, found: String },
     #[error("{from} gave {found} bytes of a file of {expected}")]
@@ -96,6 +104,16 @@ pub enum FetchError {
     FileName { file: String },
     #[error("drivers.lock has no source for it: put {} there, or approve it anew", file.display())]
     NoSource { file: PathBuf },
+}
+
+impl FetchError {
+    /// A registry lets in others, or nobody without a name.
+    pub(super) fn not_let_in(registry: String, login: Option<&Login>) -> FetchError {
+        match login {
+            Some(login) => FetchError::Refused { registry, user: login.user.clone() },
+            None => FetchError::LoginNeeded { registry },
+        }
+    }
 }
 
 impl Fetcher {
@@ -142,7 +160,7 @@ impl Fetcher {
         if reference.digest().is_some() {
             return Err(FetchError::NotATag(to.clone()));
         }
-        Box::pin(self.in_time(to, registry::push(self, reference, bytes, labels))).await
+        Box::pin(self.in_time(to, push::push(self, reference, bytes, labels))).await
     }
 
     async fn in_time<T>(

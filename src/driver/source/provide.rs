@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::fetch::{FetchError, Fetcher, sha256};
 use super::{Source, keep};
@@ -29,7 +29,8 @@ pub async fn provide(fetcher: &Fetcher, directory: &Path, approval: &Approval) -
 }
 
 /// Provides every driver of the lock that is not in the directory and has a source on some other machine. Gives those
-/// that it could not provide, with the place of the file and why.
+/// that it could not provide, with the place of the file and why. What is there already waits for this, and so it takes
+/// no longer than one source may, however many are missing.
 pub async fn provide_missing(fetcher: &Fetcher, directory: &Path, lock: &Lock) -> Vec<(PathBuf, FetchError)> {
     let is_remote = |approval: &&Approval| {
         let source = approval.source.as_deref().map(str::parse::<Source>);
@@ -37,8 +38,16 @@ pub async fn provide_missing(fetcher: &Fetcher, directory: &Path, lock: &Lock) -
         source.is_some_and(|source| source.map_or(true, |source| source.is_remote()))
     };
     let missing = missing(directory, lock, fetcher.driver_bytes);
+    let timeout = fetcher.settings.timeout;
+    let over = tokio::time::sleep(timeout).shared();
     let provided = stream::iter(missing.into_iter().filter(is_remote)).map(async |approval: &Approval| {
-        let provided = provide(fetcher, directory, approval).await;
+        let provided = tokio::select! {
+            biased;
+            () = over.clone() => {
+                Err(FetchError::TimeOver { from: approval.source.clone().unwrap_or_default(), timeout })
+            }
+            provided = provide(fetcher, directory, approval) => provided,
+        };
         provided.err().map(|error| (directory.join(&approval.file), error))
     });
     provided.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
@@ -72,6 +81,8 @@ fn path_of(directory: &Path, approval: &Approval) -> Result<PathBuf, FetchError>
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::driver::lock::Role;
     use crate::driver::source::Settings;
@@ -141,5 +152,26 @@ mod tests {
         assert_eq!(missing(folder.path(), &lock, 100).len(), 1);
         let unprovided = provide_missing(&fetcher(), folder.path(), &lock).await;
         assert!(matches!(unprovided.as_slice(), [(_, FetchError::Source(_))]), "{unprovided:?}");
+    }
+
+    #[tokio::test]
+    async fn all_that_is_missing_has_the_time_of_one() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = silent.local_addr().expect("bound");
+        let folder = tempfile::tempdir().expect("folder");
+        let mut lock = Lock::default();
+        for number in 0..2 * AT_ONCE {
+            let file = format!("{number}.wasm");
+            let source = Some(format!("http://{address}/{file}"));
+            lock.approve(Approval { name: number.to_string(), ..approval(&file, file.as_bytes(), source) });
+        }
+        let clients = Clients::new(ClientSettings::default()).expect("clients");
+        let settings = Settings { timeout: Duration::from_millis(50), ..Settings::default() };
+        let fetcher = Fetcher::new(&clients, &settings, 100).expect("a fetcher");
+        let unprovided = provide_missing(&fetcher, folder.path(), &lock).await;
+        assert_eq!(unprovided.len(), 2 * AT_ONCE);
+        for (file, error) in unprovided {
+            assert!(matches!(error, FetchError::TimeOver { .. }), "{}: {error}", file.display());
+        }
     }
 }

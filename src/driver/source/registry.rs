@@ -1,29 +1,22 @@
 //! Drivers in OCI registries, as the standard Wasm artifact: one config of a component, one layer that is the file.
-//! `oci-client` speaks to whoever gives out tokens, and pushes; what is pulled comes through the host's own bounded
-//! downloads, since that client takes a manifest of any length and any redirect.
-
-use std::collections::BTreeMap;
+//! What is pulled comes through the host's own bounded downloads: `oci-client` would take a manifest of any length, from
+//! wherever it is redirected to.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
-use oci_wasm::{
-    Component, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE, WasmClient, WasmConfig,
-};
+use oci_wasm::{Component, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE};
 use reqwest::StatusCode;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use super::download::{Answer, Wanted};
 use super::fetch::{DRIVER_BYTES, FetchError, Fetched, Fetcher, sha256};
 use super::login::Login;
-use super::{Source, is_local_registry};
+use super::token::{Credentials, Door, Operation};
+use super::{InvalidSource, Source, is_local_registry};
 use crate::driver::evidence::{Evidence, SignedPayload};
-use crate::net::SendError;
 
 /// A manifest names a few layers. This is far more, and with all its signatures still fits into a file of evidence.
 const MANIFEST_BYTES: u64 = 1 << 20;
@@ -67,7 +60,7 @@ pub enum Label {
 
 impl Label {
     /// The key that OCI's image specification has for it.
-    fn annotation(&self) -> (String, String) {
+    pub(super) fn annotation(&self) -> (String, String) {
         let (key, value) = match self {
             Label::Title(value) => ("title", value),
             Label::Version(value) => ("version", value),
@@ -88,12 +81,12 @@ pub fn contract(bytes: &[u8], package: &str) -> Result<Option<String>, NotAnArti
     Ok(component.exports.iter().find_map(version))
 }
 
-fn not_a_component(error: &impl ToString) -> NotAnArtifact {
+pub(super) fn not_a_component(error: &impl ToString) -> NotAnArtifact {
     NotAnArtifact::Component(tamed(&error.to_string()))
 }
 
 pub(super) async fn pull(fetcher: &Fetcher, reference: &Reference) -> Result<Fetched, FetchError> {
-    let session = Session::open(fetcher, reference).await?;
+    let session = Session::open(fetcher, reference, Operation::Pull).await?;
     let pinned = reference.digest().and_then(|digest| digest.strip_prefix("sha256:"));
     let tag = || reference.tag().unwrap_or("latest").to_owned();
     let manifest = session.manifest(&pinned.map_or_else(tag, |digest| format!("sha256:{digest}"))).await?;
@@ -115,42 +108,7 @@ pub(super) async fn pull(fetcher: &Fetcher, reference: &Reference) -> Result<Fet
     Ok(Fetched { sha256: layer.sha256, bytes, evidence, resolved: pinned_to(reference, &digest) })
 }
 
-pub(super) async fn push(
-    fetcher: &Fetcher,
-    reference: &Reference,
-    bytes: Vec<u8>,
-    labels: &[Label],
-) -> Result<Source, FetchError> {
-    let registry = reference.registry();
-    let broken = |source| FetchError::NotAnArtifact { from: "the file".into(), source };
-    let pushed = sha256(&bytes);
-    let (config, layer) =
-        WasmConfig::from_raw_component(bytes, None).map_err(|error| broken(not_a_component(&error)))?;
-    let login = login_to(fetcher, reference)?;
-    let annotations: BTreeMap<String, String> = labels.iter().map(Label::annotation).collect();
-    let client = WasmClient::new(client(fetcher, reference)?);
-    let auth = auth(login.as_ref());
-    let pushing = client.push(reference, &auth, layer, config, Some(annotations));
-    if let Err(error) = pushing.await {
-        return Err(match error.downcast::<OciDistributionError>() {
-            Ok(error) => failed(error, registry, login.as_ref()),
-            Err(error) => broken(not_a_component(&error)),
-        });
-    }
-    // What is pinned is what the registry has by now, if it is what was pushed.
-    let session = Session::open(fetcher, reference).await?;
-    let manifest = session.manifest(reference.tag().unwrap_or("latest")).await?;
-    let manifest = session.found(manifest)?.unwrap_or_default();
-    let layer = layer_of(&manifest).map_err(|source| FetchError::NotAnArtifact { from: session.shown(), source })?;
-    match layer.sha256 == pushed {
-        true => Ok(pinned_to(reference, &sha256(&manifest))),
-        false => {
-            Err(FetchError::Mismatch { from: session.shown(), what: "file", expected: pushed, found: layer.sha256 })
-        }
-    }
-}
-
-fn pinned_to(reference: &Reference, digest: &str) -> Source {
+pub(super) fn pinned_to(reference: &Reference, digest: &str) -> Source {
     let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
     let digest = format!("sha256:{digest}");
     Source::Oci(match reference.tag() {
@@ -160,29 +118,43 @@ fn pinned_to(reference: &Reference, digest: &str) -> Source {
 }
 
 /// A registry as one user sees one repository.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     fetcher: &'a Fetcher,
     reference: &'a Reference,
+    /// Scheme, host and port.
+    registry: Url,
     login: Option<Login>,
+    credentials: Credentials,
     authorization: Option<SecretString>,
 }
 
 impl Session<'_> {
-    async fn open<'a>(fetcher: &'a Fetcher, reference: &'a Reference) -> Result<Session<'a>, FetchError> {
+    pub(super) async fn open<'a>(
+        fetcher: &'a Fetcher,
+        reference: &'a Reference,
+        operation: Operation,
+    ) -> Result<Session<'a>, FetchError> {
+        let registry = reference.resolve_registry();
+        let scheme = if is_local_registry(registry) { "http" } else { "https" };
+        let registry = Url::parse(&format!("{scheme}://{registry}"))
+            .map_err(|_| InvalidSource::Reference(Source::Oci(reference.clone()).to_string()))?;
         let login = login_to(fetcher, reference)?;
-        let client = client(fetcher, reference)?;
-        let token = client
-            .auth(reference, &auth(login.as_ref()), RegistryOperation::Pull)
-            .await
-            .map_err(|error| failed(error, reference.registry(), login.as_ref()))?;
-        let authorization = match token {
-            Some(token) => Some(format!("Bearer {token}").into()),
-            None => login.as_ref().map(Login::basic),
-        };
-        Ok(Session { fetcher, reference, login, authorization })
+        let (downloads, repository) = (&fetcher.downloads, reference.repository());
+        let door = Door { downloads, registry: &registry, repository, login: login.as_ref() };
+        let credentials = door.credentials(operation).await?;
+        let authorization = credentials.header();
+        Ok(Session { fetcher, reference, registry, login, credentials, authorization })
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    pub(super) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
+    pub(super) fn shown(&self) -> String {
         Source::Oci(self.reference.clone()).to_string()
     }
 
@@ -193,26 +165,24 @@ impl Session<'_> {
         most_bytes: u64,
         limit: &'static str,
     ) -> Result<Answer, FetchError> {
-        let registry = self.reference.resolve_registry();
-        let scheme = if is_local_registry(registry) { "http" } else { "https" };
-        let url = format!("{scheme}://{registry}/v2/{}/{path}", self.reference.repository());
-        let url = Url::parse(&url).map_err(|_| super::InvalidSource::Reference(self.shown()))?;
+        let url = self.registry.join(&format!("/v2/{}/{path}", self.reference.repository()));
+        let url = url.map_err(|_| InvalidSource::Reference(self.shown()))?;
         let authorization = self.authorization.as_ref();
         self.fetcher.downloads.get(Wanted { url, accept, authorization, most_bytes, limit }).await
     }
 
-    async fn manifest(&self, reference: &str) -> Result<Answer, FetchError> {
+    pub(super) async fn manifest(&self, reference: &str) -> Result<Answer, FetchError> {
         let limit = "no manifest of a driver is that long";
         self.get(&format!("manifests/{reference}"), WASM_MANIFEST_MEDIA_TYPE, MANIFEST_BYTES, limit).await
     }
 
     /// What came; none where there is no such thing.
-    fn found(&self, answer: Answer) -> Result<Option<Vec<u8>>, FetchError> {
+    pub(super) fn found(&self, answer: Answer) -> Result<Option<Vec<u8>>, FetchError> {
         let (registry, status) = (self.reference.registry().to_owned(), answer.status.as_u16());
         match answer.status {
             StatusCode::OK => Ok(Some(answer.bytes)),
             StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(not_let_in(registry, self.login.as_ref())),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(FetchError::not_let_in(registry, self.login())),
             _ => Err(FetchError::Status { from: registry, status }),
         }
     }
@@ -273,9 +243,9 @@ impl Session<'_> {
 
 /// What a manifest says of a blob.
 #[derive(Debug, PartialEq, Eq)]
-struct Layer {
+pub(super) struct Layer {
     /// In hexadecimal.
-    sha256: String,
+    pub(super) sha256: String,
     size: u64,
 }
 
@@ -292,7 +262,7 @@ impl Layer {
 }
 
 /// The one layer of a WebAssembly artifact.
-fn layer_of(manifest: &[u8]) -> Result<Layer, NotAnArtifact> {
+pub(super) fn layer_of(manifest: &[u8]) -> Result<Layer, NotAnArtifact> {
     let manifest: OciImageManifest = serde_json::from_slice(manifest).map_err(|_| NotAnArtifact::Manifest)?;
     if manifest.config.media_type != WASM_MANIFEST_CONFIG_MEDIA_TYPE {
         return Err(NotAnArtifact::Config(tamed(&manifest.config.media_type)));
@@ -304,26 +274,6 @@ fn layer_of(manifest: &[u8]) -> Result<Layer, NotAnArtifact> {
     Layer::of(layer)
 }
 
-/// The client that asks for tokens and pushes. It makes an HTTP client of its own, which knows the host's proxy and
-/// this machine's roots, and where no proxy is set takes the environment's.
-fn client(fetcher: &Fetcher, reference: &Reference) -> Result<Client, FetchError> {
-    // It takes the process's own cryptography, of which there is no default; a second time changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let registry = reference.resolve_registry();
-    let in_the_clear = is_local_registry(registry).then(|| registry.to_owned()).into_iter().collect();
-    let proxy = fetcher.proxy.as_ref().map(Url::to_string);
-    let config = ClientConfig {
-        protocol: ClientProtocol::HttpsExcept(in_the_clear),
-        connect_timeout: Some(fetcher.settings.timeout),
-        read_timeout: Some(fetcher.settings.timeout),
-        https_proxy: proxy.clone(),
-        http_proxy: proxy,
-        user_agent: concat!("tracker/", env!("CARGO_PKG_VERSION")),
-        ..ClientConfig::default()
-    };
-    Client::try_from(config).map_err(|error| failed(error, registry, None))
-}
-
 fn login_to(fetcher: &Fetcher, reference: &Reference) -> Result<Option<Login>, FetchError> {
     match (&fetcher.login, &fetcher.settings.docker_config) {
         (Some(login), _) => Ok(Some(login.clone())),
@@ -332,46 +282,8 @@ fn login_to(fetcher: &Fetcher, reference: &Reference) -> Result<Option<Login>, F
     }
 }
 
-fn auth(login: Option<&Login>) -> RegistryAuth {
-    login.map_or(RegistryAuth::Anonymous, |login| {
-        RegistryAuth::Basic(login.user.clone(), login.password.expose_secret().to_owned())
-    })
-}
-
-fn not_let_in(registry: String, login: Option<&Login>) -> FetchError {
-    match login {
-        Some(login) => FetchError::Refused { registry, user: login.user.clone() },
-        None => FetchError::LoginNeeded { registry },
-    }
-}
-
-/// What the client says, in this house's words.
-fn failed(error: OciDistributionError, registry: &str, login: Option<&Login>) -> FetchError {
-    let registry = registry.to_owned();
-    match error {
-        OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => {
-            not_let_in(registry, login)
-        }
-        OciDistributionError::RequestError(error) => match error.status() {
-            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => not_let_in(registry, login),
-            Some(status) => FetchError::Status { from: registry, status: status.as_u16() },
-            None => FetchError::Send { from: registry, source: SendError::from(error) },
-        },
-        OciDistributionError::ServerError { code: 401 | 403, .. } => not_let_in(registry, login),
-        OciDistributionError::ServerError { code, .. } => FetchError::Status { from: registry, status: code },
-        OciDistributionError::RegistryError { envelope, .. } => {
-            let denies = |code: &OciErrorCode| matches!(code, OciErrorCode::Unauthorized | OciErrorCode::Denied);
-            match envelope.errors.iter().any(|error| denies(&error.code)) {
-                true => not_let_in(registry, login),
-                false => FetchError::Registry { registry, message: tamed(&envelope.to_string()) },
-            }
-        }
-        other => FetchError::Registry { registry, message: tamed(&other.to_string()) },
-    }
-}
-
 /// Someone else's words, as one short line.
-fn tamed(text: &str) -> String {
+pub(super) fn tamed(text: &str) -> String {
     let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     printable.take(MOST_OF_MESSAGE).collect()
 }
