@@ -1,6 +1,7 @@
 //! Polling: takes accounts that are due from the store, asks their drivers, works out what changed, and
 //! records it. One poll of an account at a time, many accounts at once; a slow one holds nobody up.
 
+mod cadence;
 pub mod diff;
 mod gap;
 mod run;
@@ -24,6 +25,16 @@ use crate::vault::Vault;
 pub struct Settings {
     pub instances_every: Duration,
     pub realms_every: Duration,
+    /// How often while something is on its way that somebody waits for; no more slowly than usual.
+    pub fast: Duration,
+    /// For how long that pace is kept after a hook was set.
+    pub fast_after_hook: Duration,
+    /// For how long an instance may pass from one state to another until it speeds nothing up any more.
+    pub fast_for: Duration,
+    /// With each further such time without a change, lists come half as far apart again.
+    pub quiet_after: Duration,
+    /// How far apart they come to be at most; the usual interval, where that is longer.
+    pub quiet: Duration,
     /// By which share of an interval a poll may come early or late.
     pub jitter: f64,
     /// The longest wait between polls that fail.
@@ -50,6 +61,11 @@ impl Default for Settings {
         Settings {
             instances_every: Duration::from_secs(60),
             realms_every: Duration::from_secs(300),
+            fast: Duration::from_secs(5),
+            fast_after_hook: Duration::from_secs(60),
+            fast_for: Duration::from_secs(30 * 60),
+            quiet_after: Duration::from_secs(3600),
+            quiet: Duration::from_secs(120),
             jitter: 0.1,
             max_backoff: Duration::from_secs(15 * 60),
             removal_confirmations: 2,

@@ -21,8 +21,8 @@ use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll::diff::fingerprint;
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
-    Accounts as _, Deliveries as _, Enrolment, Hooks as _, NewHook, PollClaim, PollFailure, PollRecord, PollTicket,
-    Polls as _, Reach, Upsert,
+    Accounts as _, Deliveries as _, Enrolment, Hooks as _, NewHook, Pace, PollClaim, PollFailure, PollRecord,
+    PollTicket, Polls as _, Reach, Upsert,
 };
 use tracker::vault::{Purpose, Vault};
 
@@ -299,6 +299,7 @@ fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) ->
         missing: Vec::new(),
         removed: Vec::new(),
         changes,
+        pace: Pace::usual(Duration::ZERO),
         next_due: now,
         now,
         duration: Duration::from_millis(10),

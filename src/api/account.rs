@@ -38,6 +38,13 @@ struct PollDocument {
     /// How old the last complete list is.
     age_seconds: Option<u64>,
     next_due: Option<Timestamp>,
+    /// How far apart lists are planned to be at present, give or take the jitter; after failures they are tried for
+    /// by other waits.
+    interval_seconds: Option<f64>,
+    /// Why it is that: `usual`, `passing` while an instance that a hook hears of is on its way from one state to
+    /// another, `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure, and
+    /// `held` while a storm is.
+    pace: Option<&'static str>,
     /// Failures since the last success.
     failures: u32,
     last_error: Option<ErrorDocument>,
@@ -94,6 +101,8 @@ fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
         last_complete: status.last_complete,
         age_seconds: status.last_complete.map(|at| now.since(at).as_secs()),
         next_due: status.next_due,
+        interval_seconds: status.pace.map(|pace| pace.every.as_secs_f64()),
+        pace: pace(&status),
         failures: status.failures,
         last_error: status.last_error.map(|error| ErrorDocument {
             at: error.at,
@@ -103,6 +112,16 @@ fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
         partial_reason: status.partial_reason,
         last_duration_ms: status.last_duration.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
         requests: status.requests,
+    }
+}
+
+fn pace(status: &PollStatus) -> Option<&'static str> {
+    // Where nothing is planned, nothing has a pace.
+    status.next_due?;
+    match (status.failures, status.held) {
+        (1.., _) => Some("failing"),
+        (0, true) => Some("held"),
+        (0, false) => status.pace.map(|pace| pace.reason.as_str()),
     }
 }
 
@@ -139,6 +158,8 @@ mod tests {
                 last_attempt: Some(at),
                 last_complete: None,
                 next_due: None,
+                pace: None,
+                held: false,
                 failures: u32::from(code.is_some()),
                 last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
                 partial_reason: None,

@@ -26,6 +26,7 @@ use super::App;
 use super::caller::Caller;
 use super::errors::UrlIn;
 use super::filter::List;
+use super::fresh;
 use super::listing::{put_next, read_limit};
 use super::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
@@ -130,6 +131,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request:
     let spec = spec(&app, &caller, order, None).await?;
     let (secret, shown) = signing::new_key(&app, &caller, key.signing, key.secret)?;
     let (account, owner, now) = (caller.account, caller.owner.clone(), context.clock.now());
+    let kind = spec.filter.leading_kind();
     let id = match context.store.set_hook(NewHook { account, owner, track: None, spec, secret, now }).await {
         Ok(id) => id,
         Err(error) => {
@@ -138,7 +140,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request:
             return Err(error.into());
         }
     };
-    context.poll_wake.notify_one();
+    fresh::soon(&app, &caller, kind).await?;
     let hook = find(&app, &place(&caller, Number(id))).await?;
     let location = HeaderValue::from_str(&link(&context.public_url, id)).map_err(Problem::internal)?;
     let document = document(&app, &caller, &hook, Some(shown));

@@ -38,7 +38,7 @@ use crate::model::{
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::roster::NotOnRoster;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Enrolment, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
+use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -193,6 +193,7 @@ impl House {
             missing: vec![],
             removed: vec![],
             changes,
+            pace: Pace::usual(Duration::from_secs(60)),
             next_due: self.now().after(Duration::from_secs(60)),
             now: self.now(),
             duration: Duration::from_millis(5),

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq as _;
 use super::App;
 use super::caller::Caller;
 use super::errors::UrlIn;
+use super::fresh;
 use super::hooks::signing;
 use super::listing::Document;
 use super::parameters::{ParameterError, Parameters};
@@ -170,7 +171,7 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
             return Err(error.into());
         }
     };
-    context.poll_wake.notify_one();
+    fresh::soon(app, caller, target.kind).await?;
     let shown = Track { hook, url: shown_url, token_set, status: HookStatus::Active };
     Ok(TrackDocument { secret: Some(secret), ..TrackDocument::from(&shown) })
 }

@@ -92,6 +92,11 @@ section! {
     PollingSection over poll::Settings {
         instances_every: Period => instances_every,
         realms_every: Period => realms_every,
+        fast: Period => fast,
+        fast_after_hook: Span => fast_after_hook,
+        fast_for: Span => fast_for,
+        quiet_after: Period => quiet_after,
+        quiet: Period => quiet,
         jitter: Part => jitter,
         max_backoff: Period => max_backoff,
         removal_confirmations: NonZeroU32 => removal_confirmations,

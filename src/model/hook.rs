@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::account::{AccountId, Sealed};
 use super::change::{ChangeType, NewChange, Subject};
-use super::resource::{InvalidResourceId, Kind, Resource, ResourceId, State};
+use super::resource::{InstanceState, InvalidResourceId, Kind, Resource, ResourceId, State};
 use super::time::Timestamp;
 use super::token::TokenId;
 
@@ -364,6 +364,32 @@ impl Filter {
             && (self.ids.is_empty() || self.ids.iter().any(|pattern| pattern.matches(id)))
             && (self.realms.is_empty() || realm.is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
     }
+
+    /// Whether it may let the change through by which an instance leaves this state. To which state is not known
+    /// beforehand, so that `to` has no say.
+    pub fn awaits(&self, id: &ResourceId, realm: Option<&str>, state: InstanceState) -> bool {
+        let leaves = |change_type: ChangeType| {
+            self.matches(&NewChange {
+                change_type,
+                subject: Subject::Instance,
+                resource: id.clone(),
+                name: None,
+                realm: realm.map(str::to_owned),
+                old_state: Some(State::Instance(state)),
+                new_state: self.to.first().copied(),
+                observed_after: None,
+                observed_at: Timestamp::default(),
+                passed_over: false,
+                details: None,
+            })
+        };
+        leaves(ChangeType::InstanceState) || leaves(ChangeType::InstanceRemoved)
+    }
+
+    /// Of which kind the lists are that a hook with this filter waits for most.
+    pub fn leading_kind(&self) -> Kind {
+        if self.kinds == [Kind::Realm] { Kind::Realm } else { Kind::Instance }
+    }
 }
 
 #[cfg(test)]
@@ -447,6 +473,27 @@ mod tests {
         check(Filter { from: vec![running], ..all() }, [true, false, false, false]);
         check(Filter { to: vec![running, down], ..all() }, [false, true, true, false]);
         check(Filter { from: vec![running], to: vec![running], ..all() }, [false, false, false, false]);
+    }
+
+    #[test]
+    fn an_instance_is_awaited_by_who_would_hear_of_its_next_state() {
+        use crate::model::InstanceState::{Pending, Running, Stopping};
+        let id = ResourceId::parse("web-1").expect("an id");
+        let check = |filter: Filter, want: [bool; 2]| {
+            let got = [Pending, Stopping].map(|state| filter.awaits(&id, Some("us"), state));
+            assert_eq!(got, want, "{filter:?}");
+        };
+        let all = Filter::default;
+        check(all(), [true, true]);
+        check(Filter { kinds: vec![Kind::Realm], ..all() }, [false, false]);
+        check(Filter { ids: vec![IdPattern::Prefix("web-".into())], ..all() }, [true, true]);
+        check(Filter { ids: vec![IdPattern::Exact("db".into())], ..all() }, [false, false]);
+        check(Filter { realms: vec!["us".into()], ..all() }, [true, true]);
+        check(Filter { realms: vec!["eu".into()], ..all() }, [false, false]);
+        check(Filter { from: vec![State::Instance(Stopping)], ..all() }, [false, true]);
+        check(Filter { to: vec![State::Instance(Running)], ..all() }, [true, true]);
+        check(Filter { types: vec![ChangeType::InstanceRemoved], ..all() }, [true, true]);
+        check(Filter { types: vec![ChangeType::InstanceCreated], ..all() }, [false, false]);
     }
 
     #[test]

@@ -118,6 +118,13 @@ pub enum InstanceState {
     Unknown,
 }
 
+impl InstanceState {
+    /// Whether it leads on to another state by itself.
+    pub fn is_passing(self) -> bool {
+        matches!(self, InstanceState::Pending | InstanceState::Stopping | InstanceState::ShuttingDown)
+    }
+}
+
 /// A realm's state, in Deltacloud's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -24,16 +24,21 @@ pub(super) struct Since {
     pub(super) gap: Option<Gap>,
 }
 
-/// Judges a list by the time since the complete one before it. Where nobody wanted regular polls, none was missed.
-pub(super) fn since(ticket: &PollTicket, interval: Duration, observed_at: Timestamp, complete: bool) -> Since {
+/// Judges a list by the time since the complete one before it, against the interval that was planned for it. Where
+/// nobody wanted regular polls, none was missed.
+///
+/// A list that comes late at the fast pace may have passed something over, which is told as such; but the account was
+/// observed as long as it was listed at the `usual` pace, and there is no gap.
+pub(super) fn since(ticket: &PollTicket, usual: Duration, observed_at: Timestamp, complete: bool) -> Since {
     let Some(from) = ticket.last_complete.filter(|_| ticket.watched) else {
         return Since { late: false, gap: None };
     };
     let stretch = observed_at.since(from);
+    let interval = ticket.every.unwrap_or(usual);
     let late = ticket.failures > 0 || stretch > interval.mul_f64(LATE).max(interval + LATE_BY);
     // A list that is not complete ends no gap.
     // Nor is there one where lists came and were held: a storm says so itself.
-    let is_gap = complete && ticket.held.is_none() && stretch > interval.mul_f64(GAP).max(GAP_OF);
+    let is_gap = complete && ticket.held.is_none() && stretch > interval.max(usual).mul_f64(GAP).max(GAP_OF);
     let gap = is_gap.then(|| Gap {
         of: ticket.kind.plural().to_owned(),
         from,
@@ -77,6 +82,9 @@ mod tests {
             account: Account { id: AccountId(1), key, origin: Origin::Config, password: Sealed(vec![]) },
             kind: Kind::Instance,
             due: at(0),
+            every: None,
+            changed: None,
+            hook_set: None,
             last_complete: last_complete.map(at),
             listed_by: None,
             failures,
@@ -100,6 +108,15 @@ mod tests {
         check(ticket(Some(0), 1, Some("unavailable: x")), 65, true, None);
         check(ticket(Some(0), 4, Some("unavailable: x")), 121, true, Some("unavailable: x"));
         check(ticket(Some(0), 0, None), 7200, true, Some(NOT_POLLED));
+        // What counts is what was planned, be it faster than usual or slower.
+        let paced = |seconds| PollTicket { every: Some(Duration::from_secs(seconds)), ..ticket(Some(0), 0, None) };
+        check(paced(5), 7, false, None);
+        check(paced(5), 8, true, None);
+        check(paced(5), 120, true, None);
+        check(paced(5), 121, true, Some(NOT_POLLED));
+        check(paced(120), 180, false, None);
+        check(paced(120), 181, true, None);
+        check(paced(120), 241, true, Some(NOT_POLLED));
         let quick = |now| since(&ticket(Some(0), 0, None), Duration::from_millis(300), at(now), true);
         assert_eq!(quick(2), Since { late: false, gap: None });
         assert!(quick(3).late && quick(10).gap.is_none() && quick(11).gap.is_some());

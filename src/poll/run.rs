@@ -7,15 +7,16 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::Context;
+use super::cadence::{self, Awaited, Signs};
 use super::diff::{Observation, diff};
 use super::gap::{self, Since};
 use super::schedule::{self, Done};
 use super::storm::{self, Verdict, Weather};
 use crate::clock::Stopwatch;
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
-use crate::model::{AccountKey, Kind, Origin, Timestamp};
+use crate::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
-use crate::store::{PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
+use crate::store::{Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
 
 /// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
@@ -209,6 +210,8 @@ async fn record(
         Coverage::Complete => None,
         Coverage::Partial(why) => Some(why),
     };
+    let passing = cadence::passing(&listing.resources);
+    let awaited = awaited(context, account, passing, observed_at).await?;
     let observation = Observation {
         kind,
         resources: listing.resources,
@@ -234,11 +237,14 @@ async fn record(
     if let Verdict::Discard(_) = verdict {
         delta.changes.clear();
     }
+    let is_new = !(delta.upserts.is_empty() && delta.missing.is_empty() && delta.removed.is_empty());
+    let changed = if is_new { Some(observed_at) } else { ticket.changed };
     let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at);
     // Before what was seen at its end.
     delta.changes.splice(0..0, storm);
     delta.changes.splice(0..0, gap.map(|gap| gap::change(&ticket.account.key, gap)));
     let now = context.clock.now();
+    let pace = cadence::pace(&context.settings, Signs { kind, now, awaited, hook_set: ticket.hook_set, changed });
     let done = Done { due: ticket.due, now, first: partial_reason.is_none() && ticket.last_complete.is_none() };
     let record = PollRecord {
         account,
@@ -252,12 +258,28 @@ async fn record(
         missing: delta.missing,
         removed: delta.removed,
         changes: delta.changes,
-        next_due: schedule::after_success(&context.settings, kind, done, random()),
+        pace,
+        next_due: schedule::after_success(&context.settings, pace.every, done, random()),
         now,
         duration: stopwatch.elapsed(),
         requests: listing.usage.requests,
     };
     context.store.record_poll(record).await
+}
+
+/// Whether somebody waits for what passes in a list.
+async fn awaited(
+    context: &Context,
+    account: AccountId,
+    passing: Vec<Passing>,
+    observed_at: Timestamp,
+) -> Result<Awaited, StoreError> {
+    if passing.is_empty() {
+        return Ok(Awaited::Nothing);
+    }
+    let since = observed_at.before(context.settings.fast_for);
+    let is_awaited = context.store.is_awaited(account, passing, since).await?;
+    Ok(if is_awaited { Awaited::Something } else { Awaited::Nothing })
 }
 
 /// Takes nothing of the list, and has it made again: at once the first time, then at the usual pace.

@@ -1,4 +1,4 @@
-//! When to poll again. Pure: randomness comes in as a number from 0 up to 1.
+//! When to poll again, at the pace that `cadence` chose. Pure: randomness comes in as a number from 0 up to 1.
 
 use std::time::Duration;
 
@@ -23,13 +23,12 @@ pub struct Done {
     pub first: bool,
 }
 
-/// After a success: one interval after the poll was due, so that the pace does not drift; or within an
+/// After a success: one such interval after the poll was due, so that the pace does not drift; or within an
 /// interval from now where that has passed, since a poll that was missed is not made up.
 ///
 /// Polls that come together at a start, for accounts that are new or overdue, do not stay together: the
 /// second of each comes after half to all of an interval.
-pub fn after_success(settings: &Settings, kind: Kind, done: Done, random: f64) -> Timestamp {
-    let interval = settings.interval(kind);
+pub fn after_success(settings: &Settings, interval: Duration, done: Done, random: f64) -> Timestamp {
     let next = done.due.after(interval);
     if done.first || next <= done.now {
         return done.now.after(interval.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0)));
@@ -80,7 +79,8 @@ mod tests {
         let settings = Settings::default();
         let check = |kind: Kind, due: i64, now: i64, random: f64, want: i64| {
             let done = Done { due: at(due), now: at(now), first: false };
-            assert_eq!(after_success(&settings, kind, done, random), at(want), "{kind} {due} {now} {random}");
+            let interval = settings.interval(kind);
+            assert_eq!(after_success(&settings, interval, done, random), at(want), "{kind} {due} {now} {random}");
         };
         check(Kind::Instance, 1000, 1002, 0.5, 1060);
         check(Kind::Instance, 1000, 1002, 0.0, 1054);
@@ -103,7 +103,7 @@ mod tests {
         let settings = Settings { jitter: 0.0, ..Settings::default() };
         let next = |random: f64| {
             let done = Done { due: at(1000), now: at(1002), first: true };
-            after_success(&settings, Kind::Instance, done, random)
+            after_success(&settings, Duration::from_secs(60), done, random)
         };
         assert_eq!((next(0.0), next(0.5), next(1.0)), (at(1032), at(1047), at(1062)));
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Result;
-use crate::model::{Account, AccountId, AccountKey, Kind, NewChange, Resource, ResourceId, State, Timestamp};
+use crate::model::{
+    Account, AccountId, AccountKey, InstanceState, Kind, NewChange, Resource, ResourceId, State, Timestamp,
+};
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
 /// polls due, apart from single ones that were asked for.
@@ -30,6 +32,10 @@ pub trait Polls {
     /// The provider's own words for the states of an account's instances, as they are stored. Read only where
     /// another version of a driver takes over.
     async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>>;
+
+    /// Whether a hook would hear of one of these instances leaving the state that it passes through, and that one has
+    /// not been in it since before `since`.
+    async fn is_awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<bool>;
 
     /// Commits what one poll saw: resources, changes in the journal, and a delivery due for each hook
     /// that a change concerns, in one transaction; and gives the ticket back.
@@ -68,6 +74,12 @@ pub struct PollTicket {
     pub kind: Kind,
     /// When it was due.
     pub due: Timestamp,
+    /// The interval that was planned before it.
+    pub every: Option<Duration>,
+    /// When a list of this kind last showed something new.
+    pub changed: Option<Timestamp>,
+    /// When a hook was set last that waits for this kind.
+    pub hook_set: Option<Timestamp>,
     /// When the last complete list came; absent before the first.
     pub last_complete: Option<Timestamp>,
     /// What gave that list, see `PollRecord`.
@@ -82,6 +94,55 @@ pub struct PollTicket {
     pub held: Option<Held>,
     /// Which claim this is: a result is taken only from the newest.
     pub lease: i64,
+}
+
+/// How soon the next list is to come, and why so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    pub every: Duration,
+    pub reason: PaceReason,
+}
+
+impl Pace {
+    pub fn usual(every: Duration) -> Pace {
+        Pace { every, reason: PaceReason::Usual }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaceReason {
+    Usual,
+    /// An instance that somebody tracks passes from one state to another.
+    Passing,
+    /// A hook was just set.
+    HookSet,
+    /// Nothing has happened for long.
+    Quiet,
+}
+
+impl PaceReason {
+    pub const ALL: [PaceReason; 4] = [PaceReason::Usual, PaceReason::Passing, PaceReason::HookSet, PaceReason::Quiet];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PaceReason::Usual => "usual",
+            PaceReason::Passing => "passing",
+            PaceReason::HookSet => "hook-set",
+            PaceReason::Quiet => "quiet",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<PaceReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// An instance on its way from one state to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passing {
+    pub id: ResourceId,
+    pub realm: Option<String>,
+    pub state: InstanceState,
 }
 
 /// Lists that were not recorded, since too much in them was another at once.
@@ -164,12 +225,20 @@ pub struct PollRecord {
     /// A change of a resource among `removed` may leave its name and realm out: the store has them, and
     /// writes them into the journal.
     pub changes: Vec<NewChange>,
+    pub pace: Pace,
     /// When to poll again, if the account is still watched.
     pub next_due: Timestamp,
     pub now: Timestamp,
     pub duration: Duration,
     /// How many requests the provider was sent.
     pub requests: u32,
+}
+
+impl PollRecord {
+    /// Whether it is another list than the one before.
+    pub fn shows_something_new(&self) -> bool {
+        !(self.upserts.is_empty() && self.missing.is_empty() && self.removed.is_empty())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -229,6 +298,10 @@ pub struct PollStatus {
     pub last_attempt: Option<Timestamp>,
     pub last_complete: Option<Timestamp>,
     pub next_due: Option<Timestamp>,
+    /// That of the polls that succeed.
+    pub pace: Option<Pace>,
+    /// Whether a storm is held.
+    pub held: bool,
     /// Failures since the last success.
     pub failures: u32,
     pub last_error: Option<PollError>,

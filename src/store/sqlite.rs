@@ -4,6 +4,7 @@
 
 mod accounts;
 mod attempts;
+mod attention;
 mod attributes;
 mod catch_up;
 mod claim;

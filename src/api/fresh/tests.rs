@@ -22,6 +22,8 @@ fn check(case: Case, want: &str) {
         last_attempt: case.attempted.map(ago),
         last_complete: case.complete.map(ago),
         next_due: case.due_in.map(|seconds| ago(-seconds)),
+        pace: None,
+        held: false,
         failures: u32::from(case.failed.is_some()),
         last_error: case.failed.map(|code| PollError {
             at: ago(case.attempted.unwrap_or(0)),

@@ -1,5 +1,7 @@
 //! What is made of a driver's answer, over a real store.
 
+mod pace;
+
 use secrecy::ExposeSecret as _;
 
 use super::*;

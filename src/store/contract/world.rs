@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::store::{
     CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook,
-    Outcome, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Seen, Settlement, Settling, Store,
+    Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Seen, Settlement, Settling, Store,
     Upsert,
 };
 
@@ -104,6 +104,7 @@ impl World {
             missing: Vec::new(),
             removed: Vec::new(),
             changes: Vec::new(),
+            pace: Pace::usual(POLL_EVERY),
             next_due: self.now.after(POLL_EVERY),
             now: self.now,
             duration: Duration::from_millis(250),

@@ -4,6 +4,7 @@
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
+use super::super::PaceReason;
 use crate::model::{
     AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookUrl, InstanceState, Kind,
     Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp, TokenId,
@@ -141,6 +142,13 @@ impl Column for DisableReason {
     fn read(value: ValueRef<'_>) -> FromSqlResult<DisableReason> {
         let text = value.as_str()?;
         DisableReason::parse(text).ok_or_else(|| unknown("reason", text))
+    }
+}
+
+impl Column for PaceReason {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<PaceReason> {
+        let text = value.as_str()?;
+        PaceReason::parse(text).ok_or_else(|| unknown("reason of a pace", text))
     }
 }
 

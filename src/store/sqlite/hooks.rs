@@ -271,6 +271,8 @@ fn set(writing: &mut Writing<'_>, hook: &NewHook) -> Result<HookId> {
     if !was_watched {
         polls::watch(writing, account, hook.now)?;
     }
+    let kind = hook.track.as_ref().map_or_else(|| spec.filter.leading_kind(), |(kind, _)| *kind);
+    polls::note_hook(writing, account, kind, hook.now)?;
     Ok(HookId(id))
 }
 

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    HeldStorm, KnownResource, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls,
-    Reach, Recorded, Result, StoreError, StormOrder,
+    HeldStorm, KnownResource, Pace, Passing, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus,
+    PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
 };
 use super::accounts::read_account;
 use super::columns::{get, kind_number};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attributes, reach, record};
+use super::{SqliteStore, attention, attributes, reach, record};
 use crate::model::{AccountId, AccountKey, Kind, ResourceId, Timestamp};
 
 #[async_trait]
@@ -37,6 +37,10 @@ impl Polls for SqliteStore {
 
     async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>> {
         self.read(move |reading| provider_states(reading, account)).await
+    }
+
+    async fn is_awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<bool> {
+        self.read(move |reading| attention::is_awaited(reading, account, &passing, since)).await
     }
 
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
@@ -84,6 +88,13 @@ pub(super) fn watch(writing: &Writing<'_>, account: AccountId, now: Timestamp) -
         )?;
         upsert.execute(params![account.0, kind_number(kind), now.as_millis()])?;
     }
+    Ok(())
+}
+
+/// Takes down that a hook was set that waits for this kind.
+pub(super) fn note_hook(writing: &Writing<'_>, account: AccountId, kind: Kind, now: Timestamp) -> Result<()> {
+    let mut update = writing.prepare("UPDATE polls SET hook_set = ?3 WHERE account = ?1 AND kind = ?2")?;
+    update.execute(params![account.0, kind_number(kind), now.as_millis()])?;
     Ok(())
 }
 
@@ -148,7 +159,8 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                 CASE WHEN p.failures > 0 THEN p.error_code || ': ' || p.error_message ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        " FROM polls p JOIN accounts a ON a.id = p.account
+        ", p.every, p.changed, p.hook_set
+         FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
              WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL AND o.due > ?1)
@@ -187,10 +199,14 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
 
 fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
     let lease: i64 = row.get(10)?;
+    let every: Option<i64> = row.get(19)?;
     Ok(PollTicket {
         account: read_account(row, 0)?,
         kind: get(row, 6)?,
         due: get(row, 7)?,
+        every: every.map(|millis| Duration::from_millis(millis.unsigned_abs())),
+        changed: get(row, 20)?,
+        hook_set: get(row, 21)?,
         last_complete: get(row, 8)?,
         listed_by: row.get(11)?,
         trouble: row.get(12)?,
@@ -284,7 +300,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
 fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
-                partial_reason, last_duration, requests
+                partial_reason, last_duration, requests, every, pace, held IS NOT NULL
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let status = select.query_map([account.0], |row| {
@@ -294,11 +310,18 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
             Some(at) => Some(PollError { at, code: row.get(6)?, message: row.get(7)? }),
             None => None,
         };
+        let every: Option<i64> = row.get(11)?;
+        let pace = match (every, get(row, 12)?) {
+            (Some(millis), Some(reason)) => Some(Pace { every: Duration::from_millis(millis.unsigned_abs()), reason }),
+            _ => None,
+        };
         Ok(PollStatus {
             kind: get(row, 0)?,
             last_attempt: get(row, 1)?,
             last_complete: get(row, 2)?,
             next_due: get(row, 3)?,
+            pace,
+            held: row.get(13)?,
             failures: row.get(4)?,
             last_error,
             partial_reason: row.get(8)?,

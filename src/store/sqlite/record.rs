@@ -213,7 +213,8 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
          last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
          listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
-         held = NULL, held_lists = 0, held_order = NULL,
+         held = NULL, held_lists = 0, held_order = NULL, every = ?11, pace = ?12,
+         changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
          partial_reason = ?7, last_duration = ?8, requests = requests + ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
@@ -228,6 +229,9 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         millis(record.duration),
         record.requests,
         record.listed_by,
+        millis(record.pace.every),
+        record.pace.reason.as_str(),
+        record.shows_something_new(),
     ])?;
     Ok(())
 }

@@ -30,6 +30,12 @@ CREATE TABLE polls (
     claimed INTEGER,
     -- A single poll that was asked for, which stays due though the account be not watched.
     asked INTEGER,
+    -- The interval that was planned before `due`, and the word for why it is that.
+    every INTEGER,
+    pace TEXT,
+    -- When a list last showed something new, and when a hook was set last that waits for this kind.
+    changed INTEGER,
+    hook_set INTEGER,
     lease INTEGER NOT NULL DEFAULT 0,
     last_attempt INTEGER,
     last_complete INTEGER,

@@ -1,0 +1,48 @@
+//! Whether somebody waits for what is on its way: a hook of the account that would hear of an instance leaving the state
+//! that it passes through.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{Passing, Result};
+use super::columns::{get, kind_number, state_number};
+use super::words::Words;
+use crate::model::{AccountId, Filter, Kind, ResourceId, State, Timestamp};
+
+pub(super) fn is_awaited(
+    reading: &Connection,
+    account: AccountId,
+    passing: &[Passing],
+    since: Timestamp,
+) -> Result<bool> {
+    let mut select =
+        reading.prepare_cached("SELECT words FROM hooks WHERE account = ?1 AND kind IS NULL AND status = 'active'")?;
+    let filters = select.query_map([account.0], |row| get::<Words>(row, 0).map(|words| words.filter))?;
+    let filters: Vec<Filter> = filters.collect::<rusqlite::Result<_>>()?;
+    for instance in passing {
+        let Passing { id, realm, state } = instance;
+        let is_heard = filters.iter().any(|filter| filter.awaits(id, realm.as_deref(), *state));
+        if (is_heard || is_tracked(reading, account, id)?) && !passes_since_long(reading, account, instance, since)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_tracked(reading: &Connection, account: AccountId, id: &ResourceId) -> Result<bool> {
+    let mut select = reading.prepare_cached(
+        "SELECT 1 FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND status = 'active'",
+    )?;
+    Ok(select.exists(params![account.0, kind_number(Kind::Instance), id.as_str()])?)
+}
+
+/// Whether it was in that very state at that time already. One that the store does not have so came into it just now.
+fn passes_since_long(reading: &Connection, account: AccountId, instance: &Passing, since: Timestamp) -> Result<bool> {
+    let mut select = reading.prepare_cached(
+        "SELECT b.state_since FROM resources r JOIN bodies b ON b.id = r.body
+         WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3 AND r.state = ?4",
+    )?;
+    let state = state_number(State::Instance(instance.state));
+    let place = params![account.0, kind_number(Kind::Instance), instance.id.as_str(), state];
+    let state_since: Option<Timestamp> = select.query_row(place, |row| get(row, 0)).optional()?;
+    Ok(state_since.is_some_and(|state_since| state_since < since))
+}
