@@ -34,7 +34,7 @@ CHAOS_ROUNDS ?= 500
 .PHONY: help run host drivers drivers-python drivers-javascript node faulty hostile test chaos bench lint tools wasm-target
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: drivers host ## Build everything and show it at work, with nothing configured
 	@$(TARGET)/release/tracker demo
@@ -66,13 +66,14 @@ $(PYTHON_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$
 
 drivers-javascript: $(JAVASCRIPT_DRIVERS:%=$(DRIVERS)/%.wasm) ## Build the drivers in JavaScript, which takes Node.js
 
+# componentize-js itself and not `jco componentize`, which takes an older one of its own and has to put all files into one
+# before. What is disabled is what a sandbox does not lend, or what asks and answers HTTP beside the driver.
 $(JAVASCRIPT_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$*/*.js) \
-		$(wildcard $(JAVASCRIPT_SDK)/tracker-driver/*) $(wildcard wit/0.1.0/*.wit wit/0.1.0/deps/*/*.wit) $(JCO)/installed
-	@echo "== the driver $* (jco)"
+		$(wildcard $(JAVASCRIPT_SDK)/tracker-driver/*.js) $(wildcard wit/0.1.0/*.wit wit/0.1.0/deps/*/*.wit) $(JCO)/installed
+	@echo "== the driver $* (componentize-js)"
 	@mkdir -p $(DRIVERS)
-	@$(JCO)/node_modules/.bin/jco componentize drivers/$*/component.js --bundle \
-		--bundle-config $(JAVASCRIPT_SDK)/tracker-driver/bundle.mjs --wit wit/0.1.0 --world-name driver \
-		--disable stdio --disable fetch-event --disable http --disable random --out $@.new > /dev/null
+	@$(JCO)/node_modules/.bin/componentize-js drivers/$*/component.js --wit wit/0.1.0 --world-name driver \
+		--disable stdio fetch-event http random --out $@.new
 	@mv $@.new $@
 
 faulty: tools wasm-target
@@ -143,7 +144,7 @@ $(JCO)/installed: $(addprefix $(JAVASCRIPT_TEMPLATE)/,package.json package-lock.
 	@mkdir -p $(JCO)
 	@for file in package.json package-lock.json; do sed 's/{{name}}/jco/' $(JAVASCRIPT_TEMPLATE)/$$file > $(JCO)/$$file; done
 	@cp $(JAVASCRIPT_TEMPLATE)/_npmrc $(JCO)/.npmrc
-	@npm install --no-save --loglevel=error --prefix $(JCO) > /dev/null
+	@npm ci --loglevel=error --prefix $(JCO) > /dev/null
 	@touch $@
 
 # A Node with what verifies callbacks, for `make test` alone.

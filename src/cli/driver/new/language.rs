@@ -91,7 +91,7 @@ pub(super) static LANGUAGES: &[Language] = &[
             CONTRACT,
         ],
         sdk: "tracker-driver",
-        steps: &["npm test", "npm install", "npm run build", "tracker driver approve {{name}}.wasm"],
+        steps: &["npm test", "npm ci", "npm run build", "tracker driver approve {{name}}.wasm"],
         taken: "",
     },
 ];
