@@ -83,8 +83,12 @@ test('fields are asked for by name and kind', () => {
   check(() => server.text('id'), '`servers[0].id` in the answer is a whole number where a text was expected');
   check(() => server.text('name'), 'no `servers[0].name`');
   check(() => server.optionalTexts('tags'), '`servers[0].tags[1]`');
-  check(() => server.integer('big'), 'a fraction');
-  check(() => new Fields([]).text('a'), 'the answer is a list');
+  check(() => server.integer('big'), 'a number beyond 2^53');
+  for (const none of [[], 'text', 7, null, true]) {
+    check(() => new Fields(none).text('a'), 'where an object was expected');
+    check(() => new Fields(none).optionalObject('a'), 'where an object was expected');
+    check(() => new Fields(none).integer('length'), 'where an object was expected');
+  }
   check(() => new Fields({ toString: 1 }).text('constructor'), 'no `constructor`');
 });
 

@@ -23,4 +23,7 @@ test('what is no JSON is not the beginning of it', () => {
   }
   assert.throws(() => readJson(new Uint8Array([0x22, 0xff, 0x22])), UnexpectedAnswer);
   assert.throws(() => readJson(new Uint8Array()), UnexpectedAnswer);
+  // However deep: the engine's stack is small in a component.
+  assert.equal(breaksOff('['.repeat(300_000)), true);
+  assert.equal(breaksOff(`${'['.repeat(300_000)}x`), false);
 });

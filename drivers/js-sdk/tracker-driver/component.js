@@ -19,6 +19,7 @@ import {
   asDriverError,
 } from './errors.js';
 import { setHost } from './host.js';
+import { checkedInstance, checkedPage, checkedRealm } from './model.js';
 
 /** How much is asked for at once, in bytes: the host gives what has come, up to this. */
 const READ = 256n * 1024n;
@@ -220,6 +221,9 @@ setHost({
   send,
 });
 
+/** What the engine throws, which is no `Error`: that would take memory. */
+const OUT_OF_MEMORY = 'out of memory';
+
 const TAGS = [
   [Unauthorized, 'unauthorized'],
   [Forbidden, 'forbidden'],
@@ -231,32 +235,34 @@ const TAGS = [
 /** What the contract's export is made of: a driver has `describe`, `listInstances` and `listRealms`. */
 export function exported(driver) {
   return {
-    describe: () => driver.describe(),
-    listInstances: (account, query) => called(() => driver.listInstances(account, read(query)), ofInstance),
-    listRealms: (account, query) => called(() => driver.listRealms(account, read(query)), ofRealm),
+    describe: () => described(driver),
+    listInstances: (account, query) => called(() => driver.listInstances(account, read(query)), checkedInstance),
+    listRealms: (account, query) => called(() => driver.listRealms(account, read(query)), checkedRealm),
   };
+}
+
+/** It has no error to give: what goes wrong ends the sandbox, and the log says why. */
+function described(driver) {
+  try {
+    return driver.describe();
+  } catch (error) {
+    asDriverError(error);
+    throw error;
+  }
 }
 
 function read({ cursor, changedSince }) {
   return { cursor, changedSince: changedSince === undefined ? undefined : Number(changedSince) };
 }
 
-function called(list, convert) {
+function called(list, check) {
   try {
-    const { items, next, coverage } = list();
-    return { items: items.map(convert), next, coverage };
+    return checkedPage(list(), check);
   } catch (error) {
+    // The host knows which limit that was, and says so.
+    if (error === OUT_OF_MEMORY) throw error;
     throw ofError(asDriverError(error));
   }
-}
-
-function ofInstance(instance) {
-  const { launchedAt } = instance;
-  return { ...instance, launchedAt: launchedAt === undefined ? undefined : BigInt(Math.trunc(launchedAt)) };
-}
-
-function ofRealm(realm) {
-  return { ...realm, limit: realm.limit === undefined ? undefined : BigInt(realm.limit) };
 }
 
 /** The contract's variant; what is thrown out of the export is the error of its result. */

@@ -5,6 +5,7 @@ import { host } from './host.js';
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** The host's clock. */
 export function now() {
@@ -15,11 +16,12 @@ export function now() {
 export function parseRfc3339(text) {
   const parts = RFC3339.exec(text ?? '');
   if (!parts) return undefined;
-  const [, year, month, day, hour, minute, second = '0', decimals = '0', sign, hours = '0', minutes = '0'] = parts;
-  const at = since(+year, +month, +day, +hour, +minute, +second);
+  // By number, since to take it apart by name takes a component's engine three times as long.
+  const at = since(+parts[1], +parts[2], +parts[3], +parts[4], +parts[5], parts[6] === undefined ? 0 : +parts[6]);
   if (at === undefined) return undefined;
-  const offset = (+hours * 60 + +minutes) * 60_000;
-  return at + +decimals.slice(0, 3).padEnd(3, '0') - (sign === '-' ? -offset : offset);
+  const decimals = parts[7] === undefined ? 0 : +parts[7].slice(0, 3).padEnd(3, '0');
+  const offset = parts[8] === undefined ? 0 : (+parts[9] * 60 + +parts[10]) * 60_000;
+  return at + decimals - (parts[8] === '-' ? -offset : offset);
 }
 
 /** Reads an HTTP date in any of its three notations (RFC 9110, 5.6.7). */
@@ -39,9 +41,10 @@ export function parseHttpDate(text) {
 }
 
 function since(year, month, day, hour, minute, second) {
+  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60) return undefined;
+  // February has 28 days, and 29 where the year says so. `Date` takes years below 100 for others.
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  if (year < 100 || day > (month === 2 && isLeap ? 29 : DAYS[month - 1])) return undefined;
   // A leap second counts as the one before it.
-  const at = Date.UTC(year, month - 1, day, hour, minute, second === 60 ? 59 : second);
-  const back = new Date(at);
-  const isReal = back.getUTCMonth() === month - 1 && back.getUTCDate() === day && back.getUTCHours() === hour;
-  return isReal && back.getUTCMinutes() === minute ? at : undefined;
+  return Date.UTC(year, month - 1, day, hour, minute, second === 60 ? 59 : second);
 }

@@ -1,6 +1,8 @@
 // The contract's errors: throw one, and Tracker knows what to do about it. A message is for the operator: what was
 // asked, what came back. It is bounded, for some of it was written by a provider.
 
+import { host } from './host.js';
+
 /** How much of a provider's own words is quoted in a message, in bytes. */
 const QUOTED = 300;
 
@@ -57,10 +59,14 @@ export function quote(words) {
   return bytes.length > QUOTED ? `${line}...` : line;
 }
 
-/** Any error as one of the contract's: what a driver did not expect is the answer's fault until shown otherwise. */
+/** What any error means to Tracker. One that is none of the contract's is a mistake in the driver, which the answer brought
+ * to light: it is named with its place, and how it got there goes to the log. */
 export function asDriverError(error) {
   if (error instanceof DriverError) return error;
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const where = error instanceof Error && error.stack ? ` at ${error.stack.trim().split('\n').slice(0, 3).join(' < ')}` : '';
-  return new UnexpectedAnswer(`the driver failed: ${quote(what)}${quote(where)}`);
+  const what = quote(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  // Engines write stacks each in their own way: SpiderMonkey without the message, Node with it on the first line.
+  const lines = error instanceof Error ? String(error.stack).split('\n') : [];
+  const places = lines.map((line) => line.trim()).filter((line) => /:\d+:\d+\)?$/.test(line));
+  host().log('error', `the driver failed on what it got: ${what}; it got there by ${places.join(' < ')}`);
+  return new UnexpectedAnswer(`the driver failed on what it got: ${what} (${quote(places[0] ?? 'no place known')})`);
 }

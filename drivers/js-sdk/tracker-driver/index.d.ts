@@ -21,9 +21,10 @@ export interface AccountOption {
   name: string;
   /** One sentence for the operator: what it does, its form, its default. */
   help: string;
-  required: boolean;
-  /** A secret option stays in the host, and is used by name. */
-  secret: boolean;
+  /** False if absent. */
+  required?: boolean;
+  /** A secret option stays in the host, and is used by name. False if absent. */
+  secret?: boolean;
 }
 
 export interface Description {
@@ -99,6 +100,12 @@ export const page: {
   delta<T>(items: T[], next?: string): Page<T>;
 };
 
+/** The account's option of that name, where it is set. Secret options are never here. */
+export function option(account: Account, name: string): string | undefined;
+/** The same; without it the account is `InvalidAccount`. */
+export function requiredOption(account: Account, name: string): string;
+
+/** Fills in what was left out, in what it is given. */
 export function instance(
   fields: Pick<Instance, 'id' | 'state' | 'providerState'> & Partial<Instance>,
 ): Instance;
@@ -186,6 +193,7 @@ export const dates: {
 export const secret: {
   PASSWORD: string;
   placeholder(name?: string, encoding?: 'raw' | 'basic' | 'json' | 'form'): string;
+  optionalPlaceholder(name: string, encoding?: 'raw' | 'basic' | 'json' | 'form'): string | undefined;
   hmacSha256(name: string, prefix: Uint8Array, chain: Uint8Array[]): Uint8Array;
   digestSha256(message: Uint8Array): Uint8Array;
   signRs256(name: string, message: Uint8Array): Uint8Array;

@@ -57,15 +57,17 @@ export function breaksOff(text) {
   // Each opened object or list, by what closes it.
   const open = [];
   const value = () => {
-    space();
-    const first = text[at];
-    if (first === '{' || first === '[') {
+    let first;
+    // However deep it goes: nothing here may depend on the engine's stack.
+    for (;;) {
+      space();
+      first = text[at];
+      if (first !== '{' && first !== '[') break;
       open.push(first === '{' ? '}' : ']');
       at += 1;
       space();
       if (text[at] === open.at(-1)) return;
       if (first === '{') name();
-      return value();
     }
     if (first === '"') string();
     else if (first === 't') word('true');

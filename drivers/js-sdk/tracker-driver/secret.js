@@ -1,6 +1,7 @@
 // How a driver uses secrets that it never sees. A secret is named `password`, or as the secret option that it was given
 // in.
 
+import { NotSet } from './errors.js';
 import { host } from './host.js';
 
 export const PASSWORD = 'password';
@@ -9,6 +10,16 @@ export const PASSWORD = 'password';
  * body: Tracker puts the secret in its place on the way to an endpoint that was granted. */
 export function placeholder(name = PASSWORD, encoding = 'raw') {
   return host().placeholder(name, encoding);
+}
+
+/** The same, or undefined where the account has no secret of that name. */
+export function optionalPlaceholder(name, encoding = 'raw') {
+  try {
+    return placeholder(name, encoding);
+  } catch (error) {
+    if (error instanceof NotSet) return undefined;
+    throw error;
+  }
 }
 
 /** HMAC-SHA256 with `prefix` and the secret behind it as the key, over the first message of `chain`, then over each

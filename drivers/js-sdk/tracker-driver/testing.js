@@ -14,6 +14,7 @@ import { createHash, createHmac, createSign } from 'node:crypto';
 
 import { InvalidAccount, NotSet, Unavailable, asDriverError } from './errors.js';
 import { setHost } from './host.js';
+import { checkedInstance, checkedPage, checkedRealm } from './model.js';
 
 /** One answer of the provider: `broken` is why there is no end behind the body, `piece` how many bytes come at once. */
 export function answer(status, body = '', headers = {}, { broken, piece = 64 * 1024 } = {}) {
@@ -39,11 +40,15 @@ export class Host {
     this.session = new Map(Object.entries(remembering));
   }
 
-  /** Runs a driver's code with this host around it. */
+  /** Runs a driver's code with this host around it. A page that it gives is checked as it is on its way to Tracker. */
   run(code) {
     const before = setHost(this);
     try {
-      return code();
+      const given = code();
+      if (given && Object.hasOwn(given, 'items')) {
+        checkedPage(given, (item) => ('providerState' in item ? checkedInstance : checkedRealm)(item));
+      }
+      return given;
     } finally {
       setHost(before);
     }
@@ -54,7 +59,12 @@ export class Host {
     try {
       this.run(code);
     } catch (error) {
-      return asDriverError(error);
+      const before = setHost(this);
+      try {
+        return asDriverError(error);
+      } finally {
+        setHost(before);
+      }
     }
     throw new Error('it did not fail');
   }
