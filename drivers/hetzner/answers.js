@@ -16,8 +16,10 @@ const STATES = {
   unknown: 'unknown',
 };
 
-/** Each request counts for an hour: no longer wait is ever asked for. */
-const LONGEST_WAIT = 3600;
+/** How many requests an account has in an hour, unless `RateLimit-Limit` says another number. */
+const USUAL_LIMIT = 3600;
+/** As many requests as are worth coming back for: 3,000 servers. */
+const ENOUGH = 60;
 
 /** How far a list has been read, which is what a cursor holds. Pages are numbered, so that a list that changes while it
  * is read slips under the reader: what is listed twice does no harm, what is skipped would look gone. */
@@ -61,8 +63,8 @@ export function server(server) {
     image: imageOf(server.optionalObject('image')),
     hardwareProfile: server.optionalObject('server_type').optionalText('name'),
     launchedAt: dates.parseRfc3339(server.optionalText('created')),
-    publicAddresses: [...ipv4(publicNet.optionalObject('ipv4')), ...ipv6(publicNet.optionalObject('ipv6'))],
-    privateAddresses: server.optionalObjects('private_net').flatMap(ipv4),
+    publicAddresses: [ipv4(publicNet.optionalObject('ipv4')), ipv6(publicNet.optionalObject('ipv6'))].filter(isThere),
+    privateAddresses: server.optionalObjects('private_net').map(ipv4).filter(isThere),
     labels: server.optionalPairs('labels'),
   });
 }
@@ -79,16 +81,20 @@ function imageOf(image) {
   return image.optionalText('name') ?? (number === undefined ? undefined : String(number));
 }
 
+function isThere(address) {
+  return address !== undefined;
+}
+
 function ipv4(network) {
   const ip = network.optionalText('ip');
-  return ip ? [address.ipv4(ip)] : [];
+  return ip ? address.ipv4(ip) : undefined;
 }
 
 /** A server is given a whole network, `2001:db8::/64`, and has the first address in it. */
 function ipv6(network) {
   const ip = network.optionalText('ip');
-  if (!ip) return [];
-  return [address.ipv6(ip.endsWith('::/64') ? ip.replace('::/64', '::1') : ip.split('/')[0])];
+  if (!ip) return undefined;
+  return address.ipv6(ip.endsWith('::/64') ? `${ip.slice(0, -3)}1` : ip.split('/')[0]);
 }
 
 /** A location. The API lists those that there are, and has no word for one that is out of order. */
@@ -101,16 +107,20 @@ export function location(location) {
 export function message(body) {
   try {
     const { error } = JSON.parse(new TextDecoder().decode(body));
-    if (typeof error?.message === 'string') return error.code ? `${error.code}: ${error.message}` : error.message;
+    if (typeof error?.message === 'string') {
+      return typeof error.code === 'string' && error.code ? `${error.code}: ${error.message}` : error.message;
+    }
   } catch {
     // It is quoted as it is.
   }
   return body;
 }
 
-/** How long to wait in seconds, by `RateLimit-Reset`: the Unix second at which the limit is whole again. */
-export function wait(reset, now) {
-  if (!/^\d{1,12}$/.test(reset ?? '')) return undefined;
-  const seconds = Number(reset) - Math.floor(now / 1000);
-  return seconds >= 0 ? Math.min(seconds, LONGEST_WAIT) : undefined;
+/** How long to wait in seconds. `RateLimit-Reset` is the Unix second at which all requests of an hour are there again,
+ * which is an hour after they were spent; they come back one by one, and a list needs but few of them. */
+export function wait(reset, limit, now) {
+  const whole = /^\d{1,12}$/.test(reset ?? '') ? Number(reset) - Math.floor(now / 1000) : -1;
+  if (whole < 0) return undefined;
+  const anHour = /^[1-9]\d{0,8}$/.test(limit ?? '') ? Number(limit) : USUAL_LIMIT;
+  return Math.min(whole, Math.ceil((ENOUGH * 3600) / anHour));
 }

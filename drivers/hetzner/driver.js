@@ -41,6 +41,6 @@ function list(account, query, what, read) {
 /** The error of a status, in the API's own words, with the wait that it asks for. */
 function failed(response) {
   const start = response.startOfBody();
-  const wait = answers.wait(response.header('ratelimit-reset'), dates.now());
+  const wait = answers.wait(response.header('ratelimit-reset'), response.header('ratelimit-limit'), dates.now());
   return response.errorQuoting(answers.message(start), wait);
 }

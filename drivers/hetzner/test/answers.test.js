@@ -81,9 +81,14 @@ test('pages lead from one to the next, and a list that changed removes nothing',
   assert.throws(() => answers.pageOf(new Fields(endless), 'servers', answers.server, answers.placeOf()), UnexpectedAnswer);
 });
 
-test('a wait is the time until the limit is whole again', () => {
+test('a wait is the time until some requests are there again', () => {
   const now = 1_795_168_800_500;
-  assert.equal(answers.wait('1795168930', now), 130);
-  assert.equal(answers.wait('1795172500', now), 3600);
-  for (const none of [undefined, '', 'soon', '-5', '1795168700']) assert.equal(answers.wait(none, now), undefined, none);
+  const check = (reset, limit, want) => assert.equal(answers.wait(reset, limit, now), want, `${reset} ${limit}`);
+  check('1795172400', '3600', 60);
+  check('1795172400', undefined, 60);
+  check('1795172400', 'many', 60);
+  check('1795172400', '7200', 30);
+  check('1795172400', '600', 360);
+  check('1795168807', '3600', 7);
+  for (const none of [undefined, '', 'soon', '-5', '1795168700']) check(none, '3600', undefined);
 });

@@ -46,8 +46,8 @@ test('errors are told in the words of the API', () => {
   };
   check(answer(401, fixture('error-unauthorized')), Unauthorized, 'unauthorized: unable to authenticate');
   check(answer(403, fixture('error-forbidden')), Forbidden, 'forbidden: insufficient permissions');
-  const throttled = answer(429, fixture('error-rate-limit'), { 'RateLimit-Reset': '1795168930' });
-  assert.equal(check(throttled, Throttled, 'rate_limit_exceeded').retryAfter, 130);
+  const throttled = answer(429, fixture('error-rate-limit'), { 'RateLimit-Limit': '3600', 'RateLimit-Reset': '1795168930' });
+  assert.equal(check(throttled, Throttled, 'rate_limit_exceeded').retryAfter, 60);
   check(answer(503, fixture('error-maintenance')), Unavailable, 'maintenance');
   check(answer(500, '<html>'), Unavailable, 'answered 500: <html>');
   check(answer(200, '<html>Please log in</html>'), UnexpectedAnswer, 'is not JSON');
@@ -57,9 +57,15 @@ test('errors are told in the words of the API', () => {
 });
 
 test('an answer that is cut off anywhere is never taken for a list', () => {
-  const whole = new TextEncoder().encode(fixture('locations'));
-  for (let end = 0; end < whole.length - 2; end += 1) {
-    const error = host(answer(200, whole.subarray(0, end))).fails(() => driver.listRealms(ACCOUNT, {}));
-    assert.ok(error instanceof (end === 0 ? UnexpectedAnswer : Unavailable), `at ${end}: ${error.name}: ${error.message}`);
+  for (const [name, list] of [
+    ['servers-page-1', driver.listInstances],
+    ['locations', driver.listRealms],
+  ]) {
+    const whole = new TextEncoder().encode(fixture(name).trimEnd());
+    for (let end = 0; end < whole.length; end += 1) {
+      const error = host(answer(200, whole.subarray(0, end))).fails(() => list(ACCOUNT, {}));
+      const kind = end === 0 ? UnexpectedAnswer : Unavailable;
+      assert.ok(error instanceof kind, `${name} at ${end}: ${error.name}: ${error.message}`);
+    }
   }
 });
