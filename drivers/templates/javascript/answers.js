@@ -1,8 +1,13 @@
 // What the provider's answers mean. There is no HTTP in here, so that recorded answers are all that it takes to test it.
 
+/** @import { Address, Fields, Instance, InstanceState, Page, Realm } from './tracker-driver/index.js' */
 import { address, dates, instance, page, realm } from './tracker-driver/index.js';
 
-/** Every word that the provider has for a state. One that is not here is unknown: never a guess, never an error. */
+/**
+ * Every word that the provider has for a state. One that is not here is unknown: never a guess, never an error.
+ *
+ * @type {Map<string, InstanceState>}
+ */
 export const STATES = new Map([
   ['creating', 'pending'],
   ['running', 'running'],
@@ -13,8 +18,13 @@ export const STATES = new Map([
   ['failed', 'error'],
 ]);
 
-/** A page of instances. One that says that something is missing is partial: only a complete list can show the host that
- * an instance is gone. */
+/**
+ * A page of instances. One that says that something is missing is partial: only a complete list can show the host that an
+ * instance is gone.
+ *
+ * @param {Fields} answer
+ * @returns {Page<Instance>}
+ */
 export function servers(answer) {
   // `objects` has no default: an answer without the list is an error, and not an empty list.
   const items = answer.objects('servers').map(server);
@@ -24,11 +34,20 @@ export function servers(answer) {
   return page.partial(items, `these zones did not answer: ${unreachable.join(', ')}`, next);
 }
 
-/** The zones, all on one page. */
+/**
+ * The zones, all on one page.
+ *
+ * @param {Fields} answer
+ * @returns {Page<Realm>}
+ */
 export function zones(answer) {
   return page.complete(answer.objects('zones').map(zone));
 }
 
+/**
+ * @param {Fields} server
+ * @returns {Instance}
+ */
 export function server(server) {
   const word = server.text('status');
   return instance({
@@ -46,10 +65,18 @@ export function server(server) {
   });
 }
 
+/**
+ * @param {string | undefined} value
+ * @returns {Address[]}
+ */
 function addresses(value) {
   return value === undefined ? [] : [address.ipv4(value)];
 }
 
+/**
+ * @param {Fields} zone
+ * @returns {Realm}
+ */
 function zone(zone) {
   return realm({
     id: zone.text('id'),

@@ -4,13 +4,14 @@
 // function after the other, and keep the tests going.
 
 import * as answers from './answers.js';
-import { Request, description } from './tracker-driver/index.js';
+import { Request, description, option } from './tracker-driver/index.js';
 
 /** Where the provider is reached, unless the operator configured another place. */
 export const ENDPOINT = 'https://api.{{name}}.example';
 /** How many servers the provider gives on one page, at most. */
 const PAGE = 100;
 
+/** @type {import('./tracker-driver/index.js').Driver} */
 export const driver = {
   describe: () =>
     description({
@@ -20,19 +21,13 @@ export const driver = {
       providers: [{ name: 'main', endpoint: ENDPOINT }],
       // The host lets no request go anywhere else.
       endpoints: [ENDPOINT],
-      options: [
-        {
-          name: 'project',
-          help: 'The project whose servers are listed. Default: all of them.',
-          required: false,
-          secret: false,
-        },
-      ],
+      options: [{ name: 'project', help: 'The project whose servers are listed. Default: all of them.' }],
     }),
 
   listInstances(account, query) {
+    /** @type {Record<string, string | number>} */
     const fields = { limit: PAGE };
-    const project = new Map(account.options).get('project');
+    const project = option(account, 'project');
     if (project !== undefined) fields.project = project;
     // What the page before gave as its next; the first page has none.
     if (query.cursor !== undefined) fields.after = query.cursor;
@@ -42,8 +37,14 @@ export const driver = {
   listRealms: (account) => answers.zones(get(account, '/v1/zones', {})),
 };
 
-/** What the provider answers. The token is put in by the host, on the way out: the driver never sees it. `success` throws
- * the contract's error for every status that is not 2xx. */
+/**
+ * What the provider answers. The token is put in by the host, on the way out: the driver never sees it. `success` throws
+ * the contract's error for every status that is not 2xx.
+ *
+ * @param {import('./tracker-driver/index.js').Account} account
+ * @param {string} path
+ * @param {Record<string, string | number>} fields
+ */
 function get(account, path, fields) {
   const request = Request.get(account.endpoint + path).query(fields).header('accept', 'application/json');
   return request.bearer().send().success().json();
