@@ -10,12 +10,21 @@ use crate::model::Timestamp;
 
 /// What the loops take their time from.
 #[async_trait]
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
+
+    /// The time since some moment of the past, which only ever grows, and by nothing but the passing of time:
+    /// setting the clock does not touch it, and a suspended machine's sleep counts.
+    fn uptime(&self) -> Duration;
 
     /// Returns once `now` is `until` or later.
     async fn sleep_until(&self, until: Timestamp);
 }
+
+#[cfg(target_os = "linux")]
+const UPTIME: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const UPTIME: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 /// The system's clock.
 #[derive(Debug, Default)]
@@ -30,6 +39,10 @@ impl Clock for SystemClock {
             Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
         };
         Timestamp::from_millis(millis)
+    }
+
+    fn uptime(&self) -> Duration {
+        span(rustix::time::clock_gettime(UPTIME))
     }
 
     async fn sleep_until(&self, until: Timestamp) {
@@ -48,19 +61,22 @@ impl Clock for SystemClock {
 #[derive(Debug)]
 pub struct ManualClock {
     now: Mutex<Timestamp>,
+    uptime: Mutex<Duration>,
     moved: tokio::sync::Notify,
 }
 
 impl ManualClock {
     pub fn new(now: Timestamp) -> ManualClock {
-        ManualClock { now: Mutex::new(now), moved: tokio::sync::Notify::new() }
+        ManualClock { now: Mutex::new(now), uptime: Mutex::default(), moved: tokio::sync::Notify::new() }
     }
 
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
+        *self.uptime.lock().expect("invariant: no holder of this lock can panic") += by;
         self.set(self.now().after(by));
     }
 
-    /// Moves it to any time, an earlier one included.
+    /// Sets it to any time, an earlier one included, without any time passing.
     pub fn set(&self, to: Timestamp) {
         *self.now.lock().expect("invariant: no holder of this lock can panic") = to;
         self.moved.notify_waiters();
@@ -71,6 +87,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.now.lock().expect("invariant: no holder of this lock can panic")
+    }
+
+    fn uptime(&self) -> Duration {
+        *self.uptime.lock().expect("invariant: no holder of this lock can panic")
     }
 
     async fn sleep_until(&self, until: Timestamp) {
@@ -103,6 +123,9 @@ impl Stopwatch {
 
 /// The CPU time that the calling thread has used since it started.
 pub fn thread_cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    span(rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime))
+}
+
+fn span(time: rustix::time::Timespec) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

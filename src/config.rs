@@ -222,7 +222,8 @@ impl Reading<'_> {
         let mut providers: Vec<ConfiguredProvider> = Vec::new();
         for table in tables {
             let at = table.span();
-            let Provider { driver, name, endpoint, allow_addresses, options, network } = table.into_inner();
+            let Provider { driver, name, endpoint, allow_addresses, options, network, requests_per_minute } =
+                table.into_inner();
             if providers.iter().any(|other| other.driver == driver && other.name == name) {
                 return Err(self.source.wrong(Problem::ProviderTwice { driver, name }, Some(at)));
             }
@@ -236,6 +237,7 @@ impl Reading<'_> {
                 addresses: policy(allow_addresses.unwrap_or_default()),
                 options: texts(options),
                 via: Via { socket, ..via },
+                requests_per_minute,
             });
         }
         Ok(providers)
@@ -285,7 +287,8 @@ impl Reading<'_> {
             secrets.insert(name, secret);
         }
         let via = self.via(table.network, &format!("account {key}"))?;
-        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets, via })
+        let requests_per_minute = table.requests_per_minute;
+        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets, via, requests_per_minute })
     }
 
     /// How requests go out, as the provider's or account's own table has it.

@@ -3,6 +3,7 @@
 
 pub mod anatomy;
 mod bindings;
+pub mod budget;
 mod cache;
 mod call;
 pub mod cassette;
@@ -32,6 +33,7 @@ pub mod verify;
 pub mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -40,6 +42,7 @@ use crate::model::{AccountKey, Resource};
 use crate::net::{AddressPolicy, Via};
 
 pub use anatomy::{Anatomy, Import};
+pub use budget::{Allowance, Budget, BudgetView, Budgets};
 pub use call::Driver;
 pub use cassette::{Cassette, CassetteError, Cassettes};
 pub use catalog::{Catalog, Rejected, Settings};
@@ -70,6 +73,8 @@ pub struct Target {
     pub via: Via,
     /// Whether something stands in the network's place, or looks on.
     pub wire: Wire,
+    /// What its requests are paid out of; absent where nobody counts, as when one driver is tried by hand.
+    pub budget: Option<Arc<Budget>>,
 }
 
 /// Everything that one poll listed.
@@ -128,6 +133,12 @@ pub enum CallError {
     /// A limit of the sandbox, with the setting that moves it.
     #[error("the driver passed its limit on {limit} ({value}); setting: drivers.limits.{setting}")]
     Limit { limit: &'static str, setting: &'static str, value: String },
+    /// The account's budget of requests is spent.
+    #[error(
+        "the account has had its {per_minute} requests a minute, and would have to wait too long for the next; setting: \
+         polling.requests_per_minute, or requests_per_minute of its provider or account"
+    )]
+    Budget { per_minute: u32, retry_after: Duration },
     /// The driver trapped.
     #[error("the driver crashed: {0}")]
     Crashed(String),
@@ -148,6 +159,7 @@ impl CallError {
             CallError::UnexpectedAnswer(_) => "unexpected-answer".into(),
             CallError::Refused(_) => "refused".into(),
             CallError::Limit { setting, .. } => format!("limit.{setting}"),
+            CallError::Budget { .. } => "budget".into(),
             CallError::Crashed(_) => "crashed".into(),
             CallError::Contract(_) => "contract".into(),
         }

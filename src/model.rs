@@ -10,7 +10,7 @@ pub mod span;
 pub mod time;
 pub mod token;
 
-pub use account::{Account, AccountId, AccountKey, Origin, Sealed};
+pub use account::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed};
 pub use change::{
     Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Gap, NewChange, ResourceDocument, Storm, Subject,
 };

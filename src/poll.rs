@@ -8,6 +8,7 @@ mod run;
 pub mod schedule;
 pub mod storm;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ pub struct Settings {
     pub quiet: Duration,
     /// By which share of an interval a poll may come early or late.
     pub jitter: f64,
+    /// How many requests a minute an account's provider is sent, where neither it nor its account has a number of
+    /// its own. It stands over what the driver suggests.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// The longest wait between polls that fail.
     pub max_backoff: Duration,
     /// In how many complete lists in a row a resource must be missing until it is taken for gone.
@@ -67,6 +71,7 @@ impl Default for Settings {
             quiet_after: Duration::from_secs(3600),
             quiet: Duration::from_secs(120),
             jitter: 0.1,
+            requests_per_minute: None,
             max_backoff: Duration::from_secs(15 * 60),
             removal_confirmations: 2,
             unreachable_after: 3,

@@ -3,11 +3,12 @@
 //! polls and whoever proves credentials, so that both reach the same and only what was allowed.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::SecretString;
 
-use crate::driver::{Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
+use crate::driver::{Allowance, Budget, Budgets, Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, Via};
 
@@ -24,6 +25,8 @@ pub struct ConfiguredProvider {
     pub options: BTreeMap<String, String>,
     /// How the requests of every account there go out, where the account has nothing of its own.
     pub via: Via,
+    /// How many of them in a minute for each account, where the account has no number of its own.
+    pub requests_per_minute: Option<NonZeroU32>,
 }
 
 /// An account of the configuration.
@@ -35,6 +38,8 @@ pub struct ConfiguredAccount {
     pub secrets: BTreeMap<String, SecretString>,
     /// How its requests go out, over what its provider says.
     pub via: Via,
+    /// How many of them in a minute, over what its provider says.
+    pub requests_per_minute: Option<NonZeroU32>,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,15 @@ pub struct Roster {
     accounts: Vec<ConfiguredAccount>,
     /// The driver and provider of a client that names none.
     default: Option<(String, String)>,
+    counting: Option<Counting>,
+}
+
+/// How requests are counted.
+#[derive(Debug)]
+struct Counting {
+    budgets: Budgets,
+    /// For accounts of which neither the account nor the provider says anything.
+    per_minute: Option<NonZeroU32>,
 }
 
 /// Why an account can't be polled.
@@ -83,7 +97,29 @@ impl Roster {
         accounts: Vec<ConfiguredAccount>,
         default: Option<(String, String)>,
     ) -> Roster {
-        Roster { catalog: RwLock::new(catalog), providers, accounts, default }
+        Roster { catalog: RwLock::new(catalog), providers, accounts, default, counting: None }
+    }
+
+    /// The same, with each account's requests counted. `per_minute` is for those of which nothing else is said; without
+    /// it, the driver's word holds.
+    pub fn counting(self, budgets: Budgets, per_minute: Option<NonZeroU32>) -> Roster {
+        Roster { counting: Some(Counting { budgets, per_minute }), ..self }
+    }
+
+    /// What the account's requests are paid out of, where they are counted and the driver is there.
+    pub fn budget(&self, key: &AccountKey) -> Option<Arc<Budget>> {
+        let Counting { budgets, per_minute } = self.counting.as_ref()?;
+        let account = self.accounts.iter().find(|account| account.key == *key);
+        let provider = self.provider(key);
+        let operator = account.and_then(|account| account.requests_per_minute);
+        let operator = operator.or_else(|| provider.and_then(|provider| provider.requests_per_minute)).or(*per_minute);
+        // By the driver that is in charge, whoever asks: a shadow spends what is its account's.
+        let driver = self.catalog().driver(&key.driver)?.info().requests_per_minute;
+        Some(budgets.of(key, Allowance::of(operator, driver)))
+    }
+
+    fn provider(&self, key: &AccountKey) -> Option<&ConfiguredProvider> {
+        self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider)
     }
 
     pub fn catalog(&self) -> Arc<Catalog> {
@@ -137,9 +173,7 @@ impl Roster {
 
     /// What to call this very driver with, which need not be the one that the catalog has by that name.
     pub fn target_of(&self, driver: &Driver, key: &AccountKey, password: SecretString) -> Result<Target, NotOnRoster> {
-        let configured =
-            self.providers.iter().find(|provider| provider.driver == key.driver && provider.name == key.provider);
-        let (endpoint, endpoint_source, addresses, mut via, mut options) = match configured {
+        let (endpoint, endpoint_source, addresses, mut via, mut options) = match self.provider(key) {
             Some(provider) => (
                 provider.endpoint.clone(),
                 EndpointSource::Operator,
@@ -180,6 +214,7 @@ impl Roster {
             addresses,
             via,
             wire: Wire::default(),
+            budget: self.budget(key),
         })
     }
 }

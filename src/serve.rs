@@ -20,6 +20,7 @@ pub use drivers::{Drivers, DriversError};
 use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
+use crate::driver::Budgets;
 use crate::model::{Origin, Timestamp};
 use crate::net::NetError;
 use crate::roster::{ConfiguredAccount, Roster};
@@ -93,8 +94,9 @@ impl Host {
         let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
         let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
         let hooks_client = clients.under(&config.hook_addresses)?;
-        let roster =
-            Arc::new(Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider));
+        let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
+        let budgets = Budgets::new(Arc::clone(&clock), store.budgets().await?);
+        let roster = Arc::new(roster.counting(budgets, config.polling.requests_per_minute));
         enrol(store.as_ref(), &vault, roster.accounts(), clock.now()).await?;
         summarize(&roster, address, &public_url);
         let (reloader, reloads) = Reloader::new(engine, fetcher, config.drivers, Arc::clone(&roster));

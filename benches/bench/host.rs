@@ -99,6 +99,7 @@ pub(crate) fn mock_target(count: usize) -> Target {
         addresses: AddressPolicy::default(),
         via: Via::default(),
         wire: tracker::driver::Wire::default(),
+        budget: None,
     }
 }
 
@@ -156,6 +157,7 @@ impl Bench {
             addresses: AddressPolicy::opening(vec!["127.0.0.1/32".parse().expect("a range")]),
             options: BTreeMap::new(),
             via: Via::default(),
+            requests_per_minute: None,
         });
         let configured = ConfiguredAccount {
             key: key.clone(),
@@ -163,6 +165,7 @@ impl Bench {
             options,
             secrets: BTreeMap::new(),
             via: Via::default(),
+            requests_per_minute: None,
         };
         let catalog = Arc::new(catalog(clock.clone(), &key.driver).await);
         let roster = Roster::new(catalog, providers.into_iter().collect(), vec![configured], None);

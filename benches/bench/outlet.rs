@@ -189,6 +189,7 @@ impl Outlet {
             next_due: now.after(A_DAY),
             duration: Duration::ZERO,
             requests: 0,
+            budget: None,
         };
         self.store.record_poll_failure(failure).await.expect("put off");
     }
@@ -304,5 +305,6 @@ fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) ->
         now,
         duration: Duration::from_millis(10),
         requests: 1,
+        budget: None,
     }
 }

@@ -44,6 +44,8 @@ class DigitalOcean(Driver):
             version=VERSION,
             providers=[Provider("main", ENDPOINT)],
             endpoints=[ENDPOINT],
+            # 5,000 an hour are what one token has.
+            requests_per_minute=60,
         )
 
     def list_instances(self, account: Account, query: Query) -> Page[Instance]:

@@ -17,6 +17,8 @@ export const driver = {
       version: '0.1.0',
       providers: [{ name: 'main', endpoint: ENDPOINT }],
       endpoints: [ENDPOINT],
+      // 3,600 an hour are what a project has.
+      requestsPerMinute: 30,
     }),
 
   listInstances: (account, query) => list(account, query, 'servers', answers.server),

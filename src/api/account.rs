@@ -1,6 +1,7 @@
 //! `GET /api/account`: how the caller's account is doing.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,6 +14,7 @@ use super::caller::Caller;
 use super::fresh;
 use super::problem::Problem;
 use super::request::Query;
+use crate::driver::BudgetView;
 use crate::model::Timestamp;
 use crate::store::PollStatus;
 
@@ -27,6 +29,8 @@ struct AccountDocument<'a> {
     /// Whether it is polled regularly: it is the configuration's, or has a hook.
     watched: bool,
     hooks: u64,
+    /// The requests that its provider is sent; absent while its driver is not loaded.
+    budget: Option<BudgetDocument>,
     /// By collection; only those that were ever asked for.
     polls: BTreeMap<&'static str, PollDocument>,
 }
@@ -42,8 +46,8 @@ struct PollDocument {
     /// by other waits.
     interval_seconds: Option<f64>,
     /// Why it is that: `usual`, `passing` while an instance that a hook hears of is on its way from one state to
-    /// another, `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure, and
-    /// `held` while a storm is.
+    /// another, `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure,
+    /// `held` while a storm is, and `budget` where it waits for requests that the account may be sent.
     pace: Option<&'static str>,
     /// Failures since the last success.
     failures: u32,
@@ -53,6 +57,28 @@ struct PollDocument {
     last_duration_ms: Option<u64>,
     /// Requests to the provider in all.
     requests: u64,
+}
+
+/// A bucket out of which every request is paid; it fills up evenly.
+#[derive(Debug, Serialize)]
+struct BudgetDocument {
+    requests_per_minute: NonZeroU32,
+    /// Whose word that is: `operator`, `driver` or `default`.
+    set_by: &'static str,
+    /// How many can be made at once when it is full, how many of these now, and how many are missing.
+    limit: NonZeroU32,
+    left: u32,
+    spent: u32,
+    /// When it is full again, if nothing more is spent.
+    full_at: Timestamp,
+}
+
+impl From<BudgetView> for BudgetDocument {
+    fn from(view: BudgetView) -> BudgetDocument {
+        let BudgetView { allowance, left, spent, full_at } = view;
+        let (per_minute, set_by) = (allowance.per_minute, allowance.set_by.as_str());
+        BudgetDocument { requests_per_minute: per_minute, set_by, limit: per_minute, left, spent, full_at }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -90,6 +116,7 @@ pub(super) async fn show(
         provider_state: provider_state(&status),
         watched: is_configured || hooks > 0,
         hooks,
+        budget: app.context.roster.budget(&caller.key).map(|budget| budget.view().into()),
         polls: status.into_iter().map(|status| (status.kind.plural(), poll(status, now))).collect(),
     };
     Ok(Json(document).into_response())
@@ -118,10 +145,11 @@ fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
 fn pace(status: &PollStatus) -> Option<&'static str> {
     // Where nothing is planned, nothing has a pace.
     status.next_due?;
-    match (status.failures, status.held) {
-        (1.., _) => Some("failing"),
-        (0, true) => Some("held"),
-        (0, false) => status.pace.map(|pace| pace.reason.as_str()),
+    match status {
+        PollStatus { put_off: true, .. } => Some("budget"),
+        PollStatus { failures: 1.., .. } => Some("failing"),
+        PollStatus { held: true, .. } => Some("held"),
+        PollStatus { pace, .. } => pace.map(|pace| pace.reason.as_str()),
     }
 }
 
@@ -160,6 +188,7 @@ mod tests {
                 next_due: None,
                 pace: None,
                 held: false,
+                put_off: false,
                 failures: u32::from(code.is_some()),
                 last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
                 partial_reason: None,

@@ -160,6 +160,11 @@ fn not_proven(error: &CallError) -> Problem {
             let detail = "the provider asks for fewer requests, so that the credentials can't be checked now";
             Problem::new(ProblemType::ProviderThrottled, detail).retry_after(retry_after.unwrap_or(RETRY_SOON))
         }
+        CallError::Budget { retry_after, .. } => {
+            let detail =
+                "this account's requests to the provider are used up, so that the credentials can't be checked now";
+            Problem::new(ProblemType::ProviderThrottled, detail).retry_after(*retry_after)
+        }
         CallError::InvalidAccount(message) => Problem::new(ProblemType::AccountUnusable, message),
         CallError::Unavailable(_) => {
             let detail = "the provider can't be reached, so that the credentials can't be checked now";
@@ -182,7 +187,7 @@ fn not_proven(error: &CallError) -> Problem {
 pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
     let problem_type = match error.code.as_str() {
         "forbidden" => ProblemType::Forbidden,
-        "throttled" => ProblemType::ProviderThrottled,
+        "throttled" | "budget" => ProblemType::ProviderThrottled,
         "invalid-account" => ProblemType::AccountUnusable,
         _ => ProblemType::ProviderFailed,
     };

@@ -198,6 +198,7 @@ impl House {
             now: self.now(),
             duration: Duration::from_millis(5),
             requests: 1,
+            budget: None,
         }
     }
 
@@ -247,6 +248,7 @@ impl House {
             next_due: self.now().after(Duration::from_secs(60)),
             duration: Duration::from_millis(5),
             requests: 1,
+            budget: None,
         };
         self.context.store.record_poll_failure(failure).await.expect("recorded");
         self.polled.send_modify(|polls| *polls += 1);

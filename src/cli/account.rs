@@ -61,7 +61,8 @@ impl AccountArgs {
             None => {
                 let (key, password) = (key.clone(), password.clone());
                 let (options, secrets, via) = Default::default();
-                config.accounts.push(ConfiguredAccount { key, password, options, secrets, via });
+                let requests_per_minute = None;
+                config.accounts.push(ConfiguredAccount { key, password, options, secrets, via, requests_per_minute });
                 config.accounts.len() - 1
             }
         };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -46,6 +47,7 @@ pub(super) struct Provider {
     pub(super) allow_addresses: Option<Vec<Range>>,
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) network: Option<Network>,
+    pub(super) requests_per_minute: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,6 +61,7 @@ pub(super) struct Account {
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) secrets: Option<BTreeMap<String, Secret>>,
     pub(super) network: Option<Network>,
+    pub(super) requests_per_minute: Option<NonZeroU32>,
 }
 
 /// Where a secret option comes from.

@@ -98,6 +98,7 @@ section! {
         quiet_after: Period => quiet_after,
         quiet: Period => quiet,
         jitter: Part => jitter,
+        requests_per_minute: NonZeroU32 => requests_per_minute,
         max_backoff: Period => max_backoff,
         removal_confirmations: NonZeroU32 => removal_confirmations,
         unreachable_after: NonZeroU32 => unreachable_after,

@@ -60,8 +60,15 @@ fn the_example_shows_every_key_with_its_default() {
         "options: None,",
     ];
     // The network of a provider and that of an account have the same keys: the example shows each key once.
-    let shown_once =
-        ["network", "roots_file", "roots", "client_certificate_file", "client_key_file", "proxy_password_file"];
+    let shown_once = [
+        "requests_per_minute",
+        "network",
+        "roots_file",
+        "roots",
+        "client_certificate_file",
+        "client_key_file",
+        "proxy_password_file",
+    ];
     let is_shown = |line: &str| {
         shown_once.iter().any(|key| line == format!("{key}: None,") && shown.contains(&format!("{key}: Some(")))
     };

@@ -178,6 +178,7 @@ impl Cassette {
             addresses: AddressPolicy::default(),
             via: Via::default(),
             wire: Wire { tape: Some(self.tape()), watch: None },
+            budget: None,
         }
     }
 

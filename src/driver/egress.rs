@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::budget::Budget;
 use super::grants::{Origin, Reach, Refusal};
 use super::lane::at_home;
 use super::limits::Limits;
@@ -41,6 +42,7 @@ pub(super) struct Egress {
     /// For every other endpoint: public addresses only, and of what was set for the account its proxy alone.
     public: Client,
     wire: Wire,
+    budget: Option<Arc<Budget>>,
     limits: Limits,
     secrets: Mutex<Secrets>,
     mask: OnceLock<Mask>,
@@ -73,6 +75,7 @@ impl Egress {
             own: clients.on(&Route { addresses: target.addresses.clone(), via: target.via.clone() })?,
             public: clients.on(&Route { addresses: AddressPolicy::default(), via: target.via.elsewhere() })?,
             wire: target.wire.clone(),
+            budget: target.budget.clone(),
             limits: limits.clone(),
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
             mask: OnceLock::new(),
@@ -203,6 +206,7 @@ impl Egress {
         client: Client,
         request: http::Request<WasiBody>,
     ) -> Result<http::Response<WasiBody>, Error> {
+        self.pay().await?;
         let mut deadline = Box::pin(tokio::time::sleep(self.limits.request_timeout));
         let late = || {
             self.pass_request_timeout();
@@ -239,6 +243,23 @@ impl Egress {
             Err(error) => Err(error),
         };
         self.watched(asked, answered, &stopwatch)
+    }
+
+    /// Waits until the request can be paid for, out of what the account may be sent.
+    async fn pay(&self) -> Result<(), Error> {
+        let Some(budget) = &self.budget else { return Ok(()) };
+        let waiting = Stopwatch::start();
+        while let Err(wait) = budget.take() {
+            if waiting.elapsed() + wait > self.limits.request_timeout {
+                let per_minute = budget.allowance().per_minute.get();
+                let spent = CallError::Budget { per_minute, retry_after: wait };
+                let mut passed = self.passed.lock().expect("invariant: no holder of this lock can panic");
+                passed.get_or_insert(spent);
+                return Err(Error::HttpRequestDenied);
+            }
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
     }
 
     /// The whole body is held, so that no placeholder is missed where it is split over two writes.

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ pub struct DriverInfo {
     pub options: Vec<OptionInfo>,
     /// Whether it answers `changed-since` with a delta.
     pub delta: bool,
+    /// How many requests a minute it suggests for an account.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// The keys of the host's policy that signed it, by name.
     pub signed_by: Vec<String>,
 }
@@ -333,7 +336,8 @@ fn check_texts(description: &inventory::Description, field_bytes: usize) -> Resu
 /// Holds a description against the contract.
 fn checked(description: inventory::Description, field_bytes: usize) -> Result<(DriverInfo, Vec<Pattern>), String> {
     check_texts(&description, field_bytes)?;
-    let inventory::Description { name, title, version, providers, endpoints, options, features } = description;
+    let inventory::Description { name, title, version, providers, endpoints, options, requests_per_minute, features } =
+        description;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty()
         || name.len() > 32
@@ -388,6 +392,7 @@ fn checked(description: inventory::Description, field_bytes: usize) -> Result<(D
             })
             .collect(),
         delta: features.contains(inventory::Features::DELTA),
+        requests_per_minute: requests_per_minute.and_then(NonZeroU32::new),
         signed_by: Vec::new(),
     };
     Ok((info, declared))

@@ -126,7 +126,7 @@ fn coverage(coverage: inventory::Coverage) -> Result<Coverage, CallError> {
     match coverage {
         inventory::Coverage::Complete => Ok(Coverage::Complete),
         inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(why))),
-        inventory::Coverage::Delta => {
+        inventory::Coverage::Delta(_) => {
             Err(CallError::Contract("it gave a delta, and was not asked for what has changed".into()))
         }
     }
@@ -291,7 +291,7 @@ mod tests {
         ] {
             assert!(checked(address(kind, value)).is_ok(), "{value}");
         }
-        check(inventory::InstancePage { coverage: inventory::Coverage::Delta, ..page(vec![]) }, "delta");
+        check(inventory::InstancePage { coverage: inventory::Coverage::Delta(vec![]), ..page(vec![]) }, "delta");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::time::Timestamp;
+
 /// The store's number for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub i64);
@@ -43,6 +45,13 @@ impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sealed({} bytes)", self.0.len())
     }
+}
+
+/// How many requests an account's budget had left, and when that was; unknown where a host ended without saying so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetMark {
+    pub left: f64,
+    pub at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]

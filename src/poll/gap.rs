@@ -89,6 +89,7 @@ mod tests {
             listed_by: None,
             failures,
             trouble: trouble.map(str::to_owned),
+            last_requests: 0,
             watched: true,
             held: None,
             lease: 1,

@@ -14,7 +14,7 @@ use super::schedule::{self, Done};
 use super::storm::{self, Verdict, Weather};
 use crate::clock::Stopwatch;
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
-use crate::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
+use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
@@ -68,6 +68,7 @@ impl NoList {
                 CallError::InvalidAccount(_)
                 | CallError::Refused(_)
                 | CallError::Limit { .. }
+                | CallError::Budget { .. }
                 | CallError::Crashed(_)
                 | CallError::Contract(_),
             )
@@ -96,6 +97,15 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let observed_at = context.clock.now();
     let account = ticket.account.key.to_string();
     let kind = ticket.kind;
+    let wait = wait_for_budget(&context, &ticket);
+    if !wait.is_zero() {
+        tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");
+        let until = observed_at.after(wait);
+        if let Err(error) = context.store.put_off_poll(ticket.account.id, kind, ticket.lease, until).await {
+            tracing::error!(account, %kind, %error, "a poll could not be put off; it is made when its lease ends");
+        }
+        return;
+    }
     let mut shadowed = None;
     let recorded = match list(&context, &ticket).await {
         Ok(listed) => {
@@ -133,6 +143,17 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     }
 }
 
+/// For how long the account's budget lacks what the poll will spend, by what the last one took.
+fn wait_for_budget(context: &Context, ticket: &PollTicket) -> Duration {
+    let Some(budget) = context.roster.budget(&ticket.account.key) else { return Duration::ZERO };
+    budget.wait_for(ticket.last_requests)
+}
+
+/// What is left after so many requests, to be kept.
+fn budget_left(context: &Context, account: &AccountKey, requests: u32) -> Option<BudgetMark> {
+    context.roster.budget(account).filter(|_| requests > 0).map(|budget| budget.mark())
+}
+
 async fn list(context: &Context, ticket: &PollTicket) -> Result<Listed, NoList> {
     let key = &ticket.account.key;
     let password = password(context, ticket, key)?;
@@ -160,6 +181,11 @@ fn shadow(context: &Context, listed: &Listed) -> Option<Shadowed> {
 impl Shadowed {
     async fn follow(self, context: &Context, kind: Kind) {
         let Shadowed { shadow, listing, key, password } = self;
+        let requests = listing.usage.requests;
+        if context.roster.budget(&key).is_some_and(|budget| !budget.wait_for(requests).is_zero()) {
+            tracing::debug!(account = %key, %kind, "the shadow does not list this time: the account's budget is spent");
+            return;
+        }
         match context.roster.target_of(shadow.driver(), &key, password) {
             Ok(target) => shadow.follow(&target, kind, &listing, context.clock.now()).await,
             Err(error) => shadow.failed(&key, error.to_string(), context.clock.now()),
@@ -263,6 +289,7 @@ async fn record(
         now,
         duration: stopwatch.elapsed(),
         requests: listing.usage.requests,
+        budget: budget_left(context, &ticket.account.key, listing.usage.requests),
     };
     context.store.record_poll(record).await
 }
@@ -311,6 +338,7 @@ async fn hold(
         now,
         duration: stopwatch.elapsed(),
         requests,
+        budget: budget_left(context, &ticket.account.key, requests),
     };
     context.store.hold_poll(held).await?;
     Ok(Recorded::default())
@@ -337,6 +365,7 @@ async fn record_failure(
         next_due,
         duration: stopwatch.elapsed().max(Duration::from_millis(1)),
         requests: error.requests(),
+        budget: budget_left(context, &ticket.account.key, error.requests()),
     };
     context.store.record_poll_failure(failure).await
 }

@@ -53,7 +53,7 @@ pub fn after_failure(
     let backoff = first.saturating_mul(1 << doublings).min(settings.max_backoff);
     let next = shifted(now.after(backoff), backoff, settings.jitter, random);
     match error {
-        Some(CallError::Throttled { retry_after: Some(wait), .. }) => {
+        Some(CallError::Throttled { retry_after: Some(wait), .. } | CallError::Budget { retry_after: wait, .. }) => {
             next.max(now.after((*wait).min(LONGEST_RETRY_AFTER)))
         }
         _ => next,

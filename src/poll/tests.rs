@@ -36,6 +36,7 @@ impl Lab {
             options: Default::default(),
             secrets: Default::default(),
             via: Default::default(),
+            requests_per_minute: None,
         };
         let roster = Roster::new(Arc::new(Catalog::default()), Vec::new(), vec![configured], None);
         let context = Context {

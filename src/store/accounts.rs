@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Result;
-use crate::model::{Account, AccountId, AccountKey, Origin, Sealed, Timestamp};
+use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
 #[async_trait]
 pub trait Accounts {
@@ -18,6 +18,12 @@ pub trait Accounts {
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>>;
+
+    /// What the accounts' budgets of requests had left, of all of which that was ever noted.
+    async fn budgets(&self) -> Result<Vec<(AccountKey, BudgetMark)>>;
+
+    /// Takes down what the account's budget has left, where the account is known. May be lost in a power cut.
+    async fn note_budget(&self, key: &AccountKey, budget: BudgetMark) -> Result<()>;
 
     /// Accounts of the configuration that are not among `keep` become clients' accounts: polled only
     /// while they have hooks.

@@ -44,6 +44,8 @@ macro_rules! every_case {
                 a_poll_that_was_asked_for_is_made_once
                 what_is_asked_for_during_a_poll_comes_after_it
                 the_longest_due_come_first_and_one_account_at_a_time
+                a_poll_is_put_off_without_being_made
+                what_a_budget_had_left_is_kept
                 the_next_due_waits_for_the_other_kind
                 a_lease_that_ran_out_goes_to_another
                 failures_are_counted_and_touch_nothing

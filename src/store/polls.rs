@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::model::{
-    Account, AccountId, AccountKey, InstanceState, Kind, NewChange, Resource, ResourceId, State, Timestamp,
+    Account, AccountId, AccountKey, BudgetMark, InstanceState, Kind, NewChange, Resource, ResourceId, State, Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -43,6 +43,9 @@ pub trait Polls {
     /// Before the account's first complete list of this kind, a change that says `created` is kept only
     /// where a hook waits for that very resource.
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded>;
+
+    /// Commits that a poll was not begun, and gives the ticket back: it is due again at `until`.
+    async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()>;
 
     /// Commits that a list is held, and gives the ticket back. What is known stays as it is.
     async fn hold_poll(&self, held: PollHeld) -> Result<()>;
@@ -88,6 +91,8 @@ pub struct PollTicket {
     pub failures: u32,
     /// Why there was no complete list since the last one, where one was tried for.
     pub trouble: Option<String>,
+    /// How many requests the last list of this kind took.
+    pub last_requests: u32,
     /// Whether the account is polled regularly, and not just this once because someone asked.
     pub watched: bool,
     /// A storm that is held.
@@ -180,6 +185,7 @@ pub struct PollHeld {
     pub now: Timestamp,
     pub duration: Duration,
     pub requests: u32,
+    pub budget: Option<BudgetMark>,
 }
 
 /// A held storm and whose it is.
@@ -232,6 +238,8 @@ pub struct PollRecord {
     pub duration: Duration,
     /// How many requests the provider was sent.
     pub requests: u32,
+    /// What the account's budget has left, where requests were made and are counted.
+    pub budget: Option<BudgetMark>,
 }
 
 impl PollRecord {
@@ -279,6 +287,7 @@ pub struct PollFailure {
     pub next_due: Timestamp,
     pub duration: Duration,
     pub requests: u32,
+    pub budget: Option<BudgetMark>,
 }
 
 /// What a poll that failed says of the provider.
@@ -302,6 +311,8 @@ pub struct PollStatus {
     pub pace: Option<Pace>,
     /// Whether a storm is held.
     pub held: bool,
+    /// Whether it waits for the account's budget of requests.
+    pub put_off: bool,
     /// Failures since the last success.
     pub failures: u32,
     pub last_error: Option<PollError>,

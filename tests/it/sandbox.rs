@@ -68,6 +68,7 @@ fn target(endpoint: &str, options: &[(&str, &str)]) -> Target {
         addresses: AddressPolicy::opening(vec!["127.0.0.0/8".parse().expect("a range")]),
         via: Via::default(),
         wire: tracker::driver::Wire::default(),
+        budget: None,
     }
 }
 

@@ -35,6 +35,8 @@ export interface Description {
   /** Every endpoint that the driver may want to reach; `*` stands for one label or a part of one. */
   endpoints: string[];
   options: AccountOption[];
+  /** How many requests a minute one account's provider may be sent, leaving most of what it allows to others. */
+  requestsPerMinute?: number;
   features: { delta?: boolean };
 }
 
@@ -79,7 +81,7 @@ export interface Realm {
   limit?: number;
 }
 
-export type Coverage = { tag: 'complete' } | { tag: 'partial'; val: string } | { tag: 'delta' };
+export type Coverage = { tag: 'complete' } | { tag: 'partial'; val: string } | { tag: 'delta'; val: string[] };
 
 export interface Page<T> {
   items: T[];
@@ -97,7 +99,7 @@ export interface Driver {
 export const page: {
   complete<T>(items: T[], next?: string): Page<T>;
   partial<T>(items: T[], why: string, next?: string): Page<T>;
-  delta<T>(items: T[], next?: string): Page<T>;
+  delta<T>(items: T[], removed?: string[], next?: string): Page<T>;
 };
 
 /** The account's option of that name, where it is set. Secret options are never here. */

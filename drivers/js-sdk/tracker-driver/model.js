@@ -21,8 +21,9 @@ export const page = {
   complete: (items, next) => ({ items, next, coverage: { tag: 'complete' } }),
   /** It answered with less, for this reason: what is not on it is not gone. */
   partial: (items, why, next) => ({ items, next, coverage: { tag: 'partial', val: why } }),
-  /** Only what changed since `query.changedSince`, for a driver with the feature `delta`. */
-  delta: (items, next) => ({ items, next, coverage: { tag: 'delta' } }),
+  /** Only what changed since `query.changedSince`, for a driver with the feature `delta`, and the ids of what is no more
+   * since then, as far as the provider tells. Of one list all pages are a delta, or none. */
+  delta: (items, removed = [], next) => ({ items, next, coverage: { tag: 'delta', val: removed } }),
 };
 
 /** An instance: `id`, `state` and `providerState`, the provider's own word, and what else is known of it. States are

@@ -40,6 +40,7 @@ impl Driver for Mock {
                 ),
                 AccountOption::new("seed", "Which of the possible fleets is simulated, a whole number. Default: 0."),
             ],
+            requests_per_minute: None,
             features: Features::empty(),
         }
     }

@@ -72,4 +72,4 @@ def _error(error: errors.DriverError) -> wit.Error:
 def _coverage(coverage: model.Coverage) -> wit.Coverage:
     if isinstance(coverage, model.Partial):
         return wit.Coverage_Partial(coverage.why)
-    return wit.Coverage_Delta() if isinstance(coverage, model.Delta) else wit.Coverage_Complete()
+    return wit.Coverage_Delta(coverage.removed) if isinstance(coverage, model.Delta) else wit.Coverage_Complete()

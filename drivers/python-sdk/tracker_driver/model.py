@@ -86,6 +86,9 @@ class Description:
     endpoints: list[str] = field(default_factory=list)
     """Every endpoint that the driver may want to reach; `*` stands for one label or a part of one."""
     options: list[AccountOption] = field(default_factory=list)
+    requests_per_minute: int | None = None
+    """How many requests a minute one account's provider may be sent, leaving most of what it allows to others; None
+    leaves it to Tracker."""
     features: Features = Features.NONE
 
 
@@ -142,7 +145,10 @@ class Partial:
 
 @dataclass(frozen=True)
 class Delta:
-    """Only what changed since `query.changed_since`."""
+    """Only what changed since `query.changed_since`, and the ids of what is no more since then, as far as the provider
+    tells. Of one list all pages are a delta, or none."""
+
+    removed: list[str] = field(default_factory=list)
 
 
 Coverage = Union[Complete, Partial, Delta]
@@ -172,6 +178,11 @@ class Page(Generic[T]):
         """The same page, said to be less than everything, and why."""
         self.coverage = Partial(why)
         return self
+
+    @classmethod
+    def delta(cls, items: Iterable[T], removed: Iterable[str] = ()) -> Page[T]:
+        """The last page, with what changed since `query.changed_since` and the ids of what is no more."""
+        return cls(list(items), coverage=Delta(list(removed)))
 
 
 @dataclass

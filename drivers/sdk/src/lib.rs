@@ -29,6 +29,7 @@
 //!             providers: vec![Provider::new("main", "https://api.cloud.example")],
 //!             endpoints: vec!["https://api.cloud.example".into()],
 //!             options: vec![],
+//!             requests_per_minute: None,
 //!             features: Features::empty(),
 //!         }
 //!     }

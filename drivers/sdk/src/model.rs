@@ -31,6 +31,11 @@ impl<T> Page<T> {
         self
     }
 
+    /// The last page of a delta: what changed since `query.changed_since`, and the ids of what is no more since then.
+    pub fn delta(items: Vec<T>, removed: Vec<String>) -> Self {
+        Page { items, next: None, coverage: Coverage::Delta(removed) }
+    }
+
     /// The same page, said to be less than everything, and why.
     pub fn partial(mut self, why: impl Into<String>) -> Self {
         self.coverage = Coverage::Partial(why.into());

@@ -235,6 +235,7 @@ void exports_inv_describe(exports_inv_description_t *ret)
     ret->endpoints.len = 1;
     ret->endpoints.ptr = room_for(1, sizeof *ret->endpoints.ptr);
     ret->endpoints.ptr[0] = text(ENDPOINT);
+    ret->requests_per_minute.is_some = false;
 }
 
 bool exports_inv_list_instances(exports_inv_account_t *account, exports_inv_query_t *query,

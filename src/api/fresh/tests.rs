@@ -24,6 +24,7 @@ fn check(case: Case, want: &str) {
         next_due: case.due_in.map(|seconds| ago(-seconds)),
         pace: None,
         held: false,
+        put_off: false,
         failures: u32::from(case.failed.is_some()),
         last_error: case.failed.map(|code| PollError {
             at: ago(case.attempted.unwrap_or(0)),

@@ -24,6 +24,16 @@ pub(in crate::api) struct Provider {
     pub(in crate::api) poll_wake: Arc<Notify>,
 }
 
+impl Provider {
+    /// Keeps what the proof has left of the account's requests, for a host after this one.
+    async fn note_budget(&self, key: &AccountKey) {
+        let Some(budget) = self.roster.budget(key) else { return };
+        if let Err(error) = self.store.note_budget(key, budget.mark()).await {
+            tracing::warn!(account = %key, "can't note how many requests the account has left: {error}");
+        }
+    }
+}
+
 #[async_trait]
 impl Prover for Provider {
     fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster> {
@@ -35,7 +45,11 @@ impl Prover for Provider {
             .roster
             .target(&claim.key, claim.password.clone())
             .map_err(|error| CallError::InvalidAccount(error.to_string()))?;
-        Box::pin(driver.prove(&target)).await.map_err(|failure| failure.error)
+        let proven = Box::pin(driver.prove(&target)).await.map_err(|failure| failure.error);
+        if proven.is_err() {
+            self.note_budget(&claim.key).await;
+        }
+        proven
     }
 
     async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
@@ -48,6 +62,8 @@ impl Prover for Provider {
         let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
         let failed = |error| ProofError::Store(Arc::new(error));
         let account = self.store.enrol(enrolment).await.map_err(failed)?;
+        // The account is known by now.
+        self.note_budget(&claim.key).await;
         // Polls that the provider refused may go well with this password: they need not wait any longer.
         for status in self.store.poll_status(account).await.map_err(failed)? {
             let is_refused = status.last_error.is_some_and(|error| error.code == super::UNAUTHORIZED);

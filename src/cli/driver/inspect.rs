@@ -2,6 +2,7 @@
 //! is not loaded. Nothing is approved by it, and nothing of the component runs but its description of itself.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,6 +98,9 @@ fn described(info: &DriverInfo, line: &mut impl FnMut(&str, &str)) {
         format!("{}{traits}: {}", option.name, option.help)
     });
     list(line, "Options", options);
+    if let Some(per_minute) = info.requests_per_minute {
+        line("Suggests", &format!("{per_minute} requests a minute for an account"));
+    }
     line("Features", if info.delta { "delta" } else { "none" });
 }
 
@@ -144,6 +148,7 @@ struct DriverDocument<'a> {
     providers: Vec<ProviderDocument<'a>>,
     endpoints: &'a [String],
     options: Vec<OptionDocument<'a>>,
+    requests_per_minute: Option<NonZeroU32>,
     features: Vec<&'static str>,
 }
 
@@ -212,6 +217,7 @@ impl<'a> DriverDocument<'a> {
                     secret: option.secret,
                 })
                 .collect(),
+            requests_per_minute: info.requests_per_minute,
             features: info.delta.then_some("delta").into_iter().collect(),
         }
     }

@@ -171,7 +171,11 @@ fn is_providers(error: &CallError) -> bool {
         | CallError::Unavailable(_)
         | CallError::InvalidAccount(_)
         | CallError::UnexpectedAnswer(_) => true,
-        CallError::Refused(_) | CallError::Limit { .. } | CallError::Crashed(_) | CallError::Contract(_) => false,
+        CallError::Refused(_)
+        | CallError::Limit { .. }
+        | CallError::Budget { .. }
+        | CallError::Crashed(_)
+        | CallError::Contract(_) => false,
     }
 }
 

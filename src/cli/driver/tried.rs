@@ -86,6 +86,7 @@ impl TriedArgs {
                 addresses,
                 options: Default::default(),
                 via: Default::default(),
+                requests_per_minute: None,
             }),
         }
     }

@@ -165,6 +165,7 @@ mod tests {
             addresses: AddressPolicy::default(),
             via: crate::net::Via::default(),
             wire: Wire::default(),
+            budget: None,
         }
     }
 

@@ -21,6 +21,7 @@ fn egress(endpoint: &str) -> Egress {
         addresses: AddressPolicy::opening(vec!["127.0.0.1/32".parse().unwrap()]),
         via: Via::default(),
         wire: Wire::default(),
+        budget: None,
     };
     let reach = Reach::of_account(&Grants::default(), Origin::parse(endpoint).ok(), EndpointSource::Operator);
     let clients = Clients::new(ClientSettings::default()).unwrap();

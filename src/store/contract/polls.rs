@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::world::{LEASE, POLL_EVERY, World, id, instance};
-use crate::model::{AccountId, ChangeType, Filter, InstanceState, Kind, NewChange, Origin, Resource, State, Timestamp};
-use crate::store::{After, ChangeQuery, Missing, PollFailure, Reach, StoreError, Upsert};
+use super::world::{LEASE, POLL_EVERY, World, id, instance, key};
+use crate::model::{
+    AccountId, BudgetMark, ChangeType, Filter, InstanceState, Kind, NewChange, Origin, Resource, State, Timestamp,
+};
+use crate::store::{After, ChangeQuery, Missing, PollFailure, PollRecord, Reach, StoreError, Upsert};
 
 const RUNNING: InstanceState = InstanceState::Running;
 
@@ -49,6 +51,54 @@ pub(crate) async fn what_is_asked_for_during_a_poll_comes_after_it(mut world: Wo
     store.record_poll(world.record(&ticket)).await.unwrap();
     assert_eq!(world.next_poll().await, Some(world.now));
     assert_eq!(world.claim_polls(10).await.len(), 1);
+}
+
+pub(crate) async fn a_poll_is_put_off_without_being_made(mut world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let until = world.now.after(Duration::from_secs(7));
+    store.put_off_poll(account, Kind::Instance, ticket.lease, until).await.unwrap();
+    let again = store.put_off_poll(account, Kind::Instance, ticket.lease, until).await;
+    assert!(matches!(again, Err(StoreError::LeaseLost)), "{again:?}");
+    assert_eq!(world.next_poll().await, Some(until), "though nobody watches it, it was asked for");
+    let status = store.poll_status(account).await.unwrap().remove(0);
+    assert!(status.put_off && status.last_attempt.is_none(), "{status:?}");
+
+    world.wait(Duration::from_secs(7));
+    let ticket = world.claim_polls(1).await.remove(0);
+    assert_eq!(ticket.trouble.as_deref().map(|why| why.split(':').next()), Some(Some("budget")));
+    store.record_poll(world.record(&ticket)).await.unwrap();
+    assert!(!store.poll_status(account).await.unwrap().remove(0).put_off);
+    assert_eq!(world.next_poll().await, None);
+}
+
+pub(crate) async fn what_a_budget_had_left_is_kept(mut world: World) {
+    let store = world.store();
+    let account = world.client("ann").await;
+    let ticket = world.ticket(account, Kind::Realm).await;
+    assert_eq!((store.budgets().await.unwrap(), ticket.last_requests), (vec![], 0));
+    let mark = BudgetMark { left: 41.5, at: Some(world.now) };
+    let record = PollRecord { budget: Some(mark), requests: 3, ..world.record(&ticket) };
+    store.record_poll(record).await.unwrap();
+    // It is the account's, and the number of requests that of its kind.
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let kept = |budget| vec![(key("ann"), budget)];
+    assert_eq!((store.budgets().await.unwrap(), ticket.last_requests), (kept(mark), 0));
+    let lower = BudgetMark { left: 40.0, ..mark };
+    let failure = PollFailure { budget: Some(lower), ..world.failure(&ticket) };
+    store.record_poll_failure(failure).await.unwrap();
+    let ticket = world.ticket(account, Kind::Realm).await;
+    assert_eq!((store.budgets().await.unwrap(), ticket.last_requests), (kept(lower), 3));
+    let lowest = BudgetMark { left: 39.0, ..mark };
+    store.note_budget(&key("ann"), lowest).await.unwrap();
+    store.note_budget(&key("stranger"), lowest).await.unwrap();
+    assert_eq!(store.budgets().await.unwrap(), kept(lowest));
+    drop(store);
+    // What was spent by a poll that was under way is not known: nothing is held to be left, and none of it to have
+    // come back meanwhile.
+    world.crash();
+    assert_eq!(world.store().budgets().await.unwrap(), kept(BudgetMark { left: 0.0, at: None }));
 }
 
 pub(crate) async fn the_longest_due_come_first_and_one_account_at_a_time(mut world: World) {

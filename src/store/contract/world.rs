@@ -87,6 +87,7 @@ impl World {
             next_due: self.now.after(POLL_EVERY),
             duration: Duration::from_millis(7),
             requests: 1,
+            budget: None,
         }
     }
 
@@ -109,6 +110,7 @@ impl World {
             now: self.now,
             duration: Duration::from_millis(250),
             requests: 2,
+            budget: None,
         }
     }
 

@@ -11,7 +11,7 @@ use super::columns::{account_key, get, origin_text};
 use super::writer::Writing;
 use super::{SqliteStore, polls};
 use crate::clock::Stopwatch;
-use crate::model::{Account, AccountId, AccountKey, Origin, Sealed, Timestamp};
+use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
 /// How old the time of an account's last use may get before it is written anew: clients may enrol with
 /// each of their requests, and reading must not cost a write.
@@ -53,6 +53,33 @@ impl Accounts for SqliteStore {
         .await
     }
 
+    async fn budgets(&self) -> Result<Vec<(AccountKey, BudgetMark)>> {
+        self.read(|reading| {
+            let sql =
+                "SELECT driver, provider, user, budget_left, budget_at FROM accounts WHERE budget_left IS NOT NULL";
+            let mut select = reading.prepare_cached(sql)?;
+            let read = |row: &Row<'_>| Ok((account_key(row, 0)?, BudgetMark { left: row.get(3)?, at: get(row, 4)? }));
+            let budgets = select.query_map((), read)?.collect::<rusqlite::Result<_>>()?;
+            Ok(budgets)
+        })
+        .await
+    }
+
+    async fn note_budget(&self, key: &AccountKey, budget: BudgetMark) -> Result<()> {
+        let key = key.clone();
+        self.write_passing(move |writing| {
+            let account: Option<i64> = writing
+                .prepare("SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3")?
+                .query_row(params![key.driver, key.provider, key.user], |row| row.get(0))
+                .optional()?;
+            match account {
+                Some(account) => note_budget(writing, AccountId(account), Some(budget)),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
     async fn keep_configured(&self, keep: &[AccountId]) -> Result<()> {
         let keep: HashSet<AccountId> = keep.iter().copied().collect();
         self.write(move |writing| keep_configured(writing, &keep)).await
@@ -67,6 +94,14 @@ impl Accounts for SqliteStore {
             .await?;
         self.write(prove_writable).await
     }
+}
+
+/// Takes down what an account's budget has left, if it is known.
+pub(super) fn note_budget(writing: &Writing<'_>, account: AccountId, budget: Option<BudgetMark>) -> Result<()> {
+    let Some(BudgetMark { left, at }) = budget else { return Ok(()) };
+    let mut update = writing.prepare("UPDATE accounts SET budget_left = ?2, budget_at = ?3 WHERE id = ?1")?;
+    update.execute(params![account.0, left, at.map(Timestamp::as_millis)])?;
+    Ok(())
 }
 
 /// Reads id, key, origin and password, in this order.

@@ -10,7 +10,7 @@ use super::super::{
     HeldStorm, KnownResource, Pace, Passing, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus,
     PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
 };
-use super::accounts::read_account;
+use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
@@ -49,6 +49,10 @@ impl Polls for SqliteStore {
 
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()> {
         self.write(move |writing| record_failure(writing, &failure)).await
+    }
+
+    async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
+        self.write_passing(move |writing| put_off(writing, account, kind, lease, until)).await
     }
 
     async fn hold_poll(&self, held: PollHeld) -> Result<()> {
@@ -156,10 +160,12 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     let mut select = writing.prepare(concat!(
         "SELECT a.id, a.driver, a.provider, a.user, a.origin, a.password,
                 p.kind, COALESCE(p.claimed, p.due), p.last_complete, p.failures, p.lease, p.listed_by,
-                CASE WHEN p.failures > 0 THEN p.error_code || ': ' || p.error_message ELSE p.partial_reason END,
+                CASE WHEN p.failures > 0 THEN p.error_code || ': ' || p.error_message
+                     WHEN p.put_off IS NOT NULL THEN 'budget: the account had no requests left'
+                     ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        ", p.every, p.changed, p.hook_set
+        ", p.every, p.changed, p.hook_set, p.last_requests
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
@@ -214,6 +220,7 @@ fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
         held: storms::read(row, 14)?,
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
+        last_requests: row.get(22)?,
     })
 }
 
@@ -271,12 +278,23 @@ fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<R
     Ok(states)
 }
 
+fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
+    check_lease(writing, account, kind, lease)?;
+    // As if it had been asked for then: one that nobody watches is made all the same.
+    let mut update = writing.prepare(
+        "UPDATE polls SET due = ?3, asked = ?3, claimed = NULL, put_off = COALESCE(put_off, ?3)
+         WHERE account = ?1 AND kind = ?2",
+    )?;
+    update.execute(params![account.0, kind_number(kind), until.as_millis()])?;
+    Ok(())
+}
+
 fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()> {
     let PollFailure { account, kind, lease, .. } = *failure;
     check_lease(writing, account, kind, lease)?;
     let due = due_again(writing, account, kind, failure.next_due)?;
     let mut update = writing.prepare(
-        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = failures + 1,
+        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = failures + 1,
          error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = requests + ?8
          WHERE account = ?1 AND kind = ?2",
     )?;
@@ -290,6 +308,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
         millis(failure.duration),
         failure.requests,
     ])?;
+    note_budget(writing, account, failure.budget)?;
     match failure.reach {
         Reach::Answered => reach::answered(writing, account, failure.now),
         Reach::Unreachable => reach::failed(writing, account, failure.unreachable_after, failure.now),
@@ -300,7 +319,8 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
 fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
-                partial_reason, last_duration, requests, every, pace, held IS NOT NULL
+                partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
+                put_off IS NOT NULL
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let status = select.query_map([account.0], |row| {
@@ -322,6 +342,7 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
             next_due: get(row, 3)?,
             pace,
             held: row.get(13)?,
+            put_off: row.get(14)?,
             failures: row.get(4)?,
             last_error,
             partial_reason: row.get(8)?,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Missing, PollRecord, Recorded, Result, Upsert};
+use super::accounts::note_budget;
 use super::columns::{get, kind_number, state_number};
 use super::listeners::Listeners;
 use super::past::Standing;
@@ -213,9 +214,9 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
          last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
          listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
-         held = NULL, held_lists = 0, held_order = NULL, every = ?11, pace = ?12,
+         held = NULL, held_lists = 0, held_order = NULL, put_off = NULL, every = ?11, pace = ?12,
          changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
-         partial_reason = ?7, last_duration = ?8, requests = requests + ?9
+         partial_reason = ?7, last_duration = ?8, requests = requests + ?9, last_requests = ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![
@@ -233,5 +234,6 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         record.pace.reason.as_str(),
         record.shows_something_new(),
     ])?;
+    note_budget(writing, record.account, record.budget)?;
     Ok(())
 }

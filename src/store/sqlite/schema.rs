@@ -70,6 +70,12 @@ pub(super) fn store_mark(connection: &Connection) -> Result<u32> {
 /// What the last host had claimed is due as it was before.
 pub(super) fn void_leases(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // What the polls that were under way have spent is not known, which is held to be all that there was.
+    transaction.execute(
+        "UPDATE accounts SET budget_left = 0, budget_at = NULL
+         WHERE budget_left IS NOT NULL AND id IN (SELECT account FROM polls WHERE claimed IS NOT NULL)",
+        (),
+    )?;
     transaction.execute("UPDATE polls SET due = claimed, claimed = NULL WHERE claimed IS NOT NULL", ())?;
     // By the heads of the lines, which are few, and not by all that waits behind them.
     transaction.execute(

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::super::{Held, HeldStorm, PollHeld, Result, StormOrder};
+use super::accounts::note_budget;
 use super::columns::{account_key, get, kind_number};
 use super::polls::{check_lease, due_again, millis};
 use super::writer::Writing;
@@ -41,9 +42,9 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
     let due = due_again(writing, account, kind, held.next_due)?;
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut update = writing.prepare(
-        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
+        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = 0,
          held = COALESCE(held, ?5), held_lists = held_lists + 1, held_affected = ?6, held_known = ?7,
-         last_duration = ?8, requests = requests + ?9
+         last_duration = ?8, requests = requests + ?9, last_requests = ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![
@@ -57,6 +58,7 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
         millis(held.duration),
         held.requests,
     ])?;
+    note_budget(writing, account, held.budget)?;
     Ok(())
 }
 

@@ -32,6 +32,7 @@ impl Guest for Faulty {
                 required: false,
                 secret: false,
             }],
+            requests_per_minute: None,
             features: Features::empty(),
         }
     }
@@ -69,7 +70,7 @@ impl Guest for Faulty {
             }
             "long-name" => Ok(page(vec![Instance { name: Some("x".repeat(1 << 20)), ..instance("i-1") }])),
             "bad-id" => Ok(page(vec![instance("bad\nid")])),
-            "delta" => Ok(InstancePage { coverage: Coverage::Delta, ..page(vec![]) }),
+            "delta" => Ok(InstancePage { coverage: Coverage::Delta(vec![]), ..page(vec![]) }),
             "partial" => Ok(InstancePage { coverage: Coverage::Partial("half is down".into()), ..page(vec![]) }),
             "print" => {
                 for n in 0..10_000 {

@@ -69,7 +69,7 @@ pub(crate) fn attack(how: &str, query: &Query) -> Result<InstancePage, Error> {
         "cursor-same" => return next(page(vec![]), "again".into()),
         "cursor-empty" => return next(page(vec![]), String::new()),
         "cursor-huge" => return next(page(vec![]), mebibyte()),
-        "delta" => return Ok(InstancePage { coverage: Coverage::Delta, ..page(vec![]) }),
+        "delta" => return Ok(InstancePage { coverage: Coverage::Delta(vec![]), ..page(vec![]) }),
         "partial" => return Ok(InstancePage { coverage: Coverage::Partial(forged()), ..page(vec![]) }),
         "unauthorized" => return Err(Error::Unauthorized(forged())),
         "forbidden" => return Err(Error::Forbidden(forged())),

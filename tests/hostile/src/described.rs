@@ -23,6 +23,7 @@ pub(crate) fn description() -> Description {
         providers: vec![endpoint("https://nowhere.invalid")],
         endpoints: vec!["https://*.sites.invalid".into(), "https://login.invalid".into()],
         options: ["do", "url", "path", "value", "count", "realms"].map(option).into(),
+        requests_per_minute: None,
         features: Features::empty(),
     };
     match how.as_str() {

@@ -25,6 +25,7 @@ instances_every = "300ms"
 realms_every = "1s"
 jitter = 0.0
 max_backoff = "300ms"
+requests_per_minute = 60000
 
 [api.credentials]
 failed_for = "1ms"

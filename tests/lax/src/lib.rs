@@ -27,6 +27,7 @@ impl Driver for Lax {
             providers: vec![Provider::new("main", "https://api.lax.example")],
             endpoints: vec!["https://api.lax.example".into()],
             options: vec![AccountOption::new("flaw", "What is wrong with this driver. Default: nothing.")],
+            requests_per_minute: None,
             features: Features::empty(),
         }
     }

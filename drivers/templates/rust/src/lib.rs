@@ -30,6 +30,7 @@ impl Driver for Cloud {
             // The host lets no request go anywhere else.
             endpoints: vec![ENDPOINT.into()],
             options: vec![AccountOption::new("project", "The project whose servers are listed. Default: all of them.")],
+            requests_per_minute: None,
             features: Features::empty(),
         }
     }

@@ -18,6 +18,9 @@ CREATE TABLE accounts (
     -- How often in a row its provider gave no answer; and since when it is held to be out of reach.
     unanswered INTEGER NOT NULL DEFAULT 0,
     unreachable INTEGER,
+    -- What its budget of requests had left, and when; at no time that is known, if its host ended without a word.
+    budget_left REAL,
+    budget_at INTEGER,
     UNIQUE (driver, provider, user)
 ) STRICT;
 
@@ -54,7 +57,11 @@ CREATE TABLE polls (
     held_known INTEGER NOT NULL DEFAULT 0,
     held_order TEXT CHECK (held_order IN ('release', 'discard')),
     last_duration INTEGER,
+    -- To the provider, in all, and for the last list.
     requests INTEGER NOT NULL DEFAULT 0,
+    -- Since when it waits for the account's budget of requests.
+    put_off INTEGER,
+    last_requests INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
 
