@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod change;
+pub mod flapping;
 pub mod hook;
 pub mod legible;
 pub mod resource;
@@ -12,7 +13,8 @@ pub mod token;
 
 pub use account::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed};
 pub use change::{
-    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Gap, NewChange, ResourceDocument, Storm, Subject,
+    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Flapping, Gap, NewChange, ResourceDocument, Storm,
+    Subject,
 };
 pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,

@@ -17,6 +17,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::model::flapping::Damping;
 use crate::model::{Kind, Timestamp};
 use crate::roster::Roster;
 use crate::store::{PollClaim, PollTicket, Store, StoreError};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub removal_confirmations: u32,
     /// After how many failures in a row that say so a provider is held to be out of reach.
     pub unreachable_after: u32,
+    /// When changes of the states of realms and of providers are held back.
+    pub damping: Damping,
     /// What is not believed at once.
     pub storms: storm::Settings,
     /// Polls at one time, in all.
@@ -75,6 +78,7 @@ impl Default for Settings {
             max_backoff: Duration::from_secs(15 * 60),
             removal_confirmations: 2,
             unreachable_after: 3,
+            damping: Damping::default(),
             storms: storm::Settings::default(),
             concurrency: 32,
             lease: Duration::from_secs(180),

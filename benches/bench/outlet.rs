@@ -180,6 +180,7 @@ impl Outlet {
         let failure = PollFailure {
             reach: Reach::Unknown,
             unreachable_after: 3,
+            damping: tracker::model::flapping::Damping::default(),
             account: ticket.account.id,
             kind: ticket.kind,
             lease: ticket.lease,
@@ -305,6 +306,7 @@ fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) ->
         now,
         duration: Duration::from_millis(10),
         requests: 1,
+        damping: tracker::model::flapping::Damping::default(),
         budget: None,
     }
 }

@@ -15,7 +15,7 @@ use super::fresh;
 use super::problem::Problem;
 use super::request::Query;
 use crate::driver::BudgetView;
-use crate::model::Timestamp;
+use crate::model::{Flapping, Timestamp};
 use crate::store::PollStatus;
 
 #[derive(Debug, Serialize)]
@@ -26,6 +26,8 @@ struct AccountDocument<'a> {
     /// `config` or `client`.
     origin: &'static str,
     provider_state: ProviderState,
+    /// While that goes to and fro, so that changes of it are not told.
+    provider_flapping: Option<Flapping>,
     /// Whether it is polled regularly: it is the configuration's, or has a hook.
     watched: bool,
     hooks: u64,
@@ -114,6 +116,7 @@ pub(super) async fn show(
         user: &caller.key.user,
         origin: if is_configured { "config" } else { "client" },
         provider_state: provider_state(&status),
+        provider_flapping: store.provider_flapping(caller.account).await?,
         watched: is_configured || hooks > 0,
         hooks,
         budget: app.context.roster.budget(&caller.key).map(|budget| budget.view().into()),

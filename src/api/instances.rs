@@ -133,6 +133,7 @@ mod tests {
             first_seen: at(1000),
             last_seen: at(3000),
             state_since: at(2000),
+            flapping: None,
             track: Some(Track {
                 hook: HookId(7),
                 url: HookUrl::parse("https://example.com/cb").expect("url"),

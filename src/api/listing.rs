@@ -35,7 +35,7 @@ const CURSOR: HeaderName = HeaderName::from_static("tracker-cursor");
 #[serde(untagged)]
 pub(super) enum Document<'a> {
     Instance(Box<InstanceDocument<'a>>),
-    Realm(RealmDocument<'a>),
+    Realm(Box<RealmDocument<'a>>),
 }
 
 impl<'a> Document<'a> {
@@ -44,7 +44,7 @@ impl<'a> Document<'a> {
             Resource::Instance(instance) => {
                 Document::Instance(Box::new(InstanceDocument::of(instance, seen, public_url, track)))
             }
-            Resource::Realm(realm) => Document::Realm(RealmDocument::of(realm, seen, public_url, track)),
+            Resource::Realm(realm) => Document::Realm(Box::new(RealmDocument::of(realm, seen, public_url, track))),
         }
     }
 

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::request::{Id, Query};
 use super::track::{self, TrackDocument};
 use crate::model::change::href;
-use crate::model::{Kind, Realm, RealmState, Timestamp};
+use crate::model::{Flapping, Kind, Realm, RealmState, Timestamp};
 use crate::store::Seen;
 
 /// A realm as the API shows it.
@@ -28,6 +28,9 @@ pub(super) struct RealmDocument<'a> {
     first_seen: Timestamp,
     last_seen: Timestamp,
     state_since: Timestamp,
+    /// While its state goes to and fro, so that changes of it are not told.
+    #[serde(flatten)]
+    flapping: Option<Flapping>,
     #[serde(skip_serializing_if = "Option::is_none")]
     track: Option<TrackDocument>,
 }
@@ -48,6 +51,7 @@ impl<'a> RealmDocument<'a> {
             first_seen: seen.first_seen,
             last_seen: seen.last_seen,
             state_since: seen.state_since,
+            flapping: seen.flapping.clone(),
             track,
         }
     }

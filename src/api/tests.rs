@@ -198,6 +198,7 @@ impl House {
             now: self.now(),
             duration: Duration::from_millis(5),
             requests: 1,
+            damping: crate::model::flapping::Damping::default(),
             budget: None,
         }
     }
@@ -239,6 +240,7 @@ impl House {
         let failure = PollFailure {
             reach: Reach::Unknown,
             unreachable_after: 3,
+            damping: crate::model::flapping::Damping::default(),
             account: ticket.account.id,
             kind,
             lease: ticket.lease,

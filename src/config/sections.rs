@@ -10,6 +10,7 @@ use super::log::{LogFilter, LogFormat};
 use super::signatures::SignaturesSection;
 use super::values::{Part, Period, ProxyUrl, Range, Size, Span, Spans};
 use crate::driver::{self, Limits};
+use crate::model::flapping::Damping;
 use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
 use crate::{api, deliver, poll, retention};
@@ -108,8 +109,10 @@ section! {
         forget_after: Span => forget_after,
     } also {
         storms: StormsSection,
+        damping: DampingSection,
     } apart {
         storms,
+        damping,
     }
 }
 
@@ -119,6 +122,15 @@ section! {
         share: Part => share,
         least: NonZeroUsize => least,
         until: WrittenUntil => until,
+    }
+}
+
+section! {
+    /// `[polling.damping]`
+    DampingSection over Damping {
+        flips: u32 => flips,
+        within: Period => within,
+        stable_for: Period => stable_for,
     }
 }
 

@@ -232,6 +232,20 @@ pub struct NewChange {
 pub enum Details {
     Gap(Gap),
     Storm(Storm),
+    Flapping(Flapping),
+}
+
+/// A state that went to and fro so often that its changes are not told, or were not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flapping {
+    /// When the last change before the silence was seen.
+    pub damped_since: Timestamp,
+    /// When it was over; absent from the change that begins it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damped_until: Option<Timestamp>,
+    /// How many changes of state there were, with those that were told before the silence.
+    pub flips: u32,
 }
 
 /// More of an account than usual that vanished or changed between two lists.

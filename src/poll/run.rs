@@ -289,6 +289,7 @@ async fn record(
         now,
         duration: stopwatch.elapsed(),
         requests: listing.usage.requests,
+        damping: context.settings.damping,
         budget: budget_left(context, &ticket.account.key, listing.usage.requests),
     };
     context.store.record_poll(record).await
@@ -360,6 +361,7 @@ async fn record_failure(
         now,
         reach: error.reach(),
         unreachable_after: context.settings.unreachable_after.max(1),
+        damping: context.settings.damping,
         code: error.code(),
         message: bounded(error.to_string()),
         next_due,

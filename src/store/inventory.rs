@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::Result;
-use crate::model::{AccountId, HookId, HookStatus, HookUrl, Kind, Owner, Resource, ResourceId, State, Timestamp};
+use crate::model::{
+    AccountId, Flapping, HookId, HookStatus, HookUrl, Kind, Owner, Resource, ResourceId, State, Timestamp,
+};
 
 #[async_trait]
 pub trait Inventory {
@@ -46,6 +48,8 @@ pub struct Seen {
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     pub state_since: Timestamp,
+    /// Of a realm, while changes of its state are not told.
+    pub flapping: Option<Flapping>,
     /// The asking owner's hook on it.
     pub track: Option<Track>,
 }

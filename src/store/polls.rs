@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Result;
+use crate::model::flapping::Damping;
 use crate::model::{
-    Account, AccountId, AccountKey, BudgetMark, InstanceState, Kind, NewChange, Resource, ResourceId, State, Timestamp,
+    Account, AccountId, AccountKey, BudgetMark, Flapping, InstanceState, Kind, NewChange, Resource, ResourceId, State,
+    Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -46,6 +48,9 @@ pub trait Polls {
 
     /// Commits that a poll was not begun, and gives the ticket back: it is due again at `until`.
     async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()>;
+
+    /// Whether changes of the state of the account's provider are held back, since it goes to and fro.
+    async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>>;
 
     /// Commits that a list is held, and gives the ticket back. What is known stays as it is.
     async fn hold_poll(&self, held: PollHeld) -> Result<()>;
@@ -238,6 +243,8 @@ pub struct PollRecord {
     pub duration: Duration,
     /// How many requests the provider was sent.
     pub requests: u32,
+    /// When changes of the states of realms, and of the provider, are held back.
+    pub damping: Damping,
     /// What the account's budget has left, where requests were made and are counted.
     pub budget: Option<BudgetMark>,
 }
@@ -280,6 +287,7 @@ pub struct PollFailure {
     /// reach; at least 1.
     pub reach: Reach,
     pub unreachable_after: u32,
+    pub damping: Damping,
     /// A stable word for what went wrong: `unauthorized`, `throttled`, `limit.memory`, ...
     pub code: String,
     /// For the account's owner.

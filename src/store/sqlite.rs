@@ -10,6 +10,7 @@ mod catch_up;
 mod claim;
 mod columns;
 mod deliveries;
+mod flaps;
 mod forget;
 mod hooks;
 mod inventory;

@@ -1,5 +1,6 @@
 //! What is made of a driver's answer, over a real store.
 
+mod flapping;
 mod pace;
 
 use secrecy::ExposeSecret as _;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Lab;
+use crate::model::flapping::Damping;
 use crate::model::{
     AccountId, AccountKey, ChangeType, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange,
     Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
@@ -78,6 +79,7 @@ impl World {
         PollFailure {
             reach: Reach::Unknown,
             unreachable_after: 3,
+            damping: Damping::default(),
             account: ticket.account.id,
             kind: ticket.kind,
             lease: ticket.lease,
@@ -110,6 +112,7 @@ impl World {
             now: self.now,
             duration: Duration::from_millis(250),
             requests: 2,
+            damping: Damping::default(),
             budget: None,
         }
     }

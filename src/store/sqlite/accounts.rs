@@ -213,6 +213,7 @@ fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
             "DELETE FROM resources WHERE account = ?1",
             "DELETE FROM tokens WHERE account = ?1",
             "DELETE FROM versions WHERE account = ?1",
+            "DELETE FROM flaps WHERE account = ?1",
             "DELETE FROM changes WHERE account = ?1",
             "DELETE FROM polls WHERE account = ?1",
             "DELETE FROM accounts WHERE id = ?1",

@@ -104,6 +104,23 @@ impl Column for Details {
     }
 }
 
+/// Points in time, as a list in JSON of milliseconds.
+pub(super) struct Times(pub(super) Vec<Timestamp>);
+
+impl Times {
+    pub(super) fn write(times: &[Timestamp]) -> String {
+        let millis: Vec<String> = times.iter().map(|time| time.as_millis().to_string()).collect();
+        format!("[{}]", millis.join(","))
+    }
+}
+
+impl Column for Times {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<Times> {
+        let millis: Vec<i64> = serde_json::from_str(value.as_str()?).map_err(FromSqlError::other)?;
+        Ok(Times(millis.into_iter().map(Timestamp::from_millis).collect()))
+    }
+}
+
 impl Column for Owner {
     fn read(value: ValueRef<'_>) -> FromSqlResult<Owner> {
         let text = value.as_str()?;

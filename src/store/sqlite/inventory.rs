@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Inventory, ListQuery, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
-use super::{SqliteStore, attributes, hooks, past};
+use super::{SqliteStore, attributes, flaps, hooks, past};
 use crate::model::{AccountId, Kind, Owner, Resource, ResourceId, Timestamp};
 
 #[async_trait]
@@ -52,7 +52,11 @@ macro_rules! select_seen {
 fn find(reading: &Connection, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
     let mut select = reading.prepare_cached(select_seen!("r.id = ?4"))?;
     let place = params![account.0, kind_number(kind), owner.word(), id.as_str()];
-    Ok(select.query_row(place, read_seen).optional()?)
+    let mut seen = select.query_row(place, read_seen).optional()?;
+    if kind == Kind::Realm {
+        flaps::show(reading, account, seen.as_mut_slice())?;
+    }
+    Ok(seen)
 }
 
 fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<Vec<Seen>> {
@@ -72,7 +76,11 @@ fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<V
         ],
         read_seen,
     )?;
-    Ok(seen.collect::<rusqlite::Result<_>>()?)
+    let mut seen: Vec<Seen> = seen.collect::<rusqlite::Result<_>>()?;
+    if query.kind == Kind::Realm {
+        flaps::show(reading, account, &mut seen)?;
+    }
+    Ok(seen)
 }
 
 /// As the filters of `list` do it, for a resource that was found by its id.
@@ -110,6 +118,7 @@ fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
             _ => seen,
         },
         state_since: get(row, 8)?,
+        flapping: None,
         track,
     })
 }

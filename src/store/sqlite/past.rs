@@ -114,6 +114,7 @@ fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
         first_seen: get(row, 5)?,
         last_seen: get(row, 6)?,
         state_since: get(row, 7)?,
+        flapping: None,
         track: None,
     })
 }

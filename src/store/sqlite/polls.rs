@@ -14,8 +14,8 @@ use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attention, attributes, reach, record};
-use crate::model::{AccountId, AccountKey, Kind, ResourceId, Timestamp};
+use super::{SqliteStore, attention, attributes, flaps, reach, record};
+use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Timestamp};
 
 #[async_trait]
 impl Polls for SqliteStore {
@@ -53,6 +53,10 @@ impl Polls for SqliteStore {
 
     async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
         self.write_passing(move |writing| put_off(writing, account, kind, lease, until)).await
+    }
+
+    async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>> {
+        self.read(move |reading| flaps::provider(reading, account)).await
     }
 
     async fn hold_poll(&self, held: PollHeld) -> Result<()> {
@@ -310,8 +314,8 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     ])?;
     note_budget(writing, account, failure.budget)?;
     match failure.reach {
-        Reach::Answered => reach::answered(writing, account, failure.now),
-        Reach::Unreachable => reach::failed(writing, account, failure.unreachable_after, failure.now),
+        Reach::Answered => reach::answered(writing, account, failure.now, &failure.damping),
+        Reach::Unreachable => reach::failed(writing, account, failure.unreachable_after, failure.now, &failure.damping),
         Reach::Unknown => Ok(()),
     }
 }

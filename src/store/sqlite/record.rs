@@ -14,7 +14,7 @@ use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{attributes, journal, past, queue, reach};
+use super::{attributes, flaps, journal, past, queue, reach};
 use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
 
 pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
@@ -34,7 +34,7 @@ pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Re
             gone.insert(id, last);
         }
     }
-    reach::answered(writing, account, record.now)?;
+    reach::answered(writing, account, record.now, &record.damping)?;
     let recorded = enter_changes(writing, &record, &gone)?;
     give_back(writing, &record)?;
     Ok(recorded)
@@ -166,7 +166,15 @@ fn enter_changes(
 ) -> Result<Recorded> {
     let account = record.account;
     let mut recorded = Recorded::default();
-    if record.changes.is_empty() {
+    let damped;
+    let changes = match record.kind {
+        Kind::Instance => &record.changes,
+        Kind::Realm => {
+            damped = flaps::damped(writing, record)?;
+            &damped
+        }
+    };
+    if changes.is_empty() {
         return Ok(recorded);
     }
     // Read now rather than taken from the ticket: a hook that was set while the poll was under way hears
@@ -174,7 +182,7 @@ fn enter_changes(
     let has_baseline = has_baseline(writing, account, record.kind)?;
     let listeners = Listeners::of(writing, account)?;
     let mut touched = Touched::default();
-    for change in &record.changes {
+    for change in changes {
         if !has_baseline && change.change_type.is_created() && !listeners.await_it(writing, change)? {
             continue;
         }

@@ -113,6 +113,19 @@ CREATE TABLE versions (
 
 CREATE INDEX versions_resource ON versions (account, kind, id, until);
 
+-- Changes of state of late, by which it is judged what flaps: when they came, as JSON; and while it is damped since when,
+-- the state that was told last, and how many changes there were.
+CREATE TABLE flaps (
+    account INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    times TEXT NOT NULL,
+    damped INTEGER,
+    told INTEGER,
+    flips INTEGER NOT NULL,
+    PRIMARY KEY (account, kind, id)
+) STRICT, WITHOUT ROWID;
+
 -- The journal. `forgotten` in `meta` is the number up to which only what is still owed is kept.
 CREATE TABLE changes (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,

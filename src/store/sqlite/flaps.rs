@@ -1,0 +1,212 @@
+//! What flaps: the changes of the states of realms and providers of late, and which are damped.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{PollRecord, Result, Seen};
+use super::columns::{Times, get, state_number, subject_number};
+use super::writer::Writing;
+use crate::model::flapping::{Damped, Damping, Flaps, Flip};
+use crate::model::{
+    AccountId, ChangeType, Details, Flapping, NewChange, RealmState, ResourceId, State, Subject, Timestamp,
+};
+
+/// What flaps.
+#[derive(Clone, Copy)]
+pub(super) struct Flapper<'a> {
+    pub(super) account: AccountId,
+    pub(super) subject: Subject,
+    pub(super) id: &'a ResourceId,
+}
+
+/// The changes of a list of realms, as far as they are to be told; and, where it is complete, those that tell of an end
+/// of damping.
+pub(super) fn damped(writing: &Writing<'_>, record: &PollRecord) -> Result<Vec<NewChange>> {
+    let PollRecord { account, observed_at, damping, .. } = record;
+    let mut told = Vec::with_capacity(record.changes.len());
+    for change in &record.changes {
+        let mut change = change.clone();
+        let flapper = Flapper { account: *account, subject: Subject::Realm, id: &change.resource };
+        match (change.change_type, change.new_state) {
+            (ChangeType::RealmState, Some(state)) => match flip(writing, flapper, *observed_at, state, damping)? {
+                Flip::Told => {}
+                Flip::Begins(damped) => change.details = Some(Details::Flapping(flapping(damped, None))),
+                Flip::Held => continue,
+            },
+            (ChangeType::RealmRemoved, _) => {
+                if let Some(damped) = forget(writing, flapper)? {
+                    change.old_state = Some(damped.told);
+                    change.passed_over = true;
+                }
+            }
+            _ => {}
+        }
+        told.push(change);
+    }
+    if record.complete {
+        for (id, damped) in settled(writing, *account, Subject::Realm, *observed_at, damping)? {
+            let mut select = writing.prepare(
+                "SELECT r.state, b.name FROM resources r JOIN bodies b ON b.id = r.body
+                 WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
+            )?;
+            let place = params![account.0, subject_number(Subject::Realm), id.as_str()];
+            let realm = select.query_row(place, |row| Ok((get(row, 0)?, row.get(1)?))).optional()?;
+            let Some((state, name)) = realm else { continue };
+            told.push(NewChange {
+                name,
+                ..ended(ChangeType::RealmState, Subject::Realm, id, damped, state, *observed_at)
+            });
+        }
+    }
+    Ok(told)
+}
+
+/// Takes down that the state became another, and says what of that is to be told.
+pub(super) fn flip(
+    writing: &Writing<'_>,
+    flapper: Flapper<'_>,
+    at: Timestamp,
+    state: State,
+    damping: &Damping,
+) -> Result<Flip> {
+    let mut flaps = read(writing.connection, flapper)?.unwrap_or_default();
+    let flip = flaps.flip(at, state, damping);
+    keep(writing, flapper, &flaps)?;
+    Ok(flip)
+}
+
+/// The end of the damping of the account's provider, if there is one.
+pub(super) fn provider_settled(
+    writing: &Writing<'_>,
+    account: AccountId,
+    state: RealmState,
+    now: Timestamp,
+    damping: &Damping,
+) -> Result<Option<NewChange>> {
+    let settled = settled(writing, account, Subject::Provider, now, damping)?;
+    Ok(settled
+        .into_iter()
+        .next()
+        .map(|(id, damped)| ended(ChangeType::ProviderState, Subject::Provider, id, damped, State::Realm(state), now)))
+}
+
+/// What a damping was, or is since it began, for readers.
+pub(super) fn flapping(damped: Damped, until: Option<Timestamp>) -> Flapping {
+    Flapping { damped_since: damped.since, damped_until: until, flips: damped.flips }
+}
+
+fn ended(
+    change_type: ChangeType,
+    subject: Subject,
+    resource: ResourceId,
+    damped: Damped,
+    state: State,
+    now: Timestamp,
+) -> NewChange {
+    NewChange {
+        change_type,
+        subject,
+        resource,
+        name: None,
+        realm: None,
+        old_state: Some(damped.told),
+        new_state: Some(state),
+        observed_after: Some(damped.since),
+        observed_at: now,
+        passed_over: true,
+        details: Some(Details::Flapping(flapping(damped, Some(now)))),
+    }
+}
+
+/// What was damped and has settled, which is then no longer damped.
+fn settled(
+    writing: &Writing<'_>,
+    account: AccountId,
+    subject: Subject,
+    now: Timestamp,
+    damping: &Damping,
+) -> Result<Vec<(ResourceId, Damped)>> {
+    let damped = all(writing.connection, account, subject)?;
+    let mut settled = Vec::new();
+    for (id, mut flaps) in damped {
+        let before = flaps.clone();
+        let over = flaps.settle(now, damping);
+        if flaps != before {
+            keep(writing, Flapper { account, subject, id: &id }, &flaps)?;
+        }
+        settled.extend(over.map(|damped| (id, damped)));
+    }
+    Ok(settled)
+}
+
+/// What of an account is damped.
+fn all(reading: &Connection, account: AccountId, subject: Subject) -> Result<Vec<(ResourceId, Flaps)>> {
+    let mut select = reading.prepare_cached(
+        "SELECT times, damped, told, flips, id FROM flaps WHERE account = ?1 AND kind = ?2 AND damped IS NOT NULL",
+    )?;
+    let damped =
+        select.query_map(params![account.0, subject_number(subject)], |row| Ok((get(row, 4)?, read_flaps(row)?)))?;
+    Ok(damped.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Shows of the realms of a list which are damped.
+pub(super) fn show(reading: &Connection, account: AccountId, seen: &mut [Seen]) -> Result<()> {
+    for (id, flaps) in all(reading, account, Subject::Realm)? {
+        if let Some(realm) = seen.iter_mut().find(|seen| *seen.resource.id() == id) {
+            realm.flapping = flaps.damped.map(|damped| flapping(damped, None));
+        }
+    }
+    Ok(())
+}
+
+/// How the account's provider is damped, if it is.
+pub(super) fn provider(reading: &Connection, account: AccountId) -> Result<Option<Flapping>> {
+    let damped = all(reading, account, Subject::Provider)?;
+    Ok(damped.into_iter().find_map(|(_, flaps)| flaps.damped).map(|damped| flapping(damped, None)))
+}
+
+fn read(reading: &Connection, flapper: Flapper<'_>) -> Result<Option<Flaps>> {
+    let mut select = reading
+        .prepare_cached("SELECT times, damped, told, flips FROM flaps WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+    let place = params![flapper.account.0, subject_number(flapper.subject), flapper.id.as_str()];
+    Ok(select.query_row(place, read_flaps).optional()?)
+}
+
+fn read_flaps(row: &Row<'_>) -> rusqlite::Result<Flaps> {
+    let Times(times) = get(row, 0)?;
+    let damped = match get(row, 1)? {
+        Some(since) => Some(Damped { since, told: get(row, 2)?, flips: row.get(3)? }),
+        None => None,
+    };
+    Ok(Flaps { times, damped })
+}
+
+fn keep(writing: &Writing<'_>, flapper: Flapper<'_>, flaps: &Flaps) -> Result<()> {
+    if flaps.times.is_empty() {
+        return forget(writing, flapper).map(drop);
+    }
+    let mut upsert = writing.prepare(
+        "INSERT INTO flaps (account, kind, id, times, damped, told, flips) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (account, kind, id) DO UPDATE SET
+         times = excluded.times, damped = excluded.damped, told = excluded.told, flips = excluded.flips",
+    )?;
+    upsert.execute(params![
+        flapper.account.0,
+        subject_number(flapper.subject),
+        flapper.id.as_str(),
+        Times::write(&flaps.times),
+        flaps.damped.map(|damped| damped.since.as_millis()),
+        flaps.damped.map(|damped| state_number(damped.told)),
+        flaps.damped.map_or(0, |damped| damped.flips),
+    ])?;
+    Ok(())
+}
+
+/// Forgets how it flapped, and gives how it was damped.
+fn forget(writing: &Writing<'_>, flapper: Flapper<'_>) -> Result<Option<Damped>> {
+    let flaps = read(writing.connection, flapper)?;
+    if flaps.is_some() {
+        let mut delete = writing.prepare("DELETE FROM flaps WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+        delete.execute(params![flapper.account.0, subject_number(flapper.subject), flapper.id.as_str()])?;
+    }
+    Ok(flaps.and_then(|flaps| flaps.damped))
+}
