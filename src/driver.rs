@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::model::{AccountKey, Resource};
+use crate::model::{AccountKey, Resource, ResourceId};
 use crate::net::{AddressPolicy, Via};
 
 pub use anatomy::{Anatomy, Import};
@@ -91,6 +91,8 @@ pub enum Coverage {
     Complete,
     /// Something is missing, for this reason: nothing may be removed because of it.
     Partial(String),
+    /// Only what changed since the time that was asked for; and the ids of what is no more, sorted, none of them listed.
+    Delta(Vec<ResourceId>),
 }
 
 /// What one poll took.

@@ -4,6 +4,7 @@
 mod cadence;
 pub mod diff;
 mod gap;
+mod incremental;
 mod run;
 pub mod schedule;
 pub mod storm;
@@ -37,6 +38,10 @@ pub struct Settings {
     pub quiet_after: Duration,
     /// How far apart they come to be at most; the usual interval, where that is longer.
     pub quiet: Duration,
+    /// How often everything is listed by a driver that can list what changed.
+    pub full_every: Duration,
+    /// From how long before the last list on changes are asked for, as clocks differ.
+    pub delta_overlap: Duration,
     /// By which share of an interval a poll may come early or late.
     pub jitter: f64,
     /// How many requests a minute an account's provider is sent, where neither it nor its account has a number of
@@ -73,6 +78,8 @@ impl Default for Settings {
             fast_for: Duration::from_secs(30 * 60),
             quiet_after: Duration::from_secs(3600),
             quiet: Duration::from_secs(120),
+            full_every: Duration::from_secs(15 * 60),
+            delta_overlap: Duration::from_secs(60),
             jitter: 0.1,
             requests_per_minute: None,
             max_backoff: Duration::from_secs(15 * 60),

@@ -295,6 +295,8 @@ fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) ->
         lease: ticket.lease,
         observed_at: now,
         complete: true,
+        breadth: tracker::store::Breadth::Full,
+        since: ticket.last_full,
         listed_by: String::new(),
         partial_reason: None,
         upserts,

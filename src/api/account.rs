@@ -41,6 +41,8 @@ struct AccountDocument<'a> {
 struct PollDocument {
     last_attempt: Option<Timestamp>,
     last_complete: Option<Timestamp>,
+    /// The last of these that listed everything, and not only what had changed.
+    last_full: Option<Timestamp>,
     /// How old the last complete list is.
     age_seconds: Option<u64>,
     next_due: Option<Timestamp>,
@@ -129,6 +131,7 @@ fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
     PollDocument {
         last_attempt: status.last_attempt,
         last_complete: status.last_complete,
+        last_full: status.last_full,
         age_seconds: status.last_complete.map(|at| now.since(at).as_secs()),
         next_due: status.next_due,
         interval_seconds: status.pace.map(|pace| pace.every.as_secs_f64()),
@@ -188,6 +191,7 @@ mod tests {
                 kind,
                 last_attempt: Some(at),
                 last_complete: None,
+                last_full: None,
                 next_due: None,
                 pace: None,
                 held: false,

@@ -187,6 +187,8 @@ impl House {
             lease: ticket.lease,
             observed_at: self.now(),
             complete: true,
+            breadth: crate::store::Breadth::Full,
+            since: ticket.last_full,
             listed_by: "digest".into(),
             partial_reason: None,
             upserts,

@@ -70,6 +70,7 @@ fn closing_line(key: &AccountKey, listing: &Listing) -> String {
     let usage = &listing.usage;
     let coverage = match &listing.coverage {
         Coverage::Complete => "complete".to_owned(),
+        Coverage::Delta(removed) => format!("what changed, {} gone", removed.len()),
         Coverage::Partial(reason) => format!("NOT complete: {}", super::table::printable(reason)),
     };
     let count = |number: u32, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });

@@ -98,6 +98,8 @@ section! {
         fast_for: Span => fast_for,
         quiet_after: Period => quiet_after,
         quiet: Period => quiet,
+        full_every: Span => full_every,
+        delta_overlap: Span => delta_overlap,
         jitter: Part => jitter,
         requests_per_minute: NonZeroU32 => requests_per_minute,
         max_backoff: Period => max_backoff,

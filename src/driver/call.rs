@@ -15,7 +15,7 @@ use super::sandbox::{Running, Sandbox, guest_account};
 use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
 use crate::clock::Stopwatch;
-use crate::model::{Kind, Resource};
+use crate::model::{Kind, Resource, Timestamp};
 
 /// A loaded driver.
 pub struct Driver {
@@ -45,13 +45,23 @@ impl Driver {
 
     /// Lists all of an account's resources of one kind: every page, in one fresh sandbox.
     pub async fn list(&self, target: &Target, kind: Kind) -> Result<Listing, CallFailure> {
-        self.call(target, kind, Extent::AllPages).await
+        self.call(target, kind, Extent::AllPages, None).await
+    }
+
+    /// The same, or only what changed since then, as the driver likes; for one that gives deltas.
+    pub async fn list_since(
+        &self,
+        target: &Target,
+        kind: Kind,
+        since: Option<Timestamp>,
+    ) -> Result<Listing, CallFailure> {
+        self.call(target, kind, Extent::AllPages, since.filter(|_| self.info.delta)).await
     }
 
     /// Asks the provider, by one page of realms, whether it accepts the account's credentials. An account
     /// that is accepted but may not list realms is accepted.
     pub async fn prove(&self, target: &Target) -> Result<(), CallFailure> {
-        match self.call(target, Kind::Realm, Extent::FirstPage).await {
+        match self.call(target, Kind::Realm, Extent::FirstPage, None).await {
             Ok(_) | Err(CallFailure { error: CallError::Forbidden(_), .. }) => Ok(()),
             Err(failure) => Err(failure),
         }
@@ -73,7 +83,13 @@ impl Driver {
             .map_err(|error| CallError::InvalidAccount(error.to_string()))
     }
 
-    async fn call(&self, target: &Target, kind: Kind, extent: Extent) -> Result<Listing, CallFailure> {
+    async fn call(
+        &self,
+        target: &Target,
+        kind: Kind,
+        extent: Extent,
+        since: Option<Timestamp>,
+    ) -> Result<Listing, CallFailure> {
         let slot = self.engine.slot().await;
         let stopwatch = Stopwatch::start();
         let limits = self.engine.limits();
@@ -90,6 +106,7 @@ impl Driver {
             target: target.clone(),
             kind,
             extent,
+            since,
             egress: Arc::clone(&egress),
             meter: Arc::clone(&meter),
             taken: Arc::clone(&taken),
@@ -128,6 +145,8 @@ struct Pages {
     target: Target,
     kind: Kind,
     extent: Extent,
+    /// Since when changes are enough.
+    since: Option<Timestamp>,
     egress: Arc<Egress>,
     meter: Arc<Meter>,
     /// What the poll took so far, for when it is given up.
@@ -141,10 +160,10 @@ impl Pages {
         let account = Some((&self.target, Arc::clone(&self.egress)));
         let mut running = Running::start(&self.engine, &self.pre, account, &self.meter).await?;
         let account = guest_account(&self.target);
-        let mut query = inventory::Query { cursor: None, changed_since: None };
+        let mut query = inventory::Query { cursor: None, changed_since: self.since.map(Timestamp::as_millis) };
         let mut seen_cursors = HashSet::new();
         let mut resources = Vec::new();
-        let mut coverage = Coverage::Complete;
+        let mut coverage = None;
         let (mut pages, mut bytes) = (0, 0);
         let mut counted = Duration::ZERO;
         loop {
@@ -152,7 +171,8 @@ impl Pages {
                 let value = limits.pages.to_string();
                 return Err(CallError::Limit { limit: "pages", setting: "pages", value });
             }
-            let left = Left { items: limits.items.saturating_sub(resources.len()), bytes };
+            let listed = resources.len() + removed_count(&coverage);
+            let left = Left { items: limits.items.saturating_sub(listed), bytes };
             let page = one_page(&mut running, self.kind, &account, &query, Checks::new(limits, left)).await;
             pages += 1;
             let usage = Usage { pages, memory: running.peak_memory(), ..Usage::default() };
@@ -169,9 +189,7 @@ impl Pages {
             } else {
                 resources.extend(page.resources);
             }
-            if coverage == Coverage::Complete {
-                coverage = page.coverage;
-            }
+            coverage = Some(joined(coverage, page.coverage, self.since)?);
             match page.next {
                 Some(next) if self.extent == Extent::AllPages => {
                     if !seen_cursors.insert(next.clone()) {
@@ -182,6 +200,13 @@ impl Pages {
                 }
                 _ => {
                     sort_by_id(&mut resources);
+                    let mut coverage = coverage.unwrap_or(Coverage::Complete);
+                    if let Coverage::Delta(removed) = &mut coverage {
+                        removed.sort();
+                        removed.dedup();
+                        // What is listed is there, whatever else was said of it.
+                        removed.retain(|id| resources.binary_search_by(|resource| resource.id().cmp(id)).is_err());
+                    }
                     return Ok((resources, coverage));
                 }
             }
@@ -202,6 +227,31 @@ async fn one_page(
     }
 }
 
+/// The coverage of the pages so far and of the next one.
+fn joined(before: Option<Coverage>, page: Coverage, since: Option<Timestamp>) -> Result<Coverage, CallError> {
+    if since.is_none() && matches!(page, Coverage::Delta(_)) {
+        return Err(CallError::Contract("it gave a delta, and was not asked for what has changed".into()));
+    }
+    match (before, page) {
+        (None, page) => Ok(page),
+        (Some(Coverage::Delta(mut removed)), Coverage::Delta(more)) => {
+            removed.extend(more);
+            Ok(Coverage::Delta(removed))
+        }
+        // Not everything was listed, whatever the other pages are: what is there is as it says.
+        (Some(Coverage::Partial(why)), _) | (Some(_), Coverage::Partial(why)) => Ok(Coverage::Partial(why)),
+        (Some(Coverage::Complete), Coverage::Complete) => Ok(Coverage::Complete),
+        (Some(_), _) => Err(CallError::Contract("some pages of the list are a delta, and others are not".into())),
+    }
+}
+
+fn removed_count(coverage: &Option<Coverage>) -> usize {
+    match coverage {
+        Some(Coverage::Delta(removed)) => removed.len(),
+        _ => 0,
+    }
+}
+
 /// Sorts by id, and keeps of each id the last one listed: a provider that pages while things change may
 /// show one twice.
 fn sort_by_id(resources: &mut Vec<Resource>) {
@@ -219,6 +269,30 @@ fn sort_by_id(resources: &mut Vec<Resource>) {
 mod tests {
     use super::*;
     use crate::model::{Realm, RealmState, ResourceId};
+
+    #[test]
+    fn pages_are_all_of_a_delta_or_none() {
+        let delta =
+            |ids: &[&str]| Coverage::Delta(ids.iter().map(|id| ResourceId::parse(*id).expect("an id")).collect());
+        let partial = || Coverage::Partial("a zone is down".into());
+        let since = Some(Timestamp::from_millis(1));
+        let check = |before: Option<Coverage>, page: Coverage, since, want: Result<Coverage, &str>| {
+            let got = joined(before, page, since).map_err(|error| error.to_string());
+            match want {
+                Ok(want) => assert_eq!(got, Ok(want)),
+                Err(part) => assert!(got.as_ref().is_err_and(|error| error.contains(part)), "{got:?}"),
+            }
+        };
+        check(None, delta(&["a"]), since, Ok(delta(&["a"])));
+        check(None, delta(&[]), None, Err("was not asked"));
+        check(None, Coverage::Complete, since, Ok(Coverage::Complete));
+        check(Some(delta(&["a"])), delta(&["b"]), since, Ok(delta(&["a", "b"])));
+        check(Some(delta(&["a"])), Coverage::Complete, since, Err("others are not"));
+        check(Some(Coverage::Complete), delta(&[]), since, Err("others are not"));
+        check(Some(delta(&["a"])), partial(), since, Ok(partial()));
+        check(Some(partial()), Coverage::Complete, None, Ok(partial()));
+        check(Some(Coverage::Complete), partial(), None, Ok(partial()));
+    }
 
     #[test]
     fn of_an_id_listed_twice_the_later_is_kept() {

@@ -38,7 +38,8 @@ pub(super) fn instances(page: inventory::InstancePage, mut checks: Checks<'_>) -
     let resources = page.items.into_iter().map(|item| instance(item, &mut checks)).collect::<Result<_, _>>()?;
     checks.is_room()?;
     let next = checks.cursor(page.next)?;
-    Ok(Page { resources, next, coverage: coverage(page.coverage)?, bytes: checks.bytes })
+    let coverage = coverage(page.coverage, &mut checks)?;
+    Ok(Page { resources, next, coverage, bytes: checks.bytes })
 }
 
 pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Result<Page, CallError> {
@@ -46,7 +47,8 @@ pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Resu
     let resources = page.items.into_iter().map(|item| realm(item, &mut checks)).collect::<Result<_, _>>()?;
     checks.is_room()?;
     let next = checks.cursor(page.next)?;
-    Ok(Page { resources, next, coverage: coverage(page.coverage)?, bytes: checks.bytes })
+    let coverage = coverage(page.coverage, &mut checks)?;
+    Ok(Page { resources, next, coverage, bytes: checks.bytes })
 }
 
 impl Checks<'_> {
@@ -122,12 +124,16 @@ impl Checks<'_> {
     }
 }
 
-fn coverage(coverage: inventory::Coverage) -> Result<Coverage, CallError> {
+fn coverage(coverage: inventory::Coverage, checks: &mut Checks<'_>) -> Result<Coverage, CallError> {
     match coverage {
         inventory::Coverage::Complete => Ok(Coverage::Complete),
         inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(why))),
-        inventory::Coverage::Delta(_) => {
-            Err(CallError::Contract("it gave a delta, and was not asked for what has changed".into()))
+        inventory::Coverage::Delta(removed) => {
+            checks.count(removed.len(), size_of::<ResourceId>())?;
+            let removed = removed.into_iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            checks.take(removed.iter().map(|id| id.as_str().len()).sum());
+            checks.is_room()?;
+            Ok(Coverage::Delta(removed))
         }
     }
 }
@@ -291,7 +297,12 @@ mod tests {
         ] {
             assert!(checked(address(kind, value)).is_ok(), "{value}");
         }
-        check(inventory::InstancePage { coverage: inventory::Coverage::Delta(vec![]), ..page(vec![]) }, "delta");
+        let delta = |removed: &[&str]| {
+            let removed = removed.iter().map(|id| (*id).to_owned()).collect();
+            inventory::InstancePage { coverage: inventory::Coverage::Delta(removed), ..page(vec![]) }
+        };
+        check(delta(&["i-1", ""]), "listed the id");
+        assert!(checked(delta(&["i-1", "i-2"])).is_ok());
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl fmt::Display for Coverage {
         match self {
             Coverage::Complete => f.write_str("complete"),
             Coverage::Partial(why) => write!(f, "partial ({why})"),
+            Coverage::Delta(removed) => write!(f, "a delta ({} gone)", removed.len()),
         }
     }
 }

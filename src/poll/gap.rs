@@ -86,6 +86,8 @@ mod tests {
             changed: None,
             hook_set: None,
             last_complete: last_complete.map(at),
+            last_full: None,
+            unconfirmed: false,
             listed_by: None,
             failures,
             trouble: trouble.map(str::to_owned),

@@ -10,13 +10,14 @@ use super::Context;
 use super::cadence::{self, Awaited, Signs};
 use super::diff::{Observation, diff};
 use super::gap::{self, Since};
+use super::incremental;
 use super::schedule::{self, Done};
 use super::storm::{self, Verdict, Weather};
 use crate::clock::Stopwatch;
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
 use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
-use crate::store::{Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
+use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
 
 /// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
@@ -89,6 +90,8 @@ struct Listed {
     listing: Listing,
     driver: Arc<Driver>,
     target: Target,
+    /// Since when changes were asked for, if not everything was.
+    since: Option<Timestamp>,
 }
 
 /// Makes the poll that the ticket is for.
@@ -113,7 +116,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
             let resources = listed.listing.resources.len();
             let usage = listed.listing.usage;
             let listed_by = listed.driver.info().digest.clone();
-            let seen = Seen { listing: listed.listing, listed_by, observed_at };
+            let seen = Seen { listing: listed.listing, listed_by, observed_at, since: listed.since };
             let recorded = record(&context, ticket, seen, &stopwatch).await;
             if let Ok(Recorded { changes, deliveries }) = recorded {
                 tracing::debug!(
@@ -158,8 +161,9 @@ async fn list(context: &Context, ticket: &PollTicket) -> Result<Listed, NoList> 
     let key = &ticket.account.key;
     let password = password(context, ticket, key)?;
     let (driver, target) = context.roster.target(key, password)?;
-    let listing = driver.list(&target, ticket.kind).await?;
-    Ok(Listed { listing, driver, target })
+    let since = incremental::since(&context.settings, ticket, driver.info(), context.clock.now());
+    let listing = driver.list_since(&target, ticket.kind, since).await?;
+    Ok(Listed { listing, driver, target, since })
 }
 
 /// A list that the driver's shadow is to give too, once what came of it is recorded and told.
@@ -172,6 +176,10 @@ struct Shadowed {
 }
 
 fn shadow(context: &Context, listed: &Listed) -> Option<Shadowed> {
+    // There is nothing to compare with where not everything was listed.
+    if let Coverage::Delta(_) = listed.listing.coverage {
+        return None;
+    }
     let key = &listed.target.key;
     let shadow = Arc::clone(context.roster.catalog().shadow(&key.driver)?);
     let (listing, password) = (listed.listing.clone(), listed.target.password.clone());
@@ -210,6 +218,8 @@ struct Seen {
     /// The digest of the driver.
     listed_by: String,
     observed_at: Timestamp,
+    /// See `Listed`.
+    since: Option<Timestamp>,
 }
 
 async fn record(
@@ -219,42 +229,56 @@ async fn record(
     stopwatch: &Stopwatch,
 ) -> Result<Recorded, StoreError> {
     let (account, kind) = (ticket.account.id, ticket.kind);
-    let Seen { listing, listed_by, observed_at } = seen;
-    let known = context.store.known_resources(account, kind).await?;
+    let Seen { listing, listed_by, observed_at, since } = seen;
+    let resources = listing.resources;
+    let mut passing = cadence::passing(&resources);
+    let known = match &listing.coverage {
+        Coverage::Delta(removed) => {
+            let ids = incremental::spoken_of(&resources, removed);
+            passing = incremental::passing(context.store.passing(account).await?, &ids, passing);
+            context.store.known_among(account, kind, ids).await?
+        }
+        Coverage::Complete | Coverage::Partial(_) => context.store.known_resources(account, kind).await?,
+    };
     let another_version =
         kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
     let former_words = match another_version {
         true => Some(context.store.provider_states(account).await?),
         false => None,
     };
-    let known_count = known.len();
     let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
-    let long = listing.resources.len().max(known.len()) > LONG_LIST;
-    let complete = listing.coverage == Coverage::Complete;
+    let mut known_count = known.len();
+    let long = resources.len().max(known.len()) > LONG_LIST;
+    let complete = !matches!(listing.coverage, Coverage::Partial(_));
     let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
-    let partial_reason = match listing.coverage {
-        Coverage::Complete => None,
-        Coverage::Partial(why) => Some(why),
-    };
-    let passing = cadence::passing(&listing.resources);
-    let awaited = awaited(context, account, passing, observed_at).await?;
-    let observation = Observation {
-        kind,
-        resources: listing.resources,
-        complete: partial_reason.is_none(),
-        observed_at,
-        last_complete: ticket.last_complete,
+    let confirmations = match listing.coverage {
+        // The provider itself says that it is gone.
+        Coverage::Delta(_) => 1,
         // Lists that were held counted for nothing else than this.
-        confirmations: context.settings.removal_confirmations.saturating_sub(held_lists).max(1),
-        former_words,
-        late,
+        _ => context.settings.removal_confirmations.saturating_sub(held_lists).max(1),
     };
+    let (breadth, partial_reason) = match listing.coverage {
+        Coverage::Complete => (Breadth::Full, None),
+        Coverage::Partial(why) => (if since.is_some() { Breadth::Delta } else { Breadth::Full }, Some(why)),
+        Coverage::Delta(_) => (Breadth::Delta, None),
+    };
+    // What a list of everything shows may be something that those of changes since the one before did not tell of.
+    let since = match breadth {
+        Breadth::Full => ticket.last_full,
+        Breadth::Delta => ticket.last_complete,
+    };
+    let awaited = awaited(context, account, passing, observed_at).await?;
+    let observation =
+        Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words, late };
     let mut delta = match long {
         true => tokio::task::spawn_blocking(move || diff(observation, known))
             .await
             .map_err(|error| StoreError::Failed(Box::new(error)))?,
         false => diff(observation, known),
     };
+    if breadth == Breadth::Delta && delta.affected >= context.settings.storms.least {
+        known_count = context.store.count_known(account, kind).await?;
+    }
     let weather = Weather { affected: delta.affected, known: known_count };
     let verdict = storm::judge(&context.settings.storms, weather, ticket.held.as_ref());
     if verdict == Verdict::Hold {
@@ -271,13 +295,15 @@ async fn record(
     delta.changes.splice(0..0, gap.map(|gap| gap::change(&ticket.account.key, gap)));
     let now = context.clock.now();
     let pace = cadence::pace(&context.settings, Signs { kind, now, awaited, hook_set: ticket.hook_set, changed });
-    let done = Done { due: ticket.due, now, first: partial_reason.is_none() && ticket.last_complete.is_none() };
+    let done = Done { due: ticket.due, now, first: complete && ticket.last_complete.is_none() };
     let record = PollRecord {
         account,
         kind,
         lease: ticket.lease,
         observed_at,
-        complete: partial_reason.is_none(),
+        complete,
+        breadth,
+        since,
         listed_by,
         partial_reason,
         upserts: delta.upserts,

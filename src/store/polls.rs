@@ -31,6 +31,12 @@ pub trait Polls {
     /// What the store has of this account's resources of one kind, sorted by id (bytewise).
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>>;
 
+    /// The same, of these ids alone: those that are stored, sorted.
+    async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>>;
+
+    /// How many resources of a kind are stored.
+    async fn count_known(&self, account: AccountId, kind: Kind) -> Result<usize>;
+
     /// The provider's own words for the states of an account's instances, as they are stored. Read only where
     /// another version of a driver takes over.
     async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>>;
@@ -38,6 +44,9 @@ pub trait Polls {
     /// Whether a hook would hear of one of these instances leaving the state that it passes through, and that one has
     /// not been in it since before `since`.
     async fn is_awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<bool>;
+
+    /// The instances that are stored in a passing state, up to some thousands.
+    async fn passing(&self, account: AccountId) -> Result<Vec<Passing>>;
 
     /// Commits what one poll saw: resources, changes in the journal, and a delivery due for each hook
     /// that a change concerns, in one transaction; and gives the ticket back.
@@ -90,6 +99,10 @@ pub struct PollTicket {
     pub hook_set: Option<Timestamp>,
     /// When the last complete list came; absent before the first.
     pub last_complete: Option<Timestamp>,
+    /// When the last of these came that listed everything, and not only what had changed.
+    pub last_full: Option<Timestamp>,
+    /// Whether something was missing from that one which is not yet taken for gone.
+    pub unconfirmed: bool,
     /// What gave that list, see `PollRecord`.
     pub listed_by: Option<String>,
     /// Failures since the last success.
@@ -222,6 +235,10 @@ pub struct PollRecord {
     /// When the poll began: the time of the observation.
     pub observed_at: Timestamp,
     pub complete: bool,
+    /// Whether everything was listed, or only what changed since the last complete list.
+    pub breadth: Breadth,
+    /// When the last list came that would have shown what is stored as another, if it had been.
+    pub since: Option<Timestamp>,
     /// What gave the list: the SHA-256 of the driver's file, in hexadecimal.
     pub listed_by: String,
     /// Why it was not complete, for the account's health.
@@ -247,6 +264,12 @@ pub struct PollRecord {
     pub damping: Damping,
     /// What the account's budget has left, where requests were made and are counted.
     pub budget: Option<BudgetMark>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breadth {
+    Full,
+    Delta,
 }
 
 impl PollRecord {
@@ -314,6 +337,8 @@ pub struct PollStatus {
     pub kind: Kind,
     pub last_attempt: Option<Timestamp>,
     pub last_complete: Option<Timestamp>,
+    /// The last of these that listed everything, and not only what had changed.
+    pub last_full: Option<Timestamp>,
     pub next_due: Option<Timestamp>,
     /// That of the polls that succeed.
     pub pace: Option<Pace>,

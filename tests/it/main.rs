@@ -20,6 +20,7 @@ mod hetzner;
 mod hooks;
 mod hooks_resource;
 mod hostile;
+mod incremental;
 mod mock_world;
 mod network;
 mod pages;

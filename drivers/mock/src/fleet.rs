@@ -73,15 +73,34 @@ impl Fleet {
 
     /// The page at a cursor, which is the place of its first instance.
     pub(crate) fn page(&self, cursor: Option<&str>, now: Timestamp) -> Result<Page<Instance>, Error> {
-        let first = match cursor {
-            None => 0,
-            Some(text) => text
-                .parse()
-                .map_err(|_| Error::UnexpectedAnswer(format!("`{text}` is not a cursor that this driver gave")))?,
-        };
+        let first = place_of(cursor)?;
         let end = self.count.min(PAGE.saturating_add(first));
         let items = (first..end).map(|place| self.instance(place, now)).collect();
         Ok(Page::complete(items).followed_by((end < self.count).then(|| end.to_string())))
+    }
+
+    /// The page at a cursor of what changed since then: the next thousand, whose last place the cursor names.
+    pub(crate) fn delta(
+        &self,
+        cursor: Option<&str>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Page<Instance>, Error> {
+        let (mut items, mut removed) = (Vec::new(), Vec::new());
+        for place in place_of(cursor)?..self.count {
+            if items.len() == PAGE as usize {
+                return Ok(Page::delta(items, removed).followed_by(Some(place.to_string())));
+            }
+            let chance = self.chance(place);
+            let (then, is) = (self.moment(chance, since), self.moment(chance, now));
+            if then.generation != is.generation {
+                removed.push(self.id(place, &then));
+            } else if STATE_OF_PART[then.part] == STATE_OF_PART[is.part] {
+                continue;
+            }
+            items.push(self.instance(place, now));
+        }
+        Ok(Page::delta(items, removed))
     }
 
     /// Realm `eu` is out of order for the last 16th of what one life takes, and then back.
@@ -103,18 +122,29 @@ impl Fleet {
         Moment { generation: now.saturating_add(phase).div_euclid(life), part: (age * PARTS / life) as usize, began }
     }
 
+    fn chance(&self, place: u32) -> u64 {
+        mix(self.seed ^ (u64::from(place) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn id(&self, place: u32, moment: &Moment) -> String {
+        let name = numbered("sim-", place);
+        if self.life.is_none() {
+            return name;
+        }
+        let mut id = String::with_capacity(name.len() + 17);
+        id.push_str(&name);
+        id.push('-');
+        push_hex(&mut id, moment.generation as u64);
+        id
+    }
+
     fn instance(&self, place: u32, now: Timestamp) -> Instance {
-        let chance = mix(self.seed ^ (u64::from(place) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let chance = self.chance(place);
         let moment = self.moment(chance, now);
         let (state, word, _) = LIFE[usize::from(STATE_OF_PART[moment.part])];
 
         let name = numbered("sim-", place);
-        let mut id = String::with_capacity(name.len() + 17);
-        id.push_str(&name);
-        if self.life.is_some() {
-            id.push('-');
-            push_hex(&mut id, moment.generation as u64);
-        }
+        let id = self.id(place, &moment);
         let image = IMAGES[(chance >> 48) as usize % IMAGES.len()];
         let address = |side: &str| {
             let parts = [image, ".", &id, side];
@@ -134,6 +164,11 @@ impl Fleet {
             ..Instance::new(id, state, word)
         }
     }
+}
+
+fn place_of(cursor: Option<&str>) -> Result<u32, Error> {
+    let Some(text) = cursor else { return Ok(0) };
+    text.parse().map_err(|_| Error::UnexpectedAnswer(format!("`{text}` is not a cursor that this driver gave")))
 }
 
 /// A number as if drawn by lot, the same every time (the finaliser of SplitMix64).
@@ -169,6 +204,8 @@ fn push_hex(text: &mut String, number: u64) {
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
+
+    use tracker_driver_sdk::Coverage;
 
     use super::*;
 
@@ -255,6 +292,40 @@ mod tests {
         // 2,000 instances, 6 changes an hour each, 200 a minute.
         assert!((11_500..=12_500).contains(&changes), "{changes}");
         assert!(by_minute.iter().all(|count| (140..=260).contains(count)), "{by_minute:?}");
+    }
+
+    #[test]
+    fn what_changed_makes_of_one_list_the_next() {
+        let listed = |fleet: &Fleet, now| -> HashMap<String, Instance> {
+            all(fleet, now).into_iter().map(|instance| (instance.id.clone(), instance)).collect()
+        };
+        let check = |count: u32, churn: f64, since: Timestamp, now: Timestamp| {
+            let fleet = Fleet::new(count, churn, 7);
+            let mut known = listed(&fleet, since);
+            let (mut cursor, mut spoken_of) = (None::<String>, 0);
+            loop {
+                let page = fleet.delta(cursor.as_deref(), since, now).unwrap();
+                let Coverage::Delta(removed) = page.coverage else { panic!("it is a delta") };
+                assert!(page.items.len() <= 1_000);
+                spoken_of += page.items.len();
+                for id in removed {
+                    assert!(known.remove(&id).is_some(), "{id} was there");
+                }
+                known.extend(page.items.into_iter().map(|instance| (instance.id.clone(), instance)));
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert!(known == listed(&fleet, now), "{count} {churn}");
+            spoken_of
+        };
+        assert_eq!(check(50, 0.0, NOW - MINUTE, NOW), 0);
+        let few = check(3_000, 6.0, NOW - MINUTE, NOW);
+        assert!((200..400).contains(&few), "a tenth of them: {few}");
+        check(3_000, 6.0, NOW - 300 * MINUTE, NOW);
+        assert_eq!(check(2_500, 60.0, NOW - 24 * 60 * MINUTE, NOW), 2_500);
+        assert!(Fleet::new(10, 6.0, 1).delta(Some("x"), 0, NOW).is_err());
     }
 
     #[test]

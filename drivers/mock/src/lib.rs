@@ -41,7 +41,7 @@ impl Driver for Mock {
                 AccountOption::new("seed", "Which of the possible fleets is simulated, a whole number. Default: 0."),
             ],
             requests_per_minute: None,
-            features: Features::empty(),
+            features: Features::DELTA,
         }
     }
 
@@ -49,7 +49,10 @@ impl Driver for Mock {
         let options = Options::of(account)?;
         account::admit(account)?;
         match options.fleet {
-            Some(fleet) => fleet.page(query.cursor.as_deref(), time::now()),
+            Some(fleet) => match query.changed_since {
+                Some(since) => fleet.delta(query.cursor.as_deref(), since, time::now()),
+                None => fleet.page(query.cursor.as_deref(), time::now()),
+            },
             None => Ok(Page::complete(world::instances(&account.user))),
         }
     }

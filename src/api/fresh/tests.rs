@@ -21,6 +21,7 @@ fn check(case: Case, want: &str) {
         kind: Kind::Instance,
         last_attempt: case.attempted.map(ago),
         last_complete: case.complete.map(ago),
+        last_full: case.complete.map(ago),
         next_due: case.due_in.map(|seconds| ago(-seconds)),
         pace: None,
         held: false,

@@ -157,6 +157,9 @@ impl Run {
             Ok(Listing { resources, coverage: Coverage::Partial(why), .. }) => {
                 format!("a partial list of {} ({why})", resources.len())
             }
+            Ok(Listing { resources, coverage: Coverage::Delta(removed), .. }) => {
+                format!("a delta of {} that are there and {} that are gone", resources.len(), removed.len())
+            }
             Err(failure) => format!("{} ({failure})", failure.error.code()),
         }
     }

@@ -1,6 +1,7 @@
 //! What is made of a driver's answer, over a real store.
 
 mod flapping;
+mod incremental;
 mod pace;
 
 use secrecy::ExposeSecret as _;
@@ -79,7 +80,8 @@ impl Observed {
     ) -> Result<Recorded, StoreError> {
         let context = &self.lab.context;
         let listing = Listing { resources, coverage, usage: Usage { requests: 3, ..Usage::default() } };
-        let seen = Seen { listing, listed_by: self.driver.borrow().clone(), observed_at: context.clock.now() };
+        let seen =
+            Seen { listing, listed_by: self.driver.borrow().clone(), observed_at: context.clock.now(), since: None };
         record(context, ticket, seen, &Stopwatch::start()).await
     }
 

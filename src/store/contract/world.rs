@@ -11,9 +11,9 @@ use crate::model::{
     Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
 };
 use crate::store::{
-    CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery, NewHook,
-    Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Seen, Settlement, Settling, Store,
-    Upsert,
+    Breadth, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery,
+    NewHook, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Seen, Settlement,
+    Settling, Store, Upsert,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -101,6 +101,8 @@ impl World {
             lease: ticket.lease,
             observed_at: self.now,
             complete: true,
+            breadth: Breadth::Full,
+            since: ticket.last_full,
             listed_by: "digest".into(),
             partial_reason: None,
             upserts: Vec::new(),

@@ -35,6 +35,24 @@ impl Polls for SqliteStore {
         self.read(move |reading| known(reading, account, kind)).await
     }
 
+    async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>> {
+        self.read(move |reading| known_among(reading, account, kind, ids)).await
+    }
+
+    async fn count_known(&self, account: AccountId, kind: Kind) -> Result<usize> {
+        self.read(move |reading| {
+            let mut count =
+                reading.prepare_cached("SELECT COUNT(*) FROM resources WHERE account = ?1 AND kind = ?2")?;
+            let count: i64 = count.query_row(params![account.0, kind_number(kind)], |row| row.get(0))?;
+            Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        })
+        .await
+    }
+
+    async fn passing(&self, account: AccountId) -> Result<Vec<Passing>> {
+        self.read(move |reading| attention::passing(reading, account)).await
+    }
+
     async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>> {
         self.read(move |reading| provider_states(reading, account)).await
     }
@@ -169,7 +187,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                      ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        ", p.every, p.changed, p.hook_set, p.last_requests
+        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
@@ -218,6 +236,8 @@ fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
         changed: get(row, 20)?,
         hook_set: get(row, 21)?,
         last_complete: get(row, 8)?,
+        last_full: get(row, 23)?,
+        unconfirmed: row.get(24)?,
         listed_by: row.get(11)?,
         trouble: row.get(12)?,
         watched: row.get(13)?,
@@ -257,16 +277,38 @@ fn known(reading: &Connection, account: AccountId, kind: Kind) -> Result<Vec<Kno
     let mut known = Vec::new();
     let mut rows = select.query(params![account.0, kind_number(kind)])?;
     while let Some(row) = rows.next()? {
-        let fingerprint: i64 = row.get(1)?;
-        known.push(KnownResource {
-            id: get(row, 0)?,
-            fingerprint: fingerprint.cast_unsigned(),
-            state: get(row, 2)?,
-            missing: row.get(3)?,
-            seen: get(row, 4)?,
-        });
+        known.push(read_known(row)?);
     }
     Ok(known)
+}
+
+fn known_among(
+    reading: &Connection,
+    account: AccountId,
+    kind: Kind,
+    mut ids: Vec<ResourceId>,
+) -> Result<Vec<KnownResource>> {
+    ids.sort();
+    ids.dedup();
+    let mut select = reading.prepare_cached(
+        "SELECT id, fingerprint, state, missing, seen FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3",
+    )?;
+    let mut known = Vec::new();
+    for id in ids {
+        known.extend(select.query_row(params![account.0, kind_number(kind), id.as_str()], read_known).optional()?);
+    }
+    Ok(known)
+}
+
+fn read_known(row: &Row<'_>) -> rusqlite::Result<KnownResource> {
+    let fingerprint: i64 = row.get(1)?;
+    Ok(KnownResource {
+        id: get(row, 0)?,
+        fingerprint: fingerprint.cast_unsigned(),
+        state: get(row, 2)?,
+        missing: row.get(3)?,
+        seen: get(row, 4)?,
+    })
 }
 
 fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<ResourceId, String>> {
@@ -324,7 +366,7 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
-                put_off IS NOT NULL
+                put_off IS NOT NULL, last_full
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let status = select.query_map([account.0], |row| {
@@ -347,6 +389,7 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
             pace,
             held: row.get(13)?,
             put_off: row.get(14)?,
+            last_full: get(row, 15)?,
             failures: row.get(4)?,
             last_error,
             partial_reason: row.get(8)?,

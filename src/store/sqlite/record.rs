@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Missing, PollRecord, Recorded, Result, Upsert};
+use super::super::{Breadth, Missing, PollRecord, Recorded, Result, Upsert};
 use super::accounts::note_budget;
 use super::columns::{get, kind_number, state_number};
 use super::listeners::Listeners;
@@ -20,8 +20,7 @@ use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
 pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
     let PollRecord { account, kind, .. } = record;
     check_lease(writing, account, kind, record.lease)?;
-    let listed =
-        Listed { account, kind, last_complete: last_complete(writing, account, kind)?, at: record.observed_at };
+    let listed = Listed { account, kind, last_complete: record.since, at: record.observed_at };
     for upsert in &record.upserts {
         listed.put(writing, upsert)?;
     }
@@ -50,7 +49,7 @@ struct LastKnown {
 struct Listed {
     account: AccountId,
     kind: Kind,
-    /// When the last complete one before it came.
+    /// When the last one before it came that would have shown what is stored as another.
     last_complete: Option<Timestamp>,
     at: Timestamp,
 }
@@ -62,11 +61,6 @@ struct Known {
     state: i64,
     realm: Option<String>,
     seen: Timestamp,
-}
-
-fn last_complete(writing: &Writing<'_>, account: AccountId, kind: Kind) -> Result<Option<Timestamp>> {
-    let mut select = writing.prepare("SELECT last_complete FROM polls WHERE account = ?1 AND kind = ?2")?;
-    Ok(select.query_row(params![account.0, kind_number(kind)], |row| get(row, 0)).optional()?.flatten())
 }
 
 impl Listed {
@@ -221,6 +215,8 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
          last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
+         last_full = CASE WHEN ?5 AND ?14 THEN ?6 ELSE last_full END,
+         unconfirmed = CASE WHEN ?5 AND ?14 THEN ?15 ELSE unconfirmed END,
          listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
          held = NULL, held_lists = 0, held_order = NULL, put_off = NULL, every = ?11, pace = ?12,
          changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
@@ -241,6 +237,8 @@ fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
         millis(record.pace.every),
         record.pace.reason.as_str(),
         record.shows_something_new(),
+        record.breadth == Breadth::Full,
+        !record.missing.is_empty(),
     ])?;
     note_budget(writing, record.account, record.budget)?;
     Ok(())

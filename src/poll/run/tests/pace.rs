@@ -8,7 +8,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 impl Observed {
     /// Sets a hook on an instance, or on everything.
-    async fn hook(&self, track: Option<usize>) {
+    pub(super) async fn hook(&self, track: Option<usize>) {
         let track = track.map(|number| (Kind::Instance, instance(number, InstanceState::Running).id().clone()));
         let hook = NewHook {
             account: self.account,

@@ -42,6 +42,9 @@ CREATE TABLE polls (
     lease INTEGER NOT NULL DEFAULT 0,
     last_attempt INTEGER,
     last_complete INTEGER,
+    -- The last of these that listed everything, and whether something was missing from it that is not yet gone.
+    last_full INTEGER,
+    unconfirmed INTEGER NOT NULL DEFAULT 0,
     -- The SHA-256 of the driver that gave it.
     listed_by TEXT,
     failures INTEGER NOT NULL DEFAULT 0,
@@ -82,6 +85,9 @@ CREATE TABLE resources (
     realm TEXT,
     PRIMARY KEY (account, kind, id)
 ) STRICT, WITHOUT ROWID;
+
+-- Those whose state leads on to another.
+CREATE INDEX resources_passing ON resources (account) WHERE kind = 0 AND state IN (0, 2, 4);
 
 CREATE TABLE bodies (
     id INTEGER PRIMARY KEY,

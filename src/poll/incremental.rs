@@ -1,0 +1,117 @@
+//! Lists of what changed, for drivers that give them: when one is enough, and what it is compared with. A list of
+//! everything stays the anchor, by which what a provider did not tell of is found. Pure.
+
+use super::Settings;
+use crate::driver::DriverInfo;
+use crate::model::{Kind, Resource, ResourceId, Timestamp};
+use crate::store::{Passing, PollTicket};
+
+/// Since when it is enough to be told of changes; absent where everything is to be listed.
+pub(super) fn since(
+    settings: &Settings,
+    ticket: &PollTicket,
+    driver: &DriverInfo,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let (last, full) = (ticket.last_complete?, ticket.last_full?);
+    // Times that lie ahead are from before the clock was set back.
+    let is_anchored = full <= now && last <= now && now.since(full) < settings.full_every;
+    // A storm is confirmed, and so is what is missing, by a list of the kind that showed it; and another version of a
+    // driver may see what did not change as another thing.
+    let is_trusted = ticket.held.is_none()
+        && !ticket.unconfirmed
+        && ticket.listed_by.as_deref() == Some(driver.digest.as_str())
+        && ticket.kind == Kind::Instance;
+    (driver.delta && is_anchored && is_trusted).then(|| last.before(settings.delta_overlap))
+}
+
+/// The ids that a list of changes speaks of.
+pub(super) fn spoken_of(resources: &[Resource], removed: &[ResourceId]) -> Vec<ResourceId> {
+    resources.iter().map(Resource::id).chain(removed).cloned().collect()
+}
+
+/// What passes from one state to another once the changes are taken in: of what is stored, what they do not speak of, and
+/// what they say is passing.
+pub(super) fn passing(stored: Vec<Passing>, spoken_of: &[ResourceId], listed: Vec<Passing>) -> Vec<Passing> {
+    let spoken_of: std::collections::HashSet<&ResourceId> = spoken_of.iter().collect();
+    stored.into_iter().filter(|passing| !spoken_of.contains(&passing.id)).chain(listed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Account, AccountId, AccountKey, InstanceState, Origin, Sealed};
+    use crate::store::Held;
+
+    const MINUTE: i64 = 60_000;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_millis(minutes * MINUTE)
+    }
+
+    fn ticket() -> PollTicket {
+        let key = AccountKey { driver: "d".into(), provider: "p".into(), user: "u".into() };
+        PollTicket {
+            account: Account { id: AccountId(1), key, origin: Origin::Config, password: Sealed(vec![]) },
+            kind: Kind::Instance,
+            due: at(100),
+            every: None,
+            changed: None,
+            hook_set: None,
+            last_complete: Some(at(99)),
+            last_full: Some(at(90)),
+            unconfirmed: false,
+            listed_by: Some("digest".into()),
+            failures: 0,
+            trouble: None,
+            last_requests: 0,
+            watched: true,
+            held: None,
+            lease: 1,
+        }
+    }
+
+    #[test]
+    fn changes_are_enough_between_lists_of_everything() {
+        let settings = Settings {
+            full_every: Duration::from_secs(15 * 60),
+            delta_overlap: Duration::from_secs(120),
+            ..Settings::default()
+        };
+        let driver = |delta| DriverInfo { delta, digest: "digest".into(), ..DriverInfo::default() };
+        let check = |ticket: PollTicket, now: i64, want: Option<i64>| {
+            assert_eq!(since(&settings, &ticket, &driver(true), at(now)), want.map(at), "{now} {ticket:?}");
+        };
+        check(ticket(), 100, Some(97));
+        assert_eq!(since(&settings, &ticket(), &driver(false), at(100)), None);
+        check(ticket(), 104, Some(97));
+        check(ticket(), 105, None);
+        check(PollTicket { failures: 3, ..ticket() }, 104, Some(97));
+        check(PollTicket { last_full: None, ..ticket() }, 100, None);
+        check(PollTicket { last_complete: None, ..ticket() }, 100, None);
+        check(PollTicket { unconfirmed: true, ..ticket() }, 100, None);
+        check(PollTicket { listed_by: Some("another".into()), ..ticket() }, 100, None);
+        check(PollTicket { kind: Kind::Realm, ..ticket() }, 100, None);
+        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, order: None };
+        check(PollTicket { held: Some(held), ..ticket() }, 100, None);
+        // The clock was set back behind the last list.
+        check(ticket(), 95, None);
+        let never = Settings { full_every: Duration::ZERO, ..Settings::default() };
+        assert_eq!(since(&never, &ticket(), &driver(true), at(100)), None);
+    }
+
+    #[test]
+    fn what_passes_is_known_of_what_was_not_listed_too() {
+        let passing_of = |ids: &[&str]| -> Vec<Passing> {
+            let one = |id: &&str| Passing { id: id_of(id), realm: None, state: InstanceState::Pending };
+            ids.iter().map(one).collect()
+        };
+        fn id_of(id: &str) -> ResourceId {
+            ResourceId::parse(id).expect("an id")
+        }
+        let got = passing(passing_of(&["a", "b", "c"]), &[id_of("b"), id_of("d")], passing_of(&["d"]));
+        assert_eq!(got, passing_of(&["a", "c", "d"]));
+    }
+}
