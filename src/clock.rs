@@ -1,7 +1,7 @@
 //! Time, as a parameter: the system's in a host, one that a test moves by hand in tests. The only
 //! room that reads a clock.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -19,6 +19,15 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
 
     /// Returns once `now` is `until` or later.
     async fn sleep_until(&self, until: Timestamp);
+
+    /// Returns after that time, or earlier where the clock is set.
+    async fn pause(&self, time: Duration);
+
+    /// By how much it was set forward since the start, in all: what is counted back from `now` may have happened so
+    /// much later than it seems.
+    fn set_forward(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -54,6 +63,96 @@ impl Clock for SystemClock {
             }
             tokio::time::sleep(left.min(Duration::from_secs(60))).await;
         }
+    }
+
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// How far a clock may be from the one that it follows until it is held to have been set, in milliseconds.
+pub const SLEW: i64 = 1000;
+
+/// A clock that goes on evenly when the one that it follows is set, until it is told to follow: so that what is due can
+/// be moved along with it, and nothing comes to be due too early, or a year too late.
+#[derive(Debug)]
+pub struct EvenClock {
+    followed: Arc<dyn Clock>,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    now: Timestamp,
+    /// The uptime at which it was that.
+    at: Duration,
+    set_forward: Duration,
+}
+
+impl EvenClock {
+    pub fn new(followed: Arc<dyn Clock>) -> EvenClock {
+        let pace = Pace { now: followed.now(), at: followed.uptime(), set_forward: Duration::ZERO };
+        EvenClock { followed, pace: Mutex::new(pace) }
+    }
+
+    /// By how many milliseconds the followed clock was set since it was followed last; small differences are followed
+    /// at once, and are none.
+    pub fn step(&self) -> Option<i64> {
+        let step = self.followed.now().as_millis().saturating_sub(self.now().as_millis());
+        if step.abs() > SLEW {
+            return Some(step);
+        }
+        self.follow(step);
+        None
+    }
+
+    /// Takes the step.
+    pub fn follow(&self, step: i64) {
+        let uptime = self.followed.uptime();
+        let mut pace = self.pace.lock().expect("invariant: no holder of this lock can panic");
+        let forward = if step > SLEW { Duration::from_millis(step.unsigned_abs()) } else { Duration::ZERO };
+        *pace = Pace {
+            now: Timestamp::from_millis(pace.at(uptime).as_millis().saturating_add(step)),
+            at: uptime,
+            set_forward: pace.set_forward.saturating_add(forward),
+        };
+    }
+}
+
+impl Pace {
+    fn at(&self, uptime: Duration) -> Timestamp {
+        self.now.after(uptime.saturating_sub(self.at))
+    }
+}
+
+#[async_trait]
+impl Clock for EvenClock {
+    fn now(&self) -> Timestamp {
+        let uptime = self.followed.uptime();
+        self.pace.lock().expect("invariant: no holder of this lock can panic").at(uptime)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.followed.uptime()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        // Either of the two clocks may be set meanwhile; looking again every second bounds the harm.
+        loop {
+            let left = until.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            self.followed.pause(left.min(Duration::from_secs(1))).await;
+        }
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.followed.pause(time).await;
+    }
+
+    fn set_forward(&self) -> Duration {
+        self.pace.lock().expect("invariant: no holder of this lock can panic").set_forward
     }
 }
 
@@ -104,6 +203,10 @@ impl Clock for ManualClock {
             moved.await;
         }
     }
+
+    async fn pause(&self, _time: Duration) {
+        self.moved.notified().await;
+    }
 }
 
 /// Measures how long something took, unmoved by changes of the wall clock.
@@ -128,4 +231,52 @@ pub fn thread_cpu_time() -> Duration {
 
 fn span(time: rustix::time::Timespec) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_even_clock_is_set_when_it_is_told_to_follow() {
+        let manual = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+        let even = EvenClock::new(Arc::<ManualClock>::clone(&manual));
+        let check = |now: i64, step: Option<i64>, forward: u64| {
+            assert_eq!((even.now().as_millis(), even.step()), (now, step));
+            assert_eq!(even.set_forward(), Duration::from_millis(forward));
+        };
+        check(1_000_000, None, 0);
+        manual.advance(Duration::from_secs(5));
+        check(1_005_000, None, 0);
+        // A little is followed when it is looked for.
+        manual.set(Timestamp::from_millis(1_004_600));
+        check(1_005_000, None, 0);
+        check(1_004_600, None, 0);
+        manual.set(Timestamp::from_millis(2_004_600));
+        manual.advance(Duration::from_secs(1));
+        check(1_005_600, Some(1_000_000), 0);
+        even.follow(1_000_000);
+        check(2_005_600, None, 1_000_000);
+        manual.set(Timestamp::from_millis(0));
+        check(2_005_600, Some(-2_005_600), 1_000_000);
+        even.follow(-2_005_600);
+        check(0, None, 1_000_000);
+        manual.advance(Duration::from_secs(1));
+        check(1000, None, 1_000_000);
+    }
+
+    #[tokio::test]
+    async fn an_even_sleep_ends_in_time_though_the_clock_is_set_back() {
+        let manual = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000)));
+        let even = Arc::new(EvenClock::new(Arc::<ManualClock>::clone(&manual)));
+        let sleeper = Arc::clone(&even);
+        let slept = tokio::spawn(async move { sleeper.sleep_until(Timestamp::from_millis(1_010_000)).await });
+        for _ in 0..11 {
+            tokio::task::yield_now().await;
+            manual.set(Timestamp::from_millis(1));
+            tokio::task::yield_now().await;
+            manual.advance(Duration::from_secs(1));
+        }
+        slept.await.expect("it ended");
+    }
 }

@@ -50,7 +50,9 @@ pub async fn run(context: Context, token: CancellationToken) {
 /// One round, or as much of it as the store takes.
 async fn forget(context: &Context) {
     let settings = &context.settings;
-    let kept = KeptChanges { since: context.clock.now().before(settings.keep_for), changes: settings.keep_changes };
+    // What was told before the clock was set forward is younger than it seems.
+    let keep_for = settings.keep_for.saturating_add(context.clock.set_forward());
+    let kept = KeptChanges { since: context.clock.now().before(keep_for), changes: settings.keep_changes };
     let mut sweep = Some(Sweep::default());
     while let Some(at) = sweep {
         sweep = match context.store.forget_changes(kept, at).await {

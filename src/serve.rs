@@ -18,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 pub use drivers::{Drivers, DriversError};
 
 use crate::api::control::{Control, Reloads};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::driver::Budgets;
 use crate::model::{Origin, Timestamp};
 use crate::net::NetError;
 use crate::roster::{ConfiguredAccount, Roster};
 use crate::store::sqlite::SqliteStore;
+use crate::store::steps;
 use crate::store::{Accounts as _, Enrolment, Store, StoreError};
 use crate::vault::{Purpose, Vault, VaultError};
 use crate::{api, deliver, poll, retention};
@@ -47,6 +48,8 @@ pub struct Host {
     reloads: Reloads,
     /// The operator's own door; a host runs without it, too.
     control: Option<UnixListener>,
+    /// The clock that all others are of.
+    steps: Arc<EvenClock>,
 }
 
 /// Why a host does not start, or did not end well.
@@ -81,7 +84,8 @@ impl Host {
     /// Opens everything that the configuration names. Drivers that can't be loaded, and accounts of such
     /// drivers, are logged and keep nothing else from working.
     pub async fn open(config: Config) -> Result<Host, ServeError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let steps = Arc::new(EvenClock::new(Arc::new(SystemClock)));
+        let clock: Arc<dyn Clock> = Arc::clone(&steps) as _;
         // First what fails most often, before anything is written.
         let address = config.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
@@ -92,6 +96,7 @@ impl Host {
             .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
         let vault = Arc::new(open_vault(&config.key)?);
         let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
+        steps::begin(store.as_ref(), clock.now()).await?;
         let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
         let hooks_client = clients.under(&config.hook_addresses)?;
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
@@ -147,6 +152,7 @@ impl Host {
             reloader,
             reloads,
             control,
+            steps,
         })
     }
 
@@ -203,7 +209,11 @@ impl Host {
             let _ending = ending();
             retention::run(self.retention, token.clone()).await;
         };
-        let (api, (), (), (), (), ()) = tokio::join!(api, poll, deliver, forget, reload, control);
+        let steps = async {
+            let _ending = ending();
+            steps::follow(self.store.as_ref(), &self.steps, token.clone()).await;
+        };
+        let (api, (), (), (), (), (), ()) = tokio::join!(api, poll, deliver, forget, reload, control, steps);
         self.store.close().await?;
         tracing::info!("the host has ended");
         api.map_err(ServeError::Api)

@@ -11,6 +11,7 @@ mod journal;
 mod polls;
 mod repeats;
 pub mod sqlite;
+pub mod steps;
 mod tokens;
 
 use crate::model::{Cursor, Timestamp};

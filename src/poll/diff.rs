@@ -50,6 +50,8 @@ pub fn diff(observation: Observation, known: Vec<KnownResource>) -> Delta {
         observation;
     let mut delta = Delta::default();
     let mut scratch = Vec::new();
+    // The clock may have been set back since: what was known cannot have been known later than this.
+    let last_complete = last_complete.map(|complete| complete.min(observed_at));
     let sight = Sight { kind, observed_at, last_complete, confirmations, former_words, late };
     let mut known = known.into_iter().peekable();
     for resource in resources {
@@ -177,6 +179,7 @@ impl Sight {
             Some(complete) if known.missing == 0 => complete.max(known.seen),
             _ => known.seen,
         }
+        .min(self.observed_at)
     }
 }
 

@@ -13,7 +13,7 @@ use super::gap::{self, Since};
 use super::incremental;
 use super::schedule::{self, Done};
 use super::storm::{self, Verdict, Weather};
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, SLEW, Stopwatch};
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
 use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
@@ -98,6 +98,7 @@ struct Listed {
 pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let stopwatch = Stopwatch::start();
     let observed_at = context.clock.now();
+    let begun = context.clock.uptime();
     let account = ticket.account.key.to_string();
     let kind = ticket.kind;
     let wait = wait_for_budget(&context, &ticket);
@@ -110,7 +111,9 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
         return;
     }
     let mut shadowed = None;
-    let recorded = match list(&context, &ticket).await {
+    let list = list(&context, &ticket).await;
+    let (ticket, observed_at) = by_the_clock(context.clock.as_ref(), (ticket, observed_at), begun);
+    let recorded = match list {
         Ok(listed) => {
             shadowed = shadow(&context, &listed);
             let resources = listed.listing.resources.len();
@@ -144,6 +147,22 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     if let Some(shadowed) = shadowed {
         shadowed.follow(&context, kind).await;
     }
+}
+
+/// A ticket, and when its poll began, by the clock as it is now: it may have been set since then. `begun` is the uptime at
+/// which the poll began.
+fn by_the_clock(
+    clock: &dyn Clock,
+    (ticket, observed_at): (PollTicket, Timestamp),
+    begun: Duration,
+) -> (PollTicket, Timestamp) {
+    let took = clock.uptime().saturating_sub(begun);
+    let step = clock.now().as_millis().saturating_sub(observed_at.after(took).as_millis());
+    if step.abs() <= SLEW {
+        return (ticket, observed_at);
+    }
+    let observed_at = Timestamp::from_millis(observed_at.as_millis().saturating_add(step));
+    (ticket.shifted(step), observed_at)
 }
 
 /// For how long the account's budget lacks what the poll will spend, by what the last one took.

@@ -21,7 +21,7 @@ use crate::vault::Purpose;
 pub(super) struct Lab {
     pub(super) context: Context,
     pub(super) clock: Arc<ManualClock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Lab {
@@ -49,7 +49,16 @@ impl Lab {
             polled: watch::Sender::new(0),
             deliver_wake: Arc::new(Notify::new()),
         };
-        Lab { context, clock, _folder: folder }
+        Lab { context, clock, folder }
+    }
+
+    /// Ends the host without a word, and starts another on what it left.
+    pub(super) fn restart(&mut self) {
+        // The file is one host's: it is given back first.
+        let other = SqliteStore::open(&self.folder.path().join("other"), sqlite::Settings::default()).expect("a store");
+        self.context.store = Arc::new(other);
+        let store = SqliteStore::open(&self.folder.path().join("store"), sqlite::Settings::default());
+        self.context.store = Arc::new(store.expect("a store"));
     }
 
     pub(super) async fn enrol(&self, user: &str, origin: Origin) -> AccountId {

@@ -33,6 +33,13 @@ pub trait Accounts {
     /// credentials and all that was seen of them. Gives their number.
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64>;
 
+    /// Moves what is due, and what later times are held against, along with a clock that was set by so many
+    /// milliseconds. What was told stays as it was told.
+    async fn clock_set(&self, step: i64) -> Result<()>;
+
+    /// The latest time at which anything is known to have been done.
+    async fn latest(&self) -> Result<Option<Timestamp>>;
+
     /// Answers if the store can be read and written: for readiness.
     async fn ping(&self) -> Result<()>;
 }

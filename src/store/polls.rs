@@ -119,6 +119,21 @@ pub struct PollTicket {
     pub lease: i64,
 }
 
+impl PollTicket {
+    /// The same ticket by a clock that was set by so many milliseconds.
+    pub fn shifted(self, step: i64) -> PollTicket {
+        let shift = |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_add(step));
+        PollTicket {
+            due: shift(self.due),
+            changed: self.changed.map(shift),
+            hook_set: self.hook_set.map(shift),
+            last_complete: self.last_complete.map(shift),
+            last_full: self.last_full.map(shift),
+            ..self
+        }
+    }
+}
+
 /// How soon the next list is to come, and why so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {

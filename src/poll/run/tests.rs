@@ -3,11 +3,11 @@
 mod flapping;
 mod incremental;
 mod pace;
+mod steps;
 
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::clock::Clock as _;
 use crate::driver::Usage;
 use crate::model::{AccountId, ChangeType, Details, Instance, InstanceState, Kind, Resource, ResourceId};
 use crate::poll::Settings;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::super::{Accounts, Enrolment, Result};
 use super::columns::{account_key, get, origin_text};
 use super::writer::Writing;
-use super::{SqliteStore, polls};
+use super::{SqliteStore, polls, schema};
 use crate::clock::Stopwatch;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -87,6 +87,14 @@ impl Accounts for SqliteStore {
 
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64> {
         self.write(move |writing| forget_idle(writing, since)).await
+    }
+
+    async fn clock_set(&self, step: i64) -> Result<()> {
+        self.write(move |writing| schema::shift(writing.connection, step)).await
+    }
+
+    async fn latest(&self) -> Result<Option<Timestamp>> {
+        self.read(schema::latest).await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -5,7 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::{Result, StoreError};
+use super::columns::get;
 use super::{Fault, turns};
+use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
 const APPLICATION: i32 = 0x5452_4B52;
@@ -65,6 +67,35 @@ pub(super) fn store_mark(connection: &Connection) -> Result<u32> {
     let mark = u32::from_ne_bytes(bytes);
     connection.execute("INSERT INTO meta (name, value) VALUES ('store', ?1)", [mark])?;
     Ok(mark)
+}
+
+/// Moves all that is counted from by so many milliseconds: what is due, and what was last seen when. What was told stays
+/// as it was told.
+pub(super) fn shift(connection: &Connection, step: i64) -> Result<()> {
+    for sql in [
+        "UPDATE polls SET due = due + ?1, claimed = claimed + ?1, asked = asked + ?1, put_off = put_off + ?1,
+         changed = changed + ?1, hook_set = hook_set + ?1, last_attempt = last_attempt + ?1,
+         last_complete = last_complete + ?1, last_full = last_full + ?1",
+        "UPDATE accounts SET used = used + ?1, unreachable = unreachable + ?1, budget_at = budget_at + ?1",
+        "UPDATE hooks SET disabled = disabled + ?1, failing = failing + ?1, failed = failed + ?1
+         WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",
+        "UPDATE deliveries INDEXED BY deliveries_due SET due = due + ?1, claimed = claimed + ?1 WHERE due IS NOT NULL",
+        // The pace is in microseconds.
+        "UPDATE queues SET due = due + ?1, served = served + ?1,
+         paced = CASE WHEN paced > 0 THEN MAX(paced + ?1 * 1000, 0) ELSE 0 END",
+        "UPDATE destinations SET due = due + ?1, served = served + ?1,
+         held = CASE WHEN held > 0 THEN MAX(held + ?1, 0) ELSE 0 END",
+    ] {
+        connection.prepare_cached(sql)?.execute([step])?;
+    }
+    Ok(())
+}
+
+/// The latest time at which anything is known to have been done.
+pub(super) fn latest(connection: &Connection) -> Result<Option<Timestamp>> {
+    let sql = "SELECT MAX(latest) FROM (
+                   SELECT MAX(last_attempt) AS latest FROM polls UNION ALL SELECT MAX(used) FROM accounts)";
+    Ok(connection.prepare_cached(sql)?.query_row((), |row| get(row, 0))?)
 }
 
 /// What the last host had claimed is due as it was before.

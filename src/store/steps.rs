@@ -1,0 +1,47 @@
+//! The clock, where it is set: what is due moves along with it, so that nothing is done too early, nor stands still until
+//! an old time comes again.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Result, Store};
+use crate::clock::{Clock, EvenClock};
+use crate::model::Timestamp;
+
+/// How often it is looked whether the clock was set.
+const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Follows the clock until `token` is cancelled.
+pub async fn follow(store: &dyn Store, clock: &EvenClock, token: CancellationToken) {
+    let following = async {
+        loop {
+            if let Err(error) = follow_once(store, clock).await {
+                tracing::error!(%error, "the clock was set, and what is due can't be moved with it; trying again");
+            }
+            clock.pause(EVERY).await;
+        }
+    };
+    token.run_until_cancelled(following).await;
+}
+
+/// Moves what is due along with the clock, if that was set.
+pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
+    let Some(step) = clock.step() else { return Ok(()) };
+    store.clock_set(step).await?;
+    clock.follow(step);
+    tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; what is due was moved with it");
+    Ok(())
+}
+
+/// The same for a host that starts: what lies ahead of it was noted by a clock that was set back since.
+pub async fn begin(store: &dyn Store, now: Timestamp) -> Result<()> {
+    let step = match store.latest().await? {
+        Some(latest) if latest > now => now.as_millis().saturating_sub(latest.as_millis()),
+        _ => return Ok(()),
+    };
+    store.clock_set(step).await?;
+    tracing::warn!(
+        seconds = step as f64 / 1000.0,
+        "the clock was set back while no host ran; what is due was moved with it"
+    );
+    Ok(())
+}
