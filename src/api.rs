@@ -48,6 +48,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::net;
 use crate::roster::Roster;
 use crate::store::Store;
@@ -81,6 +82,7 @@ pub struct Context {
     pub deliver_wake: Arc<Notify>,
     /// The client that callbacks are sent with: it knows which addresses a hook may have.
     pub hooks_client: net::Client,
+    pub metrics: Arc<Metrics>,
 }
 
 /// What every handler shares.
@@ -179,6 +181,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .route("/api/changes", get(changes::take).head(changes::nothing_taken))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .route("/problems", get(problem::list))
         .route("/problems/{slug}", get(problem::show))
         .fallback(problem::no_such_route)

@@ -20,6 +20,7 @@ pub use self::retry::Retries;
 use self::dispatch::Dispatch;
 use self::flights::Flights;
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::net::Client;
 use crate::store::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, Settling, StoreError};
 use crate::vault::Vault;
@@ -39,6 +40,7 @@ pub struct Context {
     /// Notified when a change was recorded, so that its callbacks need not wait for the next look. Only a
     /// hint: what is due is found without it too.
     pub wake: Arc<Notify>,
+    pub metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -18,6 +18,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::model::flapping::Damping;
 use crate::model::{Kind, Timestamp};
 use crate::roster::Roster;
@@ -118,6 +119,7 @@ pub struct Context {
     pub polled: watch::Sender<u64>,
     /// Woken when deliveries came due.
     pub deliver_wake: Arc<Notify>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// How long the loop waits when the store fails; it doubles up to the second.

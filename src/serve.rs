@@ -21,6 +21,7 @@ use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::driver::Budgets;
+use crate::metrics::Metrics;
 use crate::model::{Origin, Timestamp};
 use crate::net::NetError;
 use crate::roster::{ConfiguredAccount, Roster};
@@ -111,6 +112,7 @@ impl Host {
         // deliveries, and readers of the API wait for polls.
         let (poll_wake, deliver_wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (polled, polls) = watch::channel(0);
+        let metrics = Arc::new(Metrics::default());
         let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         Ok(Host {
             api: api::Context {
@@ -124,6 +126,7 @@ impl Host {
                 polled: polls,
                 deliver_wake: Arc::clone(&deliver_wake),
                 hooks_client: hooks_client.clone(),
+                metrics: Arc::clone(&metrics),
             },
             poll: poll::Context {
                 store: Arc::clone(&shared),
@@ -134,6 +137,7 @@ impl Host {
                 wake: poll_wake,
                 polled,
                 deliver_wake: Arc::clone(&deliver_wake),
+                metrics: Arc::clone(&metrics),
             },
             deliver: deliver::Context {
                 store: Arc::clone(&store) as _,
@@ -143,6 +147,7 @@ impl Host {
                 settings: config.delivery,
                 public_url: public_url.clone(),
                 wake: deliver_wake,
+                metrics,
             },
             retention: retention::Context { store: shared, clock, settings: config.retention },
             listener,

@@ -181,6 +181,7 @@ impl Bench {
             wake: Arc::new(Notify::new()),
             polled: watch::Sender::new(0),
             deliver_wake: Arc::new(Notify::new()),
+            metrics: Arc::default(),
         };
         Bench { context, clock, account, _folder: folder }
     }

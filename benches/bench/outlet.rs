@@ -215,6 +215,7 @@ impl Outlet {
             settings: deliver::Settings::default(),
             public_url: "http://127.0.0.1:3001".into(),
             wake: Arc::clone(&self.wake),
+            metrics: Arc::default(),
         };
         let token = CancellationToken::new();
         Sending { task: tokio::spawn(deliver::run(context, token.clone())), token }

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::App;
 use super::problem::{Problem, ProblemType};
+use crate::metrics;
 
 /// A store that takes longer than this to answer is not one to send clients to.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,6 +21,15 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// `GET /healthz`: answers while the process runs.
 pub(super) async fn alive() -> Response {
     Json(json!({ "status": "alive" })).into_response()
+}
+
+/// `GET /metrics`: what the host counts, as Prometheus reads it. Nothing of accounts is in it.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let held = app.context.store.held().await?;
+    let most = app.context.settings.feed_streams.min(Semaphore::MAX_PERMITS);
+    let streams = most.saturating_sub(app.streams.available_permits());
+    let text = app.context.metrics.text(held, streams).map_err(Problem::internal)?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
 /// `GET /readyz`: answers well while requests can be served.

@@ -5,9 +5,9 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -26,6 +26,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     path.truncate(path.floor_char_boundary(LOGGED_PATH_BYTES));
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let limit = app.context.settings.request_timeout;
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let left = Left::default();
     request.extensions_mut().insert(left.clone());
     let mut response = match tokio::time::timeout(limit, next.run(request)).await {
@@ -39,6 +40,12 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     app.rates.tell(&left, headers);
 
     let status = response.status();
+    app.context.metrics.answered(
+        known(&method),
+        route.as_ref().map_or("none", |route| route.as_str()),
+        status.as_u16(),
+        stopwatch.elapsed(),
+    );
     let detail = response.extensions().get::<Logged>().map(|logged| logged.0.as_str());
     let elapsed = stopwatch.elapsed();
     macro_rules! log {
@@ -58,12 +65,25 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
         log!(error);
     } else if status.is_server_error() {
         log!(warn);
-    } else if matches!(path.as_str(), "/healthz" | "/readyz") {
+    } else if matches!(path.as_str(), "/healthz" | "/readyz" | "/metrics") {
         log!(debug);
     } else {
         log!(info);
     }
     response
+}
+
+/// A method as it is counted: clients can make up any word.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// What a request is answered with that had all the time that one may have.

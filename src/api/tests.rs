@@ -94,6 +94,7 @@ impl House {
             polled: polls,
             deliver_wake: Arc::new(Notify::new()),
             hooks_client: clients.under(&AddressPolicy::default()).expect("a client"),
+            metrics: Arc::default(),
         };
         let stub = Stub { store: Arc::clone(&store), failure: Mutex::default(), asked: AtomicUsize::new(0) };
         let provider = Arc::new(stub);

@@ -95,6 +95,17 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
         Ok(Answer { wish: Some(Wish::AbortMessage), .. }) => Outcome::Dead,
         _ => again(context, delivery, &tried),
     };
+    let word = match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Retry { .. } => "retried",
+        Outcome::Dead => "dead",
+        Outcome::Disable(_) => "disabled",
+        Outcome::Returned => "returned",
+    };
+    context.metrics.sent(word, attempts.iter().map(|attempt| attempt.duration).sum());
+    if outcome == Outcome::Delivered {
+        context.metrics.delivered(context.clock.now().since(delivery.change.timestamp));
+    }
     tell(delivery, &tried, &outcome);
     Ended { outcome, attempts, sign }
 }

@@ -50,6 +50,7 @@ fn bench_with(settings: Settings) -> Bench {
         settings,
         public_url: "https://tracker.example".to_owned(),
         wake: Arc::new(Notify::new()),
+        metrics: Arc::default(),
     };
     Bench { store, clock, context }
 }

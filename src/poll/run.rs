@@ -15,6 +15,7 @@ use super::schedule::{self, Done};
 use super::storm::{self, Verdict, Weather};
 use crate::clock::{Clock, SLEW, Stopwatch};
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
+use crate::metrics;
 use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
@@ -99,8 +100,10 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let stopwatch = Stopwatch::start();
     let observed_at = context.clock.now();
     let begun = context.clock.uptime();
-    let account = ticket.account.key.to_string();
+    let key = ticket.account.key.clone();
+    let account = key.to_string();
     let kind = ticket.kind;
+    let late = observed_at.since(ticket.due);
     let wait = wait_for_budget(&context, &ticket);
     if !wait.is_zero() {
         tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");
@@ -119,9 +122,16 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
             let resources = listed.listing.resources.len();
             let usage = listed.listing.usage;
             let listed_by = listed.driver.info().digest.clone();
+            let outcome = match listed.listing.coverage {
+                Coverage::Complete => "complete",
+                Coverage::Partial(_) => "partial",
+                Coverage::Delta(_) => "changes",
+            };
+            count(&context, &key, kind, outcome, (stopwatch.elapsed(), late), usage.requests);
             let seen = Seen { listing: listed.listing, listed_by, observed_at, since: listed.since };
             let recorded = record(&context, ticket, seen, &stopwatch).await;
             if let Ok(Recorded { changes, deliveries }) = recorded {
+                context.metrics.recorded(changes);
                 tracing::debug!(
                     account, %kind, resources, changes, deliveries,
                     requests = usage.requests, pages = usage.pages, cpu = ?usage.cpu, memory = usage.memory,
@@ -132,6 +142,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
         }
         Err(error) => {
             tracing::warn!(account, %kind, code = error.code(), failures = ticket.failures + 1, %error, "a poll failed");
+            count(&context, &key, kind, &error.code(), (stopwatch.elapsed(), late), error.requests());
             record_failure(&context, ticket, &error, &stopwatch).await.map(|()| 0)
         }
     };
@@ -147,6 +158,17 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     if let Some(shadowed) = shadowed {
         shadowed.follow(&context, kind).await;
     }
+}
+
+fn count(
+    context: &Context,
+    key: &AccountKey,
+    kind: Kind,
+    outcome: &str,
+    (took, late): (Duration, Duration),
+    requests: u32,
+) {
+    context.metrics.polled(metrics::Poll { driver: &key.driver, kind, outcome, took, late, requests });
 }
 
 /// A ticket, and when its poll began, by the clock as it is now: it may have been set since then. `begun` is the uptime at

@@ -48,6 +48,7 @@ impl Lab {
             wake: Arc::new(Notify::new()),
             polled: watch::Sender::new(0),
             deliver_wake: Arc::new(Notify::new()),
+            metrics: Arc::default(),
         };
         Lab { context, clock, folder }
     }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::Result;
+use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
 #[async_trait]
@@ -39,6 +40,9 @@ pub trait Accounts {
 
     /// The latest time at which anything is known to have been done.
     async fn latest(&self) -> Result<Option<Timestamp>>;
+
+    /// How much there is of what operators watch.
+    async fn held(&self) -> Result<Held>;
 
     /// Answers if the store can be read and written: for readiness.
     async fn ping(&self) -> Result<()>;

@@ -81,6 +81,24 @@ async fn the_entry_point_leads_to_everything() {
 }
 
 #[tokio::test]
+async fn what_the_host_counts_is_told_to_who_watches_it() {
+    let (host, client) = world().await;
+    client.get("/api/instances").await.ok();
+    client.get("/api/instances/nothing").await.problem(404);
+    client.get("/nowhere/at/all").await.problem(404);
+    let answer = host.client().get("/metrics").await;
+    assert_eq!(answer.status, 200, "no credentials are asked for");
+    assert_eq!(answer.headers["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let has = |line: &str| assert!(answer.text.lines().any(|had| had == line), "{line} is not in\n{}", answer.text);
+    has("tracker_polls_total{driver=\"mock\",kind=\"instances\",outcome=\"complete\"} 1");
+    has("tracker_poll_lateness_seconds_count{driver=\"mock\",kind=\"instances\"} 1");
+    has("tracker_http_requests_total{method=\"GET\",route=\"/api/instances/{id}\",status=\"404\"} 1");
+    has("tracker_http_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1");
+    has("tracker_accounts 1");
+    assert!(!answer.text.contains("mockuser"), "nothing of accounts is in it");
+}
+
+#[tokio::test]
 async fn only_who_proves_the_account_is_let_in() {
     let (host, client) = world().await;
     let at_mock = host.client().at("mock", "default");

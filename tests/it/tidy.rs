@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokens::{Token, tokens};
 
 /// What everyone may know.
-const GROUND: &[&str] = &["model", "clock", "vault", "net"];
+const GROUND: &[&str] = &["model", "metrics", "clock", "vault", "net"];
 
 /// Each room of `src/`, with the rooms that it may name. Down only.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "net",
             "vault",
             "clock",
+            "metrics",
             "model",
         ],
     ),
@@ -46,15 +47,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "net",
             "vault",
             "clock",
+            "metrics",
             "model",
         ],
     ),
     // It fills in the settings of every room, and so is known only to those that join them.
     ("config", &["api", "poll", "deliver", "retention", "roster", "driver", "store", "net", "vault", "clock", "model"]),
     // These meet in the store and never in one another.
-    ("api", &["roster", "driver", "store", "net", "vault", "clock", "model"]),
-    ("poll", &["roster", "driver", "store", "net", "vault", "clock", "model"]),
-    ("deliver", &["store", "net", "vault", "clock", "model"]),
+    ("api", &["roster", "driver", "store", "net", "vault", "clock", "metrics", "model"]),
+    ("poll", &["roster", "driver", "store", "net", "vault", "clock", "metrics", "model"]),
+    ("deliver", &["store", "net", "vault", "clock", "metrics", "model"]),
     ("retention", &["store", "clock"]),
     ("roster", &["driver", "net", "vault", "clock", "model"]),
     ("driver", GROUND),
@@ -62,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["clock", "model"]),
     ("vault", &["model"]),
     ("clock", &["model"]),
+    ("metrics", &["model"]),
     ("model", &[]),
 ];
 

@@ -11,6 +11,7 @@ use super::columns::{account_key, get, origin_text};
 use super::writer::Writing;
 use super::{SqliteStore, polls, schema};
 use crate::clock::Stopwatch;
+use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
 /// How old the time of an account's last use may get before it is written anew: clients may enrol with
@@ -95,6 +96,28 @@ impl Accounts for SqliteStore {
 
     async fn latest(&self) -> Result<Option<Timestamp>> {
         self.read(schema::latest).await
+    }
+
+    async fn held(&self) -> Result<Held> {
+        self.read(|reading| {
+            let sql = "SELECT (SELECT COUNT(*) FROM accounts),
+                           (SELECT COUNT(*) FROM hooks WHERE status = 'active'),
+                           (SELECT COUNT(*) FROM hooks WHERE status = 'paused'),
+                           (SELECT COUNT(*) FROM hooks WHERE status = 'disabled'),
+                           (SELECT COUNT(*) FROM deliveries WHERE dead IS NULL)";
+            let mut select = reading.prepare_cached(sql)?;
+            Ok(select.query_row((), |row| {
+                let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
+                Ok(Held {
+                    accounts: count(0)?,
+                    hooks_active: count(1)?,
+                    hooks_paused: count(2)?,
+                    hooks_disabled: count(3)?,
+                    callbacks_waiting: count(4)?,
+                })
+            })?)
+        })
+        .await
     }
 
     async fn ping(&self) -> Result<()> {

@@ -1,0 +1,245 @@
+//! What the host counts of its own work, for whoever watches it: `GET /metrics` gives it as Prometheus reads it. Nothing
+//! here names an account, a hook or a resource: labels are drivers, kinds and other words of which there are few.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::model::Kind;
+
+/// The type of what `text` writes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// From a millisecond up to a little over two minutes, each twice the one before.
+fn times() -> Histogram {
+    Histogram::new((0..18).map(|power| 0.001 * f64::from(1_u32 << power)))
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Listed {
+    driver: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Polled {
+    driver: String,
+    kind: &'static str,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Sent {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InStatus {
+    status: &'static str,
+}
+
+/// All figures. Each room counts its own.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    polls: Family<Polled, Counter>,
+    poll_duration: Family<Listed, Histogram, fn() -> Histogram>,
+    poll_lateness: Family<Listed, Histogram, fn() -> Histogram>,
+    provider_requests: Family<Listed, Counter>,
+    changes: Counter,
+    callbacks: Family<Sent, Counter>,
+    callback_duration: Histogram,
+    callback_delay: Histogram,
+    requests: Family<Answered, Counter>,
+    request_duration: Family<Route, Histogram, fn() -> Histogram>,
+    streams: Gauge,
+    accounts: Gauge,
+    hooks: Family<InStatus, Gauge>,
+    waiting: Gauge,
+}
+
+/// What the store holds, which is looked up when somebody asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub accounts: u64,
+    pub hooks_active: u64,
+    pub hooks_paused: u64,
+    pub hooks_disabled: u64,
+    pub callbacks_waiting: u64,
+}
+
+/// One poll that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Poll<'a> {
+    pub driver: &'a str,
+    pub kind: Kind,
+    /// `complete`, `partial`, `changes`, or the word for the error.
+    pub outcome: &'a str,
+    pub took: Duration,
+    /// How long after it was due it began.
+    pub late: Duration,
+    pub requests: u32,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut registry = Registry::with_prefix("tracker");
+        let timed = || Family::new_with_constructor(times as fn() -> Histogram);
+        let metrics = Metrics {
+            polls: Family::default(),
+            poll_duration: timed(),
+            poll_lateness: timed(),
+            provider_requests: Family::default(),
+            changes: Counter::default(),
+            callbacks: Family::default(),
+            callback_duration: times(),
+            callback_delay: times(),
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(times as fn() -> Histogram),
+            streams: Gauge::default(),
+            accounts: Gauge::default(),
+            hooks: Family::default(),
+            waiting: Gauge::default(),
+            registry: Registry::default(),
+        };
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version of this host", build);
+        registry.register("polls", "Polls that ended, by their outcome", metrics.polls.clone());
+        let seconds = |registry: &mut Registry, name: &str, help: &str, family: &Family<Listed, Histogram, _>| {
+            registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+        };
+        seconds(&mut registry, "poll_duration", "How long polls took", &metrics.poll_duration);
+        seconds(&mut registry, "poll_lateness", "How long after they were due polls began", &metrics.poll_lateness);
+        let help = "Requests to providers, credentials' proofs left out";
+        registry.register("provider_requests", help, metrics.provider_requests.clone());
+        registry.register("changes", "Changes that were written into the journal", metrics.changes.clone());
+        registry.register("callbacks", "Tries of callbacks that ended, by their outcome", metrics.callbacks.clone());
+        let help = "How long a receiver took to answer";
+        registry.register_with_unit("callback_duration", help, Unit::Seconds, metrics.callback_duration.clone());
+        let help = "From a change's being written until its receiver had it";
+        registry.register_with_unit("callback_delay", help, Unit::Seconds, metrics.callback_delay.clone());
+        registry.register("http_requests", "Requests to the API, by route and status", metrics.requests.clone());
+        let help = "How long requests to the API took until their answers began";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_duration.clone());
+        registry.register("streams", "Streams of changes that are open", metrics.streams.clone());
+        registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
+        registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
+        registry.register("callbacks_waiting", "Callbacks that are owed", metrics.waiting.clone());
+        Metrics { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    pub fn polled(&self, poll: Poll<'_>) {
+        let listed = Listed { driver: poll.driver.to_owned(), kind: poll.kind.plural() };
+        self.poll_duration.get_or_create(&listed).observe(poll.took.as_secs_f64());
+        self.poll_lateness.get_or_create(&listed).observe(poll.late.as_secs_f64());
+        self.provider_requests.get_or_create(&listed).inc_by(poll.requests.into());
+        let Listed { driver, kind } = listed;
+        self.polls.get_or_create(&Polled { driver, kind, outcome: poll.outcome.to_owned() }).inc();
+    }
+
+    pub fn recorded(&self, changes: usize) {
+        self.changes.inc_by(changes as u64);
+    }
+
+    /// A callback's try ended.
+    pub fn sent(&self, outcome: &'static str, took: Duration) {
+        self.callbacks.get_or_create(&Sent { outcome }).inc();
+        self.callback_duration.observe(took.as_secs_f64());
+    }
+
+    /// A receiver has a change that was written so long ago.
+    pub fn delivered(&self, after: Duration) {
+        self.callback_delay.observe(after.as_secs_f64());
+    }
+
+    pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        let route = route.to_owned();
+        let labels = Route { route };
+        self.request_duration.get_or_create(&labels).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Answered { method, route: labels.route, status }).inc();
+    }
+
+    /// All of it, with what the store holds and how many streams are open.
+    ///
+    /// # Errors
+    /// None that is known of: what it is written to takes everything.
+    pub fn text(&self, held: Held, streams: usize) -> Result<String, std::fmt::Error> {
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.streams.set(count(streams as u64));
+        self.accounts.set(count(held.accounts));
+        self.waiting.set(count(held.callbacks_waiting));
+        let statuses =
+            [("active", held.hooks_active), ("paused", held.hooks_paused), ("disabled", held.hooks_disabled)];
+        for (status, hooks) in statuses {
+            self.hooks.get_or_create(&InStatus { status }).set(count(hooks));
+        }
+        let mut written = String::new();
+        text::encode(&mut written, &self.registry)?;
+        Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_told() {
+        let metrics = Metrics::default();
+        let poll = Poll {
+            driver: "ec2",
+            kind: Kind::Instance,
+            outcome: "complete",
+            took: Duration::from_millis(3),
+            late: Duration::ZERO,
+            requests: 2,
+        };
+        metrics.polled(poll);
+        metrics.polled(Poll { outcome: "throttled", ..poll });
+        metrics.recorded(5);
+        metrics.sent("delivered", Duration::from_millis(1500));
+        metrics.delivered(Duration::from_secs(2));
+        metrics.answered("GET", "/api/instances/{id}", 404, Duration::from_micros(10));
+        let held = Held { accounts: 3, hooks_active: 2, callbacks_waiting: 7, ..Held::default() };
+        let text = metrics.text(held, 1).expect("written");
+        for line in [
+            r#"tracker_polls_total{driver="ec2",kind="instances",outcome="complete"} 1"#,
+            r#"tracker_polls_total{driver="ec2",kind="instances",outcome="throttled"} 1"#,
+            r#"tracker_poll_duration_seconds_bucket{le="0.002",driver="ec2",kind="instances"} 0"#,
+            r#"tracker_poll_duration_seconds_bucket{le="0.004",driver="ec2",kind="instances"} 2"#,
+            r#"tracker_poll_lateness_seconds_count{driver="ec2",kind="instances"} 2"#,
+            r#"tracker_provider_requests_total{driver="ec2",kind="instances"} 4"#,
+            "tracker_changes_total 5",
+            r#"tracker_callbacks_total{outcome="delivered"} 1"#,
+            "tracker_callback_delay_seconds_sum 2.0",
+            r#"tracker_http_requests_total{method="GET",route="/api/instances/{id}",status="404"} 1"#,
+            "tracker_streams 1",
+            "tracker_accounts 3",
+            r#"tracker_hooks{status="active"} 2"#,
+            "tracker_callbacks_waiting 7",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|had| had == line), "{line} is not in\n{text}");
+        }
+    }
+}
