@@ -31,7 +31,7 @@ REGISTRY := target/registry
 # How long `make chaos` goes on; half a second each, about.
 CHAOS_ROUNDS ?= 500
 
-.PHONY: help run host drivers drivers-python drivers-javascript node faulty hostile test chaos bench lint tools wasm-target
+.PHONY: help run host drivers drivers-python drivers-javascript node faulty hostile test chaos fuzz-api bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ test: drivers drivers-python drivers-javascript faulty hostile $(VENV)/installed
 
 chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_ROUNDS, CHAOS_SEED)
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) cargo test --locked --test it chaos::
+
+fuzz-api: drivers $(VENV)/installed ## Ask the API for all that its description allows, and much that it does not, for ten minutes
+	@OPENAPI_SECONDS=600 cargo test --locked --test it openapi::
 
 bench: drivers drivers-python drivers-javascript faulty hostile ## Measure what this is held to
 	@cargo bench --locked

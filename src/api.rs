@@ -23,6 +23,7 @@ mod json;
 mod listen;
 mod listing;
 mod observe;
+mod openapi;
 mod parameters;
 mod problem;
 mod proof;
@@ -59,6 +60,7 @@ pub use settings::{Consent, ProofSettings, Settings};
 
 use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
+use problem::Problem;
 use proof::{Proofs, Prover, Provider};
 use rate::Rates;
 use request::BodyBounds;
@@ -98,6 +100,7 @@ struct App {
     streams: Arc<Semaphore>,
     /// What goes on though its connection may be gone.
     underway: Arc<Underway>,
+    openapi: openapi::Written,
 }
 
 impl App {
@@ -141,7 +144,8 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
     let streams = Arc::new(Semaphore::new(context.settings.feed_streams.min(Semaphore::MAX_PERMITS)));
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running;
-    let app = Arc::new(App { context, proofs, stopping, underway, hub, rates, streams });
+    let openapi = openapi::Written::default();
+    let app = Arc::new(App { context, proofs, stopping, underway, hub, rates, streams, openapi });
     // Around every POST: what a client sends again is done once.
     let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
     // Around what is read again and again: it is sent only where it is another.
@@ -182,6 +186,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::show).route_layer(unless_known()))
         .route("/problems", get(problem::list))
         .route("/problems/{slug}", get(problem::show))
         .fallback(problem::no_such_route)

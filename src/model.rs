@@ -6,6 +6,7 @@ pub mod flapping;
 pub mod hook;
 pub mod legible;
 pub mod resource;
+mod schema;
 pub mod secret;
 pub mod span;
 pub mod time;

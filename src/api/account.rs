@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -18,8 +19,9 @@ use crate::driver::BudgetView;
 use crate::model::{Flapping, Timestamp};
 use crate::store::PollStatus;
 
-#[derive(Debug, Serialize)]
-struct AccountDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(super) struct AccountDocument<'a> {
     driver: &'a str,
     provider: &'a str,
     user: &'a str,
@@ -37,8 +39,9 @@ struct AccountDocument<'a> {
     polls: BTreeMap<&'static str, PollDocument>,
 }
 
-#[derive(Debug, Serialize)]
-struct PollDocument {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Poll)]
+pub(super) struct PollDocument {
     last_attempt: Option<Timestamp>,
     last_complete: Option<Timestamp>,
     /// The last of these that listed everything, and not only what had changed.
@@ -64,12 +67,15 @@ struct PollDocument {
 }
 
 /// A bucket out of which every request is paid; it fills up evenly.
-#[derive(Debug, Serialize)]
-struct BudgetDocument {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Budget)]
+pub(super) struct BudgetDocument {
+    #[schema(value_type = u32, minimum = 1)]
     requests_per_minute: NonZeroU32,
     /// Whose word that is: `operator`, `driver` or `default`.
     set_by: &'static str,
     /// How many can be made at once when it is full, how many of these now, and how many are missing.
+    #[schema(value_type = u32, minimum = 1)]
     limit: NonZeroU32,
     left: u32,
     spent: u32,
@@ -85,14 +91,15 @@ impl From<BudgetView> for BudgetDocument {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct ErrorDocument {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PollError)]
+pub(super) struct ErrorDocument {
     at: Timestamp,
     code: String,
     message: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ProviderState {
     Available,

@@ -30,7 +30,9 @@ pub(super) async fn take(
     Query(parameters): Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if stream::is_wanted(&headers) {
+    // Only streams begin with what there is.
+    let asks_for_snapshot = parameters.get("snapshot") == Some("true") && stream::is_taken(&headers);
+    if stream::is_wanted(&headers) || asks_for_snapshot {
         return stream::open(&app, caller, &parameters, &headers).await;
     }
     if let Some(since) = parameters.get("since") {

@@ -9,19 +9,22 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::problem::{Problem, ProblemType};
 use super::request::{Query, path_word};
 use crate::driver::Driver;
 
-#[derive(Debug, Serialize)]
-struct DriversDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Drivers)]
+pub(super) struct DriversDocument<'a> {
     drivers: Vec<DriverDocument<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct DriverDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Driver)]
+pub(super) struct DriverDocument<'a> {
     /// As `X-Deltacloud-Driver` names it.
     id: &'a str,
     href: String,
@@ -39,7 +42,8 @@ struct DriverDocument<'a> {
     health: Health,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Provider)]
 struct ProviderDocument<'a> {
     id: String,
     /// Left out where the operator configured it: what stands there is no client's business.
@@ -47,7 +51,8 @@ struct ProviderDocument<'a> {
     endpoint: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountOption)]
 struct OptionDocument<'a> {
     name: &'a str,
     help: &'a str,
@@ -57,7 +62,7 @@ struct OptionDocument<'a> {
 
 /// Only what was vetted, compiled and described itself is in the catalog. How its polls go is told to each
 /// account apart.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Health {
     Loaded,

@@ -7,6 +7,7 @@ use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -16,8 +17,9 @@ use super::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
 use super::request::Query;
 
-#[derive(Debug, Serialize)]
-struct EntryDocument {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EntryPoint)]
+pub(super) struct EntryDocument {
     version: &'static str,
     /// Those that the request names or that are the default; null if that leaves it open.
     driver: Option<String>,
@@ -25,7 +27,7 @@ struct EntryDocument {
     links: Vec<Link>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Link {
     rel: &'static str,
     href: String,
@@ -33,7 +35,7 @@ struct Link {
     features: &'static [Feature],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Feature {
     name: &'static str,
     params: &'static [&'static str],

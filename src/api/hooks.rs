@@ -36,7 +36,11 @@ use super::track::{check_room, seal_token};
 use crate::model::{Hook, HookId, HookSpec, Sealed};
 use crate::store::{HookPlace, NewHook};
 
-use document::{HookDocument, link};
+pub(super) use actions::RedrivenDocument;
+pub(super) use deliveries::DeliveryDocument;
+pub(super) use document::HookDocument;
+
+use document::link;
 use order::{Order, Token};
 use signing::Shown;
 
@@ -125,7 +129,8 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request:
     let context = &app.context;
     let (order, key) = Order::of_new(json_object(request, app.body_bounds()).await?, &context.settings)?;
     if matches!(order.token, Token::Kept) {
-        return Err(no_token_to_keep());
+        let detail = "/token is true, which keeps the token that a hook has, and a new one has none: give it as text";
+        return Err(Problem::new(ProblemType::InvalidMember, detail).with("where", "/token"));
     }
     check_room(&app, &caller).await?;
     let spec = spec(&app, &caller, order, None).await?;
@@ -176,7 +181,7 @@ pub(super) async fn replace(
         && let Some(list) = List::ALL.into_iter().find(|list| !list.is_empty(&order.filter))
     {
         let detail = format!("/{} has to be empty: a hook set on one resource hears of that alone", list.member());
-        return Err(Problem::new(ProblemType::InvalidMember, detail).with("where", format!("/{}", list.member())));
+        return Err(Problem::new(ProblemType::HookConflict, detail).with("where", format!("/{}", list.member())));
     }
     let spec = spec(&app, &caller, order, Some(&hook)).await?;
     done(context.store.change_hook(&place, spec, context.clock.now()).await?)?;
@@ -214,13 +219,12 @@ fn token(app: &App, caller: &Caller, order: Token, old: Option<&Hook>) -> Result
         (Token::None, _) => Ok(None),
         (Token::New(token), _) => seal_token(&app.context.vault, caller, Some(&token)),
         (Token::Kept, Some(token)) => Ok(Some(token.clone())),
-        (Token::Kept, None) => Err(no_token_to_keep()),
+        (Token::Kept, None) => {
+            let detail =
+                "/token is true, which keeps the token that a hook has, and this one has none: give it as text";
+            Err(Problem::new(ProblemType::HookConflict, detail).with("where", "/token"))
+        }
     }
-}
-
-fn no_token_to_keep() -> Problem {
-    let detail = "/token is true, which keeps the token that a hook has, and this one has none: give it as text";
-    Problem::new(ProblemType::InvalidMember, detail).with("where", "/token")
 }
 
 #[cfg(test)]

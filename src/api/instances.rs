@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -19,7 +20,8 @@ use crate::store::Seen;
 
 /// An instance as the API shows it. What a provider does not say is null, so that every instance has the
 /// same members; only `track` is left out where there is no hook.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Instance)]
 pub(super) struct InstanceDocument<'a> {
     id: &'a str,
     href: String,
@@ -33,6 +35,7 @@ pub(super) struct InstanceDocument<'a> {
     public_addresses: &'a [Address],
     private_addresses: &'a [Address],
     #[serde(serialize_with = "as_map")]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: &'a [(String, String)],
     launched_at: Option<Timestamp>,
     first_seen: Timestamp,

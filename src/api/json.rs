@@ -48,6 +48,11 @@ impl Object {
     }
 
     /// Takes a member out. One that is null is as good as absent.
+    /// Whether it has such a member, and says something by it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
     pub(super) fn take(&mut self, name: &str) -> Option<Member> {
         let value = self.0.remove(name).filter(|value| !value.is_null())?;
         Some(Member { pointer: format!("/{name}"), value })

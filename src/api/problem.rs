@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::deltacloud;
 
@@ -111,6 +112,8 @@ problem_types! {
         "Its body was not sent within the time that a request may take.";
     RequestUnderWay "request-under-way" CONFLICT "The first request with this key is not answered yet"
         "Try again as Retry-After says: the answer will be that of the first request.";
+    HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"
+        "`where` points to the member that does not go with what the hook is; `detail` says why.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "`limit` says how many bytes it may have.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"
@@ -250,8 +253,9 @@ fn seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-#[derive(Serialize)]
-struct TypeDocument {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProblemType)]
+pub(super) struct TypeDocument {
     #[serde(rename = "type")]
     uri: String,
     title: &'static str,

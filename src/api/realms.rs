@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -18,7 +19,8 @@ use crate::model::{Flapping, Kind, Realm, RealmState, Timestamp};
 use crate::store::Seen;
 
 /// A realm as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Realm)]
 pub(super) struct RealmDocument<'a> {
     id: &'a str,
     href: String,
@@ -30,9 +32,20 @@ pub(super) struct RealmDocument<'a> {
     state_since: Timestamp,
     /// While its state goes to and fro, so that changes of it are not told.
     #[serde(flatten)]
+    #[schema(value_type = FlappingMembers, inline)]
     flapping: Option<Flapping>,
     #[serde(skip_serializing_if = "Option::is_none")]
     track: Option<TrackDocument>,
+}
+
+/// What a realm says while its state goes to and fro.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what is written where `flapping` is")]
+struct FlappingMembers {
+    #[schema(required = false)]
+    damped_since: Timestamp,
+    #[schema(required = false)]
+    flips: u32,
 }
 
 impl<'a> RealmDocument<'a> {

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -19,8 +20,8 @@ use super::request::Query;
 use crate::model::{Kind, Timestamp};
 use crate::store::PollStatus;
 
-#[derive(Debug, Serialize)]
-struct Refreshed {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Refreshed {
     /// `polled`, `recent` where the last poll was made a moment ago, or `waiting` where it is still under way.
     outcome: &'static str,
     last_attempt: Option<Timestamp>,
@@ -29,7 +30,7 @@ struct Refreshed {
     error: Option<RefreshError>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RefreshError {
     code: String,
     message: String,

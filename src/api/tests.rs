@@ -5,6 +5,7 @@ mod deltacloud;
 mod errors;
 mod feed;
 mod hooks;
+mod openapi;
 mod reading;
 mod repeating;
 mod serving;

@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -30,10 +31,11 @@ use crate::store::{NewToken, TokenHash};
 const PREFIX: &str = "trk_";
 
 const SECRET_BYTES: usize = 32;
-const MAX_NAME_BYTES: usize = 255;
+const MAX_NAME_CHARS: usize = 255;
 
-#[derive(Debug, Serialize)]
-struct TokenDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(super) struct TokenDocument<'a> {
     id: String,
     href: String,
     name: &'a str,
@@ -139,8 +141,8 @@ impl Order {
         object.only(&["name", "scope", "expires"])?;
         let member = object.need("name", "what you call it, to know it in the list")?;
         let name = member.text()?.to_owned();
-        if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
-            return Err(member.invalid(format!("has 1 to {MAX_NAME_BYTES} bytes and no control characters")));
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+            return Err(member.invalid(format!("has 1 to {MAX_NAME_CHARS} characters and no control characters")));
         }
         let scope = object.need("scope", "read, or track to have hooks and to take what is owed, too")?;
         let scope = scope.word(Scope::parse, &Scope::ALL.map(Scope::as_str))?;
@@ -257,8 +259,11 @@ mod tests {
             Err("/expires lies in the past"),
         );
         check(r#"{"name": "ci", "scope": "all"}"#, Err("/scope is one of read, track"));
-        check(r#"{"name": "", "scope": "read"}"#, Err("/name has 1 to 255 bytes and no control characters"));
-        check(r#"{"name": "a\u0007", "scope": "read"}"#, Err("/name has 1 to 255 bytes and no control characters"));
+        check(r#"{"name": "", "scope": "read"}"#, Err("/name has 1 to 255 characters and no control characters"));
+        check(
+            r#"{"name": "a\u0007", "scope": "read"}"#,
+            Err("/name has 1 to 255 characters and no control characters"),
+        );
         check(r#"{"scope": "read"}"#, Err("/name is needed: what you call it, to know it in the list"));
         check(
             r#"{"name": "ci", "color": "red"}"#,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use subtle::ConstantTimeEq as _;
+use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
@@ -28,7 +29,8 @@ use crate::vault::{Purpose, Vault};
 const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
 
 /// A hook as the resource that it is on shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Track)]
 pub(super) struct TrackDocument {
     hook: String,
     /// By which it is found among the hooks.
@@ -55,8 +57,9 @@ impl From<&Track> for TrackDocument {
 }
 
 /// A resource that was not seen yet: all there is to show is the hook that waits for it.
-#[derive(Debug, Serialize)]
-struct UnseenDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Unseen)]
+pub(super) struct UnseenDocument<'a> {
     id: &'a str,
     href: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,17 +120,17 @@ impl Order {
         let hook = parameters.get("track_hook").filter(|hook| !hook.is_empty()).ok_or_else(|| {
             invalid("track_hook", "is needed: the URL to call back, or `none` to remove the hook".into())
         })?;
-        if hook == "none" {
-            return Ok(Order::Remove);
-        }
-        let url = HookUrl::parse(hook).map_err(|error| UrlIn::Parameter.invalid(&error))?;
-        receiver::check_scheme(&url, UrlIn::Parameter, settings)?;
         let token = parameters.get("track_token").filter(|token| !token.is_empty());
         if token.is_some_and(|token| token.len() > settings.token_bytes) {
             return Err(invalid("track_token", format!("has at most {} bytes", settings.token_bytes)));
         }
         let secret = parameters.get("track_secret").map(SigningSecret::parse).transpose();
         let secret = secret.map_err(|error| invalid("track_secret", format!("can't be one: {error}")))?;
+        if hook == "none" {
+            return Ok(Order::Remove);
+        }
+        let url = HookUrl::parse(hook).map_err(|error| UrlIn::Parameter.invalid(&error))?;
+        receiver::check_scheme(&url, UrlIn::Parameter, settings)?;
         Ok(Order::Set(Wanted { url, token: token.map(SecretString::from), secret }))
     }
 }

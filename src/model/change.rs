@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::account::AccountKey;
 use super::resource::{Kind, ResourceId, State};
@@ -92,7 +93,7 @@ impl Serialize for ChangeType {
 
 /// What a change is of: a resource of one of the kinds, the provider as the account finds it, the account itself, or
 /// a hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     Instance,
@@ -235,8 +236,42 @@ pub enum Details {
     Flapping(Flapping),
 }
 
+/// What changes of some types say beside what all do.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of what is written where `details` is")]
+struct Members {
+    /// Of `tracker.gap` and `tracker.storm`: the collection, `instances` or `realms`.
+    #[schema(required = false)]
+    of: String,
+    /// Of a gap: when the last complete list was asked for, when the next one was, and why there was none between.
+    #[schema(required = false)]
+    from: Timestamp,
+    #[schema(required = false)]
+    to: Timestamp,
+    #[schema(required = false)]
+    why: String,
+    /// Of a storm: how many resources vanished or changed, of how many; since when they were held; and whether the operator
+    /// had them left out of the journal.
+    #[schema(required = false)]
+    affected: usize,
+    #[schema(required = false)]
+    known: usize,
+    #[schema(required = false)]
+    held_since: Timestamp,
+    #[schema(required = false)]
+    discarded: bool,
+    /// Of a state that goes to and fro: since when changes of it are not told, until when they were not, and how many
+    /// there were.
+    #[schema(required = false)]
+    damped_since: Timestamp,
+    #[schema(required = false)]
+    damped_until: Timestamp,
+    #[schema(required = false)]
+    flips: u32,
+}
+
 /// A state that went to and fro so often that its changes are not told, or were not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flapping {
     /// When the last change before the silence was seen.
@@ -249,7 +284,7 @@ pub struct Flapping {
 }
 
 /// More of an account than usual that vanished or changed between two lists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Storm {
     /// Of which kind, as a collection in the API.
@@ -265,7 +300,7 @@ pub struct Storm {
 }
 
 /// A stretch in which lists of one kind did not come, or were not complete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gap {
     /// Of which kind, as a collection in the API: `instances`, `realms`.
@@ -290,7 +325,8 @@ pub struct Change {
 
 /// A change as every reader gets it: in a callback, in what is owed, in the feed. It stands here, with
 /// its serde, because those three rooms do not know one another and must say the very same.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Change)]
 pub struct ChangeDocument<'a> {
     pub id: ChangeId,
     pub cursor: Cursor,
@@ -308,13 +344,15 @@ pub struct ChangeDocument<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_have_passed_over: bool,
     #[serde(flatten)]
+    #[schema(value_type = Members, inline)]
     pub details: Option<&'a Details>,
     /// Only in callbacks and in what is owed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track_token: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangedResource)]
 pub struct ResourceDocument<'a> {
     pub kind: Subject,
     pub id: &'a str,

@@ -23,6 +23,7 @@ mod hostile;
 mod incremental;
 mod mock_world;
 mod network;
+mod openapi;
 mod pages;
 mod refresh;
 mod reload;

@@ -47,6 +47,13 @@ pub(in super::super) fn is_wanted(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the client takes a stream, though it may not have named it.
+pub(in super::super) fn is_taken(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok()).peekable();
+    let takes = |range: &str| range.starts_with("*/*") || range.starts_with("text/*");
+    values.peek().is_none() || values.flat_map(|value| value.split(',')).any(|range| takes(range.trim()))
+}
+
 /// Opens a stream behind `Last-Event-ID`, or `since`, or the journal's end.
 pub(in super::super) async fn open(
     app: &Arc<App>,
@@ -331,6 +338,22 @@ fn joined<'a>(events: impl IntoIterator<Item = &'a Bytes>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_taken_where_accept_leaves_it_open() {
+        let check = |accept: &[&'static str], want: bool| {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(ACCEPT, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_taken(&headers), want, "{accept:?}");
+        };
+        check(&[], true);
+        check(&["*/*"], true);
+        check(&["application/json, text/*;q=0.1"], true);
+        check(&["application/json", "*/*;q=0.8"], true);
+        check(&["application/json"], false);
+    }
 
     #[test]
     fn a_stream_is_wanted_where_accept_names_it() {

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::caller::Caller;
@@ -16,8 +17,9 @@ use super::super::request::json_object;
 use super::{Number, done, not_found, place, shown};
 use crate::model::ChangeId;
 
-#[derive(Debug, Serialize)]
-struct RedrivenDocument {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Redriven)]
+pub(in super::super) struct RedrivenDocument {
     redriven: usize,
     /// Whether there may be more than one request takes.
     more: bool,

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::caller::Caller;
@@ -20,8 +21,9 @@ use super::{Number, find, place};
 use crate::model::{ChangeDocument, Cursor, Timestamp};
 use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
 
-#[derive(Debug, Serialize)]
-struct DeliveryDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub(in super::super) struct DeliveryDocument<'a> {
     /// `waiting`, `dead` or `done`.
     state: &'static str,
     /// Of one that waits for no other.
@@ -30,7 +32,8 @@ struct DeliveryDocument<'a> {
     change: ChangeDocument<'a>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptDocument<'a> {
     at: Timestamp,
     duration_ms: u64,

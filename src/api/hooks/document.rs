@@ -1,6 +1,7 @@
 //! A hook as the API shows it: never its token, and its signing secret once.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::signing::Shown;
 use crate::model::change::href;
@@ -8,8 +9,9 @@ use crate::model::{ChangeType, DisableReason, Hook, HookId, HookStatus, Kind, St
 
 /// What is not said is null, and an empty list lets everything through, so that every hook has the same members;
 /// only the keys are left out where there is nothing to show.
-#[derive(Debug, Serialize)]
-pub(super) struct HookDocument<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Hook)]
+pub(in super::super) struct HookDocument<'a> {
     id: String,
     href: String,
     url: String,
@@ -41,14 +43,16 @@ pub(super) struct HookDocument<'a> {
 }
 
 /// The one resource that a hook was set on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrackedResource)]
 struct TrackedDocument<'a> {
     kind: Kind,
     id: &'a str,
     href: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Disabled)]
 struct DisabledDocument {
     at: Timestamp,
     reason: &'static str,

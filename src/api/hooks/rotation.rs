@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::super::App;
 use super::super::caller::Caller;
-use super::super::problem::Problem;
+use super::super::problem::{Problem, ProblemType};
 use super::super::request::json_object;
 use super::order::secret_of;
 use super::signing::{self, Signing};
@@ -43,6 +43,10 @@ pub(in super::super) async fn rotate(
     let hook = find(&app, &place).await?;
     // A key that no longer opens is replaced by one of the usual kind.
     let kind = signing::present(&app, &caller, &hook).map_or(Signing::default(), |key| key.signing);
+    if kind == Signing::Ed25519 && object.has("secret") {
+        let detail = "/secret can't be given: the private key of an ed25519 hook never leaves this host";
+        return Err(Problem::new(ProblemType::HookConflict, detail).with("where", "/secret"));
+    }
     let (secret, key) = signing::new_key(&app, &caller, kind, secret_of(&mut object, kind)?)?;
     let until = context.clock.now().after(overlap.min(LONGEST_OVERLAP));
     done(context.store.rotate_secret(&place, secret, until).await?)?;

@@ -85,7 +85,7 @@ async fn a_hook_is_made_shown_replaced_and_removed() {
     // What is not said again is gone.
     let bare = house.put_json(&path(&made, ""), &json!({ "url": URL })).await.ok();
     assert_eq!((&bare["token"], &bare["ids"], &bare["retries"]), (&json!(false), &json!([]), &json!(null)));
-    house.put_json(&path(&made, ""), &json!({ "url": URL, "token": true })).await.problem(400, "invalid-member");
+    house.put_json(&path(&made, ""), &json!({ "url": URL, "token": true })).await.problem(409, "hook-conflict");
 
     let gone = house.delete(&path(&made, "")).await;
     assert_eq!((gone.status, gone.body.as_str()), (204, ""));
@@ -197,7 +197,7 @@ async fn a_hook_set_on_a_resource_is_among_the_hooks() {
     wanted["format"] = json!("cloudevents");
     assert_eq!(house.put_json(&path(&track, ""), &wanted).await.ok(), wanted);
     wanted["ids"] = json!(["i-1"]);
-    let problem = house.put_json(&path(&track, ""), &wanted).await.problem(400, "invalid-member");
+    let problem = house.put_json(&path(&track, ""), &wanted).await.problem(409, "hook-conflict");
     assert_eq!(problem["where"], "/ids");
     house.put("/api/instances/i-1", "track_hook=none").await.ok();
     house.get(&path(&track, "")).await.problem(404, "hook-not-found");
@@ -288,7 +288,7 @@ async fn of_a_key_pair_only_the_public_half_is_shown() {
     }
     assert_ne!(made.json()["public_key"], rotated.json()["public_key"]);
     assert_eq!(rotated.json()["public_key"], made_again.json()["public_key"]);
-    house.post(&rotate, &json!({ "secret": SECRET })).await.problem(400, "invalid-member");
+    house.post(&rotate, &json!({ "secret": SECRET })).await.problem(409, "hook-conflict");
     // It stays of its kind, and can be sent back as it was shown.
     house.put_json(&path(&made.json(), ""), &made_again.json()).await.ok();
     let other = json!({ "url": URL, "signing": "hmac" });

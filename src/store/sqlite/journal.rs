@@ -104,8 +104,8 @@ fn place(reading: &Connection, mark: u32, after: After) -> Result<i64> {
 fn history(reading: &Connection, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Vec<Change>> {
     let oldest = oldest(reading)?;
     let before = query.before.unwrap_or(i64::MAX);
-    // A page that ends at the oldest change asks for nothing more; what lies before that was there once.
-    if before <= oldest {
+    // Before the oldest change that is kept there was something once, if anything was forgotten.
+    if before <= oldest && oldest > 0 {
         return Err(StoreError::Forgotten { oldest: Cursor { store: mark, sequence: oldest } });
     }
     let mut select = reading.prepare_cached(concat!(

@@ -42,7 +42,7 @@ impl Moto {
 }
 
 /// A program of the virtual environment that `make test` makes.
-pub(super) fn in_venv(program: &str) -> PathBuf {
+pub(crate) fn in_venv(program: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin").join(program);
     assert!(path.exists(), "{} is not there: run `make test`, which makes it", path.display());
     path

@@ -1,0 +1,108 @@
+//! `GET /openapi.json`: the API in the words of OpenAPI 3.1. The shapes are derived from the types that are written;
+//! `operations` says what can be asked, and a test holds that to the routes.
+
+mod operations;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::Server;
+
+use super::account::AccountDocument;
+use super::drivers::{DriverDocument, DriversDocument};
+use super::entry::EntryDocument;
+use super::hooks::{DeliveryDocument, HookDocument, RedrivenDocument};
+use super::instances::InstanceDocument;
+use super::problem::TypeDocument;
+use super::realms::RealmDocument;
+use super::refresh::Refreshed;
+use super::tokens::TokenDocument;
+use super::track::{TrackDocument, UnseenDocument};
+use super::{App, Problem, Settings};
+use crate::model::ChangeDocument;
+use operations::Bounds;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Tracker",
+        description = "Tracker polls cloud accounts and tells what changed: by signed callbacks, by a feed that is read page \
+                       by page, waited for or streamed, and by lists of what is there and was.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "inventory", description = "What the tracker last saw, and what it saw at another time"),
+        (name = "tracking", description = "Hooks, to which changes are sent"),
+        (name = "changes", description = "The feed, and what hooks are owed"),
+        (name = "account", description = "The caller's account, and tokens that stand for it"),
+        (name = "host", description = "The host itself, of which no credentials are asked"),
+    ),
+    components(schemas(
+        AccountDocument<'static>, ChangeDocument<'static>, DeliveryDocument<'static>, DriverDocument<'static>,
+        DriversDocument<'static>, EntryDocument, HookDocument<'static>, InstanceDocument<'static>, RealmDocument<'static>,
+        RedrivenDocument, Refreshed, TokenDocument<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
+    )),
+)]
+struct Shapes;
+
+/// The whole description.
+pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
+    let mut api = Shapes::openapi();
+    api.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    api.servers = Some(vec![Server::new(public_url)]);
+    api.paths = operations::paths(Bounds {
+        page_items: settings.page_items,
+        filter_items: settings.filter_items,
+        token_bytes: settings.token_bytes,
+        wait: settings.feed_wait.as_secs(),
+    });
+    let components = api.components.get_or_insert_default();
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let problem = ObjectBuilder::new()
+        .description(Some(
+            "What was wrong, where, and what to do (RFC 9457); types have members of their own beside these",
+        ))
+        .property("type", text().description(Some("Stable; it leads to what it means")))
+        .property("title", text())
+        .property("status", ObjectBuilder::new().schema_type(Type::Integer))
+        .property("detail", text())
+        .required("type")
+        .required("title")
+        .required("status")
+        .required("detail")
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    components.schemas.insert("Problem".to_owned(), problem.into());
+    let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(
+        "User and password of the cloud account itself; driver and provider stand in X-Deltacloud-Driver and \
+         X-Deltacloud-Provider, where those of the host's configuration are not meant",
+    ));
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of the account, from POST /api/tokens: of scope `track`, or `read` to read only"));
+    components.security_schemes.insert("account".to_owned(), SecurityScheme::Http(basic.build()));
+    components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(bearer.build()));
+    api
+}
+
+/// The document, written once.
+#[derive(Debug, Default)]
+pub(super) struct Written(OnceLock<Bytes>);
+
+pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let written = match app.openapi.0.get() {
+        Some(written) => written.clone(),
+        None => {
+            let json =
+                description(&app.context.public_url, &app.context.settings).to_json().map_err(Problem::internal)?;
+            app.openapi.0.get_or_init(|| json.into()).clone()
+        }
+    };
+    Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], written).into_response())
+}

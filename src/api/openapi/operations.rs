@@ -1,0 +1,803 @@
+//! What can be asked of the API: each operation with its parameters, its body and its answers, as a table.
+
+use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
+};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Paths, Ref, RefOr, Required};
+
+use crate::model::{ChangeType, Format, Mode, Rate, State};
+
+const JSON: &str = "application/json";
+const XML: &str = "application/xml";
+const PROBLEM: &str = "application/problem+json";
+
+/// Who may ask.
+#[derive(Clone, Copy)]
+enum Who {
+    Anybody,
+    /// By the account's own credentials, and by a token.
+    Account,
+    /// By the account's own credentials alone.
+    Owner,
+}
+
+pub(super) fn paths(bounds: Bounds) -> Paths {
+    let mut api = Api { paths: Paths::new(), bounds };
+    api.host();
+    api.inventory();
+    api.tracking();
+    api.changes();
+    api.account();
+    api.paths
+}
+
+/// What the settings of this host allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) page_items: usize,
+    pub(super) filter_items: usize,
+    pub(super) token_bytes: usize,
+    /// In seconds.
+    pub(super) wait: u64,
+}
+
+struct Api {
+    paths: Paths,
+    bounds: Bounds,
+}
+
+/// An operation, put together.
+struct Asked {
+    operation: OperationBuilder,
+    who: Who,
+    forms: Forms,
+}
+
+/// Whether there is XML, too.
+#[derive(Clone, Copy, PartialEq)]
+enum Forms {
+    Json,
+    JsonAndXml,
+}
+
+fn asked(tag: &str, id: &str, summary: &str, who: Who) -> Asked {
+    let operation = OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary));
+    Asked { operation, who, forms: Forms::Json }
+}
+
+impl Asked {
+    fn says(self, description: &str) -> Asked {
+        Asked { operation: self.operation.description(Some(description)), ..self }
+    }
+
+    fn and_xml(self) -> Asked {
+        Asked { forms: Forms::JsonAndXml, ..self }
+    }
+
+    fn takes(mut self, parameters: Vec<Parameter>) -> Asked {
+        for parameter in parameters {
+            self.operation = self.operation.parameter(parameter);
+        }
+        self
+    }
+
+    /// `format`, which most take.
+    fn takes_format(self) -> Asked {
+        let words: &[&str] = match self.forms {
+            Forms::Json => &["json"],
+            Forms::JsonAndXml => &["json", "xml"],
+        };
+        let format = query("format", words_of(words), "As Deltacloud's clients say what they want to read");
+        self.takes(vec![format])
+    }
+
+    fn once(self) -> Asked {
+        let why = "1 to 255 visible ASCII characters: a request that is sent again with the same key is done once, and \
+                   answered as the first time";
+        self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)])
+    }
+
+    fn body(mut self, media_type: &str, schema: RefOr<Schema>, required: Required) -> Asked {
+        self.operation = self.operation.request_body(Some(body(media_type, schema, required)));
+        self
+    }
+
+    fn gives(mut self, status: &str, description: &str, schema: Option<RefOr<Schema>>, headers: &[&str]) -> Asked {
+        let mut response = ResponseBuilder::new().description(description);
+        if let Some(schema) = schema {
+            response = response.content(JSON, content(schema));
+            if self.forms == Forms::JsonAndXml {
+                response = response.content(XML, content(text().into()));
+            }
+        }
+        for name in headers {
+            response = response.header(*name, header(name));
+        }
+        self.operation = self.operation.response(status, response.build());
+        self
+    }
+
+    fn streams(mut self, description: &str) -> Asked {
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content(JSON, content(array(named("Change"))))
+            .content("text/event-stream", Content::default())
+            .header("Link", header("Link"))
+            .build();
+        self.operation = self.operation.response("200", response);
+        self
+    }
+
+    /// With what every operation may answer.
+    fn done(mut self) -> Operation {
+        match self.who {
+            Who::Anybody => self.operation = self.operation.security(SecurityRequirement::default()),
+            Who::Account | Who::Owner => {
+                self.operation = self.operation.security(SecurityRequirement::new("account", Vec::<String>::new()));
+                if matches!(self.who, Who::Account) {
+                    self.operation = self.operation.security(SecurityRequirement::new("token", Vec::<String>::new()));
+                }
+                let refused = problem("No credentials, or such as are not accepted", self.forms, &["WWW-Authenticate"]);
+                self.operation = self.operation.response("401", refused);
+            }
+        }
+        let wrong = problem("What was wrong, where, and what to do", self.forms, &[]);
+        self.operation.response("default", wrong).build()
+    }
+}
+
+impl Api {
+    fn add(&mut self, method: HttpMethod, path: &str, asked: Asked) {
+        self.paths.add_path_operation(path, vec![method], asked.done());
+    }
+
+    fn get(&mut self, path: &str, asked: Asked) {
+        self.add(HttpMethod::Get, path, asked);
+    }
+
+    fn post(&mut self, path: &str, asked: Asked) {
+        self.add(HttpMethod::Post, path, asked);
+    }
+
+    fn host(&mut self) {
+        let on = |id: &str, summary: &str| asked("host", id, summary, Who::Anybody);
+        self.get("/", on("lead", "Leads to the entry point").gives("307", "To /api", None, &["Location"]));
+        let tried = query("force_auth", words_of(&["true", "false", "1", "0"]), "Whether to try the credentials out");
+        self.get(
+            "/api",
+            on("entry", "The entry point: version, driver and provider, and links to the collections")
+                .and_xml()
+                .takes(vec![tried])
+                .takes_format()
+                .gives("200", "The entry point", Some(named("EntryPoint")), &[]),
+        );
+        let list = vec![
+            query("id", text().into(), "Only the driver of that id"),
+            query("state", text().into(), "Only those of that health, as Deltacloud's clients may ask"),
+        ];
+        self.get(
+            "/api/drivers",
+            on("drivers", "The drivers that are loaded")
+                .and_xml()
+                .takes(list)
+                .takes_format()
+                .gives("200", "The drivers", Some(named("Drivers")), &["ETag"])
+                .gives("304", "As If-None-Match has it", None, &["ETag"]),
+        );
+        self.get(
+            "/api/drivers/{id}",
+            on("driver", "One driver")
+                .and_xml()
+                .takes(vec![path("id", text().min_length(Some(1)).into(), "As X-Deltacloud-Driver names it")])
+                .takes_format()
+                .gives("200", "The driver", Some(named("Driver")), &["ETag"])
+                .gives("304", "As If-None-Match has it", None, &["ETag"]),
+        );
+        let status = || object(vec![("status", text().into())]);
+        self.get("/healthz", on("alive", "Whether the process runs").gives("200", "It does", Some(status()), &[]));
+        self.get(
+            "/readyz",
+            on("ready", "Whether requests can be served").gives("200", "They can", Some(status()), &[]),
+        );
+        let metrics = on("metrics", "What the host counts, as Prometheus reads it");
+        let metrics = Asked {
+            operation: metrics.operation.response(
+                "200",
+                ResponseBuilder::new()
+                    .description("OpenMetrics text")
+                    .content("application/openmetrics-text", content(text().into()))
+                    .build(),
+            ),
+            ..metrics
+        };
+        self.get("/metrics", metrics);
+        let anything = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        self.get(
+            "/openapi.json",
+            on("openapi", "This description").gives("200", "OpenAPI 3.1", Some(anything.into()), &["ETag"]).gives(
+                "304",
+                "As If-None-Match has it",
+                None,
+                &["ETag"],
+            ),
+        );
+        let types = object(vec![("problems", array(named("ProblemType")))]);
+        self.get("/problems", on("problems", "Every type of problem").gives("200", "The types", Some(types), &[]));
+        self.get(
+            "/problems/{slug}",
+            on("problem", "What a type of problem means")
+                .takes(vec![path("slug", text().min_length(Some(1)).into(), "The end of the type's URI")])
+                .gives("200", "The type", Some(named("ProblemType")), &[]),
+        );
+    }
+
+    fn inventory(&mut self) {
+        let on = |id: &str, summary: &str| asked("inventory", id, summary, Who::Account);
+        for (kind, of, many, states) in [
+            ("instance", "Instance", "instances", states_of(Kind::Instance)),
+            ("realm", "Realm", "realms", states_of(Kind::Realm)),
+        ] {
+            let filters = |state, format| {
+                let mut filters = vec![
+                    ("id", id(), "Only that one"),
+                    ("state", state, "Only those in that state"),
+                    ("at", past(), "As it was known at that time"),
+                    ("limit", whole(1, self.bounds.page_items), "How many on a page, at most"),
+                    ("after", form(&format!("{many}-page")), "Opaque: from the Link of the page before"),
+                    ("format", format, "As Deltacloud's clients say what they want to read"),
+                ];
+                if kind == "instance" {
+                    filters.push(("realm_id", text().into(), "Only those in that realm"));
+                }
+                filters
+            };
+            let filters = ways(vec![
+                way("A list in JSON", filters(words_of(&states), words_of(&["json"])), None),
+                // Deltacloud's clients are promised an empty list for a filter that fits nothing.
+                way("A list in XML", filters(text().into(), words_of(&["xml"])), Some("format")),
+            ]);
+            let headers = ["ETag", "Link", "Tracker-Cursor"];
+            self.get(
+                &format!("/api/{many}"),
+                on(many, &format!("The {many} that were last seen, sorted by id"))
+                    .and_xml()
+                    .takes(vec![filters])
+                    .gives("200", "One page", Some(object(vec![(many, array(named(of)))])), &headers)
+                    .gives("304", "As If-None-Match has it", None, &["ETag"]),
+            );
+            let one = || vec![path("id", id(), "The provider's id")];
+            self.get(
+                &format!("/api/{many}/{{id}}"),
+                on(kind, &format!("One {kind}"))
+                    .and_xml()
+                    .takes(one())
+                    .takes(vec![query("at", past(), "As it was known at that time")])
+                    .takes_format()
+                    .gives("200", "It", Some(named(of)), &["ETag"])
+                    .gives("304", "As If-None-Match has it", None, &["ETag"]),
+            );
+            let track = vec![
+                required(query("track_hook", form("hook"), "Where its changes are sent, or `none`")),
+                query("track_token", bytes(self.bounds.token_bytes), "Sent with each of them"),
+                query("track_secret", form("signing-secret"), "What they are signed with, instead of one made here"),
+            ];
+            self.add(
+                HttpMethod::Put,
+                &format!("/api/{many}/{{id}}"),
+                asked(
+                    "tracking",
+                    &format!("track-{kind}"),
+                    &format!("Sets the caller's hook on one {kind}"),
+                    Who::Account,
+                )
+                .says(
+                    "It replaces the one there was; `track_hook=none` removes it. What was not seen yet is waited for. \
+                     The parameters may stand in a form that is the body, instead.",
+                )
+                .and_xml()
+                .takes(one())
+                .takes(track)
+                .takes_format()
+                .gives(
+                    "200",
+                    "It, with its hook; or what was not seen, without one",
+                    Some(any_of(&[of, "Unseen"])),
+                    &[],
+                )
+                .gives(
+                    "202",
+                    "The hook, which waits for what was not seen yet",
+                    Some(named("Unseen")),
+                    &[],
+                ),
+            );
+            let pages = vec![
+                query("limit", whole(1, self.bounds.page_items), "How many on a page, at most"),
+                query("before", form("cursor"), "Only changes before that one"),
+            ];
+            self.get(
+                &format!("/api/{many}/{{id}}/history"),
+                on(&format!("{kind}-history"), &format!("What happened to one {kind}, newest first"))
+                    .takes(one())
+                    .takes(pages)
+                    .takes_format()
+                    .gives("200", "One page", Some(array(named("Change"))), &["Link"]),
+            );
+        }
+    }
+
+    fn tracking(&mut self) {
+        let on = |id: &str, summary: &str| asked("tracking", id, summary, Who::Account);
+        let the_hook = || vec![path("id", form("hook-id"), "The hook's id")];
+        let bounds = self.bounds;
+        let pages = |of: &str| {
+            vec![
+                query("limit", whole(1, bounds.page_items), "How many on a page, at most"),
+                query("after", form(of), "Opaque: from the Link of the page before"),
+            ]
+        };
+        let list = object(vec![("hooks", array(named("Hook")))]);
+        self.get(
+            "/api/hooks",
+            on("hooks", "The caller's hooks").takes(pages("hooks-page")).takes_format().gives(
+                "200",
+                "One page",
+                Some(list),
+                &["Link"],
+            ),
+        );
+        self.post(
+            "/api/hooks",
+            on("create-hook", "Makes a hook")
+                .once()
+                .body(JSON, hook_order(Order::New, self.bounds), Required::True)
+                .gives(
+                    "201",
+                    "The hook, with its secret in this answer and no other",
+                    Some(named("Hook")),
+                    &["Location"],
+                ),
+        );
+        self.get(
+            "/api/hooks/{id}",
+            on("hook", "One hook").takes(the_hook()).takes_format().gives("200", "It", Some(named("Hook")), &[]),
+        );
+        self.add(
+            HttpMethod::Put,
+            "/api/hooks/{id}",
+            on("replace-hook", "Says anew what a hook is to be")
+                .takes(the_hook())
+                .body(JSON, hook_order(Order::Old, self.bounds), Required::True)
+                .gives("200", "It", Some(named("Hook")), &[]),
+        );
+        self.add(
+            HttpMethod::Delete,
+            "/api/hooks/{id}",
+            on("remove-hook", "Removes a hook, with what it is owed").takes(the_hook()).gives(
+                "204",
+                "It is gone",
+                None,
+                &[],
+            ),
+        );
+        let nothing = || object(vec![]);
+        let change = object(vec![("change", text().into())]);
+        self.post(
+            "/api/hooks/{id}/test",
+            on("test-hook", "Sends a hook a change of type `hook.test`")
+                .takes(the_hook())
+                .once()
+                .body(JSON, nothing(), Required::False)
+                .gives("202", "The id of the change", Some(change), &[]),
+        );
+        for (word, what) in [("pause", "Lets a hook rest"), ("resume", "Lets a hook go on from where it stopped")] {
+            self.post(
+                &format!("/api/hooks/{{id}}/{word}"),
+                on(&format!("{word}-hook"), what)
+                    .takes(the_hook())
+                    .once()
+                    .body(JSON, nothing(), Required::False)
+                    .gives("200", "It", Some(named("Hook")), &[]),
+            );
+        }
+        let rotation = optional(vec![("overlap", span()), ("secret", form("signing-secret"))]);
+        self.post(
+            "/api/hooks/{id}/rotate",
+            on("rotate-hook", "Gives a hook another signing key, beside which the one before signs for a while")
+                .takes(the_hook())
+                .once()
+                .body(JSON, rotation, Required::False)
+                .gives("200", "It, with its secret in this answer and no other", Some(named("Hook")), &[]),
+        );
+        let from = object(vec![("from", form("place"))]);
+        let begins = object(vec![("from", text().into())]);
+        self.post(
+            "/api/hooks/{id}/replay",
+            on("replay-hook", "Sends a hook everything anew from a place of the journal, or a time, on")
+                .takes(the_hook())
+                .once()
+                .body(JSON, from, Required::True)
+                .gives("202", "Where it begins", Some(begins), &[]),
+        );
+        self.post(
+            "/api/hooks/{id}/redrive",
+            on("redrive-hook", "Tries again what was given up: all of it, or one change")
+                .takes(the_hook())
+                .once()
+                .body(JSON, optional(vec![("change", form("change-id"))]), Required::False)
+                .gives("202", "How many", Some(named("Redriven")), &[]),
+        );
+        let state = query("state", words_of(&["waiting", "dead", "done"]), "Only those");
+        let deliveries = object(vec![("deliveries", array(named("Delivery")))]);
+        self.get(
+            "/api/hooks/{id}/deliveries",
+            on("deliveries", "What became of a hook's changes, newest first, with every try")
+                .takes(the_hook())
+                .takes(vec![state])
+                .takes(pages("cursor"))
+                .takes_format()
+                .gives("200", "One page", Some(deliveries), &["Link"]),
+        );
+    }
+
+    fn changes(&mut self) {
+        let filters = || {
+            vec![
+                ("kind", several_of(&["instance", "realm"]), "Only of these kinds, with commas between"),
+                ("id", ids(), "Only of these ids, or of ids that begin as one before `*`"),
+                ("realm_id", ids(), "Only in these realms"),
+                ("type", several_of(&ChangeType::ALL.map(ChangeType::as_str)), "Only of these types"),
+                ("from", several_of(&State::ALL.map(State::as_str)), "Only from these states"),
+                ("to", several_of(&State::ALL.map(State::as_str)), "Only to these states"),
+                ("format", words_of(&["json"]), "As Deltacloud's clients say what they want to read"),
+            ]
+        };
+        let since = ("since", form("since"), "A cursor, `0` for the oldest that is kept, `now` for the end");
+        let mut page = vec![
+            since,
+            ("limit", whole(1, self.bounds.page_items), "How many on a page, at most"),
+            ("wait", whole(0, self.bounds.wait), "For how many seconds to wait until something comes"),
+        ];
+        page.extend(filters());
+        let mut stream = vec![("snapshot", words_of(&["true"]), "What there is comes first, and then what changes")];
+        stream.extend(filters());
+        let owed = vec![("format", words_of(&["json"]), "As Deltacloud's clients say what they want to read")];
+        let places = ways(vec![
+            way("A page of the feed", page, Some("since")),
+            way("A stream of what there is and then changes", stream, Some("snapshot")),
+            way("What is owed to the caller's hooks, which is taken by this", owed, None),
+        ]);
+        let last = header_parameter("Last-Event-ID", form("cursor"), "Where a stream goes on");
+        self.get(
+            "/api/changes",
+            asked("changes", "changes", "The feed; or, without `since`, what is owed to the caller's hooks", Who::Account)
+                .says(
+                    "With `since`, a page of the journal behind that place: nothing is marked by it, and `Link` says where \
+                     the next begins. `Accept: text/event-stream` gives a stream of the same. Without either, every change \
+                     that is still owed to the caller's hooks, which are then delivered: for that no other parameter is taken.",
+                )
+                .takes(vec![places, last])
+                .streams("Changes, oldest first")
+                .gives("410", "The cursor is older than what is kept", None, &[]),
+        );
+    }
+
+    fn account(&mut self) {
+        let on = |id: &str, summary: &str, who| asked("account", id, summary, who);
+        self.get(
+            "/api/account",
+            on("account", "How the caller's account is doing", Who::Account).takes_format().gives(
+                "200",
+                "The account",
+                Some(named("Account")),
+                &[],
+            ),
+        );
+        let kind = query("kind", words_of(&["instance", "realm"]), "Only that; both, if it is left out");
+        let refreshed = || RefOr::from(ObjectBuilder::new().additional_properties(Some(named("Refreshed"))));
+        self.post(
+            "/api/refresh",
+            on("refresh", "Asks for a poll now, or joins one that is under way", Who::Account)
+                .takes(vec![kind])
+                .takes_format()
+                .once()
+                .gives("200", "What came of it, by collection", Some(refreshed()), &[])
+                .gives("202", "It takes longer than a request may wait", Some(refreshed()), &[]),
+        );
+        let the_token = || vec![path("id", form("token-id"), "The token's id")];
+        let pages = vec![
+            query("limit", whole(1, self.bounds.page_items), "How many on a page, at most"),
+            query("after", form("tokens-page"), "Opaque: from the Link of the page before"),
+        ];
+        let list = object(vec![("tokens", array(named("Token")))]);
+        self.get(
+            "/api/tokens",
+            on("tokens", "The account's tokens", Who::Owner).takes(pages).takes_format().gives(
+                "200",
+                "One page",
+                Some(list),
+                &["Link"],
+            ),
+        );
+        let order = ObjectBuilder::new()
+            .property("name", id())
+            .property("scope", words_of(&["read", "track"]))
+            .property("expires", nullable(form("expiry")))
+            .required("name")
+            .required("scope")
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        self.post(
+            "/api/tokens",
+            on("create-token", "Makes a token, which stands for the account", Who::Owner)
+                .once()
+                .body(JSON, order.into(), Required::True)
+                .gives(
+                    "201",
+                    "The token, with its secret in this answer and no other",
+                    Some(named("Token")),
+                    &["Location"],
+                ),
+        );
+        self.get(
+            "/api/tokens/{id}",
+            on("token", "One token", Who::Owner).takes(the_token()).takes_format().gives(
+                "200",
+                "It",
+                Some(named("Token")),
+                &[],
+            ),
+        );
+        self.add(
+            HttpMethod::Delete,
+            "/api/tokens/{id}",
+            on("revoke-token", "Revokes a token", Who::Owner).takes(the_token()).gives("204", "It is gone", None, &[]),
+        );
+        self.post(
+            "/api/tokens/{id}/rotate",
+            on("rotate-token", "Gives a token another secret; its hooks stay", Who::Owner)
+                .takes(the_token())
+                .once()
+                .body(JSON, optional(vec![("expires", form("expiry"))]), Required::False)
+                .gives("200", "It, with its secret in this answer and no other", Some(named("Token")), &[]),
+        );
+    }
+}
+
+/// Whether a hook is new.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    New,
+    Old,
+}
+
+fn hook_order(order: Order, bounds: Bounds) -> RefOr<Schema> {
+    let several =
+        |items: RefOr<Schema>| nullable(ArrayBuilder::new().items(items).max_items(Some(bounds.filter_items)).into());
+    let types = ChangeType::ALL.map(ChangeType::as_str);
+    let states = State::ALL.map(State::as_str);
+    let rate = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(Rate::LEAST)).maximum(Some(Rate::MOST));
+    let is_set = match order {
+        // One that there is keeps its token by `true`.
+        Order::Old => ObjectBuilder::new().schema_type(Type::Boolean),
+        Order::New => ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])),
+    };
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let token = utoipa::openapi::schema::OneOfBuilder::new().item(bytes(bounds.token_bytes)).item(is_set).item(null);
+    let mut order_of = ObjectBuilder::new()
+        .property("url", form("receiver"))
+        .property("kinds", several(words_of(&["instance", "realm"])))
+        .property("ids", several(id()))
+        .property("realms", several(id()))
+        .property("types", several(words_of(&types)))
+        .property("from", several(words_of(&states)))
+        .property("to", several(words_of(&states)))
+        .property("format", nullable(words_of(&Format::ALL.map(Format::as_str))))
+        .property("mode", nullable(words_of(&Mode::ALL.map(Mode::as_str))))
+        .property("rate_per_second", nullable(rate.into()))
+        .property("retries", nullable(ArrayBuilder::new().items(span()).max_items(Some(32)).into()))
+        .property("description", nullable(text().max_length(Some(256)).into()))
+        .property("token", token)
+        .required("url")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    if order == Order::New {
+        order_of = order_of.property("signing", nullable(words_of(&["hmac", "ed25519"])));
+    }
+    order_of.into()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Instance,
+    Realm,
+}
+
+fn states_of(kind: Kind) -> Vec<&'static str> {
+    let of = |state: &State| matches!(state, State::Instance(_)) == (kind == Kind::Instance);
+    State::ALL.into_iter().filter(of).map(State::as_str).collect()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// Text of which the bytes are counted.
+fn bytes(most: usize) -> RefOr<Schema> {
+    text()
+        .max_length(Some(most))
+        .description(Some("In UTF-8, it has at most as many bytes as this has characters"))
+        .into()
+}
+
+/// Some of these words, with commas between.
+fn several_of(words: &[&str]) -> RefOr<Schema> {
+    let one = words.join("|").replace('.', r"\.");
+    text().pattern(Some(format!("^({one})(,({one}))*$"))).into()
+}
+
+/// Text of a form that has a name.
+fn form(name: &str) -> RefOr<Schema> {
+    text().format(Some(SchemaFormat::Custom(name.to_owned()))).into()
+}
+
+/// An id, in bytes at most 255.
+fn id() -> RefOr<Schema> {
+    text().pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]{1,255}$")).into()
+}
+
+/// Several of them, with commas between.
+fn ids() -> RefOr<Schema> {
+    let one = r"[^,\u0000-\u001f\u007f-\u009f]{1,255}";
+    text().pattern(Some(format!("^{one}(,{one})*$"))).into()
+}
+
+fn past() -> RefOr<Schema> {
+    text()
+        .format(Some(SchemaFormat::Custom("past".into())))
+        .description(Some("A time as RFC 3339 writes it, not in the future"))
+        .into()
+}
+
+fn span() -> RefOr<Schema> {
+    text()
+        .format(Some(SchemaFormat::Custom("span".into())))
+        .description(Some("A span of time, such as `90s` or `5 min`, up to 7 days"))
+        .into()
+}
+
+/// Parameters that go together in one of these sets.
+fn ways(sets: Vec<RefOr<Schema>>) -> Parameter {
+    let object = utoipa::openapi::schema::OneOfBuilder::new().schema_type(Type::Object);
+    let any = sets.into_iter().fold(object, |any, set| any.item(set));
+    ParameterBuilder::new()
+        .name("query")
+        .parameter_in(ParameterIn::Query)
+        .style(Some(utoipa::openapi::path::ParameterStyle::Form))
+        .explode(Some(true))
+        .schema(Some(RefOr::T(Schema::OneOf(any.build()))))
+        .description(Some("Each member is a parameter of its own"))
+        .build()
+}
+
+/// One of several sets of parameters.
+fn way(title: &str, members: Vec<(&str, RefOr<Schema>, &str)>, needed: Option<&str>) -> RefOr<Schema> {
+    let mut way = ObjectBuilder::new()
+        .title(Some(title))
+        .schema_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    for (name, mut schema, description) in members {
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.description = Some(description.to_owned());
+        }
+        way = way.property(name, schema);
+    }
+    if let Some(needed) = needed {
+        way = way.required(needed);
+    }
+    way.into()
+}
+
+fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    utoipa::openapi::schema::OneOfBuilder::new().item(schema).item(null).into()
+}
+
+fn whole(least: u64, most: impl TryInto<u64>) -> RefOr<Schema> {
+    let int = SchemaFormat::KnownFormat(KnownFormat::Int64);
+    let most = most.try_into().unwrap_or(u64::MAX);
+    let number = ObjectBuilder::new().schema_type(Type::Integer).format(Some(int));
+    number.minimum(Some(least as f64)).maximum(Some(most as f64)).into()
+}
+
+fn words_of(words: &[&str]) -> RefOr<Schema> {
+    text().enum_values(Some(words.iter().map(ToString::to_string).collect::<Vec<_>>())).into()
+}
+
+fn named(name: &str) -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name(name))
+}
+
+fn any_of(names: &[&str]) -> RefOr<Schema> {
+    let any = names.iter().fold(utoipa::openapi::schema::AnyOfBuilder::new(), |any, name| any.item(named(name)));
+    RefOr::T(Schema::AnyOf(any.build()))
+}
+
+fn array(items: RefOr<Schema>) -> RefOr<Schema> {
+    ArrayBuilder::new().items(items).into()
+}
+
+/// An object with these members and no other.
+fn object(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
+    let closed = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    members.into_iter().fold(closed, |object, (name, schema)| object.property(name, schema).required(name)).into()
+}
+
+/// An object which may have these members and no other.
+fn optional(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
+    let closed = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    members.into_iter().fold(closed, |object, (name, schema)| object.property(name, nullable(schema))).into()
+}
+
+fn required(mut parameter: Parameter) -> Parameter {
+    parameter.required = Required::True;
+    parameter
+}
+
+fn query(name: &str, schema: RefOr<Schema>, description: &str) -> Parameter {
+    parameter(name, ParameterIn::Query, schema, description)
+}
+
+fn path(name: &str, schema: RefOr<Schema>, description: &str) -> Parameter {
+    parameter(name, ParameterIn::Path, schema, description)
+}
+
+fn header_parameter(name: &str, schema: RefOr<Schema>, description: &str) -> Parameter {
+    parameter(name, ParameterIn::Header, schema, description)
+}
+
+fn parameter(name: &str, place: ParameterIn, schema: RefOr<Schema>, description: &str) -> Parameter {
+    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .schema(Some(schema))
+        .required(required)
+        .description(Some(description))
+        .build()
+}
+
+fn body(media_type: &str, schema: RefOr<Schema>, required: Required) -> RequestBody {
+    RequestBodyBuilder::new().content(media_type, content(schema)).required(Some(required)).build()
+}
+
+fn content(schema: RefOr<Schema>) -> Content {
+    ContentBuilder::new().schema(Some(schema)).build()
+}
+
+fn header(name: &str) -> Header {
+    let description = match name {
+        "ETag" => "Of this answer, for If-None-Match",
+        "Link" => "The next page, as rel=\"next\" (RFC 8288)",
+        "Tracker-Cursor" => "Where the feed goes on from this list",
+        "Location" => "Where it is",
+        "WWW-Authenticate" => "How credentials are given",
+        _ => "",
+    };
+    HeaderBuilder::new().schema(text()).description(Some(description)).build()
+}
+
+fn problem(description: &str, forms: Forms, headers: &[&str]) -> Response {
+    let mut response = ResponseBuilder::new().description(description).content(PROBLEM, content(named("Problem")));
+    if forms == Forms::JsonAndXml {
+        response = response.content(XML, content(text().into()));
+    }
+    for name in headers {
+        response = response.header(*name, header(name));
+    }
+    response.build()
+}

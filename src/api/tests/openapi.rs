@@ -1,0 +1,73 @@
+//! The description is of what there is: whole in itself, and of the very routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::api::openapi::description;
+
+fn described() -> Value {
+    serde_json::to_value(description("https://tracker.example", &crate::api::Settings::default())).expect("JSON")
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(value: &Value, root: &Value) {
+        match value {
+            Value::Object(members) => {
+                if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                    let pointer = reference.strip_prefix('#').expect("of this document");
+                    assert!(root.pointer(pointer).is_some(), "{reference} leads nowhere");
+                }
+                members.values().for_each(|member| walk(member, root));
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(item, root)),
+            _ => {}
+        }
+    }
+    let json = described();
+    walk(&json, &json);
+    assert_eq!(json["openapi"], "3.1.0");
+}
+
+/// The methods of each path, as they are described.
+fn operations(json: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let paths = json["paths"].as_object().expect("paths").iter();
+    paths
+        .map(|(path, item)| {
+            (path.clone(), item.as_object().expect("operations").keys().map(|method| method.to_uppercase()).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn the_paths_are_those_of_the_router() {
+    // All routes stand in one file, which is how they are known here.
+    let source = include_str!("../../api.rs");
+    let routes = source.split(".route(").skip(1).map(|rest| rest.split('"').nth(1).expect("a path").to_owned());
+    let routes: BTreeSet<String> = routes.collect();
+    assert_eq!(operations(&described()).into_keys().collect::<BTreeSet<_>>(), routes);
+}
+
+#[tokio::test]
+async fn the_methods_are_those_that_are_taken() {
+    let house = House::new();
+    for (path, mut methods) in operations(&described()) {
+        let answer = house.send("PATCH", &path.replace(['{', '}'], "x"), &[], "").await;
+        assert_eq!(answer.status, 405, "{path}");
+        let allowed = answer.header("allow").expect("told").split(',').map(|method| method.trim().to_owned());
+        // `GET` brings `HEAD` with it.
+        if methods.contains("GET") {
+            methods.insert("HEAD".into());
+        }
+        assert_eq!(allowed.collect::<BTreeSet<_>>(), methods, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_served_to_anybody_and_not_again_to_who_has_it() {
+    let house = House::new();
+    let answer = house.send("GET", "/openapi.json", &[], "").await;
+    assert_eq!(answer.status, 200);
+    let etag = answer.header("etag").expect("one").to_owned();
+    assert_eq!(house.send("GET", "/openapi.json", &[("if-none-match", &etag)], "").await.status, 304);
+}

@@ -1,0 +1,43 @@
+//! How the words that are written as one text look in the API's description: the rest is derived where it stands.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::change::{ChangeId, ChangeType, Cursor};
+use super::time::Timestamp;
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+macro_rules! described {
+    ($($type:ty, $name:literal => $schema:expr;)+) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                RefOr::T(Schema::Object($schema.build()))
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed($name)
+            }
+        }
+    )+};
+}
+
+described! {
+    Timestamp, "Timestamp" => text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("A time in UTC, to the millisecond, as RFC 3339 writes it"));
+    ChangeId, "ChangeId" => text()
+        .pattern(Some("^chg_[0-9A-HJKMNP-TV-Z]{26}$"))
+        .description(Some("The same in every place that tells of the change: receivers drop repeats by it"));
+    Cursor, "Cursor" => text()
+        .pattern(Some("^[0-9a-f]{24}$"))
+        .description(Some("A place in the journal, opaque to clients: where the feed goes on behind a change"));
+    ChangeType, "ChangeType" => text().enum_values(Some(ChangeType::ALL.map(ChangeType::as_str)));
+}

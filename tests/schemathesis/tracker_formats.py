@@ -1,0 +1,73 @@
+"""What the API's description calls a format, drawn as a client would have it: opaque places that this host gave out,
+times that are past, and receivers that callbacks may go to.
+"""
+
+import base64
+import datetime
+import os
+import re
+import urllib.request
+import uuid
+
+import schemathesis
+from hypothesis import strategies as st
+
+URL, USER, PASSWORD = (os.environ[f"TRACKER_{name}"] for name in ("URL", "USER", "PASSWORD"))
+
+
+def newest_cursor():
+    request = urllib.request.Request(f"{URL}/api/instances")
+    basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    request.add_header("Authorization", f"Basic {basic}")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.headers["Tracker-Cursor"]
+
+
+def opaque(text):
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def rfc_3339(ahead):
+    return (datetime.datetime.now(datetime.timezone.utc) + ahead).isoformat().replace("+00:00", "Z")
+
+
+cursor = st.just(newest_cursor())
+past = st.integers(1, 50).map(lambda ago: rfc_3339(datetime.timedelta(milliseconds=-ago)))
+ids = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+# Of hooks and tokens: those that are made on the way have higher ones, and are followed by links.
+number = st.integers(1, 3).map(str)
+receiver = st.sampled_from(["http://127.0.0.1:9/cb", "https://127.0.0.1:9/", "http://127.0.0.1:9/a?b=c"])
+crockford = st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=25, max_size=25)
+
+FORMATS = {
+    "instances-page": ids.map(lambda text: opaque(f"instance:{text}")),
+    "realms-page": ids.map(lambda text: opaque(f"realm:{text}")),
+    "hooks-page": number.map(lambda text: opaque(f"hook:{text}")),
+    "tokens-page": number.map(lambda text: opaque(f"token:{text}")),
+    "cursor": cursor,
+    "since": cursor | st.sampled_from(["0", "now"]),
+    "place": cursor | st.just("0") | past,
+    "past": past,
+    "expiry": st.integers(1, 300).map(lambda days: rfc_3339(datetime.timedelta(days=days))),
+    "span": st.integers(1, 100).map(lambda seconds: f"{seconds}s") | st.sampled_from(["5 min", "2 days"]),
+    "receiver": receiver,
+    "hook": receiver | st.just("none"),
+    "signing-secret": st.binary(min_size=24, max_size=64).map(
+        lambda key: "whsec_" + base64.b64encode(key).decode()
+    ),
+    "hook-id": number,
+    "token-id": number,
+    "change-id": crockford.map(lambda text: "chg_0" + text),
+}
+for name, strategy in FORMATS.items():
+    schemathesis.openapi.format(name, strategy)
+
+VALID_KEY = re.compile(r"[!-~]{1,255}")
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """A key belongs to one request: where a good one would come again, a client takes another."""
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and VALID_KEY.fullmatch(key):
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
