@@ -27,9 +27,8 @@ pub(crate) fn unchanged(table: &mut Table) {
             former_words: None,
             late: false,
         };
-        let known = known.clone();
         let before = process_cpu();
-        let delta = diff(observation, known);
+        let delta = diff(observation, &known);
         rounds.push(process_cpu() - before);
         assert!(delta.upserts.is_empty() && delta.missing.is_empty() && delta.changes.is_empty());
     }

@@ -1,15 +1,17 @@
 //! What changed between what is stored and what was listed. Pure: one pass over two sequences sorted by
 //! id, which touches nothing of a resource that is as it was.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::change::ChangeType;
 use crate::model::{
-    Address, AddressKind, Instance, InstanceState, Kind, NewChange, RealmState, Resource, ResourceId, State, Timestamp,
+    Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, NewChange, RealmState, Resource,
+    ResourceId, State, Timestamp,
 };
-use crate::store::{KnownResource, Missing, Upsert};
+use crate::store::{Comparison, Delta, Known, KnownResource, Missing, Upsert};
 
 /// One list of an account's resources, and what is to be known to judge it.
 #[derive(Debug)]
@@ -33,45 +35,77 @@ pub struct Observation {
     pub late: bool,
 }
 
-/// What is to be written. Empty where nothing changed.
-#[derive(Debug, Default)]
-pub struct Delta {
-    pub upserts: Vec<Upsert>,
-    pub missing: Vec<Missing>,
-    pub removed: Vec<ResourceId>,
-    pub changes: Vec<NewChange>,
-    /// How many stored resources vanished, or are in another state.
-    pub affected: usize,
+/// A list, compared with what is stored as that comes.
+pub struct Comparing {
+    sight: Sight,
+    /// What is left of it.
+    listed: std::vec::IntoIter<Resource>,
+    scratch: Vec<u8>,
+    delta: Delta,
 }
 
-/// Compares a list with what is stored, which is sorted by id too.
-pub fn diff(observation: Observation, known: Vec<KnownResource>) -> Delta {
-    let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words, late } =
-        observation;
-    let mut delta = Delta::default();
-    let mut scratch = Vec::new();
-    let sight = Sight { kind, observed_at, last_complete, confirmations, former_words, late };
-    let mut known = known.into_iter().peekable();
-    for resource in resources {
-        while let Some(absent) = known.next_if(|known| known.id < *resource.id()) {
-            sight.absent(absent, complete, &mut delta);
-        }
-        let fingerprint = fingerprint_with(&resource, &mut scratch);
-        match known.next_if(|known| known.id == *resource.id()) {
-            None => sight.appeared(resource, fingerprint, &mut delta),
-            Some(known) if known.fingerprint == fingerprint && known.missing == 0 => {}
-            Some(known) => sight.changed(resource, fingerprint, &known, &mut delta),
+impl Comparing {
+    pub fn new(observation: Observation) -> Comparing {
+        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words, late } =
+            observation;
+        Comparing {
+            sight: Sight { kind, complete, observed_at, last_complete, confirmations, former_words, late },
+            listed: resources.into_iter(),
+            scratch: Vec::new(),
+            delta: Delta::default(),
         }
     }
-    for absent in known {
-        sight.absent(absent, complete, &mut delta);
+
+    /// Takes the next of the list, which is not stored; nothing, at its end.
+    fn appeared_next(&mut self) -> Option<()> {
+        let resource = self.listed.next()?;
+        let fingerprint = fingerprint_with(&resource, &mut self.scratch);
+        self.sight.appeared(resource, fingerprint, &mut self.delta);
+        Some(())
     }
-    delta
+}
+
+impl Comparison for Comparing {
+    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
+        self.delta.known += 1;
+        // Looked at where it lies: what is as it was is moved nowhere.
+        while let Some(next) = self.listed.as_slice().first() {
+            match next.id().as_str().cmp(known.id) {
+                Ordering::Less => {}
+                Ordering::Equal => break,
+                Ordering::Greater => return self.sight.absent(known, &mut self.delta),
+            }
+            self.appeared_next();
+        }
+        let Some(resource) = self.listed.next() else {
+            return self.sight.absent(known, &mut self.delta);
+        };
+        let fingerprint = fingerprint_with(&resource, &mut self.scratch);
+        if known.fingerprint != fingerprint || known.missing != 0 {
+            self.sight.changed(resource, fingerprint, known, &mut self.delta);
+        }
+        Ok(())
+    }
+
+    fn end(mut self: Box<Self>) -> Delta {
+        while self.appeared_next().is_some() {}
+        self.delta
+    }
+}
+
+/// Compares a list with what is stored, which is sorted by id too, where both are at hand.
+pub fn diff(observation: Observation, known: &[KnownResource]) -> Delta {
+    let mut comparing = Comparing::new(observation);
+    for known in known {
+        comparing.known(known.as_known()).expect("invariant: the id of a known resource is one");
+    }
+    Box::new(comparing).end()
 }
 
 /// From when and what a list sees.
 struct Sight {
     kind: Kind,
+    complete: bool,
     observed_at: Timestamp,
     last_complete: Option<Timestamp>,
     confirmations: u32,
@@ -89,7 +123,7 @@ impl Sight {
         delta.upserts.push(Upsert { resource, fingerprint, state_changed: true });
     }
 
-    fn changed(&self, resource: Resource, fingerprint: u64, known: &KnownResource, delta: &mut Delta) {
+    fn changed(&self, resource: Resource, fingerprint: u64, known: Known<'_>, delta: &mut Delta) {
         // The state before, as this version of the driver would have mapped it.
         let old_state = if self.is_mapped_anew(&resource) { resource.state() } else { known.state };
         let state_changed = resource.state() != old_state;
@@ -117,16 +151,17 @@ impl Sight {
         }
     }
 
-    fn absent(&self, known: KnownResource, complete: bool, delta: &mut Delta) {
-        if !complete {
-            return;
+    fn absent(&self, known: Known<'_>, delta: &mut Delta) -> Result<(), InvalidResourceId> {
+        if !self.complete {
+            return Ok(());
         }
+        let id = ResourceId::parse(known.id)?;
         delta.affected += usize::from(known.missing == 0);
-        let seen = self.last_seen(&known);
+        let seen = self.last_seen(known);
         let times = known.missing.saturating_add(1);
         if times < self.confirmations {
-            delta.missing.push(Missing { id: known.id, times, seen });
-            return;
+            delta.missing.push(Missing { id, times, seen });
+            return Ok(());
         }
         let (change_type, new_state) = match self.kind {
             Kind::Instance => (ChangeType::InstanceRemoved, State::Instance(InstanceState::Finish)),
@@ -135,7 +170,7 @@ impl Sight {
         delta.changes.push(NewChange {
             change_type,
             subject: self.kind.into(),
-            resource: known.id.clone(),
+            resource: id.clone(),
             // The store has these, and nothing else here needs them read.
             name: None,
             realm: None,
@@ -146,7 +181,8 @@ impl Sight {
             passed_over: self.late,
             details: None,
         });
-        delta.removed.push(known.id);
+        delta.removed.push(id);
+        Ok(())
     }
 
     fn change(
@@ -172,7 +208,7 @@ impl Sight {
     }
 
     /// The last time that a stored resource was seen as it is stored.
-    fn last_seen(&self, known: &KnownResource) -> Timestamp {
+    fn last_seen(&self, known: Known<'_>) -> Timestamp {
         match self.last_complete {
             Some(complete) if known.missing == 0 => complete.max(known.seen),
             _ => known.seen,

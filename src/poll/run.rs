@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::Context;
-use super::diff::{Observation, diff};
+use super::diff::{Comparing, Observation};
 use super::gap::{self, Since};
 use super::schedule::{self, Done};
 use super::storm::{self, Verdict, Weather};
@@ -17,9 +17,6 @@ use crate::model::{AccountKey, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
-
-/// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
-const LONG_LIST: usize = 2_000;
 
 /// The most that is kept of why a poll failed, in bytes.
 const MESSAGE_BYTES: usize = 1024;
@@ -95,6 +92,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let observed_at = context.clock.now();
     let account = ticket.account.key.to_string();
     let kind = ticket.kind;
+    let late_ms = observed_at.as_millis().saturating_sub(ticket.due.as_millis());
     let mut shadowed = None;
     let recorded = match list(&context, &ticket).await {
         Ok(listed) => {
@@ -106,7 +104,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
             let recorded = record(&context, ticket, seen, &stopwatch).await;
             if let Ok(Recorded { changes, deliveries }) = recorded {
                 tracing::debug!(
-                    account, %kind, resources, changes, deliveries,
+                    account, %kind, late_ms, resources, changes, deliveries,
                     requests = usage.requests, pages = usage.pages, cpu = ?usage.cpu, memory = usage.memory,
                     elapsed = ?stopwatch.elapsed(), "polled"
                 );
@@ -193,16 +191,13 @@ async fn record(
 ) -> Result<Recorded, StoreError> {
     let (account, kind) = (ticket.account.id, ticket.kind);
     let Seen { listing, listed_by, observed_at } = seen;
-    let known = context.store.known_resources(account, kind).await?;
     let another_version =
         kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
     let former_words = match another_version {
         true => Some(context.store.provider_states(account).await?),
         false => None,
     };
-    let known_count = known.len();
     let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
-    let long = listing.resources.len().max(known.len()) > LONG_LIST;
     let complete = listing.coverage == Coverage::Complete;
     let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
     let partial_reason = match listing.coverage {
@@ -220,13 +215,8 @@ async fn record(
         former_words,
         late,
     };
-    let mut delta = match long {
-        true => tokio::task::spawn_blocking(move || diff(observation, known))
-            .await
-            .map_err(|error| StoreError::Failed(Box::new(error)))?,
-        false => diff(observation, known),
-    };
-    let weather = Weather { affected: delta.affected, known: known_count };
+    let mut delta = context.store.compare_known(account, kind, Box::new(Comparing::new(observation))).await?;
+    let weather = Weather { affected: delta.affected, known: delta.known };
     let verdict = storm::judge(&context.settings.storms, weather, ticket.held.as_ref());
     if verdict == Verdict::Hold {
         return hold(context, ticket, weather, (listing.usage.requests, observed_at), stopwatch).await;

@@ -89,7 +89,7 @@ fn another_mapping_of_the_same_word_is_no_change_of_state() {
 }
 
 fn words_of(observation: Observation, before: &Resource) -> String {
-    words(&diff(observation, vec![known(before, 0, 50)]))
+    words(&diff(observation, &[known(before, 0, 50)]))
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn each_kind_of_change_is_told_apart() {
         });
         let kind = listed.first().map_or(kind, Resource::kind);
         let observation = Observation { kind, ..observation(listed, complete) };
-        assert_eq!(words(&diff(observation, stored)), want);
+        assert_eq!(words(&diff(observation, &stored)), want);
     };
     check(vec![], true, vec![], "");
     check(vec![a(Running)], true, vec![known(&a(Running), 0, 50)], "");
@@ -154,10 +154,10 @@ fn each_kind_of_change_is_told_apart() {
 fn the_first_list_has_nothing_before_it() {
     let a = || vec![instance("a", InstanceState::Pending, "img")];
     let first = Observation { last_complete: None, ..observation(a(), true) };
-    assert_eq!(words(&diff(first, vec![])), "instance.created a ->PENDING -..200; put a!");
+    assert_eq!(words(&diff(first, &[])), "instance.created a ->PENDING -..200; put a!");
     // A partial list may have come before the first complete one.
     let first = Observation { last_complete: None, ..observation(vec![], true) };
-    assert_eq!(words(&diff(first, vec![known(&a()[0], 0, 50)])), "miss a 1x 50");
+    assert_eq!(words(&diff(first, &[known(&a()[0], 0, 50)])), "miss a 1x 50");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn how_often_it_must_be_missing_is_a_setting() {
     let check = |confirmations: u32, missing: u32, want: &str| {
         let stored = vec![known(&instance("a", InstanceState::Stopped, "img"), missing, 50)];
         let empty = Observation { confirmations, ..observation(vec![], true) };
-        assert_eq!(words(&diff(empty, stored)), want, "{confirmations} {missing}");
+        assert_eq!(words(&diff(empty, &stored)), want, "{confirmations} {missing}");
     };
     check(1, 0, "instance.removed a STOPPED>FINISH 100..200; drop a");
     check(3, 0, "miss a 1x 100");
@@ -183,7 +183,7 @@ fn many_are_told_apart_by_their_ids_bytes() {
     let stored = [("A", Running), ("a", Running), ("ab", Stopped), ("b", Running), ("d", Running)]
         .map(|(id, state)| known(&instance(id, state, "img"), 0, 50));
     assert_eq!(
-        words(&diff(observation(listed, true), stored.to_vec())),
+        words(&diff(observation(listed, true), &stored)),
         "instance.created B ->RUNNING 100..200; instance.state ab STOPPED>RUNNING 100..200; \
          instance.created c ->RUNNING 100..200; instance.created \u{e9} ->RUNNING 100..200; \
          put B!; put ab!; put c!; put \u{e9}!; miss A 1x 100; miss b 1x 100; miss d 1x 100"
@@ -296,7 +296,7 @@ fn in_any_history_changes_tell_what_happened() {
                 former_words: None,
                 late: false,
             };
-            let delta = diff(observation, stored.values().cloned().collect());
+            let delta = diff(observation, &stored.values().cloned().collect::<Vec<_>>());
             if !complete {
                 assert!(delta.removed.is_empty() && delta.missing.is_empty());
             }
@@ -331,7 +331,11 @@ fn in_any_history_changes_tell_what_happened() {
                     former_words: None,
                     late: false,
                 };
-                assert_eq!(words(&diff(again, stored.values().cloned().collect())), "", "the same list again");
+                assert_eq!(
+                    words(&diff(again, &stored.values().cloned().collect::<Vec<_>>())),
+                    "",
+                    "the same list again"
+                );
             }
         }
     }
