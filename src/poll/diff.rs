@@ -146,7 +146,9 @@ impl Sight {
     /// mapped.
     fn is_mapped_anew(&self, resource: &Resource) -> bool {
         match (&self.former_words, resource) {
-            (Some(words), Resource::Instance(instance)) => words.get(&instance.id) == Some(&instance.provider_state),
+            (Some(words), Resource::Instance(instance)) => {
+                words.get(&instance.id).is_some_and(|word| instance.provider_state == *word)
+            }
             _ => false,
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::Realm;
+use crate::model::{Realm, Text};
 
 fn instance(id: &str, state: InstanceState, image: &str) -> Resource {
     Resource::Instance(Instance {
         id: ResourceId::parse(id).expect(id),
-        name: Some(format!("name of {id}")),
+        name: Some(format!("name of {id}").into()),
         owner: None,
         realm: Some("us".into()),
         image: Some(image.into()),
@@ -202,7 +202,7 @@ fn every_field_is_in_the_fingerprint() {
     let mut variants = vec![
         base(),
         Instance { name: None, ..base() },
-        Instance { name: Some(String::new()), ..base() },
+        Instance { name: Some(Text::default()), ..base() },
         Instance { owner: Some("img".into()), image: None, ..base() },
         Instance { realm: None, ..base() },
         Instance { image: None, ..base() },
