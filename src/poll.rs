@@ -2,7 +2,9 @@
 //! records it. One poll of an account at a time, many accounts at once; a slow one holds nobody up.
 
 pub mod diff;
+pub mod fingerprint;
 mod gap;
+mod listed;
 mod run;
 pub mod schedule;
 pub mod storm;

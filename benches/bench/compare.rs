@@ -1,7 +1,8 @@
 //! Comparing a list with what is stored, alone: what each poll pays for every instance that is as it was.
 
 use tracker::model::{Address, AddressKind, Instance, InstanceState, Kind, Resource, ResourceId, Timestamp};
-use tracker::poll::diff::{Observation, diff, fingerprint};
+use tracker::poll::diff::{Observation, diff};
+use tracker::poll::fingerprint::fingerprint;
 use tracker::store::KnownResource;
 
 use crate::host::process_cpu;

@@ -1,15 +1,12 @@
 //! What changed between what is stored and what was listed. Pure: one pass over two sequences sorted by
 //! id, which touches nothing of a resource that is as it was.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use xxhash_rust::xxh3::xxh3_64;
-
+use super::listed::Listed;
 use crate::model::change::ChangeType;
 use crate::model::{
-    Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, NewChange, RealmState, Resource,
-    ResourceId, State, Timestamp,
+    InstanceState, InvalidResourceId, Kind, NewChange, RealmState, Resource, ResourceId, State, Timestamp,
 };
 use crate::store::{Comparison, Delta, Known, KnownResource, Missing, Upsert};
 
@@ -38,9 +35,7 @@ pub struct Observation {
 /// A list, compared with what is stored as that comes.
 pub struct Comparing {
     sight: Sight,
-    /// What is left of it.
-    listed: std::vec::IntoIter<Resource>,
-    scratch: Vec<u8>,
+    listed: Listed,
     delta: Delta,
 }
 
@@ -50,45 +45,47 @@ impl Comparing {
             observation;
         Comparing {
             sight: Sight { kind, complete, observed_at, last_complete, confirmations, former_words, late },
-            listed: resources.into_iter(),
-            scratch: Vec::new(),
+            listed: Listed::new(resources),
             delta: Delta::default(),
         }
-    }
-
-    /// Takes the next of the list, which is not stored; nothing, at its end.
-    fn appeared_next(&mut self) -> Option<()> {
-        let resource = self.listed.next()?;
-        let fingerprint = fingerprint_with(&resource, &mut self.scratch);
-        self.sight.appeared(resource, fingerprint, &mut self.delta);
-        Some(())
     }
 }
 
 impl Comparison for Comparing {
-    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
-        self.delta.known += 1;
-        // Looked at where it lies: what is as it was is moved nowhere.
-        while let Some(next) = self.listed.as_slice().first() {
-            match next.id().as_str().cmp(known.id) {
-                Ordering::Less => {}
-                Ordering::Equal => break,
-                Ordering::Greater => return self.sight.absent(known, &mut self.delta),
-            }
-            self.appeared_next();
+    fn passes(&mut self, id: &str, fingerprint: u64) -> bool {
+        let passes =
+            self.listed.id().is_some_and(|next| next.as_str() == id) && self.listed.fingerprint() == Some(fingerprint);
+        if passes {
+            self.delta.known += 1;
+            self.listed.pass();
         }
-        let Some(resource) = self.listed.next() else {
+        passes
+    }
+
+    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
+        // What comes before it on the list is not stored: with that out of the way, it may be as it was.
+        while self.listed.id().is_some_and(|next| next.as_str() < known.id) {
+            if let Some((resource, fingerprint)) = self.listed.take() {
+                self.sight.appeared(resource, fingerprint, &mut self.delta);
+            }
+        }
+        if known.missing == 0 && self.passes(known.id, known.fingerprint) {
+            return Ok(());
+        }
+        self.delta.known += 1;
+        if self.listed.id().is_none_or(|next| next.as_str() != known.id) {
             return self.sight.absent(known, &mut self.delta);
-        };
-        let fingerprint = fingerprint_with(&resource, &mut self.scratch);
-        if known.fingerprint != fingerprint || known.missing != 0 {
+        }
+        if let Some((resource, fingerprint)) = self.listed.take() {
             self.sight.changed(resource, fingerprint, known, &mut self.delta);
         }
         Ok(())
     }
 
     fn end(mut self: Box<Self>) -> Delta {
-        while self.appeared_next().is_some() {}
+        while let Some((resource, fingerprint)) = self.listed.take() {
+            self.sight.appeared(resource, fingerprint, &mut self.delta);
+        }
         self.delta
     }
 }
@@ -215,91 +212,6 @@ impl Sight {
             Some(complete) if known.missing == 0 => complete.max(known.seen),
             _ => known.seen,
         }
-    }
-}
-
-/// XXH3 (64 bits) of every field of a resource but its id, in one fixed form: it is stored, and compared
-/// across restarts and versions. Another form makes every resource look updated once.
-pub fn fingerprint(resource: &Resource) -> u64 {
-    fingerprint_with(resource, &mut Vec::new())
-}
-
-fn fingerprint_with(resource: &Resource, scratch: &mut Vec<u8>) -> u64 {
-    scratch.clear();
-    let mut form = Form(scratch);
-    form.text(resource.state().as_str());
-    match resource {
-        Resource::Instance(instance) => form.instance(instance),
-        Resource::Realm(realm) => {
-            form.text(&realm.name);
-            form.number(realm.limit.map(u64::cast_signed));
-        }
-    }
-    xxh3_64(scratch)
-}
-
-/// Writes fields so that no two records come out the same: each with its length or presence before it.
-struct Form<'a>(&'a mut Vec<u8>);
-
-impl Form<'_> {
-    fn instance(&mut self, instance: &Instance) {
-        let Instance {
-            id: _,
-            name,
-            owner,
-            realm,
-            image,
-            hardware_profile,
-            state: _,
-            provider_state,
-            launched_at,
-            public_addresses,
-            private_addresses,
-            labels,
-        } = instance;
-        for field in [name, owner, realm, image, hardware_profile] {
-            self.optional(field.as_deref());
-        }
-        self.text(provider_state);
-        self.number(launched_at.map(Timestamp::as_millis));
-        self.addresses(public_addresses);
-        self.addresses(private_addresses);
-        self.length(labels.len());
-        for (name, value) in labels {
-            self.text(name);
-            self.text(value);
-        }
-    }
-
-    fn addresses(&mut self, addresses: &[Address]) {
-        self.length(addresses.len());
-        for address in addresses {
-            self.0.push(match address.kind {
-                AddressKind::Ipv4 => 4,
-                AddressKind::Ipv6 => 6,
-                AddressKind::Hostname => 0,
-            });
-            self.text(&address.value);
-        }
-    }
-
-    fn length(&mut self, length: usize) {
-        self.0.extend_from_slice(&(length as u64).to_le_bytes());
-    }
-
-    fn text(&mut self, text: &str) {
-        self.length(text.len());
-        self.0.extend_from_slice(text.as_bytes());
-    }
-
-    fn optional(&mut self, text: Option<&str>) {
-        self.0.push(u8::from(text.is_some()));
-        self.text(text.unwrap_or_default());
-    }
-
-    fn number(&mut self, number: Option<i64>) {
-        self.0.push(u8::from(number.is_some()));
-        self.0.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
     }
 }
 

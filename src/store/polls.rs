@@ -134,9 +134,13 @@ pub struct HeldStorm {
     pub held: Held,
 }
 
-/// A list that is compared with what is stored, while that is read.
+/// A list that is compared with what is stored, while that is read. They come sorted by id (bytewise), each once.
 pub trait Comparison: Send {
-    /// Takes the next of what is stored. They come sorted by id (bytewise), each once.
+    /// Whether the next of what is stored, which was not missing, is on the list as it is stored: then it is passed over,
+    /// and nothing more of it is read.
+    fn passes(&mut self, id: &str, fingerprint: u64) -> bool;
+
+    /// Takes the next of what is stored, where it does not pass.
     ///
     /// # Errors
     /// If its id is none: whether it is one is only asked where it is not on the list.

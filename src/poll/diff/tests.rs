@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{Realm, Text};
+use crate::model::{Instance, Realm};
+use crate::poll::fingerprint::fingerprint;
 
 fn instance(id: &str, state: InstanceState, image: &str) -> Resource {
     Resource::Instance(Instance {
@@ -189,55 +190,6 @@ fn many_are_told_apart_by_their_ids_bytes() {
          put B!; put ab!; put c!; put \u{e9}!; miss A 1x 100; miss b 1x 100; miss d 1x 100"
     );
 }
-
-#[test]
-fn every_field_is_in_the_fingerprint() {
-    let base = || {
-        let Resource::Instance(instance) = instance("a", InstanceState::Running, "img") else {
-            unreachable!("an instance was made")
-        };
-        instance
-    };
-    let address = |kind, value: &str| Address { kind, value: value.into() };
-    let mut variants = vec![
-        base(),
-        Instance { name: None, ..base() },
-        Instance { name: Some(Text::default()), ..base() },
-        Instance { owner: Some("img".into()), image: None, ..base() },
-        Instance { realm: None, ..base() },
-        Instance { image: None, ..base() },
-        Instance { hardware_profile: Some("m".into()), ..base() },
-        Instance { state: InstanceState::Stopped, ..base() },
-        Instance { provider_state: "other".into(), ..base() },
-        Instance { launched_at: Some(Timestamp::from_millis(0)), ..base() },
-        Instance { launched_at: Some(Timestamp::from_millis(1)), ..base() },
-        Instance { public_addresses: vec![address(AddressKind::Ipv4, "x")], ..base() },
-        Instance { public_addresses: vec![address(AddressKind::Hostname, "x")], ..base() },
-        Instance { private_addresses: vec![address(AddressKind::Ipv4, "x")], ..base() },
-        Instance { labels: vec![("a".into(), "bc".into())], ..base() },
-        Instance { labels: vec![("ab".into(), "c".into())], ..base() },
-    ];
-    let count = variants.len();
-    let mut marks: Vec<u64> = variants.drain(..).map(|instance| fingerprint(&Resource::Instance(instance))).collect();
-    marks.sort_unstable();
-    marks.dedup();
-    assert_eq!(marks.len(), count);
-    // Stored values must mean the same to the next version.
-    assert_eq!(fingerprint(&realm("us", "United States", RealmState::Available)), REALM_FINGERPRINT);
-    let everything = Instance {
-        owner: Some("owner".into()),
-        hardware_profile: Some("m1-small".into()),
-        launched_at: Some(Timestamp::from_millis(1_795_341_600_000)),
-        public_addresses: vec![address(AddressKind::Hostname, "img1.inst1.public.com")],
-        private_addresses: vec![address(AddressKind::Ipv4, "10.0.0.1"), address(AddressKind::Ipv6, "fd00::1")],
-        labels: vec![("stage".into(), "test".into())],
-        ..base()
-    };
-    assert_eq!(fingerprint(&Resource::Instance(everything)), INSTANCE_FINGERPRINT);
-}
-
-const REALM_FINGERPRINT: u64 = 14_100_950_589_945_199_165;
-const INSTANCE_FINGERPRINT: u64 = 15_789_946_480_172_944_055;
 
 /// A small generator of numbers: the same history for the same seed.
 struct Random(u64);

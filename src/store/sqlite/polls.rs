@@ -4,19 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    Comparison, Delta, HeldStorm, Known, KnownResource, PollClaim, PollError, PollFailure, PollHeld, PollRecord,
-    PollStatus, PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
+    Comparison, Delta, HeldStorm, KnownResource, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus,
+    PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
 };
 use super::accounts::read_account;
 use super::columns::{get, kind_number};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attributes, reach, record};
-use crate::model::{AccountId, AccountKey, InvalidResourceId, Kind, ResourceId, Timestamp};
+use super::{SqliteStore, attributes, known, reach, record};
+use crate::model::{AccountId, AccountKey, Kind, ResourceId, Timestamp};
 
 #[async_trait]
 impl Polls for SqliteStore {
@@ -33,16 +32,7 @@ impl Polls for SqliteStore {
     }
 
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
-        self.read(move |reading| {
-            let mut all = Vec::new();
-            each_known(reading, account, kind, |known| {
-                let Known { id, fingerprint, state, missing, seen } = known;
-                all.push(KnownResource { id: ResourceId::parse(id)?, fingerprint, state, missing, seen });
-                Ok(())
-            })?;
-            Ok(all)
-        })
-        .await
+        self.read(move |reading| known::all(reading, account, kind)).await
     }
 
     async fn compare_known(
@@ -52,7 +42,7 @@ impl Polls for SqliteStore {
         mut comparison: Box<dyn Comparison>,
     ) -> Result<Delta> {
         self.read(move |reading| {
-            each_known(reading, account, kind, |known| comparison.known(known))?;
+            known::each(reading, account, kind, &mut *comparison)?;
             Ok(comparison.end())
         })
         .await
@@ -244,31 +234,6 @@ fn next_due(reading: &Connection) -> Result<Option<Timestamp>> {
         earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
     }
     Ok(earliest)
-}
-
-/// Every poll goes through all of these: nothing is copied, and an id is not looked into as long as nobody asks.
-fn each_known(
-    reading: &Connection,
-    account: AccountId,
-    kind: Kind,
-    mut take: impl FnMut(Known<'_>) -> Result<(), InvalidResourceId>,
-) -> Result<()> {
-    let mut select = reading.prepare_cached(
-        "SELECT id, fingerprint, state, missing, seen FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id",
-    )?;
-    let mut rows = select.query(params![account.0, kind_number(kind)])?;
-    while let Some(row) = rows.next()? {
-        let fingerprint: i64 = row.get(1)?;
-        let known = Known {
-            id: row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
-            fingerprint: fingerprint.cast_unsigned(),
-            state: get(row, 2)?,
-            missing: row.get(3)?,
-            seen: get(row, 4)?,
-        };
-        take(known).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?;
-    }
-    Ok(())
 }
 
 fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<ResourceId, String>> {
