@@ -123,14 +123,13 @@ impl Polls {
 
 fn poll(line: &str) -> Option<Poll> {
     let line: Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields")?;
-    if fields.get("message")? != "polled" {
+    if line.get("message")? != "polled" {
         return None;
     }
     Some(Poll {
-        account: fields.get("account")?.as_str()?.to_owned(),
-        resources: usize::try_from(fields.get("resources")?.as_u64()?).ok()?,
-        late: Duration::from_millis(fields.get("late_ms")?.as_u64()?),
+        account: line.get("account")?.as_str()?.to_owned(),
+        resources: usize::try_from(line.get("resources")?.as_u64()?).ok()?,
+        late: Duration::from_millis(line.get("late_ms")?.as_u64()?),
     })
 }
 
