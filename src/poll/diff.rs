@@ -83,6 +83,10 @@ impl Comparison for Comparing {
     }
 
     fn end(mut self: Box<Self>) -> Delta {
+        // A first list is all new: its memory is not to be taken twice over while these grow.
+        let new = self.listed.len();
+        self.delta.upserts.reserve(new);
+        self.delta.changes.reserve(new);
         while let Some((resource, fingerprint)) = self.listed.take() {
             self.sight.appeared(resource, fingerprint, &mut self.delta);
         }

@@ -27,6 +27,11 @@ impl Listed {
         Listed { resources, passed: 0, fingerprints: Vec::with_capacity(AHEAD), at: 0, form: Form::default() }
     }
 
+    /// How many are to come.
+    pub(super) fn len(&self) -> usize {
+        self.resources.len() - self.passed
+    }
+
     /// The next one's; nothing, at the end of the list.
     pub(super) fn id(&self) -> Option<&ResourceId> {
         self.resources.as_slice().get(self.passed).map(Resource::id)
@@ -40,7 +45,7 @@ impl Listed {
         self.fingerprints.get(self.at).copied()
     }
 
-    /// Leaves the next one behind.
+    /// Leaves the next one behind, whose fingerprint was asked for.
     pub(super) fn pass(&mut self) {
         self.passed += 1;
         self.at += 1;
@@ -79,4 +84,43 @@ fn read_some(resource: &Resource) -> u8 {
         .wrapping_add(of_addresses(&instance.private_addresses))
         .wrapping_add(of_label(instance.labels.first()))
         .wrapping_add(of_label(instance.labels.last()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Realm, RealmState};
+    use crate::poll::fingerprint::fingerprint;
+
+    fn realm(number: usize) -> Resource {
+        let id = ResourceId::parse(format!("r-{number:04}")).expect("an id");
+        Resource::Realm(Realm { id, name: number.to_string().into(), state: RealmState::Available, limit: None })
+    }
+
+    #[test]
+    fn each_is_passed_or_taken_with_its_own_fingerprint() {
+        let check = |count: usize, is_taken: fn(usize) -> bool| {
+            let mut listed = Listed::new((0..count).map(realm).collect());
+            for number in 0..count {
+                let next = realm(number);
+                assert_eq!(listed.id(), Some(next.id()), "{number} of {count}");
+                if is_taken(number) {
+                    let print = fingerprint(&next);
+                    assert_eq!(listed.take(), Some((next, print)), "{number} of {count}");
+                } else {
+                    assert_eq!(listed.fingerprint(), Some(fingerprint(&next)), "{number} of {count}");
+                    listed.pass();
+                }
+            }
+            assert_eq!((listed.len(), listed.id()), (0, None), "{count}");
+            assert_eq!((listed.fingerprint(), listed.take()), (None, None), "{count}");
+        };
+        for count in [0, 1, AHEAD - 1, AHEAD, AHEAD + 1, 5 * AHEAD + 3] {
+            check(count, |_| true);
+            check(count, |_| false);
+            check(count, |number| number % 3 == 0);
+            check(count, |number| number % AHEAD == AHEAD - 1);
+            check(count, |number| number > AHEAD / 2 && number.is_multiple_of(7));
+        }
+    }
 }
