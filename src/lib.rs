@@ -23,3 +23,7 @@ pub mod config;
 pub mod serve;
 
 pub mod cli;
+
+/// See `Cargo.toml` for why.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -23,7 +23,8 @@ pub use hook::{
 };
 pub use legible::legible;
 pub use resource::{
-    Address, AddressKind, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, State,
+    Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, Realm, RealmState, Resource, ResourceId,
+    State, Text,
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
 pub use time::Timestamp;

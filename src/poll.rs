@@ -3,8 +3,10 @@
 
 mod cadence;
 pub mod diff;
+pub mod fingerprint;
 mod gap;
 mod incremental;
+mod listed;
 mod run;
 pub mod schedule;
 pub mod storm;

@@ -27,8 +27,8 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use polls::{
-    Breadth, Held, HeldStorm, KnownResource, Missing, Pace, PaceReason, Passing, PollClaim, PollError, PollFailure,
-    PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, StormOrder, Upsert,
+    Breadth, Comparison, Delta, Held, HeldStorm, Known, KnownResource, Missing, Pace, PaceReason, Passing, PollClaim,
+    PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, StormOrder, Upsert,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use tokens::{NewToken, TokenHash, Tokens};

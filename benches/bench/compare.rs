@@ -1,7 +1,8 @@
 //! Comparing a list with what is stored, alone: what each poll pays for every instance that is as it was.
 
 use tracker::model::{Address, AddressKind, Instance, InstanceState, Kind, Resource, ResourceId, Timestamp};
-use tracker::poll::diff::{Observation, diff, fingerprint};
+use tracker::poll::diff::{Observation, diff};
+use tracker::poll::fingerprint::fingerprint;
 use tracker::store::KnownResource;
 
 use crate::host::process_cpu;
@@ -27,9 +28,8 @@ pub(crate) fn unchanged(table: &mut Table) {
             former_words: None,
             late: false,
         };
-        let known = known.clone();
         let before = process_cpu();
-        let delta = diff(observation, known);
+        let delta = diff(observation, &known);
         rounds.push(process_cpu() - before);
         assert!(delta.upserts.is_empty() && delta.missing.is_empty() && delta.changes.is_empty());
     }
@@ -38,10 +38,10 @@ pub(crate) fn unchanged(table: &mut Table) {
 
 /// About as much as EC2 tells of one.
 pub(crate) fn instance(number: u32) -> Instance {
-    let address = |kind, value: String| vec![Address { kind, value }];
+    let address = |kind, value: String| vec![Address { kind, value: value.into() }];
     Instance {
         id: ResourceId::parse(format!("i-{number:017x}")).expect("an id"),
-        name: Some(format!("web-{number}")),
+        name: Some(format!("web-{number}").into()),
         owner: Some("123456789012".into()),
         realm: Some("us-east-1a".into()),
         image: Some("ami-0abcdef1234567890".into()),
@@ -51,7 +51,7 @@ pub(crate) fn instance(number: u32) -> Instance {
         launched_at: Some(Timestamp::from_millis(1_795_000_000_000 + i64::from(number))),
         public_addresses: address(AddressKind::Hostname, format!("ec2-{number}.compute-1.amazonaws.com")),
         private_addresses: address(AddressKind::Ipv4, "10.0.0.1".into()),
-        labels: vec![("Name".into(), format!("web-{number}")), ("stage".into(), "production".into())],
+        labels: vec![("Name".into(), format!("web-{number}").into()), ("stage".into(), "production".into())],
     }
 }
 

@@ -7,12 +7,14 @@ mod compare;
 mod deliver;
 mod fair;
 mod feed;
+mod fleet;
 mod host;
 mod languages;
 mod outlet;
 mod process;
 mod provider;
 mod receiver;
+mod recording;
 mod table;
 
 use table::Table;
@@ -42,6 +44,9 @@ fn main() {
             host::unchanged(&mut table).await;
         });
     }
+    if is_asked("diff") {
+        runtime.block_on(recording::million(&mut table));
+    }
     if is_asked("fair") {
         runtime.block_on(fair::spinning(&mut table));
     }
@@ -66,6 +71,9 @@ fn main() {
     if is_asked("host") {
         process::start(&mut table);
         process::memory(&mut table);
+    }
+    if is_asked("million") {
+        fleet::million(&mut table);
     }
     table.print();
 }

@@ -18,7 +18,7 @@ use tracker::model::{
     Resource, ResourceId, Sealed, SigningSecret, State, Subject,
 };
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
-use tracker::poll::diff::fingerprint;
+use tracker::poll::fingerprint::fingerprint;
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
     Accounts as _, Deliveries as _, Enrolment, Hooks as _, NewHook, Pace, PollClaim, PollFailure, PollRecord,

@@ -17,6 +17,9 @@ use crate::table::Table;
 
 const DRIVERS: usize = 10;
 
+/// In which part of a second Linux tells of CPU time, whatever the machine.
+const TICKS: u64 = 100;
+
 /// The real program, serving.
 pub(crate) struct Host {
     child: Child,
@@ -67,6 +70,15 @@ impl Host {
     /// The most that was resident since it was started, in MB.
     pub(crate) fn highest_resident(&self) -> f64 {
         self.memory("VmHWM:")
+    }
+
+    /// CPU time that it has used, of all its threads.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("running");
+        // The name, in parentheses, is the second field and may hold anything; utime and stime are the 14th and 15th.
+        let (_, fields) = stat.rsplit_once(") ").expect("Linux");
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(1000 * ticks / TICKS)
     }
 
     fn memory(&self, name: &str) -> f64 {

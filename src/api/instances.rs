@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::request::{Id, Query};
 use super::track::{self, TrackDocument};
 use crate::model::change::href;
-use crate::model::{Address, Instance, InstanceState, Kind, Timestamp};
+use crate::model::{Address, Instance, InstanceState, Kind, Text, Timestamp};
 use crate::store::Seen;
 
 /// An instance as the API shows it. What a provider does not say is null, so that every instance has the
@@ -36,7 +36,7 @@ pub(super) struct InstanceDocument<'a> {
     private_addresses: &'a [Address],
     #[serde(serialize_with = "as_map")]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    labels: &'a [(String, String)],
+    labels: &'a [(Text, Text)],
     launched_at: Option<Timestamp>,
     first_seen: Timestamp,
     last_seen: Timestamp,
@@ -74,7 +74,7 @@ impl<'a> InstanceDocument<'a> {
     }
 }
 
-fn as_map<S: Serializer>(labels: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+fn as_map<S: Serializer>(labels: &[(Text, Text)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(labels.iter().map(|(name, value)| (name, value)))
 }
 

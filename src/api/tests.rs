@@ -337,7 +337,7 @@ fn instance(id: &str, realm: &str, state: InstanceState) -> Resource {
         image: None,
         hardware_profile: None,
         state,
-        provider_state: State::Instance(state).as_str().to_lowercase(),
+        provider_state: State::Instance(state).as_str().to_lowercase().into(),
         launched_at: None,
         public_addresses: vec![],
         private_addresses: vec![],
@@ -346,7 +346,7 @@ fn instance(id: &str, realm: &str, state: InstanceState) -> Resource {
 }
 
 fn realm(id: &str, state: RealmState) -> Resource {
-    Resource::Realm(Realm { id: ResourceId::parse(id).expect(id), name: id.to_uppercase(), state, limit: None })
+    Resource::Realm(Realm { id: ResourceId::parse(id).expect(id), name: id.to_uppercase().into(), state, limit: None })
 }
 
 /// The ids of a list.

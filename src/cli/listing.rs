@@ -50,15 +50,16 @@ fn as_table(resources: &[Resource]) -> String {
         });
         return table(["ID", "NAME", "STATE"], rows);
     }
+    let shown = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let rows = resources.iter().filter_map(|resource| match resource {
         Resource::Instance(instance) => Some([
             instance.id.to_string(),
-            instance.name.clone().unwrap_or_default(),
+            shown(instance.name.as_deref()),
             resource.state().to_string(),
-            instance.provider_state.clone(),
-            instance.realm.clone().unwrap_or_default(),
-            instance.hardware_profile.clone().unwrap_or_default(),
-            instance.public_addresses.first().map(|address| address.value.clone()).unwrap_or_default(),
+            instance.provider_state.to_string(),
+            shown(instance.realm.as_deref()),
+            shown(instance.hardware_profile.as_deref()),
+            shown(instance.public_addresses.first().map(|address| address.value.as_str())),
         ]),
         Resource::Realm(_) => None,
     });
@@ -138,7 +139,7 @@ fn instance_document(instance: &Instance) -> InstanceDocument<'_> {
         hardware_profile: instance.hardware_profile.as_deref(),
         public_addresses: &instance.public_addresses,
         private_addresses: &instance.private_addresses,
-        labels: instance.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect(),
+        labels: instance.labels.iter().map(|(name, value)| (name.to_string(), value.as_str().into())).collect(),
         launched_at: instance.launched_at,
     }
 }

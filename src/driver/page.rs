@@ -7,7 +7,9 @@ use super::bindings::inventory;
 use super::limits::Limits;
 use super::message::message;
 use super::{CallError, Coverage};
-use crate::model::{Address, AddressKind, Instance, InstanceState, Realm, RealmState, Resource, ResourceId, Timestamp};
+use crate::model::{
+    Address, AddressKind, Instance, InstanceState, Realm, RealmState, Resource, ResourceId, Text, Timestamp,
+};
 
 /// A checked page.
 pub(super) struct Page {
@@ -111,15 +113,15 @@ impl Checks<'_> {
         CallError::Contract(format!("{what} has {bytes} bytes; limit {limit}, setting: drivers.limits.field_bytes"))
     }
 
-    fn field(&mut self, id: &ResourceId, name: &str, text: String) -> Result<String, CallError> {
+    fn field(&mut self, id: &ResourceId, name: &str, text: String) -> Result<Text, CallError> {
         if text.len() > self.limits.field_bytes {
             return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
         }
         self.take(text.len());
-        Ok(text)
+        Ok(text.into())
     }
 
-    fn option(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<String>, CallError> {
+    fn option(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<Text>, CallError> {
         text.map(|text| self.field(id, name, text)).transpose()
     }
 }

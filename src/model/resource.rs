@@ -7,6 +7,10 @@ use utoipa::ToSchema;
 
 use super::time::Timestamp;
 
+/// A text of a resource. Up to 24 bytes lie in the value itself: nearly all of them are so short, and there are
+/// a dozen to a resource and a million resources in a list.
+pub type Text = compact_str::CompactString;
+
 /// The two kinds of resource, polled and listed apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -42,12 +46,12 @@ impl fmt::Display for Kind {
 
 /// A provider's id for a resource: 1 to 255 bytes, no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct ResourceId(String);
+pub struct ResourceId(Text);
 
 impl ResourceId {
     pub const MAX_BYTES: usize = 255;
 
-    pub fn parse(text: impl Into<String>) -> Result<ResourceId, InvalidResourceId> {
+    pub fn parse(text: impl Into<Text>) -> Result<ResourceId, InvalidResourceId> {
         let text = text.into();
         ResourceId::check(&text)?;
         Ok(ResourceId(text))
@@ -55,8 +59,7 @@ impl ResourceId {
 
     /// An id of what a provider did not name: such a text as it is, or as much of it as an id can have.
     pub fn made_of(text: &str) -> ResourceId {
-        let mut id: String =
-            text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        let mut id: Text = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
         id.truncate(id.floor_char_boundary(Self::MAX_BYTES));
         if id.is_empty() {
             id.push('-');
@@ -85,7 +88,7 @@ impl ResourceId {
     }
 
     pub fn into_string(self) -> String {
-        self.0
+        self.0.into_string()
     }
 }
 
@@ -203,33 +206,34 @@ pub enum AddressKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Address {
     pub kind: AddressKind,
-    pub value: String,
+    #[schema(value_type = String)]
+    pub value: Text,
 }
 
 /// One instance as a driver listed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     pub id: ResourceId,
-    pub name: Option<String>,
-    pub owner: Option<String>,
-    pub realm: Option<String>,
-    pub image: Option<String>,
-    pub hardware_profile: Option<String>,
+    pub name: Option<Text>,
+    pub owner: Option<Text>,
+    pub realm: Option<Text>,
+    pub image: Option<Text>,
+    pub hardware_profile: Option<Text>,
     pub state: InstanceState,
     /// The provider's own word.
-    pub provider_state: String,
+    pub provider_state: Text,
     pub launched_at: Option<Timestamp>,
     pub public_addresses: Vec<Address>,
     pub private_addresses: Vec<Address>,
     /// Name and value, sorted by name.
-    pub labels: Vec<(String, String)>,
+    pub labels: Vec<(Text, Text)>,
 }
 
 /// One realm as a driver listed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Realm {
     pub id: ResourceId,
-    pub name: String,
+    pub name: Text,
     pub state: RealmState,
     pub limit: Option<u64>,
 }

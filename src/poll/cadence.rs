@@ -62,9 +62,11 @@ fn grown(quiet_for: Duration, quiet_after: Duration) -> f64 {
 /// The instances of a list that are on their way from one state to another.
 pub(super) fn passing(resources: &[Resource]) -> Vec<Passing> {
     let passing = resources.iter().filter_map(|resource| match resource {
-        Resource::Instance(instance) if instance.state.is_passing() => {
-            Some(Passing { id: instance.id.clone(), realm: instance.realm.clone(), state: instance.state })
-        }
+        Resource::Instance(instance) if instance.state.is_passing() => Some(Passing {
+            id: instance.id.clone(),
+            realm: instance.realm.as_deref().map(str::to_owned),
+            state: instance.state,
+        }),
         _ => None,
     });
     passing.take(MOST_PASSING).collect()

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use xxhash_rust::xxh3::xxh3_64;
-
+use super::listed::Listed;
 use crate::model::change::ChangeType;
 use crate::model::{
-    Address, AddressKind, Instance, InstanceState, Kind, NewChange, RealmState, Resource, ResourceId, State, Timestamp,
+    InstanceState, InvalidResourceId, Kind, NewChange, RealmState, Resource, ResourceId, State, Timestamp,
 };
-use crate::store::{KnownResource, Missing, Upsert};
+use crate::store::{Comparison, Delta, Known, KnownResource, Missing, Upsert};
 
 /// One list of an account's resources, and what is to be known to judge it.
 #[derive(Debug)]
@@ -33,47 +32,83 @@ pub struct Observation {
     pub late: bool,
 }
 
-/// What is to be written. Empty where nothing changed.
-#[derive(Debug, Default)]
-pub struct Delta {
-    pub upserts: Vec<Upsert>,
-    pub missing: Vec<Missing>,
-    pub removed: Vec<ResourceId>,
-    pub changes: Vec<NewChange>,
-    /// How many stored resources vanished, or are in another state.
-    pub affected: usize,
+/// A list, compared with what is stored as that comes.
+pub struct Comparing {
+    sight: Sight,
+    listed: Listed,
+    delta: Delta,
 }
 
-/// Compares a list with what is stored, which is sorted by id too.
-pub fn diff(observation: Observation, known: Vec<KnownResource>) -> Delta {
-    let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words, late } =
-        observation;
-    let mut delta = Delta::default();
-    let mut scratch = Vec::new();
-    // The clock may have been set back since: what was known cannot have been known later than this.
-    let last_complete = last_complete.map(|complete| complete.min(observed_at));
-    let sight = Sight { kind, observed_at, last_complete, confirmations, former_words, late };
-    let mut known = known.into_iter().peekable();
-    for resource in resources {
-        while let Some(absent) = known.next_if(|known| known.id < *resource.id()) {
-            sight.absent(absent, complete, &mut delta);
-        }
-        let fingerprint = fingerprint_with(&resource, &mut scratch);
-        match known.next_if(|known| known.id == *resource.id()) {
-            None => sight.appeared(resource, fingerprint, &mut delta),
-            Some(known) if known.fingerprint == fingerprint && known.missing == 0 => {}
-            Some(known) => sight.changed(resource, fingerprint, &known, &mut delta),
+impl Comparing {
+    pub fn new(observation: Observation) -> Comparing {
+        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words, late } =
+            observation;
+        // The clock may have been set back since: what was known cannot have been known later than this.
+        let last_complete = last_complete.map(|complete| complete.min(observed_at));
+        Comparing {
+            sight: Sight { kind, complete, observed_at, last_complete, confirmations, former_words, late },
+            listed: Listed::new(resources),
+            delta: Delta::default(),
         }
     }
-    for absent in known {
-        sight.absent(absent, complete, &mut delta);
+}
+
+impl Comparison for Comparing {
+    fn passes(&mut self, id: &str, fingerprint: u64) -> bool {
+        let passes =
+            self.listed.id().is_some_and(|next| next.as_str() == id) && self.listed.fingerprint() == Some(fingerprint);
+        if passes {
+            self.delta.known += 1;
+            self.listed.pass();
+        }
+        passes
     }
-    delta
+
+    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
+        // What comes before it on the list is not stored: with that out of the way, it may be as it was.
+        while self.listed.id().is_some_and(|next| next.as_str() < known.id) {
+            if let Some((resource, fingerprint)) = self.listed.take() {
+                self.sight.appeared(resource, fingerprint, &mut self.delta);
+            }
+        }
+        if known.missing == 0 && self.passes(known.id, known.fingerprint) {
+            return Ok(());
+        }
+        self.delta.known += 1;
+        if self.listed.id().is_none_or(|next| next.as_str() != known.id) {
+            return self.sight.absent(known, &mut self.delta);
+        }
+        if let Some((resource, fingerprint)) = self.listed.take() {
+            self.sight.changed(resource, fingerprint, known, &mut self.delta);
+        }
+        Ok(())
+    }
+
+    fn end(mut self: Box<Self>) -> Delta {
+        // A first list is all new: its memory is not to be taken twice over while these grow.
+        let new = self.listed.len();
+        self.delta.upserts.reserve(new);
+        self.delta.changes.reserve(new);
+        while let Some((resource, fingerprint)) = self.listed.take() {
+            self.sight.appeared(resource, fingerprint, &mut self.delta);
+        }
+        self.delta
+    }
+}
+
+/// Compares a list with what is stored, which is sorted by id too, where both are at hand.
+pub fn diff(observation: Observation, known: &[KnownResource]) -> Delta {
+    let mut comparing = Comparing::new(observation);
+    for known in known {
+        comparing.known(known.as_known()).expect("invariant: the id of a known resource is one");
+    }
+    Box::new(comparing).end()
 }
 
 /// From when and what a list sees.
 struct Sight {
     kind: Kind,
+    complete: bool,
     observed_at: Timestamp,
     last_complete: Option<Timestamp>,
     confirmations: u32,
@@ -91,7 +126,7 @@ impl Sight {
         delta.upserts.push(Upsert { resource, fingerprint, state_changed: true });
     }
 
-    fn changed(&self, resource: Resource, fingerprint: u64, known: &KnownResource, delta: &mut Delta) {
+    fn changed(&self, resource: Resource, fingerprint: u64, known: Known<'_>, delta: &mut Delta) {
         // The state before, as this version of the driver would have mapped it.
         let old_state = if self.is_mapped_anew(&resource) { resource.state() } else { known.state };
         let state_changed = resource.state() != old_state;
@@ -114,21 +149,24 @@ impl Sight {
     /// mapped.
     fn is_mapped_anew(&self, resource: &Resource) -> bool {
         match (&self.former_words, resource) {
-            (Some(words), Resource::Instance(instance)) => words.get(&instance.id) == Some(&instance.provider_state),
+            (Some(words), Resource::Instance(instance)) => {
+                words.get(&instance.id).is_some_and(|word| instance.provider_state == *word)
+            }
             _ => false,
         }
     }
 
-    fn absent(&self, known: KnownResource, complete: bool, delta: &mut Delta) {
-        if !complete {
-            return;
+    fn absent(&self, known: Known<'_>, delta: &mut Delta) -> Result<(), InvalidResourceId> {
+        if !self.complete {
+            return Ok(());
         }
+        let id = ResourceId::parse(known.id)?;
         delta.affected += usize::from(known.missing == 0);
-        let seen = self.last_seen(&known);
+        let seen = self.last_seen(known);
         let times = known.missing.saturating_add(1);
         if times < self.confirmations {
-            delta.missing.push(Missing { id: known.id, times, seen });
-            return;
+            delta.missing.push(Missing { id, times, seen });
+            return Ok(());
         }
         let (change_type, new_state) = match self.kind {
             Kind::Instance => (ChangeType::InstanceRemoved, State::Instance(InstanceState::Finish)),
@@ -137,7 +175,7 @@ impl Sight {
         delta.changes.push(NewChange {
             change_type,
             subject: self.kind.into(),
-            resource: known.id.clone(),
+            resource: id.clone(),
             // The store has these, and nothing else here needs them read.
             name: None,
             realm: None,
@@ -148,7 +186,8 @@ impl Sight {
             passed_over: self.late,
             details: None,
         });
-        delta.removed.push(known.id);
+        delta.removed.push(id);
+        Ok(())
     }
 
     fn change(
@@ -174,97 +213,12 @@ impl Sight {
     }
 
     /// The last time that a stored resource was seen as it is stored.
-    fn last_seen(&self, known: &KnownResource) -> Timestamp {
+    fn last_seen(&self, known: Known<'_>) -> Timestamp {
         match self.last_complete {
             Some(complete) if known.missing == 0 => complete.max(known.seen),
             _ => known.seen,
         }
         .min(self.observed_at)
-    }
-}
-
-/// XXH3 (64 bits) of every field of a resource but its id, in one fixed form: it is stored, and compared
-/// across restarts and versions. Another form makes every resource look updated once.
-pub fn fingerprint(resource: &Resource) -> u64 {
-    fingerprint_with(resource, &mut Vec::new())
-}
-
-fn fingerprint_with(resource: &Resource, scratch: &mut Vec<u8>) -> u64 {
-    scratch.clear();
-    let mut form = Form(scratch);
-    form.text(resource.state().as_str());
-    match resource {
-        Resource::Instance(instance) => form.instance(instance),
-        Resource::Realm(realm) => {
-            form.text(&realm.name);
-            form.number(realm.limit.map(u64::cast_signed));
-        }
-    }
-    xxh3_64(scratch)
-}
-
-/// Writes fields so that no two records come out the same: each with its length or presence before it.
-struct Form<'a>(&'a mut Vec<u8>);
-
-impl Form<'_> {
-    fn instance(&mut self, instance: &Instance) {
-        let Instance {
-            id: _,
-            name,
-            owner,
-            realm,
-            image,
-            hardware_profile,
-            state: _,
-            provider_state,
-            launched_at,
-            public_addresses,
-            private_addresses,
-            labels,
-        } = instance;
-        for field in [name, owner, realm, image, hardware_profile] {
-            self.optional(field.as_deref());
-        }
-        self.text(provider_state);
-        self.number(launched_at.map(Timestamp::as_millis));
-        self.addresses(public_addresses);
-        self.addresses(private_addresses);
-        self.length(labels.len());
-        for (name, value) in labels {
-            self.text(name);
-            self.text(value);
-        }
-    }
-
-    fn addresses(&mut self, addresses: &[Address]) {
-        self.length(addresses.len());
-        for address in addresses {
-            self.0.push(match address.kind {
-                AddressKind::Ipv4 => 4,
-                AddressKind::Ipv6 => 6,
-                AddressKind::Hostname => 0,
-            });
-            self.text(&address.value);
-        }
-    }
-
-    fn length(&mut self, length: usize) {
-        self.0.extend_from_slice(&(length as u64).to_le_bytes());
-    }
-
-    fn text(&mut self, text: &str) {
-        self.length(text.len());
-        self.0.extend_from_slice(text.as_bytes());
-    }
-
-    fn optional(&mut self, text: Option<&str>) {
-        self.0.push(u8::from(text.is_some()));
-        self.text(text.unwrap_or_default());
-    }
-
-    fn number(&mut self, number: Option<i64>) {
-        self.0.push(u8::from(number.is_some()));
-        self.0.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
     }
 }
 

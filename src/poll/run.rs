@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::Context;
 use super::cadence::{self, Awaited, Signs};
-use super::diff::{Observation, diff};
+use super::diff::{Comparing, Observation, diff};
 use super::gap::{self, Since};
 use super::incremental;
 use super::schedule::{self, Done};
@@ -20,9 +20,6 @@ use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
-
-/// A list longer than this is compared on a thread of its own: below it that costs more than it saves.
-const LONG_LIST: usize = 2_000;
 
 /// The most that is kept of why a poll failed, in bytes.
 const MESSAGE_BYTES: usize = 1024;
@@ -104,6 +101,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let account = key.to_string();
     let kind = ticket.kind;
     let late = observed_at.since(ticket.due);
+    let late_ms = late.as_millis();
     let wait = wait_for_budget(&context, &ticket);
     if !wait.is_zero() {
         tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");
@@ -133,7 +131,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
             if let Ok(Recorded { changes, deliveries }) = recorded {
                 context.metrics.recorded(changes);
                 tracing::debug!(
-                    account, %kind, resources, changes, deliveries,
+                    account, %kind, late_ms, resources, changes, deliveries,
                     requests = usage.requests, pages = usage.pages, cpu = ?usage.cpu, memory = usage.memory,
                     elapsed = ?stopwatch.elapsed(), "polled"
                 );
@@ -273,13 +271,14 @@ async fn record(
     let Seen { listing, listed_by, observed_at, since } = seen;
     let resources = listing.resources;
     let mut passing = cadence::passing(&resources);
+    // Of a list of changes, only what it speaks of is compared.
     let known = match &listing.coverage {
         Coverage::Delta(removed) => {
             let ids = incremental::spoken_of(&resources, removed);
             passing = incremental::passing(context.store.passing(account).await?, &ids, passing);
-            context.store.known_among(account, kind, ids).await?
+            Some(context.store.known_among(account, kind, ids).await?)
         }
-        Coverage::Complete | Coverage::Partial(_) => context.store.known_resources(account, kind).await?,
+        Coverage::Complete | Coverage::Partial(_) => None,
     };
     let another_version =
         kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
@@ -288,8 +287,6 @@ async fn record(
         false => None,
     };
     let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
-    let mut known_count = known.len();
-    let long = resources.len().max(known.len()) > LONG_LIST;
     let complete = !matches!(listing.coverage, Coverage::Partial(_));
     let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
     let confirmations = match listing.coverage {
@@ -311,16 +308,16 @@ async fn record(
     let awaited = awaited(context, account, passing, observed_at).await?;
     let observation =
         Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words, late };
-    let mut delta = match long {
-        true => tokio::task::spawn_blocking(move || diff(observation, known))
+    let mut delta = match known {
+        Some(known) => tokio::task::spawn_blocking(move || diff(observation, &known))
             .await
             .map_err(|error| StoreError::Failed(Box::new(error)))?,
-        false => diff(observation, known),
+        None => context.store.compare_known(account, kind, Box::new(Comparing::new(observation))).await?,
     };
     if breadth == Breadth::Delta && delta.affected >= context.settings.storms.least {
-        known_count = context.store.count_known(account, kind).await?;
+        delta.known = context.store.count_known(account, kind).await?;
     }
-    let weather = Weather { affected: delta.affected, known: known_count };
+    let weather = Weather { affected: delta.affected, known: delta.known };
     let verdict = storm::judge(&context.settings.storms, weather, ticket.held.as_ref());
     if verdict == Verdict::Hold {
         return hold(context, ticket, weather, (listing.usage.requests, observed_at), stopwatch).await;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::Result;
 use crate::model::flapping::Damping;
 use crate::model::{
-    Account, AccountId, AccountKey, BudgetMark, Flapping, InstanceState, Kind, NewChange, Resource, ResourceId, State,
-    Timestamp,
+    Account, AccountId, AccountKey, BudgetMark, Flapping, InstanceState, InvalidResourceId, Kind, NewChange, Resource,
+    ResourceId, State, Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -31,7 +31,10 @@ pub trait Polls {
     /// What the store has of this account's resources of one kind, sorted by id (bytewise).
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>>;
 
-    /// The same, of these ids alone: those that are stored, sorted.
+    /// Shows the same to a comparison, one after another and without making a copy of it; gives what that found.
+    async fn compare_known(&self, account: AccountId, kind: Kind, comparison: Box<dyn Comparison>) -> Result<Delta>;
+
+    /// What the store has of these ids alone, sorted.
     async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>>;
 
     /// How many resources of a kind are stored.
@@ -229,10 +232,26 @@ pub struct HeldStorm {
     pub held: Held,
 }
 
+/// A list that is compared with what is stored, while that is read. They come sorted by id (bytewise), each once.
+pub trait Comparison: Send {
+    /// Whether the next of what is stored, which was not missing, is on the list as it is stored: then it is passed over,
+    /// and nothing more of it is read.
+    fn passes(&mut self, id: &str, fingerprint: u64) -> bool;
+
+    /// Takes the next of what is stored, where it does not pass.
+    ///
+    /// # Errors
+    /// If its id is none: whether it is one is only asked where it is not on the list.
+    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId>;
+
+    /// Nothing more is stored.
+    fn end(self: Box<Self>) -> Delta;
+}
+
 /// What the diff needs of a stored resource, and no more: it is read for every resource at every poll.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownResource {
-    pub id: ResourceId,
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub id: &'a str,
     /// Of the whole record, see `poll::diff`.
     pub fingerprint: u64,
     pub state: State,
@@ -240,6 +259,37 @@ pub struct KnownResource {
     pub missing: u32,
     /// When it was last seen, should that be earlier than the last complete list.
     pub seen: Timestamp,
+}
+
+/// What a comparison found, which is what is to be written. Empty where nothing changed.
+#[derive(Debug, Default)]
+pub struct Delta {
+    /// New or changed resources, and those seen again after having been missing.
+    pub upserts: Vec<Upsert>,
+    pub missing: Vec<Missing>,
+    pub removed: Vec<ResourceId>,
+    pub changes: Vec<NewChange>,
+    /// How many resources are stored.
+    pub known: usize,
+    /// How many of them vanished, or are in another state.
+    pub affected: usize,
+}
+
+/// A stored resource by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownResource {
+    pub id: ResourceId,
+    pub fingerprint: u64,
+    pub state: State,
+    pub missing: u32,
+    pub seen: Timestamp,
+}
+
+impl KnownResource {
+    pub fn as_known(&self) -> Known<'_> {
+        let KnownResource { ref id, fingerprint, state, missing, seen } = *self;
+        Known { id: id.as_str(), fingerprint, state, missing, seen }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ mod forget;
 mod hooks;
 mod inventory;
 mod journal;
+mod known;
 mod listeners;
 mod lock;
 mod owed;

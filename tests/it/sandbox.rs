@@ -84,7 +84,7 @@ async fn list_at(driver: &Driver, endpoint: &str, options: &[(&str, &str)]) -> R
 fn name(listed: Result<Listing, CallError>) -> String {
     let listing = listed.expect("a list");
     match &listing.resources[..] {
-        [Resource::Instance(instance)] => instance.name.clone().unwrap_or_default(),
+        [Resource::Instance(instance)] => instance.name.clone().unwrap_or_default().into(),
         other => panic!("{other:?}"),
     }
 }

@@ -147,7 +147,7 @@ impl ExpectedCoverage {
 /// The provider's words for states, with what they mean.
 fn words(resources: &[Resource]) -> BTreeMap<String, State> {
     let word = |resource: &Resource| match resource {
-        Resource::Instance(instance) => Some((instance.provider_state.clone(), State::Instance(instance.state))),
+        Resource::Instance(instance) => Some((instance.provider_state.to_string(), State::Instance(instance.state))),
         Resource::Realm(_) => None,
     };
     resources.iter().filter_map(word).collect()

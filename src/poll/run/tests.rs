@@ -144,6 +144,7 @@ async fn lists_are_compared_and_recorded() {
 
 #[tokio::test]
 async fn long_lists_are_recorded_as_short_ones_are() {
+    const LONG_LIST: usize = 2000;
     let listed = Observed::new().await;
     listed.list(running(LONG_LIST + 1), Coverage::Complete).await;
     assert_eq!(listed.known().await.len(), LONG_LIST + 1);

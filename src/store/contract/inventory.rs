@@ -2,7 +2,7 @@
 
 use super::world::{POLL_EVERY, World, id, instance, query, short, url};
 use crate::model::{
-    Address, AddressKind, HookStatus, Instance, InstanceState, Kind, Owner, Realm, RealmState, Resource, State,
+    Address, AddressKind, HookStatus, Instance, InstanceState, Kind, Owner, Realm, RealmState, Resource, State, Text,
     Timestamp,
 };
 use crate::store::{ListQuery, Missing, Outcome, Track, Upsert};
@@ -17,23 +17,23 @@ fn upsert(resource: Resource) -> Upsert {
 pub(crate) async fn a_resource_comes_back_whole(world: World) {
     let store = world.store();
     let account = world.client("ann").await;
-    let address = |kind, value: &str| Address { kind, value: value.to_owned() };
+    let address = |kind, value: &str| Address { kind, value: value.into() };
     let full = Instance {
-        name: Some("web \"1\" \u{1f600}".to_owned()),
-        owner: Some("mockuser".to_owned()),
-        image: Some("img1".to_owned()),
-        hardware_profile: Some("m1-small".to_owned()),
-        provider_state: "shutting-down\n".to_owned(),
+        name: Some("web \"1\" \u{1f600}".into()),
+        owner: Some("mockuser".into()),
+        image: Some("img1".into()),
+        hardware_profile: Some("m1-small".into()),
+        provider_state: "shutting-down\n".into(),
         launched_at: Some(Timestamp::from_millis(-1)),
         public_addresses: vec![
             address(AddressKind::Hostname, "img1.inst1.public.com"),
             address(AddressKind::Ipv4, "192.0.2.1"),
         ],
         private_addresses: vec![address(AddressKind::Ipv6, "2001:db8::1")],
-        labels: vec![("a".to_owned(), String::new()), ("env".to_owned(), "prod=1".to_owned())],
+        labels: vec![("a".into(), Text::default()), ("env".into(), "prod=1".into())],
         ..instance("full", InstanceState::ShuttingDown)
     };
-    let bare = Instance { name: None, realm: None, provider_state: String::new(), ..instance("bare", RUNNING) };
+    let bare = Instance { name: None, realm: None, provider_state: Text::default(), ..instance("bare", RUNNING) };
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
     record.upserts = vec![upsert(Resource::Instance(full.clone())), upsert(Resource::Instance(bare.clone()))];
@@ -42,7 +42,7 @@ pub(crate) async fn a_resource_comes_back_whole(world: World) {
     let ticket = world.ticket(account, Kind::Realm).await;
     let mut record = world.record(&ticket);
     for (limit, state) in realms {
-        let realm = Realm { id: id(State::Realm(state).as_str()), name: "United States".to_owned(), state, limit };
+        let realm = Realm { id: id(State::Realm(state).as_str()), name: "United States".into(), state, limit };
         record.upserts.push(upsert(Resource::Realm(realm)));
     }
     let wanted: Vec<Resource> = record.upserts.iter().map(|upsert| upsert.resource.clone()).collect();
@@ -64,7 +64,7 @@ pub(crate) async fn a_list_is_paged_and_filtered(world: World) {
     world.observe(other, &[("b", RUNNING), ("x", RUNNING)]).await;
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
-    let moved = Instance { realm: Some("eu".to_owned()), ..instance("c", RUNNING) };
+    let moved = Instance { realm: Some("eu".into()), ..instance("c", RUNNING) };
     record.upserts = vec![Upsert { resource: Resource::Instance(moved), fingerprint: 2, state_changed: false }];
     world.store().record_poll(record).await.unwrap();
 
@@ -82,11 +82,11 @@ pub(crate) async fn a_list_is_paged_and_filtered(world: World) {
     check(ListQuery { state: state(STOPPED), ..query() }, &["b", "d"]).await;
     check(ListQuery { state: state(STOPPED), after: Some(id("b")), ..query() }, &["d"]).await;
     check(ListQuery { state: state(InstanceState::Error), ..query() }, &[]).await;
-    check(ListQuery { realm: Some("eu".to_owned()), ..query() }, &["c"]).await;
+    check(ListQuery { realm: Some("eu".into()), ..query() }, &["c"]).await;
     check(ListQuery { realm: Some("us".to_owned()), state: state(RUNNING), ..query() }, &["a", "e"]).await;
     check(ListQuery { id: Some(id("b")), ..query() }, &["b"]).await;
     check(ListQuery { id: Some(id("b")), state: state(RUNNING), ..query() }, &[]).await;
-    check(ListQuery { id: Some(id("b")), realm: Some("eu".to_owned()), ..query() }, &[]).await;
+    check(ListQuery { id: Some(id("b")), realm: Some("eu".into()), ..query() }, &[]).await;
     check(ListQuery { id: Some(id("b")), after: Some(id("b")), ..query() }, &[]).await;
     check(ListQuery { id: Some(id("b")), limit: 0, ..query() }, &[]).await;
     check(ListQuery { id: Some(id("x")), ..query() }, &[]).await;
@@ -123,7 +123,7 @@ pub(crate) async fn times_say_when_it_was_seen(mut world: World) {
     let third = world.now;
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
-    let renamed = Instance { name: Some("new".to_owned()), ..instance("b", STOPPED) };
+    let renamed = Instance { name: Some("new".into()), ..instance("b", STOPPED) };
     record.upserts = vec![Upsert { resource: Resource::Instance(renamed), fingerprint: 3, state_changed: false }];
     record.missing = vec![Missing { id: id("a"), times: 1, seen: second }];
     store.record_poll(record).await.unwrap();

@@ -355,13 +355,13 @@ pub(crate) fn query() -> ListQuery {
 pub(crate) fn instance(name: &str, state: InstanceState) -> Instance {
     Instance {
         id: id(name),
-        name: Some(format!("name of {name}")),
+        name: Some(format!("name of {name}").into()),
         owner: None,
-        realm: Some("us".to_owned()),
+        realm: Some("us".into()),
         image: None,
         hardware_profile: None,
         state,
-        provider_state: "as it is".to_owned(),
+        provider_state: "as it is".into(),
         launched_at: None,
         public_addresses: Vec::new(),
         private_addresses: Vec::new(),

@@ -240,7 +240,8 @@ fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
         .collect::<rusqlite::Result<_>>()?;
     for id in &idle {
         for sql in [
-            "DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1)",
+            "DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1
+             UNION ALL SELECT body FROM versions WHERE account = ?1)",
             "DELETE FROM resources WHERE account = ?1",
             "DELETE FROM tokens WHERE account = ?1",
             "DELETE FROM versions WHERE account = ?1",

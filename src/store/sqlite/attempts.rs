@@ -13,8 +13,8 @@ pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()>
     for attempt in &settlement.attempts {
         let mut insert = writing.prepare(
             "INSERT INTO attempts (hook, change, at, number, duration, status, error, answer)
-             SELECT ?1, ?2, ?3, COUNT(*), ?4, ?5, ?6, ?7
-             FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3",
+             VALUES (?1, ?2, ?3, (SELECT COUNT(*) FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3),
+                     ?4, ?5, ?6, ?7)",
         )?;
         insert.execute(params![
             settlement.id.hook.0,

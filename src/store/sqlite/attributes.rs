@@ -28,7 +28,7 @@ pub(super) fn write(resource: &Resource) -> Result<String> {
             launched_at: instance.launched_at.map(Timestamp::as_millis),
             public: instance.public_addresses.iter().map(stored_address).collect(),
             private: instance.private_addresses.iter().map(stored_address).collect(),
-            labels: instance.labels.clone(),
+            labels: instance.labels.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
         }),
         Resource::Realm(realm) => serde_json::to_string(&StoredRealm { limit: realm.limit }),
     };
@@ -53,23 +53,23 @@ fn read_instance(columns: Columns, state: InstanceState, text: &str) -> serde_js
     let stored: StoredInstance<'_> = serde_json::from_str(text)?;
     Ok(Instance {
         id: columns.id,
-        name: columns.name,
+        name: columns.name.map(Into::into),
         owner: stored.owner.map(Into::into),
-        realm: columns.realm,
+        realm: columns.realm.map(Into::into),
         image: stored.image.map(Into::into),
         hardware_profile: stored.hardware_profile.map(Into::into),
         state,
-        provider_state: stored.provider_state.into_owned(),
+        provider_state: stored.provider_state.into(),
         launched_at: stored.launched_at.map(Timestamp::from_millis),
         public_addresses: stored.public.into_iter().map(address).collect(),
         private_addresses: stored.private.into_iter().map(address).collect(),
-        labels: stored.labels,
+        labels: stored.labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
     })
 }
 
 fn read_realm(columns: Columns, state: RealmState, text: &str) -> serde_json::Result<Realm> {
     let stored: StoredRealm = serde_json::from_str(text)?;
-    Ok(Realm { id: columns.id, name: columns.name.unwrap_or_default(), state, limit: stored.limit })
+    Ok(Realm { id: columns.id, name: columns.name.unwrap_or_default().into(), state, limit: stored.limit })
 }
 
 type Text<'a> = std::borrow::Cow<'a, str>;
@@ -88,11 +88,11 @@ struct StoredInstance<'a> {
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     launched_at: Option<i64>,
     #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
-    public: Vec<(StoredAddressKind, String)>,
+    public: Vec<(StoredAddressKind, Text<'a>)>,
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
-    private: Vec<(StoredAddressKind, String)>,
+    private: Vec<(StoredAddressKind, Text<'a>)>,
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
-    labels: Vec<(String, String)>,
+    labels: Vec<(Text<'a>, Text<'a>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,20 +111,20 @@ enum StoredAddressKind {
     Hostname,
 }
 
-fn stored_address(address: &Address) -> (StoredAddressKind, String) {
+fn stored_address(address: &Address) -> (StoredAddressKind, Text<'_>) {
     let kind = match address.kind {
         AddressKind::Ipv4 => StoredAddressKind::Ipv4,
         AddressKind::Ipv6 => StoredAddressKind::Ipv6,
         AddressKind::Hostname => StoredAddressKind::Hostname,
     };
-    (kind, address.value.clone())
+    (kind, address.value.as_str().into())
 }
 
-fn address((kind, value): (StoredAddressKind, String)) -> Address {
+fn address((kind, value): (StoredAddressKind, Text<'_>)) -> Address {
     let kind = match kind {
         StoredAddressKind::Ipv4 => AddressKind::Ipv4,
         StoredAddressKind::Ipv6 => AddressKind::Ipv6,
         StoredAddressKind::Hostname => AddressKind::Hostname,
     };
-    Address { kind, value }
+    Address { kind, value: value.into() }
 }

@@ -38,7 +38,7 @@ impl Inventory for SqliteStore {
 macro_rules! select_seen {
     ($rest:literal) => {
         concat!(
-            "SELECT r.id, r.state, b.name, r.realm, b.attributes, b.first_seen, r.missing, r.seen, b.state_since, \
+            "SELECT r.id, r.state, b.name, b.realm, b.attributes, b.first_seen, r.missing, r.seen, b.state_since, \
              (SELECT last_complete FROM polls p WHERE p.account = r.account AND p.kind = r.kind), \
              h.id, h.url, h.token IS NOT NULL, h.status, h.disabled, h.reason \
              FROM resources r JOIN bodies b ON b.id = r.body \
@@ -61,7 +61,7 @@ fn find(reading: &Connection, account: AccountId, kind: Kind, id: &ResourceId, o
 
 fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<Vec<Seen>> {
     let mut select = reading.prepare_cached(select_seen!(
-        "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR r.realm = ?6) ORDER BY r.id LIMIT ?7"
+        "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR b.realm = ?6) ORDER BY r.id LIMIT ?7"
     ))?;
     let seen = select.query_map(
         params![

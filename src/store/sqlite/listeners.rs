@@ -76,6 +76,8 @@ impl Listener {
 pub(super) struct Listeners {
     account: AccountId,
     filtering: Vec<Listener>,
+    /// Whether any is set on a resource: most accounts have none, and then nobody is looked for.
+    is_any_tracking: bool,
 }
 
 impl Listeners {
@@ -84,11 +86,13 @@ impl Listeners {
             concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind IS NULL ORDER BY id");
         let filtering =
             writing.prepare(sql)?.query_map([account.0], Listener::read)?.collect::<rusqlite::Result<_>>()?;
-        Ok(Listeners { account, filtering })
+        let mut select = writing.prepare("SELECT 1 FROM hooks WHERE account = ?1 AND kind IS NOT NULL")?;
+        let is_any_tracking = select.exists([account.0])?;
+        Ok(Listeners { account, filtering, is_any_tracking })
     }
 
     fn tracking(&self, writing: &Writing<'_>, change: &NewChange) -> Result<Vec<Listener>> {
-        if !matches!(change.subject, Subject::Instance | Subject::Realm) {
+        if !self.is_any_tracking || !matches!(change.subject, Subject::Instance | Subject::Realm) {
             return Ok(Vec::new());
         }
         let sql =

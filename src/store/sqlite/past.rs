@@ -17,21 +17,23 @@ pub(super) struct Standing<'a> {
     pub(super) account: AccountId,
     pub(super) kind: Kind,
     pub(super) id: &'a ResourceId,
-    pub(super) body: i64,
     pub(super) state: i64,
-    pub(super) realm: Option<&'a str>,
     /// When it was last seen.
     pub(super) seen: Timestamp,
+    pub(super) body: i64,
+    /// Since when it was as its body says.
+    pub(super) since: Timestamp,
 }
 
-/// Puts aside what a resource is, which at `until` is found to be no longer so.
+/// Puts aside what a resource is, which at `until` is found to be no longer so. Its body is the version's from now on.
 pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timestamp) -> Result<()> {
-    // After a step of the clock backward a version may end before it began: nobody can ask for it then.
+    if standing.since >= until {
+        // After a step of the clock backward it ended before it began: nobody can ask for it.
+        writing.prepare("DELETE FROM bodies WHERE id = ?1")?.execute([standing.body])?;
+        return Ok(());
+    }
     let mut insert = writing.prepare(
-        "INSERT INTO versions
-         (account, kind, id, since, until, state, seen, name, realm, first_seen, state_since, attributes)
-         SELECT ?1, ?2, ?3, since, ?4, ?5, ?6, name, ?7, first_seen, state_since, attributes
-         FROM bodies WHERE id = ?8 AND since < ?4",
+        "INSERT INTO versions (account, kind, id, until, state, seen, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     insert.execute(params![
         standing.account.0,
@@ -40,7 +42,6 @@ pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timest
         until.as_millis(),
         standing.state,
         standing.seen.as_millis(),
-        standing.realm,
         standing.body,
     ])?;
     Ok(())
@@ -51,7 +52,7 @@ pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timest
 macro_rules! versions {
     ($is:literal, $was:literal, $rest:literal) => {
         concat!(
-            "SELECT r.id, r.state, b.name, r.realm, b.attributes, b.first_seen, \
+            "SELECT r.id, r.state, b.name, b.realm, b.attributes, b.first_seen, \
              MIN(CASE WHEN r.missing = 0 THEN MAX(r.seen, COALESCE(p.last_complete, r.seen)) ELSE r.seen END, ?3), \
              b.state_since \
              FROM resources r JOIN bodies b ON b.id = r.body \
@@ -59,8 +60,9 @@ macro_rules! versions {
              WHERE r.account = ?1 AND r.kind = ?2 AND b.since <= ?3 AND ",
             $is,
             " UNION ALL \
-             SELECT v.id, v.state, v.name, v.realm, v.attributes, v.first_seen, MIN(v.seen, ?3), v.state_since \
-             FROM versions v WHERE v.account = ?1 AND v.kind = ?2 AND v.since <= ?3 AND v.until > ?3 AND ",
+             SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?3), b.state_since \
+             FROM versions v JOIN bodies b ON b.id = v.body \
+             WHERE v.account = ?1 AND v.kind = ?2 AND v.until > ?3 AND b.since <= ?3 AND ",
             $was,
             $rest
         )
@@ -71,8 +73,8 @@ macro_rules! versions {
 pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Vec<Seen>> {
     check_known(reading, at)?;
     let mut select = reading.prepare_cached(versions!(
-        "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR r.realm = ?6) AND (?7 IS NULL OR r.id = ?7)",
-        "v.id > ?4 AND (?5 IS NULL OR v.state = ?5) AND (?6 IS NULL OR v.realm = ?6) AND (?7 IS NULL OR v.id = ?7)",
+        "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR b.realm = ?6) AND (?7 IS NULL OR r.id = ?7)",
+        "v.id > ?4 AND (?5 IS NULL OR v.state = ?5) AND (?6 IS NULL OR b.realm = ?6) AND (?7 IS NULL OR v.id = ?7)",
         " ORDER BY 1 LIMIT ?8"
     ))?;
     let seen = select.query_map(
@@ -142,9 +144,12 @@ pub(super) fn is_any_before(reading: &Connection, time: Timestamp, oldest: i64) 
 /// Forgets those of the oldest versions that were over before the mark.
 pub(super) fn forget(writing: &mut Writing<'_>, oldest: i64) -> Result<()> {
     let since = known_since(writing.connection)?;
-    let mut delete = writing.prepare(
+    for sql in [
+        "DELETE FROM bodies WHERE id IN (SELECT body FROM versions
+         WHERE number IN (SELECT number FROM versions ORDER BY number LIMIT ?2) AND until <= ?1)",
         "DELETE FROM versions WHERE number IN (SELECT number FROM versions ORDER BY number LIMIT ?2) AND until <= ?1",
-    )?;
-    delete.execute([since.as_millis(), oldest])?;
+    ] {
+        writing.prepare(sql)?.execute([since.as_millis(), oldest])?;
+    }
     Ok(())
 }

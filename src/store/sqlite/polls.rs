@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    HeldStorm, KnownResource, Pace, Passing, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus,
-    PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
+    Comparison, Delta, HeldStorm, KnownResource, Pace, Passing, PollClaim, PollError, PollFailure, PollHeld,
+    PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attention, attributes, flaps, reach, record};
+use super::{SqliteStore, attention, attributes, flaps, known, reach, record};
 use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Timestamp};
 
 #[async_trait]
@@ -32,11 +32,24 @@ impl Polls for SqliteStore {
     }
 
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
-        self.read(move |reading| known(reading, account, kind)).await
+        self.read(move |reading| known::all(reading, account, kind)).await
+    }
+
+    async fn compare_known(
+        &self,
+        account: AccountId,
+        kind: Kind,
+        mut comparison: Box<dyn Comparison>,
+    ) -> Result<Delta> {
+        self.read(move |reading| {
+            known::each(reading, account, kind, &mut *comparison)?;
+            Ok(comparison.end())
+        })
+        .await
     }
 
     async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>> {
-        self.read(move |reading| known_among(reading, account, kind, ids)).await
+        self.read(move |reading| known::among(reading, account, kind, ids)).await
     }
 
     async fn count_known(&self, account: AccountId, kind: Kind) -> Result<usize> {
@@ -268,47 +281,6 @@ fn next_due(reading: &Connection) -> Result<Option<Timestamp>> {
         earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
     }
     Ok(earliest)
-}
-
-fn known(reading: &Connection, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
-    let mut select = reading.prepare_cached(
-        "SELECT id, fingerprint, state, missing, seen FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id",
-    )?;
-    let mut known = Vec::new();
-    let mut rows = select.query(params![account.0, kind_number(kind)])?;
-    while let Some(row) = rows.next()? {
-        known.push(read_known(row)?);
-    }
-    Ok(known)
-}
-
-fn known_among(
-    reading: &Connection,
-    account: AccountId,
-    kind: Kind,
-    mut ids: Vec<ResourceId>,
-) -> Result<Vec<KnownResource>> {
-    ids.sort();
-    ids.dedup();
-    let mut select = reading.prepare_cached(
-        "SELECT id, fingerprint, state, missing, seen FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3",
-    )?;
-    let mut known = Vec::new();
-    for id in ids {
-        known.extend(select.query_row(params![account.0, kind_number(kind), id.as_str()], read_known).optional()?);
-    }
-    Ok(known)
-}
-
-fn read_known(row: &Row<'_>) -> rusqlite::Result<KnownResource> {
-    let fingerprint: i64 = row.get(1)?;
-    Ok(KnownResource {
-        id: get(row, 0)?,
-        fingerprint: fingerprint.cast_unsigned(),
-        state: get(row, 2)?,
-        missing: row.get(3)?,
-        seen: get(row, 4)?,
-    })
 }
 
 fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<ResourceId, String>> {

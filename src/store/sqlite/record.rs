@@ -15,7 +15,7 @@ use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
 use super::{attributes, flaps, journal, past, queue, reach};
-use crate::model::{AccountId, Kind, NewChange, ResourceId, Timestamp};
+use crate::model::{AccountId, Kind, NewChange, Resource, ResourceId, Timestamp};
 
 pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
     let PollRecord { account, kind, .. } = record;
@@ -54,68 +54,65 @@ struct Listed {
     at: Timestamp,
 }
 
-/// What stands in `resources`.
+/// What stands in `resources`, and beside it in its body.
 struct Known {
-    body: i64,
     fingerprint: i64,
     state: i64,
-    realm: Option<String>,
     seen: Timestamp,
+    body: i64,
+    first_seen: i64,
+    state_since: i64,
+    since: Timestamp,
 }
 
 impl Listed {
     fn put(&self, writing: &Writing<'_>, upsert: &Upsert) -> Result<()> {
         let resource = &upsert.resource;
         let (account, kind, id) = (self.account.0, kind_number(resource.kind()), resource.id().as_str());
-        let attributes = attributes::write(resource)?;
         let at = self.at.as_millis();
         let (fingerprint, state) = (upsert.fingerprint.cast_signed(), state_number(resource.state()));
         let Some(known) = self.known(writing, resource.id())? else {
+            let body = Body { first_seen: at, state_since: at, since: at };
+            let body = body.insert(writing, resource)?;
             let mut insert = writing.prepare(
-                "INSERT INTO bodies (name, attributes, first_seen, state_since, since) VALUES (?1, ?2, ?3, ?3, ?3)",
+                "INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
             )?;
-            let body = insert.insert(params![resource.name(), attributes, at])?;
-            let mut insert = writing.prepare(
-                "INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, realm)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)",
-            )?;
-            insert.execute(params![account, kind, id, fingerprint, state, at, body, resource.realm()])?;
+            insert.execute(params![account, kind, id, fingerprint, state, at, body])?;
             return Ok(());
         };
+        let mut body = known.body;
         // Seen again after it was missing, it may be as it was before.
-        let is_another = known.fingerprint != fingerprint;
-        if is_another {
+        if known.fingerprint != fingerprint {
             self.put_aside(writing, resource.id(), &known)?;
+            let state_since = if upsert.state_changed { at } else { known.state_since };
+            body = Body { first_seen: known.first_seen, state_since, since: at }.insert(writing, resource)?;
         }
         let mut update = writing.prepare(
-            "UPDATE bodies SET name = ?2, attributes = ?3,
-             state_since = CASE WHEN ?4 THEN ?5 ELSE state_since END,
-             since = CASE WHEN ?6 THEN ?5 ELSE since END WHERE id = ?1",
-        )?;
-        update.execute(params![known.body, resource.name(), attributes, upsert.state_changed, at, is_another])?;
-        let mut update = writing.prepare(
-            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, realm = ?7
+            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, body = ?7
              WHERE account = ?1 AND kind = ?2 AND id = ?3",
         )?;
-        update.execute(params![account, kind, id, fingerprint, state, at, resource.realm()])?;
+        update.execute(params![account, kind, id, fingerprint, state, at, body])?;
         Ok(())
     }
 
     fn known(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<Known>> {
         let mut select = writing.prepare(
-            "SELECT body, fingerprint, state, realm, seen, missing FROM resources
-             WHERE account = ?1 AND kind = ?2 AND id = ?3",
+            "SELECT r.fingerprint, r.state, r.seen, r.missing, r.body, b.first_seen, b.state_since, b.since
+             FROM resources r JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
         )?;
         let known = select.query_row(params![self.account.0, kind_number(self.kind), id.as_str()], |row| {
-            let seen: Timestamp = get(row, 4)?;
-            let missing: i64 = row.get(5)?;
+            let seen: Timestamp = get(row, 2)?;
+            let missing: i64 = row.get(3)?;
             Ok(Known {
-                body: row.get(0)?,
-                fingerprint: row.get(1)?,
-                state: row.get(2)?,
-                realm: row.get(3)?,
+                fingerprint: row.get(0)?,
+                state: row.get(1)?,
                 // Nothing is written of what a complete list shows unchanged: the list's own time stands for it.
                 seen: self.last_complete.filter(|_| missing == 0).map_or(seen, |complete| complete.max(seen)),
+                body: row.get(4)?,
+                first_seen: row.get(5)?,
+                state_since: row.get(6)?,
+                since: get(row, 7)?,
             })
         });
         Ok(known.optional()?)
@@ -126,22 +123,41 @@ impl Listed {
             account: self.account,
             kind: self.kind,
             id,
-            body: known.body,
             state: known.state,
-            realm: known.realm.as_deref(),
             seen: known.seen,
+            body: known.body,
+            since: known.since,
         };
         past::keep(writing, &standing, self.at)
     }
 
     fn remove(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<LastKnown>> {
         let Some(known) = self.known(writing, id)? else { return Ok(None) };
+        let mut select = writing.prepare("SELECT name, realm FROM bodies WHERE id = ?1")?;
+        let last = select.query_row([known.body], |row| Ok(LastKnown { name: row.get(0)?, realm: row.get(1)? }))?;
         self.put_aside(writing, id, &known)?;
         let mut delete = writing.prepare("DELETE FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
         delete.execute(params![self.account.0, kind_number(self.kind), id.as_str()])?;
-        let mut delete = writing.prepare("DELETE FROM bodies WHERE id = ?1 RETURNING name")?;
-        let name = delete.query_row([known.body], |row| row.get(0)).optional()?.flatten();
-        Ok(Some(LastKnown { name, realm: known.realm }))
+        Ok(Some(last))
+    }
+}
+
+/// The times that stand in a body, in milliseconds.
+struct Body {
+    first_seen: i64,
+    state_since: i64,
+    since: i64,
+}
+
+impl Body {
+    fn insert(&self, writing: &Writing<'_>, resource: &Resource) -> Result<i64> {
+        let mut insert = writing.prepare(
+            "INSERT INTO bodies (name, realm, first_seen, state_since, since, attributes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        let Body { first_seen, state_since, since } = self;
+        let attributes = attributes::write(resource)?;
+        Ok(insert.insert(params![resource.name(), resource.realm(), first_seen, state_since, since, attributes])?)
     }
 }
 

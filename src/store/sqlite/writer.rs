@@ -1,4 +1,4 @@
-//! The one that writes: a thread that takes all the jobs that wait, runs each in a savepoint of its own
+//! The one that writes: a thread that takes all the jobs that wait, runs each so that it can be taken back by itself
 //! inside one transaction, commits once, and then answers all. Under load a flush to disk is so shared
 //! by many; a job that fails takes back its own writes only. Where nothing in a transaction needs to outlive
 //! a power cut, it is not flushed at all.
@@ -255,19 +255,33 @@ fn run(
 fn run_together(connection: &Connection, memory: &mut Memory, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     let execute = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(|_| ());
     execute("BEGIN IMMEDIATE")?;
+    // The first needs no savepoint, for which SQLite would keep a copy of every page that it changes: what it has
+    // written is all that there is in the transaction.
+    let mut is_first = true;
     for job in jobs {
         if !job.is_wanted() {
             continue;
         }
-        execute("SAVEPOINT job")?;
+        if !is_first {
+            execute("SAVEPOINT job")?;
+        }
         let newest = memory.newest;
         // After some errors (a full disk, say) SQLite has ended the whole transaction by itself; what
         // follows here then fails, and with it every job of this round.
-        if let Verdict::Undo = job.run(&mut Writing { connection, memory }) {
-            execute("ROLLBACK TO job")?;
-            memory.newest = newest;
+        match (job.run(&mut Writing { connection, memory }), is_first) {
+            (Verdict::Keep, true) => is_first = false,
+            (Verdict::Keep, false) => execute("RELEASE job")?,
+            (Verdict::Undo, true) => {
+                memory.newest = newest;
+                execute("ROLLBACK")?;
+                execute("BEGIN IMMEDIATE")?;
+            }
+            (Verdict::Undo, false) => {
+                memory.newest = newest;
+                execute("ROLLBACK TO job")?;
+                execute("RELEASE job")?;
+            }
         }
-        execute("RELEASE job")?;
     }
     execute("COMMIT")
 }

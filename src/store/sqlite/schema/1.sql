@@ -82,16 +82,18 @@ CREATE TABLE resources (
     missing INTEGER NOT NULL,
     seen INTEGER NOT NULL,
     body INTEGER NOT NULL,
-    realm TEXT,
     PRIMARY KEY (account, kind, id)
 ) STRICT, WITHOUT ROWID;
 
 -- Those whose state leads on to another.
 CREATE INDEX resources_passing ON resources (account) WHERE kind = 0 AND state IN (0, 2, 4);
 
+-- What a resource is, or was. None is ever changed: what is another gets another, at the end of the table, and
+-- the one before it stays where it is, as that of a version. So a change writes no page but those at the end.
 CREATE TABLE bodies (
     id INTEGER PRIMARY KEY,
     name TEXT,
+    realm TEXT,
     first_seen INTEGER NOT NULL,
     state_since INTEGER NOT NULL,
     -- Since when it was known to be as it is.
@@ -99,22 +101,17 @@ CREATE TABLE bodies (
     attributes TEXT NOT NULL
 ) STRICT;
 
--- What resources were before they changed or went, each with the times between which that was known.
+-- What resources were before they changed or went, each until when that was known.
 CREATE TABLE versions (
     -- They are forgotten in the order in which they ended, which is that of these numbers.
     number INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     id TEXT NOT NULL,
-    since INTEGER NOT NULL,
     until INTEGER NOT NULL,
     state INTEGER NOT NULL,
     seen INTEGER NOT NULL,
-    name TEXT,
-    realm TEXT,
-    first_seen INTEGER NOT NULL,
-    state_since INTEGER NOT NULL,
-    attributes TEXT NOT NULL
+    body INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX versions_resource ON versions (account, kind, id, until);

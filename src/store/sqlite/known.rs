@@ -1,0 +1,85 @@
+//! What is known of an account's resources, as the diff reads it: all of it, at every poll.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{Comparison, Delta, Known, KnownResource, Result};
+use super::columns::{get, kind_number};
+use crate::model::{AccountId, InvalidResourceId, Kind, ResourceId};
+
+/// Shows each to the comparison. Nothing is copied, an id is not looked into as long as nobody asks, and of what is as
+/// it was only that much is read as shows it.
+pub(super) fn each(
+    reading: &Connection,
+    account: AccountId,
+    kind: Kind,
+    comparison: &mut (impl Comparison + ?Sized),
+) -> Result<()> {
+    let mut select = reading.prepare_cached(
+        "SELECT id, fingerprint, missing, state, seen FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id",
+    )?;
+    let mut rows = select.query(params![account.0, kind_number(kind)])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let fingerprint = row.get::<_, i64>(1)?.cast_unsigned();
+        let missing = row.get(2)?;
+        if missing == 0 && comparison.passes(id, fingerprint) {
+            continue;
+        }
+        let known = Known { id, fingerprint, missing, state: get(row, 3)?, seen: get(row, 4)? };
+        comparison
+            .known(known)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?;
+    }
+    Ok(())
+}
+
+/// Those of these ids, sorted.
+pub(super) fn among(
+    reading: &Connection,
+    account: AccountId,
+    kind: Kind,
+    mut ids: Vec<ResourceId>,
+) -> Result<Vec<KnownResource>> {
+    ids.sort();
+    ids.dedup();
+    let mut select = reading.prepare_cached(
+        "SELECT fingerprint, missing, state, seen FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3",
+    )?;
+    let mut known = Vec::new();
+    for id in ids {
+        let found = select.query_row(params![account.0, kind_number(kind), id.as_str()], |row| {
+            let fingerprint = row.get::<_, i64>(0)?.cast_unsigned();
+            Ok((fingerprint, row.get(1)?, get(row, 2)?, get(row, 3)?))
+        });
+        if let Some((fingerprint, missing, state, seen)) = found.optional()? {
+            known.push(KnownResource { id, fingerprint, state, missing, seen });
+        }
+    }
+    Ok(known)
+}
+
+pub(super) fn all(reading: &Connection, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
+    let mut all = All(Vec::new());
+    each(reading, account, kind, &mut all)?;
+    Ok(all.0)
+}
+
+/// A comparison with nothing, which keeps what it is shown.
+struct All(Vec<KnownResource>);
+
+impl Comparison for All {
+    fn passes(&mut self, _id: &str, _fingerprint: u64) -> bool {
+        false
+    }
+
+    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
+        let Known { id, fingerprint, state, missing, seen } = known;
+        self.0.push(KnownResource { id: ResourceId::parse(id)?, fingerprint, state, missing, seen });
+        Ok(())
+    }
+
+    fn end(self: Box<Self>) -> Delta {
+        Delta::default()
+    }
+}
