@@ -37,6 +37,7 @@ mod settings;
 mod tokens;
 mod track;
 mod underway;
+mod unread;
 
 use std::sync::Arc;
 

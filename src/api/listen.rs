@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+use super::unread::Telling;
 use super::{Context, Running, Settings, router};
 
 /// After the system refused a connection for want of files or memory, it is asked again this much later.
@@ -131,7 +132,7 @@ async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router:
         let answer = router.call(request);
         async move { answer.await as Result<Response, Infallible> }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Telling::new(Box::pin(stream))), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = ending.due(&active) => {

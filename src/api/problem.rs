@@ -114,6 +114,10 @@ problem_types! {
         "Try again as Retry-After says: the answer will be that of the first request.";
     HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"
         "`where` points to the member that does not go with what the hook is; `detail` says why.";
+    UriTooLong "uri-too-long" URI_TOO_LONG "The path and query are too long"
+        "They have at most some 64 KB.";
+    HeadTooLarge "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
+        "There are at most 100 of them, and a request's head has at most some 400 KB.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "`limit` says how many bytes it may have.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"

@@ -6,6 +6,7 @@ mod api;
 mod bad_config;
 mod bad_driver;
 mod bad_provider;
+mod bad_requests;
 mod budget;
 mod cadence;
 mod chaos;

@@ -1,0 +1,99 @@
+//! What is no good request, byte by byte: each is answered with a problem that says so, and none with a fault of the host's.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{Host, Setup};
+
+async fn host() -> Host {
+    let settings = "[api]\nbody_timeout = \"1s\"\nheader_timeout = \"1s\"\n";
+    Setup::new(&["mock"]).polls(settings).default_provider("mock", "default").start().await
+}
+
+/// Sends these bytes and reads until the host closes the connection.
+async fn answer(host: &Host, request: &[u8]) -> String {
+    let address = host.client().base().replace("http://", "");
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    // The host may have had enough before all of it was sent.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let reading = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+    assert!(reading.is_ok(), "the host leaves the connection open");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Status and type of the problem that these bytes are answered with.
+async fn problem(host: &Host, request: &[u8]) -> (u16, String) {
+    let answer = answer(host, request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    assert!(head.to_lowercase().contains("content-type: application/problem+json"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{body}");
+    (status, body["type"].as_str().expect("a type").replace("/problems/", ""))
+}
+
+fn authorization() -> String {
+    format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode("mockuser:mockpassword"))
+}
+
+/// A request of the account's owner.
+fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}\r\n{headers}\r\n{body}", authorization())
+        .into_bytes()
+}
+
+fn json(line: &str, body: &str) -> Vec<u8> {
+    request(line, &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()), body)
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_said_to_be_so() {
+    let host = host().await;
+    let long = "x".repeat(1 << 20);
+    let check = async |request: Vec<u8>, want: (u16, &str)| {
+        let got = problem(&host, &request).await;
+        assert_eq!((got.0, got.1.as_str()), want, "{}", String::from_utf8_lossy(&request[..request.len().min(200)]));
+    };
+    check(request("GET /api", &format!("X-Long: {long}\r\n"), ""), (431, "head-too-large")).await;
+    check(request("GET /api", &"X-Many: x\r\n".repeat(1000), ""), (431, "head-too-large")).await;
+    check(request(&format!("GET /api?{}", &long[..70_000]), "", ""), (414, "uri-too-long")).await;
+    check(b"this is not HTTP\r\n\r\n".to_vec(), (400, "malformed-request")).await;
+    check(request("GET /api", "no colon here\r\n", ""), (400, "malformed-request")).await;
+    let twice = "Content-Length: 2\r\nContent-Length: 3\r\nContent-Type: application/json\r\n";
+    check(request("POST /api/hooks", twice, "{}"), (400, "malformed-request")).await;
+    // Bodies that never end, by either way of saying how long they are.
+    let endless = "Content-Type: application/json\r\nContent-Length: 100\r\n";
+    check(request("POST /api/hooks", endless, "{"), (408, "request-timeout")).await;
+    let chunks = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n";
+    check(request("POST /api/hooks", chunks, "1\r\n{\r\n"), (408, "request-timeout")).await;
+    check(json("POST /api/hooks", &long), (413, "body-too-large")).await;
+    check(json("POST /api/hooks", &"[".repeat(50_000)), (400, "malformed-request")).await;
+    check(json("POST /api/hooks", "url=x"), (400, "malformed-request")).await;
+    let form = "Content-Type: text/plain\r\nContent-Length: 2\r\n";
+    check(request("POST /api/hooks", form, "{}"), (415, "unsupported-media-type")).await;
+    for limit in ["0", "-1", "1000000000", "18446744073709551616", "1e3"] {
+        let line = format!("GET /api/instances?limit={limit}");
+        check(request(&line, "", ""), (400, "invalid-parameter")).await;
+    }
+    for query in ["at=2999-01-01T00:00:00Z", "at=yesterday", "after=AAAA", "state=running", "id=%00"] {
+        check(request(&format!("GET /api/instances?{query}"), "", ""), (400, "invalid-parameter")).await;
+    }
+    check(request("GET /api/instances?color=red", "", ""), (400, "unknown-parameter")).await;
+    check(request("GET /api/instances?id=%ff", "", ""), (400, "malformed-request")).await;
+    check(request("GET /api/changes?since=elsewhere", "", ""), (400, "invalid-parameter")).await;
+    check(request("GET /api/changes?since=000000000000000000000001", "", ""), (400, "foreign-cursor")).await;
+    // The host goes on as if nothing had been.
+    assert!(answer(&host, &request("GET /healthz", "", "")).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_not_waited_for() {
+    let host = host().await;
+    assert_eq!(answer(&host, b"GET /api HTTP/1.1\r\nHost: x\r\nX-Slow: ").await, "", "there is nothing to answer yet");
+    assert_eq!(answer(&host, b"").await, "");
+}
