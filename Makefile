@@ -87,6 +87,7 @@ hostile: tools wasm-target
 
 test: drivers drivers-python drivers-javascript faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@command -v openssl > /dev/null || { echo "make test needs openssl, which makes keys and signatures: install openssl" >&2; exit 1; }
+	@command -v curl > /dev/null || { echo "make test needs curl, as docs/curl.md does: install curl" >&2; exit 1; }
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@for folder in $(PYTHON_SDK) $(PYTHON_DRIVERS:%=drivers/%); do \

@@ -188,6 +188,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::show).route_layer(unless_known()))
+        .route("/docs", get(openapi::read).route_layer(unless_known()))
         .route("/problems", get(problem::list))
         .route("/problems/{slug}", get(problem::show))
         .fallback(problem::no_such_route)

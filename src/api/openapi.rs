@@ -2,11 +2,12 @@
 //! `operations` says what can be asked, and a test holds that to the routes.
 
 mod operations;
+mod page;
 
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use utoipa::OpenApi as _;
@@ -91,18 +92,39 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
     api
 }
 
-/// The document, written once.
+/// The document and its page, each written once.
 #[derive(Debug, Default)]
-pub(super) struct Written(OnceLock<Bytes>);
+pub(super) struct Written {
+    json: OnceLock<Bytes>,
+    page: OnceLock<Bytes>,
+}
 
 pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let written = match app.openapi.0.get() {
+    let written = match app.openapi.json.get() {
         Some(written) => written.clone(),
         None => {
             let json =
                 description(&app.context.public_url, &app.context.settings).to_json().map_err(Problem::internal)?;
-            app.openapi.0.get_or_init(|| json.into()).clone()
+            app.openapi.json.get_or_init(|| json.into()).clone()
         }
     };
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], written).into_response())
+}
+
+/// `GET /docs`: the same to be read.
+pub(super) async fn read(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let written = match app.openapi.page.get() {
+        Some(written) => written.clone(),
+        None => {
+            let api = description(&app.context.public_url, &app.context.settings);
+            let html = page::written(&serde_json::to_value(api).map_err(Problem::internal)?);
+            app.openapi.page.get_or_init(|| html.into()).clone()
+        }
+    };
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (CACHE_CONTROL, "no-cache".to_owned()),
+        (CONTENT_SECURITY_POLICY, page::policy()),
+    ];
+    Ok((headers, written).into_response())
 }

@@ -12,6 +12,7 @@ mod cadence;
 mod chaos;
 mod command_line;
 mod conformance;
+mod curl;
 mod delivery;
 mod deltacloud;
 mod digitalocean;

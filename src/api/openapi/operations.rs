@@ -227,6 +227,11 @@ impl Api {
                 &["ETag"],
             ),
         );
+        let docs = on("docs", "This description, to be read");
+        let page = ResponseBuilder::new().description("A page").content("text/html", content(text().into()));
+        let docs =
+            Asked { operation: docs.operation.response("200", page.header("ETag", header("ETag")).build()), ..docs };
+        self.get("/docs", docs.gives("304", "As If-None-Match has it", None, &["ETag"]));
         let types = object(vec![("problems", array(named("ProblemType")))]);
         self.get("/problems", on("problems", "Every type of problem").gives("200", "The types", Some(types), &[]));
         self.get(

@@ -71,3 +71,27 @@ async fn it_is_served_to_anybody_and_not_again_to_who_has_it() {
     let etag = answer.header("etag").expect("one").to_owned();
     assert_eq!(house.send("GET", "/openapi.json", &[("if-none-match", &etag)], "").await.status, 304);
 }
+
+#[tokio::test]
+async fn the_page_has_everything_and_needs_nothing() {
+    let house = House::new();
+    let answer = house.send("GET", "/docs", &[], "").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = answer.header("content-security-policy").expect("one");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    for (path, methods) in operations(&described()) {
+        for method in methods {
+            assert!(answer.body.contains(&format!("<b>{method}</b> {path}</h3>")), "{method} {path}");
+        }
+    }
+    for shape in described()["components"]["schemas"].as_object().expect("shapes").keys() {
+        assert!(answer.body.contains(&format!("id=\"shape-{shape}\"")), "{shape}");
+    }
+    let page = &answer.body;
+    assert!(!page.contains("<script") && !page.contains("src="), "nothing is fetched");
+    // Every link leads to a place on the page, or to the description itself.
+    for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let is_there = link.strip_prefix('#').is_some_and(|id| page.contains(&format!("id=\"{id}\"")));
+        assert!(is_there || link == "/openapi.json", "{link}");
+    }
+}
