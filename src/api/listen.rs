@@ -2,6 +2,7 @@
 //! how long they may go on once the host stops.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -107,13 +108,19 @@ struct Ending {
 impl Ending {
     /// Returns once the host stops, or no request has begun for a while: hyper has timeouts for a request's
     /// headers, and none for a client that sends nothing at all, or an HTTP/2 connection that lies idle.
-    async fn due(&self, active: &Notify) {
+    async fn due(&self, active: &Notify) -> Due {
         let idle = async { while tokio::time::timeout(self.idle_for, active.notified()).await.is_ok() {} };
         tokio::select! {
-            () = self.token.cancelled() => {}
-            () = idle => {}
+            () = self.token.cancelled() => Due::Stopping,
+            () = idle => Due::Idle,
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Stopping,
+    Idle,
 }
 
 async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router: Router, peer: Peer, ending: Ending) {
@@ -132,18 +139,36 @@ async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router:
         let answer = router.call(request);
         async move { answer.await as Result<Response, Infallible> }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Telling::new(Box::pin(stream))), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = ending.due(&active) => {
-            // What is under way on it goes on; nothing new is begun.
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let (stream, unanswered) = Telling::new(Box::pin(stream));
+    let served = async {
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            ended = connection.as_mut() => (ended, None),
+            due = ending.due(&active) => {
+                // What is under way on it goes on; nothing new is begun.
+                connection.as_mut().graceful_shutdown();
+                (connection.await, Some(due))
+            }
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(http.peer = %peer.0, "a connection broke off: {error}");
+    let is_late = match served.await {
+        (Ok(()), due) => due == Some(Due::Idle),
+        (Err(error), _) => {
+            tracing::debug!(http.peer = %peer.0, "a connection broke off: {error}");
+            has_waited(error.as_ref())
+        }
+    };
+    if is_late
+        && let Ok(unanswered) = unanswered.await
+        && let Err(error) = unanswered.tell().await
+    {
+        tracing::debug!(http.peer = %peer.0, "can't tell it that its request came too late: {error}");
     }
+}
+
+/// Whether hyper gave up waiting for the rest of a request's head.
+fn has_waited(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout)
 }
 
 /// Whether an error of `accept` is about the connection that was to be accepted, and not about the socket.

@@ -109,7 +109,7 @@ problem_types! {
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
         "The Allow header has those that it takes.";
     RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
-        "Its body was not sent within the time that a request may take.";
+        "Its head, or its body, was not sent within the time that a request may take.";
     RequestUnderWay "request-under-way" CONFLICT "The first request with this key is not answered yet"
         "Try again as Retry-After says: the answer will be that of the first request.";
     HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"

@@ -1,25 +1,97 @@
 //! Requests that could not be read. hyper answers these by itself, with a status and nothing else, before any handler
-//! hears of them; on the way out such an answer is given the problem that says what was wrong.
+//! hears of them; on the way out such an answer is given the problem that says what was wrong. One whose head never
+//! ends it does not answer at all: that is done here, once hyper has let go of the connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::sync::oneshot;
 
 use super::problem::{Problem, ProblemType};
 
+/// How a connection over HTTP/2 begins, which no other request does.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
 /// A connection on which bare answers are written as problems.
 pub(super) struct Telling<S> {
-    stream: S,
+    /// There until this is dropped.
+    stream: Option<S>,
+    /// Where it is given back to.
+    back: Option<oneshot::Sender<Unanswered<S>>>,
+    heard: Heard,
     /// What is still to be written in the place of a bare answer, and of how many bytes it takes the place.
     problem: Vec<u8>,
     in_place_of: usize,
 }
 
+/// What a connection was last used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing was read yet.
+    Nothing,
+    /// What was read last was not answered.
+    Asked,
+    /// What was read last was answered, at least in part.
+    Answered,
+    /// It speaks HTTP/2, which has ways of its own to say that it ends.
+    Http2,
+}
+
+/// A connection that is not served any more, on which a request was begun that nobody answered.
+pub(super) struct Unanswered<S>(S);
+
+impl<S: AsyncWrite + Unpin> Unanswered<S> {
+    /// Says that the host does not wait for the rest of it.
+    pub(super) async fn tell(mut self) -> io::Result<()> {
+        let detail = "the head of the request did not end within the time that this host waits for it";
+        self.0.write_all(&whole(&Problem::new(ProblemType::RequestTimeout, detail))).await?;
+        self.0.shutdown().await
+    }
+}
+
 impl<S> Telling<S> {
-    pub(super) fn new(stream: S) -> Telling<S> {
-        Telling { stream, problem: Vec::new(), in_place_of: 0 }
+    /// Gives the stream back, when it is dropped, where something on it was not answered.
+    pub(super) fn new(stream: S) -> (Telling<S>, oneshot::Receiver<Unanswered<S>>) {
+        let (back, unanswered) = oneshot::channel();
+        let (stream, back) = (Some(stream), Some(back));
+        (Telling { stream, back, heard: Heard::Nothing, problem: Vec::new(), in_place_of: 0 }, unanswered)
+    }
+}
+
+impl<S: Unpin> Telling<S> {
+    fn stream(&mut self) -> Pin<&mut S> {
+        Pin::new(self.stream.as_mut().expect("invariant: the stream is there until this is dropped"))
+    }
+}
+
+impl<S> Drop for Telling<S> {
+    fn drop(&mut self) {
+        if self.heard == Heard::Asked
+            && let (Some(stream), Some(back)) = (self.stream.take(), self.back.take())
+        {
+            // Where nobody wants it, it is closed as it is.
+            let _ = back.send(Unanswered(stream));
+        }
+    }
+}
+
+impl Heard {
+    /// What it is once these bytes were read.
+    fn then(self, read: &[u8]) -> Heard {
+        match self {
+            Heard::Nothing if !read.is_empty() => {
+                let length = read.len().min(HTTP2_PREFACE.len());
+                if read[..length] == HTTP2_PREFACE[..length] { Heard::Http2 } else { Heard::Asked }
+            }
+            Heard::Answered if !read.is_empty() => Heard::Asked,
+            heard => heard,
+        }
+    }
+
+    fn answered(self) -> Heard {
+        if self == Heard::Asked { Heard::Answered } else { self }
     }
 }
 
@@ -36,37 +108,47 @@ fn instead_of(answer: &[u8]) -> Option<Vec<u8>> {
         "431" => (ProblemType::HeadTooLarge, "the headers are more, or longer, than this host reads"),
         _ => return None,
     };
-    let problem = Problem::new(problem_type, detail);
+    Some(whole(&Problem::new(problem_type, detail)))
+}
+
+/// The whole of an answer, after which the connection ends.
+fn whole(problem: &Problem) -> Vec<u8> {
     let (line, body) = (problem.status(), problem.body().to_string());
     let head = format!(
         "HTTP/1.1 {line}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
          x-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    Some((head + &body).into_bytes())
+    (head + &body).into_bytes()
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Telling<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(self.stream().poll_read(cx, buf))?;
+        self.heard = self.heard.then(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Telling<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.heard = this.heard.answered();
         if this.problem.is_empty() {
             match instead_of(buf) {
                 Some(problem) => (this.problem, this.in_place_of) = (problem, buf.len()),
-                None => return Pin::new(&mut this.stream).poll_write(cx, buf),
+                None => return this.stream().poll_write(cx, buf),
             }
         }
         while !this.problem.is_empty() {
-            let written = ready!(Pin::new(&mut this.stream).poll_write(cx, &this.problem))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            let problem = std::mem::take(&mut this.problem);
+            let written = this.stream().poll_write(cx, &problem);
+            this.problem = problem;
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(this.problem.drain(..written)),
             }
-            this.problem.drain(..written);
         }
         Poll::Ready(Ok(this.in_place_of))
     }
@@ -80,26 +162,65 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Telling<S> {
         let mut pieces = bufs.iter().filter(|piece| !piece.is_empty());
         match (pieces.next(), pieces.next()) {
             (Some(only), None) => self.poll_write(cx, only),
-            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            _ => {
+                self.heard = self.heard.answered();
+                self.stream().poll_write_vectored(cx, bufs)
+            }
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(S::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        // There may be something to say still; the connection ends with the stream that is given back.
+        if self.heard == Heard::Asked {
+            return Poll::Ready(Ok(()));
+        }
+        self.stream().poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_given_back_where_something_was_not_answered() {
+        let check = async |read: &[u8], answers: bool, read_then: &[u8], want: bool| {
+            let (mut client, stream) = tokio::io::duplex(1000);
+            let (mut telling, unanswered) = Telling::new(stream);
+            for (bytes, answers) in [(read, answers), (read_then, false)] {
+                client.write_all(bytes).await.expect("written");
+                let mut buffer = vec![0; bytes.len()];
+                telling.read_exact(&mut buffer).await.expect("read");
+                if answers {
+                    telling.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("written");
+                }
+            }
+            drop(telling);
+            let is_given_back = match unanswered.await {
+                Ok(unanswered) => unanswered.tell().await.is_ok(),
+                Err(_) => false,
+            };
+            assert_eq!(is_given_back, want, "{read:?}, {answers}, {read_then:?}");
+            let mut told = String::new();
+            client.read_to_string(&mut told).await.expect("text");
+            assert_eq!(told.contains("/problems/request-timeout\""), want, "{told}");
+        };
+        check(b"", false, b"", false).await;
+        check(b"GET /api HTTP/1.1\r\nX-Slow: ", false, b"", true).await;
+        check(b"GET /api HTTP/1.1\r\n\r\n", true, b"", false).await;
+        check(b"GET /api HTTP/1.1\r\n\r\n", true, b"GET /api HT", true).await;
+        check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true, b"frame", false).await;
+    }
 
     #[test]
     fn only_bare_errors_are_told_of() {

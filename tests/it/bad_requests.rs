@@ -16,10 +16,18 @@ async fn host() -> Host {
 
 /// Sends these bytes and reads until the host closes the connection.
 async fn answer(host: &Host, request: &[u8]) -> String {
-    let address = host.client().base().replace("http://", "");
-    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let mut stream = connect(host).await;
     // The host may have had enough before all of it was sent.
     let _ = stream.write_all(request).await;
+    rest(stream).await
+}
+
+async fn connect(host: &Host) -> TcpStream {
+    TcpStream::connect(host.client().base().replace("http://", "")).await.expect("connected")
+}
+
+/// What comes until the host closes the connection.
+async fn rest(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let reading = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
     assert!(reading.is_ok(), "the host leaves the connection open");
@@ -94,6 +102,19 @@ async fn what_can_not_be_read_is_said_to_be_so() {
 #[tokio::test]
 async fn a_head_that_never_ends_is_not_waited_for() {
     let host = host().await;
-    assert_eq!(answer(&host, b"GET /api HTTP/1.1\r\nHost: x\r\nX-Slow: ").await, "", "there is nothing to answer yet");
+    let late = (408, "request-timeout".to_owned());
+    assert_eq!(problem(&host, b"G").await, late);
+    assert_eq!(problem(&host, b"GET /api HTTP/1.1\r\nHost: x\r\nX-Slow: ").await, late);
+    // Nothing was asked: nothing is answered.
     assert_eq!(answer(&host, b"").await, "");
+    // Nor behind an answer, unless the next request was begun.
+    let first = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let one = answer(&host, first.as_bytes()).await;
+    assert!(one.starts_with("HTTP/1.1 200 ") && one.matches("HTTP/1.1 ").count() == 1, "{one}");
+    let mut stream = connect(&host).await;
+    stream.write_all(first.as_bytes()).await.expect("written");
+    stream.read_exact(&mut vec![0; one.len()]).await.expect("the same answer");
+    stream.write_all(b"GET /healthz HT").await.expect("written");
+    let second = rest(stream).await;
+    assert!(second.starts_with("HTTP/1.1 408 ") && second.contains("/problems/request-timeout\""), "{second}");
 }

@@ -52,7 +52,7 @@ async fn a_connection_without_a_request_ends() {
     check("", "").await;
     // What HTTP/2 begins with, and what may become it.
     check("PRI", "").await;
-    check("GET / HTTP/1.1\r\nHost: x\r\n", "").await;
+    check("GET / HTTP/1.1\r\nHost: x\r\n", "HTTP/1.1 408 Request Timeout\r\n").await;
     check(ALIVE, "HTTP/1.1 200 OK\r\n").await;
     check(&ALIVE.repeat(2), "HTTP/1.1 200 OK\r\n").await;
     served.end().await;
