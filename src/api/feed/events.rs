@@ -49,8 +49,13 @@ pub(super) fn heartbeat(cursor: Cursor) -> Bytes {
     event(Some("heartbeat"), Some(cursor), &json!({ "cursor": cursor }))
 }
 
-pub(super) fn end(why: End, cursor: Cursor) -> Bytes {
-    event(Some("end"), Some(cursor), &json!({ "reason": why.as_str(), "cursor": cursor }))
+/// The last word, with the cursor to go on from; none in the midst of a snapshot, which is then begun anew.
+pub(super) fn end(why: End, cursor: Option<Cursor>) -> Bytes {
+    let mut data = json!({ "reason": why.as_str() });
+    if let Some(cursor) = cursor {
+        data["cursor"] = json!(cursor);
+    }
+    event(Some("end"), cursor, &data)
 }
 
 fn event(name: Option<&str>, id: Option<Cursor>, data: &impl Serialize) -> Bytes {
@@ -87,8 +92,9 @@ mod tests {
             "event: snapshot\ndata: {\"kind\":\"realm\",\"resource\":{\"id\":\"a\\nb\"}}\n\n",
         );
         check(
-            end(End::Slow, cursor),
+            end(End::Slow, Some(cursor)),
             "event: end\nid: 000000070000000000000003\ndata: {\"cursor\":\"000000070000000000000003\",\"reason\":\"slow\"}\n\n",
         );
+        check(end(End::Stopping, None), "event: end\ndata: {\"reason\":\"stopping\"}\n\n");
     }
 }

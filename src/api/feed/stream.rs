@@ -313,7 +313,7 @@ impl Stream {
 
     fn end(&mut self, why: End) -> Bytes {
         self.has_ended = true;
-        events::end(why, self.cursor())
+        events::end(why, self.snapshot.is_none().then(|| self.cursor()))
     }
 }
 

@@ -173,6 +173,13 @@ async fn a_stream_ends_with_a_cursor_to_go_on_from() {
     assert_eq!(slow.ids(1).await, ["a"]);
     end(&house, slow, "slow").await;
 
+    // What it was given of what exists does not count: it has no cursor, so that it is begun anew.
+    let mut slow = house.stream("snapshot=true&kind=instance", None).await;
+    let (name, _, data) = slow.next().await;
+    assert_eq!((name.as_str(), &data["resource"]["id"]), ("snapshot", &json!("a")));
+    assert_eq!(slow.next().await, ("end".into(), String::new(), json!({ "reason": "slow" })));
+    assert_eq!(slow.any().await, None);
+
     let stopping = CancellationToken::new();
     let prover: Arc<dyn Prover> = house.provider.clone();
     let running = super::super::Running::new(&house.context, stopping.clone());
