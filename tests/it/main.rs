@@ -36,6 +36,7 @@ mod secrets;
 mod signatures;
 mod sources;
 mod storms;
+mod streams;
 mod support;
 mod tidy;
 mod verifiers;
