@@ -27,5 +27,5 @@ pub use resource::{
     State, Text,
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
-pub use time::Timestamp;
+pub use time::{Timestamp, whole_millis};
 pub use token::{Scope, Token, TokenId};

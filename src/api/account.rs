@@ -16,7 +16,7 @@ use super::fresh;
 use super::problem::Problem;
 use super::request::Query;
 use crate::driver::BudgetView;
-use crate::model::{Flapping, Timestamp};
+use crate::model::{Flapping, Timestamp, whole_millis};
 use crate::store::PollStatus;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -150,7 +150,7 @@ fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
             message: error.message,
         }),
         partial_reason: status.partial_reason,
-        last_duration_ms: status.last_duration.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        last_duration_ms: status.last_duration.map(whole_millis),
         requests: status.requests,
     }
 }

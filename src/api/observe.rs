@@ -16,6 +16,7 @@ use super::listen::Peer;
 use super::problem::{Logged, Problem, ProblemType};
 use super::rate::Left;
 use crate::clock::Stopwatch;
+use crate::model::whole_millis;
 
 const LOGGED_PATH_BYTES: usize = 512;
 
@@ -55,7 +56,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
                 http.path = %path,
                 http.status = status.as_u16(),
                 http.peer = peer.map(tracing::field::display),
-                duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                duration_ms = whole_millis(elapsed),
                 error = detail,
                 "answered a request"
             )

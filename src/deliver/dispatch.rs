@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::flights::{Flights, returned};
 use super::{Context, claim};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, whole_millis};
 use crate::store::{CatchUp, CaughtUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
 
 /// The shortest time between two looks that nothing asked for.
@@ -281,7 +281,7 @@ impl Dispatch {
     fn store_failed(&mut self, what: &'static str, error: &StoreError) {
         let wait = STORE_PAUSE.saturating_mul(1 << self.failures.min(10)).min(STORE_PAUSE_MOST);
         self.failures = self.failures.saturating_add(1);
-        tracing::error!(%error, retry.in_ms = wait.as_millis(), "can't {what}");
+        tracing::error!(%error, retry.in_ms = whole_millis(wait), "can't {what}");
         self.pause = Some(self.sleep(self.context.clock.now().after(wait)));
     }
 

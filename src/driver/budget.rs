@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::model::{AccountKey, BudgetMark, Timestamp};
+use crate::model::{AccountKey, BudgetMark, Timestamp, whole_millis};
 
 /// Requests a minute where neither the operator nor the driver says otherwise: five a second, which is less than what
 /// any large provider lets one user have.
@@ -133,12 +133,12 @@ pub struct BudgetView {
 impl Budget {
     /// Full, but for what the last host had spent.
     fn new(clock: Arc<dyn Clock>, allowance: Allowance, mark: Option<BudgetMark>) -> Budget {
-        let mut level = Level { allowance, left: most(allowance), at: millis(clock.uptime()) };
+        let mut level = Level { allowance, left: most(allowance), at: whole_millis(clock.uptime()) };
         if let Some(BudgetMark { left, at }) = mark {
             // That host may have ended at any time before now, but not later: a clock that was set back gives nothing.
             let since = at.map_or(Duration::ZERO, |at| clock.now().since(at));
             let left = (left * REQUEST as f64) as u64;
-            level.left = left.saturating_add(level.in_time(millis(since))).min(level.left);
+            level.left = left.saturating_add(level.in_time(whole_millis(since))).min(level.left);
         }
         Budget { clock, level: Mutex::new(level) }
     }
@@ -190,7 +190,7 @@ impl Budget {
     }
 
     fn refilled(&self) -> MutexGuard<'_, Level> {
-        let now = millis(self.clock.uptime());
+        let now = whole_millis(self.clock.uptime());
         let mut level = self.lock();
         let since = now.saturating_sub(level.at);
         level.left = level.left.saturating_add(level.in_time(since)).min(most(level.allowance));
@@ -214,10 +214,6 @@ impl Level {
 /// How much a bucket holds, in parts of a request.
 fn most(allowance: Allowance) -> u64 {
     u64::from(allowance.per_minute.get()) * REQUEST
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

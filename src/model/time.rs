@@ -77,6 +77,11 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Whole milliseconds, as documents and logs have them; the most there can be, where it is longer.
+pub fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use super::storm::{self, Verdict, Weather};
 use crate::clock::{Clock, SLEW, Stopwatch};
 use crate::driver::{CallError, CallFailure, Coverage, Driver, Listing, Shadow, Target};
 use crate::metrics;
-use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp};
+use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Origin, Timestamp, whole_millis};
 use crate::roster::NotOnRoster;
 use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Reach, Recorded, StoreError};
 use crate::vault::{Purpose, VaultError};
@@ -101,7 +101,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
     let account = key.to_string();
     let kind = ticket.kind;
     let late = observed_at.since(ticket.due);
-    let late_ms = late.as_millis();
+    let late_ms = whole_millis(late);
     let wait = wait_for_budget(&context, &ticket);
     if !wait.is_zero() {
         tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");

@@ -18,7 +18,7 @@ use super::super::request::Query;
 use super::document::link;
 use super::replay::foreign_cursor;
 use super::{Number, find, place};
-use crate::model::{ChangeDocument, Cursor, Timestamp};
+use crate::model::{ChangeDocument, Cursor, Timestamp, whole_millis};
 use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,7 +58,7 @@ impl<'a> AttemptDocument<'a> {
     fn of(attempt: &'a Attempt) -> AttemptDocument<'a> {
         AttemptDocument {
             at: attempt.at,
-            duration_ms: u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: whole_millis(attempt.duration),
             status: attempt.status,
             error: attempt.error.as_deref(),
             answer: attempt.answer.as_deref(),

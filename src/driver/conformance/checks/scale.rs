@@ -8,7 +8,7 @@ use crate::driver::conformance::stage::{Stage, recorded, with_body};
 use crate::driver::conformance::stand::difference;
 use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, UsageRow, Used, Verdict};
 use crate::driver::{CallError, Limits};
-use crate::model::Kind;
+use crate::model::{Kind, whole_millis};
 
 const THOUSAND: usize = 1_000;
 /// What of a limit is a warning, in per cent.
@@ -126,9 +126,7 @@ const REMEDY: &str = "read answers as they come, take as many entries a page as 
 fn row(what: &str, run: &Run, limits: &Limits) -> UsageRow {
     let usage = run.usage();
     let used = |used: u64, limit: u64| Used { used, limit };
-    let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
-    let micros = |duration: Duration| whole(duration.as_micros());
-    let millis = |duration: Duration| whole(duration.as_millis());
+    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     UsageRow {
         what: what.to_owned(),
         listed: run.resources().len(),
@@ -136,7 +134,7 @@ fn row(what: &str, run: &Run, limits: &Limits) -> UsageRow {
         page_cpu_micros: used(micros(run.page_cpu), micros(limits.cpu_per_page)),
         requests: used(usage.requests.into(), limits.requests.into()),
         pages: used(usage.pages.into(), limits.pages.into()),
-        wall_millis: used(millis(usage.wall), millis(limits.poll_timeout)),
+        wall_millis: used(whole_millis(usage.wall), whole_millis(limits.poll_timeout)),
     }
 }
 
