@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::table::table;
 use crate::driver::{Coverage, Listing};
-use crate::model::{AccountKey, Address, Instance, InstanceState, Kind, Realm, RealmState, Resource, Timestamp};
+use crate::model::{
+    AccountKey, Address, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, Timestamp,
+};
 
 /// What to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,11 +37,35 @@ pub(super) enum Output {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own printing")]
 pub(super) fn print(key: &AccountKey, listing: &Listing, output: Output) -> anyhow::Result<()> {
     match output {
-        Output::Table => print!("{}", as_table(&listing.resources)),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&documents(&listing.resources))?),
+        Output::Table => print!("{}{}", as_table(&listing.resources), gone_lines(gone(listing))),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(listing))?),
     }
     eprintln!("{}", closing_line(key, listing));
     Ok(())
+}
+
+/// Of a list of what changed, the ids of what is no more.
+fn gone(listing: &Listing) -> Option<&[ResourceId]> {
+    match &listing.coverage {
+        Coverage::Delta(gone) => Some(gone),
+        Coverage::Complete | Coverage::Partial(_) => None,
+    }
+}
+
+fn gone_lines(gone: Option<&[ResourceId]>) -> String {
+    gone.unwrap_or_default().iter().map(|id| format!("gone: {id}\n")).collect()
+}
+
+/// What is listed; of a list of what changed that, and beside it the ids of what is no more.
+fn as_json(listing: &Listing) -> serde_json::Value {
+    let listed = documents(&listing.resources);
+    match gone(listing) {
+        None => serde_json::json!(listed),
+        Some(gone) => {
+            let gone: Vec<&str> = gone.iter().map(ResourceId::as_str).collect();
+            serde_json::json!({ "changed": listed, "gone": gone })
+        }
+    }
 }
 
 fn as_table(resources: &[Resource]) -> String {
@@ -168,10 +194,17 @@ mod tests {
             private_addresses: vec![],
             labels: vec![("team".into(), "blue".into())],
         });
-        let json = serde_json::to_value(documents(std::slice::from_ref(&instance))).expect("json");
+        let usage = crate::driver::Usage::default();
+        let mut listing = Listing { resources: vec![instance], coverage: Coverage::Complete, usage };
+        let json = as_json(&listing);
         assert_eq!(json[0]["state"], "SHUTTING_DOWN");
         assert_eq!(json[0]["labels"]["team"], "blue");
-        let table = as_table(&[instance]);
+        let table = as_table(&listing.resources);
         assert!(table.contains("inst1  web   SHUTTING_DOWN  shutting-down   us"), "{table}");
+
+        listing.coverage = Coverage::Delta(vec![ResourceId::parse("inst2").expect("id")]);
+        let json = as_json(&listing);
+        assert_eq!((&json["changed"][0]["id"], &json["gone"][0]), (&"inst1".into(), &"inst2".into()));
+        assert_eq!(gone_lines(gone(&listing)), "gone: inst2\n");
     }
 }

@@ -51,6 +51,8 @@ pub struct Cassette {
     /// What the sandbox's clock says.
     pub at: Timestamp,
     pub list: Kind,
+    /// Since when what changed is asked for, in the place of everything: of a driver that can tell, of instances.
+    pub since: Option<Timestamp>,
     pub exchanges: Vec<Recorded>,
     pub expect: Expect,
 }

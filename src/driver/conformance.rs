@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::Limits;
 use super::cassette::{Cassette, CassetteError, Cassettes};
 use crate::clock::Stopwatch;
-use crate::model::Kind;
+use crate::model::{Kind, whole_millis};
 
 pub(super) use admission::admit;
 pub use manifest::{Manifest, ManifestError};
@@ -29,7 +29,7 @@ use stand::{Blank, Run, Stand};
 
 /// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
 /// older one then counts no more.
-pub const SUITE: u32 = 1;
+pub const SUITE: u32 = 2;
 
 /// What came of the suite.
 #[derive(Clone, Debug, Serialize)]
@@ -169,13 +169,19 @@ impl Suite {
         self.cases.iter().filter(|case| case.is_list())
     }
 
-    /// Of each kind the case with the most exchanges: what faults are put into.
+    /// The cases that show a list of what changed.
+    fn changes(&self) -> impl Iterator<Item = &Case> {
+        self.lists().filter(|case| case.cassette.since.is_some())
+    }
+
+    /// Of each kind, and of the lists of what changed, the case with the most exchanges: what faults are put into.
     fn richest(&self) -> Vec<&Case> {
-        let of_kind = |kind: Kind| {
-            let cases = self.lists().filter(|case| case.cassette.list == kind);
-            cases.max_by_key(|case| (case.cassette.exchanges.len(), case.run.resources().len()))
+        let kinds = Kind::ALL.into_iter().map(|kind| (kind, false)).chain([(Kind::Instance, true)]);
+        let richest = |(kind, is_of_changes): (Kind, bool)| {
+            let asks = |case: &&Case| (case.cassette.list, case.cassette.since.is_some()) == (kind, is_of_changes);
+            self.lists().filter(asks).max_by_key(|case| (case.cassette.exchanges.len(), case.run.resources().len()))
         };
-        Kind::ALL.into_iter().filter_map(of_kind).collect()
+        kinds.filter_map(richest).collect()
     }
 
     /// Whether the driver made a request in any of its lists.
@@ -295,7 +301,7 @@ fn select(selection: &Selection) -> Result<Vec<&'static checks::Entry>, SuiteErr
 }
 
 fn as_millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(whole_millis(*duration))
 }
 
 #[cfg(test)]

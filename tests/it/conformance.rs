@@ -51,6 +51,16 @@ impl Lax {
         self
     }
 
+    /// Has it describe itself in another way: a word of six letters in its file.
+    fn describing(self, how: &str) -> Lax {
+        let mut bytes = std::fs::read(self.file()).expect("read");
+        let word = b"describes: steady";
+        let at = bytes.windows(word.len()).position(|window| window == word).expect("the word is in the file");
+        bytes[at..at + word.len()].copy_from_slice(format!("describes: {how}").as_bytes());
+        std::fs::write(self.file(), bytes).expect("written");
+        self
+    }
+
     async fn report(&self) -> Report {
         self.report_under(&Limits::default()).await
     }
@@ -113,6 +123,8 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("lenient", &["broken-answers"]);
     check("defaults", &["broken-answers"]);
     check("small", &["a-thousand"]);
+    check("forgets-gone", &["changes-are-whole"]);
+    check("calls-it-all", &["changes-are-whole"]);
     // Whatever goes wrong on a second page ends the list; and a redirect that is followed is refused.
     check("ends-on-500", &["errors-are-told-apart", "broken-answers"]);
     check("follows", &["broken-answers", "stays-inside"]);
@@ -125,13 +137,14 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_description_that_differs_is_found() {
-    let lax = Lax::with("none");
-    let mut bytes = std::fs::read(lax.file()).expect("read");
-    let word = b"describes: steady";
-    let at = bytes.windows(word.len()).position(|window| window == word).expect("the word is in the file");
-    bytes[at..at + word.len()].copy_from_slice(b"describes: random");
-    std::fs::write(lax.file(), bytes).expect("written");
-    lax.fails("describes", &["describes-itself"]).await;
+    Lax::with("none").describing("random").fails("describes", &["describes-itself"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cassette_of_what_changed_needs_a_driver_that_can_tell() {
+    // It is asked for everything, which the cassette does not have.
+    let lax = Lax::with("none").describing("whole!");
+    lax.fails("no deltas", &["replays-cassettes", "changes-are-whole"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +163,7 @@ async fn what_is_not_shown_fails_unless_it_is_declared() {
     without("servers-partial.json").fails("no partial", &["partial-is-said"]).await;
     declaring(without("servers-partial.json"), r#"{"suite": 1, "partial": false}"#).fails("declared", &[]).await;
     declaring(Lax::with("none"), r#"{"suite": 1, "partial": false}"#).fails("not so", &["partial-is-said"]).await;
+    without("servers-changed.json").fails("no delta", &["changes-are-whole"]).await;
     let whole = || without("servers-two-pages.json");
     whole().fails("no pages", &["pages-to-the-end"]).await;
     declaring(whole(), r#"{"suite": 1, "paging": false}"#).fails("declared", &[]).await;
@@ -208,7 +222,7 @@ fn a_failure_says_where_what_and_what_to_do() {
     for part in ["FAILED  states-are-mapped", "servers-two-pages: 3164445", "\"off\"", "STOPPED", "What to do:"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {ended:#?}");
     }
-    assert!(ended.stderr.contains("1 of 17 checks failed; nothing was recorded"), "{ended:#?}");
+    assert!(ended.stderr.contains("1 of 18 checks failed; nothing was recorded"), "{ended:#?}");
     assert!(!setup.path("drivers.lock").exists(), "nothing was recorded");
 
     let test = |more: &[&str]| setup.run(&[&["driver", "test", &file, "--cassettes", &cassettes], more].concat());

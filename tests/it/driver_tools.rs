@@ -49,7 +49,7 @@ async fn play(driver: &Path, directory: &Path) -> usize {
         let engine = Engine::new(Limits::default(), clients, clock).expect("an engine");
         let driver = load::unapproved(&engine, driver).await.expect("loaded");
         let (target, tape) = cassette.replay();
-        let listed = driver.list(&target, cassette.list).await.map_err(|failure| failure.error);
+        let listed = driver.list_since(&target, cassette.list, cassette.since).await.map_err(|failure| failure.error);
         let name = &cassette.name;
         assert_eq!(cassette.expect.differences(listed.as_ref()), Vec::<String>::new(), "{name}");
         assert_eq!(tape.surprises(), [], "{name}");
@@ -148,6 +148,25 @@ fn a_vetted_driver_runs_unasked_on_a_configured_account() {
     let ended = setup.run(&["driver", "run", "mock", "--option", "cuont=3"]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     assert!(ended.stderr.contains("it has no option \"cuont\""), "{ended:#?}");
+
+    // What changed, of a driver that can tell.
+    let since = ["driver", "run", "mock", "--option", "count=200", "--option", "churn=60", "--since"];
+    let ended = setup.run(&[&since[..], &["2026-01-01T00:00:00Z", "--output", "json"]].concat()).succeeded();
+    let listed: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let gone = listed["gone"].as_array().expect("a list");
+    assert!(!gone.is_empty() && !listed["changed"].as_array().expect("a list").is_empty(), "{listed}");
+    assert!(ended.stderr.contains(&format!("what changed, {} gone", gone.len())), "{ended:#?}");
+    for (more, wanted) in
+        [(["yesterday"].as_slice(), "RFC 3339"), (&["2026-01-01T00:00:00Z", "--list", "realms"], "whole")]
+    {
+        let ended = setup.run(&[&since[..], more].concat());
+        assert_eq!(ended.code, Some(2), "{ended:#?}");
+        assert!(ended.stderr.contains(wanted), "{ended:#?}");
+    }
+    let other = Setup::new(&["ec2"]).account("ec2", "us-east-1", "user", "password");
+    let ended = other.run(&["driver", "run", "ec2", "--since", "2026-01-01T00:00:00Z"]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.stderr.contains("the feature `delta`"), "{ended:#?}");
 
     // The driver compares the password itself, so one that is made up would not do.
     let record = ["driver", "record", "mock", "--cassettes"];

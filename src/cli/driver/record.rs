@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::tried::{Tried, TriedArgs};
+use super::tried::{Tried, TriedArgs, check_since};
 use crate::cli::listing::What;
 use crate::cli::{UsageError, runtime};
 use crate::clock::{Clock as _, ManualClock, SystemClock};
@@ -24,7 +24,9 @@ account numbers: look through a cassette before you give it away. drivers/CASSET
 
 Examples:
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key
-  tracker driver record ec2 --cassettes cassettes --config tracker.toml --list instances --name busy-day")]
+  tracker driver record ec2 --cassettes cassettes --config tracker.toml --list instances --name busy-day
+  tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key \\
+      --list instances --since 2026-11-20T10:00:00Z --name changes")]
 pub(crate) struct Record {
     #[command(flatten)]
     tried: TriedArgs,
@@ -34,6 +36,9 @@ pub(crate) struct Record {
     /// What to record; both if not given
     #[arg(long, value_enum)]
     list: Vec<What>,
+    /// Record what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell; with `--list instances`
+    #[arg(long, value_name = "TIME", requires = "list")]
+    since: Option<Timestamp>,
     /// What the cassettes are called, before `-instances` or `-realms` where both are recorded
     #[arg(long, value_parser = name)]
     name: Option<String>,
@@ -50,6 +55,7 @@ struct Session<'a> {
     driver: &'a Driver,
     target: &'a Target,
     about: Option<&'a str>,
+    since: Option<Timestamp>,
     /// What the sandbox's clock stands at, so that times in requests are the same in replay.
     at: Timestamp,
 }
@@ -70,7 +76,11 @@ impl Record {
         let runtime = runtime()?;
         let at = SystemClock.now();
         let Tried { driver, target } = self.tried.open(&runtime, Arc::new(ManualClock::new(at)))?;
-        let session = Session { driver: &driver, target: &target, about: self.about.as_deref(), at };
+        for &kind in &kinds {
+            check_since(self.since, kind, driver.info())?;
+        }
+        let (about, since) = (self.about.as_deref(), self.since);
+        let session = Session { driver: &driver, target: &target, about, since, at };
         let mut other = 0;
         for (kind, file) in files {
             let same = runtime.block_on(session.record(kind, &file))?;
@@ -100,7 +110,7 @@ impl Session<'_> {
         let recorder = Arc::new(Recorder::default());
         let mut target = self.target.clone();
         target.wire.watch = Some(Arc::clone(&recorder) as _);
-        let listed = self.driver.list(&target, kind).await.map_err(|failure| failure.error);
+        let listed = self.driver.list_since(&target, kind, self.since).await.map_err(|failure| failure.error);
         let listed = listed.as_ref();
         if let Err(error) = listed
             && !is_providers(error)
@@ -112,7 +122,7 @@ impl Session<'_> {
         cassette.write(file)?;
 
         let (replayed, tape) = Cassette::read(file)?.replay();
-        let again = self.driver.list(&replayed, kind).await.map_err(|failure| failure.error);
+        let again = self.driver.list_since(&replayed, kind, self.since).await.map_err(|failure| failure.error);
         let mut differences = differences(listed, again.as_ref());
         differences.extend(tape.surprises().iter().map(ToString::to_string));
         let outcome = match listed {
@@ -145,7 +155,7 @@ impl Session<'_> {
         file: &Path,
         listed: Result<&Listing, &CallError>,
     ) -> anyhow::Result<Cassette> {
-        let Session { driver, target, about, at } = *self;
+        let Session { driver, target, about, since, at } = *self;
         let info = driver.info();
         let on = at.to_string();
         let source = format!(
@@ -156,9 +166,10 @@ impl Session<'_> {
             info.version
         );
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let what = if since.is_some() { "what changed among the" } else { "the" };
         let about =
-            about.map_or_else(|| format!("the {} of an account of {}", list.plural(), info.title), str::to_owned);
-        Ok(recorder.cassette(Occasion { name: &name, about, source, target, list, at, listed })?)
+            about.map_or_else(|| format!("{what} {} of an account of {}", list.plural(), info.title), str::to_owned);
+        Ok(recorder.cassette(Occasion { name: &name, about, source, target, list, since, at, listed })?)
     }
 }
 

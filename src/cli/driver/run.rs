@@ -6,10 +6,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::trace::{Extent, Trace};
-use super::tried::{Tried, TriedArgs};
+use super::tried::{Tried, TriedArgs, check_since};
 use crate::cli::listing::{self, Output, What};
 use crate::cli::runtime;
 use crate::clock::SystemClock;
+use crate::model::Timestamp;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -19,6 +20,7 @@ the host all the same: a trace shows their names where the driver put them.
 Examples:
   tracker driver run ./example.wasm --provider main --user demo --password-file key
   tracker driver run ec2 --config tracker.toml --list realms
+  tracker driver run ./example.wasm --provider main --user demo --password-file key --since 2026-11-20T10:00:00Z
   tracker driver run ./ec2.wasm --provider lab --endpoint http://10.0.0.5:5000 --allow-addresses 10.0.0.5 \\
       --user AKIAEXAMPLE --password-file secret-key --trace")]
 pub(crate) struct Run {
@@ -27,6 +29,9 @@ pub(crate) struct Run {
     /// What to list
     #[arg(long, value_enum, default_value_t = What::Instances)]
     list: What,
+    /// Ask only for what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
     /// Show each HTTP exchange on standard error: the beginnings of bodies, or with =full the whole of them
     #[arg(long, value_enum, value_name = "EXTENT", num_args = 0..=1, require_equals = true, default_missing_value = "short")]
     trace: Option<Extent>,
@@ -39,10 +44,11 @@ impl Run {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let runtime = runtime()?;
         let Tried { driver, mut target } = self.tried.open(&runtime, Arc::new(SystemClock))?;
+        check_since(self.since, self.list.into(), driver.info())?;
         if let Some(extent) = self.trace {
             target.wire.watch = Some(Arc::new(Trace::new(extent)));
         }
-        let listed = runtime.block_on(driver.list(&target, self.list.into()));
+        let listed = runtime.block_on(driver.list_since(&target, self.list.into(), self.since));
         let listing = listed.map_err(|failure| anyhow::anyhow!("{}: {failure}", target.key))?;
         listing::print(&target.key, &listing, self.output)
     }

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::grants::Origin;
 use crate::driver::{Catalog, Driver, DriverInfo, Engine, Lock, Target, load};
-use crate::model::AccountKey;
+use crate::model::{AccountKey, Kind, Timestamp};
 use crate::net::{AddressPolicy, Clients};
 use crate::roster::{ConfiguredProvider, Roster};
 
@@ -89,6 +89,19 @@ impl TriedArgs {
                 requests_per_minute: None,
             }),
         }
+    }
+}
+
+/// Whether the driver can be asked for what changed since that time.
+pub(super) fn check_since(since: Option<Timestamp>, kind: Kind, info: &DriverInfo) -> Result<(), UsageError> {
+    match (since, kind) {
+        (None, _) => Ok(()),
+        (Some(_), Kind::Realm) => Err(UsageError("--since is for instances: realms are listed whole".into())),
+        (Some(_), Kind::Instance) if !info.delta => Err(UsageError(format!(
+            "{} can't be asked for what changed: its `describe` does not have the feature `delta`. Leave --since away",
+            printable(&info.name)
+        ))),
+        (Some(_), Kind::Instance) => Ok(()),
     }
 }
 

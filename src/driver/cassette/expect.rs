@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::driver::{CallError, Coverage, Listing};
-use crate::model::{Resource, State};
+use crate::model::{Resource, ResourceId, State};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +24,9 @@ pub struct Expect {
     /// Every id that is listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<String>>,
+    /// Of a list of what changed: every id that is no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,8 @@ pub struct Expect {
 pub enum ExpectedCoverage {
     Complete,
     Partial,
+    /// Only what changed.
+    Delta,
 }
 
 /// The errors that a driver may give. What the host says of a driver gone wrong is nothing to expect.
@@ -66,6 +71,7 @@ impl Expect {
                 error: None,
                 states: words(&listing.resources),
                 ids: Some(listing.resources.iter().map(|resource| resource.id().to_string()).collect()),
+                gone: gone(&listing.coverage).map(|gone| gone.iter().map(ToString::to_string).collect()),
             },
             Err(error) => Expect { error: Some(error.code()), ..Expect::default() },
         }
@@ -93,15 +99,20 @@ impl Expect {
         {
             differences.push(format!("{expected} resources were expected, and {} came", listing.resources.len()));
         }
-        let coverage = ExpectedCoverage::of(&listing.coverage);
         if let Some(expected) = self.coverage
-            && expected != coverage
+            && expected != ExpectedCoverage::of(&listing.coverage)
         {
-            differences.push(match &listing.coverage {
-                Coverage::Complete => "a partial list was expected, and it is said to be complete".into(),
-                Coverage::Partial(why) => format!("a complete list was expected, and it is partial: {why}"),
-                delta @ Coverage::Delta(_) => format!("a complete list was expected, and it is {delta}"),
-            });
+            let expected = match expected {
+                ExpectedCoverage::Complete => "a complete list",
+                ExpectedCoverage::Partial => "a partial list",
+                ExpectedCoverage::Delta => "a list of what changed",
+            };
+            let came = match &listing.coverage {
+                Coverage::Complete => "said to be complete".into(),
+                Coverage::Partial(why) => format!("partial: {why}"),
+                Coverage::Delta(gone) => format!("one of what changed, with {} gone", gone.len()),
+            };
+            differences.push(format!("{expected} was expected, and it is {came}"));
         }
         let listed_words = words(&listing.resources);
         for (word, expected) in &self.states {
@@ -113,33 +124,46 @@ impl Expect {
                 Some(_) => {}
             }
         }
-        if let Some(expected) = &self.ids {
-            let mut expected: Vec<&str> = expected.iter().map(String::as_str).collect();
-            expected.sort_unstable();
-            let listed: Vec<&str> = listing.resources.iter().map(|resource| resource.id().as_str()).collect();
-            if expected != listed {
-                let only = |of: &[&str], others: &[&str]| -> String {
-                    let only: Vec<&str> = of.iter().filter(|id| !others.contains(id)).take(5).copied().collect();
-                    if only.is_empty() { "none".into() } else { only.join(", ") }
-                };
-                differences.push(format!(
-                    "other ids were expected: missing are {}; new are {}",
-                    only(&expected, &listed),
-                    only(&listed, &expected)
-                ));
-            }
-        }
+        let listed = listing.resources.iter().map(Resource::id);
+        differences.extend(other_ids("other ids", self.ids.as_deref(), listed));
+        let gone = gone(&listing.coverage).unwrap_or_default();
+        differences.extend(other_ids("other ids that are gone", self.gone.as_deref(), gone));
         differences
     }
+}
+
+/// The ids that a list says are no more, if it is one of what changed.
+fn gone(coverage: &Coverage) -> Option<&[ResourceId]> {
+    match coverage {
+        Coverage::Delta(gone) => Some(gone),
+        Coverage::Complete | Coverage::Partial(_) => None,
+    }
+}
+
+/// In what ids are not those that were expected; both are sorted.
+fn other_ids<'a>(
+    what: &str,
+    expected: Option<&[String]>,
+    came: impl IntoIterator<Item = &'a ResourceId>,
+) -> Option<String> {
+    let mut expected: Vec<&str> = expected?.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    let came: Vec<&str> = came.into_iter().map(ResourceId::as_str).collect();
+    let only = |of: &[&str], others: &[&str]| -> String {
+        let only: Vec<&str> = of.iter().filter(|id| !others.contains(id)).take(5).copied().collect();
+        if only.is_empty() { "none".into() } else { only.join(", ") }
+    };
+    (expected != came).then(|| {
+        format!("{what} were expected: missing are {}; new are {}", only(&expected, &came), only(&came, &expected))
+    })
 }
 
 impl ExpectedCoverage {
     fn of(coverage: &Coverage) -> ExpectedCoverage {
         match coverage {
             Coverage::Complete => ExpectedCoverage::Complete,
-            // Nobody asks for changes when a cassette is played or recorded.
-            Coverage::Delta(_) => ExpectedCoverage::Partial,
             Coverage::Partial(_) => ExpectedCoverage::Partial,
+            Coverage::Delta(_) => ExpectedCoverage::Delta,
         }
     }
 }
@@ -190,7 +214,23 @@ mod tests {
         check(r#"{"error": "forbidden"}"#, two(), &["a list of 2 came"]);
         let partial = listing(&[], Coverage::Partial("a zone is down".into()));
         check(r#"{"coverage": "complete"}"#, Ok(partial), &["partial: a zone is down"]);
-        let of = Expect::of(Ok(&listing(&["a"], Coverage::Complete)));
-        assert_eq!(of.differences(Ok(&listing(&["a"], Coverage::Complete))), Vec::<String>::new());
+        let delta = |gone: &[&str]| {
+            let gone = gone.iter().map(|id| ResourceId::parse(*id).expect("an id")).collect();
+            listing(&["a"], Coverage::Delta(gone))
+        };
+        check(r#"{"coverage": "delta", "gone": ["c", "b"]}"#, Ok(delta(&["b", "c"])), &[]);
+        check(
+            r#"{"coverage": "complete", "gone": []}"#,
+            Ok(delta(&["b"])),
+            &["what changed, with 1 gone", "new are b"],
+        );
+        check(
+            r#"{"coverage": "delta", "gone": ["b"]}"#,
+            two(),
+            &["said to be complete", "gone were expected: missing are b"],
+        );
+        for listing in [listing(&["a"], Coverage::Complete), delta(&["b"])] {
+            assert_eq!(Expect::of(Ok(&listing)).differences(Ok(&listing)), Vec::<String>::new());
+        }
     }
 }

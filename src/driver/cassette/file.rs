@@ -29,6 +29,8 @@ struct File {
     account: AccountForm,
     at: Timestamp,
     list: ListForm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "is_default")]
     expect: Expect,
     exchanges: Vec<ExchangeForm>,
@@ -154,6 +156,9 @@ pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
     if !endpoint.is_empty() {
         Origin::parse(endpoint).map_err(|error| invalid(format!("account.endpoint: {error}")))?;
     }
+    if file.since.is_some() && matches!(file.list, ListForm::Realms) {
+        return Err(invalid("since: what changed is asked for of instances only; take it out".into()));
+    }
     let mut exchanges = Vec::with_capacity(file.exchanges.len());
     for (at, form) in file.exchanges.into_iter().enumerate() {
         exchanges.push(exchange(form, at, folder, &invalid)?);
@@ -169,6 +174,7 @@ pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
             ListForm::Instances => Kind::Instance,
             ListForm::Realms => Kind::Realm,
         },
+        since: file.since,
         exchanges,
         expect: file.expect,
     })
@@ -293,6 +299,7 @@ pub(super) fn text(cassette: &Cassette) -> String {
             Kind::Instance => ListForm::Instances,
             Kind::Realm => ListForm::Realms,
         },
+        since: cassette.since,
         expect: cassette.expect.clone(),
         exchanges: cassette.exchanges.iter().map(exchange_form).collect(),
     };
@@ -417,7 +424,8 @@ mod tests {
     { "request": { "method": "GET", "url": "https://api.example.com/x?a=1", "body": "text" },
       "answer": { "status": 500, "body_base64": "/w==", "broken": true } },
     { "request": { "method": "GET", "url": "https://api.example.com/y" }, "unanswered": "no-connection" } ],
-  "expect": { "count": 3, "coverage": "partial", "states": { "off": "STOPPED" }, "ids": ["1", "2", "3"] }
+  "since": "2026-11-20T09:00:00Z",
+  "expect": { "count": 3, "coverage": "partial", "states": { "off": "STOPPED" }, "ids": ["1", "2", "3"], "gone": ["4"] }
 }"#;
 
     fn folder() -> tempfile::TempDir {
@@ -469,9 +477,9 @@ mod tests {
         check("\"about\"", "\"abuot\"", &["a.json", "abuot", "line 2"]);
         check("\"Accept\": \"a/b\"", "\"Accept\": 3", &["line 7"]);
         check("\"body_json\"", "\"body-json\"", &["body-json", "line 8"]);
-        check("\"count\": 3", "\"counts\": 3", &["counts", "line 13"]);
-        check("\"STOPPED\"", "\"OFF\"", &["\"OFF\" is not a state", "line 13"]);
-        check("\"coverage\": \"partial\"", "\"error\": \"denied\"", &["denied", "unauthorized", "line 13"]);
+        check("\"count\": 3", "\"counts\": 3", &["counts", "line 14"]);
+        check("\"STOPPED\"", "\"OFF\"", &["\"OFF\" is not a state", "line 14"]);
+        check("\"coverage\": \"partial\"", "\"error\": \"denied\"", &["denied", "unauthorized", "line 14"]);
         check("\"cassette\": 1", "\"cassette\": 2", &["form 2", "update the host"]);
         check("https://api.example.com\",", "https://api.example.com/v1\",", &["account.endpoint"]);
         check("\"body\": \"text\"", "\"body\": \"text\", \"body_base64\": \"\"", &["exchanges[1].request", "give one"]);
@@ -483,5 +491,7 @@ mod tests {
         check("/w==", "/w", &["exchanges[1].answer.body_base64"]);
         check("\"status\": 500", "\"status\": 42", &["exchanges[1].answer.status"]);
         check("\"GET\"", "\"G T\"", &["exchanges[1].request.method"]);
+        check("T09:00:00Z", "", &["line 13", "RFC 3339"]);
+        check("\"instances\"", "\"realms\"", &["since", "instances only"]);
     }
 }

@@ -118,6 +118,7 @@ mod tests {
             account: Account { user: "user".into(), ..Account::default() },
             at: Timestamp::from_millis(0),
             list: Kind::Instance,
+            since: None,
             exchanges: vec![Recorded {
                 request: Request {
                     method: Method::GET,

@@ -40,6 +40,8 @@ pub struct Occasion<'a> {
     pub source: String,
     pub target: &'a Target,
     pub list: Kind,
+    /// Since when it was asked what changed.
+    pub since: Option<Timestamp>,
     /// What the sandbox's clock said all the while.
     pub at: Timestamp,
     pub listed: Result<&'a Listing, &'a CallError>,
@@ -71,7 +73,7 @@ impl Recorder {
         heard.exchanges.iter().for_each(|exchange| redactor.learn(exchange));
         let exchanges = heard.exchanges.iter().enumerate();
         let exchanges = exchanges.map(|(at, exchange)| recorded(&redactor, exchange, occasion.name, at)).collect();
-        let Occasion { name, about, source, target, list, at, listed } = occasion;
+        let Occasion { name, about, source, target, list, since, at, listed } = occasion;
         Ok(Cassette {
             name: name.to_owned(),
             about,
@@ -79,6 +81,7 @@ impl Recorder {
             account: account(target),
             at,
             list,
+            since,
             exchanges,
             expect: Expect::of(listed),
         })
@@ -175,7 +178,7 @@ mod tests {
         let listing = Listing { resources: Vec::new(), coverage: Coverage::Complete, usage: Usage::default() };
         let (about, source, at) = ("a".into(), "b".into(), Timestamp::from_millis(0));
         let (name, list, target) = ("big", Kind::Instance, &target());
-        recorder.cassette(Occasion { name, about, source, target, list, at, listed: Ok(&listing) })
+        recorder.cassette(Occasion { name, about, source, target, list, since: None, at, listed: Ok(&listing) })
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every check there is, in the order in which they are made.
 
+mod changes;
 mod failing;
 mod keeping;
 mod listing;
@@ -47,6 +48,8 @@ pub(super) const ALL: &[Entry] = checks! {
         "A word for a state that nobody knows is kept, and is unknown: no guess and no error.";
     "partial-is-said", states::partial,
         "Where the provider gave less than everything, the list says that it is partial.";
+    "changes-are-whole", changes::whole,
+        "Asked for what changed since a time, it lists all of that and names what is gone, or lists everything.";
     "errors-are-told-apart", failing::statuses,
         "Wrong credentials, missing rights, throttling and outages are each told as what they are.";
     "broken-answers", failing::broken,

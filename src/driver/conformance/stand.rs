@@ -114,7 +114,7 @@ impl Stand {
         self.clock.set(cassette.at);
         let notes = Arc::new(Notes::default());
         let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>) };
-        let outcome = self.driver.list(&Target { wire, ..target }, cassette.list).await;
+        let outcome = self.driver.list_since(&Target { wire, ..target }, cassette.list, cassette.since).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
         let Noted { pages, page_cpu, refused, logged, asked } = noted;
         Run { outcome, pages, page_cpu, refused, logged, asked }

@@ -19,7 +19,8 @@ static DESCRIBES: [u8; 17] = *b"describes: steady";
 impl Driver for Lax {
     fn describe() -> Description {
         let is_steady = std::hint::black_box(&DESCRIBES).ends_with(b"steady");
-        let title = if is_steady { "Lax".into() } else { format!("Lax {}", random()) };
+        let is_whole = std::hint::black_box(&DESCRIBES).ends_with(b"whole!");
+        let title = if is_steady || is_whole { "Lax".into() } else { format!("Lax {}", random()) };
         Description {
             name: "lax".into(),
             title,
@@ -28,13 +29,14 @@ impl Driver for Lax {
             endpoints: vec!["https://api.lax.example".into()],
             options: vec![AccountOption::new("flaw", "What is wrong with this driver. Default: nothing.")],
             requests_per_minute: None,
-            features: Features::empty(),
+            features: if is_whole { Features::empty() } else { Features::DELTA },
         }
     }
 
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
         let page = query.cursor.as_deref().unwrap_or("1");
-        let answer = match get(account, &format!("/servers?page={page}")) {
+        let since = query.changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();
+        let answer = match get(account, &format!("/servers?{since}page={page}")) {
             Err(_) if flaw(account, "ends-on-500") && page != "1" => return Ok(Page::complete(vec![])),
             answer => answer?,
         };
@@ -53,7 +55,12 @@ impl Driver for Lax {
         if next.is_none() && flaw(account, "strays") {
             let _ = Request::get("https://elsewhere.invalid/").send();
         }
-        let list = Page::complete(items).followed_by(next);
+        let list = match query.changed_since {
+            None => Page::complete(items),
+            Some(_) if flaw(account, "calls-it-all") => Page::complete(items),
+            Some(_) => Page::delta(items, gone(account, &answer)?),
+        };
+        let list = list.followed_by(next);
         match answer["failed_zones"].as_array() {
             Some(zones) if !zones.is_empty() && !flaw(account, "hides-partial") => {
                 Ok(list.partial(format!("{} zones failed", zones.len())))
@@ -124,6 +131,17 @@ fn entries(account: &Account, answer: &Value, name: &str) -> Result<Vec<Value>, 
         None if flaw(account, "defaults") => Ok(vec![]),
         None => Err(Error::UnexpectedAnswer(format!("the answer has no list of {name}"))),
     }
+}
+
+/// The ids of the servers that an answer says are no more.
+fn gone(account: &Account, answer: &Value) -> Result<Vec<String>, Error> {
+    let gone = entries(account, answer, "gone")?;
+    if flaw(account, "forgets-gone") {
+        return Ok(vec![]);
+    }
+    let id = |entry: Value| entry.as_u64().map(|id| id.to_string());
+    let ids: Option<Vec<String>> = gone.into_iter().map(id).collect();
+    ids.ok_or_else(|| Error::UnexpectedAnswer("what is gone has no id".into()))
 }
 
 fn text(entry: &Value, name: &str) -> Result<String, Error> {

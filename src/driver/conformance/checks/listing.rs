@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::driver::cassette::{Expect, Request};
-use crate::driver::conformance::{Finding, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict};
 use crate::driver::{CallError, CallFailure};
 
 pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandError> {
@@ -60,8 +60,8 @@ pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
                  exchange out of the cassette",
             ));
         }
-        // Words for states and lists that are partial have checks of their own.
-        let expect = Expect { states: BTreeMap::new(), coverage: None, ..case.cassette.expect.clone() };
+        // Words for states, lists that are partial and those of what changed have checks of their own.
+        let expect = Expect { states: BTreeMap::new(), coverage: None, gone: None, ..case.cassette.expect.clone() };
         let remedy = match &run.outcome {
             Err(CallFailure { error: CallError::InvalidAccount(_), .. }) => {
                 "see that the cassette's account has every option that the driver requires"
@@ -84,7 +84,10 @@ pub(super) async fn shows_each_list(suite: &Suite) -> Result<Verdict, StandError
     let words: Vec<_> = kinds.iter().map(|kind| kind.plural()).collect();
     let mut verdict = Verdict::tried(words.join(" and "));
     for kind in kinds {
-        if !suite.lists().any(|case| case.cassette.list == kind && !case.run.resources().is_empty()) {
+        let shows = |case: &Case| {
+            case.cassette.list == kind && case.cassette.since.is_none() && !case.run.resources().is_empty()
+        };
+        if !suite.lists().any(shows) {
             let list = kind.plural();
             verdict.find(Finding {
                 cassette: None,
@@ -100,8 +103,9 @@ pub(super) async fn shows_each_list(suite: &Suite) -> Result<Verdict, StandError
 }
 
 pub(super) async fn pages(suite: &Suite) -> Result<Verdict, StandError> {
-    let most = suite.lists().max_by_key(|case| case.run.pages.len());
-    let paged = suite.lists().filter(|case| case.run.pages.len() > 1).count();
+    let whole = || suite.lists().filter(|case| case.cassette.since.is_none());
+    let most = whole().max_by_key(|case| case.run.pages.len());
+    let paged = whole().filter(|case| case.run.pages.len() > 1).count();
     let mut verdict = Verdict::tried(match most {
         Some(case) => {
             format!("{paged} lists of several pages; the longest, {}, has {}", case.name(), case.run.pages.len())
