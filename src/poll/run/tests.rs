@@ -7,12 +7,15 @@ mod steps;
 
 use secrecy::ExposeSecret as _;
 
+use super::list::{NoList, password};
+use super::record::bounded;
 use super::*;
-use crate::driver::Usage;
-use crate::model::{AccountId, ChangeType, Details, Instance, InstanceState, Kind, Resource, ResourceId};
-use crate::poll::Settings;
+use crate::driver::{CallError, CallFailure, Listing, Usage};
+use crate::model::{AccountId, ChangeType, Details, Instance, InstanceState, Kind, Origin, Resource, ResourceId};
 use crate::poll::tests::{Lab, key};
+use crate::poll::{Settings, storm};
 use crate::store::{After, ChangeQuery, KnownResource, PollClaim, StormOrder};
+use crate::vault::VaultError;
 
 fn instance(number: usize, state: InstanceState) -> Resource {
     Resource::Instance(Instance {

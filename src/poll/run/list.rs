@@ -1,0 +1,100 @@
+//! Asking for the list: with which password, of which driver, and why there may be none.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::super::{Context, incremental};
+use crate::driver::{CallError, CallFailure, Driver, Listing, Target};
+use crate::model::{AccountKey, Origin, Timestamp};
+use crate::roster::NotOnRoster;
+use crate::store::{PollTicket, Reach};
+use crate::vault::{Purpose, VaultError};
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoList {
+    #[error(transparent)]
+    Call(#[from] CallFailure),
+    #[error(transparent)]
+    NotOnRoster(#[from] NotOnRoster),
+    #[error("its stored credentials can't be used: {0}")]
+    Credentials(#[from] VaultError),
+}
+
+impl NoList {
+    pub(super) fn code(&self) -> String {
+        match self {
+            NoList::Call(failure) => failure.error.code(),
+            NoList::NotOnRoster(_) => "not-configured".into(),
+            NoList::Credentials(_) => "credentials".into(),
+        }
+    }
+
+    pub(super) fn call_error(&self) -> Option<&CallError> {
+        match self {
+            NoList::Call(failure) => Some(&failure.error),
+            _ => None,
+        }
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        match self.call_error() {
+            Some(CallError::Unavailable(_)) => Reach::Unreachable,
+            Some(CallError::Limit { setting, .. }) if matches!(*setting, "request_timeout" | "poll_timeout") => {
+                Reach::Unreachable
+            }
+            Some(
+                CallError::Unauthorized(_)
+                | CallError::Forbidden(_)
+                | CallError::Throttled { .. }
+                | CallError::UnexpectedAnswer(_),
+            ) => Reach::Answered,
+            Some(
+                CallError::InvalidAccount(_)
+                | CallError::Refused(_)
+                | CallError::Limit { .. }
+                | CallError::Budget { .. }
+                | CallError::Crashed(_)
+                | CallError::Contract(_),
+            )
+            | None => Reach::Unknown,
+        }
+    }
+
+    pub(super) fn requests(&self) -> u32 {
+        match self {
+            NoList::Call(failure) => failure.usage.requests,
+            _ => 0,
+        }
+    }
+}
+
+/// A list, and what gave it.
+pub(super) struct Listed {
+    pub(super) listing: Listing,
+    pub(super) driver: Arc<Driver>,
+    pub(super) target: Target,
+    /// Since when changes were asked for, if not everything was.
+    pub(super) since: Option<Timestamp>,
+}
+
+pub(super) async fn list(context: &Context, ticket: &PollTicket) -> Result<Listed, NoList> {
+    let key = &ticket.account.key;
+    let password = password(context, ticket, key)?;
+    let (driver, target) = context.roster.target(key, password)?;
+    let since = incremental::since(&context.settings, ticket, driver.info(), context.clock.now());
+    let listing = driver.list_since(&target, ticket.kind, since).await?;
+    Ok(Listed { listing, driver, target, since })
+}
+
+/// An account of the configuration is polled with the configuration's password, as it is now; another
+/// with the one that its client proved.
+pub(super) fn password(context: &Context, ticket: &PollTicket, key: &AccountKey) -> Result<SecretString, VaultError> {
+    if ticket.account.origin == Origin::Config
+        && let Some(configured) = context.roster.accounts().iter().find(|account| account.key == *key)
+    {
+        return Ok(configured.password.clone());
+    }
+    context.vault.open(Purpose::AccountPassword(key), &ticket.account.password)
+}

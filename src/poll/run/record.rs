@@ -1,0 +1,218 @@
+//! What is made of a list, or of its failure: what changed is found, judged and recorded.
+
+use std::time::Duration;
+
+use super::super::cadence::{self, Awaited, Signs};
+use super::super::diff::{Comparing, Observation, diff};
+use super::super::gap::{self, Since};
+use super::super::schedule::{self, Done};
+use super::super::storm::{self, Verdict, Weather};
+use super::super::{Context, incremental};
+use super::list::NoList;
+use crate::clock::Stopwatch;
+use crate::driver::{Coverage, Listing};
+use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Timestamp};
+use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Recorded, StoreError};
+
+/// The most that is kept of why a poll failed, in bytes.
+const MESSAGE_BYTES: usize = 1024;
+
+/// What a poll saw, to be recorded.
+pub(super) struct Seen {
+    pub(super) listing: Listing,
+    /// The digest of the driver.
+    pub(super) listed_by: String,
+    pub(super) observed_at: Timestamp,
+    /// See `Listed`.
+    pub(super) since: Option<Timestamp>,
+}
+
+pub(super) async fn record(
+    context: &Context,
+    ticket: PollTicket,
+    seen: Seen,
+    stopwatch: &Stopwatch,
+) -> Result<Recorded, StoreError> {
+    let (account, kind) = (ticket.account.id, ticket.kind);
+    let Seen { listing, listed_by, observed_at, since } = seen;
+    let resources = listing.resources;
+    let mut passing = cadence::passing(&resources);
+    // Of a list of changes, only what it speaks of is compared.
+    let known = match &listing.coverage {
+        Coverage::Delta(removed) => {
+            let ids = incremental::spoken_of(&resources, removed);
+            passing = incremental::passing(context.store.passing(account).await?, &ids, passing);
+            Some(context.store.known_among(account, kind, ids).await?)
+        }
+        Coverage::Complete | Coverage::Partial(_) => None,
+    };
+    let another_version =
+        kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
+    let former_words = match another_version {
+        true => Some(context.store.provider_states(account).await?),
+        false => None,
+    };
+    let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
+    let complete = !matches!(listing.coverage, Coverage::Partial(_));
+    let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
+    let confirmations = match listing.coverage {
+        // The provider itself says that it is gone.
+        Coverage::Delta(_) => 1,
+        // Lists that were held counted for nothing else than this.
+        _ => context.settings.removal_confirmations.saturating_sub(held_lists).max(1),
+    };
+    let (breadth, partial_reason) = match listing.coverage {
+        Coverage::Complete => (Breadth::Full, None),
+        Coverage::Partial(why) => (if since.is_some() { Breadth::Delta } else { Breadth::Full }, Some(why)),
+        Coverage::Delta(_) => (Breadth::Delta, None),
+    };
+    // What a list of everything shows may be something that those of changes since the one before did not tell of.
+    let since = match breadth {
+        Breadth::Full => ticket.last_full,
+        Breadth::Delta => ticket.last_complete,
+    };
+    let awaited = awaited(context, account, passing, observed_at).await?;
+    let observation =
+        Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words, late };
+    let mut delta = match known {
+        Some(known) => tokio::task::spawn_blocking(move || diff(observation, &known))
+            .await
+            .map_err(|error| StoreError::Failed(Box::new(error)))?,
+        None => context.store.compare_known(account, kind, Box::new(Comparing::new(observation))).await?,
+    };
+    if breadth == Breadth::Delta && delta.affected >= context.settings.storms.least {
+        delta.known = context.store.count_known(account, kind).await?;
+    }
+    let weather = Weather { affected: delta.affected, known: delta.known };
+    let verdict = storm::judge(&context.settings.storms, weather, ticket.held.as_ref());
+    if verdict == Verdict::Hold {
+        return hold(context, ticket, weather, (listing.usage.requests, observed_at), stopwatch).await;
+    }
+    if let Verdict::Discard(_) = verdict {
+        delta.changes.clear();
+    }
+    let is_new = !(delta.upserts.is_empty() && delta.missing.is_empty() && delta.removed.is_empty());
+    let changed = if is_new { Some(observed_at) } else { ticket.changed };
+    let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at);
+    // Before what was seen at its end.
+    delta.changes.splice(0..0, storm);
+    delta.changes.splice(0..0, gap.map(|gap| gap::change(&ticket.account.key, gap)));
+    let now = context.clock.now();
+    let pace = cadence::pace(&context.settings, Signs { kind, now, awaited, hook_set: ticket.hook_set, changed });
+    let done = Done { due: ticket.due, now, first: complete && ticket.last_complete.is_none() };
+    let record = PollRecord {
+        account,
+        kind,
+        lease: ticket.lease,
+        observed_at,
+        complete,
+        breadth,
+        since,
+        listed_by,
+        partial_reason,
+        upserts: delta.upserts,
+        missing: delta.missing,
+        removed: delta.removed,
+        changes: delta.changes,
+        pace,
+        next_due: schedule::after_success(&context.settings, pace.every, done, random()),
+        now,
+        duration: stopwatch.elapsed(),
+        requests: listing.usage.requests,
+        damping: context.settings.damping,
+        budget: budget_left(context, &ticket.account.key, listing.usage.requests),
+    };
+    context.store.record_poll(record).await
+}
+
+/// Whether somebody waits for what passes in a list.
+async fn awaited(
+    context: &Context,
+    account: AccountId,
+    passing: Vec<Passing>,
+    observed_at: Timestamp,
+) -> Result<Awaited, StoreError> {
+    if passing.is_empty() {
+        return Ok(Awaited::Nothing);
+    }
+    let since = observed_at.before(context.settings.fast_for);
+    let is_awaited = context.store.is_awaited(account, passing, since).await?;
+    Ok(if is_awaited { Awaited::Something } else { Awaited::Nothing })
+}
+
+/// Takes nothing of the list, and has it made again: at once the first time, then at the usual pace.
+async fn hold(
+    context: &Context,
+    ticket: PollTicket,
+    weather: Weather,
+    (requests, observed_at): (u32, Timestamp),
+    stopwatch: &Stopwatch,
+) -> Result<Recorded, StoreError> {
+    let now = context.clock.now();
+    let Weather { affected, known } = weather;
+    let next_due = match ticket.held {
+        None => now,
+        Some(_) => now.after(context.settings.interval(ticket.kind)),
+    };
+    tracing::warn!(
+        account = %ticket.account.key, kind = %ticket.kind, affected, known,
+        "more vanished or changed at once than is believed: the list is held and asked for again"
+    );
+    let held = PollHeld {
+        account: ticket.account.id,
+        kind: ticket.kind,
+        lease: ticket.lease,
+        observed_at,
+        affected,
+        known,
+        next_due,
+        now,
+        duration: stopwatch.elapsed(),
+        requests,
+        budget: budget_left(context, &ticket.account.key, requests),
+    };
+    context.store.hold_poll(held).await?;
+    Ok(Recorded::default())
+}
+
+pub(super) async fn record_failure(
+    context: &Context,
+    ticket: PollTicket,
+    error: &NoList,
+    stopwatch: &Stopwatch,
+) -> Result<(), StoreError> {
+    let now = context.clock.now();
+    let failures = ticket.failures.saturating_add(1);
+    let next_due = schedule::after_failure(&context.settings, ticket.kind, error.call_error(), failures, now, random());
+    let failure = PollFailure {
+        account: ticket.account.id,
+        kind: ticket.kind,
+        lease: ticket.lease,
+        now,
+        reach: error.reach(),
+        unreachable_after: context.settings.unreachable_after.max(1),
+        damping: context.settings.damping,
+        code: error.code(),
+        message: bounded(error.to_string()),
+        next_due,
+        duration: stopwatch.elapsed().max(Duration::from_millis(1)),
+        requests: error.requests(),
+        budget: budget_left(context, &ticket.account.key, error.requests()),
+    };
+    context.store.record_poll_failure(failure).await
+}
+
+pub(super) fn bounded(mut message: String) -> String {
+    message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+    message
+}
+
+/// A number from 0 up to 1; the middle, should the system give no randomness.
+fn random() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+/// What is left after so many requests, to be kept.
+fn budget_left(context: &Context, account: &AccountKey, requests: u32) -> Option<BudgetMark> {
+    context.roster.budget(account).filter(|_| requests > 0).map(|budget| budget.mark())
+}

@@ -1,0 +1,45 @@
+//! A list that a driver's next version is to give too, to see how they differ.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::super::Context;
+use super::list::Listed;
+use crate::driver::{Coverage, Listing, Shadow};
+use crate::model::{AccountKey, Kind};
+
+/// A list that the driver's shadow is to give too, once what came of it is recorded and told.
+pub(super) struct Shadowed {
+    shadow: Arc<Shadow>,
+    /// As the current version listed it.
+    listing: Listing,
+    key: AccountKey,
+    password: SecretString,
+}
+
+pub(super) fn shadow(context: &Context, listed: &Listed) -> Option<Shadowed> {
+    // There is nothing to compare with where not everything was listed.
+    if let Coverage::Delta(_) = listed.listing.coverage {
+        return None;
+    }
+    let key = &listed.target.key;
+    let shadow = Arc::clone(context.roster.catalog().shadow(&key.driver)?);
+    let (listing, password) = (listed.listing.clone(), listed.target.password.clone());
+    Some(Shadowed { shadow, listing, key: key.clone(), password })
+}
+
+impl Shadowed {
+    pub(super) async fn follow(self, context: &Context, kind: Kind) {
+        let Shadowed { shadow, listing, key, password } = self;
+        let requests = listing.usage.requests;
+        if context.roster.budget(&key).is_some_and(|budget| !budget.wait_for(requests).is_zero()) {
+            tracing::debug!(account = %key, %kind, "the shadow does not list this time: the account's budget is spent");
+            return;
+        }
+        match context.roster.target_of(shadow.driver(), &key, password) {
+            Ok(target) => shadow.follow(&target, kind, &listing, context.clock.now()).await,
+            Err(error) => shadow.failed(&key, error.to_string(), context.clock.now()),
+        }
+    }
+}
