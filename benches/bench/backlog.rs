@@ -24,8 +24,10 @@ const DEPTH: usize = 10;
 const FEW_ACCOUNTS: usize = 10;
 const FEW_INSTANCES: usize = 10;
 /// How many are sent before it counts: connections are made, and receivers found to be quick.
-const WARM_UP: u64 = 5_000;
-const MEASURED: u64 = 20_000;
+const WARM_UP: u64 = 3_000;
+const MEASURED: u64 = 10_000;
+/// One after the other, since what a callback costs changes with what else the machine does.
+const ROUNDS: usize = 7;
 
 pub(crate) fn million(table: &mut Table, runtime: &Runtime) {
     let receiver = Receiver::start(1);
@@ -39,10 +41,15 @@ pub(crate) fn million(table: &mut Table, runtime: &Runtime) {
     table.amount("resident memory, a million callbacks waiting, highest", host.highest_resident(), "MB", Some(150.0));
     drop(host);
 
-    let many = runtime.block_on(cost_with_many(&data, &receiver));
-    let few = runtime.block_on(cost_with_few());
-    table.times("  CPU for each callback, with a thousand waiting", vec![few], None);
-    table.comparison("  with a million (5 % is noise)", many.as_secs_f64() / few.as_secs_f64(), Some(1.05));
+    let (mut few, mut of_few) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let many = runtime.block_on(cost_with_many(&data, &receiver));
+        let one = runtime.block_on(cost_with_few());
+        of_few.push(many.as_secs_f64() / one.as_secs_f64());
+        few.push(one);
+    }
+    table.times("  CPU for each callback, with a thousand waiting", few, None);
+    table.comparisons("  with a million (5 % is noise)", of_few, 1.05);
 }
 
 async fn fill(data: &Path, receiver: &Receiver) {
@@ -81,7 +88,7 @@ async fn cost_with_many(data: &Path, receiver: &Receiver) -> Duration {
     let (first, before) = reached(receiver.received() + WARM_UP).await;
     let (last, after) = reached(first + MEASURED).await;
     sending.stop().await;
-    assert!(outlet.waiting().await > 900_000, "there still were about a million");
+    assert!(outlet.waiting().await > 800_000, "there still were about a million");
     outlet.close().await;
     (after - before).div_f64((last - first) as f64)
 }

@@ -50,6 +50,19 @@ impl Table {
         median
     }
 
+    /// How one cost compares with another, round by round, held against the most that the median may be of it.
+    pub(crate) fn comparisons(&mut self, what: &'static str, mut rounds: Vec<f64>, bound: f64) {
+        rounds.sort_by(f64::total_cmp);
+        let median = rounds[rounds.len() / 2];
+        self.rows.push(Row {
+            what,
+            best: format!("{:.2} x", rounds[0]),
+            median: format!("{median:.2} x"),
+            bound: format!("<= {bound} x"),
+            ratio: ratio(median / bound),
+        });
+    }
+
     /// An amount, held against the most that it may be.
     pub(crate) fn amount(&mut self, what: &'static str, found: f64, unit: &str, bound: Option<f64>) {
         self.rows.push(Row {
