@@ -29,6 +29,9 @@ use super::{Context, Running, Settings, router};
 /// After the system refused a connection for want of files or memory, it is asked again this much later.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// hyper reads no less at once.
+pub(super) const LEAST_HEAD_BYTES: usize = 8192;
+
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
@@ -88,11 +91,14 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
 
 fn connections(settings: &Settings) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
+    let head_bytes = settings.head_bytes.max(LEAST_HEAD_BYTES);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(head_bytes);
     // A peer that vanished is found out by a ping, as HTTP/2 has no timeout for headers.
     builder
         .http2()
         .timer(TokioTimer::new())
+        // Each header counts 32 bytes more here; and what is over it is answered with a bare status.
+        .max_header_list_size(u32::try_from(head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
         .keep_alive_interval(settings.header_timeout)
         .keep_alive_timeout(settings.header_timeout);
     builder

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::listen::Peer;
+use super::listen::{LEAST_HEAD_BYTES, Peer};
 use super::problem::{Logged, Problem, ProblemType};
 use super::rate::Left;
 use crate::clock::Stopwatch;
@@ -30,9 +30,12 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     let route = request.extensions().get::<MatchedPath>().cloned();
     let left = Left::default();
     request.extensions_mut().insert(left.clone());
-    let mut response = match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => too_long(limit),
+    let mut response = match check_head(&request, app.context.settings.head_bytes) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => match tokio::time::timeout(limit, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => too_long(limit),
+        },
     };
     let headers = response.headers_mut();
     // Answers depend on who asks, and on when.
@@ -72,6 +75,19 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
         log!(info);
     }
     response
+}
+
+/// Whether the line and the headers are as short as they have to be. hyper bounds them only roughly: what it reads at once
+/// may be more.
+fn check_head(request: &Request, limit: usize) -> Result<(), Problem> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let found = target + headers.sum::<usize>();
+    if found <= limit.max(LEAST_HEAD_BYTES) {
+        return Ok(());
+    }
+    let detail = format!("the request's line and headers have some {found} bytes, more than this host reads");
+    Err(Problem::new(ProblemType::HeadTooLarge, detail).with("limit", limit))
 }
 
 /// A method as it is counted: clients can make up any word.

@@ -103,7 +103,8 @@ problem_types! {
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
         "It is not loaded; `known` has those that are.";
     CursorForgotten "cursor-forgotten" GONE "The cursor is older than what is kept"
-        "Changes behind it were forgotten. Read what there is now at the places in `list`, each of which gives a          Tracker-Cursor to follow from; or go on from `oldest`, without what lies between.";
+        "Changes behind it were forgotten. Read what there is now at the places in `list`, each of which gives a \
+         Tracker-Cursor to follow from; or go on from `oldest`, without what lies between.";
     PastForgotten "past-forgotten" GONE "The time is older than what is kept"
         "`since` says from when on the past is known.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
@@ -117,7 +118,8 @@ problem_types! {
     UriTooLong "uri-too-long" URI_TOO_LONG "The path and query are too long"
         "They have at most some 64 KB.";
     HeadTooLarge "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
-        "There are at most 100 of them, and a request's head has at most some 400 KB.";
+        "There are at most 100 of them, and with the request's line they have as many bytes as the \
+         host allows, 128 KiB if nobody set that.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "`limit` says how many bytes it may have.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"

@@ -16,6 +16,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long requests under way may still take once the host stops.
     pub grace: Duration,
+    /// The size of a request's line and headers together, in bytes; 8 KiB at least, whatever is set.
+    pub head_bytes: usize,
     /// The size of a request's body, in bytes.
     pub body_bytes: usize,
     /// How long a client may take to send a body.
@@ -109,6 +111,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(10),
+            head_bytes: 128 * 1024,
             body_bytes: 64 * 1024,
             body_timeout: Duration::from_secs(20),
             page_items: 1000,

@@ -228,6 +228,7 @@ section! {
         write_timeout: Period => write_timeout,
         request_timeout: Period => request_timeout,
         grace: Span => grace,
+        head_bytes: Size => head_bytes,
         body_bytes: Size => body_bytes,
         body_timeout: Period => body_timeout,
         page_items: NonZeroUsize => page_items,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::support::client::http2;
 use crate::support::{Host, Setup};
 
 async fn host() -> Host {
@@ -97,6 +98,25 @@ async fn what_can_not_be_read_is_said_to_be_so() {
     check(request("GET /api/changes?since=000000000000000000000001", "", ""), (400, "foreign-cursor")).await;
     // The host goes on as if nothing had been.
     assert!(answer(&host, &request("GET /healthz", "", "")).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_head_has_as_many_bytes_as_are_set() {
+    let setup = Setup::new(&["mock"]).polls("[api]\nhead_bytes = \"10 kB\"\n").default_provider("mock", "default");
+    let host = setup.start().await;
+    let asking = |bytes: usize| request("GET /healthz", &format!("X-Long: {}\r\n", "x".repeat(bytes)), "");
+    assert!(answer(&host, &asking(9_000)).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(problem(&host, &asking(11_000)).await, (431, "head-too-large".to_owned()));
+    // Over HTTP/2, in which twice as much is answered with the status alone.
+    let client = http2();
+    for (bytes, status) in [(9_000, 200), (11_000, 431), (9_000, 200), (30_000, 431), (9_000, 200)] {
+        let request = client.get(host.client().base() + "/healthz").header("x-long", "x".repeat(bytes));
+        let answer = request.send().await.expect("an answer");
+        assert_eq!((answer.status().as_u16(), answer.version()), (status, reqwest::Version::HTTP_2), "{bytes}");
+        if bytes == 11_000 {
+            assert!(answer.text().await.expect("a body").contains("/problems/head-too-large\""));
+        }
+    }
 }
 
 #[tokio::test]

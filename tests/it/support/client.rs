@@ -158,15 +158,20 @@ impl Answer {
     }
 }
 
-/// A client of the tests' own. Nothing here speaks TLS, and yet reqwest wants to know how it would.
-#[expect(clippy::disallowed_methods, reason = "a client of the tracker is outside of it, and not its `net`")]
+/// A client of the tests' own.
 pub(crate) fn http() -> reqwest::Client {
+    builder().build().expect("an HTTP client")
+}
+
+/// One that speaks HTTP/2 from the first byte.
+pub(crate) fn http2() -> reqwest::Client {
+    builder().http2_prior_knowledge().build().expect("an HTTP client")
+}
+
+/// Nothing here speaks TLS, and yet reqwest wants to know how it would.
+#[expect(clippy::disallowed_methods, reason = "a client of the tracker is outside of it, and not its `net`")]
+fn builder() -> reqwest::ClientBuilder {
     // The second of two tests finds the first one's choice, which is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(SOON)
-        .build()
-        .expect("an HTTP client")
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(SOON)
 }
