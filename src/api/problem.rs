@@ -98,7 +98,7 @@ problem_types! {
         "It is not among the caller's hooks; GET /api/hooks lists them.";
     TokenNotFound "token-not-found" NOT_FOUND "There is no such token"
         "It is not among the account's tokens; GET /api/tokens lists them.";
-    DeliveryNotFound "delivery-not-found" NOT_FOUND "There is no such dead letter"
+    NoDeadLetter "no-dead-letter" CONFLICT "The change is no dead letter of the hook"
         "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
         "It is not loaded; `known` has those that are.";

@@ -62,6 +62,20 @@ FORMATS = {
 for name, strategy in FORMATS.items():
     schemathesis.openapi.format(name, strategy)
 
+
+def is_sent(value):
+    """Whether anything of a parameter's value is in a URL: an empty list is not."""
+    if isinstance(value, (list, tuple)):
+        return any(map(is_sent, value))
+    return value is not None and value != {}
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """What is wrong with a query has to be sent with it."""
+    return all(map(is_sent, (case.query or {}).values()))
+
+
 VALID_KEY = re.compile(r"[!-~]{1,255}")
 
 

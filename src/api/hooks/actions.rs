@@ -86,7 +86,7 @@ pub(in super::super) async fn redrive(
     let redriven = redriven.ok_or_else(not_found)?;
     if let Some(change) = only.filter(|_| redriven == 0) {
         let detail = format!("{change} is no dead letter of this hook; GET .../deliveries?state=dead lists them");
-        return Err(Problem::new(ProblemType::DeliveryNotFound, detail));
+        return Err(Problem::new(ProblemType::NoDeadLetter, detail));
     }
     context.deliver_wake.notify_one();
     let more = only.is_none() && redriven >= limit;

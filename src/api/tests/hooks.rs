@@ -383,7 +383,7 @@ async fn dead_letters_are_redriven() {
     let one = house.post(&path(&made, "/redrive"), &json!({ "change": dead[0]["change"]["id"] })).await;
     assert_eq!((one.status, one.json()), (202, json!({ "redriven": 1, "more": false })));
     let again = house.post(&path(&made, "/redrive"), &json!({ "change": dead[0]["change"]["id"] })).await;
-    again.problem(404, "delivery-not-found");
+    again.problem(409, "no-dead-letter");
     let rest = house.post(&path(&made, "/redrive"), &Value::Null).await;
     assert_eq!((rest.status, rest.json()), (202, json!({ "redriven": 1, "more": true })));
     assert_eq!(house.post(&path(&made, "/redrive"), &json!({})).await.json()["redriven"], 0);
