@@ -1,8 +1,10 @@
 //! `GET /openapi.json`: the API in the words of OpenAPI 3.1. The shapes are derived from the types that are written;
 //! `operations` says what can be asked, and a test holds that to the routes.
 
+mod asked;
 mod operations;
 mod page;
+mod shapes;
 
 use std::sync::{Arc, OnceLock};
 

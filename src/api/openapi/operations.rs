@@ -1,31 +1,15 @@
 //! What can be asked of the API: each operation with its parameters, its body and its answers, as a table.
 
-use utoipa::openapi::content::{Content, ContentBuilder};
-use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type,
+use utoipa::openapi::path::HttpMethod;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Paths, RefOr, Required};
+
+use super::asked::{Asked, JSON, Who, asked};
+use super::shapes::{
+    any_of, array, bytes, form, header_parameter, id, ids, named, nullable, object, optional, past, path, query,
+    required, several_of, span, text, way, ways, whole, words_of,
 };
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Paths, Ref, RefOr, Required};
-
 use crate::model::{ChangeType, Format, Mode, Rate, State};
-
-const JSON: &str = "application/json";
-const XML: &str = "application/xml";
-const PROBLEM: &str = "application/problem+json";
-
-/// Who may ask.
-#[derive(Clone, Copy)]
-enum Who {
-    Anybody,
-    /// By the account's own credentials, and by a token.
-    Account,
-    /// By the account's own credentials alone.
-    Owner,
-}
 
 pub(super) fn paths(bounds: Bounds) -> Paths {
     let mut api = Api { paths: Paths::new(), bounds };
@@ -50,106 +34,6 @@ pub(super) struct Bounds {
 struct Api {
     paths: Paths,
     bounds: Bounds,
-}
-
-/// An operation, put together.
-struct Asked {
-    operation: OperationBuilder,
-    who: Who,
-    forms: Forms,
-}
-
-/// Whether there is XML, too.
-#[derive(Clone, Copy, PartialEq)]
-enum Forms {
-    Json,
-    JsonAndXml,
-}
-
-fn asked(tag: &str, id: &str, summary: &str, who: Who) -> Asked {
-    let operation = OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary));
-    Asked { operation, who, forms: Forms::Json }
-}
-
-impl Asked {
-    fn says(self, description: &str) -> Asked {
-        Asked { operation: self.operation.description(Some(description)), ..self }
-    }
-
-    fn and_xml(self) -> Asked {
-        Asked { forms: Forms::JsonAndXml, ..self }
-    }
-
-    fn takes(mut self, parameters: Vec<Parameter>) -> Asked {
-        for parameter in parameters {
-            self.operation = self.operation.parameter(parameter);
-        }
-        self
-    }
-
-    /// `format`, which most take.
-    fn takes_format(self) -> Asked {
-        let words: &[&str] = match self.forms {
-            Forms::Json => &["json"],
-            Forms::JsonAndXml => &["json", "xml"],
-        };
-        let format = query("format", words_of(words), "As Deltacloud's clients say what they want to read");
-        self.takes(vec![format])
-    }
-
-    fn once(self) -> Asked {
-        let why = "1 to 255 visible ASCII characters: a request that is sent again with the same key is done once, and \
-                   answered as the first time";
-        self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)])
-    }
-
-    fn body(mut self, media_type: &str, schema: RefOr<Schema>, required: Required) -> Asked {
-        self.operation = self.operation.request_body(Some(body(media_type, schema, required)));
-        self
-    }
-
-    fn gives(mut self, status: &str, description: &str, schema: Option<RefOr<Schema>>, headers: &[&str]) -> Asked {
-        let mut response = ResponseBuilder::new().description(description);
-        if let Some(schema) = schema {
-            response = response.content(JSON, content(schema));
-            if self.forms == Forms::JsonAndXml {
-                response = response.content(XML, content(text().into()));
-            }
-        }
-        for name in headers {
-            response = response.header(*name, header(name));
-        }
-        self.operation = self.operation.response(status, response.build());
-        self
-    }
-
-    fn streams(mut self, description: &str) -> Asked {
-        let response = ResponseBuilder::new()
-            .description(description)
-            .content(JSON, content(array(named("Change"))))
-            .content("text/event-stream", Content::default())
-            .header("Link", header("Link"))
-            .build();
-        self.operation = self.operation.response("200", response);
-        self
-    }
-
-    /// With what every operation may answer.
-    fn done(mut self) -> Operation {
-        match self.who {
-            Who::Anybody => self.operation = self.operation.security(SecurityRequirement::default()),
-            Who::Account | Who::Owner => {
-                self.operation = self.operation.security(SecurityRequirement::new("account", Vec::<String>::new()));
-                if matches!(self.who, Who::Account) {
-                    self.operation = self.operation.security(SecurityRequirement::new("token", Vec::<String>::new()));
-                }
-                let refused = problem("No credentials, or such as are not accepted", self.forms, &["WWW-Authenticate"]);
-                self.operation = self.operation.response("401", refused);
-            }
-        }
-        let wrong = problem("What was wrong, where, and what to do", self.forms, &[]);
-        self.operation.response("default", wrong).build()
-    }
 }
 
 impl Api {
@@ -206,17 +90,7 @@ impl Api {
             on("ready", "Whether requests can be served").gives("200", "They can", Some(status()), &[]),
         );
         let metrics = on("metrics", "What the host counts, as Prometheus reads it");
-        let metrics = Asked {
-            operation: metrics.operation.response(
-                "200",
-                ResponseBuilder::new()
-                    .description("OpenMetrics text")
-                    .content("application/openmetrics-text", content(text().into()))
-                    .build(),
-            ),
-            ..metrics
-        };
-        self.get("/metrics", metrics);
+        self.get("/metrics", metrics.gives_text("OpenMetrics text", "application/openmetrics-text", &[]));
         let anything = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
         self.get(
             "/openapi.json",
@@ -227,10 +101,7 @@ impl Api {
                 &["ETag"],
             ),
         );
-        let docs = on("docs", "This description, to be read");
-        let page = ResponseBuilder::new().description("A page").content("text/html", content(text().into()));
-        let docs =
-            Asked { operation: docs.operation.response("200", page.header("ETag", header("ETag")).build()), ..docs };
+        let docs = on("docs", "This description, to be read").gives_text("A page", "text/html", &["ETag"]);
         self.get("/docs", docs.gives("304", "As If-None-Match has it", None, &["ETag"]));
         let types = object(vec![("problems", array(named("ProblemType")))]);
         self.get("/problems", on("problems", "Every type of problem").gives("200", "The types", Some(types), &[]));
@@ -625,184 +496,4 @@ enum Kind {
 fn states_of(kind: Kind) -> Vec<&'static str> {
     let of = |state: &State| matches!(state, State::Instance(_)) == (kind == Kind::Instance);
     State::ALL.into_iter().filter(of).map(State::as_str).collect()
-}
-
-fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String)
-}
-
-/// Text of which the bytes are counted.
-fn bytes(most: usize) -> RefOr<Schema> {
-    text()
-        .max_length(Some(most))
-        .description(Some("In UTF-8, it has at most as many bytes as this has characters"))
-        .into()
-}
-
-/// Some of these words, with commas between.
-fn several_of(words: &[&str]) -> RefOr<Schema> {
-    let one = words.join("|").replace('.', r"\.");
-    text().pattern(Some(format!("^({one})(,({one}))*$"))).into()
-}
-
-/// Text of a form that has a name.
-fn form(name: &str) -> RefOr<Schema> {
-    text().format(Some(SchemaFormat::Custom(name.to_owned()))).into()
-}
-
-/// An id, in bytes at most 255.
-fn id() -> RefOr<Schema> {
-    text().pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]{1,255}$")).into()
-}
-
-/// Several of them, with commas between.
-fn ids() -> RefOr<Schema> {
-    let one = r"[^,\u0000-\u001f\u007f-\u009f]{1,255}";
-    text().pattern(Some(format!("^{one}(,{one})*$"))).into()
-}
-
-fn past() -> RefOr<Schema> {
-    text()
-        .format(Some(SchemaFormat::Custom("past".into())))
-        .description(Some("A time as RFC 3339 writes it, not in the future"))
-        .into()
-}
-
-fn span() -> RefOr<Schema> {
-    text()
-        .format(Some(SchemaFormat::Custom("span".into())))
-        .description(Some("A span of time, such as `90s` or `5 min`, up to 7 days"))
-        .into()
-}
-
-/// Parameters that go together in one of these sets.
-fn ways(sets: Vec<RefOr<Schema>>) -> Parameter {
-    let object = utoipa::openapi::schema::OneOfBuilder::new().schema_type(Type::Object);
-    let any = sets.into_iter().fold(object, |any, set| any.item(set));
-    ParameterBuilder::new()
-        .name("query")
-        .parameter_in(ParameterIn::Query)
-        .style(Some(utoipa::openapi::path::ParameterStyle::Form))
-        .explode(Some(true))
-        .schema(Some(RefOr::T(Schema::OneOf(any.build()))))
-        .description(Some("Each member is a parameter of its own"))
-        .build()
-}
-
-/// One of several sets of parameters.
-fn way(title: &str, members: Vec<(&str, RefOr<Schema>, &str)>, needed: Option<&str>) -> RefOr<Schema> {
-    let mut way = ObjectBuilder::new()
-        .title(Some(title))
-        .schema_type(Type::Object)
-        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    for (name, mut schema, description) in members {
-        if let RefOr::T(Schema::Object(object)) = &mut schema {
-            object.description = Some(description.to_owned());
-        }
-        way = way.property(name, schema);
-    }
-    if let Some(needed) = needed {
-        way = way.required(needed);
-    }
-    way.into()
-}
-
-fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
-    let null = ObjectBuilder::new().schema_type(Type::Null);
-    utoipa::openapi::schema::OneOfBuilder::new().item(schema).item(null).into()
-}
-
-fn whole(least: u64, most: impl TryInto<u64>) -> RefOr<Schema> {
-    let int = SchemaFormat::KnownFormat(KnownFormat::Int64);
-    let most = most.try_into().unwrap_or(u64::MAX);
-    let number = ObjectBuilder::new().schema_type(Type::Integer).format(Some(int));
-    number.minimum(Some(least as f64)).maximum(Some(most as f64)).into()
-}
-
-fn words_of(words: &[&str]) -> RefOr<Schema> {
-    text().enum_values(Some(words.iter().map(ToString::to_string).collect::<Vec<_>>())).into()
-}
-
-fn named(name: &str) -> RefOr<Schema> {
-    RefOr::Ref(Ref::from_schema_name(name))
-}
-
-fn any_of(names: &[&str]) -> RefOr<Schema> {
-    let any = names.iter().fold(utoipa::openapi::schema::AnyOfBuilder::new(), |any, name| any.item(named(name)));
-    RefOr::T(Schema::AnyOf(any.build()))
-}
-
-fn array(items: RefOr<Schema>) -> RefOr<Schema> {
-    ArrayBuilder::new().items(items).into()
-}
-
-/// An object with these members and no other.
-fn object(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
-    let closed = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    members.into_iter().fold(closed, |object, (name, schema)| object.property(name, schema).required(name)).into()
-}
-
-/// An object which may have these members and no other.
-fn optional(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
-    let closed = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    members.into_iter().fold(closed, |object, (name, schema)| object.property(name, nullable(schema))).into()
-}
-
-fn required(mut parameter: Parameter) -> Parameter {
-    parameter.required = Required::True;
-    parameter
-}
-
-fn query(name: &str, schema: RefOr<Schema>, description: &str) -> Parameter {
-    parameter(name, ParameterIn::Query, schema, description)
-}
-
-fn path(name: &str, schema: RefOr<Schema>, description: &str) -> Parameter {
-    parameter(name, ParameterIn::Path, schema, description)
-}
-
-fn header_parameter(name: &str, schema: RefOr<Schema>, description: &str) -> Parameter {
-    parameter(name, ParameterIn::Header, schema, description)
-}
-
-fn parameter(name: &str, place: ParameterIn, schema: RefOr<Schema>, description: &str) -> Parameter {
-    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(place)
-        .schema(Some(schema))
-        .required(required)
-        .description(Some(description))
-        .build()
-}
-
-fn body(media_type: &str, schema: RefOr<Schema>, required: Required) -> RequestBody {
-    RequestBodyBuilder::new().content(media_type, content(schema)).required(Some(required)).build()
-}
-
-fn content(schema: RefOr<Schema>) -> Content {
-    ContentBuilder::new().schema(Some(schema)).build()
-}
-
-fn header(name: &str) -> Header {
-    let description = match name {
-        "ETag" => "Of this answer, for If-None-Match",
-        "Link" => "The next page, as rel=\"next\" (RFC 8288)",
-        "Tracker-Cursor" => "Where the feed goes on from this list",
-        "Location" => "Where it is",
-        "WWW-Authenticate" => "How credentials are given",
-        _ => "",
-    };
-    HeaderBuilder::new().schema(text()).description(Some(description)).build()
-}
-
-fn problem(description: &str, forms: Forms, headers: &[&str]) -> Response {
-    let mut response = ResponseBuilder::new().description(description).content(PROBLEM, content(named("Problem")));
-    if forms == Forms::JsonAndXml {
-        response = response.content(XML, content(text().into()));
-    }
-    for name in headers {
-        response = response.header(*name, header(name));
-    }
-    response.build()
 }

@@ -1,0 +1,173 @@
+//! An operation, as it is put together: who may ask, what it takes and what it gives.
+
+use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{RefOr, Required};
+
+use super::shapes::{array, header_parameter, named, query, text, words_of};
+
+pub(super) const JSON: &str = "application/json";
+const XML: &str = "application/xml";
+const PROBLEM: &str = "application/problem+json";
+
+/// Who may ask.
+#[derive(Clone, Copy)]
+pub(super) enum Who {
+    Anybody,
+    /// By the account's own credentials, and by a token.
+    Account,
+    /// By the account's own credentials alone.
+    Owner,
+}
+
+/// An operation, put together.
+pub(super) struct Asked {
+    operation: OperationBuilder,
+    who: Who,
+    forms: Forms,
+}
+
+/// Whether there is XML, too.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Forms {
+    Json,
+    JsonAndXml,
+}
+
+pub(super) fn asked(tag: &str, id: &str, summary: &str, who: Who) -> Asked {
+    let operation = OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary));
+    Asked { operation, who, forms: Forms::Json }
+}
+
+impl Asked {
+    pub(super) fn says(self, description: &str) -> Asked {
+        Asked { operation: self.operation.description(Some(description)), ..self }
+    }
+
+    pub(super) fn and_xml(self) -> Asked {
+        Asked { forms: Forms::JsonAndXml, ..self }
+    }
+
+    pub(super) fn takes(mut self, parameters: Vec<Parameter>) -> Asked {
+        for parameter in parameters {
+            self.operation = self.operation.parameter(parameter);
+        }
+        self
+    }
+
+    /// `format`, which most take.
+    pub(super) fn takes_format(self) -> Asked {
+        let words: &[&str] = match self.forms {
+            Forms::Json => &["json"],
+            Forms::JsonAndXml => &["json", "xml"],
+        };
+        let format = query("format", words_of(words), "As Deltacloud's clients say what they want to read");
+        self.takes(vec![format])
+    }
+
+    pub(super) fn once(self) -> Asked {
+        let why = "1 to 255 visible ASCII characters: a request that is sent again with the same key is done once, and \
+                   answered as the first time";
+        self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)])
+    }
+
+    pub(super) fn body(mut self, media_type: &str, schema: RefOr<Schema>, required: Required) -> Asked {
+        self.operation = self.operation.request_body(Some(body(media_type, schema, required)));
+        self
+    }
+
+    pub(super) fn gives(
+        mut self,
+        status: &str,
+        description: &str,
+        schema: Option<RefOr<Schema>>,
+        headers: &[&str],
+    ) -> Asked {
+        let mut response = ResponseBuilder::new().description(description);
+        if let Some(schema) = schema {
+            response = response.content(JSON, content(schema));
+            if self.forms == Forms::JsonAndXml {
+                response = response.content(XML, content(text().into()));
+            }
+        }
+        for name in headers {
+            response = response.header(*name, header(name));
+        }
+        self.operation = self.operation.response(status, response.build());
+        self
+    }
+
+    /// An answer that is text of another kind.
+    pub(super) fn gives_text(mut self, description: &str, media_type: &str, headers: &[&str]) -> Asked {
+        let mut response = ResponseBuilder::new().description(description).content(media_type, content(text().into()));
+        for name in headers {
+            response = response.header(*name, header(name));
+        }
+        self.operation = self.operation.response("200", response.build());
+        self
+    }
+
+    pub(super) fn streams(mut self, description: &str) -> Asked {
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content(JSON, content(array(named("Change"))))
+            .content("text/event-stream", Content::default())
+            .header("Link", header("Link"))
+            .build();
+        self.operation = self.operation.response("200", response);
+        self
+    }
+
+    /// With what every operation may answer.
+    pub(super) fn done(mut self) -> Operation {
+        match self.who {
+            Who::Anybody => self.operation = self.operation.security(SecurityRequirement::default()),
+            Who::Account | Who::Owner => {
+                self.operation = self.operation.security(SecurityRequirement::new("account", Vec::<String>::new()));
+                if matches!(self.who, Who::Account) {
+                    self.operation = self.operation.security(SecurityRequirement::new("token", Vec::<String>::new()));
+                }
+                let refused = problem("No credentials, or such as are not accepted", self.forms, &["WWW-Authenticate"]);
+                self.operation = self.operation.response("401", refused);
+            }
+        }
+        let wrong = problem("What was wrong, where, and what to do", self.forms, &[]);
+        self.operation.response("default", wrong).build()
+    }
+}
+
+fn body(media_type: &str, schema: RefOr<Schema>, required: Required) -> RequestBody {
+    RequestBodyBuilder::new().content(media_type, content(schema)).required(Some(required)).build()
+}
+
+fn content(schema: RefOr<Schema>) -> Content {
+    ContentBuilder::new().schema(Some(schema)).build()
+}
+
+fn header(name: &str) -> Header {
+    let description = match name {
+        "ETag" => "Of this answer, for If-None-Match",
+        "Link" => "The next page, as rel=\"next\" (RFC 8288)",
+        "Tracker-Cursor" => "Where the feed goes on from this list",
+        "Location" => "Where it is",
+        "WWW-Authenticate" => "How credentials are given",
+        _ => "",
+    };
+    HeaderBuilder::new().schema(text()).description(Some(description)).build()
+}
+
+fn problem(description: &str, forms: Forms, headers: &[&str]) -> Response {
+    let mut response = ResponseBuilder::new().description(description).content(PROBLEM, content(named("Problem")));
+    if forms == Forms::JsonAndXml {
+        response = response.content(XML, content(text().into()));
+    }
+    for name in headers {
+        response = response.header(*name, header(name));
+    }
+    response.build()
+}
