@@ -14,6 +14,9 @@ use super::problem::{Problem, ProblemType};
 /// How a connection over HTTP/2 begins, which no other request does.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
+/// More than a bare answer has: a status, a date, and that there is no body.
+const BARE_BYTES: usize = 512;
+
 /// A connection on which bare answers are written as problems.
 pub(super) struct Telling<S> {
     /// There until this is dropped.
@@ -97,7 +100,9 @@ impl Heard {
 
 /// What to write instead, if this is an answer of hyper's own. The API's have a type where they are errors.
 fn instead_of(answer: &[u8]) -> Option<Vec<u8>> {
-    let head = std::str::from_utf8(answer).ok()?.strip_suffix("\r\n\r\n")?.to_ascii_lowercase();
+    // Of all that is written, nearly nothing has to be looked at.
+    let head = answer.strip_suffix(b"\r\n\r\n").filter(|head| head.len() <= BARE_BYTES)?;
+    let head = std::str::from_utf8(head).ok()?.to_ascii_lowercase();
     if head.contains("\r\ncontent-type:") || !head.contains("\r\ncontent-length: 0") {
         return None;
     }
