@@ -300,6 +300,11 @@ fn select(selection: &Selection) -> Result<Vec<&'static checks::Entry>, SuiteErr
     Ok(checks::ALL.iter().filter(|entry| names.iter().any(|name| name == entry.name)).collect())
 }
 
+/// So many of something, in words for people.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn as_millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(whole_millis(*duration))
 }
@@ -317,6 +322,11 @@ mod tests {
         assert_eq!(select(&only).expect("one").len(), 1);
         let unknown = select(&Selection::Only(vec!["pages".into()]));
         assert!(unknown.is_err_and(|error| error.to_string().contains("pages-to-the-end")));
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "list")), ["0 lists", "1 list", "2 lists"]);
     }
 
     #[test]

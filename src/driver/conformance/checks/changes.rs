@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::driver::Coverage;
 use crate::driver::cassette::Expect;
-use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
 
 pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
     let asked = suite.cases.iter().filter(|case| case.cassette.since.is_some());
@@ -23,7 +23,7 @@ pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
         listing.is_ok_and(|listing| matches!(listing.coverage, Coverage::Delta(_)))
     };
     let shown = suite.changes().filter(is_delta).count();
-    let mut verdict = Verdict::tried(format!("{} lists since a time, of which {shown} are deltas", asked.count()));
+    let mut verdict = Verdict::tried(format!("{} since a time; deltas: {shown}", count(asked.count(), "list")));
     for case in suite.changes() {
         let Expect { coverage, gone, .. } = case.cassette.expect.clone();
         let expect = Expect { coverage, gone, states: BTreeMap::new(), ..Expect::default() };

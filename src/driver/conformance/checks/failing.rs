@@ -2,7 +2,7 @@
 
 use crate::driver::conformance::faults::{self, Fault};
 use crate::driver::conformance::stage::{Stage, recorded};
-use crate::driver::conformance::{Case, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
 
 /// Into how many exchanges of a cassette faults are put: a login, a first page, a second, and what stands last.
 const POSITIONS: usize = 4;
@@ -46,7 +46,7 @@ async fn each(suite: &Suite, faults_at: impl Fn(&Case, usize) -> Vec<Fault>) -> 
             }
         }
     }
-    verdict.tried = format!("{tried} faults in {}", names.join(" and "));
+    verdict.tried = format!("{} in {}", count(tried, "fault"), names.join(" and "));
     Ok(verdict)
 }
 

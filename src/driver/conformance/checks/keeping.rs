@@ -10,7 +10,7 @@ use super::failing::positions;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::faults;
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
-use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
 use crate::driver::secrets::WORD_PREFIX;
 
 pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
@@ -64,7 +64,7 @@ pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
-    verdict.tried = format!("{tried} lists, some by a provider that echoes what it is sent");
+    verdict.tried = format!("{}, some by a provider that echoes what it is sent", count(tried, "list"));
     Ok(verdict)
 }
 

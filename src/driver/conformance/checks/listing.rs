@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::driver::cassette::{Expect, Request};
-use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
 use crate::driver::{CallError, CallFailure};
 
 pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandError> {
@@ -42,7 +42,8 @@ pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandErro
 
 pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
     let exchanges: usize = suite.cases.iter().map(|case| case.cassette.exchanges.len()).sum();
-    let mut verdict = Verdict::tried(format!("{} cassettes with {exchanges} exchanges", suite.cases.len()));
+    let mut verdict =
+        Verdict::tried(format!("{} with {}", count(suite.cases.len(), "cassette"), count(exchanges, "exchange")));
     for case in &suite.cases {
         let tape = case.cassette.tape();
         let run =
@@ -108,7 +109,8 @@ pub(super) async fn pages(suite: &Suite) -> Result<Verdict, StandError> {
     let paged = whole().filter(|case| case.run.pages.len() > 1).count();
     let mut verdict = Verdict::tried(match most {
         Some(case) => {
-            format!("{paged} lists of several pages; the longest, {}, has {}", case.name(), case.run.pages.len())
+            let paged = count(paged, "list");
+            format!("{paged} of several pages; the longest, {}, has {}", case.name(), case.run.pages.len())
         }
         None => "no list".into(),
     });

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
 use crate::driver::conformance::stand::difference;
-use crate::driver::conformance::{Case, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
 use crate::model::Resource;
 
 /// The ids that a list has.
@@ -52,9 +52,9 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
             ));
         }
     }
-    verdict.tried = format!("{tried} lists with their entries in the opposite order");
+    verdict.tried = format!("{} with the entries in the opposite order", count(tried, "list"));
     if unread > 0 {
-        verdict.tried.push_str(&format!("; {unread} lists have no answer with two entries that are JSON or XML"));
+        verdict.tried.push_str(&format!("; without an answer with two entries that are JSON or XML: {unread}"));
     }
     Ok(verdict)
 }
@@ -117,9 +117,10 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
         }
     }
     verdict.tried = match kept {
-        0 => format!("{tried} lists twice as one account; it keeps nothing in the session"),
+        0 => format!("{} twice as one account; it keeps nothing in the session", count(tried, "list")),
         _ => {
-            format!("{tried} lists twice as one account; {kept} of them with a session that is worth nothing any more")
+            let tried = count(tried, "list");
+            format!("{tried} twice as one account; {kept} of them with a session that is worth nothing any more")
         }
     };
     Ok(verdict)

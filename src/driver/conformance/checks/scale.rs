@@ -6,7 +6,7 @@ use super::repeating::ids;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::stage::{Stage, recorded, with_body};
 use crate::driver::conformance::stand::difference;
-use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, UsageRow, Used, Verdict};
+use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, UsageRow, Used, Verdict, count};
 use crate::driver::{CallError, Limits};
 use crate::model::{Kind, whole_millis};
 
@@ -93,7 +93,7 @@ async fn grown(suite: &Suite, case: &Case) -> Option<Verdict> {
 }
 
 pub(super) async fn limits(suite: &Suite) -> Result<Verdict, StandError> {
-    let mut verdict = Verdict::tried(format!("{} lists", suite.cases.len()));
+    let mut verdict = Verdict::tried(count(suite.cases.len(), "list"));
     for case in &suite.cases {
         let row = row(case.name(), &case.run, &suite.blank.limits);
         let passed = match &case.run.outcome {

@@ -6,7 +6,7 @@ use crate::driver::Coverage;
 use crate::driver::cassette::{Expect, ExpectedCoverage};
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::stage::{Stage, recorded, with_body};
-use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
 use crate::model::{Instance, InstanceState, Kind, Resource, State};
 
 fn instances(resources: &[Resource]) -> impl Iterator<Item = &Instance> {
@@ -154,7 +154,7 @@ pub(super) async fn partial(suite: &Suite) -> Result<Verdict, StandError> {
         listing.is_ok_and(|listing| matches!(listing.coverage, Coverage::Partial(_)))
     };
     let shown: Vec<_> = suite.cases.iter().filter(|case| is_partial(case)).collect();
-    let mut verdict = Verdict::tried(format!("{} lists, of which {} are partial", suite.lists().count(), shown.len()));
+    let mut verdict = Verdict::tried(format!("{}; partial: {}", count(suite.lists().count(), "list"), shown.len()));
     for case in suite.lists().filter(|case| case.cassette.since.is_none()) {
         let expect = Expect { coverage: case.cassette.expect.coverage, ..Expect::default() };
         for why in expect.differences(case.run.outcome.as_ref().map_err(|failure| &failure.error)) {
