@@ -31,6 +31,9 @@ REGISTRY := target/registry
 # How long `make chaos` goes on; half a second each, about.
 CHAOS_ROUNDS ?= 500
 
+# How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
+TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 .PHONY: help run host drivers drivers-python drivers-javascript node faulty hostile test chaos fuzz-api bench lint tools wasm-target
 
 help: ## Show this
@@ -97,7 +100,7 @@ test: drivers drivers-python drivers-javascript faulty hostile $(VENV)/installed
 		echo "== $$folder" && (cd $$folder && node --test) || exit 1; \
 	done
 	@echo "== the host's tests"
-	@cargo test --locked
+	@cargo test --locked -- --test-threads=$(TEST_THREADS)
 
 chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_ROUNDS, CHAOS_SEED)
 	@CHAOS_ROUNDS=$(CHAOS_ROUNDS) cargo test --locked --test it chaos::

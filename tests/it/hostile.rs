@@ -32,8 +32,8 @@ fn hostile_driver() -> Vec<u8> {
 fn setup() -> Setup {
     let setup = Setup::new(&["mock"])
         .limits(
-            "cpu_per_page = \"300ms\"\nrequest_timeout = \"2s\"\npoll_timeout = \"6s\"\npages = 50\nitems = 20000\n\
-             list_bytes = \"16 MiB\"\nanswer_bytes = \"4 MiB\"",
+            "cpu_per_page = \"300ms\"\nrequest_timeout = \"2s\"\npoll_timeout = \"6s\"\nrequests = 100\n\
+             pages = 50\nitems = 20000\nlist_bytes = \"16 MiB\"\nanswer_bytes = \"4 MiB\"",
         )
         .polls(
             "[polling]\ninstances_every = \"300ms\"\nrealms_every = \"1s\"\njitter = 0.0\nmax_backoff = \"300ms\"\n\
