@@ -1,7 +1,6 @@
 //! The loop that sends callbacks: claims what is due, sends it signed, and settles how each try ended. What
 //! is owed lives in the store; nothing here needs to survive.
 
-pub mod breaker;
 mod dispatch;
 mod flights;
 mod format;
@@ -21,6 +20,7 @@ use self::dispatch::Dispatch;
 use self::flights::Flights;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::model::breaker;
 use crate::net::Client;
 use crate::store::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, Settling, StoreError};
 use crate::vault::Vault;

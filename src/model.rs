@@ -1,6 +1,7 @@
 //! The words of the domain, as plain data: no I/O, and nothing internal imported.
 
 pub mod account;
+pub mod breaker;
 pub mod change;
 pub mod flapping;
 pub mod hook;

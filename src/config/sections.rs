@@ -10,6 +10,7 @@ use super::log::{LogFilter, LogFormat};
 use super::signatures::SignaturesSection;
 use super::values::{Part, Period, ProxyUrl, Range, Size, Span, Spans};
 use crate::driver::{self, Limits};
+use crate::model::breaker;
 use crate::model::flapping::Damping;
 use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
@@ -185,8 +186,9 @@ section! {
 
 section! {
     /// `[delivery.breaker]`
-    BreakerSection over deliver::breaker::Settings {
+    BreakerSection over breaker::Settings {
         failures: NonZeroU32 => failures,
+        timeouts: NonZeroU32 => timeouts,
         window: Span => window,
         open_for: Period => open_for,
         open_at_most: Period => open_at_most,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::breaker::Breaker;
 use super::retry::{Failure, Pace};
 use super::send::{Ended, Sign};
 use super::{Context, send};
+use crate::model::breaker::{Breaker, Standing};
 use crate::model::{HookId, ResourceId, Subject, Timestamp};
 use crate::store::{DeliveryId, DueDelivery, Outcome, Settlement};
 
@@ -186,7 +186,7 @@ impl Flights {
 
     fn destination(&mut self, name: &Arc<str>) -> &mut Destination {
         let most = self.context.settings.per_destination;
-        let made = || Destination { aloft: 0, breaker: Breaker::new(most) };
+        let made = || Destination { aloft: 0, breaker: Breaker::new(Standing::Proven, most) };
         self.destinations.entry(Arc::clone(name)).or_insert_with(made)
     }
 

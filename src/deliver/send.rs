@@ -7,10 +7,10 @@ use reqwest::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Context;
-use super::breaker::Failing;
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::{format, sign};
 use crate::clock::Stopwatch;
+use crate::model::breaker::Failing;
 use crate::model::{DisableReason, InvalidSigningKey, Sealed, SigningKey};
 use crate::net::SendError;
 use crate::store::{Attempt, DueDelivery, Outcome};
@@ -233,9 +233,8 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
             _ => Sign::Alive,
         },
         Err(Failed::Send(error)) => match error {
-            SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) | SendError::Timeout => {
-                Sign::Failing(Failing::Strained)
-            }
+            SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) => Sign::Failing(Failing::Strained),
+            SendError::Timeout => Sign::Failing(Failing::TimedOut),
             // A proxy that does not connect says nothing of why: the receiver's host may be the one that is down.
             SendError::Proxy { .. } | SendError::ProxyRefused { .. } => Sign::Failing(Failing::Strained),
             SendError::Broken(_) | SendError::HeadTooLarge => Sign::Failing(Failing::Refusing),

@@ -1,19 +1,21 @@
-//! What a destination is trusted with: how many callbacks it may have under way at once, and a breaker that
-//! stops sending where nothing gets through. Pure.
+//! How much a remote peer is trusted with: its standing, how many requests it may have in flight, and a circuit
+//! breaker that stops sending where nothing gets through. Pure.
 //!
-//! The number under way grows by one with each success and halves where a receiver bears no more, so that one
-//! that hangs takes few connections, and one that is quick as many as it may. The breaker opens after
-//! failures in a row that go on for a while, lets one callback through after a wait that doubles, and closes
-//! with the first success.
+//! A peer that never answered may have one request in flight, and so may one whose last request timed out. For
+//! all others the width grows by one with each success and halves when the peer is overloaded. The breaker opens
+//! after consecutive failures, sooner after timeouts, because each timeout holds a slot for its whole length. It
+//! lets one request through after a wait that doubles, and closes with the first success.
 
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use super::time::Timestamp;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// How many failures in a row open it.
     pub failures: u32,
+    /// How many timeouts in a row open it, whatever the window.
+    pub timeouts: u32,
     /// For how long these must have gone on: a short hiccup under much traffic is no outage.
     pub window: Duration,
     /// How long it stays open at first; twice as long after each probe that fails.
@@ -26,6 +28,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             failures: 10,
+            timeouts: 2,
             window: Duration::from_secs(5),
             open_for: Duration::from_secs(10),
             open_at_most: Duration::from_secs(300),
@@ -33,20 +36,47 @@ impl Default for Settings {
     }
 }
 
-/// How a try failed.
+/// How a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failing {
-    /// It answers, and takes nothing.
+pub enum Failing {
+    /// The peer answers, and accepts nothing.
     Refusing,
-    /// It bears no more: no connection, no answer in time, or an answer that says so.
+    /// The peer is overloaded: no connection, or an answer that says so.
     Strained,
+    /// No answer in time.
+    TimedOut,
 }
 
+/// What the last requests say of a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// The last answer came in good time.
+    Proven,
+    /// It never answered.
+    #[default]
+    Unproven,
+    /// The last answer took long.
+    Slow,
+    /// The last request timed out.
+    TimedOut,
+}
+
+impl Standing {
+    /// Whether its requests are limited to the share of those that may hang.
+    pub fn is_probation(self) -> bool {
+        self != Standing::Proven
+    }
+}
+
+/// What is known of one peer.
 #[derive(Clone, Debug)]
-pub(super) struct Breaker {
+pub struct Breaker {
     state: State,
-    /// How many may be under way.
+    standing: Standing,
+    /// How many may be in flight.
     width: usize,
+    /// In a row.
+    timeouts: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,41 +96,71 @@ enum State {
 
 const CLOSED: State = State::Closed { failures: 0, since: Timestamp::from_millis(0) };
 
-/// How many a destination that nothing is known of may have under way.
-pub(super) const FIRST_WIDTH: usize = 8;
+/// How many requests a peer may have in flight after its first success.
+pub const FIRST_WIDTH: usize = 8;
 
 impl Breaker {
-    pub(super) fn new(most: usize) -> Breaker {
-        Breaker { state: CLOSED, width: FIRST_WIDTH.min(most) }
+    /// `most` is the largest width.
+    pub fn new(standing: Standing, most: usize) -> Breaker {
+        Breaker { state: CLOSED, standing, width: FIRST_WIDTH.min(most.max(1)), timeouts: 0 }
     }
 
-    /// How many more may be sent, with so many under way.
-    pub(super) fn allowance(&self, now: Timestamp, under_way: usize) -> usize {
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// How many more requests may be sent while `under_way` are in flight.
+    pub fn allowance(&self, now: Timestamp, under_way: usize) -> usize {
         match self.state {
-            State::Closed { .. } => self.width.saturating_sub(under_way),
+            State::Closed { .. } => self.width().saturating_sub(under_way),
             // A clock that was set back does not make it wait longer.
             State::Open { until, wait } if now < until && until.since(now) <= wait => 0,
             State::Open { .. } => usize::from(under_way == 0),
         }
     }
 
-    /// Whether all is well, and nothing would be lost if it were forgotten but the width.
-    pub(super) fn is_closed(&self) -> bool {
+    fn width(&self) -> usize {
+        match self.standing {
+            Standing::Proven | Standing::Slow => self.width,
+            Standing::Unproven | Standing::TimedOut => self.width.min(1),
+        }
+    }
+
+    /// Whether requests are sent. Of a closed breaker only the width and the standing are worth remembering.
+    pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
     }
 
-    /// `most` is how many may be under way at best. Says whether it was open.
-    pub(super) fn succeeded(&mut self, most: usize) -> bool {
+    /// The peer answered in good time. `most` is the largest width. Returns whether the breaker was open.
+    pub fn succeeded(&mut self, most: usize) -> bool {
         let was_open = !self.is_closed();
         self.state = CLOSED;
+        self.standing = Standing::Proven;
+        self.timeouts = 0;
         self.width = (self.width + 1).clamp(1, most.max(1));
         was_open
     }
 
-    /// Gives until when nothing is to be sent, if that opened it.
-    pub(super) fn failed(&mut self, settings: &Settings, now: Timestamp, how: Failing) -> Option<Timestamp> {
-        if how == Failing::Strained {
-            self.width = (self.width / 2).max(1);
+    /// The last answer, success or failure, took so long that more of its kind could hold every slot.
+    pub fn slowed(&mut self) {
+        if self.standing != Standing::TimedOut {
+            self.standing = Standing::Slow;
+        }
+    }
+
+    /// Returns until when nothing may be sent, if this failure opened the breaker.
+    pub fn failed(&mut self, settings: &Settings, now: Timestamp, how: Failing) -> Option<Timestamp> {
+        match how {
+            Failing::Refusing => self.timeouts = 0,
+            Failing::Strained => {
+                self.timeouts = 0;
+                self.width = (self.width / 2).max(1);
+            }
+            Failing::TimedOut => {
+                self.timeouts = self.timeouts.saturating_add(1);
+                self.standing = Standing::TimedOut;
+                self.width = (self.width / 2).max(1);
+            }
         }
         let wait = match self.state {
             State::Closed { failures: 0, .. } => {
@@ -117,6 +177,7 @@ impl Breaker {
         };
         if let State::Closed { failures, since } = self.state
             && (failures < settings.failures.max(1) || now.since(since) < settings.window)
+            && self.timeouts < settings.timeouts.max(1)
         {
             return None;
         }
@@ -134,6 +195,7 @@ mod tests {
 
     const SETTINGS: Settings = Settings {
         failures: 3,
+        timeouts: 2,
         window: Duration::from_secs(2),
         open_for: Duration::from_secs(10),
         open_at_most: Duration::from_secs(35),
@@ -145,7 +207,7 @@ mod tests {
 
     /// What happens to one, each at its second; gives until which second it is open each time that it opens.
     fn opened(happened: &[(i64, Result<(), Failing>)]) -> Vec<i64> {
-        let mut breaker = Breaker::new(64);
+        let mut breaker = Breaker::new(Standing::Proven, 64);
         let mut opened = Vec::new();
         for (second, how) in happened {
             match how {
@@ -177,7 +239,7 @@ mod tests {
 
     #[test]
     fn lets_one_through_when_it_has_been_open_long_enough() {
-        let mut breaker = Breaker::new(64);
+        let mut breaker = Breaker::new(Standing::Proven, 64);
         for second in 1..=3 {
             breaker.failed(&SETTINGS, at(second), Failing::Refusing);
         }
@@ -191,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_number_under_way_grows_with_success_and_halves_under_strain() {
-        let mut breaker = Breaker::new(20);
+        let mut breaker = Breaker::new(Standing::Proven, 20);
         assert_eq!((breaker.allowance(at(0), 0), breaker.allowance(at(0), 7)), (8, 1));
         for _ in 0..100 {
             breaker.succeeded(20);
@@ -206,6 +268,34 @@ mod tests {
             })
             .collect();
         assert_eq!(widths, [10, 5, 2, 1, 1, 1]);
-        assert_eq!(Breaker::new(3).allowance(at(0), 0), 3);
+        assert_eq!(Breaker::new(Standing::Proven, 3).allowance(at(0), 0), 3);
+    }
+    #[test]
+    fn timeouts_open_it_sooner_than_refusals() {
+        let check = |happened: &[(i64, Result<(), Failing>)], want: &[i64]| assert_eq!(opened(happened), want);
+        let timed_out = |second: i64| (second, Err(Failing::TimedOut));
+        let refused = |second: i64| (second, Err(Failing::Refusing));
+        check(&[timed_out(20), timed_out(20)], &[30]);
+        check(&[timed_out(20), (21, Ok(())), timed_out(41)], &[]);
+        check(&[timed_out(20), refused(21), timed_out(41)], &[51]);
+        check(&[timed_out(20), refused(20), timed_out(20)], &[]);
+        check(&[timed_out(20), timed_out(20), timed_out(30), timed_out(70)], &[30, 50, 105]);
+    }
+
+    #[test]
+    fn a_peer_is_proven_by_an_answer_and_may_have_one_in_flight_until_then() {
+        let mut breaker = Breaker::new(Standing::Unproven, 64);
+        assert_eq!((breaker.allowance(at(0), 0), breaker.allowance(at(0), 1)), (1, 0));
+        breaker.failed(&SETTINGS, at(1), Failing::Refusing);
+        assert_eq!((breaker.standing(), breaker.allowance(at(1), 0)), (Standing::Unproven, 1));
+        breaker.succeeded(64);
+        assert_eq!((breaker.standing(), breaker.allowance(at(2), 0)), (Standing::Proven, FIRST_WIDTH + 1));
+        breaker.failed(&SETTINGS, at(3), Failing::TimedOut);
+        assert_eq!((breaker.standing(), breaker.allowance(at(3), 0)), (Standing::TimedOut, 1));
+        breaker.slowed();
+        assert_eq!(breaker.standing(), Standing::TimedOut, "a timeout is worse than a slow answer");
+        breaker.succeeded(64);
+        breaker.slowed();
+        assert_eq!((breaker.standing(), breaker.allowance(at(4), 0)), (Standing::Slow, 5));
     }
 }
