@@ -192,6 +192,9 @@ impl Reading<'_> {
         if polling.lease <= limits.poll_timeout {
             return Err(self.source.wrong(Problem::Lease, None));
         }
+        if limits.total_memory < limits.poll_memory {
+            return Err(self.source.wrong(Problem::Memory, None));
+        }
         let providers = self.providers(file.providers)?;
         let accounts = self.accounts(file.accounts, default_provider.as_ref())?;
         let control_socket = file.control_socket.unwrap_or_else(|| data_dir.join(CONTROL_SOCKET));

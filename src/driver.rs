@@ -13,11 +13,13 @@ mod egress;
 pub mod engine;
 pub mod evidence;
 pub mod grants;
+mod kept;
 mod lane;
 pub mod limits;
 pub mod load;
 pub mod lock;
 mod mask;
+mod memory;
 mod message;
 mod meter;
 mod page;
@@ -52,6 +54,7 @@ pub use grants::EndpointSource;
 pub use limits::Limits;
 pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo};
 pub use lock::{Approval, Lock, LockError, Role, Tested};
+pub use memory::ListMemory;
 pub use shadow::Shadow;
 pub use source::{FetchError, Fetcher, Source};
 pub use wire::Wire;
@@ -84,6 +87,8 @@ pub struct Listing {
     pub resources: Vec<Resource>,
     pub coverage: Coverage,
     pub usage: Usage,
+    /// Counts the list as memory of its poll until it is dropped.
+    pub memory: ListMemory,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

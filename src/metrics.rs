@@ -76,6 +76,41 @@ pub struct Metrics {
     waiting: Gauge,
 }
 
+/// What polls make the host spend. Whoever runs drivers has one, and `Metrics` shows it.
+#[derive(Clone, Debug, Default)]
+pub struct PollMemory {
+    bytes: Gauge,
+    waiting: Gauge,
+}
+
+impl PollMemory {
+    pub fn add(&self, bytes: usize) {
+        self.bytes.inc_by(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    pub fn remove(&self, bytes: usize) {
+        self.bytes.dec_by(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A poll waits until it fits beside the others.
+    pub fn wait(&self) {
+        self.waiting.inc();
+    }
+
+    /// A poll waits no more.
+    pub fn go_on(&self) {
+        self.waiting.dec();
+    }
+
+    pub fn bytes(&self) -> i64 {
+        self.bytes.get()
+    }
+
+    pub fn waiting(&self) -> i64 {
+        self.waiting.get()
+    }
+}
+
 /// What the store holds, which is looked up when somebody asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -148,6 +183,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Shows what polls make the host spend.
+    pub fn show_poll_memory(&mut self, memory: &PollMemory) {
+        let help = "Memory that polls under way take: sandboxes, lists, requests, answers";
+        self.registry.register_with_unit("poll_memory", help, Unit::Bytes, memory.bytes.clone());
+        let help = "Polls under way that wait for memory (drivers.limits.total_memory)";
+        self.registry.register("polls_waiting_for_memory", help, memory.waiting.clone());
+    }
+
     pub fn polled(&self, poll: Poll<'_>) {
         let listed = Listed { driver: poll.driver.to_owned(), kind: poll.kind.plural() };
         self.poll_duration.get_or_create(&listed).observe(poll.took.as_secs_f64());
@@ -205,7 +248,12 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_told() {
-        let metrics = Metrics::default();
+        let mut metrics = Metrics::default();
+        let memory = PollMemory::default();
+        metrics.show_poll_memory(&memory);
+        memory.add(3 << 20);
+        memory.remove(1 << 20);
+        memory.wait();
         let poll = Poll {
             driver: "ec2",
             kind: Kind::Instance,
@@ -237,6 +285,8 @@ mod tests {
             "tracker_accounts 3",
             r#"tracker_hooks{status="active"} 2"#,
             "tracker_callbacks_waiting 7",
+            "tracker_poll_memory_bytes 2097152",
+            "tracker_polls_waiting_for_memory 1",
             "# EOF",
         ] {
             assert!(text.lines().any(|had| had == line), "{line} is not in\n{text}");

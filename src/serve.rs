@@ -99,6 +99,8 @@ impl Host {
         let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
         steps::begin(store.as_ref(), clock.now()).await?;
         let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
+        let mut metrics = Metrics::default();
+        metrics.show_poll_memory(engine.poll_memory());
         let hooks_client = clients.under(&config.hook_addresses)?;
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
         let budgets = Budgets::new(Arc::clone(&clock), store.budgets().await?);
@@ -112,7 +114,7 @@ impl Host {
         // deliveries, and readers of the API wait for polls.
         let (poll_wake, deliver_wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (polled, polls) = watch::channel(0);
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(metrics);
         let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         Ok(Host {
             api: api::Context {

@@ -195,7 +195,8 @@ mod tests {
             labels: vec![("team".into(), "blue".into())],
         });
         let usage = crate::driver::Usage::default();
-        let mut listing = Listing { resources: vec![instance], coverage: Coverage::Complete, usage };
+        let mut listing =
+            Listing { resources: vec![instance], coverage: Coverage::Complete, usage, memory: Default::default() };
         let json = as_json(&listing);
         assert_eq!(json[0]["state"], "SHUTTING_DOWN");
         assert_eq!(json[0]["labels"]["team"], "blue");

@@ -39,6 +39,8 @@ pub enum Problem {
     Waits,
     #[error("polling.lease has to be longer than drivers.limits.poll_timeout, or a long poll may be made twice")]
     Lease,
+    #[error("drivers.limits.total_memory has to be at least drivers.limits.poll_memory, or no poll would fit into it")]
+    Memory,
     #[error("drivers.signatures: {0}")]
     Signatures(InvalidPolicy),
     #[error("an account needs a {0}: name it here, or set default_driver and default_provider")]

@@ -67,6 +67,8 @@ section! {
     /// `[drivers.limits]`: the keys are those that the errors of a passed limit name.
     LimitsSection over Limits {
         memory: Size => memory,
+        poll_memory: Size => poll_memory,
+        total_memory: Size => total_memory,
         table_elements: NonZeroUsize => table_elements,
         cpu_per_page: Period => cpu_per_page,
         heavy_after: Period => heavy_after,

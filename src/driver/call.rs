@@ -1,6 +1,7 @@
 //! One call of a driver: all pages of a list in one sandbox, within the limits of a poll.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::egress::Egress;
 use super::engine::{Engine, Slot};
 use super::grants::{Grants, Origin, Reach};
 use super::load::DriverInfo;
+use super::memory::{ListMemory, PollMemory, SandboxMemory};
 use super::meter::Meter;
 use super::page::{self, Checks, Left, Page};
 use super::sandbox::{Running, Sandbox, guest_account};
@@ -70,15 +72,17 @@ impl Driver {
     /// Makes a sandbox for the target and throws it away: what every poll pays before it asks anything.
     pub async fn make_sandbox(&self, target: &Target) -> Result<(), CallError> {
         let _slot = self.engine.slot().await;
-        let egress = self.egress(target)?;
+        let memory = self.engine.memory().admit().await;
+        let _memory = SandboxMemory(Arc::clone(&memory));
+        let egress = self.egress(target, &memory)?;
         let meter = Arc::new(Meter::new(self.engine.limits().cpu_per_page));
-        Running::start(&self.engine, &self.pre, Some((target, egress)), &meter).await.map(drop)
+        Running::start(&self.engine, &self.pre, Some((target, egress)), (&meter, &memory)).await.map(drop)
     }
 
-    fn egress(&self, target: &Target) -> Result<Arc<Egress>, CallError> {
+    fn egress(&self, target: &Target, memory: &Arc<PollMemory>) -> Result<Arc<Egress>, CallError> {
         let endpoint = Origin::parse(&target.endpoint).ok();
         let reach = Reach::of_account(&self.grants, endpoint, target.endpoint_source);
-        Egress::new(&self.info, target, reach, self.engine.clients(), self.engine.limits())
+        Egress::new(&self.info, target, reach, (self.engine.clients(), self.engine.limits()), Arc::clone(memory))
             .map(Arc::new)
             .map_err(|error| CallError::InvalidAccount(error.to_string()))
     }
@@ -91,9 +95,11 @@ impl Driver {
         since: Option<Timestamp>,
     ) -> Result<Listing, CallFailure> {
         let slot = self.engine.slot().await;
+        let memory = self.engine.memory().admit().await;
+        let spent = SandboxMemory(Arc::clone(&memory));
         let stopwatch = Stopwatch::start();
         let limits = self.engine.limits();
-        let egress = match self.egress(target) {
+        let egress = match self.egress(target, &memory) {
             Ok(egress) => egress,
             Err(error) => return Err(CallFailure { error, usage: Usage::default() }),
         };
@@ -101,6 +107,7 @@ impl Driver {
         let taken = Arc::new(Mutex::new(Usage::default()));
         let pages = Pages {
             _slot: slot,
+            memory: spent,
             engine: self.engine.clone(),
             pre: self.pre.clone(),
             target: target.clone(),
@@ -112,25 +119,27 @@ impl Driver {
             taken: Arc::clone(&taken),
         };
         let listing = self.engine.lane().run((&self.info.digest, &target.key, kind), &meter, pages.list());
-        let listed = match tokio::time::timeout(limits.poll_timeout, listing).await {
+        let mut listing = pin!(tokio::time::timeout(limits.poll_timeout, listing));
+        // Looked at before it is dropped with all that waits in it.
+        let listed = match listing.as_mut().await {
             Ok(Ok(listed)) => listed,
             Ok(Err(ended)) => match ended.try_into_panic() {
                 // A fault of the host's, which is for whoever joins this poll.
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(CallError::Crashed("the host is ending".into())),
             },
-            Err(_) => Err(CallError::Limit {
+            Err(_) => Err(memory.waiting().unwrap_or_else(|| CallError::Limit {
                 limit: "the time of a poll",
                 setting: "poll_timeout",
                 value: format!("{:?}", limits.poll_timeout),
-            }),
+            })),
         };
         let mut usage = *taken.lock().expect("invariant: no holder of this lock can panic");
         usage.requests = egress.requests();
         usage.cpu = meter.total();
         usage.wall = stopwatch.elapsed();
         match listed {
-            Ok((resources, coverage)) => Ok(Listing { resources, coverage, usage }),
+            Ok((resources, coverage, memory)) => Ok(Listing { resources, coverage, usage, memory }),
             Err(error) => Err(CallFailure { error, usage }),
         }
     }
@@ -138,8 +147,9 @@ impl Driver {
 
 /// What it takes to list all pages. It is whole in itself, since it may go on in another lane than it began in.
 struct Pages {
-    /// Given back when the sandbox is gone, and not when nobody waits for it any more.
+    /// Given back when the sandbox is gone, and not when nobody waits for it any more. So is its memory.
     _slot: Slot,
+    memory: SandboxMemory,
     engine: Engine,
     pre: DriverPre<Sandbox>,
     target: Target,
@@ -155,10 +165,12 @@ struct Pages {
 
 impl Pages {
     /// All resources, sorted.
-    async fn list(self) -> Result<(Vec<Resource>, Coverage), CallError> {
+    async fn list(self) -> Result<(Vec<Resource>, Coverage, ListMemory), CallError> {
         let limits = self.engine.limits();
         let account = Some((&self.target, Arc::clone(&self.egress)));
-        let mut running = Running::start(&self.engine, &self.pre, account, &self.meter).await?;
+        let memory = &self.memory.0;
+        let mut running = Running::start(&self.engine, &self.pre, account, (&self.meter, memory)).await?;
+        let mut list_memory = memory.hold(0).await?;
         let account = guest_account(&self.target);
         let mut query = inventory::Query { cursor: None, changed_since: self.since.map(Timestamp::as_millis) };
         let mut seen_cursors = HashSet::new();
@@ -180,6 +192,8 @@ impl Pages {
             let cpu = self.meter.total().saturating_sub(counted);
             counted += cpu;
             let page = page?;
+            // The pages before have room by now, and this one is no larger than a guest.
+            list_memory.grow(page.bytes.saturating_sub(bytes)).await?;
             bytes = page.bytes;
             if let Some(watch) = self.egress.watch() {
                 watch.paged(Paged { resources: &page.resources, is_last: page.next.is_none(), cpu });
@@ -192,6 +206,7 @@ impl Pages {
             coverage = Some(joined(coverage, page.coverage, self.since)?);
             match page.next {
                 Some(next) if self.extent == Extent::AllPages => {
+                    memory.grow(size_of::<String>() + next.len()).await?;
                     if !seen_cursors.insert(next.clone()) {
                         let error = "it gave the same cursor twice: the list would never end";
                         return Err(CallError::Contract(error.into()));
@@ -207,7 +222,7 @@ impl Pages {
                         // What is listed is there, whatever else was said of it.
                         removed.retain(|id| resources.binary_search_by(|resource| resource.id().cmp(id)).is_err());
                     }
-                    return Ok((resources, coverage));
+                    return Ok((resources, coverage, list_memory.into()));
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use url::Url;
@@ -18,10 +18,12 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::budget::Budget;
 use super::grants::{Origin, Reach, Refusal};
+use super::kept::BODY_CHUNK;
 use super::lane::at_home;
 use super::limits::Limits;
 use super::load::DriverInfo;
 use super::mask::{Mask, Masker};
+use super::memory::{Full, Held, PollMemory};
 use super::message::message;
 use super::secrets::{Secrets, TooLong};
 use super::session::SessionKey;
@@ -44,6 +46,7 @@ pub(super) struct Egress {
     wire: Wire,
     budget: Option<Arc<Budget>>,
     limits: Limits,
+    memory: Arc<PollMemory>,
     secrets: Mutex<Secrets>,
     mask: OnceLock<Mask>,
     requests: AtomicU32,
@@ -64,8 +67,8 @@ impl Egress {
         driver: &DriverInfo,
         target: &Target,
         reach: Reach,
-        clients: &Clients,
-        limits: &Limits,
+        (clients, limits): (&Clients, &Limits),
+        memory: Arc<PollMemory>,
     ) -> Result<Egress, NetError> {
         Ok(Egress {
             driver: driver.name.clone(),
@@ -77,6 +80,7 @@ impl Egress {
             wire: target.wire.clone(),
             budget: target.budget.clone(),
             limits: limits.clone(),
+            memory,
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
             mask: OnceLock::new(),
             requests: AtomicU32::new(0),
@@ -125,8 +129,12 @@ impl Egress {
     }
 
     fn pass(&self, limit: &'static str, setting: &'static str, value: String) {
-        let mut passed = self.passed.lock().expect("invariant: no holder of this lock can panic");
-        passed.get_or_insert(CallError::Limit { limit, setting, value });
+        self.end_with(CallError::Limit { limit, setting, value });
+    }
+
+    /// Notes why the poll ends, unless that is known.
+    fn end_with(&self, error: CallError) {
+        self.passed.lock().expect("invariant: no holder of this lock can panic").get_or_insert(error);
     }
 
     /// Notes that a request would become too long.
@@ -209,7 +217,10 @@ impl Egress {
         self.pay().await?;
         let mut deadline = Box::pin(tokio::time::sleep(self.limits.request_timeout));
         let late = || {
-            self.pass_request_timeout();
+            match self.memory.waiting() {
+                Some(waiting) => self.end_with(waiting),
+                None => self.pass_request_timeout(),
+            }
             Error::HttpResponseTimeout
         };
         let _turn = tokio::select! {
@@ -217,7 +228,7 @@ impl Egress {
             () = &mut deadline => return Err(late()),
         };
         let (parts, body) = request.into_parts();
-        let body = tokio::select! {
+        let (body, _request_memory) = tokio::select! {
             body = self.whole(body) => body?,
             () = &mut deadline => return Err(late()),
         };
@@ -229,20 +240,39 @@ impl Egress {
                 outcome = tape.answer(asked) => outcome.and_then(|answered| self.taped(answered)),
                 () = &mut deadline => return Err(late()),
             };
-            return self.watched(asked.clone(), outcome.map_err(Error::from), &stopwatch);
+            let outcome = outcome.map(|answered| (answered, None)).map_err(Error::from);
+            return self.watched(asked.clone(), outcome, &stopwatch);
         }
         let answer = tokio::select! {
             answer = self.exchange(url, client, &parts, body) => answer,
             () = &mut deadline => Err(late()),
         };
-        let Some(asked) = asked else {
-            return self.received(answer?, deadline);
+        let answer = match answer {
+            Ok(answer) => tokio::select! {
+                room = self.make_room(answer.headers()) => room.map(|room| (answer, room)),
+                () = &mut deadline => Err(late()),
+            },
+            Err(error) => Err(error),
         };
-        let answered = match answer.and_then(|answer| Arc::clone(&self).received(answer, deadline)) {
-            Ok(answer) => Ok(held(answer).await),
+        let answer = answer.and_then(|(answer, room)| Arc::clone(&self).received(answer, (deadline, room)));
+        let Some(asked) = asked else {
+            return answer;
+        };
+        let answered = match answer {
+            Ok(answer) => gathered(answer, &self.memory).await,
             Err(error) => Err(error),
         };
         self.watched(asked, answered, &stopwatch)
+    }
+
+    /// Makes room for an answer: for its head as long as the sandbox is there, and for what waits to be read of its
+    /// body until that is read or let go.
+    async fn make_room(&self, headers: &http::HeaderMap) -> Result<Held, Error> {
+        let room = async {
+            self.memory.grow(head_bytes(headers).saturating_mul(HEADS)).await?;
+            self.memory.hold(ANSWER_BUFFERS).await
+        };
+        room.await.map_err(full)
     }
 
     /// Waits until the request can be paid for, out of what the account may be sent.
@@ -252,9 +282,7 @@ impl Egress {
         while let Err(wait) = budget.take() {
             if waiting.elapsed() + wait > self.limits.request_timeout {
                 let per_minute = budget.allowance().per_minute.get();
-                let spent = CallError::Budget { per_minute, retry_after: wait };
-                let mut passed = self.passed.lock().expect("invariant: no holder of this lock can panic");
-                passed.get_or_insert(spent);
+                self.end_with(CallError::Budget { per_minute, retry_after: wait });
                 return Err(Error::HttpRequestDenied);
             }
             tokio::time::sleep(wait).await;
@@ -263,15 +291,21 @@ impl Egress {
     }
 
     /// The whole body is held, so that no placeholder is missed where it is split over two writes.
-    async fn whole(&self, body: WasiBody) -> Result<Bytes, Error> {
-        match Limited::new(body, self.limits.request_bytes).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
+    async fn whole(&self, mut body: WasiBody) -> Result<(Bytes, Held), Error> {
+        let mut held = self.memory.hold(0).await.map_err(full)?;
+        let mut whole = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Error::HttpProtocolError)?;
+            let Some(data) = frame.data_ref() else { continue };
+            if whole.len() + data.len() > self.limits.request_bytes {
                 self.pass_request_bytes(TooLong);
-                Err(Error::HttpRequestBodySize(None))
+                return Err(Error::HttpRequestBodySize(None));
             }
-            Err(_) => Err(Error::HttpProtocolError),
+            // As it was written, and with the secrets in it.
+            held.grow(data.len() * 2).await.map_err(full)?;
+            whole.extend_from_slice(data);
         }
+        Ok((whole.into(), held))
     }
 
     /// Sends a request to the network with the secrets in it.
@@ -355,16 +389,20 @@ impl Egress {
     fn watched(
         &self,
         asked: Asked,
-        answered: Result<Answered, Error>,
+        answered: Result<(Answered, Option<Held>), Error>,
         stopwatch: &Stopwatch,
     ) -> Result<http::Response<WasiBody>, Error> {
         if let Some(watch) = &self.wire.watch {
-            let outcome = answered.as_ref().map(Clone::clone).map_err(|error| self.unanswered(error));
+            let outcome =
+                answered.as_ref().map(|(answered, _)| answered.clone()).map_err(|error| self.unanswered(error));
             watch.saw(Exchange { asked, outcome, took: stopwatch.elapsed() });
         }
-        let Answered { status, headers, body, broken } = answered?;
+        let (Answered { status, headers, body, broken }, memory) = answered?;
         let end = broken.then_some(Err(Error::HttpResponseIncomplete));
-        let frames = std::iter::once(Ok(Frame::data(body))).chain(end);
+        let frames = std::iter::once(Ok(Frame::data(body))).chain(end).inspect(move |_| {
+            // It is counted until the body is gone.
+            let _ = &memory;
+        });
         let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
         let mut response = http::Response::new(body.boxed_unsync());
         *response.status_mut() = status;
@@ -425,8 +463,7 @@ impl Egress {
 
     /// Holds an answer's headers to their limit: the driver would have to take them into its memory.
     fn check_head(&self, headers: &http::HeaderMap) -> Result<(), Error> {
-        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if bytes > self.limits.answer_header_bytes { Err(self.pass_head()) } else { Ok(()) }
+        if head_bytes(headers) > self.limits.answer_header_bytes { Err(self.pass_head()) } else { Ok(()) }
     }
 
     fn pass_head(&self) -> Error {
@@ -439,7 +476,7 @@ impl Egress {
     fn received(
         self: Arc<Egress>,
         answer: reqwest::Response,
-        deadline: Pin<Box<tokio::time::Sleep>>,
+        (deadline, room): (Pin<Box<tokio::time::Sleep>>, Held),
     ) -> Result<http::Response<WasiBody>, Error> {
         // A body that is still encoded can't be looked through for secrets.
         if let Some(coding) = answer.headers().get(http::header::CONTENT_ENCODING)
@@ -453,7 +490,8 @@ impl Egress {
         let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
         let (mut parts, body) = http::Response::from(answer).into_parts();
         mask_headers(mask, &mut parts.headers)?;
-        let body = Answer { body, deadline, egress: self, masker: Masker::default(), bytes: 0, ended: false };
+        let masker = Masker::default();
+        let body = Answer { body, deadline, egress: self, masker, bytes: 0, ended: false, _room: room };
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 }
@@ -500,18 +538,44 @@ fn mask_headers(mask: &Mask, headers: &mut http::HeaderMap) -> Result<(), Error>
 }
 
 /// Reads an answer to its end, or to where it breaks off.
-async fn held(answer: http::Response<WasiBody>) -> Answered {
+async fn gathered(
+    answer: http::Response<WasiBody>,
+    memory: &Arc<PollMemory>,
+) -> Result<(Answered, Option<Held>), Error> {
     let (parts, mut body) = answer.into_parts();
+    let mut held = memory.hold(0).await.map_err(full)?;
     let mut whole = Vec::new();
     let broken = loop {
         match body.frame().await {
-            Some(Ok(frame)) => whole.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Ok(frame)) => {
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                held.grow(data.len()).await.map_err(full)?;
+                whole.extend_from_slice(data);
+            }
             Some(Err(_)) => break true,
             None => break false,
         }
     };
-    Answered { status: parts.status, headers: parts.headers, body: whole.into(), broken }
+    let answered = Answered { status: parts.status, headers: parts.headers, body: whole.into(), broken };
+    Ok((answered, Some(held)))
 }
+
+/// A request is not let out, or an answer not in, for which the poll has no memory. The poll ends for it.
+fn full(_: Full) -> Error {
+    Error::HttpRequestDenied
+}
+
+fn head_bytes(headers: &http::HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// What a request takes in the host beside its head and body: its place among those that wait, and the future that
+/// sends it.
+const REQUEST_BYTES: usize = 8 << 10;
+/// What waits of an answer's body until the driver reads it: buffers of the connection and of the decoder.
+const ANSWER_BUFFERS: usize = 256 << 10;
+/// How many times its bytes an answer's head takes: short headers take more for their places than for themselves.
+const HEADS: usize = 4;
 
 /// The body of an answer on its way into the sandbox.
 struct Answer {
@@ -522,6 +586,7 @@ struct Answer {
     bytes: u64,
     deadline: Pin<Box<tokio::time::Sleep>>,
     ended: bool,
+    _room: Held,
 }
 
 impl Body for Answer {
@@ -577,6 +642,10 @@ pub(super) struct Outlet(pub(super) Option<Arc<Egress>>);
 type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for Outlet {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -585,6 +654,7 @@ impl WasiHttpHooks for Outlet {
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sending), Error>> + Send> {
         let admitted = match &self.0 {
             None => Err(Error::HttpRequestDenied),
+            Some(egress) if egress.memory.spend(REQUEST_BYTES).is_err() => Err(Error::HttpRequestDenied),
             Some(egress) => {
                 let admitted = egress.admit(request.method(), request.uri()).map(|(url, client)| (url, client.clone()));
                 admitted.map(|(url, client)| (egress.home.clone(), Arc::clone(egress).send(url, client, request)))

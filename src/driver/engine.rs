@@ -11,8 +11,10 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
 use super::bindings::{credentials, log, session};
+use super::kept;
 use super::lane::Lane;
 use super::limits::Limits;
+use super::memory::Pool;
 use super::sandbox::Sandbox;
 use super::session::Sessions;
 use crate::clock::Clock;
@@ -35,6 +37,7 @@ struct Shared {
     slots: Arc<Semaphore>,
     ticker: Ticker,
     lane: Lane,
+    memory: Arc<Pool>,
 }
 
 /// The engine could not be made on this machine.
@@ -54,6 +57,8 @@ impl Engine {
         credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
         session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
         log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
+        kept::charge(&mut linker).map_err(failed)?;
+        let memory = Pool::new(&limits).map_err(|error| EngineError(error.to_string()))?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError(error.to_string()))?;
         let slots = Arc::new(Semaphore::new(limits.sandboxes as usize));
         let lane = Lane::open(limits.heavy_after).map_err(|error| EngineError(error.to_string()))?;
@@ -67,6 +72,7 @@ impl Engine {
             slots,
             ticker,
             lane,
+            memory,
         })))
     }
 
@@ -104,6 +110,16 @@ impl Engine {
 
     pub(super) fn lane(&self) -> &Lane {
         &self.0.lane
+    }
+
+    /// The memory of all polls.
+    pub(super) fn memory(&self) -> &Arc<Pool> {
+        &self.0.memory
+    }
+
+    /// What polls make the host spend, as it is now.
+    pub fn poll_memory(&self) -> &crate::metrics::PollMemory {
+        self.0.memory.gauges()
     }
 }
 

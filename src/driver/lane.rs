@@ -1,15 +1,18 @@
-//! The slow lane: where polls go on that have used more CPU time than a light one does. Its threads are the last
+//! The threads that drivers run on. They are the drivers' own: a call that a guest makes of the host can't be
+//! interrupted, and while one takes its time, the API, callbacks and connections are served all the same.
+//!
+//! The slow lane is where polls go on that have used more CPU time than a light one does. Its threads are the last
 //! that the system gives a core to, so what a driver burns there is taken from nobody: not from other accounts'
 //! polls, not from callbacks, not from the API. On an idle machine they run like any other, and heavy honest
 //! drivers (an interpreter in a component, a list of a million) lose nothing.
 //!
-//! A poll begins among all the others, and moves when it shows itself to be heavy. One that was heavy the last time
-//! begins here, or a driver that burns its limit in each of a thousand polls would have a thousand light starts.
+//! A poll begins among all light ones, and moves when it shows itself to be heavy. One that was heavy the last time
+//! begins there, or a driver that burns its limit in each of a thousand polls would have a thousand light starts.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -25,8 +28,9 @@ const MOST_REMEMBERED: usize = 10_000;
 pub(super) struct Lane {
     /// The CPU time of a poll from which on it is heavy.
     heavy_after: Duration,
-    /// Taken only when the lane is dropped.
-    runtime: Option<Runtime>,
+    /// Taken only when the lane is dropped, as is the other.
+    light: Option<Runtime>,
+    slow: Option<Runtime>,
     /// Hashes of those that were heavy the last time. Two that share one are no harm: the light one moves out.
     heavy: Mutex<HashSet<u64>>,
     hasher: RandomState,
@@ -34,37 +38,44 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn open(heavy_after: Duration) -> std::io::Result<Lane> {
-        let runtime = Builder::new_multi_thread()
+        let light = Builder::new_multi_thread().thread_name("driver").enable_all().build()?;
+        let slow = Builder::new_multi_thread()
             .thread_name("driver-slow-lane")
             .on_thread_start(stand_back)
             .enable_all()
             .build()?;
-        Ok(Lane { heavy_after, runtime: Some(runtime), heavy: Mutex::default(), hasher: RandomState::new() })
+        let (light, slow) = (Some(light), Some(slow));
+        Ok(Lane { heavy_after, light, slow, heavy: Mutex::default(), hasher: RandomState::new() })
     }
 
-    /// Runs a poll, of whose CPU time the meter knows, to its end: here, and in the slow lane from where it is heavy.
-    /// `whose` tells polls apart. Where this future is dropped, so is the poll, if a little later.
+    /// Runs a poll, of whose CPU time the meter knows, to its end: among the light ones, and in the slow lane from where
+    /// it is heavy. `whose` tells polls apart. Where this future is dropped, so is the poll, if a little later.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         whose: impl Hash,
-        meter: &Meter,
+        meter: &Arc<Meter>,
         poll: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, JoinError> {
+        let there = "invariant: the runtimes are there until the lane is dropped";
         let mark = self.hasher.hash_one(whose);
-        let mut poll = Box::pin(poll);
+        let mut poll: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(poll);
         if !self.is_remembered(mark) {
-            let light = std::future::poll_fn(|context| match poll.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
-                Poll::Pending if meter.total() > self.heavy_after => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            });
-            if let Some(done) = light.await {
-                return Ok(done);
+            let (metered, heavy_after) = (Arc::clone(meter), self.heavy_after);
+            let light = async move {
+                let done = std::future::poll_fn(|context| match poll.as_mut().poll(context) {
+                    Poll::Ready(done) => Poll::Ready(Some(done)),
+                    Poll::Pending if metered.total() > heavy_after => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                });
+                done.await.ok_or(poll)
+            };
+            match Joined(self.light.as_ref().expect(there).spawn(light)).await? {
+                Ok(done) => return Ok(done),
+                Err(heavy) => poll = heavy,
             }
             self.remember(mark);
         }
-        let runtime = self.runtime.as_ref().expect("invariant: the runtime is there until the lane is dropped");
-        let done = Joined(runtime.spawn(poll)).await?;
+        let done = Joined(self.slow.as_ref().expect(there).spawn(poll)).await?;
         if meter.total() <= self.heavy_after {
             self.forget(mark);
         }
@@ -91,7 +102,7 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         // The engine may be dropped by a task, which must not wait for threads.
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.light.take(), self.slow.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
@@ -135,7 +146,6 @@ fn stand_back() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn thread() -> String {
         std::thread::current().name().unwrap_or_default().to_owned()
@@ -164,6 +174,7 @@ mod tests {
         let run = async |whose: &str, slices: u32| {
             let meter = Arc::new(Meter::new(Duration::from_secs(1)));
             let threads = lane.run(whose, &meter, burn(Arc::clone(&meter), slices)).await.expect("run");
+            assert!(threads.iter().all(|thread| thread.starts_with("driver")), "never on the host's own: {threads:?}");
             let slow = |thread: &String| thread == "driver-slow-lane";
             (slow(&threads[0]), slow(&threads[threads.len() - 1]))
         };

@@ -1,15 +1,23 @@
 //! What one poll may use, each limit with its setting, and the pool of sandboxes that follows from
 //! them. Every limit of the sandbox is built here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiterAsync};
+
+use super::memory::PollMemory;
 
 /// Limits on one poll of one account. All have a key of the same name under `[drivers.limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory of a sandbox, in bytes.
     pub memory: usize,
+    /// All that one poll makes the host spend at one time, in bytes: its sandbox, its list, the requests and answers
+    /// under way, and what it handed to the host to keep.
+    pub poll_memory: usize,
+    /// What all polls of the host spend together, in bytes. One that does not fit waits.
+    pub total_memory: usize,
     /// Elements of all its tables.
     pub table_elements: usize,
     /// CPU time for one page (and for making the sandbox).
@@ -52,6 +60,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             memory: 64 << 20,
+            poll_memory: 768 << 20,
+            total_memory: 2 << 30,
             table_elements: 20_000,
             cpu_per_page: Duration::from_secs(2),
             heavy_after: Duration::from_millis(50),
@@ -110,7 +120,8 @@ impl Limits {
     }
 }
 
-/// Watches what a sandbox grows to, and remembers what it was refused.
+/// Watches what a sandbox grows to, and remembers what it was refused. A sandbox that may grow, and has no room beside
+/// other polls, waits.
 #[derive(Debug)]
 pub(super) struct Growth {
     memory_limit: usize,
@@ -118,6 +129,7 @@ pub(super) struct Growth {
     memory: usize,
     tables: usize,
     peak_memory: usize,
+    poll: Arc<PollMemory>,
     pub(super) refused: Option<Refused>,
 }
 
@@ -128,13 +140,14 @@ pub(super) enum Refused {
 }
 
 impl Growth {
-    pub(super) fn under(limits: &Limits) -> Growth {
+    pub(super) fn under(limits: &Limits, poll: Arc<PollMemory>) -> Growth {
         Growth {
             memory_limit: limits.memory,
             table_limit: limits.table_elements,
             memory: 0,
             tables: 0,
             peak_memory: 0,
+            poll,
             refused: None,
         }
     }
@@ -143,10 +156,20 @@ impl Growth {
     pub(super) fn peak_memory(&self) -> usize {
         self.peak_memory
     }
+
+    pub(super) fn poll(&self) -> &Arc<PollMemory> {
+        &self.poll
+    }
 }
 
-impl ResourceLimiter for Growth {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+#[async_trait::async_trait]
+impl ResourceLimiterAsync for Growth {
+    async fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let total = self.memory.saturating_sub(current).saturating_add(desired);
         if total > self.memory_limit {
             self.refused = Some(Refused::Memory);
@@ -154,19 +177,30 @@ impl ResourceLimiter for Growth {
         }
         // The module's own, lower maximum is its own business.
         if maximum.is_none_or(|maximum| desired <= maximum) {
+            if self.poll.grow(desired.saturating_sub(current)).await.is_err() {
+                return Ok(false);
+            }
             self.memory = total;
             self.peak_memory = self.peak_memory.max(total);
         }
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    async fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let total = self.tables.saturating_sub(current).saturating_add(desired);
         if total > self.table_limit {
             self.refused = Some(Refused::Tables);
             return Ok(false);
         }
         if maximum.is_none_or(|maximum| desired <= maximum) {
+            if self.poll.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>())).await.is_err() {
+                return Ok(false);
+            }
             self.tables = total;
         }
         Ok(true)
@@ -176,16 +210,24 @@ impl ResourceLimiter for Growth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::memory::{Pool, SANDBOX_BYTES};
 
-    #[test]
-    fn growth_is_counted_over_all_memories() {
-        let mut growth = Growth::under(&Limits { memory: 1000, table_elements: 10, ..Limits::default() });
-        assert!(growth.memory_growing(0, 600, None).expect("answered"));
-        assert!(growth.memory_growing(0, 400, None).expect("answered"));
+    #[tokio::test]
+    async fn growth_is_counted_over_all_memories() {
+        let poll_memory = SANDBOX_BYTES + 1200;
+        let limits = Limits { memory: 1000, table_elements: 10, poll_memory, ..Limits::default() };
+        let poll = Pool::new(&limits).expect("a pool").admit().await;
+        let mut growth = Growth::under(&limits, Arc::clone(&poll));
+        assert!(growth.memory_growing(0, 600, None).await.expect("answered"));
+        assert!(growth.memory_growing(0, 400, None).await.expect("answered"));
         assert_eq!((growth.peak_memory(), growth.refused), (1000, None));
-        assert!(!growth.memory_growing(400, 401, None).expect("answered"));
+        assert!(!growth.memory_growing(400, 401, None).await.expect("answered"));
         assert_eq!(growth.refused, Some(Refused::Memory));
-        assert!(!growth.table_growing(0, 11, None).expect("answered"));
+        assert!(!growth.table_growing(0, 11, None).await.expect("answered"));
         assert_eq!(growth.refused, Some(Refused::Tables));
+        assert_eq!(poll.passed(), None);
+        poll.spend(150).expect("there is room");
+        assert!(!growth.table_growing(0, 10, None).await.expect("answered"), "the poll has no room for it");
+        assert!(poll.passed().is_some());
     }
 }

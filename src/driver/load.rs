@@ -20,6 +20,7 @@ use super::call::Driver;
 use super::engine::Engine;
 use super::grants::{Grants, InvalidEndpoint, Origin, Pattern};
 use super::lock::Approval;
+use super::memory::SandboxMemory;
 use super::message::message;
 use super::meter::Meter;
 use super::sandbox::{Running, Sandbox};
@@ -238,7 +239,7 @@ pub(super) async fn assemble(
         .instantiate_pre(component)
         .map_err(|error| LoadError::Imports(error.root_cause().to_string()))?;
     let pre = DriverPre::new(pre).map_err(|error| LoadError::OtherWorld(error.root_cause().to_string()))?;
-    let description = describe(engine, &pre).await.map_err(LoadError::Describe)?;
+    let description = describe(engine, &pre, &sha256).await.map_err(LoadError::Describe)?;
     let (mut info, declared) = checked(description, engine.limits().field_bytes).map_err(LoadError::Description)?;
     info.digest = sha256;
     let mut driver = Driver { info, pre, grants: Grants::new(declared, Vec::new()), engine: engine.clone() };
@@ -267,20 +268,37 @@ async fn compile(engine: &Engine, cache: Option<&Cache>, file: DriverFile) -> wa
     }
 }
 
-async fn describe(engine: &Engine, pre: &DriverPre<Sandbox>) -> Result<inventory::Description, CallError> {
-    let _slot = engine.slot().await;
+async fn describe(
+    engine: &Engine,
+    pre: &DriverPre<Sandbox>,
+    sha256: &str,
+) -> Result<inventory::Description, CallError> {
+    let slot = engine.slot().await;
     let limits = engine.limits();
     let meter = Arc::new(Meter::new(limits.cpu_per_page));
-    let described = async { Running::start(engine, pre, None, &meter).await?.describe().await };
+    let memory = engine.memory().admit().await;
+    let spent = SandboxMemory(Arc::clone(&memory));
+    let (its_engine, pre, its_meter) = (engine.clone(), pre.clone(), Arc::clone(&meter));
+    let described = async move {
+        let _until_it_is_gone = (slot, spent);
+        Running::start(&its_engine, &pre, None, (&its_meter, &memory)).await?.describe().await
+    };
+    let described = engine.lane().run(sha256, &meter, described);
     // It has nothing to wait for, and the host would wait for it to start.
     let timeout = limits.request_timeout;
-    tokio::time::timeout(timeout, described).await.unwrap_or_else(|_| {
-        Err(CallError::Limit {
+    match tokio::time::timeout(timeout, described).await {
+        Ok(Ok(described)) => described,
+        Ok(Err(ended)) => match ended.try_into_panic() {
+            // A fault of the host's.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(CallError::Crashed("the host is ending".into())),
+        },
+        Err(_) => Err(CallError::Limit {
             limit: "the time to describe itself",
             setting: "request_timeout",
             value: format!("{timeout:?}"),
-        })
-    })
+        }),
+    }
 }
 
 /// Says which contract the component speaks, if it is another than this host's.

@@ -12,18 +12,24 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::bindings::{DriverPre, credentials, inventory, log, session};
 use super::egress::{Egress, Outlet};
 use super::engine::Engine;
+use super::kept::HEADER_BYTES;
 use super::limits::{Growth, Refused};
+use super::memory::PollMemory;
 use super::message::message;
 use super::meter::Meter;
 use super::prints::Prints;
+use super::secrets::TooLong;
 use super::session::credentials_mark;
 use super::{CallError, Target};
 use crate::clock::Clock;
 use crate::model::AccountKey;
 
-/// The most bytes of headers, as the host holds them, that one request may have: several times what servers take,
-/// and little enough for a sandbox that makes as many as it has handles.
-const HEADER_BYTES: usize = 32 << 10;
+/// The longest chain of messages that is signed. The longest scheme that is known (AWS's) has five.
+const MOST_CHAINED: usize = 64;
+/// The most random bytes of one call: keys and identifiers take a few dozen.
+const MOST_RANDOM: u64 = 64 << 10;
+/// For each handle of a driver's there may be another of the component's own, which lends it from module to module.
+const HANDLES_OF_COMPONENT: usize = 2;
 
 /// What is in a store.
 pub(super) struct Sandbox {
@@ -60,7 +66,7 @@ impl Running {
         engine: &Engine,
         pre: &DriverPre<Sandbox>,
         account: Option<(&Target, Arc<Egress>)>,
-        meter: &Arc<Meter>,
+        (meter, memory): (&Arc<Meter>, &Arc<PollMemory>),
     ) -> Result<Running, CallError> {
         let limits = engine.limits();
         let meter = Arc::clone(meter);
@@ -72,6 +78,7 @@ impl Running {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
+            .max_random_size(MOST_RANDOM)
             .wall_clock(LentClock(Arc::clone(engine.clock())))
             .build();
         let mut table = ResourceTable::new();
@@ -83,7 +90,7 @@ impl Running {
             wasi,
             http,
             outlet: Outlet(account.as_ref().map(|(_, egress)| Arc::clone(egress))),
-            growth: Growth::under(limits),
+            growth: Growth::under(limits, Arc::clone(memory)),
             meter: Arc::clone(&meter),
             prints,
             engine: engine.clone(),
@@ -95,16 +102,23 @@ impl Running {
             log_lines: 0,
         };
         let mut store = Store::new(engine.wasmtime(), sandbox);
-        store.limiter(|sandbox| &mut sandbox.growth);
-        // What is lifted out of a guest is bounded by what fits into its memory.
-        store.set_hostcall_fuel(limits.memory.saturating_mul(2));
+        store.limiter_async(|sandbox| &mut sandbox.growth);
+        // What one call lifts out of a guest takes no more of the host than the guest may have itself. It is not charged:
+        // until it is looked at, checked and charged, the thread does nothing else, so there is one a thread at most.
+        store.set_hostcall_fuel(limits.memory);
+        store.set_max_component_handles(limits.handles.saturating_mul(HANDLES_OF_COMPONENT));
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let sandbox = context.data();
+            let memory = sandbox.growth.poll();
             let ended = sandbox.account.as_ref().is_some_and(|account| account.egress.passed().is_some());
-            Ok(match sandbox.meter.over() || ended {
-                true => UpdateDeadline::Interrupt,
-                false => UpdateDeadline::Yield(1),
+            Ok(if sandbox.meter.over() || ended || memory.passed().is_some() {
+                UpdateDeadline::Interrupt
+            } else if memory.is_in_debt() {
+                let memory = Arc::clone(memory);
+                UpdateDeadline::YieldCustom(1, Box::pin(async move { memory.settle().await }))
+            } else {
+                UpdateDeadline::Yield(1)
             })
         });
         let started = meter.count(pre.instantiate_async(&mut store)).await;
@@ -150,6 +164,9 @@ impl Running {
         if let Some(passed) = egress.and_then(|egress| egress.passed()) {
             return Err(passed);
         }
+        if let Some(full) = self.store.data().growth.poll().passed() {
+            return Err(full.into());
+        }
         let page = page.map_err(|error| failure(&self.store, &error))?;
         page.map_err(|error| match (egress.and_then(|egress| egress.refused()), error) {
             (Some(refused), _) => CallError::Refused(refused),
@@ -173,6 +190,9 @@ fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
     let limit = |limit, setting, value| CallError::Limit { limit, setting, value };
     if let Some(passed) = sandbox.account.as_ref().and_then(|account| account.egress.passed()) {
         return passed;
+    }
+    if let Some(full) = sandbox.growth.poll().passed() {
+        return full.into();
     }
     if sandbox.meter.passed() {
         return limit("CPU time for one page", "cpu_per_page", format!("{:?}", limits.cpu_per_page));
@@ -236,6 +256,27 @@ impl WasiHttpView for Sandbox {
 }
 
 impl Sandbox {
+    /// Charges the poll for what the host keeps of it until the sandbox is gone.
+    pub(super) fn spend(&self, bytes: usize) -> wasmtime::Result<()> {
+        self.growth.poll().spend(bytes).map_err(wasmtime::Error::from)
+    }
+
+    /// How many handles there may be at once.
+    pub(super) fn handles(&self) -> usize {
+        self.engine.limits().handles
+    }
+
+    /// Ends the poll of a driver that has more signed or hashed in one call than a request may have.
+    fn require_signable(&self, bytes: usize) -> wasmtime::Result<()> {
+        if bytes <= self.engine.limits().request_bytes {
+            return Ok(());
+        }
+        if let Ok(egress) = self.egress() {
+            egress.pass_request_bytes(TooLong);
+        }
+        Err(TooLong.into())
+    }
+
     fn egress(&self) -> Result<&Egress, credentials::Error> {
         let account = self.account.as_ref();
         account
@@ -259,10 +300,17 @@ impl credentials::Host for Sandbox {
         prefix: Vec<u8>,
         chain: Vec<Vec<u8>>,
     ) -> wasmtime::Result<Result<Vec<u8>, credentials::Error>> {
+        if chain.len() > MOST_CHAINED {
+            let count = chain.len();
+            let why = format!("a chain has at most {MOST_CHAINED} messages, and this one has {count}");
+            return Ok(Err(credentials::Error::Unusable(why)));
+        }
+        self.require_signable(chain.iter().fold(prefix.len(), |bytes, message| bytes.saturating_add(message.len())))?;
         Ok(self.egress().and_then(|egress| egress.with_secrets(|secrets| secrets.hmac_sha256(&name, &prefix, &chain))))
     }
 
     fn digest_sha256(&mut self, message: Vec<u8>) -> wasmtime::Result<Vec<u8>> {
+        self.require_signable(message.len())?;
         let most = self.engine.limits().request_bytes;
         match self.egress() {
             Ok(egress) => egress
@@ -273,6 +321,7 @@ impl credentials::Host for Sandbox {
     }
 
     fn sign_rs256(&mut self, name: String, message: Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, credentials::Error>> {
+        self.require_signable(message.len())?;
         Ok(self.egress().and_then(|egress| egress.with_secrets(|secrets| secrets.sign_rs256(&name, &message))))
     }
 }

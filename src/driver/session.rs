@@ -17,9 +17,41 @@ const MOST_BYTES: usize = 16 << 10;
 /// ever a saving.
 const MOST_ACCOUNTS: usize = 10_000;
 
+/// Bytes of all entries of all accounts; beyond that, the same.
+const MOST_BYTES_IN_ALL: usize = 64 << 20;
+
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    by_account: Mutex<HashMap<SessionKey, Session>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_account: HashMap<SessionKey, Session>,
+    /// Of all names and values.
+    bytes: usize,
+}
+
+impl Kept {
+    /// Drops what ran out, and the rest where that is not enough.
+    fn make_room(&mut self, bytes: usize, now: Timestamp) {
+        let is_full = |kept: &Kept| {
+            kept.by_account.len() >= MOST_ACCOUNTS || kept.bytes.saturating_add(bytes) > MOST_BYTES_IN_ALL
+        };
+        if !is_full(self) {
+            return;
+        }
+        self.by_account.retain(|_, session| session.entries.values().any(|entry| entry.until > now));
+        self.count();
+        if is_full(self) {
+            self.by_account.clear();
+            self.bytes = 0;
+        }
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.by_account.values().map(Session::bytes).sum();
+    }
 }
 
 #[derive(Debug)]
@@ -27,6 +59,12 @@ struct Session {
     /// Which credentials it was made with.
     credentials: [u8; 32],
     entries: HashMap<String, Entry>,
+}
+
+impl Session {
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(|(name, entry)| name.len() + entry.value.len()).sum()
+    }
 }
 
 #[derive(Debug)]
@@ -56,19 +94,23 @@ pub(super) fn credentials_mark(target: &Target) -> [u8; 32] {
 
 impl Sessions {
     pub(super) fn get(&self, key: &SessionKey, mark: &[u8; 32], name: &str, now: Timestamp) -> Option<Vec<u8>> {
-        let sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
-        let session = sessions.get(key).filter(|session| session.credentials == *mark)?;
+        if name.len() > MOST_BYTES {
+            return None;
+        }
+        let kept = self.kept.lock().expect("invariant: no holder of this lock can panic");
+        let session = kept.by_account.get(key).filter(|session| session.credentials == *mark)?;
         session.entries.get(name).filter(|entry| entry.until > now).map(|entry| entry.value.clone())
     }
 
     /// Puts another value in the place of each that the account has with any driver, and says whether it has any:
     /// for whoever wants to know what a driver makes of a token that is worth nothing any more.
     pub(super) fn spoil(&self, account: &AccountKey, value: &[u8]) -> bool {
-        let mut sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
-        let of_account = sessions.iter_mut().filter(|(key, _)| key.account == *account);
+        let mut kept = self.kept.lock().expect("invariant: no holder of this lock can panic");
+        let of_account = kept.by_account.iter_mut().filter(|(key, _)| key.account == *account);
         let mut entries = of_account.flat_map(|(_, session)| session.entries.values_mut()).peekable();
         let has_any = entries.peek().is_some();
         entries.for_each(|entry| entry.value = value.to_vec());
+        kept.count();
         has_any
     }
 
@@ -84,23 +126,24 @@ impl Sessions {
         if name.len() + value.len() > MOST_BYTES {
             return Err("it is larger than 16 KiB");
         }
-        let mut sessions = self.by_account.lock().expect("invariant: no holder of this lock can panic");
-        if sessions.len() >= MOST_ACCOUNTS && !sessions.contains_key(key) {
-            sessions.retain(|_, session| session.entries.values().any(|entry| entry.until > now));
-            if sessions.len() >= MOST_ACCOUNTS {
-                sessions.clear();
-            }
-        }
+        let mut kept = self.kept.lock().expect("invariant: no holder of this lock can panic");
+        kept.make_room(name.len() + value.len(), now);
+        let Kept { by_account, bytes } = &mut *kept;
         let session =
-            sessions.entry(key.clone()).or_insert_with(|| Session { credentials: *mark, entries: HashMap::new() });
+            by_account.entry(key.clone()).or_insert_with(|| Session { credentials: *mark, entries: HashMap::new() });
+        *bytes -= session.bytes();
         if session.credentials != *mark {
             *session = Session { credentials: *mark, entries: HashMap::new() };
         }
         session.entries.retain(|_, entry| entry.until > now);
-        if session.entries.len() >= MOST_ENTRIES && !session.entries.contains_key(&name) {
+        let has_room = session.entries.len() < MOST_ENTRIES || session.entries.contains_key(&name);
+        if has_room {
+            session.entries.insert(name, Entry { value, until: now.after(lifetime) });
+        }
+        *bytes += session.bytes();
+        if !has_room {
             return Err("the account has 16 entries already");
         }
-        session.entries.insert(name, Entry { value, until: now.after(lifetime) });
         Ok(())
     }
 }
@@ -108,6 +151,26 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_accounts_together_have_their_limit() {
+        let sessions = Sessions::default();
+        let put = |user: usize, until: u64| {
+            let account = AccountKey { driver: "d".into(), provider: "p".into(), user: user.to_string() };
+            let key = SessionKey { account, driver: "digest".into() };
+            for n in 0..MOST_ENTRIES {
+                let entry = (n.to_string(), vec![7; MOST_BYTES - 2]);
+                let lifetime = Duration::from_secs(until);
+                sessions.put(&key, &[0; 32], entry, lifetime, Timestamp::from_millis(0)).expect("kept");
+            }
+        };
+        for user in 0..2 * MOST_BYTES_IN_ALL / (MOST_ENTRIES * MOST_BYTES) {
+            put(user, 60);
+            let kept = sessions.kept.lock().expect("held by nobody");
+            assert!(kept.bytes <= MOST_BYTES_IN_ALL && kept.bytes > 0);
+            assert_eq!(kept.bytes, kept.by_account.values().map(Session::bytes).sum::<usize>());
+        }
+    }
 
     #[test]
     fn an_entry_lives_its_time_and_for_its_credentials() {

@@ -261,7 +261,12 @@ mod tests {
     }
 
     fn listing(resources: &[Resource]) -> Listing {
-        Listing { resources: resources.to_vec(), coverage: Coverage::Complete, usage: Usage::default() }
+        Listing {
+            resources: resources.to_vec(),
+            coverage: Coverage::Complete,
+            usage: Usage::default(),
+            memory: Default::default(),
+        }
     }
 
     #[test]

@@ -188,7 +188,12 @@ mod tests {
             let id = ResourceId::parse(*id).expect("an id");
             Resource::Realm(Realm { id, name: "n".into(), state: RealmState::Available, limit: None })
         };
-        Listing { resources: ids.iter().map(realm).collect(), coverage, usage: Usage::default() }
+        Listing {
+            resources: ids.iter().map(realm).collect(),
+            coverage,
+            usage: Usage::default(),
+            memory: Default::default(),
+        }
     }
 
     #[test]

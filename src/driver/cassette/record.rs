@@ -175,7 +175,12 @@ mod tests {
     fn cassette(bodies: Vec<Bytes>) -> Result<Cassette, TooMuch> {
         let recorder = Recorder::default();
         bodies.into_iter().for_each(|body| recorder.saw(exchange(body)));
-        let listing = Listing { resources: Vec::new(), coverage: Coverage::Complete, usage: Usage::default() };
+        let listing = Listing {
+            resources: Vec::new(),
+            coverage: Coverage::Complete,
+            usage: Usage::default(),
+            memory: Default::default(),
+        };
         let (about, source, at) = ("a".into(), "b".into(), Timestamp::from_millis(0));
         let (name, list, target) = ("big", Kind::Instance, &target());
         recorder.cassette(Occasion { name, about, source, target, list, since: None, at, listed: Ok(&listing) })

@@ -7,10 +7,11 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::driver::grants::{EndpointSource, Grants};
+use crate::driver::memory::Pool;
 use crate::model::AccountKey;
 use crate::net::{ClientSettings, Via};
 
-fn egress(endpoint: &str) -> Egress {
+async fn egress(endpoint: &str) -> Egress {
     let target = Target {
         key: AccountKey { driver: "d".into(), provider: "p".into(), user: "u".into() },
         endpoint: endpoint.into(),
@@ -26,7 +27,9 @@ fn egress(endpoint: &str) -> Egress {
     let reach = Reach::of_account(&Grants::default(), Origin::parse(endpoint).ok(), EndpointSource::Operator);
     let clients = Clients::new(ClientSettings::default()).unwrap();
     let driver = DriverInfo { name: "d".into(), ..DriverInfo::default() };
-    Egress::new(&driver, &target, reach, &clients, &Limits::default()).unwrap()
+    let limits = Limits::default();
+    let memory = Pool::new(&limits).unwrap().admit().await;
+    Egress::new(&driver, &target, reach, (&clients, &limits), memory).unwrap()
 }
 
 #[tokio::test]
@@ -47,7 +50,7 @@ async fn what_speaks_of_a_connection_does_not_go_out() {
         request = request.header(name, "smuggled");
     }
     let (parts, ()) = request.header("x-kept", "kept").body(()).unwrap().into_parts();
-    let egress = egress(&endpoint);
+    let egress = egress(&endpoint).await;
     let (url, client) = egress.admit(&parts.method, &parts.uri).unwrap();
     egress.exchange(url, client.clone(), &parts, Bytes::from_static(b"body")).await.unwrap();
 
@@ -59,7 +62,7 @@ async fn what_speaks_of_a_connection_does_not_go_out() {
 
 #[tokio::test]
 async fn nobody_asks_for_a_tunnel() {
-    let egress = egress("http://127.0.0.1:9");
+    let egress = egress("http://127.0.0.1:9").await;
     let check = |method: http::Method, want: bool| {
         let admitted = egress.admit(&method, &"http://127.0.0.1:9/".parse().unwrap());
         assert_eq!(admitted.is_ok(), want, "{method}");

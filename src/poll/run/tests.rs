@@ -82,7 +82,12 @@ impl Observed {
         coverage: Coverage,
     ) -> Result<Recorded, StoreError> {
         let context = &self.lab.context;
-        let listing = Listing { resources, coverage, usage: Usage { requests: 3, ..Usage::default() } };
+        let listing = Listing {
+            resources,
+            coverage,
+            usage: Usage { requests: 3, ..Usage::default() },
+            memory: Default::default(),
+        };
         let seen =
             Seen { listing, listed_by: self.driver.borrow().clone(), observed_at: context.clock.now(), since: None };
         record(context, ticket, seen, &Stopwatch::start()).await

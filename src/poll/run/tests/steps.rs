@@ -134,7 +134,12 @@ impl Life {
             };
             let (ticket, observed_at) = by_the_clock(context.clock.as_ref(), (ticket, observed_at), begun);
             let kind = ticket.kind;
-            let listing = Listing { resources, coverage: Coverage::Complete, usage: Usage::default() };
+            let listing = Listing {
+                resources,
+                coverage: Coverage::Complete,
+                usage: Usage::default(),
+                memory: Default::default(),
+            };
             let seen = Seen { listing, listed_by: "one".into(), observed_at, since: None };
             record(&context, ticket, seen, &Stopwatch::start()).await.expect("recorded");
             if kind == Kind::Instance {
