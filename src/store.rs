@@ -1,5 +1,5 @@
-//! What is remembered, in words of the domain: a trait an aggregate, each method one transaction. An
-//! embedded SQLite is beside it; nothing here names a database.
+//! What is remembered, in words of the domain: a trait an aggregate, each method one transaction
+//! unless it says otherwise. An embedded SQLite is beside it; nothing here names a database.
 
 mod accounts;
 #[cfg(test)]
@@ -28,7 +28,8 @@ pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use polls::{
     Breadth, Comparison, Delta, Held, HeldStorm, Known, KnownResource, Missing, Pace, PaceReason, Passing, PollClaim,
-    PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, StormOrder, Upsert,
+    PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, StormOrder,
+    Transition, Upsert, Upserts,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use tokens::{NewToken, TokenHash, Tokens};

@@ -282,7 +282,7 @@ fn change(instance: usize, turn: usize) -> NewChange {
 fn upserts(instances: Range<usize>, turn: usize) -> Vec<Upsert> {
     let upsert = |number| {
         let resource = Resource::Instance(Instance { id: id(number), state: state(turn), ..instance(number as u32) });
-        Upsert { fingerprint: fingerprint(&resource), resource, state_changed: true }
+        Upsert { fingerprint: fingerprint(&resource), resource, state_changed: true, change: None }
     };
     instances.map(upsert).collect()
 }
@@ -300,10 +300,12 @@ fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) ->
         since: ticket.last_full,
         listed_by: String::new(),
         partial_reason: None,
-        upserts,
+        upserts: upserts.into(),
         missing: Vec::new(),
         removed: Vec::new(),
         changes,
+        tells: true,
+        passed_over: false,
         pace: Pace::usual(Duration::ZERO),
         next_due: now,
         now,

@@ -9,7 +9,7 @@ use tracker::model::{AccountKey, Instance, InstanceState, Kind, Origin, Resource
 use tracker::poll::diff::{Comparing, Observation};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
-    Accounts as _, Breadth, Enrolment, Pace, PollClaim, PollRecord, PollTicket, Polls as _, Recorded,
+    Accounts as _, Breadth, Enrolment, Pace, PollClaim, PollRecord, PollTicket, Polls as _, Recorded, Upserts,
 };
 
 use crate::compare::instance;
@@ -71,7 +71,6 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
         last_complete: ticket.last_complete,
         confirmations: 2,
         former_words: None,
-        late: false,
     };
     let comparing = Box::new(Comparing::new(observation));
     let delta = store.compare_known(ticket.account.id, Kind::Instance, comparing).await.expect("read");
@@ -89,7 +88,9 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
         upserts: delta.upserts,
         missing: delta.missing,
         removed: delta.removed,
-        changes: delta.changes,
+        changes: Vec::new(),
+        tells: true,
+        passed_over: false,
         pace: Pace::usual(Duration::ZERO),
         next_due: now,
         now,
@@ -120,10 +121,12 @@ async fn ticket(store: &SqliteStore) -> PollTicket {
             since: ticket.last_full,
             listed_by: String::new(),
             partial_reason: None,
-            upserts: Vec::new(),
+            upserts: Upserts::default(),
             missing: Vec::new(),
             removed: Vec::new(),
             changes: Vec::new(),
+            tells: true,
+            passed_over: false,
             pace: Pace::usual(Duration::ZERO),
             next_due: now.after(A_DAY),
             now,

@@ -193,10 +193,12 @@ impl House {
             since: ticket.last_full,
             listed_by: "digest".into(),
             partial_reason: None,
-            upserts,
+            upserts: upserts.into(),
             missing: vec![],
             removed: vec![],
             changes,
+            tells: true,
+            passed_over: false,
             pace: Pace::usual(Duration::from_secs(60)),
             next_due: self.now().after(Duration::from_secs(60)),
             now: self.now(),
@@ -213,7 +215,7 @@ impl House {
         let changes = resources.iter().map(|resource| self.change(resource)).collect();
         let upserts = resources.into_iter().map(|resource| {
             let fingerprint = State::ALL.iter().position(|state| *state == resource.state()).unwrap_or(0) as u64;
-            Upsert { resource, fingerprint, state_changed: true }
+            Upsert { resource, fingerprint, state_changed: true, change: None }
         });
         let record = self.record(&ticket, upserts.collect(), changes);
         self.context.store.record_poll(record).await.expect("recorded");

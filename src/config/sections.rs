@@ -296,6 +296,7 @@ section! {
         readers: NonZeroUsize => readers,
         queue: NonZeroUsize => queue,
         page_cache: Size => page_cache,
+        step_rows: NonZeroUsize => step_rows,
         busy_timeout: Span => busy_timeout,
     }
 }

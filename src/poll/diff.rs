@@ -5,10 +5,8 @@ use std::collections::HashMap;
 
 use super::listed::Listed;
 use crate::model::change::ChangeType;
-use crate::model::{
-    InstanceState, InvalidResourceId, Kind, NewChange, RealmState, Resource, ResourceId, State, Timestamp,
-};
-use crate::store::{Comparison, Delta, Known, KnownResource, Missing, Upsert};
+use crate::model::{InstanceState, InvalidResourceId, Kind, RealmState, Resource, ResourceId, State, Timestamp};
+use crate::store::{Comparison, Delta, Known, KnownResource, Missing, Removed, Transition, Upsert};
 
 /// One list of an account's resources, and what is to be known to judge it.
 #[derive(Debug)]
@@ -28,8 +26,6 @@ pub struct Observation {
     /// instances, as they are stored. A state that is another now, by the same word, is the driver's doing and
     /// not the provider's.
     pub former_words: Option<HashMap<ResourceId, String>>,
-    /// Whether a poll before this one was missed, or this one is late: more may have happened than is seen.
-    pub late: bool,
 }
 
 /// A list, compared with what is stored as that comes.
@@ -41,12 +37,12 @@ pub struct Comparing {
 
 impl Comparing {
     pub fn new(observation: Observation) -> Comparing {
-        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words, late } =
+        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words } =
             observation;
         // The clock may have been set back since: what was known cannot have been known later than this.
         let last_complete = last_complete.map(|complete| complete.min(observed_at));
         Comparing {
-            sight: Sight { kind, complete, observed_at, last_complete, confirmations, former_words, late },
+            sight: Sight { kind, complete, observed_at, last_complete, confirmations, former_words },
             listed: Listed::new(resources),
             delta: Delta::default(),
         }
@@ -68,10 +64,10 @@ impl Comparison for Comparing {
         // What comes before it on the list is not stored: with that out of the way, it may be as it was.
         while self.listed.id().is_some_and(|next| next.as_str() < known.id) {
             if let Some((resource, fingerprint)) = self.listed.take() {
-                self.sight.appeared(resource, fingerprint, &mut self.delta);
+                self.delta.upserts.push(self.sight.appeared(resource, fingerprint));
             }
         }
-        if known.missing == 0 && self.passes(known.id, known.fingerprint) {
+        if known.missing == 0 && !known.unsettled && self.passes(known.id, known.fingerprint) {
             return Ok(());
         }
         self.delta.known += 1;
@@ -85,16 +81,32 @@ impl Comparison for Comparing {
     }
 
     fn end(mut self: Box<Self>) -> Delta {
-        // A first list is all new: its memory is not to be taken twice over while these grow.
-        let new = self.listed.len();
-        self.delta.upserts.reserve(new);
-        self.delta.changes.reserve(new);
-        while let Some((resource, fingerprint)) = self.listed.take() {
-            self.sight.appeared(resource, fingerprint, &mut self.delta);
-        }
+        // A first list is all new: they are taken from where they lie when their turn to be recorded comes.
+        self.delta.upserts.end_with(Appeared { sight: self.sight, listed: self.listed });
         self.delta
     }
 }
+
+/// The end of a list, of which nothing is stored.
+struct Appeared {
+    sight: Sight,
+    listed: Listed,
+}
+
+impl Iterator for Appeared {
+    type Item = Upsert;
+
+    fn next(&mut self) -> Option<Upsert> {
+        let (resource, fingerprint) = self.listed.take()?;
+        Some(self.sight.appeared(resource, fingerprint))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.listed.len(), Some(self.listed.len()))
+    }
+}
+
+impl ExactSizeIterator for Appeared {}
 
 /// Compares a list with what is stored, which is sorted by id too, where both are at hand.
 pub fn diff(observation: Observation, known: &[KnownResource]) -> Delta {
@@ -113,17 +125,17 @@ struct Sight {
     last_complete: Option<Timestamp>,
     confirmations: u32,
     former_words: Option<HashMap<ResourceId, String>>,
-    late: bool,
 }
 
 impl Sight {
-    fn appeared(&self, resource: Resource, fingerprint: u64, delta: &mut Delta) {
+    fn appeared(&self, resource: Resource, fingerprint: u64) -> Upsert {
         let change_type = match self.kind {
             Kind::Instance => ChangeType::InstanceCreated,
             Kind::Realm => ChangeType::RealmCreated,
         };
-        delta.changes.push(self.change(change_type, &resource, None, self.last_complete));
-        delta.upserts.push(Upsert { resource, fingerprint, state_changed: true });
+        let (new_state, observed_after) = (resource.state(), self.last_complete);
+        let change = Transition { change_type, old_state: None, new_state, observed_after };
+        Upsert { resource, fingerprint, state_changed: true, change: Some(change) }
     }
 
     fn changed(&self, resource: Resource, fingerprint: u64, known: Known<'_>, delta: &mut Delta) {
@@ -138,11 +150,13 @@ impl Sight {
             // A realm's name or limit is no event that anyone is told of; nor is being listed again.
             _ => None,
         };
-        if let Some(change_type) = change_type {
-            let after = Some(self.last_seen(known));
-            delta.changes.push(self.change(change_type, &resource, Some(old_state), after));
-        }
-        delta.upserts.push(Upsert { resource, fingerprint, state_changed });
+        let change = change_type.map(|change_type| Transition {
+            change_type,
+            old_state: Some(old_state),
+            new_state: resource.state(),
+            observed_after: Some(self.last_seen(known)),
+        });
+        delta.upserts.push(Upsert { resource, fingerprint, state_changed, change });
     }
 
     /// Whether the provider's word is the one that another version of the driver saw: what differs is how it is
@@ -172,44 +186,9 @@ impl Sight {
             Kind::Instance => (ChangeType::InstanceRemoved, State::Instance(InstanceState::Finish)),
             Kind::Realm => (ChangeType::RealmRemoved, State::Realm(RealmState::Unavailable)),
         };
-        delta.changes.push(NewChange {
-            change_type,
-            subject: self.kind.into(),
-            resource: id.clone(),
-            // The store has these, and nothing else here needs them read.
-            name: None,
-            realm: None,
-            old_state: Some(known.state),
-            new_state: Some(new_state),
-            observed_after: Some(seen),
-            observed_at: self.observed_at,
-            passed_over: self.late,
-            details: None,
-        });
-        delta.removed.push(id);
+        let change = Transition { change_type, old_state: Some(known.state), new_state, observed_after: Some(seen) };
+        delta.removed.push(Removed { id, change: Some(change) });
         Ok(())
-    }
-
-    fn change(
-        &self,
-        change_type: ChangeType,
-        resource: &Resource,
-        old_state: Option<State>,
-        observed_after: Option<Timestamp>,
-    ) -> NewChange {
-        NewChange {
-            change_type,
-            subject: self.kind.into(),
-            resource: resource.id().clone(),
-            name: resource.name().map(str::to_owned),
-            realm: resource.realm().map(str::to_owned),
-            old_state,
-            new_state: Some(resource.state()),
-            observed_after,
-            observed_at: self.observed_at,
-            passed_over: self.late,
-            details: None,
-        }
     }
 
     /// The last time that a stored resource was seen as it is stored.

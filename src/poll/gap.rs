@@ -33,9 +33,11 @@ pub(super) fn since(ticket: &PollTicket, usual: Duration, observed_at: Timestamp
     let Some(from) = ticket.last_complete.filter(|_| ticket.watched) else {
         return Since { late: false, gap: None };
     };
-    let stretch = observed_at.since(from);
     let interval = ticket.every.unwrap_or(usual);
-    let late = ticket.failures > 0 || stretch > interval.mul_f64(LATE).max(interval + LATE_BY);
+    let late = ticket.failures > 0 || observed_at.since(from) > interval.mul_f64(LATE).max(interval + LATE_BY);
+    // What was told of a gap that ended with a list which was not recorded to its end is not told again.
+    let from = ticket.gap_told.map_or(from, |told| told.max(from));
+    let stretch = observed_at.since(from);
     // A list that is not complete ends no gap.
     // Nor is there one where lists came and were held: a storm says so itself.
     let is_gap = complete && ticket.held.is_none() && stretch > interval.max(usual).mul_f64(GAP).max(GAP_OF);
@@ -87,6 +89,7 @@ mod tests {
             hook_set: None,
             last_complete: last_complete.map(at),
             last_full: None,
+            gap_told: None,
             unconfirmed: false,
             listed_by: None,
             failures,
@@ -126,6 +129,11 @@ mod tests {
         // The clock was set back: nothing is known to have been missed.
         check(ticket(Some(1000), 0, None), 0, false, None);
         check(PollTicket { watched: false, ..ticket(Some(0), 0, None) }, 7200, false, None);
+        // A gap that was told is not told again; what came after it is.
+        let told = |until| PollTicket { gap_told: Some(at(until)), ..ticket(Some(0), 0, None) };
+        check(told(7100), 7200, true, None);
+        check(told(7100), 7221, true, Some(NOT_POLLED));
+        assert_eq!(since(&told(7100), INTERVAL, at(7221), true).gap.map(|gap| gap.from), Some(at(7100)));
         let partial = since(&ticket(Some(0), 0, Some("one zone")), INTERVAL, at(7200), false);
         assert_eq!(partial, Since { late: true, gap: None });
     }

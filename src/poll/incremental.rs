@@ -62,6 +62,7 @@ mod tests {
             hook_set: None,
             last_complete: Some(at(99)),
             last_full: Some(at(90)),
+            gap_told: None,
             unconfirmed: false,
             listed_by: Some("digest".into()),
             failures: 0,
@@ -94,7 +95,7 @@ mod tests {
         check(PollTicket { unconfirmed: true, ..ticket() }, 100, None);
         check(PollTicket { listed_by: Some("another".into()), ..ticket() }, 100, None);
         check(PollTicket { kind: Kind::Realm, ..ticket() }, 100, None);
-        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, order: None };
+        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, order: None, told: false };
         check(PollTicket { held: Some(held), ..ticket() }, 100, None);
         // The clock was set back behind the last list.
         check(ticket(), 95, None);

@@ -52,6 +52,11 @@ pub(super) fn judge(settings: &Settings, weather: Weather, held: Option<&Held>) 
     let Weather { affected, known } = weather;
     let is_storm = affected >= settings.least.max(1) && affected as f64 > known as f64 * settings.share;
     match (is_storm, held) {
+        // It was judged before, and what is left of it to be recorded may be less than a storm.
+        (_, Some(held)) if held.told => match held.order {
+            Some(StormOrder::Discard) => Verdict::Discard(held.since),
+            Some(StormOrder::Release) | None => Verdict::Report(held.since),
+        },
         (false, _) => Verdict::Calm,
         (true, None) => Verdict::Hold,
         (true, Some(held)) => match (held.order, settings.until) {
@@ -104,7 +109,7 @@ mod tests {
     #[test]
     fn a_storm_is_held_and_then_told() {
         let since = Timestamp::from_millis(1000);
-        let held = |order| Some(Held { since, lists: 1, affected: 25, known: 50, order });
+        let held = |order| Some(Held { since, lists: 1, affected: 25, known: 50, order, told: false });
         let check = |until: Until, affected: usize, known: usize, held: Option<Held>, want: Verdict| {
             let settings = Settings { until, ..Settings::default() };
             let got = judge(&settings, Weather { affected, known }, held.as_ref());

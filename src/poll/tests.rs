@@ -22,12 +22,18 @@ pub(super) struct Lab {
     pub(super) context: Context,
     pub(super) clock: Arc<ManualClock>,
     folder: TempDir,
+    storing: sqlite::Settings,
 }
 
 impl Lab {
     pub(super) fn new(settings: Settings) -> Lab {
+        Lab::over(settings, sqlite::Settings::default())
+    }
+
+    /// The same, and the store is used so.
+    pub(super) fn over(settings: Settings, storing: sqlite::Settings) -> Lab {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = SqliteStore::open(&folder.path().join("store"), sqlite::Settings::default()).expect("a store");
+        let store = SqliteStore::open(&folder.path().join("store"), storing.clone()).expect("a store");
         let vault = Vault::from_file(&folder.path().join("key")).expect("a key");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_341_600_000)));
         let configured = ConfiguredAccount {
@@ -50,7 +56,7 @@ impl Lab {
             deliver_wake: Arc::new(Notify::new()),
             metrics: Arc::default(),
         };
-        Lab { context, clock, folder }
+        Lab { context, clock, folder, storing }
     }
 
     /// Ends the host without a word, and starts another on what it left.
@@ -58,7 +64,7 @@ impl Lab {
         // The file is one host's: it is given back first.
         let other = SqliteStore::open(&self.folder.path().join("other"), sqlite::Settings::default()).expect("a store");
         self.context.store = Arc::new(other);
-        let store = SqliteStore::open(&self.folder.path().join("store"), sqlite::Settings::default());
+        let store = SqliteStore::open(&self.folder.path().join("store"), self.storing.clone());
         self.context.store = Arc::new(store.expect("a store"));
     }
 

@@ -1,6 +1,6 @@
 //! When accounts are polled, and what comes of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::Result;
 use crate::model::flapping::Damping;
 use crate::model::{
-    Account, AccountId, AccountKey, BudgetMark, Flapping, InstanceState, InvalidResourceId, Kind, NewChange, Resource,
-    ResourceId, State, Timestamp,
+    Account, AccountId, AccountKey, BudgetMark, ChangeType, Flapping, InstanceState, InvalidResourceId, Kind,
+    NewChange, Resource, ResourceId, State, Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -51,11 +51,16 @@ pub trait Polls {
     /// The instances that are stored in a passing state, up to some thousands.
     async fn passing(&self, account: AccountId) -> Result<Vec<Passing>>;
 
-    /// Commits what one poll saw: resources, changes in the journal, and a delivery due for each hook
-    /// that a change concerns, in one transaction; and gives the ticket back.
+    /// Records what one poll saw, in steps between which others write, and gives the ticket back with the last one.
+    /// A step commits resources together with their changes in the journal and a delivery for each hook that a change
+    /// concerns. That the list came, and what was missing from it, counts from the last step on: where a poll is
+    /// broken off before, the next one finds what is left to be recorded.
     ///
     /// Before the account's first complete list of this kind, a change that says `created` is kept only
     /// where a hook waits for that very resource.
+    ///
+    /// # Errors
+    /// `LeaseLost` where another has claimed the poll, before the first step or between two.
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded>;
 
     /// Commits that a poll was not begun, and gives the ticket back: it is due again at `until`.
@@ -104,6 +109,9 @@ pub struct PollTicket {
     pub last_complete: Option<Timestamp>,
     /// When the last of these came that listed everything, and not only what had changed.
     pub last_full: Option<Timestamp>,
+    /// Until when a gap since the last complete list is in the journal, though the list that ended it was not recorded
+    /// to its end.
+    pub gap_told: Option<Timestamp>,
     /// Whether something was missing from that one which is not yet taken for gone.
     pub unconfirmed: bool,
     /// What gave that list, see `PollRecord`.
@@ -132,6 +140,7 @@ impl PollTicket {
             hook_set: self.hook_set.map(shift),
             last_complete: self.last_complete.map(shift),
             last_full: self.last_full.map(shift),
+            gap_told: self.gap_told.map(shift),
             ..self
         }
     }
@@ -198,6 +207,8 @@ pub struct Held {
     pub known: usize,
     /// What the operator wants to be done with it.
     pub order: Option<StormOrder>,
+    /// Whether it is in the journal already, though the list that showed it was not recorded to its end.
+    pub told: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,16 +270,17 @@ pub struct Known<'a> {
     pub missing: u32,
     /// When it was last seen, should that be earlier than the last complete list.
     pub seen: Timestamp,
+    /// Whether it is stored as missing from a list that was not recorded to its end. That is not counted, and is to be
+    /// written anew, also where nothing else is.
+    pub unsettled: bool,
 }
 
 /// What a comparison found, which is what is to be written. Empty where nothing changed.
 #[derive(Debug, Default)]
 pub struct Delta {
-    /// New or changed resources, and those seen again after having been missing.
-    pub upserts: Vec<Upsert>,
+    pub upserts: Upserts,
     pub missing: Vec<Missing>,
-    pub removed: Vec<ResourceId>,
-    pub changes: Vec<NewChange>,
+    pub removed: Vec<Removed>,
     /// How many resources are stored.
     pub known: usize,
     /// How many of them vanished, or are in another state.
@@ -288,11 +300,11 @@ pub struct KnownResource {
 impl KnownResource {
     pub fn as_known(&self) -> Known<'_> {
         let KnownResource { ref id, fingerprint, state, missing, seen } = *self;
-        Known { id: id.as_str(), fingerprint, state, missing, seen }
+        Known { id: id.as_str(), fingerprint, state, missing, seen, unsettled: false }
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PollRecord {
     pub account: AccountId,
     pub kind: Kind,
@@ -308,16 +320,18 @@ pub struct PollRecord {
     pub listed_by: String,
     /// Why it was not complete, for the account's health.
     pub partial_reason: Option<String>,
-    /// New or changed resources, and those seen again after having been missing.
-    pub upserts: Vec<Upsert>,
+    pub upserts: Upserts,
     /// Resources missing from this complete list but not yet removed, with how often in a row and when
     /// they were last seen.
     pub missing: Vec<Missing>,
-    /// Resources that are gone.
-    pub removed: Vec<ResourceId>,
-    /// A change of a resource among `removed` may leave its name and realm out: the store has them, and
-    /// writes them into the journal.
+    /// Resources that are gone; they come after all upserts.
+    pub removed: Vec<Removed>,
+    /// Changes of the account as a whole, of which there are few. They come before those of its resources.
     pub changes: Vec<NewChange>,
+    /// Whether the journal is to have the changes of resources.
+    pub tells: bool,
+    /// Whether resources may have been in other states between this list and the one before it.
+    pub passed_over: bool,
     pub pace: Pace,
     /// When to poll again, if the account is still watched.
     pub next_due: Timestamp,
@@ -338,9 +352,56 @@ pub enum Breadth {
 }
 
 impl PollRecord {
-    /// Whether it is another list than the one before.
+    /// Whether, before anything of it is recorded, it is another list than the one before.
     pub fn shows_something_new(&self) -> bool {
         !(self.upserts.is_empty() && self.missing.is_empty() && self.removed.is_empty())
+    }
+}
+
+/// New or changed resources, and those seen again after having been missing, by their ids from below. Those at the end
+/// may still lie where they were listed, so that a first list is not held twice.
+#[derive(Default)]
+pub struct Upserts {
+    found: VecDeque<Upsert>,
+    rest: Option<Box<dyn ExactSizeIterator<Item = Upsert> + Send>>,
+}
+
+impl Upserts {
+    pub fn push(&mut self, upsert: Upsert) {
+        self.found.push_back(upsert);
+    }
+
+    /// Adds what comes last.
+    pub fn end_with(&mut self, rest: impl ExactSizeIterator<Item = Upsert> + Send + 'static) {
+        self.rest = Some(Box::new(rest));
+    }
+
+    pub fn len(&self) -> usize {
+        self.found.len() + self.rest.as_ref().map_or(0, |rest| rest.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Iterator for Upserts {
+    type Item = Upsert;
+
+    fn next(&mut self) -> Option<Upsert> {
+        self.found.pop_front().or_else(|| self.rest.as_mut()?.next())
+    }
+}
+
+impl From<Vec<Upsert>> for Upserts {
+    fn from(found: Vec<Upsert>) -> Upserts {
+        Upserts { found: found.into(), rest: None }
+    }
+}
+
+impl std::fmt::Debug for Upserts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upserts").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -350,6 +411,26 @@ pub struct Upsert {
     pub fingerprint: u64,
     /// Whether its state differs from what was stored, or it is new: `state_since` starts anew.
     pub state_changed: bool,
+    /// What the journal says of it.
+    pub change: Option<Transition>,
+}
+
+/// A change of a resource, as far as neither the resource nor its list says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    pub change_type: ChangeType,
+    pub old_state: Option<State>,
+    pub new_state: State,
+    /// When the resource was last seen as it was before.
+    pub observed_after: Option<Timestamp>,
+}
+
+/// A resource that is gone. The store has its name and realm.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    pub id: ResourceId,
+    /// What the journal says of it.
+    pub change: Option<Transition>,
 }
 
 #[derive(Clone, Debug)]

@@ -59,6 +59,9 @@ pub struct Settings {
     pub queue: usize,
     /// Bytes of the file kept in memory, all connections together.
     pub page_cache: usize,
+    /// Rows that one step of a long write takes at most, and has others write before the next; at least one. A step
+    /// ends sooner where its time is over.
+    pub step_rows: usize,
     /// How long another process (a backup, a shell) may hold the file before an operation fails.
     pub busy_timeout: Duration,
 }
@@ -80,6 +83,7 @@ impl Default for Settings {
             readers: 4,
             queue: 256,
             page_cache: 32 << 20,
+            step_rows: 1000,
             busy_timeout: Duration::from_secs(5),
         }
     }
@@ -88,6 +92,7 @@ impl Default for Settings {
 pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
+    step_rows: usize,
     /// The store's own, which is part of every cursor.
     mark: u32,
     /// See `Journal::newest`.
@@ -132,6 +137,7 @@ impl SqliteStore {
         let (told, newest) = watch::channel(journal::newest(&connection)?);
         Ok(SqliteStore {
             readers: Readers::new(readers),
+            step_rows: settings.step_rows.max(1),
             writer: Writer::start(connection, mark, told, settings.queue.max(1), settings.synchronous, lock)?,
             mark,
             newest,
@@ -162,6 +168,15 @@ impl SqliteStore {
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
         self.writer.write(Lasting::Lasts, work).await
+    }
+
+    /// The same for a step of long work, which waits behind other steps and lets others write in between.
+    async fn write_step<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
+    {
+        self.writer.step(Lasting::Lasts, work).await
     }
 
     /// The same for what may be lost, whole, in a power cut: it is answered without a flush to disk.

@@ -46,31 +46,30 @@ fn observation(resources: Vec<Resource>, complete: bool) -> Observation {
         last_complete: Some(Timestamp::from_millis(100)),
         confirmations: 2,
         former_words: None,
-        late: false,
     }
 }
 
 /// A delta in few words: changes, upserts, missing, removed.
-fn words(delta: &Delta) -> String {
-    let changes = delta.changes.iter().map(|change| {
-        let state = |state: Option<State>| state.map_or("-", State::as_str);
+fn words(delta: Delta) -> String {
+    let upserts: Vec<Upsert> = delta.upserts.collect();
+    let changes = changes_of(&upserts, &delta.removed).into_iter().map(|(id, change)| {
+        let old = change.old_state.map_or("-", State::as_str);
         let after = change.observed_after.map_or_else(|| "-".into(), |time| time.as_millis().to_string());
-        format!(
-            "{} {} {}>{} {after}..{}",
-            change.change_type,
-            change.resource,
-            state(change.old_state),
-            state(change.new_state),
-            change.observed_at.as_millis()
-        )
+        format!("{} {id} {old}>{} {after}..200", change.change_type, change.new_state)
     });
-    let upserts = delta
-        .upserts
+    let upserts = upserts
         .iter()
         .map(|upsert| format!("put {}{}", upsert.resource.id(), if upsert.state_changed { "!" } else { "" }));
     let missing = delta.missing.iter().map(|m| format!("miss {} {}x {}", m.id, m.times, m.seen.as_millis()));
-    let removed = delta.removed.iter().map(|id| format!("drop {id}"));
+    let removed = delta.removed.iter().map(|removed| format!("drop {}", removed.id));
     changes.chain(upserts).chain(missing).chain(removed).collect::<Vec<_>>().join("; ")
+}
+
+/// The changes, in the order in which the store enters them into the journal.
+fn changes_of(upserts: &[Upsert], removed: &[Removed]) -> Vec<(ResourceId, Transition)> {
+    let upserts = upserts.iter().map(|upsert| (upsert.resource.id().clone(), upsert.change));
+    let removed = removed.iter().map(|removed| (removed.id.clone(), removed.change));
+    upserts.chain(removed).filter_map(|(id, change)| Some((id, change?))).collect()
 }
 
 #[test]
@@ -90,7 +89,7 @@ fn another_mapping_of_the_same_word_is_no_change_of_state() {
 }
 
 fn words_of(observation: Observation, before: &Resource) -> String {
-    words(&diff(observation, &[known(before, 0, 50)]))
+    words(diff(observation, &[known(before, 0, 50)]))
 }
 
 #[test]
@@ -104,7 +103,7 @@ fn each_kind_of_change_is_told_apart() {
         });
         let kind = listed.first().map_or(kind, Resource::kind);
         let observation = Observation { kind, ..observation(listed, complete) };
-        assert_eq!(words(&diff(observation, &stored)), want);
+        assert_eq!(words(diff(observation, &stored)), want);
     };
     check(vec![], true, vec![], "");
     check(vec![a(Running)], true, vec![known(&a(Running), 0, 50)], "");
@@ -155,10 +154,10 @@ fn each_kind_of_change_is_told_apart() {
 fn the_first_list_has_nothing_before_it() {
     let a = || vec![instance("a", InstanceState::Pending, "img")];
     let first = Observation { last_complete: None, ..observation(a(), true) };
-    assert_eq!(words(&diff(first, &[])), "instance.created a ->PENDING -..200; put a!");
+    assert_eq!(words(diff(first, &[])), "instance.created a ->PENDING -..200; put a!");
     // A partial list may have come before the first complete one.
     let first = Observation { last_complete: None, ..observation(vec![], true) };
-    assert_eq!(words(&diff(first, &[known(&a()[0], 0, 50)])), "miss a 1x 50");
+    assert_eq!(words(diff(first, &[known(&a()[0], 0, 50)])), "miss a 1x 50");
 }
 
 #[test]
@@ -166,7 +165,7 @@ fn how_often_it_must_be_missing_is_a_setting() {
     let check = |confirmations: u32, missing: u32, want: &str| {
         let stored = vec![known(&instance("a", InstanceState::Stopped, "img"), missing, 50)];
         let empty = Observation { confirmations, ..observation(vec![], true) };
-        assert_eq!(words(&diff(empty, &stored)), want, "{confirmations} {missing}");
+        assert_eq!(words(diff(empty, &stored)), want, "{confirmations} {missing}");
     };
     check(1, 0, "instance.removed a STOPPED>FINISH 100..200; drop a");
     check(3, 0, "miss a 1x 100");
@@ -184,7 +183,7 @@ fn many_are_told_apart_by_their_ids_bytes() {
     let stored = [("A", Running), ("a", Running), ("ab", Stopped), ("b", Running), ("d", Running)]
         .map(|(id, state)| known(&instance(id, state, "img"), 0, 50));
     assert_eq!(
-        words(&diff(observation(listed, true), &stored)),
+        words(diff(observation(listed, true), &stored)),
         "instance.created B ->RUNNING 100..200; instance.state ab STOPPED>RUNNING 100..200; \
          instance.created c ->RUNNING 100..200; instance.created \u{e9} ->RUNNING 100..200; \
          put B!; put ab!; put c!; put \u{e9}!; miss A 1x 100; miss b 1x 100; miss d 1x 100"
@@ -202,17 +201,21 @@ impl Random {
 }
 
 /// Applies a delta as the store does.
-fn apply(stored: &mut BTreeMap<ResourceId, KnownResource>, delta: Delta, now: Timestamp) {
-    for Upsert { resource, fingerprint, .. } in delta.upserts {
+fn apply(
+    stored: &mut BTreeMap<ResourceId, KnownResource>,
+    (upserts, missing, removed): (Vec<Upsert>, Vec<Missing>, Vec<Removed>),
+    now: Timestamp,
+) {
+    for Upsert { resource, fingerprint, .. } in upserts {
         let entry =
             KnownResource { id: resource.id().clone(), fingerprint, state: resource.state(), missing: 0, seen: now };
         stored.insert(entry.id.clone(), entry);
     }
-    for Missing { id, times, seen } in delta.missing {
+    for Missing { id, times, seen } in missing {
         let known = stored.get_mut(&id).expect("only what is stored is missing");
         (known.missing, known.seen) = (times, seen);
     }
-    for id in delta.removed {
+    for Removed { id, .. } in removed {
         stored.remove(&id).expect("only what is stored is removed");
     }
 }
@@ -246,22 +249,22 @@ fn in_any_history_changes_tell_what_happened() {
                 last_complete,
                 confirmations: 2,
                 former_words: None,
-                late: false,
             };
             let delta = diff(observation, &stored.values().cloned().collect::<Vec<_>>());
             if !complete {
                 assert!(delta.removed.is_empty() && delta.missing.is_empty());
             }
-            for change in &delta.changes {
+            let (upserts, missing, removed) = (delta.upserts.collect::<Vec<_>>(), delta.missing, delta.removed);
+            for (id, change) in changes_of(&upserts, &removed) {
                 // Each change leaves from where the last one arrived: no state is told twice or skipped.
-                assert_eq!(told.get(&change.resource).copied(), change.old_state, "seed {seed} step {step}");
-                assert!(change.observed_after < Some(change.observed_at));
+                assert_eq!(told.get(&id).copied(), change.old_state, "seed {seed} step {step}");
+                assert!(change.observed_after < Some(now));
                 match change.change_type {
-                    ChangeType::InstanceRemoved => told.remove(&change.resource),
-                    _ => change.new_state.and_then(|state| told.insert(change.resource.clone(), state)),
+                    ChangeType::InstanceRemoved => told.remove(&id),
+                    _ => told.insert(id, change.new_state),
                 };
             }
-            apply(&mut stored, delta, now);
+            apply(&mut stored, (upserts, missing, removed), now);
             for resource in &listed {
                 assert_eq!(told.get(resource.id()), Some(&resource.state()));
             }
@@ -281,10 +284,9 @@ fn in_any_history_changes_tell_what_happened() {
                     last_complete,
                     confirmations: 2,
                     former_words: None,
-                    late: false,
                 };
                 assert_eq!(
-                    words(&diff(again, &stored.values().cloned().collect::<Vec<_>>())),
+                    words(diff(again, &stored.values().cloned().collect::<Vec<_>>())),
                     "",
                     "the same list again"
                 );

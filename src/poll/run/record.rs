@@ -73,7 +73,7 @@ pub(super) async fn record(
     };
     let awaited = awaited(context, account, passing, observed_at).await?;
     let observation =
-        Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words, late };
+        Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words };
     let mut delta = match known {
         Some(known) => tokio::task::spawn_blocking(move || diff(observation, &known))
             .await
@@ -88,15 +88,11 @@ pub(super) async fn record(
     if verdict == Verdict::Hold {
         return hold(context, ticket, weather, (listing.usage.requests, observed_at), stopwatch).await;
     }
-    if let Verdict::Discard(_) = verdict {
-        delta.changes.clear();
-    }
     let is_new = !(delta.upserts.is_empty() && delta.missing.is_empty() && delta.removed.is_empty());
     let changed = if is_new { Some(observed_at) } else { ticket.changed };
-    let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at);
-    // Before what was seen at its end.
-    delta.changes.splice(0..0, storm);
-    delta.changes.splice(0..0, gap.map(|gap| gap::change(&ticket.account.key, gap)));
+    let is_storm_told = ticket.held.as_ref().is_some_and(|held| held.told);
+    let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at).filter(|_| !is_storm_told);
+    let gap = gap.map(|gap| gap::change(&ticket.account.key, gap));
     let now = context.clock.now();
     let pace = cadence::pace(&context.settings, Signs { kind, now, awaited, hook_set: ticket.hook_set, changed });
     let done = Done { due: ticket.due, now, first: complete && ticket.last_complete.is_none() };
@@ -113,7 +109,9 @@ pub(super) async fn record(
         upserts: delta.upserts,
         missing: delta.missing,
         removed: delta.removed,
-        changes: delta.changes,
+        changes: gap.into_iter().chain(storm).collect(),
+        tells: !matches!(verdict, Verdict::Discard(_)),
+        passed_over: late,
         pace,
         next_due: schedule::after_success(&context.settings, pace.every, done, random()),
         now,

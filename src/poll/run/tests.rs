@@ -1,5 +1,6 @@
 //! What is made of a driver's answer, over a real store.
 
+mod broken_off;
 mod flapping;
 mod incremental;
 mod pace;

@@ -11,7 +11,11 @@ const RUNNING: InstanceState = InstanceState::Running;
 const STOPPED: InstanceState = InstanceState::Stopped;
 
 fn upsert(resource: Resource) -> Upsert {
-    Upsert { resource, fingerprint: 1, state_changed: true }
+    Upsert { resource, fingerprint: 1, state_changed: true, change: None }
+}
+
+fn updated(instance: Instance, fingerprint: u64) -> Upsert {
+    Upsert { resource: Resource::Instance(instance), fingerprint, state_changed: false, change: None }
 }
 
 pub(crate) async fn a_resource_comes_back_whole(world: World) {
@@ -36,16 +40,16 @@ pub(crate) async fn a_resource_comes_back_whole(world: World) {
     let bare = Instance { name: None, realm: None, provider_state: Text::default(), ..instance("bare", RUNNING) };
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
-    record.upserts = vec![upsert(Resource::Instance(full.clone())), upsert(Resource::Instance(bare.clone()))];
+    record.upserts = vec![upsert(Resource::Instance(full.clone())), upsert(Resource::Instance(bare.clone()))].into();
     store.record_poll(record).await.unwrap();
     let realms = [(Some(u64::MAX), RealmState::Available), (None, RealmState::Unavailable)];
     let ticket = world.ticket(account, Kind::Realm).await;
     let mut record = world.record(&ticket);
-    for (limit, state) in realms {
-        let realm = Realm { id: id(State::Realm(state).as_str()), name: "United States".into(), state, limit };
-        record.upserts.push(upsert(Resource::Realm(realm)));
-    }
-    let wanted: Vec<Resource> = record.upserts.iter().map(|upsert| upsert.resource.clone()).collect();
+    let wanted = realms.map(|(limit, state)| {
+        let id = id(State::Realm(state).as_str());
+        Resource::Realm(Realm { id, name: "United States".into(), state, limit })
+    });
+    record.upserts = wanted.iter().cloned().map(upsert).collect::<Vec<_>>().into();
     store.record_poll(record).await.unwrap();
 
     assert_eq!(world.find(account, "full").await.unwrap().resource, Resource::Instance(full));
@@ -65,7 +69,7 @@ pub(crate) async fn a_list_is_paged_and_filtered(world: World) {
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
     let moved = Instance { realm: Some("eu".into()), ..instance("c", RUNNING) };
-    record.upserts = vec![Upsert { resource: Resource::Instance(moved), fingerprint: 2, state_changed: false }];
+    record.upserts.push(updated(moved, 2));
     world.store().record_poll(record).await.unwrap();
 
     let check = async |query: ListQuery, want: &[&str]| {
@@ -124,7 +128,7 @@ pub(crate) async fn times_say_when_it_was_seen(mut world: World) {
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
     let renamed = Instance { name: Some("new".into()), ..instance("b", STOPPED) };
-    record.upserts = vec![Upsert { resource: Resource::Instance(renamed), fingerprint: 3, state_changed: false }];
+    record.upserts.push(updated(renamed, 3));
     record.missing = vec![Missing { id: id("a"), times: 1, seen: second }];
     store.record_poll(record).await.unwrap();
     check(&world, "a", first, second, first).await;
@@ -136,11 +140,7 @@ pub(crate) async fn times_say_when_it_was_seen(mut world: World) {
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
     record.complete = false;
-    record.upserts = vec![Upsert {
-        resource: Resource::Instance(instance("a", RUNNING)),
-        fingerprint: RUNNING as u64,
-        state_changed: false,
-    }];
+    record.upserts.push(updated(instance("a", RUNNING), RUNNING as u64));
     store.record_poll(record).await.unwrap();
     check(&world, "a", first, fourth, first).await;
     check(&world, "b", first, third, second).await;
@@ -155,7 +155,7 @@ pub(crate) async fn what_was_removed_is_gone_and_named_in_its_change(mut world: 
     world.observe(account, &[]).await;
     assert!(world.find(account, "a").await.is_none());
     let removal = world.claim().await.remove(0);
-    assert_eq!(short(&removal.change.what), "a RUNNING>-");
+    assert_eq!(short(&removal.change.what), "a RUNNING>FINISH");
     assert_eq!(removal.change.what.name.as_deref(), Some("name of a"));
     assert_eq!(removal.change.what.realm.as_deref(), Some("us"));
     world.settle(&removal, Outcome::Delivered).await;

@@ -86,7 +86,7 @@ pub(crate) async fn a_resource_has_a_history(world: World) {
     };
     let whole = read(ann, None, 10).await;
     let told: Vec<&str> = whole.iter().map(|(_, told)| told.as_str()).collect();
-    assert_eq!(told, ["a STOPPED>-", "a RUNNING>STOPPED", "a ->RUNNING"]);
+    assert_eq!(told, ["a STOPPED>FINISH", "a RUNNING>STOPPED", "a ->RUNNING"]);
     assert_eq!(read(ann, None, 1).await, whole[..1]);
     assert_eq!(read(ann, Some(whole[0].0), 10).await, whole[1..]);
     assert_eq!(read(bob, None, 10).await.len(), 3);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::world::{World, short, told};
-use crate::model::{AccountId, DisableReason, HookId, InstanceState, Owner};
+use crate::model::{AccountId, DisableReason, HookId, InstanceState, Owner, State};
 use crate::store::{DueDelivery, HookPlace, Outcome};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -133,20 +133,33 @@ impl Life {
         let list: Vec<_> = now.iter().map(|(name, state)| (*name, *state)).collect();
         let ticket = world.ticket(account, crate::model::Kind::Instance).await;
         let record = world.diff(&ticket, &list).await;
+        let told = self.told(account, &now);
         let mut deliveries = 0;
-        for change in &record.changes {
+        for (name, change) in &told {
             self.journal += 1;
             for hook in self.hooks.values_mut() {
-                if hook.account == account && hook.name == change.resource.as_str() {
-                    hook.pending.push_back((self.journal, short(change)));
+                if hook.account == account && hook.name == *name {
+                    hook.pending.push_back((self.journal, change.clone()));
                     deliveries += 1;
                 }
             }
         }
-        let changes = if is_baseline { deliveries } else { record.changes.len() };
+        let changes = if is_baseline { deliveries } else { told.len() };
         let recorded = world.store().record_poll(record).await.expect("record");
         assert_eq!((recorded.changes, recorded.deliveries), (changes, deliveries));
         self.seen.insert(account, now);
+    }
+
+    /// What is told where these are the instances there are now, in order.
+    fn told(&self, account: AccountId, now: &BTreeMap<&'static str, InstanceState>) -> Vec<(&'static str, String)> {
+        let before = self.seen.get(&account).cloned().unwrap_or_default();
+        let word = |state: &InstanceState| State::Instance(*state).as_str();
+        let shown = now
+            .iter()
+            .filter(|(name, state)| before.get(*name) != Some(state))
+            .map(|(name, state)| (*name, format!("{name} {}>{}", before.get(name).map_or("-", word), word(state))));
+        let gone = before.iter().filter(|(name, _)| !now.contains_key(*name));
+        shown.chain(gone.map(|(name, state)| (*name, format!("{name} {}>FINISH", word(state))))).collect()
     }
 
     async fn claim(&mut self, world: &World, limit: usize) -> usize {

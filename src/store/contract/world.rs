@@ -12,8 +12,8 @@ use crate::model::{
 };
 use crate::store::{
     Breadth, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery,
-    NewHook, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Seen, Settlement,
-    Settling, Store, Upsert,
+    NewHook, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Removed, Seen, Settlement,
+    Settling, Store, Transition, Upsert, Upserts,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -105,10 +105,12 @@ impl World {
             since: ticket.last_full,
             listed_by: "digest".into(),
             partial_reason: None,
-            upserts: Vec::new(),
+            upserts: Upserts::default(),
             missing: Vec::new(),
             removed: Vec::new(),
             changes: Vec::new(),
+            tells: true,
+            passed_over: false,
             pace: Pace::usual(POLL_EVERY),
             next_due: self.now.after(POLL_EVERY),
             now: self.now,
@@ -138,18 +140,22 @@ impl World {
                 continue;
             }
             let what = if old.is_some() { ChangeType::InstanceState } else { ChangeType::InstanceCreated };
-            record.changes.push(self.change(what, name, old_state, Some(resource.state())));
-            record.upserts.push(Upsert { fingerprint: *state as u64, resource, state_changed: true });
+            let change = Some(self.transition(what, old_state, resource.state()));
+            record.upserts.push(Upsert { fingerprint: *state as u64, resource, state_changed: true, change });
         }
         for known in known {
             if !seen.iter().any(|(name, _)| id(name) == known.id) {
-                let mut change = self.change(ChangeType::InstanceRemoved, known.id.as_str(), Some(known.state), None);
-                (change.name, change.realm) = (None, None);
-                record.changes.push(change);
-                record.removed.push(known.id);
+                let finish = State::Instance(InstanceState::Finish);
+                let change = Some(self.transition(ChangeType::InstanceRemoved, Some(known.state), finish));
+                record.removed.push(Removed { id: known.id, change });
             }
         }
         record
+    }
+
+    fn transition(&self, change_type: ChangeType, old_state: Option<State>, new_state: State) -> Transition {
+        let observed_after = old_state.map(|_| self.now.before(POLL_EVERY));
+        Transition { change_type, old_state, new_state, observed_after }
     }
 
     pub(crate) fn change(

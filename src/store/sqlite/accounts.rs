@@ -91,7 +91,12 @@ impl Accounts for SqliteStore {
     }
 
     async fn clock_set(&self, step: i64) -> Result<()> {
-        self.write(move |writing| schema::shift(writing.connection, step)).await
+        self.write(move |writing| {
+            schema::shift(writing.connection, step)?;
+            writing.memory.clock_set = writing.memory.clock_set.saturating_add(step);
+            Ok(())
+        })
+        .await
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>> {

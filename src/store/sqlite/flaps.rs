@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{PollRecord, Result, Seen};
+use super::super::{Result, Seen};
 use super::columns::{Times, get, state_number, subject_number};
 use super::writer::Writing;
 use crate::model::flapping::{Damped, Damping, Flaps, Flip};
@@ -18,46 +18,60 @@ pub(super) struct Flapper<'a> {
     pub(super) id: &'a ResourceId,
 }
 
-/// The changes of a list of realms, as far as they are to be told; and, where it is complete, those that tell of an end
-/// of damping.
-pub(super) fn damped(writing: &Writing<'_>, record: &PollRecord) -> Result<Vec<NewChange>> {
-    let PollRecord { account, observed_at, damping, .. } = record;
-    let mut told = Vec::with_capacity(record.changes.len());
-    for change in &record.changes {
-        let mut change = change.clone();
-        let flapper = Flapper { account: *account, subject: Subject::Realm, id: &change.resource };
-        match (change.change_type, change.new_state) {
-            (ChangeType::RealmState, Some(state)) => match flip(writing, flapper, *observed_at, state, damping)? {
-                Flip::Told => {}
-                Flip::Begins(damped) => change.details = Some(Details::Flapping(flapping(damped, None))),
-                Flip::Held => continue,
-            },
-            (ChangeType::RealmRemoved, _) => {
-                if let Some(damped) = forget(writing, flapper)? {
-                    change.old_state = Some(damped.told);
-                    change.passed_over = true;
-                }
+/// Whether a change of the list of realms is to be told; completes it where damping begins or ends with it.
+pub(super) fn is_told(
+    writing: &Writing<'_>,
+    account: AccountId,
+    change: &mut NewChange,
+    observed_at: Timestamp,
+    damping: &Damping,
+) -> Result<bool> {
+    let flapper = Flapper { account, subject: Subject::Realm, id: &change.resource };
+    match (change.change_type, change.new_state) {
+        (ChangeType::RealmState, Some(state)) => match flip(writing, flapper, observed_at, state, damping)? {
+            Flip::Told => {}
+            Flip::Begins(damped) => change.details = Some(Details::Flapping(flapping(damped, None))),
+            Flip::Held => return Ok(false),
+        },
+        (ChangeType::RealmRemoved, _) => {
+            if let Some(damped) = forget(writing, flapper)? {
+                change.old_state = Some(damped.told);
+                change.passed_over = true;
             }
-            _ => {}
         }
-        told.push(change);
+        _ => {}
     }
-    if record.complete {
-        for (id, damped) in settled(writing, *account, Subject::Realm, *observed_at, damping)? {
-            let mut select = writing.prepare(
-                "SELECT r.state, b.name FROM resources r JOIN bodies b ON b.id = r.body
-                 WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
-            )?;
-            let place = params![account.0, subject_number(Subject::Realm), id.as_str()];
-            let realm = select.query_row(place, |row| Ok((get(row, 0)?, row.get(1)?))).optional()?;
-            let Some((state, name)) = realm else { continue };
-            told.push(NewChange {
-                name,
-                ..ended(ChangeType::RealmState, Subject::Realm, id, damped, state, *observed_at)
-            });
-        }
-    }
-    Ok(told)
+    Ok(true)
+}
+
+/// The account's realms that are damped.
+pub(super) fn damped_realms(reading: &Connection, account: AccountId) -> Result<Vec<ResourceId>> {
+    let mut select =
+        reading.prepare_cached("SELECT id FROM flaps WHERE account = ?1 AND kind = ?2 AND damped IS NOT NULL")?;
+    let damped = select.query_map(params![account.0, subject_number(Subject::Realm)], |row| get(row, 0))?;
+    Ok(damped.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The end of a realm's damping, where it has been in one state for long enough.
+pub(super) fn realm_settled(
+    writing: &Writing<'_>,
+    account: AccountId,
+    id: ResourceId,
+    observed_at: Timestamp,
+    damping: &Damping,
+) -> Result<Option<NewChange>> {
+    let flapper = Flapper { account, subject: Subject::Realm, id: &id };
+    let Some(flaps) = read(writing.connection, flapper)? else { return Ok(None) };
+    let Some(damped) = settle(writing, flapper, flaps, observed_at, damping)? else { return Ok(None) };
+    let mut select = writing.prepare(
+        "SELECT r.state, b.name FROM resources r JOIN bodies b ON b.id = r.body
+         WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
+    )?;
+    let place = params![account.0, subject_number(Subject::Realm), id.as_str()];
+    let realm = select.query_row(place, |row| Ok((get(row, 0)?, row.get(1)?))).optional()?;
+    let Some((state, name)) = realm else { return Ok(None) };
+    let ended = ended(ChangeType::RealmState, Subject::Realm, id, damped, state, observed_at);
+    Ok(Some(NewChange { name, ..ended }))
 }
 
 /// Takes down that the state became another, and says what of that is to be told.
@@ -127,15 +141,27 @@ fn settled(
 ) -> Result<Vec<(ResourceId, Damped)>> {
     let damped = all(writing.connection, account, subject)?;
     let mut settled = Vec::new();
-    for (id, mut flaps) in damped {
-        let before = flaps.clone();
-        let over = flaps.settle(now, damping);
-        if flaps != before {
-            keep(writing, Flapper { account, subject, id: &id }, &flaps)?;
-        }
+    for (id, flaps) in damped {
+        let over = settle(writing, Flapper { account, subject, id: &id }, flaps, now, damping)?;
         settled.extend(over.map(|damped| (id, damped)));
     }
     Ok(settled)
+}
+
+/// How it was damped, if it is no longer.
+fn settle(
+    writing: &Writing<'_>,
+    flapper: Flapper<'_>,
+    mut flaps: Flaps,
+    now: Timestamp,
+    damping: &Damping,
+) -> Result<Option<Damped>> {
+    let before = flaps.clone();
+    let over = flaps.settle(now, damping);
+    if flaps != before {
+        keep(writing, flapper, &flaps)?;
+    }
+    Ok(over)
 }
 
 /// What of an account is damped.

@@ -15,23 +15,39 @@ pub(super) fn each(
     kind: Kind,
     comparison: &mut (impl Comparison + ?Sized),
 ) -> Result<()> {
+    let recorded = recorded(reading, account, kind)?;
     let mut select = reading.prepare_cached(
-        "SELECT id, fingerprint, missing, state, seen FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id",
+        "SELECT id, fingerprint, missing, state, seen, marked FROM resources
+         WHERE account = ?1 AND kind = ?2 ORDER BY id",
     )?;
     let mut rows = select.query(params![account.0, kind_number(kind)])?;
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         let fingerprint = row.get::<_, i64>(1)?.cast_unsigned();
-        let missing = row.get(2)?;
+        let missing: u32 = row.get(2)?;
         if missing == 0 && comparison.passes(id, fingerprint) {
             continue;
         }
-        let known = Known { id, fingerprint, missing, state: get(row, 3)?, seen: get(row, 4)? };
+        let unsettled = missing > 0 && row.get::<_, i64>(5)? > recorded;
+        let missing = counted(missing, unsettled);
+        let known = Known { id, fingerprint, missing, state: get(row, 3)?, seen: get(row, 4)?, unsettled };
         comparison
             .known(known)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?;
     }
     Ok(())
+}
+
+/// Which poll was the last that listed everything and was recorded to its end: what a later one marked as missing is
+/// not counted.
+fn recorded(reading: &Connection, account: AccountId, kind: Kind) -> Result<i64> {
+    let mut select = reading.prepare_cached("SELECT recorded FROM polls WHERE account = ?1 AND kind = ?2")?;
+    Ok(select.query_row(params![account.0, kind_number(kind)], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// In how many lists it was missing, of those that were recorded to their end.
+fn counted(missing: u32, unsettled: bool) -> u32 {
+    if unsettled { missing.saturating_sub(1) } else { missing }
 }
 
 /// Those of these ids, sorted.
@@ -43,14 +59,16 @@ pub(super) fn among(
 ) -> Result<Vec<KnownResource>> {
     ids.sort();
     ids.dedup();
+    let recorded = recorded(reading, account, kind)?;
     let mut select = reading.prepare_cached(
-        "SELECT fingerprint, missing, state, seen FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3",
+        "SELECT fingerprint, missing, state, seen, marked FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3",
     )?;
     let mut known = Vec::new();
     for id in ids {
         let found = select.query_row(params![account.0, kind_number(kind), id.as_str()], |row| {
             let fingerprint = row.get::<_, i64>(0)?.cast_unsigned();
-            Ok((fingerprint, row.get(1)?, get(row, 2)?, get(row, 3)?))
+            let missing = counted(row.get(1)?, row.get::<_, i64>(4)? > recorded);
+            Ok((fingerprint, missing, get(row, 2)?, get(row, 3)?))
         });
         if let Some((fingerprint, missing, state, seen)) = found.optional()? {
             known.push(KnownResource { id, fingerprint, state, missing, seen });
@@ -74,7 +92,7 @@ impl Comparison for All {
     }
 
     fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
-        let Known { id, fingerprint, state, missing, seen } = known;
+        let Known { id, fingerprint, state, missing, seen, .. } = known;
         self.0.push(KnownResource { id: ResourceId::parse(id)?, fingerprint, state, missing, seen });
         Ok(())
     }

@@ -75,7 +75,7 @@ impl Polls for SqliteStore {
     }
 
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
-        self.write(move |writing| record::record(writing, record)).await
+        record::record(self, record).await
     }
 
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()> {
@@ -200,7 +200,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                      ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed
+        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.due <= ?1 AND NOT EXISTS (
              SELECT 1 FROM polls o
@@ -240,24 +240,25 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
 
 fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
     let lease: i64 = row.get(10)?;
-    let every: Option<i64> = row.get(19)?;
+    let every: Option<i64> = row.get(20)?;
     Ok(PollTicket {
         account: read_account(row, 0)?,
         kind: get(row, 6)?,
         due: get(row, 7)?,
         every: every.map(|millis| Duration::from_millis(millis.unsigned_abs())),
-        changed: get(row, 20)?,
-        hook_set: get(row, 21)?,
+        changed: get(row, 21)?,
+        hook_set: get(row, 22)?,
         last_complete: get(row, 8)?,
-        last_full: get(row, 23)?,
-        unconfirmed: row.get(24)?,
+        last_full: get(row, 24)?,
+        unconfirmed: row.get(25)?,
+        gap_told: get(row, 26)?,
         listed_by: row.get(11)?,
         trouble: row.get(12)?,
         watched: row.get(13)?,
         held: storms::read(row, 14)?,
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
-        last_requests: row.get(22)?,
+        last_requests: row.get(23)?,
     })
 }
 

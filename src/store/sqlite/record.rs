@@ -1,11 +1,17 @@
-//! Taking in what one poll saw. All of it is one savepoint of one transaction: resources, the changes
-//! in the journal, and what hooks are owed for them stand or fall together.
+//! Taking in what one poll saw, in steps: others write between them. A step is one savepoint of one transaction, and a
+//! resource, its change in the journal and what hooks are owed for it are of the same step: they stand or fall together.
+//!
+//! A host may die between any two steps. What was recorded is then known to the next poll, which finds what is left by
+//! comparing. What is true of the list as a whole takes effect with the last step: that it came, which is also the
+//! baseline, and that something was missing from it (a row says which poll marked it, and `polls.recorded` which poll was
+//! recorded to its end). Where a gap or a storm was told by then, the row of the poll says so.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Breadth, Missing, PollRecord, Recorded, Result, Upsert};
+use super::super::{Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
 use super::accounts::note_budget;
 use super::columns::{get, kind_number, state_number};
 use super::listeners::Listeners;
@@ -14,38 +20,329 @@ use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{attributes, flaps, journal, past, queue, reach};
-use crate::model::{AccountId, Kind, NewChange, Resource, ResourceId, Timestamp};
+use super::{SqliteStore, attributes, flaps, journal, past, queue, reach};
+use crate::clock::Stopwatch;
+use crate::model::{AccountId, ChangeType, Kind, NewChange, Resource, ResourceId, Timestamp};
 
-pub(super) fn record(writing: &mut Writing<'_>, record: PollRecord) -> Result<Recorded> {
-    let PollRecord { account, kind, .. } = record;
-    check_lease(writing, account, kind, record.lease)?;
-    let listed = Listed { account, kind, last_complete: record.since, at: record.observed_at };
-    for upsert in &record.upserts {
-        listed.put(writing, upsert)?;
-    }
-    for missing in &record.missing {
-        note_missing(writing, account, kind, missing)?;
-    }
-    let mut gone = HashMap::new();
-    for id in &record.removed {
-        if let Some(last) = listed.remove(writing, id)? {
-            gone.insert(id, last);
+/// For how long a poll is still held after one of its steps: longer than the next one may have to wait for its turn.
+const HELD_BETWEEN_STEPS: Duration = Duration::from_secs(60);
+
+pub(super) async fn record(store: &SqliteStore, mut record: PollRecord) -> Result<Recorded> {
+    let mut listed = std::mem::take(&mut record.upserts);
+    let mut recording = Recording::new(record, &listed, store.step_rows);
+    loop {
+        recording.load(&mut listed);
+        recording = store
+            .write_step(move |writing| {
+                recording.step(writing)?;
+                Ok(recording)
+            })
+            .await?;
+        if recording.is_ended {
+            return Ok(recording.recorded);
         }
     }
-    reach::answered(writing, account, record.now, &record.damping)?;
-    let recorded = enter_changes(writing, &record, &gone)?;
-    give_back(writing, &record)?;
-    Ok(recorded)
 }
 
-/// What is told of a resource in the change that says it is gone.
+/// A poll that is being recorded.
+struct Recording {
+    /// But for what is in the queues below.
+    record: PollRecord,
+    listed: Listed,
+    shows_something_new: bool,
+    misses_something: bool,
+    changes: VecDeque<NewChange>,
+    /// The next of the list; the others are not held here.
+    upserts: VecDeque<Upsert>,
+    is_more_listed: bool,
+    missing: VecDeque<Missing>,
+    removed: VecDeque<Removed>,
+    /// Realms whose damping may have ended; read once all else is recorded.
+    damped: Option<VecDeque<ResourceId>>,
+    /// How many rows a step takes at most.
+    rows: usize,
+    stopwatch: Stopwatch,
+    /// By how much the clock was set since the host started, when this began.
+    clock_set: Option<i64>,
+    recorded: Recorded,
+    is_ended: bool,
+}
+
+/// How the work of a step goes on.
+enum Next {
+    Row,
+    /// More of the list is to be loaded first.
+    Load,
+    End,
+}
+
+impl Recording {
+    fn new(mut record: PollRecord, upserts: &Upserts, rows: usize) -> Recording {
+        let PollRecord { account, kind, since, observed_at, .. } = record;
+        let (missing, removed) = (std::mem::take(&mut record.missing), std::mem::take(&mut record.removed));
+        let changes = std::mem::take(&mut record.changes);
+        Recording {
+            listed: Listed { account, kind, last_complete: since, at: observed_at },
+            shows_something_new: !(upserts.is_empty() && missing.is_empty() && removed.is_empty()),
+            misses_something: !missing.is_empty(),
+            changes: changes.into(),
+            upserts: VecDeque::new(),
+            is_more_listed: false,
+            missing: missing.into(),
+            removed: removed.into(),
+            damped: None,
+            rows: rows.max(1),
+            stopwatch: Stopwatch::start(),
+            clock_set: None,
+            recorded: Recorded::default(),
+            is_ended: false,
+            record,
+        }
+    }
+
+    /// Takes as much of the list as one step can record.
+    fn load(&mut self, listed: &mut Upserts) {
+        let room = self.rows.saturating_sub(self.upserts.len());
+        self.upserts.extend(listed.by_ref().take(room));
+        self.is_more_listed = !listed.is_empty();
+    }
+
+    fn step(&mut self, writing: &mut Writing<'_>) -> Result<()> {
+        let PollRecord { account, kind, lease, now, .. } = self.record;
+        check_lease(writing, account, kind, lease)?;
+        if self.clock_set.is_none() {
+            self.clock_set = Some(writing.memory.clock_set);
+            reach::answered(writing, account, now, &self.record.damping)?;
+        }
+        let mut step = Step::default();
+        for _ in 0..self.rows {
+            match self.record_next(writing, &mut step)? {
+                Next::Row if writing.is_turn_over() => break,
+                Next::Row => {}
+                Next::Load => break,
+                Next::End => {
+                    self.give_back(writing)?;
+                    self.is_ended = true;
+                    break;
+                }
+            }
+        }
+        if !self.is_ended {
+            self.hold_on(writing, &step)?;
+        }
+        step.touched.refresh(writing)
+    }
+
+    fn record_next(&mut self, writing: &mut Writing<'_>, step: &mut Step) -> Result<Next> {
+        if let Some(change) = self.changes.pop_front() {
+            step.tells_gap |= change.change_type == ChangeType::TrackerGap;
+            step.tells_storm |= change.change_type == ChangeType::TrackerStorm;
+            self.enter(writing, step, change)?;
+        } else if let Some(upsert) = self.upserts.pop_front() {
+            self.listed.put(writing, &upsert)?;
+            if let Some(change) = upsert.change {
+                let change = self.change(change, &upsert.resource);
+                self.enter_of_resource(writing, step, change)?;
+            }
+        } else if self.is_more_listed {
+            return Ok(Next::Load);
+        } else if let Some(missing) = self.missing.pop_front() {
+            self.note_missing(writing, &missing)?;
+        } else if let Some(removed) = self.removed.pop_front() {
+            let last = self.listed.remove(writing, &removed.id)?.unwrap_or_default();
+            if let Some(change) = removed.change {
+                let change = self.change_of(change, removed.id, last);
+                self.enter_of_resource(writing, step, change)?;
+            }
+        } else if let Some(realm) = self.next_damped(writing)? {
+            if let Some(change) = flaps::realm_settled(
+                writing,
+                self.record.account,
+                realm,
+                self.record.observed_at,
+                &self.record.damping,
+            )? {
+                self.append(writing, step, &change)?;
+            }
+        } else {
+            return Ok(Next::End);
+        }
+        Ok(Next::Row)
+    }
+
+    /// The next realm that is damped, where it can be told from the list how it is.
+    fn next_damped(&mut self, writing: &Writing<'_>) -> Result<Option<ResourceId>> {
+        if self.record.kind != Kind::Realm || !self.record.complete {
+            return Ok(None);
+        }
+        let damped = match &mut self.damped {
+            Some(damped) => damped,
+            none => none.insert(flaps::damped_realms(writing.connection, self.record.account)?.into()),
+        };
+        Ok(damped.pop_front())
+    }
+
+    fn change(&self, change: Transition, resource: &Resource) -> NewChange {
+        let (name, realm) = (resource.name().map(str::to_owned), resource.realm().map(str::to_owned));
+        self.change_of(change, resource.id().clone(), LastKnown { name, realm })
+    }
+
+    fn change_of(&self, change: Transition, resource: ResourceId, known: LastKnown) -> NewChange {
+        NewChange {
+            change_type: change.change_type,
+            subject: self.record.kind.into(),
+            resource,
+            name: known.name,
+            realm: known.realm,
+            old_state: change.old_state,
+            new_state: Some(change.new_state),
+            observed_after: change.observed_after,
+            observed_at: self.record.observed_at,
+            passed_over: self.record.passed_over,
+            details: None,
+        }
+    }
+
+    fn enter_of_resource(&mut self, writing: &mut Writing<'_>, step: &mut Step, change: NewChange) -> Result<()> {
+        if self.record.tells { self.enter(writing, step, change) } else { Ok(()) }
+    }
+
+    /// Puts a change into the journal, if it is to be told.
+    fn enter(&mut self, writing: &mut Writing<'_>, step: &mut Step, mut change: NewChange) -> Result<()> {
+        let PollRecord { account, kind, observed_at, ref damping, .. } = self.record;
+        if kind == Kind::Realm && !flaps::is_told(writing, account, &mut change, observed_at, damping)? {
+            return Ok(());
+        }
+        if change.change_type.is_created()
+            && !step.has_baseline(writing, account, kind)?
+            && !step.listeners(writing, account)?.await_it(writing, &change)?
+        {
+            return Ok(());
+        }
+        self.append(writing, step, &change)
+    }
+
+    fn append(&mut self, writing: &mut Writing<'_>, step: &mut Step, change: &NewChange) -> Result<()> {
+        let PollRecord { account, now, .. } = self.record;
+        let number = journal::append(writing, account, now, change)?;
+        self.recorded.changes += 1;
+        step.listeners(writing, account)?;
+        if let Some(listeners) = &step.listeners {
+            let tidings = Tidings { number, change };
+            self.recorded.deliveries += queue::owe(writing, listeners, &tidings, now, &mut step.touched)?;
+        }
+        Ok(())
+    }
+
+    fn note_missing(&self, writing: &Writing<'_>, missing: &Missing) -> Result<()> {
+        let mut update = writing.prepare(
+            "UPDATE resources SET missing = ?4, seen = ?5, marked = ?6 WHERE account = ?1 AND kind = ?2 AND id = ?3",
+        )?;
+        let PollRecord { account, kind, lease, .. } = self.record;
+        let seen = missing.seen.as_millis();
+        update.execute(params![account.0, kind_number(kind), missing.id.as_str(), missing.times, seen, lease])?;
+        Ok(())
+    }
+
+    /// After a step that is not the last: the poll is held still, and what was told of the list as a whole is noted.
+    fn hold_on(&self, writing: &Writing<'_>, step: &Step) -> Result<()> {
+        let until = self.record.now.after(self.stopwatch.elapsed() + HELD_BETWEEN_STEPS);
+        let mut update = writing.prepare(
+            "UPDATE polls SET due = MAX(due, ?3), gap_told = CASE WHEN ?4 THEN ?5 ELSE gap_told END,
+             held_told = held_told OR ?6 WHERE account = ?1 AND kind = ?2",
+        )?;
+        update.execute(params![
+            self.record.account.0,
+            kind_number(self.record.kind),
+            until.as_millis(),
+            step.tells_gap,
+            self.record.observed_at.as_millis(),
+            step.tells_storm,
+        ])?;
+        Ok(())
+    }
+
+    fn give_back(&self, writing: &Writing<'_>) -> Result<()> {
+        let record = &self.record;
+        // Times by the clock as it is now: it may have been set between two steps.
+        let step = writing.memory.clock_set.saturating_sub(self.clock_set.unwrap_or(writing.memory.clock_set));
+        let by_the_clock = |time: Timestamp| Timestamp::from_millis(time.as_millis().saturating_add(step));
+        let due = due_again(writing, record.account, record.kind, by_the_clock(record.next_due))?;
+        let mut update = writing.prepare(
+            "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
+             last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
+             last_full = CASE WHEN ?5 AND ?14 THEN ?6 ELSE last_full END,
+             recorded = CASE WHEN ?5 AND ?14 THEN ?16 ELSE recorded END,
+             unconfirmed = CASE WHEN ?5 AND ?14 THEN ?15 ELSE unconfirmed END,
+             gap_told = CASE WHEN ?5 THEN NULL ELSE gap_told END,
+             listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
+             held = NULL, held_lists = 0, held_order = NULL, held_told = 0, put_off = NULL, every = ?11, pace = ?12,
+             changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
+             partial_reason = ?7, last_duration = ?8, requests = requests + ?9, last_requests = ?9
+             WHERE account = ?1 AND kind = ?2",
+        )?;
+        update.execute(params![
+            record.account.0,
+            kind_number(record.kind),
+            due.map(Timestamp::as_millis),
+            by_the_clock(record.now).as_millis(),
+            record.complete,
+            by_the_clock(record.observed_at).as_millis(),
+            record.partial_reason,
+            millis(record.duration),
+            record.requests,
+            record.listed_by,
+            millis(record.pace.every),
+            record.pace.reason.as_str(),
+            self.shows_something_new,
+            record.breadth == Breadth::Full,
+            self.misses_something,
+            record.lease,
+        ])?;
+        note_budget(writing, record.account, record.budget)
+    }
+}
+
+/// What one step reads once, and what it leaves to be done at its end. Who listens is read anew in each: a hook that was
+/// set while the poll was under way hears of what comes after.
+#[derive(Default)]
+struct Step {
+    has_baseline: Option<bool>,
+    listeners: Option<Listeners>,
+    touched: Touched,
+    tells_gap: bool,
+    tells_storm: bool,
+}
+
+impl Step {
+    /// Whether there was a complete list of this kind before.
+    fn has_baseline(&mut self, writing: &Writing<'_>, account: AccountId, kind: Kind) -> Result<bool> {
+        if let Some(known) = self.has_baseline {
+            return Ok(known);
+        }
+        let mut select =
+            writing.prepare("SELECT 1 FROM polls WHERE account = ?1 AND kind = ?2 AND last_complete IS NOT NULL")?;
+        let found = select.exists(params![account.0, kind_number(kind)])?;
+        Ok(*self.has_baseline.insert(found))
+    }
+
+    fn listeners(&mut self, writing: &Writing<'_>, account: AccountId) -> Result<&Listeners> {
+        match &mut self.listeners {
+            Some(listeners) => Ok(listeners),
+            none => Ok(none.insert(Listeners::of(writing, account)?)),
+        }
+    }
+}
+
+/// What is told of a resource beside its states.
+#[derive(Default)]
 struct LastKnown {
     name: Option<String>,
     realm: Option<String>,
 }
 
 /// The list that is taken in.
+#[derive(Clone, Copy)]
 struct Listed {
     account: AccountId,
     kind: Kind,
@@ -159,103 +456,4 @@ impl Body {
         let attributes = attributes::write(resource)?;
         Ok(insert.insert(params![resource.name(), resource.realm(), first_seen, state_since, since, attributes])?)
     }
-}
-
-fn note_missing(writing: &Writing<'_>, account: AccountId, kind: Kind, missing: &Missing) -> Result<()> {
-    let mut update =
-        writing.prepare("UPDATE resources SET missing = ?4, seen = ?5 WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
-    let seen = missing.seen.as_millis();
-    update.execute(params![account.0, kind_number(kind), missing.id.as_str(), missing.times, seen])?;
-    Ok(())
-}
-
-fn enter_changes(
-    writing: &mut Writing<'_>,
-    record: &PollRecord,
-    gone: &HashMap<&ResourceId, LastKnown>,
-) -> Result<Recorded> {
-    let account = record.account;
-    let mut recorded = Recorded::default();
-    let damped;
-    let changes = match record.kind {
-        Kind::Instance => &record.changes,
-        Kind::Realm => {
-            damped = flaps::damped(writing, record)?;
-            &damped
-        }
-    };
-    if changes.is_empty() {
-        return Ok(recorded);
-    }
-    // Read now rather than taken from the ticket: a hook that was set while the poll was under way hears
-    // of what the poll saw.
-    let has_baseline = has_baseline(writing, account, record.kind)?;
-    let listeners = Listeners::of(writing, account)?;
-    let mut touched = Touched::default();
-    for change in changes {
-        if !has_baseline && change.change_type.is_created() && !listeners.await_it(writing, change)? {
-            continue;
-        }
-        let known;
-        let change = match gone.get(&change.resource) {
-            Some(last) => {
-                known = with_last_known(change, last);
-                &known
-            }
-            None => change,
-        };
-        let number = journal::append(writing, account, record.now, change)?;
-        recorded.changes += 1;
-        recorded.deliveries += queue::owe(writing, &listeners, &Tidings { number, change }, record.now, &mut touched)?;
-    }
-    touched.refresh(writing)?;
-    Ok(recorded)
-}
-
-/// Whether there was a complete list of this kind before.
-fn has_baseline(writing: &Writing<'_>, account: AccountId, kind: Kind) -> Result<bool> {
-    let mut select =
-        writing.prepare("SELECT 1 FROM polls WHERE account = ?1 AND kind = ?2 AND last_complete IS NOT NULL")?;
-    Ok(select.exists(params![account.0, kind_number(kind)])?)
-}
-
-fn with_last_known(change: &NewChange, last: &LastKnown) -> NewChange {
-    let mut change = change.clone();
-    change.name = change.name.or_else(|| last.name.clone());
-    change.realm = change.realm.or_else(|| last.realm.clone());
-    change
-}
-
-fn give_back(writing: &Writing<'_>, record: &PollRecord) -> Result<()> {
-    let due = due_again(writing, record.account, record.kind, record.next_due)?;
-    let mut update = writing.prepare(
-        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
-         last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
-         last_full = CASE WHEN ?5 AND ?14 THEN ?6 ELSE last_full END,
-         unconfirmed = CASE WHEN ?5 AND ?14 THEN ?15 ELSE unconfirmed END,
-         listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
-         held = NULL, held_lists = 0, held_order = NULL, put_off = NULL, every = ?11, pace = ?12,
-         changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
-         partial_reason = ?7, last_duration = ?8, requests = requests + ?9, last_requests = ?9
-         WHERE account = ?1 AND kind = ?2",
-    )?;
-    update.execute(params![
-        record.account.0,
-        kind_number(record.kind),
-        due.map(Timestamp::as_millis),
-        record.now.as_millis(),
-        record.complete,
-        record.observed_at.as_millis(),
-        record.partial_reason,
-        millis(record.duration),
-        record.requests,
-        record.listed_by,
-        millis(record.pace.every),
-        record.pace.reason.as_str(),
-        record.shows_something_new(),
-        record.breadth == Breadth::Full,
-        !record.missing.is_empty(),
-    ])?;
-    note_budget(writing, record.account, record.budget)?;
-    Ok(())
 }

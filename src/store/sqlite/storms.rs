@@ -12,7 +12,7 @@ use crate::model::{AccountKey, Kind, Timestamp};
 /// The columns that `read` reads, of `polls p`.
 macro_rules! held_columns {
     () => {
-        "p.held, p.held_lists, p.held_affected, p.held_known, p.held_order"
+        "p.held, p.held_lists, p.held_affected, p.held_known, p.held_order, p.held_told"
     };
 }
 pub(super) use held_columns;
@@ -33,6 +33,7 @@ pub(super) fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Held>
         known: count(row.get(index + 3)?),
         // The schema lets nothing else in.
         order: order.map(|order| if order == RELEASE { StormOrder::Release } else { StormOrder::Discard }),
+        told: row.get(index + 5)?,
     }))
 }
 

@@ -18,13 +18,21 @@ use crate::store::contract::{Lab, every_case};
 struct SqliteLab {
     store: Option<Arc<SqliteStore>>,
     directory: TempDir,
+    settings: Settings,
 }
 
 impl SqliteLab {
     fn new() -> SqliteLab {
+        SqliteLab::stepping(Settings::default().step_rows)
+    }
+
+    /// Whose steps are of so many rows.
+    fn stepping(step_rows: usize) -> SqliteLab {
         let directory = TempDir::new().expect("a temporary directory");
-        let store = Some(open(&directory));
-        SqliteLab { store, directory }
+        // The cases are about what is done, not about what a power cut leaves.
+        let settings = Settings { synchronous: super::Synchronous::Normal, step_rows, ..Settings::default() };
+        let store = Some(open(&directory, settings.clone()));
+        SqliteLab { store, directory, settings }
     }
 }
 
@@ -36,13 +44,11 @@ impl Lab for SqliteLab {
     fn crash(&mut self) {
         let store = Arc::into_inner(self.store.take().expect("it is open between crashes"));
         drop(store.expect("a case must not hold the store over a crash"));
-        self.store = Some(open(&self.directory));
+        self.store = Some(open(&self.directory, self.settings.clone()));
     }
 }
 
-fn open(directory: &TempDir) -> Arc<SqliteStore> {
-    // The cases are about what is done, not about what a power cut leaves.
-    let settings = Settings { synchronous: super::Synchronous::Normal, ..Settings::default() };
+fn open(directory: &TempDir, settings: Settings) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(&directory.path().join("tracker.db"), settings).expect("open"))
 }
 
@@ -57,4 +63,10 @@ mod contract {
     use super::{SqliteLab, every_case};
 
     every_case!(SqliteLab::new());
+}
+
+mod contract_in_single_rows {
+    use super::{SqliteLab, every_case};
+
+    every_case!(SqliteLab::stepping(1));
 }

@@ -2,9 +2,14 @@
 //! inside one transaction, commits once, and then answers all. Under load a flush to disk is so shared
 //! by many; a job that fails takes back its own writes only. Where nothing in a transaction needs to outlive
 //! a power cut, it is not flushed at all.
+//!
+//! Long work comes in steps, which have a queue of their own: the thread serves both queues in turns, and each turn
+//! ends after a bounded time. So a request waits for one turn of steps at most, however many polls are being recorded.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,9 +20,14 @@ use super::lock::HostLock;
 use super::{Fault, Synchronous};
 use crate::clock::Stopwatch;
 
+/// For how long one turn takes further jobs into its transaction. With what the last of them takes and the commit, a
+/// turn stays under 50 ms.
+const TURN: Duration = Duration::from_millis(25);
+
 pub(super) struct Writer {
     jobs: mpsc::Sender<Message>,
-    /// Stands after `jobs`: fields drop in order, so the queue is closed when the thread is waited for.
+    steps: mpsc::Sender<Box<dyn Job>>,
+    /// Stands after the queues: fields drop in order, so they are closed when the thread is waited for.
     thread: Thread,
 }
 
@@ -25,6 +35,8 @@ pub(super) struct Writer {
 pub(super) struct Writing<'a> {
     pub(super) connection: &'a Connection,
     pub(super) memory: &'a mut Memory,
+    /// Runs from the beginning of the turn.
+    turn: Stopwatch,
 }
 
 /// What the writer keeps from one job to the next.
@@ -40,11 +52,18 @@ pub(super) struct Memory {
     pub(super) swept: i64,
     /// The hook that was last owed more of the journal.
     pub(super) caught_up: i64,
+    /// By how many milliseconds the clock was set since the store was opened.
+    pub(super) clock_set: i64,
 }
 
 impl<'a> Writing<'a> {
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>> {
         Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// Whether a step should leave the rest of its work to the next one, so that others get their turn.
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.turn.elapsed() >= TURN
     }
 }
 
@@ -58,20 +77,24 @@ impl Writer {
         flushed: Synchronous,
         lock: HostLock,
     ) -> Result<Writer> {
-        let (jobs, waiting) = mpsc::channel(queue);
+        let (jobs, urgent) = mpsc::channel(queue);
+        let (steps, waiting_steps) = mpsc::channel(queue);
+        // It only waits for whichever queue has something.
+        let waiter = tokio::runtime::Builder::new_current_thread().build().map_err(Fault::NoThread)?;
         let newest = *told.borrow();
-        let memory = Memory { mark, change_ids: ChangeIds::default(), proven: None, newest, swept: 0, caught_up: 0 };
+        let change_ids = ChangeIds::default();
+        let memory = Memory { mark, change_ids, proven: None, newest, swept: 0, caught_up: 0, clock_set: 0 };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
                 let flush = Flush { connection: &connection, flushed, present: Lasting::Lasts };
-                run(flush, memory, &told, waiting, queue);
+                run(flush, memory, &told, Queues::new(urgent, waiting_steps, queue), &waiter);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
             })
             .map_err(Fault::NoThread)?;
-        Ok(Writer { jobs, thread: Thread(Mutex::new(Some(thread))) })
+        Ok(Writer { jobs, steps, thread: Thread(Mutex::new(Some(thread))) })
     }
 
     pub(super) async fn write<T, F>(&self, lasting: Lasting, work: F) -> Result<T>
@@ -79,9 +102,20 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job = Box::new(Waiting { work: Some(work), result: None, answer, lasting });
+        let (job, answered) = waiting(lasting, work);
         self.jobs.send(Message::Job(job)).await.map_err(|_| Fault::Closed)?;
+        answered.await.map_err(|_| Fault::Closed)?
+    }
+
+    /// The same for a step of long work: it waits until those before it had their turn. When the writer is closed,
+    /// steps that wait are not run any more.
+    pub(super) async fn step<T, F>(&self, lasting: Lasting, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
+    {
+        let (job, answered) = waiting(lasting, work);
+        self.steps.send(job).await.map_err(|_| Fault::Closed)?;
         answered.await.map_err(|_| Fault::Closed)?
     }
 
@@ -103,6 +137,15 @@ pub(super) enum Lasting {
     /// It may be as if it had never been made: whoever made it can do without, like a claim, which is void
     /// then anyway.
     MayGo,
+}
+
+fn waiting<T, F>(lasting: Lasting, work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    (Box::new(Waiting { work: Some(work), result: None, answer, lasting }), answered)
 }
 
 struct Thread(Mutex<Option<JoinHandle<()>>>);
@@ -202,7 +245,7 @@ struct Flush<'a> {
 
 impl Flush<'_> {
     /// Has the next transaction flushed as its jobs need it.
-    fn prepare(&mut self, jobs: &[Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn prepare(&mut self, jobs: &VecDeque<Box<dyn Job>>) -> rusqlite::Result<()> {
         let any_lasts = jobs.iter().any(|job| job.lasting() == Lasting::Lasts);
         let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
         if self.flushed == Synchronous::Normal || wanted == self.present {
@@ -215,25 +258,107 @@ impl Flush<'_> {
     }
 }
 
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Urgent,
+    Steps,
+}
+
+/// What waits for the writer.
+struct Queues {
+    urgent: mpsc::Receiver<Message>,
+    steps: mpsc::Receiver<Box<dyn Job>>,
+    /// Received, and not run yet.
+    urgent_left: VecDeque<Box<dyn Job>>,
+    steps_left: VecDeque<Box<dyn Job>>,
+    /// Whose turn it is if both wait.
+    next: Turn,
+    /// How many of a queue are received at most before some of them are run.
+    limit: usize,
+}
+
+impl Queues {
+    fn new(urgent: mpsc::Receiver<Message>, steps: mpsc::Receiver<Box<dyn Job>>, limit: usize) -> Queues {
+        let (urgent_left, steps_left) = (VecDeque::new(), VecDeque::new());
+        Queues { urgent, steps, urgent_left, steps_left, next: Turn::Urgent, limit }
+    }
+
+    /// Waits until there is something to do; says whose turn it is then. Nothing, once both queues have ended.
+    fn wait(&mut self, waiter: &tokio::runtime::Runtime) -> Option<Turn> {
+        loop {
+            self.receive();
+            let turn = match (self.urgent_left.is_empty(), self.steps_left.is_empty()) {
+                (false, false) => self.next,
+                (false, true) => Turn::Urgent,
+                (true, false) => Turn::Steps,
+                (true, true) => {
+                    waiter.block_on(self.receive_one())?;
+                    continue;
+                }
+            };
+            self.next = if turn == Turn::Urgent { Turn::Steps } else { Turn::Urgent };
+            return Some(turn);
+        }
+    }
+
+    /// Takes in what waits, as far as there is room.
+    fn receive(&mut self) {
+        while self.urgent_left.len() < self.limit
+            && let Ok(message) = self.urgent.try_recv()
+        {
+            self.take_in(message);
+        }
+        while self.steps_left.len() < self.limit
+            && let Ok(step) = self.steps.try_recv()
+        {
+            self.steps_left.push_back(step);
+        }
+    }
+
+    async fn receive_one(&mut self) -> Option<()> {
+        tokio::select! {
+            Some(message) = self.urgent.recv() => self.take_in(message),
+            Some(step) = self.steps.recv() => self.steps_left.push_back(step),
+            else => return None,
+        }
+        Some(())
+    }
+
+    fn take_in(&mut self, message: Message) {
+        match message {
+            Message::Job(job) => self.urgent_left.push_back(job),
+            // No more get in. Urgent jobs that wait are still received; steps are given up, as the work that they
+            // are of can be left off between any two of them.
+            Message::Close => {
+                self.urgent.close();
+                self.steps.close();
+                self.steps_left.clear();
+                while self.steps.try_recv().is_ok() {}
+            }
+        }
+    }
+
+    fn left(&mut self, turn: Turn) -> &mut VecDeque<Box<dyn Job>> {
+        match turn {
+            Turn::Urgent => &mut self.urgent_left,
+            Turn::Steps => &mut self.steps_left,
+        }
+    }
+}
+
 fn run(
     mut flush: Flush<'_>,
     mut memory: Memory,
     told: &watch::Sender<i64>,
-    mut waiting: mpsc::Receiver<Message>,
-    limit: usize,
+    mut queues: Queues,
+    waiter: &tokio::runtime::Runtime,
 ) {
     let connection = flush.connection;
-    let mut messages = Vec::with_capacity(limit);
-    while waiting.blocking_recv_many(&mut messages, limit) > 0 {
-        let mut jobs = Vec::with_capacity(messages.len());
-        for message in messages.drain(..) {
-            match message {
-                Message::Job(job) => jobs.push(job),
-                // No more get in; those that wait are still received.
-                Message::Close => waiting.close(),
-            }
-        }
-        let committed = flush.prepare(&jobs).and_then(|()| run_together(connection, &mut memory, &mut jobs));
+    while let Some(turn) = queues.wait(waiter) {
+        let left = queues.left(turn);
+        let mut ran = Vec::new();
+        let committed = flush.prepare(left).and_then(|()| run_together(connection, &mut memory, left, &mut ran));
         let committed = committed.map_err(Arc::new);
         match &committed {
             Ok(()) => {
@@ -242,9 +367,13 @@ fn run(
             Err(_) => {
                 roll_back(connection);
                 memory.newest = *told.borrow();
+                // Where not even one could be begun, none is tried again for those who wait: they hear why.
+                if ran.is_empty() {
+                    ran.extend(left.drain(..));
+                }
             }
         }
-        for job in jobs {
+        for job in ran {
             job.answer(&committed);
         }
     }
@@ -252,23 +381,35 @@ fn run(
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
 }
 
-fn run_together(connection: &Connection, memory: &mut Memory, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+/// Runs jobs in one transaction until none is left or the turn is over; those that were run are put into `ran`.
+fn run_together(
+    connection: &Connection,
+    memory: &mut Memory,
+    left: &mut VecDeque<Box<dyn Job>>,
+    ran: &mut Vec<Box<dyn Job>>,
+) -> rusqlite::Result<()> {
     let execute = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(|_| ());
+    let turn = Stopwatch::start();
     execute("BEGIN IMMEDIATE")?;
     // The first needs no savepoint, for which SQLite would keep a copy of every page that it changes: what it has
     // written is all that there is in the transaction.
     let mut is_first = true;
-    for job in jobs {
+    while (ran.is_empty() || turn.elapsed() < TURN)
+        && let Some(job) = left.pop_front()
+    {
         if !job.is_wanted() {
             continue;
         }
+        ran.push(job);
+        let Some(job) = ran.last_mut() else { break };
         if !is_first {
             execute("SAVEPOINT job")?;
         }
         let newest = memory.newest;
+        let verdict = job.run(&mut Writing { connection, memory, turn });
         // After some errors (a full disk, say) SQLite has ended the whole transaction by itself; what
-        // follows here then fails, and with it every job of this round.
-        match (job.run(&mut Writing { connection, memory }), is_first) {
+        // follows here then fails, and with it every job of this turn.
+        match (verdict, is_first) {
             (Verdict::Keep, true) => is_first = false,
             (Verdict::Keep, false) => execute("RELEASE job")?,
             (Verdict::Undo, true) => {

@@ -29,8 +29,9 @@ async fn what_a_list_of_changes_says_is_told_and_what_it_leaves_out_is_as_it_was
     let id = |number: usize| instance(number, Running).id().as_str().to_owned();
     let want = [
         (ChangeType::InstanceState, id(1)),
-        (ChangeType::InstanceRemoved, id(3)),
         (ChangeType::InstanceCreated, id(7)),
+        // Removals come last.
+        (ChangeType::InstanceRemoved, id(3)),
     ];
     assert_eq!(observed.all_told().await, want);
     for change in observed.changes().await {

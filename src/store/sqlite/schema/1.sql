@@ -45,6 +45,10 @@ CREATE TABLE polls (
     -- The last of these that listed everything, and whether something was missing from it that is not yet gone.
     last_full INTEGER,
     unconfirmed INTEGER NOT NULL DEFAULT 0,
+    -- The lease of that one: what a later one marked as missing, and was not recorded to its end, is not counted.
+    recorded INTEGER NOT NULL DEFAULT 0,
+    -- Until when a gap is in the journal, though the list that ended it was not recorded to its end.
+    gap_told INTEGER,
     -- The SHA-256 of the driver that gave it.
     listed_by TEXT,
     failures INTEGER NOT NULL DEFAULT 0,
@@ -59,6 +63,8 @@ CREATE TABLE polls (
     held_affected INTEGER NOT NULL DEFAULT 0,
     held_known INTEGER NOT NULL DEFAULT 0,
     held_order TEXT CHECK (held_order IN ('release', 'discard')),
+    -- Whether it is in the journal already, though the list that showed it was not recorded to its end.
+    held_told INTEGER NOT NULL DEFAULT 0,
     last_duration INTEGER,
     -- To the provider, in all, and for the last list.
     requests INTEGER NOT NULL DEFAULT 0,
@@ -82,6 +88,8 @@ CREATE TABLE resources (
     missing INTEGER NOT NULL,
     seen INTEGER NOT NULL,
     body INTEGER NOT NULL,
+    -- The lease of the poll that it was last missing from.
+    marked INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, kind, id)
 ) STRICT, WITHOUT ROWID;
 
