@@ -34,6 +34,7 @@ mod refresh;
 mod repeat;
 mod request;
 mod settings;
+mod shares;
 mod tokens;
 mod track;
 mod underway;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -56,7 +57,7 @@ use crate::roster::Roster;
 use crate::store::Store;
 use crate::vault::Vault;
 
-pub use listen::{Peer, serve};
+pub use listen::{ClientHeader, Peer, serve};
 pub use settings::{Consent, ProofSettings, Settings};
 
 use deltacloud::{Document, in_xml_too};
@@ -65,6 +66,7 @@ use problem::Problem;
 use proof::{Proofs, Prover, Provider};
 use rate::Rates;
 use request::BodyBounds;
+use shares::Shares;
 use underway::Underway;
 
 /// What the API works with, joined in `serve`.
@@ -97,8 +99,8 @@ struct App {
     /// Through which all that follow the journal hear of what is new.
     hub: Arc<Hub>,
     rates: Rates,
-    /// One for each stream that may be open.
-    streams: Arc<Semaphore>,
+    /// The places of those who follow the journal.
+    shares: Arc<Shares>,
     /// What goes on though its connection may be gone.
     underway: Arc<Underway>,
     openapi: openapi::Written,
@@ -142,11 +144,11 @@ impl Running {
 fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router {
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
-    let streams = Arc::new(Semaphore::new(context.settings.feed_streams.min(Semaphore::MAX_PERMITS)));
+    let shares = Arc::new(Shares::new(&context.settings));
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running;
     let openapi = openapi::Written::default();
-    let app = Arc::new(App { context, proofs, stopping, underway, hub, rates, streams, openapi });
+    let app = Arc::new(App { context, proofs, stopping, underway, hub, rates, shares, openapi });
     // Around every POST: what a client sends again is done once.
     let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
     // Around what is read again and again: it is sent only where it is another.

@@ -1,6 +1,7 @@
 //! Who asks: the account whose credentials a request brought and the provider accepted, or the bearer of a token that
 //! the account gave out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Caller {
     pub(super) scope: Scope,
     /// When its credentials were proven.
     pub(super) proven: Timestamp,
+    /// Where the request came from, where that is known.
+    pub(super) peer: Option<IpAddr>,
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -54,7 +57,7 @@ async fn by_credentials(parts: &Parts, app: &App, user: String, password: Secret
     let key = AccountKey { driver, provider, user };
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let proven = app.proofs.prove(Claim { key: key.clone(), password, peer }).await?;
-    Ok(Caller { account: proven.account, key, owner: Owner::Account, scope: Scope::Track, proven: proven.at })
+    Ok(Caller { account: proven.account, key, owner: Owner::Account, scope: Scope::Track, proven: proven.at, peer })
 }
 
 impl Caller {
@@ -106,6 +109,7 @@ async fn by_token(parts: &Parts, app: &App, secret: &SecretString) -> Result<Cal
         owner: Owner::Token(token.id),
         scope: token.scope,
         proven: now,
+        peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
     };
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         caller.may_track()?;

@@ -20,6 +20,7 @@ use super::hooks::replay::foreign_cursor;
 use super::listing::{put_next, read_limit};
 use super::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
+use super::shares::Waits;
 use crate::model::{ChangeDocument, Cursor};
 use crate::store::{After, ChangePage, ChangeQuery};
 
@@ -67,14 +68,21 @@ async fn next_page(
     let mut listener = app.hub.listen(caller.account);
     let over = tokio::time::sleep(wait);
     tokio::pin!(over);
+    let mut held = None;
     loop {
         let page = store.changes(caller.account, query.clone()).await?;
         if !page.changes.is_empty() || !page.at_end || wait.is_zero() {
             return Ok(page);
         }
+        // Taken only by those who have something to wait for. Who loses it is answered at once, and may ask again.
+        let place = match held.take() {
+            Some(place) => held.insert(place),
+            None => held.insert(app.shares.take(caller, Waits::LongPoll)?),
+        };
         tokio::select! {
             () = listener.changed() => query.after = After::Number(page.next.sequence),
             () = &mut over => return Ok(page),
+            () = place.given_up() => return Ok(page),
             () = app.stopping.cancelled() => return Ok(page),
         }
     }

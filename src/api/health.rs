@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::App;
 use super::problem::{Problem, ProblemType};
@@ -26,9 +25,7 @@ pub(super) async fn alive() -> Response {
 /// `GET /metrics`: what the host counts, as Prometheus reads it. Nothing of accounts is in it.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let held = app.context.store.held().await?;
-    let most = app.context.settings.feed_streams.min(Semaphore::MAX_PERMITS);
-    let streams = most.saturating_sub(app.streams.available_permits());
-    let text = app.context.metrics.text(held, streams).map_err(Problem::internal)?;
+    let text = app.context.metrics.text(held, app.shares.streams()).map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 

@@ -1,10 +1,11 @@
 //! Serving the API on a socket: connections are bounded in number, in how long they may lie idle, and in
 //! how long they may go on once the host stops.
 
+mod peer;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,11 @@ use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use peer::network;
+pub use peer::{ClientHeader, Peer};
+
+use peer::Proxies;
+
 use super::unread::Telling;
 use super::{Context, Running, Settings, router};
 
@@ -32,10 +38,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// hyper reads no less at once.
 pub(super) const LEAST_HEAD_BYTES: usize = 8192;
 
-/// Where a request came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);
-
 /// Serves the API until `token` is cancelled; then requests under way may take `settings.grace` to end.
 pub async fn serve(listener: TcpListener, context: Context, token: CancellationToken) -> io::Result<()> {
     let settings = context.settings.clone();
@@ -43,6 +45,7 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
     let running = Running::new(&context, token.clone());
     let router = router(context, running.clone());
     let builder = connections(&settings);
+    let proxies = Arc::new(Proxies::new(settings.trusted_proxies.clone(), settings.client_ip_headers.clone()));
     let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut tasks = JoinSet::new();
     let (hub, until) = (Arc::clone(&running.hub), token.clone());
@@ -58,10 +61,10 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
             (slot, accepted) = accept => match accepted {
                 Ok((stream, address)) => {
                     let peer = Peer(address.ip().to_canonical());
-                    let (builder, router) = (builder.clone(), router.clone());
+                    let (builder, router, proxies) = (builder.clone(), router.clone(), Arc::clone(&proxies));
                     let ending = Ending { token: token.clone(), idle_for, stalled_for };
                     tasks.spawn(async move {
-                        connection(stream, &builder, router, peer, ending).await;
+                        connection(stream, &builder, router, (peer, &proxies), ending).await;
                         drop(slot);
                     });
                 }
@@ -129,7 +132,13 @@ enum Due {
     Idle,
 }
 
-async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router: Router, peer: Peer, ending: Ending) {
+async fn connection(
+    stream: TcpStream,
+    builder: &Builder<TokioExecutor>,
+    router: Router,
+    (peer, proxies): (Peer, &Proxies),
+    ending: Ending,
+) {
     // An answer is written whole: to wait for more to send would only delay it.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(http.peer = %peer.0, "can't set TCP_NODELAY: {error}");
@@ -141,7 +150,8 @@ async fn connection(stream: TcpStream, builder: &Builder<TokioExecutor>, router:
     let active = Notify::new();
     let service = service_fn(|mut request: Request<Incoming>| {
         active.notify_one();
-        request.extensions_mut().insert(peer);
+        let client = Peer(proxies.client(peer.0, request.headers()));
+        request.extensions_mut().insert(client);
         let answer = router.call(request);
         async move { answer.await as Result<Response, Infallible> }
     });

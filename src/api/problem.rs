@@ -138,6 +138,9 @@ problem_types! {
         "Try again; the host's log says more.";
     TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many streams are open"
         "Try again as Retry-After says, or read the feed page by page. `limit` says how many may be open at once.";
+    StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has as many streams open as it may have"
+        "`of` says whether that is the account, the token or the address, and `limit` how many it may have open, requests \
+         that wait included. Close some, or try again as Retry-After says.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
         "Try again once it has started anew.";
     Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"

@@ -3,10 +3,18 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::listen::ClientHeader;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many connections are open at once; more wait to be accepted.
     pub connections: usize,
+    /// Proxies that are believed when they name the client that a request is from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they name it: the first of these headers that is there.
+    pub client_ip_headers: Vec<ClientHeader>,
     /// How long a client may take to send a request's headers, and a connection may lie idle without
     /// a request.
     pub header_timeout: Duration,
@@ -41,8 +49,15 @@ pub struct Settings {
     pub feed_looked_at: usize,
     /// How long a request for the feed may wait for something to come. Shorter than `request_timeout`.
     pub feed_wait: Duration,
-    /// How many streams are open at once.
+    /// How many streams of the feed, and requests that wait for it, are open at once. Where all are, the account that has
+    /// the most gives one up to an account that has fewer.
     pub feed_streams: usize,
+    /// How many of them one account may have, its tokens included.
+    pub feed_streams_per_account: usize,
+    /// How many of them one token may have.
+    pub feed_streams_per_token: usize,
+    /// How many of them one network may have: an address, or of IPv6 a /64.
+    pub feed_streams_per_peer: usize,
     /// How often a stream says that it is alive, and how far it is.
     pub feed_heartbeat: Duration,
     /// How long a stream may be open before it has to be opened anew.
@@ -90,11 +105,13 @@ pub struct ProofSettings {
     pub refused_for: Duration,
     /// How long credentials are not proven again after the provider gave no answer about them.
     pub failed_for: Duration,
-    /// How many different passwords may be refused for one account within `window`; then only a password
-    /// that was proven before gets in.
+    /// How many different passwords one network may have refused for one account within `window`; then only a
+    /// password that was proven before gets in from there. A network is an address, or of IPv6 a /64.
     pub refusals: usize,
-    /// How many different credentials from one address may be refused within `window`. Clients behind one
-    /// proxy share its address.
+    /// The same for one account and all networks together.
+    pub refusals_per_account: usize,
+    /// How many different credentials one network may have refused within `window`, over all accounts. Beyond that
+    /// they are tried one by one, each as a part of the window goes by.
     pub refusals_per_peer: usize,
     pub window: Duration,
     /// How many accounts, and how many addresses, are remembered.
@@ -107,6 +124,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             connections: 10_000,
+            trusted_proxies: Vec::new(),
+            client_ip_headers: vec![ClientHeader::XForwardedFor, ClientHeader::Forwarded],
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),
@@ -125,6 +144,10 @@ impl Default for Settings {
             feed_looked_at: 100_000,
             feed_wait: Duration::from_secs(30),
             feed_streams: 8_000,
+            // Three quarters: as much as one is likely to need, and never all.
+            feed_streams_per_account: 6_000,
+            feed_streams_per_token: 2_000,
+            feed_streams_per_peer: 6_000,
             feed_heartbeat: Duration::from_secs(15),
             feed_stream_for: Duration::from_secs(3600),
             feed_stall: Duration::from_secs(30),
@@ -150,7 +173,8 @@ impl Default for ProofSettings {
             refused_for: Duration::from_secs(60),
             failed_for: Duration::from_secs(5),
             refusals: 5,
-            refusals_per_peer: 50,
+            refusals_per_account: 50,
+            refusals_per_peer: 1000,
             window: Duration::from_secs(300),
             remembered: 10_000,
             at_once: 16,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::LogSettings;
 use super::log::{LogFilter, LogFormat};
 use super::signatures::SignaturesSection;
-use super::values::{Part, Period, ProxyUrl, Range, Size, Span, Spans};
+use super::values::{Part, Period, ProxyUrl, Range, Ranges, Size, Span, Spans};
 use crate::driver::{self, Limits};
 use crate::model::breaker;
 use crate::model::flapping::Damping;
@@ -224,10 +224,34 @@ section! {
     }
 }
 
+/// Where proxies name the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenClientHeader {
+    XForwardedFor,
+    Forwarded,
+}
+
+/// In the order in which they are looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct WrittenClientHeaders(Vec<WrittenClientHeader>);
+
+impl From<WrittenClientHeaders> for Vec<api::ClientHeader> {
+    fn from(written: WrittenClientHeaders) -> Vec<api::ClientHeader> {
+        let header = |written| match written {
+            WrittenClientHeader::XForwardedFor => api::ClientHeader::XForwardedFor,
+            WrittenClientHeader::Forwarded => api::ClientHeader::Forwarded,
+        };
+        written.0.into_iter().map(header).collect()
+    }
+}
+
 section! {
     /// `[api]`
     ApiSection over api::Settings {
         connections: NonZeroUsize => connections,
+        trusted_proxies: Ranges => trusted_proxies,
+        client_ip_headers: WrittenClientHeaders => client_ip_headers,
         header_timeout: Period => header_timeout,
         write_timeout: Period => write_timeout,
         request_timeout: Period => request_timeout,
@@ -246,6 +270,9 @@ section! {
         feed_looked_at: NonZeroUsize => feed_looked_at,
         feed_wait: Span => feed_wait,
         feed_streams: NonZeroUsize => feed_streams,
+        feed_streams_per_account: NonZeroUsize => feed_streams_per_account,
+        feed_streams_per_token: NonZeroUsize => feed_streams_per_token,
+        feed_streams_per_peer: NonZeroUsize => feed_streams_per_peer,
         feed_heartbeat: Period => feed_heartbeat,
         feed_stream_for: Period => feed_stream_for,
         feed_stall: Period => feed_stall,
@@ -273,6 +300,7 @@ section! {
         refused_for: Span => refused_for,
         failed_for: Span => failed_for,
         refusals: NonZeroUsize => refusals,
+        refusals_per_account: NonZeroUsize => refusals_per_account,
         refusals_per_peer: NonZeroUsize => refusals_per_peer,
         window: Period => window,
         remembered: NonZeroUsize => remembered,

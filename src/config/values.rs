@@ -227,6 +227,16 @@ impl TryFrom<String> for Range {
     }
 }
 
+/// Several of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Ranges(Vec<Range>);
+
+impl From<Ranges> for Vec<IpNet> {
+    fn from(ranges: Ranges) -> Vec<IpNet> {
+        ranges.0.into_iter().map(IpNet::from).collect()
+    }
+}
+
 impl From<Range> for IpNet {
     fn from(range: Range) -> IpNet {
         range.0

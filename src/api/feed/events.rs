@@ -15,6 +15,8 @@ pub(super) enum End {
     /// Its reader did not take what it was sent.
     Slow,
     Stopping,
+    /// All streams were taken, its account had the most, and another account has its place now.
+    Displaced,
     /// What it was about to send is no longer kept.
     Forgotten,
     StoreUnavailable,
@@ -26,6 +28,7 @@ impl End {
             End::Expired => "expired",
             End::Slow => "slow",
             End::Stopping => "stopping",
+            End::Displaced => "displaced",
             End::Forgotten => "forgotten",
             End::StoreUnavailable => "store-unavailable",
         }

@@ -11,17 +11,16 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::super::App;
 use super::super::caller::Caller;
-use super::super::errors::RETRY_SOON;
 use super::super::filter;
 use super::super::fresh;
 use super::super::listing::Document;
 use super::super::parameters::{ParameterError, Parameters};
-use super::super::problem::{Problem, ProblemType};
+use super::super::problem::Problem;
+use super::super::shares::{Place, Waits};
 use super::super::track::TrackDocument;
 use super::events::{self, End};
 use super::hub::{Behind, Listener};
@@ -78,11 +77,7 @@ pub(in super::super) async fn open(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(invalid("since", "is not what Last-Event-ID has: that is not a cursor")),
     };
-    let slot = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        Problem::new(ProblemType::TooManyStreams, "as many streams are open as the host allows")
-            .with("limit", settings.feed_streams)
-            .retry_after(RETRY_SOON)
-    })?;
+    let own_place = app.shares.take(&caller, Waits::Stream)?;
 
     let listener = app.hub.listen(caller.account);
     let extent = app.context.store.extent().await?;
@@ -114,7 +109,7 @@ pub(in super::super) async fn open(
         handed: None,
         has_ended: false,
         stopping: app.stopping.clone(),
-        _slot: slot,
+        own_place,
     };
     let body = Body::from_stream(unfold(stream, |mut stream| async move {
         let bytes = stream.next().await?;
@@ -150,7 +145,7 @@ struct Stream {
     handed: Option<Stopwatch>,
     has_ended: bool,
     stopping: CancellationToken,
-    _slot: OwnedSemaphorePermit,
+    own_place: Place,
 }
 
 struct Snapshot {
@@ -186,6 +181,9 @@ impl Stream {
             if self.opened.elapsed() >= open_for {
                 return Err(End::Expired);
             }
+            if self.own_place.is_given_up() {
+                return Err(End::Displaced);
+            }
             if self.beaten.elapsed() >= every {
                 self.beaten = Stopwatch::start();
                 self.keep_polled().await;
@@ -204,6 +202,7 @@ impl Stream {
                 () = self.listener.changed() => {}
                 () = tokio::time::sleep(until) => {}
                 () = self.stopping.cancelled() => return Err(End::Stopping),
+                () = self.own_place.given_up() => return Err(End::Displaced),
             }
         }
     }

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 
+use super::super::listen::network;
 use super::super::settings::ProofSettings;
 use super::Proven;
 use crate::driver::CallError;
@@ -58,7 +59,7 @@ pub(super) struct Try<'a> {
 pub(super) struct Memory {
     settings: ProofSettings,
     accounts: HashMap<AccountKey, Remembered>,
-    peers: HashMap<IpAddr, Tries>,
+    peers: HashMap<IpAddr, Allowance>,
 }
 
 #[derive(Debug, Default)]
@@ -79,13 +80,23 @@ struct NoAnswer {
     wait: Duration,
 }
 
-/// Passwords that were tried and not accepted, each once, the oldest first.
+/// Passwords that were tried for one account and not accepted, each once for each network, the oldest first.
 #[derive(Debug, Default)]
 struct Tries(Vec<Tried>);
+
+/// How many wrong passwords one network may still try, over all accounts: each costs `interval`, and time pays them back.
+/// A network that has spent all of it waits for one interval, and not for a whole window: many people may share an
+/// address, and most of them know their passwords.
+#[derive(Debug)]
+struct Allowance {
+    /// When all that was spent is paid back.
+    paid_back: Timestamp,
+}
 
 #[derive(Debug)]
 struct Tried {
     print: Print,
+    network: Option<IpAddr>,
     at: Timestamp,
     /// Refused by the provider, rather than under way, given up, or without an answer.
     refused: bool,
@@ -116,8 +127,9 @@ impl Memory {
         (tried.refused && is_within(tried.at, now, self.settings.refused_for)).then_some(Known::Refused)
     }
 
-    /// How long to hold a try off, should too many passwords have been tried. One that is on the list
-    /// without having been refused is let through: the provider has not spoken about it.
+    /// How long to hold a try off, should too many passwords have been tried: for this account from this network, for
+    /// this account from anywhere, or from this network for any account. One that is on the list without having been
+    /// refused is let through: the provider has not spoken about it.
     pub(super) fn hold_off(
         &mut self,
         key: &AccountKey,
@@ -125,11 +137,22 @@ impl Memory {
         print: &Print,
         now: Timestamp,
     ) -> Option<Duration> {
-        let ProofSettings { refusals, refusals_per_peer, window, .. } = self.settings;
-        let account = self.accounts.get_mut(key).and_then(|known| known.tries.hold_off(print, now, window, refusals));
-        let peer = peer.and_then(|peer| self.peers.get_mut(&network(peer)));
-        let peer = peer.and_then(|tries| tries.hold_off(print, now, window, refusals_per_peer));
-        account.max(peer)
+        let ProofSettings { refusals, refusals_per_account, refusals_per_peer, window, .. } = self.settings;
+        let network = peer.map(network);
+        let account = self.accounts.get_mut(key).and_then(|known| {
+            let tries = &mut known.tries;
+            tries.expire(now, window);
+            if tries.is_unsettled(print) {
+                return Some(Duration::ZERO);
+            }
+            let here = tries.hold_off(now, window, refusals, |tried| tried.network == network);
+            here.max(tries.hold_off(now, window, refusals_per_account, |_| true))
+        });
+        if account == Some(Duration::ZERO) {
+            return None;
+        }
+        let peer = network.and_then(|network| self.peers.get(&network));
+        account.max(peer.and_then(|allowance| allowance.hold_off(now, window, interval(window, refusals_per_peer))))
     }
 
     /// Counts a try that is about to be made.
@@ -148,12 +171,15 @@ impl Memory {
 
     /// Takes a try off the list. The other tries stay: a right password clears nobody else's wrong ones.
     pub(super) fn accept(&mut self, key: &AccountKey, peer: Option<IpAddr>, print: Print, proven: Proven) {
+        let interval = interval(self.settings.window, self.settings.refusals_per_peer);
         let remembered = self.remembered(key, proven.at);
         remembered.accepted = Some((print, proven));
         remembered.no_answer = None;
+        let network = peer.map(network);
+        let was_counted = remembered.tries.has(&print, network);
         remembered.tries.forget(&print);
-        if let Some(tries) = peer.and_then(|peer| self.peers.get_mut(&network(peer))) {
-            tries.forget(&print);
+        if was_counted && let Some(allowance) = network.and_then(|network| self.peers.get_mut(&network)) {
+            allowance.give_back(interval);
         }
     }
 
@@ -178,14 +204,18 @@ impl Memory {
 
     fn put(&mut self, tried: Try<'_>, refused: bool) {
         let Try { key, peer, print, now } = tried;
-        let ProofSettings { refusals, refusals_per_peer, remembered: limit, .. } = self.settings;
-        self.remembered(key, now).tries.put(Tried { print, at: now, refused }, refusals);
-        if let Some(peer) = peer {
-            let peer = network(peer);
-            if !self.peers.contains_key(&peer) && self.peers.len() >= limit {
-                drop_oldest(&mut self.peers, |tries| tries.newest());
+        let ProofSettings { refusals, refusals_per_account, refusals_per_peer, window, remembered: limit, .. } =
+            self.settings;
+        let network = peer.map(network);
+        let tries = &mut self.remembered(key, now).tries;
+        let was_counted = tries.has(&print, network);
+        tries.put(Tried { print, network, at: now, refused }, refusals.max(refusals_per_account));
+        if let Some(network) = network.filter(|_| !was_counted) {
+            if !self.peers.contains_key(&network) && self.peers.len() >= limit {
+                drop_oldest(&mut self.peers, |allowance| allowance.paid_back);
             }
-            self.peers.entry(peer).or_default().put(Tried { print, at: now, refused }, refusals_per_peer);
+            let allowance = self.peers.entry(network).or_insert(Allowance { paid_back: now });
+            allowance.spend(now, window, interval(window, refusals_per_peer));
         }
     }
 
@@ -205,31 +235,70 @@ impl Tries {
         self.0.iter().find(|tried| tried.print == *print)
     }
 
+    fn has(&self, print: &Print, network: Option<IpAddr>) -> bool {
+        self.0.iter().any(|tried| tried.print == *print && tried.network == network)
+    }
+
     fn forget(&mut self, print: &Print) {
         self.0.retain(|tried| tried.print != *print);
     }
 
     /// Beyond the limit the oldest go, so that a list never grows.
     fn put(&mut self, tried: Tried, limit: usize) {
-        self.forget(&tried.print);
+        self.0.retain(|other| other.print != tried.print || other.network != tried.network);
         if self.0.len() >= limit.max(1) {
             self.0.remove(0);
         }
         self.0.push(tried);
     }
 
-    fn hold_off(&mut self, print: &Print, now: Timestamp, window: Duration, limit: usize) -> Option<Duration> {
+    fn expire(&mut self, now: Timestamp, window: Duration) {
         self.0.retain(|tried| is_within(tried.at, now, window));
-        if self.0.len() < limit || self.find(print).is_some_and(|tried| !tried.refused) {
-            return None;
-        }
-        let oldest = self.0.first()?;
-        Some(oldest.at.after(window).since(now))
     }
 
-    fn newest(&self) -> Timestamp {
-        self.0.last().map_or_else(Timestamp::default, |tried| tried.at)
+    /// Whether this one was tried, and the provider has not refused it.
+    fn is_unsettled(&self, print: &Print) -> bool {
+        self.find(print).is_some_and(|tried| !tried.refused)
     }
+
+    fn hold_off(
+        &self,
+        now: Timestamp,
+        window: Duration,
+        limit: usize,
+        counts: impl Fn(&Tried) -> bool,
+    ) -> Option<Duration> {
+        let counted: Vec<&Tried> = self.0.iter().filter(|tried| counts(tried)).collect();
+        let freed_by = counted.get(counted.len().checked_sub(limit.max(1))?)?;
+        Some(freed_by.at.after(window).since(now))
+    }
+}
+
+impl Allowance {
+    fn spend(&mut self, now: Timestamp, window: Duration, interval: Duration) {
+        self.paid_back = self.as_of(now, window).after(interval).min(now.after(window));
+    }
+
+    fn give_back(&mut self, interval: Duration) {
+        self.paid_back = self.paid_back.before(interval);
+    }
+
+    fn hold_off(&self, now: Timestamp, window: Duration, interval: Duration) -> Option<Duration> {
+        let wait = self.as_of(now, window).after(interval).since(now).saturating_sub(window);
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Nobody owes more than a window. Who seems to do so spent it before the clock was set back.
+    fn as_of(&self, now: Timestamp, window: Duration) -> Timestamp {
+        let was_set_back = self.paid_back > now.after(window + CLOCK_SLACK);
+        if was_set_back { now } else { self.paid_back.max(now) }
+    }
+}
+
+/// What one wrong password costs a network.
+fn interval(window: Duration, limit: usize) -> Duration {
+    let limit = u32::try_from(limit.max(1)).unwrap_or(u32::MAX);
+    (window / limit).max(Duration::from_millis(1))
 }
 
 /// Whether what happened at `at` is less than `span` ago. What lies in the future is not: the clock was set
@@ -239,17 +308,6 @@ fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
 }
 
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
-
-/// Whose an address is: of IPv6, a customer has a /64 at least.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
-}
 
 /// Makes room for some more at once, so that a full map is not searched for each newcomer.
 fn drop_oldest<K: Clone + Eq + Hash, V, A: Ord>(map: &mut HashMap<K, V>, age: impl Fn(&V) -> A) {
@@ -361,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_does_not_try_many_accounts() {
+    fn one_address_does_not_try_many_accounts_at_once() {
         let mut memory = Memory::new(ProofSettings { refusals_per_peer: 3, ..ProofSettings::default() });
         let of = |text: &str| Some(text.parse::<IpAddr>().expect(text));
         for number in 1..=3 {
@@ -371,11 +429,53 @@ mod tests {
         let mut check = |peer: Option<IpAddr>, want: Option<Duration>| {
             assert_eq!(memory.hold_off(&key("user9"), peer, &print(9), at(0)), want, "{peer:?}");
         };
-        check(of("2001:db8::1"), Some(5 * MINUTE));
-        check(of("2001:db8::ffff:1"), Some(5 * MINUTE));
+        // A third of the window for each of three.
+        check(of("2001:db8::1"), Some(Duration::from_secs(100)));
+        check(of("2001:db8::ffff:1"), Some(Duration::from_secs(100)));
         check(of("2001:db8:0:1::1"), None);
         check(of("192.0.2.1"), None);
         check(None, None);
+        // One that proves right costs nothing.
+        let proven = Proven { account: AccountId(1), at: at(0) };
+        memory.accept(&key("user3"), of("2001:db8::1"), print(3), proven);
+        assert_eq!(memory.hold_off(&key("user9"), of("2001:db8::1"), &print(9), at(0)), None);
+    }
+
+    #[test]
+    fn wrong_passwords_for_one_account_hold_off_no_other() {
+        let mut memory = Memory::new(ProofSettings { refusals_per_account: 20, ..ProofSettings::default() });
+        let of = |number: u8| Some(IpAddr::from([192, 0, 2, number]));
+        for number in 0..200 {
+            let tried = print(number);
+            if memory.hold_off(&key("attacked"), of(1), &tried, at(0)).is_none() {
+                memory.refuse(Try { key: &key("attacked"), peer: of(1), print: tried, now: at(0) });
+            }
+        }
+        let mut check = |user: &str, peer: Option<IpAddr>, want: Option<Duration>| {
+            assert_eq!(memory.hold_off(&key(user), peer, &print(201), at(0)), want, "{user} from {peer:?}");
+        };
+        check("attacked", of(1), Some(5 * MINUTE));
+        check("attacked", of(2), None);
+        check("other", of(1), None);
+        // From many addresses together one account is tried no more often than that.
+        for number in 2..6 {
+            for tried in 0..5 {
+                let print = print(number * 10 + tried);
+                memory.refuse(Try { key: &key("attacked"), peer: of(number), print, now: at(0) });
+            }
+        }
+        let wait = memory.hold_off(&key("attacked"), of(99), &print(201), at(0));
+        assert_eq!(wait, Some(5 * MINUTE));
+        assert_eq!(memory.hold_off(&key("other"), of(99), &print(201), at(0)), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_locks_no_address_out() {
+        let mut memory = Memory::new(ProofSettings { refusals_per_peer: 1, ..ProofSettings::default() });
+        let peer = Some(IpAddr::from([192, 0, 2, 1]));
+        memory.refuse(Try { key: &key("a"), peer, print: print(1), now: at(100_000) });
+        assert_eq!(memory.hold_off(&key("b"), peer, &print(2), at(100_000)), Some(5 * MINUTE));
+        assert_eq!(memory.hold_off(&key("b"), peer, &print(2), at(0)), None);
     }
 
     #[test]

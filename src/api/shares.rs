@@ -1,0 +1,283 @@
+//! The places of those who wait for changes: streams, and requests for the feed that wait. All of them together are
+//! bounded, and so is what one account, one token and one network may have of them. Where all places are taken, the
+//! account that has the most gives one up to an account that has fewer: so one always gets in, whatever others do.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio_util::sync::CancellationToken;
+
+use super::caller::Caller;
+use super::errors::RETRY_SOON;
+use super::listen::network;
+use super::problem::{Problem, ProblemType};
+use super::settings::Settings;
+use crate::model::{AccountId, Owner, TokenId};
+
+/// How many places there are.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    all: usize,
+    account: usize,
+    token: usize,
+    network: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Shares {
+    most: Most,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By number: the oldest first.
+    taken: BTreeMap<u64, Taken>,
+    next: u64,
+    streams: usize,
+    accounts: HashMap<AccountId, usize>,
+    tokens: HashMap<TokenId, usize>,
+    networks: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    holder: Holder,
+    what: Waits,
+    given_up: CancellationToken,
+}
+
+/// For what somebody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Stream,
+    /// A request for the feed, until there is something to answer.
+    LongPoll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holder {
+    account: AccountId,
+    token: Option<TokenId>,
+    network: Option<IpAddr>,
+}
+
+/// Whose share is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Full {
+    All,
+    Of(&'static str, usize),
+}
+
+/// A place that is taken until this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    shares: Arc<Shares>,
+    number: u64,
+    given_up: CancellationToken,
+}
+
+impl Shares {
+    pub(super) fn new(settings: &Settings) -> Shares {
+        let most = Most {
+            all: settings.feed_streams,
+            account: settings.feed_streams_per_account,
+            token: settings.feed_streams_per_token,
+            network: settings.feed_streams_per_peer,
+        };
+        Shares { most, state: Mutex::default() }
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// The caller's account, token or network has as many as it may have; or all are taken, and no account has more than
+    /// this one would have.
+    pub(super) fn take(self: &Arc<Self>, caller: &Caller, what: Waits) -> Result<Place, Problem> {
+        let token = match caller.owner {
+            Owner::Account => None,
+            Owner::Token(token) => Some(token),
+        };
+        let holder = Holder { account: caller.account, token, network: caller.peer.map(network) };
+        self.hold(holder, what).map_err(|full| match full {
+            Full::All => Problem::new(ProblemType::TooManyStreams, "as many streams are open as the host allows")
+                .with("limit", self.most.all)
+                .retry_after(RETRY_SOON),
+            Full::Of(whose, limit) => {
+                let detail = format!("this {whose} has as many streams and waiting requests open as it may have");
+                Problem::new(ProblemType::StreamLimit, detail)
+                    .with("of", whose)
+                    .with("limit", limit)
+                    .retry_after(RETRY_SOON)
+            }
+        })
+    }
+
+    fn hold(self: &Arc<Self>, holder: Holder, what: Waits) -> Result<Place, Full> {
+        let mut state = self.lock();
+        let most = &self.most;
+        let has = state.accounts.get(&holder.account).copied().unwrap_or(0);
+        if has >= most.account {
+            return Err(Full::Of("account", most.account));
+        }
+        if holder.token.is_some_and(|token| state.tokens.get(&token).is_some_and(|has| *has >= most.token)) {
+            return Err(Full::Of("token", most.token));
+        }
+        if holder.network.is_some_and(|network| state.networks.get(&network).is_some_and(|has| *has >= most.network)) {
+            return Err(Full::Of("address", most.network));
+        }
+        if state.taken.len() >= most.all {
+            let number = state.to_give_up(has).ok_or(Full::All)?;
+            if let Some(taken) = state.remove(number) {
+                taken.given_up.cancel();
+            }
+        }
+        let given_up = CancellationToken::new();
+        let number = state.put(Taken { holder, what, given_up: given_up.clone() });
+        Ok(Place { shares: Arc::clone(self), number, given_up })
+    }
+
+    /// How many streams are open.
+    pub(super) fn streams(&self) -> usize {
+        self.lock().streams
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no holder of this lock can panic")
+    }
+}
+
+impl State {
+    fn put(&mut self, taken: Taken) -> u64 {
+        let Holder { account, token, network } = taken.holder;
+        *self.accounts.entry(account).or_default() += 1;
+        if let Some(token) = token {
+            *self.tokens.entry(token).or_default() += 1;
+        }
+        if let Some(network) = network {
+            *self.networks.entry(network).or_default() += 1;
+        }
+        self.streams += usize::from(taken.what == Waits::Stream);
+        let number = self.next;
+        self.next += 1;
+        self.taken.insert(number, taken);
+        number
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Taken> {
+        let taken = self.taken.remove(&number)?;
+        let Holder { account, token, network } = taken.holder;
+        take_one(&mut self.accounts, &account);
+        if let Some(token) = token {
+            take_one(&mut self.tokens, &token);
+        }
+        if let Some(network) = network {
+            take_one(&mut self.networks, &network);
+        }
+        self.streams -= usize::from(taken.what == Waits::Stream);
+        Some(taken)
+    }
+
+    /// The oldest place of the account that has the most, if it has still no fewer than the one that wants it.
+    fn to_give_up(&self, wants_one_more_than: usize) -> Option<u64> {
+        let (account, most) = self.accounts.iter().max_by_key(|(account, has)| (**has, account.0))?;
+        if *most <= wants_one_more_than + 1 {
+            return None;
+        }
+        self.taken.iter().find(|(_, taken)| taken.holder.account == *account).map(|(number, _)| *number)
+    }
+}
+
+fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl Place {
+    /// Returns once the place was given to another account.
+    pub(super) async fn given_up(&self) {
+        self.given_up.cancelled().await;
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.is_cancelled()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shares.lock().remove(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MOST: Most = Most { all: 12, account: 8, token: 3, network: 9 };
+
+    fn shares() -> Arc<Shares> {
+        Arc::new(Shares { most: MOST, state: Mutex::default() })
+    }
+
+    fn holder(account: i64, token: Option<i64>, network: u8) -> Holder {
+        let network = Some(IpAddr::from([192, 0, 2, network]));
+        Holder { account: AccountId(account), token: token.map(TokenId), network }
+    }
+
+    #[test]
+    fn the_account_with_the_most_places_gives_one_up() {
+        let shares = shares();
+        let mut places: Vec<Place> =
+            (0..8).map(|n| shares.hold(holder(1, None, n), Waits::Stream).expect("free")).collect();
+        assert_eq!(shares.hold(holder(1, None, 9), Waits::Stream).err(), Some(Full::Of("account", 8)));
+        places.extend((0..4).map(|n| shares.hold(holder(2, None, n), Waits::LongPoll).expect("free")));
+        assert_eq!(shares.streams(), 8);
+        // Another account, and then the one with few, get in until all have as many.
+        places.push(shares.hold(holder(3, None, 1), Waits::Stream).expect("given up"));
+        assert!(places[0].given_up.is_cancelled() && !places[1].given_up.is_cancelled());
+        places.push(shares.hold(holder(2, None, 1), Waits::Stream).expect("given up"));
+        assert!(places[1].given_up.is_cancelled());
+        assert_eq!(shares.hold(holder(2, None, 1), Waits::Stream).err(), Some(Full::All));
+        // A place that was given up is given back once, and not again by who had it.
+        drop(places);
+        let state = shares.lock();
+        assert!(state.taken.is_empty() && state.accounts.is_empty() && state.networks.is_empty());
+        assert_eq!(state.streams, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_has_more_than_a_share_and_a_new_account_always_gets_in(
+            events in proptest::collection::vec((0..4_i64, 0..3_i64, 0..3_u8, 0..4_usize), 1..200),
+        ) {
+            let shares = shares();
+            let mut places = Vec::new();
+            for (account, token, network, gives_back) in events {
+                let holder = holder(account, (token > 0).then_some(account * 10 + token), network);
+                let held = shares.hold(holder, Waits::Stream);
+                {
+                    let state = shares.lock();
+                    prop_assert!(state.taken.len() <= MOST.all);
+                    prop_assert!(state.accounts.values().all(|has| *has <= MOST.account));
+                    prop_assert!(state.tokens.values().all(|has| *has <= MOST.token));
+                    prop_assert!(state.networks.values().all(|has| *has <= MOST.network));
+                }
+                places.extend(held.ok());
+                if gives_back == 0 {
+                    places.swap_remove(places.len() / 2);
+                }
+                let newcomer = shares.hold(self::holder(99, None, 99), Waits::Stream);
+                prop_assert!(newcomer.is_ok(), "{newcomer:?}");
+            }
+        }
+    }
+}
