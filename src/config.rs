@@ -175,6 +175,7 @@ impl Reading<'_> {
         file.delivery.breaker.lay_over(&mut delivery.breaker);
         file.api.lay_over(&mut api);
         file.api.credentials.lay_over(&mut api.proof);
+        file.api.readiness.lay_over(&mut api.readiness);
         file.store.lay_over(&mut store);
         file.journal.lay_over(&mut retention);
         file.network.lay_over(&mut network);

@@ -1,6 +1,8 @@
 //! What the host counts of its own work, for whoever watches it: `GET /metrics` gives it as Prometheus reads it. Nothing
 //! here names an account, a hook or a resource: labels are drivers, kinds and other words of which there are few.
 
+mod health;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -11,7 +13,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::model::Kind;
+use crate::model::{Kind, Timestamp};
+
+pub use health::{Failing, Health, Operation, Threshold, Unrecorded};
 
 /// The type of what `text` writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -56,6 +60,17 @@ struct InStatus {
     status: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Worked {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Work {
+    operation: &'static str,
+}
+
 /// All figures. Each room counts its own.
 #[derive(Debug)]
 pub struct Metrics {
@@ -74,6 +89,10 @@ pub struct Metrics {
     accounts: Gauge,
     hooks: Family<InStatus, Gauge>,
     waiting: Gauge,
+    work: Family<Worked, Counter>,
+    failures_in_a_row: Family<Work, Gauge>,
+    last_success: Family<Work, Gauge>,
+    health: Health,
 }
 
 /// What polls make the host spend. Whoever runs drivers has one, and `Metrics` shows it.
@@ -126,7 +145,8 @@ pub struct Held {
 pub struct Poll<'a> {
     pub driver: &'a str,
     pub kind: Kind,
-    /// `complete`, `partial`, `changes`, or the word for the error.
+    /// `complete`, `partial`, `changes`, or the word for the error; `unrecorded` where the store did not take it, and
+    /// `lease-lost` where it took longer than its lease.
     pub outcome: &'a str,
     pub took: Duration,
     /// How long after it was due it began.
@@ -153,6 +173,10 @@ impl Default for Metrics {
             accounts: Gauge::default(),
             hooks: Family::default(),
             waiting: Gauge::default(),
+            work: Family::default(),
+            failures_in_a_row: Family::default(),
+            last_success: Family::default(),
+            health: Health::default(),
             registry: Registry::default(),
         };
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -178,6 +202,12 @@ impl Default for Metrics {
         registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
         registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
         registry.register("callbacks_waiting", "Callbacks that are owed", metrics.waiting.clone());
+        let help = "The host's own work with the store, by operation and outcome";
+        registry.register("store_operations", help, metrics.work.clone());
+        let help = "How often in a row such work has failed since it last succeeded";
+        registry.register("store_failures_in_a_row", help, metrics.failures_in_a_row.clone());
+        let help = "When such work last succeeded, since 1970";
+        registry.register_with_unit("store_last_success", help, Unit::Seconds, metrics.last_success.clone());
         Metrics { registry, ..metrics }
     }
 }
@@ -204,6 +234,22 @@ impl Metrics {
         self.changes.inc_by(changes as u64);
     }
 
+    /// Work with the store got through.
+    pub fn succeeded(&self, operation: Operation, now: Timestamp) {
+        self.health.succeeded(operation, now);
+        self.work.get_or_create(&Worked { operation: operation.as_str(), outcome: "succeeded" }).inc();
+    }
+
+    /// Work with the store failed; `error` is a stable word for why.
+    pub fn failed(&self, operation: Operation, now: Timestamp, error: &'static str) {
+        self.health.failed(operation, now, error);
+        self.work.get_or_create(&Worked { operation: operation.as_str(), outcome: error }).inc();
+    }
+
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// A callback's try ended.
     pub fn sent(&self, outcome: &'static str, took: Duration) {
         self.callbacks.get_or_create(&Sent { outcome }).inc();
@@ -222,19 +268,29 @@ impl Metrics {
         self.requests.get_or_create(&Answered { method, route: labels.route, status }).inc();
     }
 
-    /// All of it, with what the store holds and how many streams are open.
+    /// All of it, with what the store holds, as it was last known, and how many streams are open.
     ///
     /// # Errors
     /// None that is known of: what it is written to takes everything.
-    pub fn text(&self, held: Held, streams: usize) -> Result<String, std::fmt::Error> {
+    pub fn text(&self, held: Option<Held>, streams: usize) -> Result<String, std::fmt::Error> {
         let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.streams.set(count(streams as u64));
-        self.accounts.set(count(held.accounts));
-        self.waiting.set(count(held.callbacks_waiting));
-        let statuses =
-            [("active", held.hooks_active), ("paused", held.hooks_paused), ("disabled", held.hooks_disabled)];
-        for (status, hooks) in statuses {
-            self.hooks.get_or_create(&InStatus { status }).set(count(hooks));
+        if let Some(held) = held {
+            self.accounts.set(count(held.accounts));
+            self.waiting.set(count(held.callbacks_waiting));
+            let statuses =
+                [("active", held.hooks_active), ("paused", held.hooks_paused), ("disabled", held.hooks_disabled)];
+            for (status, hooks) in statuses {
+                self.hooks.get_or_create(&InStatus { status }).set(count(hooks));
+            }
+        }
+        for operation in Operation::ALL {
+            let labels = Work { operation: operation.as_str() };
+            let work = self.health.of(operation);
+            self.failures_in_a_row.get_or_create(&labels).set(work.failing.map_or(0, |row| row.failures.into()));
+            if let Some(at) = work.last_success {
+                self.last_success.get_or_create(&labels).set(at.as_seconds());
+            }
         }
         let mut written = String::new();
         text::encode(&mut written, &self.registry)?;
@@ -269,7 +325,9 @@ mod tests {
         metrics.delivered(Duration::from_secs(2));
         metrics.answered("GET", "/api/instances/{id}", 404, Duration::from_micros(10));
         let held = Held { accounts: 3, hooks_active: 2, callbacks_waiting: 7, ..Held::default() };
-        let text = metrics.text(held, 1).expect("written");
+        metrics.succeeded(Operation::CatchUp, Timestamp::from_millis(1_795_341_600_000));
+        metrics.failed(Operation::RecordPolls, Timestamp::from_millis(1_795_341_600_000), "disk-full");
+        let text = metrics.text(Some(held), 1).expect("written");
         for line in [
             r#"tracker_polls_total{driver="ec2",kind="instances",outcome="complete"} 1"#,
             r#"tracker_polls_total{driver="ec2",kind="instances",outcome="throttled"} 1"#,
@@ -287,6 +345,10 @@ mod tests {
             "tracker_callbacks_waiting 7",
             "tracker_poll_memory_bytes 2097152",
             "tracker_polls_waiting_for_memory 1",
+            r#"tracker_store_operations_total{operation="record-polls",outcome="disk-full"} 1"#,
+            r#"tracker_store_failures_in_a_row{operation="record-polls"} 1"#,
+            r#"tracker_store_failures_in_a_row{operation="catch-up"} 0"#,
+            r#"tracker_store_last_success_seconds{operation="catch-up"} 1795341600"#,
             "# EOF",
         ] {
             assert!(text.lines().any(|had| had == line), "{line} is not in\n{text}");

@@ -20,11 +20,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Operation};
 use crate::model::flapping::Damping;
 use crate::model::{Kind, Timestamp};
 use crate::roster::Roster;
-use crate::store::{PollClaim, PollTicket, Store, StoreError};
+use crate::store::{Backoff, PollClaim, PollTicket, Store, StoreError};
 use crate::vault::Vault;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,34 +124,34 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
 }
 
-/// How long the loop waits when the store fails; it doubles up to the second.
-const STORE_BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 /// The shortest time between two looks for polls that are due, where nothing happened in between.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// How often accounts that nobody uses are looked for.
+/// How often accounts that nobody uses are looked for, and how soon again where the store failed.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const FORGET_AGAIN: Duration = Duration::from_secs(30);
 
 /// Polls what is due until the token is cancelled; then waits a while for polls under way.
 pub async fn run(context: Context, token: CancellationToken) {
     let mut polls = JoinSet::new();
-    let mut backoff = STORE_BACKOFF.0;
+    let mut backoff = Backoff::default();
     let mut forget_at = context.clock.now();
     while !token.is_cancelled() {
         let next = match start_due(&context, &mut polls).await {
             Ok(next) => {
-                backoff = STORE_BACKOFF.0;
+                backoff.reset();
+                context.metrics.succeeded(Operation::ClaimPolls, context.clock.now());
                 next
             }
             Err(error) => {
-                tracing::error!(%error, "can't take polls from the store; trying again in {backoff:?}");
-                let wait = Some(context.clock.now().after(backoff));
-                backoff = (backoff * 2).min(STORE_BACKOFF.1);
-                wait
+                let wait = backoff.wait();
+                context.metrics.failed(Operation::ClaimPolls, context.clock.now(), error.kind());
+                tracing::error!(%error, "can't take polls from the store; trying again in {wait:?}");
+                Some(context.clock.now().after(wait))
             }
         };
         if context.clock.now() >= forget_at {
-            forget_at = context.clock.now().after(FORGET_EVERY);
-            forget_idle_accounts(&context).await;
+            let is_done = forget_idle_accounts(&context).await;
+            forget_at = context.clock.now().after(if is_done { FORGET_EVERY } else { FORGET_AGAIN });
         }
         let sleep_until = next.map_or(forget_at, |next| next.min(forget_at));
         tokio::select! {
@@ -193,8 +193,8 @@ async fn all_ended(polls: &mut JoinSet<()>) {
     }
 }
 
-/// A poll never fails as a task: what goes wrong in it is recorded. Should it panic all the same, the loop
-/// goes on, and the poll is due again when its lease ends.
+/// A poll never fails as a task: what goes wrong in it is recorded, a panic is caught, and its claim is given back.
+/// Should it end badly all the same, the loop goes on, and the poll is due again when its lease ends.
 fn tell_of_crash(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a poll crashed; it is made again when its lease ends");
@@ -203,6 +203,10 @@ fn tell_of_crash(ended: Result<(), JoinError>) {
 
 /// Starts as many polls as are due and there is room for; gives when the next is due.
 async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<Timestamp>, StoreError> {
+    // A provider is not asked for what can't be recorded: while recording fails, the store shows first that it works.
+    if context.metrics.health().is_failing(Operation::RecordPolls) {
+        context.store.ping().await?;
+    }
     let now = context.clock.now();
     let room = context.settings.concurrency.max(1).saturating_sub(polls.len());
     if room > 0 {
@@ -220,13 +224,18 @@ async fn claim(context: &Context, now: Timestamp, limit: usize) -> Result<Vec<Po
     context.store.claim_due_polls(PollClaim { now, lease: context.settings.lease, limit }).await
 }
 
-async fn forget_idle_accounts(context: &Context) {
+/// Whether the store did it.
+async fn forget_idle_accounts(context: &Context) -> bool {
     let since = context.clock.now().before(context.settings.forget_after);
     match context.store.forget_idle_accounts(since).await {
         Ok(0) => {}
         Ok(forgotten) => tracing::info!(accounts = forgotten, "forgot accounts that nobody uses"),
-        Err(error) => tracing::error!(%error, "can't forget accounts that nobody uses"),
+        Err(error) => {
+            tracing::error!(%error, "can't forget accounts that nobody uses");
+            return false;
+        }
     }
+    true
 }
 
 #[cfg(test)]

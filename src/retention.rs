@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::store::{KeptChanges, Store, Sweep};
+use crate::metrics::{Metrics, Operation};
+use crate::store::{Backoff, KeptChanges, Store, StoreError, Sweep};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -33,34 +34,46 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs until `token` is cancelled.
 pub async fn run(context: Context, token: CancellationToken) {
     let round = async {
+        let mut backoff = Backoff::default();
         loop {
-            forget(&context).await;
-            let next = context.clock.now().after(context.settings.every);
-            context.clock.sleep_until(next).await;
+            let wait = match forget(&context).await {
+                Ok(()) => {
+                    backoff.reset();
+                    context.settings.every
+                }
+                Err(error) => {
+                    let wait = backoff.wait().min(context.settings.every);
+                    tracing::error!("the store can't forget what is too old; trying again in {wait:?}: {error}");
+                    wait
+                }
+            };
+            context.clock.sleep_until(context.clock.now().after(wait)).await;
         }
     };
     token.run_until_cancelled(round).await;
 }
 
 /// One round, or as much of it as the store takes.
-async fn forget(context: &Context) {
+async fn forget(context: &Context) -> Result<(), StoreError> {
     let settings = &context.settings;
     // What was told before the clock was set forward is younger than it seems.
     let keep_for = settings.keep_for.saturating_add(context.clock.set_forward());
     let kept = KeptChanges { since: context.clock.now().before(keep_for), changes: settings.keep_changes };
     let mut sweep = Some(Sweep::default());
     while let Some(at) = sweep {
-        sweep = match context.store.forget_changes(kept, at).await {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::error!("the store can't forget what is too old, and tries again later: {error}");
-                None
-            }
-        };
+        let swept = context.store.forget_changes(kept, at).await;
+        let now = context.clock.now();
+        match &swept {
+            Ok(_) => context.metrics.succeeded(Operation::Retention, now),
+            Err(error) => context.metrics.failed(Operation::Retention, now, error.kind()),
+        }
+        sweep = swept?;
     }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //! unless it says otherwise. An embedded SQLite is beside it; nothing here names a database.
 
 mod accounts;
+mod backoff;
 #[cfg(test)]
 mod contract;
 mod deliveries;
@@ -17,6 +18,7 @@ mod tokens;
 use crate::model::{Cursor, Timestamp};
 
 pub use accounts::{Accounts, Enrolment};
+pub use backoff::Backoff;
 pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, Outcome, Owed, Recipient,
     Settlement, Settling,
@@ -61,6 +63,26 @@ pub enum StoreError {
     /// The same for what was before; it is known since then.
     #[error("what is asked for is no longer known")]
     PastForgotten { since: Timestamp },
+    /// There is no room on the disk for what was to be written.
+    #[error("the store's disk is full: {0}")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The system could not read, write or flush the store's file.
+    #[error("the store's disk failed: {0}")]
+    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// A stable word for the kind of failure, for metrics and clients.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StoreError::Unusable(_) => "unusable",
+            StoreError::LeaseLost => "lease-lost",
+            StoreError::Forgotten { .. } | StoreError::PastForgotten { .. } => "forgotten",
+            StoreError::Full(_) => "disk-full",
+            StoreError::Disk(_) => "disk-failed",
+            StoreError::Failed(_) => "failed",
+        }
+    }
 }

@@ -16,8 +16,9 @@ use super::fresh;
 use super::problem::Problem;
 use super::request::Query;
 use crate::driver::BudgetView;
+use crate::metrics::Unrecorded;
 use crate::model::{Flapping, Timestamp, whole_millis};
-use crate::store::PollStatus;
+use crate::store::{PollError, PollStatus};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Account)]
@@ -119,6 +120,11 @@ pub(super) async fn show(
     let hooks = store.count_hooks(caller.account).await?;
     let is_configured = fresh::is_configured(&app, &caller);
     let now = app.context.clock.now();
+    let health = app.context.metrics.health();
+    let known = |status: PollStatus| {
+        let unrecorded = health.unrecorded_of(caller.account, status.kind);
+        poll(with_unrecorded(status, unrecorded), now)
+    };
     let document = AccountDocument {
         driver: &caller.key.driver,
         provider: &caller.key.provider,
@@ -129,9 +135,30 @@ pub(super) async fn show(
         watched: is_configured || hooks > 0,
         hooks,
         budget: app.context.roster.budget(&caller.key).map(|budget| budget.view().into()),
-        polls: status.into_iter().map(|status| (status.kind.plural(), poll(status, now))).collect(),
+        polls: status.into_iter().map(|status| (status.kind.plural(), known(status))).collect(),
     };
     Ok(Json(document).into_response())
+}
+
+/// What the code of an error says where the tracker's own store is at fault.
+const STORE: &str = "store";
+
+/// The status with what the store could not be told: polls that were made since and not recorded.
+fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollStatus {
+    let Some(Unrecorded { last, failures, error }) = unrecorded else { return status };
+    let why = match error {
+        "disk-full" => "its disk is full",
+        "disk-failed" => "its disk failed",
+        _ => "its store failed",
+    };
+    let message =
+        format!("the tracker could not record the last poll, as {why}; it is made again until it is recorded");
+    PollStatus {
+        last_attempt: status.last_attempt.max(Some(last)),
+        failures: status.failures.saturating_add(failures),
+        last_error: Some(PollError { at: last, code: STORE.into(), message }),
+        ..status
+    }
 }
 
 fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
@@ -188,7 +215,6 @@ fn provider_state(status: &[PollStatus]) -> ProviderState {
 mod tests {
     use super::*;
     use crate::model::Kind;
-    use crate::store::PollError;
 
     #[test]
     fn the_provider_is_as_the_newest_attempt_found_it() {

@@ -143,7 +143,11 @@ impl From<ProofError> for Problem {
                 Problem::new(ProblemType::TooManyAttempts, detail).retry_after(retry_after)
             }
             ProofError::NoAnswer(error) => not_proven(&error),
-            ProofError::Store(error) => store_unavailable(&error),
+            ProofError::Store(error) if matches!(*error, StoreError::Full(_)) => store_full(&error),
+            ProofError::Store(error) => match *error {
+                StoreError::Full(_) => store_full(&error),
+                _ => store_unavailable(&error),
+            },
             ProofError::Vault(error) => Problem::internal(error),
         }
     }
@@ -210,13 +214,22 @@ impl From<StoreError> for Problem {
                 Problem::new(ProblemType::PastForgotten, format!("what was before {since} is no longer known"))
                     .with("since", since.to_string())
             }
-            StoreError::Unusable(_) | StoreError::LeaseLost | StoreError::Failed(_) => store_unavailable(&error),
+            StoreError::Full(_) => store_full(&error),
+            StoreError::Unusable(_) | StoreError::LeaseLost | StoreError::Disk(_) | StoreError::Failed(_) => {
+                store_unavailable(&error)
+            }
         }
     }
 }
 
 fn store_unavailable(error: &StoreError) -> Problem {
     Problem::new(ProblemType::StoreUnavailable, "the host's store is not available; try again")
+        .retry_after(RETRY_SOON)
+        .logging(error)
+}
+
+fn store_full(error: &StoreError) -> Problem {
+    Problem::new(ProblemType::StoreFull, "the host's disk is full, so that nothing can be written; reading goes on")
         .retry_after(RETRY_SOON)
         .logging(error)
 }

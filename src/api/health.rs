@@ -1,5 +1,5 @@
 //! Liveness and readiness, for whoever runs the host: no credentials are needed, and nothing is told but
-//! whether.
+//! whether, and which of the host's own work keeps failing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
+use super::errors::RETRY_SOON;
 use super::problem::{Problem, ProblemType};
-use crate::metrics;
+use crate::metrics::{self, Failing};
 
 /// A store that takes longer than this to answer is not one to send clients to.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,7 +25,9 @@ pub(super) async fn alive() -> Response {
 
 /// `GET /metrics`: what the host counts, as Prometheus reads it. Nothing of accounts is in it.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let held = app.context.store.held().await?;
+    // What the host counts by itself is told in any case, above all while the store fails.
+    let held = app.context.store.held().await;
+    let held = held.inspect_err(|error| tracing::error!(%error, "can't count what the store holds")).ok();
     let text = app.context.metrics.text(held, app.shares.streams()).map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
@@ -41,5 +44,31 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
             return Err(problem.logging(format!("the store did not answer a ping within {PING_TIMEOUT:?}")));
         }
     }
+    let now = app.context.clock.now();
+    let failing = app.context.metrics.health().failing(now, app.context.settings.readiness);
+    if !failing.is_empty() {
+        return Err(keeps_failing(&failing));
+    }
     Ok(Json(json!({ "status": "ready" })).into_response())
+}
+
+fn keeps_failing(failing: &[Failing]) -> Problem {
+    let each = failing.iter().map(|failing| {
+        let Failing { operation, since, failures, error, .. } = failing;
+        format!("{} failed {failures} times in a row since {since} ({error})", operation.as_str())
+    });
+    let detail = format!("the host's own work keeps failing: {}", each.collect::<Vec<_>>().join("; "));
+    let members: Vec<_> = failing
+        .iter()
+        .map(|failing| {
+            json!({
+                "operation": failing.operation.as_str(),
+                "since": failing.since,
+                "failures": failing.failures,
+                "error": failing.error,
+                "last_success": failing.last_success,
+            })
+        })
+        .collect();
+    Problem::new(ProblemType::StoreUnavailable, detail).with("failing", members).retry_after(RETRY_SOON)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::listen::ClientHeader;
+use crate::metrics::Threshold;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -85,6 +86,8 @@ pub struct Settings {
     /// How many requests one caller may send in a minute.
     pub requests_per_minute: NonZeroU32,
     pub proof: ProofSettings,
+    /// When the host is not ready, since its own work with the store keeps failing.
+    pub readiness: Threshold,
 }
 
 /// Whether a receiver is asked before it is called.
@@ -162,6 +165,7 @@ impl Default for Settings {
             poll_wait: Duration::from_secs(25),
             requests_per_minute: NonZeroU32::new(600_000).expect("invariant: it is more than none"),
             proof: ProofSettings::default(),
+            readiness: Threshold::default(),
         }
     }
 }

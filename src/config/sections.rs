@@ -10,6 +10,7 @@ use super::log::{LogFilter, LogFormat};
 use super::signatures::SignaturesSection;
 use super::values::{Part, Period, ProxyUrl, Range, Ranges, Size, Span, Spans};
 use crate::driver::{self, Limits};
+use crate::metrics::Threshold;
 use crate::model::breaker;
 use crate::model::flapping::Damping;
 use crate::net::ClientSettings;
@@ -286,10 +287,12 @@ section! {
         requests_per_minute: NonZeroU32 => requests_per_minute,
     } also {
         credentials: CredentialsSection,
+        readiness: ReadinessSection,
     } apart {
         https_only,
         consent,
         proof,
+        readiness,
     }
 }
 
@@ -305,6 +308,14 @@ section! {
         window: Period => window,
         remembered: NonZeroUsize => remembered,
         at_once: NonZeroUsize => at_once,
+    }
+}
+
+section! {
+    /// `[api.readiness]`
+    ReadinessSection over Threshold {
+        failures: NonZeroU32 => failures,
+        lasting: Span => lasting,
     }
 }
 

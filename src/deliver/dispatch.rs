@@ -12,14 +12,12 @@ use tokio::time::timeout;
 
 use super::flights::{Flights, returned};
 use super::{Context, claim};
+use crate::metrics::Operation;
 use crate::model::{Timestamp, whole_millis};
-use crate::store::{CatchUp, CaughtUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
+use crate::store::{Backoff, CatchUp, CaughtUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
 
 /// The shortest time between two looks that nothing asked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
-/// Between tries of a store that fails: at first, and at most.
-const STORE_PAUSE: Duration = Duration::from_millis(100);
-const STORE_PAUSE_MOST: Duration = Duration::from_secs(10);
 /// How often old attempts are forgotten, and how many in one transaction.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 const FORGET_AT_ONCE: usize = 1000;
@@ -52,8 +50,8 @@ pub(super) struct Dispatch {
     alarm: Option<Pending<()>>,
     /// While the store fails.
     pause: Option<Pending<()>>,
-    /// Failures of the store since it last did what it was asked.
-    failures: u32,
+    /// Since the store last did what it was asked.
+    backoff: Backoff,
     stopping: bool,
 }
 
@@ -84,7 +82,7 @@ impl Dispatch {
             forget_at: context.clock.now(),
             alarm: None,
             pause: None,
-            failures: 0,
+            backoff: Backoff::default(),
             stopping: false,
             context,
         }
@@ -180,8 +178,9 @@ impl Dispatch {
             Ok(CaughtUp::All) => {}
             Ok(CaughtUp::Some) => self.behind = true,
             Ok(CaughtUp::Full) => self.full = true,
-            Err(error) => self.store_failed("owe hooks what they missed", &error),
+            Err(error) => return self.store_failed(Operation::CatchUp, "owe hooks what they missed", &error),
         }
+        self.store_succeeded(Operation::CatchUp);
         self.look = true;
     }
 
@@ -200,8 +199,9 @@ impl Dispatch {
         match result {
             Ok(true) => {}
             Ok(false) => self.forget_at = self.context.clock.now().after(FORGET_EVERY),
-            Err(error) => self.store_failed("forget old attempts", &error),
+            Err(error) => return self.store_failed(Operation::Retention, "forget old attempts", &error),
         }
+        self.store_succeeded(Operation::Retention);
     }
 
     fn begin_claiming(&mut self) {
@@ -231,12 +231,13 @@ impl Dispatch {
         let looked = match result {
             Ok(looked) => looked,
             Err(error) => {
-                self.store_failed("claim due callbacks", &error);
+                self.store_failed(Operation::ClaimDeliveries, "claim due callbacks", &error);
                 return;
             }
         };
+        self.store_succeeded(Operation::ClaimDeliveries);
         if self.ended.is_empty() && self.settling.is_none() {
-            self.failures = 0;
+            self.backoff.reset();
         }
         if self.stopping {
             self.ended.extend(looked.due.iter().map(|delivery| returned(delivery, claim.now)));
@@ -260,7 +261,8 @@ impl Dispatch {
     fn settled(&mut self, batch: Settling, result: Result<()>) {
         match result {
             Ok(()) => {
-                self.failures = 0;
+                self.backoff.reset();
+                self.store_succeeded(Operation::SettleDeliveries);
                 // The changes that waited behind these may be due now.
                 self.look = true;
                 self.behind |= std::mem::take(&mut self.full);
@@ -270,17 +272,22 @@ impl Dispatch {
                 self.look = true;
             }
             Err(error) => {
-                self.store_failed("settle callbacks", &error);
+                self.store_failed(Operation::SettleDeliveries, "settle callbacks", &error);
                 // Beyond its lease the delivery is due again whatever is said of this try.
                 let oldest = self.context.clock.now().before(self.context.settings.lease());
+                self.flights.put_back_holds(batch.holds);
                 self.ended.extend(batch.settlements.into_iter().filter(|settlement| settlement.now >= oldest));
             }
         }
     }
 
-    fn store_failed(&mut self, what: &'static str, error: &StoreError) {
-        let wait = STORE_PAUSE.saturating_mul(1 << self.failures.min(10)).min(STORE_PAUSE_MOST);
-        self.failures = self.failures.saturating_add(1);
+    fn store_succeeded(&self, operation: Operation) {
+        self.context.metrics.succeeded(operation, self.context.clock.now());
+    }
+
+    fn store_failed(&mut self, operation: Operation, what: &'static str, error: &StoreError) {
+        self.context.metrics.failed(operation, self.context.clock.now(), error.kind());
+        let wait = self.backoff.wait();
         tracing::error!(%error, retry.in_ms = whole_millis(wait), "can't {what}");
         self.pause = Some(self.sleep(self.context.clock.now().after(wait)));
     }

@@ -108,6 +108,11 @@ impl Flights {
         std::mem::take(&mut self.holds)
     }
 
+    /// Those of a batch that was not settled are told with the next, before newer ones.
+    pub(super) fn put_back_holds(&mut self, holds: Vec<(Arc<str>, Timestamp)>) {
+        self.holds.splice(0..0, holds);
+    }
+
     /// Sends what was claimed at `now`.
     pub(super) fn launch(&mut self, deliveries: Vec<DueDelivery>, claimed_at: Timestamp) {
         self.forget_quiet_destinations();

@@ -3,46 +3,70 @@
 
 mod list;
 mod record;
+mod release;
 mod shadowed;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use super::Context;
 use crate::clock::{Clock, SLEW, Stopwatch};
 use crate::driver::Coverage;
-use crate::metrics;
-use crate::model::{AccountKey, Kind, Timestamp, whole_millis};
+use crate::metrics::{self, Operation};
+use crate::model::{AccountId, AccountKey, Kind, Timestamp, whole_millis};
 use crate::store::{PollTicket, Recorded, StoreError};
 
 use list::list;
-use record::{Seen, record, record_failure};
+use record::{Seen, next_after_failure, record, record_failure};
+use release::Claim;
 use shadowed::shadow;
 
-/// Makes the poll that the ticket is for.
+/// Makes the poll that the ticket is for, and gives its claim back whatever becomes of it.
 pub(super) async fn poll(context: Context, ticket: PollTicket) {
+    let claim = Claim::of(&ticket);
+    let account = ticket.account.key.to_string();
+    let kind = ticket.kind;
+    let release = match AssertUnwindSafe(made(&context, ticket, claim)).catch_unwind().await {
+        Ok(release) => release,
+        Err(_) => {
+            tracing::error!(account, %kind, "a poll panicked and is made again: this is a fault of the tracker");
+            Some(claim)
+        }
+    };
+    if let Some(claim) = release {
+        claim.release(&context).await;
+    }
+}
+
+/// Makes the poll; gives its claim, should that not have been given back.
+async fn made(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option<Claim> {
     let stopwatch = Stopwatch::start();
     let observed_at = context.clock.now();
     let begun = context.clock.uptime();
-    let key = ticket.account.key.clone();
+    let (account_id, key) = (ticket.account.id, ticket.account.key.clone());
     let account = key.to_string();
     let kind = ticket.kind;
     let late = observed_at.since(ticket.due);
     let late_ms = whole_millis(late);
-    let wait = wait_for_budget(&context, &ticket);
+    let wait = wait_for_budget(context, &ticket);
     if !wait.is_zero() {
         tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");
         let until = observed_at.after(wait);
         if let Err(error) = context.store.put_off_poll(ticket.account.id, kind, ticket.lease, until).await {
-            tracing::error!(account, %kind, %error, "a poll could not be put off; it is made when its lease ends");
+            tracing::error!(account, %kind, %error, "a poll could not be put off; its claim is given back");
+            claim.not_before = Some(until);
+            return Some(claim);
         }
-        return;
+        return None;
     }
     let mut shadowed = None;
-    let list = list(&context, &ticket).await;
+    let list = list(context, &ticket).await;
     let (ticket, observed_at) = by_the_clock(context.clock.as_ref(), (ticket, observed_at), begun);
     let recorded = match list {
         Ok(listed) => {
-            shadowed = shadow(&context, &listed);
+            shadowed = shadow(context, &listed);
             let resources = listed.listing.resources.len();
             let usage = listed.listing.usage;
             let listed_by = listed.driver.info().digest.clone();
@@ -51,9 +75,11 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
                 Coverage::Partial(_) => "partial",
                 Coverage::Delta(_) => "changes",
             };
-            count(&context, &key, kind, outcome, (stopwatch.elapsed(), late), usage.requests);
+            let took = stopwatch.elapsed();
             let seen = Seen { listing: listed.listing, listed_by, observed_at, since: listed.since };
-            let recorded = record(&context, ticket, seen, &stopwatch).await;
+            let recorded = record(context, ticket, seen, &stopwatch).await;
+            let outcome = outcome_of(&recorded, outcome);
+            count(context, &key, kind, outcome, (took, late), usage.requests);
             if let Ok(Recorded { changes, deliveries }) = recorded {
                 context.metrics.recorded(changes);
                 tracing::debug!(
@@ -66,21 +92,60 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
         }
         Err(error) => {
             tracing::warn!(account, %kind, code = error.code(), failures = ticket.failures + 1, %error, "a poll failed");
-            count(&context, &key, kind, &error.code(), (stopwatch.elapsed(), late), error.requests());
-            record_failure(&context, ticket, &error, &stopwatch).await.map(|()| 0)
+            let (took, code) = (stopwatch.elapsed(), error.code());
+            let due = next_after_failure(context, &ticket, &error);
+            // What the schedule says of a failure holds for one that could not be recorded, too.
+            claim.not_before = Some(due);
+            let recorded = record_failure(context, ticket, &error, due, &stopwatch).await;
+            count(context, &key, kind, outcome_of(&recorded, &code), (took, late), error.requests());
+            recorded.map(|()| 0)
         }
     };
+    let mut release = None;
+    report(context, (account_id, kind), &recorded);
     match recorded {
         Ok(0) => {}
         Ok(_) => context.deliver_wake.notify_one(),
         Err(StoreError::LeaseLost) => {
             tracing::warn!(account, %kind, "a poll took longer than its lease and was made anew: raise polling.lease");
         }
-        Err(error) => tracing::error!(account, %kind, %error, "a poll could not be recorded; it will be made again"),
+        Err(error) => {
+            tracing::error!(account, %kind, %error, "a poll could not be recorded; it will be made again");
+            release = Some(claim);
+            // There is nothing recorded that a shadow could be compared with.
+            shadowed = None;
+        }
     }
     context.polled.send_modify(|count| *count = count.wrapping_add(1));
     if let Some(shadowed) = shadowed {
-        shadowed.follow(&context, kind).await;
+        shadowed.follow(context, kind).await;
+    }
+    release
+}
+
+/// Notes whether the store took what came of a poll.
+fn report(context: &Context, (account, kind): (AccountId, Kind), recorded: &Result<usize, StoreError>) {
+    let (metrics, now) = (&context.metrics, context.clock.now());
+    match recorded {
+        Ok(_) => {
+            metrics.succeeded(Operation::RecordPolls, now);
+            metrics.health().recorded(account, kind);
+        }
+        // The store does as it should: the newer claim is the one that counts.
+        Err(StoreError::LeaseLost) => {}
+        Err(error) => {
+            metrics.failed(Operation::RecordPolls, now, error.kind());
+            metrics.health().unrecorded(account, kind, now, error.kind());
+        }
+    }
+}
+
+/// What a poll is counted as: one that was lost is neither complete nor partial, and no failure of the provider's.
+fn outcome_of<'a, T>(recorded: &Result<T, StoreError>, outcome: &'a str) -> &'a str {
+    match recorded {
+        Ok(_) => outcome,
+        Err(StoreError::LeaseLost) => "lease-lost",
+        Err(_) => "unrecorded",
     }
 }
 

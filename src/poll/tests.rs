@@ -20,6 +20,7 @@ use crate::vault::Purpose;
 /// A host that only polls.
 pub(super) struct Lab {
     pub(super) context: Context,
+    pub(super) store: Arc<SqliteStore>,
     pub(super) clock: Arc<ManualClock>,
     folder: TempDir,
     storing: sqlite::Settings,
@@ -34,6 +35,7 @@ impl Lab {
     pub(super) fn over(settings: Settings, storing: sqlite::Settings) -> Lab {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(&folder.path().join("store"), storing.clone()).expect("a store");
+        let store = Arc::new(store);
         let vault = Vault::from_file(&folder.path().join("key")).expect("a key");
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_341_600_000)));
         let configured = ConfiguredAccount {
@@ -46,7 +48,7 @@ impl Lab {
         };
         let roster = Roster::new(Arc::new(Catalog::default()), Vec::new(), vec![configured], None);
         let context = Context {
-            store: Arc::new(store),
+            store: Arc::<SqliteStore>::clone(&store),
             roster: Arc::new(roster),
             vault: Arc::new(vault),
             clock: Arc::<ManualClock>::clone(&clock),
@@ -56,16 +58,17 @@ impl Lab {
             deliver_wake: Arc::new(Notify::new()),
             metrics: Arc::default(),
         };
-        Lab { context, clock, folder, storing }
+        Lab { context, store, clock, folder, storing }
     }
 
     /// Ends the host without a word, and starts another on what it left.
     pub(super) fn restart(&mut self) {
         // The file is one host's: it is given back first.
-        let other = SqliteStore::open(&self.folder.path().join("other"), sqlite::Settings::default()).expect("a store");
-        self.context.store = Arc::new(other);
-        let store = SqliteStore::open(&self.folder.path().join("store"), self.storing.clone());
-        self.context.store = Arc::new(store.expect("a store"));
+        for name in ["other", "store"] {
+            let store = SqliteStore::open(&self.folder.path().join(name), self.storing.clone());
+            self.store = Arc::new(store.expect("a store"));
+            self.context.store = Arc::<SqliteStore>::clone(&self.store);
+        }
     }
 
     pub(super) async fn enrol(&self, user: &str, origin: Origin) -> AccountId {
@@ -163,9 +166,9 @@ async fn accounts_that_nobody_uses_are_forgotten() {
     let lab = Lab::new(Settings::default());
     lab.enrol("client", Origin::Client).await;
     lab.clock.advance(Duration::from_secs(3599));
-    forget_idle_accounts(&lab.context).await;
+    assert!(forget_idle_accounts(&lab.context).await);
     assert!(lab.context.store.find_account(&key("client")).await.expect("read").is_some());
     lab.clock.advance(Duration::from_secs(62));
-    forget_idle_accounts(&lab.context).await;
+    assert!(forget_idle_accounts(&lab.context).await);
     assert!(lab.context.store.find_account(&key("client")).await.expect("read").is_none());
 }

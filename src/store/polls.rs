@@ -24,8 +24,8 @@ pub trait Polls {
     /// poll under lease. They come due again at the lease's end, should nothing more be heard of them.
     async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>>;
 
-    /// When the next poll can be claimed. Claimed ones are not counted, and those of an account that has
-    /// a poll under lease only from that lease's end on, though they can be claimed once it is given back.
+    /// When the next poll can be claimed. A claimed one can be at its lease's end, and so can those of an account that
+    /// has a poll under lease, though they can be claimed once it is given back.
     async fn next_poll_due(&self) -> Result<Option<Timestamp>>;
 
     /// What the store has of this account's resources of one kind, sorted by id (bytewise).
@@ -65,6 +65,10 @@ pub trait Polls {
 
     /// Commits that a poll was not begun, and gives the ticket back: it is due again at `until`.
     async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()>;
+
+    /// Gives a ticket back of which nothing could be recorded: it is due again at `until`, or earlier if one was asked
+    /// for. It may be lost in a power cut, which ends all leases anyway.
+    async fn release_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()>;
 
     /// Whether changes of the state of the account's provider are held back, since it goes to and fro.
     async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>>;

@@ -189,6 +189,14 @@ impl SqliteStore {
     }
 }
 
+#[cfg(test)]
+impl SqliteStore {
+    /// Runs statements as they are, so that a test can make the next ones fail.
+    pub(crate) async fn execute(&self, sql: &'static str) -> Result<()> {
+        self.write(move |writing| Ok(writing.connection.execute_batch(sql)?)).await
+    }
+}
+
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqliteStore").finish_non_exhaustive()
@@ -210,6 +218,10 @@ enum Fault {
     Attributes(#[source] serde_json::Error),
     #[error("can't write what a hook's owner says of it: {0}")]
     Words(#[source] serde_json::Error),
+    #[error("this write of the store panicked: {0}")]
+    Panicked(String),
+    #[error("an earlier statement of this transaction failed, and SQLite took all of it back")]
+    TakenBack,
     #[error("the system gave no randomness: {0}")]
     NoRandomness(#[source] getrandom::Error),
     #[error("can't start the store's writer: {0}")]
@@ -218,13 +230,24 @@ enum Fault {
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> StoreError {
-        StoreError::Failed(Box::new(fault))
+        match &fault {
+            Fault::NotCommitted(cause) => of_kind(cause.sqlite_error_code())(Box::new(fault)),
+            _ => StoreError::Failed(Box::new(fault)),
+        }
     }
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        StoreError::Failed(Box::new(error))
+        of_kind(error.sqlite_error_code())(Box::new(error))
+    }
+}
+
+fn of_kind(code: Option<ErrorCode>) -> fn(Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    match code {
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::SystemIoFailure) => StoreError::Disk,
+        _ => StoreError::Failed,
     }
 }
 

@@ -173,15 +173,21 @@ async fn hold(
     Ok(Recorded::default())
 }
 
+/// When a poll that gave no list is made again.
+pub(super) fn next_after_failure(context: &Context, ticket: &PollTicket, error: &NoList) -> Timestamp {
+    let failures = ticket.failures.saturating_add(1);
+    let now = context.clock.now();
+    schedule::after_failure(&context.settings, ticket.kind, error.call_error(), failures, now, random())
+}
+
 pub(super) async fn record_failure(
     context: &Context,
     ticket: PollTicket,
     error: &NoList,
+    next_due: Timestamp,
     stopwatch: &Stopwatch,
 ) -> Result<(), StoreError> {
     let now = context.clock.now();
-    let failures = ticket.failures.saturating_add(1);
-    let next_due = schedule::after_failure(&context.settings, ticket.kind, error.call_error(), failures, now, random());
     let failure = PollFailure {
         account: ticket.account.id,
         kind: ticket.kind,

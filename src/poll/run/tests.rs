@@ -5,6 +5,7 @@ mod flapping;
 mod incremental;
 mod pace;
 mod steps;
+mod unrecorded;
 
 use secrecy::ExposeSecret as _;
 

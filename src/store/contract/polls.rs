@@ -30,7 +30,7 @@ pub(crate) async fn a_poll_that_was_asked_for_is_made_once(mut world: World) {
     let tickets = world.claim_polls(10).await;
     assert_eq!(tickets.len(), 1);
     assert_eq!((tickets[0].kind, tickets[0].due, tickets[0].last_complete), (Kind::Instance, world.now, None));
-    assert_eq!(world.next_poll().await, None);
+    assert_eq!(world.next_poll().await, Some(world.now.after(LEASE)), "should nothing be heard of it");
     store.record_poll(world.record(&tickets[0])).await.unwrap();
     assert_eq!(world.next_poll().await, None, "nobody watches it");
 
@@ -250,7 +250,7 @@ pub(crate) async fn the_last_hook_takes_the_polls_with_it(world: World) {
     world.unhook(account, "i-1").await;
     let ticket = world.claim_polls(10).await.remove(0);
     world.unhook(account, "i-2").await;
-    assert_eq!(world.next_poll().await, None, "the other kind rests");
+    assert_eq!(world.next_poll().await, Some(world.now.after(LEASE)), "the other kind rests");
     store.record_poll(world.record(&ticket)).await.unwrap();
     assert_eq!(world.next_poll().await, None, "and this one, once it is done");
 

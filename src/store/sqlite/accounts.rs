@@ -10,7 +10,6 @@ use super::super::{Accounts, Enrolment, Result};
 use super::columns::{account_key, get, origin_text};
 use super::writer::Writing;
 use super::{SqliteStore, polls, schema};
-use crate::clock::Stopwatch;
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -262,13 +261,13 @@ fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
 }
 
 fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {
-    let proven = &mut writing.memory.proven;
-    if proven.is_some_and(|since| since.elapsed() < PROOF_HOLDS) {
+    if writing.memory.proven.is_some_and(|since| since.elapsed() < PROOF_HOLDS) {
         return Ok(());
     }
-    *proven = Some(Stopwatch::start());
     let sql = "INSERT INTO meta (name, value) VALUES ('pings', 1)
                ON CONFLICT (name) DO UPDATE SET value = value + 1";
     writing.prepare(sql)?.execute(())?;
+    // It proves something once it is committed.
+    writing.memory.proving = true;
     Ok(())
 }

@@ -86,6 +86,10 @@ impl Polls for SqliteStore {
         self.write_passing(move |writing| put_off(writing, account, kind, lease, until)).await
     }
 
+    async fn release_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
+        self.write_passing(move |writing| release(writing, account, kind, lease, until)).await
+    }
+
     async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>> {
         self.read(move |reading| flaps::provider(reading, account)).await
     }
@@ -267,7 +271,7 @@ fn next_due(reading: &Connection) -> Result<Option<Timestamp>> {
     let mut select = reading.prepare_cached(
         "SELECT p.due, (SELECT MAX(o.due) FROM polls o
              WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL)
-         FROM polls p WHERE p.due IS NOT NULL AND p.claimed IS NULL ORDER BY p.due",
+         FROM polls p WHERE p.due IS NOT NULL ORDER BY p.due",
     )?;
     let mut earliest: Option<Timestamp> = None;
     let mut rows = select.query(())?;
@@ -302,6 +306,16 @@ fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64
     // As if it had been asked for then: one that nobody watches is made all the same.
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, asked = ?3, claimed = NULL, put_off = COALESCE(put_off, ?3)
+         WHERE account = ?1 AND kind = ?2",
+    )?;
+    update.execute(params![account.0, kind_number(kind), until.as_millis()])?;
+    Ok(())
+}
+
+fn release(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
+    check_lease(writing, account, kind, lease)?;
+    let mut update = writing.prepare(
+        "UPDATE polls SET due = MIN(?3, COALESCE(asked, ?3)), asked = MIN(?3, COALESCE(asked, ?3)), claimed = NULL
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![account.0, kind_number(kind), until.as_millis()])?;

@@ -6,7 +6,9 @@
 //! Long work comes in steps, which have a queue of their own: the thread serves both queues in turns, and each turn
 //! ends after a bounded time. So a request waits for one turn of steps at most, however many polls are being recorded.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -44,8 +46,10 @@ pub(super) struct Memory {
     /// The store's own mark, which is part of every cursor.
     pub(super) mark: u32,
     pub(super) change_ids: ChangeIds,
-    /// Runs from the last write that was made for readiness alone.
+    /// Runs from the last write for readiness that was committed, unless a commit failed since.
     pub(super) proven: Option<Stopwatch>,
+    /// Whether the transaction has a write for readiness.
+    pub(super) proving: bool,
     /// The number of the newest change, of which waiting readers are told once it is committed.
     pub(super) newest: i64,
     /// The hook whose old attempts were looked at last.
@@ -82,8 +86,16 @@ impl Writer {
         // It only waits for whichever queue has something.
         let waiter = tokio::runtime::Builder::new_current_thread().build().map_err(Fault::NoThread)?;
         let newest = *told.borrow();
-        let change_ids = ChangeIds::default();
-        let memory = Memory { mark, change_ids, proven: None, newest, swept: 0, caught_up: 0, clock_set: 0 };
+        let memory = Memory {
+            mark,
+            change_ids: ChangeIds::default(),
+            proven: None,
+            proving: false,
+            newest,
+            swept: 0,
+            caught_up: 0,
+            clock_set: 0,
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
@@ -214,7 +226,11 @@ where
     }
 
     fn run(&mut self, writing: &mut Writing<'_>) -> Verdict {
-        self.result = self.work.take().map(|work| work(writing));
+        // A panic fails this job alone: what it wrote is undone, and the writer goes on.
+        self.result = self.work.take().map(|work| {
+            let run = catch_unwind(AssertUnwindSafe(|| work(writing)));
+            run.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+        });
         match self.result {
             Some(Ok(_)) => Verdict::Keep,
             Some(Err(_)) | None => Verdict::Undo,
@@ -362,11 +378,15 @@ fn run(
         let committed = committed.map_err(Arc::new);
         match &committed {
             Ok(()) => {
+                if std::mem::take(&mut memory.proving) {
+                    memory.proven = Some(Stopwatch::start());
+                }
                 told.send_if_modified(|newest| std::mem::replace(newest, memory.newest) != memory.newest);
             }
             Err(_) => {
                 roll_back(connection);
                 memory.newest = *told.borrow();
+                (memory.proving, memory.proven) = (false, None);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
                 if ran.is_empty() {
                     ran.extend(left.drain(..));
@@ -407,8 +427,11 @@ fn run_together(
         }
         let newest = memory.newest;
         let verdict = job.run(&mut Writing { connection, memory, turn });
-        // After some errors (a full disk, say) SQLite has ended the whole transaction by itself; what
-        // follows here then fails, and with it every job of this turn.
+        // After some errors (a full disk, say) SQLite has ended the whole transaction by itself. Whatever ran from here
+        // on would commit by itself, statement by statement: every job of this turn has failed.
+        if connection.is_autocommit() {
+            return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Fault::TakenBack)));
+        }
         match (verdict, is_first) {
             (Verdict::Keep, true) => is_first = false,
             (Verdict::Keep, false) => execute("RELEASE job")?,
@@ -425,6 +448,13 @@ fn run_together(
         }
     }
     execute("COMMIT")
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> StoreError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    tracing::error!(panic = text, "a write of the store panicked: this is a fault of the tracker");
+    Fault::Panicked(text.to_owned()).into()
 }
 
 fn roll_back(connection: &Connection) {

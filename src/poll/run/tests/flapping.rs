@@ -116,7 +116,8 @@ async fn a_provider_that_goes_to_and_fro_is_damped_too() {
         let ticket = observed.realm_ticket().await;
         let error = CallError::Unavailable("no connection".into());
         let failure = NoList::Call(CallFailure { error, usage: Usage::default() });
-        record_failure(context, ticket, &failure, &Stopwatch::start()).await.expect("recorded");
+        let due = next_after_failure(context, &ticket, &failure);
+        record_failure(context, ticket, &failure, due, &Stopwatch::start()).await.expect("recorded");
         assert_eq!(shown().await.map(|flapping| flapping.flips), (flip > 0).then_some(2 * flip + 1));
         observed.realms(1, vec![realm(Available)]).await;
     }

@@ -88,13 +88,102 @@ async fn a_full_disk_is_an_error_and_passes() {
     limit(1).await;
     let ticket = world.ticket(account, Kind::Instance).await;
     let error = store.record_poll(many(&world, &ticket, 2000)).await.expect_err("there is no room");
-    assert!(matches!(&error, StoreError::Failed(_)), "{error}");
+    assert!(matches!(&error, StoreError::Full(_)), "{error}");
     assert!(error.to_string().contains("full"), "{error}");
     assert_eq!(world.known(account).await.len(), 1, "nothing of it was kept");
 
     limit(1 << 30).await;
     store.record_poll(many(&world, &ticket, 2000)).await.expect("there is room again");
     assert_eq!(world.known(account).await.len(), 2001);
+}
+
+#[tokio::test]
+async fn a_write_that_panics_fails_alone_and_the_store_goes_on() {
+    let (world, store) = world();
+    let insert = |name: &'static str| {
+        store.write(move |writing| {
+            writing.connection.execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [name])?;
+            assert_ne!(name, "panics", "as asked");
+            Ok(())
+        })
+    };
+    let (first, panics, last) = tokio::join!(insert("first"), insert("panics"), insert("last"));
+    let error = panics.expect_err("it panicked").to_string();
+    assert!(error.contains("as asked"), "{error}");
+    (first.and(last)).expect("the others were written");
+    let kept: String = store
+        .read(|reading| {
+            let sql = "SELECT group_concat(name) FROM meta WHERE name IN ('first', 'panics', 'last')";
+            Ok(reading.query_row(sql, (), |row| row.get(0))?)
+        })
+        .await
+        .unwrap();
+    assert_eq!(kept.split(',').count(), 2, "{kept}");
+    assert!(!kept.contains("panics"), "{kept}");
+    world.client("ann").await;
+
+    let read = store.read(|_| -> crate::store::Result<()> { panic!("as asked") }).await;
+    assert!(read.is_err());
+    for _ in 0..10 {
+        store.ping().await.expect("each connection that reads is there again");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_after_sqlite_took_a_transaction_back() {
+    let (_world, store) = world();
+    store
+        .execute(
+            "CREATE TEMP TRIGGER broken BEFORE INSERT ON meta WHEN NEW.name = 'broken'
+                   BEGIN SELECT RAISE(ROLLBACK, 'as asked'); END",
+        )
+        .await
+        .unwrap();
+    let insert = |name: &'static str| {
+        store.write(move |writing| {
+            let inserted = writing.connection.execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [name]);
+            // Even a write that passes over an error must not go on in a transaction of its own.
+            Ok(inserted.is_ok())
+        })
+    };
+    let (before, broken, after) = tokio::join!(insert("before"), insert("broken"), insert("after"));
+    assert!(broken.is_err());
+    let kept = store.read(|reading| {
+        let sql = "SELECT COUNT(*) FROM meta WHERE name IN ('before', 'broken', 'after')";
+        Ok(reading.query_row(sql, (), |row| row.get::<_, i64>(0))?)
+    });
+    let answered = [before, after].iter().filter(|answer| matches!(answer, Ok(true))).count() as i64;
+    assert_eq!(kept.await.unwrap(), answered, "what was answered is there, and nothing else");
+}
+
+#[tokio::test]
+async fn readiness_is_proven_by_a_commit_alone() {
+    let (_world, store) = world();
+    store.ping().await.expect("it can be written");
+    store.ping().await.expect("it was just proven");
+    let rows_written = async || -> u64 { store.write(|writing| Ok(writing.connection.total_changes())).await.unwrap() };
+    let before = rows_written().await;
+    store.ping().await.expect("it was just proven");
+    assert_eq!(rows_written().await, before, "no prober makes it busy");
+
+    // A transaction that does not commit ends the proof, and one of its own does not begin another.
+    store
+        .execute(
+            "CREATE TEMP TRIGGER broken BEFORE UPDATE ON meta WHEN NEW.name = 'pings'
+                   BEGIN SELECT RAISE(ROLLBACK, 'as asked'); END;
+                   CREATE TEMP TRIGGER broken_too BEFORE INSERT ON meta WHEN NEW.name = 'broken'
+                   BEGIN SELECT RAISE(ROLLBACK, 'as asked'); END",
+        )
+        .await
+        .unwrap();
+    let broken = store
+        .write(|writing| Ok(writing.connection.execute("INSERT INTO meta (name, value) VALUES ('broken', 1)", ())?));
+    assert!(broken.await.is_err());
+    for _ in 0..3 {
+        assert!(store.ping().await.is_err(), "nothing was written");
+    }
+    store.execute("DROP TRIGGER broken").await.unwrap();
+    store.ping().await.expect("it can be written again");
 }
 
 fn many(world: &World, ticket: &crate::store::PollTicket, number: usize) -> crate::store::PollRecord {

@@ -1,0 +1,54 @@
+//! Giving a claim back whatever becomes of its poll. A poll that is recorded, or whose failure is, gives its claim back
+//! with that. Where nothing could be recorded, the claim is given back by itself, and tried for until it is or until its
+//! lease has ended: without this, the account would wait for the lease's end.
+
+use std::time::Duration;
+
+use super::super::Context;
+use crate::model::{AccountId, Kind, Timestamp};
+use crate::store::{Backoff, PollTicket, StoreError};
+
+/// How long after a poll that could not be recorded the next one is made. Not at once: the provider would be asked as
+/// fast as the store fails. Not much later: it is a poll that was missed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// A claim, without what it was claimed for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    account: AccountId,
+    kind: Kind,
+    lease: i64,
+    /// Not before then, unless somebody asks for it.
+    pub(super) not_before: Option<Timestamp>,
+}
+
+impl Claim {
+    pub(super) fn of(ticket: &PollTicket) -> Claim {
+        Claim { account: ticket.account.id, kind: ticket.kind, lease: ticket.lease, not_before: None }
+    }
+
+    /// Makes the poll due again. Returns once it is, or once the claim is void.
+    pub(super) async fn release(self, context: &Context) {
+        let Claim { account, kind, lease, not_before } = self;
+        // By the uptime, as the clock may be set meanwhile.
+        let ends = context.clock.uptime().saturating_add(context.settings.lease);
+        let mut backoff = Backoff::default();
+        loop {
+            let now = context.clock.now();
+            let soon = now.after(AGAIN);
+            let until = not_before.map_or(soon, |at| at.max(soon));
+            match context.store.release_poll(account, kind, lease, until).await {
+                // The loop may sleep for longer than that.
+                Ok(()) => return context.wake.notify_one(),
+                // It is another's by now, or its account is gone.
+                Err(StoreError::LeaseLost) => return,
+                Err(_) if context.clock.uptime() >= ends => return context.wake.notify_one(),
+                Err(error) => {
+                    let wait = backoff.wait();
+                    tracing::warn!(%account, %kind, %error, "a claim of a poll can't be given back; trying again in {wait:?}");
+                    context.clock.sleep_until(now.after(wait)).await;
+                }
+            }
+        }
+    }
+}
