@@ -6,6 +6,7 @@ mod errors;
 mod feed;
 mod hooks;
 mod openapi;
+mod readback;
 mod reading;
 mod repeating;
 mod serving;

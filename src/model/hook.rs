@@ -50,12 +50,12 @@ impl Owner {
 pub struct HookUrl(url::Url);
 
 impl HookUrl {
+    /// Of the normal form, which is what is stored and called.
     pub const MAX_BYTES: usize = 2048;
 
+    /// Reads a URL into its normal form: percent-encoded, with its host in ASCII. `parse` reads that form again, as the
+    /// same URL.
     pub fn parse(text: &str) -> Result<HookUrl, InvalidHookUrl> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(InvalidHookUrl::TooLong);
-        }
         let url = url::Url::parse(text).map_err(|error| match error {
             url::ParseError::RelativeUrlWithoutBase => InvalidHookUrl::Relative,
             other => InvalidHookUrl::Malformed(other.to_string()),
@@ -68,6 +68,14 @@ impl HookUrl {
         }
         if url.fragment().is_some() {
             return Err(InvalidHookUrl::Fragment);
+        }
+        let normal = url.as_str();
+        if normal.len() > Self::MAX_BYTES {
+            return Err(InvalidHookUrl::TooLong(normal.len()));
+        }
+        // A stored URL is in its normal form already and is parsed once.
+        if normal != text && url::Url::parse(normal).as_ref() != Ok(&url) {
+            return Err(InvalidHookUrl::Unstable);
         }
         Ok(HookUrl(url))
     }
@@ -100,8 +108,10 @@ pub enum InvalidHookUrl {
     UserInformation,
     #[error("it has a fragment (#...), which is never sent: leave it out")]
     Fragment,
-    #[error("it is longer than 2048 bytes")]
-    TooLong,
+    #[error("it has {0} bytes once it is percent-encoded, and may have {max}: give a shorter one", max = HookUrl::MAX_BYTES)]
+    TooLong(usize),
+    #[error("its normal form is a different URL: give it percent-encoded, with its host in ASCII")]
+    Unstable,
 }
 
 /// A hook as the store has it.
@@ -264,16 +274,18 @@ impl Format {
     }
 }
 
-/// Callbacks in a second: more than none, and no more than `MOST`.
+/// Callbacks in a second: from `LEAST` to `MOST`, to the millionth. So few digits are the same number again in every form
+/// that it is written in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate(f64);
 
 impl Rate {
     pub const LEAST: f64 = 0.001;
     pub const MOST: f64 = 10_000.0;
+    const PARTS: f64 = 1e6;
 
     pub fn per_second(rate: f64) -> Option<Rate> {
-        (Self::LEAST..=Self::MOST).contains(&rate).then_some(Rate(rate))
+        (Self::LEAST..=Self::MOST).contains(&rate).then(|| Rate((rate * Self::PARTS).round() / Self::PARTS))
     }
 
     pub fn as_per_second(self) -> f64 {
@@ -409,8 +421,35 @@ mod tests {
         check("file:///etc/passwd", Err(InvalidHookUrl::Scheme("file".into())));
         check("https://u:p@example.com/", Err(InvalidHookUrl::UserInformation));
         check("https://example.com/#x", Err(InvalidHookUrl::Fragment));
-        check(&format!("https://example.com/{}", "x".repeat(2048)), Err(InvalidHookUrl::TooLong));
+        check("https://example.com/#", Err(InvalidHookUrl::Fragment));
         assert!(matches!(HookUrl::parse("http://"), Err(InvalidHookUrl::Malformed(_))));
+    }
+
+    #[test]
+    fn the_limit_of_a_url_is_that_of_its_normal_form() {
+        let check = |text: &str, want: Result<usize, InvalidHookUrl>| {
+            let got = HookUrl::parse(text);
+            assert_eq!(got.as_ref().map(|url| url.to_string().len()).map_err(Clone::clone), want, "{text}");
+            if let Ok(url) = got {
+                assert_eq!(HookUrl::parse(&url.to_string()), Ok(url), "{text}");
+            }
+        };
+        let most = HookUrl::MAX_BYTES;
+        let of = |path: &str, times: usize| format!("http://e.com/{}", path.repeat(times));
+        let room = most - of("", 0).len();
+        check(&of("x", room), Ok(most));
+        check(&of("x", room + 1), Err(InvalidHookUrl::TooLong(most + 1)));
+        // What becomes longer: percent-encoding in paths and queries, and Punycode in hosts.
+        check(&of(" x", room / 4), Ok(of("", 0).len() + room / 4 * 4));
+        check(&of("<", room / 3 + 1), Err(InvalidHookUrl::TooLong(of("", 0).len() + (room / 3 + 1) * 3)));
+        check(
+            &format!("http://e.com/?q={}", "\u{e9}".repeat(room / 6 + 1)),
+            Err(InvalidHookUrl::TooLong(room / 6 * 6 + 22)),
+        );
+        check(&format!("http://{}.com/", "\u{fc}.".repeat(3)), Ok("http://xn--tda.xn--tda.xn--tda..com/".len()));
+        // What becomes shorter.
+        check(&of("a/../", room), Ok(of("", 0).len()));
+        check(&of("\n", most), Ok(of("", 0).len()));
     }
 
     #[test]
@@ -518,6 +557,11 @@ mod tests {
             [(1.0, true), (0.001, true), (0.0, false), (-1.0, false), (f64::NAN, false), (1e9, false)]
         {
             assert_eq!(Rate::per_second(number).is_some(), wanted, "{number}");
+        }
+        for number in [0.001, 0.001_000_499, 1.0 / 3.0, 2.5, 9_999.999_999_9, 10_000.0] {
+            let rate = Rate::per_second(number).expect("within its bounds");
+            assert_eq!(Rate::per_second(rate.as_per_second()), Some(rate), "{number}");
+            assert!((rate.as_per_second() - number).abs() <= 0.5 / Rate::PARTS, "{number}");
         }
     }
 }

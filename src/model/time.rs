@@ -25,7 +25,7 @@ impl Timestamp {
 
     /// Whether RFC 3339 has a form for it: years up to 9999.
     pub fn can_be_written(self) -> bool {
-        (jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond()).contains(&self.0)
+        jiff::Timestamp::from_millisecond(self.0).is_ok()
     }
 
     /// How long after `earlier` this is; zero if it is not.
@@ -42,12 +42,12 @@ impl Timestamp {
     }
 }
 
+/// What RFC 3339 has no form for is written as the nearest time that it has one for, so that every text can be read.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(time) => write!(f, "{time:.3}"),
-            Err(_) => write!(f, "{}ms", self.0),
-        }
+        let beyond = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(beyond);
+        write!(f, "{time:.3}")
     }
 }
 
@@ -96,6 +96,20 @@ mod tests {
         check(1_795_341_600_123, "2026-11-22T10:00:00.123Z");
         check(-1, "1969-12-31T23:59:59.999Z");
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn every_time_is_written_so_that_it_can_be_read() {
+        let check = |millis: i64| {
+            let text = Timestamp::from_millis(millis).to_string();
+            let read = text.parse::<Timestamp>().expect(&text);
+            assert_eq!(read.to_string(), text);
+            assert!(read.as_millis() == millis || !Timestamp::from_millis(millis).can_be_written(), "{text}");
+        };
+        let (least, most) = (jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
+        for millis in [least, least + 1, most, most - 1, 0, -1, 1, i64::MIN, i64::MAX, least - 1, most + 1] {
+            check(millis);
+        }
     }
 
     #[test]

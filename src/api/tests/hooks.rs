@@ -20,7 +20,7 @@ impl House {
     }
 
     /// Claims all that is due, as whoever delivers does.
-    async fn claim(&self) -> Vec<DueDelivery> {
+    pub(super) async fn claim(&self) -> Vec<DueDelivery> {
         let claim = DeliveryClaim {
             now: self.now(),
             lease: Duration::from_secs(60),
@@ -33,7 +33,7 @@ impl House {
         self.context.store.claim_due_deliveries(claim).await.expect("claimed")
     }
 
-    async fn settle(&self, due: &DueDelivery, outcome: Outcome, attempts: Vec<Attempt>) {
+    pub(super) async fn settle(&self, due: &DueDelivery, outcome: Outcome, attempts: Vec<Attempt>) {
         let settlement = Settlement { id: due.id, lease: due.lease, outcome, now: self.now(), attempts };
         let disable_after = Duration::from_secs(5 * 24 * 3600);
         let settling = Settling { settlements: vec![settlement], holds: vec![], disable_after };
