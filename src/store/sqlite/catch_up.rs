@@ -16,8 +16,9 @@ use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
 const HOOKS: usize = 16;
 
 pub(super) fn is_any_behind(reading: &Connection) -> Result<bool> {
-    let mut select =
-        reading.prepare_cached("SELECT 1 FROM hooks WHERE behind IS NOT NULL AND status = 'active' LIMIT 1")?;
+    let mut select = reading.prepare_cached(
+        "SELECT 1 FROM hooks INDEXED BY hooks_behind WHERE behind IS NOT NULL AND status = 'active' LIMIT 1",
+    )?;
     Ok(select.exists(())?)
 }
 
@@ -50,15 +51,24 @@ pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchU
 /// The next active hooks that are behind, those after the last one served first.
 fn next_behind(writing: &Writing<'_>) -> Result<Vec<HookId>> {
     let mut select = writing.prepare(
-        "SELECT id FROM hooks WHERE behind IS NOT NULL AND status = 'active' ORDER BY id <= ?1, id LIMIT ?2",
+        "SELECT id FROM hooks INDEXED BY hooks_behind
+         WHERE behind IS NOT NULL AND status = 'active' AND id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
     )?;
-    let hooks = select.query_map(params![writing.memory.caught_up, HOOKS as i64], |row| get(row, 0))?;
-    Ok(hooks.collect::<rusqlite::Result<_>>()?)
+    let last = writing.memory.caught_up;
+    let mut hooks = Vec::with_capacity(HOOKS);
+    for [after, until] in [[last, i64::MAX], [0, last]] {
+        let left = (HOOKS - hooks.len()) as i64;
+        let next = select.query_map([after, until, left], |row| get(row, 0))?;
+        hooks.extend(next.collect::<rusqlite::Result<Vec<HookId>>>()?);
+    }
+    Ok(hooks)
 }
 
 fn has_room(writing: &Writing<'_>, hook: HookId, backlog: usize) -> Result<bool> {
-    let mut count =
-        writing.prepare("SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE hook = ?1 AND dead IS NULL LIMIT ?2)")?;
+    let mut count = writing.prepare(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_line
+             WHERE hook = ?1 AND dead IS NULL LIMIT ?2)",
+    )?;
     let waiting: i64 =
         count.query_row(params![hook.0, i64::try_from(backlog).unwrap_or(i64::MAX)], |row| row.get(0))?;
     Ok(usize::try_from(waiting).is_ok_and(|waiting| waiting < backlog))
@@ -73,7 +83,10 @@ pub(super) fn catch_up_owner(
     now: Timestamp,
 ) -> Result<()> {
     let hooks: Vec<HookId> = writing
-        .prepare("SELECT id FROM hooks WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL ORDER BY id")?
+        .prepare(
+            "SELECT id FROM hooks INDEXED BY hooks_owner
+             WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL ORDER BY id",
+        )?
         .query_map(params![account.0, owner.word()], |row| get(row, 0))?
         .collect::<rusqlite::Result<_>>()?;
     let mut touched = Touched::default();
@@ -125,7 +138,7 @@ impl Step {
         let mut select = writing.prepare(concat!(
             "SELECT ",
             change_columns!(),
-            " FROM changes c JOIN accounts a ON a.id = c.account
+            " FROM changes c INDEXED BY changes_account CROSS JOIN accounts a ON a.id = c.account
              WHERE c.account = (SELECT account FROM hooks WHERE id = ?1) AND c.sequence > ?2
              ORDER BY c.sequence LIMIT ?3"
         ))?;

@@ -234,7 +234,8 @@ fn take(
         "SELECT ",
         change_columns!(),
         ", d.attempts, d.lease
-         FROM deliveries d JOIN changes c ON c.sequence = d.change JOIN accounts a ON a.id = c.account
+         FROM deliveries d INDEXED BY deliveries_due CROSS JOIN changes c ON c.sequence = d.change
+         CROSS JOIN accounts a ON a.id = c.account
          WHERE d.hook = ?1 AND d.due <= ?2 ORDER BY d.due, d.change LIMIT ?3"
     ))?;
     let share = i64::try_from(share).unwrap_or(i64::MAX);

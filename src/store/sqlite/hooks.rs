@@ -27,7 +27,7 @@ impl Hooks for SqliteStore {
     async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>> {
         let target = target.clone();
         self.read(move |reading| {
-            let sql = select_hooks!("account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4");
+            let sql = select_hooks!(" WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4");
             Ok(reading.prepare_cached(sql)?.query_row(target_columns(&target), read_hook).optional()?)
         })
         .await
@@ -50,7 +50,9 @@ impl Hooks for SqliteStore {
     async fn hooks(&self, account: AccountId, owner: &Owner, after: Option<HookId>, limit: usize) -> Result<Vec<Hook>> {
         let owner = owner.clone();
         self.read(move |reading| {
-            let sql = select_hooks!("account = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4");
+            let sql = select_hooks!(
+                " INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4"
+            );
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = reading.prepare_cached(sql)?;
             let after = after.map_or(i64::MIN, |after| after.0);
@@ -169,7 +171,7 @@ macro_rules! select_hooks {
     ($rest:literal) => {
         concat!(
             "SELECT id, account, owner, kind, resource, url, token, words, format, mode, rate, \
-             secret, old_secret, old_until, status, disabled, reason, failing, created FROM hooks WHERE ",
+             secret, old_secret, old_until, status, disabled, reason, failing, created FROM hooks",
             $rest
         )
     };
@@ -214,7 +216,7 @@ pub(super) fn read_status(row: &Row<'_>, index: usize) -> rusqlite::Result<HookS
 }
 
 fn find(reading: &Connection, place: &HookPlace) -> Result<Option<Hook>> {
-    let mut select = reading.prepare_cached(select_hooks!("id = ?1 AND account = ?2 AND owner = ?3"))?;
+    let mut select = reading.prepare_cached(select_hooks!(" WHERE id = ?1 AND account = ?2 AND owner = ?3"))?;
     Ok(select.query_row(params![place.hook.0, place.account.0, place.owner.word()], read_hook).optional()?)
 }
 

@@ -64,7 +64,7 @@ fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
-        " FROM changes c JOIN accounts a ON a.id = c.account
+        " FROM changes c INDEXED BY changes_account CROSS JOIN accounts a ON a.id = c.account
          WHERE c.account = ?1 AND c.sequence > ?2 ORDER BY c.sequence LIMIT ?3"
     ))?;
     let looked_at = i64::try_from(query.looked_at).unwrap_or(i64::MAX);
@@ -111,7 +111,7 @@ fn history(reading: &Connection, mark: u32, account: AccountId, query: &HistoryQ
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
-        " FROM changes c JOIN accounts a ON a.id = c.account
+        " FROM changes c INDEXED BY changes_resource CROSS JOIN accounts a ON a.id = c.account
          WHERE c.account = ?1 AND c.kind = ?2 AND c.resource = ?3 AND c.sequence < ?4 AND c.sequence > ?5
          ORDER BY c.sequence DESC LIMIT ?6"
     ))?;
@@ -125,7 +125,7 @@ fn changes_of_all(reading: &Connection, mark: u32, after: i64, limit: usize) -> 
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
-        ", c.account FROM changes c JOIN accounts a ON a.id = c.account WHERE c.sequence > ?1
+        ", c.account FROM changes c CROSS JOIN accounts a ON a.id = c.account WHERE c.sequence > ?1
          ORDER BY c.sequence LIMIT ?2"
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -1,6 +1,7 @@
 //! Taking what is still owed: a client that asks gets it there and then, and no callback is sent for it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use rusqlite::params;
 
@@ -20,34 +21,27 @@ pub(super) fn take(writing: &mut Writing<'_>, account: AccountId, owner: &Owner,
     let mut select = writing.prepare(concat!(
         "SELECT ",
         change_columns!(),
-        ", h.token, d.hook, d.kind, d.resource, COALESCE(d.claimed, d.due)
-         FROM (SELECT d.hook, d.change FROM hooks h JOIN deliveries d ON d.hook = h.id
-               WHERE h.account = ?1 AND h.owner = ?2 ORDER BY d.change, d.hook LIMIT ?3) first
-         JOIN deliveries d ON d.hook = first.hook AND d.change = first.change
-         JOIN hooks h ON h.id = d.hook
-         JOIN changes c ON c.sequence = d.change JOIN accounts a ON a.id = c.account
-         ORDER BY d.change, d.hook"
+        ", h.token, d.kind, d.resource, COALESCE(d.claimed, d.due)
+         FROM deliveries d CROSS JOIN hooks h ON h.id = d.hook
+         CROSS JOIN changes c ON c.sequence = d.change CROSS JOIN accounts a ON a.id = c.account
+         WHERE d.hook = ?1 AND d.change = ?2"
     ))?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![account.0, owner.word(), limit])?;
-    let mut taken: Vec<(i64, i64)> = Vec::new();
-    let mut owed = Vec::new();
+    let taken = oldest(writing, account, owner, limit)?;
+    let mut owed = Vec::with_capacity(taken.len());
     let mut touched = Touched::default();
     let mut headless: HashMap<Line, Timestamp> = HashMap::new();
-    while let Some(row) = rows.next()? {
+    for &(hook, change) in &taken {
         const AT: usize = CHANGE_COLUMNS;
-        let change = read_change(row, writing.memory.mark)?;
-        let hook: HookId = get(row, AT + 1)?;
-        taken.push((hook.0, change.cursor.sequence));
-        owed.push(Owed { change, token: get(row, AT)? });
-        let due: Option<Timestamp> = get(row, AT + 4)?;
+        let mut rows = select.query([hook, change])?;
+        let Some(row) = rows.next()? else { continue };
+        owed.push(Owed { change: read_change(row, writing.memory.mark)?, token: get(row, AT)? });
+        let due: Option<Timestamp> = get(row, AT + 3)?;
         if let Some(due) = due {
-            let line = Line { hook, subject: get(row, AT + 2)?, resource: get(row, AT + 3)? };
-            touched.hook(hook);
+            let line = Line { hook: HookId(hook), subject: get(row, AT + 1)?, resource: get(row, AT + 2)? };
+            touched.hook(line.hook);
             headless.insert(line, due);
         }
     }
-    drop(rows);
 
     for (hook, change) in taken {
         writing.prepare("DELETE FROM deliveries WHERE hook = ?1 AND change = ?2")?.execute([hook, change])?;
@@ -59,4 +53,30 @@ pub(super) fn take(writing: &mut Writing<'_>, account: AccountId, owner: &Owner,
     }
     touched.refresh(writing)?;
     Ok(owed)
+}
+
+/// Hook and change of the oldest deliveries of the owner's hooks, in the order of changes. Each hook's are in that order
+/// already: one after the other is taken from the hook that has the oldest, so that backlogs are not read whole.
+fn oldest(writing: &Writing<'_>, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<(i64, i64)>> {
+    let hooks: Vec<i64> = writing
+        .prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2")?
+        .query_map(params![account.0, owner.word()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut select = writing.prepare("SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND change > ?2")?;
+    let mut next = |hook: i64, after: i64| -> Result<Option<Reverse<(i64, i64)>>> {
+        let change: Option<i64> = select.query_row([hook, after], |row| row.get(0))?;
+        Ok(change.map(|change| Reverse((change, hook))))
+    };
+    let mut heads = BinaryHeap::new();
+    for hook in hooks {
+        heads.extend(next(hook, 0)?);
+    }
+    let mut oldest = Vec::new();
+    while oldest.len() < limit
+        && let Some(Reverse((change, hook))) = heads.pop()
+    {
+        oldest.push((hook, change));
+        heads.extend(next(hook, change)?);
+    }
+    Ok(oldest)
 }

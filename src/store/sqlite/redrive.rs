@@ -58,7 +58,7 @@ pub(super) fn redrive(
     now: Timestamp,
 ) -> Result<usize> {
     let mut select = writing.prepare(
-        "SELECT d.change, d.kind, d.resource FROM deliveries d JOIN changes c ON c.sequence = d.change
+        "SELECT d.change, d.kind, d.resource FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
          WHERE d.hook = ?1 AND d.dead IS NOT NULL AND (?2 IS NULL OR c.id = ?2) ORDER BY d.change LIMIT ?3",
     )?;
     let only = only.map(|id| id.0.to_be_bytes());
@@ -88,7 +88,8 @@ pub(super) fn records(
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let before = query.before.unwrap_or(i64::MAX);
     let waiting = "SELECT change FROM deliveries WHERE hook = ?1 AND change < ?2 AND dead IS NULL";
-    let dead = "SELECT change FROM deliveries WHERE hook = ?1 AND change < ?2 AND dead IS NOT NULL";
+    let dead =
+        "SELECT change FROM deliveries INDEXED BY deliveries_dead WHERE hook = ?1 AND change < ?2 AND dead IS NOT NULL";
     let done = "SELECT DISTINCT change FROM attempts a WHERE hook = ?1 AND change < ?2
                 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.hook = a.hook AND d.change = a.change)";
     let newest = |sql: &str| format!("SELECT * FROM ({sql} ORDER BY change DESC LIMIT ?3)");

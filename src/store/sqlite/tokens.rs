@@ -45,7 +45,7 @@ impl Tokens for SqliteStore {
             let mut select = reading.prepare_cached(
                 "SELECT t.id, t.name, t.scope, t.created, t.expires, t.used,
                      a.id, a.driver, a.provider, a.user, a.origin, a.password
-                 FROM tokens t JOIN accounts a ON a.id = t.account WHERE t.hash = ?1",
+                 FROM tokens t CROSS JOIN accounts a ON a.id = t.account WHERE t.hash = ?1",
             )?;
             let found = select.query_row([hash], |row| {
                 let account = Account {
@@ -113,7 +113,7 @@ impl Tokens for SqliteStore {
             }
             let owner = Owner::Token(id);
             let hooks: Vec<HookId> = writing
-                .prepare("SELECT id FROM hooks WHERE account = ?1 AND owner = ?2")?
+                .prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2")?
                 .query_map(params![account.0, owner.word()], |row| get(row, 0))?
                 .collect::<rusqlite::Result<_>>()?;
             for hook in hooks {

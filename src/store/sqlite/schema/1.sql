@@ -194,6 +194,8 @@ CREATE TABLE hooks (
     UNIQUE (account, kind, resource, owner)
 ) STRICT;
 
+-- By which an owner's hooks are listed in order.
+CREATE INDEX hooks_owner ON hooks (account, owner);
 CREATE INDEX hooks_behind ON hooks (id) WHERE behind IS NOT NULL AND status = 'active';
 
 -- What is owed to hooks. Of each resource on each hook only the oldest one that is not dead has a `due`,
