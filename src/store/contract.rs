@@ -28,10 +28,17 @@ pub(super) trait Lab {
     fn crash(&mut self);
 }
 
-/// Makes a test of each case; the argument makes a lab with an empty store.
+/// Makes a test of each case; the argument makes a lab with an empty store. With `@every` it makes one function,
+/// `every_case`, which runs them all.
 macro_rules! every_case {
     ($lab:expr) => {
-        every_case! { @tests $lab;
+        every_case! { @cases tests $lab }
+    };
+    (@every $lab:expr) => {
+        every_case! { @cases one $lab }
+    };
+    (@cases $how:ident $lab:expr) => {
+        every_case! { @$how $lab;
             accounts {
                 enrolling_again_keeps_the_account
                 a_configured_account_is_due_at_once_and_stays_configured
@@ -129,6 +136,14 @@ macro_rules! every_case {
             random {
                 whatever_happens_each_hook_hears_of_each_change_in_order
             }
+        }
+    };
+    (@one $lab:expr; $($group:ident { $($case:ident)* })*) => {
+        async fn every_case() {
+            $($(
+                let world = $crate::store::contract::world::World::new(Box::new($lab));
+                Box::pin($crate::store::contract::$group::$case(world)).await;
+            )*)*
         }
     };
     (@tests $lab:expr; $($group:ident { $($case:ident)* })*) => {

@@ -256,6 +256,8 @@ fn connect(path: &Path, settings: &Settings) -> Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(settings.busy_timeout)?;
+    #[cfg(test)]
+    let connection = tests::plans::noting(connection)?;
     Ok(connection)
 }
 

@@ -1,6 +1,7 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
 mod file;
+pub(super) mod plans;
 mod promises;
 mod turns;
 mod writing;

@@ -1,0 +1,82 @@
+//! What the contract has no case for, run so that its statements are known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::super::SqliteStore;
+use crate::model::{AccountId, ChangeType, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp};
+use crate::store::contract::world::{POLL_EVERY, World, id, key};
+use crate::store::{Accounts, Passing, PollHeld, Polls, Removed, StormOrder, Transition, Upsert};
+
+pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
+    let account = world.client("ann").await;
+    world.hook(account, "i-1").await;
+    world.observe(account, &[("i-1", InstanceState::Stopping)]).await;
+    awaiting(account, &store).await;
+    storm(&mut world, account, &store).await;
+    flapping(&mut world, account).await;
+    store.held().await.expect("counted");
+    store.latest().await.expect("read");
+    store.clock_set(-1000).await.expect("moved");
+}
+
+async fn awaiting(account: AccountId, store: &SqliteStore) {
+    store.passing(account).await.expect("read");
+    let passing = vec![Passing { id: id("i-1"), realm: None, state: InstanceState::Stopping }];
+    store.is_awaited(account, passing, Timestamp::default()).await.expect("read");
+    store.known_among(account, Kind::Instance, vec![id("i-1")]).await.expect("read");
+    store.count_known(account, Kind::Instance).await.expect("counted");
+    store.provider_states(account).await.expect("read");
+}
+
+async fn storm(world: &mut World, account: AccountId, store: &SqliteStore) {
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    let record = world.record(&ticket);
+    let held = PollHeld {
+        account,
+        kind: Kind::Instance,
+        lease: ticket.lease,
+        affected: 1,
+        known: 1,
+        observed_at: world.now,
+        next_due: world.now,
+        now: world.now,
+        duration: Duration::ZERO,
+        requests: 1,
+        budget: record.budget,
+    };
+    store.hold_poll(held).await.expect("held");
+    assert_eq!(store.held_storms().await.expect("read").len(), 1);
+    store.order_storm(key("ann"), Kind::Instance, StormOrder::Release, world.now).await.expect("ordered");
+}
+
+/// A realm whose state changes until it is damped, settles, changes again and is removed.
+async fn flapping(world: &mut World, account: AccountId) {
+    let states = [RealmState::Available, RealmState::Unavailable];
+    for state in states.into_iter().cycle().take(8) {
+        realm(world, account, ChangeType::RealmState, Some(state)).await;
+    }
+    world.wait(Duration::from_secs(86_400));
+    realm(world, account, ChangeType::RealmCreated, Some(RealmState::Unavailable)).await;
+    realm(world, account, ChangeType::RealmState, Some(RealmState::Available)).await;
+    realm(world, account, ChangeType::RealmRemoved, None).await;
+}
+
+async fn realm(world: &World, account: AccountId, change_type: ChangeType, state: Option<RealmState>) {
+    let ticket = world.ticket(account, Kind::Realm).await;
+    let known = State::Realm(RealmState::Available);
+    let new_state = state.map_or(known, State::Realm);
+    let change = Some(Transition { change_type, old_state: Some(known), new_state, observed_after: None });
+    let mut record = world.record(&ticket);
+    match state {
+        Some(state) => record.upserts.push(Upsert {
+            resource: Resource::Realm(Realm { id: id("eu"), name: "eu".into(), state, limit: None }),
+            fingerprint: state as u64,
+            state_changed: true,
+            change,
+        }),
+        None => record.removed.push(Removed { id: id("eu"), change }),
+    }
+    world.store().record_poll(record).await.expect("recorded");
+}

@@ -1,0 +1,183 @@
+//! What a step of a plan may read, and the statements that may read more, each with its reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What finds one row of a table, or as many as one resource, account or request has.
+const KEYS: [(&str, &[&[&str]]); 15] = [
+    ("accounts", &[&["rowid"], &["driver", "provider", "user"]]),
+    ("polls", &[&["account"]]),
+    ("resources", &[&["account", "kind", "id"]]),
+    ("bodies", &[&["rowid"]]),
+    ("versions", &[&["rowid"], &["account", "kind", "id"]]),
+    ("flaps", &[&["account", "kind"]]),
+    ("changes", &[&["rowid"]]),
+    ("hooks", &[&["rowid"], &["account", "kind", "resource"]]),
+    ("deliveries", &[&["hook", "change"], &["hook", "kind", "resource"]]),
+    ("queues", &[&["rowid"]]),
+    ("destinations", &[&["name"]]),
+    ("attempts", &[&["hook", "change"]]),
+    ("tokens", &[&["rowid"], &["hash"]]),
+    ("requests", &[&["account", "owner", "key"]]),
+    ("meta", &[&[]]),
+];
+
+const START: &str = "a host's start makes all leases void and all turns anew, by the heads of the lines";
+const WHOLE: &str = "what goes as a whole is read as a whole";
+const CLOCK: &str = "a clock that is set moves all that is due";
+const LIST: &str = "a list is compared with all that is known of its account";
+const ANY: &str = "the first row is the answer";
+const IN_ORDER: &str = "read in the order of an index, until there is enough";
+
+/// Pieces of the statements that may read more than a key finds, up to no limit.
+const WIDE: &[(&str, &str)] = &[
+    ("DELETE FROM queues WHERE hook NOT IN", START),
+    ("INSERT INTO queues (hook, destination, due, served) SELECT", START),
+    ("DELETE FROM destinations WHERE name NOT IN", START),
+    ("INSERT INTO destinations (name, due, served) SELECT", START),
+    ("UPDATE deliveries INDEXED BY deliveries_due SET due = claimed", START),
+    ("UPDATE polls SET due = claimed", START),
+    ("UPDATE accounts SET budget_left = 0, budget_at = NULL", START),
+    ("SELECT driver, provider, user, budget_left, budget_at FROM accounts", START),
+    ("SELECT id FROM accounts WHERE origin = 'config'", START),
+    ("DELETE FROM deliveries WHERE hook = ?1", WHOLE),
+    ("DELETE FROM attempts WHERE hook = ?1", WHOLE),
+    ("DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1", WHOLE),
+    ("DELETE FROM resources WHERE account = ?1", WHOLE),
+    ("DELETE FROM versions WHERE account = ?1", WHOLE),
+    ("DELETE FROM changes WHERE account = ?1", WHOLE),
+    ("DELETE FROM flaps WHERE account = ?1", WHOLE),
+    ("DELETE FROM tokens WHERE account = ?1", WHOLE),
+    ("DELETE FROM requests WHERE account = ?1 AND owner = ?2", WHOLE),
+    ("UPDATE polls SET due = due + ?1", CLOCK),
+    ("UPDATE accounts SET used = used + ?1", CLOCK),
+    ("UPDATE hooks SET disabled = disabled + ?1", CLOCK),
+    ("UPDATE deliveries INDEXED BY deliveries_due SET due = due + ?1", CLOCK),
+    ("UPDATE queues SET due = due + ?1", CLOCK),
+    ("UPDATE destinations SET due = due + ?1", CLOCK),
+    ("SELECT MAX(latest) FROM ( SELECT MAX(last_attempt)", START),
+    (" FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id", LIST),
+    (
+        "SELECT r.id, b.attributes FROM resources r JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
+        LIST,
+    ),
+    ("SELECT COUNT(*) FROM resources WHERE account = ?1 AND kind = ?2", LIST),
+    ("SELECT 1 FROM hooks WHERE account = ?1 AND kind IS NOT NULL", ANY),
+    ("EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id) FROM accounts WHERE id = ?1", ANY),
+    ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.due <= ?1", IN_ORDER),
+    ("SELECT p.due, (SELECT MAX(o.due) FROM polls o", IN_ORDER),
+    ("SELECT name FROM destinations WHERE due <= ?1 ORDER BY due, served", IN_ORDER),
+    ("SELECT hook, paced FROM queues WHERE destination = ?1 AND due <= ?2 ORDER BY due, served", IN_ORDER),
+    ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL", "storms that are held are few"),
+    ("SELECT change FROM (SELECT * FROM (SELECT change FROM deliveries", "three lists of a page each are merged"),
+    ("SELECT id FROM accounts WHERE origin = 'client' AND used < ?1", "retention looks at every account now and then"),
+    ("SELECT COUNT(*) FROM hooks WHERE account = ?1", "as many as an account may have"),
+    ("SELECT COUNT(*) FROM tokens WHERE account = ?1", "as many as an account may have"),
+    ("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2", "as many as an account may have"),
+    ("FROM hooks WHERE account = ?1 AND kind IS NULL", "as many as an account may have"),
+    (
+        "SELECT change FROM deliveries WHERE hook = ?1 AND change BETWEEN ?2 AND ?3",
+        "as many as a step of retention has",
+    ),
+    ("SELECT COUNT(*) FROM deliveries WHERE dead IS NULL", "read for metrics"),
+    ("SELECT (SELECT COUNT(*) FROM accounts)", "read for metrics"),
+    ("SELECT MIN(sequence) FROM changes WHERE account = ?1 AND recorded >= ?2", "a replay from a time"),
+];
+
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().map(|(table, _)| table)
+}
+
+/// What is wrong with the plan: a step that reads more than it has to. Tables in `small` are so small that the planner
+/// does well to read them whole.
+pub(super) fn faults(sql: &str, steps: &[String], small: &BTreeSet<&str>) -> Vec<String> {
+    if WIDE.iter().any(|(piece, _)| sql.contains(piece)) {
+        return Vec::new();
+    }
+    let names = names(sql);
+    let has_limit = sql.contains("LIMIT") || is_extreme(sql);
+    let is_fault = |step: &String| {
+        let (what, rest) = step.split_once(' ').unwrap_or((step, ""));
+        let Some(&table) = names.get(rest.split(' ').next().unwrap_or_default()) else {
+            return step.starts_with("USE TEMP B-TREE") && !names.values().all(|table| small.contains(table));
+        };
+        let columns = equal_columns(step);
+        let is_found = KEYS
+            .iter()
+            .any(|(name, keys)| *name == table && keys.iter().any(|key| key.iter().all(|part| columns.contains(part))));
+        let is_bounded = has_limit && unused_equals(sql, table, &names, &columns).is_empty();
+        step.contains("AUTOMATIC")
+            || (what == "SEARCH" && !is_found && !is_bounded && !small.contains(table))
+            || (what == "SCAN" && table != "meta" && !is_bounded && !small.contains(table))
+    };
+    steps.iter().filter(|step| is_fault(step)).cloned().collect()
+}
+
+/// The tables by the names that the statement gives them.
+fn names(sql: &str) -> BTreeMap<&str, &'static str> {
+    let words: Vec<&str> = sql.split([' ', '(', ')', ',', ';']).filter(|word| !word.is_empty()).collect();
+    let mut names = BTreeMap::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some((table, _)) = KEYS.iter().find(|(table, _)| table == word) else { continue };
+        if at > 0 && ["FROM", "JOIN", "UPDATE", "INTO"].contains(&words[at - 1]) {
+            names.insert(*table, *table);
+            let next = words.get(at + 1).filter(|next| next.starts_with(|c: char| c.is_ascii_lowercase()));
+            names.extend(next.map(|next| (*next, *table)));
+        }
+    }
+    names
+}
+
+/// Whether it asks for one extreme value, for which SQLite reads one end of an index.
+fn is_extreme(sql: &str) -> bool {
+    sql.starts_with("SELECT MIN(") || sql.starts_with("SELECT MAX(") || sql.contains("(SELECT MIN(due) FROM deliveries")
+}
+
+/// The columns by which the step finds rows: those that are equal to something.
+fn equal_columns(step: &str) -> Vec<&str> {
+    let columns = step.rsplit_once('(').map_or("", |(_, columns)| columns.trim_end_matches(')'));
+    columns.split(" AND ").filter_map(|column| column.strip_suffix("=?")).collect()
+}
+
+/// The columns of the table that the statement wants to be equal to a parameter, and the step reads past.
+fn unused_equals<'a>(sql: &'a str, table: &str, names: &BTreeMap<&str, &str>, columns: &[&str]) -> Vec<&'a str> {
+    let words: Vec<&str> = sql.split([' ', '(', ')', ',']).filter(|word| !word.is_empty()).collect();
+    let conditions = words
+        .windows(4)
+        .filter(|four| ["WHERE", "AND", "ON"].contains(&four[0]) && four[2] == "=" && four[3].starts_with('?'));
+    // Of several tables it is not known whose a bare column is.
+    let is_alone = names.values().all(|name| *name == table);
+    conditions
+        .map(|four| four[1])
+        .filter(|column| {
+            let (of, column) = match column.split_once('.') {
+                Some(parts) => parts,
+                None if is_alone => (table, *column),
+                None => return false,
+            };
+            names.get(of) == Some(&table)
+                && !columns.contains(&column)
+                && !(columns.contains(&"rowid") && column == "id")
+        })
+        .collect()
+}
+
+#[test]
+fn a_step_that_reads_a_backlog_is_a_fault() {
+    let check = |sql: &str, step: &str, is_fault: bool| {
+        let found = faults(sql, &[step.to_owned()], &BTreeSet::from(["tokens"]));
+        assert_eq!(!found.is_empty(), is_fault, "{step} in {sql}");
+    };
+    let line = "SELECT change FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 ORDER BY change LIMIT 1";
+    check(line, "SEARCH deliveries USING PRIMARY KEY (hook=?)", true);
+    check(line, "SEARCH deliveries USING INDEX deliveries_line (hook=? AND kind=? AND resource=?)", false);
+    let first = "SELECT d.change FROM deliveries d WHERE d.hook = ?1 ORDER BY d.change LIMIT ?2";
+    check(first, "SEARCH d USING PRIMARY KEY (hook=?)", false);
+    check(first, "USE TEMP B-TREE FOR ORDER BY", true);
+    check("SELECT change FROM deliveries WHERE hook = ?1", "SEARCH deliveries USING PRIMARY KEY (hook=?)", true);
+    check("SELECT MAX(sequence) FROM changes", "SEARCH changes", false);
+    check("SELECT id FROM changes WHERE type = ?1 LIMIT 1", "SCAN changes", true);
+    check("SELECT id FROM changes", "SCAN changes", true);
+    check("SELECT id FROM tokens", "SCAN tokens", false);
+    check("SELECT id FROM hooks h WHERE h.id = ?1", "SEARCH h USING INTEGER PRIMARY KEY (rowid=?)", false);
+    check("UPDATE hooks SET behind = ?1", "SCAN hooks", true);
+}
