@@ -57,8 +57,8 @@ use crate::roster::Roster;
 use crate::store::Store;
 use crate::vault::Vault;
 
-pub use listen::{ClientHeader, Peer, serve};
-pub use settings::{Consent, ProofSettings, Settings};
+pub use listen::{ClientHeader, Listeners, Peer, serve};
+pub use settings::{Consent, OperatorSettings, ProofSettings, Settings};
 
 use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
@@ -112,9 +112,8 @@ impl App {
     }
 }
 
-/// The API as a service. Whoever serves it puts a `Peer` into the extensions of each request: without it, wrong
-/// passwords are counted by account alone. `running` is what the server has to keep up with it.
-fn router(context: Context, running: Running) -> Router {
+/// What all handlers share. `running` is what the server has to keep up with it.
+fn app(context: Context, running: &Running) -> Arc<App> {
     let provider = Provider {
         store: Arc::clone(&context.store),
         roster: Arc::clone(&context.roster),
@@ -122,7 +121,7 @@ fn router(context: Context, running: Running) -> Router {
         clock: Arc::clone(&context.clock),
         poll_wake: Arc::clone(&context.poll_wake),
     };
-    routes(context, Arc::new(provider), running)
+    app_with(context, Arc::new(provider), running)
 }
 
 /// What goes on beside the requests.
@@ -141,16 +140,41 @@ impl Running {
     }
 }
 
-fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router {
+fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc<App> {
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
     let shares = Arc::new(Shares::new(&context.settings));
     let rates = Rates::new(context.settings.requests_per_minute);
-    let Running { stopping, underway, hub } = running;
+    let Running { stopping, underway, hub } = running.clone();
     let openapi = openapi::Written::default();
-    let app = Arc::new(App { context, proofs, stopping, underway, hub, rates, shares, openapi });
+    Arc::new(App { context, proofs, stopping, underway, hub, rates, shares, openapi })
+}
+
+/// What operators ask, of which no credentials are needed.
+const OPERATOR_ROUTES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+fn of_operators() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+}
+
+/// The routes of operators alone, as a service of their own.
+fn operator_routes(app: &Arc<App>) -> Router {
+    of_operators()
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(Arc::clone(app), observe::observe))
+        .with_state(Arc::clone(app))
+}
+
+/// The API as a service. Whoever serves it puts a `Peer` into the extensions of each request: without it, wrong
+/// passwords are counted by account alone.
+fn public_routes(app: &Arc<App>) -> Router {
     // Around every POST: what a client sends again is done once.
-    let once = || from_fn_with_state(Arc::clone(&app), repeat::once);
+    let once = || from_fn_with_state(Arc::clone(app), repeat::once);
     // Around what is read again and again: it is sent only where it is another.
     let unless_known = || from_fn(etag::conditional);
     let router = Router::new()
@@ -186,9 +210,7 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .route("/api/tokens/{id}/rotate", post(tokens::rotate).route_layer(once()))
         // Answered apart, because what a GET takes is gone from what is owed.
         .route("/api/changes", get(changes::take).head(changes::nothing_taken))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .merge(if app.context.settings.operator_routes { of_operators() } else { Router::new() })
         .route("/openapi.json", get(openapi::show).route_layer(unless_known()))
         .route("/docs", get(openapi::read).route_layer(unless_known()))
         .route("/problems", get(problem::list))
@@ -196,10 +218,10 @@ fn routes(context: Context, prover: Arc<dyn Prover>, running: Running) -> Router
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
-        .layer(from_fn_with_state(Arc::clone(&app), deltacloud::translate))
+        .layer(from_fn_with_state(Arc::clone(app), observe::observe))
+        .layer(from_fn_with_state(Arc::clone(app), deltacloud::translate))
         .layer(CompressionLayer::new())
-        .with_state(app);
+        .with_state(Arc::clone(app));
     deltacloud::before(router)
 }
 

@@ -176,6 +176,7 @@ impl Reading<'_> {
         file.api.lay_over(&mut api);
         file.api.credentials.lay_over(&mut api.proof);
         file.api.readiness.lay_over(&mut api.readiness);
+        file.operator.lay_over(&mut api.operator);
         file.store.lay_over(&mut store);
         file.journal.lay_over(&mut retention);
         file.network.lay_over(&mut network);
@@ -195,6 +196,12 @@ impl Reading<'_> {
         }
         if limits.total_memory < limits.poll_memory {
             return Err(self.source.wrong(Problem::Memory, None));
+        }
+        if !api.operator_routes && api.operator.listen.is_none() {
+            self.warnings.push(
+                "api.operator_routes is false and operator.listen is not set: nothing serves /healthz, /readyz and /metrics"
+                    .to_owned(),
+            );
         }
         let providers = self.providers(file.providers)?;
         let accounts = self.accounts(file.accounts, default_provider.as_ref())?;

@@ -56,6 +56,11 @@ struct Route {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Closed {
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct InStatus {
     status: &'static str,
 }
@@ -85,6 +90,8 @@ pub struct Metrics {
     callback_delay: Histogram,
     requests: Family<Answered, Counter>,
     request_duration: Family<Route, Histogram, fn() -> Histogram>,
+    connections: Gauge,
+    connections_closed: Family<Closed, Counter>,
     streams: Gauge,
     accounts: Gauge,
     hooks: Family<InStatus, Gauge>,
@@ -169,6 +176,8 @@ impl Default for Metrics {
             callback_delay: times(),
             requests: Family::default(),
             request_duration: Family::new_with_constructor(times as fn() -> Histogram),
+            connections: Gauge::default(),
+            connections_closed: Family::default(),
             streams: Gauge::default(),
             accounts: Gauge::default(),
             hooks: Family::default(),
@@ -198,6 +207,9 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests to the API, by route and status", metrics.requests.clone());
         let help = "How long requests to the API took until their answers began";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_duration.clone());
+        registry.register("connections", "Connections to the API that are open", metrics.connections.clone());
+        let help = "Connections to the API that were closed, or refused, by the reason";
+        registry.register("connections_closed", help, metrics.connections_closed.clone());
         registry.register("streams", "Streams of changes that are open", metrics.streams.clone());
         registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
         registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
@@ -266,6 +278,23 @@ impl Metrics {
         let labels = Route { route };
         self.request_duration.get_or_create(&labels).observe(took.as_secs_f64());
         self.requests.get_or_create(&Answered { method, route: labels.route, status }).inc();
+    }
+
+    /// A connection to the API was opened.
+    pub fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    /// One that was opened is closed: it ended by itself or by its time, it had to make room (`displaced`), it cost more
+    /// than it asked for (`costly`), or it did not take what it was sent (`not_taken`).
+    pub fn connection_closed(&self, why: &'static str) {
+        self.connections.dec();
+        self.connections_closed.get_or_create(&Closed { why }).inc();
+    }
+
+    /// A connection was refused, as its address has as many as it may have.
+    pub fn connection_refused(&self) {
+        self.connections_closed.get_or_create(&Closed { why: "refused" }).inc();
     }
 
     /// All of it, with what the store holds, as it was last known, and how many streams are open.

@@ -38,6 +38,8 @@ const STORE_FILE: &str = "tracker.db";
 /// A host that is ready to run: everything is open, and its address is taken.
 pub struct Host {
     listener: TcpListener,
+    /// That of the operators' routes, where there is one.
+    operator: Option<std::net::TcpListener>,
     address: SocketAddr,
     public_url: String,
     store: Arc<SqliteStore>,
@@ -58,6 +60,8 @@ pub struct Host {
 pub enum ServeError {
     #[error("can't listen on {address}: {source}{}", hint(.source))]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("can't listen on {address} for operators: {source} (setting: operator.listen)")]
+    ListenForOperators { address: SocketAddr, source: io::Error },
     #[error("can't make the data directory {}: {source} (setting: data_dir)", .path.display())]
     DataDirectory { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -91,6 +95,10 @@ impl Host {
         let address = config.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+        let operator = config.api.operator.listen.map(|address| {
+            std::net::TcpListener::bind(address).map_err(|source| ServeError::ListenForOperators { address, source })
+        });
+        let operator = operator.transpose()?;
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(address)));
 
         make_private(&config.data_dir)
@@ -153,6 +161,7 @@ impl Host {
             },
             retention: retention::Context { store: shared, clock, settings: config.retention, metrics },
             listener,
+            operator,
             address,
             public_url,
             store,
@@ -191,7 +200,8 @@ impl Host {
         };
         let api = async {
             let _ending = ending();
-            api::serve(self.listener, self.api, token.clone()).await
+            let listeners = api::Listeners { public: self.listener, operator: self.operator };
+            api::serve(listeners, self.api, token.clone()).await
         };
         let poll = async {
             let _ending = ending();

@@ -1,25 +1,33 @@
-//! Serving the API on a socket: connections are bounded in number, in how long they may lie idle, and in
-//! how long they may go on once the host stops.
+//! Serving the API on a socket: connections are bounded in number, by network and in all, in what they may cost, in how
+//! long they may lie idle, and in how long they may go on once the host stops.
 
+mod answer;
+mod frames;
+mod meter;
+mod metered;
+pub(super) mod operator;
 mod peer;
+mod table;
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Version;
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -27,56 +35,64 @@ use tokio_util::sync::CancellationToken;
 pub(super) use peer::network;
 pub use peer::{ClientHeader, Peer};
 
+use answer::{Answer, UnderWay};
+use metered::{Load, Metered, StreamTasks};
 use peer::Proxies;
+use table::{Bound, Connections, Most, Seat};
 
-use super::unread::Telling;
-use super::{Context, Running, Settings, router};
+use super::errors::RETRY_SOON;
+use super::problem::{Problem, ProblemType};
+use super::unread::{Telling, whole};
+use super::{App, Context, Running, Settings, public_routes};
+use crate::clock::Stopwatch;
+use crate::metrics::Metrics;
 
 /// After the system refused a connection for want of files or memory, it is asked again this much later.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How many connections are given up at once then.
+const GIVEN_UP_AT_ONCE: usize = 16;
+
+/// How often the log says so.
+const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+/// For how long a client that costs too much is listened to, so that it hears why its connection ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// hyper reads no less at once.
 pub(super) const LEAST_HEAD_BYTES: usize = 8192;
 
+/// The windows of HTTP/2: how much a client may send before it is read. Bodies are smaller than a stream's.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+
+/// How much of an answer h2 keeps for a stream, at most, until its reader takes it.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Where requests come in.
+pub struct Listeners {
+    pub public: TcpListener,
+    /// The operator's own, which is served by a thread of its own.
+    pub operator: Option<std::net::TcpListener>,
+}
+
 /// Serves the API until `token` is cancelled; then requests under way may take `settings.grace` to end.
-pub async fn serve(listener: TcpListener, context: Context, token: CancellationToken) -> io::Result<()> {
-    let settings = context.settings.clone();
-    let (idle_for, stalled_for) = (settings.header_timeout, settings.write_timeout);
+///
+/// # Errors
+/// The operators' thread can't be started.
+pub async fn serve(listeners: Listeners, context: Context, token: CancellationToken) -> io::Result<()> {
     let running = Running::new(&context, token.clone());
-    let router = router(context, running.clone());
-    let builder = connections(&settings);
-    let proxies = Arc::new(Proxies::new(settings.trusted_proxies.clone(), settings.client_ip_headers.clone()));
-    let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let app = super::app(context, &running);
+    let settings = &app.context.settings;
+    let operator = match listeners.operator {
+        Some(listener) => Some(operator::start(listener, Arc::clone(&app), token.clone())?),
+        None => None,
+    };
+    let server = Arc::new(Server::new(&app, public_routes(&app), token.clone()));
     let mut tasks = JoinSet::new();
     let (hub, until) = (Arc::clone(&running.hub), token.clone());
     tasks.spawn(async move { hub.run(until).await });
-    loop {
-        let accept = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.expect("invariant: the semaphore is never closed");
-            (slot, listener.accept().await)
-        };
-        tokio::select! {
-            () = token.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            (slot, accepted) = accept => match accepted {
-                Ok((stream, address)) => {
-                    let peer = Peer(address.ip().to_canonical());
-                    let (builder, router, proxies) = (builder.clone(), router.clone(), Arc::clone(&proxies));
-                    let ending = Ending { token: token.clone(), idle_for, stalled_for };
-                    tasks.spawn(async move {
-                        connection(stream, &builder, router, (peer, &proxies), ending).await;
-                        drop(slot);
-                    });
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!("can't accept a connection: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    drop(listener);
+    accept(listeners.public, &server, Server::most(settings), &mut tasks).await;
     let ended = async {
         while tasks.join_next().await.is_some() {}
         running.underway.ended().await;
@@ -89,11 +105,89 @@ pub async fn serve(listener: TcpListener, context: Context, token: CancellationT
         );
         tasks.shutdown().await;
     }
+    if let Some(operator) = operator {
+        operator.ended().await;
+    }
     Ok(())
 }
 
-fn connections(settings: &Settings) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// What every connection of a listener has in common.
+struct Server {
+    router: Router,
+    settings: Settings,
+    proxies: Proxies,
+    metrics: Arc<Metrics>,
+    token: CancellationToken,
+}
+
+impl Server {
+    fn new(app: &App, router: Router, token: CancellationToken) -> Server {
+        let settings = app.context.settings.clone();
+        let proxies = Proxies::new(settings.trusted_proxies.clone(), settings.client_ip_headers.clone());
+        Server { router, settings, proxies, metrics: Arc::clone(&app.context.metrics), token }
+    }
+
+    fn most(settings: &Settings) -> Most {
+        Most {
+            all: settings.connections,
+            network: settings.connections_per_peer,
+            unfinished: settings.unfinished_connections,
+            unfinished_of_network: settings.unfinished_per_peer,
+        }
+    }
+}
+
+/// Takes in connections, each as a task, until the host stops.
+async fn accept(listener: TcpListener, server: &Arc<Server>, most: Most, tasks: &mut JoinSet<()>) {
+    let table = Arc::new(Connections::new(most));
+    let mut logged: Option<Stopwatch> = None;
+    loop {
+        tokio::select! {
+            () = server.token.cancelled() => return,
+            Some(_) = tasks.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    let peer = address.ip().to_canonical();
+                    let bound = if server.proxies.trusts(peer) { Bound::ByTotal } else { Bound::ByShare };
+                    match table.admit(network(peer), bound) {
+                        Some(seat) => {
+                            let server = Arc::clone(server);
+                            tasks.spawn(async move { connection(stream, (peer, bound), seat, &server).await });
+                        }
+                        None => {
+                            server.metrics.connection_refused();
+                            refuse(&stream);
+                        }
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Whoever has one to spare makes room for those who come next.
+                    for _ in 0..GIVEN_UP_AT_ONCE {
+                        table.make_room();
+                    }
+                    if logged.as_ref().is_none_or(|last| last.elapsed() >= REFUSALS_LOGGED_EVERY) {
+                        logged = Some(Stopwatch::start());
+                        tracing::warn!("can't accept a connection: {error}");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+/// Says that there is no place, as far as the system takes that at once.
+fn refuse(stream: &TcpStream) {
+    let detail =
+        "as many connections are open from this address as the host allows, and a request is under way on each";
+    let problem = Problem::new(ProblemType::TooManyConnections, detail).retry_after(RETRY_SOON);
+    // Who is refused without a word has been refused as well.
+    let _ = stream.try_write(&whole(&problem));
+}
+
+fn builder(settings: &Settings, tasks: StreamTasks) -> Builder<StreamTasks> {
+    let mut builder = Builder::new(tasks);
     let head_bytes = settings.head_bytes.max(LEAST_HEAD_BYTES);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(head_bytes);
     // A peer that vanished is found out by a ping, as HTTP/2 has no timeout for headers.
@@ -102,83 +196,107 @@ fn connections(settings: &Settings) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // Each header counts 32 bytes more here; and what is over it is answered with a bare status.
         .max_header_list_size(u32::try_from(head_bytes.saturating_mul(2)).unwrap_or(u32::MAX))
+        .max_concurrent_streams(settings.http2_streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(settings.header_timeout)
         .keep_alive_timeout(settings.header_timeout);
     builder
 }
 
-/// When a connection is to end.
-struct Ending {
-    token: CancellationToken,
-    idle_for: Duration,
-    stalled_for: Duration,
-}
-
-impl Ending {
-    /// Returns once the host stops, or no request has begun for a while: hyper has timeouts for a request's
-    /// headers, and none for a client that sends nothing at all, or an HTTP/2 connection that lies idle.
-    async fn due(&self, active: &Notify) -> Due {
-        let idle = async { while tokio::time::timeout(self.idle_for, active.notified()).await.is_ok() {} };
-        tokio::select! {
-            () = self.token.cancelled() => Due::Stopping,
-            () = idle => Due::Idle,
-        }
-    }
-}
-
+/// Why a connection is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Stopping,
     Idle,
+    /// Its place is another's now.
+    GivenUp,
+    /// What was sent on it is not taken.
+    LeftAlone,
 }
 
-async fn connection(
-    stream: TcpStream,
-    builder: &Builder<TokioExecutor>,
-    router: Router,
-    (peer, proxies): (Peer, &Proxies),
-    ending: Ending,
-) {
+/// Returns once the host stops, or no request has begun for a while: hyper has timeouts for a request's headers, and none
+/// for a client that sends nothing at all, or an HTTP/2 connection that lies idle.
+async fn due(server: &Server, active: &Notify) -> Due {
+    let idle_for = server.settings.header_timeout;
+    let idle = async { while tokio::time::timeout(idle_for, active.notified()).await.is_ok() {} };
+    tokio::select! {
+        () = server.token.cancelled() => Due::Stopping,
+        () = idle => Due::Idle,
+    }
+}
+
+async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Seat, server: &Server) {
+    let settings = &server.settings;
+    server.metrics.connection_opened();
     // An answer is written whole: to wait for more to send would only delay it.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(http.peer = %peer.0, "can't set TCP_NODELAY: {error}");
+        tracing::debug!(http.peer = %peer, "can't set TCP_NODELAY: {error}");
     }
     // A reader that takes nothing holds its connection no longer than that.
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(ending.stalled_for));
-    let router = TowerToHyperService::new(router);
+    stream.set_write_timeout(Some(settings.write_timeout));
+    let seat = Arc::new(seat);
+    let load = Load::new(Arc::clone(&seat), bound, settings.http2_streams, settings.write_timeout);
+    let router = TowerToHyperService::new(server.router.clone());
     let active = Notify::new();
     let service = service_fn(|mut request: Request<Incoming>| {
         active.notify_one();
-        let client = Peer(proxies.client(peer.0, request.headers()));
+        let client = Peer(server.proxies.client(peer, request.headers()));
         request.extensions_mut().insert(client);
+        let under_way = UnderWay::begin(&seat);
+        let http2 = (request.version() == Version::HTTP_2).then(|| Arc::clone(&load));
         let answer = router.call(request);
-        async move { answer.await as Result<Response, Infallible> }
+        async move {
+            let answer: Result<Response, Infallible> = answer.await;
+            answer.map(|answer| answer.map(|body| Answer::new(body, under_way, http2)))
+        }
     });
-    let (stream, unanswered) = Telling::new(Box::pin(stream));
+    let (stream, unanswered) = Telling::new(Metered::new(Box::pin(stream), Arc::clone(&load)));
     let served = async {
+        let builder = builder(settings, StreamTasks::of(&load));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let due = tokio::select! {
+            ended = connection.as_mut() => return (ended, None),
+            () = seat.given_up() => return (Ok(()), Some(Due::GivenUp)),
+            due = due(server, &active) => due,
+        };
+        // What is under way on it goes on; nothing new is begun.
+        connection.as_mut().graceful_shutdown();
         tokio::select! {
-            ended = connection.as_mut() => (ended, None),
-            due = ending.due(&active) => {
-                // What is under way on it goes on; nothing new is begun.
-                connection.as_mut().graceful_shutdown();
-                (connection.await, Some(due))
-            }
+            ended = connection => (ended, Some(due)),
+            () = seat.given_up() => (Ok(()), Some(Due::GivenUp)),
+            () = load.left_alone() => (Ok(()), Some(Due::LeftAlone)),
         }
     };
-    let is_late = match served.await {
-        (Ok(()), due) => due == Some(Due::Idle),
+    let (ended, due) = served.await;
+    let is_late = match (ended, due) {
+        (Ok(()), Some(Due::Idle)) => true,
+        (Ok(()), Some(Due::GivenUp)) => seat.under_way() == 0,
+        (Ok(()), _) => false,
         (Err(error), _) => {
-            tracing::debug!(http.peer = %peer.0, "a connection broke off: {error}");
+            tracing::debug!(http.peer = %peer, "a connection broke off: {error}");
             has_waited(error.as_ref())
         }
     };
-    if is_late
-        && let Ok(unanswered) = unanswered.await
-        && let Err(error) = unanswered.tell().await
-    {
-        tracing::debug!(http.peer = %peer.0, "can't tell it that its request came too late: {error}");
+    let why = match due {
+        _ if load.is_costly() => "costly",
+        Some(Due::GivenUp) => "displaced",
+        Some(Due::LeftAlone) => "not_taken",
+        _ => "ended",
+    };
+    server.metrics.connection_closed(why);
+    if !is_late && !load.is_costly() {
+        return;
+    }
+    let Ok(unanswered) = unanswered.await else { return };
+    let told = match load.last_stream().filter(|_| load.is_costly()) {
+        Some(last_stream) => unanswered.calm(frames::calm_down(last_stream), LAST_WORDS).await,
+        None => unanswered.tell().await,
+    };
+    if let Err(error) = told {
+        tracing::debug!(http.peer = %peer, "can't tell it why its connection ends: {error}");
     }
 }
 

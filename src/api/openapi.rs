@@ -28,7 +28,7 @@ use super::realms::RealmDocument;
 use super::refresh::Refreshed;
 use super::tokens::TokenDocument;
 use super::track::{TrackDocument, UnseenDocument};
-use super::{App, Problem, Settings};
+use super::{App, OPERATOR_ROUTES, Problem, Settings};
 use crate::model::ChangeDocument;
 use operations::Bounds;
 
@@ -66,6 +66,9 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
         token_bytes: settings.token_bytes,
         wait: settings.feed_wait.as_secs(),
     });
+    if !settings.operator_routes {
+        api.paths.paths.retain(|path, _| !OPERATOR_ROUTES.contains(&path.as_str()));
+    }
     let components = api.components.get_or_insert_default();
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let problem = ObjectBuilder::new()

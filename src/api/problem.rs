@@ -143,6 +143,8 @@ problem_types! {
     StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has as many streams open as it may have"
         "`of` says whether that is the account, the token or the address, and `limit` how many it may have open, requests \
          that wait included. Close some, or try again as Retry-After says.";
+    TooManyConnections "too-many-connections" SERVICE_UNAVAILABLE "Too many connections are open"
+        "The address has as many as the host allows, and a request is under way on each. Try again as Retry-After says.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
         "Try again once it has started anew.";
     Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"
@@ -216,6 +218,11 @@ impl Problem {
         self.problem_type.entry().status
     }
 
+    /// As `Retry-After` says it.
+    pub(super) fn retry_seconds(&self) -> Option<u64> {
+        self.retry_after.map(seconds)
+    }
+
     /// What the log is told of it.
     pub(super) fn logged(&self) -> &str {
         self.logged.as_deref().unwrap_or(&self.detail)
@@ -245,8 +252,8 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="tracker""#));
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(self.problem_type.bearer_challenge()));
         }
-        if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
+        if let Some(seconds) = self.retry_seconds() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(logged) = self.logged {
             response.extensions_mut().insert(Logged(logged));

@@ -1,5 +1,6 @@
 //! Every bound of the API, each with its default.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,8 +11,20 @@ use crate::metrics::Threshold;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How many connections are open at once; more wait to be accepted.
+    /// How many connections are open at once. Where all are, one that is idle, or has no whole head yet, gives way to the
+    /// next; failing that, one of the network that has the most.
     pub connections: usize,
+    /// How many of them one network may have: an address, or of IPv6 a /64. Proxies that are trusted may have all.
+    pub connections_per_peer: usize,
+    /// How many connections that have not sent a whole head yet are open at once; the oldest gives way to the next.
+    pub unfinished_connections: usize,
+    /// How many of these one network may have.
+    pub unfinished_per_peer: usize,
+    /// How many streams one connection over HTTP/2 may have open at once.
+    pub http2_streams: u32,
+    /// Whether this listener also serves liveness, readiness and metrics.
+    pub operator_routes: bool,
+    pub operator: OperatorSettings,
     /// Proxies that are believed when they name the client that a request is from.
     pub trusted_proxies: Vec<IpNet>,
     /// Where they name it: the first of these headers that is there.
@@ -99,6 +112,15 @@ pub enum Consent {
     Ask,
 }
 
+/// The operators' own listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorSettings {
+    /// Its address; none, and there is no such listener.
+    pub listen: Option<SocketAddr>,
+    /// How many connections it has at once.
+    pub connections: usize,
+}
+
 /// How credentials are proven, and wrong ones are held off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofSettings {
@@ -127,6 +149,13 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             connections: 10_000,
+            connections_per_peer: 8_000,
+            unfinished_connections: 2_000,
+            unfinished_per_peer: 1_000,
+            // The least that RFC 9113 (6.5.2) recommends: clients open another connection for more.
+            http2_streams: 100,
+            operator_routes: true,
+            operator: OperatorSettings::default(),
             trusted_proxies: Vec::new(),
             client_ip_headers: vec![ClientHeader::XForwardedFor, ClientHeader::Forwarded],
             header_timeout: Duration::from_secs(30),
@@ -167,6 +196,12 @@ impl Default for Settings {
             proof: ProofSettings::default(),
             readiness: Threshold::default(),
         }
+    }
+}
+
+impl Default for OperatorSettings {
+    fn default() -> OperatorSettings {
+        OperatorSettings { listen: None, connections: 64 }
     }
 }
 

@@ -104,7 +104,7 @@ impl House {
         let running = Running::new(&context, CancellationToken::new());
         let hub = Arc::clone(&running.hub);
         tokio::spawn(async move { hub.run(CancellationToken::new()).await });
-        let router = routes(context.clone(), prover, running);
+        let router = public_routes(&app_with(context.clone(), prover, &running));
         House { router, context, store, clock, provider, polled, _folder: folder }
     }
 

@@ -1,12 +1,14 @@
 //! Requests that could not be read. hyper answers these by itself, with a status and nothing else, before any handler
 //! hears of them; on the way out such an answer is given the problem that says what was wrong. One whose head never
-//! ends it does not answer at all: that is done here, once hyper has let go of the connection.
+//! ends it does not answer at all: that is done here, once hyper has let go of the connection, and so is telling a client of
+//! HTTP/2 why its connection ends.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::problem::{Problem, ProblemType};
@@ -16,6 +18,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// More than a bare answer has: a status, a date, and that there is no body.
 const BARE_BYTES: usize = 512;
+
+/// So much is still read of a client whose connection ends, at most.
+const UNHEARD_BYTES: u64 = 256 * 1024;
 
 /// A connection on which bare answers are written as problems.
 pub(super) struct Telling<S> {
@@ -42,15 +47,32 @@ enum Heard {
     Http2,
 }
 
-/// A connection that is not served any more, on which a request was begun that nobody answered.
-pub(super) struct Unanswered<S>(S);
+/// A connection that is not served any more, on which a request was begun that nobody answered, or which speaks HTTP/2.
+pub(super) struct Unanswered<S> {
+    stream: S,
+    is_http2: bool,
+}
 
-impl<S: AsyncWrite + Unpin> Unanswered<S> {
-    /// Says that the host does not wait for the rest of it.
+impl<S: AsyncRead + AsyncWrite + Unpin> Unanswered<S> {
+    /// Says that the host does not wait for the rest of it. Over HTTP/2 that was said already.
     pub(super) async fn tell(mut self) -> io::Result<()> {
+        if self.is_http2 {
+            return Ok(());
+        }
         let detail = "the head of the request did not end within the time that this host waits for it";
-        self.0.write_all(&whole(&Problem::new(ProblemType::RequestTimeout, detail))).await?;
-        self.0.shutdown().await
+        self.stream.write_all(&whole(&Problem::new(ProblemType::RequestTimeout, detail))).await?;
+        self.stream.shutdown().await
+    }
+
+    /// Sends its last frame. For a while what comes is still read: a system that is told to close a connection on which
+    /// something is unread takes back what it has not sent.
+    pub(super) async fn calm(mut self, frame: Vec<u8>, within: Duration) -> io::Result<()> {
+        let said = async {
+            self.stream.write_all(&frame).await?;
+            self.stream.shutdown().await?;
+            tokio::io::copy(&mut self.stream.take(UNHEARD_BYTES), &mut tokio::io::sink()).await
+        };
+        tokio::time::timeout(within, said).await.map_or(Ok(()), |said| said.map(drop))
     }
 }
 
@@ -71,11 +93,12 @@ impl<S: Unpin> Telling<S> {
 
 impl<S> Drop for Telling<S> {
     fn drop(&mut self) {
-        if self.heard == Heard::Asked
+        let is_http2 = self.heard == Heard::Http2;
+        if (self.heard == Heard::Asked || is_http2)
             && let (Some(stream), Some(back)) = (self.stream.take(), self.back.take())
         {
             // Where nobody wants it, it is closed as it is.
-            let _ = back.send(Unanswered(stream));
+            let _ = back.send(Unanswered { stream, is_http2 });
         }
     }
 }
@@ -117,10 +140,11 @@ fn instead_of(answer: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The whole of an answer, after which the connection ends.
-fn whole(problem: &Problem) -> Vec<u8> {
+pub(super) fn whole(problem: &Problem) -> Vec<u8> {
     let (line, body) = (problem.status(), problem.body().to_string());
+    let retry = problem.retry_seconds().map_or(String::new(), |seconds| format!("retry-after: {seconds}\r\n"));
     let head = format!(
-        "HTTP/1.1 {line}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
+        "HTTP/1.1 {line}\r\n{retry}content-type: application/problem+json\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
          x-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
         body.len()
     );
@@ -215,7 +239,9 @@ mod tests {
                 Ok(unanswered) => unanswered.tell().await.is_ok(),
                 Err(_) => false,
             };
-            assert_eq!(is_given_back, want, "{read:?}, {answers}, {read_then:?}");
+            // Over HTTP/2 it is given back, too, for a frame that says why; there is nothing to tell in the words of HTTP/1.
+            let is_http2 = read.starts_with(HTTP2_PREFACE);
+            assert_eq!(is_given_back, want || is_http2, "{read:?}, {answers}, {read_then:?}");
             let mut told = String::new();
             client.read_to_string(&mut told).await.expect("text");
             assert_eq!(told.contains("/problems/request-timeout\""), want, "{told}");

@@ -86,7 +86,7 @@ impl Demo {
             (false, None) => Until::Ended,
         };
         let world = World::make(&self.drivers).await?;
-        let host = open_host(&world, self.port).await?;
+        let host = Box::pin(open_host(&world, self.port)).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let here = AddressPolicy::opening(vec![IpAddr::from(Ipv4Addr::LOCALHOST).into()]);
         let tracker = Tracker {

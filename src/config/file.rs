@@ -11,8 +11,8 @@ use toml::Spanned;
 
 use super::network::{Network, Place};
 use super::sections::{
-    ApiSection, DeliverySection, DriversSection, JournalSection, LogSection, NetworkSection, PollingSection,
-    StoreSection,
+    ApiSection, DeliverySection, DriversSection, JournalSection, LogSection, NetworkSection, OperatorSection,
+    PollingSection, StoreSection,
 };
 use super::values::{OptionValue, PublicUrl, Range};
 
@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) polling: PollingSection,
     pub(super) delivery: DeliverySection,
     pub(super) api: ApiSection,
+    pub(super) operator: OperatorSection,
     pub(super) journal: JournalSection,
     pub(super) store: StoreSection,
     pub(super) network: NetworkSection,

@@ -1,5 +1,6 @@
 //! One section a room: which key sets which of the room's settings, and how its value is written.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -251,6 +252,11 @@ section! {
     /// `[api]`
     ApiSection over api::Settings {
         connections: NonZeroUsize => connections,
+        connections_per_peer: NonZeroUsize => connections_per_peer,
+        unfinished_connections: NonZeroUsize => unfinished_connections,
+        unfinished_per_peer: NonZeroUsize => unfinished_per_peer,
+        http2_streams: NonZeroU32 => http2_streams,
+        operator_routes: bool => operator_routes,
         trusted_proxies: Ranges => trusted_proxies,
         client_ip_headers: WrittenClientHeaders => client_ip_headers,
         header_timeout: Period => header_timeout,
@@ -293,6 +299,15 @@ section! {
         consent,
         proof,
         readiness,
+        operator,
+    }
+}
+
+section! {
+    /// `[operator]`
+    OperatorSection over api::OperatorSettings {
+        listen: SocketAddr => listen,
+        connections: NonZeroUsize => connections,
     }
 }
 

@@ -9,6 +9,7 @@ mod bad_provider;
 mod bad_requests;
 mod budget;
 mod cadence;
+mod callers;
 mod chaos;
 mod command_line;
 mod conformance;

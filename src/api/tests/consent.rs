@@ -34,7 +34,8 @@ impl Asking {
         let mut context = house.context.clone();
         context.hooks_client = clients.under(&open).expect("a client");
         let prover: Arc<dyn Prover> = house.provider.clone();
-        let router = routes(context.clone(), prover, Running::new(&context, CancellationToken::new()));
+        let router =
+            public_routes(&app_with(context.clone(), prover, &Running::new(&context, CancellationToken::new())));
         let house = House { router, context, ..house };
 
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

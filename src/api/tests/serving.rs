@@ -20,7 +20,8 @@ async fn serve_with(change: impl FnOnce(&mut Settings)) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("an address");
     let token = CancellationToken::new();
-    let ends = tokio::spawn(serve(listener, house.context.clone(), token.clone()));
+    let listeners = Listeners { public: listener, operator: None };
+    let ends = tokio::spawn(serve(listeners, house.context.clone(), token.clone()));
     Served { address, token, ends, _house: house }
 }
 
@@ -59,15 +60,24 @@ async fn a_connection_without_a_request_ends() {
 }
 
 #[tokio::test]
-async fn one_connection_more_than_there_may_be_waits() {
+async fn a_silent_connection_makes_room_for_the_next() {
     let served = serve_with(|settings| settings.connections = 1).await;
-    let first = TcpStream::connect(served.address).await.expect("connected");
+    let mut silent = TcpStream::connect(served.address).await.expect("connected");
     let close = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let mut second = Box::pin(served.exchange(close));
-    assert!(tokio::time::timeout(Duration::from_millis(20), &mut second).await.is_err());
-    drop(first);
-    assert!(second.await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(served.exchange(close).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(silent.read(&mut [0; 1]).await.expect("read"), 0, "it is closed");
     served.end().await;
+}
+
+#[tokio::test]
+async fn operators_routes_may_be_left_to_their_own_listener() {
+    let house = House::with(|settings| settings.operator_routes = false);
+    let described: Value = serde_json::from_str(&house.get("/openapi.json").await.body).expect("JSON");
+    for path in OPERATOR_ROUTES {
+        house.get(path).await.problem(404, "not-found");
+        assert!(described["paths"].get(path).is_none(), "{path} is described");
+    }
+    assert!(described["paths"].get("/api").is_some());
 }
 
 #[tokio::test]
@@ -93,7 +103,7 @@ async fn a_waiting_request_ends_with_the_host() {
     let stopping = CancellationToken::new();
     let prover: Arc<dyn Prover> = house.provider.clone();
     let running = Running::new(&house.context, stopping.clone());
-    let house = House { router: routes(house.context.clone(), prover, running), ..house };
+    let house = House { router: public_routes(&app_with(house.context.clone(), prover, &running)), ..house };
     let stops = async {
         house.context.poll_wake.notified().await;
         stopping.cancel();

@@ -1,0 +1,320 @@
+//! A connection as seen from below: its bytes are counted as the frames of HTTP/2 that they are, and read no faster than
+//! it earns and its requests end. hyper starts a task for each stream and h2 reads on for as long as there is something
+//! to read, so that without this a client that opens streams and resets them piles up tasks by the ten thousand, for
+//! which all others wait.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use hyper::rt::Executor;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task;
+use tokio::time::Sleep;
+
+use super::frames::{Frame, Frames};
+use super::meter::{Meter, Next, OF_CONNECTION};
+use super::table::{Bound, Seat};
+use crate::clock::Stopwatch;
+
+/// So much is read at once: some hundred frames, whose requests begin before more is read.
+const AT_ONCE: usize = 16 * 1024;
+
+/// After so much in a row a connection lets others go first.
+const IN_A_ROW: usize = 4 * AT_ONCE;
+
+/// What is known of one connection, shared by all that work for it.
+pub(super) struct Load {
+    seat: Arc<Seat>,
+    meter: Mutex<Meter>,
+    /// That of its network, unless many clients share the connection.
+    network: Option<Arc<Mutex<Meter>>>,
+    /// Tasks of its streams that have not ended.
+    tasks: AtomicUsize,
+    /// With as many nothing more is read.
+    most_tasks: usize,
+    reader: AtomicWaker,
+    /// By its task: for how long an answer over HTTP/2 has been waiting for its reader.
+    untaken: Mutex<HashMap<task::Id, Stopwatch>>,
+    stalled_for: Duration,
+    is_costly: AtomicBool,
+    last_stream: AtomicU32,
+    /// Whether what was sent ends with a whole frame.
+    is_between: AtomicBool,
+}
+
+impl Load {
+    /// `streams` is how many there may be at once.
+    pub(super) fn new(seat: Arc<Seat>, bound: Bound, streams: u32, stalled_for: Duration) -> Arc<Load> {
+        let now = seat.elapsed();
+        let mut meter = Meter::new(OF_CONNECTION, now);
+        let network = (bound == Bound::ByShare).then(|| seat.meter());
+        if network.as_ref().is_some_and(|network| lock(network).wait(now).is_some()) {
+            meter.begin_with_half();
+        }
+        Arc::new(Load {
+            seat,
+            meter: Mutex::new(meter),
+            network,
+            tasks: AtomicUsize::new(0),
+            // Those that were reset have tasks still, until these find out.
+            most_tasks: usize::try_from(streams).unwrap_or(usize::MAX).saturating_mul(2),
+            reader: AtomicWaker::new(),
+            untaken: Mutex::default(),
+            stalled_for,
+            is_costly: AtomicBool::new(false),
+            last_stream: AtomicU32::new(0),
+            is_between: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the connection was closed because it cost too much.
+    pub(super) fn is_costly(&self) -> bool {
+        self.is_costly.load(Ordering::Relaxed)
+    }
+
+    /// The last stream that the client opened, where something can still be said to it.
+    pub(super) fn last_stream(&self) -> Option<u32> {
+        self.is_between.load(Ordering::Relaxed).then(|| self.last_stream.load(Ordering::Relaxed))
+    }
+
+    /// Returns once nothing has been under way for a while on a connection that is to end: what keeps it open is an
+    /// answer that h2 has and its reader does not take.
+    pub(super) async fn left_alone(&self) {
+        let mut was_idle = false;
+        loop {
+            tokio::time::sleep(self.stalled_for).await;
+            let is_idle = self.seat.under_way() == 0;
+            if is_idle && was_idle {
+                return;
+            }
+            was_idle = is_idle;
+        }
+    }
+
+    /// The answer that the current task sends waits for its reader from now on.
+    pub(super) fn waits_for_reader(&self, task: task::Id) {
+        lock(&self.untaken).insert(task, Stopwatch::start());
+    }
+
+    pub(super) fn is_taken(&self, task: task::Id) {
+        lock(&self.untaken).remove(&task);
+    }
+
+    /// Returns once the answer of the current task has waited for too long.
+    async fn not_taken(&self) {
+        let task = task::id();
+        loop {
+            tokio::time::sleep(self.stalled_for / 2).await;
+            if lock(&self.untaken).get(&task).is_some_and(|since| since.elapsed() >= self.stalled_for) {
+                return;
+            }
+        }
+    }
+
+    fn change(&self, frames: impl FnOnce(&mut Meter, Duration) -> i64) {
+        let now = self.seat.elapsed();
+        let by = frames(&mut lock(&self.meter), now);
+        if by != 0
+            && let Some(network) = &self.network
+        {
+            lock(network).change(by, now);
+        }
+    }
+
+    fn next(&self) -> Next {
+        let now = self.seat.elapsed();
+        let network = self.network.as_ref().and_then(|network| lock(network).wait(now));
+        lock(&self.meter).next(network, now)
+    }
+
+    /// Waits while as many tasks are under way as there may be.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.tasks.load(Ordering::Acquire) < self.most_tasks {
+            return Poll::Ready(());
+        }
+        self.reader.register(cx.waker());
+        // One may have ended meanwhile.
+        if self.tasks.load(Ordering::Acquire) < self.most_tasks { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("invariant: no holder of this lock can panic")
+}
+
+/// Runs the streams of one connection, each as a task, and ends those whose answers are not taken.
+#[derive(Clone)]
+pub(super) struct StreamTasks(Arc<Load>);
+
+impl StreamTasks {
+    pub(super) fn of(load: &Arc<Load>) -> StreamTasks {
+        StreamTasks(Arc::clone(load))
+    }
+}
+
+impl<F> Executor<F> for StreamTasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let load = Arc::clone(&self.0);
+        load.tasks.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted(Arc::clone(&load));
+        tokio::spawn(async move {
+            let _counted = counted;
+            tokio::select! {
+                _ = future => {}
+                // Dropping it resets the stream; the others of its connection go on.
+                () = load.not_taken() => {}
+            }
+        });
+    }
+}
+
+/// A task that is under way.
+struct Counted(Arc<Load>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.tasks.fetch_sub(1, Ordering::AcqRel);
+        self.0.reader.wake();
+    }
+}
+
+/// The connection itself.
+pub(super) struct Metered<S> {
+    stream: S,
+    load: Arc<Load>,
+    came: Frames,
+    went: Frames,
+    pause: Option<Pin<Box<Sleep>>>,
+    in_a_row: usize,
+    /// It was said that the connection is closed for what it costs. What comes then is read by whoever closes it.
+    is_closed: bool,
+}
+
+impl<S> Metered<S> {
+    pub(super) fn new(stream: S, load: Arc<Load>) -> Metered<S> {
+        let (came, went) = (Frames::of_client(), Frames::of_server());
+        Metered { stream, load, came, went, pause: None, in_a_row: 0, is_closed: false }
+    }
+
+    /// Whether to read on. Over HTTP/1 a client has one request at a time, and is held back by that.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.came.is_http2() || self.is_closed {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.load.poll_room(cx));
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        match self.load.next() {
+            Next::Read => {}
+            Next::Wait(wait) => {
+                let pause = self.pause.insert(Box::pin(tokio::time::sleep(wait)));
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            Next::Close => {
+                self.is_closed = true;
+                self.load.is_costly.store(true, Ordering::Relaxed);
+                return Poll::Ready(Err(io::Error::other("the connection costs more than it asks for")));
+            }
+        }
+        if self.in_a_row >= IN_A_ROW {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn sent(&mut self, pieces: &[IoSlice<'_>], mut written: usize) {
+        if !self.came.is_http2() {
+            return;
+        }
+        let Metered { load, went, .. } = self;
+        load.change(|meter, now| {
+            let mut by = 0;
+            for piece in pieces {
+                let length = written.min(piece.len());
+                went.take_in(&piece[..length], |frame| by += meter.went_out(frame, now));
+                written -= length;
+            }
+            by
+        });
+        load.is_between.store(went.is_between(), Ordering::Relaxed);
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_turn(cx))?;
+        let length = buf.remaining().min(AT_ONCE);
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(length));
+        let read = Pin::new(&mut this.stream).poll_read(cx, &mut part);
+        if read.is_pending() {
+            this.in_a_row = 0;
+        }
+        ready!(read)?;
+        let bytes = part.filled();
+        let Metered { load, came, .. } = this;
+        let mut last: Option<Frame> = None;
+        load.change(|meter, now| {
+            let mut by = 0;
+            came.take_in(bytes, |frame| {
+                by += meter.came_in(frame, now);
+                last = last.filter(|last| last.stream > frame.stream).or(Some(frame));
+            });
+            by
+        });
+        if let Some(last) = last {
+            load.last_stream.fetch_max(last.stream, Ordering::Relaxed);
+        }
+        let length = bytes.len();
+        this.in_a_row += length;
+        buf.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
+        this.sent(&[IoSlice::new(buf)], written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, bufs))?;
+        this.sent(bufs, written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
