@@ -2,6 +2,7 @@
 //! draft-ietf-httpapi-ratelimit-headers has it.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 /// A minute, in which as many requests may be sent as the settings say.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// With more buckets than this, those that are full again are thrown away.
+/// With no more buckets than this, none is thrown away.
 const MANY: usize = 10_000;
 
 type Key = (AccountId, Owner);
@@ -29,6 +30,8 @@ type Limiter = RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, State
 pub(super) struct Rates {
     limiter: Limiter,
     per_window: NonZeroU32,
+    /// With more buckets than this, those that are full are looked for.
+    sweep_beyond: AtomicUsize,
 }
 
 /// What is left for a caller, put down by whoever finds out who it is, for whoever answers.
@@ -38,13 +41,16 @@ pub(super) struct Left(Arc<OnceLock<u32>>);
 impl Rates {
     pub(super) fn new(per_minute: NonZeroU32) -> Rates {
         let limiter = RateLimiter::keyed(Quota::per_minute(per_minute)).with_middleware();
-        Rates { limiter, per_window: per_minute }
+        Rates { limiter, per_window: per_minute, sweep_beyond: AtomicUsize::new(MANY) }
     }
 
     /// Counts a request.
     pub(super) fn count(&self, account: AccountId, owner: &Owner, left: Option<&Left>) -> Result<(), Problem> {
-        if self.limiter.len() > MANY {
+        if self.limiter.len() > self.sweep_beyond.load(Ordering::Relaxed) {
             self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+            // Where all are in use, the next request does not look through all of them again.
+            self.sweep_beyond.store(MANY.max(self.limiter.len().saturating_mul(2)), Ordering::Relaxed);
         }
         let counted = self.limiter.check_key(&(account, owner.clone()));
         if let Some(Left(told)) = left {
