@@ -3,6 +3,7 @@
 //! ratio of the median to the bound.
 
 mod backlog;
+mod callers;
 mod compare;
 mod deliver;
 mod fair;
@@ -67,6 +68,9 @@ fn main() {
     if is_asked("feed") {
         feed::streams(&mut table);
         feed::pages(&mut table);
+    }
+    if is_asked("callers") {
+        callers::floods(&mut table);
     }
     if is_asked("host") {
         process::start(&mut table);

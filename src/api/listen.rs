@@ -2,6 +2,7 @@
 //! long they may lie idle, and in how long they may go on once the host stops.
 
 mod answer;
+mod files;
 mod frames;
 mod meter;
 mod metered;
@@ -92,7 +93,16 @@ pub async fn serve(listeners: Listeners, context: Context, token: CancellationTo
     let mut tasks = JoinSet::new();
     let (hub, until) = (Arc::clone(&running.hub), token.clone());
     tasks.spawn(async move { hub.run(until).await });
-    accept(listeners.public, &server, Server::most(settings), &mut tasks).await;
+    let limit = files::raised_limit();
+    let all = files::connections_within(limit, settings.connections);
+    if all < settings.connections {
+        tracing::warn!(
+            "at most {all} connections are open at once, and not {}, since the system lets the host open {} files",
+            settings.connections,
+            limit.unwrap_or(u64::MAX)
+        );
+    }
+    accept(listeners.public, &server, Server::most(settings, all), &mut tasks).await;
     let ended = async {
         while tasks.join_next().await.is_some() {}
         running.underway.ended().await;
@@ -127,9 +137,9 @@ impl Server {
         Server { router, settings, proxies, metrics: Arc::clone(&app.context.metrics), token }
     }
 
-    fn most(settings: &Settings) -> Most {
+    fn most(settings: &Settings, all: usize) -> Most {
         Most {
-            all: settings.connections,
+            all,
             network: settings.connections_per_peer,
             unfinished: settings.unfinished_connections,
             unfinished_of_network: settings.unfinished_per_peer,
