@@ -1,6 +1,7 @@
 //! The loop that sends callbacks: claims what is due, sends it signed, and settles how each try ended. What
 //! is owed lives in the store; nothing here needs to survive.
 
+mod admission;
 mod dispatch;
 mod flights;
 mod format;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::breaker;
 use crate::net::Client;
-use crate::store::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, Settling, StoreError};
+use crate::store::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, StoreError};
 use crate::vault::Vault;
 
 /// What the loop works with.
@@ -45,14 +46,20 @@ pub struct Context {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How many callbacks are under way at once.
+    /// How many callbacks may be in flight at once. An account has no more of them than are free.
     pub concurrency: usize,
-    /// How many of these may be one hook's.
+    /// How many of these may go to destinations on probation: those that never answered, and those whose last
+    /// answer was late or did not come. Destinations of the latter two kinds have half of it at most, and
+    /// destinations on probation half of `concurrency`.
+    pub probation: usize,
+    /// After how long an answer is late, so that its destination is on probation.
+    pub slow_after: Duration,
+    /// How many of these may be one hook's, once its receiver has shown that it takes them.
     pub per_hook: usize,
     /// How many of these may go to one scheme, host and port, once it has shown that it takes them. Keep no
     /// more than `idle_per_host` of the client's, or connections are closed and made anew all the time.
     pub per_destination: usize,
-    /// Of how many destinations it is remembered how they do.
+    /// For how many destinations and for how many hooks it is remembered how many callbacks they take.
     pub destinations: usize,
     pub breaker: breaker::Settings,
     /// How many are claimed at once, at most.
@@ -85,9 +92,11 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            concurrency: 512,
-            per_hook: 16,
-            per_destination: 128,
+            concurrency: 16_384,
+            probation: 4_096,
+            slow_after: Duration::from_secs(5),
+            per_hook: 1_024,
+            per_destination: 1_024,
             destinations: 10_000,
             breaker: breaker::Settings::default(),
             batch: 512,
@@ -152,23 +161,15 @@ pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
             ended.push(settlement);
         }
         tries += ended.len();
-        let disable_after = context.settings.disable_after;
-        context.store.settle(Settling { settlements: ended, holds: flights.take_holds(), disable_after }).await?;
+        let settling = flights.settling(ended);
+        context.store.settle(settling).await?;
     }
 }
 
 /// A claim on as much as there is room for.
 fn claim(context: &Context, flights: &Flights) -> DeliveryClaim {
     let now = context.clock.now();
-    DeliveryClaim {
-        now,
-        lease: context.settings.lease(),
-        limit: flights.room(),
-        per_hook: context.settings.per_hook.max(1),
-        in_flight: flights.by_hook(),
-        per_destination: breaker::FIRST_WIDTH.min(context.settings.per_destination.max(1)),
-        room: flights.rooms(now),
-    }
+    DeliveryClaim { now, lease: context.settings.lease(), limit: flights.room(), room: flights.admission() }
 }
 
 #[cfg(test)]

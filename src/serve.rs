@@ -1,6 +1,7 @@
 //! The composition root: makes every part of a host from its configuration, wires them, and runs their loops
 //! side by side until the one token ends them. Nothing here outlives `run`, and nothing is detached.
 
+mod descriptors;
 mod drivers;
 mod reload;
 
@@ -154,7 +155,10 @@ impl Host {
                 vault,
                 client: hooks_client,
                 clock: Arc::clone(&clock),
-                settings: config.delivery,
+                settings: deliver::Settings {
+                    concurrency: descriptors::make_room(config.delivery.concurrency),
+                    ..config.delivery
+                },
                 public_url: public_url.clone(),
                 wake: deliver_wake,
                 metrics: Arc::clone(&metrics),

@@ -4,13 +4,14 @@
 mod accounts;
 mod backoff;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod deliveries;
 mod hooks;
 mod inventory;
 mod journal;
 mod polls;
 mod repeats;
+mod room;
 pub mod sqlite;
 pub mod steps;
 mod tokens;
@@ -34,6 +35,7 @@ pub use polls::{
     Transition, Upsert, Upserts,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
+pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
 pub use tokens::{NewToken, TokenHash, Tokens};
 
 /// Everything that the host remembers.

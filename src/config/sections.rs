@@ -162,6 +162,8 @@ section! {
     /// `[delivery]`
     DeliverySection over deliver::Settings {
         concurrency: NonZeroUsize => concurrency,
+        probation: NonZeroUsize => probation,
+        slow_after: Period => slow_after,
         per_hook: NonZeroUsize => per_hook,
         per_destination: NonZeroUsize => per_destination,
         destinations: NonZeroUsize => destinations,

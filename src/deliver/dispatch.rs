@@ -149,11 +149,7 @@ impl Dispatch {
         if self.settling.is_some() || self.pause.is_some() || self.ended.is_empty() {
             return;
         }
-        let batch = Settling {
-            settlements: std::mem::take(&mut self.ended),
-            holds: self.flights.take_holds(),
-            disable_after: self.context.settings.disable_after,
-        };
+        let batch = self.flights.settling(std::mem::take(&mut self.ended));
         let store = Arc::clone(&self.context.store);
         self.settling = Some(Box::pin(async move {
             let result = store.settle(batch.clone()).await;
@@ -275,8 +271,8 @@ impl Dispatch {
                 self.store_failed(Operation::SettleDeliveries, "settle callbacks", &error);
                 // Beyond its lease the delivery is due again whatever is said of this try.
                 let oldest = self.context.clock.now().before(self.context.settings.lease());
-                self.flights.put_back_holds(batch.holds);
                 self.ended.extend(batch.settlements.into_iter().filter(|settlement| settlement.now >= oldest));
+                self.flights.keep_news(batch.holds, batch.landed);
             }
         }
     }

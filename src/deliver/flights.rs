@@ -1,26 +1,28 @@
-//! What is being sent right now: every try a task of its own, one at a time for each resource on each hook,
-//! and for each destination no more than it is trusted with, so that a receiver which hangs takes few.
+//! What is being sent right now: every attempt a task of its own, one at a time for each resource on each hook.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::admission::{Admission, Lesson};
 use super::retry::{Failure, Pace};
 use super::send::{Ended, Sign};
 use super::{Context, send};
-use crate::model::breaker::{Breaker, Standing};
+use crate::model::breaker::Standing;
 use crate::model::{HookId, ResourceId, Subject, Timestamp};
-use crate::store::{DeliveryId, DueDelivery, Outcome, Settlement};
+use crate::store::{DeliveryId, DueDelivery, Outcome, Recipient, Room, Settlement, Settling};
 
 pub(super) struct Flights {
     context: Arc<Context>,
     tasks: JoinSet<Ended>,
     aloft: HashMap<Id, Flight>,
     lanes: HashMap<Lane, InLane>,
-    destinations: HashMap<Arc<str>, Destination>,
+    admission: Arc<Admission>,
     /// Destinations that nothing is to be claimed for until then, for the store to know.
-    holds: Vec<(Arc<str>, Timestamp)>,
+    holds: BTreeMap<Arc<str>, Timestamp>,
+    /// Destinations at which attempts have ended, and their standing, for the store to know.
+    landed: BTreeMap<Arc<str>, Standing>,
 }
 
 /// A try that is under way.
@@ -29,7 +31,7 @@ struct Flight {
     lease: i64,
     attempts: u32,
     lane: Lane,
-    destination: Arc<str>,
+    recipient: Arc<Recipient>,
 }
 
 /// One resource on one hook: its changes go one after the other.
@@ -45,12 +47,6 @@ struct InLane {
     /// What was claimed while the one before it is still being sent: that one was settled by another hand,
     /// as when its owner fetched what was owed.
     next: Option<Box<Claimed>>,
-}
-
-/// Scheme, host and port: where one receiver, and whatever may be wrong with it, is.
-struct Destination {
-    aloft: usize,
-    breaker: Breaker,
 }
 
 /// A delivery, and until when a try of it may begin: a try has to end before the lease does.
@@ -69,12 +65,13 @@ impl Lane {
 impl Flights {
     pub(super) fn new(context: Arc<Context>) -> Flights {
         Flights {
+            admission: Arc::new(Admission::new(&context.settings)),
             context,
             tasks: JoinSet::new(),
             aloft: HashMap::new(),
             lanes: HashMap::new(),
-            destinations: HashMap::new(),
-            holds: Vec::new(),
+            holds: BTreeMap::new(),
+            landed: BTreeMap::new(),
         }
     }
 
@@ -84,38 +81,36 @@ impl Flights {
 
     /// How many more may be claimed.
     pub(super) fn room(&self) -> usize {
-        let settings = &self.context.settings;
-        settings.concurrency.max(1).saturating_sub(self.aloft.len()).min(settings.batch.max(1))
+        self.admission.room().min(self.context.settings.batch.max(1))
     }
 
-    /// How many deliveries of each hook are under way.
-    pub(super) fn by_hook(&self) -> Vec<(HookId, usize)> {
-        let mut counts = HashMap::new();
-        for lane in self.lanes.keys() {
-            *counts.entry(lane.hook).or_default() += 1;
+    /// Who may have how many more, for the store to ask while it claims.
+    pub(super) fn admission(&self) -> Arc<dyn Room> {
+        Arc::<Admission>::clone(&self.admission)
+    }
+
+    /// Has the store told what is known of destinations with these settlements.
+    pub(super) fn settling(&mut self, settlements: Vec<Settlement>) -> Settling {
+        Settling {
+            settlements,
+            holds: std::mem::take(&mut self.holds).into_iter().collect(),
+            landed: std::mem::take(&mut self.landed).into_iter().collect(),
+            disable_after: self.context.settings.disable_after,
         }
-        counts.into_iter().collect()
     }
 
-    /// How many more each destination may have that is known.
-    pub(super) fn rooms(&self, now: Timestamp) -> Vec<(Arc<str>, usize)> {
-        let room = |destination: &Destination| destination.breaker.allowance(now, destination.aloft);
-        self.destinations.iter().map(|(name, destination)| (Arc::clone(name), room(destination))).collect()
-    }
-
-    /// What the store is to be told of destinations with the next settlements.
-    pub(super) fn take_holds(&mut self) -> Vec<(Arc<str>, Timestamp)> {
-        std::mem::take(&mut self.holds)
-    }
-
-    /// Those of a batch that was not settled are told with the next, before newer ones.
-    pub(super) fn put_back_holds(&mut self, holds: Vec<(Arc<str>, Timestamp)>) {
-        self.holds.splice(0..0, holds);
+    /// The store did not take it: it is told the next time, unless there is newer word by then.
+    pub(super) fn keep_news(&mut self, holds: Vec<(Arc<str>, Timestamp)>, landed: Vec<(Arc<str>, Standing)>) {
+        for (name, until) in holds {
+            self.holds.entry(name).or_insert(until);
+        }
+        for (name, standing) in landed {
+            self.landed.entry(name).or_insert(standing);
+        }
     }
 
     /// Sends what was claimed at `now`.
     pub(super) fn launch(&mut self, deliveries: Vec<DueDelivery>, claimed_at: Timestamp) {
-        self.forget_quiet_destinations();
         let begin_by = claimed_at.after(self.context.settings.spare());
         for delivery in deliveries {
             self.admit(Claimed { delivery, begin_by });
@@ -157,7 +152,6 @@ impl Flights {
             attempts: Vec::new(),
         }));
         self.lanes.clear();
-        self.destinations.clear();
         ended
     }
 
@@ -174,25 +168,19 @@ impl Flights {
     }
 
     fn begin(&mut self, lane: Lane, delivery: DueDelivery) {
-        let destination = Arc::clone(&delivery.recipient.destination);
-        self.destination(&destination).aloft += 1;
+        let recipient = Arc::clone(&delivery.recipient);
+        self.admission.launch(&recipient);
         let flight = Flight {
             delivery: delivery.id,
             lease: delivery.lease,
             attempts: delivery.attempts,
             lane: lane.clone(),
-            destination,
+            recipient,
         };
         let context = Arc::clone(&self.context);
         let task = self.tasks.spawn(async move { send::attempt(&context, &delivery).await }).id();
         self.aloft.insert(task, flight);
         self.lanes.insert(lane, InLane { task, next: None });
-    }
-
-    fn destination(&mut self, name: &Arc<str>) -> &mut Destination {
-        let most = self.context.settings.per_destination;
-        let made = || Destination { aloft: 0, breaker: Breaker::new(Standing::Proven, most) };
-        self.destinations.entry(Arc::clone(name)).or_insert_with(made)
     }
 
     fn land(&mut self, ended: Result<(Id, Ended), JoinError>) -> Settlement {
@@ -209,7 +197,8 @@ impl Flights {
             let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
             Ended { outcome, attempts: Vec::new(), sign: Sign::None }
         });
-        self.learn(&flight.destination, ended.sign, now);
+        let took = ended.attempts.iter().map(|attempt| attempt.duration).max().unwrap_or_default();
+        self.learn(&flight.recipient, Lesson { sign: ended.sign, took, now });
         if let Some(InLane { next: Some(next), .. }) = self.lanes.remove(&flight.lane)
             && now <= next.begin_by
         {
@@ -218,40 +207,18 @@ impl Flights {
         Settlement { id: flight.delivery, lease: flight.lease, outcome: ended.outcome, now, attempts: ended.attempts }
     }
 
-    /// Takes in what the end of a try says of its destination.
-    fn learn(&mut self, name: &Arc<str>, sign: Sign, now: Timestamp) {
-        let context = Arc::clone(&self.context);
-        let most = context.settings.per_destination;
-        let destination = self.destination(name);
-        destination.aloft = destination.aloft.saturating_sub(1);
-        match sign {
-            Sign::None => {}
-            Sign::Alive => {
-                if destination.breaker.succeeded(most) {
-                    tracing::info!(destination = %name, "a destination takes callbacks again");
-                    self.holds.push((Arc::clone(name), now));
-                }
-            }
-            Sign::Failing(how) => {
-                if let Some(until) = destination.breaker.failed(&context.settings.breaker, now, how) {
-                    tracing::warn!(destination = %name, %until, "nothing gets through to a destination: it is left alone for a while");
-                    self.holds.push((Arc::clone(name), until));
-                }
-            }
+    /// Takes in what the end of an attempt says of its destination.
+    fn learn(&mut self, recipient: &Recipient, lesson: Lesson) {
+        let learnt = self.admission.land(recipient, lesson);
+        let name = &recipient.destination;
+        self.landed.insert(Arc::clone(name), learnt.standing);
+        let Some(until) = learnt.hold else { return };
+        if until <= lesson.now {
+            tracing::info!(destination = %name, "the circuit breaker of a destination closed: it accepts callbacks again");
+        } else {
+            tracing::warn!(destination = %name, %until, "the circuit breaker of a destination opened: nothing is sent there for a while");
         }
-    }
-
-    /// What is known of destinations is bounded: those that nothing is wrong with go first.
-    fn forget_quiet_destinations(&mut self) {
-        let most = self.context.settings.destinations.max(1);
-        if self.destinations.len() <= most {
-            return;
-        }
-        self.destinations.retain(|_, destination| destination.aloft > 0 || !destination.breaker.is_closed());
-        // Should that not do, those that are left alone stay so by what the store holds of them.
-        if self.destinations.len() > most {
-            self.destinations.retain(|_, destination| destination.aloft > 0);
-        }
+        self.holds.insert(Arc::clone(name), until);
     }
 }
 

@@ -66,6 +66,11 @@ impl Standing {
     pub fn is_probation(self) -> bool {
         self != Standing::Proven
     }
+
+    /// Whether the last answer was late, or did not come at all.
+    pub fn is_late(self) -> bool {
+        matches!(self, Standing::Slow | Standing::TimedOut)
+    }
 }
 
 /// What is known of one peer.

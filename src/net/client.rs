@@ -47,7 +47,7 @@ impl Default for ClientSettings {
     fn default() -> Self {
         ClientSettings {
             connect_timeout: Duration::from_secs(10),
-            idle_per_host: 128,
+            idle_per_host: 1_024,
             idle_timeout: Duration::from_secs(90),
             lookups: 64,
             clients: 64,

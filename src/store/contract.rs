@@ -13,6 +13,8 @@ pub(super) mod random;
 pub(super) mod redrive;
 pub(super) mod requests;
 pub(super) mod resting;
+pub(crate) mod room;
+pub(super) mod sharing;
 pub(super) mod tokens;
 pub(super) mod world;
 
@@ -92,6 +94,13 @@ macro_rules! every_case {
                 a_destination_that_is_held_is_left_alone_until_then
                 a_rate_is_kept_over_crashes
                 the_latest_takes_the_place_of_what_is_not_being_sent
+            }
+            sharing {
+                a_backlog_of_one_account_delays_no_other_at_its_destination
+                an_account_that_has_its_share_in_flight_leaves_the_rest_to_others
+                destinations_on_probation_have_a_share_of_their_own
+                a_destination_without_room_waits_for_an_attempt_to_end
+                the_standing_of_a_destination_goes_with_its_last_hook
             }
             resting {
                 a_filter_directs_a_hook

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Attempt, Result};
+use super::{Attempt, Result, Room};
+use crate::model::breaker::Standing;
 use crate::model::{AccountId, Change, DisableReason, Format, HookId, HookSecrets, HookUrl, Owner, Sealed, Timestamp};
 
 #[async_trait]
 pub trait Deliveries {
     /// Takes deliveries that are due: of each resource on each hook the oldest only, so that order holds;
-    /// of each hook no more than `per_hook` and than its rate allows; of each destination no more than it
-    /// may have. Destinations, and hooks within one, are served in turns. They come due again at the lease's
-    /// end, should nothing more be heard of them.
+    /// no more than there is room for, and of a hook no more than its rate allows. Destinations are served in
+    /// turns, accounts within a destination, and hooks within an account. A destination that has no room is left
+    /// out until a settlement names it among `landed`. What was taken comes due again at the lease's end, should
+    /// nothing more be heard of it.
     async fn claim_due_deliveries(&self, claim: DeliveryClaim) -> Result<Vec<DueDelivery>>;
 
     /// When the next delivery is due, claimed ones counted with the end of their lease.
@@ -42,14 +44,9 @@ pub trait Deliveries {
 pub struct DeliveryClaim {
     pub now: Timestamp,
     pub lease: Duration,
+    /// How many are taken at most.
     pub limit: usize,
-    pub per_hook: usize,
-    /// How many deliveries of a hook are being sent already.
-    pub in_flight: Vec<(HookId, usize)>,
-    /// How many a destination may have that is not among `room`.
-    pub per_destination: usize,
-    /// How many more each of these destinations may have.
-    pub room: Vec<(Arc<str>, usize)>,
+    pub room: Arc<dyn Room>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,9 +64,12 @@ pub struct DueDelivery {
 #[derive(Clone, Debug)]
 pub struct Recipient {
     pub hook: HookId,
+    pub account: AccountId,
     pub url: HookUrl,
     /// The destination of `url`: scheme, host and port.
     pub destination: Arc<str>,
+    /// The standing of the destination by which the delivery was claimed.
+    pub standing: Standing,
     pub token: Option<Sealed>,
     pub secrets: HookSecrets,
     pub format: Format,
@@ -90,6 +90,8 @@ pub struct Settling {
     pub settlements: Vec<Settlement>,
     /// Destinations that nothing is to be claimed for until then.
     pub holds: Vec<(Arc<str>, Timestamp)>,
+    /// Destinations at which attempts have ended, so that they have room again, and their standing.
+    pub landed: Vec<(Arc<str>, Standing)>,
     /// For how long a hook may fail without a single success until it is disabled.
     pub disable_after: Duration,
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::model::DisableReason;
 use crate::model::InstanceState::{Pending, Running, Stopped};
+use crate::store::contract::room::GivenRoom;
 use crate::store::{Attempt, DeliveryClaim, DueDelivery, Outcome, Settlement, Settling};
 
 const URL: &str = "https://192.88.98.1/cb";
@@ -25,10 +26,7 @@ impl House {
             now: self.now(),
             lease: Duration::from_secs(60),
             limit: 100,
-            per_hook: 100,
-            in_flight: vec![],
-            per_destination: 100,
-            room: vec![],
+            room: Arc::new(GivenRoom::ample()),
         };
         self.context.store.claim_due_deliveries(claim).await.expect("claimed")
     }
@@ -36,7 +34,7 @@ impl House {
     pub(super) async fn settle(&self, due: &DueDelivery, outcome: Outcome, attempts: Vec<Attempt>) {
         let settlement = Settlement { id: due.id, lease: due.lease, outcome, now: self.now(), attempts };
         let disable_after = Duration::from_secs(5 * 24 * 3600);
-        let settling = Settling { settlements: vec![settlement], holds: vec![], disable_after };
+        let settling = Settling { settlements: vec![settlement], disable_after, ..Settling::default() };
         self.context.store.settle(settling).await.expect("settled");
     }
 

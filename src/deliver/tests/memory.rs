@@ -1,15 +1,17 @@
 //! The part of a store that delivery needs, in memory, so that the loop is tried without a database. What
 //! any store owes is said by the trait and tested on the real one.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use crate::model::breaker::Standing;
 use crate::model::{AccountId, Owner, Timestamp};
 use crate::store::{
-    Attempt, CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Outcome, Owed, Result,
-    Settlement, Settling, StoreError,
+    Attempt, Budget, CatchUp, CaughtUp, Deliveries, DeliveryClaim, DestinationRoom, DueDelivery, KeptAttempts, Outcome,
+    Owed, Recipient, Result, Settlement, Settling, StoreError,
 };
 
 #[derive(Default)]
@@ -17,6 +19,7 @@ pub(super) struct MemoryStore {
     rows: Mutex<Vec<Row>>,
     /// Every hold of a destination that was asked for.
     pub(super) holds: Mutex<Vec<(Arc<str>, Timestamp)>>,
+    standings: Mutex<HashMap<Arc<str>, Standing>>,
     /// How many of the next calls fail.
     pub(super) failing: AtomicUsize,
 }
@@ -71,22 +74,26 @@ impl Deliveries for MemoryStore {
         self.fail()?;
         let mut rows = self.rows.lock().unwrap();
         let mut claimed: Vec<DueDelivery> = Vec::new();
+        let mut budget = Budget::new(&claim.room, claim.limit);
+        let mut destinations: HashMap<Arc<str>, DestinationRoom> = HashMap::new();
         for index in 0..rows.len() {
             let row = &rows[index];
             let hook = row.delivery.id.hook;
             let is_head = !rows[..index].iter().any(|before| before.is_waiting() && before.is_in_line_of(row));
-            let under_way = claim.in_flight.iter().find(|(busy, _)| *busy == hook).map_or(0, |(_, count)| *count)
-                + claimed.iter().filter(|other| other.id.hook == hook).count();
-            let destination = &row.delivery.recipient.destination;
-            let room = claim.room.iter().find(|(name, _)| name == destination);
-            let going = claimed.iter().filter(|other| other.recipient.destination == *destination).count();
-            let has_room = going < room.map_or(claim.per_destination, |(_, room)| *room);
-            let is_due = has_room && row.is_waiting() && is_head && row.due <= claim.now && under_way < claim.per_hook;
-            if is_due && claimed.len() < claim.limit {
+            let recipient = Arc::clone(&row.delivery.recipient);
+            let name = &recipient.destination;
+            let stored = self.standings.lock().unwrap().get(name).copied().unwrap_or_default();
+            let asked = || claim.room.destination(name, stored, claim.now);
+            let destination = destinations.entry(Arc::clone(name)).or_insert_with(asked);
+            let going = claimed.iter().filter(|other| other.id.hook == hook).count();
+            let has_room = going < claim.room.hook(hook) && budget.allows(recipient.account, destination) > 0;
+            if has_room && row.is_waiting() && is_head && row.due <= claim.now {
                 let row = &mut rows[index];
                 row.due = claim.now.after(claim.lease);
                 row.delivery.lease += 1;
-                claimed.push(DueDelivery { attempts: row.attempts, ..row.delivery.clone() });
+                budget.take(recipient.account, destination, 1);
+                let recipient = Arc::new(Recipient { standing: destination.standing, ..(*recipient).clone() });
+                claimed.push(DueDelivery { attempts: row.attempts, recipient, ..row.delivery.clone() });
             }
         }
         Ok(claimed)
@@ -100,6 +107,7 @@ impl Deliveries for MemoryStore {
     async fn settle(&self, settling: Settling) -> Result<()> {
         self.fail()?;
         self.holds.lock().unwrap().extend(settling.holds);
+        self.standings.lock().unwrap().extend(settling.landed);
         let mut rows = self.rows.lock().unwrap();
         for Settlement { id, lease, outcome, now, attempts } in settling.settlements {
             let Some(row) = rows.iter_mut().find(|row| row.delivery.id == id) else { continue };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::room::GivenRoom;
 use super::world::{LEASE, POLL_EVERY, World, spec, told};
+use crate::model::breaker::Standing;
 use crate::model::{AccountId, ChangeType, HookId, HookSpec, HookUrl, InstanceState, Kind, Mode, Rate};
 use crate::store::{DeliveryClaim, DueDelivery, Outcome, Settling};
 
@@ -131,10 +133,13 @@ pub(crate) async fn a_hook_has_no_more_in_flight_than_it_may(mut world: World) {
     let a = world.hook(account, "a").await;
     let b = world.hook(account, "b").await;
     owe(&mut world, account, &["a", "b"], &[PENDING]).await;
-    assert!(world.claim_within(10, 0, &[]).await.is_empty());
-    assert!(world.claim_within(0, 10, &[]).await.is_empty());
-    assert!(world.claim_within(10, 2, &[(a, 2), (b, 3)]).await.is_empty());
-    assert!(world.claim_within(10, 2, &[(a, 1), (a, 1), (b, 2)]).await.is_empty());
+    let destination = spec("a").url.destination().to_owned();
+    for (limit, per_hook, in_flight) in
+        [(10, 0, vec![]), (0, 10, vec![]), (10, 2, vec![(a, 2), (b, 3)]), (10, 2, vec![(a, 1), (a, 1), (b, 2)])]
+    {
+        assert!(world.claim_within(limit, per_hook, &in_flight).await.is_empty());
+        world.landed(&destination, Standing::Proven).await;
+    }
     assert_eq!(all_told(&world.claim_within(10, 2, &[(a, 2), (b, 1)]).await), ["b ->PENDING"]);
     assert_eq!(all_told(&world.claim_within(10, 2, &[]).await), ["a ->PENDING"]);
 }
@@ -230,14 +235,20 @@ pub(crate) async fn destinations_are_served_in_turns_and_have_no_more_than_they_
     let claimed = world.store().claim_due_deliveries(claim).await.unwrap();
     assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [2, 0, 2]);
     world.wait(Duration::from_millis(1));
-    let room = vec![("https://one.example".into(), 0), ("https://two.example".into(), 3)];
-    let claim = DeliveryClaim { room, ..world.whole_claim() };
+    let destinations = [("https://one.example".to_owned(), 0), ("https://two.example".to_owned(), 3)].into();
+    let claim = world.claim_with(GivenRoom { destinations, ..GivenRoom::ample() });
     let claimed = world.store().claim_due_deliveries(claim).await.unwrap();
     assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [0, 0, 3]);
-    let claim = DeliveryClaim { per_destination: 3, ..world.whole_claim() };
+    // What had no room is looked at again once attempts there have ended.
+    assert!(world.claim().await.is_empty());
+    for destination in ["https://one.example", "https://two.example"] {
+        world.landed(destination, Standing::Proven).await;
+    }
+    let claim = world.claim_with(GivenRoom { per_destination: 3, ..GivenRoom::ample() });
     let claimed = world.store().claim_due_deliveries(claim).await.unwrap();
     assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [0, 3, 1]);
     // What one hook does not have is room for the other.
+    world.landed("https://one.example", Standing::Proven).await;
     let claimed = world.claim_within(100, 3, &[(a, 1)]).await;
     assert_eq!([a, b, c].map(|hook| count(&claimed, hook)), [2, 3, 0]);
     assert_eq!(world.claim().await.len(), 2);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Lab;
+use super::room::GivenRoom;
+use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
     AccountId, AccountKey, ChangeType, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange,
@@ -254,21 +256,24 @@ impl World {
         per_hook: usize,
         in_flight: &[(HookId, usize)],
     ) -> Vec<DueDelivery> {
-        let claim = DeliveryClaim { limit, per_hook, in_flight: in_flight.to_vec(), ..self.whole_claim() };
+        let room = GivenRoom { per_hook, in_flight: in_flight.to_vec(), ..GivenRoom::ample() };
+        let claim = DeliveryClaim { limit, ..self.claim_with(room) };
         self.store().claim_due_deliveries(claim).await.expect("claim deliveries")
     }
 
     /// A claim on all there is.
     pub(crate) fn whole_claim(&self) -> DeliveryClaim {
-        DeliveryClaim {
-            now: self.now,
-            lease: LEASE,
-            limit: 1000,
-            per_hook: 1000,
-            in_flight: Vec::new(),
-            per_destination: 1000,
-            room: Vec::new(),
-        }
+        self.claim_with(GivenRoom::ample())
+    }
+
+    pub(crate) fn claim_with(&self, room: GivenRoom) -> DeliveryClaim {
+        DeliveryClaim { now: self.now, lease: LEASE, limit: 1000, room: Arc::new(room) }
+    }
+
+    /// Attempts at a destination have ended, whatever became of them.
+    pub(crate) async fn landed(&self, destination: &str, standing: Standing) {
+        let settling = Settling { landed: vec![(destination.into(), standing)], ..Settling::default() };
+        self.store().settle(settling).await.expect("settle");
     }
 
     pub(crate) fn settlement(&self, delivery: &DueDelivery, outcome: Outcome) -> Settlement {
@@ -280,7 +285,7 @@ impl World {
     }
 
     pub(crate) async fn settle_all(&self, settlements: Vec<Settlement>) {
-        let settling = Settling { settlements, holds: Vec::new(), disable_after: DISABLE_AFTER };
+        let settling = Settling { settlements, disable_after: DISABLE_AFTER, ..Settling::default() };
         self.store().settle(settling).await.expect("settle");
     }
 

@@ -1,18 +1,19 @@
-//! Taking deliveries that are due: from destinations in turns, and within each from its hooks in turns.
+//! Taking deliveries that are due: from destinations in turns, within each from its accounts in turns, and within
+//! each of these from its hooks in turns.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{DeliveryClaim, DeliveryId, DueDelivery, Recipient, Result};
+use super::super::{Budget, DeliveryClaim, DeliveryId, DestinationRoom, DueDelivery, Recipient, Result};
 use super::columns::get;
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
-use super::turns::{self, Served, Touched};
+use super::turns::{self, Served, Stored, Touched};
 use super::words::Words;
 use super::writer::Writing;
-use crate::model::{HookId, HookSecrets, Sealed, Timestamp};
+use crate::model::breaker::Standing;
+use crate::model::{AccountId, HookId, HookSecrets, Sealed, Timestamp};
 
 /// How much of its rate a hook may use at once, having been quiet: what comes due between two looks.
 const BURST: Duration = Duration::from_millis(250);
@@ -21,37 +22,48 @@ const BURST: Duration = Duration::from_millis(250);
 /// hook is read once for all of them.
 const TURN: usize = 16;
 
+/// For how long a destination is left out that had room, but none of its accounts and hooks had: so that claims
+/// do not look at it each time.
+const PASSED_OVER: Duration = Duration::from_millis(100);
+
 pub(super) fn claim(writing: &mut Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<DueDelivery>> {
-    let mut destinations = destinations_in_turn(writing, claim)?;
-    let share = claim.limit.div_ceil(destinations.len().max(1));
+    let mut budget = Budget::new(&claim.room, claim.limit);
+    let mut destinations = destinations_in_turn(writing, claim, &mut budget)?;
+    let share = budget.left().div_ceil(destinations.len().max(1));
     let mut claimed = Vec::new();
     loop {
         let before = claimed.len();
         for destination in &mut destinations {
-            let quota = share.min(destination.room).min(claim.limit - claimed.len());
-            destination.serve(writing, claim, quota, &mut claimed)?;
+            destination.serve(writing, claim, share, &mut budget, &mut claimed)?;
         }
         // What one destination does not have is room for others.
-        if claimed.len() == before || claimed.len() == claim.limit {
+        if claimed.len() == before || budget.left() == 0 {
             break;
         }
     }
     for destination in destinations {
-        destination.end(writing, claim.now)?;
+        destination.end(writing, claim, &budget)?;
     }
     Ok(claimed)
 }
 
 struct Destination {
     name: Arc<str>,
-    /// How many more it may have.
-    room: usize,
-    turns: Vec<Turn>,
+    room: DestinationRoom,
+    accounts: Vec<AccountTurn>,
     /// Who comes next.
     next: usize,
 }
 
-/// A hook in the round of its destination.
+/// An account in the round of a destination.
+struct AccountTurn {
+    account: AccountId,
+    hooks: Vec<Turn>,
+    /// Who comes next.
+    next: usize,
+}
+
+/// A hook in the round of its account.
 struct Turn {
     hook: HookId,
     /// How many more it may have.
@@ -68,66 +80,108 @@ struct Found {
 }
 
 impl Destination {
-    /// Gives its hooks in turns up to `quota` of what they have.
+    /// Gives its accounts in turns up to `quota` of what they have.
     fn serve(
         &mut self,
         writing: &Writing<'_>,
         claim: &DeliveryClaim,
         quota: usize,
+        budget: &mut Budget,
         claimed: &mut Vec<DueDelivery>,
     ) -> Result<()> {
         let mut left = quota;
         let mut idle = 0;
-        while left > 0 && idle < self.turns.len() {
-            let at = self.next % self.turns.len();
-            let taken = self.turns[at].serve(writing, claim, left, claimed)?;
+        while left > 0 && idle < self.accounts.len() {
+            let at = self.next % self.accounts.len();
+            let turn = &mut self.accounts[at];
+            let most = left.min(TURN).min(budget.allows(turn.account, &self.room));
+            let taken = turn.serve(writing, claim, most, &self.room, claimed)?;
+            budget.take(turn.account, &mut self.room, taken);
             idle = if taken == 0 { idle + 1 } else { 0 };
             left -= taken;
             self.next = at + 1;
         }
-        self.room -= quota - left;
         Ok(())
     }
 
-    /// Sends those who were served to the end.
-    fn end(self, writing: &Writing<'_>, now: Timestamp) -> Result<()> {
+    /// Sends those who were served to the end, and leaves itself out while there is no use in looking at it.
+    fn end(self, writing: &Writing<'_>, claim: &DeliveryClaim, budget: &Budget) -> Result<()> {
         let mut touched = Touched::default();
         let mut served = false;
-        for turn in self.turns.into_iter().filter(|turn| turn.taken > 0) {
-            served = true;
-            let pace = turn.found.and_then(|found| found.pace);
-            let paced = pace.map_or(0, |pace| pace.after(turn.taken));
-            turns::refresh_hook(writing, turn.hook, Some(Served { at: now, paced }), &mut touched)?;
+        for account in self.accounts {
+            let mut any = false;
+            for turn in account.hooks.into_iter().filter(|turn| turn.taken > 0) {
+                any = true;
+                let pace = turn.found.and_then(|found| found.pace);
+                let paced = pace.map_or(0, |pace| pace.after(turn.taken));
+                turns::refresh_hook(writing, turn.hook, Some(Served { at: claim.now, paced }), &mut touched)?;
+            }
+            if any {
+                turns::refresh_share(writing, &self.name, account.account, Some(claim.now))?;
+            }
+            served |= any;
+        }
+        if self.room.room == 0 {
+            turns::leave_out(writing, &self.name, lease_end(claim))?;
+        } else if !served && budget.left() > 0 {
+            turns::leave_out(writing, &self.name, claim.now.after(PASSED_OVER))?;
         }
         if served {
-            turns::refresh_destination(writing, &self.name, Some(now))?;
+            turns::refresh_destination(writing, &self.name, Some(claim.now))?;
         }
         Ok(())
     }
 }
 
-impl Turn {
-    /// Takes up to a turn's worth; gives how many those were.
+impl AccountTurn {
+    /// Takes up to `most` from the next hook that has any; gives how many those were.
     fn serve(
         &mut self,
         writing: &Writing<'_>,
         claim: &DeliveryClaim,
         most: usize,
+        room: &DestinationRoom,
+        claimed: &mut Vec<DueDelivery>,
+    ) -> Result<usize> {
+        if most == 0 {
+            return Ok(0);
+        }
+        for _ in 0..self.hooks.len() {
+            let at = self.next % self.hooks.len();
+            self.next = at + 1;
+            let taken = self.hooks[at].serve(writing, claim, most, room, claimed)?;
+            if taken > 0 {
+                return Ok(taken);
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Turn {
+    /// Takes up to `most`; gives how many those were.
+    fn serve(
+        &mut self,
+        writing: &Writing<'_>,
+        claim: &DeliveryClaim,
+        most: usize,
+        room: &DestinationRoom,
         claimed: &mut Vec<DueDelivery>,
     ) -> Result<usize> {
         if self.left == 0 {
             return Ok(0);
         }
         if self.found.is_none() {
-            let Some((recipient, rate)) = read_recipient(writing, self.hook)? else {
+            let Some((mut recipient, rate)) = read_recipient(writing, self.hook)? else {
                 self.left = 0;
                 return Ok(0);
             };
+            recipient.standing = room.standing;
             let pace = rate.map(|rate| Pace::new(rate, self.paced, claim.now));
             self.left = self.left.min(pace.as_ref().map_or(usize::MAX, |pace| pace.allows(claim.now)));
             self.found = Some(Found { recipient: Arc::new(recipient), pace });
         }
-        let share = TURN.min(self.left).min(most);
+        let share = self.left.min(most);
         let Some(Found { recipient, .. }) = &self.found else { return Ok(0) };
         let taken = take(writing, recipient, share, claim, claimed)?;
         // Who had less than its share has no more.
@@ -137,53 +191,106 @@ impl Turn {
     }
 }
 
-/// Those that have something due and may have more, in the order of their turn. Beyond these it only looks
-/// at destinations that have all they may.
-fn destinations_in_turn(writing: &Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<Destination>> {
-    let rooms: HashMap<&str, usize> = claim.room.iter().map(|(name, room)| (&**name, *room)).collect();
-    let mut in_flight: HashMap<HookId, usize> = HashMap::new();
-    for (hook, number) in &claim.in_flight {
-        *in_flight.entry(*hook).or_default() += number;
-    }
-    let mut found = Vec::new();
-    let mut select = writing.prepare("SELECT name FROM destinations WHERE due <= ?1 ORDER BY due, served")?;
-    let mut rows = select.query([claim.now.as_millis()])?;
-    while found.len() < claim.limit
-        && let Some(row) = rows.next()?
-    {
-        let name: Arc<str> = row.get(0)?;
-        let room = rooms.get(&*name).copied().unwrap_or(claim.per_destination);
-        if room > 0 {
-            found.push(Destination { name, room, turns: Vec::new(), next: 0 });
-        }
-    }
-    drop(rows);
-    // No more hooks are looked at than could have a share, if each of the others had but one to send.
-    let most = claim.limit.div_ceil(found.len().max(1));
+/// Those that have something due and may have more, in the order of their turn: those that are proven first, and
+/// up to a quarter of a claim for the others.
+fn destinations_in_turn(writing: &Writing<'_>, claim: &DeliveryClaim, budget: &mut Budget) -> Result<Vec<Destination>> {
+    let mut found = look(writing, claim, budget, &[Stored::Proven])?;
+    let mut others = look(writing, claim, budget, &[Stored::ProvenBefore, Stored::Unproven])?;
+    others.extend(look(writing, claim, budget, &[Stored::Slow, Stored::TimedOut])?);
+    let limit = budget.left();
+    others.truncate(limit - found.len().min(limit - limit / 4));
+    found.truncate(limit - others.len());
+    found.extend(others);
+    // No more accounts and hooks are looked at than could have a share, if each of the others had but one to send.
+    let most = limit.div_ceil(found.len().max(1));
     for destination in &mut found {
-        destination.turns = hooks_in_turn(writing, claim, destination, most, &in_flight)?;
+        destination.accounts = accounts_in_turn(writing, claim, destination, most, budget)?;
     }
     Ok(found)
 }
 
-/// The hooks of a destination that have something due and may have more, in the order of their turn, up to
-/// `most` of them.
-fn hooks_in_turn(
+/// Destinations of these standings, each in the order of their turn. One that is found to have no room is left out
+/// from then on, so that claims do not look at it each time.
+fn look(
+    writing: &Writing<'_>,
+    claim: &DeliveryClaim,
+    budget: &Budget,
+    standings: &[Stored],
+) -> Result<Vec<Destination>> {
+    let mut found = Vec::new();
+    let mut full: Vec<Arc<str>> = Vec::new();
+    for stored in standings {
+        let most = budget.destinations(stored.standing());
+        let mut select =
+            writing.prepare("SELECT name FROM destinations WHERE standing = ?1 AND due <= ?2 ORDER BY due, served")?;
+        let mut rows = select.query(params![stored.number(), claim.now.as_millis()])?;
+        while found.len() < most
+            && let Some(row) = rows.next()?
+        {
+            let name: Arc<str> = row.get(0)?;
+            let room = claim.room.destination(&name, stored.standing(), claim.now);
+            if room.room > 0 {
+                found.push(Destination { name, room, accounts: Vec::new(), next: 0 });
+            } else {
+                full.push(name);
+            }
+        }
+    }
+    for name in full {
+        turns::leave_out(writing, &name, lease_end(claim))?;
+    }
+    Ok(found)
+}
+
+/// The accounts of a destination that have something due and may have more, in the order of their turn, with their
+/// hooks, up to `most` of them all.
+fn accounts_in_turn(
     writing: &Writing<'_>,
     claim: &DeliveryClaim,
     destination: &Destination,
     most: usize,
-    in_flight: &HashMap<HookId, usize>,
-) -> Result<Vec<Turn>> {
+    budget: &mut Budget,
+) -> Result<Vec<AccountTurn>> {
+    let most = destination.room.room.min(most);
     let mut turns = Vec::new();
     let mut select =
-        writing.prepare("SELECT hook, paced FROM queues WHERE destination = ?1 AND due <= ?2 ORDER BY due, served")?;
+        writing.prepare("SELECT account FROM shares WHERE destination = ?1 AND due <= ?2 ORDER BY due, served")?;
     let mut rows = select.query(params![destination.name, claim.now.as_millis()])?;
-    while turns.len() < destination.room.min(most)
+    while turns.len() < most
+        && let Some(row) = rows.next()?
+    {
+        let account: AccountId = get(row, 0)?;
+        if budget.allows(account, &destination.room) > 0 {
+            turns.push(AccountTurn { account, hooks: Vec::new(), next: 0 });
+        }
+    }
+    drop(rows);
+    let most = most.div_ceil(turns.len().max(1));
+    for turn in &mut turns {
+        turn.hooks = hooks_in_turn(writing, claim, destination, turn.account, most)?;
+    }
+    Ok(turns)
+}
+
+/// The hooks of an account at a destination that have something due and may have more, in the order of their turn,
+/// up to `most` of them.
+fn hooks_in_turn(
+    writing: &Writing<'_>,
+    claim: &DeliveryClaim,
+    destination: &Destination,
+    account: AccountId,
+    most: usize,
+) -> Result<Vec<Turn>> {
+    let mut turns = Vec::new();
+    let mut select = writing.prepare(
+        "SELECT hook, paced FROM queues WHERE destination = ?1 AND account = ?2 AND due <= ?3 ORDER BY due, served",
+    )?;
+    let mut rows = select.query(params![destination.name, account.0, claim.now.as_millis()])?;
+    while turns.len() < most
         && let Some(row) = rows.next()?
     {
         let hook: HookId = get(row, 0)?;
-        let left = claim.per_hook.saturating_sub(in_flight.get(&hook).copied().unwrap_or(0));
+        let left = claim.room.hook(hook);
         if left > 0 {
             turns.push(Turn { hook, left, taken: 0, paced: row.get(1)?, found: None });
         }
@@ -191,17 +298,25 @@ fn hooks_in_turn(
     Ok(turns)
 }
 
+/// Not before the next instant, however short the lease: none is due again in its own claim.
+fn lease_end(claim: &DeliveryClaim) -> Timestamp {
+    claim.now.after(claim.lease.max(Duration::from_millis(1)))
+}
+
 /// What sending needs of a hook, and its rate.
 fn read_recipient(writing: &Writing<'_>, hook: HookId) -> Result<Option<(Recipient, Option<f64>)>> {
     let mut select = writing.prepare(
-        "SELECT url, destination, token, secret, old_secret, old_until, words, format, rate FROM hooks WHERE id = ?1",
+        "SELECT url, destination, token, secret, old_secret, old_until, words, format, rate, account
+         FROM hooks WHERE id = ?1",
     )?;
     let found = select.query_row([hook.0], |row| {
         let words: Words = get(row, 6)?;
         let recipient = Recipient {
             hook,
+            account: get(row, 9)?,
             url: get(row, 0)?,
             destination: row.get(1)?,
+            standing: Standing::default(),
             token: get(row, 2)?,
             secrets: read_secrets(row, 3)?,
             format: get(row, 7)?,
@@ -226,8 +341,7 @@ fn take(
     claim: &DeliveryClaim,
     claimed: &mut Vec<DueDelivery>,
 ) -> Result<usize> {
-    // Not before the next instant, however short the lease: none is due again in its own claim.
-    let lease_end = claim.now.after(claim.lease.max(Duration::from_millis(1)));
+    let lease_end = lease_end(claim);
     let hook = recipient.hook;
     let mark = writing.memory.mark;
     let mut select = writing.prepare(concat!(

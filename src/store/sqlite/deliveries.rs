@@ -15,14 +15,14 @@ impl Deliveries for SqliteStore {
 
     async fn next_delivery_due(&self) -> Result<Option<Timestamp>> {
         self.read(|reading| {
-            let mut select = reading.prepare_cached("SELECT MIN(due) FROM destinations")?;
+            let mut select = reading.prepare_cached("SELECT MIN(due) FROM destinations WHERE due IS NOT NULL")?;
             Ok(select.query_row((), |row| get(row, 0))?)
         })
         .await
     }
 
     async fn settle(&self, settling: Settling) -> Result<()> {
-        if settling.settlements.is_empty() && settling.holds.is_empty() {
+        if settling.settlements.is_empty() && settling.holds.is_empty() && settling.landed.is_empty() {
             return Ok(());
         }
         self.write(move |writing| settle::settle(writing, &settling)).await

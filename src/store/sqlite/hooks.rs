@@ -1,6 +1,7 @@
 //! Hooks in SQLite.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::types::{FromSqlError, Type};
@@ -280,8 +281,9 @@ fn set(writing: &mut Writing<'_>, hook: &NewHook) -> Result<HookId> {
 
 fn change(writing: &mut Writing<'_>, hook: HookId, spec: &HookSpec) -> Result<()> {
     let mut touched = Touched::default();
-    let mut select = writing.prepare("SELECT destination FROM hooks WHERE id = ?1")?;
-    touched.destination(select.query_row([hook.0], |row| row.get(0))?);
+    let mut select = writing.prepare("SELECT destination, account FROM hooks WHERE id = ?1")?;
+    let before: (Arc<str>, AccountId) = select.query_row([hook.0], |row| Ok((row.get(0)?, get(row, 1)?)))?;
+    touched.share(Arc::clone(&before.0), before.1);
     let mut update = writing.prepare(
         "UPDATE hooks SET url = ?2, destination = ?3, token = ?4, words = ?5, format = ?6, mode = ?7, rate = ?8
          WHERE id = ?1",
@@ -299,7 +301,8 @@ fn change(writing: &mut Writing<'_>, hook: HookId, spec: &HookSpec) -> Result<()
     // A pace that was kept for another rate would hold back, or let through, too many.
     writing.prepare("UPDATE queues SET paced = 0 WHERE hook = ?1")?.execute([hook.0])?;
     touched.hook(hook);
-    touched.refresh(writing)
+    touched.refresh(writing)?;
+    turns::forget_destination(writing, &before.0)
 }
 
 pub(super) fn remove(writing: &mut Writing<'_>, hook: HookId) -> Result<bool> {

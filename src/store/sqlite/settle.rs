@@ -42,6 +42,9 @@ pub(super) fn settle(writing: &mut Writing<'_>, settling: &Settling) -> Result<(
     for (destination, until) in &settling.holds {
         turns::hold(writing, destination, *until, &mut touched)?;
     }
+    for (destination, standing) in &settling.landed {
+        turns::landed(writing, destination, *standing, &mut touched)?;
+    }
     touched.refresh(writing)
 }
 

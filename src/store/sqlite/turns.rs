@@ -1,5 +1,6 @@
-//! Whose turn it is: hooks take turns within their destination, and destinations among themselves, whatever
-//! the length of their lines. A row for each that has something due; who was served goes to the end.
+//! Whose turn it is: destinations take turns, accounts within a destination, and hooks within an account at a
+//! destination, whatever the length of their lines. A row for each that has something due; who was served goes to
+//! the end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,13 +10,50 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::Result;
 use super::columns::get;
 use super::writer::Writing;
+use crate::model::breaker::Standing;
 use crate::model::{AccountId, HookId, Timestamp};
 
 /// Hooks whose lines changed, and destinations whose hooks did: brought up to date together, once.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
     hooks: BTreeSet<HookId>,
+    shares: BTreeSet<(Arc<str>, AccountId)>,
     destinations: BTreeSet<Arc<str>>,
+}
+
+/// The standing of a destination, as its row has it. Claims take them in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    Proven = 0,
+    /// Proven to the host before the last start.
+    ProvenBefore = 1,
+    Unproven = 2,
+    Slow = 3,
+    TimedOut = 4,
+}
+
+impl Stored {
+    pub(super) fn of(standing: Standing) -> Stored {
+        match standing {
+            Standing::Proven => Stored::Proven,
+            Standing::Unproven => Stored::Unproven,
+            Standing::Slow => Stored::Slow,
+            Standing::TimedOut => Stored::TimedOut,
+        }
+    }
+
+    pub(super) fn standing(self) -> Standing {
+        match self {
+            Stored::Proven => Standing::Proven,
+            Stored::ProvenBefore | Stored::Unproven => Standing::Unproven,
+            Stored::Slow => Standing::Slow,
+            Stored::TimedOut => Standing::TimedOut,
+        }
+    }
+
+    pub(super) fn number(self) -> i64 {
+        self as i64
+    }
 }
 
 /// What was served by a claim.
@@ -31,13 +69,18 @@ impl Touched {
         self.hooks.insert(hook);
     }
 
-    pub(super) fn destination(&mut self, name: Arc<str>) {
-        self.destinations.insert(name);
+    /// An account at a destination: one of its hooks there is gone, or has moved.
+    pub(super) fn share(&mut self, destination: Arc<str>, account: AccountId) {
+        self.shares.insert((destination, account));
     }
 
     pub(super) fn refresh(mut self, writing: &Writing<'_>) -> Result<()> {
         for hook in std::mem::take(&mut self.hooks) {
             refresh_hook(writing, hook, None, &mut self)?;
+        }
+        for (destination, account) in std::mem::take(&mut self.shares) {
+            refresh_share(writing, &destination, account, None)?;
+            self.destinations.insert(destination);
         }
         for name in &self.destinations {
             refresh_destination(writing, name, None)?;
@@ -54,47 +97,73 @@ pub(super) fn refresh_hook(
     touched: &mut Touched,
 ) -> Result<()> {
     let mut select = writing.prepare(
-        "SELECT destination,
+        "SELECT destination, account,
              CASE status WHEN 'active' THEN
                  (SELECT MIN(due) FROM deliveries WHERE hook = hooks.id AND due IS NOT NULL) END
          FROM hooks WHERE id = ?1",
     )?;
-    let found = select.query_row([hook.0], |row| Ok((row.get(0)?, get(row, 1)?))).optional()?;
-    let found: Option<(Arc<str>, Option<Timestamp>)> = found;
-    let Some((destination, earliest)) = found else { return Ok(()) };
+    let found = select.query_row([hook.0], |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?))).optional()?;
+    let found: Option<(Arc<str>, AccountId, Option<Timestamp>)> = found;
+    let Some((destination, account, earliest)) = found else { return Ok(()) };
     match earliest {
         None => {
             writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
         }
         Some(earliest) => {
             let mut upsert = writing.prepare(
-                "INSERT INTO queues (hook, destination, due, served, paced)
-                 VALUES (?1, ?2, MAX(?3, COALESCE(?4, ?3), COALESCE(?5 / 1000, ?3)), COALESCE(?4, 0), COALESCE(?5, 0))
+                "INSERT INTO queues (hook, destination, due, served, paced, account)
+                 VALUES (?1, ?2, MAX(?3, COALESCE(?4, ?3), COALESCE(?5 / 1000, ?3)), COALESCE(?4, 0), COALESCE(?5, 0), ?6)
                  ON CONFLICT (hook) DO UPDATE SET destination = ?2,
                      due = MAX(?3, COALESCE(?4, served), COALESCE(?5, paced) / 1000),
                      served = COALESCE(?4, served), paced = COALESCE(?5, paced)",
             )?;
             let at = served.map(|served| served.at.as_millis());
             let paced = served.map(|served| served.paced);
-            upsert.execute(params![hook.0, destination, earliest.as_millis(), at, paced])?;
+            upsert.execute(params![hook.0, destination, earliest.as_millis(), at, paced, account.0])?;
         }
     }
-    touched.destination(destination);
+    touched.share(destination, account);
+    Ok(())
+}
+
+/// Brings the turn of an account at a destination up to date after its hooks' turns changed, or it was served.
+pub(super) fn refresh_share(
+    writing: &Writing<'_>,
+    destination: &str,
+    account: AccountId,
+    served: Option<Timestamp>,
+) -> Result<()> {
+    let mut select = writing.prepare("SELECT MIN(due) FROM queues WHERE destination = ?1 AND account = ?2")?;
+    let earliest: Option<i64> = select.query_row(params![destination, account.0], |row| row.get(0))?;
+    let Some(earliest) = earliest else {
+        let mut delete = writing.prepare("DELETE FROM shares WHERE destination = ?1 AND account = ?2")?;
+        delete.execute(params![destination, account.0])?;
+        return Ok(());
+    };
+    let mut upsert = writing.prepare(
+        "INSERT INTO shares (destination, account, due, served)
+         VALUES (?1, ?2, MAX(?3, COALESCE(?4, ?3)), COALESCE(?4, 0))
+         ON CONFLICT (destination, account) DO UPDATE SET due = MAX(?3, COALESCE(?4, served)), served = COALESCE(?4, served)
+         WHERE due <> MAX(?3, COALESCE(?4, served)) OR served <> COALESCE(?4, served)",
+    )?;
+    upsert.execute(params![destination, account.0, earliest, served.map(Timestamp::as_millis)])?;
     Ok(())
 }
 
 /// Brings a destination's turn up to date after its hooks' turns changed, or it was served.
 pub(super) fn refresh_destination(writing: &Writing<'_>, name: &str, served: Option<Timestamp>) -> Result<()> {
-    let mut select = writing.prepare("SELECT MIN(due) FROM queues WHERE destination = ?1")?;
+    let mut select = writing.prepare("SELECT MIN(due) FROM shares WHERE destination = ?1")?;
     let earliest: Option<i64> = select.query_row([name], |row| row.get(0))?;
     let Some(earliest) = earliest else {
-        writing.prepare("DELETE FROM destinations WHERE name = ?1")?.execute([name])?;
+        // The row stays for as long as there are hooks of it: it has the standing.
+        writing.prepare("UPDATE destinations SET due = NULL WHERE name = ?1 AND due IS NOT NULL")?.execute([name])?;
         return Ok(());
     };
     let mut upsert = writing.prepare(
         "INSERT INTO destinations (name, due, served) VALUES (?1, MAX(?2, COALESCE(?3, ?2)), COALESCE(?3, 0))
-         ON CONFLICT (name) DO UPDATE SET due = MAX(?2, COALESCE(?3, served), held), served = COALESCE(?3, served)
-         WHERE due <> MAX(?2, COALESCE(?3, served), held) OR served <> COALESCE(?3, served)",
+         ON CONFLICT (name) DO UPDATE
+         SET due = MAX(?2, COALESCE(?3, served), held, left_out), served = COALESCE(?3, served)
+         WHERE due IS NOT MAX(?2, COALESCE(?3, served), held, left_out) OR served <> COALESCE(?3, served)",
     )?;
     upsert.execute(params![name, earliest, served.map(Timestamp::as_millis)])?;
     Ok(())
@@ -104,7 +173,36 @@ pub(super) fn refresh_destination(writing: &Writing<'_>, name: &str, served: Opt
 pub(super) fn hold(writing: &Writing<'_>, name: &Arc<str>, until: Timestamp, touched: &mut Touched) -> Result<()> {
     let mut update = writing.prepare("UPDATE destinations SET held = ?2 WHERE name = ?1")?;
     update.execute(params![name, until.as_millis()])?;
-    touched.destination(Arc::clone(name));
+    touched.destinations.insert(Arc::clone(name));
+    Ok(())
+}
+
+/// Has claims pass over a destination until then, or until attempts at it have ended.
+pub(super) fn leave_out(writing: &Writing<'_>, name: &str, until: Timestamp) -> Result<()> {
+    let mut update = writing
+        .prepare("UPDATE destinations SET left_out = ?2, due = MAX(due, ?2) WHERE name = ?1 AND due IS NOT NULL")?;
+    update.execute(params![name, until.as_millis()])?;
+    Ok(())
+}
+
+/// Attempts at a destination have ended: it has room again, and this standing.
+pub(super) fn landed(writing: &Writing<'_>, name: &Arc<str>, standing: Standing, touched: &mut Touched) -> Result<()> {
+    let mut update = writing.prepare(
+        "UPDATE destinations SET left_out = 0, standing = ?2 WHERE name = ?1 AND (left_out <> 0 OR standing <> ?2)",
+    )?;
+    if update.execute(params![name, Stored::of(standing).number()])? > 0 {
+        touched.destinations.insert(Arc::clone(name));
+    }
+    Ok(())
+}
+
+/// Forgets a destination that no hook has any more.
+pub(super) fn forget_destination(writing: &Writing<'_>, name: &str) -> Result<()> {
+    let mut delete = writing.prepare(
+        "DELETE FROM destinations WHERE name = ?1 AND due IS NULL
+         AND NOT EXISTS (SELECT 1 FROM hooks WHERE destination = ?1)",
+    )?;
+    delete.execute([name])?;
     Ok(())
 }
 
@@ -121,7 +219,10 @@ pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<Ac
     let dropped = delete.query_row([hook.0], |row| Ok((get(row, 0)?, row.get(1)?))).optional()?;
     let Some((account, destination)) = dropped else { return Ok(None) };
     let destination: Arc<str> = destination;
+    let account: AccountId = account;
+    refresh_share(writing, &destination, account, None)?;
     refresh_destination(writing, &destination, None)?;
+    forget_destination(writing, &destination)?;
     Ok(Some(account))
 }
 
@@ -129,17 +230,22 @@ pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<Ac
 pub(super) fn rebuild(connection: &Connection) -> Result<()> {
     connection.execute_batch(
         "DELETE FROM queues WHERE hook NOT IN (SELECT id FROM hooks WHERE status = 'active');
-         INSERT INTO queues (hook, destination, due, served)
-         SELECT d.hook, h.destination, MIN(d.due), 0 FROM deliveries d JOIN hooks h ON h.id = d.hook
+         INSERT INTO queues (hook, account, destination, due, served)
+         SELECT d.hook, h.account, h.destination, MIN(d.due), 0 FROM deliveries d JOIN hooks h ON h.id = d.hook
          WHERE d.due IS NOT NULL AND h.status = 'active' GROUP BY d.hook
-         ON CONFLICT (hook) DO UPDATE SET destination = excluded.destination, served = 0,
+         ON CONFLICT (hook) DO UPDATE SET account = excluded.account, destination = excluded.destination, served = 0,
              due = MAX(excluded.due, paced / 1000)
-         WHERE due <> MAX(excluded.due, paced / 1000) OR served <> 0 OR destination <> excluded.destination;
-         DELETE FROM destinations WHERE name NOT IN (SELECT destination FROM queues);
+         WHERE due <> MAX(excluded.due, paced / 1000) OR served <> 0 OR destination <> excluded.destination
+             OR account <> excluded.account;
+         DELETE FROM shares;
+         INSERT INTO shares (destination, account, due, served)
+         SELECT destination, account, MIN(due), 0 FROM queues GROUP BY destination, account;
+         DELETE FROM destinations WHERE name NOT IN (SELECT destination FROM hooks);
+         UPDATE destinations SET due = NULL, served = 0, left_out = 0,
+             standing = CASE standing WHEN 0 THEN 1 ELSE standing END;
          INSERT INTO destinations (name, due, served)
-         SELECT destination, MIN(due), 0 FROM queues WHERE TRUE GROUP BY destination
-         ON CONFLICT (name) DO UPDATE SET served = 0, due = MAX(excluded.due, held)
-         WHERE due <> MAX(excluded.due, held) OR served <> 0;",
+         SELECT destination, MIN(due), 0 FROM shares WHERE TRUE GROUP BY destination
+         ON CONFLICT (name) DO UPDATE SET due = MAX(excluded.due, held);",
     )?;
     Ok(())
 }

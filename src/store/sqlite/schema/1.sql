@@ -196,6 +196,7 @@ CREATE TABLE hooks (
 
 -- By which an owner's hooks are listed in order.
 CREATE INDEX hooks_owner ON hooks (account, owner);
+CREATE INDEX hooks_destination ON hooks (destination);
 CREATE INDEX hooks_behind ON hooks (id) WHERE behind IS NOT NULL AND status = 'active';
 
 -- What is owed to hooks. Of each resource on each hook only the oldest one that is not dead has a `due`,
@@ -221,10 +222,11 @@ CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE 
 CREATE INDEX deliveries_due ON deliveries (hook, due) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
 
--- One row for each hook that has a delivery with a `due`: whose turn it is within its destination, whatever
--- the length of the lines.
+-- One row for each hook that has a delivery with a `due`: whose turn it is within its account at its destination,
+-- whatever the length of the lines.
 CREATE TABLE queues (
     hook INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
     destination TEXT NOT NULL,
     -- The earliest `due` of its deliveries; or when it was last served, or when its rate lets it be served
     -- again, if that is later: who was served goes to the end of the round.
@@ -234,19 +236,36 @@ CREATE TABLE queues (
     paced INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
-CREATE INDEX queues_due ON queues (destination, due, served);
+CREATE INDEX queues_due ON queues (destination, account, due, served);
 
--- One row for each destination that has a queue: whose turn it is among them.
-CREATE TABLE destinations (
-    name TEXT NOT NULL PRIMARY KEY,
-    -- The earliest `due` of its queues, or `served` or `held`, if that is later.
+-- One row for each account that has a queue at a destination: whose turn it is within the destination.
+CREATE TABLE shares (
+    destination TEXT NOT NULL,
+    account INTEGER NOT NULL,
+    -- The earliest `due` of its queues, or `served`, if that is later.
     due INTEGER NOT NULL,
     served INTEGER NOT NULL,
-    -- Nothing is sent there before.
-    held INTEGER NOT NULL DEFAULT 0
+    PRIMARY KEY (destination, account)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX destinations_due ON destinations (due, served);
+CREATE INDEX shares_due ON shares (destination, due, served);
+
+-- One row for each destination that has hooks and had a queue: whose turn it is among them.
+CREATE TABLE destinations (
+    name TEXT NOT NULL PRIMARY KEY,
+    -- The earliest `due` of its shares, or `served`, `held` or `left_out`, if that is later. NULL: nothing waits.
+    due INTEGER,
+    served INTEGER NOT NULL,
+    -- Nothing is sent there before.
+    held INTEGER NOT NULL DEFAULT 0,
+    -- Claims pass over it until then, or until attempts at it have ended: it has no room.
+    left_out INTEGER NOT NULL DEFAULT 0,
+    -- 0 proven, 1 proven before the last start, 2 unproven, 3 slow, 4 timed out.
+    standing INTEGER NOT NULL DEFAULT 2 CHECK (standing BETWEEN 0 AND 4)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX destinations_turn ON destinations (standing, due, served) WHERE due IS NOT NULL;
+CREATE INDEX destinations_due ON destinations (due) WHERE due IS NOT NULL;
 
 -- The tries that were made, also of what is no longer owed.
 CREATE TABLE attempts (

@@ -104,7 +104,7 @@ async fn a_damaged_row_is_an_error() {
     };
     let fails = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Failed(_))), "{error:?}");
     damage("UPDATE hooks SET url = '/relative'").await;
-    let claim = DeliveryClaim { limit: 1, per_hook: 1, ..world.whole_claim() };
+    let claim = DeliveryClaim { limit: 1, ..world.whole_claim() };
     fails(store.claim_due_deliveries(claim).await.err());
     damage("UPDATE bodies SET attributes = '{'").await;
     fails(store.find(account, Kind::Instance, &id("i-1"), &Owner::Account).await.err());

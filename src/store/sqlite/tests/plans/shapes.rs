@@ -126,10 +126,18 @@ impl Shape {
         )?;
         insert(
             waiting,
-            "queues (hook, destination, due, served)",
-            "i, 'https://' || (i % 50) || '.example.com', i, i",
+            "queues (hook, account, destination, due, served)",
+            &format!("i, 1 + i % {accounts}, 'https://' || (i % 50) || '.example.com', i, i"),
         )?;
-        insert(destinations, "destinations (name, due, served)", "'https://' || i || '.example.com', i, i")?;
+        connection.execute_batch(
+            "INSERT INTO shares (destination, account, due, served)
+             SELECT destination, account, MIN(due), MIN(served) FROM queues GROUP BY destination, account",
+        )?;
+        insert(
+            destinations,
+            "destinations (name, due, served, standing)",
+            "'https://' || i || '.example.com', i, i, i % 5",
+        )?;
         insert(changes, "attempts (hook, change, at, number, duration)", &format!("1 + i % {hooks}, i, i, 0, 1"))?;
         insert(accounts, "flaps (account, kind, id, times, damped, flips)", "i, 1, 'r', '[]', i, 1")?;
         insert(

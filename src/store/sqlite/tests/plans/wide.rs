@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What finds one row of a table, or as many as one resource, account or request has.
-const KEYS: [(&str, &[&[&str]]); 15] = [
+const KEYS: [(&str, &[&[&str]]); 16] = [
     ("accounts", &[&["rowid"], &["driver", "provider", "user"]]),
     ("polls", &[&["account"]]),
     ("resources", &[&["account", "kind", "id"]]),
@@ -14,6 +14,7 @@ const KEYS: [(&str, &[&[&str]]); 15] = [
     ("hooks", &[&["rowid"], &["account", "kind", "resource"]]),
     ("deliveries", &[&["hook", "change"], &["hook", "kind", "resource"]]),
     ("queues", &[&["rowid"]]),
+    ("shares", &[&["destination", "account"]]),
     ("destinations", &[&["name"]]),
     ("attempts", &[&["hook", "change"]]),
     ("tokens", &[&["rowid"], &["hash"]]),
@@ -31,7 +32,10 @@ const IN_ORDER: &str = "read in the order of an index, until there is enough";
 /// Pieces of the statements that may read more than a key finds, up to no limit.
 const WIDE: &[(&str, &str)] = &[
     ("DELETE FROM queues WHERE hook NOT IN", START),
-    ("INSERT INTO queues (hook, destination, due, served) SELECT", START),
+    ("INSERT INTO queues (hook, account, destination, due, served) SELECT", START),
+    ("DELETE FROM shares;", START),
+    ("INSERT INTO shares (destination, account, due, served) SELECT", START),
+    ("UPDATE destinations SET due = NULL, served = 0", START),
     ("DELETE FROM destinations WHERE name NOT IN", START),
     ("INSERT INTO destinations (name, due, served) SELECT", START),
     ("UPDATE deliveries INDEXED BY deliveries_due SET due = claimed", START),
@@ -53,6 +57,7 @@ const WIDE: &[(&str, &str)] = &[
     ("UPDATE hooks SET disabled = disabled + ?1", CLOCK),
     ("UPDATE deliveries INDEXED BY deliveries_due SET due = due + ?1", CLOCK),
     ("UPDATE queues SET due = due + ?1", CLOCK),
+    ("UPDATE shares SET due = due + ?1", CLOCK),
     ("UPDATE destinations SET due = due + ?1", CLOCK),
     ("SELECT MAX(latest) FROM ( SELECT MAX(last_attempt)", START),
     (" FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id", LIST),
@@ -65,8 +70,10 @@ const WIDE: &[(&str, &str)] = &[
     ("EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id) FROM accounts WHERE id = ?1", ANY),
     ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.due <= ?1", IN_ORDER),
     ("SELECT p.due, (SELECT MAX(o.due) FROM polls o", IN_ORDER),
-    ("SELECT name FROM destinations WHERE due <= ?1 ORDER BY due, served", IN_ORDER),
-    ("SELECT hook, paced FROM queues WHERE destination = ?1 AND due <= ?2 ORDER BY due, served", IN_ORDER),
+    ("AND NOT EXISTS (SELECT 1 FROM hooks WHERE destination = ?1)", ANY),
+    ("SELECT name FROM destinations WHERE standing = ?1 AND due <= ?2 ORDER BY due, served", IN_ORDER),
+    ("SELECT account FROM shares WHERE destination = ?1 AND due <= ?2 ORDER BY due, served", IN_ORDER),
+    ("FROM queues WHERE destination = ?1 AND account = ?2 AND due <= ?3 ORDER BY due, served", IN_ORDER),
     ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL", "storms that are held are few"),
     ("SELECT change FROM (SELECT * FROM (SELECT change FROM deliveries", "three lists of a page each are merged"),
     ("SELECT id FROM accounts WHERE origin = 'client' AND used < ?1", "retention looks at every account now and then"),
