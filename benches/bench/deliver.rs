@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tracker::clock::Stopwatch;
 
 use crate::outlet::{INSTANCES, Outlet, folder, urls};
-use crate::receiver::{Receiver, listen, serve};
+use crate::receiver::{Receiver, arrivals};
 use crate::table::Table;
 
 const HOOKS: usize = 1000;
@@ -33,7 +32,7 @@ pub(crate) async fn throughput(table: &mut Table) {
 
 /// Records so many changes, and waits until all callbacks are settled but for those that never are; gives how
 /// many were settled a second.
-async fn rate(outlet: &mut Outlet, changes: usize, never: usize) -> f64 {
+pub(crate) async fn rate(outlet: &mut Outlet, changes: usize, never: usize) -> f64 {
     let before = outlet.waiting().await;
     let stopwatch = Stopwatch::start();
     for _ in 0..changes / INSTANCES {
@@ -85,16 +84,7 @@ pub(crate) async fn broken_destinations(table: &mut Table) {
 /// From the commit of a single change until its callback is here, with nothing else under way.
 pub(crate) async fn latency(table: &mut Table) {
     const CHANGES: usize = 300;
-    let (listener, port) = listen();
-    let (arrived, mut arrivals) = mpsc::unbounded_channel();
-    let clock = Stopwatch::start();
-    // A thread and a runtime of its own, so that it does not wait for the host's.
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(serve(vec![listener], move || {
-            let _ = arrived.send(clock.elapsed());
-        }));
-    });
+    let (port, clock, mut arrivals) = arrivals();
     let folder = folder();
     let mut outlet = Outlet::open(folder.path());
     outlet.set_hooks(&urls(&[port], INSTANCES)).await;

@@ -15,6 +15,7 @@ mod outlet;
 mod process;
 mod provider;
 mod receiver;
+mod receivers;
 mod recording;
 mod table;
 
@@ -27,6 +28,7 @@ fn main() {
     match arguments[..] {
         [_, provider::FLAG, ref answers @ ..] => return provider::serve(answers),
         [_, receiver::FLAG, places] => return receiver::receive(places),
+        [_, receivers::FLAG, delay] => return receivers::receive_late(delay),
         [_, feed::FOLLOW, address, streams] => return feed::follow(address, streams),
         [_, feed::READ, address, path] => return feed::read(address, path),
         _ => {}
@@ -59,6 +61,12 @@ fn main() {
             deliver::throughput(&mut table).await;
             deliver::broken_destinations(&mut table).await;
             deliver::latency(&mut table).await;
+        });
+    }
+    if is_asked("receivers") {
+        runtime.block_on(async {
+            receivers::hanging(&mut table).await;
+            receivers::slow(&mut table).await;
         });
     }
     if is_asked("backlog") {

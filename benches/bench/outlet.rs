@@ -85,7 +85,12 @@ impl Outlet {
     /// Sets a hook on each of as many instances as there are URLs, a hundred to an account. A first list of
     /// them is recorded, of which no hook hears.
     pub(crate) async fn set_hooks(&mut self, urls: &[String]) {
-        for (number, urls) in urls.chunks(INSTANCES).enumerate() {
+        self.set_hooks_after(0, urls).await;
+    }
+
+    /// The same beside so many accounts that are there already, and are not polled any more.
+    pub(crate) async fn set_hooks_after(&mut self, accounts: usize, urls: &[String]) {
+        for (number, urls) in (accounts..).zip(urls.chunks(INSTANCES)) {
             let (account, key) = self.enrol(number).await;
             for (instance, url) in urls.iter().enumerate() {
                 self.set_hook(account, &key, url, Some((Kind::Instance, id(instance)))).await;
@@ -246,6 +251,11 @@ impl Outlet {
 }
 
 impl Sending {
+    /// Ends without waiting for what is under way.
+    pub(crate) fn abandon(self) {
+        self.task.abort();
+    }
+
     /// Ends as a host ends: what is under way is settled.
     pub(crate) async fn stop(self) {
         self.token.cancel();

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -16,7 +17,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracker::clock::Stopwatch;
 
 /// What tells a copy of this program to be the receiver.
 pub(crate) const FLAG: &str = "--receive";
@@ -80,6 +83,21 @@ pub(crate) fn listen() -> (TcpListener, u16) {
     listener.set_nonblocking(true).expect("tokio's kind of listener");
     let port = listener.local_addr().expect("bound").port();
     (listener, port)
+}
+
+/// A receiver within this process: its port, a stopwatch, and by it when each callback arrived.
+pub(crate) fn arrivals() -> (u16, Stopwatch, mpsc::UnboundedReceiver<Duration>) {
+    let (listener, port) = listen();
+    let (arrived, arrivals) = mpsc::unbounded_channel();
+    let clock = Stopwatch::start();
+    // A thread and a runtime of its own, so that it does not wait for the host's.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(serve(vec![listener], move || {
+            let _ = arrived.send(clock.elapsed());
+        }));
+    });
+    (port, clock, arrivals)
 }
 
 /// Takes requests and leaves them unread.
