@@ -92,7 +92,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            concurrency: 16_384,
+            concurrency: 8_192,
             probation: 4_096,
             slow_after: Duration::from_secs(5),
             per_hook: 1_024,

@@ -3,8 +3,8 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the soft limit to the hard one, and returns how many callbacks may be in flight: `wanted`, or three
-/// quarters of the limit. The rest is for clients, providers and files.
+/// Raises the soft limit to the hard one, and returns how many callbacks may be in flight: `wanted`, or half
+/// of the limit. The rest is for clients, providers and files.
 pub(super) fn make_room(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -16,7 +16,7 @@ pub(super) fn make_room(wanted: usize) -> usize {
     }
     let within = within(wanted, limit.current);
     if within < wanted {
-        tracing::warn!(
+        tracing::info!(
             limit.files = limit.current,
             delivery.concurrency = within,
             "the limit of open files allows fewer callbacks in flight than delivery.concurrency: raise it \
@@ -29,7 +29,7 @@ pub(super) fn make_room(wanted: usize) -> usize {
 /// No limit at all is `None`.
 fn within(wanted: usize, limit: Option<u64>) -> usize {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    wanted.min((limit - limit / 4).max(1))
+    wanted.min((limit / 2).max(1))
 }
 
 #[cfg(test)]
@@ -37,8 +37,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callbacks_have_three_quarters_of_the_descriptors() {
-        assert_eq!(within(16_384, Some(1024)), 768);
+    fn callbacks_have_half_of_the_descriptors() {
+        assert_eq!(within(16_384, Some(1024)), 512);
         assert_eq!(within(500, Some(1024)), 500);
         assert_eq!(within(16_384, Some(524_288)), 16_384);
         assert_eq!(within(16_384, None), 16_384);
