@@ -18,8 +18,8 @@ const RESETTING: usize = 10;
 
 const ASKED: usize = 300;
 
-/// What somebody who is not one of them waits for.
-const BOUND: Duration = Duration::from_millis(100);
+/// What somebody who is not one of them waits for. The floods run on the same cores.
+const BOUND: Duration = Duration::from_millis(250);
 
 /// How much more the host may hold in the end, in MB.
 const KEPT: f64 = 100.0;
