@@ -3,6 +3,7 @@
 //! Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.
 
 mod account;
+mod compile;
 mod demo;
 mod driver;
 mod listing;
@@ -54,6 +55,9 @@ enum Command {
     Watch(watch::Watch),
     /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
     Demo(demo::Demo),
+    /// Compile a driver, for the process that started this one
+    #[command(hide = true, name = crate::driver::compile::SUBCOMMAND)]
+    CompileDriver(compile::CompileDriver),
 }
 
 /// Where the configuration is, and what of it is set here instead.
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Storm(storm) => storm.run(),
         Command::Watch(watch) => watch.run(),
         Command::Demo(demo) => demo.run(),
+        Command::CompileDriver(compile) => compile.run(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -132,6 +137,7 @@ impl ConfigArgs {
             Some(path) => load(path)?,
             None => Config::without_file(&environment),
         };
+        config.compile.executable = compile::this_program().ok();
         if let Some(directory) = &self.drivers {
             config.drivers.directory.clone_from(directory);
         }

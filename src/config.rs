@@ -62,6 +62,7 @@ pub struct Config {
     /// How drivers are fetched that are not in their directory.
     pub sources: source::Settings,
     pub limits: Limits,
+    pub compile: driver::compile::Settings,
     pub polling: poll::Settings,
     pub delivery: deliver::Settings,
     /// Which addresses hooks may have, beside public ones.
@@ -147,6 +148,7 @@ impl Reading<'_> {
         let mut sources =
             source::Settings { docker_config: docker_config(self.environment), ..source::Settings::default() };
         let mut limits = Limits::default();
+        let mut compile = driver::compile::Settings::default();
         let mut polling = poll::Settings::default();
         let mut delivery = deliver::Settings::default();
         let mut api = api::Settings::default();
@@ -167,6 +169,7 @@ impl Reading<'_> {
             sources.timeout = timeout.into();
         }
         file.drivers.limits.lay_over(&mut limits);
+        file.drivers.compile.lay_over(&mut compile);
         file.polling.lay_over(&mut polling);
         file.polling.storms.lay_over(&mut polling.storms);
         file.polling.damping.lay_over(&mut polling.damping);
@@ -216,6 +219,7 @@ impl Reading<'_> {
             drivers,
             sources,
             limits,
+            compile,
             polling,
             delivery,
             hook_addresses: policy(file.delivery.allow_addresses.unwrap_or_default()),

@@ -52,7 +52,7 @@ async fn catalog_where(
     let mut lock = Lock::default();
     let files = tracker::driver::catalog::wasm_files(&directory).expect("drivers: run `make drivers`");
     for file in files.into_iter().filter(|file| is_meant(file)) {
-        let info = tracker::driver::load::inspect(&engine, &file).await.expect("a driver").info;
+        let info = tracker::driver::load::inspect(&engine, &file, None).await.expect("a driver").info;
         lock.approve(Approval {
             name: info.name,
             version: info.version,

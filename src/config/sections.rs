@@ -58,6 +58,7 @@ section! {
         fetch: Option<bool>,
         fetch_timeout: Option<Period>,
         limits: LimitsSection,
+        compile: CompileSection,
         signatures: SignaturesSection,
     } apart {
         cache,
@@ -90,6 +91,17 @@ section! {
         log_lines: u32 => log_lines,
         sandboxes: NonZeroU32 => sandboxes,
         driver_bytes: Size => driver_bytes,
+    }
+}
+
+section! {
+    /// `[drivers.compile]`
+    CompileSection over driver::compile::Settings {
+        memory: Size => memory,
+        cpu: Period => cpu,
+        time: Period => time,
+    } apart {
+        executable,
     }
 }
 

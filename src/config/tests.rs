@@ -157,6 +157,10 @@ fn what_is_wrong_is_shown_where_it_stands() {
     check("[polling]\ninstances_every = \"0s\"", &["tracker.toml:2:19", "longer than nothing"]);
     check("[polling]\njitter = 1.5", &["tracker.toml:2:10", "from 0 to 1"]);
     check("[polling]\nlease = \"60s\"", &["tracker.toml: polling.lease has to be longer"]);
+    check(
+        "[drivers.limits]\npoll_memory = \"3 GiB\"",
+        &["tracker.toml: drivers.limits.total_memory has to be at least"],
+    );
     check("[api]\npoll_wait = \"2 min\"", &["api.request_timeout has to be longer"]);
     check("[delivery.retries]\nwaits = [\"5s\", \"never\"]", &["tracker.toml:2:", "\"never\" is not a length"]);
     check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ResourceType};
+use wasmtime::component::{Linker, ResourceType};
 
 use super::engine::Engine;
 use super::load::{self, DriverFile, DriverInfo, LoadError, PACKAGE};
+use super::outline::{Item, ItemKind, Outline};
+use super::sandbox::Sandbox;
 
 /// A component, taken apart.
 #[derive(Debug)]
@@ -63,37 +64,37 @@ const EMPTY: &[&str] = &[
 pub async fn dissect(engine: &Engine, path: &Path) -> Result<Anatomy, LoadError> {
     let file = DriverFile::read(path, engine.limits().driver_bytes)?;
     let (sha256, size) = (file.sha256.clone(), file.bytes.len() as u64);
-    let component = load::component(engine, None, file).await?;
-    let kind = component.component_type();
-    let exports: Vec<String> = kind.exports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
-    let imports = imports(engine, &component);
+    let (outline, component) = load::compiled(engine, None, &file).await?;
+    let imports = imports(engine, &outline);
     let of_contract = |name: &str| name.split('/').next() == Some(PACKAGE);
-    let exported = exports.iter().map(|name| split(name)).find(|(name, _)| of_contract(name));
+    let exported = outline.exports.iter().map(|name| split(name)).find(|(name, _)| of_contract(name));
     let imported = imports.iter().find(|import| of_contract(&import.name));
     let contract = exported.and_then(|(_, version)| version).or(imported.and_then(|import| import.version.clone()));
-    let verdict = load::assemble(engine, &component, sha256.clone(), None).await.map(|driver| driver.info);
-    Ok(Anatomy { sha256, size, contract, exports, imports, verdict })
+    let verdict = match component {
+        Ok(component) => load::assemble(engine, &component, sha256.clone(), None).await.map(|driver| driver.info),
+        Err(error) => Err(error),
+    };
+    Ok(Anatomy { sha256, size, contract, exports: outline.exports, imports, verdict })
 }
 
 /// What a component imports, in its own order.
-pub(super) fn imports(engine: &Engine, component: &Component) -> Vec<Import> {
-    let kind = component.component_type();
-    let import = |name: &str, item: &ComponentItem| {
-        let lent = match item {
-            ComponentItem::ComponentInstance(_) if is_linked(engine, name) => {
-                match EMPTY.iter().any(|empty| name.starts_with(empty)) {
+pub(super) fn imports(engine: &Engine, outline: &Outline) -> Vec<Import> {
+    let import = |item: &Item| {
+        let lent = match item.kind {
+            ItemKind::Instance if is_linked(engine.linker(), &item.name) => {
+                match EMPTY.iter().any(|empty| item.name.starts_with(empty)) {
                     true => Lent::Empty,
                     false => Lent::Whole,
                 }
             }
             // A type by its name takes nothing of the host.
-            ComponentItem::Type(_) => Lent::Whole,
+            ItemKind::Type => Lent::Whole,
             _ => Lent::Refused,
         };
-        let (name, version) = split(name);
+        let (name, version) = split(&item.name);
         Import { name, version, lent }
     };
-    kind.imports(engine.wasmtime()).map(|(name, item)| import(name, &item.ty)).collect()
+    outline.imports.iter().map(import).collect()
 }
 
 fn split(name: &str) -> (String, Option<String>) {
@@ -105,8 +106,8 @@ fn split(name: &str) -> (String, Option<String>) {
 
 /// Whether the linker has an interface of that name, in a version that fits. It does not tell, but it takes no
 /// second thing of one name: what can't be put into a copy of it is there.
-fn is_linked(engine: &Engine, name: &str) -> bool {
-    let mut copy = engine.linker().clone();
+pub(super) fn is_linked(linker: &Linker<Sandbox>, name: &str) -> bool {
+    let mut copy = linker.clone();
     copy.allow_shadowing(false);
     let mut is_taken = |name: &str| copy.root().resource(name, ResourceType::host::<()>(), |_, _| Ok(())).is_err();
     // Of WASI 0.2 every patch release fits every other; those that there are, and some that may come.

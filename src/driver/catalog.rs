@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wasmtime::component::Component;
+
 use super::cache::Cache;
 use super::call::Driver;
 use super::conformance;
@@ -102,13 +104,19 @@ impl Catalog {
                 catalog.rejected.push(Rejected { file, reason });
             }
         }
-        if let Some(cache) = &cache {
-            let new = admitted.iter().filter(|admitted| self.loaded(admitted.approval).is_none());
-            cache.compile_ahead(engine.wasmtime(), new.map(|admitted| &admitted.file));
-        }
-        for file in admitted {
+        // As many at once as the engine's compiler has turns: one by one, ten drivers would make a first start wait.
+        let components = admitted.into_iter().map(async |mut admitted| {
+            let found = match self.loaded(admitted.approval) {
+                Some(driver) => Found::Loaded(driver),
+                None => Found::Compiled(load::component(engine, loading.cache, &admitted.file).await),
+            };
+            // It may be tens of megabytes, and there may be many.
+            admitted.file.bytes = Arc::default();
+            (admitted, found)
+        });
+        for (file, found) in futures_util::future::join_all(components).await {
             let path = file.path.clone();
-            if let Err(reason) = catalog.take(&loading, file).await {
+            if let Err(reason) = catalog.take(&loading, file, found).await {
                 catalog.rejected.push(Rejected { file: path, reason });
             }
         }
@@ -121,13 +129,13 @@ impl Catalog {
         Ok(catalog)
     }
 
-    async fn take(&mut self, loading: &Loading<'_>, admitted: Admitted<'_>) -> Result<(), LoadError> {
-        let Loading { engine, cache, before, .. } = *loading;
+    async fn take(&mut self, loading: &Loading<'_>, admitted: Admitted<'_>, found: Found) -> Result<(), LoadError> {
+        let Loading { engine, before, .. } = *loading;
         let Admitted { file, approval, signed_by, .. } = admitted;
-        let driver = match before.loaded(approval) {
-            Some(driver) => driver,
-            None => {
-                let mut driver = load::load(engine, cache, file, Some(approval)).await?;
+        let driver = match found {
+            Found::Loaded(driver) => driver,
+            Found::Compiled(component) => {
+                let mut driver = load::assemble(engine, &component?, file.sha256, Some(approval)).await?;
                 driver.info.signed_by = signed_by;
                 Arc::new(driver)
             }
@@ -207,6 +215,13 @@ struct Admitted<'a> {
     approval: &'a Approval,
     /// The keys of the policy that signed it.
     signed_by: Vec<String>,
+}
+
+/// What there is of an admitted file.
+enum Found {
+    /// The driver that is loaded from it.
+    Loaded(Arc<Driver>),
+    Compiled(Result<Component, LoadError>),
 }
 
 impl<'a> Loading<'a> {

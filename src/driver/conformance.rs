@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Limits;
 use super::cassette::{Cassette, CassetteError, Cassettes};
+use super::{Limits, compile};
 use crate::clock::Stopwatch;
 use crate::model::{Kind, whole_millis};
 
@@ -231,6 +231,8 @@ pub enum Selection {
 #[derive(Clone, Copy, Debug)]
 pub struct Trial<'a> {
     pub limits: &'a Limits,
+    /// Who compiles it.
+    pub compile: &'a compile::Settings,
     /// The driver's file. It need not be approved: what it reaches is cassettes.
     pub file: &'a Path,
     /// The directory of cassettes.
@@ -242,14 +244,14 @@ pub struct Trial<'a> {
 
 /// Runs the suite.
 pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
-    let Trial { limits, file, cassettes, compiled, selection } = trial;
+    let Trial { limits, compile, file, cassettes, compiled, selection } = trial;
     let selected = select(selection)?;
     let manifest = Manifest::read(cassettes)?;
     let read = Cassettes::read_dir(cassettes)?;
     if read.is_empty() {
         return Err(SuiteError::NoCassettes(cassettes.to_owned()));
     }
-    let blank = Blank::new(file, limits, compiled)?;
+    let blank = Blank::new(file, limits, (compile, compiled))?;
     let stand = blank.stand().await?;
     let mut cases = Vec::new();
     for cassette in read {

@@ -11,6 +11,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
 use super::bindings::{credentials, log, session};
+use super::compile::{self, Compiler};
 use super::kept;
 use super::lane::Lane;
 use super::limits::Limits;
@@ -38,6 +39,7 @@ struct Shared {
     ticker: Ticker,
     lane: Lane,
     memory: Arc<Pool>,
+    compiler: Compiler,
 }
 
 /// The engine could not be made on this machine.
@@ -46,18 +48,20 @@ struct Shared {
 pub struct EngineError(String);
 
 impl Engine {
+    /// An engine that compiles in this process, within no limits: for tests, and programs that know their drivers.
     pub fn new(limits: Limits, clients: Clients, clock: Arc<dyn Clock>) -> Result<Engine, EngineError> {
+        Engine::compiling(compile::Settings::default(), limits, clients, clock)
+    }
+
+    pub fn compiling(
+        compile: compile::Settings,
+        limits: Limits,
+        clients: Clients,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Engine, EngineError> {
         let failed = |error: wasmtime::Error| EngineError(format!("{error:#}"));
         let engine = wasmtime::Engine::new(&limits.engine_config()).map_err(failed)?;
-        let mut linker = Linker::new(&engine);
-        // All of WASI is there, since guests' standard libraries import it; the context that each
-        // sandbox gives it has no file, variable, argument or socket in it.
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
-        add_only_http_to_linker_async(&mut linker).map_err(failed)?;
-        credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
-        session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
-        log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(failed)?;
-        kept::charge(&mut linker).map_err(failed)?;
+        let linker = linker(&engine).map_err(failed)?;
         let memory = Pool::new(&limits).map_err(|error| EngineError(error.to_string()))?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError(error.to_string()))?;
         let slots = Arc::new(Semaphore::new(limits.sandboxes as usize));
@@ -73,6 +77,7 @@ impl Engine {
             ticker,
             lane,
             memory,
+            compiler: Compiler::new(compile),
         })))
     }
 
@@ -112,6 +117,10 @@ impl Engine {
         &self.0.lane
     }
 
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.0.compiler
+    }
+
     /// The memory of all polls.
     pub(super) fn memory(&self) -> &Arc<Pool> {
         &self.0.memory
@@ -121,6 +130,20 @@ impl Engine {
     pub fn poll_memory(&self) -> &crate::metrics::PollMemory {
         self.0.memory.gauges()
     }
+}
+
+/// All that drivers may ask of the host.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Sandbox>> {
+    let mut linker = Linker::new(engine);
+    // All of WASI is there, since guests' standard libraries import it; the context that each
+    // sandbox gives it has no file, variable, argument or socket in it.
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    add_only_http_to_linker_async(&mut linker)?;
+    credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    kept::charge(&mut linker)?;
+    Ok(linker)
 }
 
 impl std::fmt::Debug for Engine {

@@ -82,6 +82,15 @@ impl Lane {
         Ok(done)
     }
 
+    /// Runs among the light ones what is made once and has to end soon, such as a description.
+    pub(super) async fn run_once<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let light = self.light.as_ref().expect("invariant: the runtime is there until the lane is dropped");
+        Joined(light.spawn(future)).await
+    }
+
     fn is_remembered(&self, mark: u64) -> bool {
         self.heavy.lock().expect("invariant: no holder of this lock can panic").contains(&mark)
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use super::CallError;
 use super::anatomy::{self, Import};
@@ -23,6 +24,7 @@ use super::lock::Approval;
 use super::memory::SandboxMemory;
 use super::message::message;
 use super::meter::Meter;
+use super::outline::{Item, ItemKind, Outline};
 use super::sandbox::{Running, Sandbox};
 use super::signature::Unsigned;
 use super::source::FetchError;
@@ -30,7 +32,6 @@ use crate::model::legible;
 
 /// The contract that this host serves.
 pub(super) const PACKAGE: &str = "tracker:driver";
-const INTERFACE: &str = "tracker:driver/inventory";
 /// The most providers, endpoints or options that a driver may describe: each is kept for good, shown by the API, and
 /// looked through at each request. The largest clouds have a few dozen regions.
 const MOST_DESCRIBED: usize = 1000;
@@ -108,6 +109,11 @@ pub enum LoadError {
     Version { found: String },
     #[error("it asks for something that no driver is lent: {0}")]
     Imports(String),
+    /// A limit on compiling it, with the setting that moves it.
+    #[error("compiling it passed the limit on {limit} ({value}); setting: drivers.compile.{setting}")]
+    CompileLimit { limit: &'static str, setting: &'static str, value: String },
+    #[error("it was not compiled, through a fault of the compiler's: {0}")]
+    Compiler(String),
     #[error("it is not approved. To vet it: tracker driver approve {file}")]
     NotApproved { file: String },
     #[error(
@@ -154,7 +160,7 @@ fn remedy(found: &str) -> &'static str {
 /// A file's bytes and their digest.
 #[derive(Clone)]
 pub(super) struct DriverFile {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Arc<Vec<u8>>,
     pub(super) sha256: String,
 }
 
@@ -166,7 +172,7 @@ impl DriverFile {
         }
         let bytes = fs::read(path)?;
         let sha256 = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        Ok(DriverFile { bytes, sha256 })
+        Ok(DriverFile { bytes: Arc::new(bytes), sha256 })
     }
 
     /// Whether it begins as a component does: cheaper to say, and said better, than by compiling it.
@@ -183,47 +189,80 @@ impl DriverFile {
 }
 
 /// Looks at a file that has not been vetted: it is compiled and describes itself in a sandbox that
-/// reaches nothing.
-pub async fn inspect(engine: &Engine, path: &Path) -> Result<Inspected, LoadError> {
+/// reaches nothing. What was compiled is kept for the host whose cache it is, if that is this user's.
+pub async fn inspect(engine: &Engine, path: &Path, cache: Option<&Path>) -> Result<Inspected, LoadError> {
     let file = DriverFile::read(path, engine.limits().driver_bytes)?;
     let size = file.bytes.len() as u64;
-    let sha256 = file.sha256.clone();
-    let component = component(engine, None, file).await?;
-    let driver = assemble(engine, &component, sha256, None).await?;
-    Ok(Inspected { info: driver.info, size, imports: anatomy::imports(engine, &component) })
+    let cache = cache.and_then(|directory| Cache::of_host(directory, engine.wasmtime()));
+    let component = component(engine, cache.as_ref(), &file).await?;
+    let driver = assemble(engine, &component, file.sha256, None).await?;
+    Ok(Inspected { info: driver.info, size, imports: anatomy::imports(engine, &outline_of(engine, &component)) })
 }
 
 /// Makes a driver of a file that nobody vetted, granted all that it declares. For the tools that an author or an
 /// operator runs knowingly on one file (`tracker driver run`, `record` and `test`): a host loads what is approved.
 pub async fn unapproved(engine: &Engine, path: &Path) -> Result<Driver, LoadError> {
     let file = DriverFile::read(path, engine.limits().driver_bytes)?;
-    let mut driver = load(engine, None, file, None).await?;
+    let component = component(engine, None, &file).await?;
+    let mut driver = assemble(engine, &component, file.sha256, None).await?;
     driver.info.endpoints.clone_from(&driver.info.asks_for);
     driver.grants = driver.grants.all_declared();
     Ok(driver)
 }
 
-/// Makes a driver of a file, with what its approval grants.
-pub(super) async fn load(
-    engine: &Engine,
-    cache: Option<&Cache>,
-    file: DriverFile,
-    approval: Option<&Approval>,
-) -> Result<Driver, LoadError> {
-    let sha256 = file.sha256.clone();
-    let component = component(engine, cache, file).await?;
-    assemble(engine, &component, sha256, approval).await
-}
-
-/// Makes a component of a file, whatever its world.
+/// Makes a component of a file of this host's world, if it is one.
 pub(super) async fn component(
     engine: &Engine,
     cache: Option<&Cache>,
-    file: DriverFile,
+    file: &DriverFile,
 ) -> Result<Component, LoadError> {
     file.check_header()?;
-    let malformed = |error: wasmtime::Error| LoadError::Malformed(format!("{error:#}"));
-    compile(engine, cache, file).await.map_err(malformed)
+    if let Some(component) = cache.and_then(|cache| cache.component(engine.wasmtime(), &file.sha256)) {
+        return Ok(component);
+    }
+    compiled(engine, cache, file).await?.1
+}
+
+/// Compiles a file. Gives what it has at its edge, and the component if that is of this host's world. An error is of what
+/// is no component, or can't be compiled.
+pub(super) async fn compiled(
+    engine: &Engine,
+    cache: Option<&Cache>,
+    file: &DriverFile,
+) -> Result<(Outline, Result<Component, LoadError>), LoadError> {
+    file.check_header()?;
+    let passing;
+    let cache = match cache {
+        Some(cache) => cache,
+        None => {
+            passing = Cache::passing(engine.wasmtime()).map_err(|error| LoadError::Compiler(error.to_string()))?;
+            &passing
+        }
+    };
+    let draft = cache.draft(&file.sha256);
+    let (outline, compiled) = engine.compiler().compile(engine, file, draft.path()).await?;
+    let kept = compiled.and_then(|()| {
+        draft.keep(engine.wasmtime()).map_err(|error| LoadError::Malformed(message(format!("{error:#}"))))
+    });
+    Ok((outline, kept))
+}
+
+/// What a compiled component has at its edge.
+pub(super) fn outline_of(engine: &Engine, component: &Component) -> Outline {
+    let wasmtime = engine.wasmtime();
+    let kind = component.component_type();
+    let item = |name: &str, item: &ComponentItem| {
+        let kind = match item {
+            ComponentItem::ComponentInstance(_) => ItemKind::Instance,
+            ComponentItem::Type(_) => ItemKind::Type,
+            _ => ItemKind::Other,
+        };
+        Item { name: name.to_owned(), kind }
+    };
+    Outline {
+        imports: kind.imports(wasmtime).map(|(name, import)| item(name, &import.ty)).collect(),
+        exports: kind.exports(wasmtime).map(|(name, _)| name.to_owned()).collect(),
+    }
 }
 
 /// Makes a driver of a component.
@@ -233,13 +272,14 @@ pub(super) async fn assemble(
     sha256: String,
     approval: Option<&Approval>,
 ) -> Result<Driver, LoadError> {
-    check_world(engine, component)?;
+    // What was compiled by another version of this program may be of another contract.
+    outline_of(engine, component).check_world(|name| anatomy::is_linked(engine.linker(), name))?;
     let pre = engine
         .linker()
         .instantiate_pre(component)
         .map_err(|error| LoadError::Imports(error.root_cause().to_string()))?;
     let pre = DriverPre::new(pre).map_err(|error| LoadError::OtherWorld(error.root_cause().to_string()))?;
-    let description = describe(engine, &pre, &sha256).await.map_err(LoadError::Describe)?;
+    let description = describe(engine, &pre).await.map_err(LoadError::Describe)?;
     let (mut info, declared) = checked(description, engine.limits().field_bytes).map_err(LoadError::Description)?;
     info.digest = sha256;
     let mut driver = Driver { info, pre, grants: Grants::new(declared, Vec::new()), engine: engine.clone() };
@@ -259,20 +299,7 @@ impl Driver {
     }
 }
 
-/// Compiles on a thread where that may take its time.
-async fn compile(engine: &Engine, cache: Option<&Cache>, file: DriverFile) -> wasmtime::Result<Component> {
-    let wasmtime = engine.wasmtime().clone();
-    match cache {
-        None => tokio::task::spawn_blocking(move || Component::new(&wasmtime, &file.bytes)).await?,
-        Some(cache) => tokio::task::block_in_place(|| cache.component(&wasmtime, &file.sha256, &file.bytes)),
-    }
-}
-
-async fn describe(
-    engine: &Engine,
-    pre: &DriverPre<Sandbox>,
-    sha256: &str,
-) -> Result<inventory::Description, CallError> {
+async fn describe(engine: &Engine, pre: &DriverPre<Sandbox>) -> Result<inventory::Description, CallError> {
     let slot = engine.slot().await;
     let limits = engine.limits();
     let meter = Arc::new(Meter::new(limits.cpu_per_page));
@@ -283,7 +310,7 @@ async fn describe(
         let _until_it_is_gone = (slot, spent);
         Running::start(&its_engine, &pre, None, (&its_meter, &memory)).await?.describe().await
     };
-    let described = engine.lane().run(sha256, &meter, described);
+    let described = engine.lane().run_once(described);
     // It has nothing to wait for, and the host would wait for it to start.
     let timeout = limits.request_timeout;
     match tokio::time::timeout(timeout, described).await {
@@ -299,29 +326,6 @@ async fn describe(
             value: format!("{timeout:?}"),
         }),
     }
-}
-
-/// Says which contract the component speaks, if it is another than this host's.
-fn check_world(engine: &Engine, component: &Component) -> Result<(), LoadError> {
-    let wasmtime = engine.wasmtime();
-    let kind = component.component_type();
-    let exports: Vec<String> = kind.exports(wasmtime).map(|(name, _)| name.to_owned()).collect();
-    let imports = kind.imports(wasmtime).map(|(name, _)| name.to_owned());
-    for name in exports.iter().cloned().chain(imports) {
-        if let Some((interface, version)) = name.split_once('@')
-            && interface.split('/').next() == Some(PACKAGE)
-            && !served(version)
-        {
-            return Err(LoadError::Version { found: version.to_owned() });
-        }
-    }
-    if exports.iter().any(|name| name.split('@').next() == Some(INTERFACE)) {
-        return Ok(());
-    }
-    Err(LoadError::OtherWorld(match exports.is_empty() {
-        true => format!("a driver exports {INTERFACE}, and it exports nothing"),
-        false => format!("a driver exports {INTERFACE}, and it exports {}", exports.join(", ")),
-    }))
 }
 
 pub(super) fn served(version: &str) -> bool {

@@ -261,6 +261,17 @@ impl Sandbox {
         self.growth.poll().spend(bytes).map_err(wasmtime::Error::from)
     }
 
+    /// Whether another line may be logged because of the driver; says once that the others are left out.
+    fn may_log(&mut self) -> bool {
+        let most = self.engine.limits().log_lines;
+        self.log_lines = self.log_lines.saturating_add(1);
+        if self.log_lines == most.saturating_add(1) {
+            let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
+            tracing::warn!(account, "the driver logs more than {most} lines a poll: the rest is left out");
+        }
+        self.log_lines <= most
+    }
+
     /// How many handles there may be at once.
     pub(super) fn handles(&self) -> usize {
         self.engine.limits().handles
@@ -337,7 +348,11 @@ impl session::Host for Sandbox {
         let Some(account) = &self.account else { return Ok(()) };
         let lifetime = Duration::from_secs(lifetime_seconds.into());
         let (now, mark) = (self.engine.clock().now(), &account.credentials_mark);
-        if let Err(why) = self.engine.sessions().put(account.egress.session(), mark, (key, value), lifetime, now) {
+        let kept = self.engine.sessions().put(account.egress.session(), mark, (key, value), lifetime, now);
+        if let Err(why) = kept
+            && self.may_log()
+            && let Some(account) = &self.account
+        {
             tracing::debug!(account = %account.key, "a session entry was not kept: {why}");
         }
         Ok(())
@@ -346,15 +361,10 @@ impl session::Host for Sandbox {
 
 impl log::Host for Sandbox {
     fn write(&mut self, level: log::Level, text: String) -> wasmtime::Result<()> {
-        let most = self.engine.limits().log_lines;
-        self.log_lines = self.log_lines.saturating_add(1);
-        let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
-        if self.log_lines > most {
-            if self.log_lines == most + 1 {
-                tracing::warn!(account, "the driver logs more than {most} lines a poll: the rest is left out");
-            }
+        if !self.may_log() {
             return Ok(());
         }
+        let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
         let said = message(text);
         if let Some(watch) = self.account.as_ref().and_then(|account| account.egress.watch()) {
             watch.logged(&said);

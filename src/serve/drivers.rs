@@ -37,7 +37,7 @@ impl Drivers {
     pub async fn load(config: &Config) -> Result<Drivers, DriversError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let clients = Clients::new(config.network.clone())?;
-        let engine = Engine::new(config.limits.clone(), clients.clone(), clock)?;
+        let engine = Engine::compiling(config.compile.clone(), config.limits.clone(), clients.clone(), clock)?;
         let lock = Lock::read(&config.drivers.lock)?;
         let fetcher = fetcher(config, &clients)?;
         let loading = Loading { engine: &engine, fetcher: fetcher.as_ref(), settings: &config.drivers };

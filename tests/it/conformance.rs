@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tracker::driver::Limits;
 use tracker::driver::conformance::{self, Report, Selection, Trial};
+use tracker::driver::{Limits, compile};
 
 use crate::support::{Setup, built_driver, built_faulty};
 
@@ -70,7 +70,8 @@ impl Lax {
         // It is one file under many names: it need not be compiled for each.
         let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let selection = &Selection::All;
-        let trial = Trial { limits, file: &file, cassettes: &cassettes, compiled: Some(&compiled), selection };
+        let compile = &compile::Settings::default();
+        let trial = Trial { limits, compile, file: &file, cassettes: &cassettes, compiled: Some(&compiled), selection };
         conformance::run(trial).await.unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -3,6 +3,7 @@
 //! memory back to where it was, and nothing leaked, to the driver, to another server, or into the log.
 
 mod attacks;
+mod compiled;
 mod described;
 mod sink;
 
@@ -15,6 +16,9 @@ use serde_json::Value;
 use crate::support::{Client, Host, Setup};
 use attacks::{Attack, Ends, SECRET};
 use sink::Sink;
+
+/// `total_memory` of the setup, in MiB.
+const TOTAL: u64 = 480;
 
 /// How old an honest account's list may be: many times the interval of its polls, and less than a host would need
 /// that lets one attack hold up the others.
@@ -31,10 +35,11 @@ fn hostile_driver() -> Vec<u8> {
 /// Limits that are soon passed, and polls of clients' accounts as often as they ask.
 fn setup() -> Setup {
     let setup = Setup::new(&["mock"])
-        .limits(
-            "cpu_per_page = \"300ms\"\nrequest_timeout = \"2s\"\npoll_timeout = \"6s\"\nrequests = 100\n\
-             pages = 50\nitems = 20000\nlist_bytes = \"16 MiB\"\nanswer_bytes = \"4 MiB\"",
-        )
+        .limits(&format!(
+            "poll_memory = \"80 MiB\"\ntotal_memory = \"{TOTAL} MiB\"\ncpu_per_page = \"300ms\"\n\
+                 request_timeout = \"2s\"\npoll_timeout = \"10s\"\nrequests = 100\npages = 50\nitems = 20000\n\
+                 list_bytes = \"16 MiB\"\nanswer_bytes = \"4 MiB\"",
+        ))
         .polls(
             "[polling]\ninstances_every = \"300ms\"\nrealms_every = \"1s\"\njitter = 0.0\nmax_backoff = \"300ms\"\n\
              requests_per_minute = 1000000\n\
@@ -81,10 +86,22 @@ async fn attack(host: &Host, attack: &Attack) -> (String, Vec<String>) {
             &Ends::With("limit.poll_timeout", "drivers.limits.poll_timeout")
         }
         Ends::Spent => &Ends::With("limit.cpu_per_page", "drivers.limits.cpu_per_page"),
+        Ends::Hoarded => {
+            let code = polls["last_error"]["code"].as_str().unwrap_or_default();
+            let limits = ["poll_memory", "handles", "requests", "cpu_per_page", "poll_timeout"];
+            let limit = limits.into_iter().find(|limit| code.strip_prefix("limit.") == Some(limit));
+            match limit {
+                Some("poll_memory") | None => &Ends::With("limit.poll_memory", "drivers.limits.poll_memory"),
+                Some("handles") => &Ends::With("limit.handles", "drivers.limits.handles"),
+                Some("requests") => &Ends::With("limit.requests", "drivers.limits.requests"),
+                Some("cpu_per_page") => &Ends::With("limit.cpu_per_page", "drivers.limits.cpu_per_page"),
+                Some(_) => &Ends::With("limit.poll_timeout", "drivers.limits.poll_timeout"),
+            }
+        }
         ref other => other,
     };
     match *ends {
-        Ends::Spent => unreachable!("it was made one of the limits above"),
+        Ends::Spent | Ends::Hoarded => unreachable!("it was made one of the limits above"),
         Ends::With(code, words) => {
             let error = &polls["last_error"];
             let message = text(&error["message"]);
@@ -183,9 +200,13 @@ async fn attacks_come_to_nothing_and_harm_nobody() {
     };
     assert!(faults.is_empty(), "{} in four rounds:\n{}", faults.len(), faults.join("\n"));
     assert!(
-        resident[3] <= resident[1] + 24,
+        resident[3] <= resident[1] + 64,
         "memory is not given back: {before} MiB before, {resident:?} MiB after each round"
     );
+
+    // What is lifted out of a guest in one call is beside it, one a thread; and a host has what it began with.
+    let peak = host.peak_resident();
+    assert!(peak <= before + TOTAL * 2, "{before} MiB before, {peak} MiB at most");
 
     assert!(host.stop().await.success());
     let log = host.log().text();
@@ -206,6 +227,43 @@ async fn attacks_come_to_nothing_and_harm_nobody() {
     for line in received.lines().filter(|line| line.starts_with("GET ") || line.starts_with("POST ")) {
         assert!(!line.contains("correct"), "the secret is in a path: {line}");
     }
+}
+
+/// With all the CPU time that they need, they end where their memory does; and together they have no more than all polls
+/// may have, so that they wait for one another.
+#[tokio::test(flavor = "multi_thread")]
+async fn hoards_end_at_the_memory_of_a_poll_and_wait_for_that_of_all() {
+    const POLL: u64 = 40;
+    let ways = ["body-finished", "body-response", "body-trailers", "fields-long", "fields-clone-changed", "path"];
+    let setup = Setup::new(&["mock"])
+        .limits(&format!(
+            "memory = \"16 MiB\"\npoll_memory = \"{POLL} MiB\"\ntotal_memory = \"{} MiB\"\ncpu_per_page = \"20s\"\n\
+             poll_timeout = \"110s\"",
+            2 * POLL
+        ))
+        .polls("[api.credentials]\nfailed_for = \"1ms\"\n");
+    setup.driver_file("hostile.wasm", &hostile_driver());
+    setup.run(&["driver", "approve", "hostile", "--yes"]).succeeded();
+    let setup = ways.iter().fold(setup, |setup, way| {
+        setup.provider("hostile", way, "http://127.0.0.1:9", &format!("do = \"hoard:{way}\""))
+    });
+    let host = setup.start().await;
+    let before = host.resident();
+    let ended = futures_util::future::join_all(ways.iter().map(async |way| {
+        let client = mallory(&host, way);
+        client.get("/api/instances").await;
+        let is_over = |account: &Value| account["polls"]["instances"]["last_attempt"].is_string();
+        let account = client.until("/api/account", "the poll is over", is_over).await;
+        account["polls"]["instances"]["last_error"].clone()
+    }));
+    for error in ended.await {
+        assert_eq!(error["code"], "limit.poll_memory", "{error}");
+    }
+    let grown = host.peak_resident().saturating_sub(before);
+    assert!(grown <= 2 * POLL * 2, "{grown} MiB for polls that have {} MiB", 2 * POLL);
+    let metrics = host.client().get("/metrics").await.text;
+    let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).map(str::to_owned);
+    assert_eq!(value("tracker_polls_waiting_for_memory ").as_deref(), Some("0"), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ async fn faulty(limits: Limits, granted: &[&str]) -> Arc<Driver> {
     let clients = Clients::new(ClientSettings::default()).expect("clients");
     let engine = Engine::new(limits, clients, Arc::new(SystemClock)).expect("engine");
     let file = faulty_wasm();
-    let inspected = tracker::driver::load::inspect(&engine, &file).await.expect("inspected");
+    let inspected = tracker::driver::load::inspect(&engine, &file, None).await.expect("inspected");
     let mut lock = Lock::default();
     lock.approve(Approval {
         name: "faulty".into(),

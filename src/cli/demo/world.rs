@@ -8,9 +8,10 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use tempfile::TempDir;
 
+use crate::cli::compile::this_program;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::driver::{Approval, Engine, Limits, Lock, Role, load};
+use crate::driver::{Approval, Engine, Limits, Lock, Role, compile, load};
 use crate::net::{ClientSettings, Clients};
 
 /// Whom the mock driver lets in.
@@ -39,8 +40,9 @@ impl World {
         }
         let folder = tempfile::Builder::new().prefix("tracker-demo-").tempdir()?;
         let clients = Clients::new(ClientSettings::default())?;
-        let engine = Engine::new(Limits::default(), clients, Arc::new(SystemClock))?;
-        let inspected = load::inspect(&engine, &file).await;
+        let compile = compile::Settings { executable: this_program().ok(), ..compile::Settings::default() };
+        let engine = Engine::compiling(compile, Limits::default(), clients, Arc::new(SystemClock))?;
+        let inspected = load::inspect(&engine, &file, Some(&folder.path().join("data/compiled"))).await;
         let info = inspected.map_err(|error| anyhow!("{}: {error}", file.display()))?.info;
         let mut lock = Lock::default();
         lock.approve(Approval {
@@ -91,7 +93,9 @@ impl World {
             lock = self.lock(),
         );
         let environment = |name: &str| (name == PASSWORD_VARIABLE).then(|| PASSWORD.to_owned());
-        Ok(Config::parse(&text, "the demo's configuration", &environment)?)
+        let mut config = Config::parse(&text, "the demo's configuration", &environment)?;
+        config.compile.executable = this_program().ok();
+        Ok(config)
     }
 
     /// Where the host's log goes.

@@ -73,8 +73,9 @@ impl Approve {
         let runtime = runtime()?;
         let candidate = runtime.block_on(self.candidate(&config))?;
         let clients = Clients::new(config.network.clone())?;
-        let engine = Engine::new(config.limits.clone(), clients, Arc::new(SystemClock))?;
-        let inspected = runtime.block_on(load::inspect(&engine, &candidate.file));
+        let engine = Engine::compiling(config.compile.clone(), config.limits.clone(), clients, Arc::new(SystemClock))?;
+        // What is compiled now, the host finds in its cache.
+        let inspected = runtime.block_on(load::inspect(&engine, &candidate.file, Some(&config.drivers.cache)));
         let shown = candidate.shown();
         let inspected = inspected.map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
         let Inspected { ref info, size, .. } = inspected;
@@ -238,7 +239,7 @@ impl Candidate {
 /// What the file of an approval describes, if it still is that file.
 async fn describe(engine: &Engine, config: &Config, approval: &Approval) -> Option<DriverInfo> {
     let file = config.drivers.directory.join(&approval.file);
-    let inspected = load::inspect(engine, &file).await.ok()?;
+    let inspected = load::inspect(engine, &file, Some(&config.drivers.cache)).await.ok()?;
     (inspected.info.digest == approval.sha256).then_some(inspected.info)
 }
 

@@ -45,7 +45,8 @@ impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let file = find(&self.what, &config.drivers.directory)?;
-        let engine = Engine::new(config.limits, Clients::new(config.network)?, Arc::new(SystemClock))?;
+        let clients = Clients::new(config.network)?;
+        let engine = Engine::compiling(config.compile, config.limits, clients, Arc::new(SystemClock))?;
         let dissected = runtime()?.block_on(dissect(&engine, &file));
         let anatomy = dissected.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
         match self.output {

@@ -45,9 +45,10 @@ impl Push {
         }
         let file = find(&self.what, &config.drivers.directory)?;
         let fetcher = self.login.fetcher(&config, Some(&to))?;
-        let engine = Engine::new(config.limits.clone(), Clients::new(config.network.clone())?, Arc::new(SystemClock))?;
+        let clients = Clients::new(config.network.clone())?;
+        let engine = Engine::compiling(config.compile.clone(), config.limits.clone(), clients, Arc::new(SystemClock))?;
         let runtime = runtime()?;
-        let inspected = runtime.block_on(load::inspect(&engine, &file));
+        let inspected = runtime.block_on(load::inspect(&engine, &file, None));
         let info = inspected.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?.info;
         let bytes = std::fs::read(&file)?;
         if sha256(&bytes) != info.digest {

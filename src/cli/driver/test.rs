@@ -60,6 +60,7 @@ impl Test {
         };
         let trial = Trial {
             limits: &config.limits,
+            compile: &config.compile,
             file: &self.file,
             cassettes: &self.cassettes,
             compiled: None,

@@ -52,7 +52,8 @@ impl TriedArgs {
     pub(super) fn open(&self, runtime: &Runtime, clock: Arc<dyn Clock>) -> anyhow::Result<Tried> {
         let mut config = self.config.load_and_log()?;
         let file = find(&self.what, &config.drivers.directory)?;
-        let engine = Engine::new(config.limits.clone(), Clients::new(config.network.clone())?, clock)?;
+        let clients = Clients::new(config.network.clone())?;
+        let engine = Engine::compiling(config.compile.clone(), config.limits.clone(), clients, clock)?;
         let loaded = runtime.block_on(load::unapproved(&engine, &file));
         let driver = loaded.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
         let lock = Lock::read(&config.drivers.lock)?;

@@ -11,6 +11,7 @@ use crate::clock::ManualClock;
 use crate::driver::cache::Cache;
 use crate::driver::call::Driver;
 use crate::driver::cassette::Cassette;
+use crate::driver::compile;
 use crate::driver::load::{self, DriverFile};
 use crate::driver::wire::{Asked, Exchange, Paged, Tape, Watch, Wire};
 use crate::driver::{CallFailure, Coverage, Engine, EngineError, Limits, Listing, LoadError, Target, Usage};
@@ -36,6 +37,7 @@ pub enum StandError {
 pub(super) struct Blank {
     pub(super) file: DriverFile,
     pub(super) limits: Limits,
+    compile: compile::Settings,
     /// Where its compiled code is kept.
     compiled: PathBuf,
     /// Is gone with this, and the compiled code in it.
@@ -64,7 +66,12 @@ pub(super) struct Run {
 }
 
 impl Blank {
-    pub(super) fn new(path: &Path, limits: &Limits, compiled: Option<&Path>) -> Result<Blank, StandError> {
+    pub(super) fn new(
+        path: &Path,
+        limits: &Limits,
+        (compile, compiled): (&compile::Settings, Option<&Path>),
+    ) -> Result<Blank, StandError> {
+        let compile = compile.clone();
         let file = DriverFile::read(path, limits.driver_bytes)?;
         let limits = Limits { sandboxes: SANDBOXES, ..limits.clone() };
         let (compiled, folder) = match compiled {
@@ -74,16 +81,18 @@ impl Blank {
                 (folder.path().join("compiled"), Some(folder))
             }
         };
-        Ok(Blank { file, limits, compiled, _folder: folder, runs: AtomicU32::new(0) })
+        Ok(Blank { file, limits, compile, compiled, _folder: folder, runs: AtomicU32::new(0) })
     }
 
     /// A new engine with the driver loaded, granted what it declares.
     pub(super) async fn stand(&self) -> Result<Stand, StandError> {
         let clock = Arc::new(ManualClock::new(crate::model::Timestamp::from_millis(0)));
         let clients = Clients::new(ClientSettings::default())?;
-        let engine = Engine::new(self.limits.clone(), clients, Arc::clone(&clock) as Arc<_>)?;
+        let (compile, limits) = (self.compile.clone(), self.limits.clone());
+        let engine = Engine::compiling(compile, limits, clients, Arc::clone(&clock) as Arc<_>)?;
         let cache = Cache::open(&self.compiled, engine.wasmtime()).map_err(StandError::Cache)?;
-        let mut driver = load::load(&engine, Some(&cache), self.file.clone(), None).await?;
+        let component = load::component(&engine, Some(&cache), &self.file).await?;
+        let mut driver = load::assemble(&engine, &component, self.file.sha256.clone(), None).await?;
         driver.info.endpoints.clone_from(&driver.info.asks_for);
         driver.grants = driver.grants.all_declared();
         Ok(Stand { driver, engine, clock })

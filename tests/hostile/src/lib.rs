@@ -8,6 +8,8 @@ mod carry;
 mod data;
 mod described;
 mod fetch;
+mod hoard;
+mod long;
 
 use exports::tracker::driver::inventory::{
     Account, Coverage, Description, Error, Guest, Instance, InstancePage, InstanceState, Query, Realm, RealmPage,
@@ -31,6 +33,8 @@ impl Guest for Hostile {
             "" => Ok(page(vec![instance("i-1")])),
             "burn" => burn::attack(how, &told),
             "data" => data::attack(how, &query),
+            "hoard" => hoard::attack(how, &told),
+            "long" => long::attack(how),
             "fetch" => fetch::attack(how, &told).map(|answer| page(vec![answer])),
             "carry" => carry::attack(how, &told).map(|answer| page(vec![answer])),
             "remember" => Ok(page(vec![remember(told.option("value"))])),

@@ -19,13 +19,15 @@ pub(super) enum Ends {
     /// It burns CPU time until it has no more: of its page, or of the whole poll where the machine is busy, since what
     /// burns stands back.
     Spent,
+    /// It takes memory until it has had what it may have: of memory, of handles, of requests, or before that of CPU time.
+    Hoarded,
     /// It is harmless: there is a list, with these words in it.
     Listed(&'static str),
     /// There is a list that is not complete.
     Partial,
 }
 
-use Ends::{Listed, Partial, Spent, With};
+use Ends::{Hoarded, Listed, Partial, Spent, With};
 
 /// What is lent: long enough to be masked, and with characters in it that each encoding writes in its own way.
 pub(super) const SECRET: &str = "correct/horse+battery=\"staple\" & more";
@@ -87,6 +89,66 @@ const ALONE: &[(&str, Ends)] = &[
     ("data:unavailable", With("unavailable", "forged")),
     ("data:invalid-account", With("invalid-account", "forged")),
     ("data:unexpected-answer", With("unexpected-answer", "forged")),
+];
+
+const REQUEST_BYTES: Ends = With("limit.request_bytes", "drivers.limits.request_bytes");
+
+/// Attacks on the host's memory by what it keeps for a guest.
+const HOARDS: &[(&str, Ends)] = &[
+    ("hoard:body-written", Hoarded),
+    ("hoard:body-zeroes", Hoarded),
+    ("hoard:body-bytes", Hoarded),
+    ("hoard:body-polled", Hoarded),
+    ("hoard:body-length", Hoarded),
+    ("hoard:body-finished", Hoarded),
+    ("hoard:body-aborted", Hoarded),
+    ("hoard:body-trailers", Hoarded),
+    ("hoard:body-response", Hoarded),
+    ("hoard:body-churn", Hoarded),
+    ("hoard:body-at-once", With("crashed", "write exceeded budget")),
+    ("hoard:body-unended", Hoarded),
+    ("hoard:fields-long", Hoarded),
+    ("hoard:fields-empty", Hoarded),
+    ("hoard:fields-names", Hoarded),
+    ("hoard:fields-list", Hoarded),
+    ("hoard:fields-set", Hoarded),
+    ("hoard:fields-clone", Hoarded),
+    ("hoard:fields-clone-changed", Hoarded),
+    ("hoard:fields-request", Hoarded),
+    ("hoard:fields-response", Hoarded),
+    ("hoard:fields-of-request", Hoarded),
+    ("hoard:fields-views", Hoarded),
+    ("hoard:fields-churn", Hoarded),
+    ("hoard:path", Hoarded),
+    ("hoard:path-churn", Hoarded),
+    ("hoard:authority", Hoarded),
+    ("hoard:scheme", Hoarded),
+    ("hoard:method", Hoarded),
+];
+
+/// Attacks on the host's time by calls that take long.
+const LONG: &[(&str, Ends)] = &[
+    ("long:hmac-chain", Spent),
+    ("long:hmac-chain-short", Spent),
+    ("long:hmac-message", REQUEST_BYTES),
+    ("long:hmac-messages", REQUEST_BYTES),
+    ("long:hmac-prefix", REQUEST_BYTES),
+    ("long:hmac-again", Spent),
+    ("long:digest", REQUEST_BYTES),
+    ("long:digest-again", Spent),
+    ("long:digest-words", Spent),
+    ("long:sign", REQUEST_BYTES),
+    ("long:sign-again", Spent),
+    ("long:placeholder", Spent),
+    ("long:session-key", Spent),
+    ("long:session-value", Spent),
+    ("long:session-again", Spent),
+    ("long:log", Spent),
+    ("long:poll-many", With("crashed", "handle limit")),
+    ("long:poll-again", Spent),
+    ("long:fields-values", With("crashed", "total size of fields exceeds limit")),
+    ("long:fields-list", With("crashed", "total size of fields exceeds limit")),
+    ("long:fields-name", Spent),
 ];
 
 /// Attacks through the account's own endpoint: the driver's way, the path there, and what comes of it.
@@ -170,7 +232,7 @@ pub(super) fn all(own: &Sink, other: &Sink) -> Vec<Attack> {
         let options = format!("do = {name:?}{options}");
         attacks.push(Attack { name: format!("{}-{at}", name.replace(':', "-")), options, ends });
     };
-    for (name, ends) in ALONE {
+    for (name, ends) in ALONE.iter().chain(HOARDS).chain(LONG) {
         push(name, "", *ends);
     }
     for (name, path, ends) in OWN {

@@ -295,9 +295,18 @@ impl Host {
 
     /// Its resident memory in MiB.
     pub(crate) fn resident(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that it has had, in MiB.
+    pub(crate) fn peak_resident(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let id = self.process.as_ref().expect("it runs").process.0.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux");
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kib / 1024
     }

@@ -1,0 +1,253 @@
+//! Components that are made to be slow to compile, or to need more memory for it than there is. Each ends in the
+//! compiler's process: within its limits or with an error that names one; and a host that is told to load them goes on
+//! answering, no larger than before.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tracker::clock::Stopwatch;
+
+use crate::support::{Ended, Host, Setup, built_driver, tracker};
+
+const MEMORY: u64 = 200;
+const CPU: u64 = 3;
+const TIME: u64 = 30;
+
+fn setup() -> Setup {
+    let limits = format!(
+        "driver_bytes = \"128 MiB\"\n\n[drivers.compile]\nmemory = \"{MEMORY} MiB\"\ncpu = \"{CPU}s\"\ntime = \"{TIME}s\""
+    );
+    Setup::new(&["mock"]).limits(&limits)
+}
+
+/// A component of the right world with this core module in it.
+fn component(core: &str) -> Vec<u8> {
+    let text = format!(
+        "(component
+            (core module $m {core} (func (export \"f\")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i \"f\")))
+            (instance $inventory (export \"describe\" (func $f)))
+            (export \"tracker:driver/inventory@0.1.0\" (instance $inventory)))"
+    );
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}: {text:.400}"))
+}
+
+fn repeated(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).fold(String::new(), |mut text, n| {
+        let _ = write!(text, "{}", one(n));
+        text
+    })
+}
+
+/// Each a way to make work of few bytes.
+fn slow() -> Vec<(&'static str, String)> {
+    vec![
+        ("one-long-function", {
+            let steps = repeated(300_000, |n| {
+                format!("(local.set {} (i32.add (local.get {}) (i32.const {n})))", n % 50, (n + 7) % 50)
+            });
+            format!("(func (local{}) {steps})", " i32".repeat(50))
+        }),
+        (
+            "many-functions",
+            repeated(60_000, |n| format!("(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {n})))")),
+        ),
+        ("deep-blocks", {
+            let depth = 30_000;
+            format!("(func {}{})", "block ".repeat(depth), "end ".repeat(depth))
+        }),
+        ("deep-loops", {
+            let depth = 3_000;
+            let locals = " i32".repeat(400);
+            let sets = repeated(400, |n| format!("local.get {} local.set {n} ", (n + 1) % 400));
+            format!(
+                "(func (local{locals}) {}{sets}{})",
+                "loop ".repeat(depth),
+                "local.get 0 br_if 0 end ".repeat(depth)
+            )
+        }),
+        ("locals-in-loops", {
+            let locals = " i64".repeat(2_000);
+            let body = repeated(1_000, |n| {
+                format!(
+                    "loop local.get {} i64.const 1 i64.add local.set {n} local.get {n} i64.eqz br_if 0 end ",
+                    n * 7 % 2_000
+                )
+            });
+            format!("(func (local{locals}) {body})")
+        }),
+        ("br-tables", {
+            let table = format!("br_table {} 0", "0 1 ".repeat(15_000));
+            format!("(func (param i32) {})", repeated(40, |_| format!("block block local.get 0 {table} end end ")))
+        }),
+        (
+            "many-types",
+            repeated(60_000, |n| {
+                let kinds = ["i32", "i64", "f32", "f64"];
+                let params: String = (0..8).map(|bit| format!(" {}", kinds[n >> (2 * bit) & 3])).collect();
+                format!("(type (func (param{params})))")
+            }),
+        ),
+        ("calls-of-all", {
+            let calls = repeated(20_000, |n| format!("call {} ", n % 500));
+            repeated(500, |_| "(func)".into()) + &repeated(10, |_| format!("(func {calls})"))
+        }),
+        ("many-params", {
+            let params = " i64".repeat(900);
+            let call = repeated(900, |n| format!("local.get {n} ")) + "call 0 ";
+            format!("(func (param{params})) (func (param{params}) {})", call.repeat(100))
+        }),
+        ("many-globals", repeated(30_000, |n| format!("(global (mut i64) (i64.const {n}))"))),
+        (
+            "many-segments",
+            format!("(memory 1) {}", repeated(60_000, |n| format!("(data (i32.const {}) \"x\")", n % 60_000))),
+        ),
+        ("long-data", format!("(memory 900) (data (i32.const 0) \"{}\")", "x".repeat(40 << 20))),
+        ("sparse-data", {
+            let far = repeated(800, |n| format!("(data (i32.const {}) \"x\")", n << 16));
+            format!("(memory 900) {far}")
+        }),
+        ("many-elements", format!("(table 20000 funcref) (func $g) (elem (i32.const 0) func{})", " $g".repeat(20_000))),
+        ("vector-constants", {
+            let steps = repeated(60_000, |n| format!("(v128.const i64x2 {n} {}) drop ", n * 31));
+            format!("(func {steps})")
+        }),
+        ("memory-accesses", {
+            let steps = repeated(100_000, |n| {
+                format!("(i64.store offset={} (local.get 0) (i64.load offset={} (local.get 0))) ", n * 8, n * 24)
+            });
+            format!("(memory 1) (func (param i32) {steps})")
+        }),
+        ("selects", {
+            let depth = 60_000;
+            format!("(func (param i32) (result i32) local.get 0 {})", "local.get 0 local.get 0 select ".repeat(depth))
+        }),
+        ("ifs", {
+            let depth = 20_000;
+            let text = "local.get 0 if (result i32) local.get 0 else local.get 0 i32.const 1 i32.add end local.set 0 "
+                .repeat(depth);
+            format!("(func (param i32) {text})")
+        }),
+    ]
+}
+
+fn inspected(setup: &Setup, name: &str, content: &[u8]) -> Ended {
+    std::fs::write(setup.path(name), content).expect("written");
+    setup.run(&["driver", "inspect", &format!("./{name}")])
+}
+
+/// Whether the compiler stopped at a limit, and said so; otherwise it came to an end.
+fn passed_a_limit(name: &str, ended: &Ended) -> bool {
+    let named = ["memory", "cpu", "time"].iter().any(|key| ended.stderr.contains(&format!("drivers.compile.{key}")));
+    let told = ended.stdout.contains("Loads") || ended.stderr.contains("it is not a sound component");
+    assert!(named || told, "{name}: {ended:#?}");
+    named
+}
+
+#[test]
+fn each_compiles_within_the_limits_or_names_the_one_it_passed() {
+    let setup = setup();
+    let mut passed = Vec::new();
+    for (name, core) in slow() {
+        let stopwatch = Stopwatch::start();
+        let ended = inspected(&setup, &format!("{name}.wasm"), &component(&core));
+        // What the limits allow, with time to spare for a busy machine.
+        assert!(stopwatch.elapsed() < Duration::from_secs(5 * TIME), "{name} took {:?}", stopwatch.elapsed());
+        if passed_a_limit(name, &ended) {
+            passed.push(name);
+        }
+    }
+    assert!(!passed.is_empty(), "limits that nothing passes show nothing");
+}
+
+#[test]
+fn each_limit_is_named() {
+    let slow = slow();
+    let core = |wanted: &str| component(&slow.iter().find(|(name, _)| *name == wanted).expect("a name").1);
+    let check = |core: &[u8], keys: &str, setting: &str| {
+        let setup = Setup::new(&["mock"]).limits(&format!("\n[drivers.compile]\n{keys}"));
+        let ended = inspected(&setup, "it.wasm", core);
+        assert_eq!(ended.code, Some(1), "{setting}: {ended:#?}");
+        assert!(ended.stderr.contains("it.wasm") && ended.stderr.contains(setting), "{setting}: {ended:#?}");
+    };
+    let long = core("one-long-function");
+    check(&long, "cpu = \"1s\"", "drivers.compile.cpu");
+    check(&long, "memory = \"60 MiB\"", "drivers.compile.memory");
+    check(&long, "time = \"300ms\"", "drivers.compile.time");
+}
+
+#[test]
+fn a_file_of_another_world_is_refused_before_it_is_compiled() {
+    let setup = Setup::new(&["mock"]).limits("\n[drivers.compile]\ncpu = \"1s\"");
+    let slow = slow();
+    let (_, core) = &slow[0];
+    let check = |edge: &str, why: &str| {
+        let text = format!("(component (core module {core}) {edge})");
+        let ended = inspected(&setup, "it.wasm", &wat::parse_str(text).expect("WebAssembly text"));
+        assert!(ended.stdout.contains(why), "{ended:#?}");
+    };
+    check("", "it is a component of another world");
+    check("(instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i))", "it is a component of another world");
+    check("(instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i))", "update the host");
+    check(
+        "(import \"a:b/c\" (instance)) (instance $i) (export \"tracker:driver/inventory@0.1.0\" (instance $i))",
+        "no driver is lent: a:b/c",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_loads_them_goes_on_and_is_no_larger() {
+    let setup = setup();
+    let host = setup.start().await;
+    let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
+    client.get("/api/instances").await.ok();
+    let before = host.resident();
+    let slow: Vec<(&str, Vec<u8>)> = slow().iter().take(6).map(|(name, core)| (*name, component(core))).collect();
+    for (name, content) in &slow {
+        host.setup().driver_file(&format!("{name}.wasm"), content);
+    }
+    host.setup().vouch_for(slow.iter().map(|(name, content)| (*name, content.clone())));
+    let (folder, config) = (host.setup().path("."), host.setup().path("tracker.toml"));
+    let reload = tokio::task::spawn_blocking(move || {
+        tracker(&folder, &["driver", "reload", "--config", config.to_str().expect("UTF-8")])
+    });
+    let mut answers = 0;
+    while !reload.is_finished() {
+        client.get("/api/instances").await.ok();
+        answers += 1;
+        tokio::task::yield_now().await;
+    }
+    let reloaded = reload.await.expect("it ended");
+    for (name, _) in &slow {
+        assert!(reloaded.stdout.contains(name) || reloaded.stderr.contains(name), "{name}: {reloaded:#?}");
+    }
+    assert!(answers > 10, "the host answered {answers} times while it compiled");
+    let grown = host.peak_resident().saturating_sub(before);
+    assert!(grown < MEMORY / 2, "the host grew by {grown} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_approved_is_compiled_for_the_host() {
+    let setup = Setup::new(&[]);
+    for name in ["mock", "ec2"] {
+        setup.driver_file(&format!("{name}.wasm"), &built_driver(name));
+        setup.run(&["driver", "approve", name, "--yes"]).succeeded();
+    }
+    let compiled = |setup: &Setup| {
+        let entries = std::fs::read_dir(setup.path("data/compiled")).expect("approving filled it");
+        let mut found: Vec<_> = entries
+            .map(|entry| {
+                let entry = entry.expect("an entry");
+                (entry.file_name(), entry.metadata().and_then(|metadata| metadata.modified()).expect("a time"))
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let approved = compiled(&setup);
+    assert_eq!(approved.len(), 2, "{approved:?}");
+    let host: Host = setup.start().await;
+    host.client().at("mock", "default").as_user("mockuser", "mockpassword").get("/api/instances").await.ok();
+    assert_eq!(compiled(host.setup()), approved, "the host compiled anew");
+}
