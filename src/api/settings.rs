@@ -173,7 +173,7 @@ impl Default for Settings {
             filter_items: 1000,
             rotation_overlap: Duration::from_secs(24 * 3600),
             redriven: 10_000,
-            feed_looked_at: 100_000,
+            feed_looked_at: 20_000,
             feed_wait: Duration::from_secs(30),
             feed_streams: 8_000,
             // Three quarters: as much as one is likely to need, and never all.

@@ -324,7 +324,8 @@ impl IdPattern {
         }
     }
 
-    fn matches(&self, id: &str) -> bool {
+    /// Whether the id is the one, or begins so.
+    pub fn matches(&self, id: &str) -> bool {
         match self {
             IdPattern::Exact(exact) => exact == id,
             IdPattern::Prefix(prefix) => id.starts_with(prefix.as_str()),

@@ -115,6 +115,7 @@ macro_rules! every_case {
                 a_test_reaches_its_hook_alone
                 a_replay_sends_what_was_sent_before_in_order
                 a_replay_does_not_owe_twice
+                a_replay_from_a_time_bears_a_clock_that_was_set_back
                 dead_letters_are_redriven
                 what_became_of_each_change_is_known
                 old_attempts_are_forgotten
@@ -130,6 +131,7 @@ macro_rules! every_case {
             }
             journal {
                 the_journal_is_read_in_pages_and_filtered
+                pages_of_a_filter_leave_nothing_out
                 the_tail_is_read_of_all_accounts
                 a_resource_has_a_history
                 what_is_too_old_is_forgotten_and_what_is_owed_is_not

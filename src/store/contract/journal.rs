@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{World, id, query, short};
-use crate::model::{AccountId, Filter, IdPattern, InstanceState, Kind, State, Timestamp};
+use crate::model::{AccountId, ChangeType, Filter, IdPattern, InstanceState, Kind, State, Timestamp};
 use crate::store::{After, ChangePage, ChangeQuery, HistoryQuery, KeptChanges, ListQuery, StoreError, Sweep};
 
 const RUNNING: InstanceState = InstanceState::Running;
@@ -38,10 +38,56 @@ pub(crate) async fn the_journal_is_read_in_pages_and_filtered(world: World) {
 
     // What the filter keeps back moves the cursor on all the same.
     let filter = Filter { ids: vec![IdPattern::Exact("b".into())], ..Filter::default() };
-    let some = page(&world, ann, ChangeQuery { filter: filter.clone(), ..all.clone() }).await;
+    let some = page(&world, ann, ChangeQuery { filter, ..all.clone() }).await;
     assert_eq!((told(&some), some.next), (vec!["b ->RUNNING".to_owned()], whole.next));
+    let filter = Filter { to: vec![State::Instance(STOPPED)], ..Filter::default() };
     let little = page(&world, ann, ChangeQuery { filter, looked_at: 1, ..all }).await;
     assert_eq!((told(&little).len(), little.at_end, little.next), (0, false, whole.changes[0].cursor));
+}
+
+pub(crate) async fn pages_of_a_filter_leave_nothing_out(mut world: World) {
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    for round in 0..30_usize {
+        world.wait(Duration::from_secs(1));
+        let state = |every: usize| if (round / every).is_multiple_of(2) { RUNNING } else { STOPPED };
+        world.observe(account, &[("a", state(1)), ("ab", state(3)), ("b", state(10))]).await;
+    }
+    let all = ChangeQuery { after: After::Oldest, filter: Filter::default(), limit: 1000, looked_at: 1000 };
+    let whole = page(&world, account, all.clone()).await.changes;
+    let ids = |patterns: &[&str]| Filter {
+        ids: patterns.iter().map(|text| IdPattern::parse(text).expect(text)).collect(),
+        ..Filter::default()
+    };
+    for filter in [
+        ids(&["a"]),
+        ids(&["b", "a", "a"]),
+        ids(&["c"]),
+        ids(&["a*"]),
+        ids(&["b", "a*"]),
+        Filter { to: vec![State::Instance(STOPPED)], ..ids(&["a", "b"]) },
+        Filter { from: vec![State::Instance(STOPPED)], ..Filter::default() },
+        Filter { kinds: vec![Kind::Realm], ..ids(&["a"]) },
+        Filter { realms: vec!["us".into()], ..Filter::default() },
+        Filter { types: vec![ChangeType::InstanceCreated], ..Filter::default() },
+    ] {
+        let wanted: Vec<_> = whole.iter().filter(|change| filter.matches(&change.what)).map(|one| one.cursor).collect();
+        for (limit, looked_at) in [(1, 1), (1, 100), (3, 5), (20, 7), (1000, 1000)] {
+            let mut query = ChangeQuery { filter: filter.clone(), limit, looked_at, ..all.clone() };
+            let mut found = Vec::new();
+            loop {
+                let next = page(&world, account, query.clone()).await;
+                assert!(next.changes.len() <= limit);
+                found.extend(next.changes.iter().map(|change| change.cursor));
+                assert!(next.at_end || query.after != After::Number(next.next.sequence), "each page goes on");
+                query.after = After::Number(next.next.sequence);
+                if next.at_end {
+                    break;
+                }
+            }
+            assert_eq!(found, wanted, "{filter:?} in pages of {limit}, {looked_at} looked at");
+        }
+    }
 }
 
 pub(crate) async fn the_tail_is_read_of_all_accounts(world: World) {

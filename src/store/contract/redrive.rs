@@ -54,6 +54,27 @@ pub(crate) async fn a_replay_sends_what_was_sent_before_in_order(mut world: Worl
     assert!(!store.replay(&world.place(account, HookId(99)), ReplayFrom::After(0), world.now).await.expect("asked"));
 }
 
+pub(crate) async fn a_replay_from_a_time_bears_a_clock_that_was_set_back(mut world: World) {
+    let (account, hook) = world.hearing().await;
+    let place = world.place(account, hook);
+    let begun = world.now;
+    let at = |seconds| begun.after(Duration::from_secs(seconds));
+    for (seconds, state) in [(100, PENDING), (200, RUNNING), (150, STOPPED), (160, RUNNING), (300, STOPPED)] {
+        world.now = at(seconds);
+        world.observe(account, &[("i-1", state)]).await;
+    }
+    world.now = at(1000);
+    world.drain().await;
+    let all =
+        ["i-1 ->PENDING", "i-1 PENDING>RUNNING", "i-1 RUNNING>STOPPED", "i-1 STOPPED>RUNNING", "i-1 RUNNING>STOPPED"];
+    for (seconds, missed) in [(50, 0), (100, 0), (101, 1), (155, 1), (200, 1), (201, 4), (300, 4), (301, 5)] {
+        let from = ReplayFrom::Time(at(seconds));
+        assert!(world.store().replay(&place, from, world.now).await.expect("asked"));
+        world.catch_up().await;
+        assert_eq!(world.drain().await, all[missed..], "from second {seconds}");
+    }
+}
+
 pub(crate) async fn a_replay_does_not_owe_twice(mut world: World) {
     let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);

@@ -104,22 +104,21 @@ impl Accounts for SqliteStore {
 
     async fn held(&self) -> Result<Held> {
         self.read(|reading| {
-            let sql = "SELECT (SELECT COUNT(*) FROM accounts),
-                           (SELECT COUNT(*) FROM hooks WHERE status = 'active'),
-                           (SELECT COUNT(*) FROM hooks WHERE status = 'paused'),
-                           (SELECT COUNT(*) FROM hooks WHERE status = 'disabled'),
-                           (SELECT COUNT(*) FROM deliveries WHERE dead IS NULL)";
-            let mut select = reading.prepare_cached(sql)?;
-            Ok(select.query_row((), |row| {
-                let count = |index| row.get::<_, i64>(index).map(i64::unsigned_abs);
-                Ok(Held {
-                    accounts: count(0)?,
-                    hooks_active: count(1)?,
-                    hooks_paused: count(2)?,
-                    hooks_disabled: count(3)?,
-                    callbacks_waiting: count(4)?,
-                })
-            })?)
+            let mut held = Held::default();
+            let mut select = reading.prepare_cached("SELECT name, number FROM counts")?;
+            let mut rows = select.query(())?;
+            while let Some(row) = rows.next()? {
+                let number = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+                match row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? {
+                    "accounts" => held.accounts = number,
+                    "active" => held.hooks_active = number,
+                    "paused" => held.hooks_paused = number,
+                    "disabled" => held.hooks_disabled = number,
+                    "waiting" => held.callbacks_waiting = number,
+                    _ => {}
+                }
+            }
+            Ok(held)
         })
         .await
     }

@@ -42,7 +42,7 @@ impl Deliveries for SqliteStore {
 
     async fn count_waiting(&self) -> Result<u64> {
         self.read(|reading| {
-            let sql = "SELECT COUNT(*) FROM deliveries WHERE dead IS NULL";
+            let sql = "SELECT number FROM counts WHERE name = 'waiting'";
             let number: i64 = reading.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
             Ok(number.unsigned_abs())
         })

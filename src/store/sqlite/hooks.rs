@@ -122,8 +122,12 @@ impl Hooks for SqliteStore {
     }
 
     async fn replay(&self, place: &HookPlace, from: ReplayFrom, _: Timestamp) -> Result<bool> {
-        let account = place.account;
-        self.with_hook(place, move |writing, hook| redrive::replay(writing, account, hook, from)).await
+        let after = match from {
+            ReplayFrom::After(number) => number,
+            // What is recorded meanwhile comes after it, and is owed as well.
+            ReplayFrom::Time(time) => self.read(move |reading| journal::before(reading, time)).await?,
+        };
+        self.with_hook(place, move |writing, hook| redrive::replay(writing, hook, after)).await
     }
 
     async fn redrive(

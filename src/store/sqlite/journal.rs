@@ -9,8 +9,8 @@ use super::super::{
 };
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::writer::Writing;
-use super::{Fault, SqliteStore, forget};
-use crate::model::{AccountId, Change, Cursor, NewChange, Timestamp};
+use super::{Fault, SqliteStore, forget, page};
+use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
 
 /// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
 macro_rules! change_columns {
@@ -61,6 +61,9 @@ impl Journal for SqliteStore {
 
 fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
     let after = place(reading, mark, query.after)?;
+    if query.filter != Filter::default() {
+        return page::filtered(reading, mark, account, query, after);
+    }
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
@@ -84,9 +87,7 @@ fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery
         left -= 1;
         let change = read_change(row, mark)?;
         found.next = change.cursor;
-        if query.filter.matches(&change.what) {
-            found.changes.push(change);
-        }
+        found.changes.push(change);
     }
     Ok(found)
 }
@@ -147,6 +148,24 @@ pub(super) fn newest(connection: &Connection) -> Result<i64> {
     Ok(newest.unwrap_or(0).max(oldest(connection)?))
 }
 
+/// The number after which all changes lie that were recorded at that time or later. Where the clock was set back, some
+/// from before lie behind it, too.
+pub(super) fn before(reading: &Connection, time: Timestamp) -> Result<i64> {
+    let mut select =
+        reading.prepare_cached("SELECT sequence, latest FROM changes WHERE sequence > ?1 ORDER BY sequence LIMIT 1")?;
+    // All up to `low` are from before that time, and none behind `high` is.
+    let (mut low, mut high) = (oldest(reading)?, newest(reading)?);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next: Option<(i64, i64)> = select.query_row([middle], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        match next {
+            Some((sequence, latest)) if latest < time.as_millis() => low = sequence,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
 /// Adds a change; gives its number in the journal.
 pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timestamp, what: &NewChange) -> Result<i64> {
     let id = writing.memory.change_ids.next(now)?;
@@ -154,8 +173,9 @@ pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timesta
     let mut insert = writing.prepare(
         "INSERT INTO changes
          (id, account, recorded, type, kind, resource, name, realm, old_state, new_state, observed_after, observed_at,
-          passed_over, details)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+          passed_over, details, latest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+             MAX(?3, COALESCE((SELECT latest FROM changes ORDER BY sequence DESC LIMIT 1), ?3)))",
     )?;
     let number = insert.insert(params![
         id.to_be_bytes(),

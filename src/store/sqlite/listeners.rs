@@ -1,21 +1,25 @@
 //! Who hears of a change: the hooks set on its resource, and those whose filter lets it through.
 
-use rusqlite::{Row, params};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::Result;
 use super::columns::{get, subject_number};
+use super::hook_index::{HookIndex, Wanted};
 use super::words::Words;
 use super::writer::Writing;
 use crate::model::{AccountId, ChangeType, Filter, HookId, IdPattern, Mode, NewChange, ResourceId, Subject};
 
 /// A hook, as far as it takes to know what it hears of.
+#[derive(Clone, Debug)]
 pub(super) struct Listener {
     pub(super) hook: HookId,
     pub(super) mode: Mode,
     /// Behind which place of the journal it is not owed anything yet.
     pub(super) behind: Option<i64>,
     track: Option<(Subject, ResourceId)>,
-    filter: Filter,
+    pub(super) filter: Filter,
 }
 
 /// The columns that `read` reads.
@@ -43,6 +47,11 @@ impl Listener {
         Ok(writing.prepare(sql)?.query_row([hook.0], Listener::read)?)
     }
 
+    #[cfg(test)]
+    pub(super) fn filtering(hook: HookId, filter: Filter, behind: Option<i64>) -> Listener {
+        Listener { hook, mode: Mode::Every, behind, track: None, filter }
+    }
+
     pub(super) fn hears(&self, change: &NewChange) -> bool {
         if change.change_type == ChangeType::HookTest {
             // It concerns the one hook that is tried.
@@ -62,7 +71,7 @@ impl Listener {
     }
 
     /// Whether it names this very resource, seen or not.
-    fn awaits(&self, change: &NewChange) -> bool {
+    pub(super) fn awaits(&self, change: &NewChange) -> bool {
         let named = self.filter.ids.iter().any(|pattern| match pattern {
             IdPattern::Exact(id) => id == change.resource.as_str(),
             IdPattern::Prefix(_) => false,
@@ -71,21 +80,37 @@ impl Listener {
     }
 }
 
-/// Those of one account, asked for one change after another. Hooks that their filters direct are few and
-/// looked at for every change; those set on a resource are many, and found by it.
+/// The account's hooks that their filters direct.
+pub(super) fn filtering(connection: &Connection, account: AccountId) -> Result<Vec<Listener>> {
+    let sql = concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind IS NULL");
+    let mut select = connection.prepare_cached(sql)?;
+    Ok(select.query_map([account.0], Listener::read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// One hook, if its filter directs it.
+pub(super) fn filtering_one(connection: &Connection, hook: HookId) -> Result<Option<Listener>> {
+    let sql = concat!("SELECT ", listener_columns!(), " FROM hooks WHERE id = ?1 AND kind IS NULL");
+    Ok(connection.prepare_cached(sql)?.query_row([hook.0], Listener::read).optional()?)
+}
+
+/// Whose a hook is, if there is one.
+pub(super) fn account_of(connection: &Connection, hook: HookId) -> Result<Option<AccountId>> {
+    let mut select = connection.prepare_cached("SELECT account FROM hooks WHERE id = ?1")?;
+    Ok(select.query_row([hook.0], |row| get(row, 0)).optional()?)
+}
+
+/// Those of one account, asked for one change after another. Those that their filters direct are found by an index in
+/// memory, and those set on a resource by it.
 pub(super) struct Listeners {
     account: AccountId,
-    filtering: Vec<Listener>,
+    filtering: Arc<HookIndex>,
     /// Whether any is set on a resource: most accounts have none, and then nobody is looked for.
     is_any_tracking: bool,
 }
 
 impl Listeners {
-    pub(super) fn of(writing: &Writing<'_>, account: AccountId) -> Result<Listeners> {
-        let sql =
-            concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind IS NULL ORDER BY id");
-        let filtering =
-            writing.prepare(sql)?.query_map([account.0], Listener::read)?.collect::<rusqlite::Result<_>>()?;
+    pub(super) fn of(writing: &mut Writing<'_>, account: AccountId) -> Result<Listeners> {
+        let filtering = writing.memory.hooks.of(writing.connection, account)?;
         let mut select = writing.prepare("SELECT 1 FROM hooks WHERE account = ?1 AND kind IS NOT NULL")?;
         let is_any_tracking = select.exists([account.0])?;
         Ok(Listeners { account, filtering, is_any_tracking })
@@ -109,7 +134,8 @@ impl Listeners {
         mut tell: impl FnMut(&Listener) -> Result<()>,
     ) -> Result<()> {
         let tracking = self.tracking(writing, change)?;
-        for listener in tracking.iter().chain(&self.filtering) {
+        let filtering = self.filtering.candidates(change, Wanted::UpToDate);
+        for listener in tracking.iter().chain(filtering) {
             if listener.behind.is_none() && listener.hears(change) {
                 tell(listener)?;
             }
@@ -120,6 +146,7 @@ impl Listeners {
     /// Whether any of them waits for this resource in particular.
     pub(super) fn await_it(&self, writing: &Writing<'_>, change: &NewChange) -> Result<bool> {
         let tracking = self.tracking(writing, change)?;
-        Ok(tracking.iter().chain(&self.filtering).any(|listener| listener.awaits(change)))
+        let naming = self.filtering.candidates(change, Wanted::Naming);
+        Ok(tracking.iter().chain(naming).any(|listener| listener.awaits(change)))
     }
 }

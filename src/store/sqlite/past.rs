@@ -47,54 +47,72 @@ pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timest
     Ok(())
 }
 
-/// What the columns of a version are called here, of those that are and of those that were; `?1` and `?2` are account
-/// and kind, `?3` is the time.
-macro_rules! versions {
-    ($is:literal, $was:literal, $rest:literal) => {
+/// Reads id, state, name, realm, attributes, when it was first and last seen, since when it was in its state, and since
+/// when it was as it was; `$is` has the resource.
+macro_rules! present {
+    ($is:literal) => {
         concat!(
             "SELECT r.id, r.state, b.name, b.realm, b.attributes, b.first_seen, \
-             MIN(CASE WHEN r.missing = 0 THEN MAX(r.seen, COALESCE(p.last_complete, r.seen)) ELSE r.seen END, ?3), \
-             b.state_since \
-             FROM resources r JOIN bodies b ON b.id = r.body \
+             MIN(CASE WHEN r.missing = 0 THEN MAX(r.seen, COALESCE(p.last_complete, r.seen)) ELSE r.seen END, ?4), \
+             b.state_since, b.since \
+             FROM resources r CROSS JOIN bodies b ON b.id = r.body \
              LEFT JOIN polls p ON p.account = r.account AND p.kind = r.kind \
-             WHERE r.account = ?1 AND r.kind = ?2 AND b.since <= ?3 AND ",
-            $is,
-            " UNION ALL \
-             SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?3), b.state_since \
-             FROM versions v JOIN bodies b ON b.id = v.body \
-             WHERE v.account = ?1 AND v.kind = ?2 AND v.until > ?3 AND b.since <= ?3 AND ",
-            $was,
-            $rest
+             WHERE r.account = ?1 AND r.kind = ?2 AND ",
+            $is
         )
     };
 }
 
+/// How many versions of a resource are looked at for the one of a time. The first that ended after it is the one, but
+/// where the clock was set back in between.
+const VERSIONS_LOOKED_AT: i64 = 8;
+
+/// The present and the past of an account's resources, as they were at a time.
+struct Moment<'a> {
+    reading: &'a Connection,
+    account: AccountId,
+    kind: Kind,
+    at: Timestamp,
+}
+
 /// A page of what was known at that time, sorted by id. Whose hooks there are is a matter of the present.
+///
+/// It goes through the ids of the present and of the past side by side, and looks up the version of each, so that it costs
+/// what the page costs, whatever the number of versions.
 pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Vec<Seen>> {
     check_known(reading, at)?;
-    let mut select = reading.prepare_cached(versions!(
-        "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR b.realm = ?6) AND (?7 IS NULL OR r.id = ?7)",
-        "v.id > ?4 AND (?5 IS NULL OR v.state = ?5) AND (?6 IS NULL OR b.realm = ?6) AND (?7 IS NULL OR v.id = ?7)",
-        " ORDER BY 1 LIMIT ?8"
-    ))?;
-    let seen = select.query_map(
-        params![
-            account.0,
-            kind_number(query.kind),
-            at.as_millis(),
-            // No id is empty, so all come after it.
-            query.after.as_ref().map_or("", ResourceId::as_str),
-            query.state.map(state_number),
-            query.realm,
-            query.id.as_ref().map(ResourceId::as_str),
-            i64::try_from(query.limit).unwrap_or(i64::MAX),
-        ],
-        read_seen,
-    )?;
-    let mut seen: Vec<Seen> = seen.collect::<rusqlite::Result<_>>()?;
-    // Where the clock was set back, two versions may both be of that time.
-    seen.dedup_by(|next, before| next.resource.id() == before.resource.id());
-    Ok(seen)
+    let moment = Moment { reading, account, kind: query.kind, at };
+    // No id is empty, so all come after it.
+    let after = query.after.as_ref().map_or("", ResourceId::as_str);
+    if let Some(id) = &query.id {
+        let found = if id.as_str() > after { moment.find(id.as_str(), Some(query))? } else { None };
+        return Ok(found.into_iter().take(query.limit).collect());
+    }
+    let mut select = reading.prepare_cached(present!("r.id > ?3 ORDER BY r.id"))?;
+    let mut rows = select.query(params![account.0, kind_number(query.kind), after, at.as_millis()])?;
+    let mut present = rows.next()?;
+    let mut past = moment.next_past(after)?;
+    let mut page = Vec::new();
+    while page.len() < query.limit {
+        let present_id = present.map(|row| row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)).transpose()?;
+        let id = match (present_id, past.as_deref()) {
+            (None, None) => break,
+            (Some(id), None) | (None, Some(id)) => id,
+            (Some(one), Some(other)) => one.min(other),
+        };
+        let (in_present, in_past) = (present_id == Some(id), past.as_deref() == Some(id));
+        match present {
+            Some(row) if in_present && is_since(row, at)? => page.extend(wanted(row, Some(query))?),
+            _ if in_past => page.extend(moment.version(id, Some(query))?),
+            _ => {}
+        }
+        let next_past = if in_past { Some(moment.next_past(id)?) } else { None };
+        if in_present {
+            present = rows.next()?;
+        }
+        past = next_past.unwrap_or(past);
+    }
+    Ok(page)
 }
 
 pub(super) fn find(
@@ -105,9 +123,68 @@ pub(super) fn find(
     at: Timestamp,
 ) -> Result<Option<Seen>> {
     check_known(reading, at)?;
-    let mut select = reading.prepare_cached(versions!("r.id = ?4", "v.id = ?4", " LIMIT 1"))?;
-    let place = params![account.0, kind_number(kind), at.as_millis(), id.as_str()];
-    Ok(select.query_row(place, read_seen).optional()?)
+    Moment { reading, account, kind, at }.find(id.as_str(), None)
+}
+
+impl Moment<'_> {
+    fn find(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
+        let mut select = self.reading.prepare_cached(present!("r.id = ?3"))?;
+        let mut rows = select.query(params![self.account.0, kind_number(self.kind), id, self.at.as_millis()])?;
+        match rows.next()? {
+            Some(row) if is_since(row, self.at)? => wanted(row, query),
+            _ => self.version(id, query),
+        }
+    }
+
+    /// The version of that time, if it is wanted.
+    fn version(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
+        let mut select = self.reading.prepare_cached(
+            "SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?4), b.state_since, b.since
+             FROM versions v INDEXED BY versions_resource CROSS JOIN bodies b ON b.id = v.body
+             WHERE v.account = ?1 AND v.kind = ?2 AND v.id = ?3 AND v.until > ?4 ORDER BY v.until LIMIT ?5",
+        )?;
+        let at = self.at.as_millis();
+        let mut rows = select.query(params![self.account.0, kind_number(self.kind), id, at, VERSIONS_LOOKED_AT])?;
+        while let Some(row) = rows.next()? {
+            if is_since(row, self.at)? {
+                return wanted(row, query);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next id that has versions.
+    fn next_past(&self, after: &str) -> Result<Option<String>> {
+        let mut select = self.reading.prepare_cached(
+            "SELECT id FROM versions INDEXED BY versions_resource
+             WHERE account = ?1 AND kind = ?2 AND id > ?3 ORDER BY id LIMIT 1",
+        )?;
+        let place = params![self.account.0, kind_number(self.kind), after];
+        Ok(select.query_row(place, |row| row.get(0)).optional()?)
+    }
+}
+
+/// Whether it was at that time already as the row says.
+fn is_since(row: &Row<'_>, at: Timestamp) -> rusqlite::Result<bool> {
+    let since: Timestamp = get(row, 8)?;
+    Ok(since <= at)
+}
+
+/// Reads the row, unless the query leaves it out.
+fn wanted(row: &Row<'_>, query: Option<&ListQuery>) -> Result<Option<Seen>> {
+    if let Some(query) = query {
+        if let Some(state) = query.state
+            && row.get::<_, i64>(1)? != state_number(state)
+        {
+            return Ok(None);
+        }
+        if let Some(realm) = &query.realm
+            && row.get_ref(3)?.as_str_or_null().ok().flatten() != Some(realm)
+        {
+            return Ok(None);
+        }
+    }
+    Ok(Some(read_seen(row)?))
 }
 
 fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {

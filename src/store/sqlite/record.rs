@@ -326,7 +326,7 @@ impl Step {
         Ok(*self.has_baseline.insert(found))
     }
 
-    fn listeners(&mut self, writing: &Writing<'_>, account: AccountId) -> Result<&Listeners> {
+    fn listeners(&mut self, writing: &mut Writing<'_>, account: AccountId) -> Result<&Listeners> {
         match &mut self.listeners {
             Some(listeners) => Ok(listeners),
             none => Ok(none.insert(Listeners::of(writing, account)?)),

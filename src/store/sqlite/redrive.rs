@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, ReplayFrom, Result};
+use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Result};
 use super::attempts;
 use super::columns::get;
 use super::journal::{self, change_columns, read_change};
@@ -11,7 +11,7 @@ use super::queue::{self, Line, Tidings};
 use super::settle::of_hook;
 use super::turns::Touched;
 use super::writer::Writing;
-use crate::model::{AccountId, Change, ChangeId, ChangeType, HookId, Timestamp};
+use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
 
 /// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
 pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
@@ -28,25 +28,10 @@ pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp)
 }
 
 /// Puts the hook back to that place of the journal; `catch_up` owes it what comes from there.
-pub(super) fn replay(writing: &mut Writing<'_>, account: AccountId, hook: HookId, from: ReplayFrom) -> Result<()> {
-    let behind = match from {
-        ReplayFrom::After(number) => number,
-        ReplayFrom::Time(time) => last_before(writing, account, time)?,
-    };
+pub(super) fn replay(writing: &mut Writing<'_>, hook: HookId, after: i64) -> Result<()> {
     let sql = "UPDATE hooks SET behind = MIN(COALESCE(behind, ?2), ?2) WHERE id = ?1";
-    writing.prepare(sql)?.execute([hook.0, behind])?;
+    writing.prepare(sql)?.execute([hook.0, after])?;
     Ok(())
-}
-
-/// The number of the last change of the account that was recorded before then. Records may be out of order
-/// by a step of the clock: the earliest place that leaves none out is taken.
-fn last_before(writing: &Writing<'_>, account: AccountId, time: Timestamp) -> Result<i64> {
-    let mut select = writing.prepare("SELECT MIN(sequence) FROM changes WHERE account = ?1 AND recorded >= ?2")?;
-    let first: Option<i64> = select.query_row([account.0, time.as_millis()], |row| row.get(0))?;
-    match first {
-        Some(first) => Ok(first - 1),
-        None => journal::newest(writing.connection),
-    }
 }
 
 /// Makes dead letters due again; gives their number.

@@ -1,6 +1,7 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
 mod file;
+mod hearing;
 pub(super) mod plans;
 mod promises;
 mod turns;
@@ -46,6 +47,30 @@ impl Lab for SqliteLab {
         let store = Arc::into_inner(self.store.take().expect("it is open between crashes"));
         drop(store.expect("a case must not hold the store over a crash"));
         self.store = Some(open(&self.directory, self.settings.clone()));
+    }
+}
+
+impl Drop for SqliteLab {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            counts_are_right(&self.directory);
+        }
+    }
+}
+
+/// Whatever a case did: what is kept count of for metrics is as many as there are.
+fn counts_are_right(directory: &TempDir) {
+    let connection = rusqlite::Connection::open(directory.path().join("tracker.db")).expect("the store's file");
+    let sql = "SELECT name, number, CASE name
+                   WHEN 'accounts' THEN (SELECT COUNT(*) FROM accounts)
+                   WHEN 'waiting' THEN (SELECT COUNT(*) FROM deliveries WHERE dead IS NULL)
+                   ELSE (SELECT COUNT(*) FROM hooks WHERE status = name) END FROM counts";
+    let mut select = connection.prepare(sql).expect("read");
+    let counts = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("read");
+    let counts: Vec<(String, i64, i64)> = counts.collect::<rusqlite::Result<_>>().expect("read");
+    assert_eq!(counts.len(), 5);
+    for (name, kept, counted) in counts {
+        assert_eq!(kept, counted, "{name}");
     }
 }
 

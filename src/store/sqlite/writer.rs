@@ -17,6 +17,7 @@ use rusqlite::{CachedStatement, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
+use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
 use super::lock::HostLock;
 use super::{Fault, Synchronous};
@@ -46,6 +47,8 @@ pub(super) struct Memory {
     /// The store's own mark, which is part of every cursor.
     pub(super) mark: u32,
     pub(super) change_ids: ChangeIds,
+    /// Who hears of changes.
+    pub(super) hooks: HookCache,
     /// Runs from the last write for readiness that was committed, unless a commit failed since.
     pub(super) proven: Option<Stopwatch>,
     /// Whether the transaction has a write for readiness.
@@ -74,7 +77,7 @@ impl<'a> Writing<'a> {
 impl Writer {
     /// `told` is told the number of the newest change; `flushed` is how a transaction is committed that is to last.
     pub(super) fn start(
-        connection: Connection,
+        mut connection: Connection,
         mark: u32,
         told: watch::Sender<i64>,
         queue: usize,
@@ -89,6 +92,7 @@ impl Writer {
         let memory = Memory {
             mark,
             change_ids: ChangeIds::default(),
+            hooks: HookCache::follow(&mut connection)?,
             proven: None,
             proving: false,
             newest,
@@ -378,6 +382,7 @@ fn run(
         let committed = committed.map_err(Arc::new);
         match &committed {
             Ok(()) => {
+                memory.hooks.committed();
                 if std::mem::take(&mut memory.proving) {
                     memory.proven = Some(Stopwatch::start());
                 }
@@ -385,6 +390,7 @@ fn run(
             }
             Err(_) => {
                 roll_back(connection);
+                memory.hooks.rolled_back();
                 memory.newest = *told.borrow();
                 (memory.proving, memory.proven) = (false, None);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
@@ -436,11 +442,13 @@ fn run_together(
             (Verdict::Keep, true) => is_first = false,
             (Verdict::Keep, false) => execute("RELEASE job")?,
             (Verdict::Undo, true) => {
+                memory.hooks.rolled_back();
                 memory.newest = newest;
                 execute("ROLLBACK")?;
                 execute("BEGIN IMMEDIATE")?;
             }
             (Verdict::Undo, false) => {
+                memory.hooks.rolled_back();
                 memory.newest = newest;
                 execute("ROLLBACK TO job")?;
                 execute("RELEASE job")?;

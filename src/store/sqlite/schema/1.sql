@@ -5,6 +5,14 @@ CREATE TABLE meta (
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How many rows there are of what is read for metrics, kept by the triggers at the end: counting costs what is counted.
+CREATE TABLE counts (
+    name TEXT NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO counts (name, number) VALUES ('accounts', 0), ('active', 0), ('paused', 0), ('disabled', 0), ('waiting', 0);
+
 CREATE TABLE accounts (
     -- AUTOINCREMENT here and below: a number is never given twice, not even after its row is gone.
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -143,6 +151,9 @@ CREATE TABLE changes (
     id BLOB NOT NULL,
     account INTEGER NOT NULL,
     recorded INTEGER NOT NULL,
+    -- The latest `recorded` of all changes up to this one. It never falls, though the clock be set back: so the first
+    -- change since a time is found by halving.
+    latest INTEGER NOT NULL,
     type TEXT NOT NULL,
     kind INTEGER NOT NULL,
     resource TEXT NOT NULL,
@@ -307,3 +318,30 @@ CREATE TABLE requests (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX requests_begun ON requests (begun);
+
+-- See `counts`. Hooks are counted by their status, and deliveries that are not dead.
+CREATE TRIGGER accounts_added AFTER INSERT ON accounts BEGIN
+    UPDATE counts SET number = number + 1 WHERE name = 'accounts';
+END;
+CREATE TRIGGER accounts_removed AFTER DELETE ON accounts BEGIN
+    UPDATE counts SET number = number - 1 WHERE name = 'accounts';
+END;
+CREATE TRIGGER hooks_added AFTER INSERT ON hooks BEGIN
+    UPDATE counts SET number = number + 1 WHERE name = NEW.status;
+END;
+CREATE TRIGGER hooks_removed AFTER DELETE ON hooks BEGIN
+    UPDATE counts SET number = number - 1 WHERE name = OLD.status;
+END;
+CREATE TRIGGER hooks_moved AFTER UPDATE OF status ON hooks WHEN OLD.status <> NEW.status BEGIN
+    UPDATE counts SET number = number - 1 WHERE name = OLD.status;
+    UPDATE counts SET number = number + 1 WHERE name = NEW.status;
+END;
+CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries WHEN NEW.dead IS NULL BEGIN
+    UPDATE counts SET number = number + 1 WHERE name = 'waiting';
+END;
+CREATE TRIGGER deliveries_removed AFTER DELETE ON deliveries WHEN OLD.dead IS NULL BEGIN
+    UPDATE counts SET number = number - 1 WHERE name = 'waiting';
+END;
+CREATE TRIGGER deliveries_moved AFTER UPDATE OF dead ON deliveries WHEN (OLD.dead IS NULL) <> (NEW.dead IS NULL) BEGIN
+    UPDATE counts SET number = number + CASE WHEN NEW.dead IS NULL THEN 1 ELSE -1 END WHERE name = 'waiting';
+END;

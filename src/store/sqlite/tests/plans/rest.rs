@@ -15,6 +15,8 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     awaiting(account, &store).await;
     storm(&mut world, account, &store).await;
     flapping(&mut world, account).await;
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.expect("released");
     store.held().await.expect("counted");
     store.latest().await.expect("read");
     store.clock_set(-1000).await.expect("moved");

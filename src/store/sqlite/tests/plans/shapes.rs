@@ -99,10 +99,10 @@ impl Shape {
         )?;
         insert(
             changes,
-            "changes (id, account, recorded, type, kind, resource, observed_at, passed_over)",
+            "changes (id, account, recorded, type, kind, resource, observed_at, passed_over, latest)",
             &format!(
                 "randomblob(16), 1 + i % {accounts}, i, 'instance.state_changed', 0,
-                 'i-' || (i / {accounts} % {resources}), i, 0"
+                 'i-' || (i / {accounts} % {resources}), i, 0, i"
             ),
         )?;
         insert(
