@@ -5,11 +5,13 @@
 mod backlog;
 mod callers;
 mod compare;
+mod cost;
 mod deliver;
 mod fair;
 mod feed;
 mod fleet;
 mod host;
+mod journal;
 mod languages;
 mod outlet;
 mod process;
@@ -67,6 +69,13 @@ fn main() {
         runtime.block_on(async {
             receivers::hanging(&mut table).await;
             receivers::slow(&mut table).await;
+        });
+    }
+    if is_asked("cost") {
+        runtime.block_on(async {
+            cost::backlog_and_replay(&mut table).await;
+            cost::pages(&mut table).await;
+            cost::hooks(&mut table).await;
         });
     }
     if is_asked("backlog") {

@@ -272,7 +272,7 @@ fn state(turn: usize) -> InstanceState {
     if turn.is_multiple_of(2) { InstanceState::Running } else { InstanceState::Stopped }
 }
 
-fn change(instance: usize, turn: usize) -> NewChange {
+pub(crate) fn change(instance: usize, turn: usize) -> NewChange {
     let now = SystemClock.now();
     NewChange {
         change_type: ChangeType::InstanceState,
@@ -298,7 +298,7 @@ fn upserts(instances: Range<usize>, turn: usize) -> Vec<Upsert> {
 }
 
 /// What a poll saw, which is due again at once.
-fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) -> PollRecord {
+pub(crate) fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<NewChange>) -> PollRecord {
     let now = SystemClock.now();
     PollRecord {
         account: ticket.account.id,
