@@ -88,25 +88,25 @@ fn accounts() -> String {
 }
 
 /// A poll that ended well, as the host's log tells of it.
-struct Poll {
+pub(crate) struct Poll {
     account: String,
-    resources: usize,
+    pub(crate) resources: usize,
     /// When it began, since it was due.
     late: Duration,
 }
 
 /// The polls in a log that is being written.
-struct Polls {
+pub(crate) struct Polls {
     log: BufReader<fs::File>,
 }
 
 impl Polls {
-    fn read_from(path: &Path) -> Polls {
+    pub(crate) fn read_from(path: &Path) -> Polls {
         Polls { log: BufReader::new(fs::File::open(path).expect("a log")) }
     }
 
     /// Those that were written since this was asked last.
-    fn take(&mut self) -> Vec<Poll> {
+    pub(crate) fn take(&mut self) -> Vec<Poll> {
         let mut polls = Vec::new();
         let mut line = String::new();
         while self.log.read_line(&mut line).expect("a log") > 0 {

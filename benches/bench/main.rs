@@ -19,6 +19,7 @@ mod provider;
 mod receiver;
 mod receivers;
 mod recording;
+mod steps;
 mod table;
 
 use table::Table;
@@ -77,6 +78,9 @@ fn main() {
             cost::pages(&mut table).await;
             cost::hooks(&mut table).await;
         });
+    }
+    if is_asked("steps") {
+        steps::steps(&mut table, &runtime);
     }
     if is_asked("backlog") {
         backlog::million(&mut table, &runtime);

@@ -62,6 +62,21 @@ impl Host {
         Some(answer)
     }
 
+    /// The same with a `PUT`, for the account at that provider of the mock driver.
+    pub(crate) fn put(&self, path: &str, provider: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        let credentials = "bW9ja3VzZXI6bW9ja3Bhc3N3b3Jk";
+        write!(
+            stream,
+            "PUT {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Basic {credentials}\r\nx-deltacloud-driver: mock\r\n\
+             x-deltacloud-provider: {provider}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
     /// Resident memory in MB.
     pub(crate) fn resident(&self) -> f64 {
         self.memory("VmRSS:")
