@@ -61,6 +61,7 @@ pub async fn run(context: Context, token: CancellationToken) {
 
 /// One round, or as much of it as the store takes.
 async fn forget(context: &Context) -> Result<(), StoreError> {
+    context.store.clear_dropped().await?;
     let settings = &context.settings;
     // What was told before the clock was set forward is younger than it seems.
     let keep_for = settings.keep_for.saturating_add(context.clock.set_forward());

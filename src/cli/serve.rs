@@ -29,7 +29,11 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load()?;
         logging::to_stderr(&config.log)?;
-        runtime()?.block_on(serve(config))
+        let runtime = runtime()?;
+        let ended = runtime.block_on(serve(config));
+        // What still runs on its threads (a read, a driver that is being compiled) is of no use to anybody.
+        runtime.shutdown_background();
+        ended
     }
 }
 

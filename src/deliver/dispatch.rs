@@ -22,7 +22,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 const FORGET_AT_ONCE: usize = 1000;
 /// How long a stopping host waits for the store to take what there is to settle.
-const LAST_SETTLING: Duration = Duration::from_secs(5);
+const LAST_SETTLING: Duration = Duration::from_secs(1);
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

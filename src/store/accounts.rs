@@ -34,6 +34,9 @@ pub trait Accounts {
     /// credentials and all that was seen of them. Gives their number.
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64>;
 
+    /// Deletes what hooks, tokens and accounts that are gone had and was too much to be deleted with them, in steps.
+    async fn clear_dropped(&self) -> Result<()>;
+
     /// Moves what is due, and what later times are held against, along with a clock that was set by so many
     /// milliseconds. What was told stays as it was told.
     async fn clock_set(&self, step: i64) -> Result<()>;

@@ -36,6 +36,7 @@ mod scaffold;
 mod secrets;
 mod signatures;
 mod sources;
+mod stopping;
 mod storms;
 mod streams;
 mod support;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Accounts, Enrolment, Result};
 use super::columns::{account_key, get, origin_text};
+use super::dropped::{self, Dropped};
 use super::writer::Writing;
 use super::{SqliteStore, polls, schema};
 use crate::metrics::Held;
@@ -86,7 +87,25 @@ impl Accounts for SqliteStore {
     }
 
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64> {
-        self.write(move |writing| forget_idle(writing, since)).await
+        let (mut forgotten, mut after) = (0, AccountId(0));
+        loop {
+            // Looked for by readers; the writer looks again at those that were found.
+            let (idle, last) = self.read(move |reading| idle_accounts(reading, since, after)).await?;
+            for account in idle {
+                if self.write_step(move |writing| forget_idle(writing, account, since)).await? {
+                    forgotten += 1;
+                    dropped::clear(self, Dropped::Account(account)).await?;
+                }
+            }
+            match last {
+                Some(last) => after = last,
+                None => return Ok(forgotten),
+            }
+        }
+    }
+
+    async fn clear_dropped(&self) -> Result<()> {
+        dropped::clear_all(self).await
     }
 
     async fn clock_set(&self, step: i64) -> Result<()> {
@@ -231,32 +250,53 @@ fn keep_configured(writing: &mut Writing<'_>, keep: &HashSet<AccountId>) -> Resu
     Ok(())
 }
 
-fn forget_idle(writing: &mut Writing<'_>, since: Timestamp) -> Result<u64> {
-    let idle: Vec<i64> = writing
-        .prepare(
-            "SELECT id FROM accounts WHERE origin = 'client' AND used < ?1
-             AND NOT EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id)
-             AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account = accounts.id
-                 AND (tokens.expires IS NULL OR tokens.expires > ?1))",
-        )?
-        .query_map([since.as_millis()], |row| row.get(0))?
+/// How many accounts are looked at in one read for those that are idle.
+const LOOKED_AT: usize = 1000;
+
+/// What makes an account `a` idle since `?1`.
+macro_rules! is_idle {
+    () => {
+        "a.origin = 'client' AND a.used < ?1
+         AND NOT EXISTS (SELECT 1 FROM hooks WHERE hooks.account = a.id)
+         AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.account = a.id
+             AND (tokens.expires IS NULL OR tokens.expires > ?1))"
+    };
+}
+
+/// Those of the next accounts that are idle, and the last one that was looked at, if there may be more.
+fn idle_accounts(
+    reading: &Connection,
+    since: Timestamp,
+    after: AccountId,
+) -> Result<(Vec<AccountId>, Option<AccountId>)> {
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT a.id, ",
+        is_idle!(),
+        " FROM accounts a WHERE a.id > ?2 ORDER BY a.id LIMIT ?3"
+    ))?;
+    let limit = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
+    let found: Vec<(AccountId, bool)> = select
+        .query_map(params![since.as_millis(), after.0, limit], |row| Ok((get(row, 0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    for id in &idle {
-        for sql in [
-            "DELETE FROM bodies WHERE id IN (SELECT body FROM resources WHERE account = ?1
-             UNION ALL SELECT body FROM versions WHERE account = ?1)",
-            "DELETE FROM resources WHERE account = ?1",
-            "DELETE FROM tokens WHERE account = ?1",
-            "DELETE FROM versions WHERE account = ?1",
-            "DELETE FROM flaps WHERE account = ?1",
-            "DELETE FROM changes WHERE account = ?1",
-            "DELETE FROM polls WHERE account = ?1",
-            "DELETE FROM accounts WHERE id = ?1",
-        ] {
-            writing.prepare(sql)?.execute([id])?;
-        }
+    let last = found.last().map(|(account, _)| *account).filter(|_| found.len() == LOOKED_AT);
+    Ok((found.into_iter().filter(|(_, is_idle)| *is_idle).map(|(account, _)| account).collect(), last))
+}
+
+/// Forgets an account, if it is idle still: there is no way to what is left of it.
+fn forget_idle(writing: &mut Writing<'_>, account: AccountId, since: Timestamp) -> Result<bool> {
+    let sql = concat!("SELECT 1 FROM accounts a WHERE a.id = ?2 AND ", is_idle!(), " LIMIT 1");
+    if !writing.prepare(sql)?.exists([since.as_millis(), account.0])? {
+        return Ok(false);
     }
-    Ok(idle.len() as u64)
+    for sql in [
+        "DELETE FROM tokens WHERE account = ?1",
+        "DELETE FROM polls WHERE account = ?1",
+        "DELETE FROM accounts WHERE id = ?1",
+    ] {
+        writing.prepare(sql)?.execute([account.0])?;
+    }
+    dropped::note(writing, Dropped::Account(account))?;
+    Ok(true)
 }
 
 fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {

@@ -53,6 +53,9 @@ const HOOKS: usize = 64;
 pub(super) fn forget(writing: &mut Writing<'_>, kept: KeptAttempts, limit: usize) -> Result<bool> {
     let mut left = limit;
     for _ in 0..HOOKS {
+        if writing.is_turn_over() {
+            return Ok(true);
+        }
         let mut select = writing.prepare("SELECT MIN(hook) FROM attempts WHERE hook > ?1")?;
         let next: Option<i64> = select.query_row([writing.memory.swept], |row| row.get(0)).optional()?.flatten();
         let Some(hook) = next else {

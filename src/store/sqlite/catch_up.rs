@@ -1,7 +1,8 @@
 //! Owing hooks what the journal has that they were not owed when it happened: to one that was resumed, and
-//! for a replay. In steps, so that neither a transaction nor a hook's line grows without end.
+//! for a replay. In steps, which are bounded in number and in time, so that neither a transaction nor a hook's line grows
+//! without end.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{CatchUp, CaughtUp, Result};
 use super::columns::get;
@@ -28,6 +29,10 @@ pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchU
     let mut touched = Touched::default();
     let mut reached = if hooks.len() == HOOKS { CaughtUp::Some } else { CaughtUp::All };
     for hook in hooks {
+        if writing.is_turn_over() {
+            reached = CaughtUp::Some;
+            break;
+        }
         writing.memory.caught_up = hook.0;
         let listener = Listener::one(writing, hook)?;
         if !has_room(writing, hook, limits.backlog)? {
@@ -37,7 +42,7 @@ pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchU
             continue;
         }
         let step = Step { at_most: each, now };
-        if step.go(writing, &listener, &mut touched)? == Reached::TheEnd {
+        if step.go(writing, &listener, &mut touched)?.at == Reached::TheEnd {
             // In this very transaction: what comes next in the journal finds it among those that are owed.
             writing.prepare("UPDATE hooks SET behind = NULL WHERE id = ?1")?.execute([hook.0])?;
         } else {
@@ -74,34 +79,67 @@ fn has_room(writing: &Writing<'_>, hook: HookId, backlog: usize) -> Result<bool>
     Ok(usize::try_from(waiting).is_ok_and(|waiting| waiting < backlog))
 }
 
-/// Has everything owed to the owner's hooks that are behind, as far as `limit` goes, so that it can be taken.
-pub(super) fn catch_up_owner(
-    writing: &mut Writing<'_>,
+/// Has everything owed to an owner's hooks that are behind, as far as `limit` goes with each, so that it can be taken.
+pub(super) struct OfOwner {
     account: AccountId,
-    owner: &Owner,
+    owner: Owner,
     limit: usize,
     now: Timestamp,
-) -> Result<()> {
-    let hooks: Vec<HookId> = writing
-        .prepare(
-            "SELECT id FROM hooks INDEXED BY hooks_owner
-             WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL ORDER BY id",
-        )?
-        .query_map(params![account.0, owner.word()], |row| get(row, 0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut touched = Touched::default();
-    for hook in hooks {
-        let listener = Listener::one(writing, hook)?;
-        // One that rests stays behind, at the journal's end.
-        Step { at_most: limit, now }.go(writing, &listener, &mut touched)?;
-    }
-    touched.refresh(writing)
+    /// The next hook is behind this one.
+    after: i64,
+    /// How much of the journal was looked at for the next hook.
+    looked_at: usize,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+impl OfOwner {
+    pub(super) fn new(account: AccountId, owner: Owner, limit: usize, now: Timestamp) -> OfOwner {
+        OfOwner { account, owner, limit, now, after: 0, looked_at: 0 }
+    }
+
+    /// Goes on for as long as its turn lasts; says whether there is more to do.
+    pub(super) fn step(&mut self, writing: &mut Writing<'_>, rows: usize) -> Result<bool> {
+        let mut touched = Touched::default();
+        let mut left = rows;
+        let is_more = loop {
+            if left == 0 || writing.is_turn_over() && left < rows {
+                break true;
+            }
+            let Some(hook) = self.next(writing)? else { break false };
+            let listener = Listener::one(writing, hook)?;
+            let at_most = left.min(self.limit.saturating_sub(self.looked_at)).max(1);
+            // One that rests stays behind, at the journal's end.
+            let reached = Step { at_most, now: self.now }.go(writing, &listener, &mut touched)?;
+            left = left.saturating_sub(reached.looked_at.max(1));
+            self.looked_at += reached.looked_at;
+            if reached.at == Reached::TheEnd || self.looked_at >= self.limit {
+                (self.after, self.looked_at) = (hook.0, 0);
+            }
+        };
+        touched.refresh(writing)?;
+        Ok(is_more)
+    }
+
+    fn next(&self, writing: &Writing<'_>) -> Result<Option<HookId>> {
+        let mut select = writing.prepare(
+            "SELECT id FROM hooks INDEXED BY hooks_owner
+             WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL AND id > ?3
+             ORDER BY id LIMIT 1",
+        )?;
+        let place = params![self.account.0, self.owner.word(), self.after];
+        Ok(select.query_row(place, |row| get(row, 0)).optional()?)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reached {
     TheEnd,
     ItsLimit,
+}
+
+struct Gone {
+    at: Reached,
+    /// How many changes were looked at.
+    looked_at: usize,
 }
 
 struct Step {
@@ -112,26 +150,31 @@ struct Step {
 
 impl Step {
     /// Owes one hook more of the journal, and notes how far that went.
-    fn go(&self, writing: &mut Writing<'_>, listener: &Listener, touched: &mut Touched) -> Result<Reached> {
-        let Some(behind) = listener.behind else { return Ok(Reached::TheEnd) };
+    fn go(&self, writing: &mut Writing<'_>, listener: &Listener, touched: &mut Touched) -> Result<Gone> {
+        let Some(behind) = listener.behind else { return Ok(Gone { at: Reached::TheEnd, looked_at: 0 }) };
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
         let behind = behind.max(journal::oldest(writing.connection)?);
         let changes = self.read(writing, hook, behind)?;
+        let mut looked_at = 0;
         for change in &changes {
+            if looked_at > 0 && writing.is_turn_over() {
+                break;
+            }
+            looked_at += 1;
             if listener.hears(&change.what) {
                 let tidings = Tidings { number: change.cursor.sequence, change: &change.what };
                 queue::insert_again(writing, listener, &tidings, self.now, touched)?;
             }
         }
-        let at_end = changes.len() < self.at_most;
-        let reached = match changes.last() {
+        let at_end = looked_at == changes.len() && looked_at < self.at_most;
+        let reached = match changes[..looked_at].last() {
             _ if at_end => journal::newest(writing.connection)?.max(behind),
             Some(last) => last.cursor.sequence,
             None => behind,
         };
         writing.prepare("UPDATE hooks SET behind = ?2 WHERE id = ?1")?.execute([hook.0, reached])?;
-        Ok(if at_end { Reached::TheEnd } else { Reached::ItsLimit })
+        Ok(Gone { at: if at_end { Reached::TheEnd } else { Reached::ItsLimit }, looked_at })
     }
 
     fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<Vec<Change>> {

@@ -32,12 +32,11 @@ impl Deliveries for SqliteStore {
         if !self.read(catch_up::is_any_behind).await? {
             return Ok(CaughtUp::All);
         }
-        self.write_passing(move |writing| catch_up::catch_up(writing, now, limits)).await
+        self.write_passing_step(move |writing| catch_up::catch_up(writing, now, limits)).await
     }
 
     async fn take_owed(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>> {
-        let owner = owner.clone();
-        self.write(move |writing| owed::take(writing, account, &owner, limit)).await
+        owed::take(self, account, owner.clone(), limit).await
     }
 
     async fn count_waiting(&self) -> Result<u64> {
@@ -50,6 +49,6 @@ impl Deliveries for SqliteStore {
     }
 
     async fn forget_attempts(&self, kept: KeptAttempts, limit: usize) -> Result<bool> {
-        self.write_passing(move |writing| attempts::forget(writing, kept, limit)).await
+        self.write_passing_step(move |writing| attempts::forget(writing, kept, limit)).await
     }
 }

@@ -15,6 +15,8 @@ use crate::model::Timestamp;
 
 /// How many changes, and how many versions of resources, one step looks at.
 const AT_ONCE: i64 = 1000;
+/// How many of these versions one statement forgets, within a few milliseconds.
+const VERSIONS_AT_ONCE: i64 = 100;
 
 pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
     let mark = store.read(move |reading| next_mark(reading, kept)).await?;
@@ -23,9 +25,14 @@ pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -
     }
     // Read only now: nothing before the mark is owed anew any more.
     let found = store.read(move |reading| forgettable(reading, sweep)).await?;
-    let last = found.last;
-    if !found.changes.is_empty() || found.versions {
-        store.write_passing(move |writing| forget(writing, &found.changes)).await?;
+    let Forgettable { mut changes, last, versions } = found;
+    // As many steps as it takes: each ends with its turn.
+    while !changes.is_empty() {
+        changes = store.write_passing_step(move |writing| forget(writing, changes)).await?;
+    }
+    let mut is_more = versions;
+    while is_more {
+        is_more = store.write_passing_step(forget_versions).await?;
     }
     Ok((mark.more || last.is_some()).then(|| Sweep { after: last.unwrap_or(sweep.after) }))
 }
@@ -117,10 +124,26 @@ fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
     Ok(owed)
 }
 
-fn forget(writing: &mut Writing<'_>, changes: &[i64]) -> Result<()> {
+/// Forgets some of these, the last first; gives those that are left.
+fn forget(writing: &mut Writing<'_>, mut changes: Vec<i64>) -> Result<Vec<i64>> {
     let mut delete = writing.prepare("DELETE FROM changes WHERE sequence = ?1")?;
-    for change in changes {
+    while let Some(change) = changes.pop() {
         delete.execute([change])?;
+        if writing.is_turn_over() {
+            break;
+        }
     }
-    past::forget(writing, AT_ONCE)
+    Ok(changes)
+}
+
+/// Forgets some versions; says whether there may be more among the oldest.
+fn forget_versions(writing: &mut Writing<'_>) -> Result<bool> {
+    let mut left = AT_ONCE;
+    while left > 0 && past::forget(writing, VERSIONS_AT_ONCE)? > 0 {
+        left -= VERSIONS_AT_ONCE;
+        if writing.is_turn_over() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

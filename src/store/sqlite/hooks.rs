@@ -137,12 +137,7 @@ impl Hooks for SqliteStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Option<usize>> {
-        let place = place.clone();
-        self.write(move |writing| match holds(writing, &place)? {
-            true => redrive::redrive(writing, place.hook, only, limit, now).map(Some),
-            false => Ok(None),
-        })
-        .await
+        redrive::redrive(self, place, only, limit, now).await
     }
 
     async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>> {
@@ -226,7 +221,7 @@ fn find(reading: &Connection, place: &HookPlace) -> Result<Option<Hook>> {
 }
 
 /// Whether there is such a hook.
-fn holds(writing: &Writing<'_>, place: &HookPlace) -> Result<bool> {
+pub(super) fn holds(writing: &Writing<'_>, place: &HookPlace) -> Result<bool> {
     let mut select = writing.prepare("SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3")?;
     Ok(select.exists(params![place.hook.0, place.account.0, place.owner.word()])?)
 }

@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::super::{Owed, Result};
-use super::catch_up;
+use super::SqliteStore;
+use super::catch_up::OfOwner;
 use super::columns::get;
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
 use super::queue::{self, Line};
@@ -15,9 +16,33 @@ use super::writer::Writing;
 use crate::model::{AccountId, HookId, Owner, Timestamp};
 
 /// Dead letters are owed, too: who asks after an outage of its receiver misses nothing. Nor does one whose
-/// hooks rest.
-pub(super) fn take(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>> {
-    catch_up::catch_up_owner(writing, account, owner, limit, Timestamp::default())?;
+/// hooks rest: they catch up first, in steps.
+pub(super) async fn take(store: &SqliteStore, account: AccountId, owner: Owner, limit: usize) -> Result<Vec<Owed>> {
+    let mut catching_up = OfOwner::new(account, owner.clone(), limit, Timestamp::default());
+    let rows = store.step_rows;
+    let is_behind = {
+        let owner = owner.clone();
+        store.read(move |reading| is_behind(reading, account, &owner)).await?
+    };
+    let mut is_more = is_behind;
+    while is_more {
+        (catching_up, is_more) = store
+            .write_step(move |writing| {
+                let is_more = catching_up.step(writing, rows)?;
+                Ok((catching_up, is_more))
+            })
+            .await?;
+    }
+    store.write(move |writing| take_now(writing, account, &owner, limit)).await
+}
+
+fn is_behind(reading: &Connection, account: AccountId, owner: &Owner) -> Result<bool> {
+    let sql = "SELECT 1 FROM hooks INDEXED BY hooks_owner
+               WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL LIMIT 1";
+    Ok(reading.prepare_cached(sql)?.exists(params![account.0, owner.word()])?)
+}
+
+fn take_now(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>> {
     let mut select = writing.prepare(concat!(
         "SELECT ",
         change_columns!(),

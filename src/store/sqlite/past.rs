@@ -218,15 +218,16 @@ pub(super) fn is_any_before(reading: &Connection, time: Timestamp, oldest: i64) 
     Ok(select.exists([time.as_millis(), oldest])?)
 }
 
-/// Forgets those of the oldest versions that were over before the mark.
-pub(super) fn forget(writing: &mut Writing<'_>, oldest: i64) -> Result<()> {
+/// Forgets those of the oldest versions that were over before the mark; gives how many those were.
+pub(super) fn forget(writing: &mut Writing<'_>, oldest: i64) -> Result<usize> {
     let since = known_since(writing.connection)?;
+    let mut forgotten = 0;
     for sql in [
         "DELETE FROM bodies WHERE id IN (SELECT body FROM versions
          WHERE number IN (SELECT number FROM versions ORDER BY number LIMIT ?2) AND until <= ?1)",
         "DELETE FROM versions WHERE number IN (SELECT number FROM versions ORDER BY number LIMIT ?2) AND until <= ?1",
     ] {
-        writing.prepare(sql)?.execute([since.as_millis(), oldest])?;
+        forgotten = writing.prepare(sql)?.execute([since.as_millis(), oldest])?;
     }
-    Ok(())
+    Ok(forgotten)
 }

@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Result};
-use super::attempts;
 use super::columns::get;
 use super::journal::{self, change_columns, read_change};
 use super::listeners::Listener;
@@ -11,6 +10,7 @@ use super::queue::{self, Line, Tidings};
 use super::settle::of_hook;
 use super::turns::Touched;
 use super::writer::Writing;
+use super::{SqliteStore, attempts, hooks};
 use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
 
 /// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
@@ -34,33 +34,64 @@ pub(super) fn replay(writing: &mut Writing<'_>, hook: HookId, after: i64) -> Res
     Ok(())
 }
 
-/// Makes dead letters due again; gives their number.
-pub(super) fn redrive(
-    writing: &mut Writing<'_>,
-    hook: HookId,
+/// Makes dead letters due again, in steps; gives their number, if there is such a hook.
+pub(super) async fn redrive(
+    store: &SqliteStore,
+    place: &HookPlace,
     only: Option<ChangeId>,
     limit: usize,
     now: Timestamp,
-) -> Result<usize> {
+) -> Result<Option<usize>> {
+    let mut redriven = 0;
+    loop {
+        let at_most = store.step_rows.min(limit - redriven);
+        let place = place.clone();
+        let step = store.write_step(move |writing| match hooks::holds(writing, &place)? {
+            true => redrive_some(writing, place.hook, only, at_most, now).map(Some),
+            false => Ok(None),
+        });
+        let Some((some, is_more)) = step.await? else {
+            return Ok((redriven > 0).then_some(redriven));
+        };
+        redriven += some;
+        if !is_more || redriven >= limit {
+            return Ok(Some(redriven));
+        }
+    }
+}
+
+/// Gives how many, and whether there may be more.
+fn redrive_some(
+    writing: &mut Writing<'_>,
+    hook: HookId,
+    only: Option<ChangeId>,
+    at_most: usize,
+    now: Timestamp,
+) -> Result<(usize, bool)> {
     let mut select = writing.prepare(
         "SELECT d.change, d.kind, d.resource FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
          WHERE d.hook = ?1 AND d.dead IS NOT NULL AND (?2 IS NULL OR c.id = ?2) ORDER BY d.change LIMIT ?3",
     )?;
     let only = only.map(|id| id.0.to_be_bytes());
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
     let dead: Vec<(i64, Line)> = select
         .query_map(params![hook.0, only, limit], |row| {
             Ok((row.get(0)?, Line { hook, subject: get(row, 1)?, resource: get(row, 2)? }))
         })?
         .collect::<rusqlite::Result<_>>()?;
+    let mut redriven = 0;
     for (change, line) in &dead {
         queue::revive(writing, hook, *change)?;
         queue::elect(writing, line, now)?;
+        redriven += 1;
+        if writing.is_turn_over() {
+            break;
+        }
     }
     let mut touched = Touched::default();
     touched.hook(hook);
     touched.refresh(writing)?;
-    Ok(dead.len())
+    Ok((redriven, redriven < dead.len() || dead.len() == at_most))
 }
 
 /// What became of the hook's changes, newest first.

@@ -2,6 +2,7 @@
 
 mod file;
 mod hearing;
+mod long_work;
 pub(super) mod plans;
 mod promises;
 mod turns;

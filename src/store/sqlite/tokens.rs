@@ -5,8 +5,10 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{NewToken, Result, TokenHash, Tokens};
 use super::columns::{account_key, get};
-use super::{Fault, SqliteStore, hooks};
-use crate::model::{Account, AccountId, HookId, Owner, Timestamp, Token, TokenId};
+use super::dropped::{self, Dropped};
+use super::writer::Writing;
+use super::{Fault, SqliteStore};
+use crate::model::{Account, AccountId, Timestamp, Token, TokenId};
 
 /// A token; the columns that `read_token` reads, and the condition.
 macro_rules! select_tokens {
@@ -106,24 +108,18 @@ impl Tokens for SqliteStore {
     }
 
     async fn revoke_token(&self, account: AccountId, id: TokenId) -> Result<bool> {
-        self.write(move |writing| {
+        let revoke = move |writing: &mut Writing<'_>| {
             let sql = "DELETE FROM tokens WHERE account = ?1 AND id = ?2";
             if writing.prepare(sql)?.execute([account.0, id.0])? == 0 {
                 return Ok(false);
             }
-            let owner = Owner::Token(id);
-            let hooks: Vec<HookId> = writing
-                .prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2")?
-                .query_map(params![account.0, owner.word()], |row| get(row, 0))?
-                .collect::<rusqlite::Result<_>>()?;
-            for hook in hooks {
-                hooks::remove(writing, hook)?;
-            }
-            let sql = "DELETE FROM requests WHERE account = ?1 AND owner = ?2";
-            writing.prepare(sql)?.execute(params![account.0, owner.word()])?;
-            Ok(true)
-        })
-        .await
+            dropped::note(writing, Dropped::Token(account, id)).map(|()| true)
+        };
+        let is_revoked = self.write(revoke).await?;
+        if is_revoked {
+            dropped::clear(self, Dropped::Token(account, id)).await?;
+        }
+        Ok(is_revoked)
     }
 
     async fn note_token_used(&self, id: TokenId, now: Timestamp) -> Result<()> {

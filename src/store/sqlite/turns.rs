@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::Result;
 use super::columns::get;
+use super::dropped;
 use super::writer::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, HookId, Timestamp};
@@ -206,15 +207,10 @@ pub(super) fn forget_destination(writing: &Writing<'_>, name: &str) -> Result<()
     Ok(())
 }
 
-/// Removes a hook, all that it was owed, and what is known of its attempts; says whose it was.
+/// Removes a hook, all that it was owed, and what is known of its attempts, much of it later; says whose it was.
 pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<AccountId>> {
-    for sql in [
-        "DELETE FROM deliveries WHERE hook = ?1",
-        "DELETE FROM queues WHERE hook = ?1",
-        "DELETE FROM attempts WHERE hook = ?1",
-    ] {
-        writing.prepare(sql)?.execute([hook.0])?;
-    }
+    writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
+    dropped::hook(writing, hook)?;
     let mut delete = writing.prepare("DELETE FROM hooks WHERE id = ?1 RETURNING account, destination")?;
     let dropped = delete.query_row([hook.0], |row| Ok((get(row, 0)?, row.get(1)?))).optional()?;
     let Some((account, destination)) = dropped else { return Ok(None) };

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, InterruptHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
@@ -23,6 +23,11 @@ use super::lock::HostLock;
 use super::{Fault, Synchronous};
 use crate::clock::Stopwatch;
 
+/// How long a store that is closed has for what waits and for folding the log into the file, until it is interrupted;
+/// and how often it is then. Neither is needed: what was answered is on disk.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+const INTERRUPTED_EVERY: Duration = Duration::from_millis(50);
+
 /// For how long one turn takes further jobs into its transaction. With what the last of them takes and the commit, a
 /// turn stays under 50 ms.
 const TURN: Duration = Duration::from_millis(25);
@@ -30,6 +35,7 @@ const TURN: Duration = Duration::from_millis(25);
 pub(super) struct Writer {
     jobs: mpsc::Sender<Message>,
     steps: mpsc::Sender<Box<dyn Job>>,
+    interrupt: InterruptHandle,
     /// Stands after the queues: fields drop in order, so they are closed when the thread is waited for.
     thread: Thread,
 }
@@ -100,6 +106,7 @@ impl Writer {
             caught_up: 0,
             clock_set: 0,
         };
+        let interrupt = connection.get_interrupt_handle();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
@@ -110,7 +117,7 @@ impl Writer {
                 drop(lock);
             })
             .map_err(Fault::NoThread)?;
-        Ok(Writer { jobs, steps, thread: Thread(Mutex::new(Some(thread))) })
+        Ok(Writer { jobs, steps, interrupt, thread: Thread(Mutex::new(Some(thread))) })
     }
 
     pub(super) async fn write<T, F>(&self, lasting: Lasting, work: F) -> Result<T>
@@ -139,7 +146,12 @@ impl Writer {
         // It does not matter whether an earlier call has closed it already.
         let _ = self.jobs.send(Message::Close).await;
         if let Some(thread) = self.thread.take() {
-            tokio::task::spawn_blocking(move || join(thread)).await.map_err(Fault::Read)?;
+            let mut joined = tokio::task::spawn_blocking(move || join(thread));
+            let mut patience = LAST_WRITES;
+            while let Err(_elapsed) = tokio::time::timeout(patience, &mut joined).await.map(drop) {
+                self.interrupt.interrupt();
+                patience = INTERRUPTED_EVERY;
+            }
         }
         Ok(())
     }
@@ -403,7 +415,9 @@ fn run(
             job.answer(&committed);
         }
     }
-    // The log is folded into the file, unless someone still reads from it; either is a sound state.
+    // The log is folded into the file, unless someone still reads from it, which is not waited for, or it takes too
+    // long; any of these is a sound state.
+    let _ = connection.busy_timeout(Duration::ZERO);
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
 }
 

@@ -306,6 +306,14 @@ CREATE TABLE tokens (
 
 CREATE INDEX tokens_account ON tokens (account);
 
+-- Hooks (0), tokens (1) and accounts (2) that are gone, and of which not all is deleted yet: see sqlite/dropped.rs.
+CREATE TABLE dropped (
+    kind INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (kind, account, id)
+) STRICT, WITHOUT ROWID;
+
 -- Requests that may be repeated.
 CREATE TABLE requests (
     account INTEGER NOT NULL,

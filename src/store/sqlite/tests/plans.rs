@@ -42,7 +42,8 @@ fn one_line(sql: &str) -> String {
     sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-every_case!(@every SqliteLab::new());
+// In single rows, so that what is written between steps is among them.
+every_case!(@every SqliteLab::stepping(1));
 
 /// Every statement with a plan that the store runs.
 async fn statements() -> BTreeSet<String> {

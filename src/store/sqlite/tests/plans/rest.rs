@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::super::super::SqliteStore;
 use crate::model::{AccountId, ChangeType, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp};
-use crate::store::contract::world::{POLL_EVERY, World, id, key};
-use crate::store::{Accounts, Passing, PollHeld, Polls, Removed, StormOrder, Transition, Upsert};
+use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
+use crate::store::{
+    Accounts, Attempt, Hooks as _, Outcome, Passing, PollHeld, Polls, Removed, StormOrder, Transition, Upsert,
+};
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     let account = world.client("ann").await;
@@ -15,11 +17,32 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     awaiting(account, &store).await;
     storm(&mut world, account, &store).await;
     flapping(&mut world, account).await;
-    let ticket = world.ticket(account, Kind::Instance).await;
-    store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.expect("released");
+    dropped(&mut world, &store).await;
     store.held().await.expect("counted");
     store.latest().await.expect("read");
     store.clock_set(-1000).await.expect("moved");
+}
+
+/// A hook of which more is to be deleted than goes with it, and an account whose realms are damped.
+async fn dropped(world: &mut World, store: &SqliteStore) {
+    let account = world.client("bob").await;
+    world.observe(account, &[]).await;
+    let hook = world.filtering(account, spec("all")).await;
+    let names: Vec<String> = (0..200).map(|number| format!("i-{number}")).collect();
+    let seen: Vec<_> = names.iter().map(|name| (name.as_str(), InstanceState::Running)).collect();
+    world.observe(account, &seen).await;
+    world.wait(POLL_EVERY);
+    world.observe(account, &[("i-1", InstanceState::Stopped)]).await;
+    let delivery = world.claim().await.into_iter().find(|delivery| delivery.id.hook == hook).expect("it is due");
+    let mut settlement = world.settlement(&delivery, Outcome::Retry { due: world.now });
+    settlement.attempts =
+        vec![Attempt { at: world.now, duration: Duration::ZERO, status: Some(500), error: None, answer: None }];
+    world.settle_all(vec![settlement]).await;
+    assert!(store.remove_hook(&world.place(account, hook)).await.expect("removed"));
+    realm(world, account, ChangeType::RealmCreated, Some(RealmState::Available)).await;
+    realm(world, account, ChangeType::RealmState, Some(RealmState::Unavailable)).await;
+    store.clear_dropped().await.expect("cleared");
+    assert_eq!(store.forget_idle_accounts(world.now.after(Duration::from_millis(1))).await.expect("forgotten"), 1);
 }
 
 async fn awaiting(account: AccountId, store: &SqliteStore) {
@@ -33,6 +56,8 @@ async fn awaiting(account: AccountId, store: &SqliteStore) {
 
 async fn storm(world: &mut World, account: AccountId, store: &SqliteStore) {
     world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.expect("given back");
     let ticket = world.ticket(account, Kind::Instance).await;
     let record = world.record(&ticket);
     let held = PollHeld {

@@ -1,0 +1,200 @@
+//! What is gone for everybody, and has rows still. A hook, a token or an account goes in one short transaction, which
+//! leaves no way to it; a row of `dropped` says that what it had is to be deleted. That is done in steps, by whoever
+//! removed it or by the next round of the retention, also after a restart.
+
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use super::super::Result;
+use super::columns::get;
+use super::writer::Writing;
+use super::{SqliteStore, hooks};
+use crate::model::{AccountId, HookId, Owner, TokenId};
+
+/// How many rows of a hook are deleted with it; what is more is left to further steps.
+const WITH_A_HOOK: usize = 100;
+
+/// Something that was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    Hook(HookId),
+    /// Its hooks go with it.
+    Token(AccountId, TokenId),
+    Account(AccountId),
+}
+
+impl Dropped {
+    /// As the columns `kind`, `account` and `id` have it.
+    fn columns(self) -> [i64; 3] {
+        match self {
+            Dropped::Hook(hook) => [0, 0, hook.0],
+            Dropped::Token(account, token) => [1, account.0, token.0],
+            Dropped::Account(account) => [2, account.0, 0],
+        }
+    }
+
+    fn read([kind, account, id]: [i64; 3]) -> Dropped {
+        match kind {
+            0 => Dropped::Hook(HookId(id)),
+            1 => Dropped::Token(AccountId(account), TokenId(id)),
+            _ => Dropped::Account(AccountId(account)),
+        }
+    }
+}
+
+/// Takes down that what this had is to be deleted.
+pub(super) fn note(writing: &Writing<'_>, dropped: Dropped) -> Result<()> {
+    writing
+        .prepare("INSERT OR IGNORE INTO dropped (kind, account, id) VALUES (?1, ?2, ?3)")?
+        .execute(dropped.columns())?;
+    Ok(())
+}
+
+/// Deletes what a hook that is gone was owed, and what is known of its attempts; if that is much, later.
+pub(super) fn hook(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    let mut left = WITH_A_HOOK;
+    if clear_hook(writing, hook, &mut left)? { Ok(()) } else { note(writing, Dropped::Hook(hook)) }
+}
+
+/// Deletes all that this had.
+pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
+    let rows = store.step_rows;
+    while !store.write_step(move |writing| step(writing, dropped, rows)).await? {}
+    Ok(())
+}
+
+/// The same for all that was dropped.
+pub(super) async fn clear_all(store: &SqliteStore) -> Result<()> {
+    while let Some(dropped) = store.read(next).await? {
+        clear(store, dropped).await?;
+    }
+    Ok(())
+}
+
+fn next(reading: &Connection) -> Result<Option<Dropped>> {
+    // Tokens before hooks: theirs are active until they are removed.
+    let mut select = reading.prepare_cached("SELECT kind, account, id FROM dropped ORDER BY kind DESC LIMIT 1")?;
+    let next = select.query_row((), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()?;
+    Ok(next.map(Dropped::read))
+}
+
+/// Deletes some of it; says whether that was all.
+fn step(writing: &mut Writing<'_>, dropped: Dropped, rows: usize) -> Result<bool> {
+    let mut left = rows.max(1);
+    let is_all = match dropped {
+        Dropped::Hook(hook) => clear_hook(writing, hook, &mut left)?,
+        Dropped::Token(account, token) => clear_token(writing, account, token, &mut left)?,
+        Dropped::Account(account) => clear_account(writing, account, &mut left)?,
+    };
+    if is_all {
+        let sql = "DELETE FROM dropped WHERE kind = ?1 AND account = ?2 AND id = ?3";
+        writing.prepare(sql)?.execute(dropped.columns())?;
+    }
+    Ok(is_all)
+}
+
+fn clear_hook(writing: &Writing<'_>, hook: HookId, left: &mut usize) -> Result<bool> {
+    let deliveries = "SELECT change FROM deliveries WHERE hook = ?1 LIMIT ?2";
+    let is_all = each(writing, deliveries, [hook.0], left, |writing, [change, _]| {
+        execute(writing, "DELETE FROM deliveries WHERE hook = ?1 AND change = ?2", [hook.0, change])
+    })?;
+    if !is_all {
+        return Ok(false);
+    }
+    // Those of one change, which are few, go together.
+    each(writing, "SELECT change FROM attempts WHERE hook = ?1 LIMIT ?2", [hook.0], left, |writing, [change, _]| {
+        execute(writing, "DELETE FROM attempts WHERE hook = ?1 AND change = ?2", [hook.0, change])
+    })
+}
+
+fn clear_token(writing: &mut Writing<'_>, account: AccountId, token: TokenId, left: &mut usize) -> Result<bool> {
+    let owner = Owner::Token(token);
+    let mut select =
+        writing.prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2 LIMIT 1")?;
+    loop {
+        let hook: Option<HookId> = select.query_row(params![account.0, owner.word()], |row| get(row, 0)).optional()?;
+        let Some(hook) = hook else { break };
+        if *left == 0 {
+            return Ok(false);
+        }
+        hooks::remove(writing, hook)?;
+        *left = if writing.is_turn_over() { 0 } else { *left - 1 };
+    }
+    let sql = "DELETE FROM requests WHERE account = ?1 AND owner = ?2 AND key IN (
+                   SELECT key FROM requests WHERE account = ?1 AND owner = ?2 LIMIT ?3)";
+    let limit = i64::try_from(*left).unwrap_or(i64::MAX);
+    let deleted = writing.prepare(sql)?.execute(params![account.0, owner.word(), limit])?;
+    Ok(deleted < *left)
+}
+
+fn clear_account(writing: &Writing<'_>, account: AccountId, left: &mut usize) -> Result<bool> {
+    let resources = "SELECT body, kind FROM resources WHERE account = ?1 ORDER BY kind, id LIMIT ?2";
+    let is_all = each(writing, resources, [account.0], left, |writing, [body, kind]| {
+        execute(writing, "DELETE FROM bodies WHERE id = ?1", [body])?;
+        // The first one of that kind is the one that was found.
+        let sql = "DELETE FROM resources WHERE account = ?1 AND kind = ?2 AND id = (
+                       SELECT id FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id LIMIT 1)";
+        execute(writing, sql, [account.0, kind])
+    })?;
+    if !is_all {
+        return Ok(false);
+    }
+    let versions = "SELECT body, number FROM versions INDEXED BY versions_resource WHERE account = ?1 LIMIT ?2";
+    let is_all = each(writing, versions, [account.0], left, |writing, [body, number]| {
+        execute(writing, "DELETE FROM bodies WHERE id = ?1", [body])?;
+        execute(writing, "DELETE FROM versions WHERE number = ?1", [number])
+    })?;
+    if !is_all {
+        return Ok(false);
+    }
+    let changes = "SELECT sequence FROM changes INDEXED BY changes_account WHERE account = ?1 LIMIT ?2";
+    let is_all = each(writing, changes, [account.0], left, |writing, [sequence, _]| {
+        execute(writing, "DELETE FROM changes WHERE sequence = ?1", [sequence])
+    })?;
+    if !is_all {
+        return Ok(false);
+    }
+    each(writing, "SELECT kind FROM flaps WHERE account = ?1 LIMIT ?2", [account.0], left, |writing, [kind, _]| {
+        let sql = "DELETE FROM flaps WHERE account = ?1 AND kind = ?2 AND id = (
+                       SELECT id FROM flaps WHERE account = ?1 AND kind = ?2 LIMIT 1)";
+        execute(writing, sql, [account.0, kind])
+    })
+}
+
+/// Calls `delete` with the first two columns of each row that the statement selects, until none is left, so many were
+/// deleted, or the turn is over. The last parameter of the statement is a limit. Says whether none is left.
+fn each(
+    writing: &Writing<'_>,
+    select: &str,
+    [id]: [i64; 1],
+    left: &mut usize,
+    delete: impl Fn(&Writing<'_>, [i64; 2]) -> Result<()>,
+) -> Result<bool> {
+    /// How many are selected at once: what was selected is deleted within a few milliseconds.
+    const AT_ONCE: usize = 100;
+    while *left > 0 {
+        let limit = AT_ONCE.min(*left);
+        let rows: Vec<[i64; 2]> = {
+            let mut select = writing.prepare(select)?;
+            let has_two = select.column_count() > 1;
+            let read = |row: &rusqlite::Row<'_>| Ok([row.get(0)?, if has_two { row.get(1)? } else { 0 }]);
+            let rows = select.query_map(params![id, i64::try_from(limit).unwrap_or(i64::MAX)], read)?;
+            rows.collect::<rusqlite::Result<_>>()?
+        };
+        for row in &rows {
+            delete(writing, *row)?;
+        }
+        *left -= rows.len();
+        if rows.len() < limit {
+            return Ok(true);
+        }
+        if writing.is_turn_over() {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+fn execute(writing: &Writing<'_>, sql: &str, parameters: impl Params) -> Result<()> {
+    writing.prepare(sql)?.execute(parameters)?;
+    Ok(())
+}
