@@ -112,8 +112,8 @@ bench: drivers drivers-python drivers-javascript faulty hostile ## Measure what 
 	@cargo bench --locked
 
 lint: tools wasm-target ## Check format and lints; warnings are errors
-	@cargo fmt --check
-	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo fmt --all --check
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) fmt --all --check
 	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
 	@cd tests/lax && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings

@@ -137,7 +137,7 @@ problem_types! {
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
         "Try again; the host's log says more.";
     StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full"
-        "Nothing was changed. Reading goes on; try again as Retry-After says, once the operator has made room.";
+        "Reading goes on; try again as Retry-After says, once the operator has made room.";
     TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many streams are open"
         "Try again as Retry-After says, or read the feed page by page. `limit` says how many may be open at once.";
     StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has as many streams open as it may have"

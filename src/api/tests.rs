@@ -3,6 +3,7 @@
 mod consent;
 mod deltacloud;
 mod errors;
+mod failing_store;
 mod feed;
 mod hooks;
 mod openapi;

@@ -366,6 +366,8 @@ section! {
         page_cache: Size => page_cache,
         step_rows: NonZeroUsize => step_rows,
         busy_timeout: Span => busy_timeout,
+    } apart {
+        disk,
     }
 }
 

@@ -12,6 +12,7 @@ mod columns;
 mod deliveries;
 mod dropped;
 mod flaps;
+mod flush;
 mod forget;
 mod hook_cache;
 mod hook_index;
@@ -48,6 +49,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
+use self::flush::Flush;
 use self::lock::HostLock;
 use self::readers::Readers;
 use self::writer::{Lasting, Writer, Writing};
@@ -68,6 +70,19 @@ pub struct Settings {
     pub step_rows: usize,
     /// How long another process (a backup, a shell) may hold the file before an operation fails.
     pub busy_timeout: Duration,
+    /// Under the file. There is no key of the configuration for it.
+    pub disk: Disk,
+}
+
+/// What SQLite reads and writes by.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Disk {
+    /// The system's files.
+    #[default]
+    System,
+    /// Another VFS, known to SQLite by its name, and how a file of it is written again as it is read and flushed: a
+    /// test's, that fails when it is asked to.
+    Other { vfs: &'static str, write_again: fn(&Path) -> std::io::Result<()> },
 }
 
 /// What is on disk when a write is answered.
@@ -89,6 +104,7 @@ impl Default for Settings {
             page_cache: 32 << 20,
             step_rows: 1000,
             busy_timeout: Duration::from_secs(5),
+            disk: Disk::System,
         }
     }
 }
@@ -137,12 +153,13 @@ impl SqliteStore {
                 .collect::<Result<Vec<_>>>()?;
             Ok((connection, mark, readers))
         };
-        let (connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
+        let (mut connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
         let (told, newest) = watch::channel(journal::newest(&connection)?);
+        let flush = Flush::new(&mut connection, path, settings.synchronous, settings.disk)?;
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
-            writer: Writer::start(connection, mark, told, settings.queue.max(1), settings.synchronous, lock)?,
+            writer: Writer::start(connection, mark, told, settings.queue.max(1), flush, lock)?,
             mark,
             newest,
         })
@@ -266,8 +283,11 @@ fn of_kind(code: Option<ErrorCode>) -> fn(Box<dyn std::error::Error + Send + Syn
 
 fn connect(path: &Path, settings: &Settings) -> Result<Connection> {
     // SQLite's own locks are not needed: a connection is never used by two threads at a time.
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match settings.disk {
+        Disk::System => Connection::open_with_flags(path, flags)?,
+        Disk::Other { vfs, .. } => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+    };
     connection.busy_timeout(settings.busy_timeout)?;
     #[cfg(test)]
     let connection = tests::plans::noting(connection)?;
@@ -293,9 +313,8 @@ fn configure(connection: &Connection, settings: &Settings, cache_kib: usize) -> 
     connection.pragma_update(None, "trusted_schema", false)?;
     // After a big transaction the log is cut back to this, rather than staying at its largest.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    // The writer folds the log into the file whenever it has grown by 16 MiB: what is folded at once takes it some tens
-    // of milliseconds, in which others wait.
-    connection.pragma_update(None, "wal_autocheckpoint", 4_096)?;
+    // The writer folds the log into the file, see `flush`.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(())
 }
 

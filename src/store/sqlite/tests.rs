@@ -1,5 +1,6 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
+mod faults;
 mod file;
 mod hearing;
 mod long_work;

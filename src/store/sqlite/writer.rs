@@ -17,10 +17,11 @@ use rusqlite::{CachedStatement, Connection, InterruptHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
+use super::Fault;
+use super::flush::Flush;
 use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
 use super::lock::HostLock;
-use super::{Fault, Synchronous};
 use crate::clock::Stopwatch;
 
 /// How long a store that is closed has for what waits and for folding the log into the file, until it is interrupted;
@@ -81,13 +82,13 @@ impl<'a> Writing<'a> {
 }
 
 impl Writer {
-    /// `told` is told the number of the newest change; `flushed` is how a transaction is committed that is to last.
+    /// `told` is told the number of the newest change; `flush` says how transactions are committed.
     pub(super) fn start(
         mut connection: Connection,
         mark: u32,
         told: watch::Sender<i64>,
         queue: usize,
-        flushed: Synchronous,
+        flush: Flush,
         lock: HostLock,
     ) -> Result<Writer> {
         let (jobs, urgent) = mpsc::channel(queue);
@@ -110,8 +111,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                let flush = Flush { connection: &connection, flushed, present: Lasting::Lasts };
-                run(flush, memory, &told, Queues::new(urgent, waiting_steps, queue), &waiter);
+                run(&connection, flush, memory, &told, Queues::new(urgent, waiting_steps, queue), &waiter);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -267,29 +267,6 @@ where
     }
 }
 
-/// How the connection's commits are flushed to disk.
-struct Flush<'a> {
-    connection: &'a Connection,
-    flushed: Synchronous,
-    /// What the last transaction had.
-    present: Lasting,
-}
-
-impl Flush<'_> {
-    /// Has the next transaction flushed as its jobs need it.
-    fn prepare(&mut self, jobs: &VecDeque<Box<dyn Job>>) -> rusqlite::Result<()> {
-        let any_lasts = jobs.iter().any(|job| job.lasting() == Lasting::Lasts);
-        let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
-        if self.flushed == Synchronous::Normal || wanted == self.present {
-            return Ok(());
-        }
-        let level = if any_lasts { "full" } else { "normal" };
-        self.connection.pragma_update(None, "synchronous", level)?;
-        self.present = wanted;
-        Ok(())
-    }
-}
-
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -380,17 +357,20 @@ impl Queues {
 }
 
 fn run(
-    mut flush: Flush<'_>,
+    connection: &Connection,
+    mut flush: Flush,
     mut memory: Memory,
     told: &watch::Sender<i64>,
     mut queues: Queues,
     waiter: &tokio::runtime::Runtime,
 ) {
-    let connection = flush.connection;
     while let Some(turn) = queues.wait(waiter) {
         let left = queues.left(turn);
         let mut ran = Vec::new();
-        let committed = flush.prepare(left).and_then(|()| run_together(connection, &mut memory, left, &mut ran));
+        let any_lasts = left.iter().any(|job| job.lasting() == Lasting::Lasts);
+        let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
+        let prepared = flush.prepare(connection, wanted);
+        let committed = prepared.and_then(|()| run_together(connection, &mut memory, left, &mut ran));
         let committed = committed.map_err(Arc::new);
         match &committed {
             Ok(()) => {
@@ -400,9 +380,10 @@ fn run(
                 }
                 told.send_if_modified(|newest| std::mem::replace(newest, memory.newest) != memory.newest);
             }
-            Err(_) => {
+            Err(error) => {
                 roll_back(connection);
                 memory.hooks.rolled_back();
+                flush.failed(error);
                 memory.newest = *told.borrow();
                 (memory.proving, memory.proven) = (false, None);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
@@ -414,11 +395,14 @@ fn run(
         for job in ran {
             job.answer(&committed);
         }
+        flush.fold(connection);
     }
     // The log is folded into the file, unless someone still reads from it, which is not waited for, or it takes too
     // long; any of these is a sound state.
     let _ = connection.busy_timeout(Duration::ZERO);
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    if flush.prepare(connection, Lasting::Lasts).is_ok() {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    }
 }
 
 /// Runs jobs in one transaction until none is left or the turn is over; those that were run are put into `ran`.

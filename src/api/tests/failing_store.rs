@@ -1,0 +1,89 @@
+//! What is answered while the store can't be written: which of the host's work keeps failing, and that reading goes on.
+
+use serde_json::json;
+
+use super::*;
+use crate::metrics::Operation;
+use crate::model::InstanceState::Running;
+
+const HOOK: &str = "https://192.88.98.1/cb";
+
+#[tokio::test]
+async fn a_full_disk_is_answered_with_507_and_reading_goes_on() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+    let put = async |number: usize| {
+        house.put(&format!("/api/instances/i-{number}"), &format!("track_hook={HOOK}/{number}")).await
+    };
+    put(1).await.ok();
+    // No lower than what is there: some fit in yet.
+    house.store.execute("PRAGMA max_page_count = 1").await.expect("limited");
+    let mut number = 2;
+    let refused = loop {
+        let answer = put(number).await;
+        if answer.status >= 300 {
+            break answer;
+        }
+        number += 1;
+        assert!(number < 5000, "there is no end of room");
+    };
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    refused.problem(507, "store-full");
+    assert_eq!(house.get("/api/instances/i-1").await.ok()["id"], json!("i-1"));
+    let hooks = house.get("/api/account").await.ok()["hooks"].as_u64().expect("a number");
+    assert!(hooks >= number as u64 - 1, "{hooks} of {number}");
+    assert_eq!(house.get("/metrics").await.status, 200);
+
+    house.store.execute("PRAGMA max_page_count = 1000000").await.expect("there is room again");
+    assert!(put(number).await.status < 300);
+}
+
+#[tokio::test]
+async fn readiness_names_what_keeps_failing_until_it_succeeds() {
+    let house = House::new();
+    let metrics = Arc::clone(&house.context.metrics);
+    house.get("/readyz").await.ok();
+    let since = house.now();
+    for failures in 1..=3 {
+        house.get("/readyz").await.ok();
+        metrics.failed(Operation::SettleDeliveries, house.now(), "disk-failed");
+        if failures < 3 {
+            house.clock.advance(Duration::from_secs(3));
+        }
+    }
+    let unready = house.get("/readyz").await;
+    assert_eq!(unready.header("retry-after"), Some("5"));
+    let problem = unready.problem(503, "store-unavailable");
+    let failing = json!([{
+        "operation": "settle-deliveries",
+        "since": since,
+        "failures": 3,
+        "error": "disk-failed",
+        "last_success": null,
+    }]);
+    assert_eq!(problem["failing"], failing);
+    let text = house.get("/metrics").await.body;
+    assert!(text.contains(r#"tracker_store_failures_in_a_row{operation="settle-deliveries"} 3"#), "{text}");
+    metrics.succeeded(Operation::SettleDeliveries, house.now());
+    house.get("/readyz").await.ok();
+}
+
+#[tokio::test]
+async fn an_account_shows_polls_that_could_not_be_recorded() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+    let account = house.account().await;
+    house.clock.advance(Duration::from_secs(7));
+    let health = house.context.metrics.health();
+    health.unrecorded(account, Kind::Instance, house.now(), "disk-full");
+    let shown = house.get("/api/account").await.ok();
+    let poll = &shown["polls"]["instances"];
+    assert_eq!((&poll["last_error"]["code"], &poll["failures"]), (&json!("store"), &json!(1)));
+    assert_eq!(poll["last_error"]["at"], json!(house.now()));
+    let message = poll["last_error"]["message"].as_str().expect("a message");
+    assert!(message.contains("its disk is full"), "{message}");
+
+    house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+    house.context.metrics.health().recorded(account, Kind::Instance);
+    assert_eq!(house.get("/api/account").await.ok()["polls"]["instances"]["last_error"], json!(null));
+}

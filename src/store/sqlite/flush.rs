@@ -1,0 +1,155 @@
+//! What is on disk, and when. A transaction is flushed only where something in it is to outlive a power cut; the log is
+//! folded into the file from time to time, where a failure to do so is seen.
+//!
+//! A flush that fails is never simply tried again. The system may hold what it could not write for written: the next
+//! flush succeeds without it, and leaves a hole in the log at which everything after it ends in a power cut. So the log is
+//! in doubt from then on, and before anything else is written, it is written once more as it is read, and flushed. Until
+//! that is done, each write fails.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use rusqlite::{Connection, ErrorCode, ffi};
+
+use super::writer::Lasting;
+use super::{Disk, Synchronous};
+
+/// From how many pages on the log is folded into the file. The log is read by who reads what is in it, so it must not
+/// get long; folding costs a flush, so it must not be short. 16 MiB: what is folded at once takes the writer some tens of
+/// milliseconds, in which others wait.
+const FOLD_FROM: i32 = 4_096;
+
+/// How much of the log is written again at a time, in bytes.
+const PIECE: usize = 1 << 20;
+
+/// How the connection's commits are flushed to disk.
+pub(super) struct Flush {
+    flushed: Synchronous,
+    /// What the last transaction had.
+    present: Lasting,
+    /// How many pages the log has.
+    pages: Arc<AtomicI32>,
+    /// Whether there was a flush that failed, and the log was not written again since.
+    in_doubt: bool,
+    /// Whether the last folding failed, so that not each failure is logged.
+    unfolded: bool,
+    log: PathBuf,
+    disk: Disk,
+}
+
+impl Flush {
+    pub(super) fn new(
+        connection: &mut Connection,
+        path: &Path,
+        flushed: Synchronous,
+        disk: Disk,
+    ) -> rusqlite::Result<Flush> {
+        let pages = Arc::new(AtomicI32::new(0));
+        let seen = Arc::clone(&pages);
+        // In the place of SQLite's own hook, which folds the log and passes over every error.
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let log = log.into();
+        Ok(Flush { flushed, present: Lasting::Lasts, pages, in_doubt: false, unfolded: false, log, disk })
+    }
+
+    /// Has the next transaction flushed as it needs it.
+    pub(super) fn prepare(&mut self, connection: &Connection, wanted: Lasting) -> rusqlite::Result<()> {
+        self.settle_doubt()?;
+        if self.flushed == Synchronous::Normal || wanted == self.present {
+            return Ok(());
+        }
+        let level = match wanted {
+            Lasting::Lasts => "full",
+            Lasting::MayGo => "normal",
+        };
+        connection.pragma_update(None, "synchronous", level)?;
+        self.present = wanted;
+        Ok(())
+    }
+
+    /// A transaction did not commit.
+    pub(super) fn failed(&mut self, error: &rusqlite::Error) {
+        // Which of the disk's failures it was does not matter: to write the log again costs little.
+        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            self.in_doubt = true;
+        }
+    }
+
+    /// Folds the log into the file, if it is long.
+    pub(super) fn fold(&mut self, connection: &Connection) {
+        if self.pages.load(Ordering::Relaxed) < FOLD_FROM {
+            return;
+        }
+        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
+            Ok(()) => self.unfolded = false,
+            Err(error) => {
+                self.failed(&error);
+                if !std::mem::replace(&mut self.unfolded, true) {
+                    tracing::error!(%error, "the store's log can't be folded into its file, and grows until it can");
+                }
+            }
+        }
+    }
+
+    fn settle_doubt(&mut self) -> rusqlite::Result<()> {
+        if !self.in_doubt {
+            return Ok(());
+        }
+        let written = match self.disk {
+            Disk::System => write_again(&self.log),
+            Disk::Other { write_again, .. } => write_again(&self.log),
+        };
+        written.map_err(|error| {
+            let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+            let why = format!("a flush failed, and the log can't be written again: {error}");
+            rusqlite::Error::SqliteFailure(code, Some(why))
+        })?;
+        tracing::warn!("a flush of the store's log failed; the log was written again, and is whole");
+        self.in_doubt = false;
+        Ok(())
+    }
+}
+
+/// Writes a file again as it is read, and flushes it: pages that the system wrongly holds for written are written, too.
+/// Nobody else writes it meanwhile, as only the writer's thread does.
+fn write_again(path: &Path) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(path)?;
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut piece, at)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&piece[..read], at)?;
+        at += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_again_is_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log");
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+            let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            std::fs::write(&path, &content).expect("written");
+            write_again(&path).expect("written again");
+            assert!(std::fs::read(&path).expect("read") == content, "{length}");
+        }
+        std::fs::remove_file(&path).expect("removed");
+        assert!(write_again(&path).is_err());
+    }
+}
