@@ -53,7 +53,7 @@ use tower_http::compression::CompressionLayer;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::net;
-use crate::roster::Roster;
+use crate::roster::{CallShares, Roster};
 use crate::store::Store;
 use crate::vault::Vault;
 
@@ -74,6 +74,8 @@ use underway::Underway;
 pub struct Context {
     pub store: Arc<dyn Store>,
     pub roster: Arc<Roster>,
+    /// What polls are under way, and which endpoints answer.
+    pub poll_shares: Arc<CallShares>,
     pub vault: Arc<Vault>,
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
@@ -94,6 +96,7 @@ pub struct Context {
 struct App {
     context: Context,
     proofs: Proofs,
+    proof_shares: Arc<CallShares>,
     /// Ends what would otherwise wait, once the host stops.
     stopping: CancellationToken,
     /// Through which all that follow the journal hear of what is new.
@@ -142,12 +145,14 @@ impl Running {
 
 fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc<App> {
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
-    let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone());
+    let endpoints = Arc::clone(context.poll_shares.endpoints());
+    let proof_shares = CallShares::new(endpoints, Arc::clone(&clock), context.settings.proof.limits());
+    let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone(), Arc::clone(&proof_shares));
     let shares = Arc::new(Shares::new(&context.settings));
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running.clone();
     let openapi = openapi::Written::default();
-    Arc::new(App { context, proofs, stopping, underway, hub, rates, shares, openapi })
+    Arc::new(App { context, proofs, proof_shares, stopping, underway, hub, rates, shares, openapi })
 }
 
 /// What operators ask, of which no credentials are needed.

@@ -173,6 +173,7 @@ impl Reading<'_> {
         file.polling.lay_over(&mut polling);
         file.polling.storms.lay_over(&mut polling.storms);
         file.polling.damping.lay_over(&mut polling.damping);
+        file.polling.breaker.lay_over(&mut polling.breaker);
         file.delivery.lay_over(&mut delivery);
         file.delivery.retries.lay_over(&mut delivery.retries);
         file.delivery.breaker.lay_over(&mut delivery.breaker);

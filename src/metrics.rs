@@ -76,6 +76,22 @@ struct Work {
     operation: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InState {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InShare {
+    calls: &'static str,
+    share: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Calls {
+    calls: &'static str,
+}
+
 /// All figures. Each room counts its own.
 #[derive(Debug)]
 pub struct Metrics {
@@ -92,6 +108,9 @@ pub struct Metrics {
     request_duration: Family<Route, Histogram, fn() -> Histogram>,
     connections: Gauge,
     connections_closed: Family<Closed, Counter>,
+    endpoints: Family<InState, Gauge>,
+    calls: Family<InShare, Gauge>,
+    gave_way: Family<Calls, Counter>,
     streams: Gauge,
     accounts: Gauge,
     hooks: Family<InStatus, Gauge>,
@@ -178,6 +197,9 @@ impl Default for Metrics {
             request_duration: Family::new_with_constructor(times as fn() -> Histogram),
             connections: Gauge::default(),
             connections_closed: Family::default(),
+            endpoints: Family::default(),
+            calls: Family::default(),
+            gave_way: Family::default(),
             streams: Gauge::default(),
             accounts: Gauge::default(),
             hooks: Family::default(),
@@ -210,6 +232,12 @@ impl Default for Metrics {
         registry.register("connections", "Connections to the API that are open", metrics.connections.clone());
         let help = "Connections to the API that were closed, or refused, by the reason";
         registry.register("connections_closed", help, metrics.connections_closed.clone());
+        let help = "Providers' endpoints, by whether they answer; those whose circuit is open apart";
+        registry.register("endpoints", help, metrics.endpoints.clone());
+        let help = "Polls and proofs of credentials under way, by the share that they are counted to";
+        registry.register("provider_calls_in_flight", help, metrics.calls.clone());
+        let help = "Polls and proofs of credentials that took long and gave their slot to others";
+        registry.register("provider_calls_gave_way", help, metrics.gave_way.clone());
         registry.register("streams", "Streams of changes that are open", metrics.streams.clone());
         registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
         registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
@@ -295,6 +323,20 @@ impl Metrics {
     /// A connection was refused, as its address has as many as it may have.
     pub fn connection_refused(&self) {
         self.connections_closed.get_or_create(&Closed { why: "refused" }).inc();
+    }
+
+    pub fn endpoints(&self, state: &'static str, count: usize) {
+        self.endpoints.get_or_create(&InState { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// `calls` is `polls` or `proofs`.
+    pub fn calls_in_flight(&self, calls: &'static str, share: &'static str, count: usize) {
+        self.calls.get_or_create(&InShare { calls, share }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A call gave its slot to others.
+    pub fn gave_way(&self, calls: &'static str) {
+        self.gave_way.get_or_create(&Calls { calls }).inc();
     }
 
     /// All of it, with what the store holds, as it was last known, and how many streams are open.

@@ -9,6 +9,7 @@ pub mod legible;
 pub mod resource;
 mod schema;
 pub mod secret;
+pub mod share;
 pub mod span;
 pub mod time;
 pub mod token;
@@ -28,5 +29,6 @@ pub use resource::{
     State, Text,
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
+pub use share::Share;
 pub use time::{Timestamp, whole_millis};
 pub use token::{Scope, Token, TokenId};

@@ -10,6 +10,7 @@ mod listed;
 mod run;
 pub mod schedule;
 pub mod storm;
+mod turns;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::metrics::{Metrics, Operation};
 use crate::model::flapping::Damping;
-use crate::model::{Kind, Timestamp};
-use crate::roster::Roster;
+use crate::model::{Kind, Timestamp, breaker};
+use crate::roster::{InFlight, Others, Roster, ShareLimits};
 use crate::store::{Backoff, PollClaim, PollTicket, Store, StoreError};
 use crate::vault::Vault;
 
@@ -60,8 +61,20 @@ pub struct Settings {
     pub damping: Damping,
     /// What is not believed at once.
     pub storms: storm::Settings,
-    /// Polls at one time, in all.
+    /// Polls at one time at endpoints that answer soon. No other polls take these slots.
     pub concurrency: usize,
+    /// Polls at one time, beside those, at endpoints that were never asked.
+    pub unproven: usize,
+    /// Polls at one time, beside those, that take longer than `slow_after` though their endpoint answers.
+    pub slow: usize,
+    /// Polls at one time, beside those, at endpoints that gave no answer.
+    pub suspected: usize,
+    /// How long a list may take until it is slow, and an endpoint may give no answer until it is suspected.
+    pub slow_after: Duration,
+    /// Calls at one time at one endpoint, once it has shown that it takes them; proofs of credentials count, too.
+    pub per_endpoint: usize,
+    /// When nothing is sent to an endpoint for a while.
+    pub breaker: breaker::Settings,
     /// How long a poll is held to be under way when nothing is heard of it: longer than the limit on a
     /// poll's time (`drivers.limits.poll_timeout`), or it may be made twice.
     pub lease: Duration,
@@ -91,6 +104,12 @@ impl Default for Settings {
             damping: Damping::default(),
             storms: storm::Settings::default(),
             concurrency: 32,
+            unproven: 16,
+            slow: 32,
+            suspected: 16,
+            slow_after: Duration::from_secs(2),
+            per_endpoint: 24,
+            breaker: breaker::Settings::default(),
             lease: Duration::from_secs(180),
             grace: Duration::from_secs(5),
             forget_after: Duration::from_secs(3600),
@@ -99,6 +118,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How many polls may be under way of each share.
+    pub fn limits(&self) -> ShareLimits {
+        let Settings { concurrency, unproven, slow, suspected, slow_after, .. } = *self;
+        ShareLimits { prompt: concurrency, unproven, slow, suspected, slow_after }
+    }
+
     pub fn interval(&self, kind: Kind) -> Duration {
         match kind {
             Kind::Instance => self.instances_every,
@@ -106,6 +131,8 @@ impl Settings {
         }
     }
 }
+
+pub use turns::Turns;
 
 /// What polling needs of the house.
 #[derive(Clone)]
@@ -115,6 +142,8 @@ pub struct Context {
     pub vault: Arc<Vault>,
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
+    /// Whose turn it is, and who is under way.
+    pub turns: Arc<Turns>,
     /// Woken when a poll may have come due earlier than the loop knows.
     pub wake: Arc<Notify>,
     /// Counts polls that ended: a hint to whoever waits for one.
@@ -154,12 +183,7 @@ pub async fn run(context: Context, token: CancellationToken) {
             forget_at = context.clock.now().after(if is_done { FORGET_EVERY } else { FORGET_AGAIN });
         }
         let sleep_until = next.map_or(forget_at, |next| next.min(forget_at));
-        tokio::select! {
-            () = token.cancelled() => {}
-            Some(ended) = polls.join_next(), if !polls.is_empty() => tell_of_crash(ended),
-            () = context.wake.notified() => {}
-            () = context.clock.sleep_until(sleep_until), if polls.len() < context.settings.concurrency.max(1) => {}
-        }
+        wait(&context, &mut polls, sleep_until, &token).await;
         while let Some(ended) = polls.try_join_next() {
             tell_of_crash(ended);
         }
@@ -170,18 +194,35 @@ pub async fn run(context: Context, token: CancellationToken) {
     }
 }
 
+/// Waits until there may be something to claim: the time has come, something was asked for, or a slot is free.
+async fn wait(context: &Context, polls: &mut JoinSet<()>, until: Timestamp, token: &CancellationToken) {
+    let shares = context.turns.shares();
+    loop {
+        let look = shares.look(Others::Wait);
+        let look_at = look.map_or(until, |after| context.clock.now().after(after).min(until));
+        tokio::select! {
+            () = token.cancelled() => return,
+            // Its slot is free already.
+            Some(ended) = polls.join_next(), if !polls.is_empty() => tell_of_crash(ended),
+            () = context.wake.notified() => return,
+            () = shares.freed() => return,
+            () = context.clock.sleep_until(look_at) => {
+                if context.clock.now() >= until {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 /// Polls everything that is due now, and gives how many polls that were.
 pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
     let mut count = 0;
     loop {
-        let tickets = claim(context, context.clock.now(), context.settings.concurrency.max(1)).await?;
-        if tickets.is_empty() {
-            return Ok(count);
-        }
-        count += tickets.len();
         let mut polls = JoinSet::new();
-        for ticket in tickets {
-            polls.spawn(run::poll(context.clone(), ticket));
+        match start(context, context.clock.now(), &mut polls).await? {
+            0 => return Ok(count),
+            started => count += started,
         }
         all_ended(&mut polls).await;
     }
@@ -208,20 +249,44 @@ async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<
         context.store.ping().await?;
     }
     let now = context.clock.now();
-    let room = context.settings.concurrency.max(1).saturating_sub(polls.len());
-    if room > 0 {
-        for ticket in claim(context, now, room).await? {
-            polls.spawn(run::poll(context.clone(), ticket));
-        }
-    }
-    // One that is due and was not claimed waits for another poll of its account, whose end is waited for
+    start(context, now, polls).await?;
+    // One that is due and was not claimed waits for another poll of its account, or for a slot, whose end is waited for
     // anyway: asking again at once would be asking in vain.
-    let next = context.store.next_poll_due().await?;
+    let next = context.store.next_poll_due(now, Arc::clone(&context.turns) as _).await?;
     Ok(next.map(|next| next.max(now.after(ASK_AGAIN))))
 }
 
-async fn claim(context: &Context, now: Timestamp, limit: usize) -> Result<Vec<PollTicket>, StoreError> {
-    context.store.claim_due_polls(PollClaim { now, lease: context.settings.lease, limit }).await
+/// Claims what is due and starts it; gives how many polls that are.
+async fn start(context: &Context, now: Timestamp, polls: &mut JoinSet<()>) -> Result<usize, StoreError> {
+    let claimed = claim(context, now).await?;
+    let count = claimed.len();
+    for (ticket, in_flight) in claimed {
+        polls.spawn(run::poll(context.clone(), ticket, in_flight));
+    }
+    Ok(count)
+}
+
+/// Claims as much as there is room for. What is claimed counts as under way.
+async fn claim(context: &Context, now: Timestamp) -> Result<Vec<(PollTicket, InFlight)>, StoreError> {
+    let turns = &context.turns;
+    let limit = turns.room();
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let notes = turns.take_notes();
+    let claim = PollClaim {
+        now,
+        lease: context.settings.lease,
+        limit,
+        admission: Arc::clone(turns) as _,
+        notes: notes.clone(),
+    };
+    let tickets = context.store.claim_due_polls(claim).await.inspect_err(|_| turns.give_notes_back(notes))?;
+    let begin = |ticket: PollTicket| {
+        let in_flight = turns.shares().begin(&ticket.endpoint, ticket.share);
+        (ticket, in_flight)
+    };
+    Ok(tickets.into_iter().map(begin).collect())
 }
 
 /// Whether the store did it.

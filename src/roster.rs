@@ -2,8 +2,12 @@
 //! drivers know by name. It turns an account's key and password into the target of a call, for whoever
 //! polls and whoever proves credentials, so that both reach the same and only what was allowed.
 
+mod endpoints;
+mod shares;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::SecretString;
@@ -11,6 +15,9 @@ use secrecy::SecretString;
 use crate::driver::{Allowance, Budget, Budgets, Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, Via};
+
+pub use endpoints::{EndpointView, Endpoints, Found};
+pub use shares::{CallShares, InFlight, Others, ShareLimits};
 
 /// A provider of the configuration.
 #[derive(Clone, Debug)]
@@ -140,6 +147,37 @@ impl Roster {
         self.default.as_ref().map(|(driver, provider)| (driver.as_str(), provider.as_str()))
     }
 
+    /// The endpoint that the accounts of a provider are called at, under a name that no other has. Accounts of a provider
+    /// that is not known have one to themselves.
+    pub fn endpoint(&self, driver: &str, provider: &str) -> Arc<str> {
+        let configured = self.providers.iter().find(|known| known.driver == driver && known.name == provider);
+        if let Some(configured) = configured {
+            return endpoint_name(driver, &configured.endpoint, configured.via.socket.as_deref());
+        }
+        let catalog = self.catalog();
+        let known = catalog
+            .driver(driver)
+            .and_then(|driver| driver.info().providers.iter().find(|known| known.name == provider));
+        match known {
+            Some(known) => endpoint_name(driver, &known.endpoint, None),
+            None => format!("{driver} {provider}").into(),
+        }
+    }
+
+    /// Every driver and provider that accounts may have.
+    pub fn all_providers(&self) -> Vec<(String, String)> {
+        let catalog = self.catalog();
+        let mut all: Vec<(String, String)> =
+            self.providers.iter().map(|known| (known.driver.clone(), known.name.clone())).collect();
+        for driver in catalog.drivers() {
+            let name = &driver.info().name;
+            all.extend(driver.info().providers.iter().map(|known| (name.clone(), known.name.clone())));
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// The names of a driver's providers: the configured ones, then those that the driver knows.
     pub fn providers_of(&self, driver: &Driver) -> Vec<String> {
         let mut names: Vec<String> = self
@@ -216,6 +254,13 @@ impl Roster {
             wire: Wire::default(),
             budget: self.budget(key),
         })
+    }
+}
+
+fn endpoint_name(driver: &str, endpoint: &str, socket: Option<&Path>) -> Arc<str> {
+    match socket {
+        Some(socket) => format!("{driver} unix:{}", socket.display()).into(),
+        None => format!("{driver} {endpoint}").into(),
     }
 }
 

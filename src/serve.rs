@@ -25,10 +25,10 @@ use crate::driver::Budgets;
 use crate::metrics::Metrics;
 use crate::model::{Origin, Timestamp};
 use crate::net::NetError;
-use crate::roster::{ConfiguredAccount, Roster};
+use crate::roster::{CallShares, ConfiguredAccount, Endpoints, Roster};
 use crate::store::sqlite::SqliteStore;
 use crate::store::steps;
-use crate::store::{Accounts as _, Enrolment, Store, StoreError};
+use crate::store::{Accounts as _, Enrolment, PlacedProvider, Polls as _, Store, StoreError};
 use crate::vault::{Purpose, Vault, VaultError};
 use crate::{api, deliver, poll, retention};
 use reload::Reloader;
@@ -114,9 +114,16 @@ impl Host {
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
         let budgets = Budgets::new(Arc::clone(&clock), store.budgets().await?);
         let roster = Arc::new(roster.counting(budgets, config.polling.requests_per_minute));
+        store.place_providers(placed(&roster)).await?;
         enrol(store.as_ref(), &vault, roster.accounts(), clock.now()).await?;
+        let polling = &config.polling;
+        let endpoints = Endpoints::new(Arc::clone(&clock), polling.breaker.clone(), polling.per_endpoint);
+        endpoints.recall(store.endpoints().await?);
+        let endpoints = Arc::new(endpoints);
+        let poll_shares = CallShares::new(Arc::clone(&endpoints), Arc::clone(&clock), polling.limits());
         summarize(&roster, address, &public_url);
-        let (reloader, reloads) = Reloader::new(engine, fetcher, config.drivers, Arc::clone(&roster));
+        let (reloader, reloads) =
+            Reloader::new(engine, fetcher, config.drivers, (Arc::clone(&roster), Arc::clone(&store) as _));
         let control = open_control(&config.control_socket);
 
         // Hints between rooms that do not know one another: the API asks for polls, polls give rise to
@@ -129,6 +136,7 @@ impl Host {
             api: api::Context {
                 store: Arc::clone(&shared),
                 roster: Arc::clone(&roster),
+                poll_shares: Arc::clone(&poll_shares),
                 vault: Arc::clone(&vault),
                 clock: Arc::clone(&clock),
                 settings: config.api,
@@ -145,6 +153,7 @@ impl Host {
                 vault: Arc::clone(&vault),
                 clock: Arc::clone(&clock),
                 settings: config.polling,
+                turns: Arc::new(poll::Turns::new(poll_shares)),
                 wake: poll_wake,
                 polled,
                 deliver_wake: Arc::clone(&deliver_wake),
@@ -279,6 +288,15 @@ async fn open_store(path: PathBuf, settings: crate::store::sqlite::Settings) -> 
     tokio::task::spawn_blocking(move || SqliteStore::open(&path, settings))
         .await
         .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+}
+
+/// At which endpoint the accounts of each provider are called.
+fn placed(roster: &Roster) -> Vec<PlacedProvider> {
+    let placed = |(driver, provider): (String, String)| {
+        let endpoint = roster.endpoint(&driver, &provider).to_string();
+        PlacedProvider { driver, provider, endpoint }
+    };
+    roster.all_providers().into_iter().map(placed).collect()
 }
 
 /// Makes the store's configured accounts those of the configuration.

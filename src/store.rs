@@ -30,9 +30,9 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use polls::{
-    Breadth, Comparison, Delta, Held, HeldStorm, Known, KnownResource, Missing, Pace, PaceReason, Passing, PollClaim,
-    PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, StormOrder,
-    Transition, Upsert, Upserts,
+    Admission, Breadth, Comparison, Delta, Held, HeldStorm, Known, KnownResource, Missing, NoShares, Pace, PaceReason,
+    Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote, PollRecord, PollStatus, PollTicket,
+    Polls, Reach, Recorded, Removed, StormOrder, Transition, Upsert, Upserts,
 };
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};

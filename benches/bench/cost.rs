@@ -258,7 +258,7 @@ impl Filled {
     async fn ticket(&self, account: AccountId) -> PollTicket {
         self.store.request_poll(account, Kind::Instance, SystemClock.now()).await.expect("asked for");
         loop {
-            let claim = PollClaim { now: SystemClock.now(), lease: Duration::from_secs(86_400), limit: 1 };
+            let claim = PollClaim::on_all(SystemClock.now(), Duration::from_secs(86_400), 1);
             let ticket = self.store.claim_due_polls(claim).await.expect("claimed").pop().expect("one is due");
             if ticket.account.id == account && ticket.kind == Kind::Instance {
                 return ticket;

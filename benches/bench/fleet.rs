@@ -92,7 +92,7 @@ pub(crate) struct Poll {
     account: String,
     pub(crate) resources: usize,
     /// When it began, since it was due.
-    late: Duration,
+    pub(crate) late: Duration,
 }
 
 /// The polls in a log that is being written.

@@ -15,7 +15,7 @@ use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits,
 use tracker::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients, Via};
 use tracker::poll;
-use tracker::roster::{ConfiguredAccount, ConfiguredProvider, Roster};
+use tracker::roster::{CallShares, ConfiguredAccount, ConfiguredProvider, Endpoints, Roster};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{Enrolment, Store};
 use tracker::vault::{Purpose, Vault};
@@ -172,12 +172,16 @@ impl Bench {
         let password = vault.seal(Purpose::AccountPassword(&key), password.as_bytes()).expect("sealed");
         let now = tracker::clock::Clock::now(&*clock);
         let account = store.enrol(Enrolment { key, origin: Origin::Config, password, now }).await.expect("enrolled");
+        let settings = poll::Settings { jitter: 0.0, realms_every: Duration::from_secs(1 << 30), ..Default::default() };
+        let endpoints = Endpoints::new(clock.clone(), settings.breaker.clone(), settings.per_endpoint);
+        let shares = CallShares::new(Arc::new(endpoints), clock.clone(), settings.limits());
         let context = poll::Context {
             store,
             roster: Arc::new(roster),
             vault,
             clock: clock.clone(),
-            settings: poll::Settings { jitter: 0.0, realms_every: Duration::from_secs(1 << 30), ..Default::default() },
+            turns: Arc::new(poll::Turns::new(shares)),
+            settings,
             wake: Arc::new(Notify::new()),
             polled: watch::Sender::new(0),
             deliver_wake: Arc::new(Notify::new()),

@@ -4,6 +4,7 @@
 
 mod backlog;
 mod callers;
+mod clouds;
 mod compare;
 mod cost;
 mod deliver;
@@ -29,6 +30,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
+        [_, clouds::FLAG, endpoints] => return clouds::hang(endpoints),
         [_, provider::FLAG, ref answers @ ..] => return provider::serve(answers),
         [_, receiver::FLAG, places] => return receiver::receive(places),
         [_, receivers::FLAG, delay] => return receivers::receive_late(delay),
@@ -96,6 +98,9 @@ fn main() {
     if is_asked("host") {
         process::start(&mut table);
         process::memory(&mut table);
+    }
+    if is_asked("clouds") {
+        clouds::hanging(&mut table);
     }
     if is_asked("million") {
         fleet::million(&mut table);

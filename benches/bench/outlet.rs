@@ -175,7 +175,7 @@ impl Outlet {
                 }
                 self.put_off(&ticket).await;
             }
-            let claim = PollClaim { now: SystemClock.now(), lease: A_DAY, limit: 1000 };
+            let claim = PollClaim::on_all(SystemClock.now(), A_DAY, 1000);
             self.tickets.extend(self.store.claim_due_polls(claim).await.expect("claimed"));
         }
     }

@@ -145,6 +145,12 @@ pub(crate) fn mock() -> Vec<(String, Vec<u8>)> {
     vec![("mock.wasm".into(), built("target/drivers/mock.wasm"))]
 }
 
+pub(crate) fn mock_and_digitalocean() -> Vec<(String, Vec<u8>)> {
+    let mut drivers = mock();
+    drivers.push(("digitalocean.wasm".into(), built("target/drivers/digitalocean.wasm")));
+    drivers
+}
+
 /// Ten drivers: the two real ones, and eight of the tests' one under as many names of the same length.
 fn ten_drivers() -> Vec<(String, Vec<u8>)> {
     let mut drivers = mock();

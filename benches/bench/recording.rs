@@ -105,7 +105,7 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
 /// The right to poll the instances: realms are not due again.
 async fn ticket(store: &SqliteStore) -> PollTicket {
     loop {
-        let claim = PollClaim { now: SystemClock.now(), lease: A_DAY, limit: 1 };
+        let claim = PollClaim::on_all(SystemClock.now(), A_DAY, 1);
         let ticket = store.claim_due_polls(claim).await.expect("claimed").pop().expect("one is due");
         if ticket.kind == Kind::Instance {
             return ticket;

@@ -166,7 +166,7 @@ async fn fill_journal(path: &Path) {
     for round in 0..FORGOTTEN.div_ceil(AT_ONCE) {
         let now = SystemClock.now();
         store.request_poll(account, Kind::Instance, now).await.expect("asked for");
-        let claim = PollClaim { now, lease: PATIENCE, limit: 1 };
+        let claim = PollClaim::on_all(now, PATIENCE, 1);
         let ticket = store.claim_due_polls(claim).await.expect("claimed").pop().expect("it is due");
         let change = |number: usize| NewChange {
             change_type: ChangeType::InstanceState,

@@ -18,6 +18,7 @@ use super::request::Query;
 use crate::driver::BudgetView;
 use crate::metrics::Unrecorded;
 use crate::model::{Flapping, Timestamp, whole_millis};
+use crate::roster::EndpointView;
 use crate::store::{PollError, PollStatus};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,6 +30,7 @@ pub(super) struct AccountDocument<'a> {
     /// `config` or `client`.
     origin: &'static str,
     provider_state: ProviderState,
+    endpoint: EndpointDocument,
     /// While that goes to and fro, so that changes of it are not told.
     provider_flapping: Option<Flapping>,
     /// Whether it is polled regularly: it is the configuration's, or has a hook.
@@ -50,6 +52,8 @@ pub(super) struct PollDocument {
     /// How old the last complete list is.
     age_seconds: Option<u64>,
     next_due: Option<Timestamp>,
+    /// Why a poll that is due has not begun.
+    waiting: Option<WaitingDocument>,
     /// How far apart lists are planned to be at present, give or take the jitter; after failures they are tried for
     /// by other waits.
     interval_seconds: Option<f64>,
@@ -65,6 +69,40 @@ pub(super) struct PollDocument {
     last_duration_ms: Option<u64>,
     /// Requests to the provider in all.
     requests: u64,
+}
+
+/// Where the provider is reached. All of its accounts share what is said here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Endpoint)]
+struct EndpointDocument {
+    /// `answers`, `unproven` before its first answer, or `suspected` where the last call got no answer: calls to it then
+    /// have a bounded share.
+    state: &'static str,
+    /// Until when nothing is sent there, since its circuit breaker is open.
+    open_until: Option<Timestamp>,
+}
+
+impl From<EndpointView> for EndpointDocument {
+    fn from(view: EndpointView) -> EndpointDocument {
+        EndpointDocument { state: view.state(), open_until: view.open_until }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Waiting)]
+struct WaitingDocument {
+    /// `circuit-open` while nothing is sent to the endpoint, `share` while other polls have all the slots of its share.
+    why: &'static str,
+    /// Until when at least, where that is known.
+    until: Option<Timestamp>,
+}
+
+fn waiting(status: &PollStatus, endpoint: EndpointView, now: Timestamp) -> Option<WaitingDocument> {
+    if status.under_way || status.next_due.is_none_or(|due| due > now) {
+        return None;
+    }
+    let why = if endpoint.open_until.is_some() { "circuit-open" } else { "share" };
+    Some(WaitingDocument { why, until: endpoint.open_until })
 }
 
 /// A bucket out of which every request is paid; it fills up evenly.
@@ -121,9 +159,11 @@ pub(super) async fn show(
     let is_configured = fresh::is_configured(&app, &caller);
     let now = app.context.clock.now();
     let health = app.context.metrics.health();
+    let endpoint = app.context.roster.endpoint(&caller.key.driver, &caller.key.provider);
+    let endpoint = app.context.poll_shares.endpoints().view(&endpoint);
     let known = |status: PollStatus| {
         let unrecorded = health.unrecorded_of(caller.account, status.kind);
-        poll(with_unrecorded(status, unrecorded), now)
+        poll(with_unrecorded(status, unrecorded), endpoint, now)
     };
     let document = AccountDocument {
         driver: &caller.key.driver,
@@ -131,6 +171,7 @@ pub(super) async fn show(
         user: &caller.key.user,
         origin: if is_configured { "config" } else { "client" },
         provider_state: provider_state(&status),
+        endpoint: endpoint.into(),
         provider_flapping: store.provider_flapping(caller.account).await?,
         watched: is_configured || hooks > 0,
         hooks,
@@ -161,13 +202,14 @@ fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollSt
     }
 }
 
-fn poll(status: PollStatus, now: Timestamp) -> PollDocument {
+fn poll(status: PollStatus, endpoint: EndpointView, now: Timestamp) -> PollDocument {
     PollDocument {
         last_attempt: status.last_attempt,
         last_complete: status.last_complete,
         last_full: status.last_full,
         age_seconds: status.last_complete.map(|at| now.since(at).as_secs()),
         next_due: status.next_due,
+        waiting: waiting(&status, endpoint, now),
         interval_seconds: status.pace.map(|pace| pace.every.as_secs_f64()),
         pace: pace(&status),
         failures: status.failures,
@@ -226,6 +268,7 @@ mod tests {
                 last_complete: None,
                 last_full: None,
                 next_due: None,
+                under_way: false,
                 pace: None,
                 held: false,
                 put_off: false,

@@ -143,6 +143,13 @@ impl From<ProofError> for Problem {
                 Problem::new(ProblemType::TooManyAttempts, detail).retry_after(retry_after)
             }
             ProofError::NoAnswer(error) => not_proven(&error),
+            ProofError::CircuitOpen { retry_after } => {
+                let detail = "the provider gave no answer several times, and is not asked for a while";
+                Problem::new(ProblemType::ProviderFailed, detail).with("code", "circuit-open").retry_after(retry_after)
+            }
+            ProofError::Busy { retry_after } => {
+                Problem::new(ProblemType::ProofsBusy, error.to_string()).retry_after(retry_after)
+            }
             ProofError::Store(error) if matches!(*error, StoreError::Full(_)) => store_full(&error),
             ProofError::Store(error) => match *error {
                 StoreError::Full(_) => store_full(&error),

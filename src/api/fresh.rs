@@ -100,6 +100,11 @@ pub(super) async fn poll(
         return Err(error.into());
     }
     context.poll_wake.notify_one();
+    // It will be made once the circuit is closed, which no request waits for.
+    let endpoint = context.roster.endpoint(&caller.key.driver, &caller.key.provider);
+    if context.poll_shares.endpoints().view(&endpoint).open_until.is_some() {
+        return Ok(Waited::InVain(status(app, caller, kind).await?));
+    }
     let ended = async {
         loop {
             let status = status(app, caller, kind).await?;

@@ -14,6 +14,7 @@ use super::App;
 use super::errors::RETRY_SOON;
 use super::problem::{Problem, ProblemType};
 use crate::metrics::{self, Failing};
+use crate::model::Share;
 
 /// A store that takes longer than this to answer is not one to send clients to.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +29,14 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
     // What the host counts by itself is told in any case, above all while the store fails.
     let held = app.context.store.held().await;
     let held = held.inspect_err(|error| tracing::error!(%error, "can't count what the store holds")).ok();
+    for (state, count) in app.context.poll_shares.endpoints().counts() {
+        app.context.metrics.endpoints(state, count);
+    }
+    for (calls, shares) in [("polls", &app.context.poll_shares), ("proofs", &app.proof_shares)] {
+        for share in Share::ALL {
+            app.context.metrics.calls_in_flight(calls, share.as_str(), shares.under_way(share));
+        }
+    }
     let text = app.context.metrics.text(held, app.shares.streams()).map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

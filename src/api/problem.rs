@@ -134,6 +134,9 @@ problem_types! {
         "No usable answer came from the provider; `code` says in one word what was wrong.";
     ProviderThrottled "provider-throttled" SERVICE_UNAVAILABLE "The provider asks for fewer requests"
         "Wait as Retry-After says.";
+    ProofsBusy "proofs-busy" SERVICE_UNAVAILABLE "The credentials could not be checked in time"
+        "Too many others wait to be checked at the same provider, or at providers that give no answer. Try again as \
+         Retry-After says.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
         "Try again; the host's log says more.";
     StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full"

@@ -3,6 +3,7 @@
 
 mod memory;
 mod provider;
+mod turns;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,19 +14,19 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
 
 use super::settings::ProofSettings;
 use crate::clock::Clock;
-use crate::driver::CallError;
+use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Timestamp};
-use crate::roster::NotOnRoster;
+use crate::roster::{CallShares, Found, NotOnRoster};
 use crate::store::StoreError;
 use crate::vault::{Vault, VaultError};
 
 pub(super) use provider::Provider;
 
 use memory::{Known, Memory, Print, Try};
+use turns::{NoTurn, Turns};
 
 /// How the status of a poll calls it that the provider does not accept the credentials.
 pub(super) const UNAUTHORIZED: &str = "unauthorized";
@@ -58,6 +59,12 @@ pub(super) enum ProofError {
     /// The provider gave no word about the credentials.
     #[error(transparent)]
     NoAnswer(CallError),
+    /// Nothing is sent to the provider for so long, since it gave no answer before.
+    #[error("the provider has given no answer, and is not asked for a while")]
+    CircuitOpen { retry_after: Duration },
+    /// There was no slot in time.
+    #[error("too many credentials wait to be checked at this provider, or at others that give no answer")]
+    Busy { retry_after: Duration },
     #[error(transparent)]
     Store(Arc<StoreError>),
     #[error(transparent)]
@@ -70,8 +77,11 @@ pub(super) trait Prover: Send + Sync + 'static {
     /// Whether there is somebody to ask about such an account.
     fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster>;
 
-    /// One call to the account's provider.
-    async fn ask(&self, claim: &Claim) -> Result<(), CallError>;
+    /// The endpoint that would be asked.
+    fn endpoint(&self, key: &AccountKey) -> Arc<str>;
+
+    /// One call to the account's provider. The pulse is told of its requests.
+    async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError>;
 
     /// Makes an account whose claim was accepted known to the store, with this password.
     async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError>;
@@ -92,7 +102,7 @@ struct Inner {
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     settings: ProofSettings,
-    slots: Semaphore,
+    turns: Arc<Turns>,
     state: Mutex<State>,
 }
 
@@ -114,11 +124,11 @@ impl Proofs {
         vault: Arc<Vault>,
         clock: Arc<dyn Clock>,
         settings: ProofSettings,
+        shares: Arc<CallShares>,
     ) -> Proofs {
         let state = State { memory: Memory::new(settings.clone()), under_way: HashMap::new(), calls: 0 };
-        // Semaphores have a limit of their own, far beyond any sensible setting.
-        let slots = Semaphore::new(settings.at_once.clamp(1, Semaphore::MAX_PERMITS));
-        let inner = Inner { prover, vault, clock, settings, slots, state: Mutex::new(state) };
+        let turns = Turns::new(shares, Arc::clone(&clock), settings.wait);
+        let inner = Inner { prover, vault, clock, settings, turns, state: Mutex::new(state) };
         Proofs { shared: Arc::new(inner) }
     }
 
@@ -200,10 +210,10 @@ impl Inner {
 
     async fn call(self: Arc<Self>, claim: Claim, leave: Leave) -> Outcome {
         let print = leave.print;
-        let asked = {
-            let _slot = self.slots.acquire().await.expect("invariant: the semaphore is never closed");
-            self.prover.ask(&claim).await
-        };
+        let asked = self.ask(&claim).await.inspect_err(|_| {
+            // The provider was not asked: that costs nobody a try.
+            self.lock().memory.withdraw(Try { key: &claim.key, peer: claim.peer, print, now: self.clock.now() });
+        })?;
         match asked {
             Ok(()) => {
                 let account = self.prover.enrol(&claim).await?;
@@ -228,6 +238,30 @@ impl Inner {
                 Err(ProofError::NoAnswer(error))
             }
         }
+    }
+}
+
+impl Inner {
+    /// Asks the provider once there is a slot for it.
+    async fn ask(&self, claim: &Claim) -> Result<Result<(), CallError>, ProofError> {
+        let turn = self.turns.turn(&self.prover.endpoint(&claim.key), claim.peer).await.map_err(|none| match none {
+            NoTurn::Open(wait) => ProofError::CircuitOpen { retry_after: wait.max(self.settings.failed_for) },
+            NoTurn::Full => ProofError::Busy { retry_after: self.settings.failed_for },
+        })?;
+        let in_flight = turn.in_flight();
+        let pulse = in_flight.pulse();
+        let asked = tokio::select! {
+            biased;
+            asked = self.prover.ask(claim, Arc::clone(&pulse)) => asked,
+            () = turn.cut_off() => {
+                return Ok(Err(CallError::Unavailable("it did not answer soon, and others waited to be asked".into())));
+            }
+        };
+        in_flight.ended(match &asked {
+            Ok(()) => Found::Answers,
+            Err(error) => Found::of(error, pulse.has_heard()),
+        });
+        Ok(asked)
     }
 }
 

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::listen::ClientHeader;
 use crate::metrics::Threshold;
+use crate::roster::ShareLimits;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -141,8 +142,24 @@ pub struct ProofSettings {
     pub window: Duration,
     /// How many accounts, and how many addresses, are remembered.
     pub remembered: usize,
-    /// How many proofs are under way at once; more wait.
+    /// How many proofs are under way at once at endpoints that answer soon; more wait.
     pub at_once: usize,
+    /// The same at endpoints that were never asked, beside those.
+    pub unproven: usize,
+    /// The same at endpoints that gave no answer, or take long to give one, beside those.
+    pub suspected: usize,
+    /// How long a proof may take until its endpoint is suspected, or it gives way to others that wait.
+    pub slow_after: Duration,
+    /// How long a proof may wait for its turn.
+    pub wait: Duration,
+}
+
+impl ProofSettings {
+    /// How many proofs may be under way of each share.
+    pub fn limits(&self) -> ShareLimits {
+        let ProofSettings { at_once, unproven, suspected, slow_after, .. } = *self;
+        ShareLimits { prompt: at_once, unproven, slow: suspected, suspected, slow_after }
+    }
 }
 
 impl Default for Settings {
@@ -216,7 +233,11 @@ impl Default for ProofSettings {
             refusals_per_peer: 1000,
             window: Duration::from_secs(300),
             remembered: 10_000,
-            at_once: 16,
+            at_once: 24,
+            unproven: 24,
+            suspected: 16,
+            slow_after: Duration::from_secs(2),
+            wait: Duration::from_secs(5),
         }
     }
 }

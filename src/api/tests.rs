@@ -33,13 +33,14 @@ use serde_json::Value;
 use super::proof::{Claim, ProofError};
 use super::*;
 use crate::clock::ManualClock;
-use crate::driver::{CallError, Catalog};
+use crate::driver::{CallError, Catalog, Pulse};
+use crate::model::breaker;
 use crate::model::{
     AccountId, AccountKey, ChangeType, Instance, InstanceState, Kind, NewChange, Origin, Realm, RealmState, Resource,
     ResourceId, Sealed, State, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
-use crate::roster::NotOnRoster;
+use crate::roster::{Endpoints, NotOnRoster};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
 
@@ -86,9 +87,12 @@ impl House {
         change(&mut settings);
         let clients = Clients::new(ClientSettings::default()).expect("clients");
         let default = Some(("mock".to_owned(), "default".to_owned()));
+        let endpoints = Endpoints::new(clock.clone(), breaker::Settings::default(), 24);
+        let polling = settings.proof.limits();
         let context = Context {
             store: Arc::clone(&store) as Arc<dyn Store>,
             roster: Arc::new(Roster::new(Arc::new(Catalog::default()), vec![], vec![], default)),
+            poll_shares: CallShares::new(Arc::new(endpoints), clock.clone(), polling),
             vault: Arc::new(vault),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             settings,
@@ -173,7 +177,7 @@ impl House {
         let account = self.account().await;
         self.context.store.request_poll(account, kind, self.now()).await.expect("asked");
         loop {
-            let claim = PollClaim { now: self.now(), lease: Duration::from_secs(60), limit: 1 };
+            let claim = PollClaim::on_all(self.now(), Duration::from_secs(60), 1);
             let ticket =
                 self.context.store.claim_due_polls(claim).await.expect("claimed").pop().expect("a poll is due");
             if ticket.kind == kind {
@@ -301,7 +305,11 @@ impl Prover for Stub {
         }
     }
 
-    async fn ask(&self, claim: &Claim) -> Result<(), CallError> {
+    fn endpoint(&self, key: &AccountKey) -> Arc<str> {
+        format!("{} {}", key.driver, key.provider).into()
+    }
+
+    async fn ask(&self, claim: &Claim, _: Arc<Pulse>) -> Result<(), CallError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if let Some(failure) = self.failure.lock().expect("lock").clone() {
             return Err(failure);

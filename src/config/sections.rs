@@ -123,15 +123,22 @@ section! {
         removal_confirmations: NonZeroU32 => removal_confirmations,
         unreachable_after: NonZeroU32 => unreachable_after,
         concurrency: NonZeroUsize => concurrency,
+        unproven: NonZeroUsize => unproven,
+        slow: NonZeroUsize => slow,
+        suspected: NonZeroUsize => suspected,
+        slow_after: Period => slow_after,
+        per_endpoint: NonZeroUsize => per_endpoint,
         lease: Period => lease,
         grace: Span => grace,
         forget_after: Span => forget_after,
     } also {
         storms: StormsSection,
         damping: DampingSection,
+        breaker: BreakerSection,
     } apart {
         storms,
         damping,
+        breaker,
     }
 }
 
@@ -337,6 +344,10 @@ section! {
         window: Period => window,
         remembered: NonZeroUsize => remembered,
         at_once: NonZeroUsize => at_once,
+        unproven: NonZeroUsize => unproven,
+        suspected: NonZeroUsize => suspected,
+        slow_after: Period => slow_after,
+        wait: Period => wait,
     }
 }
 

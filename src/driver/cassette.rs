@@ -179,7 +179,7 @@ impl Cassette {
             secrets: self.account.secrets.iter().map(|name| (name.clone(), secret(name))).collect(),
             addresses: AddressPolicy::default(),
             via: Via::default(),
-            wire: Wire { tape: Some(self.tape()), watch: None },
+            wire: Wire { tape: Some(self.tape()), ..Wire::default() },
             budget: None,
         }
     }
@@ -192,7 +192,7 @@ impl Cassette {
     /// The target and the tape that answers it.
     pub fn replay(&self) -> (Target, Arc<Replay>) {
         let tape = self.tape();
-        let wire = Wire { tape: Some(Arc::clone(&tape) as _), watch: None };
+        let wire = Wire { tape: Some(Arc::clone(&tape) as _), ..Wire::default() };
         (Target { wire, ..self.target() }, tape)
     }
 

@@ -25,6 +25,7 @@ use super::load::DriverInfo;
 use super::mask::{Mask, Masker};
 use super::memory::{Full, Held, PollMemory};
 use super::message::message;
+use super::pulse::Pulse;
 use super::secrets::{Secrets, TooLong};
 use super::session::SessionKey;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
@@ -657,13 +658,20 @@ impl WasiHttpHooks for Outlet {
             Some(egress) if egress.memory.spend(REQUEST_BYTES).is_err() => Err(Error::HttpRequestDenied),
             Some(egress) => {
                 let admitted = egress.admit(request.method(), request.uri()).map(|(url, client)| (url, client.clone()));
-                admitted.map(|(url, client)| (egress.home.clone(), Arc::clone(egress).send(url, client, request)))
+                let pulse = egress.wire.pulse.clone();
+                admitted
+                    .map(|(url, client)| (pulse, egress.home.clone(), Arc::clone(egress).send(url, client, request)))
             }
         };
         Box::new(async move {
-            let (home, sent) = admitted?;
+            let (pulse, home, sent) = admitted?;
+            let asking = pulse.as_ref().map(Pulse::ask);
             // It ends with the sandbox, or when the host does.
             let response = at_home(&home, sent).await.map_err(|_| Error::ConnectionTerminated)??;
+            drop(asking);
+            if let Some(pulse) = pulse {
+                pulse.heard();
+            }
             Ok((response, Box::new(async { Ok(()) }) as Sending))
         })
     }

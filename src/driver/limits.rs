@@ -79,7 +79,7 @@ impl Default for Limits {
             requests_at_once: 16,
             handles: 4096,
             log_lines: 100,
-            sandboxes: 64,
+            sandboxes: 192,
             driver_bytes: 128 << 20,
         }
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use super::pulse::Pulse;
 use crate::model::Resource;
 
 /// What stands in the place of the network, or looks on, for the polls of one account.
@@ -20,6 +21,8 @@ pub struct Wire {
     pub tape: Option<Arc<dyn Tape>>,
     /// Sees every exchange. Answers are then held whole before the driver reads them.
     pub watch: Option<Arc<dyn Watch>>,
+    /// Told of requests that wait for an answer.
+    pub pulse: Option<Arc<Pulse>>,
 }
 
 /// Answers in the providers' place.
@@ -98,7 +101,7 @@ pub enum Unanswered {
 
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Wire { tape, watch } = self;
+        let Wire { tape, watch, pulse: _ } = self;
         f.debug_struct("Wire").field("tape", &tape.is_some()).field("watch", &watch.is_some()).finish()
     }
 }

@@ -7,12 +7,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use super::failure::{Scheme, SendError, Way, innermost};
 use super::policy::AddressPolicy;
-use super::resolver::{ResolveError, Resolver};
+use super::resolver::{Lookups, ResolveError, Resolver};
 use super::route::{Proxy, ProxyChoice, Route};
 use super::trust::Trust;
 
@@ -32,7 +31,7 @@ pub struct ClientSettings {
     /// they are made anew all the time.
     pub idle_per_host: usize,
     pub idle_timeout: Duration,
-    /// How many names may be looked up at once.
+    /// How many names may be looked up at once; half of them names that did not resolve within a second the last time.
     pub lookups: usize,
     /// How many clients are kept ready; beyond that, the one that was asked for least recently is closed
     /// once nobody uses it.
@@ -67,7 +66,7 @@ pub struct Clients {
 struct Shared {
     settings: ClientSettings,
     trust: Trust,
-    lookups: Arc<Semaphore>,
+    lookups: Arc<Lookups>,
     made: Mutex<Made>,
 }
 
@@ -112,8 +111,7 @@ impl Clients {
     }
 
     fn trusting(settings: ClientSettings, trust: Trust) -> Result<Clients, NetError> {
-        // Semaphores have a limit of their own, far beyond any sensible setting.
-        let lookups = Arc::new(Semaphore::new(settings.lookups.clamp(1, Semaphore::MAX_PERMITS)));
+        let lookups = Arc::new(Lookups::new(settings.lookups));
         let shared = Shared { settings, trust, lookups, made: Mutex::default() };
         Ok(Clients { shared: Arc::new(shared) })
     }

@@ -70,7 +70,7 @@ pub(super) fn change(account: &AccountKey, gap: Gap) -> NewChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Account, AccountId, Kind, Origin, Sealed};
+    use crate::model::{Account, AccountId, Kind, Origin, Sealed, Share};
 
     const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -97,6 +97,9 @@ mod tests {
             last_requests: 0,
             watched: true,
             held: None,
+            endpoint: "".into(),
+            share: Share::Prompt,
+            slow: false,
             lease: 1,
         }
     }

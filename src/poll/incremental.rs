@@ -42,7 +42,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Account, AccountId, AccountKey, InstanceState, Origin, Sealed};
+    use crate::model::{Account, AccountId, AccountKey, InstanceState, Origin, Sealed, Share};
     use crate::store::Held;
 
     const MINUTE: i64 = 60_000;
@@ -65,6 +65,9 @@ mod tests {
             gap_told: None,
             unconfirmed: false,
             listed_by: Some("digest".into()),
+            endpoint: "d p".into(),
+            share: Share::Prompt,
+            slow: false,
             failures: 0,
             trouble: None,
             last_requests: 0,

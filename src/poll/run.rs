@@ -1,6 +1,7 @@
 //! One poll of one account: ask, compare, record. Whatever happens to it ends in the store, as an
 //! observation or as a failure, and never as both.
 
+mod endpoint;
 mod list;
 mod record;
 mod release;
@@ -16,19 +17,22 @@ use crate::clock::{Clock, SLEW, Stopwatch};
 use crate::driver::Coverage;
 use crate::metrics::{self, Operation};
 use crate::model::{AccountId, AccountKey, Kind, Timestamp, whole_millis};
+use crate::roster::InFlight;
 use crate::store::{PollTicket, Recorded, StoreError};
 
+use endpoint::{explain_wait, give_way, note_endpoint};
 use list::list;
 use record::{Seen, next_after_failure, record, record_failure};
 use release::Claim;
 use shadowed::shadow;
 
 /// Makes the poll that the ticket is for, and gives its claim back whatever becomes of it.
-pub(super) async fn poll(context: Context, ticket: PollTicket) {
+pub(super) async fn poll(context: Context, mut ticket: PollTicket, in_flight: InFlight) {
+    explain_wait(&context, &mut ticket);
     let claim = Claim::of(&ticket);
     let account = ticket.account.key.to_string();
     let kind = ticket.kind;
-    let release = match AssertUnwindSafe(made(&context, ticket, claim)).catch_unwind().await {
+    let release = match AssertUnwindSafe(made(&context, ticket, claim, &in_flight)).catch_unwind().await {
         Ok(release) => release,
         Err(_) => {
             tracing::error!(account, %kind, "a poll panicked and is made again: this is a fault of the tracker");
@@ -41,7 +45,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket) {
 }
 
 /// Makes the poll; gives its claim, should that not have been given back.
-async fn made(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option<Claim> {
+async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight: &InFlight) -> Option<Claim> {
     let stopwatch = Stopwatch::start();
     let observed_at = context.clock.now();
     let begun = context.clock.uptime();
@@ -62,7 +66,12 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option
         return None;
     }
     let mut shadowed = None;
-    let list = list(context, &ticket).await;
+    let list = tokio::select! {
+        biased;
+        list = list(context, &ticket, in_flight.pulse()) => list,
+        () = in_flight.cut_off() => return give_way(context, &ticket, claim).await,
+    };
+    note_endpoint(context, &ticket, in_flight, list.as_ref().err());
     let (ticket, observed_at) = by_the_clock(context.clock.as_ref(), (ticket, observed_at), begun);
     let recorded = match list {
         Ok(listed) => {
@@ -118,7 +127,11 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option
     }
     context.polled.send_modify(|count| *count = count.wrapping_add(1));
     if let Some(shadowed) = shadowed {
-        shadowed.follow(context, kind).await;
+        // It takes no slot from a poll that is due.
+        match in_flight.goes_on_slowly() {
+            true => shadowed.follow(context, kind).await,
+            false => tracing::debug!(account, %kind, "the shadow does not list this time: too many slow polls"),
+        }
     }
     release
 }

@@ -1,6 +1,8 @@
 //! The loop, over a real store and a clock moved by hand. The accounts here are of drivers that are not
 //! there: what a driver answers is `run`'s to record, and tried there.
 
+mod clouds;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::driver::Catalog;
 use crate::model::{AccountId, AccountKey, Origin, Sealed};
-use crate::roster::ConfiguredAccount;
+use crate::roster::{CallShares, ConfiguredAccount, Endpoints};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::store::{Enrolment, PollStatus};
 use crate::vault::Purpose;
@@ -52,6 +54,7 @@ impl Lab {
             roster: Arc::new(roster),
             vault: Arc::new(vault),
             clock: Arc::<ManualClock>::clone(&clock),
+            turns: Arc::new(turns(&clock, &settings)),
             settings,
             wake: Arc::new(Notify::new()),
             polled: watch::Sender::new(0),
@@ -69,6 +72,7 @@ impl Lab {
             self.store = Arc::new(store.expect("a store"));
             self.context.store = Arc::<SqliteStore>::clone(&self.store);
         }
+        self.context.turns = Arc::new(turns(&self.clock, &self.context.settings));
     }
 
     pub(super) async fn enrol(&self, user: &str, origin: Origin) -> AccountId {
@@ -86,6 +90,13 @@ impl Lab {
         let status = self.context.store.poll_status(account).await.expect("read");
         status.into_iter().find(|status| status.kind == kind).expect("it was due once")
     }
+}
+
+/// As a host that starts has them.
+fn turns(clock: &Arc<ManualClock>, settings: &Settings) -> Turns {
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+    let endpoints = Endpoints::new(Arc::clone(&clock), settings.breaker.clone(), settings.per_endpoint);
+    Turns::new(CallShares::new(Arc::new(endpoints), clock, settings.limits()))
 }
 
 pub(super) fn key(user: &str) -> AccountKey {

@@ -11,6 +11,7 @@ use crate::api::control::{ReloadRequest, Reloads};
 use crate::driver::reload::{Outcome, Reloaded};
 use crate::driver::{self, Engine, Fetcher, Lock};
 use crate::roster::Roster;
+use crate::store::Store;
 
 /// How many that ask may wait; all of them are answered by the reloads that they ask for.
 const WAITING: usize = 8;
@@ -21,6 +22,7 @@ pub(super) struct Reloader {
     pub(super) fetcher: Option<Fetcher>,
     pub(super) settings: driver::Settings,
     pub(super) roster: Arc<Roster>,
+    store: Arc<dyn Store>,
     requests: mpsc::Receiver<ReloadRequest>,
 }
 
@@ -29,10 +31,10 @@ impl Reloader {
         engine: Engine,
         fetcher: Option<Fetcher>,
         settings: driver::Settings,
-        roster: Arc<Roster>,
+        (roster, store): (Arc<Roster>, Arc<dyn Store>),
     ) -> (Reloader, Reloads) {
         let (reloads, requests) = mpsc::channel(WAITING);
-        (Reloader { engine, fetcher, settings, roster, requests }, reloads)
+        (Reloader { engine, fetcher, settings, roster, store, requests }, reloads)
     }
 
     pub(super) async fn run(mut self, token: CancellationToken) {
@@ -61,6 +63,10 @@ impl Reloader {
         let loading = Loading { engine: &self.engine, fetcher: self.fetcher.as_ref(), settings: &self.settings };
         let catalog = Arc::new(loading.onto(&before, &lock).await?);
         self.roster.replace_catalog(Arc::clone(&catalog));
+        // A new version may know other endpoints. Until the store knows of them, accounts take turns by the old ones.
+        if let Err(error) = self.store.place_providers(super::placed(&self.roster)).await {
+            tracing::error!("can't note the endpoints of the drivers: {error}");
+        }
         let reloaded = catalog.since(&before);
         for Reloaded { name, role, outcome } in &reloaded {
             let driver = name.as_str();

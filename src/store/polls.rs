@@ -1,15 +1,17 @@
 //! When accounts are polled, and what comes of it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::Result;
+use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
     Account, AccountId, AccountKey, BudgetMark, ChangeType, Flapping, InstanceState, InvalidResourceId, Kind,
-    NewChange, Resource, ResourceId, State, Timestamp,
+    NewChange, Resource, ResourceId, Share, State, Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -20,13 +22,21 @@ pub trait Polls {
     /// count: the poll that is asked for comes after it.
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()>;
 
-    /// Takes up to `limit` polls due at `now`, the longest due first, never one of an account that has a
-    /// poll under lease. They come due again at the lease's end, should nothing more be heard of them.
+    /// Takes up to `limit` polls due at `now`, as far as `admission` lets them in, never one of an account that has a
+    /// poll under lease. Endpoints take turns, and at each endpoint the longest due come first. They come due again at
+    /// the lease's end, should nothing more be heard of them.
     async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>>;
 
-    /// When the next poll can be claimed. A claimed one can be at its lease's end, and so can those of an account that
-    /// has a poll under lease, though they can be claimed once it is given back.
-    async fn next_poll_due(&self) -> Result<Option<Timestamp>>;
+    /// When the next poll can be claimed for which there is room. A claimed one can be at its lease's end, and so can those
+    /// of an account that has a poll under lease, though they can be claimed once it is given back.
+    async fn next_poll_due(&self, now: Timestamp, admission: Arc<dyn Admission>) -> Result<Option<Timestamp>>;
+
+    /// Says at which endpoint the accounts of each provider are polled. Accounts of a provider that is not among these
+    /// take turns by their driver and provider.
+    async fn place_providers(&self, placed: Vec<PlacedProvider>) -> Result<()>;
+
+    /// What is known of each endpoint that has accounts, as it was noted last.
+    async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>>;
 
     /// What the store has of this account's resources of one kind, sorted by id (bytewise).
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>>;
@@ -89,11 +99,66 @@ pub trait Polls {
     async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>>;
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PollClaim {
     pub now: Timestamp,
     pub lease: Duration,
     pub limit: usize,
+    pub admission: Arc<dyn Admission>,
+    /// Taken down before anything is claimed.
+    pub notes: Vec<PollNote>,
+}
+
+impl PollClaim {
+    /// A claim on whatever is due, without shares.
+    pub fn on_all(now: Timestamp, lease: Duration, limit: usize) -> PollClaim {
+        PollClaim { now, lease, limit, admission: Arc::new(NoShares), notes: Vec::new() }
+    }
+}
+
+/// How many more polls may begin. The store asks while it claims, for each endpoint that has a poll due: the answers are
+/// short and wait for nothing.
+pub trait Admission: Send + Sync {
+    /// In all, of one share.
+    fn room(&self, share: Share) -> usize;
+
+    /// At one endpoint, of one share.
+    fn room_at(&self, endpoint: &str, share: Share) -> usize;
+}
+
+/// Room for everything.
+#[derive(Clone, Copy, Debug)]
+pub struct NoShares;
+
+impl Admission for NoShares {
+    fn room(&self, _: Share) -> usize {
+        usize::MAX
+    }
+
+    fn room_at(&self, _: &str, _: Share) -> usize {
+        usize::MAX
+    }
+}
+
+/// What the host found out about polls, for the store to claim by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PollNote {
+    Endpoint {
+        name: Arc<str>,
+        standing: Standing,
+        /// Nothing is claimed there before.
+        held: Option<Timestamp>,
+    },
+    /// How long the last list of an account and kind took.
+    Pace { account: AccountId, kind: Kind, slow: bool },
+}
+
+/// Where the accounts of one provider are polled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedProvider {
+    pub driver: String,
+    pub provider: String,
+    pub endpoint: String,
 }
 
 /// The right to poll one account for one kind, until the lease ends.
@@ -130,6 +195,11 @@ pub struct PollTicket {
     pub watched: bool,
     /// A storm that is held.
     pub held: Option<Held>,
+    /// Where its requests go, and which share it was claimed out of.
+    pub endpoint: Arc<str>,
+    pub share: Share,
+    /// Whether its last list took long.
+    pub slow: bool,
     /// Which claim this is: a result is taken only from the newest.
     pub lease: i64,
 }
@@ -490,6 +560,8 @@ pub struct PollStatus {
     /// The last of these that listed everything, and not only what had changed.
     pub last_full: Option<Timestamp>,
     pub next_due: Option<Timestamp>,
+    /// Whether it is under lease.
+    pub under_way: bool,
     /// That of the polls that succeed.
     pub pace: Option<Pace>,
     /// Whether a storm is held.

@@ -11,6 +11,7 @@ mod claim;
 mod columns;
 mod deliveries;
 mod dropped;
+mod endpoints;
 mod flaps;
 mod flush;
 mod forget;

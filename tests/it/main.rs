@@ -11,6 +11,7 @@ mod budget;
 mod cadence;
 mod callers;
 mod chaos;
+mod clouds;
 mod command_line;
 mod conformance;
 mod curl;

@@ -23,6 +23,7 @@ fn check(case: Case, want: &str) {
         last_complete: case.complete.map(ago),
         last_full: case.complete.map(ago),
         next_due: case.due_in.map(|seconds| ago(-seconds)),
+        under_way: false,
         pace: None,
         held: false,
         put_off: false,

@@ -183,6 +183,22 @@ impl Memory {
         }
     }
 
+    /// Takes a try off the list that was not made.
+    pub(super) fn withdraw(&mut self, tried: Try<'_>) {
+        let Try { key, peer, print, now } = tried;
+        let interval = interval(self.settings.window, self.settings.refusals_per_peer);
+        let network = peer.map(network);
+        let tries = &mut self.remembered(key, now).tries;
+        if tries.find(&print).is_none_or(|tried| tried.refused) {
+            return;
+        }
+        let was_counted = tries.has(&print, network);
+        tries.forget(&print);
+        if was_counted && let Some(allowance) = network.and_then(|network| self.peers.get_mut(&network)) {
+            allowance.give_back(interval);
+        }
+    }
+
     pub(super) fn no_answer(
         &mut self,
         key: &AccountKey,

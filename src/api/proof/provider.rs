@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{Claim, ProofError, Prover};
 use crate::clock::Clock;
-use crate::driver::CallError;
+use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Origin};
 use crate::roster::{NotOnRoster, Roster};
 use crate::store::{Enrolment, Store};
@@ -40,11 +40,16 @@ impl Prover for Provider {
         self.roster.target(key, String::new().into()).map(drop)
     }
 
-    async fn ask(&self, claim: &Claim) -> Result<(), CallError> {
-        let (driver, target) = self
+    fn endpoint(&self, key: &AccountKey) -> Arc<str> {
+        self.roster.endpoint(&key.driver, &key.provider)
+    }
+
+    async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError> {
+        let (driver, mut target) = self
             .roster
             .target(&claim.key, claim.password.clone())
             .map_err(|error| CallError::InvalidAccount(error.to_string()))?;
+        target.wire.pulse = Some(pulse);
         let proven = Box::pin(driver.prove(&target)).await.map_err(|failure| failure.error);
         if proven.is_err() {
             self.note_budget(&claim.key).await;

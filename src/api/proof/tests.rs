@@ -6,6 +6,8 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::model::breaker;
+use crate::roster::Endpoints;
 
 /// Accepts one password, and counts how often it was asked.
 struct Fake {
@@ -26,7 +28,11 @@ impl Prover for Fake {
         }
     }
 
-    async fn ask(&self, claim: &Claim) -> Result<(), CallError> {
+    fn endpoint(&self, key: &AccountKey) -> Arc<str> {
+        format!("{} {}", key.driver, key.provider).into()
+    }
+
+    async fn ask(&self, claim: &Claim, _: Arc<Pulse>) -> Result<(), CallError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if let Some(gate) = &self.gate {
             gate.notified().await;
@@ -67,7 +73,11 @@ fn house(gate: Option<Notify>) -> House {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000_000)));
     let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("vault");
     let prover: Arc<dyn Prover> = fake.clone();
-    let proofs = Proofs::new(prover, Arc::new(vault), clock.clone(), ProofSettings::default());
+    let settings = ProofSettings::default();
+    let endpoints = Endpoints::new(clock.clone(), breaker::Settings::default(), 24);
+    endpoints.recall([("mock default".into(), breaker::Standing::Proven)]);
+    let shares = CallShares::new(Arc::new(endpoints), clock.clone(), settings.limits());
+    let proofs = Proofs::new(prover, Arc::new(vault), clock.clone(), settings, shares);
     House { fake, clock, proofs: Arc::new(proofs) }
 }
 
@@ -193,4 +203,111 @@ async fn nobody_is_asked_about_a_driver_that_is_not_there() {
     claim.key.driver = "gce".into();
     assert!(matches!(house.proofs.prove(claim).await, Err(ProofError::NotOnRoster(_))));
     assert_eq!(house.asked(), 0);
+}
+
+/// Claims of many users at one provider.
+fn claims(provider: &str, count: usize) -> Vec<Claim> {
+    let claim = |number: usize| {
+        let key = AccountKey { driver: "mock".into(), provider: provider.into(), user: format!("user{number}") };
+        Claim { key, password: "right".into(), peer: Some([192, 0, 2, 1].into()) }
+    };
+    (0..count).map(claim).collect()
+}
+
+/// Begins proofs that go on beside the test.
+fn begin(house: &House, claims: Vec<Claim>) -> Vec<tokio::task::JoinHandle<Outcome>> {
+    let prove = |claim| {
+        let proofs = Arc::clone(&house.proofs);
+        tokio::spawn(async move { proofs.prove(claim).await })
+    };
+    claims.into_iter().map(prove).collect()
+}
+
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn logins_to_a_provider_that_hangs_hold_no_other_up() {
+    let house = house(Some(Notify::new()));
+    let hanging = begin(&house, claims("hangs", 200));
+    settle().await;
+    assert_eq!(house.asked(), 1, "nothing is known of it yet");
+    // Another that was never asked is asked at once, and so is everybody there once it has answered.
+    let first = begin(&house, claims("answers", 1));
+    settle().await;
+    assert_eq!(house.asked(), 2);
+    let gate = house.fake.gate.as_ref().expect("gate");
+    gate.notify_one();
+    gate.notify_one();
+    for proof in first {
+        proof.await.expect("ended").expect("proven");
+    }
+    drop(hanging);
+}
+
+#[tokio::test]
+async fn a_login_waits_for_its_turn_for_a_bounded_time() {
+    let house = house(Some(Notify::new()));
+    let waiting = begin(&house, claims("hangs", 50));
+    settle().await;
+    house.clock.advance(Duration::from_secs(5));
+    settle().await;
+    let mut busy = 0;
+    for proof in waiting {
+        match proof.now_or_never() {
+            Some(outcome) => {
+                assert!(matches!(outcome.expect("ended"), Err(ProofError::Busy { .. })));
+                busy += 1;
+            }
+            None => continue,
+        }
+    }
+    assert_eq!(busy, 49, "one is under way");
+}
+
+#[tokio::test]
+async fn logins_to_many_new_providers_that_hang_give_way_to_one_more() {
+    let house = house(Some(Notify::new()));
+    let mut hanging = Vec::new();
+    for number in 0..300 {
+        hanging.extend(begin(&house, claims(&format!("hangs{number}"), 1)));
+    }
+    settle().await;
+    let before = house.asked();
+    assert_eq!(before, ProofSettings::default().unproven);
+    // The newest goes first, as soon as those under way have had their time.
+    let one = begin(&house, claims("answers", 1));
+    settle().await;
+    assert_eq!(house.asked(), before);
+    house.clock.advance(ProofSettings::default().slow_after);
+    settle().await;
+    assert!(house.asked() > before);
+    for proof in hanging {
+        proof.abort();
+    }
+    house.fake.gate.as_ref().expect("gate").notify_waiters();
+    for proof in one {
+        proof.await.expect("ended").expect("proven");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_while_a_circuit_is_open() {
+    let house = house(None);
+    let timeout = CallError::Limit { limit: "time", setting: "request_timeout", value: "30s".into() };
+    *house.fake.failure.lock().expect("lock") = Some(timeout);
+    for claim in claims("hangs", 2) {
+        assert!(matches!(house.proofs.prove(claim).await, Err(ProofError::NoAnswer(_))));
+    }
+    let asked = house.asked();
+    let claim = claims("hangs", 3).pop().expect("a claim");
+    let refused = house.proofs.prove(claim.clone()).await.map(|proven| proven.account);
+    let Err(ProofError::CircuitOpen { retry_after }) = refused else { panic!("{refused:?}") };
+    assert_eq!((retry_after, house.asked()), (Duration::from_secs(10), asked));
+    *house.fake.failure.lock().expect("lock") = None;
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(house.proofs.prove(claim).await.map(|proven| proven.account).map_err(drop), Ok(AccountId(7)));
 }

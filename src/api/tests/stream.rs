@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::model::InstanceState::{Pending, Running, Stopped};
 use crate::model::RealmState::Available;
+use crate::store::NoShares;
 
 /// A stream, as its reader gets it.
 struct Reader {
@@ -224,7 +225,10 @@ async fn an_account_is_polled_while_somebody_follows_it() {
         () = asked => {}
         event = reader.next() => panic!("{event:?}"),
     }
-    assert_eq!(house.context.store.next_poll_due().await.expect("read"), Some(house.now()));
+    assert_eq!(
+        house.context.store.next_poll_due(house.now(), Arc::new(NoShares)).await.expect("read"),
+        Some(house.now())
+    );
 }
 
 /// What a client knows of the account: the state of each instance.

@@ -122,7 +122,7 @@ impl Stand {
     pub(super) async fn list_as(&self, target: Target, cassette: &Cassette, tape: Arc<dyn Tape>) -> Run {
         self.clock.set(cassette.at);
         let notes = Arc::new(Notes::default());
-        let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>) };
+        let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>), pulse: None };
         let outcome = self.driver.list_since(&Target { wire, ..target }, cassette.list, cassette.since).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
         let Noted { pages, page_cpu, refused, logged, asked } = noted;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::super::{Context, incremental};
-use crate::driver::{CallError, CallFailure, Driver, Listing, Target};
+use crate::driver::{CallError, CallFailure, Driver, Listing, Pulse, Target};
 use crate::model::{AccountKey, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{PollTicket, Reach};
@@ -79,10 +79,11 @@ pub(super) struct Listed {
     pub(super) since: Option<Timestamp>,
 }
 
-pub(super) async fn list(context: &Context, ticket: &PollTicket) -> Result<Listed, NoList> {
+pub(super) async fn list(context: &Context, ticket: &PollTicket, pulse: Arc<Pulse>) -> Result<Listed, NoList> {
     let key = &ticket.account.key;
     let password = password(context, ticket, key)?;
-    let (driver, target) = context.roster.target(key, password)?;
+    let (driver, mut target) = context.roster.target(key, password)?;
+    target.wire.pulse = Some(pulse);
     let since = incremental::since(&context.settings, ticket, driver.info(), context.clock.now());
     let listing = driver.list_since(&target, ticket.kind, since).await?;
     Ok(Listed { listing, driver, target, since })

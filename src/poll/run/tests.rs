@@ -63,7 +63,7 @@ impl Observed {
     async fn ticket(&self) -> PollTicket {
         loop {
             let now = self.lab.context.clock.now();
-            let claim = PollClaim { now, lease: Duration::from_secs(10), limit: 9 };
+            let claim = PollClaim::on_all(now, Duration::from_secs(10), 9);
             let tickets = self.lab.context.store.claim_due_polls(claim).await.expect("claimed");
             if let Some(ticket) = tickets.into_iter().find(|ticket| ticket.kind == Kind::Instance) {
                 return ticket;

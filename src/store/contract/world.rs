@@ -14,8 +14,8 @@ use crate::model::{
 };
 use crate::store::{
     Breadth, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery,
-    NewHook, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Removed, Seen, Settlement,
-    Settling, Store, Transition, Upsert, Upserts,
+    NewHook, NoShares, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Removed, Seen,
+    Settlement, Settling, Store, Transition, Upsert, Upserts,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -58,7 +58,7 @@ impl World {
 
     /// Claims one poll, of the account and kind that are due longest.
     pub(crate) async fn claim_polls(&self, limit: usize) -> Vec<PollTicket> {
-        let claim = PollClaim { now: self.now, lease: LEASE, limit };
+        let claim = PollClaim::on_all(self.now, LEASE, limit);
         self.store().claim_due_polls(claim).await.expect("claim polls")
     }
 
@@ -321,7 +321,7 @@ impl World {
     }
 
     pub(crate) async fn next_poll(&self) -> Option<Timestamp> {
-        self.store().next_poll_due().await.expect("next poll")
+        self.store().next_poll_due(self.now, Arc::new(NoShares)).await.expect("next poll")
     }
 
     pub(crate) async fn next_delivery(&self) -> Option<Timestamp> {

@@ -1,21 +1,23 @@
 //! When polls are due, who holds them, and how they went.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    Comparison, Delta, HeldStorm, KnownResource, Pace, Passing, PollClaim, PollError, PollFailure, PollHeld,
-    PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
+    Admission, Comparison, Delta, HeldStorm, KnownResource, Pace, Passing, PlacedProvider, PollClaim, PollError,
+    PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attention, attributes, flaps, known, reach, record};
-use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Timestamp};
+use super::{SqliteStore, attention, attributes, endpoints, flaps, known, reach, record};
+use crate::model::breaker::Standing;
+use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Timestamp};
 
 #[async_trait]
 impl Polls for SqliteStore {
@@ -27,8 +29,16 @@ impl Polls for SqliteStore {
         self.write_passing(move |writing| self::claim(writing, &claim)).await
     }
 
-    async fn next_poll_due(&self) -> Result<Option<Timestamp>> {
-        self.read(next_due).await
+    async fn next_poll_due(&self, now: Timestamp, admission: Arc<dyn Admission>) -> Result<Option<Timestamp>> {
+        self.read(move |reading| endpoints::next_due(reading, now, &*admission)).await
+    }
+
+    async fn place_providers(&self, placed: Vec<PlacedProvider>) -> Result<()> {
+        self.write(move |writing| endpoints::place(writing, &placed)).await
+    }
+
+    async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>> {
+        self.read(endpoints::known).await
     }
 
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
@@ -192,6 +202,8 @@ fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind, at: Timest
 }
 
 fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>> {
+    endpoints::bear_clock(writing, claim.now)?;
+    endpoints::note(writing, &claim.notes)?;
     let mut tickets = Vec::new();
     if claim.limit == 0 {
         return Ok(tickets);
@@ -204,24 +216,15 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                      ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told
+        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told, p.endpoint, p.slow
          FROM polls p JOIN accounts a ON a.id = p.account
-         WHERE p.due <= ?1 AND NOT EXISTS (
-             SELECT 1 FROM polls o
-             WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL AND o.due > ?1)
-         ORDER BY p.due"
+         WHERE p.account = ?1 AND p.kind = ?2"
     ))?;
-    let mut taken = HashSet::new();
-    let mut rows = select.query([claim.now.as_millis()])?;
-    while tickets.len() < claim.limit
-        && let Some(row) = rows.next()?
-    {
-        let ticket = read_ticket(row)?;
-        if taken.insert(ticket.account.id) {
-            tickets.push(ticket);
-        }
+    for turn in endpoints::turns(writing, claim)? {
+        let ticket = select.query_row(params![turn.account.0, turn.kind], |row| read_ticket(row, turn.share))?;
+        tickets.push(ticket);
     }
-    drop(rows);
+    tickets.sort_by_key(|ticket: &PollTicket| ticket.due);
 
     // Not before the next instant, however short the lease: none is due again in its own claim.
     let end = claim.now.after(claim.lease.max(Duration::from_millis(1)));
@@ -242,7 +245,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     Ok(tickets)
 }
 
-fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
+fn read_ticket(row: &Row<'_>, share: Share) -> rusqlite::Result<PollTicket> {
     let lease: i64 = row.get(10)?;
     let every: Option<i64> = row.get(20)?;
     Ok(PollTicket {
@@ -263,29 +266,10 @@ fn read_ticket(row: &Row<'_>) -> rusqlite::Result<PollTicket> {
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
         last_requests: row.get(23)?,
+        endpoint: row.get(27)?,
+        slow: row.get(28)?,
+        share,
     })
-}
-
-fn next_due(reading: &Connection) -> Result<Option<Timestamp>> {
-    // From the earliest on: nearly always the first row is the answer.
-    let mut select = reading.prepare_cached(
-        "SELECT p.due, (SELECT MAX(o.due) FROM polls o
-             WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL)
-         FROM polls p WHERE p.due IS NOT NULL ORDER BY p.due",
-    )?;
-    let mut earliest: Option<Timestamp> = None;
-    let mut rows = select.query(())?;
-    while let Some(row) = rows.next()? {
-        let due: Timestamp = get(row, 0)?;
-        if earliest.is_some_and(|earliest| earliest <= due) {
-            break;
-        }
-        // Its account is being polled for the other kind: it can be claimed once that lease has ended.
-        let free: Option<Timestamp> = get(row, 1)?;
-        let due = free.map_or(due, |free| free.max(due));
-        earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
-    }
-    Ok(earliest)
 }
 
 fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<ResourceId, String>> {
@@ -353,7 +337,7 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
-                put_off IS NOT NULL, last_full
+                put_off IS NOT NULL, last_full, claimed IS NOT NULL
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let status = select.query_map([account.0], |row| {
@@ -373,6 +357,7 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
             last_attempt: get(row, 1)?,
             last_complete: get(row, 2)?,
             next_due: get(row, 3)?,
+            under_way: row.get(16)?,
             pace,
             held: row.get(13)?,
             put_off: row.get(14)?,

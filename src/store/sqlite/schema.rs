@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::super::{Result, StoreError};
 use super::columns::get;
-use super::{Fault, turns};
+use super::{Fault, endpoints, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
@@ -87,6 +87,12 @@ pub(super) fn shift(connection: &Connection, step: i64) -> Result<()> {
         "UPDATE destinations SET due = due + ?1, served = served + ?1,
          left_out = CASE WHEN left_out > 0 THEN MAX(left_out + ?1, 0) ELSE 0 END,
          held = CASE WHEN held > 0 THEN MAX(held + ?1, 0) ELSE 0 END",
+        // Where these were later than the polls of their endpoint; the rest moved with the polls.
+        "UPDATE endpoints SET served = CASE WHEN served > 0 THEN MAX(served + ?1, 0) ELSE 0 END,
+         held_until = CASE WHEN held_until > 0 THEN MAX(held_until + ?1, 0) ELSE 0 END",
+        "UPDATE endpoints SET due = (
+             SELECT MAX(p.due, served, held_until) FROM polls p WHERE p.endpoint = endpoints.name AND p.slow = endpoints.slow
+             AND p.due IS NOT NULL ORDER BY p.due LIMIT 1) WHERE ?1 <> 0",
     ] {
         connection.prepare_cached(sql)?.execute([step])?;
     }
@@ -117,6 +123,7 @@ pub(super) fn void_leases(connection: &mut Connection) -> Result<()> {
         (),
     )?;
     turns::rebuild(&transaction)?;
+    endpoints::rebuild(&transaction)?;
     transaction.commit()?;
     Ok(())
 }

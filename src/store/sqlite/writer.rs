@@ -23,6 +23,7 @@ use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
 use super::lock::HostLock;
 use crate::clock::Stopwatch;
+use crate::model::Timestamp;
 
 /// How long a store that is closed has for what waits and for folding the log into the file, until it is interrupted;
 /// and how often it is then. Neither is needed: what was answered is on disk.
@@ -66,6 +67,8 @@ pub(super) struct Memory {
     pub(super) swept: i64,
     /// The hook that was last owed more of the journal.
     pub(super) caught_up: i64,
+    /// When polls were claimed last.
+    pub(super) polls_claimed: Timestamp,
     /// By how many milliseconds the clock was set since the store was opened.
     pub(super) clock_set: i64,
 }
@@ -105,6 +108,7 @@ impl Writer {
             newest,
             swept: 0,
             caught_up: 0,
+            polls_claimed: Timestamp::default(),
             clock_set: 0,
         };
         let interrupt = connection.get_interrupt_handle();

@@ -27,6 +27,10 @@ jitter = 0.0
 max_backoff = "300ms"
 requests_per_minute = 60000
 
+[polling.breaker]
+open_for = "300ms"
+open_at_most = "300ms"
+
 [api.credentials]
 failed_for = "1ms"
 "#;

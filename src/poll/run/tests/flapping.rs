@@ -14,7 +14,7 @@ impl Observed {
     async fn realm_ticket(&self) -> PollTicket {
         let context = &self.lab.context;
         context.store.request_poll(self.account, Kind::Realm, context.clock.now()).await.expect("asked for");
-        let claim = PollClaim { now: context.clock.now(), lease: Duration::from_secs(10), limit: 1 };
+        let claim = PollClaim::on_all(context.clock.now(), Duration::from_secs(10), 1);
         loop {
             let ticket = context.store.claim_due_polls(claim.clone()).await.expect("claimed").remove(0);
             if ticket.kind == Kind::Realm {

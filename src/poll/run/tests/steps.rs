@@ -121,7 +121,7 @@ impl Life {
         let context = self.observed.lab.context.clone();
         loop {
             let (observed_at, begun) = (context.clock.now(), context.clock.uptime());
-            let claim = PollClaim { now: observed_at, lease: Duration::from_secs(180), limit: 1 };
+            let claim = PollClaim::on_all(observed_at, Duration::from_secs(180), 1);
             let ticket = context.store.claim_due_polls(claim).await.expect("claimed").pop();
             let Some(ticket) = ticket else { break };
             if set != 0 {

@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::metrics::Threshold;
 use crate::poll::run_once;
+use crate::store::NoShares;
 
 /// How soon a poll that could not be recorded is due again at most, though its lease is three minutes.
 const SOON: Duration = Duration::from_secs(5);
@@ -81,9 +82,12 @@ async fn the_loop_wakes_at_the_end_of_a_lease_that_nobody_gives_back() {
     lab.context.store.request_poll(account, Kind::Instance, lab.clock.now()).await.expect("asked for");
     // As a host leaves it that dies, where another goes on.
     let lease = Duration::from_secs(180);
-    let claim = PollClaim { now: lab.clock.now(), lease, limit: 1 };
+    let claim = PollClaim::on_all(lab.clock.now(), lease, 1);
     assert_eq!(lab.context.store.claim_due_polls(claim).await.expect("claimed").len(), 1);
-    assert_eq!(lab.context.store.next_poll_due().await.expect("read"), Some(lab.clock.now().after(lease)));
+    assert_eq!(
+        lab.context.store.next_poll_due(lab.clock.now(), Arc::new(NoShares)).await.expect("read"),
+        Some(lab.clock.now().after(lease))
+    );
     let mut polled = lab.context.polled.subscribe();
     let token = tokio_util::sync::CancellationToken::new();
     let the_loop = tokio::spawn(crate::poll::run(lab.context.clone(), token.clone()));
@@ -135,12 +139,13 @@ async fn a_poll_that_panics_anywhere_is_due_again_within_seconds() {
     let mut panics = 0;
     for uses in 1.. {
         lab.context.store.request_poll(account, Kind::Instance, lab.clock.now()).await.expect("asked for");
-        let claim = PollClaim { now: lab.clock.now(), lease: Duration::from_secs(180), limit: 1 };
+        let claim = PollClaim::on_all(lab.clock.now(), Duration::from_secs(180), 1);
         let ticket = lab.context.store.claim_due_polls(claim).await.expect("claimed").pop().expect("it is due");
         let before = lab.status(account, Kind::Instance).await.failures;
         let brittle = Arc::new(Brittle { clock: Arc::clone(&lab.clock), left: AtomicU64::new(uses) });
         let context = Context { clock: Arc::<Brittle>::clone(&brittle), ..lab.context.clone() };
-        poll(context, ticket).await;
+        let in_flight = context.turns.shares().begin(&ticket.endpoint, ticket.share);
+        poll(context, ticket, in_flight).await;
         if brittle.left.load(Ordering::SeqCst) > 0 {
             break;
         }

@@ -79,11 +79,72 @@ CREATE TABLE polls (
     -- Since when it waits for the account's budget of requests.
     put_off INTEGER,
     last_requests INTEGER NOT NULL DEFAULT 0,
+    -- Where its requests go, and whether the last list took long: polls take turns by these. Triggers set the endpoint.
+    endpoint TEXT NOT NULL DEFAULT '',
+    slow INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX polls_due ON polls (due) WHERE due IS NOT NULL;
+CREATE INDEX polls_turns ON polls (endpoint, slow, due) WHERE due IS NOT NULL;
 CREATE INDEX polls_held ON polls (account) WHERE held IS NOT NULL;
+
+-- Which endpoint the accounts of a provider are polled at, as the host says; without a row it is named after both.
+CREATE TABLE providers (
+    driver TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    PRIMARY KEY (driver, provider)
+) STRICT, WITHOUT ROWID;
+
+-- Whose turn it is to be polled: a row for the quick polls of each endpoint, and one for its slow polls.
+CREATE TABLE endpoints (
+    name TEXT NOT NULL,
+    slow INTEGER NOT NULL,
+    -- 0 it answers, 1 it answers and these polls are slow, 2 it was never asked, 3 it gave no answer the last time.
+    class INTEGER NOT NULL,
+    -- The earliest `due` of its polls, or `served` or `held_until`, if that is later.
+    due INTEGER,
+    served INTEGER NOT NULL DEFAULT 0,
+    -- Nothing is polled there before: its circuit breaker is open.
+    held_until INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (name, slow)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX endpoints_due ON endpoints (class, due, served) WHERE due IS NOT NULL;
+
+-- Whatever moves a poll, the turn of its endpoint follows within the same statement.
+CREATE TRIGGER polls_placed AFTER INSERT ON polls BEGIN
+    UPDATE polls SET endpoint = COALESCE((
+        SELECT COALESCE(p.endpoint, a.driver || ' ' || a.provider)
+        FROM accounts a LEFT JOIN providers p ON p.driver = a.driver AND p.provider = a.provider
+        WHERE a.id = NEW.account), '')
+    WHERE account = NEW.account AND kind = NEW.kind;
+END;
+
+CREATE TRIGGER polls_moved AFTER UPDATE OF due, endpoint, slow ON polls
+WHEN NEW.due IS NOT OLD.due OR NEW.endpoint <> OLD.endpoint OR NEW.slow <> OLD.slow BEGIN
+    INSERT INTO endpoints (name, slow, class, held_until)
+    SELECT NEW.endpoint, NEW.slow,
+        COALESCE((SELECT CASE WHEN class >= 2 THEN class ELSE NEW.slow END FROM endpoints
+                  WHERE name = NEW.endpoint AND slow <> NEW.slow), 2),
+        COALESCE((SELECT held_until FROM endpoints WHERE name = NEW.endpoint AND slow <> NEW.slow), 0)
+    WHERE NOT EXISTS (SELECT 1 FROM endpoints WHERE name = NEW.endpoint AND slow = NEW.slow);
+    UPDATE endpoints SET due = (
+        SELECT MAX(p.due, served, held_until) FROM polls p
+        WHERE p.endpoint = NEW.endpoint AND p.slow = NEW.slow AND p.due IS NOT NULL ORDER BY p.due LIMIT 1)
+    WHERE name = NEW.endpoint AND slow = NEW.slow;
+    UPDATE endpoints SET due = (
+        SELECT MAX(p.due, served, held_until) FROM polls p
+        WHERE p.endpoint = OLD.endpoint AND p.slow = OLD.slow AND p.due IS NOT NULL ORDER BY p.due LIMIT 1)
+    WHERE name = OLD.endpoint AND slow = OLD.slow AND (NEW.endpoint <> OLD.endpoint OR NEW.slow <> OLD.slow);
+END;
+
+CREATE TRIGGER polls_dropped AFTER DELETE ON polls BEGIN
+    UPDATE endpoints SET due = (
+        SELECT MAX(p.due, served, held_until) FROM polls p
+        WHERE p.endpoint = OLD.endpoint AND p.slow = OLD.slow AND p.due IS NOT NULL ORDER BY p.due LIMIT 1)
+    WHERE name = OLD.endpoint AND slow = OLD.slow;
+END;
 
 -- What every poll reads of every resource stands apart from what only changes and readers need: a row
 -- of some fifty bytes, in the order in which the diff wants them.

@@ -119,7 +119,7 @@ impl Host {
         let mut recorded = Err(StoreError::LeaseLost);
         // One of each account at a time, and of the other kind it is made as well.
         loop {
-            let claim = PollClaim { now, lease: LEASE, limit: 10 };
+            let claim = PollClaim::on_all(now, LEASE, 10);
             let tickets = store.claim_due_polls(claim).await?;
             if tickets.is_empty() {
                 break;

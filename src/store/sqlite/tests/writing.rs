@@ -206,7 +206,8 @@ async fn a_poll_that_saw_nothing_new_writes_only_of_itself() {
     let ticket = world.ticket(account, Kind::Instance).await;
     let before = rows_written().await;
     store.record_poll(world.record(&ticket)).await.unwrap();
-    assert_eq!(rows_written().await - before, 1);
+    // And the turn of its endpoint.
+    assert_eq!(rows_written().await - before, 2);
     let seen = world.store().list(account, query()).await.unwrap();
     assert!(seen.iter().all(|seen| seen.last_seen == world.now), "and yet each was seen just now");
 }

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::SqliteStore;
-use crate::model::{AccountId, ChangeType, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp};
+use crate::model::breaker::Standing;
+use crate::model::{
+    AccountId, AccountKey, ChangeType, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp,
+};
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Hooks as _, Outcome, Passing, PollHeld, Polls, Removed, StormOrder, Transition, Upsert,
+    Accounts, Attempt, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote, Polls, Removed,
+    StormOrder, Transition, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -17,6 +21,9 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     awaiting(account, &store).await;
     storm(&mut world, account, &store).await;
     flapping(&mut world, account).await;
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.expect("released");
+    endpoints(&world, account, &store).await;
     dropped(&mut world, &store).await;
     store.held().await.expect("counted");
     store.latest().await.expect("read");
@@ -76,6 +83,23 @@ async fn storm(world: &mut World, account: AccountId, store: &SqliteStore) {
     store.hold_poll(held).await.expect("held");
     assert_eq!(store.held_storms().await.expect("read").len(), 1);
     store.order_storm(key("ann"), Kind::Instance, StormOrder::Release, world.now).await.expect("ordered");
+}
+
+async fn endpoints(world: &World, account: AccountId, store: &SqliteStore) {
+    store.request_poll(account, Kind::Instance, world.now).await.expect("asked for");
+    let AccountKey { driver, provider, .. } = key("ann");
+    let placed = PlacedProvider { driver, provider, endpoint: "elsewhere".into() };
+    store.place_providers(vec![placed]).await.expect("placed");
+    let notes = vec![
+        PollNote::Endpoint { name: "elsewhere".into(), standing: Standing::TimedOut, held: Some(world.now) },
+        PollNote::Pace { account, kind: Kind::Realm, slow: true },
+    ];
+    let claim = PollClaim { notes, ..PollClaim::on_all(world.now, POLL_EVERY, 1) };
+    for ticket in store.claim_due_polls(claim).await.expect("claimed") {
+        store.release_poll(ticket.account.id, ticket.kind, ticket.lease, world.now).await.expect("released");
+    }
+    let known = store.endpoints().await.expect("read");
+    assert!(known.contains(&("elsewhere".into(), Standing::TimedOut)), "{known:?}");
 }
 
 /// A realm whose state changes until it is damped, settles, changes again and is removed.

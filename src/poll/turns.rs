@@ -1,0 +1,68 @@
+//! Whose turn it is to be polled, as far as the host knows: the store claims by it. What the host finds out is noted in
+//! the store with the next claim, so that a host that starts knows which endpoints answer.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::model::{AccountId, Kind, Share};
+use crate::roster::CallShares;
+use crate::store::{Admission, PollNote};
+
+pub struct Turns {
+    shares: Arc<CallShares>,
+    /// Polls that are slow from now on, or are so no more.
+    paces: Mutex<Vec<PollNote>>,
+}
+
+impl Turns {
+    pub fn new(shares: Arc<CallShares>) -> Turns {
+        Turns { shares, paces: Mutex::default() }
+    }
+
+    pub(super) fn shares(&self) -> &Arc<CallShares> {
+        &self.shares
+    }
+
+    /// How many polls may begin, of all shares.
+    pub(super) fn room(&self) -> usize {
+        Share::ALL.into_iter().map(|share| self.shares.room(share)).sum()
+    }
+
+    pub(super) fn note_pace(&self, account: AccountId, kind: Kind, slow: bool) {
+        self.paces().push(PollNote::Pace { account, kind, slow });
+    }
+
+    pub(super) fn take_notes(&self) -> Vec<PollNote> {
+        let mut notes = std::mem::take(&mut *self.paces());
+        notes.extend(self.shares.endpoints().take_changed().into_iter().map(|(name, view)| PollNote::Endpoint {
+            name,
+            standing: view.standing,
+            held: view.open_until,
+        }));
+        notes
+    }
+
+    pub(super) fn give_notes_back(&self, notes: Vec<PollNote>) {
+        let mut paces = self.paces();
+        for note in notes {
+            match note {
+                PollNote::Endpoint { name, .. } => self.shares.endpoints().changed_again([name]),
+                // In front of what was noted since.
+                pace @ PollNote::Pace { .. } => paces.insert(0, pace),
+            }
+        }
+    }
+
+    fn paces(&self) -> MutexGuard<'_, Vec<PollNote>> {
+        self.paces.lock().expect("invariant: no holder of this lock can panic")
+    }
+}
+
+impl Admission for Turns {
+    fn room(&self, share: Share) -> usize {
+        self.shares.room(share)
+    }
+
+    fn room_at(&self, endpoint: &str, share: Share) -> usize {
+        self.shares.room_at(endpoint, share)
+    }
+}

@@ -1,0 +1,291 @@
+//! Fair shares of what is under way at once. Calls to endpoints that answer begin in a share of their own, which nothing
+//! else takes: what was never asked, what is slow and what gave no answer have a bounded share each. A call that takes
+//! longer than it should is counted where it belongs from then on; if there is no room for it there, and others need its
+//! slot, it is ended, to be made again within the right share, where it has all its time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::endpoints::{Endpoints, Found};
+use crate::clock::Clock;
+use crate::driver::Pulse;
+use crate::model::Share;
+use crate::model::breaker::Standing;
+
+/// Whether somebody wants a slot that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    Wait,
+    NoneWait,
+}
+
+/// How much may be under way of each share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShareLimits {
+    pub prompt: usize,
+    pub unproven: usize,
+    pub slow: usize,
+    pub suspected: usize,
+    /// How long a call may take until it is slow, and an endpoint may give no answer until it is suspected.
+    pub slow_after: Duration,
+}
+
+impl ShareLimits {
+    fn of(&self, share: Share) -> usize {
+        let most = match share {
+            Share::Prompt => self.prompt,
+            Share::Unproven => self.unproven,
+            Share::Slow => self.slow,
+            Share::Suspected => self.suspected,
+        };
+        most.max(1)
+    }
+}
+
+#[derive(Debug)]
+pub struct CallShares {
+    endpoints: Arc<Endpoints>,
+    clock: Arc<dyn Clock>,
+    limits: ShareLimits,
+    state: Mutex<State>,
+    /// Notified when a slot is free.
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: HashMap<u64, Call>,
+    /// By share.
+    counts: HashMap<Share, usize>,
+    begun: u64,
+}
+
+#[derive(Debug)]
+struct Call {
+    endpoint: Arc<str>,
+    share: Share,
+    /// By the machine's uptime.
+    since: Duration,
+    pulse: Arc<Pulse>,
+    cut_off: CancellationToken,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The driver works, or waits for its provider.
+    Asks,
+    /// What it gave is recorded: whatever takes long about that is not the endpoint's doing.
+    Records,
+    /// It was told to end.
+    Ends,
+}
+
+impl CallShares {
+    pub fn new(endpoints: Arc<Endpoints>, clock: Arc<dyn Clock>, limits: ShareLimits) -> Arc<CallShares> {
+        Arc::new(CallShares { endpoints, clock, limits, state: Mutex::default(), freed: Notify::new() })
+    }
+
+    pub fn endpoints(&self) -> &Arc<Endpoints> {
+        &self.endpoints
+    }
+
+    /// The share of a quick call to an endpoint.
+    pub fn share_of(&self, endpoint: &str) -> Share {
+        match self.endpoints.standing(endpoint) {
+            Standing::Proven | Standing::Slow => Share::Prompt,
+            Standing::Unproven => Share::Unproven,
+            Standing::TimedOut => Share::Suspected,
+        }
+    }
+
+    /// How many more calls of a share may begin.
+    pub fn room(&self, share: Share) -> usize {
+        self.limits.of(share).saturating_sub(self.lock().count(share))
+    }
+
+    /// How many more may begin at an endpoint. A slow one may have half of the share: the other half is for others.
+    pub fn room_at(&self, endpoint: &str, share: Share) -> usize {
+        let (mut under_way, mut slow) = (0, 0);
+        for call in self.lock().calls.values().filter(|call| *call.endpoint == *endpoint) {
+            under_way += 1;
+            slow += usize::from(call.share == Share::Slow);
+        }
+        let allowance = self.endpoints.allowance(endpoint, under_way);
+        match share {
+            Share::Slow => allowance.min(self.limits.of(Share::Slow).div_ceil(2).saturating_sub(slow)),
+            _ => allowance,
+        }
+    }
+
+    /// How many calls are under way in a share.
+    pub fn under_way(&self, share: Share) -> usize {
+        self.lock().count(share)
+    }
+
+    /// Returns when a slot has become free since this was called last.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// Counts a call as under way from now on. Whoever begins it has asked whether there is room.
+    pub fn begin(self: &Arc<CallShares>, endpoint: &Arc<str>, share: Share) -> InFlight {
+        let pulse = Arc::new(Pulse::new(self.endpoints.begin(endpoint)));
+        let cut_off = CancellationToken::new();
+        let call = Call {
+            endpoint: Arc::clone(endpoint),
+            share,
+            since: self.clock.uptime(),
+            pulse: Arc::clone(&pulse),
+            cut_off: cut_off.clone(),
+            stage: Stage::Asks,
+        };
+        let mut state = self.lock();
+        state.begun += 1;
+        let number = state.begun;
+        *state.counts.entry(share).or_default() += 1;
+        state.calls.insert(number, call);
+        drop(state);
+        InFlight { shares: Arc::clone(self), number, endpoint: Arc::clone(endpoint), pulse, cut_off }
+    }
+
+    /// Looks for calls that take longer than they should, and counts them where they belong. Gives after which time to
+    /// look again. Where others wait, a share of quick calls that is full of such calls is made free by ending them, the
+    /// longest first, until a quarter of it is free.
+    pub fn look(&self, others: Others) -> Option<Duration> {
+        let now = self.clock.uptime();
+        let after = self.limits.slow_after;
+        let mut state = self.lock();
+        let mut overdue: Vec<(u64, Share, Share, Duration)> = Vec::new();
+        let mut next: Option<Duration> = None;
+        for (number, call) in &state.calls {
+            if call.stage != Stage::Asks || !call.share.is_quick() {
+                continue;
+            }
+            let took = now.saturating_sub(call.since);
+            if took < after {
+                let left = after - took;
+                next = Some(next.map_or(left, |next| next.min(left)));
+                continue;
+            }
+            let silent_since = self.endpoints.silent_since(&call.endpoint).max(call.since);
+            let is_silent = call.pulse.is_waiting() && now.saturating_sub(silent_since) >= after;
+            if is_silent {
+                self.endpoints.suspect(&call.endpoint);
+            }
+            overdue.push((*number, call.share, if is_silent { Share::Suspected } else { Share::Slow }, call.since));
+        }
+        overdue.sort_by_key(|(number, _, to, since)| (*to != Share::Suspected, *since, *number));
+        let mut freed = false;
+        for (number, from, to, _) in overdue {
+            if state.count(to) < self.limits.of(to) {
+                state.count_to(number, to);
+                freed = true;
+            } else {
+                let most = self.limits.of(from);
+                let ends = state.calls.values().filter(|call| call.share == from && call.stage == Stage::Ends).count();
+                let is_full = state.count(from) >= most || ends > 0;
+                if is_full && others == Others::Wait && state.count(from) - ends > most - most.div_ceil(4) {
+                    state.cut(number);
+                }
+                next = Some(next.map_or(after / 4, |next| next.min(after / 4)));
+            }
+        }
+        drop(state);
+        if freed {
+            self.freed.notify_one();
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no holder of this lock can panic")
+    }
+}
+
+impl State {
+    fn count(&self, share: Share) -> usize {
+        self.counts.get(&share).copied().unwrap_or(0)
+    }
+
+    fn count_to(&mut self, number: u64, share: Share) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let before = std::mem::replace(&mut call.share, share);
+        if let Some(count) = self.counts.get_mut(&before) {
+            *count -= 1;
+        }
+        *self.counts.entry(share).or_default() += 1;
+    }
+
+    fn cut(&mut self, number: u64) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.stage = Stage::Ends;
+            call.cut_off.cancel();
+        }
+    }
+}
+
+/// A call that is under way; its slot is free when this is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    shares: Arc<CallShares>,
+    number: u64,
+    endpoint: Arc<str>,
+    pulse: Arc<Pulse>,
+    cut_off: CancellationToken,
+}
+
+impl InFlight {
+    /// To be told of the call's requests.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// Returns when the call has to end, because others need its slot.
+    pub async fn cut_off(&self) {
+        self.cut_off.cancelled().await;
+    }
+
+    /// The driver is done: takes down what that says of the endpoint, and gives whether it was slow.
+    pub fn ended(&self, found: Found) -> bool {
+        let now = self.shares.clock.uptime();
+        self.shares.endpoints.found(&self.endpoint, found);
+        let mut state = self.shares.lock();
+        let Some(call) = state.calls.get_mut(&self.number) else { return false };
+        call.stage = Stage::Records;
+        now.saturating_sub(call.since) >= self.shares.limits.slow_after
+    }
+
+    /// Goes on as a slow call, if there is room for one.
+    pub fn goes_on_slowly(&self) -> bool {
+        let mut state = self.shares.lock();
+        let is_slow = state.calls.get(&self.number).is_some_and(|call| call.share == Share::Slow);
+        if !is_slow && state.count(Share::Slow) >= self.shares.limits.of(Share::Slow) {
+            return false;
+        }
+        state.count_to(self.number, Share::Slow);
+        drop(state);
+        self.shares.freed.notify_one();
+        true
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.shares.lock();
+        if let Some(call) = state.calls.remove(&self.number)
+            && let Some(count) = state.counts.get_mut(&call.share)
+        {
+            *count -= 1;
+        }
+        drop(state);
+        self.shares.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;
