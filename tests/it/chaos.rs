@@ -1,11 +1,13 @@
 //! Delivery when everything fails at once: hundreds of instances that change at every step, dozens of hooks at
 //! receivers in every mood, a provider that errs, and a host that is killed at random moments and started again.
-//! At the end every change has arrived, in order, and nothing is left over.
+//! Beside them are neighbours who hang, and who change much at once. At the end every change has arrived, in order,
+//! and nothing is left over.
 //!
-//! `CHAOS_ROUNDS` says how many steps there are, `CHAOS_SEED` which: a run that fails prints the seed of its choices,
-//! which comes as near to having it again as machines allow.
+//! `CHAOS_ROUNDS` says how many steps there are, or `CHAOS_SECONDS` for how long there are any; `CHAOS_SEED` says which:
+//! a run that fails prints the seed of its choices, which comes as near to having it again as machines allow.
 
 mod ledger;
+mod neighbours;
 mod receivers;
 mod world;
 
@@ -16,14 +18,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use self::ledger::{Ledger, Mode};
+use self::neighbours::Neighbours;
 use self::receivers::{REPLIES, Receiver};
 use self::world::{Step, World};
 use serde_json::{Value, json};
+use tracker::clock::Stopwatch;
 
 use crate::support::chance::Chance;
 use crate::support::lab::TOKEN;
 use crate::support::wait::{SOON, at_most, eventually};
-use crate::support::{Lab, Misbehaviour};
+use crate::support::{Lab, Misbehaviour, Setup};
 
 const ROUNDS: usize = 40;
 const INSTANCES: usize = 240;
@@ -65,19 +69,22 @@ struct Chaos {
     world: World,
     ledger: Arc<Ledger>,
     receivers: Vec<Receiver>,
+    neighbours: Neighbours,
     /// How often the host was killed.
     kills: usize,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_callback_is_lost_in_chaos() {
-    let rounds = given("CHAOS_ROUNDS").map_or(ROUNDS, |rounds| usize::try_from(rounds).expect("a number of rounds"));
+    let length = Length::given();
     let seed = given("CHAOS_SEED").unwrap_or_else(|| getrandom::u64().expect("random numbers"));
     let _shown = ShownOnFailure(seed);
 
     let mut chaos = Chaos::begin(Chance::from_seed(seed)).await;
-    for _ in 0..rounds {
+    let (running, mut rounds) = (Stopwatch::start(), 0);
+    while !length.is_over(rounds, running.elapsed()) {
         chaos.round().await;
+        rounds += 1;
     }
     chaos.end().await;
 
@@ -93,15 +100,18 @@ impl Chaos {
     /// All is well yet: the instances are seen, and each has its hook, if it is there or not.
     async fn begin(mut chance: Chance) -> Chaos {
         let world = World::new(INSTANCES, &mut chance);
-        let lab = Lab::with(&world.list(), |setup| setup.polls(POLLS).delivery(&delivery(IMPATIENT))).await;
+        let neighbours = Neighbours::start().await;
+        let prepare = |setup: Setup| neighbours.move_in(setup.polls(POLLS).delivery(&delivery(IMPATIENT)));
+        let lab = Lab::with(&world.list(), prepare).await;
         let ledger = Arc::new(Ledger::new());
         let mut receivers = Vec::new();
         for _ in 0..RECEIVERS {
             receivers.push(Receiver::start(&ledger, chance.split()).await);
         }
-        let chaos = Chaos { chance, lab, world, ledger, receivers, kills: 0 };
+        let chaos = Chaos { chance, lab, world, ledger, receivers, neighbours, kills: 0 };
         chaos.set_track_hooks().await;
         chaos.make_hooks().await;
+        chaos.neighbours.make_hooks(&chaos.lab.host).await;
         chaos
     }
 
@@ -151,6 +161,7 @@ impl Chaos {
             ];
             self.lab.provider.misbehaves(self.chance.pick(&errors).clone());
         }
+        self.neighbours.step(&mut self.chance);
         let steps = self.world.step(&mut self.chance);
         self.take(&steps);
         match self.chance.below(12) {
@@ -196,6 +207,7 @@ impl Chaos {
         self.take(&steps);
         self.is_settled().await;
         self.is_seen().await;
+        self.neighbours.are_seen(&self.lab.host).await;
         self.ledger.has_no_faults();
         self.ledger.is_the_journal(&self.journal().await);
     }
@@ -264,6 +276,30 @@ impl Chaos {
             receiver.hears_out().await;
         }
         self.lab.host.start().await;
+    }
+}
+
+/// How long the chaos goes on.
+enum Length {
+    Rounds(usize),
+    For(Duration),
+}
+
+impl Length {
+    fn given() -> Length {
+        match given("CHAOS_SECONDS") {
+            Some(seconds) => Length::For(Duration::from_secs(seconds)),
+            None => {
+                Length::Rounds(given("CHAOS_ROUNDS").map_or(ROUNDS, |rounds| usize::try_from(rounds).expect("a count")))
+            }
+        }
+    }
+
+    fn is_over(&self, rounds: usize, elapsed: Duration) -> bool {
+        match self {
+            Length::Rounds(most) => rounds >= *most,
+            Length::For(time) => elapsed >= *time,
+        }
     }
 }
 
