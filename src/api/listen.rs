@@ -93,7 +93,7 @@ pub async fn serve(listeners: Listeners, context: Context, token: CancellationTo
     let mut tasks = JoinSet::new();
     let (hub, until) = (Arc::clone(&running.hub), token.clone());
     tasks.spawn(async move { hub.run(until).await });
-    let limit = files::raised_limit();
+    let limit = files::limit();
     let all = files::connections_within(limit, settings.connections);
     if all < settings.connections {
         tracing::warn!(
