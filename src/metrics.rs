@@ -92,6 +92,11 @@ struct Calls {
     calls: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InTable {
+    table: &'static str,
+}
+
 /// All figures. Each room counts its own.
 #[derive(Debug)]
 pub struct Metrics {
@@ -119,6 +124,7 @@ pub struct Metrics {
     failures_in_a_row: Family<Work, Gauge>,
     last_success: Family<Work, Gauge>,
     health: Health,
+    damaged_rows: Family<InTable, Gauge>,
 }
 
 /// What polls make the host spend. Whoever runs drivers has one, and `Metrics` shows it.
@@ -157,13 +163,16 @@ impl PollMemory {
 }
 
 /// What the store holds, which is looked up when somebody asks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub accounts: u64,
     pub hooks_active: u64,
     pub hooks_paused: u64,
     pub hooks_disabled: u64,
+    pub hooks_damaged: u64,
     pub callbacks_waiting: u64,
+    /// How many rows of each table could not be read since the host started.
+    pub damaged_rows: Vec<(&'static str, u64)>,
 }
 
 /// One poll that ended.
@@ -208,6 +217,7 @@ impl Default for Metrics {
             failures_in_a_row: Family::default(),
             last_success: Family::default(),
             health: Health::default(),
+            damaged_rows: Family::default(),
             registry: Registry::default(),
         };
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -248,6 +258,8 @@ impl Default for Metrics {
         registry.register("store_failures_in_a_row", help, metrics.failures_in_a_row.clone());
         let help = "When such work last succeeded, since 1970";
         registry.register_with_unit("store_last_success", help, Unit::Seconds, metrics.last_success.clone());
+        let help = "Stored rows that could not be read since the host started, by table";
+        registry.register("damaged_rows", help, metrics.damaged_rows.clone());
         Metrics { registry, ..metrics }
     }
 }
@@ -349,8 +361,15 @@ impl Metrics {
         if let Some(held) = held {
             self.accounts.set(count(held.accounts));
             self.waiting.set(count(held.callbacks_waiting));
-            let statuses =
-                [("active", held.hooks_active), ("paused", held.hooks_paused), ("disabled", held.hooks_disabled)];
+            let statuses = [
+                ("active", held.hooks_active),
+                ("paused", held.hooks_paused),
+                ("disabled", held.hooks_disabled),
+                ("damaged", held.hooks_damaged),
+            ];
+            for (table, rows) in held.damaged_rows {
+                self.damaged_rows.get_or_create(&InTable { table }).set(count(rows));
+            }
             for (status, hooks) in statuses {
                 self.hooks.get_or_create(&InStatus { status }).set(count(hooks));
             }
@@ -395,7 +414,13 @@ mod tests {
         metrics.sent("delivered", Duration::from_millis(1500));
         metrics.delivered(Duration::from_secs(2));
         metrics.answered("GET", "/api/instances/{id}", 404, Duration::from_micros(10));
-        let held = Held { accounts: 3, hooks_active: 2, callbacks_waiting: 7, ..Held::default() };
+        let held = Held {
+            accounts: 3,
+            hooks_active: 2,
+            callbacks_waiting: 7,
+            damaged_rows: vec![("hooks", 2)],
+            ..Held::default()
+        };
         metrics.succeeded(Operation::CatchUp, Timestamp::from_millis(1_795_341_600_000));
         metrics.failed(Operation::RecordPolls, Timestamp::from_millis(1_795_341_600_000), "disk-full");
         let text = metrics.text(Some(held), 1).expect("written");
@@ -414,6 +439,7 @@ mod tests {
             "tracker_accounts 3",
             r#"tracker_hooks{status="active"} 2"#,
             "tracker_callbacks_waiting 7",
+            r#"tracker_damaged_rows{table="hooks"} 2"#,
             "tracker_poll_memory_bytes 2097152",
             "tracker_polls_waiting_for_memory 1",
             r#"tracker_store_operations_total{operation="record-polls",outcome="disk-full"} 1"#,

@@ -25,7 +25,8 @@ pub use deliveries::{
     Settlement, Settling,
 };
 pub use hooks::{
-    Attempt, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, HookTarget, Hooks, NewHook, ReplayFrom,
+    Attempt, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, HookTarget, Hooks, NewHook,
+    ReplayFrom,
 };
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
@@ -47,6 +48,17 @@ pub trait Store:
 impl<T> Store for T where
     T: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + Send + Sync + 'static
 {
+}
+
+/// A stored row that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRow {
+    /// The table that it stands in.
+    pub table: &'static str,
+    /// Its primary key; the parts of one are joined by slashes.
+    pub key: String,
+    pub column: String,
+    pub reason: String,
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

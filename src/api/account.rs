@@ -19,7 +19,7 @@ use crate::driver::BudgetView;
 use crate::metrics::Unrecorded;
 use crate::model::{Flapping, Timestamp, whole_millis};
 use crate::roster::EndpointView;
-use crate::store::{PollError, PollStatus};
+use crate::store::{DamagedRow, PollError, PollStatus};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Account)]
@@ -40,6 +40,28 @@ pub(super) struct AccountDocument<'a> {
     budget: Option<BudgetDocument>,
     /// By collection; only those that were ever asked for.
     polls: BTreeMap<&'static str, PollDocument>,
+    /// What was stored of the account and could not be read, as far as it was met since the host started. A hook that is
+    /// damaged can be deleted and set again; what polls find is listed anew.
+    damaged: Vec<DamagedDocument>,
+}
+
+/// A stored row that can't be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedRow)]
+pub(super) struct DamagedDocument {
+    #[schema(value_type = String)]
+    table: &'static str,
+    /// Its primary key; several parts are joined by slashes.
+    key: String,
+    column: String,
+    reason: String,
+}
+
+impl From<DamagedRow> for DamagedDocument {
+    fn from(row: DamagedRow) -> DamagedDocument {
+        let DamagedRow { table, key, column, reason } = row;
+        DamagedDocument { table, key, column, reason }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -177,6 +199,7 @@ pub(super) async fn show(
         hooks,
         budget: app.context.roster.budget(&caller.key).map(|budget| budget.view().into()),
         polls: status.into_iter().map(|status| (status.kind.plural(), known(status))).collect(),
+        damaged: store.damaged_rows(caller.account).into_iter().map(DamagedDocument::from).collect(),
     };
     Ok(Json(document).into_response())
 }

@@ -38,9 +38,9 @@ use crate::store::{HookPlace, NewHook};
 
 pub(super) use actions::RedrivenDocument;
 pub(super) use deliveries::DeliveryDocument;
-pub(super) use document::HookDocument;
+pub(super) use document::{HookDocument, ListedHook};
 
-use document::link;
+use document::{DamagedHookDocument, link};
 use order::{Order, Token};
 use signing::Shown;
 
@@ -67,12 +67,22 @@ fn place(caller: &Caller, Number(hook): Number) -> HookPlace {
 }
 
 async fn find(app: &App, place: &HookPlace) -> Result<Hook, Problem> {
-    app.context.store.hook(place).await?.ok_or_else(not_found)
+    match app.context.store.hook(place).await? {
+        Some(hook) => Ok(hook),
+        None => Err(missing(app, place).await?),
+    }
+}
+
+/// Why nothing can be done with a hook: it is not there, or it is damaged.
+async fn missing(app: &App, place: &HookPlace) -> Result<Problem, Problem> {
+    let Some(damaged) = app.context.store.damaged_hook(place).await? else { return Ok(not_found()) };
+    let detail = "the hook can't be read from the host's store: delete it, and set it again";
+    Ok(Problem::new(ProblemType::HookConflict, detail).with("damaged", damaged.reason))
 }
 
 /// Takes the word of the store that it did something to a hook that there is.
-fn done(was_there: bool) -> Result<(), Problem> {
-    was_there.then_some(()).ok_or_else(not_found)
+async fn done(app: &App, place: &HookPlace, was_there: bool) -> Result<(), Problem> {
+    if was_there { Ok(()) } else { Err(missing(app, place).await?) }
 }
 
 fn document<'a>(app: &App, caller: &Caller, hook: &'a Hook, key: Option<Shown>) -> HookDocument<'a> {
@@ -102,10 +112,20 @@ pub(super) async fn list(
     let mut hooks = context.store.hooks(caller.account, &caller.owner, after, limit + 1).await?;
     let is_last = hooks.len() <= limit;
     hooks.truncate(limit);
-    let documents: Vec<HookDocument<'_>> = hooks.iter().map(|hook| document(&app, &caller, hook, None)).collect();
+    let documents: Vec<ListedHook<'_>> = hooks
+        .iter()
+        .map(|hook| match hook {
+            Ok(hook) => ListedHook::Whole(Box::new(document(&app, &caller, hook, None))),
+            Err(damaged) => ListedHook::Damaged(DamagedHookDocument::of(damaged, &context.public_url)),
+        })
+        .collect();
     let mut response = Json(BTreeMap::from([("hooks", documents)])).into_response();
     if let Some(last) = hooks.last().filter(|_| !is_last) {
-        let query = parameters.with("after", &after_text(last.id));
+        let id = match last {
+            Ok(hook) => hook.id,
+            Err(damaged) => damaged.id,
+        };
+        let query = parameters.with("after", &after_text(id));
         put_next(&mut response, &format!("{}/api/hooks?{query}", context.public_url));
     }
     Ok(response)
@@ -161,7 +181,12 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     parameters.only(&["format"])?;
     parameters.check_format()?;
-    shown(&app, &caller, &place(&caller, number), None).await
+    let place = place(&caller, number);
+    if let Some(hook) = app.context.store.hook(&place).await? {
+        return Ok(Json(document(&app, &caller, &hook, None)).into_response());
+    }
+    let damaged = app.context.store.damaged_hook(&place).await?.ok_or_else(not_found)?;
+    Ok(Json(DamagedHookDocument::of(&damaged, &app.context.public_url)).into_response())
 }
 
 /// `PUT` of one: all that its owner says of it, anew. Its signing key stays.
@@ -184,7 +209,7 @@ pub(super) async fn replace(
         return Err(Problem::new(ProblemType::HookConflict, detail).with("where", format!("/{}", list.member())));
     }
     let spec = spec(&app, &caller, order, Some(&hook)).await?;
-    done(context.store.change_hook(&place, spec, context.clock.now()).await?)?;
+    done(&app, &place, context.store.change_hook(&place, spec, context.clock.now()).await?).await?;
     // What it is owed may be due at another rate now.
     context.deliver_wake.notify_one();
     shown(&app, &caller, &place, None).await
@@ -192,7 +217,8 @@ pub(super) async fn replace(
 
 /// `DELETE` of one, with what it is still owed.
 pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, number: Number) -> Result<StatusCode, Problem> {
-    done(app.context.store.remove_hook(&place(&caller, number)).await?)?;
+    let place = place(&caller, number);
+    done(&app, &place, app.context.store.remove_hook(&place).await?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -21,7 +21,7 @@ use utoipa::openapi::server::Server;
 use super::account::AccountDocument;
 use super::drivers::{DriverDocument, DriversDocument};
 use super::entry::EntryDocument;
-use super::hooks::{DeliveryDocument, HookDocument, RedrivenDocument};
+use super::hooks::{DeliveryDocument, HookDocument, ListedHook, RedrivenDocument};
 use super::instances::InstanceDocument;
 use super::problem::TypeDocument;
 use super::realms::RealmDocument;
@@ -49,7 +49,7 @@ use operations::Bounds;
     ),
     components(schemas(
         AccountDocument<'static>, ChangeDocument<'static>, DeliveryDocument<'static>, DriverDocument<'static>,
-        DriversDocument<'static>, EntryDocument, HookDocument<'static>, InstanceDocument<'static>, RealmDocument<'static>,
+        DriversDocument<'static>, EntryDocument, HookDocument<'static>, ListedHook<'static>, InstanceDocument<'static>, RealmDocument<'static>,
         RedrivenDocument, Refreshed, TokenDocument<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
     )),
 )]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{DamagedRow, Result};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -17,6 +17,9 @@ pub trait Accounts {
     async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId>;
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
+
+    /// The rows of the account that could not be read since the host started. Each is named once.
+    fn damaged_rows(&self, account: AccountId) -> Vec<DamagedRow>;
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>>;
 

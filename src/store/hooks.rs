@@ -23,8 +23,18 @@ pub trait Hooks {
 
     async fn hook(&self, place: &HookPlace) -> Result<Option<Hook>>;
 
+    /// The hook, if it is there and damaged: then it can only be removed, or set anew. One whose owner can't be read is the
+    /// account's.
+    async fn damaged_hook(&self, place: &HookPlace) -> Result<Option<DamagedHook>>;
+
     /// A page of the owner's hooks, by their ids from below.
-    async fn hooks(&self, account: AccountId, owner: &Owner, after: Option<HookId>, limit: usize) -> Result<Vec<Hook>>;
+    async fn hooks(
+        &self,
+        account: AccountId,
+        owner: &Owner,
+        after: Option<HookId>,
+        limit: usize,
+    ) -> Result<Vec<Result<Hook, DamagedHook>>>;
 
     async fn count_hooks(&self, account: AccountId) -> Result<u64>;
 
@@ -63,6 +73,14 @@ pub trait Hooks {
 
     /// What became of the hook's changes, newest first.
     async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>>;
+}
+
+/// A hook of which something stored can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedHook {
+    pub id: HookId,
+    /// What can't be read, and why.
+    pub reason: String,
 }
 
 /// One owner's place for a hook on a resource.

@@ -9,6 +9,7 @@ mod attributes;
 mod catch_up;
 mod claim;
 mod columns;
+mod damage;
 mod deliveries;
 mod dropped;
 mod endpoints;
@@ -32,6 +33,7 @@ mod reach;
 mod readers;
 mod record;
 mod redrive;
+mod repair;
 mod requests;
 mod schema;
 mod settle;
@@ -50,6 +52,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
+use self::damage::{Damages, Reading};
 use self::flush::Flush;
 use self::lock::HostLock;
 use self::readers::Readers;
@@ -114,6 +117,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     step_rows: usize,
+    damages: Damages,
     /// The store's own, which is part of every cursor.
     mark: u32,
     /// See `Journal::newest`.
@@ -135,6 +139,7 @@ impl SqliteStore {
         // Half for the writer, which touches every table; the rest in equal shares.
         let cache = |share: usize| settings.page_cache / 2 / share / 1024;
 
+        let damages = Damages::default();
         let opened = || {
             let mut connection = connect(path, &settings)?;
             // Nothing is changed before it is known to be the tracker's.
@@ -142,8 +147,8 @@ impl SqliteStore {
             lock::make_private(path)?;
             configure(&connection, &settings, cache(1))?;
             schema::bring_up_to_date(&mut connection)?;
-            let mark = schema::store_mark(&connection)?;
-            schema::void_leases(&mut connection)?;
+            let mark = schema::check_meta(&connection, path)?;
+            schema::void_leases(&mut connection, &damages)?;
             let readers = (0..readers)
                 .map(|_| {
                     let connection = connect(path, &settings)?;
@@ -160,7 +165,8 @@ impl SqliteStore {
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
-            writer: Writer::start(connection, mark, told, settings.queue.max(1), flush, lock)?,
+            damages: damages.clone(),
+            writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), flush, lock)?,
             mark,
             newest,
         })
@@ -177,9 +183,15 @@ impl SqliteStore {
     async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Reading<'_>) -> Result<T> + Send + 'static,
     {
-        self.readers.read(work).await
+        let damages = self.damages.clone();
+        let read = self.readers.read(move |connection| work(&Reading { connection, damages: &damages })).await;
+        if self.damages.is_any_pending() {
+            // The writer sets aside what was met after each of its jobs. Who reads has what can be read, be that done or not.
+            let _ = self.write_passing(|_| Ok(())).await;
+        }
+        read
     }
 
     /// Runs `work` in the writer's next transaction, and answers once that is on disk. If `work` fails,
@@ -247,6 +259,8 @@ enum Fault {
     NoAccount(crate::model::AccountId),
     #[error("can't write a resource's attributes: {0}")]
     Attributes(#[source] serde_json::Error),
+    #[error("hook {0} is damaged: it can only be deleted")]
+    DamagedHook(crate::model::HookId),
     #[error("can't write what a hook's owner says of it: {0}")]
     Words(#[source] serde_json::Error),
     #[error("this write of the store panicked: {0}")]

@@ -14,7 +14,7 @@ use super::super::App;
 use super::super::caller::Caller;
 use super::super::problem::{Problem, ProblemType};
 use super::super::request::json_object;
-use super::{Number, done, not_found, place, shown};
+use super::{Number, done, missing, place, shown};
 use crate::model::ChangeId;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,7 +34,10 @@ pub(in super::super) async fn test(
 ) -> Result<Response, Problem> {
     nothing_said(&app, request).await?;
     let context = &app.context;
-    let change = context.store.test_hook(&place(&caller, number), context.clock.now()).await?.ok_or_else(not_found)?;
+    let place = place(&caller, number);
+    let Some(change) = context.store.test_hook(&place, context.clock.now()).await? else {
+        return Err(missing(&app, &place).await?);
+    };
     context.deliver_wake.notify_one();
     Ok((StatusCode::ACCEPTED, Json(json!({ "change": change }))).into_response())
 }
@@ -48,7 +51,7 @@ pub(in super::super) async fn pause(
 ) -> Result<Response, Problem> {
     nothing_said(&app, request).await?;
     let place = place(&caller, number);
-    done(app.context.store.pause_hook(&place, app.context.clock.now()).await?)?;
+    done(&app, &place, app.context.store.pause_hook(&place, app.context.clock.now()).await?).await?;
     shown(&app, &caller, &place, None).await
 }
 
@@ -61,7 +64,7 @@ pub(in super::super) async fn resume(
 ) -> Result<Response, Problem> {
     nothing_said(&app, request).await?;
     let place = place(&caller, number);
-    done(app.context.store.resume_hook(&place, app.context.clock.now()).await?)?;
+    done(&app, &place, app.context.store.resume_hook(&place, app.context.clock.now()).await?).await?;
     app.context.deliver_wake.notify_one();
     shown(&app, &caller, &place, None).await
 }
@@ -82,8 +85,10 @@ pub(in super::super) async fn redrive(
         None => None,
     };
     let limit = context.settings.redriven;
-    let redriven = context.store.redrive(&place(&caller, number), only, limit, context.clock.now()).await?;
-    let redriven = redriven.ok_or_else(not_found)?;
+    let place = place(&caller, number);
+    let Some(redriven) = context.store.redrive(&place, only, limit, context.clock.now()).await? else {
+        return Err(missing(&app, &place).await?);
+    };
     if let Some(change) = only.filter(|_| redriven == 0) {
         let detail = format!("{change} is no dead letter of this hook; GET .../deliveries?state=dead lists them");
         return Err(Problem::new(ProblemType::NoDeadLetter, detail));

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::signing::Shown;
 use crate::model::change::href;
 use crate::model::{ChangeType, DisableReason, Hook, HookId, HookStatus, Kind, State, Timestamp, span};
+use crate::store::DamagedHook;
 
 /// What is not said is null, and an empty list lets everything through, so that every hook has the same members;
 /// only the keys are left out where there is nothing to show.
@@ -40,6 +41,37 @@ pub(in super::super) struct HookDocument<'a> {
     failing_since: Option<Timestamp>,
     created: Timestamp,
     secret_rotates_until: Option<Timestamp>,
+}
+
+/// A hook in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in super::super) enum ListedHook<'a> {
+    Whole(Box<HookDocument<'a>>),
+    Damaged(DamagedHookDocument),
+}
+
+/// A hook that the host can't read from its store any more. It is sent nothing; its owner can delete it, or set it again.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedHook)]
+pub(in super::super) struct DamagedHookDocument {
+    id: String,
+    href: String,
+    /// `damaged`.
+    status: &'static str,
+    /// What can't be read, and why.
+    reason: String,
+}
+
+impl DamagedHookDocument {
+    pub(super) fn of(damaged: &DamagedHook, public_url: &str) -> DamagedHookDocument {
+        DamagedHookDocument {
+            id: damaged.id.to_string(),
+            href: link(public_url, damaged.id),
+            status: "damaged",
+            reason: damaged.reason.clone(),
+        }
+    }
 }
 
 /// The one resource that a hook was set on.

@@ -34,7 +34,8 @@ pub(in super::super) async fn replay(
     if matches!(from, ReplayFrom::After(number) if number < extent.oldest.sequence && member.text() != Ok("0")) {
         return Err(StoreError::Forgotten { oldest: extent.oldest }.into());
     }
-    done(context.store.replay(&place(&caller, number), from, now).await?)?;
+    let place = place(&caller, number);
+    done(&app, &place, context.store.replay(&place, from, now).await?).await?;
     context.deliver_wake.notify_one();
     Ok((StatusCode::ACCEPTED, Json(json!({ "from": member.value() }))).into_response())
 }

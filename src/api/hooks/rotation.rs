@@ -49,6 +49,6 @@ pub(in super::super) async fn rotate(
     }
     let (secret, key) = signing::new_key(&app, &caller, kind, secret_of(&mut object, kind)?)?;
     let until = context.clock.now().after(overlap.min(LONGEST_OVERLAP));
-    done(context.store.rotate_secret(&place, secret, until).await?)?;
+    done(&app, &place, context.store.rotate_secret(&place, secret, until).await?).await?;
     shown(&app, &caller, &place, Some(key)).await
 }

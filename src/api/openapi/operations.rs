@@ -218,7 +218,7 @@ impl Api {
                 query("after", form(of), "Opaque: from the Link of the page before"),
             ]
         };
-        let list = object(vec![("hooks", array(named("Hook")))]);
+        let list = object(vec![("hooks", array(named("ListedHook")))]);
         self.get(
             "/api/hooks",
             on("hooks", "The caller's hooks").takes(pages("hooks-page")).takes_format().gives(
@@ -242,7 +242,7 @@ impl Api {
         );
         self.get(
             "/api/hooks/{id}",
-            on("hook", "One hook").takes(the_hook()).takes_format().gives("200", "It", Some(named("Hook")), &[]),
+            on("hook", "One hook").takes(the_hook()).takes_format().gives("200", "It", Some(named("ListedHook")), &[]),
         );
         self.add(
             HttpMethod::Put,

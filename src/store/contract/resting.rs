@@ -71,7 +71,7 @@ pub(crate) async fn a_hook_is_changed_and_its_secret_rotated(mut world: World) {
     let more = world.filtering(account, spec("more")).await;
     let listed = async |after, limit| -> Vec<HookId> {
         let hooks = store.hooks(account, &Owner::Account, after, limit).await.expect("read");
-        hooks.into_iter().map(|hook| hook.id).collect()
+        hooks.into_iter().map(|hook| hook.expect("whole").id).collect()
     };
     assert_eq!(listed(None, 9).await, [hook, more]);
     assert_eq!(listed(None, 1).await, [hook]);

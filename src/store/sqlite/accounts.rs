@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{Accounts, Enrolment, Result};
+use super::super::{Accounts, DamagedRow, Enrolment, Result};
 use super::columns::{account_key, get, origin_text};
+use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::writer::Writing;
-use super::{SqliteStore, polls, schema};
+use super::{SqliteStore, damage, polls, schema};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -37,9 +38,16 @@ impl Accounts for SqliteStore {
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         self.read(move |reading| {
             let sql = "SELECT id, driver, provider, user, origin, password FROM accounts WHERE id = ?1";
-            Ok(reading.prepare_cached(sql)?.query_row([id.0], |row| read_account(row, 0)).optional()?)
+            let mut select = reading.prepare_cached(sql)?;
+            let found =
+                select.query_row([id.0], |row| reading.damages.read(source(Some(id)), row, |row| read_account(row, 0)));
+            Ok(found.optional()?.flatten())
         })
         .await
+    }
+
+    fn damaged_rows(&self, account: AccountId) -> Vec<DamagedRow> {
+        self.damages.of(account)
     }
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>> {
@@ -49,19 +57,21 @@ impl Accounts for SqliteStore {
                        WHERE driver = ?1 AND provider = ?2 AND user = ?3";
             let mut select = reading.prepare_cached(sql)?;
             let key = params![key.driver, key.provider, key.user];
-            Ok(select.query_row(key, |row| read_account(row, 0)).optional()?)
+            let found =
+                select.query_row(key, |row| reading.damages.read(source(None), row, |row| read_account(row, 0)));
+            Ok(found.optional()?.flatten())
         })
         .await
     }
 
     async fn budgets(&self) -> Result<Vec<(AccountKey, BudgetMark)>> {
         self.read(|reading| {
-            let sql =
-                "SELECT driver, provider, user, budget_left, budget_at FROM accounts WHERE budget_left IS NOT NULL";
+            let sql = "SELECT driver, provider, user, budget_left, budget_at, id FROM accounts
+                       WHERE typeof(budget_left) IN ('real', 'integer') AND typeof(budget_at) IN ('null', 'integer')";
             let mut select = reading.prepare_cached(sql)?;
             let read = |row: &Row<'_>| Ok((account_key(row, 0)?, BudgetMark { left: row.get(3)?, at: get(row, 4)? }));
-            let budgets = select.query_map((), read)?.collect::<rusqlite::Result<_>>()?;
-            Ok(budgets)
+            let source = Source { key: Key::Columns(&[5]), ..source(None) };
+            Ok(reading.damages.rows(source, select.query(())?, read)?.0)
         })
         .await
     }
@@ -118,21 +128,23 @@ impl Accounts for SqliteStore {
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>> {
-        self.read(schema::latest).await
+        self.read(|reading| schema::latest(reading)).await
     }
 
     async fn held(&self) -> Result<Held> {
-        self.read(|reading| {
-            let mut held = Held::default();
+        let damages = self.damages.clone();
+        self.read(move |reading| {
+            let mut held = Held { damaged_rows: damages.counts(), ..Held::default() };
             let mut select = reading.prepare_cached("SELECT name, number FROM counts")?;
             let mut rows = select.query(())?;
             while let Some(row) = rows.next()? {
-                let number = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
-                match row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? {
+                let number = row.get::<_, i64>(1).ok().and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
+                match row.get_ref(0)?.as_str().unwrap_or_default() {
                     "accounts" => held.accounts = number,
                     "active" => held.hooks_active = number,
                     "paused" => held.hooks_paused = number,
                     "disabled" => held.hooks_disabled = number,
+                    "damaged" => held.hooks_damaged = number,
                     "waiting" => held.callbacks_waiting = number,
                     _ => {}
                 }
@@ -188,6 +200,11 @@ impl Enrolled {
     }
 }
 
+/// Accounts by their ids, which come first in the row.
+fn source(account: Option<AccountId>) -> Source<'static> {
+    Source { table: "accounts", account, key: Key::Columns(&[0]) }
+}
+
 fn read_enrolled(row: &Row<'_>) -> rusqlite::Result<Enrolled> {
     Ok(Enrolled { id: get(row, 0)?, origin: get(row, 1)?, password: get(row, 2)?, used: get(row, 3)? })
 }
@@ -195,16 +212,28 @@ fn read_enrolled(row: &Row<'_>) -> rusqlite::Result<Enrolled> {
 const ENROLLED: &str =
     "SELECT id, origin, password, used FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3";
 
-fn enrolled(reading: &Connection, key: &AccountKey) -> Result<Option<Enrolled>> {
+fn enrolled(reading: &Reading<'_>, key: &AccountKey) -> Result<Option<Enrolled>> {
     let mut select = reading.prepare_cached(ENROLLED)?;
-    Ok(select.query_row(params![key.driver, key.provider, key.user], read_enrolled).optional()?)
+    let key = params![key.driver, key.provider, key.user];
+    Ok(select.query_row(key, |row| reading.damages.read(source(None), row, read_enrolled)).optional()?.flatten())
 }
 
 fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> {
     let Enrolment { key, origin, password, now } = enrolment;
-    let known =
-        writing.prepare(ENROLLED)?.query_row(params![key.driver, key.provider, key.user], read_enrolled).optional()?;
-    let Some(known) = known else {
+    let place = params![key.driver, key.provider, key.user];
+    let damages = &writing.memory.damages;
+    let mut select = writing.prepare(ENROLLED)?;
+    let known = select.query_row(place, |row| {
+        let id: AccountId = get(row, 0)?;
+        Ok((id, damages.read(source(Some(id)), row, read_enrolled)?))
+    });
+    let known = known.optional()?;
+    drop(select);
+    if let Some((id, None)) = known {
+        // An enrolment brings all that there is of it.
+        return heal(writing, id, enrolment);
+    }
+    let Some((_, Some(known))) = known else {
         let mut insert = writing.prepare(
             "INSERT INTO accounts (driver, provider, user, origin, password, used) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
@@ -234,6 +263,22 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
         polls::watch(writing, known.id, *now)?;
     }
     Ok(known.id)
+}
+
+/// Writes a row anew that could not be read, and has its polls made that were set aside with it.
+fn heal(writing: &mut Writing<'_>, id: AccountId, enrolment: &Enrolment) -> Result<AccountId> {
+    let Enrolment { origin, password, now, .. } = enrolment;
+    let mut update = writing.prepare(
+        "UPDATE accounts SET origin = ?2, password = ?3, used = ?4, unanswered = 0, unreachable = NULL,
+         budget_left = NULL, budget_at = NULL WHERE id = ?1",
+    )?;
+    update.execute(params![id.0, origin_text(origin), password.0, now.as_millis()])?;
+    drop(update);
+    damage::set_aside(writing)?;
+    if polls::is_watched(writing, id)? {
+        polls::watch(writing, id, *now)?;
+    }
+    Ok(id)
 }
 
 fn keep_configured(writing: &mut Writing<'_>, keep: &HashSet<AccountId>) -> Result<()> {

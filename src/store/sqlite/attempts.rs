@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::super::{Attempt, KeptAttempts, Result, Settlement};
 use super::columns::get;
+use super::damage::{Key, Reading, Source};
 use super::writer::Writing;
 use crate::model::HookId;
 
@@ -29,11 +30,14 @@ pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()>
     Ok(())
 }
 
-pub(super) fn of(reading: &Connection, hook: HookId, change: i64) -> Result<Vec<Attempt>> {
+pub(super) fn of(reading: &Reading<'_>, hook: HookId, change: i64) -> Result<Vec<Attempt>> {
     let mut select = reading.prepare_cached(
-        "SELECT at, duration, status, error, answer FROM attempts WHERE hook = ?1 AND change = ?2 ORDER BY at, number",
+        "SELECT at, duration, status, error, answer, number, hook, change FROM attempts
+         WHERE hook = ?1 AND change = ?2 ORDER BY at, number",
     )?;
-    let attempts = select.query_map([hook.0, change], |row| {
+    let source = Source { table: "attempts", account: None, key: Key::Columns(&[6, 7, 0, 5]) };
+    let rows = select.query([hook.0, change])?;
+    let (attempts, _) = reading.damages.rows(source, rows, |row| {
         let duration: i64 = row.get(1)?;
         Ok(Attempt {
             at: get(row, 0)?,
@@ -43,7 +47,7 @@ pub(super) fn of(reading: &Connection, hook: HookId, change: i64) -> Result<Vec<
             answer: row.get(4)?,
         })
     })?;
-    Ok(attempts.collect::<rusqlite::Result<_>>()?)
+    Ok(attempts)
 }
 
 /// How many hooks one step looks at, whether there is anything to forget or not.

@@ -5,19 +5,22 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{Passing, Result};
 use super::columns::{get, kind_number, state_number};
+use super::damage::{Key, Reading, Source};
 use super::words::Words;
 use crate::model::{AccountId, Filter, Kind, ResourceId, State, Timestamp};
 
 pub(super) fn is_awaited(
-    reading: &Connection,
+    reading: &Reading<'_>,
     account: AccountId,
     passing: &[Passing],
     since: Timestamp,
 ) -> Result<bool> {
-    let mut select =
-        reading.prepare_cached("SELECT words FROM hooks WHERE account = ?1 AND kind IS NULL AND status = 'active'")?;
-    let filters = select.query_map([account.0], |row| get::<Words>(row, 0).map(|words| words.filter))?;
-    let filters: Vec<Filter> = filters.collect::<rusqlite::Result<_>>()?;
+    let mut select = reading
+        .prepare_cached("SELECT id, words FROM hooks WHERE account = ?1 AND kind IS NULL AND status = 'active'")?;
+    let source = Source { table: "hooks", account: Some(account), key: Key::Columns(&[0]) };
+    let rows = select.query([account.0])?;
+    let (filters, _) = reading.damages.rows(source, rows, |row| get::<Words>(row, 1).map(|words| words.filter))?;
+    let filters: Vec<Filter> = filters;
     for instance in passing {
         let Passing { id, realm, state } = instance;
         let is_heard = filters.iter().any(|filter| filter.awaits(id, realm.as_deref(), *state));
@@ -31,19 +34,22 @@ pub(super) fn is_awaited(
 /// How many instances that pass are looked at: where more do at once, these tell enough.
 const MOST_PASSING: u32 = 10_000;
 
-pub(super) fn passing(reading: &Connection, account: AccountId) -> Result<Vec<Passing>> {
+pub(super) fn passing(reading: &Reading<'_>, account: AccountId) -> Result<Vec<Passing>> {
     // In the words of the index.
     let mut select = reading.prepare_cached(
-        "SELECT r.id, b.realm, r.state FROM resources r INDEXED BY resources_passing CROSS JOIN bodies b ON b.id = r.body
+        "SELECT r.id, b.realm, r.state, r.account, r.kind
+         FROM resources r INDEXED BY resources_passing CROSS JOIN bodies b ON b.id = r.body
          WHERE r.account = ?1 AND r.kind = 0 AND r.state IN (0, 2, 4) LIMIT ?2",
     )?;
-    let passing = select.query_map(params![account.0, MOST_PASSING], |row| {
+    let source = Source { table: "resources", account: Some(account), key: Key::Columns(&[3, 4, 0]) };
+    let rows = select.query(params![account.0, MOST_PASSING])?;
+    let (passing, _) = reading.damages.rows(source, rows, |row| {
         let state: State = get(row, 2)?;
         Ok((get(row, 0)?, row.get(1)?, state))
     })?;
     let mut found = Vec::new();
     for row in passing {
-        if let (id, realm, State::Instance(state)) = row? {
+        if let (id, realm, State::Instance(state)) = row {
             found.push(Passing { id, realm, state });
         }
     }

@@ -44,8 +44,8 @@ pub(super) fn read(columns: Columns, text: &str) -> serde_json::Result<Resource>
 }
 
 /// Of an instance's attributes only the provider's own word for its state.
-pub(super) fn provider_state(text: &str) -> Result<String> {
-    let stored: StoredInstance<'_> = serde_json::from_str(text).map_err(Fault::Attributes)?;
+pub(super) fn provider_state(text: &str) -> serde_json::Result<String> {
+    let stored: StoredInstance<'_> = serde_json::from_str(text)?;
     Ok(stored.provider_state.into_owned())
 }
 

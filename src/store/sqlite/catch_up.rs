@@ -34,7 +34,7 @@ pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchU
             break;
         }
         writing.memory.caught_up = hook.0;
-        let listener = Listener::one(writing, hook)?;
+        let Some(listener) = Listener::one(writing, hook)? else { continue };
         if !has_room(writing, hook, limits.backlog)? {
             if reached == CaughtUp::All {
                 reached = CaughtUp::Full;
@@ -105,7 +105,10 @@ impl OfOwner {
                 break true;
             }
             let Some(hook) = self.next(writing)? else { break false };
-            let listener = Listener::one(writing, hook)?;
+            let Some(listener) = Listener::one(writing, hook)? else {
+                (self.after, self.looked_at) = (hook.0, 0);
+                continue;
+            };
             let at_most = left.min(self.limit.saturating_sub(self.looked_at)).max(1);
             // One that rests stays behind, at the journal's end.
             let reached = Step { at_most, now: self.now }.go(writing, &listener, &mut touched)?;
@@ -155,7 +158,7 @@ impl Step {
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
         let behind = behind.max(journal::oldest(writing.connection)?);
-        let changes = self.read(writing, hook, behind)?;
+        let (changes, rows, last) = self.read(writing, hook, behind)?;
         let mut looked_at = 0;
         for change in &changes {
             if looked_at > 0 && writing.is_turn_over() {
@@ -167,17 +170,22 @@ impl Step {
                 queue::insert_again(writing, listener, &tidings, self.now, touched)?;
             }
         }
-        let at_end = looked_at == changes.len() && looked_at < self.at_most;
+        let is_all = looked_at == changes.len();
+        let at_end = is_all && rows < self.at_most;
         let reached = match changes[..looked_at].last() {
             _ if at_end => journal::newest(writing.connection)?.max(behind),
-            Some(last) => last.cursor.sequence,
+            // What comes after it and can't be read is passed over.
+            _ if is_all => last,
+            Some(change) => change.cursor.sequence,
             None => behind,
         };
+        let looked_at = if is_all { rows } else { looked_at };
         writing.prepare("UPDATE hooks SET behind = ?2 WHERE id = ?1")?.execute([hook.0, reached])?;
         Ok(Gone { at: if at_end { Reached::TheEnd } else { Reached::ItsLimit }, looked_at })
     }
 
-    fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<Vec<Change>> {
+    /// The next changes that can be read, of how many, and the number of the last of all of them.
+    fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<(Vec<Change>, usize, i64)> {
         let mut select = writing.prepare(concat!(
             "SELECT ",
             change_columns!(),
@@ -187,7 +195,12 @@ impl Step {
         ))?;
         let mark = writing.memory.mark;
         let limit = i64::try_from(self.at_most).unwrap_or(i64::MAX);
-        let changes = select.query_map(params![hook.0, behind, limit], |row: &Row<'_>| read_change(row, mark))?;
-        Ok(changes.collect::<rusqlite::Result<_>>()?)
+        let mut last = behind;
+        let rows = select.query(params![hook.0, behind, limit])?;
+        let (changes, looked_at) = writing.memory.damages.rows(journal::source(None), rows, |row: &Row<'_>| {
+            last = row.get(0)?;
+            read_change(row, mark)
+        })?;
+        Ok((changes, looked_at, last))
     }
 }

@@ -8,12 +8,13 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Budget, DeliveryClaim, DeliveryId, DestinationRoom, DueDelivery, Recipient, Result};
 use super::columns::get;
+use super::damage::{self, Key, Source};
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
 use super::turns::{self, Served, Stored, Touched};
 use super::words::Words;
 use super::writer::Writing;
 use crate::model::breaker::Standing;
-use crate::model::{AccountId, HookId, HookSecrets, Sealed, Timestamp};
+use crate::model::{AccountId, HookId, HookSecrets, ResourceId, Sealed, Subject, Timestamp};
 
 /// How much of its rate a hook may use at once, having been quiet: what comes due between two looks.
 const BURST: Duration = Duration::from_millis(250);
@@ -28,7 +29,16 @@ const PASSED_OVER: Duration = Duration::from_millis(100);
 
 pub(super) fn claim(writing: &mut Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<DueDelivery>> {
     let mut budget = Budget::new(&claim.room, claim.limit);
-    let mut destinations = destinations_in_turn(writing, claim, &mut budget)?;
+    let mut destinations = match destinations_in_turn(writing, claim, &mut budget) {
+        Err(error) if damage::is_damaged_row(&error) => {
+            // Whose turn it is follows from what waits.
+            writing.memory.damages.note("queues", None, Vec::new(), "destination", &error.to_string());
+            turns::rebuild(writing.connection)?;
+            budget = Budget::new(&claim.room, claim.limit);
+            destinations_in_turn(writing, claim, &mut budget)?
+        }
+        found => found?,
+    };
     let share = budget.left().div_ceil(destinations.len().max(1));
     let mut claimed = Vec::new();
     loop {
@@ -306,10 +316,12 @@ fn lease_end(claim: &DeliveryClaim) -> Timestamp {
 /// What sending needs of a hook, and its rate.
 fn read_recipient(writing: &Writing<'_>, hook: HookId) -> Result<Option<(Recipient, Option<f64>)>> {
     let mut select = writing.prepare(
-        "SELECT url, destination, token, secret, old_secret, old_until, words, format, rate, account
+        "SELECT url, destination, token, secret, old_secret, old_until, words, format, rate, account, failing
          FROM hooks WHERE id = ?1",
     )?;
-    let found = select.query_row([hook.0], |row| {
+    let read = |row: &Row<'_>| {
+        // What settling writes has to be readable, too.
+        let _: Option<Timestamp> = get(row, 10)?;
         let words: Words = get(row, 6)?;
         let recipient = Recipient {
             hook,
@@ -323,8 +335,17 @@ fn read_recipient(writing: &Writing<'_>, hook: HookId) -> Result<Option<(Recipie
             retries: words.retries,
         };
         Ok((recipient, row.get(8)?))
+    };
+    let found = select.query_row([hook.0], |row| {
+        let source = Source { table: "hooks", account: get(row, 9).ok(), key: Key::Values(&[hook.0]) };
+        writing.memory.damages.read(source, row, read)
     });
-    Ok(found.optional()?)
+    let Some(found) = found.optional()? else {
+        // Nobody's turn: its hook is gone.
+        turns::drop_queue(writing, hook)?;
+        return Ok(None);
+    };
+    Ok(found)
 }
 
 /// The present secret, the one before, and until when that signs: in columns that follow one another.
@@ -347,9 +368,9 @@ fn take(
     let mut select = writing.prepare(concat!(
         "SELECT ",
         change_columns!(),
-        ", d.attempts, d.lease
-         FROM deliveries d INDEXED BY deliveries_due CROSS JOIN changes c ON c.sequence = d.change
-         CROSS JOIN accounts a ON a.id = c.account
+        ", d.attempts, d.lease, d.change, d.kind, d.resource, c.account, d.hook
+         FROM deliveries d INDEXED BY deliveries_due LEFT JOIN changes c ON c.sequence = d.change
+         LEFT JOIN accounts a ON a.id = c.account
          WHERE d.hook = ?1 AND d.due <= ?2 ORDER BY d.due, d.change LIMIT ?3"
     ))?;
     let share = i64::try_from(share).unwrap_or(i64::MAX);
@@ -357,15 +378,23 @@ fn take(
     let first = claimed.len();
     while let Some(row) = rows.next()? {
         const AT: usize = CHANGE_COLUMNS;
-        let change = read_change(row, mark)?;
-        let lease: i64 = row.get(AT + 1)?;
-        claimed.push(DueDelivery {
-            id: DeliveryId { hook, change: change.cursor.sequence },
-            recipient: Arc::clone(recipient),
-            change,
-            attempts: row.get(AT)?,
-            lease: lease.wrapping_add(1),
-        });
+        let read = |row: &Row<'_>| {
+            let change = read_change(row, mark)?;
+            let lease: i64 = row.get(AT + 1)?;
+            // Settling it takes its line.
+            let _: (Subject, ResourceId) = (get(row, AT + 3)?, get(row, AT + 4)?);
+            Ok(DueDelivery {
+                id: DeliveryId { hook, change: change.cursor.sequence },
+                recipient: Arc::clone(recipient),
+                change,
+                attempts: row.get(AT)?,
+                lease: lease.wrapping_add(1),
+            })
+        };
+        // One whose change can't be read can't be made.
+        let key = Key::Columns(&[AT + 6, AT + 2]);
+        let source = Source { table: "deliveries", account: get(row, AT + 5).ok(), key };
+        claimed.extend(writing.memory.damages.read(source, row, read)?);
     }
     drop(rows);
     for delivery in &claimed[first..] {

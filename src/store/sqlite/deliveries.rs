@@ -29,7 +29,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp> {
-        if !self.read(catch_up::is_any_behind).await? {
+        if !self.read(|reading| catch_up::is_any_behind(reading)).await? {
             return Ok(CaughtUp::All);
         }
         self.write_passing_step(move |writing| catch_up::catch_up(writing, now, limits)).await

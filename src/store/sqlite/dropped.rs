@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use super::super::Result;
 use super::columns::get;
 use super::writer::Writing;
-use super::{SqliteStore, hooks};
+use super::{SqliteStore, damage, hooks};
 use crate::model::{AccountId, HookId, Owner, TokenId};
 
 /// How many rows of a hook are deleted with it; what is more is left to further steps.
@@ -64,7 +64,7 @@ pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
 
 /// The same for all that was dropped.
 pub(super) async fn clear_all(store: &SqliteStore) -> Result<()> {
-    while let Some(dropped) = store.read(next).await? {
+    while let Some(dropped) = store.read(|reading| next(reading)).await? {
         clear(store, dropped).await?;
     }
     Ok(())
@@ -93,6 +93,16 @@ fn step(writing: &mut Writing<'_>, dropped: Dropped, rows: usize) -> Result<bool
 }
 
 fn clear_hook(writing: &Writing<'_>, hook: HookId, left: &mut usize) -> Result<bool> {
+    match clear_changes(writing, hook, left) {
+        Err(error) if damage::is_damaged_row(&error) => {
+            damage::delete_unnumbered(writing, hook)?;
+            clear_changes(writing, hook, left)
+        }
+        cleared => cleared,
+    }
+}
+
+fn clear_changes(writing: &Writing<'_>, hook: HookId, left: &mut usize) -> Result<bool> {
     let deliveries = "SELECT change FROM deliveries WHERE hook = ?1 LIMIT ?2";
     let is_all = each(writing, deliveries, [hook.0], left, |writing, [change, _]| {
         execute(writing, "DELETE FROM deliveries WHERE hook = ?1 AND change = ?2", [hook.0, change])

@@ -80,7 +80,8 @@ fn lines(writing: &Writing<'_>, claim: &PollClaim, share: Share, room: usize) ->
     while lines.len() < room
         && let Some(row) = rows.next()?
     {
-        let (endpoint, slow): (Arc<str>, bool) = (row.get(0)?, row.get(1)?);
+        // One whose name can't be read has the polls of accounts that can't be, either.
+        let (Ok(endpoint), Ok(slow)) = (row.get::<_, Arc<str>>(0), row.get::<_, bool>(1)) else { continue };
         let room = claim.admission.room_at(&endpoint, share).min(room);
         if room > 0 {
             let polls = due_polls(writing, (&endpoint, slow), now, room)?;
@@ -136,7 +137,8 @@ pub(super) fn next_due(reading: &Connection, now: Timestamp, admission: &dyn Adm
         )?;
         let mut rows = select.query([class(share)])?;
         while let Some(row) = rows.next()? {
-            let (name, due): (Arc<str>, Timestamp) = (row.get(0)?, get(row, 2)?);
+            let due: Timestamp = get(row, 2)?;
+            let (Ok(name), Ok(slow)) = (row.get::<_, Arc<str>>(0), row.get::<_, bool>(1)) else { continue };
             if is_enough(earliest, due) {
                 break;
             }
@@ -144,7 +146,7 @@ pub(super) fn next_due(reading: &Connection, now: Timestamp, admission: &dyn Adm
             if due <= now && admission.room_at(&name, share) == 0 {
                 continue;
             }
-            if let Some(next) = next_at(reading, (&name, row.get(1)?), due)? {
+            if let Some(next) = next_at(reading, (&name, slow), due)? {
                 earliest = Some(earliest.map_or(next, |earliest| earliest.min(next)));
             }
         }
@@ -221,9 +223,9 @@ pub(super) fn known(reading: &Connection) -> Result<Vec<(Arc<str>, Standing)>> {
             3 => Standing::TimedOut,
             _ => Standing::Proven,
         };
-        Ok((row.get(0)?, standing))
+        Ok(row.get(0).ok().map(|name| (name, standing)))
     })?;
-    Ok(known.collect::<rusqlite::Result<_>>()?)
+    Ok(known.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?)
 }
 
 /// See `Polls::place_providers`.

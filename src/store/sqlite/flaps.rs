@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Result, Seen};
 use super::columns::{Times, get, state_number, subject_number};
+use super::damage::{Damages, Key, Reading, Source};
 use super::writer::Writing;
 use crate::model::flapping::{Damped, Damping, Flaps, Flip};
 use crate::model::{
@@ -45,11 +46,12 @@ pub(super) fn is_told(
 }
 
 /// The account's realms that are damped.
-pub(super) fn damped_realms(reading: &Connection, account: AccountId) -> Result<Vec<ResourceId>> {
-    let mut select =
-        reading.prepare_cached("SELECT id FROM flaps WHERE account = ?1 AND kind = ?2 AND damped IS NOT NULL")?;
-    let damped = select.query_map(params![account.0, subject_number(Subject::Realm)], |row| get(row, 0))?;
-    Ok(damped.collect::<rusqlite::Result<_>>()?)
+pub(super) fn damped_realms(writing: &Writing<'_>, account: AccountId) -> Result<Vec<ResourceId>> {
+    let mut select = writing
+        .prepare("SELECT account, kind, id FROM flaps WHERE account = ?1 AND kind = ?2 AND damped IS NOT NULL")?;
+    let source = Source { key: Key::Columns(&[0, 1, 2]), ..source(account) };
+    let rows = select.query(params![account.0, subject_number(Subject::Realm)])?;
+    Ok(writing.memory.damages.rows(source, rows, |row| get(row, 2))?.0)
 }
 
 /// The end of a realm's damping, where it has been in one state for long enough.
@@ -61,7 +63,7 @@ pub(super) fn realm_settled(
     damping: &Damping,
 ) -> Result<Option<NewChange>> {
     let flapper = Flapper { account, subject: Subject::Realm, id: &id };
-    let Some(flaps) = read(writing.connection, flapper)? else { return Ok(None) };
+    let Some(flaps) = read(writing, flapper)? else { return Ok(None) };
     let Some(damped) = settle(writing, flapper, flaps, observed_at, damping)? else { return Ok(None) };
     let mut select = writing.prepare(
         "SELECT r.state, b.name FROM resources r JOIN bodies b ON b.id = r.body
@@ -82,7 +84,7 @@ pub(super) fn flip(
     state: State,
     damping: &Damping,
 ) -> Result<Flip> {
-    let mut flaps = read(writing.connection, flapper)?.unwrap_or_default();
+    let mut flaps = read(writing, flapper)?.unwrap_or_default();
     let flip = flaps.flip(at, state, damping);
     keep(writing, flapper, &flaps)?;
     Ok(flip)
@@ -139,7 +141,7 @@ fn settled(
     now: Timestamp,
     damping: &Damping,
 ) -> Result<Vec<(ResourceId, Damped)>> {
-    let damped = all(writing.connection, account, subject)?;
+    let damped = all(writing.connection, &writing.memory.damages, account, subject)?;
     let mut settled = Vec::new();
     for (id, flaps) in damped {
         let over = settle(writing, Flapper { account, subject, id: &id }, flaps, now, damping)?;
@@ -165,18 +167,23 @@ fn settle(
 }
 
 /// What of an account is damped.
-fn all(reading: &Connection, account: AccountId, subject: Subject) -> Result<Vec<(ResourceId, Flaps)>> {
+fn all(
+    reading: &Connection,
+    damages: &Damages,
+    account: AccountId,
+    subject: Subject,
+) -> Result<Vec<(ResourceId, Flaps)>> {
     let mut select = reading.prepare_cached(
-        "SELECT times, damped, told, flips, id FROM flaps WHERE account = ?1 AND kind = ?2 AND damped IS NOT NULL",
+        "SELECT times, damped, told, flips, id, kind, account
+         FROM flaps WHERE account = ?1 AND kind = ?2 AND damped IS NOT NULL",
     )?;
-    let damped =
-        select.query_map(params![account.0, subject_number(subject)], |row| Ok((get(row, 4)?, read_flaps(row)?)))?;
-    Ok(damped.collect::<rusqlite::Result<_>>()?)
+    let rows = select.query(params![account.0, subject_number(subject)])?;
+    Ok(damages.rows(source(account), rows, |row| Ok((get(row, 4)?, read_flaps(row)?)))?.0)
 }
 
 /// Shows of the realms of a list which are damped.
-pub(super) fn show(reading: &Connection, account: AccountId, seen: &mut [Seen]) -> Result<()> {
-    for (id, flaps) in all(reading, account, Subject::Realm)? {
+pub(super) fn show(reading: &Reading<'_>, account: AccountId, seen: &mut [Seen]) -> Result<()> {
+    for (id, flaps) in all(reading, reading.damages, account, Subject::Realm)? {
         if let Some(realm) = seen.iter_mut().find(|seen| *seen.resource.id() == id) {
             realm.flapping = flaps.damped.map(|damped| flapping(damped, None));
         }
@@ -185,16 +192,22 @@ pub(super) fn show(reading: &Connection, account: AccountId, seen: &mut [Seen]) 
 }
 
 /// How the account's provider is damped, if it is.
-pub(super) fn provider(reading: &Connection, account: AccountId) -> Result<Option<Flapping>> {
-    let damped = all(reading, account, Subject::Provider)?;
+pub(super) fn provider(reading: &Reading<'_>, account: AccountId) -> Result<Option<Flapping>> {
+    let damped = all(reading, reading.damages, account, Subject::Provider)?;
     Ok(damped.into_iter().find_map(|(_, flaps)| flaps.damped).map(|damped| flapping(damped, None)))
 }
 
-fn read(reading: &Connection, flapper: Flapper<'_>) -> Result<Option<Flaps>> {
-    let mut select = reading
-        .prepare_cached("SELECT times, damped, told, flips FROM flaps WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+fn read(writing: &Writing<'_>, flapper: Flapper<'_>) -> Result<Option<Flaps>> {
+    let mut select = writing.prepare(
+        "SELECT times, damped, told, flips, id, kind, account FROM flaps WHERE account = ?1 AND kind = ?2 AND id = ?3",
+    )?;
     let place = params![flapper.account.0, subject_number(flapper.subject), flapper.id.as_str()];
-    Ok(select.query_row(place, read_flaps).optional()?)
+    let found = select.query_row(place, |row| writing.memory.damages.read(source(flapper.account), row, read_flaps));
+    Ok(found.optional()?.flatten())
+}
+
+fn source(account: AccountId) -> Source<'static> {
+    Source { table: "flaps", account: Some(account), key: Key::Columns(&[6, 5, 4]) }
 }
 
 fn read_flaps(row: &Row<'_>) -> rusqlite::Result<Flaps> {
@@ -229,7 +242,7 @@ fn keep(writing: &Writing<'_>, flapper: Flapper<'_>, flaps: &Flaps) -> Result<()
 
 /// Forgets how it flapped, and gives how it was damped.
 fn forget(writing: &Writing<'_>, flapper: Flapper<'_>) -> Result<Option<Damped>> {
-    let flaps = read(writing.connection, flapper)?;
+    let flaps = read(writing, flapper)?;
     if flaps.is_some() {
         let mut delete = writing.prepare("DELETE FROM flaps WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
         delete.execute(params![flapper.account.0, subject_number(flapper.subject), flapper.id.as_str()])?;

@@ -3,6 +3,7 @@
 //! until that is settled: readers of the journal do not get it any more, its hook does.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
@@ -17,6 +18,9 @@ use crate::model::Timestamp;
 const AT_ONCE: i64 = 1000;
 /// How many of these versions one statement forgets, within a few milliseconds.
 const VERSIONS_AT_ONCE: i64 = 100;
+
+/// No change was recorded so long after what is to be forgotten.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
     let mark = store.read(move |reading| next_mark(reading, kept)).await?;
@@ -57,7 +61,11 @@ fn next_mark(reading: &Connection, kept: KeptChanges) -> Result<NextMark> {
     let (mut change, mut until, mut more) = (before, kept.since, false);
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {
-        let (sequence, recorded) = (row.get(0)?, Timestamp::from_millis(row.get(1)?));
+        let sequence = row.get(0)?;
+        // A time that can't be one does not keep what comes after it.
+        let recorded =
+            row.get(1).map(Timestamp::from_millis).ok().filter(|recorded| *recorded < kept.since.after(CENTURY));
+        let recorded = recorded.unwrap_or_default();
         if sequence > too_many && recorded >= kept.since {
             break;
         }
@@ -112,8 +120,9 @@ fn forgettable(reading: &Connection, sweep: Sweep) -> Result<Forgettable> {
 fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
     let mut owed = HashSet::new();
     let mut next_hook = reading.prepare_cached("SELECT MIN(hook) FROM deliveries WHERE hook > ?1")?;
-    let mut of_hook =
-        reading.prepare_cached("SELECT change FROM deliveries WHERE hook = ?1 AND change BETWEEN ?2 AND ?3")?;
+    let mut of_hook = reading.prepare_cached(
+        "SELECT change FROM deliveries WHERE hook = ?1 AND change BETWEEN ?2 AND ?3 AND damaged IS NULL",
+    )?;
     let mut hook = 0;
     while let Some(next) = next_hook.query_row([hook], |row| row.get::<_, Option<i64>>(0))? {
         hook = next;
@@ -126,6 +135,9 @@ fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
 
 /// Forgets some of these, the last first; gives those that are left.
 fn forget(writing: &mut Writing<'_>, mut changes: Vec<i64>) -> Result<Vec<i64>> {
+    // What is damaged is kept as long as the journal is.
+    let sql = "DELETE FROM deliveries WHERE damaged IS NOT NULL AND change <= ?1";
+    writing.prepare(sql)?.execute([oldest(writing.connection)?])?;
     let mut delete = writing.prepare("DELETE FROM changes WHERE sequence = ?1")?;
     while let Some(change) = changes.pop() {
         delete.execute([change])?;

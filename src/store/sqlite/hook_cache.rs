@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::super::Result;
+use super::damage::Damages;
 use super::hook_index::HookIndex;
 use super::listeners;
 use crate::model::{AccountId, HookId};
@@ -27,6 +28,7 @@ pub(super) struct HookCache {
     stale: HashMap<AccountId, HashSet<HookId>>,
     /// Rows that were read within the present transaction after it had written them.
     unsure: HashSet<HookId>,
+    damages: Damages,
     turn: u64,
 }
 
@@ -39,8 +41,8 @@ struct Kept {
 
 impl HookCache {
     /// Follows what the connection, which is the only one that does, writes to hooks.
-    pub(super) fn follow(connection: &mut Connection) -> rusqlite::Result<HookCache> {
-        let cache = HookCache::default();
+    pub(super) fn follow(connection: &mut Connection, damages: Damages) -> rusqlite::Result<HookCache> {
+        let cache = HookCache { damages, ..HookCache::default() };
         let written = Arc::clone(&cache.written);
         connection.update_hook(Some(move |_, _: &str, table: &str, row: i64| {
             if table == "hooks" {
@@ -55,7 +57,7 @@ impl HookCache {
         self.turn += 1;
         self.sort_out(connection, account)?;
         if !self.accounts.contains_key(&account) {
-            let index = HookIndex::of(listeners::filtering(connection, account)?);
+            let index = HookIndex::of(listeners::filtering(connection, &self.damages, account)?);
             self.make_room(index.parts());
             self.holders.extend(index.hooks().map(|hook| (hook, account)));
             self.accounts.insert(account, Kept { index: Arc::new(index), turn: self.turn });
@@ -67,7 +69,7 @@ impl HookCache {
         self.unsure.extend(&stale);
         for hook in stale {
             let index = Arc::make_mut(&mut kept.index);
-            match listeners::filtering_one(connection, hook)? {
+            match listeners::filtering_one(connection, &self.damages, hook)? {
                 Some(listener) => {
                     index.put(listener);
                     self.holders.insert(hook, account);

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{DeliveryQuery, DeliveryRecord, HookPlace, HookTarget, Hooks, NewHook, ReplayFrom, Result};
+use super::super::{
+    DamagedHook, DeliveryQuery, DeliveryRecord, HookPlace, HookTarget, Hooks, NewHook, ReplayFrom, Result,
+};
 use super::claim::read_secrets;
 use super::columns::{get, kind_number};
+use super::damage::{self, Key, Reading, Source};
 use super::turns::{self, Touched};
 use super::words::{self, Words};
 use super::writer::Writing;
@@ -29,7 +32,9 @@ impl Hooks for SqliteStore {
         let target = target.clone();
         self.read(move |reading| {
             let sql = select_hooks!(" WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4");
-            Ok(reading.prepare_cached(sql)?.query_row(target_columns(&target), read_hook).optional()?)
+            let source = source(target.account);
+            let read = |row: &Row<'_>| reading.damages.read(source, row, read_hook);
+            Ok(reading.prepare_cached(sql)?.query_row(target_columns(&target), read).optional()?.flatten())
         })
         .await
     }
@@ -48,7 +53,24 @@ impl Hooks for SqliteStore {
         self.read(move |reading| find(reading, &place)).await
     }
 
-    async fn hooks(&self, account: AccountId, owner: &Owner, after: Option<HookId>, limit: usize) -> Result<Vec<Hook>> {
+    async fn damaged_hook(&self, place: &HookPlace) -> Result<Option<DamagedHook>> {
+        let place = place.clone();
+        self.read(move |reading| {
+            let sql = select_hooks!(" WHERE id = ?1 AND account = ?2 AND owner = ?3");
+            let place = params![place.hook.0, place.account.0, place.owner.word()];
+            let found = reading.prepare_cached(sql)?.query_row(place, |row| read_any(reading, row)).optional()?;
+            Ok(found.and_then(Result::err))
+        })
+        .await
+    }
+
+    async fn hooks(
+        &self,
+        account: AccountId,
+        owner: &Owner,
+        after: Option<HookId>,
+        limit: usize,
+    ) -> Result<Vec<Result<Hook, DamagedHook>>> {
         let owner = owner.clone();
         self.read(move |reading| {
             let sql = select_hooks!(
@@ -57,7 +79,8 @@ impl Hooks for SqliteStore {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = reading.prepare_cached(sql)?;
             let after = after.map_or(i64::MIN, |after| after.0);
-            let hooks = select.query_map(params![account.0, owner.word(), after, limit], read_hook)?;
+            let place = params![account.0, owner.word(), after, limit];
+            let hooks = select.query_map(place, |row| read_any(reading, row))?;
             Ok(hooks.collect::<rusqlite::Result<_>>()?)
         })
         .await
@@ -77,7 +100,16 @@ impl Hooks for SqliteStore {
     }
 
     async fn remove_hook(&self, place: &HookPlace) -> Result<bool> {
-        self.with_hook(place, |writing, hook| remove(writing, hook).map(|_| ())).await
+        let place = place.clone();
+        self.write(move |writing| {
+            // A damaged one, too.
+            let sql = "SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3";
+            match writing.prepare(sql)?.exists(params![place.hook.0, place.account.0, place.owner.word()])? {
+                true => remove(writing, place.hook),
+                false => Ok(false),
+            }
+        })
+        .await
     }
 
     async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool> {
@@ -215,14 +247,39 @@ pub(super) fn read_status(row: &Row<'_>, index: usize) -> rusqlite::Result<HookS
     }
 }
 
-fn find(reading: &Connection, place: &HookPlace) -> Result<Option<Hook>> {
-    let mut select = reading.prepare_cached(select_hooks!(" WHERE id = ?1 AND account = ?2 AND owner = ?3"))?;
-    Ok(select.query_row(params![place.hook.0, place.account.0, place.owner.word()], read_hook).optional()?)
+/// Hooks by their ids, which come first in the row.
+fn source(account: AccountId) -> Source<'static> {
+    Source { table: "hooks", account: Some(account), key: Key::Columns(&[0]) }
 }
 
-/// Whether there is such a hook.
+/// A hook, or why it can't be read.
+fn read_any(reading: &Reading<'_>, row: &Row<'_>) -> rusqlite::Result<Result<Hook, DamagedHook>> {
+    let id: HookId = get(row, 0)?;
+    if row.get_ref(14)?.as_bytes().is_ok_and(|status| status == b"damaged") {
+        let reason: Option<String> = row.get(16)?;
+        return Ok(Err(DamagedHook { id, reason: reason.unwrap_or_default() }));
+    }
+    match read_hook(row) {
+        Err(error) if damage::is_damage(&error) => {
+            let account = get(row, 1).ok();
+            reading.damages.read(Source { account, ..source(AccountId(0)) }, row, |_| Err::<(), _>(error))?;
+            Ok(Err(DamagedHook { id, reason: "something stored of it can't be read".to_owned() }))
+        }
+        hook => hook.map(Ok),
+    }
+}
+
+fn find(reading: &Reading<'_>, place: &HookPlace) -> Result<Option<Hook>> {
+    let mut select = reading.prepare_cached(select_hooks!(" WHERE id = ?1 AND account = ?2 AND owner = ?3"))?;
+    let found = select
+        .query_row(params![place.hook.0, place.account.0, place.owner.word()], |row| Ok(read_any(reading, row)?.ok()));
+    Ok(found.optional()?.flatten())
+}
+
+/// Whether there is such a hook, and it can be read.
 pub(super) fn holds(writing: &Writing<'_>, place: &HookPlace) -> Result<bool> {
-    let mut select = writing.prepare("SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3")?;
+    let mut select =
+        writing.prepare("SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3 AND status <> 'damaged'")?;
     Ok(select.exists(params![place.hook.0, place.account.0, place.owner.word()])?)
 }
 

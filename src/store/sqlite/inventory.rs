@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Inventory, ListQuery, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
+use super::damage::{self, Damages, Key, Reading, Source};
 use super::{SqliteStore, attributes, flaps, hooks, past};
 use crate::model::{AccountId, Kind, Owner, Resource, ResourceId, Timestamp};
 
@@ -40,31 +41,35 @@ macro_rules! select_seen {
         concat!(
             "SELECT r.id, r.state, b.name, b.realm, b.attributes, b.first_seen, r.missing, r.seen, b.state_since, \
              (SELECT last_complete FROM polls p WHERE p.account = r.account AND p.kind = r.kind), \
-             h.id, h.url, h.token IS NOT NULL, h.status, h.disabled, h.reason \
-             FROM resources r JOIN bodies b ON b.id = r.body \
+             h.id, h.url, h.token IS NOT NULL, h.status, h.disabled, h.reason, r.account, r.kind \
+             FROM resources r LEFT JOIN bodies b ON b.id = r.body \
              LEFT JOIN hooks h ON h.account = r.account AND h.kind = r.kind AND h.resource = r.id AND h.owner = ?3 \
+             AND h.status <> 'damaged' \
              WHERE r.account = ?1 AND r.kind = ?2 AND ",
             $rest
         )
     };
 }
 
-fn find(reading: &Connection, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
+fn find(reading: &Reading<'_>, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
     let mut select = reading.prepare_cached(select_seen!("r.id = ?4"))?;
     let place = params![account.0, kind_number(kind), owner.word(), id.as_str()];
-    let mut seen = select.query_row(place, read_seen).optional()?;
+    let damages = reading.damages;
+    let read = |row: &Row<'_>| damages.read(source(account), row, |row| read_seen(row, damages, account));
+    let mut seen = select.query_row(place, read).optional()?.flatten();
     if kind == Kind::Realm {
         flaps::show(reading, account, seen.as_mut_slice())?;
     }
     Ok(seen)
 }
 
-fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<Vec<Seen>> {
+fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery) -> Result<Vec<Seen>> {
     let mut select = reading.prepare_cached(select_seen!(
         "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR b.realm = ?6) ORDER BY r.id LIMIT ?7"
     ))?;
-    let seen = select.query_map(
-        params![
+    let damages = reading.damages;
+    let mut seen = damage::page(query.limit, |limit| {
+        let rows = select.query(params![
             account.0,
             kind_number(query.kind),
             query.owner.word(),
@@ -72,15 +77,19 @@ fn list(reading: &Connection, account: AccountId, query: &ListQuery) -> Result<V
             query.after.as_ref().map_or("", ResourceId::as_str),
             query.state.map(state_number),
             query.realm,
-            i64::try_from(query.limit).unwrap_or(i64::MAX),
-        ],
-        read_seen,
-    )?;
-    let mut seen: Vec<Seen> = seen.collect::<rusqlite::Result<_>>()?;
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        ])?;
+        Ok(damages.rows(source(account), rows, |row| read_seen(row, damages, account))?)
+    })?;
     if query.kind == Kind::Realm {
         flaps::show(reading, account, &mut seen)?;
     }
     Ok(seen)
+}
+
+/// Resources of `select_seen!`.
+fn source(account: AccountId) -> Source<'static> {
+    Source { table: "resources", account: Some(account), key: Key::Columns(&[16, 17, 0]) }
 }
 
 /// As the filters of `list` do it, for a resource that was found by its id.
@@ -93,18 +102,24 @@ fn passes(seen: &Seen, query: &ListQuery) -> bool {
 /// Reads id, state, name, realm and attributes, which come first in the row.
 pub(super) fn read_resource(row: &Row<'_>) -> rusqlite::Result<Resource> {
     let columns = attributes::Columns { id: get(row, 0)?, state: get(row, 1)?, name: row.get(2)?, realm: row.get(3)? };
-    attributes::read(columns, row.get_ref(4)?.as_str()?)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))
+    fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+        rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error))
+    }
+    attributes::read(columns, row.get_ref(4)?.as_str().map_err(unreadable)?).map_err(unreadable)
 }
 
-fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
+fn read_seen(row: &Row<'_>, damages: &Damages, account: AccountId) -> rusqlite::Result<Seen> {
     let resource = read_resource(row)?;
     let missing: i64 = row.get(6)?;
     let seen: Timestamp = get(row, 7)?;
     let last_complete: Option<Timestamp> = get(row, 9)?;
     let track = match get(row, 10)? {
         Some(hook) => {
-            Some(Track { hook, url: get(row, 11)?, token_set: row.get(12)?, status: hooks::read_status(row, 13)? })
+            let source = Source { table: "hooks", account: Some(account), key: Key::Columns(&[10]) };
+            damages.read(source, row, |row| {
+                let status = hooks::read_status(row, 13)?;
+                Ok(Track { hook, url: get(row, 11)?, token_set: row.get(12)?, status })
+            })?
         }
         None => None,
     };

@@ -8,6 +8,7 @@ use super::super::{
     After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Result, StoreError, Sweep,
 };
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
+use super::damage::{self, Key, Reading, Source};
 use super::writer::Writing;
 use super::{Fault, SqliteStore, forget, page};
 use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
@@ -59,7 +60,7 @@ impl Journal for SqliteStore {
     }
 }
 
-fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
+fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
     let after = place(reading, mark, query.after)?;
     if query.filter != Filter::default() {
         return page::filtered(reading, mark, account, query, after);
@@ -85,7 +86,10 @@ fn page(reading: &Connection, mark: u32, account: AccountId, query: &ChangeQuery
             break;
         };
         left -= 1;
-        let change = read_change(row, mark)?;
+        let Some(change) = reading.damages.read(source(Some(account)), row, |row| read_change(row, mark))? else {
+            found.next.sequence = row.get(0)?;
+            continue;
+        };
         found.next = change.cursor;
         found.changes.push(change);
     }
@@ -102,7 +106,7 @@ fn place(reading: &Connection, mark: u32, after: After) -> Result<i64> {
     }
 }
 
-fn history(reading: &Connection, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Vec<Change>> {
+fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Vec<Change>> {
     let oldest = oldest(reading)?;
     let before = query.before.unwrap_or(i64::MAX);
     // Before the oldest change that is kept there was something once, if anything was forgotten.
@@ -116,23 +120,37 @@ fn history(reading: &Connection, mark: u32, account: AccountId, query: &HistoryQ
          WHERE c.account = ?1 AND c.kind = ?2 AND c.resource = ?3 AND c.sequence < ?4 AND c.sequence > ?5
          ORDER BY c.sequence DESC LIMIT ?6"
     ))?;
-    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-    let place = params![account.0, kind_number(query.kind), query.resource.as_str(), before, oldest, limit];
-    let changes = select.query_map(place, |row| read_change(row, mark))?;
-    Ok(changes.collect::<rusqlite::Result<_>>()?)
+    damage::page(query.limit, |limit| {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let place = params![account.0, kind_number(query.kind), query.resource.as_str(), before, oldest, limit];
+        let rows = select.query(place)?;
+        Ok(reading.damages.rows(source(Some(account)), rows, |row| read_change(row, mark))?)
+    })
 }
 
-fn changes_of_all(reading: &Connection, mark: u32, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
+/// Changes by their numbers, which come first in the row.
+pub(super) fn source(account: Option<AccountId>) -> Source<'static> {
+    Source { table: "changes", account, key: Key::Columns(&[0]) }
+}
+
+fn changes_of_all(reading: &Reading<'_>, mark: u32, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
         ", c.account FROM changes c CROSS JOIN accounts a ON a.id = c.account WHERE c.sequence > ?1
          ORDER BY c.sequence LIMIT ?2"
     ))?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let changes =
-        select.query_map(params![after, limit], |row| Ok((get(row, CHANGE_COLUMNS)?, read_change(row, mark)?)))?;
-    Ok(changes.collect::<rusqlite::Result<_>>()?)
+    damage::page(limit, |limit| {
+        let mut rows = select.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let (mut found, mut number) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            number += 1;
+            let account: AccountId = get(row, CHANGE_COLUMNS)?;
+            let change = reading.damages.read(source(Some(account)), row, |row| read_change(row, mark))?;
+            found.extend(change.map(|change| (account, change)));
+        }
+        Ok((found, number))
+    })
 }
 
 /// The number after which all is kept: 0 until something is forgotten.
@@ -157,7 +175,8 @@ pub(super) fn before(reading: &Connection, time: Timestamp) -> Result<i64> {
     let (mut low, mut high) = (oldest(reading)?, newest(reading)?);
     while low < high {
         let middle = low + (high - low) / 2;
-        let next: Option<(i64, i64)> = select.query_row([middle], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let next: Option<(i64, i64)> =
+            select.query_row([middle], |row| Ok((row.get(0)?, row.get(1).unwrap_or(i64::MAX)))).optional()?;
         match next {
             Some((sequence, latest)) if latest < time.as_millis() => low = sequence,
             _ => high = middle,

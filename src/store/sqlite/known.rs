@@ -1,48 +1,60 @@
 //! What is known of an account's resources, as the diff reads it: all of it, at every poll.
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Comparison, Delta, Known, KnownResource, Result};
 use super::columns::{get, kind_number};
+use super::damage::{Key, Reading, Source};
 use crate::model::{AccountId, InvalidResourceId, Kind, ResourceId};
 
 /// Shows each to the comparison. Nothing is copied, an id is not looked into as long as nobody asks, and of what is as
 /// it was only that much is read as shows it.
 pub(super) fn each(
-    reading: &Connection,
+    reading: &Reading<'_>,
     account: AccountId,
     kind: Kind,
     comparison: &mut (impl Comparison + ?Sized),
 ) -> Result<()> {
     let recorded = recorded(reading, account, kind)?;
     let mut select = reading.prepare_cached(
-        "SELECT id, fingerprint, missing, state, seen, marked FROM resources
+        "SELECT id, fingerprint, missing, state, seen, marked, account, kind FROM resources
          WHERE account = ?1 AND kind = ?2 ORDER BY id",
     )?;
     let mut rows = select.query(params![account.0, kind_number(kind)])?;
     while let Some(row) = rows.next()? {
-        let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-        let fingerprint = row.get::<_, i64>(1)?.cast_unsigned();
-        let missing: u32 = row.get(2)?;
-        if missing == 0 && comparison.passes(id, fingerprint) {
-            continue;
-        }
-        let unsettled = missing > 0 && row.get::<_, i64>(5)? > recorded;
-        let missing = counted(missing, unsettled);
-        let known = Known { id, fingerprint, missing, state: get(row, 3)?, seen: get(row, 4)?, unsettled };
-        comparison
-            .known(known)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?;
+        // One that can't be read is as if it had never been seen.
+        let source = Source { table: "resources", account: Some(account), key: Key::Columns(&[6, 7, 0]) };
+        reading.damages.read(source, row, |row| show(row, recorded, &mut *comparison))?;
     }
     Ok(())
 }
 
+fn show(row: &Row<'_>, recorded: i64, comparison: &mut (impl Comparison + ?Sized)) -> rusqlite::Result<()> {
+    let id = row.get_ref(0)?.as_str().map_err(|_| not_an_id(FromSqlError::InvalidType))?;
+    let fingerprint = row.get::<_, i64>(1)?.cast_unsigned();
+    let missing: u32 = row.get(2)?;
+    if missing == 0 && comparison.passes(id, fingerprint) {
+        return Ok(());
+    }
+    let unsettled = missing > 0 && row.get::<_, i64>(5)? > recorded;
+    let missing = counted(missing, unsettled);
+    let known = Known { id, fingerprint, missing, state: get(row, 3)?, seen: get(row, 4)?, unsettled };
+    comparison.known(known).map_err(not_an_id)
+}
+
+fn not_an_id(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
+}
+
 /// Which poll was the last that listed everything and was recorded to its end: what a later one marked as missing is
 /// not counted.
-fn recorded(reading: &Connection, account: AccountId, kind: Kind) -> Result<i64> {
+fn recorded(reading: &Reading<'_>, account: AccountId, kind: Kind) -> Result<i64> {
     let mut select = reading.prepare_cached("SELECT recorded FROM polls WHERE account = ?1 AND kind = ?2")?;
-    Ok(select.query_row(params![account.0, kind_number(kind)], |row| row.get(0)).optional()?.unwrap_or(0))
+    let key = [account.0, kind_number(kind)];
+    let source = Source { table: "polls", account: Some(account), key: Key::Values(&key) };
+    let found = select.query_row(key, |row| reading.damages.read(source, row, |row| row.get(0)));
+    Ok(found.optional()?.flatten().unwrap_or(0))
 }
 
 /// In how many lists it was missing, of those that were recorded to their end.
@@ -52,7 +64,7 @@ fn counted(missing: u32, unsettled: bool) -> u32 {
 
 /// Those of these ids, sorted.
 pub(super) fn among(
-    reading: &Connection,
+    reading: &Reading<'_>,
     account: AccountId,
     kind: Kind,
     mut ids: Vec<ResourceId>,
@@ -61,23 +73,27 @@ pub(super) fn among(
     ids.dedup();
     let recorded = recorded(reading, account, kind)?;
     let mut select = reading.prepare_cached(
-        "SELECT fingerprint, missing, state, seen, marked FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3",
+        "SELECT fingerprint, missing, state, seen, marked, account, kind, id FROM resources
+         WHERE account = ?1 AND kind = ?2 AND id = ?3",
     )?;
     let mut known = Vec::new();
     for id in ids {
-        let found = select.query_row(params![account.0, kind_number(kind), id.as_str()], |row| {
+        let source = Source { table: "resources", account: Some(account), key: Key::Columns(&[5, 6, 7]) };
+        let read = |row: &Row<'_>| {
             let fingerprint = row.get::<_, i64>(0)?.cast_unsigned();
             let missing = counted(row.get(1)?, row.get::<_, i64>(4)? > recorded);
             Ok((fingerprint, missing, get(row, 2)?, get(row, 3)?))
-        });
-        if let Some((fingerprint, missing, state, seen)) = found.optional()? {
+        };
+        let place = params![account.0, kind_number(kind), id.as_str()];
+        let found = select.query_row(place, |row| reading.damages.read(source, row, read));
+        if let Some((fingerprint, missing, state, seen)) = found.optional()?.flatten() {
             known.push(KnownResource { id, fingerprint, state, missing, seen });
         }
     }
     Ok(known)
 }
 
-pub(super) fn all(reading: &Connection, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
+pub(super) fn all(reading: &Reading<'_>, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
     let mut all = All(Vec::new());
     each(reading, account, kind, &mut all)?;
     Ok(all.0)

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::Result;
 use super::columns::{get, subject_number};
+use super::damage::{Damages, Key, Source};
 use super::hook_index::{HookIndex, Wanted};
 use super::words::Words;
 use super::writer::Writing;
-use crate::model::{AccountId, ChangeType, Filter, HookId, IdPattern, Mode, NewChange, ResourceId, Subject};
+use crate::model::{AccountId, ChangeType, Filter, HookId, IdPattern, Mode, NewChange, Owner, ResourceId, Subject};
 
 /// A hook, as far as it takes to know what it hears of.
 #[derive(Clone, Debug)]
@@ -25,13 +27,18 @@ pub(super) struct Listener {
 /// The columns that `read` reads.
 macro_rules! listener_columns {
     () => {
-        "id, mode, behind, kind, resource, words"
+        "id, mode, behind, kind, resource, words, account, owner"
     };
 }
 
 impl Listener {
     fn read(row: &Row<'_>) -> rusqlite::Result<Listener> {
         let track: (Option<Subject>, Option<ResourceId>) = (get(row, 3)?, get(row, 4)?);
+        // One without its resource would hear of all, and one without its owner could be removed by nobody.
+        if track.0.is_some() != track.1.is_some() {
+            return Err(rusqlite::Error::FromSqlConversionFailure(4, Type::Null, Box::new(FromSqlError::InvalidType)));
+        }
+        let _: Owner = get(row, 7)?;
         let words: Words = get(row, 5)?;
         Ok(Listener {
             hook: get(row, 0)?,
@@ -42,9 +49,13 @@ impl Listener {
         })
     }
 
-    pub(super) fn one(writing: &Writing<'_>, hook: HookId) -> Result<Listener> {
+    /// None where it can't be read.
+    pub(super) fn one(writing: &Writing<'_>, hook: HookId) -> Result<Option<Listener>> {
         let sql = concat!("SELECT ", listener_columns!(), " FROM hooks WHERE id = ?1");
-        Ok(writing.prepare(sql)?.query_row([hook.0], Listener::read)?)
+        let mut select = writing.prepare(sql)?;
+        let found = select
+            .query_row([hook.0], |row| writing.memory.damages.read(source(get(row, 6).ok()), row, Listener::read));
+        Ok(found.optional()?.flatten())
     }
 
     #[cfg(test)]
@@ -80,23 +91,36 @@ impl Listener {
     }
 }
 
-/// The account's hooks that their filters direct.
-pub(super) fn filtering(connection: &Connection, account: AccountId) -> Result<Vec<Listener>> {
-    let sql = concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind IS NULL");
-    let mut select = connection.prepare_cached(sql)?;
-    Ok(select.query_map([account.0], Listener::read)?.collect::<rusqlite::Result<_>>()?)
+/// Hooks by their ids, which come first in the row.
+fn source(account: Option<AccountId>) -> Source<'static> {
+    Source { table: "hooks", account, key: Key::Columns(&[0]) }
 }
 
-/// One hook, if its filter directs it.
-pub(super) fn filtering_one(connection: &Connection, hook: HookId) -> Result<Option<Listener>> {
-    let sql = concat!("SELECT ", listener_columns!(), " FROM hooks WHERE id = ?1 AND kind IS NULL");
-    Ok(connection.prepare_cached(sql)?.query_row([hook.0], Listener::read).optional()?)
+/// The account's hooks that their filters direct, as far as they can be read.
+pub(super) fn filtering(connection: &Connection, damages: &Damages, account: AccountId) -> Result<Vec<Listener>> {
+    let sql = concat!(
+        "SELECT ",
+        listener_columns!(),
+        " FROM hooks WHERE account = ?1 AND kind IS NULL AND status <> 'damaged'"
+    );
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query([account.0])?;
+    Ok(damages.rows(source(Some(account)), rows, Listener::read)?.0)
+}
+
+/// One hook, if its filter directs it and it can be read.
+pub(super) fn filtering_one(connection: &Connection, damages: &Damages, hook: HookId) -> Result<Option<Listener>> {
+    let sql =
+        concat!("SELECT ", listener_columns!(), " FROM hooks WHERE id = ?1 AND kind IS NULL AND status <> 'damaged'");
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_row([hook.0], |row| damages.read(source(get(row, 6).ok()), row, Listener::read));
+    Ok(found.optional()?.flatten())
 }
 
 /// Whose a hook is, if there is one.
 pub(super) fn account_of(connection: &Connection, hook: HookId) -> Result<Option<AccountId>> {
     let mut select = connection.prepare_cached("SELECT account FROM hooks WHERE id = ?1")?;
-    Ok(select.query_row([hook.0], |row| get(row, 0)).optional()?)
+    Ok(select.query_row([hook.0], |row| Ok(get(row, 0).ok())).optional()?.flatten())
 }
 
 /// Those of one account, asked for one change after another. Those that their filters direct are found by an index in
@@ -120,10 +144,15 @@ impl Listeners {
         if !self.is_any_tracking || !matches!(change.subject, Subject::Instance | Subject::Realm) {
             return Ok(Vec::new());
         }
-        let sql =
-            concat!("SELECT ", listener_columns!(), " FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3");
+        let sql = concat!(
+            "SELECT ",
+            listener_columns!(),
+            " FROM hooks WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND status <> 'damaged'"
+        );
         let place = params![self.account.0, subject_number(change.subject), change.resource.as_str()];
-        Ok(writing.prepare(sql)?.query_map(place, Listener::read)?.collect::<rusqlite::Result<_>>()?)
+        let mut select = writing.prepare(sql)?;
+        let rows = select.query(place)?;
+        Ok(writing.memory.damages.rows(source(Some(self.account)), rows, Listener::read)?.0)
     }
 
     /// Calls `tell` with each hook that is owed the change now.

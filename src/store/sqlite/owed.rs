@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::super::{Owed, Result};
 use super::SqliteStore;
 use super::catch_up::OfOwner;
 use super::columns::get;
+use super::damage::{Key, Source};
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
 use super::queue::{self, Line};
 use super::turns::Touched;
@@ -46,9 +47,9 @@ fn take_now(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit:
     let mut select = writing.prepare(concat!(
         "SELECT ",
         change_columns!(),
-        ", h.token, d.kind, d.resource, COALESCE(d.claimed, d.due)
+        ", h.token, d.kind, d.resource, COALESCE(d.claimed, d.due), d.hook, d.change
          FROM deliveries d CROSS JOIN hooks h ON h.id = d.hook
-         CROSS JOIN changes c ON c.sequence = d.change CROSS JOIN accounts a ON a.id = c.account
+         LEFT JOIN changes c ON c.sequence = d.change LEFT JOIN accounts a ON a.id = c.account
          WHERE d.hook = ?1 AND d.change = ?2"
     ))?;
     let taken = oldest(writing, account, owner, limit)?;
@@ -59,10 +60,17 @@ fn take_now(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit:
         const AT: usize = CHANGE_COLUMNS;
         let mut rows = select.query([hook, change])?;
         let Some(row) = rows.next()? else { continue };
-        owed.push(Owed { change: read_change(row, writing.memory.mark)?, token: get(row, AT)? });
-        let due: Option<Timestamp> = get(row, AT + 3)?;
-        if let Some(due) = due {
+        let source = Source { table: "deliveries", account: Some(account), key: Key::Columns(&[AT + 4, AT + 5]) };
+        let mark = writing.memory.mark;
+        let read = |row: &Row<'_>| {
             let line = Line { hook: HookId(hook), subject: get(row, AT + 1)?, resource: get(row, AT + 2)? };
+            let due: Option<Timestamp> = get(row, AT + 3)?;
+            Ok((Owed { change: read_change(row, mark)?, token: get(row, AT)? }, line, due))
+        };
+        // What can't be read goes with the rest: there is nothing of it to give.
+        let Some((one, line, due)) = writing.memory.damages.read(source, row, read)? else { continue };
+        owed.push(one);
+        if let Some(due) = due {
             touched.hook(line.hook);
             headless.insert(line, due);
         }
@@ -89,7 +97,8 @@ fn oldest(writing: &Writing<'_>, account: AccountId, owner: &Owner, limit: usize
         .collect::<rusqlite::Result<_>>()?;
     let mut select = writing.prepare("SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND change > ?2")?;
     let mut next = |hook: i64, after: i64| -> Result<Option<Reverse<(i64, i64)>>> {
-        let change: Option<i64> = select.query_row([hook, after], |row| row.get(0))?;
+        // What is no number is no change's.
+        let change: Option<i64> = select.query_row([hook, after], |row| Ok(row.get(0).ok().flatten()))?;
         Ok(change.map(|change| Reverse((change, hook))))
     };
     let mut heads = BinaryHeap::new();

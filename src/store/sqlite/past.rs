@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{ListQuery, Result, Seen, StoreError};
 use super::columns::{get, kind_number, state_number};
+use super::damage::{Key, Reading, Source};
 use super::inventory::read_resource;
 use super::writer::Writing;
 use crate::model::{AccountId, Kind, ResourceId, Timestamp};
@@ -54,8 +55,8 @@ macro_rules! present {
         concat!(
             "SELECT r.id, r.state, b.name, b.realm, b.attributes, b.first_seen, \
              MIN(CASE WHEN r.missing = 0 THEN MAX(r.seen, COALESCE(p.last_complete, r.seen)) ELSE r.seen END, ?4), \
-             b.state_since, b.since \
-             FROM resources r CROSS JOIN bodies b ON b.id = r.body \
+             b.state_since, b.since, r.account, r.kind \
+             FROM resources r LEFT JOIN bodies b ON b.id = r.body \
              LEFT JOIN polls p ON p.account = r.account AND p.kind = r.kind \
              WHERE r.account = ?1 AND r.kind = ?2 AND ",
             $is
@@ -69,7 +70,7 @@ const VERSIONS_LOOKED_AT: i64 = 8;
 
 /// The present and the past of an account's resources, as they were at a time.
 struct Moment<'a> {
-    reading: &'a Connection,
+    reading: &'a Reading<'a>,
     account: AccountId,
     kind: Kind,
     at: Timestamp,
@@ -79,7 +80,7 @@ struct Moment<'a> {
 ///
 /// It goes through the ids of the present and of the past side by side, and looks up the version of each, so that it costs
 /// what the page costs, whatever the number of versions.
-pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Vec<Seen>> {
+pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Vec<Seen>> {
     check_known(reading, at)?;
     let moment = Moment { reading, account, kind: query.kind, at };
     // No id is empty, so all come after it.
@@ -94,7 +95,17 @@ pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, 
     let mut past = moment.next_past(after)?;
     let mut page = Vec::new();
     while page.len() < query.limit {
-        let present_id = present.map(|row| row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)).transpose()?;
+        let present_id = match present {
+            None => None,
+            Some(row) => match row.get_ref(0)?.as_str() {
+                Ok(id) => Some(id),
+                Err(_) => {
+                    let _: Option<ResourceId> = reading.damages.read(moment.present(), row, |row| get(row, 0))?;
+                    present = rows.next()?;
+                    continue;
+                }
+            },
+        };
         let id = match (present_id, past.as_deref()) {
             (None, None) => break,
             (Some(id), None) | (None, Some(id)) => id,
@@ -102,7 +113,11 @@ pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, 
         };
         let (in_present, in_past) = (present_id == Some(id), past.as_deref() == Some(id));
         match present {
-            Some(row) if in_present && is_since(row, at)? => page.extend(wanted(row, Some(query))?),
+            Some(row) if in_present => match moment.read(moment.present(), row, Some(query))? {
+                Told::Row(seen) => page.extend(seen),
+                Told::NotYet if in_past => page.extend(moment.version(id, Some(query))?),
+                Told::NotYet => {}
+            },
             _ if in_past => page.extend(moment.version(id, Some(query))?),
             _ => {}
         }
@@ -116,7 +131,7 @@ pub(super) fn list(reading: &Connection, account: AccountId, query: &ListQuery, 
 }
 
 pub(super) fn find(
-    reading: &Connection,
+    reading: &Reading<'_>,
     account: AccountId,
     kind: Kind,
     id: &ResourceId,
@@ -130,24 +145,28 @@ impl Moment<'_> {
     fn find(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
         let mut select = self.reading.prepare_cached(present!("r.id = ?3"))?;
         let mut rows = select.query(params![self.account.0, kind_number(self.kind), id, self.at.as_millis()])?;
-        match rows.next()? {
-            Some(row) if is_since(row, self.at)? => wanted(row, query),
-            _ => self.version(id, query),
+        if let Some(row) = rows.next()?
+            && let Told::Row(seen) = self.read(self.present(), row, query)?
+        {
+            return Ok(seen);
         }
+        self.version(id, query)
     }
 
     /// The version of that time, if it is wanted.
     fn version(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
         let mut select = self.reading.prepare_cached(
-            "SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?4), b.state_since, b.since
-             FROM versions v INDEXED BY versions_resource CROSS JOIN bodies b ON b.id = v.body
+            "SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?4), b.state_since, b.since,
+                 v.number
+             FROM versions v INDEXED BY versions_resource LEFT JOIN bodies b ON b.id = v.body
              WHERE v.account = ?1 AND v.kind = ?2 AND v.id = ?3 AND v.until > ?4 ORDER BY v.until LIMIT ?5",
         )?;
         let at = self.at.as_millis();
         let mut rows = select.query(params![self.account.0, kind_number(self.kind), id, at, VERSIONS_LOOKED_AT])?;
         while let Some(row) = rows.next()? {
-            if is_since(row, self.at)? {
-                return wanted(row, query);
+            let source = Source { table: "versions", account: Some(self.account), key: Key::Columns(&[9]) };
+            if let Told::Row(seen) = self.read(source, row, query)? {
+                return Ok(seen);
             }
         }
         Ok(None)
@@ -156,12 +175,37 @@ impl Moment<'_> {
     /// The next id that has versions.
     fn next_past(&self, after: &str) -> Result<Option<String>> {
         let mut select = self.reading.prepare_cached(
-            "SELECT id FROM versions INDEXED BY versions_resource
+            "SELECT id, number FROM versions INDEXED BY versions_resource
              WHERE account = ?1 AND kind = ?2 AND id > ?3 ORDER BY id LIMIT 1",
         )?;
         let place = params![self.account.0, kind_number(self.kind), after];
-        Ok(select.query_row(place, |row| row.get(0)).optional()?)
+        let source = Source { table: "versions", account: Some(self.account), key: Key::Columns(&[1]) };
+        let found = select.query_row(place, |row| self.reading.damages.read(source, row, |row| row.get(0)));
+        Ok(found.optional()?.flatten())
     }
+
+    /// Where the rows of `present!` come from.
+    fn present(&self) -> Source<'static> {
+        Source { table: "resources", account: Some(self.account), key: Key::Columns(&[9, 10, 0]) }
+    }
+
+    fn read(&self, source: Source<'_>, row: &Row<'_>, query: Option<&ListQuery>) -> Result<Told> {
+        let told = self.reading.damages.read(source, row, |row| match is_since(row, self.at)? {
+            true => Ok(Told::Row(wanted(row, query)?)),
+            false => Ok(Told::NotYet),
+        })?;
+        // One that can't be read is nothing that there was.
+        Ok(told.unwrap_or(Told::Row(None)))
+    }
+}
+
+/// What a row says of the time.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
+enum Told {
+    /// What was there then, unless the query leaves it out.
+    Row(Option<Seen>),
+    /// It was not yet so.
+    NotYet,
 }
 
 /// Whether it was at that time already as the row says.
@@ -171,7 +215,7 @@ fn is_since(row: &Row<'_>, at: Timestamp) -> rusqlite::Result<bool> {
 }
 
 /// Reads the row, unless the query leaves it out.
-fn wanted(row: &Row<'_>, query: Option<&ListQuery>) -> Result<Option<Seen>> {
+fn wanted(row: &Row<'_>, query: Option<&ListQuery>) -> rusqlite::Result<Option<Seen>> {
     if let Some(query) = query {
         if let Some(state) = query.state
             && row.get::<_, i64>(1)? != state_number(state)

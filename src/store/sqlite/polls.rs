@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
     Admission, Comparison, Delta, HeldStorm, KnownResource, Pace, Passing, PlacedProvider, PollClaim, PollError,
@@ -13,9 +14,10 @@ use super::super::{
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
+use super::damage::{Key, Reading, Source};
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attention, attributes, endpoints, flaps, known, reach, record};
+use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Timestamp};
 
@@ -38,7 +40,7 @@ impl Polls for SqliteStore {
     }
 
     async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>> {
-        self.read(endpoints::known).await
+        self.read(|reading| endpoints::known(reading)).await
     }
 
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
@@ -220,9 +222,27 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.account = ?1 AND p.kind = ?2"
     ))?;
-    for turn in endpoints::turns(writing, claim)? {
-        let ticket = select.query_row(params![turn.account.0, turn.kind], |row| read_ticket(row, turn.share))?;
-        tickets.push(ticket);
+    loop {
+        let turns = endpoints::turns(writing, claim)?;
+        let is_any = !turns.is_empty();
+        for turn in turns {
+            let ticket = select.query_row(params![turn.account.0, turn.kind], |row| {
+                let (damages, account) = (&writing.memory.damages, Some(turn.account));
+                // An account that can't be read has no polls, and a poll that can't be read is reset.
+                let of_account = Source { table: "accounts", account, key: Key::Columns(&[0]) };
+                if damages.read(of_account, row, |row| read_account(row, 0))?.is_none() {
+                    return Ok(None);
+                }
+                let of_poll = Source { table: "polls", account, key: Key::Columns(&[0, 6]) };
+                damages.read(of_poll, row, |row| read_ticket(row, turn.share))
+            });
+            tickets.extend(ticket.optional()?.flatten());
+        }
+        if !is_any || !tickets.is_empty() {
+            break;
+        }
+        // None of those whose turn it was can be read: others come next.
+        damage::set_aside(writing)?;
     }
     tickets.sort_by_key(|ticket: &PollTicket| ticket.due);
 
@@ -272,17 +292,19 @@ fn read_ticket(row: &Row<'_>, share: Share) -> rusqlite::Result<PollTicket> {
     })
 }
 
-fn provider_states(reading: &Connection, account: AccountId) -> Result<HashMap<ResourceId, String>> {
+fn provider_states(reading: &Reading<'_>, account: AccountId) -> Result<HashMap<ResourceId, String>> {
     let mut select = reading.prepare_cached(
-        "SELECT r.id, b.attributes FROM resources r JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
+        "SELECT r.id, b.attributes, r.account, r.kind
+         FROM resources r LEFT JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
     )?;
-    let mut states = HashMap::new();
-    let mut rows = select.query(params![account.0, kind_number(Kind::Instance)])?;
-    while let Some(row) = rows.next()? {
-        let state = attributes::provider_state(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
-        states.insert(get(row, 0)?, state);
-    }
-    Ok(states)
+    let source = Source { table: "resources", account: Some(account), key: Key::Columns(&[2, 3, 0]) };
+    let rows = select.query(params![account.0, kind_number(Kind::Instance)])?;
+    let (states, _) = reading.damages.rows(source, rows, |row| {
+        let state = attributes::provider_state(row.get_ref(1)?.as_str()?)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))?;
+        Ok((get(row, 0)?, state))
+    })?;
+    Ok(states.into_iter().collect())
 }
 
 fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
@@ -312,7 +334,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     let due = due_again(writing, account, kind, failure.next_due)?;
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = failures + 1,
-         error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = requests + ?8
+         error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = MIN(requests, 1 << 62) + ?8
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![
@@ -333,14 +355,16 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     }
 }
 
-fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
+fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> {
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
-                put_off IS NOT NULL, last_full, claimed IS NOT NULL
+                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
-    let status = select.query_map([account.0], |row| {
+    let source = Source { table: "polls", account: Some(account), key: Key::Columns(&[17, 0]) };
+    let rows = select.query([account.0])?;
+    let (status, _) = reading.damages.rows(source, rows, |row| {
         let duration: Option<i64> = row.get(9)?;
         let requests: i64 = row.get(10)?;
         let last_error = match get(row, 5)? {
@@ -369,5 +393,5 @@ fn status(reading: &Connection, account: AccountId) -> Result<Vec<PollStatus>> {
             requests: requests.unsigned_abs(),
         })
     })?;
-    Ok(status.collect::<rusqlite::Result<_>>()?)
+    Ok(status)
 }

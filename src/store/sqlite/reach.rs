@@ -18,7 +18,8 @@ use crate::model::{AccountId, ChangeType, Details, NewChange, RealmState, Resour
 pub(super) fn answered(writing: &mut Writing<'_>, account: AccountId, now: Timestamp, damping: &Damping) -> Result<()> {
     // Nearly always there is nothing to take back, and then nothing is written.
     let mut select = writing.prepare("SELECT unreachable FROM accounts WHERE id = ?1 AND unanswered > 0")?;
-    let since: Option<Option<Timestamp>> = select.query_row([account.0], |row| get(row, 0)).optional()?;
+    let since: Option<Option<Timestamp>> =
+        select.query_row([account.0], |row| Ok(get(row, 0).unwrap_or_default())).optional()?;
     drop(select);
     let Some(since) = since else { return settle(writing, account, RealmState::Available, now, damping) };
     let mut update = writing.prepare("UPDATE accounts SET unanswered = 0, unreachable = NULL WHERE id = ?1")?;
@@ -39,7 +40,7 @@ pub(super) fn failed(
     damping: &Damping,
 ) -> Result<()> {
     let mut update = writing.prepare(
-        "UPDATE accounts SET unanswered = unanswered + 1,
+        "UPDATE accounts SET unanswered = MIN(unanswered, 1 << 30) + 1,
          unreachable = CASE WHEN unreachable IS NULL AND unanswered + 1 >= ?2 THEN ?3 ELSE unreachable END
          WHERE id = ?1 RETURNING unreachable IS NOT NULL, unreachable = ?3 AND unanswered = MAX(?2, 1)",
     )?;

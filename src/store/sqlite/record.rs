@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
 use super::accounts::note_budget;
@@ -20,7 +20,7 @@ use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{SqliteStore, attributes, flaps, journal, past, queue, reach};
+use super::{SqliteStore, attributes, damage, flaps, journal, past, queue, reach};
 use crate::clock::Stopwatch;
 use crate::model::{AccountId, ChangeType, Kind, NewChange, Resource, ResourceId, Timestamp};
 
@@ -177,7 +177,7 @@ impl Recording {
         }
         let damped = match &mut self.damped {
             Some(damped) => damped,
-            none => none.insert(flaps::damped_realms(writing.connection, self.record.account)?.into()),
+            none => none.insert(flaps::damped_realms(writing, self.record.account)?.into()),
         };
         Ok(damped.pop_front())
     }
@@ -278,7 +278,7 @@ impl Recording {
              listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
              held = NULL, held_lists = 0, held_order = NULL, held_told = 0, put_off = NULL, every = ?11, pace = ?12,
              changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
-             partial_reason = ?7, last_duration = ?8, requests = requests + ?9, last_requests = ?9
+             partial_reason = ?7, last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
              WHERE account = ?1 AND kind = ?2",
         )?;
         update.execute(params![
@@ -372,7 +372,7 @@ impl Listed {
             let body = Body { first_seen: at, state_since: at, since: at };
             let body = body.insert(writing, resource)?;
             let mut insert = writing.prepare(
-                "INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body)
+                "INSERT OR REPLACE INTO resources (account, kind, id, fingerprint, state, missing, seen, body)
                  VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
             )?;
             insert.execute(params![account, kind, id, fingerprint, state, at, body])?;
@@ -396,9 +396,9 @@ impl Listed {
     fn known(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<Known>> {
         let mut select = writing.prepare(
             "SELECT r.fingerprint, r.state, r.seen, r.missing, r.body, b.first_seen, b.state_since, b.since
-             FROM resources r JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
+             FROM resources r LEFT JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
         )?;
-        let known = select.query_row(params![self.account.0, kind_number(self.kind), id.as_str()], |row| {
+        let read = |row: &Row<'_>| {
             let seen: Timestamp = get(row, 2)?;
             let missing: i64 = row.get(3)?;
             Ok(Known {
@@ -411,8 +411,13 @@ impl Listed {
                 state_since: row.get(6)?,
                 since: get(row, 7)?,
             })
-        });
-        Ok(known.optional()?)
+        };
+        let place = params![self.account.0, kind_number(self.kind), id.as_str()];
+        match select.query_row(place, read).optional() {
+            // One that can't be read was named when it was compared, and is written anew.
+            Err(error) if damage::is_damage(&error) => Ok(None),
+            known => Ok(known?),
+        }
     }
 
     fn put_aside(&self, writing: &Writing<'_>, id: &ResourceId, known: &Known) -> Result<()> {
@@ -431,7 +436,8 @@ impl Listed {
     fn remove(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<LastKnown>> {
         let Some(known) = self.known(writing, id)? else { return Ok(None) };
         let mut select = writing.prepare("SELECT name, realm FROM bodies WHERE id = ?1")?;
-        let last = select.query_row([known.body], |row| Ok(LastKnown { name: row.get(0)?, realm: row.get(1)? }))?;
+        let last = |row: &Row<'_>| Ok(LastKnown { name: row.get(0).ok().flatten(), realm: row.get(1).ok().flatten() });
+        let last = select.query_row([known.body], last)?;
         self.put_aside(writing, id, &known)?;
         let mut delete = writing.prepare("DELETE FROM resources WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
         delete.execute(params![self.account.0, kind_number(self.kind), id.as_str()])?;

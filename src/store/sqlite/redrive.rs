@@ -1,23 +1,24 @@
 //! Sending anew, and looking at what was sent: tests, replays, dead letters, and the record of deliveries.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Result};
 use super::columns::get;
+use super::damage::{Key, Reading, Source};
 use super::journal::{self, change_columns, read_change};
 use super::listeners::Listener;
 use super::queue::{self, Line, Tidings};
 use super::settle::of_hook;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{SqliteStore, attempts, hooks};
+use super::{Fault, SqliteStore, attempts, hooks};
 use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
 
 /// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
 pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
+    let Some(listener) = Listener::one(writing, place.hook)? else { return Err(Fault::DamagedHook(place.hook).into()) };
     let change = of_hook(ChangeType::HookTest, place.hook, now);
     let number = journal::append(writing, place.account, now, &change)?;
-    let listener = Listener::one(writing, place.hook)?;
     if listener.behind.is_none() {
         let mut touched = Touched::default();
         queue::append(writing, &listener, &Tidings { number, change: &change }, now, &mut touched)?;
@@ -69,16 +70,24 @@ fn redrive_some(
     now: Timestamp,
 ) -> Result<(usize, bool)> {
     let mut select = writing.prepare(
-        "SELECT d.change, d.kind, d.resource FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
-         WHERE d.hook = ?1 AND d.dead IS NOT NULL AND (?2 IS NULL OR c.id = ?2) ORDER BY d.change LIMIT ?3",
+        "SELECT d.change, d.kind, d.resource, d.hook
+         FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
+         WHERE d.hook = ?1 AND d.dead IS NOT NULL AND d.damaged IS NULL AND (?2 IS NULL OR c.id = ?2)
+         ORDER BY d.change LIMIT ?3",
     )?;
     let only = only.map(|id| id.0.to_be_bytes());
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
-    let dead: Vec<(i64, Line)> = select
-        .query_map(params![hook.0, only, limit], |row| {
-            Ok((row.get(0)?, Line { hook, subject: get(row, 1)?, resource: get(row, 2)? }))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+    let dead: Vec<(i64, Line)> = {
+        let mut rows = select.query(params![hook.0, only, limit])?;
+        let mut dead = Vec::new();
+        while let Some(row) = rows.next()? {
+            let source = Source { table: "deliveries", account: None, key: Key::Columns(&[3, 0]) };
+            let line = |row: &Row<'_>| Ok(Line { hook, subject: get(row, 1)?, resource: get(row, 2)? });
+            let line = writing.memory.damages.read(source, row, line)?;
+            dead.extend(line.map(|line| Ok::<_, rusqlite::Error>((row.get(0)?, line))).transpose()?);
+        }
+        dead
+    };
     let mut redriven = 0;
     for (change, line) in &dead {
         queue::revive(writing, hook, *change)?;
@@ -96,7 +105,7 @@ fn redrive_some(
 
 /// What became of the hook's changes, newest first.
 pub(super) fn records(
-    reading: &Connection,
+    reading: &Reading<'_>,
     mark: u32,
     hook: HookId,
     query: &DeliveryQuery,
@@ -118,29 +127,32 @@ pub(super) fn records(
             format!("SELECT change FROM ({all}) ORDER BY change DESC LIMIT ?3")
         }
     };
-    let numbers: Vec<i64> = reading
+    // What is no number is no change's.
+    let numbers: Vec<Option<i64>> = reading
         .prepare_cached(&sql)?
-        .query_map([hook.0, before, limit], |row| row.get(0))?
+        .query_map([hook.0, before, limit], |row| Ok(row.get(0).ok()))?
         .collect::<rusqlite::Result<_>>()?;
     let mut records = Vec::with_capacity(numbers.len());
-    for number in numbers {
+    for number in numbers.into_iter().flatten() {
         records.extend(record(reading, mark, hook, number)?);
     }
     Ok(records)
 }
 
-fn record(reading: &Connection, mark: u32, hook: HookId, number: i64) -> Result<Option<DeliveryRecord>> {
+fn record(reading: &Reading<'_>, mark: u32, hook: HookId, number: i64) -> Result<Option<DeliveryRecord>> {
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
         " FROM changes c JOIN accounts a ON a.id = c.account WHERE c.sequence = ?1"
     ))?;
-    let change: Option<Change> = select.query_row([number], |row| read_change(row, mark)).optional()?;
+    let change = select
+        .query_row([number], |row| reading.damages.read(journal::source(None), row, |row| read_change(row, mark)));
+    let change: Option<Change> = change.optional()?.flatten();
     let Some(change) = change else { return Ok(None) };
     let mut select = reading.prepare_cached(
         "SELECT dead IS NOT NULL, COALESCE(claimed, due) FROM deliveries WHERE hook = ?1 AND change = ?2",
     )?;
-    let waiting = select.query_row([hook.0, number], |row| Ok((row.get(0)?, get(row, 1)?))).optional()?;
+    let waiting = select.query_row([hook.0, number], |row| Ok((row.get(0)?, get(row, 1).ok().flatten()))).optional()?;
     let (state, due) = match waiting {
         Some((true, _)) => (DeliveryState::Dead, None),
         Some((false, due)) => (DeliveryState::Waiting, due),

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use super::super::{Begun, RepeatableRequest, Repeats, RequestId, Result};
 use super::SqliteStore;
 use super::columns::get;
+use super::damage::{Key, Source};
 use super::writer::Writing;
 use crate::model::{Sealed, Timestamp};
 
@@ -48,8 +49,13 @@ fn begin(writing: &mut Writing<'_>, request: &RepeatableRequest) -> Result<Begun
     let place = params![request.id.account.0, request.id.owner.word(), request.id.key];
     let mut select = writing
         .prepare("SELECT fingerprint, begun, answer FROM requests WHERE account = ?1 AND owner = ?2 AND key = ?3")?;
-    let known = select.query_row(place, |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?))).optional()?;
-    let known: Option<(Vec<u8>, Timestamp, Option<Sealed>)> = known;
+    // One that can't be read is begun anew, in its place.
+    let account = request.id.account;
+    let source = Source { table: "requests", account: Some(account), key: Key::Values(&[account.0]) };
+    let known = select.query_row(place, |row| {
+        writing.memory.damages.read(source, row, |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?)))
+    });
+    let known: Option<(Vec<u8>, Timestamp, Option<Sealed>)> = known.optional()?.flatten();
     if let Some((fingerprint, begun, answer)) = known
         && begun >= request.forget
     {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::{Result, StoreError};
 use super::columns::get;
-use super::{Fault, endpoints, turns};
+use super::damage::Damages;
+use super::{Fault, endpoints, repair, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
@@ -51,22 +52,61 @@ pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", version)?;
         }
+        if found == 0 && version == 1 {
+            make_mark(&transaction)?;
+        }
     }
     transaction.commit()?;
     Ok(())
 }
 
-/// The random number by which cursors of another store are recognised, made once for each store.
-pub(super) fn store_mark(connection: &Connection) -> Result<u32> {
-    let known = connection.query_row("SELECT value FROM meta WHERE name = 'store'", (), |row| row.get(0));
-    if let Some(mark) = known.optional()? {
-        return Ok(mark);
+/// What may stand in `meta`, all of it whole numbers.
+const META: [&str; 4] = ["store", "forgotten", super::past::MARK, "pings"];
+
+/// Holds `meta` to be what this version wrote: what the whole store hangs on can't be guessed. Gives the store's mark.
+///
+/// # Errors
+/// `Unusable` where something in it can't be read, or is missing.
+pub(super) fn check_meta(connection: &Connection, path: &Path) -> Result<u32> {
+    let damaged = |why: String| {
+        StoreError::Unusable(format!(
+            "the store {} is damaged: in its table meta, {why}; restore it from a backup, or move it away to start anew",
+            path.display()
+        ))
+    };
+    let mut mark = None;
+    let mut select = connection.prepare("SELECT name, value FROM meta")?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        let name = match row.get_ref(0)?.as_str() {
+            Ok(name) => name,
+            Err(_) => return Err(damaged("a name is not UTF-8".to_owned())),
+        };
+        if !META.contains(&name) {
+            return Err(damaged(format!("{name:?} is not a name that this version knows")));
+        }
+        let value: i64 = match row.get(1) {
+            Ok(value) => value,
+            Err(_) => return Err(damaged(format!("{name} is not a whole number"))),
+        };
+        match name {
+            "store" => {
+                mark = Some(u32::try_from(value).map_err(|_| damaged(format!("store is {value}, which is no mark")))?);
+            }
+            "forgotten" if value < 0 => return Err(damaged(format!("forgotten is {value}, which is no place"))),
+            _ => {}
+        }
     }
+    mark.ok_or_else(|| damaged("the store's mark is missing".to_owned()))
+}
+
+/// Makes the random number by which cursors of another store are recognised.
+fn make_mark(connection: &Connection) -> Result<()> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
     let mark = u32::from_ne_bytes(bytes);
     connection.execute("INSERT INTO meta (name, value) VALUES ('store', ?1)", [mark])?;
-    Ok(mark)
+    Ok(())
 }
 
 /// Moves all that is counted from by so many milliseconds: what is due, and what was last seen when. What was told stays
@@ -102,13 +142,15 @@ pub(super) fn shift(connection: &Connection, step: i64) -> Result<()> {
 /// The latest time at which anything is known to have been done.
 pub(super) fn latest(connection: &Connection) -> Result<Option<Timestamp>> {
     let sql = "SELECT MAX(latest) FROM (
-                   SELECT MAX(last_attempt) AS latest FROM polls UNION ALL SELECT MAX(used) FROM accounts)";
+                   SELECT MAX(last_attempt) AS latest FROM polls WHERE last_attempt < 1 << 48
+                   UNION ALL SELECT MAX(used) FROM accounts WHERE used < 1 << 48)";
     Ok(connection.prepare_cached(sql)?.query_row((), |row| get(row, 0))?)
 }
 
 /// What the last host had claimed is due as it was before.
-pub(super) fn void_leases(connection: &mut Connection) -> Result<()> {
+pub(super) fn void_leases(connection: &mut Connection, damages: &Damages) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    repair::repair(&transaction, damages)?;
     // What the polls that were under way have spent is not known, which is held to be all that there was.
     transaction.execute(
         "UPDATE accounts SET budget_left = 0, budget_at = NULL

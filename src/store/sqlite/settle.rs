@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::{Outcome, Result, Settlement, Settling};
 use super::columns::get;
+use super::damage::{Key, Source};
 use super::listeners::Listeners;
 use super::queue::{self, Line, Tidings};
 use super::turns::{self, Touched};
@@ -61,10 +62,13 @@ fn find_claimed(writing: &Writing<'_>, settlement: &Settlement) -> Result<Option
          WHERE hook = ?1 AND change = ?2 AND lease = ?3 AND claimed IS NOT NULL",
     )?;
     let found = select.query_row(params![id.hook.0, id.change, settlement.lease], |row| {
-        let line = Line { hook: id.hook, subject: get(row, 0)?, resource: get(row, 1)? };
-        Ok(Claimed { line, due: get(row, 2)? })
+        let source = Source { table: "deliveries", account: None, key: Key::Values(&[id.hook.0, id.change]) };
+        writing.memory.damages.read(source, row, |row| {
+            let line = Line { hook: id.hook, subject: get(row, 0)?, resource: get(row, 1)? };
+            Ok(Claimed { line, due: get(row, 2)? })
+        })
     });
-    Ok(found.optional()?)
+    Ok(found.optional()?.flatten())
 }
 
 fn settle_one(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed) -> Result<()> {

@@ -1,10 +1,11 @@
 //! Storms that are held: lists of which nothing is recorded until another shows the same, or an operator says so.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
 use super::super::{Held, HeldStorm, PollHeld, Result, StormOrder};
 use super::accounts::note_budget;
 use super::columns::{account_key, get, kind_number};
+use super::damage::{Key, Reading, Source};
 use super::polls::{check_lease, due_again, millis};
 use super::writer::Writing;
 use crate::model::{AccountKey, Kind, Timestamp};
@@ -45,7 +46,7 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = 0,
          held = COALESCE(held, ?5), held_lists = held_lists + 1, held_affected = ?6, held_known = ?7,
-         last_duration = ?8, requests = requests + ?9, last_requests = ?9
+         last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![
@@ -63,19 +64,22 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn all(reading: &Connection) -> Result<Vec<HeldStorm>> {
+pub(super) fn all(reading: &Reading<'_>) -> Result<Vec<HeldStorm>> {
     let mut select = reading.prepare_cached(concat!(
         "SELECT a.driver, a.provider, a.user, p.kind, ",
         held_columns!(),
-        " FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL
+        ", p.account FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL
          ORDER BY a.driver, a.provider, a.user, p.kind"
     ))?;
     let mut storms = Vec::new();
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
-        if let Some(held) = read(row, 4)? {
-            storms.push(HeldStorm { account: account_key(row, 0)?, kind: get(row, 3)?, held });
-        }
+        let source = Source { table: "polls", account: get(row, 9).ok(), key: Key::Columns(&[9, 3]) };
+        let storm = reading.damages.read(source, row, |row| match read(row, 4)? {
+            Some(held) => Ok(Some(HeldStorm { account: account_key(row, 0)?, kind: get(row, 3)?, held })),
+            None => Ok(None),
+        })?;
+        storms.extend(storm.flatten());
     }
     Ok(storms)
 }

@@ -1,5 +1,6 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
+mod damage;
 mod faults;
 mod file;
 mod hearing;
@@ -70,7 +71,7 @@ fn counts_are_right(directory: &TempDir) {
     let mut select = connection.prepare(sql).expect("read");
     let counts = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("read");
     let counts: Vec<(String, i64, i64)> = counts.collect::<rusqlite::Result<_>>().expect("read");
-    assert_eq!(counts.len(), 5);
+    assert_eq!(counts.len(), 6);
     for (name, kept, counted) in counts {
         assert_eq!(kept, counted, "{name}");
     }

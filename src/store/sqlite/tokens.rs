@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{NewToken, Result, TokenHash, Tokens};
 use super::columns::{account_key, get};
+use super::damage::{self, Key, Source};
 use super::dropped::{self, Dropped};
 use super::writer::Writing;
 use super::{Fault, SqliteStore};
@@ -49,7 +50,7 @@ impl Tokens for SqliteStore {
                      a.id, a.driver, a.provider, a.user, a.origin, a.password
                  FROM tokens t CROSS JOIN accounts a ON a.id = t.account WHERE t.hash = ?1",
             )?;
-            let found = select.query_row([hash], |row| {
+            let read = |row: &Row<'_>| {
                 let account = Account {
                     id: get(row, 6)?,
                     key: account_key(row, 7)?,
@@ -57,8 +58,12 @@ impl Tokens for SqliteStore {
                     password: get(row, 11)?,
                 };
                 Ok((read_token(row)?, account))
+            };
+            let found = select.query_row([hash], |row| {
+                let account = get(row, 6).ok();
+                reading.damages.read(Source { account, ..source() }, row, read)
             });
-            Ok(found.optional()?)
+            Ok(found.optional()?.flatten())
         })
         .await
     }
@@ -67,10 +72,11 @@ impl Tokens for SqliteStore {
         self.read(move |reading| {
             let sql = select_tokens!("t.account = ?1 AND t.id > ?2 ORDER BY t.id LIMIT ?3");
             let after = after.map_or(i64::MIN, |after| after.0);
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = reading.prepare_cached(sql)?;
-            let tokens = select.query_map([account.0, after, limit], read_token)?;
-            Ok(tokens.collect::<rusqlite::Result<_>>()?)
+            damage::page(limit, |limit| {
+                let rows = select.query([account.0, after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+                Ok(reading.damages.rows(Source { account: Some(account), ..source() }, rows, read_token)?)
+            })
         })
         .await
     }
@@ -78,7 +84,9 @@ impl Tokens for SqliteStore {
     async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Token>> {
         self.read(move |reading| {
             let mut select = reading.prepare_cached(select_tokens!("t.account = ?1 AND t.id = ?2"))?;
-            Ok(select.query_row([account.0, id.0], read_token).optional()?)
+            let source = Source { account: Some(account), ..source() };
+            let found = select.query_row([account.0, id.0], |row| reading.damages.read(source, row, read_token));
+            Ok(found.optional()?.flatten())
         })
         .await
     }
@@ -131,6 +139,11 @@ impl Tokens for SqliteStore {
         })
         .await
     }
+}
+
+/// Tokens by their ids, which come first in the row.
+fn source() -> Source<'static> {
+    Source { table: "tokens", account: None, key: Key::Columns(&[0]) }
 }
 
 fn read_token(row: &Row<'_>) -> rusqlite::Result<Token> {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::Result;
 use super::columns::get;
+use super::damage::{self, Key, Source};
 use super::dropped;
 use super::writer::Writing;
 use crate::model::breaker::Standing;
@@ -103,8 +104,11 @@ pub(super) fn refresh_hook(
                  (SELECT MIN(due) FROM deliveries WHERE hook = hooks.id AND due IS NOT NULL) END
          FROM hooks WHERE id = ?1",
     )?;
-    let found = select.query_row([hook.0], |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?))).optional()?;
-    let found: Option<(Arc<str>, AccountId, Option<Timestamp>)> = found;
+    let found = select.query_row([hook.0], |row| {
+        let source = Source { table: "hooks", account: get(row, 1).ok(), key: Key::Values(&[hook.0]) };
+        writing.memory.damages.read(source, row, |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?)))
+    });
+    let found: Option<(Arc<str>, AccountId, Option<Timestamp>)> = found.optional()?.flatten();
     let Some((destination, account, earliest)) = found else { return Ok(()) };
     match earliest {
         None => {
@@ -212,20 +216,55 @@ pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<Ac
     writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
     dropped::hook(writing, hook)?;
     let mut delete = writing.prepare("DELETE FROM hooks WHERE id = ?1 RETURNING account, destination")?;
-    let dropped = delete.query_row([hook.0], |row| Ok((get(row, 0)?, row.get(1)?))).optional()?;
+    let dropped = delete.query_row([hook.0], |row| Ok((get(row, 0)?, row.get(1).ok()))).optional()?;
     let Some((account, destination)) = dropped else { return Ok(None) };
-    let destination: Arc<str> = destination;
+    let destination: Option<Arc<str>> = destination;
     let account: AccountId = account;
-    refresh_share(writing, &destination, account, None)?;
-    refresh_destination(writing, &destination, None)?;
-    forget_destination(writing, &destination)?;
+    match destination {
+        Some(destination) => {
+            refresh_share(writing, &destination, account, None)?;
+            refresh_destination(writing, &destination, None)?;
+            forget_destination(writing, &destination)?;
+        }
+        None => rebuild(writing.connection)?,
+    }
     Ok(Some(account))
+}
+
+/// Takes a hook out of its turn.
+pub(super) fn drop_queue(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    let mut delete = writing.prepare("DELETE FROM queues WHERE hook = ?1 RETURNING destination, account")?;
+    let dropped = delete.query_row([hook.0], |row| Ok((row.get(0)?, get(row, 1)?))).optional();
+    drop(delete);
+    let dropped: rusqlite::Result<Option<(Arc<str>, AccountId)>> = dropped;
+    match dropped {
+        Ok(Some((destination, account))) => {
+            refresh_share(writing, &destination, account, None)?;
+            refresh_destination(writing, &destination, None)
+        }
+        Ok(None) => Ok(()),
+        Err(error) if damage::is_damage(&error) => {
+            // It was not deleted with the statement that failed.
+            writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
+            rebuild(writing.connection)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes all turns anew from what waits: the leases that they knew of are void.
 pub(super) fn rebuild(connection: &Connection) -> Result<()> {
     connection.execute_batch(
-        "DELETE FROM queues WHERE hook NOT IN (SELECT id FROM hooks WHERE status = 'active');
+        // What can't be right goes first: no turn is longer than a day behind what waits.
+        "DELETE FROM queues WHERE hook NOT IN (SELECT id FROM hooks WHERE status = 'active')
+             OR typeof(account) <> 'integer' OR typeof(destination) <> 'text' OR typeof(due) <> 'integer'
+             OR typeof(served) <> 'integer' OR typeof(paced) <> 'integer'
+             OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.hook = queues.hook AND d.due IS NOT NULL);
+         UPDATE queues SET paced = 0
+         WHERE paced / 1000 - 86400000 > (SELECT MAX(d.due) FROM deliveries d WHERE d.hook = queues.hook AND d.due IS NOT NULL);
+         DELETE FROM destinations WHERE typeof(name) <> 'text' OR typeof(due) NOT IN ('integer', 'null')
+             OR typeof(served) <> 'integer' OR typeof(held) <> 'integer' OR typeof(left_out) <> 'integer'
+             OR typeof(standing) <> 'integer' OR standing NOT BETWEEN 0 AND 4;
          INSERT INTO queues (hook, account, destination, due, served)
          SELECT d.hook, h.account, h.destination, MIN(d.due), 0 FROM deliveries d JOIN hooks h ON h.id = d.hook
          WHERE d.due IS NOT NULL AND h.status = 'active' GROUP BY d.hook
@@ -237,6 +276,8 @@ pub(super) fn rebuild(connection: &Connection) -> Result<()> {
          INSERT INTO shares (destination, account, due, served)
          SELECT destination, account, MIN(due), 0 FROM queues GROUP BY destination, account;
          DELETE FROM destinations WHERE name NOT IN (SELECT destination FROM hooks);
+         UPDATE destinations SET held = 0
+         WHERE held - 86400000 > (SELECT MAX(due) FROM queues WHERE destination = destinations.name);
          UPDATE destinations SET due = NULL, served = 0, left_out = 0,
              standing = CASE standing WHEN 0 THEN 1 ELSE standing END;
          INSERT INTO destinations (name, due, served)

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
 use super::Fault;
+use super::damage::{self, Damages};
 use super::flush::Flush;
 use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
@@ -57,6 +58,7 @@ pub(super) struct Memory {
     pub(super) change_ids: ChangeIds,
     /// Who hears of changes.
     pub(super) hooks: HookCache,
+    pub(super) damages: Damages,
     /// Runs from the last write for readiness that was committed, unless a commit failed since.
     pub(super) proven: Option<Stopwatch>,
     /// Whether the transaction has a write for readiness.
@@ -88,6 +90,7 @@ impl Writer {
     /// `told` is told the number of the newest change; `flush` says how transactions are committed.
     pub(super) fn start(
         mut connection: Connection,
+        damages: Damages,
         mark: u32,
         told: watch::Sender<i64>,
         queue: usize,
@@ -102,7 +105,8 @@ impl Writer {
         let memory = Memory {
             mark,
             change_ids: ChangeIds::default(),
-            hooks: HookCache::follow(&mut connection)?,
+            hooks: HookCache::follow(&mut connection, damages.clone())?,
+            damages,
             proven: None,
             proving: false,
             newest,
@@ -248,7 +252,12 @@ where
     fn run(&mut self, writing: &mut Writing<'_>) -> Verdict {
         // A panic fails this job alone: what it wrote is undone, and the writer goes on.
         self.result = self.work.take().map(|work| {
-            let run = catch_unwind(AssertUnwindSafe(|| work(writing)));
+            let run = catch_unwind(AssertUnwindSafe(|| {
+                let done = work(writing)?;
+                // What could not be read is not met again by the next.
+                damage::set_aside(writing)?;
+                Ok(done)
+            }));
             run.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
         });
         match self.result {

@@ -11,7 +11,8 @@ CREATE TABLE counts (
     number INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO counts (name, number) VALUES ('accounts', 0), ('active', 0), ('paused', 0), ('disabled', 0), ('waiting', 0);
+INSERT INTO counts (name, number) VALUES ('accounts', 0), ('active', 0), ('paused', 0), ('disabled', 0), ('damaged', 0),
+    ('waiting', 0);
 
 CREATE TABLE accounts (
     -- AUTOINCREMENT here and below: a number is never given twice, not even after its row is gone.
@@ -253,8 +254,9 @@ CREATE TABLE hooks (
     mode TEXT NOT NULL,
     -- Callbacks in a second.
     rate REAL,
-    status TEXT NOT NULL CHECK (status IN ('active', 'paused', 'disabled')),
+    status TEXT NOT NULL CHECK (status IN ('active', 'paused', 'disabled', 'damaged')),
     disabled INTEGER,
+    -- Why it was disabled; of one that is damaged, what can't be read.
     reason TEXT,
     -- Since when nothing was taken, and when that was last tried.
     failing INTEGER,
@@ -287,12 +289,15 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     -- When it was given up.
     dead INTEGER,
+    -- What can't be read of it or of its change: it is given up, and can't be made due again.
+    damaged TEXT,
     PRIMARY KEY (hook, change)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE dead IS NULL;
 CREATE INDEX deliveries_due ON deliveries (hook, due) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
+CREATE INDEX deliveries_damaged ON deliveries (change) WHERE damaged IS NOT NULL;
 
 -- One row for each hook that has a delivery with a `due`: whose turn it is within its account at its destination,
 -- whatever the length of the lines.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::super::SqliteStore;
 use crate::model::breaker::Standing;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp,
+    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp,
 };
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
@@ -28,6 +28,26 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     store.held().await.expect("counted");
     store.latest().await.expect("read");
     store.clock_set(-1000).await.expect("moved");
+    damaged(&mut world, account, &store).await;
+}
+
+/// A hook, a delivery and an account that can't be read.
+async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
+    let execute = async |sql: &'static str| {
+        store.write(move |writing| Ok(writing.connection.execute(sql, ())?)).await.expect("written");
+    };
+    world.observe(account, &[("i-1", InstanceState::Pending)]).await;
+    execute("UPDATE deliveries SET kind = 99 WHERE hook = 1 AND change = (SELECT change FROM deliveries WHERE hook = 1 ORDER BY change LIMIT 1)").await;
+    world.claim().await;
+    world.observe(account, &[("i-1", InstanceState::Running)]).await;
+    execute("UPDATE hooks SET url = '/' WHERE id = 1").await;
+    world.claim().await;
+    let place = world.place(account, HookId(1));
+    assert!(store.damaged_hook(&place).await.expect("read").is_some());
+    execute("PRAGMA ignore_check_constraints = 1").await;
+    execute("UPDATE accounts SET origin = 'nowhere' WHERE id = 1").await;
+    assert_eq!(world.client("ann").await, account);
+    assert!(!store.damaged_rows(account).is_empty());
 }
 
 /// A hook of which more is to be deleted than goes with it, and an account whose realms are damped.

@@ -27,6 +27,8 @@ const KEYS: &[(&str, &[&[&str]])] = &[
 ];
 
 const START: &str = "a host's start makes all leases void and all turns anew, by the heads of the lines";
+const REPAIR: &str = "a host's start looks for what is damaged";
+const DAMAGED: &str = "what is damaged is little";
 const WHOLE: &str = "what goes as a whole is read as a whole";
 const CLOCK: &str = "a clock that is set moves all that is due";
 const LIST: &str = "a list is compared with all that is known of its account";
@@ -45,13 +47,33 @@ const WIDE: &[(&str, &str)] = &[
     ("UPDATE deliveries INDEXED BY deliveries_due SET due = claimed", START),
     ("UPDATE polls SET due = claimed", START),
     ("UPDATE accounts SET budget_left = 0, budget_at = NULL", START),
-    ("SELECT driver, provider, user, budget_left, budget_at FROM accounts", START),
+    ("SELECT driver, provider, user, budget_left, budget_at, id FROM accounts", START),
     ("SELECT id FROM accounts WHERE origin = 'config'", START),
     ("DELETE FROM endpoints WHERE name NOT IN", START),
     ("INSERT OR IGNORE INTO endpoints", START),
     ("UPDATE endpoints SET served = 0", START),
     ("SELECT name, MIN(class) FROM endpoints GROUP BY name", START),
     ("UPDATE polls SET endpoint = ?3 WHERE account IN", "a provider is at another endpoint after a host's start alone"),
+    ("UPDATE queues SET paced = 0 WHERE paced / 1000", START),
+    ("DELETE FROM destinations WHERE typeof(name)", START),
+    ("UPDATE destinations SET held = 0 WHERE held", START),
+    (" > 1 << 62 RETURNING ", REPAIR),
+    (" RETURNING id, NULL, NULL, account", REPAIR),
+    (" RETURNING account, kind, NULL, account", REPAIR),
+    (" RETURNING hook, change, NULL, NULL", REPAIR),
+    (" RETURNING NULL, change, NULL, NULL", REPAIR),
+    ("INSERT INTO polls (account, kind, due) SELECT a.id, k.column1, 0", REPAIR),
+    ("INSERT INTO counts (name, number) SELECT", REPAIR),
+    ("DELETE FROM counts WHERE name NOT IN", REPAIR),
+    ("SELECT d.hook, d.change, d.damaged, h.account", REPAIR),
+    ("SELECT id, NULL, reason, account FROM hooks", REPAIR),
+    ("SELECT MAX(used) FROM accounts WHERE typeof(used) = 'integer'", DAMAGED),
+    ("UPDATE deliveries SET due = 0 WHERE hook = ?1 AND change IN", DAMAGED),
+    ("DELETE FROM deliveries WHERE damaged IS NOT NULL AND change <= ?1", DAMAGED),
+    ("UPDATE polls SET due = NULL, claimed = NULL WHERE account = ?1", DAMAGED),
+    ("UPDATE polls SET slow = 0, endpoint = COALESCE(", REPAIR),
+    ("DELETE FROM endpoints WHERE typeof(name)", REPAIR),
+    ("DELETE FROM providers WHERE typeof(driver)", REPAIR),
     ("DELETE FROM tokens WHERE account = ?1", WHOLE),
     ("DELETE FROM requests WHERE account = ?1 AND owner = ?2", WHOLE),
     ("UPDATE polls SET due = due + ?1", CLOCK),
@@ -66,7 +88,8 @@ const WIDE: &[(&str, &str)] = &[
     ("SELECT MAX(latest) FROM ( SELECT MAX(last_attempt)", START),
     (" FROM resources WHERE account = ?1 AND kind = ?2 ORDER BY id", LIST),
     (
-        "SELECT r.id, b.attributes FROM resources r JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
+        "SELECT r.id, b.attributes, r.account, r.kind FROM resources r LEFT JOIN bodies b ON b.id = r.body \
+         WHERE r.account = ?1 AND r.kind = ?2",
         LIST,
     ),
     ("SELECT COUNT(*) FROM resources WHERE account = ?1 AND kind = ?2", LIST),
@@ -145,6 +168,7 @@ fn is_extreme(sql: &str) -> bool {
 
 /// The columns by which the step finds rows: those that are equal to something.
 fn equal_columns(step: &str) -> Vec<&str> {
+    let step = step.trim_end_matches(" LEFT-JOIN");
     let columns = step.rsplit_once('(').map_or("", |(_, columns)| columns.trim_end_matches(')'));
     columns.split(" AND ").filter_map(|column| column.strip_suffix("=?")).collect()
 }
