@@ -37,7 +37,7 @@ fn setup() -> Setup {
     let setup = Setup::new(&["mock"])
         .limits(&format!(
             "poll_memory = \"80 MiB\"\ntotal_memory = \"{TOTAL} MiB\"\ncpu_per_page = \"300ms\"\n\
-                 request_timeout = \"2s\"\npoll_timeout = \"10s\"\nrequests = 100\npages = 50\nitems = 20000\n\
+                 request_timeout = \"5s\"\npoll_timeout = \"10s\"\nrequests = 100\npages = 50\nitems = 20000\n\
                  list_bytes = \"16 MiB\"\nanswer_bytes = \"4 MiB\"",
         ))
         .polls(
