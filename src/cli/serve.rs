@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use clap::Args;
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // From here on a signal is heard, also while drivers are still being compiled.
     let signals = Signals::listen()?;
     let hangups = signal(SignalKind::hangup())?;
+    // Where the system bounds the size of files, a write beyond that is an error like any other, and not the end.
+    let _oversized = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
     let token = CancellationToken::new();
     let host = async {
         let host = tokio::select! {

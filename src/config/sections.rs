@@ -375,6 +375,7 @@ section! {
         readers: NonZeroUsize => readers,
         queue: NonZeroUsize => queue,
         page_cache: Size => page_cache,
+        log: Size => log,
         step_rows: NonZeroUsize => step_rows,
         busy_timeout: Span => busy_timeout,
     } apart {

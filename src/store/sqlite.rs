@@ -37,6 +37,7 @@ mod repair;
 mod requests;
 mod schema;
 mod settle;
+mod space;
 mod storms;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,9 @@ pub struct Settings {
     pub queue: usize,
     /// Bytes of the file kept in memory, all connections together.
     pub page_cache: usize,
+    /// From how many bytes on the log of writes is folded into the file. The log is read by who reads what is in it, so it
+    /// must not get long; folding costs a flush, so it must not be short.
+    pub log: usize,
     /// Rows that one step of a long write takes at most, and has others write before the next; at least one. A step
     /// ends sooner where its time is over.
     pub step_rows: usize,
@@ -106,6 +110,8 @@ impl Default for Settings {
             readers: 4,
             queue: 256,
             page_cache: 32 << 20,
+            // What is folded at once takes the writer some tens of milliseconds, in which others wait.
+            log: 16 << 20,
             step_rows: 1000,
             busy_timeout: Duration::from_secs(5),
             disk: Disk::System,
@@ -161,7 +167,7 @@ impl SqliteStore {
         };
         let (mut connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
         let (told, newest) = watch::channel(journal::newest(&connection)?);
-        let flush = Flush::new(&mut connection, path, settings.synchronous, settings.disk)?;
+        let flush = Flush::new(&mut connection, path, &settings)?;
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
@@ -327,7 +333,8 @@ fn configure(connection: &Connection, settings: &Settings, cache_kib: usize) -> 
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     // After a big transaction the log is cut back to this, rather than staying at its largest.
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    let log = i64::try_from(settings.log.saturating_mul(4)).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "journal_size_limit", log)?;
     // The writer folds the log into the file, see `flush`.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(())

@@ -15,13 +15,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
+use super::space::{self, Space};
 use super::writer::Lasting;
-use super::{Disk, Synchronous};
-
-/// From how many pages on the log is folded into the file. The log is read by who reads what is in it, so it must not
-/// get long; folding costs a flush, so it must not be short. 16 MiB: what is folded at once takes the writer some tens of
-/// milliseconds, in which others wait.
-const FOLD_FROM: i32 = 4_096;
+use super::{Disk, Settings, Synchronous};
 
 /// How much of the log is written again at a time, in bytes.
 const PIECE: usize = 1 << 20;
@@ -33,21 +29,19 @@ pub(super) struct Flush {
     present: Lasting,
     /// How many pages the log has.
     pages: Arc<AtomicI32>,
+    /// From how many on it is folded into the file.
+    fold_from: i32,
     /// Whether there was a flush that failed, and the log was not written again since.
     in_doubt: bool,
     /// Whether the last folding failed, so that not each failure is logged.
     unfolded: bool,
+    space: Space,
     log: PathBuf,
     disk: Disk,
 }
 
 impl Flush {
-    pub(super) fn new(
-        connection: &mut Connection,
-        path: &Path,
-        flushed: Synchronous,
-        disk: Disk,
-    ) -> rusqlite::Result<Flush> {
+    pub(super) fn new(connection: &mut Connection, path: &Path, settings: &Settings) -> rusqlite::Result<Flush> {
         let pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&pages);
         // In the place of SQLite's own hook, which folds the log and passes over every error.
@@ -58,7 +52,19 @@ impl Flush {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let log = log.into();
-        Ok(Flush { flushed, present: Lasting::Lasts, pages, in_doubt: false, unfolded: false, log, disk })
+        let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let page = usize::try_from(page).unwrap_or(usize::MAX).max(1);
+        Ok(Flush {
+            flushed: settings.synchronous,
+            present: Lasting::Lasts,
+            pages,
+            fold_from: i32::try_from(settings.log / page).unwrap_or(i32::MAX),
+            in_doubt: false,
+            unfolded: false,
+            space: Space::default(),
+            log,
+            disk: settings.disk,
+        })
     }
 
     /// Has the next transaction flushed as it needs it.
@@ -76,23 +82,28 @@ impl Flush {
         Ok(())
     }
 
-    /// A transaction did not commit.
-    pub(super) fn failed(&mut self, error: &rusqlite::Error) {
-        // Which of the disk's failures it was does not matter: to write the log again costs little.
-        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+    /// A transaction did not commit. Gives the error back, as one of a full disk where it is that.
+    pub(super) fn failed(&mut self, error: rusqlite::Error) -> rusqlite::Error {
+        let Some(failure) = error.sqlite_error().filter(|error| error.code == ErrorCode::SystemIoFailure) else {
+            return error;
+        };
+        let has_no_room = matches!(self.disk, Disk::System) && self.space.is_lacking(&self.log);
+        // Else it does not matter which of the disk's failures it was: to write the log again costs little.
+        if !(has_no_room && failure.extended_code == ffi::SQLITE_IOERR_WRITE) {
             self.in_doubt = true;
         }
+        if has_no_room { full(format!("there is no room for the store to grow: {error}")) } else { error }
     }
 
     /// Folds the log into the file, if it is long.
     pub(super) fn fold(&mut self, connection: &Connection) {
-        if self.pages.load(Ordering::Relaxed) < FOLD_FROM {
+        if self.pages.load(Ordering::Relaxed) < self.fold_from {
             return;
         }
         match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
             Ok(()) => self.unfolded = false,
             Err(error) => {
-                self.failed(&error);
+                let error = self.failed(error);
                 if !std::mem::replace(&mut self.unfolded, true) {
                     tracing::error!(%error, "the store's log can't be folded into its file, and grows until it can");
                 }
@@ -109,14 +120,20 @@ impl Flush {
             Disk::Other { write_again, .. } => write_again(&self.log),
         };
         written.map_err(|error| {
-            let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
             let why = format!("a flush failed, and the log can't be written again: {error}");
-            rusqlite::Error::SqliteFailure(code, Some(why))
+            match space::is_no_room(&error) {
+                true => full(why),
+                false => rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), Some(why)),
+            }
         })?;
         tracing::warn!("a flush of the store's log failed; the log was written again, and is whole");
         self.in_doubt = false;
         Ok(())
     }
+}
+
+fn full(why: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), Some(why))
 }
 
 /// Writes a file again as it is read, and flushes it: pages that the system wrongly holds for written are written, too.

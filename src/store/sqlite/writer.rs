@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, InterruptHandle};
+use rusqlite::{CachedStatement, Connection, InterruptHandle, ffi};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
@@ -220,6 +220,9 @@ trait Job: Send {
     /// Runs it; says whether what it wrote is to stay.
     fn run(&mut self, writing: &mut Writing<'_>) -> Verdict;
 
+    /// Why it failed, if it did.
+    fn failure(&self) -> Option<&StoreError>;
+
     /// Tells whoever waits, once it is known whether the transaction holds.
     fn answer(self: Box<Self>, committed: &Result<(), Arc<rusqlite::Error>>);
 }
@@ -266,11 +269,18 @@ where
         }
     }
 
+    fn failure(&self) -> Option<&StoreError> {
+        self.result.as_ref()?.as_ref().err()
+    }
+
     fn answer(self: Box<Self>, committed: &Result<(), Arc<rusqlite::Error>>) {
         let Waiting { result, answer, .. } = *self;
+        let of_all = |error: &Arc<_>| Err(StoreError::from(Fault::NotCommitted(Arc::clone(error))));
         let result = match (result, committed) {
+            // What SQLite takes for a failure of the disk may have been found out to be want of room.
+            (Some(Err(StoreError::Disk(_))), Err(error)) => of_all(error),
             (Some(Err(own)), _) => Err(own),
-            (_, Err(error)) => Err(StoreError::from(Fault::NotCommitted(Arc::clone(error)))),
+            (_, Err(error)) => of_all(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             // It was not wanted when its turn came.
             (None, Ok(())) => return,
@@ -384,7 +394,10 @@ fn run(
         let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
         let prepared = flush.prepare(connection, wanted);
         let committed = prepared.and_then(|()| run_together(connection, &mut memory, left, &mut ran));
-        let committed = committed.map_err(Arc::new);
+        let committed = committed.map_err(|error| {
+            roll_back(connection);
+            Arc::new(flush.failed(error))
+        });
         match &committed {
             Ok(()) => {
                 memory.hooks.committed();
@@ -393,10 +406,8 @@ fn run(
                 }
                 told.send_if_modified(|newest| std::mem::replace(newest, memory.newest) != memory.newest);
             }
-            Err(error) => {
-                roll_back(connection);
+            Err(_) => {
                 memory.hooks.rolled_back();
-                flush.failed(error);
                 memory.newest = *told.borrow();
                 (memory.proving, memory.proven) = (false, None);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
@@ -447,7 +458,7 @@ fn run_together(
         // After some errors (a full disk, say) SQLite has ended the whole transaction by itself. Whatever ran from here
         // on would commit by itself, statement by statement: every job of this turn has failed.
         if connection.is_autocommit() {
-            return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Fault::TakenBack)));
+            return Err(taken_back(job.failure()));
         }
         match (verdict, is_first) {
             (Verdict::Keep, true) => is_first = false,
@@ -467,6 +478,16 @@ fn run_together(
         }
     }
     execute("COMMIT")
+}
+
+/// The error of all whose transaction SQLite took back, for what one of them failed of.
+fn taken_back(failure: Option<&StoreError>) -> rusqlite::Error {
+    let code = match failure {
+        Some(StoreError::Full(_)) => ffi::SQLITE_FULL,
+        Some(StoreError::Disk(_)) => ffi::SQLITE_IOERR,
+        _ => return rusqlite::Error::ToSqlConversionFailure(Box::new(Fault::TakenBack)),
+    };
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(Fault::TakenBack.to_string()))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> StoreError {

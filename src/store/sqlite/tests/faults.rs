@@ -2,8 +2,8 @@
 //! nothing panics, what was answered well is there afterwards, also after a power cut, what was answered with an error is
 //! there whole or not at all, and all goes on once the disk works again.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use faulty_disk::{Disk, Error, Fault, File, Operation};
@@ -24,18 +24,32 @@ const ROUNDS: usize = 6;
 const NEW: usize = 20;
 
 struct FaultyLab {
+    life: Life,
     store: Option<Arc<SqliteStore>>,
     directory: TempDir,
 }
 
-impl Lab for FaultyLab {
+impl FaultyLab {
+    /// Ends the host; says whether another one could be started.
+    fn restart(&mut self) -> bool {
+        self.store = None;
+        self.store = SqliteStore::open(&self.path(), self.life.settings()).ok().map(Arc::new);
+        self.store.is_some()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("tracker.db")
+    }
+}
+
+impl Lab for Arc<Mutex<FaultyLab>> {
     fn store(&self) -> Arc<dyn Store> {
-        Arc::<SqliteStore>::clone(self.store.as_ref().expect("it is open between crashes"))
+        let lab = self.lock().expect("no holder panics");
+        Arc::<SqliteStore>::clone(lab.store.as_ref().expect("it is open between crashes"))
     }
 
     fn crash(&mut self) {
-        self.store = None;
-        self.store = Some(Arc::new(open(&self.directory.path().join("tracker.db"))));
+        assert!(self.lock().expect("no holder panics").restart(), "the disk works");
     }
 }
 
@@ -57,6 +71,7 @@ fn open(path: &Path) -> SqliteStore {
 /// What a host did, and what it was answered.
 struct Host {
     world: World,
+    lab: Arc<Mutex<FaultyLab>>,
     account: AccountId,
     hook: HookId,
     round: usize,
@@ -69,11 +84,13 @@ struct Host {
 }
 
 impl Host {
-    async fn new(world: World) -> Host {
+    async fn new(lab: FaultyLab) -> Host {
+        let lab = Arc::new(Mutex::new(lab));
+        let world = World::new(Box::new(Arc::clone(&lab)));
         let account = world.enrol("ann", Origin::Config).await;
         world.observe(account, &[]).await;
         let hook = world.filtering(account, spec("all")).await;
-        Host { world, account, hook, round: 0, recorded: vec![], failed: vec![], enrolled: vec![] }
+        Host { world, lab, account, hook, round: 0, recorded: vec![], failed: vec![], enrolled: vec![] }
     }
 
     fn names(round: usize) -> impl Iterator<Item = String> {
@@ -191,22 +208,47 @@ fn check_file(path: &Path, context: &str) {
     assert_eq!(verdict, "ok", "{context}");
 }
 
+/// What a host does beside its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Steady,
+    /// The log is folded into the file, begun anew and cut back after each transaction.
+    Folding,
+    /// The same, and the host ends and is started again before each round.
+    Restarting,
+}
+
+impl Life {
+    fn settings(self) -> Settings {
+        match self {
+            Life::Steady => settings(),
+            // One page.
+            Life::Folding | Life::Restarting => Settings { log: 1 << 12, ..settings() },
+        }
+    }
+}
+
 /// Lets a host work on a disk that fails as asked; gives how many operations of that kind there were, and how many
 /// failed.
-async fn live_through(fault: Fault) -> (u64, u64) {
+async fn live_through(fault: Fault, life: Life) -> (u64, u64) {
     let directory = TempDir::new().expect("a folder");
     let path = directory.path().join("tracker.db");
     let disk = Disk::under(&path);
-    let store = Some(Arc::new(open(&path)));
-    let mut host = Host::new(World::new(Box::new(FaultyLab { store, directory }))).await;
+    let store = SqliteStore::open(&path, life.settings()).expect("opened");
+    let mut host = Host::new(FaultyLab { life, store: Some(Arc::new(store)), directory }).await;
     let context = format!("{fault:?}");
 
     disk.fail(fault);
     for _ in 0..ROUNDS {
-        host.work().await;
+        if life != Life::Restarting || host.lab.lock().expect("no holder panics").restart() {
+            host.work().await;
+        }
     }
     let (seen, failed) = (disk.seen(fault.file, fault.operation), disk.failed());
     disk.mend();
+    if life == Life::Restarting {
+        host.world.crash();
+    }
     assert!(host.work().await, "everything goes on at once; {context}");
     assert!(host.recorded.contains(&host.round), "{context}");
     // Nothing is held any more: what was claimed when the disk failed came due again.
@@ -245,13 +287,17 @@ async fn live_through(fault: Fault) -> (u64, u64) {
 
 /// Each point at which such an operation can fail, or as many of them, evenly spread, as a test bears.
 async fn at_every_point(file: File, operation: Operation, error: Error, points: u64) {
+    at_every_point_of(Life::Steady, file, operation, error, points).await;
+}
+
+async fn at_every_point_of(life: Life, file: File, operation: Operation, error: Error, points: u64) {
     let never = Fault { file, operation, error, first: u64::MAX, number: 1 };
-    let (all, _) = live_through(never).await;
+    let (all, _) = live_through(never, life).await;
     let step = all.div_ceil(points).max(1);
     let mut failed_ever = 0;
     for first in (0..all).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
         for number in [1, all / 4 + 2] {
-            let (_, failed) = live_through(Fault { first, number, ..never }).await;
+            let (_, failed) = live_through(Fault { first, number, ..never }, life).await;
             failed_ever += failed;
         }
     }
@@ -281,6 +327,68 @@ async fn reads_that_fail_lose_nothing() {
 #[tokio::test]
 async fn reads_that_come_short_lose_nothing() {
     at_every_point(File::Log, Operation::Read, Error::Short, 6).await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_cut_back_loses_nothing() {
+    at_every_point_of(Life::Folding, File::Log, Operation::Truncate, Error::Broken, 12).await;
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_folded_into_the_file_loses_nothing() {
+    for (operation, error, points) in [
+        (Operation::Write, Error::Broken, 8),
+        (Operation::Write, Error::Full, 8),
+        (Operation::Sync, Error::Broken, 8),
+        (Operation::Read, Error::Broken, 4),
+    ] {
+        at_every_point_of(Life::Folding, File::Database, operation, error, points).await;
+    }
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_opened_lose_nothing() {
+    for file in [File::Database, File::Log] {
+        at_every_point_of(Life::Restarting, file, Operation::Open, Error::Broken, 12).await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_shared_loses_nothing() {
+    at_every_point_of(Life::Restarting, File::Database, Operation::Map, Error::Broken, 12).await;
+}
+
+#[tokio::test]
+async fn files_that_fail_while_hosts_come_and_go_lose_nothing() {
+    for (file, operation) in [
+        (File::Log, Operation::Truncate),
+        (File::Log, Operation::Sync),
+        (File::Log, Operation::Write),
+        (File::Database, Operation::Read),
+        (File::Database, Operation::Sync),
+    ] {
+        at_every_point_of(Life::Restarting, file, operation, Error::Broken, 4).await;
+    }
+}
+
+/// A log that is longer than one piece of the index describes takes another piece while the host runs.
+#[tokio::test]
+async fn a_write_fails_alone_where_the_index_cannot_grow() {
+    const LONG: &str = "CREATE TABLE long (page BLOB); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
+                        INSERT INTO long SELECT zeroblob(4000) FROM n;";
+    let directory = TempDir::new().expect("a folder");
+    let path = directory.path().join("tracker.db");
+    let disk = Disk::under(&path);
+    let store = SqliteStore::open(&path, Settings { log: 1 << 30, ..settings() }).expect("opened");
+    disk.fail(Fault { file: File::Database, operation: Operation::Map, error: Error::Broken, first: 0, number: 1 });
+    let error = store.execute(LONG).await.expect_err("the index can't grow");
+    assert!(matches!(error, StoreError::Disk(_)), "{error}");
+    assert_eq!(disk.failed(), 1);
+    disk.mend();
+    store.ping().await.expect("others are written");
+    store.execute(LONG).await.expect("so is it, later");
+    drop(store);
+    check_file(&path, "after an index that could not grow");
 }
 
 #[tokio::test]
