@@ -16,7 +16,7 @@ use super::fresh;
 use super::problem::Problem;
 use super::request::Query;
 use crate::driver::BudgetView;
-use crate::metrics::Unrecorded;
+use crate::metrics::{Operation, Unrecorded};
 use crate::model::{Flapping, Timestamp, whole_millis};
 use crate::roster::EndpointView;
 use crate::store::{DamagedRow, PollError, PollStatus};
@@ -113,18 +113,33 @@ impl From<EndpointView> for EndpointDocument {
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Waiting)]
 struct WaitingDocument {
-    /// `circuit-open` while nothing is sent to the endpoint, `share` while other polls have all the slots of its share.
+    /// `circuit-open` while nothing is sent to the endpoint, `share` while other polls have all the slots of its share,
+    /// `store` while the tracker can't write down that it polls.
     why: &'static str,
     /// Until when at least, where that is known.
     until: Option<Timestamp>,
 }
 
-fn waiting(status: &PollStatus, endpoint: EndpointView, now: Timestamp) -> Option<WaitingDocument> {
-    if status.under_way || status.next_due.is_none_or(|due| due > now) {
+fn waiting(
+    status: &PollStatus,
+    endpoint: EndpointView,
+    unclaimed: Option<StoreFailure>,
+    now: Timestamp,
+) -> Option<WaitingDocument> {
+    if !is_due(status, now) {
         return None;
     }
-    let why = if endpoint.open_until.is_some() { "circuit-open" } else { "share" };
+    let why = match (unclaimed, endpoint.open_until) {
+        (Some(_), _) => return Some(WaitingDocument { why: "store", until: None }),
+        (None, Some(_)) => "circuit-open",
+        (None, None) => "share",
+    };
     Some(WaitingDocument { why, until: endpoint.open_until })
+}
+
+/// Whether it could be polled by now, and is not.
+fn is_due(status: &PollStatus, now: Timestamp) -> bool {
+    !status.under_way && status.next_due.is_some_and(|due| due <= now)
 }
 
 /// A bucket out of which every request is paid; it fills up evenly.
@@ -183,9 +198,11 @@ pub(super) async fn show(
     let health = app.context.metrics.health();
     let endpoint = app.context.roster.endpoint(&caller.key.driver, &caller.key.provider);
     let endpoint = app.context.poll_shares.endpoints().view(&endpoint);
+    let unclaimed = health.last_failure(Operation::ClaimPolls);
     let known = |status: PollStatus| {
         let unrecorded = health.unrecorded_of(caller.account, status.kind);
-        poll(with_unrecorded(status, unrecorded), endpoint, now)
+        let status = with_unclaimed(status, unclaimed, now);
+        poll(with_unrecorded(status, unrecorded), endpoint, unclaimed, now)
     };
     let document = AccountDocument {
         driver: &caller.key.driver,
@@ -207,14 +224,28 @@ pub(super) async fn show(
 /// What the code of an error says where the tracker's own store is at fault.
 const STORE: &str = "store";
 
-/// The status with what the store could not be told: polls that were made since and not recorded.
-fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollStatus {
-    let Some(Unrecorded { last, failures, error }) = unrecorded else { return status };
-    let why = match error {
+/// When the store failed last, and the stable word for how.
+type StoreFailure = (Timestamp, &'static str);
+
+fn store_fails_as(error: &str) -> &'static str {
+    match error {
         "disk-full" => "its disk is full",
         "disk-failed" => "its disk failed",
         _ => "its store failed",
-    };
+    }
+}
+
+/// The status of a poll that is due and can't be begun, as the store does not take that down.
+fn with_unclaimed(status: PollStatus, unclaimed: Option<StoreFailure>, now: Timestamp) -> PollStatus {
+    let Some((at, error)) = unclaimed.filter(|_| is_due(&status, now)) else { return status };
+    let message = format!("the tracker can't begin this poll, as {}; it is tried again soon", store_fails_as(error));
+    PollStatus { last_error: Some(PollError { at, code: STORE.into(), message }), ..status }
+}
+
+/// The status with what the store could not be told: polls that were made since and not recorded.
+fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollStatus {
+    let Some(Unrecorded { last, failures, error }) = unrecorded else { return status };
+    let why = store_fails_as(error);
     let message =
         format!("the tracker could not record the last poll, as {why}; it is made again until it is recorded");
     PollStatus {
@@ -225,14 +256,14 @@ fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollSt
     }
 }
 
-fn poll(status: PollStatus, endpoint: EndpointView, now: Timestamp) -> PollDocument {
+fn poll(status: PollStatus, endpoint: EndpointView, unclaimed: Option<StoreFailure>, now: Timestamp) -> PollDocument {
     PollDocument {
         last_attempt: status.last_attempt,
         last_complete: status.last_complete,
         last_full: status.last_full,
         age_seconds: status.last_complete.map(|at| now.since(at).as_secs()),
         next_due: status.next_due,
-        waiting: waiting(&status, endpoint, now),
+        waiting: waiting(&status, endpoint, unclaimed, now),
         interval_seconds: status.pace.map(|pace| pace.every.as_secs_f64()),
         pace: pace(&status),
         failures: status.failures,

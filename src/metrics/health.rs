@@ -124,6 +124,11 @@ impl Health {
         self.of(operation).failing.is_some()
     }
 
+    /// When the last try failed and of what, if it did.
+    pub fn last_failure(&self, operation: Operation) -> Option<(Timestamp, &'static str)> {
+        self.of(operation).failing.map(|row| (row.last, row.error))
+    }
+
     /// What has failed in a row for so often and so long that it counts.
     pub fn failing(&self, now: Timestamp, threshold: Threshold) -> Vec<Failing> {
         let work = self.work();

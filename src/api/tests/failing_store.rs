@@ -87,3 +87,23 @@ async fn an_account_shows_polls_that_could_not_be_recorded() {
     house.context.metrics.health().recorded(account, Kind::Instance);
     assert_eq!(house.get("/api/account").await.ok()["polls"]["instances"]["last_error"], json!(null));
 }
+
+#[tokio::test]
+async fn an_account_shows_a_poll_that_cannot_be_begun() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+    house.put("/api/instances/i-1", &format!("track_hook={HOOK}")).await.ok();
+    let metrics = Arc::clone(&house.context.metrics);
+    metrics.failed(Operation::ClaimPolls, house.now(), "disk-full");
+    let failed = house.now();
+    house.clock.advance(Duration::from_secs(600));
+    let shown = house.get("/api/account").await.ok();
+    let poll = &shown["polls"]["instances"];
+    assert_eq!(poll["waiting"], json!({ "why": "store", "until": null }));
+    assert_eq!((&poll["last_error"]["code"], &poll["last_error"]["at"]), (&json!("store"), &json!(failed)));
+    let message = poll["last_error"]["message"].as_str().expect("a message");
+    assert!(message.contains("its disk is full"), "{message}");
+
+    metrics.succeeded(Operation::ClaimPolls, house.now());
+    assert_eq!(house.get("/api/account").await.ok()["polls"]["instances"]["last_error"], json!(null));
+}
