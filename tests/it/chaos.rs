@@ -1,6 +1,6 @@
 //! Delivery when everything fails at once: hundreds of instances that change at every step, dozens of hooks at
-//! receivers in every mood, a provider that errs, and a host that is killed at random moments and started again.
-//! Beside them are neighbours who hang, and who change much at once. At the end every change has arrived, in order,
+//! receivers in every mood, a provider that errs, a disk that is full for a while, and a host that is killed at random
+//! moments and started again. Beside them are neighbours who hang, and who change much at once. At the end every change has arrived, in order,
 //! and nothing is left over.
 //!
 //! `CHAOS_ROUNDS` says how many steps there are, or `CHAOS_SECONDS` for how long there are any; `CHAOS_SEED` says which:
@@ -47,6 +47,10 @@ failed_for = "1ms"
 
 [log]
 filter = "warn"
+
+# Short, so that little fits into it once the disk is full, and it is often folded into the file and begun anew.
+[store]
+log = "64 KiB"
 "#;
 
 /// How long a receiver that hangs is waited for in chaos, and where every answer is good and may only be late.
@@ -72,6 +76,8 @@ struct Chaos {
     neighbours: Neighbours,
     /// How often the host was killed.
     kills: usize,
+    /// How often it was refused a write, as its disk was full.
+    refusals: usize,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,6 +100,7 @@ async fn no_callback_is_lost_in_chaos() {
     assert!(rounds < 10 || tally.replies.len() == REPLIES, "a reply was never given: {tally:#?}");
     assert!(callbacks > changes && changes > 20 * rounds, "{changes} changes in {callbacks} callbacks");
     assert!(chaos.kills >= rounds / 10, "{} kills", chaos.kills);
+    assert!(chaos.refusals >= rounds / 40, "the disk was full in {} of {rounds} rounds", chaos.refusals);
 }
 
 impl Chaos {
@@ -101,14 +108,14 @@ impl Chaos {
     async fn begin(mut chance: Chance) -> Chaos {
         let world = World::new(INSTANCES, &mut chance);
         let neighbours = Neighbours::start().await;
-        let prepare = |setup: Setup| neighbours.move_in(setup.polls(POLLS).delivery(&delivery(IMPATIENT)));
+        let prepare = |setup: Setup| neighbours.move_in(setup.polls(POLLS).delivery(&delivery(IMPATIENT))).on_a_disk();
         let lab = Lab::with(&world.list(), prepare).await;
         let ledger = Arc::new(Ledger::new());
         let mut receivers = Vec::new();
         for _ in 0..RECEIVERS {
             receivers.push(Receiver::start(&ledger, chance.split()).await);
         }
-        let chaos = Chaos { chance, lab, world, ledger, receivers, neighbours, kills: 0 };
+        let chaos = Chaos { chance, lab, world, ledger, receivers, neighbours, kills: 0, refusals: 0 };
         chaos.set_track_hooks().await;
         chaos.make_hooks().await;
         chaos.neighbours.make_hooks(&chaos.lab.host).await;
@@ -162,8 +169,16 @@ impl Chaos {
             self.lab.provider.misbehaves(self.chance.pick(&errors).clone());
         }
         self.neighbours.step(&mut self.chance);
+        let is_full = self.chance.one_in(4);
+        if is_full {
+            self.lab.host.fill_disk().await;
+        }
         let steps = self.world.step(&mut self.chance);
         self.take(&steps);
+        if is_full {
+            self.is_refused().await;
+            self.moment().await;
+        }
         match self.chance.below(12) {
             0..5 => {
                 self.moment().await;
@@ -177,6 +192,9 @@ impl Chaos {
                 self.start().await;
             }
             _ => {}
+        }
+        if is_full {
+            self.lab.host.free_disk();
         }
         self.lab.provider.recovers();
         self.is_seen().await;
@@ -246,6 +264,20 @@ impl Chaos {
         .await;
     }
 
+    /// Whoever would change something is told that the disk is full, once what is left of the log is, and whoever reads is
+    /// answered.
+    async fn is_refused(&mut self) {
+        let hook = json!({ "url": self.receivers[0].url("/refused"), "kinds": ["instance"], "ids": ["none"] });
+        let answer = eventually(SOON, "a write is refused", async || {
+            let answer = self.lab.client.post("/api/hooks", &hook).await;
+            if answer.status == 201 { Err(answer.text) } else { Ok(answer) }
+        })
+        .await;
+        answer.problem(507);
+        self.lab.client.get("/api/instances").await.ok();
+        self.refusals += 1;
+    }
+
     async fn is_settled(&self) {
         eventually(4 * SOON, "all that is owed arrives", async || {
             self.ledger.has_no_faults();
@@ -270,8 +302,9 @@ impl Chaos {
         assert!(status.success(), "a host that is asked to end ends well: {status}");
     }
 
-    /// Starts the host again, once the one before it is heard out.
+    /// Starts the host again, once the one before it is heard out. A host does not start on a full disk.
     async fn start(&mut self) {
+        self.lab.host.free_disk();
         for receiver in &self.receivers {
             receiver.hears_out().await;
         }

@@ -20,6 +20,7 @@ mod deltacloud;
 mod digitalocean;
 mod driver_tools;
 mod ec2;
+mod full_disk;
 mod hetzner;
 mod hooks;
 mod hooks_resource;

@@ -4,6 +4,7 @@
 pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod cloud;
+pub(crate) mod disk;
 pub(crate) mod droplets;
 pub(crate) mod gate;
 pub(crate) mod host;

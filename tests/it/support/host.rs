@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::disk::Disk;
 use super::lines::{Killed, Lines};
 use super::wait::{SOON, eventually};
 
@@ -58,6 +59,8 @@ pub(crate) struct Setup {
     /// Keys of the section on drivers, and sections of it.
     drivers: String,
     providers: String,
+    /// Under its data, where that has one of its own.
+    disk: Option<Disk>,
 }
 
 pub(crate) struct Host {
@@ -105,6 +108,7 @@ impl Setup {
             limits: String::new(),
             drivers: String::new(),
             providers: String::new(),
+            disk: None,
         };
         std::fs::create_dir(setup.path("drivers")).expect("made");
         setup
@@ -182,6 +186,19 @@ impl Setup {
     /// Puts a file among the drivers, vetted or not.
     pub(crate) fn driver_file(&self, name: &str, content: &[u8]) {
         std::fs::write(self.path("drivers").join(name), content).expect("written");
+    }
+
+    /// Puts the data, and what is there by now, on a disk that can be filled up.
+    pub(crate) fn on_a_disk(mut self) -> Setup {
+        std::fs::create_dir_all(self.path("data")).expect("made");
+        self.disk = Some(Disk::mounted(self.folder.path()).unwrap_or(Disk::Limited));
+        self
+    }
+
+    /// The same, but that it is the size of files that is bounded.
+    pub(crate) fn with_bounded_files(mut self) -> Setup {
+        self.disk = Some(Disk::Limited);
+        self
     }
 
     /// Writes these files into the lock file, as vetted by someone who did not look.
@@ -318,7 +335,9 @@ impl Host {
     pub(crate) async fn start(&mut self) {
         let config = self.setup.write_config();
         let arguments = ["serve", "--config", config.to_str().expect("UTF-8")];
-        let running = self.process.insert(Running::start(self.setup.folder.path(), &arguments, &self.log));
+        let (folder, disk) = (self.setup.folder.path(), self.setup.disk.as_ref());
+        let command = disk.map_or_else(|| Command::new(TRACKER), |disk| disk.command(TRACKER));
+        let running = self.process.insert(Running::begin(in_folder(command, folder, &arguments), &self.log));
         let address = ("127.0.0.1", self.setup.port);
         eventually(SOON, "the host listens", async || {
             assert!(running.has_ended().is_none(), "the host ended:\n{}", self.log.text());
@@ -333,6 +352,24 @@ impl Host {
         .await;
     }
 
+    /// Leaves no room on its disk.
+    pub(crate) async fn fill_disk(&self) {
+        self.disk().fill(self.id()).await;
+    }
+
+    /// Gives it room again.
+    pub(crate) fn free_disk(&self) {
+        self.disk().free(self.process.as_ref().map(Running::id));
+    }
+
+    fn disk(&self) -> &Disk {
+        self.setup.disk.as_ref().expect("it was set up on one that can be filled up")
+    }
+
+    fn id(&self) -> Pid {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Takes this for the section on deliveries from the next start on.
     pub(crate) fn delivers(&mut self, section: &str) {
         self.setup.delivery = section.into();
@@ -340,9 +377,7 @@ impl Host {
 
     /// Sends it the signal to take up what is approved by now (SIGHUP).
     pub(crate) fn hang_up(&self) {
-        let process = self.process.as_ref().expect("it runs");
-        let id = i32::try_from(process.process.0.id()).expect("a process id");
-        kill_process(Pid::from_raw(id).expect("a process id is not 0"), Signal::HUP).expect("signalled");
+        kill_process(self.id(), Signal::HUP).expect("signalled");
     }
 
     /// Ends it as a power cut would.
@@ -370,7 +405,10 @@ impl Drop for Host {
 impl Running {
     /// What it writes to standard error goes to the log.
     pub(crate) fn start(folder: &Path, arguments: &[&str], log: &Lines) -> Running {
-        let mut command = command(folder, arguments);
+        Running::begin(command(folder, arguments), log)
+    }
+
+    fn begin(mut command: Command, log: &Lines) -> Running {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the tracker starts");
         let stdout = Lines::default();
@@ -379,14 +417,18 @@ impl Running {
         Running { process: Killed(process), stdout }
     }
 
+    fn id(&self) -> Pid {
+        let id = i32::try_from(self.process.0.id()).expect("a process id");
+        Pid::from_raw(id).expect("a process id is not 0")
+    }
+
     fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.0.try_wait().expect("asked")
     }
 
     /// Sends a signal, and waits until it has ended of it.
     pub(crate) async fn ended_by(&mut self, signal: Signal, log: &Lines) -> ExitStatus {
-        let id = i32::try_from(self.process.0.id()).expect("a process id");
-        kill_process(Pid::from_raw(id).expect("a process id is not 0"), signal).expect("signalled");
+        kill_process(self.id(), signal).expect("signalled");
         eventually(SOON, "the tracker ends when asked", async || self.has_ended().ok_or_else(|| log.text())).await
     }
 }
@@ -414,8 +456,13 @@ pub(crate) fn tracker(folder: &Path, arguments: &[&str]) -> Ended {
     Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
+const TRACKER: &str = env!("CARGO_BIN_EXE_tracker");
+
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tracker"));
+    in_folder(Command::new(TRACKER), folder, arguments)
+}
+
+fn in_folder(mut command: Command, folder: &Path, arguments: &[&str]) -> Command {
     // Whatever is set where the tests run is not part of them.
     command.args(arguments).current_dir(folder).env_clear();
     command

@@ -1,0 +1,98 @@
+//! A host whose disk is full: it refuses what it can't keep, goes on answering from what it has, says what is wrong
+//! wherever somebody would look, and goes on by itself once there is room.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::client::http;
+use crate::support::lab::{TOKEN, steps};
+use crate::support::wait::{SOON, eventually};
+use crate::support::{Lab, Receiver, Setup};
+
+/// Five times the longest wait between two tries.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(5 * 3);
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    goes_on_when_there_is_room_again(Setup::on_a_disk).await;
+}
+
+#[tokio::test]
+async fn files_that_may_not_grow_lose_nothing() {
+    goes_on_when_there_is_room_again(Setup::with_bounded_files).await;
+}
+
+async fn goes_on_when_there_is_room_again(on: fn(Setup) -> Setup) {
+    let mut receiver = Receiver::start().await;
+    let lab = Lab::with(&[("i-1", "running")], on).await;
+    let secret = lab.track("i-1", &receiver).await;
+    lab.becomes(&[("i-1", "stopped")]).await;
+    let mut told = vec![receiver.next().await.change(&secret)];
+
+    lab.host.fill_disk().await;
+    let hook = receiver.url("other");
+    let form = [("track_hook", hook.as_str()), ("track_token", TOKEN)];
+    let problem = lab.client.put("/api/instances/i-1", &form).await.problem(507);
+    assert_eq!(problem["type"], "/problems/store-full");
+    lab.client.post("/api/hooks", &json!({ "url": hook })).await.problem(507);
+
+    // Nothing that is polled from now on can be kept, nor counts as if it were.
+    let complete = counted(&lab, "tracker_polls_total", "outcome=\"complete\"").await;
+    lab.provider.has(&[("i-1", "running"), ("i-2", "running")]);
+    let has_error = |account: &Value| account["polls"]["instances"]["last_error"]["code"] == "store";
+    let account = lab.client.until("/api/account", "the account says so", has_error).await;
+    let message = account["polls"]["instances"]["last_error"]["message"].as_str().expect("a message");
+    assert!(message.contains("its disk is full"), "{message}");
+    eventually(SOON, "readiness says so", async || {
+        let answer = lab.client.get("/readyz").await;
+        let says_so = answer.text.contains("disk is full") || answer.text.contains("disk-full");
+        if !answer.status.is_success() && says_so { Ok(()) } else { Err(answer.text) }
+    })
+    .await;
+    assert!(counted(&lab, "tracker_store_operations_total", "outcome=\"disk-full\"").await > 0);
+    assert_eq!(counted(&lab, "tracker_polls_total", "outcome=\"complete\"").await, complete);
+    lab.client.put("/api/instances/i-1", &form).await.problem(507);
+
+    // What is there is still told.
+    assert_eq!(lab.client.get("/api/instances/i-1").await.ok()["state"], "STOPPED");
+    for path in ["/api/instances", "/api/hooks", "/api/changes?since=0", "/api/instances/i-1/history", "/healthz"] {
+        lab.client.get(path).await.ok();
+    }
+
+    lab.host.free_disk();
+    eventually(GOES_ON_WITHIN, "the host is ready, and has polled", async || {
+        let ready = lab.client.get("/readyz").await;
+        let seen = lab.client.get("/api/instances/i-2").await;
+        match ready.status.is_success() && seen.status.is_success() {
+            true => Ok(()),
+            false => Err(ready.text + &seen.text),
+        }
+    })
+    .await;
+    assert_eq!(lab.client.get("/api/account").await.ok()["polls"]["instances"]["last_error"], Value::Null);
+    lab.becomes(&[("i-1", "terminated"), ("i-2", "running")]).await;
+    while told.last().is_none_or(|change| change["new_state"] != "FINISH") {
+        told.push(receiver.next().await.change(&secret));
+    }
+    // One that was delivered when that could not be written down comes again.
+    told.dedup();
+
+    // Each change is there once, and was told once.
+    let journal = lab.client.get("/api/changes?since=0").await.ok();
+    let changes: Vec<Value> = journal.as_array().expect("changes").clone();
+    let of = |id: &str| changes.iter().filter(|change| change["resource"]["id"] == id).cloned().collect::<Vec<_>>();
+    let all = [["RUNNING", "STOPPED"], ["STOPPED", "RUNNING"], ["RUNNING", "FINISH"]];
+    assert_eq!(steps(&of("i-1")), all.map(|step| json!(step)));
+    assert_eq!(steps(&of("i-2")), [json!([null, "RUNNING"])]);
+    let ids = |changes: &[Value]| changes.iter().map(|change| change["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&told), ids(&of("i-1")));
+}
+
+/// The sum of one of the host's counters, over the lines with this label.
+async fn counted(lab: &Lab, name: &str, label: &str) -> u64 {
+    let answer = http().get(format!("{}/metrics", lab.client.base())).send().await.expect("an answer");
+    let text = answer.text().await.expect("text");
+    let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
