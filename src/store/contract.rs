@@ -97,6 +97,7 @@ macro_rules! every_case {
             }
             sharing {
                 a_backlog_of_one_account_delays_no_other_at_its_destination
+                a_fresh_change_waits_for_few_claims_however_many_destinations_others_have
                 an_account_that_has_its_share_in_flight_leaves_the_rest_to_others
                 destinations_on_probation_have_a_share_of_their_own
                 a_destination_without_room_waits_for_an_attempt_to_end

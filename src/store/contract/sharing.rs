@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::random::Dice;
 use super::room::GivenRoom;
 use super::world::{World, spec};
 use crate::model::breaker::Standing;
@@ -72,6 +73,67 @@ pub(crate) async fn a_backlog_of_one_account_delays_no_other_at_its_destination(
         }
     }
     assert!(claims <= 2, "the change waited for {claims} claims");
+}
+
+/// Three accounts have a backlog at a hundred destinations each, of any standing, some without room. A claim of 16 still
+/// has what comes fresh for a fourth, at a destination of its own or at one that it shares with them.
+pub(crate) async fn a_fresh_change_waits_for_few_claims_however_many_destinations_others_have(mut world: World) {
+    const LIMIT: usize = 16;
+    const HOGS: [&str; 3] = ["ann", "cat", "dan"];
+    const DESTINATIONS: usize = 100;
+    let mut dice = Dice(0x2026_1128);
+    let name = |user: &str, number: usize| format!("https://{user}-{number}.example");
+    for user in HOGS {
+        let hog = client(&mut world, user).await;
+        for number in 0..DESTINATIONS {
+            hook(&world, hog, &name(user, number)).await;
+            world.landed(&name(user, number), [Standing::Proven, Standing::Unproven, Standing::Slow][number % 3]).await;
+        }
+        burst(&mut world, hog, 40).await;
+    }
+    let ben = client(&mut world, "ben").await;
+    let places = [name("ben", 0), name("ann", 0), name("cat", 1), name("dan", 2)];
+    let mut hooks = Vec::new();
+    for place in &places {
+        hooks.push(hook(&world, ben, &format!("{place}/ben")).await);
+    }
+    for number in 0..4 {
+        hooks.push(hook(&world, ben, &format!("{}/{number}", places[0])).await);
+    }
+    let mut instances = 0;
+    for round in 0..40 {
+        let mut room = GivenRoom { per_destination: 8, ..GivenRoom::ample() };
+        for _ in 0..dice.below(100) {
+            let full = name(HOGS[dice.index(3)], dice.index(DESTINATIONS));
+            if !places.contains(&full) {
+                room.destinations.insert(full, 0);
+            }
+        }
+        // Each hook hears of each change.
+        let number = 1 + dice.index(2);
+        instances += number;
+        burst(&mut world, ben, instances).await;
+        let mut missing = number * hooks.len();
+        for claims in 1.. {
+            let claimed = claim(&world, LIMIT, room.clone()).await;
+            assert!(!claimed.is_empty(), "round {round}: nothing is claimed, with {missing} to claim");
+            for delivery in &claimed {
+                let standing = delivery.recipient.standing;
+                world.settle(delivery, Outcome::Delivered).await;
+                world.landed(&delivery.recipient.destination, standing).await;
+            }
+            missing -= count(&claimed, |delivery| hooks.contains(&delivery.id.hook));
+            world.wait(Duration::from_millis(1 + dice.below(20)));
+            if missing == 0 {
+                break;
+            }
+            // A quarter of half of each claim is ben's, and a claim may have begun with another.
+            assert!(claims < 1 + (number * hooks.len()).div_ceil(LIMIT / 8), "round {round}: {missing} wait still");
+        }
+        if dice.below(10) == 0 {
+            world.crash();
+        }
+    }
 }
 
 pub(crate) async fn an_account_that_has_its_share_in_flight_leaves_the_rest_to_others(mut world: World) {

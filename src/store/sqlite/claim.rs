@@ -1,6 +1,10 @@
-//! Taking deliveries that are due: from destinations in turns, within each from its accounts in turns, and within
-//! each of these from its hooks in turns.
+//! Taking deliveries that are due: half of a claim for accounts in turns (`claim/round.rs`), whatever the number of their
+//! destinations; the rest from destinations in turns, within each from its accounts in turns, and within each of these
+//! from its hooks in turns.
 
+mod round;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ use super::words::Words;
 use super::writer::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, HookId, HookSecrets, ResourceId, Sealed, Subject, Timestamp};
+use round::Round;
 
 /// How much of its rate a hook may use at once, having been quiet: what comes due between two looks.
 const BURST: Duration = Duration::from_millis(250);
@@ -29,37 +34,28 @@ const PASSED_OVER: Duration = Duration::from_millis(100);
 
 pub(super) fn claim(writing: &mut Writing<'_>, claim: &DeliveryClaim) -> Result<Vec<DueDelivery>> {
     let mut budget = Budget::new(&claim.room, claim.limit);
-    let mut destinations = match destinations_in_turn(writing, claim, &mut budget) {
+    let mut round = match Round::look(writing, claim, &mut budget) {
         Err(error) if damage::is_damaged_row(&error) => {
             // Whose turn it is follows from what waits.
             writing.memory.damages.note("queues", None, Vec::new(), "destination", &error.to_string());
             turns::rebuild(writing.connection)?;
             budget = Budget::new(&claim.room, claim.limit);
-            destinations_in_turn(writing, claim, &mut budget)?
+            Round::look(writing, claim, &mut budget)?
         }
         found => found?,
     };
-    let share = budget.left().div_ceil(destinations.len().max(1));
     let mut claimed = Vec::new();
-    loop {
-        let before = claimed.len();
-        for destination in &mut destinations {
-            destination.serve(writing, claim, share, &mut budget, &mut claimed)?;
-        }
-        // What one destination does not have is room for others.
-        if claimed.len() == before || budget.left() == 0 {
-            break;
-        }
-    }
-    for destination in destinations {
-        destination.end(writing, claim, &budget)?;
-    }
+    round.serve_accounts(writing, claim, &mut budget, &mut claimed)?;
+    round.serve_destinations(writing, claim, &mut budget, &mut claimed)?;
+    round.end(writing, claim, &budget)?;
     Ok(claimed)
 }
 
 struct Destination {
     name: Arc<str>,
     room: DestinationRoom,
+    /// Accounts whose turn it is among all accounts.
+    picked: Vec<AccountId>,
     accounts: Vec<AccountTurn>,
     /// Who comes next.
     next: usize,
@@ -90,6 +86,10 @@ struct Found {
 }
 
 impl Destination {
+    fn new(name: Arc<str>, room: DestinationRoom) -> Destination {
+        Destination { name, room, picked: Vec::new(), accounts: Vec::new(), next: 0 }
+    }
+
     /// Gives its accounts in turns up to `quota` of what they have.
     fn serve(
         &mut self,
@@ -112,6 +112,29 @@ impl Destination {
             self.next = at + 1;
         }
         Ok(())
+    }
+
+    /// Gives one of its accounts up to `quota` of what it has.
+    fn serve_account(
+        &mut self,
+        writing: &Writing<'_>,
+        claim: &DeliveryClaim,
+        (account, quota): (AccountId, usize),
+        budget: &mut Budget,
+        claimed: &mut Vec<DueDelivery>,
+    ) -> Result<usize> {
+        let Some(turn) = self.accounts.iter_mut().find(|turn| turn.account == account) else { return Ok(0) };
+        let mut left = quota;
+        while left > 0 {
+            let most = left.min(TURN).min(budget.allows(account, &self.room));
+            let taken = turn.serve(writing, claim, most, &self.room, claimed)?;
+            budget.take(account, &mut self.room, taken);
+            if taken == 0 {
+                break;
+            }
+            left -= taken;
+        }
+        Ok(quota - left)
     }
 
     /// Sends those who were served to the end, and leaves itself out while there is no use in looking at it.
@@ -201,21 +224,24 @@ impl Turn {
     }
 }
 
-/// Those that have something due and may have more, in the order of their turn: those that are proven first, and
-/// up to a quarter of a claim for the others.
-fn destinations_in_turn(writing: &Writing<'_>, claim: &DeliveryClaim, budget: &mut Budget) -> Result<Vec<Destination>> {
+/// Those that have something due and may have more, in the order of their turn, but for those that are `known`: those
+/// that are proven first, and up to a quarter of `limit` for the others.
+fn destinations_in_turn(
+    writing: &Writing<'_>,
+    claim: &DeliveryClaim,
+    budget: &Budget,
+    known: &HashMap<Arc<str>, usize>,
+    limit: usize,
+) -> Result<Vec<Destination>> {
     let mut found = look(writing, claim, budget, &[Stored::Proven])?;
     let mut others = look(writing, claim, budget, &[Stored::ProvenBefore, Stored::Unproven])?;
     others.extend(look(writing, claim, budget, &[Stored::Slow, Stored::TimedOut])?);
-    let limit = budget.left();
+    for list in [&mut found, &mut others] {
+        list.retain(|destination| !known.contains_key(&destination.name));
+    }
     others.truncate(limit - found.len().min(limit - limit / 4));
     found.truncate(limit - others.len());
     found.extend(others);
-    // No more accounts and hooks are looked at than could have a share, if each of the others had but one to send.
-    let most = limit.div_ceil(found.len().max(1));
-    for destination in &mut found {
-        destination.accounts = accounts_in_turn(writing, claim, destination, most, budget)?;
-    }
     Ok(found)
 }
 
@@ -240,7 +266,7 @@ fn look(
             let name: Arc<str> = row.get(0)?;
             let room = claim.room.destination(&name, stored.standing(), claim.now);
             if room.room > 0 {
-                found.push(Destination { name, room, accounts: Vec::new(), next: 0 });
+                found.push(Destination::new(name, room));
             } else {
                 full.push(name);
             }
@@ -253,12 +279,12 @@ fn look(
 }
 
 /// The accounts of a destination that have something due and may have more, in the order of their turn, with their
-/// hooks, up to `most` of them all.
+/// hooks, up to `most` of them all; and those whose turn it is among all accounts, with up to `quota` hooks each.
 fn accounts_in_turn(
     writing: &Writing<'_>,
     claim: &DeliveryClaim,
     destination: &Destination,
-    most: usize,
+    (most, quota): (usize, usize),
     budget: &mut Budget,
 ) -> Result<Vec<AccountTurn>> {
     let most = destination.room.room.min(most);
@@ -275,8 +301,14 @@ fn accounts_in_turn(
         }
     }
     drop(rows);
+    for account in &destination.picked {
+        if turns.iter().all(|turn| turn.account != *account) {
+            turns.push(AccountTurn { account: *account, hooks: Vec::new(), next: 0 });
+        }
+    }
     let most = most.div_ceil(turns.len().max(1));
     for turn in &mut turns {
+        let most = if destination.picked.contains(&turn.account) { most.max(quota) } else { most };
         turn.hooks = hooks_in_turn(writing, claim, destination, turn.account, most)?;
     }
     Ok(turns)

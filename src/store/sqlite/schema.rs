@@ -123,7 +123,8 @@ pub(super) fn shift(connection: &Connection, step: i64) -> Result<()> {
         // The pace is in microseconds.
         "UPDATE queues SET due = due + ?1, served = served + ?1,
          paced = CASE WHEN paced > 0 THEN MAX(paced + ?1 * 1000, 0) ELSE 0 END",
-        "UPDATE shares SET due = due + ?1, served = served + ?1",
+        "UPDATE shares SET due = due + ?1, served = served + ?1, turn = turn + ?1",
+        "UPDATE claimants SET due = due + ?1, served = served + ?1",
         "UPDATE destinations SET due = due + ?1, served = served + ?1,
          left_out = CASE WHEN left_out > 0 THEN MAX(left_out + ?1, 0) ELSE 0 END,
          held = CASE WHEN held > 0 THEN MAX(held + ?1, 0) ELSE 0 END",

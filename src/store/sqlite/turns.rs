@@ -1,5 +1,5 @@
-//! Whose turn it is: destinations take turns, accounts within a destination, and hooks within an account at a
-//! destination, whatever the length of their lines. A row for each that has something due; who was served goes to
+//! Whose turn it is: accounts take turns, and destinations, accounts within a destination, and hooks within an account
+//! at a destination, whatever the length of their lines. A row for each that has something due; who was served goes to
 //! the end.
 
 use std::collections::BTreeSet;
@@ -20,6 +20,7 @@ use crate::model::{AccountId, HookId, Timestamp};
 pub(super) struct Touched {
     hooks: BTreeSet<HookId>,
     shares: BTreeSet<(Arc<str>, AccountId)>,
+    claimants: BTreeSet<AccountId>,
     destinations: BTreeSet<Arc<str>>,
 }
 
@@ -56,6 +57,12 @@ impl Stored {
     pub(super) fn number(self) -> i64 {
         self as i64
     }
+
+    /// What no version writes is as good as unproven.
+    pub(super) fn read(number: i64) -> Stored {
+        let all = [Stored::Proven, Stored::ProvenBefore, Stored::Unproven, Stored::Slow, Stored::TimedOut];
+        all.into_iter().find(|stored| stored.number() == number).unwrap_or(Stored::Unproven)
+    }
 }
 
 /// What was served by a claim.
@@ -82,7 +89,11 @@ impl Touched {
         }
         for (destination, account) in std::mem::take(&mut self.shares) {
             refresh_share(writing, &destination, account, None)?;
+            self.claimants.insert(account);
             self.destinations.insert(destination);
+        }
+        for account in self.claimants {
+            refresh_claimant(writing, account, None)?;
         }
         for name in &self.destinations {
             refresh_destination(writing, name, None)?;
@@ -146,12 +157,37 @@ pub(super) fn refresh_share(
         return Ok(());
     };
     let mut upsert = writing.prepare(
-        "INSERT INTO shares (destination, account, due, served)
-         VALUES (?1, ?2, MAX(?3, COALESCE(?4, ?3)), COALESCE(?4, 0))
-         ON CONFLICT (destination, account) DO UPDATE SET due = MAX(?3, COALESCE(?4, served)), served = COALESCE(?4, served)
+        "INSERT INTO shares (destination, account, due, served, turn)
+         VALUES (?1, ?2, MAX(?3, COALESCE(?4, ?3)), COALESCE(?4, 0), MAX(?3, COALESCE(?4, ?3)))
+         ON CONFLICT (destination, account) DO UPDATE
+         SET due = MAX(?3, COALESCE(?4, served)), served = COALESCE(?4, served), turn = MAX(?3, COALESCE(?4, served))
          WHERE due <> MAX(?3, COALESCE(?4, served)) OR served <> COALESCE(?4, served)",
     )?;
     upsert.execute(params![destination, account.0, earliest, served.map(Timestamp::as_millis)])?;
+    Ok(())
+}
+
+/// Brings the turn of an account up to date after its shares' turns changed, or it was served.
+pub(super) fn refresh_claimant(writing: &Writing<'_>, account: AccountId, served: Option<Timestamp>) -> Result<()> {
+    let mut select = writing.prepare("SELECT MIN(turn) FROM shares WHERE account = ?1")?;
+    let earliest: Option<i64> = select.query_row([account.0], |row| row.get(0))?;
+    let Some(earliest) = earliest else {
+        writing.prepare("DELETE FROM claimants WHERE account = ?1")?.execute([account.0])?;
+        return Ok(());
+    };
+    let mut upsert = writing.prepare(
+        "INSERT INTO claimants (account, due, served) VALUES (?1, MAX(?2, COALESCE(?3, ?2)), COALESCE(?3, 0))
+         ON CONFLICT (account) DO UPDATE SET due = MAX(?2, COALESCE(?3, served)), served = COALESCE(?3, served)
+         WHERE due <> MAX(?2, COALESCE(?3, served)) OR served <> COALESCE(?3, served)",
+    )?;
+    upsert.execute(params![account.0, earliest, served.map(Timestamp::as_millis)])?;
+    Ok(())
+}
+
+/// Has an account pass over a destination until then. In the turns of the destination this changes nothing.
+pub(super) fn pass_over(writing: &Writing<'_>, destination: &str, account: AccountId, until: Timestamp) -> Result<()> {
+    let mut update = writing.prepare("UPDATE shares SET turn = ?3 WHERE destination = ?1 AND account = ?2")?;
+    update.execute(params![destination, account.0, until.as_millis()])?;
     Ok(())
 }
 
@@ -223,6 +259,7 @@ pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<Ac
     match destination {
         Some(destination) => {
             refresh_share(writing, &destination, account, None)?;
+            refresh_claimant(writing, account, None)?;
             refresh_destination(writing, &destination, None)?;
             forget_destination(writing, &destination)?;
         }
@@ -240,6 +277,7 @@ pub(super) fn drop_queue(writing: &Writing<'_>, hook: HookId) -> Result<()> {
     match dropped {
         Ok(Some((destination, account))) => {
             refresh_share(writing, &destination, account, None)?;
+            refresh_claimant(writing, account, None)?;
             refresh_destination(writing, &destination, None)
         }
         Ok(None) => Ok(()),
@@ -273,8 +311,10 @@ pub(super) fn rebuild(connection: &Connection) -> Result<()> {
          WHERE due <> MAX(excluded.due, paced / 1000) OR served <> 0 OR destination <> excluded.destination
              OR account <> excluded.account;
          DELETE FROM shares;
-         INSERT INTO shares (destination, account, due, served)
-         SELECT destination, account, MIN(due), 0 FROM queues GROUP BY destination, account;
+         INSERT INTO shares (destination, account, due, served, turn)
+         SELECT destination, account, MIN(due), 0, MIN(due) FROM queues GROUP BY destination, account;
+         DELETE FROM claimants;
+         INSERT INTO claimants (account, due, served) SELECT account, MIN(turn), 0 FROM shares GROUP BY account;
          DELETE FROM destinations WHERE name NOT IN (SELECT destination FROM hooks);
          UPDATE destinations SET held = 0
          WHERE held - 86400000 > (SELECT MAX(due) FROM queues WHERE destination = destinations.name);

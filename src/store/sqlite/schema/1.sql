@@ -322,10 +322,24 @@ CREATE TABLE shares (
     -- The earliest `due` of its queues, or `served`, if that is later.
     due INTEGER NOT NULL,
     served INTEGER NOT NULL,
+    -- Whose turn it is within the account: `due`, or until when the account passes over the destination, which had no
+    -- room or is held, if that is later.
+    turn INTEGER NOT NULL,
     PRIMARY KEY (destination, account)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX shares_due ON shares (destination, due, served);
+CREATE INDEX shares_turn ON shares (account, turn, served);
+
+-- One row for each account that has a share: whose turn it is among the accounts, however many destinations each has.
+CREATE TABLE claimants (
+    account INTEGER PRIMARY KEY,
+    -- The earliest `turn` of its shares, or `served`, if that is later.
+    due INTEGER NOT NULL,
+    served INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX claimants_due ON claimants (due, served);
 
 -- One row for each destination that has hooks and had a queue: whose turn it is among them.
 CREATE TABLE destinations (

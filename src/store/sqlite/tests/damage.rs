@@ -24,7 +24,7 @@ use crate::store::{
 const DAMAGES: [&str; 7] = ["'?'", "x'ff'", "CAST(x'ff' AS TEXT)", "9223372036854775807", "-1", "1.5", "NULL"];
 
 /// How the rows of the account with the number 1 are found.
-const OF_ANN: [(&str, &str); 19] = [
+const OF_ANN: [(&str, &str); 20] = [
     ("accounts", "id = 1"),
     ("polls", "account = 1"),
     ("resources", "account = 1"),
@@ -40,6 +40,7 @@ const OF_ANN: [(&str, &str); 19] = [
     ("providers", "1"),
     ("dropped", "1"),
     ("shares", "destination LIKE '%ann%'"),
+    ("claimants", "account = 1"),
     ("destinations", "name LIKE '%ann%'"),
     ("attempts", "hook IN (SELECT id FROM hooks WHERE account = 1)"),
     ("tokens", "account = 1"),
@@ -320,7 +321,7 @@ fn a_damaged_hook_or_token_affects_itself_alone() {
 fn a_damaged_delivery_affects_itself_alone() {
     let named =
         ["deliveries.change", "deliveries.kind", "deliveries.resource", "deliveries.attempts", "attempts.status"];
-    each_column(&["deliveries", "attempts", "queues", "counts", "shares", "destinations"], &named);
+    each_column(&["deliveries", "attempts", "queues", "counts", "shares", "claimants", "destinations"], &named);
 }
 
 #[test]

@@ -130,8 +130,10 @@ impl Shape {
             &format!("i, 1 + i % {accounts}, 'https://' || (i % 50) || '.example.com', i, i"),
         )?;
         connection.execute_batch(
-            "INSERT INTO shares (destination, account, due, served)
-             SELECT destination, account, MIN(due), MIN(served) FROM queues GROUP BY destination, account",
+            "INSERT INTO shares (destination, account, due, served, turn)
+             SELECT destination, account, MIN(due), MIN(served), MIN(due) FROM queues GROUP BY destination, account;
+             INSERT INTO claimants (account, due, served)
+             SELECT account, MIN(turn), MIN(served) FROM shares GROUP BY account",
         )?;
         insert(
             destinations,
