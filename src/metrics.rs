@@ -93,6 +93,16 @@ struct Calls {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SlotShare {
+    share: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WithStanding {
+    standing: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct InTable {
     table: &'static str,
 }
@@ -109,6 +119,9 @@ pub struct Metrics {
     callbacks: Family<Sent, Counter>,
     callback_duration: Histogram,
     callback_delay: Histogram,
+    callbacks_in_flight: Family<SlotShare, Gauge>,
+    callback_slots: Family<SlotShare, Gauge>,
+    destinations_waiting: Family<WithStanding, Gauge>,
     requests: Family<Answered, Counter>,
     request_duration: Family<Route, Histogram, fn() -> Histogram>,
     connections: Gauge,
@@ -171,6 +184,8 @@ pub struct Held {
     pub hooks_disabled: u64,
     pub hooks_damaged: u64,
     pub callbacks_waiting: u64,
+    /// How many destinations of each standing callbacks wait for.
+    pub destinations_waiting: Vec<(&'static str, u64)>,
     /// How many rows of each table could not be read since the host started.
     pub damaged_rows: Vec<(&'static str, u64)>,
 }
@@ -202,6 +217,9 @@ impl Default for Metrics {
             callbacks: Family::default(),
             callback_duration: times(),
             callback_delay: times(),
+            callbacks_in_flight: Family::default(),
+            callback_slots: Family::default(),
+            destinations_waiting: Family::default(),
             requests: Family::default(),
             request_duration: Family::new_with_constructor(times as fn() -> Histogram),
             connections: Gauge::default(),
@@ -236,6 +254,12 @@ impl Default for Metrics {
         registry.register_with_unit("callback_duration", help, Unit::Seconds, metrics.callback_duration.clone());
         let help = "From a change's being written until its receiver had it";
         registry.register_with_unit("callback_delay", help, Unit::Seconds, metrics.callback_delay.clone());
+        let help = "Callbacks in flight: all, those to destinations on probation, and of these those to late ones";
+        registry.register("callbacks_in_flight", help, metrics.callbacks_in_flight.clone());
+        let help = "How many callbacks of each share may be in flight (delivery.concurrency, delivery.probation)";
+        registry.register("callback_slots", help, metrics.callback_slots.clone());
+        let help = "Destinations that callbacks wait for, by their standing; no more than 10000 of each are counted";
+        registry.register("destinations_waiting", help, metrics.destinations_waiting.clone());
         registry.register("http_requests", "Requests to the API, by route and status", metrics.requests.clone());
         let help = "How long requests to the API took until their answers began";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_duration.clone());
@@ -313,6 +337,13 @@ impl Metrics {
         self.callback_delay.observe(after.as_secs_f64());
     }
 
+    /// How many callbacks of a share are in flight, of how many that may be.
+    pub fn callbacks_in_flight(&self, share: &'static str, count: usize, most: usize) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.callbacks_in_flight.get_or_create(&SlotShare { share }).set(number(count));
+        self.callback_slots.get_or_create(&SlotShare { share }).set(number(most));
+    }
+
     pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         let route = route.to_owned();
         let labels = Route { route };
@@ -367,6 +398,9 @@ impl Metrics {
                 ("disabled", held.hooks_disabled),
                 ("damaged", held.hooks_damaged),
             ];
+            for (standing, destinations) in held.destinations_waiting {
+                self.destinations_waiting.get_or_create(&WithStanding { standing }).set(count(destinations));
+            }
             for (table, rows) in held.damaged_rows {
                 self.damaged_rows.get_or_create(&InTable { table }).set(count(rows));
             }
@@ -413,12 +447,14 @@ mod tests {
         metrics.recorded(5);
         metrics.sent("delivered", Duration::from_millis(1500));
         metrics.delivered(Duration::from_secs(2));
+        metrics.callbacks_in_flight("probation", 5, 8);
         metrics.answered("GET", "/api/instances/{id}", 404, Duration::from_micros(10));
         let held = Held {
             accounts: 3,
             hooks_active: 2,
             callbacks_waiting: 7,
             damaged_rows: vec![("hooks", 2)],
+            destinations_waiting: vec![("unproven", 4)],
             ..Held::default()
         };
         metrics.succeeded(Operation::CatchUp, Timestamp::from_millis(1_795_341_600_000));
@@ -434,6 +470,9 @@ mod tests {
             "tracker_changes_total 5",
             r#"tracker_callbacks_total{outcome="delivered"} 1"#,
             "tracker_callback_delay_seconds_sum 2.0",
+            r#"tracker_callbacks_in_flight{share="probation"} 5"#,
+            r#"tracker_callback_slots{share="probation"} 8"#,
+            r#"tracker_destinations_waiting{standing="unproven"} 4"#,
             r#"tracker_http_requests_total{method="GET",route="/api/instances/{id}",status="404"} 1"#,
             "tracker_streams 1",
             "tracker_accounts 3",

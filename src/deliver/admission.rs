@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::send::Sign;
+use crate::metrics::Metrics;
 use crate::model::breaker::{Breaker, FIRST_WIDTH, Failing, Standing};
 use crate::model::{AccountId, HookId, Timestamp};
 use crate::store::{DestinationRoom, Free, InFlight, Recipient, Room};
@@ -87,6 +88,20 @@ impl Admission {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("invariant: no holder of this lock can panic")
+    }
+
+    /// Shows how many are in flight of each share, and how many may be.
+    pub(super) fn show(&self, metrics: &Metrics) {
+        let state = self.state();
+        metrics.callbacks_in_flight("all", state.all, self.concurrency);
+        metrics.callbacks_in_flight("probation", state.probation, self.probation);
+        metrics.callbacks_in_flight("late", state.late, self.late());
+    }
+
+    /// How many may go to destinations that answered late, or not at all: half of those on probation. The rest is for
+    /// destinations that may well answer.
+    fn late(&self) -> usize {
+        self.probation.div_ceil(2)
     }
 
     /// How many more may be in flight.
@@ -188,8 +203,7 @@ impl Room for Admission {
             // An eighth: much for destinations with few in flight, and little for the others to do without.
             reserve: self.concurrency / 8,
             probation: self.probation.saturating_sub(state.probation).min(all),
-            // The rest is for destinations that may well answer.
-            late: self.probation.div_ceil(2).saturating_sub(state.late).min(all),
+            late: self.late().saturating_sub(state.late).min(all),
         }
     }
 

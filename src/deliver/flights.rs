@@ -91,6 +91,7 @@ impl Flights {
 
     /// Has the store told what is known of destinations with these settlements.
     pub(super) fn settling(&mut self, settlements: Vec<Settlement>) -> Settling {
+        self.admission.show(&self.context.metrics);
         Settling {
             settlements,
             holds: std::mem::take(&mut self.holds).into_iter().collect(),
@@ -115,6 +116,7 @@ impl Flights {
         for delivery in deliveries {
             self.admit(Claimed { delivery, begin_by });
         }
+        self.admission.show(&self.context.metrics);
     }
 
     /// The next try that ends, ready to be settled. Nothing if none is under way. Cancel safe.

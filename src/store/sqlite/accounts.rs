@@ -11,7 +11,7 @@ use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::writer::Writing;
-use super::{SqliteStore, damage, polls, schema};
+use super::{SqliteStore, damage, polls, schema, turns};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -149,6 +149,8 @@ impl Accounts for SqliteStore {
                     _ => {}
                 }
             }
+            drop(rows);
+            held.destinations_waiting = turns::waiting(reading)?;
             Ok(held)
         })
         .await

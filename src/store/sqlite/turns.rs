@@ -290,6 +290,32 @@ pub(super) fn drop_queue(writing: &Writing<'_>, hook: HookId) -> Result<()> {
     }
 }
 
+/// Of how many destinations of one standing it is known that something waits: of more it is enough to know that.
+const MOST_COUNTED: u32 = 10_000;
+
+/// How many destinations of each standing something waits for, up to `MOST_COUNTED`.
+pub(super) fn waiting(reading: &Connection) -> Result<Vec<(&'static str, u64)>> {
+    let mut select = reading.prepare_cached(
+        "SELECT COUNT(*) FROM (
+             SELECT 1 FROM destinations INDEXED BY destinations_turn WHERE standing = ?1 AND due IS NOT NULL LIMIT ?2)",
+    )?;
+    let mut found = Vec::new();
+    for (word, all) in [
+        ("proven", &[Stored::Proven][..]),
+        ("unproven", &[Stored::ProvenBefore, Stored::Unproven]),
+        ("slow", &[Stored::Slow]),
+        ("timed-out", &[Stored::TimedOut]),
+    ] {
+        let mut count = 0;
+        for stored in all {
+            let number: i64 = select.query_row(params![stored.number(), MOST_COUNTED], |row| row.get(0))?;
+            count += number.unsigned_abs();
+        }
+        found.push((word, count));
+    }
+    Ok(found)
+}
+
 /// Makes all turns anew from what waits: the leases that they knew of are void.
 pub(super) fn rebuild(connection: &Connection) -> Result<()> {
     connection.execute_batch(
