@@ -193,7 +193,7 @@ const ROOM: usize = 1_000_000;
 
 /// Room for whatever is claimed.
 #[derive(Debug)]
-struct AnyRoom;
+pub(crate) struct AnyRoom;
 
 impl Room for AnyRoom {
     fn free(&self) -> Free {
@@ -213,22 +213,22 @@ impl Room for AnyRoom {
     }
 }
 
-struct Filled {
-    store: SqliteStore,
+pub(crate) struct Filled {
+    pub(crate) store: SqliteStore,
     /// How many changes were recorded.
     recorded: usize,
     waiting: usize,
 }
 
 impl Filled {
-    fn open(folder: &Path) -> Filled {
+    pub(crate) fn open(folder: &Path) -> Filled {
         // What is lost if the power goes is filled in again.
         let settings = sqlite::Settings { synchronous: Synchronous::Normal, ..sqlite::Settings::default() };
         let store = SqliteStore::open(&folder.join("tracker.db"), settings).expect("a store");
         Filled { store, recorded: 0, waiting: 0 }
     }
 
-    async fn enrol(&self, user: &str) -> AccountId {
+    pub(crate) async fn enrol(&self, user: &str) -> AccountId {
         let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: user.into() };
         let now = SystemClock.now();
         let enrolment = Enrolment { key, origin: Origin::Client, password: Sealed(Vec::new()), now };
@@ -243,7 +243,7 @@ impl Filled {
         self.store.set_hook(hook).await.expect("set")
     }
 
-    async fn set_hooks(&self, account: AccountId, filters: Vec<Filter>) {
+    pub(crate) async fn set_hooks(&self, account: AccountId, filters: Vec<Filter>) {
         // As many as the writer's queue takes.
         for filters in filters.chunks(200) {
             join_all(filters.iter().map(|filter| self.set_hook(account, filter.clone()))).await;
@@ -255,7 +255,7 @@ impl Filled {
         assert!(self.store.pause_hook(&place, SystemClock.now()).await.expect("paused"));
     }
 
-    async fn ticket(&self, account: AccountId) -> PollTicket {
+    pub(crate) async fn ticket(&self, account: AccountId) -> PollTicket {
         self.store.request_poll(account, Kind::Instance, SystemClock.now()).await.expect("asked for");
         loop {
             let claim = PollClaim::on_all(SystemClock.now(), Duration::from_secs(86_400), 1);

@@ -8,6 +8,7 @@ mod clouds;
 mod compare;
 mod cost;
 mod deliver;
+mod disabling;
 mod fair;
 mod feed;
 mod fleet;
@@ -79,6 +80,7 @@ fn main() {
             cost::backlog_and_replay(&mut table).await;
             cost::pages(&mut table).await;
             cost::hooks(&mut table).await;
+            disabling::after_gone(&mut table).await;
         });
     }
     if is_asked("steps") {

@@ -22,10 +22,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn settle(&self, settling: Settling) -> Result<()> {
-        if settling.settlements.is_empty() && settling.holds.is_empty() && settling.landed.is_empty() {
-            return Ok(());
-        }
-        self.write(move |writing| settle::settle(writing, &settling)).await
+        settle::settle(self, settling).await
     }
 
     async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp> {

@@ -1,6 +1,9 @@
-//! Recording how deliveries went on, and what that means for their hooks.
+//! Recording how deliveries went on, and what that means for their hooks, in steps: others write between them. Each
+//! settlement is of one step. A hook is judged by all of its settlements together, after the last of them; should the host
+//! end before that, it is judged by the next ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
@@ -12,7 +15,8 @@ use super::listeners::Listeners;
 use super::queue::{self, Line, Tidings};
 use super::turns::{self, Touched};
 use super::writer::Writing;
-use super::{attempts, journal};
+use super::{SqliteStore, attempts, journal};
+use crate::model::breaker::Standing;
 use crate::model::{AccountId, ChangeType, DisableReason, HookId, NewChange, ResourceId, Subject, Timestamp};
 
 /// How a hook did in one batch.
@@ -24,29 +28,82 @@ enum Health {
     Ended(Timestamp, DisableReason),
 }
 
-pub(super) fn settle(writing: &mut Writing<'_>, settling: &Settling) -> Result<()> {
-    let mut touched = Touched::default();
-    let mut healths: BTreeMap<HookId, Health> = BTreeMap::new();
-    for settlement in &settling.settlements {
-        attempts::note(writing, settlement)?;
-        let Some(claimed) = find_claimed(writing, settlement)? else { continue };
-        touched.hook(settlement.id.hook);
-        settle_one(writing, settlement, &claimed)?;
-        if let Some(health) = health(settlement) {
-            let entry = healths.entry(settlement.id.hook).or_insert(health);
-            *entry = entry.and(health);
+pub(super) async fn settle(store: &SqliteStore, settling: Settling) -> Result<()> {
+    let mut work = Work::new(settling, store.step_rows);
+    while !work.is_done() {
+        work = store
+            .write(move |writing| {
+                work.step(writing)?;
+                Ok(work)
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// What one settlement may bring: itself, a hold and a standing of its destination, and a judgement of its hook.
+const PARTS: usize = 4;
+
+/// What is left of a batch.
+struct Work {
+    holds: VecDeque<(Arc<str>, Timestamp)>,
+    landed: VecDeque<(Arc<str>, Standing)>,
+    settlements: VecDeque<Settlement>,
+    healths: BTreeMap<HookId, Health>,
+    disable_after: Duration,
+    /// How many settlements a step takes at most, with what they bring.
+    rows: usize,
+}
+
+impl Work {
+    fn new(settling: Settling, rows: usize) -> Work {
+        let Settling { settlements, holds, landed, disable_after } = settling;
+        Work {
+            holds: holds.into(),
+            landed: landed.into(),
+            settlements: settlements.into(),
+            healths: BTreeMap::new(),
+            disable_after,
+            rows,
         }
     }
-    for (hook, health) in healths {
-        take_note(writing, hook, health, settling.disable_after, &mut touched)?;
+
+    fn is_done(&self) -> bool {
+        self.holds.is_empty() && self.landed.is_empty() && self.settlements.is_empty() && self.healths.is_empty()
     }
-    for (destination, until) in &settling.holds {
-        turns::hold(writing, destination, *until, &mut touched)?;
+
+    fn step(&mut self, writing: &mut Writing<'_>) -> Result<()> {
+        let mut touched = Touched::default();
+        for _ in 0..self.rows.saturating_mul(PARTS) {
+            if !self.settle_next(writing, &mut touched)? || writing.is_turn_over() {
+                break;
+            }
+        }
+        touched.refresh(writing)
     }
-    for (destination, standing) in &settling.landed {
-        turns::landed(writing, destination, *standing, &mut touched)?;
+
+    /// Says whether there was anything to do. Holds come first: nothing is claimed against them between two steps.
+    fn settle_next(&mut self, writing: &mut Writing<'_>, touched: &mut Touched) -> Result<bool> {
+        if let Some((destination, until)) = self.holds.pop_front() {
+            turns::hold(writing, &destination, until, touched)?;
+        } else if let Some((destination, standing)) = self.landed.pop_front() {
+            turns::landed(writing, &destination, standing, touched)?;
+        } else if let Some(settlement) = self.settlements.pop_front() {
+            attempts::note(writing, &settlement)?;
+            let Some(claimed) = find_claimed(writing, &settlement)? else { return Ok(true) };
+            touched.hook(settlement.id.hook);
+            settle_one(writing, &settlement, &claimed)?;
+            if let Some(health) = health(&settlement) {
+                let entry = self.healths.entry(settlement.id.hook).or_insert(health);
+                *entry = entry.and(health);
+            }
+        } else if let Some((hook, health)) = self.healths.pop_first() {
+            take_note(writing, hook, health, self.disable_after, touched)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
     }
-    touched.refresh(writing)
 }
 
 struct Claimed {

@@ -7,10 +7,11 @@ use futures_util::future::{FutureExt, join_all};
 
 use super::super::SqliteStore;
 use super::{SqliteLab, world};
-use crate::model::{HookId, InstanceState, Owner, Scope};
-use crate::store::contract::world::{World, spec};
+use crate::model::{DisableReason, HookId, HookStatus, InstanceState, Owner, Scope};
+use crate::store::contract::world::{DISABLE_AFTER, World, spec};
 use crate::store::{
-    Accounts as _, Deliveries as _, Hooks as _, NewHook, NewToken, Result, Store, StoreError, Tokens as _,
+    Accounts as _, Deliveries as _, Hooks as _, NewHook, NewToken, Outcome, Result, Settling, Store, StoreError,
+    Tokens as _,
 };
 
 const RUNNING: InstanceState = InstanceState::Running;
@@ -199,6 +200,36 @@ async fn an_idle_account_is_forgotten_whole_though_it_is_cut_off() {
         left.push(rows(&store, table).await);
     }
     assert_eq!(left, [1, 3, 2, 2, 5, 0]);
+}
+
+/// However many hooks a batch of settlements ends, requests are written between the steps of it, and all are ended.
+#[tokio::test]
+async fn many_hooks_are_disabled_in_steps() {
+    const HOOKS: usize = 50;
+    let lab = lab(1);
+    let store = opened(&lab);
+    let world = World::new(Box::new(Borrowed(Arc::clone(&store))));
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    for number in 0..HOOKS {
+        world.filtering(account, spec(&number.to_string())).await;
+    }
+    world.observe(account, &[("a", RUNNING)]).await;
+    let claimed = world.claim().await;
+    assert_eq!(claimed.len(), HOOKS);
+    let settlements = claimed.iter().map(|one| world.settlement(one, Outcome::Disable(DisableReason::Gone))).collect();
+    let settling = Settling { settlements, disable_after: DISABLE_AFTER, ..Settling::default() };
+    let blocker = Blocker::begin(&store).await;
+    let disabled = "SELECT COUNT(*) FROM hooks WHERE status = 'disabled'";
+    let request = store.write(move |writing| Ok(writing.connection.query_row(disabled, (), |row| row.get(0))?));
+    let (settled, seen, ()) = tokio::join!(store.settle(settling), request, blocker.end());
+    settled.expect("settled");
+    let seen: i64 = seen.expect("read");
+    assert!(usize::try_from(seen).expect("a count") < HOOKS, "a request waited until {seen} hooks were disabled");
+    let hooks = store.hooks(account, &Owner::Account, None, 100).await.expect("hooks");
+    let is_disabled = |hook: &crate::model::Hook| matches!(hook.status, HookStatus::Disabled { .. });
+    assert_eq!(hooks.iter().flatten().filter(|hook| is_disabled(hook)).count(), HOOKS);
+    assert!(world.claim().await.is_empty());
 }
 
 /// A store of which a test keeps hold.
