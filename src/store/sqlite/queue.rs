@@ -124,8 +124,8 @@ fn insert(writing: &Writing<'_>, hook: HookId, tidings: &Tidings<'_>, due: Optio
 
 /// A dead letter is as if it had never been tried.
 pub(super) fn revive(writing: &Writing<'_>, hook: HookId, change: i64) -> Result<()> {
-    let mut update =
-        writing.prepare("UPDATE deliveries SET dead = NULL, attempts = 0 WHERE hook = ?1 AND change = ?2")?;
+    let mut update = writing
+        .prepare("UPDATE deliveries SET dead = NULL, dead_id = NULL, attempts = 0 WHERE hook = ?1 AND change = ?2")?;
     update.execute(params![hook.0, change])?;
     Ok(())
 }

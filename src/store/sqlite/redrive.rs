@@ -69,12 +69,20 @@ fn redrive_some(
     at_most: usize,
     now: Timestamp,
 ) -> Result<(usize, bool)> {
-    let mut select = writing.prepare(
-        "SELECT d.change, d.kind, d.resource, d.hook
-         FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
-         WHERE d.hook = ?1 AND d.dead IS NOT NULL AND d.damaged IS NULL AND (?2 IS NULL OR c.id = ?2)
-         ORDER BY d.change LIMIT ?3",
-    )?;
+    // One is found by its id, and not among all that is dead.
+    let sql = match only {
+        Some(_) => {
+            "SELECT change, kind, resource, hook FROM deliveries INDEXED BY deliveries_dead_id
+             WHERE hook = ?1 AND dead_id = ?2 AND dead IS NOT NULL AND damaged IS NULL LIMIT ?3"
+        }
+        None => {
+            "SELECT d.change, d.kind, d.resource, d.hook
+             FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
+             WHERE d.hook = ?1 AND d.dead IS NOT NULL AND d.damaged IS NULL AND ?2 IS NULL
+             ORDER BY d.change LIMIT ?3"
+        }
+    };
+    let mut select = writing.prepare(sql)?;
     let only = only.map(|id| id.0.to_be_bytes());
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
     let dead: Vec<(i64, Line)> = {

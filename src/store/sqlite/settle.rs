@@ -146,7 +146,8 @@ fn settle_one(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed)
             Ok(())
         }
         Outcome::Dead => {
-            let sql = "UPDATE deliveries SET due = NULL, claimed = NULL, attempts = attempts + 1, dead = ?3
+            let sql = "UPDATE deliveries SET due = NULL, claimed = NULL, attempts = attempts + 1, dead = ?3,
+                           dead_id = (SELECT id FROM changes WHERE sequence = ?2)
                        WHERE hook = ?1 AND change = ?2";
             writing.prepare(sql)?.execute(params![place[0], place[1], now.as_millis()])?;
             queue::promote(writing, &claimed.line, now)

@@ -287,8 +287,9 @@ CREATE TABLE deliveries (
     claimed INTEGER,
     lease INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
-    -- When it was given up.
+    -- When it was given up, and the id of its change, by which it is made due again.
     dead INTEGER,
+    dead_id BLOB,
     -- What can't be read of it or of its change: it is given up, and can't be made due again.
     damaged TEXT,
     PRIMARY KEY (hook, change)
@@ -297,6 +298,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE dead IS NULL;
 CREATE INDEX deliveries_due ON deliveries (hook, due) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
+CREATE INDEX deliveries_dead_id ON deliveries (hook, dead_id) WHERE dead IS NOT NULL;
 CREATE INDEX deliveries_damaged ON deliveries (change) WHERE damaged IS NOT NULL;
 
 -- One row for each hook that has a delivery with a `due`: whose turn it is within its account at its destination,

@@ -12,7 +12,7 @@ const KEYS: &[(&str, &[&[&str]])] = &[
     ("flaps", &[&["account", "kind"]]),
     ("changes", &[&["rowid"]]),
     ("hooks", &[&["rowid"], &["account", "kind", "resource"]]),
-    ("deliveries", &[&["hook", "change"], &["hook", "kind", "resource"]]),
+    ("deliveries", &[&["hook", "change"], &["hook", "kind", "resource"], &["hook", "dead_id"]]),
     ("queues", &[&["rowid"]]),
     ("shares", &[&["destination", "account"]]),
     ("claimants", &[&["rowid"]]),
