@@ -6,25 +6,19 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::{Passing, Result};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{Key, Reading, Source};
-use super::words::Words;
-use crate::model::{AccountId, Filter, Kind, ResourceId, State, Timestamp};
+use super::listeners::Listeners;
+use crate::model::{AccountId, Kind, ResourceId, State, Timestamp};
 
+/// By the hooks that the writer has in memory: no poll reads them all.
 pub(super) fn is_awaited(
-    reading: &Reading<'_>,
-    account: AccountId,
+    reading: &Connection,
+    (account, listeners): (AccountId, &Listeners),
     passing: &[Passing],
     since: Timestamp,
 ) -> Result<bool> {
-    let mut select = reading
-        .prepare_cached("SELECT id, words FROM hooks WHERE account = ?1 AND kind IS NULL AND status = 'active'")?;
-    let source = Source { table: "hooks", account: Some(account), key: Key::Columns(&[0]) };
-    let rows = select.query([account.0])?;
-    let (filters, _) = reading.damages.rows(source, rows, |row| get::<Words>(row, 1).map(|words| words.filter))?;
-    let filters: Vec<Filter> = filters;
     for instance in passing {
-        let Passing { id, realm, state } = instance;
-        let is_heard = filters.iter().any(|filter| filter.awaits(id, realm.as_deref(), *state));
-        if (is_heard || is_tracked(reading, account, id)?) && !passes_since_long(reading, account, instance, since)? {
+        let is_heard = listeners.await_leaving(instance) || is_tracked(reading, account, &instance.id)?;
+        if is_heard && !passes_since_long(reading, account, instance, since)? {
             return Ok(true);
         }
     }

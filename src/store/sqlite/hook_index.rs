@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 
 use super::listeners::Listener;
-use crate::model::{ChangeType, Filter, HookId, IdPattern, InstanceState, Kind, NewChange, RealmState, State, Subject};
+use crate::model::{
+    ChangeType, Filter, HookId, IdPattern, InstanceState, Kind, NewChange, RealmState, ResourceId, State, Subject,
+};
 
 /// Hooks that their filters direct, of one account.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +82,11 @@ impl HookIndex {
         self.listeners.keys().copied()
     }
 
+    #[cfg(test)]
+    pub(super) fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.values()
+    }
+
     /// Puts a hook in the place of what was known of it.
     pub(super) fn put(&mut self, listener: Listener) {
         self.remove(listener.hook);
@@ -125,6 +132,48 @@ impl HookIndex {
         self.listeners.insert(listener.hook, listener);
     }
 
+    /// Whether any hook is wanted among those that may hear of an instance leaving that state. Stops at the first.
+    pub(super) fn any_leaving(
+        &self,
+        id: &ResourceId,
+        realm: Option<&str>,
+        state: InstanceState,
+        is_wanted: impl Fn(&Listener) -> bool,
+    ) -> bool {
+        let types = type_bit(ChangeType::InstanceState) | type_bit(ChangeType::InstanceRemoved);
+        let (subject, from) = (subject_bit(Subject::Instance), state_bit(Some(State::Instance(state))));
+        self.any_bucket(id.as_str(), realm, |bucket| {
+            any_of(
+                bucket,
+                |conditions| {
+                    conditions.subjects & subject != 0 && conditions.types & types != 0 && conditions.from & from != 0
+                },
+                |hook| self.listeners.get(&hook).is_some_and(&is_wanted),
+            )
+        })
+    }
+
+    /// Whether this holds of any bucket of hooks whose filters may let the id and the realm through.
+    fn any_bucket(
+        &self,
+        id: &str,
+        realm: Option<&str>,
+        mut is_wanted: impl FnMut(&[(Conditions, HookId)]) -> bool,
+    ) -> bool {
+        let mut look = |place: Place<'_>| {
+            [None, realm]
+                .into_iter()
+                .take(1 + usize::from(realm.is_some()))
+                .any(|realm| self.buckets.get(&Key::of(place, realm)).is_some_and(|bucket| is_wanted(bucket)))
+        };
+        look(Place::Exact(id))
+            || look(Place::Anywhere)
+            || self
+                .prefixes
+                .range(..=id.len())
+                .any(|(length, _)| id.get(..*length).is_some_and(|prefix| look(Place::Prefix(prefix))))
+    }
+
     /// The hooks that may hear of the change, in the order of their numbers.
     pub(super) fn candidates(&self, change: &NewChange, wanted: Wanted) -> Vec<&Listener> {
         let id = change.resource.as_str();
@@ -168,6 +217,24 @@ fn admitted(bucket: &[(Conditions, HookId)], change: &NewChange, wanted: Wanted,
         }
         rest = others;
     }
+}
+
+/// Whether any hook of a bucket is wanted, of those whose conditions are. Hooks of the same conditions are passed over
+/// together.
+fn any_of(
+    bucket: &[(Conditions, HookId)],
+    admit: impl Fn(Conditions) -> bool,
+    is_wanted: impl Fn(HookId) -> bool,
+) -> bool {
+    let mut rest = bucket;
+    while let Some((conditions, _)) = rest.first() {
+        let (group, others) = rest.split_at(rest.partition_point(|(other, _)| other <= conditions));
+        if admit(*conditions) && group.iter().any(|(_, hook)| is_wanted(*hook)) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 impl Key {
@@ -281,7 +348,7 @@ mod tests {
     use proptest::sample::{select, subsequence};
 
     use super::*;
-    use crate::model::{ResourceId, Timestamp};
+    use crate::model::Timestamp;
 
     fn filters() -> impl Strategy<Value = Filter> {
         let ids = select(vec!["i-1", "i-12", "i-*", "i-1*", "*", "é*", "eu", "e*", "7"]);
@@ -377,6 +444,11 @@ mod tests {
             let naming: Vec<i64> = index.candidates(&change, Wanted::Naming).iter().map(|one| one.hook.0).collect();
             for one in all.values().filter(|one| one.awaits(&change)) {
                 prop_assert!(naming.contains(&one.hook.0), "{:?} is not among {:?}", one, naming);
+            }
+            for state in [InstanceState::Pending, InstanceState::Unknown] {
+                let (id, realm) = (&change.resource, change.realm.as_deref());
+                let awaits = |one: &Listener| one.filter.awaits(id, realm, state);
+                prop_assert_eq!(index.any_leaving(id, realm, state, awaits), all.values().any(awaits));
             }
             let hooks: Vec<HookId> = index.hooks().collect();
             hooks.into_iter().for_each(|hook| index.remove(hook));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::Result;
+use super::super::{Passing, Result};
 use super::columns::{get, subject_number};
 use super::damage::{Damages, Key, Source};
 use super::hook_index::{HookIndex, Wanted};
@@ -20,6 +20,8 @@ pub(super) struct Listener {
     pub(super) mode: Mode,
     /// Behind which place of the journal it is not owed anything yet.
     pub(super) behind: Option<i64>,
+    /// Whether it is sent anything at present.
+    pub(super) is_active: bool,
     track: Option<(Subject, ResourceId)>,
     pub(super) filter: Filter,
 }
@@ -27,7 +29,7 @@ pub(super) struct Listener {
 /// The columns that `read` reads.
 macro_rules! listener_columns {
     () => {
-        "id, mode, behind, kind, resource, words, account, owner"
+        "id, mode, behind, kind, resource, words, account, owner, status = 'active'"
     };
 }
 
@@ -44,6 +46,7 @@ impl Listener {
             hook: get(row, 0)?,
             mode: get(row, 1)?,
             behind: row.get(2)?,
+            is_active: row.get(8)?,
             track: track.0.zip(track.1),
             filter: words.filter,
         })
@@ -60,7 +63,7 @@ impl Listener {
 
     #[cfg(test)]
     pub(super) fn filtering(hook: HookId, filter: Filter, behind: Option<i64>) -> Listener {
-        Listener { hook, mode: Mode::Every, behind, track: None, filter }
+        Listener { hook, mode: Mode::Every, behind, is_active: true, track: None, filter }
     }
 
     pub(super) fn hears(&self, change: &NewChange) -> bool {
@@ -170,6 +173,15 @@ impl Listeners {
             }
         }
         Ok(())
+    }
+
+    /// Whether any that is active and directed by its filter waits for an instance to leave the state that it passes
+    /// through.
+    pub(super) fn await_leaving(&self, passing: &Passing) -> bool {
+        let Passing { id, realm, state } = passing;
+        self.filtering.any_leaving(id, realm.as_deref(), *state, |listener| {
+            listener.is_active && listener.filter.awaits(id, realm.as_deref(), *state)
+        })
     }
 
     /// Whether any of them waits for this resource in particular.

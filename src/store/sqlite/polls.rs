@@ -15,6 +15,7 @@ use super::super::{
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::damage::{Key, Reading, Source};
+use super::listeners::Listeners;
 use super::storms::{self, held_columns};
 use super::writer::Writing;
 use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record};
@@ -83,7 +84,8 @@ impl Polls for SqliteStore {
     }
 
     async fn is_awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<bool> {
-        self.read(move |reading| attention::is_awaited(reading, account, &passing, since)).await
+        let listeners = self.write_passing(move |writing| Listeners::of(writing, account)).await?;
+        self.read(move |reading| attention::is_awaited(reading, (account, &listeners), &passing, since)).await
     }
 
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
