@@ -29,6 +29,8 @@ pub(super) struct HookCache {
     /// Rows that were read within the present transaction after it had written them.
     unsure: HashSet<HookId>,
     damages: Damages,
+    /// See `MOST_PARTS`.
+    most_parts: usize,
     turn: u64,
 }
 
@@ -42,7 +44,11 @@ struct Kept {
 impl HookCache {
     /// Follows what the connection, which is the only one that does, writes to hooks.
     pub(super) fn follow(connection: &mut Connection, damages: Damages) -> rusqlite::Result<HookCache> {
-        let cache = HookCache { damages, ..HookCache::default() };
+        HookCache::bounded(connection, damages, MOST_PARTS)
+    }
+
+    fn bounded(connection: &mut Connection, damages: Damages, most_parts: usize) -> rusqlite::Result<HookCache> {
+        let cache = HookCache { damages, most_parts, ..HookCache::default() };
         let written = Arc::clone(&cache.written);
         connection.update_hook(Some(move |_, _: &str, table: &str, row: i64| {
             if table == "hooks" {
@@ -58,7 +64,6 @@ impl HookCache {
         self.sort_out(connection, account)?;
         if !self.accounts.contains_key(&account) {
             let index = HookIndex::of(listeners::filtering(connection, &self.damages, account)?);
-            self.make_room(index.parts());
             self.holders.extend(index.hooks().map(|hook| (hook, account)));
             self.accounts.insert(account, Kept { index: Arc::new(index), turn: self.turn });
             self.stale.remove(&account);
@@ -80,7 +85,10 @@ impl HookCache {
                 }
             }
         }
-        Ok(Arc::clone(&kept.index))
+        let index = Arc::clone(&kept.index);
+        // What was known of it before may have grown, too.
+        self.make_room(account);
+        Ok(index)
     }
 
     /// Finds out whose hooks those are that were written.
@@ -102,16 +110,18 @@ impl HookCache {
         Ok(())
     }
 
-    fn make_room(&mut self, parts: usize) {
-        let mut kept = parts + self.accounts.values().map(|kept| kept.index.parts()).sum::<usize>();
-        if kept <= MOST_PARTS {
+    /// Takes out those that were used longest ago, but for this one, which has a change.
+    fn make_room(&mut self, present: AccountId) {
+        let mut kept = self.accounts.values().map(|kept| kept.index.parts()).sum::<usize>();
+        if kept <= self.most_parts {
             return;
         }
-        let mut oldest: Vec<(u64, AccountId)> = self.accounts.iter().map(|(id, kept)| (kept.turn, *id)).collect();
+        let others = self.accounts.iter().filter(|(id, _)| **id != present);
+        let mut oldest: Vec<(u64, AccountId)> = others.map(|(id, kept)| (kept.turn, *id)).collect();
         oldest.sort_unstable();
         for (_, account) in oldest {
             // Some more than have to, so that this is not done for each change.
-            if kept <= MOST_PARTS / 2 {
+            if kept <= self.most_parts / 2 {
                 break;
             }
             if let Some(gone) = self.accounts.remove(&account) {
@@ -133,5 +143,97 @@ impl HookCache {
         let mut written = self.written.lock().expect("invariant: no holder of this lock can panic");
         written.extend(self.unsure.drain());
         written.extend(self.stale.drain().flat_map(|(_, hooks)| hooks));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::random::Dice;
+
+    const ACCOUNTS: u64 = 6;
+    const HOOKS: u64 = 5;
+
+    fn tables() -> Connection {
+        let connection = Connection::open_in_memory().expect("a store");
+        connection.execute_batch(include_str!("schema/1.sql")).expect("the tables");
+        for account in 1..=ACCOUNTS {
+            let sql = "INSERT INTO accounts (driver, provider, user, origin, password, used) VALUES ('d', 'p', ?1, 'client', x'01', 1)";
+            connection.execute(sql, [number(account)]).expect("an account");
+        }
+        connection
+    }
+
+    fn set(connection: &Connection, account: u64, prefix: u64) {
+        let sql = "INSERT INTO hooks (account, owner, url, destination, secret, words, format, mode, status, created)
+                   VALUES (?1, 'account', 'https://a.example/', 'https://a.example', x'01', ?2, 'json', 'every', 'active', 1)";
+        connection.execute(sql, rusqlite::params![number(account), words(prefix)]).expect("a hook");
+    }
+
+    fn number(number: u64) -> i64 {
+        i64::try_from(number).expect("a small one")
+    }
+
+    fn words(prefix: u64) -> String {
+        format!("{{\"ids\":[\"i-{prefix}*\"]}}")
+    }
+
+    fn filters(index: &HookIndex) -> Vec<String> {
+        let mut filters: Vec<String> = index.listeners().map(|one| format!("{} {:?}", one.hook, one.filter)).collect();
+        filters.sort();
+        filters
+    }
+
+    /// With room for about two accounts of six, whatever is written, rolled back or taken out: what is kept is what a
+    /// cache that has just begun reads.
+    #[test]
+    fn what_was_taken_out_for_room_is_read_anew() {
+        let mut connection = tables();
+        // An account, and its hooks with a prefix each.
+        let most = 2 * (1 + 2 * usize::try_from(HOOKS).expect("few"));
+        let mut cache = HookCache::bounded(&mut connection, Damages::default(), most).expect("followed");
+        let mut dice = Dice(0x2026_1129);
+        let mut taken_out = 0;
+        for _ in 0..2_000 {
+            let account = 1 + dice.below(ACCOUNTS);
+            connection.execute_batch("BEGIN").expect("begun");
+            match dice.below(4) {
+                0 => {
+                    let sql = "DELETE FROM hooks WHERE id = (SELECT MIN(id) FROM hooks WHERE account = ?1)";
+                    connection.execute(sql, [number(account)]).expect("deleted");
+                }
+                1 => {
+                    let count = "SELECT COUNT(*) FROM hooks WHERE account = ?1";
+                    let hooks: i64 = connection.query_row(count, [number(account)], |row| row.get(0)).expect("counted");
+                    if hooks < number(HOOKS) {
+                        set(&connection, account, dice.below(9));
+                    }
+                }
+                2 => {
+                    let sql = "UPDATE hooks SET words = ?2 WHERE id = (SELECT MAX(id) FROM hooks WHERE account = ?1)";
+                    connection.execute(sql, rusqlite::params![number(account), words(dice.below(9))]).expect("changed");
+                }
+                _ => {}
+            }
+            let asked = AccountId(1 + number(dice.below(ACCOUNTS)));
+            let before = cache.accounts.len();
+            cache.of(&connection, asked).expect("read");
+            taken_out += usize::from(cache.accounts.len() < before);
+            if dice.below(4) == 0 {
+                connection.execute_batch("ROLLBACK").expect("taken back");
+                cache.rolled_back();
+            } else {
+                connection.execute_batch("COMMIT").expect("committed");
+                cache.committed();
+            }
+            let kept = cache.of(&connection, asked).expect("read");
+            let fresh = HookIndex::of(listeners::filtering(&connection, &Damages::default(), asked).expect("read"));
+            assert_eq!(filters(&kept), filters(&fresh));
+            let others = cache.accounts.iter().filter(|(account, _)| **account != asked);
+            let parts: usize = others.map(|(_, kept)| kept.index.parts()).sum();
+            assert!(parts <= most, "{parts} parts are kept");
+            assert!(cache.holders.values().all(|holder| cache.accounts.contains_key(holder)));
+        }
+        assert!(taken_out > 20, "only {taken_out} times anything was taken out");
     }
 }
