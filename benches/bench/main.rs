@@ -12,6 +12,7 @@ mod disabling;
 mod fair;
 mod feed;
 mod fleet;
+mod held;
 mod host;
 mod journal;
 mod languages;
@@ -81,6 +82,7 @@ fn main() {
             cost::pages(&mut table).await;
             cost::hooks(&mut table).await;
             disabling::after_gone(&mut table).await;
+            held::polls(&mut table).await;
         });
     }
     if is_asked("steps") {

@@ -3,6 +3,7 @@
 
 pub(super) mod accounts;
 pub(super) mod deliveries;
+pub(super) mod endpoints;
 pub(super) mod hooks;
 pub(super) mod inventory;
 pub(super) mod journal;
@@ -63,6 +64,12 @@ macro_rules! every_case {
                 a_ticket_says_what_was_the_matter
                 what_is_known_is_sorted_by_bytes
                 the_last_hook_takes_the_polls_with_it
+            }
+            endpoints {
+                what_is_known_of_an_endpoint_outlasts_a_crash
+                providers_at_one_endpoint_are_held_together
+                a_provider_that_moves_takes_its_polls_along
+                a_new_endpoint_does_not_wait_behind_all_others
             }
             inventory {
                 a_resource_comes_back_whole

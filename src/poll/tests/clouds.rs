@@ -64,6 +64,15 @@ impl World {
         World { lab, clouds, accounts, calls: Vec::new(), begun, late: Vec::new() }
     }
 
+    /// An account at a cloud that was not there before.
+    async fn comes(&mut self, cloud: Cloud) {
+        let number = self.clouds.len();
+        self.clouds.push(cloud);
+        let key = AccountKey { driver: "absent".into(), provider: format!("cloud{number}"), user: "newcomer".into() };
+        let account = self.lab.enrol_with(key, Origin::Config, Sealed(vec![1; 60])).await;
+        self.accounts.push((account, number));
+    }
+
     async fn goes_on_for(&mut self, time: Duration) {
         let until = self.lab.clock.now().after(time);
         while self.lab.clock.now() < until {
@@ -206,6 +215,38 @@ async fn a_thousand_accounts_at_one_endpoint_that_hangs_wait_for_one_another_alo
     let shares = world.lab.context.turns.shares();
     assert!(shares.under_way(crate::model::Share::Suspected) <= 1, "one tries for all");
     assert!(shares.endpoints().view("absent cloud1").open_until.is_some() || !world.calls.is_empty());
+}
+
+/// However many endpoints hang that were never asked before, one that comes after them is asked as soon as one of those
+/// under way has had its time.
+#[tokio::test]
+async fn a_new_endpoint_does_not_wait_behind_all_that_hang() {
+    for hanging in [20, 200, 1_000] {
+        let mut world = World::new(settings(), vec![Cloud::Hangs; hanging]).await;
+        for wait in [Duration::from_secs(3), Duration::from_secs(7)] {
+            world.goes_on_for(wait).await;
+            world.late.clear();
+            world.comes(Cloud::Answers { after: TICK }).await;
+            world.goes_on_for(world.lab.context.settings.slow_after + 2 * TICK).await;
+            assert!(!world.late.is_empty(), "beside {hanging} that hang it was not asked for {:?}", IN_TIME + 2 * TICK);
+        }
+    }
+}
+
+/// Where all come at once, each is asked by the time that those before it have had theirs, in as many slots as there are.
+#[tokio::test]
+async fn of_many_new_endpoints_that_hang_each_takes_its_time_once() {
+    const HANGING: usize = 100;
+    for place in [0, HANGING / 2, HANGING] {
+        let mut clouds = vec![Cloud::Hangs; HANGING];
+        clouds.insert(place, Cloud::Answers { after: TICK });
+        let mut world = World::new(settings(), clouds).await;
+        let Settings { unproven, slow_after, .. } = world.lab.context.settings;
+        // An account has two polls, and what is moved to another share makes room only when it is looked for.
+        let turns = u32::try_from(HANGING.div_ceil(unproven)).expect("few");
+        world.goes_on_for((slow_after + TICK) * turns + IN_TIME).await;
+        assert!(!world.late.is_empty(), "at place {place} it was not asked");
+    }
 }
 
 #[tokio::test]

@@ -74,14 +74,51 @@ pub(super) fn turns(writing: &Writing<'_>, claim: &PollClaim) -> Result<Vec<Turn
 fn lines(writing: &Writing<'_>, claim: &PollClaim, share: Share, room: usize) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     let now = claim.now.as_millis();
-    let mut select =
-        writing.prepare("SELECT name, slow FROM endpoints WHERE class = ?1 AND due <= ?2 ORDER BY due, served")?;
+    // Most of those that were never asked may hang: one that came last is not to wait behind all of them. Every second
+    // place is for it, and those that came first have the others.
+    if share == Share::Unproven {
+        lines_in(writing, claim, share, (room, room.div_ceil(2)), Order::NewestFirst, &mut lines)?;
+    }
+    lines_in(writing, claim, share, (room, room), Order::OldestFirst, &mut lines)?;
+    for line in &lines {
+        let mut update = writing.prepare("UPDATE endpoints SET served = ?3 WHERE name = ?1 AND slow = ?2")?;
+        update.execute(params![line.endpoint, line.slow, now])?;
+    }
+    Ok(lines)
+}
+
+/// Which of the endpoints that have something due comes first.
+#[derive(Clone, Copy)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// Adds lines of so much room each, until there are `most`.
+fn lines_in(
+    writing: &Writing<'_>,
+    claim: &PollClaim,
+    share: Share,
+    (room, most): (usize, usize),
+    order: Order,
+    lines: &mut Vec<Line>,
+) -> Result<()> {
+    let now = claim.now.as_millis();
+    let mut select = writing.prepare(match order {
+        Order::OldestFirst => "SELECT name, slow FROM endpoints WHERE class = ?1 AND due <= ?2 ORDER BY due, served",
+        Order::NewestFirst => {
+            "SELECT name, slow FROM endpoints WHERE class = ?1 AND due <= ?2 ORDER BY due DESC, served DESC"
+        }
+    })?;
     let mut rows = select.query(params![class(share), now])?;
-    while lines.len() < room
+    while lines.len() < most
         && let Some(row) = rows.next()?
     {
         // One whose name can't be read has the polls of accounts that can't be, either.
         let (Ok(endpoint), Ok(slow)) = (row.get::<_, Arc<str>>(0), row.get::<_, bool>(1)) else { continue };
+        if lines.iter().any(|line| line.endpoint == endpoint && line.slow == slow) {
+            continue;
+        }
         let room = claim.admission.room_at(&endpoint, share).min(room);
         if room > 0 {
             let polls = due_polls(writing, (&endpoint, slow), now, room)?;
@@ -90,12 +127,7 @@ fn lines(writing: &Writing<'_>, claim: &PollClaim, share: Share, room: usize) ->
             }
         }
     }
-    drop(rows);
-    for line in &lines {
-        let mut update = writing.prepare("UPDATE endpoints SET served = ?3 WHERE name = ?1 AND slow = ?2")?;
-        update.execute(params![line.endpoint, line.slow, now])?;
-    }
-    Ok(lines)
+    Ok(())
 }
 
 fn due_polls(

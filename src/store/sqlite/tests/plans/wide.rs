@@ -101,6 +101,7 @@ const WIDE: &[(&str, &str)] = &[
     ("EXISTS (SELECT 1 FROM hooks WHERE hooks.account = accounts.id) FROM accounts WHERE id = ?1", ANY),
     ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.account = ?1 AND p.kind = ?2", ANY),
     ("SELECT name, slow FROM endpoints WHERE class = ?1 AND due <= ?2 ORDER BY due, served", IN_ORDER),
+    ("SELECT name, slow FROM endpoints WHERE class = ?1 AND due <= ?2 ORDER BY due DESC, served DESC", IN_ORDER),
     ("SELECT name, slow, due FROM endpoints WHERE class = ?1 AND due IS NOT NULL ORDER BY due", IN_ORDER),
     ("SELECT p.account, p.kind FROM polls p WHERE p.endpoint = ?1 AND p.slow = ?2 AND p.due <= ?3", IN_ORDER),
     ("SELECT p.due, (SELECT MAX(o.due) FROM polls o", IN_ORDER),
