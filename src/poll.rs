@@ -284,6 +284,9 @@ async fn claim(context: &Context, now: Timestamp) -> Result<Vec<(PollTicket, InF
     let tickets = context.store.claim_due_polls(claim).await.inspect_err(|_| turns.give_notes_back(notes))?;
     let begin = |ticket: PollTicket| {
         let in_flight = turns.shares().begin(&ticket.endpoint, ticket.share);
+        if context.roster.goes_its_own_way(&ticket.account.key) {
+            in_flight.goes_its_own_way();
+        }
         (ticket, in_flight)
     };
     Ok(tickets.into_iter().map(begin).collect())

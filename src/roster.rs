@@ -14,7 +14,7 @@ use secrecy::SecretString;
 
 use crate::driver::{Allowance, Budget, Budgets, Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
 use crate::model::AccountKey;
-use crate::net::{AddressPolicy, Via};
+use crate::net::{AddressPolicy, ProxyChoice, Via};
 
 pub use endpoints::{EndpointView, Endpoints, Found};
 pub use shares::{CallShares, InFlight, Others, ShareLimits};
@@ -207,6 +207,13 @@ impl Roster {
             known: catalog.drivers().map(|driver| driver.info().name.clone()).collect(),
         })?;
         Ok((Arc::clone(driver), self.target_of(driver, key, password)?))
+    }
+
+    /// Whether an account's requests go by a proxy or socket that the configuration names for it alone. What becomes of
+    /// them says nothing of the provider's endpoint to other accounts.
+    pub fn goes_its_own_way(&self, key: &AccountKey) -> bool {
+        let account = self.accounts.iter().find(|account| account.key == *key);
+        account.is_some_and(|account| account.via.socket.is_some() || account.via.proxy != ProxyChoice::Host)
     }
 
     /// What to call this very driver with, which need not be the one that the catalog has by that name.

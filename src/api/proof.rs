@@ -80,6 +80,9 @@ pub(super) trait Prover: Send + Sync + 'static {
     /// The endpoint that would be asked.
     fn endpoint(&self, key: &AccountKey) -> Arc<str>;
 
+    /// See `Roster::goes_its_own_way`.
+    fn goes_its_own_way(&self, key: &AccountKey) -> bool;
+
     /// One call to the account's provider. The pulse is told of its requests.
     async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError>;
 
@@ -249,6 +252,9 @@ impl Inner {
             NoTurn::Full => ProofError::Busy { retry_after: self.settings.failed_for },
         })?;
         let in_flight = turn.in_flight();
+        if self.prover.goes_its_own_way(&claim.key) {
+            in_flight.goes_its_own_way();
+        }
         let pulse = in_flight.pulse();
         let asked = tokio::select! {
             biased;

@@ -239,6 +239,7 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
             SendError::Proxy { .. } | SendError::ProxyRefused { .. } => Sign::Failing(Failing::Strained),
             SendError::Broken(_) | SendError::HeadTooLarge => Sign::Failing(Failing::Refusing),
             SendError::Refused(_)
+            | SendError::Exhausted(_)
             | SendError::NoRoots
             | SendError::ProxyCredentials { .. }
             | SendError::Socket { .. }
@@ -278,7 +279,7 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
             tried,
             Err(Failed::Vault(_)
                 | Failed::Secret(_)
-                | Failed::Send(SendError::NoRoots | SendError::ProxyCredentials { .. }))
+                | Failed::Send(SendError::Exhausted(_) | SendError::NoRoots | SendError::ProxyCredentials { .. }))
         ) =>
         {
             // It is the host that is at fault, and not the receiver.

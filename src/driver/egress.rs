@@ -454,9 +454,12 @@ impl Egress {
                 Error::TlsProtocolError
             }
             SendError::HeadTooLarge => self.pass_head(),
-            SendError::NoRoots => {
+            SendError::NoRoots | SendError::Exhausted(_) => {
                 self.refuse(format!("driver {:?} asked for {place}, but {error}", self.driver));
-                Error::TlsCertificateError
+                match error {
+                    SendError::NoRoots => Error::TlsCertificateError,
+                    _ => Error::ConnectionLimitReached,
+                }
             }
             SendError::Unsendable(_) => Error::HttpProtocolError,
         }

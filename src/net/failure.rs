@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hyper_util::client::legacy::connect::{HttpConnector, proxy::Tunnel};
+use rustix::io::Errno;
 use rustls::{AlertDescription, CertificateError};
 
 use super::policy::AddressRefused;
@@ -24,6 +25,12 @@ pub enum SendError {
     Unresolved,
     #[error("no connection: {0}")]
     Connect(String),
+    /// It says nothing of who was to be reached.
+    #[error(
+        "this machine has nothing left to connect with ({0}): raise the limit of open files, or of ports and memory for \
+         sockets"
+    )]
+    Exhausted(String),
     #[error("no secure connection: {0}")]
     Tls(TlsFault),
     #[error(
@@ -120,6 +127,7 @@ impl SendError {
             SendError::Refused(_) => "its address is not a public one, and the operator has not opened it",
             SendError::Unresolved => "its name does not resolve",
             SendError::Connect(_)
+            | SendError::Exhausted(_)
             | SendError::Proxy { .. }
             | SendError::ProxyCredentials { .. }
             | SendError::ProxyRefused { .. }
@@ -136,6 +144,9 @@ impl SendError {
     pub(super) fn of(error: reqwest::Error, way: &Way, scheme: Scheme) -> SendError {
         // A URL may hold a secret in its query, and whoever logs this knows the URL.
         let error = error.without_url();
+        if is_exhausted(&error) {
+            return SendError::Exhausted(innermost(&error));
+        }
         match way {
             Way::Proxy(proxy) => {
                 if let Some(failed) = at_the_proxy(&error, proxy, scheme) {
@@ -154,6 +165,9 @@ impl SendError {
 impl From<reqwest::Error> for SendError {
     fn from(error: reqwest::Error) -> SendError {
         let error = error.without_url();
+        if is_exhausted(&error) {
+            return SendError::Exhausted(innermost(&error));
+        }
         for cause in causes(&error) {
             match cause.downcast_ref::<ResolveError>() {
                 Some(ResolveError::Refused(refused)) => return SendError::Refused(*refused),
@@ -177,6 +191,13 @@ impl From<reqwest::Error> for SendError {
             SendError::Broken(innermost(&error))
         }
     }
+}
+
+/// Whether this machine had no file, port or memory left for a connection.
+fn is_exhausted(error: &(dyn Error + 'static)) -> bool {
+    const OWN: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+    let codes = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error());
+    codes.into_iter().any(|code| OWN.iter().any(|own| own.raw_os_error() == code))
 }
 
 /// What went wrong with a proxy; nothing where the fault is not its own, but of what is behind it.
@@ -300,6 +321,20 @@ mod tests {
         check(alert(AlertDescription::HandshakeFailure), "may be missing");
         check(alert(AlertDescription::InternalError), "InternalError");
         check(rustls::Error::DecryptError, "decrypt");
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_told_from_what_the_other_side_lacks() {
+        let check = |errno: Errno, is_own: bool| {
+            let error = io::Error::other(io::Error::from(errno));
+            assert_eq!(is_exhausted(&error), is_own, "{errno:?}");
+        };
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM] {
+            check(errno, true);
+        }
+        for errno in [Errno::CONNREFUSED, Errno::CONNRESET, Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::TIMEDOUT] {
+            check(errno, false);
+        }
     }
 
     #[test]

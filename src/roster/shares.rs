@@ -73,6 +73,9 @@ struct Call {
     pulse: Arc<Pulse>,
     cut_off: CancellationToken,
     stage: Stage,
+    /// Its requests go by a proxy that is its account's own, or the like: that no answer comes says nothing of the
+    /// endpoint.
+    goes_its_own_way: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +146,7 @@ impl CallShares {
             pulse: Arc::clone(&pulse),
             cut_off: cut_off.clone(),
             stage: Stage::Asks,
+            goes_its_own_way: false,
         };
         let mut state = self.lock();
         state.begun += 1;
@@ -173,7 +177,8 @@ impl CallShares {
                 continue;
             }
             let silent_since = self.endpoints.silent_since(&call.endpoint).max(call.since);
-            let is_silent = call.pulse.is_waiting() && now.saturating_sub(silent_since) >= after;
+            let is_silent =
+                !call.goes_its_own_way && call.pulse.is_waiting() && now.saturating_sub(silent_since) >= after;
             if is_silent {
                 self.endpoints.suspect(&call.endpoint);
             }
@@ -250,9 +255,25 @@ impl InFlight {
         self.cut_off.cancelled().await;
     }
 
+    /// Counts only answers for the endpoint from now on: that none come may be the doing of what is in between, which is
+    /// the account's own.
+    pub fn goes_its_own_way(&self) {
+        if let Some(call) = self.shares.lock().calls.get_mut(&self.number) {
+            call.goes_its_own_way = true;
+        }
+    }
+
+    pub fn is_on_its_own_way(&self) -> bool {
+        self.shares.lock().calls.get(&self.number).is_some_and(|call| call.goes_its_own_way)
+    }
+
     /// The driver is done: takes down what that says of the endpoint, and gives whether it was slow.
     pub fn ended(&self, found: Found) -> bool {
         let now = self.shares.clock.uptime();
+        let found = match found {
+            Found::Fails | Found::Hangs if self.is_on_its_own_way() => Found::Nothing,
+            found => found,
+        };
         self.shares.endpoints.found(&self.endpoint, found);
         let mut state = self.shares.lock();
         let Some(call) = state.calls.get_mut(&self.number) else { return false };

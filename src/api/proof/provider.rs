@@ -44,6 +44,10 @@ impl Prover for Provider {
         self.roster.endpoint(&key.driver, &key.provider)
     }
 
+    fn goes_its_own_way(&self, key: &AccountKey) -> bool {
+        self.roster.goes_its_own_way(key)
+    }
+
     async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError> {
         let (driver, mut target) = self
             .roster

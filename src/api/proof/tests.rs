@@ -32,6 +32,10 @@ impl Prover for Fake {
         format!("{} {}", key.driver, key.provider).into()
     }
 
+    fn goes_its_own_way(&self, _: &AccountKey) -> bool {
+        false
+    }
+
     async fn ask(&self, claim: &Claim, _: Arc<Pulse>) -> Result<(), CallError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if let Some(gate) = &self.gate {

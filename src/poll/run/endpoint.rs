@@ -27,7 +27,9 @@ pub(super) fn note_endpoint(context: &Context, ticket: &PollTicket, in_flight: &
         }
     };
     let slow = in_flight.ended(found);
-    if found == Found::Answers && slow != ticket.slow {
+    // What hangs on an account's own way is slow: it waits in that share, and takes no slot of those that answer.
+    let is_own = in_flight.is_on_its_own_way() && slow;
+    if (found == Found::Answers || is_own) && slow != ticket.slow {
         context.turns.note_pace(ticket.account.id, ticket.kind, slow);
     }
 }

@@ -41,6 +41,33 @@ fn a_new_endpoint_gets_one_call_until_it_answers() {
     assert_eq!(shares.under_way(Share::Unproven), 0);
 }
 
+/// Neither while the call waits nor when it ends: other accounts at the endpoint are polled as before.
+#[test]
+fn a_call_that_goes_its_own_way_says_nothing_of_the_endpoint_but_that_it_answers() {
+    let (shares, clock) = house(LIMITS);
+    let endpoint = name(0);
+    answers(&shares, &endpoint);
+    for _ in 0..10 {
+        for found in [Found::Hangs, Found::Fails] {
+            let call = shares.begin(&endpoint, Share::Prompt);
+            call.goes_its_own_way();
+            let pulse = call.pulse();
+            let _asking = pulse.ask();
+            clock.advance(LIMITS.slow_after);
+            shares.look(Others::Wait);
+            assert_eq!((shares.share_of(&endpoint), shares.under_way(Share::Slow)), (Share::Prompt, 1));
+            assert!(call.ended(found), "it took long");
+        }
+        assert_eq!(shares.share_of(&endpoint), Share::Prompt);
+        assert_eq!(shares.endpoints().view(endpoint.as_ref()).open_until, None);
+    }
+    let new = name(1);
+    let call = shares.begin(&new, Share::Unproven);
+    call.goes_its_own_way();
+    call.ended(Found::Answers);
+    assert_eq!(shares.share_of(&new), Share::Prompt);
+}
+
 #[test]
 fn an_endpoint_that_falls_silent_leaves_the_prompt_share_while_its_calls_wait() {
     let (shares, clock) = house(LIMITS);
