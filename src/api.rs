@@ -147,7 +147,8 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
     let endpoints = Arc::clone(context.poll_shares.endpoints());
     let proof_shares = CallShares::new(endpoints, Arc::clone(&clock), context.settings.proof.limits());
-    let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone(), Arc::clone(&proof_shares));
+    let metrics = Arc::clone(&context.metrics);
+    let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone(), Arc::clone(&proof_shares), metrics);
     let shares = Arc::new(Shares::new(&context.settings));
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running.clone();

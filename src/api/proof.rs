@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::settings::ProofSettings;
 use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
+use crate::metrics::Metrics;
 use crate::model::{AccountId, AccountKey, Timestamp};
 use crate::roster::{CallShares, Found, NotOnRoster};
 use crate::store::StoreError;
@@ -106,6 +107,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     settings: ProofSettings,
     turns: Arc<Turns>,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
 }
 
@@ -128,10 +130,11 @@ impl Proofs {
         clock: Arc<dyn Clock>,
         settings: ProofSettings,
         shares: Arc<CallShares>,
+        metrics: Arc<Metrics>,
     ) -> Proofs {
         let state = State { memory: Memory::new(settings.clone()), under_way: HashMap::new(), calls: 0 };
         let turns = Turns::new(shares, Arc::clone(&clock), settings.wait);
-        let inner = Inner { prover, vault, clock, settings, turns, state: Mutex::new(state) };
+        let inner = Inner { prover, vault, clock, settings, turns, metrics, state: Mutex::new(state) };
         Proofs { shared: Arc::new(inner) }
     }
 
@@ -260,6 +263,7 @@ impl Inner {
             biased;
             asked = self.prover.ask(claim, Arc::clone(&pulse)) => asked,
             () = turn.cut_off() => {
+                self.metrics.gave_way("proofs");
                 return Ok(Err(CallError::Unavailable("it did not answer soon, and others waited to be asked".into())));
             }
         };

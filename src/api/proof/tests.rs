@@ -64,6 +64,7 @@ struct House {
     fake: Arc<Fake>,
     clock: Arc<ManualClock>,
     proofs: Arc<Proofs>,
+    metrics: Arc<Metrics>,
 }
 
 fn house(gate: Option<Notify>) -> House {
@@ -81,8 +82,9 @@ fn house(gate: Option<Notify>) -> House {
     let endpoints = Endpoints::new(clock.clone(), breaker::Settings::default(), 24);
     endpoints.recall([("mock default".into(), breaker::Standing::Proven)]);
     let shares = CallShares::new(Arc::new(endpoints), clock.clone(), settings.limits());
-    let proofs = Proofs::new(prover, Arc::new(vault), clock.clone(), settings, shares);
-    House { fake, clock, proofs: Arc::new(proofs) }
+    let metrics = Arc::<Metrics>::default();
+    let proofs = Proofs::new(prover, Arc::new(vault), clock.clone(), settings, shares, Arc::clone(&metrics));
+    House { fake, clock, proofs: Arc::new(proofs), metrics }
 }
 
 impl House {
@@ -289,6 +291,8 @@ async fn logins_to_many_new_providers_that_hang_give_way_to_one_more() {
     house.clock.advance(ProofSettings::default().slow_after);
     settle().await;
     assert!(house.asked() > before);
+    let text = house.metrics.text(None, 0).expect("written");
+    assert!(text.contains("tracker_provider_calls_gave_way_total{calls=\"proofs\"}"), "{text}");
     for proof in hanging {
         proof.abort();
     }
