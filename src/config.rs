@@ -201,6 +201,11 @@ impl Reading<'_> {
         if limits.total_memory < limits.poll_memory {
             return Err(self.source.wrong(Problem::Memory, None));
         }
+        let (polls, proofs) = (polling.limits().all(), api.proof.limits().all());
+        if (limits.sandboxes as usize) < polls.saturating_add(proofs) {
+            let sandboxes = limits.sandboxes;
+            return Err(self.source.wrong(Problem::Sandboxes { sandboxes, polls, proofs }, None));
+        }
         if !api.operator_routes && api.operator.listen.is_none() {
             self.warnings.push(
                 "api.operator_routes is false and operator.listen is not set: nothing serves /healthz, /readyz and /metrics"

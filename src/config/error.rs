@@ -41,6 +41,13 @@ pub enum Problem {
     Lease,
     #[error("drivers.limits.total_memory has to be at least drivers.limits.poll_memory, or no poll would fit into it")]
     Memory,
+    #[error(
+        "drivers.limits.sandboxes is {sandboxes}, and up to {polls} polls and {proofs} proofs of credentials may be under \
+         way at once: set it to at least {}, or lower the shares in polling (concurrency, unproven, slow, suspected) or in \
+         api.credentials (at_once, unproven, suspected)",
+        polls + proofs
+    )]
+    Sandboxes { sandboxes: u32, polls: usize, proofs: usize },
     #[error("drivers.signatures: {0}")]
     Signatures(InvalidPolicy),
     #[error("an account needs a {0}: name it here, or set default_driver and default_provider")]

@@ -161,6 +161,8 @@ fn what_is_wrong_is_shown_where_it_stands() {
         "[drivers.limits]\npoll_memory = \"3 GiB\"",
         &["tracker.toml: drivers.limits.total_memory has to be at least"],
     );
+    check("[drivers.limits]\nsandboxes = 64", &["tracker.toml: drivers.limits.sandboxes is 64", "at least 176"]);
+    check("[polling]\nconcurrency = 100", &["tracker.toml: drivers.limits.sandboxes is 192", "up to 164 polls"]);
     check("[api]\npoll_wait = \"2 min\"", &["api.request_timeout has to be longer"]);
     check("[delivery.retries]\nwaits = [\"5s\", \"never\"]", &["tracker.toml:2:", "\"never\" is not a length"]);
     check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);

@@ -35,6 +35,11 @@ pub struct ShareLimits {
 }
 
 impl ShareLimits {
+    /// How much may be under way of all shares.
+    pub fn all(&self) -> usize {
+        Share::ALL.into_iter().map(|share| self.of(share)).fold(0, usize::saturating_add)
+    }
+
     fn of(&self, share: Share) -> usize {
         let most = match share {
             Share::Prompt => self.prompt,
