@@ -18,6 +18,27 @@ async fn with_instances() -> House {
     house
 }
 
+/// No request waits until a circuit is closed. What was asked for is made then.
+#[tokio::test]
+async fn a_refresh_under_an_open_circuit_does_not_wait() {
+    let house = House::new();
+    house.get("/api/account").await.ok();
+    let endpoint: Arc<str> = "mock default".into();
+    let endpoints = Arc::clone(house.context.poll_shares.endpoints());
+    while endpoints.view(&endpoint).open_until.is_none() {
+        endpoints.found(&endpoint, crate::roster::Found::Hangs);
+    }
+    let refreshed = house.post("/api/refresh", &Value::Null).await;
+    assert_eq!(refreshed.status, 202, "{}", refreshed.body);
+    let document = refreshed.json();
+    for kind in ["instances", "realms"] {
+        assert_eq!(document[kind]["outcome"], "waiting", "{document}");
+    }
+    let asked =
+        house.context.store.claim_due_polls(PollClaim::on_all(NOW, Duration::from_secs(60), 9)).await.expect("claimed");
+    assert!(!asked.is_empty(), "it is due once the circuit is closed");
+}
+
 #[tokio::test]
 async fn lists_are_filtered() {
     let house = with_instances().await;

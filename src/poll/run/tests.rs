@@ -7,6 +7,8 @@ mod pace;
 mod steps;
 mod unrecorded;
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret as _;
 
 use super::list::{NoList, password};
@@ -16,6 +18,7 @@ use crate::driver::{CallError, CallFailure, Listing, Usage};
 use crate::model::{AccountId, ChangeType, Details, Instance, InstanceState, Kind, Origin, Resource, ResourceId};
 use crate::poll::tests::{Lab, key};
 use crate::poll::{Settings, storm};
+use crate::roster::Found;
 use crate::store::{After, ChangeQuery, KnownResource, PollClaim, StormOrder};
 use crate::vault::VaultError;
 
@@ -165,6 +168,35 @@ async fn long_lists_are_recorded_as_short_ones_are() {
     // And the storm that this is.
     assert_eq!(listed.list(vec![], Coverage::Complete).await.changes, LONG_LIST + 2);
     assert_eq!(listed.known().await, []);
+}
+
+/// The account did nothing wrong, and was not asked for a while: that is a gap, which says why.
+#[tokio::test]
+async fn a_gap_after_an_open_circuit_says_so() {
+    let lab = Observed::new().await;
+    lab.list(running(1), Coverage::Complete).await;
+    let ticket = lab.ticket().await;
+    let endpoints = Arc::clone(lab.lab.context.turns.shares().endpoints());
+    while endpoints.view(&ticket.endpoint).open_until.is_none() {
+        endpoints.found(&ticket.endpoint, Found::Hangs);
+    }
+    let (account, now) = (ticket.account.id, lab.lab.clock.now());
+    lab.lab.context.store.release_poll(account, ticket.kind, ticket.lease, now).await.expect("given back");
+    lab.lab.clock.advance(Duration::from_secs(600));
+    endpoints.found(&ticket.endpoint, Found::Answers);
+    let mut ticket = lab.ticket().await;
+    explain_wait(&lab.lab.context, &mut ticket);
+    lab.record(ticket, running(1), Coverage::Complete).await.expect("recorded");
+    let gaps: Vec<_> = lab.changes().await.into_iter().filter_map(|change| change.details).collect();
+    let [Details::Gap(gap)] = &gaps[..] else { panic!("{gaps:?}") };
+    assert!(gap.why.starts_with("circuit-open: "), "{}", gap.why);
+    assert!(gap.to.since(gap.from) >= Duration::from_secs(600));
+    // The next one comes in time, and says nothing of it.
+    let mut ticket = lab.ticket().await;
+    explain_wait(&lab.lab.context, &mut ticket);
+    assert_eq!(ticket.trouble, None);
+    lab.record(ticket, running(1), Coverage::Complete).await.expect("recorded");
+    assert_eq!(lab.changes().await.len(), 1);
 }
 
 #[tokio::test]

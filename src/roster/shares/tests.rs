@@ -41,6 +41,25 @@ fn a_new_endpoint_gets_one_call_until_it_answers() {
     assert_eq!(shares.under_way(Share::Unproven), 0);
 }
 
+/// As a shadow's list does: it never takes the place of a poll that is due.
+#[test]
+fn what_goes_on_slowly_finds_a_slow_slot_or_ends() {
+    let (shares, _) = house(LIMITS);
+    let endpoint = name(0);
+    answers(&shares, &endpoint);
+    let calls: Vec<_> = (0..3).map(|_| shares.begin(&endpoint, Share::Prompt)).collect();
+    for call in &calls {
+        call.ended(Found::Answers);
+    }
+    let went_on: Vec<bool> = calls.iter().map(InFlight::goes_on_slowly).collect();
+    assert_eq!(went_on, [true, true, false]);
+    assert_eq!((shares.under_way(Share::Slow), shares.under_way(Share::Prompt)), (2, 1));
+    drop(calls);
+    assert_eq!((shares.under_way(Share::Slow), shares.under_way(Share::Prompt)), (0, 0));
+    let next = shares.begin(&endpoint, Share::Prompt);
+    assert!(next.goes_on_slowly(), "there is room again");
+}
+
 /// Neither while the call waits nor when it ends: other accounts at the endpoint are polled as before.
 #[test]
 fn a_call_that_goes_its_own_way_says_nothing_of_the_endpoint_but_that_it_answers() {
