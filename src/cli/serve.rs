@@ -29,9 +29,15 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load()?;
-        logging::to_stderr(&config.log)?;
+        let log = logging::to_stderr(&config.log)?;
         let runtime = runtime()?;
-        let ended = runtime.block_on(serve(config));
+        let serving = async {
+            tokio::select! {
+                ended = serve(config) => ended,
+                never = log.tell() => match never {},
+            }
+        };
+        let ended = runtime.block_on(serving);
         // What still runs on its threads (a read, a driver that is being compiled) is of no use to anybody.
         runtime.shutdown_background();
         ended

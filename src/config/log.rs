@@ -1,11 +1,27 @@
 //! How the host's log is written, and how much of it.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LogSettings {
     pub format: LogFormat,
     pub filter: LogFilter,
+    /// How many lines of one kind are logged in `lines_every`.
+    pub lines: usize,
+    pub lines_every: Duration,
+}
+
+impl Default for LogSettings {
+    fn default() -> LogSettings {
+        LogSettings {
+            format: LogFormat::default(),
+            filter: LogFilter::default(),
+            lines: 1000,
+            lines_every: Duration::from_secs(10),
+        }
+    }
 }
 
 /// How the log is written.
@@ -39,7 +55,8 @@ impl LogFilter {
 
 impl Default for LogFilter {
     fn default() -> LogFilter {
-        LogFilter("info".into())
+        // h2 warns of each connection that it closes for what its client did, which the host counts by itself.
+        LogFilter("info,h2=error".into())
     }
 }
 

@@ -417,5 +417,7 @@ section! {
     LogSection over LogSettings {
         format: LogFormat => format,
         filter: LogFilter => filter,
+        lines: NonZeroUsize => lines,
+        lines_every: Period => lines_every,
     }
 }

@@ -299,3 +299,22 @@ async fn wrong_passwords_behind_a_trusted_proxy_count_for_their_client() {
     assert_eq!(ask("192.0.2.1", "mockuser", "mockpassword").await, 429);
     assert_eq!(ask("192.0.2.2", "mockuser", "mockpassword").await, 200);
 }
+
+#[tokio::test]
+async fn nobody_can_fill_the_log() {
+    let host = setup("[log]\nlines = 20\nlines_every = \"2s\"").start().await;
+    for number in 0..300 {
+        host.client().as_user("mockuser", "wrong").get(&format!("/api/nowhere/{number}")).await.problem(404);
+    }
+    let left_out = |line: &str| {
+        let count = line.split("left_out=").nth(1)?.split(' ').next()?;
+        count.parse::<usize>().ok().filter(|_| line.contains("lines.target=\"tracker::api::observe\""))
+    };
+    let count = host.log().find("the log says what it left out", left_out).await;
+    assert!(count > 0);
+    // More time may have gone by than one such.
+    let text = host.log().text();
+    let written = text.lines().filter(|line| line.contains("answered a request")).count();
+    let said: usize = text.lines().filter_map(left_out).sum();
+    assert!(written < 300 && written + said <= 310, "{written} written, {said} left out");
+}
