@@ -18,6 +18,7 @@ mod health;
 mod history;
 mod hooks;
 mod identify;
+mod in_flight;
 mod instances;
 mod json;
 mod listen;
@@ -62,6 +63,7 @@ pub use settings::{Consent, OperatorSettings, ProofSettings, Settings};
 
 use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
+use in_flight::InFlight;
 use problem::Problem;
 use proof::{Proofs, Prover, Provider};
 use rate::Rates;
@@ -104,6 +106,8 @@ struct App {
     rates: Rates,
     /// The places of those who follow the journal.
     shares: Arc<Shares>,
+    /// What all other requests hold.
+    in_flight: Arc<InFlight>,
     /// What goes on though its connection may be gone.
     underway: Arc<Underway>,
     openapi: openapi::Written,
@@ -150,10 +154,11 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let metrics = Arc::clone(&context.metrics);
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone(), Arc::clone(&proof_shares), metrics);
     let shares = Arc::new(Shares::new(&context.settings));
+    let in_flight = InFlight::new(&context.settings);
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running.clone();
     let openapi = openapi::Written::default();
-    Arc::new(App { context, proofs, proof_shares, stopping, underway, hub, rates, shares, openapi })
+    Arc::new(App { context, proofs, proof_shares, stopping, underway, hub, rates, shares, in_flight, openapi })
 }
 
 /// What operators ask, of which no credentials are needed.

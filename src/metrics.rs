@@ -357,7 +357,8 @@ impl Metrics {
     }
 
     /// One that was opened is closed: it ended by itself or by its time, it had to make room (`displaced`), it cost more
-    /// than it asked for (`costly`), or it did not take what it was sent (`not_taken`).
+    /// than it asked for (`costly`), there was no room for the rest of a request's head (`no_room`), or it did not take
+    /// what it was sent (`not_taken`).
     pub fn connection_closed(&self, why: &'static str) {
         self.connections.dec();
         self.connections_closed.get_or_create(&Closed { why }).inc();

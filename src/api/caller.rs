@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::App;
 use super::identify::{self, Credentials, Named, Names};
+use super::in_flight::Place;
 use super::listen::Peer;
 use super::problem::{Problem, ProblemType};
 use super::proof::Claim;
@@ -33,6 +34,8 @@ pub(super) struct Caller {
     pub(super) proven: Timestamp,
     /// Where the request came from, where that is known.
     pub(super) peer: Option<IpAddr>,
+    /// Where the request counts while it is under way.
+    pub(super) place: Option<Place>,
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -43,11 +46,15 @@ impl FromRequestParts<Arc<App>> for Caller {
         if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(caller.clone());
         }
-        let caller = match identify::credentials(&parts.headers)? {
+        let mut caller = match identify::credentials(&parts.headers)? {
             Credentials::OfAccount(user, password) => by_credentials(parts, app, user, password).await?,
             Credentials::Token(secret) => by_token(parts, app, &secret).await?,
         };
         app.rates.count(caller.account, &caller.owner, parts.extensions.get::<Left>())?;
+        caller.place = parts.extensions.get::<Place>().cloned();
+        if let Some(place) = &caller.place {
+            place.belongs_to(caller.account)?;
+        }
         Ok(caller)
     }
 }
@@ -57,7 +64,8 @@ async fn by_credentials(parts: &Parts, app: &App, user: String, password: Secret
     let key = AccountKey { driver, provider, user };
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let proven = app.proofs.prove(Claim { key: key.clone(), password, peer }).await?;
-    Ok(Caller { account: proven.account, key, owner: Owner::Account, scope: Scope::Track, proven: proven.at, peer })
+    let (owner, scope) = (Owner::Account, Scope::Track);
+    Ok(Caller { account: proven.account, key, owner, scope, proven: proven.at, peer, place: None })
 }
 
 impl Caller {
@@ -110,6 +118,7 @@ async fn by_token(parts: &Parts, app: &App, secret: &SecretString) -> Result<Cal
         scope: token.scope,
         proven: now,
         peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
+        place: None,
     };
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         caller.may_track()?;

@@ -147,6 +147,10 @@ impl From<ProofError> for Problem {
                 let detail = "the provider gave no answer several times, and is not asked for a while";
                 Problem::new(ProblemType::ProviderFailed, detail).with("code", "circuit-open").retry_after(retry_after)
             }
+            ProofError::PeerBusy { retry_after, limit } => Problem::new(ProblemType::RequestLimit, error.to_string())
+                .with("of", "address")
+                .with("limit", limit)
+                .retry_after(retry_after),
             ProofError::Busy { retry_after } => {
                 Problem::new(ProblemType::ProofsBusy, error.to_string()).retry_after(retry_after)
             }

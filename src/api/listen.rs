@@ -42,6 +42,7 @@ use peer::Proxies;
 use table::{Bound, Connections, Most, Seat};
 
 use super::errors::RETRY_SOON;
+use super::in_flight::{InFlight, Place};
 use super::problem::{Problem, ProblemType};
 use super::unread::{Telling, whole};
 use super::{App, Context, Running, Settings, public_routes};
@@ -89,7 +90,7 @@ pub async fn serve(listeners: Listeners, context: Context, token: CancellationTo
         Some(listener) => Some(operator::start(listener, Arc::clone(&app), token.clone())?),
         None => None,
     };
-    let server = Arc::new(Server::new(&app, public_routes(&app), token.clone()));
+    let server = Arc::new(Server::new(&app, public_routes(&app), Arc::clone(&app.in_flight), token.clone()));
     let mut tasks = JoinSet::new();
     let (hub, until) = (Arc::clone(&running.hub), token.clone());
     tasks.spawn(async move { hub.run(until).await });
@@ -127,14 +128,15 @@ struct Server {
     settings: Settings,
     proxies: Proxies,
     metrics: Arc<Metrics>,
+    in_flight: Arc<InFlight>,
     token: CancellationToken,
 }
 
 impl Server {
-    fn new(app: &App, router: Router, token: CancellationToken) -> Server {
+    fn new(app: &App, router: Router, in_flight: Arc<InFlight>, token: CancellationToken) -> Server {
         let settings = app.context.settings.clone();
         let proxies = Proxies::new(settings.trusted_proxies.clone(), settings.client_ip_headers.clone());
-        Server { router, settings, proxies, metrics: Arc::clone(&app.context.metrics), token }
+        Server { router, settings, proxies, metrics: Arc::clone(&app.context.metrics), in_flight, token }
     }
 
     fn most(settings: &Settings, all: usize) -> Most {
@@ -248,11 +250,13 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));
     let seat = Arc::new(seat);
-    let load = Load::new(Arc::clone(&seat), bound, settings.http2_streams, settings.write_timeout);
+    let unfinished = server.in_flight.unfinished(peer);
+    let load = Load::new(Arc::clone(&seat), bound, settings.http2_streams, settings.write_timeout, unfinished);
     let router = TowerToHyperService::new(server.router.clone());
     let active = Notify::new();
     let service = service_fn(|mut request: Request<Incoming>| {
         active.notify_one();
+        load.head_ended();
         let client = Peer(server.proxies.client(peer, request.headers()));
         request.extensions_mut().insert(client);
         let under_way = UnderWay::begin(&seat);
@@ -260,7 +264,10 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
         let answer = router.call(request);
         async move {
             let answer: Result<Response, Infallible> = answer.await;
-            answer.map(|answer| answer.map(|body| Answer::new(body, under_way, http2)))
+            answer.map(|mut answer| {
+                let place = answer.extensions_mut().remove::<Place>();
+                answer.map(|body| Answer::new(body, under_way, place, http2))
+            })
         }
     });
     let (stream, unanswered) = Telling::new(Metered::new(Box::pin(stream), Arc::clone(&load)));
@@ -292,6 +299,7 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     };
     let why = match due {
         _ if load.is_costly() => "costly",
+        _ if load.has_no_room() => "no_room",
         Some(Due::GivenUp) => "displaced",
         Some(Due::LeftAlone) => "not_taken",
         _ => "ended",

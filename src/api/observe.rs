@@ -2,6 +2,7 @@
 //! The log has a request's path and not its query, in which tokens are.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
 
-use super::App;
+use super::in_flight::Place;
 use super::listen::{LEAST_HEAD_BYTES, Peer};
 use super::problem::{Logged, Problem, ProblemType};
 use super::rate::Left;
+use super::{App, OPERATOR_ROUTES};
 use crate::clock::Stopwatch;
 use crate::model::whole_millis;
 
@@ -30,12 +33,22 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     let route = request.extensions().get::<MatchedPath>().cloned();
     let left = Left::default();
     request.extensions_mut().insert(left.clone());
-    let mut response = match check_head(&request, app.context.settings.head_bytes) {
+    let mut response = match take_in(&app, &request, peer) {
         Err(problem) => problem.into_response(),
-        Ok(()) => match tokio::time::timeout(limit, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => too_long(limit),
-        },
+        Ok(place) => {
+            if let Some(place) = &place {
+                request.extensions_mut().insert(place.clone());
+            }
+            let mut response = match tokio::time::timeout(limit, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => too_long(limit),
+            };
+            // Whoever sends the answer holds it until that is taken.
+            if let Some(place) = place {
+                response.extensions_mut().insert(place);
+            }
+            response
+        }
     };
     let headers = response.headers_mut();
     // Answers depend on who asks, and on when.
@@ -69,7 +82,7 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
         log!(error);
     } else if status.is_server_error() {
         log!(warn);
-    } else if matches!(path.as_str(), "/healthz" | "/readyz" | "/metrics") {
+    } else if OPERATOR_ROUTES.contains(&path.as_str()) {
         log!(debug);
     } else {
         log!(info);
@@ -77,14 +90,27 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     response
 }
 
+/// Takes a request in, as far as there is room for it. Operators are answered in any case: they ask for little.
+fn take_in(app: &App, request: &Request, peer: Option<IpAddr>) -> Result<Option<Place>, Problem> {
+    let settings = &app.context.settings;
+    let head = check_head(request, settings.head_bytes)?;
+    if OPERATOR_ROUTES.contains(&request.uri().path()) {
+        return Ok(None);
+    }
+    // No more of it is read than a body may have.
+    let announced = request.body().size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
+    let body = announced.unwrap_or(usize::MAX).min(settings.body_bytes);
+    app.in_flight.begin(peer, head + body).map(Some)
+}
+
 /// Whether the line and the headers are as short as they have to be. hyper bounds them only roughly: what it reads at once
-/// may be more.
-fn check_head(request: &Request, limit: usize) -> Result<(), Problem> {
+/// may be more. Gives how long they are.
+fn check_head(request: &Request, limit: usize) -> Result<usize, Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let found = target + headers.sum::<usize>();
     if found <= limit.max(LEAST_HEAD_BYTES) {
-        return Ok(());
+        return Ok(found);
     }
     let detail = format!("the request's line and headers have some {found} bytes, more than this host reads");
     Err(Problem::new(ProblemType::HeadTooLarge, detail).with("limit", limit))

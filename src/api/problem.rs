@@ -146,6 +146,12 @@ problem_types! {
     StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has as many streams open as it may have"
         "`of` says whether that is the account, the token or the address, and `limit` how many it may have open, requests \
          that wait included. Close some, or try again as Retry-After says.";
+    RequestLimit "request-limit" TOO_MANY_REQUESTS "The caller has as many requests under way as it may have"
+        "`of` says whether that is the account or the address, and `limit` how many requests, or bytes of them, it may have \
+         under way at once. Wait for an answer, or try again as Retry-After says.";
+    TooManyRequestsAtOnce "too-many-requests-at-once" SERVICE_UNAVAILABLE "Too many requests are under way"
+        "The host answers as many as it may at once, or holds as many bytes of requests, which `limit` says. Try again as \
+         Retry-After says.";
     TooManyConnections "too-many-connections" SERVICE_UNAVAILABLE "Too many connections are open"
         "The address has as many as the host allows, and a request is under way on each. Try again as Retry-After says.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"

@@ -63,6 +63,9 @@ pub(super) enum ProofError {
     /// Nothing is sent to the provider for so long, since it gave no answer before.
     #[error("the provider has given no answer, and is not asked for a while")]
     CircuitOpen { retry_after: Duration },
+    /// Where the request came from, as many wait as may.
+    #[error("too many credentials from this address wait to be checked")]
+    PeerBusy { retry_after: Duration, limit: usize },
     /// There was no slot in time.
     #[error("too many credentials wait to be checked at this provider, or at others that give no answer")]
     Busy { retry_after: Duration },
@@ -133,7 +136,7 @@ impl Proofs {
         metrics: Arc<Metrics>,
     ) -> Proofs {
         let state = State { memory: Memory::new(settings.clone()), under_way: HashMap::new(), calls: 0 };
-        let turns = Turns::new(shares, Arc::clone(&clock), settings.wait);
+        let turns = Turns::new(shares, Arc::clone(&clock), &settings);
         let inner = Inner { prover, vault, clock, settings, turns, metrics, state: Mutex::new(state) };
         Proofs { shared: Arc::new(inner) }
     }
@@ -252,6 +255,7 @@ impl Inner {
     async fn ask(&self, claim: &Claim) -> Result<Result<(), CallError>, ProofError> {
         let turn = self.turns.turn(&self.prover.endpoint(&claim.key), claim.peer).await.map_err(|none| match none {
             NoTurn::Open(wait) => ProofError::CircuitOpen { retry_after: wait.max(self.settings.failed_for) },
+            NoTurn::OfPeer(limit) => ProofError::PeerBusy { retry_after: self.settings.failed_for, limit },
             NoTurn::Full => ProofError::Busy { retry_after: self.settings.failed_for },
         })?;
         let in_flight = turn.in_flight();

@@ -21,6 +21,18 @@ pub struct Settings {
     pub unfinished_connections: usize,
     /// How many of these one network may have.
     pub unfinished_per_peer: usize,
+    /// How many requests are under way at once, until their answers are taken. The last eighth is for networks that have
+    /// few. Streams of the feed, and requests that wait for it, are bounded apart.
+    pub requests_at_once: usize,
+    /// How many of them one account may have, its tokens included.
+    pub requests_at_once_per_account: usize,
+    /// How many of them one network may have: an address, or of IPv6 a /64. Proxies that are trusted may have all.
+    pub requests_at_once_per_peer: usize,
+    /// How many bytes of heads and bodies are held for requests, whether they have ended or not; the first 8 KiB of each
+    /// do not count.
+    pub request_memory: usize,
+    /// How many of them one network may have.
+    pub request_memory_per_peer: usize,
     /// How many streams one connection over HTTP/2 may have open at once.
     pub http2_streams: u32,
     /// Whether this listener also serves liveness, readiness and metrics.
@@ -148,6 +160,10 @@ pub struct ProofSettings {
     pub unproven: usize,
     /// The same at endpoints that gave no answer, or take long to give one, beside those.
     pub suspected: usize,
+    /// How many proofs of each of these one network may have under way at once.
+    pub per_peer: usize,
+    /// How many more of one network may wait.
+    pub waiting_per_peer: usize,
     /// How long a proof may take until its endpoint is suspected, or it gives way to others that wait.
     pub slow_after: Duration,
     /// How long a proof may wait for its turn.
@@ -169,6 +185,11 @@ impl Default for Settings {
             connections_per_peer: 8_000,
             unfinished_connections: 2_000,
             unfinished_per_peer: 1_000,
+            requests_at_once: 10_000,
+            requests_at_once_per_account: 1_000,
+            requests_at_once_per_peer: 6_000,
+            request_memory: 256 << 20,
+            request_memory_per_peer: 128 << 20,
             // The least that RFC 9113 (6.5.2) recommends: clients open another connection for more.
             http2_streams: 100,
             operator_routes: true,
@@ -236,6 +257,9 @@ impl Default for ProofSettings {
             at_once: 24,
             unproven: 24,
             suspected: 16,
+            // Half of the larger shares: another network finds a slot at once.
+            per_peer: 12,
+            waiting_per_peer: 256,
             slow_after: Duration::from_secs(2),
             wait: Duration::from_secs(5),
         }

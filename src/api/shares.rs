@@ -101,7 +101,7 @@ impl Shares {
             Owner::Token(token) => Some(token),
         };
         let holder = Holder { account: caller.account, token, network: caller.peer.map(network) };
-        self.hold(holder, what).map_err(|full| match full {
+        let place = self.hold(holder, what).map_err(|full| match full {
             Full::All => Problem::new(ProblemType::TooManyStreams, "as many streams are open as the host allows")
                 .with("limit", self.most.all)
                 .retry_after(RETRY_SOON),
@@ -112,7 +112,12 @@ impl Shares {
                     .with("limit", limit)
                     .retry_after(RETRY_SOON)
             }
-        })
+        })?;
+        // It is one of those from now on, and no request under way like others.
+        if let Some(place) = &caller.place {
+            place.give_up();
+        }
+        Ok(place)
     }
 
     fn hold(self: &Arc<Self>, holder: Holder, what: Waits) -> Result<Place, Full> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::task;
 
+use super::super::in_flight::Place;
 use super::metered::Load;
 use super::table::Seat;
 
@@ -39,16 +40,17 @@ pub(super) struct Answer {
     /// Over HTTP/2, where a reader can keep its answers waiting though its connection takes bytes.
     http2: Option<(Arc<Load>, task::Id)>,
     _under_way: UnderWay,
+    _place: Option<Place>,
 }
 
 impl Answer {
     /// `http2` is there where it is sent over that; it is sent by the task that calls this.
-    pub(super) fn new(body: Body, under_way: UnderWay, http2: Option<Arc<Load>>) -> Answer {
+    pub(super) fn new(body: Body, under_way: UnderWay, place: Option<Place>, http2: Option<Arc<Load>>) -> Answer {
         let http2 = http2.map(|load| (load, task::id()));
         if let Some((load, task)) = &http2 {
             load.waits_for_reader(*task);
         }
-        Answer { body, rest: Bytes::new(), http2, _under_way: under_way }
+        Answer { body, rest: Bytes::new(), http2, _under_way: under_way, _place: place }
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {

@@ -12,6 +12,8 @@ pub(super) const CONTINUATION: u8 = 9;
 
 /// Of DATA and HEADERS: no more comes on the stream.
 const END_STREAM: u8 = 1;
+/// Of HEADERS and CONTINUATION: the head is whole.
+const END_HEADERS: u8 = 4;
 /// Of SETTINGS and PING.
 const ACK: u8 = 1;
 
@@ -27,6 +29,14 @@ pub(super) struct Frame {
     pub(super) stream: u32,
 }
 
+/// A part of a request's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeadPart {
+    Last,
+    /// Another one comes.
+    More,
+}
+
 impl Frame {
     fn of(head: [u8; HEAD_BYTES]) -> Frame {
         let [a, b, c, kind, flags, stream @ ..] = head;
@@ -37,6 +47,12 @@ impl Frame {
 
     pub(super) fn is_ack(self) -> bool {
         self.flags & ACK != 0
+    }
+
+    /// Which part of a head it is, if it is one.
+    pub(super) fn head_part(self) -> Option<HeadPart> {
+        let is_last = self.flags & END_HEADERS != 0;
+        matches!(self.kind, HEADERS | CONTINUATION).then_some(if is_last { HeadPart::Last } else { HeadPart::More })
     }
 
     pub(super) fn ends_stream(self) -> bool {

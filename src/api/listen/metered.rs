@@ -17,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task;
 use tokio::time::Sleep;
 
-use super::frames::{Frame, Frames};
+use super::super::in_flight::Unfinished;
+use super::frames::{Frame, Frames, HeadPart};
 use super::meter::{Meter, Next, OF_CONNECTION};
 use super::table::{Bound, Seat};
 use crate::clock::Stopwatch;
@@ -39,6 +40,9 @@ pub(super) struct Load {
     /// With as many nothing more is read.
     most_tasks: usize,
     reader: AtomicWaker,
+    /// What has come of a head that has not ended.
+    unfinished: Mutex<Unfinished>,
+    has_no_room: AtomicBool,
     /// By its task: for how long an answer over HTTP/2 has been waiting for its reader.
     untaken: Mutex<HashMap<task::Id, Stopwatch>>,
     stalled_for: Duration,
@@ -50,7 +54,13 @@ pub(super) struct Load {
 
 impl Load {
     /// `streams` is how many there may be at once.
-    pub(super) fn new(seat: Arc<Seat>, bound: Bound, streams: u32, stalled_for: Duration) -> Arc<Load> {
+    pub(super) fn new(
+        seat: Arc<Seat>,
+        bound: Bound,
+        streams: u32,
+        stalled_for: Duration,
+        unfinished: Unfinished,
+    ) -> Arc<Load> {
         let now = seat.elapsed();
         let mut meter = Meter::new(OF_CONNECTION, now);
         let network = (bound == Bound::ByShare).then(|| seat.meter());
@@ -65,6 +75,8 @@ impl Load {
             // Those that were reset have tasks still, until these find out.
             most_tasks: usize::try_from(streams).unwrap_or(usize::MAX).saturating_mul(2),
             reader: AtomicWaker::new(),
+            unfinished: Mutex::new(unfinished),
+            has_no_room: AtomicBool::new(false),
             untaken: Mutex::default(),
             stalled_for,
             is_costly: AtomicBool::new(false),
@@ -76,6 +88,23 @@ impl Load {
     /// Whether the connection was closed because it cost too much.
     pub(super) fn is_costly(&self) -> bool {
         self.is_costly.load(Ordering::Relaxed)
+    }
+
+    /// Whether the connection was closed because there was no room for the rest of a head.
+    pub(super) fn has_no_room(&self) -> bool {
+        self.has_no_room.load(Ordering::Relaxed)
+    }
+
+    /// A head is whole: what comes next is something else.
+    pub(super) fn head_ended(&self) {
+        lock(&self.unfinished).ended();
+    }
+
+    fn head_grows(&self, bytes: usize) -> io::Result<()> {
+        lock(&self.unfinished).grows(bytes).map_err(|no_room| {
+            self.has_no_room.store(true, Ordering::Relaxed);
+            io::Error::other(no_room)
+        })
     }
 
     /// The last stream that the client opened, where something can still be said to it.
@@ -269,10 +298,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         let bytes = part.filled();
         let Metered { load, came, .. } = this;
         let mut last: Option<Frame> = None;
+        let (mut open_head, mut is_whole) = (0, false);
         load.change(|meter, now| {
             let mut by = 0;
             came.take_in(bytes, |frame| {
                 by += meter.came_in(frame, now);
+                match frame.head_part() {
+                    Some(HeadPart::Last) => (open_head, is_whole) = (0, true),
+                    Some(HeadPart::More) => open_head += usize::try_from(frame.length).unwrap_or(usize::MAX),
+                    None => {}
+                }
                 last = last.filter(|last| last.stream > frame.stream).or(Some(frame));
             });
             by
@@ -281,6 +316,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             load.last_stream.fetch_max(last.stream, Ordering::Relaxed);
         }
         let length = bytes.len();
+        // Over HTTP/1 what comes while no request is under way is of a head. h2 takes the parts of one in a row.
+        let of_head = match came.is_http2() {
+            true => open_head,
+            false if load.seat.under_way() == 0 => length,
+            false => 0,
+        };
+        if is_whole {
+            load.head_ended();
+        }
+        if of_head > 0 {
+            load.head_grows(of_head)?;
+        }
         this.in_a_row += length;
         buf.advance(length);
         Poll::Ready(Ok(()))

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::super::in_flight::InFlight;
 use super::super::{App, operator_routes};
 use super::table::Most;
 use super::{Server, accept};
@@ -31,7 +32,8 @@ pub(super) fn start(listener: std::net::TcpListener, app: Arc<App>, token: Cance
         runtime.block_on(async move {
             let grace = app.context.settings.grace;
             let connections = app.context.settings.operator.connections;
-            let server = Arc::new(Server::new(&app, operator_routes(&app), token));
+            let server =
+                Arc::new(Server::new(&app, operator_routes(&app), InFlight::new(&app.context.settings), token));
             drop(app);
             // One who scrapes from many places, or none that ends its heads, leaves room for another.
             let most = Most {

@@ -278,8 +278,10 @@ async fn a_login_waits_for_its_turn_for_a_bounded_time() {
 async fn logins_to_many_new_providers_that_hang_give_way_to_one_more() {
     let house = house(Some(Notify::new()));
     let mut hanging = Vec::new();
-    for number in 0..300 {
-        hanging.extend(begin(&house, claims(&format!("hangs{number}"), 1)));
+    for number in 0..200 {
+        let mut claims = claims(&format!("hangs{number}"), 1);
+        claims.iter_mut().for_each(|claim| claim.peer = Some([198, 51, 100, number].into()));
+        hanging.extend(begin(&house, claims));
     }
     settle().await;
     let before = house.asked();
@@ -299,6 +301,35 @@ async fn logins_to_many_new_providers_that_hang_give_way_to_one_more() {
     house.fake.gate.as_ref().expect("gate").notify_waiters();
     for proof in one {
         proof.await.expect("ended").expect("proven");
+    }
+}
+
+#[tokio::test]
+async fn one_address_leaves_slots_and_places_for_others() {
+    let house = house(Some(Notify::new()));
+    let ProofSettings { per_peer, waiting_per_peer, .. } = ProofSettings::default();
+    let of = |peer: [u8; 4], number: usize| {
+        let mut claims = claims(&format!("hangs{number}"), 1);
+        claims.iter_mut().for_each(|claim| claim.peer = Some(peer.into()));
+        claims
+    };
+    let mut hanging = Vec::new();
+    for number in 0..per_peer + waiting_per_peer + 5 {
+        hanging.extend(begin(&house, of([192, 0, 2, 1], number)));
+        settle().await;
+    }
+    assert_eq!(house.asked(), per_peer);
+    let over: Vec<_> = hanging.split_off(hanging.len() - 5);
+    for proof in over {
+        let refused = proof.now_or_never().expect("it does not wait").expect("ended");
+        assert!(matches!(refused, Err(ProofError::PeerBusy { .. })));
+    }
+    // Others are asked at once.
+    hanging.extend(begin(&house, of([192, 0, 2, 2], 1000)));
+    settle().await;
+    assert_eq!(house.asked(), per_peer + 1);
+    for proof in hanging {
+        proof.abort();
     }
 }
 

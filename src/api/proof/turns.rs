@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::super::listen::network;
+use super::super::settings::ProofSettings;
 use crate::clock::Clock;
 use crate::model::Share;
 use crate::roster::{CallShares, InFlight, Others};
@@ -20,14 +22,17 @@ pub(super) struct Turns {
     clock: Arc<dyn Clock>,
     /// How long a proof may wait.
     wait: Duration,
+    /// How many of one network may be under way in each share, and how many more may wait.
+    per_peer: usize,
+    waiting_per_peer: usize,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<Waiter>,
-    /// Proofs under way by where they came from.
-    peers: HashMap<IpAddr, usize>,
+    /// Proofs under way by the network that they came from, and by share.
+    peers: HashMap<(IpAddr, Share), usize>,
     come: u64,
 }
 
@@ -43,6 +48,8 @@ struct Waiter {
 pub(super) enum NoTurn {
     /// The endpoint's circuit is open for so long.
     Open(Duration),
+    /// So many of the same network wait already.
+    OfPeer(usize),
     /// Too many others wait for the same endpoint, or for others that give no answer.
     Full,
 }
@@ -50,13 +57,14 @@ pub(super) enum NoTurn {
 /// The right to make one proof, until it is dropped.
 pub(super) struct Turn {
     in_flight: Option<InFlight>,
-    peer: Option<IpAddr>,
+    peer: Option<(IpAddr, Share)>,
     turns: Arc<Turns>,
 }
 
 impl Turns {
-    pub(super) fn new(shares: Arc<CallShares>, clock: Arc<dyn Clock>, wait: Duration) -> Arc<Turns> {
-        Arc::new(Turns { shares, clock, wait, state: Mutex::default() })
+    pub(super) fn new(shares: Arc<CallShares>, clock: Arc<dyn Clock>, settings: &ProofSettings) -> Arc<Turns> {
+        let ProofSettings { wait, per_peer, waiting_per_peer, .. } = *settings;
+        Arc::new(Turns { shares, clock, wait, per_peer, waiting_per_peer, state: Mutex::default() })
     }
 
     pub(super) async fn turn(self: &Arc<Turns>, endpoint: &Arc<str>, peer: Option<IpAddr>) -> Result<Turn, NoTurn> {
@@ -66,8 +74,13 @@ impl Turns {
             return Err(open);
         }
         let (turn, come) = oneshot::channel();
+        let peer = peer.map(network);
         let number = {
             let mut state = self.lock();
+            let waiting = state.waiting.iter().filter(|waiter| peer.is_some() && waiter.peer == peer).count();
+            if waiting >= self.waiting_per_peer {
+                return Err(NoTurn::OfPeer(self.waiting_per_peer));
+            }
             state.come += 1;
             let number = state.come;
             state.waiting.push(Waiter { number, endpoint: Arc::clone(endpoint), peer, turn });
@@ -92,19 +105,23 @@ impl Turns {
         for share in Share::ALL {
             while self.shares.room(share) > 0 {
                 let State { waiting, peers, .. } = &mut *state;
+                let under_way =
+                    |waiter: &Waiter| waiter.peer.and_then(|peer| peers.get(&(peer, share))).copied().unwrap_or(0);
                 let fits = |waiter: &Waiter| {
-                    self.shares.share_of(&waiter.endpoint) == share
+                    under_way(waiter) < self.per_peer
+                        && self.shares.share_of(&waiter.endpoint) == share
                         && !waiter.turn.is_closed()
                         && self.shares.room_at(&waiter.endpoint, share) > 0
                 };
                 let order = |waiter: &Waiter| {
-                    let peer = waiter.peer.and_then(|peer| peers.get(&peer)).copied().unwrap_or(0);
+                    let peer = under_way(waiter);
                     let number = i128::from(waiter.number);
                     (peer, if share == Share::Prompt { number } else { -number })
                 };
                 let next = waiting.iter().enumerate().filter(|(_, waiter)| fits(waiter));
                 let Some((at, _)) = next.min_by_key(|(_, waiter)| order(waiter)) else { break };
                 let Waiter { endpoint, peer, turn, .. } = waiting.remove(at);
+                let peer = peer.map(|peer| (peer, share));
                 if let Some(peer) = peer {
                     *peers.entry(peer).or_default() += 1;
                 }
