@@ -2,6 +2,7 @@
 //! by the dozen. Whatever one does, the others are answered, and what it took is given back.
 
 mod http2;
+mod memory;
 mod requests;
 
 use std::net::SocketAddr;

@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -499,4 +499,11 @@ pub(crate) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Lets this process, and hosts that it starts, open as many files as the system allows; gives how many these are.
+pub(crate) fn open_many_files() -> usize {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("raised to what it may be");
+    maximum.and_then(|maximum| usize::try_from(maximum).ok()).unwrap_or(usize::MAX)
 }
