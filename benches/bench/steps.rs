@@ -36,7 +36,7 @@ const BETWEEN: Duration = Duration::from_millis(100);
 
 /// How many changes are forgotten, and how long requests are made meanwhile.
 const FORGOTTEN: usize = 1_000_000;
-const FORGETTING: Duration = Duration::from_secs(30);
+const FORGETTING: Duration = Duration::from_secs(60);
 
 const MILLION: usize = 1_000_000;
 
