@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::params;
 
@@ -18,9 +17,6 @@ use crate::store::sqlite::writer::Writing;
 /// use it passes over, and finds the others the next time.
 const PICKED: usize = 4;
 const LOOKED_AT: usize = 16;
-
-/// For how long an account passes over a destination at most, before it looks again whether that has room.
-const LONGEST_PASS: Duration = Duration::from_secs(1);
 
 pub(super) struct Round {
     /// Those whose turn it is, with the places of their destinations in `destinations`.
@@ -64,23 +60,27 @@ impl Round {
         budget: &mut Budget,
     ) -> Result<Vec<usize>> {
         let mut select = writing.prepare(
-            "SELECT s.destination, d.standing, d.due
+            "SELECT s.destination, d.standing, d.held
              FROM shares s CROSS JOIN destinations d ON d.name = s.destination
              WHERE s.account = ?1 AND s.turn <= ?2 ORDER BY s.turn, s.served",
         )?;
         let mut rows = select.query(params![account.0, claim.now.as_millis()])?;
         let (mut picked, mut passed) = (Vec::new(), Vec::new());
-        for _ in 0..LOOKED_AT {
-            let Some(row) = rows.next()? else { break };
+        let mut looked_at = 0;
+        while looked_at < LOOKED_AT
+            && let Some(row) = rows.next()?
+        {
+            looked_at += 1;
             let (name, standing): (Arc<str>, _) = (row.get(0)?, Stored::read(row.get(1)?).standing());
-            let due: Option<Timestamp> = get(row, 2)?;
+            let held: Timestamp = get(row, 2)?;
             let place = self.places.get(&name).copied();
             let room = match place {
                 Some(place) => self.destinations[place].room,
                 None => claim.room.destination(&name, standing, claim.now),
             };
-            if due.is_none_or(|due| due > claim.now) || budget.allows(account, &room) == 0 {
-                passed.push((name, due.unwrap_or(claim.now)));
+            // Whether it has room is asked, though claims of its own turn leave it out: an attempt may just have ended.
+            if held > claim.now || budget.allows(account, &room) == 0 {
+                passed.push(name);
                 continue;
             }
             let place = place.unwrap_or_else(|| {
@@ -96,9 +96,11 @@ impl Round {
             }
         }
         drop(rows);
-        for (name, due) in passed {
-            let until = due.clamp(claim.now.after(PASSED_OVER), claim.now.after(LONGEST_PASS));
-            turns::pass_over(writing, &name, account, until)?;
+        // Only to find others behind those: one without room may have some as soon as an attempt there ends.
+        if looked_at == LOOKED_AT {
+            for name in passed {
+                turns::pass_over(writing, &name, account, claim.now.after(PASSED_OVER))?;
+            }
         }
         Ok(picked)
     }
