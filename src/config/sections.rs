@@ -84,6 +84,7 @@ section! {
         field_bytes: Size => field_bytes,
         answer_bytes: Size => answer_bytes,
         answer_header_bytes: Size => answer_header_bytes,
+        request_header_bytes: Size => request_header_bytes,
         request_bytes: Size => request_bytes,
         requests: NonZeroU32 => requests,
         requests_at_once: NonZeroU32 => requests_at_once,

@@ -23,8 +23,6 @@ use super::sandbox::Sandbox;
 const HTTP: &str = "wasi:http/types@0.2.12";
 const POLL: &str = "wasi:io/poll@0.2.12";
 
-/// The most bytes of headers, as the host holds them, that one request may have: several times what servers take.
-pub(super) const HEADER_BYTES: usize = 32 << 10;
 /// What one header takes beside the bytes of its name and value: twice its place in the map, since maps double, and two
 /// allocations.
 const HEADER: usize = 256;
@@ -49,7 +47,7 @@ pub(super) fn charge(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     poll.func_wrap_async("poll", |mut store: Called<'_>, (pollables,): (Vec<Resource<DynPollable>>,)| {
         Box::new(async move {
             // There are no more than there are handles: more would be the same ones over and over.
-            if pollables.len() > store.data().handles() {
+            if pollables.len() > store.data().limits().handles {
                 return Err(ResourceTableError::Full.into());
             }
             Ok((store.data_mut().ctx().table.poll(pollables).await?,))
@@ -66,20 +64,23 @@ fn fields(http: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     })?;
     http.func_wrap("[static]fields.from-list", |mut store: Called<'_>, (entries,): (Vec<(String, Vec<u8>)>,)| {
         let sizes = entries.iter().map(|(name, value)| name.len() + value.len());
-        store.data().spend(HANDLE + header_bytes(sizes)?)?;
+        let bytes = header_bytes(store.data(), sizes)?;
+        store.data().spend(HANDLE + bytes)?;
         Ok((told(store.data_mut().http().from_list(entries))?,))
     })?;
     http.func_wrap(
         "[method]fields.set",
         |mut store: Called<'_>, (fields, name, values): (Resource<FieldMap>, String, Vec<Vec<u8>>)| {
-            store.data().spend(name.len() + header_bytes(values.iter().map(Vec::len))?)?;
+            let bytes = header_bytes(store.data(), values.iter().map(Vec::len))?;
+            store.data().spend(name.len() + bytes)?;
             Ok((told(store.data_mut().http().set(fields, name, values))?,))
         },
     )?;
     http.func_wrap(
         "[method]fields.append",
         |mut store: Called<'_>, (fields, name, value): (Resource<FieldMap>, String, Vec<u8>)| {
-            store.data().spend(header_bytes([name.len() + value.len()].into_iter())?)?;
+            let bytes = header_bytes(store.data(), [name.len() + value.len()].into_iter())?;
+            store.data().spend(bytes)?;
             Ok((told(store.data_mut().http().append(fields, name, value))?,))
         },
     )?;
@@ -164,10 +165,12 @@ fn requests(http: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
 
 /// What headers of these sizes take. Those that no map has room for are refused as the map would refuse them, before
 /// anything is made of them.
-fn header_bytes(sizes: impl ExactSizeIterator<Item = usize>) -> wasmtime::Result<usize> {
+fn header_bytes(sandbox: &Sandbox, sizes: impl ExactSizeIterator<Item = usize>) -> wasmtime::Result<usize> {
     let count = sizes.len();
     let bytes = sizes.sum::<usize>();
-    if count.saturating_mul(size_of::<http::HeaderValue>()).saturating_add(bytes) > HEADER_BYTES {
+    if count.saturating_mul(size_of::<http::HeaderValue>()).saturating_add(bytes)
+        > sandbox.limits().request_header_bytes
+    {
         return Err(FieldMapError::TotalSizeTooBig.into());
     }
     Ok(bytes + count * HEADER)

@@ -41,6 +41,8 @@ pub struct Limits {
     pub answer_bytes: u64,
     /// Bytes of the names and values of one answer's headers.
     pub answer_header_bytes: usize,
+    /// Bytes of one request's headers, as the host holds them.
+    pub request_header_bytes: usize,
     /// Bytes of the body of one request to the provider.
     pub request_bytes: usize,
     pub requests: u32,
@@ -74,6 +76,7 @@ impl Default for Limits {
             field_bytes: 16 << 10,
             answer_bytes: 64 << 20,
             answer_header_bytes: 64 << 10,
+            request_header_bytes: 32 << 10,
             request_bytes: 1 << 20,
             requests: 256,
             requests_at_once: 16,
@@ -90,6 +93,9 @@ impl Default for Limits {
 const CORE_INSTANCES: u32 = 64;
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 16;
+/// What all its core instances have in the host beside memories and tables: globals, functions that are referred to,
+/// imports. The driver in Python has 407 KiB of it.
+pub(super) const CONTEXT_BYTES: usize = 1 << 20;
 
 impl Limits {
     /// The engine's configuration: sandboxes come from a pool of slots that are reserved once.
@@ -108,6 +114,8 @@ impl Limits {
             // A slot that was used keeps a little memory mapped, so that the next poll in it does not
             // fault every page in again; the rest goes back to the system.
             .linear_memory_keep_resident(256 << 10)
+            .max_core_instance_size(CONTEXT_BYTES)
+            .max_component_instance_size(CONTEXT_BYTES)
             .table_keep_resident(16 << 10)
             .max_unused_warm_slots(4);
 

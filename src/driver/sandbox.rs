@@ -4,16 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::{ResourceTable, ResourceTableError};
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::bindings::{DriverPre, credentials, inventory, log, session};
 use super::egress::{Egress, Outlet};
 use super::engine::Engine;
-use super::kept::HEADER_BYTES;
-use super::limits::{Growth, Refused};
+use super::limits::{Growth, Limits, Refused};
 use super::memory::PollMemory;
 use super::message::message;
 use super::meter::Meter;
@@ -84,7 +83,7 @@ impl Running {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(HEADER_BYTES);
+        http.set_field_size_limit(limits.request_header_bytes);
         let sandbox = Sandbox {
             table,
             wasi,
@@ -124,14 +123,14 @@ impl Running {
         let started = meter.count(pre.instantiate_async(&mut store)).await;
         match started {
             Ok(driver) => Ok(Running { store, driver, meter }),
-            Err(error) => Err(failure(&store, &error)),
+            Err(error) => Err(failure(&mut store, &error)),
         }
     }
 
     pub(super) async fn describe(&mut self) -> Result<inventory::Description, CallError> {
         let guest = self.driver.tracker_driver_inventory();
         let described = self.meter.count(guest.call_describe(&mut self.store)).await;
-        described.map_err(|error| failure(&self.store, &error))
+        described.map_err(|error| failure(&mut self.store, &error))
     }
 
     pub(super) async fn list_instances(
@@ -159,15 +158,16 @@ impl Running {
     /// Whether what a call gave counts: not when a limit was passed on the way, whatever the driver made
     /// of that; and an error after a request that was refused is that refusal's. A driver that got no answer at
     /// all can't say why as the host can.
-    fn verdict<T>(&self, page: wasmtime::Result<Result<T, inventory::Error>>) -> Result<T, CallError> {
-        let egress = self.store.data().account.as_ref().map(|account| &account.egress);
+    fn verdict<T>(&mut self, page: wasmtime::Result<Result<T, inventory::Error>>) -> Result<T, CallError> {
+        let egress = self.store.data().account.as_ref().map(|account| Arc::clone(&account.egress));
+        let egress = egress.as_deref();
         if let Some(passed) = egress.and_then(|egress| egress.passed()) {
             return Err(passed);
         }
         if let Some(full) = self.store.data().growth.poll().passed() {
             return Err(full.into());
         }
-        let page = page.map_err(|error| failure(&self.store, &error))?;
+        let page = page.map_err(|error| failure(&mut self.store, &error))?;
         page.map_err(|error| match (egress.and_then(|egress| egress.refused()), error) {
             (Some(refused), _) => CallError::Refused(refused),
             (None, inventory::Error::Unavailable(said)) => {
@@ -184,7 +184,8 @@ impl Running {
 }
 
 /// What a trap means: a limit where one was passed, otherwise a crash.
-fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
+fn failure(store: &mut Store<Sandbox>, error: &wasmtime::Error) -> CallError {
+    let no_handle_is_left = is_out_of_handles(store);
     let sandbox = store.data();
     let limits = sandbox.engine.limits();
     let limit = |limit, setting, value| CallError::Limit { limit, setting, value };
@@ -202,8 +203,12 @@ fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
         Some(Refused::Tables) => return limit("table elements", "table_elements", limits.table_elements.to_string()),
         None => {}
     }
-    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full))) {
+    if no_handle_is_left || error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full))) {
         return limit("open handles", "handles", limits.handles.to_string());
+    }
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(FieldMapError::TotalSizeTooBig))) {
+        let value = format!("{} bytes", limits.request_header_bytes);
+        return limit("headers of a request", "request_header_bytes", value);
     }
     let what = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
@@ -214,6 +219,13 @@ fn failure(store: &Store<Sandbox>, error: &wasmtime::Error) -> CallError {
         true => what,
         false => format!("{what}; it printed: {printed}"),
     }))
+}
+
+/// Whether the component has as many handles as it may have. Its error does not say so but by its text; that there is no
+/// room for one more does. A store that failed is thrown away, with the handle that is made here.
+fn is_out_of_handles(store: &mut Store<Sandbox>) -> bool {
+    struct OneMore;
+    Resource::<OneMore>::new_own(0).try_into_resource_any(store).is_err()
 }
 
 fn provider_error(error: inventory::Error) -> CallError {
@@ -272,9 +284,8 @@ impl Sandbox {
         self.log_lines <= most
     }
 
-    /// How many handles there may be at once.
-    pub(super) fn handles(&self) -> usize {
-        self.engine.limits().handles
+    pub(super) fn limits(&self) -> &Limits {
+        self.engine.limits()
     }
 
     /// Ends the poll of a driver that has more signed or hashed in one call than a request may have.

@@ -92,6 +92,7 @@ const ALONE: &[(&str, Ends)] = &[
 ];
 
 const REQUEST_BYTES: Ends = With("limit.request_bytes", "drivers.limits.request_bytes");
+const REQUEST_HEADERS: Ends = With("limit.request_header_bytes", "drivers.limits.request_header_bytes");
 
 /// Attacks on the host's memory by what it keeps for a guest.
 const HOARDS: &[(&str, Ends)] = &[
@@ -144,10 +145,10 @@ const LONG: &[(&str, Ends)] = &[
     ("long:session-value", Spent),
     ("long:session-again", Spent),
     ("long:log", Spent),
-    ("long:poll-many", With("crashed", "handle limit")),
+    ("long:poll-many", With("limit.handles", "drivers.limits.handles")),
     ("long:poll-again", Spent),
-    ("long:fields-values", With("crashed", "total size of fields exceeds limit")),
-    ("long:fields-list", With("crashed", "total size of fields exceeds limit")),
+    ("long:fields-values", REQUEST_HEADERS),
+    ("long:fields-list", REQUEST_HEADERS),
     ("long:fields-name", Spent),
 ];
 
@@ -163,7 +164,7 @@ const OWN: &[(&str, &str, Ends)] = &[
     ("fetch:own", "/redirect", Listed("302")),
     ("fetch:many", "/", With("limit.requests", "drivers.limits.requests")),
     ("fetch:body", "/", With("limit.request_bytes", "drivers.limits.request_bytes")),
-    ("fetch:headers", "/", With("crashed", "total size of fields exceeds limit")),
+    ("fetch:headers", "/", REQUEST_HEADERS),
     ("fetch:lines", "/", With("invalid-account", "x-a")),
     ("fetch:smuggle", "/", With("invalid-account", "transfer-encoding")),
     ("fetch:host", "/", With("invalid-account", "host")),
