@@ -2,16 +2,22 @@
 //! that a start compiles nothing twice. The directory is as much to be trusted as the host's own binary:
 //! it is made for the host's user alone, and what a compiler wrote gets its name there only when it is whole.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// How the name of a draft ends.
+const DRAFT: &str = "new";
+/// Entries of the directory that are looked at for drafts: many times the drivers that a host has.
+const MOST_LOOKED_AT: usize = 10_000;
 
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -36,6 +42,7 @@ impl Cache {
                 "others may write to it: it must be the host's own, run chmod 700 on it",
             ));
         }
+        remove_abandoned(directory);
         Ok(Cache::at(directory.to_owned(), engine, None))
     }
 
@@ -76,11 +83,38 @@ impl Cache {
     }
 
     /// Where a compiler may write, until it is kept or dropped.
-    pub(super) fn draft(&self, sha256: &str) -> Draft {
+    pub(super) fn draft(&self, sha256: &str) -> io::Result<Draft> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.path_of(sha256).with_extension(format!("{}.{number}.new", std::process::id()));
-        Draft { path, kept: self.path_of(sha256) }
+        let path = self.path_of(sha256).with_extension(format!("{}.{number}.{DRAFT}", std::process::id()));
+        // A process that was killed may have had the same number.
+        let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Draft { path, kept: self.path_of(sha256), _lock: lock })
     }
+}
+
+/// Removes drafts that nobody writes any more, since a process that does not end by itself leaves them behind.
+fn remove_abandoned(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for path in entries.take(MOST_LOOKED_AT).filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_draft(path))
+    {
+        // Who writes a draft holds its lock, which ends with the process.
+        let Ok(file) = OpenOptions::new().write(true).open(&path) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && fs::remove_file(&path).is_ok() {
+            tracing::info!(file = %path.display(), "removed what an earlier process had not compiled to its end");
+        }
+    }
+}
+
+/// `SHA256-MARK.PROCESS.NUMBER.new`
+fn is_draft(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let [of, process, number, DRAFT] = name.split('.').collect::<Vec<_>>()[..] else { return false };
+    let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    of.split_once('-').is_some_and(|(sha256, mark)| is_hex(sha256, 64) && is_hex(mark, 16))
+        && is_number(process)
+        && is_number(number)
 }
 
 fn is_own(metadata: &fs::Metadata) -> bool {
@@ -92,6 +126,8 @@ fn is_own(metadata: &fs::Metadata) -> bool {
 pub(super) struct Draft {
     path: PathBuf,
     kept: PathBuf,
+    /// Says that it is not abandoned.
+    _lock: File,
 }
 
 impl Draft {
@@ -108,7 +144,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // It is not there where it was kept, or where nothing was written.
+        // It is not there where it was kept.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -118,4 +154,46 @@ fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file was written as a `Draft` by this program, into a directory that only the host's user can write
     // to, and is replaced as a whole, never changed in place while it is mapped.
     unsafe { Component::deserialize_file(engine, path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::limits::Limits;
+
+    #[test]
+    fn an_abandoned_draft_is_removed_and_nothing_else_is() {
+        let folder = tempfile::tempdir().expect("folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("set");
+        let engine = Engine::new(&Limits { sandboxes: 1, ..Limits::default() }.engine_config()).expect("engine");
+        let cache = Cache::open(folder.path(), &engine).expect("cache");
+        let sha256 = "a".repeat(64);
+        let mark = format!("{sha256}-{:016x}", cache.engine_mark);
+        let write = |name: &str| fs::write(folder.path().join(name), "x").expect("written");
+        let others = [
+            format!("{mark}.cwasm"),
+            format!("{mark}.1.new"),
+            format!("{mark}.1.x.new"),
+            format!("{mark}.1.2.3.new"),
+            "config.1.2.new".into(),
+            "new".into(),
+        ];
+        others.iter().for_each(|name| write(name));
+        write(&format!("{mark}.1.2.new"));
+        write(&format!("{mark}.{}.7.new", std::process::id()));
+        let under_way = cache.draft(&sha256).expect("draft");
+
+        let again = Cache::open(folder.path(), &engine).expect("cache");
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .expect("read")
+            .map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        let mut want = others.to_vec();
+        want.push(under_way.path().file_name().expect("a name").to_string_lossy().into_owned());
+        left.sort();
+        want.sort();
+        assert_eq!(left, want);
+        drop((under_way, again));
+        assert_eq!(fs::read_dir(folder.path()).expect("read").count(), others.len());
+    }
 }

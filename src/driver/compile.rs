@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -70,6 +69,7 @@ enum Refused {
     OtherWorld(String),
     Version(String),
     Imports(String),
+    Unfit(String),
     Unkept(String),
 }
 
@@ -80,6 +80,7 @@ impl From<Refused> for LoadError {
             Refused::OtherWorld(why) => LoadError::OtherWorld(message(why)),
             Refused::Version(found) => LoadError::Version { found: message(found) },
             Refused::Imports(name) => LoadError::Imports(message(name)),
+            Refused::Unfit(why) => LoadError::Unfit(message(why)),
             Refused::Unkept(why) => LoadError::Compiler(why),
         }
     }
@@ -92,6 +93,7 @@ impl From<LoadError> for Refused {
             LoadError::OtherWorld(why) => Refused::OtherWorld(why),
             LoadError::Version { found } => Refused::Version(found),
             LoadError::Imports(name) => Refused::Imports(name),
+            LoadError::Unfit(why) => Refused::Unfit(why),
             LoadError::Malformed(why) => Refused::Malformed(why),
             other => Refused::Malformed(other.to_string()),
         }
@@ -109,6 +111,7 @@ fn compile(component: &[u8], engine: &wasmtime::Engine, output: &Path) -> Report
     let compiled = || {
         let linker = engine::linker(engine).map_err(|error| Refused::Unkept(format!("{error:#}")))?;
         outline.check_world(|name| is_linked(&linker, name))?;
+        outline.check_size()?;
         let malformed = |error: wasmtime::Error| Refused::Malformed(message(format!("{error:#}")));
         let compiled = engine.precompile_component(component).map_err(malformed)?;
         keep(output, &compiled).map_err(|error| Refused::Unkept(format!("{}: {error}", output.display())))
@@ -118,7 +121,7 @@ fn compile(component: &[u8], engine: &wasmtime::Engine, output: &Path) -> Report
 }
 
 fn keep(output: &Path, compiled: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(output)?;
+    let mut file = fs::OpenOptions::new().write(true).open(output)?;
     file.write_all(compiled)?;
     file.sync_all()
 }
@@ -132,7 +135,7 @@ pub struct Child {
     /// The limits of sandboxes that machine code depends on.
     pub sandbox_memory: usize,
     pub table_elements: usize,
-    /// The file that it is written into; there is none yet.
+    /// The file that it is written into; it is there, and empty.
     pub output: PathBuf,
 }
 
@@ -191,8 +194,7 @@ impl Compiler {
         Compiler { settings, turns: Arc::new(Semaphore::new(cores)) }
     }
 
-    /// Compiles a file into another, which does not exist and may be there afterwards, whatever comes of it. Gives the
-    /// outline, and whether the machine code is there.
+    /// Compiles a file into another, which is there and empty. Gives the outline, and whether the machine code is there.
     pub(super) async fn compile(
         &self,
         engine: &Engine,

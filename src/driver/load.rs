@@ -109,6 +109,9 @@ pub enum LoadError {
     Version { found: String },
     #[error("it asks for something that no driver is lent: {0}")]
     Imports(String),
+    /// It is sound, and a sandbox has no room for its parts. What a sandbox may have is no setting.
+    #[error("it does not fit into a sandbox: {0}")]
+    Unfit(String),
     /// A limit on compiling it, with the setting that moves it.
     #[error("compiling it passed the limit on {limit} ({value}); setting: drivers.compile.{setting}")]
     CompileLimit { limit: &'static str, setting: &'static str, value: String },
@@ -239,10 +242,11 @@ pub(super) async fn compiled(
             &passing
         }
     };
-    let draft = cache.draft(&file.sha256);
+    let draft = cache.draft(&file.sha256).map_err(|error| LoadError::Compiler(error.to_string()))?;
     let (outline, compiled) = engine.compiler().compile(engine, file, draft.path()).await?;
     let kept = compiled.and_then(|()| {
-        draft.keep(engine.wasmtime()).map_err(|error| LoadError::Malformed(message(format!("{error:#}"))))
+        // The compiler took it, and so all that can be wrong is how much of everything it has.
+        draft.keep(engine.wasmtime()).map_err(|error| LoadError::Unfit(message(format!("{error:#}"))))
     });
     Ok((outline, kept))
 }
@@ -262,6 +266,9 @@ pub(super) fn outline_of(engine: &Engine, component: &Component) -> Outline {
     Outline {
         imports: kind.imports(wasmtime).map(|(name, import)| item(name, &import.ty)).collect(),
         exports: kind.exports(wasmtime).map(|(name, _)| name.to_owned()).collect(),
+        // Counted before it was compiled.
+        passive: 0,
+        instances: 0,
     }
 }
 

@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::CallError;
-use super::limits::Limits;
+use super::limits::{CONTEXT_BYTES, Limits};
+use super::outline;
 use crate::metrics;
 
 /// Memory of all polls is shared out in units of this size.
 const UNIT: usize = 64 << 10;
-/// What a sandbox takes beside its linear memory: its stack, its tables of handles, its store.
-pub(super) const SANDBOX_BYTES: usize = 1 << 20;
+/// What a sandbox takes beside its linear memory, at most: the contexts of its core instances, the states of its component
+/// instances and passive segments (`outline`), and its stack, tables of handles and store.
+pub(super) const SANDBOX_BYTES: usize = CONTEXT_BYTES + outline::MOST_BYTES + (1 << 20);
 
 /// The memory for all polls of a host.
 #[derive(Debug)]

@@ -1,20 +1,36 @@
 //! What a component says of itself at its edge: the names that it imports and exports. Read without compiling or
-//! validating what is inside, so that a file of another world costs next to nothing.
+//! validating what is inside, so that a file of another world costs next to nothing: no more memory than its names may
+//! have, and the time to go through the file once. Any process may read it, of any file.
 
 use serde::{Deserialize, Serialize};
-use wasmtime::wasmparser::{ComponentTypeRef, Parser, Payload};
+use wasmtime::wasmparser::{ComponentInstance, ComponentTypeRef, ElementItems, ElementKind, Parser, Payload};
 
 use super::load::{LoadError, PACKAGE, served};
 
 const INTERFACE: &str = "tracker:driver/inventory";
 /// The most bytes of all names: a component of any toolchain has a few thousand.
 const MOST_NAMES: usize = 256 << 10;
+/// The most names: they may be empty, and each takes memory all the same.
+const MOST_ITEMS: usize = 10_000;
+/// The most elements of all passive segments, and segments, in all modules. A sandbox holds at most 32 bytes of the host's
+/// memory for each, once for each of the at most 64 instances of its module. No toolchain that is known makes any.
+const MOST_PASSIVE: usize = 400;
+/// The most instances of components in one sandbox, of which each has a state of about 100 bytes. Those that toolchains
+/// make have a few for each component that is in them.
+const MOST_INSTANCES: usize = 8_192;
+/// What a sandbox holds at most of these two, which nothing counts while it runs.
+pub(super) const MOST_BYTES: usize = 2 << 20;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outline {
     /// In the component's own order.
     pub(super) imports: Vec<Item>,
     pub(super) exports: Vec<String>,
+    /// Elements of passive segments and these segments, in all modules.
+    pub(super) passive: usize,
+    /// How many instances of components there may be, this one among them. There are fewer where not each component
+    /// makes instances of each other.
+    pub(super) instances: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,21 +49,35 @@ pub(super) enum ItemKind {
 impl Outline {
     /// Reads a component. An error says where it is no sound one.
     pub(super) fn of(component: &[u8]) -> Result<Outline, String> {
-        let mut outline = Outline::default();
-        let mut depth = 0_usize;
-        let mut names = 0_usize;
+        let mut outline = Outline { instances: 1, ..Outline::default() };
+        // Of each component or module that this is within, how many instances it makes of others.
+        let mut around: Vec<usize> = vec![0];
+        let (mut names, mut items) = (0_usize, 0_usize);
         let mut take = |name: &str| {
             names += name.len();
-            match names > MOST_NAMES {
-                true => Err(format!("the names that it imports and exports have more than {MOST_NAMES} bytes")),
-                false => Ok(name.to_owned()),
+            items += 1;
+            match (names > MOST_NAMES, items > MOST_ITEMS) {
+                (true, _) => Err(format!("the names that it imports and exports have more than {MOST_NAMES} bytes")),
+                (false, true) => Err(format!("it imports and exports more than {MOST_ITEMS} names")),
+                (false, false) => Ok(name.to_owned()),
             }
         };
         for payload in Parser::new(0).parse_all(component) {
             match payload.map_err(|error| error.to_string())? {
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::ComponentImportSection(section) if depth == 0 => {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => around.push(0),
+                Payload::End(_) => {
+                    let made = around.pop().unwrap_or_default();
+                    outline.instances = outline.instances.saturating_mul(made.saturating_add(1));
+                }
+                Payload::ComponentInstanceSection(section) => {
+                    for instance in section {
+                        let instance = instance.map_err(|error| error.to_string())?;
+                        if let (ComponentInstance::Instantiate { .. }, Some(made)) = (instance, around.last_mut()) {
+                            *made += 1;
+                        }
+                    }
+                }
+                Payload::ComponentImportSection(section) if around.len() == 1 => {
                     for import in section {
                         let import = import.map_err(|error| error.to_string())?;
                         let kind = match import.ty {
@@ -58,16 +88,50 @@ impl Outline {
                         outline.imports.push(Item { name: take(import.name.name)?, kind });
                     }
                 }
-                Payload::ComponentExportSection(section) if depth == 0 => {
+                Payload::ComponentExportSection(section) if around.len() == 1 => {
                     for export in section {
                         let export = export.map_err(|error| error.to_string())?;
                         outline.exports.push(take(export.name.name)?);
+                    }
+                }
+                Payload::ElementSection(section) => {
+                    for element in section {
+                        let element = element.map_err(|error| error.to_string())?;
+                        if matches!(element.kind, ElementKind::Passive) {
+                            let count = match element.items {
+                                ElementItems::Functions(items) => items.count(),
+                                ElementItems::Expressions(_, items) => items.count(),
+                            };
+                            outline.passive = outline.passive.saturating_add(1).saturating_add(count as usize);
+                        }
                     }
                 }
                 _ => {}
             }
         }
         Ok(outline)
+    }
+
+    /// The version of the contract that its exports name; none where it is a component of another kind.
+    pub(super) fn contract(&self) -> Option<&str> {
+        self.exports.iter().find_map(|name| {
+            let (interface, version) = name.split_once('@')?;
+            (interface.split('/').next() == Some(PACKAGE)).then_some(version)
+        })
+    }
+
+    /// Refuses a component that would hold memory of the host in each sandbox that no limit counts.
+    pub(super) fn check_size(&self) -> Result<(), LoadError> {
+        if self.passive > MOST_PASSIVE {
+            let found = self.passive;
+            return Err(LoadError::Unfit(format!(
+                "its passive segments have {found} elements, and a driver may have {MOST_PASSIVE}"
+            )));
+        }
+        if self.instances > MOST_INSTANCES {
+            return Err(LoadError::Unfit(format!("it may have more than {MOST_INSTANCES} instances of components")));
+        }
+        Ok(())
     }
 
     /// Refuses a component of another contract, or one that asks for what no driver is lent.
@@ -152,5 +216,41 @@ mod tests {
         let many = wat::parse_str(format!("(component {names})")).expect("WebAssembly text");
         let error = Outline::of(&many).expect_err("too many names");
         assert!(error.contains("more than 262144 bytes"), "{error}");
+        // Sound or not: an import of an instance of type 0 with a name of no bytes, over and over.
+        let imports = [0, 0, 5, 0].repeat(MOST_ITEMS + 1);
+        let count = [0x91, 0xce, 0];
+        let size = u32::try_from(count.len() + imports.len()).expect("small");
+        let size = [0, 7, 14, 21].map(|shift| u8::try_from(size >> shift & 0x7f).expect("seven bits") | 0x80);
+        let section = [&[10], &size[..3], &[size[3] & 0x7f], &count[..], &imports[..]].concat();
+        let many = [&b"\0asm\x0d\0\x01\0"[..], &section].concat();
+        let error = Outline::of(&many).expect_err("too many names");
+        assert!(error.contains("more than 10000 names"), "{error}");
+    }
+
+    #[test]
+    fn instances_of_components_are_counted_as_they_multiply() {
+        let many = |count: usize, of: &str| format!("(instance (instantiate {of}))").repeat(count);
+        let check = |text: &str, want: usize| assert_eq!(outline(text).instances, want, "{text:.100}");
+        check("(component)", 1);
+        check("(component (component $a) (instance $i) (instance (instantiate $a)))", 2);
+        check("(component (core module $m) (core instance (instantiate $m)) (core instance (instantiate $m)))", 1);
+        check(&format!("(component (component $b (component $c) {}) {})", many(4, "$c"), many(2, "$b")), 15);
+        let outsized = format!("(component (component $b (component $c) {}) {})", many(90, "$c"), many(90, "$b"));
+        let error = outline(&outsized).check_size().expect_err("too many").to_string();
+        assert!(error.contains("more than 8192 instances"), "{error}");
+    }
+
+    #[test]
+    fn passive_elements_are_counted_in_every_module() {
+        let elements = |count: usize| format!("(func $f) (elem func{})", " $f".repeat(count));
+        let check = |text: &str, want: usize| assert_eq!(outline(text).passive, want, "{text:.100}");
+        check("(component (core module (table 9 funcref) (func $f) (elem (i32.const 0) func $f $f)))", 0);
+        check("(component (core module (func $f) (elem declare func $f)))", 0);
+        check("(component (core module (func $f) (elem funcref (ref.func $f) (ref.null func))))", 3);
+        check(&format!("(component (core module {}) (component (core module {})))", elements(3), elements(4)), 9);
+        assert!(outline(&format!("(component (core module {}))", elements(MOST_PASSIVE - 1))).check_size().is_ok());
+        let many = outline(&format!("(component (core module {}))", elements(MOST_PASSIVE)));
+        let error = many.check_size().expect_err("too many").to_string();
+        assert!(error.contains("passive segments have 401 elements"), "{error}");
     }
 }

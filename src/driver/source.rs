@@ -23,7 +23,7 @@ pub use fetch::{FetchError, Fetched, Fetcher, sha256};
 pub use keep::{file_name, keep, signatures_beside};
 pub use login::{Login, LoginError};
 pub use provide::{missing, provide, provide_missing};
-pub use registry::{Label, NotAnArtifact, contract};
+pub use registry::{Label, NotAnArtifact};
 
 /// How sources are read.
 #[derive(Clone, Debug)]

@@ -8,7 +8,9 @@ use super::catalog::{Settings, wasm_files};
 use super::evidence::Evidence;
 use super::load::{DriverFile, LoadError, PACKAGE, served};
 use super::lock::{Approval, Lock, Role};
-use super::source::{self, InvalidSource, NotAnArtifact, Source};
+use super::message::message;
+use super::outline::Outline;
+use super::source::{InvalidSource, Source};
 
 /// One approval, and what is wrong with it.
 #[derive(Debug)]
@@ -29,8 +31,6 @@ pub enum Fault {
     FileName(String),
     #[error(transparent)]
     File(#[from] LoadError),
-    #[error("it can't be read as a component: {0}")]
-    Component(NotAnArtifact),
     #[error("it is not made for {PACKAGE}: it is a component of another kind")]
     OtherContract,
     #[error("its source: {0}")]
@@ -128,11 +128,15 @@ fn content_faults(file: &DriverFile) -> Option<Fault> {
     if let Err(error) = file.check_header() {
         return Some(error.into());
     }
-    match source::contract(&file.bytes, PACKAGE) {
-        Err(error) => Some(Fault::Component(error)),
-        Ok(None) => Some(Fault::OtherContract),
-        Ok(Some(version)) if !served(&version) => Some(LoadError::Version { found: version }.into()),
-        Ok(Some(_)) => None,
+    // Its edge alone is read, which is bounded whatever the file is; what is inside is for the compiler's process.
+    let outline = match Outline::of(&file.bytes) {
+        Ok(outline) => outline,
+        Err(why) => return Some(LoadError::Malformed(message(why)).into()),
+    };
+    match outline.contract() {
+        None => Some(Fault::OtherContract),
+        Some(version) if !served(version) => Some(LoadError::Version { found: message(version.to_owned()) }.into()),
+        Some(_) => None,
     }
 }
 
@@ -140,7 +144,7 @@ fn content_faults(file: &DriverFile) -> Option<Fault> {
 mod tests {
     use super::*;
     use crate::driver::signature::Policy;
-    use crate::driver::source::keep;
+    use crate::driver::source::{keep, sha256};
     use crate::model::Timestamp;
 
     const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -152,7 +156,7 @@ mod tests {
             role: Role::Current,
             file: "ec2.wasm".into(),
             source: None,
-            sha256: source::sha256(bytes),
+            sha256: sha256(bytes),
             endpoints: Vec::new(),
             approved_at: Timestamp::from_millis(0),
             approved_by: "root".into(),
@@ -201,7 +205,7 @@ mod tests {
         write(b"\0asm\x01\0\0\0");
         check(&as_it_is(b"\0asm\x01\0\0\0"), &["core module"]);
         write(&[EMPTY_COMPONENT, b"garbage"].concat());
-        check(&as_it_is(&[EMPTY_COMPONENT, b"garbage"].concat()), &["can't be read as a component"]);
+        check(&as_it_is(&[EMPTY_COMPONENT, b"garbage"].concat()), &["not a sound component"]);
         write(&[0; 101]);
         check(&as_it_is(b"x"), &["drivers.limits.driver_bytes"]);
         write(EMPTY_COMPONENT);

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{ClientConfig, ClientProtocol, ImageLayer};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
-use oci_wasm::{WasmClient, WasmConfig};
+use oci_wasm::{COMPONENT_OS, Component, WasmClient, WasmConfig};
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -17,6 +17,7 @@ use super::login::Login;
 use super::registry::{Label, Session, layer_of, not_a_component, pinned_to, tamed};
 use super::token::{Credentials, Operation};
 use super::{Source, is_local_registry};
+use crate::driver::outline::Outline;
 use crate::net::SendError;
 
 pub(super) async fn push(
@@ -28,8 +29,7 @@ pub(super) async fn push(
     let registry = reference.registry();
     let broken = |source| FetchError::NotAnArtifact { from: "the file".into(), source };
     let pushed = sha256(&bytes);
-    let (config, layer) =
-        WasmConfig::from_raw_component(bytes, None).map_err(|error| broken(not_a_component(&error)))?;
+    let (config, layer) = artifact(bytes).map_err(|why| broken(not_a_component(&why)))?;
     let session = Session::open(fetcher, reference, Operation::Push).await?;
     let annotations: BTreeMap<String, String> = labels.iter().map(Label::annotation).collect();
     let client = WasmClient::new(client(fetcher, reference)?);
@@ -51,6 +51,17 @@ pub(super) async fn push(
             Err(FetchError::Mismatch { from: session.shown(), what: "file", expected: pushed, found: layer.sha256 })
         }
     }
+}
+
+/// What a registry is given. `oci-wasm` would decode the component whole to name its imports and exports, at any cost:
+/// its edge says the same.
+fn artifact(bytes: Vec<u8>) -> Result<(WasmConfig, ImageLayer), String> {
+    let Outline { imports, exports, .. } = Outline::of(&bytes)?;
+    let (mut config, layer) = WasmConfig::from_raw_module(bytes, None).map_err(|error| error.to_string())?;
+    config.os = COMPONENT_OS.to_owned();
+    let imports = imports.into_iter().map(|import| import.name).collect();
+    config.component = Some(Component { exports, imports, target: None });
+    Ok((config, layer))
 }
 
 /// The client that pushes. It makes an HTTP client of its own, which knows the host's proxy and

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
-use oci_wasm::{Component, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE};
+use oci_wasm::{WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE};
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use url::Url;
@@ -68,17 +68,6 @@ impl Label {
         };
         (format!("org.opencontainers.image.{key}"), value.clone())
     }
-}
-
-/// The version of the contract that a component names in its exports, read without compiling anything of it; none
-/// where it is a component of another kind. `package` is the contract's, as in `tracker:driver`.
-pub fn contract(bytes: &[u8], package: &str) -> Result<Option<String>, NotAnArtifact> {
-    let component = Component::from_raw_component(bytes).map_err(|error| not_a_component(&error))?;
-    let version = |name: &String| {
-        let (interface, version) = name.split_once('@')?;
-        (interface.split('/').next() == Some(package)).then(|| version.to_owned())
-    };
-    Ok(component.exports.iter().find_map(version))
 }
 
 pub(super) fn not_a_component(error: &impl ToString) -> NotAnArtifact {
@@ -333,13 +322,5 @@ mod tests {
         check("ghcr.io/me/ec2", "oci://ghcr.io/me/ec2:latest@sha256:B");
         let digest = "a".repeat(64);
         check(&format!("ghcr.io/me/ec2@sha256:{digest}"), "oci://ghcr.io/me/ec2@sha256:B");
-    }
-
-    #[test]
-    fn what_no_component_is_has_no_contract() {
-        assert!(contract(b"", "tracker:driver").is_err());
-        assert!(contract(b"\0asm\x0d\0\x01\0garbage", "tracker:driver").is_err());
-        // An empty component.
-        assert_eq!(contract(b"\0asm\x0d\0\x01\0", "tracker:driver").ok().flatten(), None);
     }
 }

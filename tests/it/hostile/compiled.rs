@@ -22,11 +22,17 @@ fn setup() -> Setup {
 
 /// A component of the right world with this core module in it.
 fn component(core: &str) -> Vec<u8> {
+    component_with(core, "")
+}
+
+/// The same with these parts beside the core module, which is `$m`.
+fn component_with(core: &str, parts: &str) -> Vec<u8> {
     let text = format!(
         "(component
             (core module $m {core} (func (export \"f\")))
             (core instance $i (instantiate $m))
             (func $f (canon lift (core func $i \"f\")))
+            {parts}
             (instance $inventory (export \"describe\" (func $f)))
             (export \"tracker:driver/inventory@0.1.0\" (instance $inventory)))"
     );
@@ -132,6 +138,114 @@ fn slow() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Each the same by what stands around the core module.
+fn slow_around() -> Vec<(&'static str, String)> {
+    vec![
+        ("doubled-types", {
+            let step = |n: usize| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1);
+            "(type $t0 (tuple u8 u8))".to_owned() + &repeated(40, step)
+        }),
+        ("doubled-instance-types", {
+            let step = |n: usize| {
+                format!(
+                    "(type $t{} (instance (alias outer 1 $t{n} (type $t)) (export \"a\" (instance (type $t)))
+                         (export \"b\" (instance (type $t)))))",
+                    n + 1
+                )
+            };
+            "(type $t0 (instance))".to_owned() + &repeated(40, step)
+        }),
+        ("many-component-types", repeated(60_000, |n| format!("(type (record (field \"a{n}\" u8)))"))),
+        ("many-lifts", repeated(20_000, |_| "(func (canon lift (core func $i \"f\")))".into())),
+        ("many-aliases", repeated(60_000, |_| "(alias core export $i \"f\" (core func))".into())),
+        ("many-modules", repeated(900, |n| format!("(core module (func (result i32) (i32.const {n})))"))),
+        ("many-resources", repeated(60_000, |_| "(type (resource (rep i32)))".into())),
+        ("deep-components", "(component ".repeat(90) + &")".repeat(90)),
+        ("instances-of-instances", {
+            let many = |of: &str| repeated(900, |_| format!("(instance (instantiate {of}))"));
+            format!("(component $b (component $c) {}) {}", many("$c"), many("$b"))
+        }),
+        ("powers-of-instances", {
+            let step = |n: usize| {
+                format!("(component $c{} (alias outer 1 $c{n} (component $c)) {})", n + 1, {
+                    repeated(10, |_| "(instance (instantiate $c))".into())
+                })
+            };
+            "(component $c0)".to_owned() + &repeated(12, step) + "(instance (instantiate $c12))"
+        }),
+    ]
+}
+
+/// Each a sound driver by its edge of which every sandbox would hold more of the host's memory than a sandbox may: the
+/// core module, and what stands around it.
+fn outsized() -> Vec<(&'static str, String, String)> {
+    let instances = |count: usize| repeated(count, |_| "(core instance (instantiate $m))".into());
+    let nested = |count: usize, times: usize| {
+        let inner = repeated(count, |_| "(core instance (instantiate $n))".into());
+        let outer = repeated(times, |_| "(instance (instantiate $c))".into());
+        format!("(component $c (core module $n (memory 0)) {inner}) {outer}")
+    };
+    let passive = |count: usize| format!("(func $g) (elem func{})", " $g".repeat(count));
+    vec![
+        ("core-instances", String::new(), instances(100)),
+        ("core-instances-nested", String::new(), nested(3, 900)),
+        ("core-instances-of-much", "(global (mut i64) (i64.const 0))".repeat(4_000), instances(60)),
+        ("memories", "(memory 0)".into(), instances(10)),
+        ("tables", "(table 1 funcref)".repeat(20), String::new()),
+        ("tables-of-instances", "(table 1 funcref)(table 1 funcref)".into(), instances(40)),
+        ("long-table", "(table 100000 funcref)".into(), String::new()),
+        ("large-memory", "(memory 2000)".into(), String::new()),
+        ("globals", "(global (mut i64) (i64.const 0))".repeat(100_000), String::new()),
+        (
+            "functions-by-reference",
+            {
+                let count = 60_000;
+                let functions = repeated(count, |_| "(func)".into());
+                let references: String = (0..count).map(|n| format!(" {n}")).collect();
+                format!("{functions} (elem declare func{references})")
+            },
+            String::new(),
+        ),
+        ("passive-elements", passive(1_000_000), String::new()),
+        ("passive-elements-of-instances", passive(100_000), instances(60)),
+        ("passive-segments", "(elem func)".repeat(90_000), String::new()),
+        ("passive-expressions", { format!("(elem funcref{})", " (ref.null func)".repeat(100_000)) }, String::new()),
+        ("passive-elements-nested", String::new(), { format!("(component (core module {}))", passive(100_000)) }),
+        ("component-instances", String::new(), {
+            let many = |of: &str, count| repeated(count, |_| format!("(instance (instantiate {of}))"));
+            format!("(component $b (component $c) {}) {}", many("$c", 900), many("$b", 100))
+        }),
+    ]
+}
+
+#[test]
+fn what_a_sandbox_has_no_room_for_is_refused_by_name() {
+    let setup = Setup::new(&["mock"]).limits("");
+    for (name, core, parts) in outsized() {
+        let ended = inspected(&setup, &format!("{name}.wasm"), &component_with(&core, &parts));
+        assert!(ended.stdout.contains("it does not fit into a sandbox: "), "{name}: {ended:#?}");
+    }
+}
+
+#[test]
+fn checking_what_is_approved_reads_no_more_than_the_edge() {
+    // `verify` looks at each, compiles none, and needs neither the time nor the memory that this would take.
+    let setup = setup();
+    let slow: Vec<_> = slow_around().into_iter().map(|(name, parts)| (name, component_with("", &parts))).collect();
+    for (name, content) in &slow {
+        setup.driver_file(&format!("{name}.wasm"), content);
+    }
+    setup.vouch_for(slow.iter().map(|(name, content)| (*name, content.clone())));
+    let stopwatch = Stopwatch::start();
+    let ended = setup.run(&["driver", "verify"]);
+    assert!(stopwatch.elapsed() < Duration::from_secs(TIME), "it took {:?}", stopwatch.elapsed());
+    for (name, _) in &slow {
+        let line =
+            ended.stdout.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {ended:#?}"));
+        assert!(line.contains(" good"), "{line}");
+    }
+}
+
 fn inspected(setup: &Setup, name: &str, content: &[u8]) -> Ended {
     std::fs::write(setup.path(name), content).expect("written");
     setup.run(&["driver", "inspect", &format!("./{name}")])
@@ -149,9 +263,11 @@ fn passed_a_limit(name: &str, ended: &Ended) -> bool {
 fn each_compiles_within_the_limits_or_names_the_one_it_passed() {
     let setup = setup();
     let mut passed = Vec::new();
-    for (name, core) in slow() {
+    let modules = slow().into_iter().map(|(name, core)| (name, component(&core)));
+    let around = slow_around().into_iter().map(|(name, parts)| (name, component_with("", &parts)));
+    for (name, content) in modules.chain(around) {
         let stopwatch = Stopwatch::start();
-        let ended = inspected(&setup, &format!("{name}.wasm"), &component(&core));
+        let ended = inspected(&setup, &format!("{name}.wasm"), &content);
         // What the limits allow, with time to spare for a busy machine.
         assert!(stopwatch.elapsed() < Duration::from_secs(5 * TIME), "{name} took {:?}", stopwatch.elapsed());
         if passed_a_limit(name, &ended) {
