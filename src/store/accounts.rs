@@ -40,9 +40,10 @@ pub trait Accounts {
     /// Deletes what hooks, tokens and accounts that are gone had and was too much to be deleted with them, in steps.
     async fn clear_dropped(&self) -> Result<()>;
 
-    /// Moves what is due, and what later times are held against, along with a clock that was set by so many
-    /// milliseconds. What was told stays as it was told.
-    async fn clock_set(&self, step: i64) -> Result<()>;
+    /// Moves what is to come, and what later times are held against, along with a clock that was set by so many
+    /// milliseconds when it showed `at`. What was told stays as it was told; so does, of deliveries, what is due by both
+    /// times, which may be a million.
+    async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()>;
 
     /// The latest time at which anything is known to have been done.
     async fn latest(&self) -> Result<Option<Timestamp>>;

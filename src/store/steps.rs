@@ -26,7 +26,7 @@ pub async fn follow(store: &dyn Store, clock: &EvenClock, token: CancellationTok
 /// Moves what is due along with the clock, if that was set.
 pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
     let Some(step) = clock.step() else { return Ok(()) };
-    store.clock_set(step).await?;
+    store.clock_set(step, clock.now()).await?;
     clock.follow(step);
     tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; what is due was moved with it");
     Ok(())
@@ -34,11 +34,12 @@ pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
 
 /// The same for a host that starts: what lies ahead of it was noted by a clock that was set back since.
 pub async fn begin(store: &dyn Store, now: Timestamp) -> Result<()> {
-    let step = match store.latest().await? {
-        Some(latest) if latest > now => now.as_millis().saturating_sub(latest.as_millis()),
+    let latest = match store.latest().await? {
+        Some(latest) if latest > now => latest,
         _ => return Ok(()),
     };
-    store.clock_set(step).await?;
+    let step = now.as_millis().saturating_sub(latest.as_millis());
+    store.clock_set(step, latest).await?;
     tracing::warn!(
         seconds = step as f64 / 1000.0,
         "the clock was set back while no host ran; what is due was moved with it"

@@ -118,9 +118,9 @@ impl Accounts for SqliteStore {
         dropped::clear_all(self).await
     }
 
-    async fn clock_set(&self, step: i64) -> Result<()> {
+    async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()> {
         self.write(move |writing| {
-            schema::shift(writing.connection, step)?;
+            schema::shift(writing.connection, step, at)?;
             writing.memory.clock_set = writing.memory.clock_set.saturating_add(step);
             Ok(())
         })

@@ -42,7 +42,7 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
         "UPDATE hooks SET status = 'damaged', disabled = NULL, reason = 'destination: it is none, or its account no number'
          WHERE status <> 'damaged'
              AND (typeof(destination) <> 'text' OR destination GLOB '*[^ -~]*' OR typeof(account) <> 'integer')
-             AND id IN (SELECT DISTINCT hook FROM deliveries WHERE due IS NOT NULL)
+             AND EXISTS (SELECT 1 FROM deliveries WHERE hook = hooks.id AND due IS NOT NULL)
          RETURNING id, NULL, NULL, account",
     )?;
     note(

@@ -111,7 +111,15 @@ fn make_mark(connection: &Connection) -> Result<()> {
 
 /// Moves all that is counted from by so many milliseconds: what is due, and what was last seen when. What was told stays
 /// as it was told.
-pub(super) fn shift(connection: &Connection, step: i64) -> Result<()> {
+pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result<()> {
+    // What is due now, by the time before and by the time after, need not move: only retries and claims are left.
+    let due = at.as_millis().min(at.as_millis().saturating_add(step));
+    connection
+        .prepare_cached(
+            "UPDATE deliveries INDEXED BY deliveries_due SET due = due + ?1, claimed = claimed + ?1
+             WHERE hook IN (SELECT id FROM hooks) AND due > ?2",
+        )?
+        .execute([step, due])?;
     for sql in [
         "UPDATE polls SET due = due + ?1, claimed = claimed + ?1, asked = asked + ?1, put_off = put_off + ?1,
          changed = changed + ?1, hook_set = hook_set + ?1, last_attempt = last_attempt + ?1,
@@ -119,7 +127,6 @@ pub(super) fn shift(connection: &Connection, step: i64) -> Result<()> {
         "UPDATE accounts SET used = used + ?1, unreachable = unreachable + ?1, budget_at = budget_at + ?1",
         "UPDATE hooks SET disabled = disabled + ?1, failing = failing + ?1, failed = failed + ?1
          WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",
-        "UPDATE deliveries INDEXED BY deliveries_due SET due = due + ?1, claimed = claimed + ?1 WHERE due IS NOT NULL",
         // The pace is in microseconds.
         "UPDATE queues SET due = due + ?1, served = served + ?1,
          paced = CASE WHEN paced > 0 THEN MAX(paced + ?1 * 1000, 0) ELSE 0 END",

@@ -330,8 +330,11 @@ pub(super) fn rebuild(connection: &Connection) -> Result<()> {
              OR typeof(served) <> 'integer' OR typeof(held) <> 'integer' OR typeof(left_out) <> 'integer'
              OR typeof(standing) <> 'integer' OR standing NOT BETWEEN 0 AND 4;
          INSERT INTO queues (hook, account, destination, due, served)
-         SELECT d.hook, h.account, h.destination, MIN(d.due), 0 FROM deliveries d JOIN hooks h ON h.id = d.hook
-         WHERE d.due IS NOT NULL AND h.status = 'active' GROUP BY d.hook
+         SELECT hook, account, destination, due, 0 FROM (
+             SELECT h.id AS hook, h.account, h.destination, (
+                 SELECT d.due FROM deliveries d WHERE d.hook = h.id AND d.due IS NOT NULL ORDER BY d.due LIMIT 1) AS due
+             FROM hooks h WHERE h.status = 'active')
+         WHERE due IS NOT NULL
          ON CONFLICT (hook) DO UPDATE SET account = excluded.account, destination = excluded.destination, served = 0,
              due = MAX(excluded.due, paced / 1000)
          WHERE due <> MAX(excluded.due, paced / 1000) OR served <> 0 OR destination <> excluded.destination

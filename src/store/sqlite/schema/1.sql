@@ -296,7 +296,8 @@ CREATE TABLE deliveries (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE dead IS NULL;
-CREATE INDEX deliveries_due ON deliveries (hook, due) WHERE due IS NOT NULL;
+-- With the change, by which it is ordered, and the claim, so that a start need not look at each of a million rows.
+CREATE INDEX deliveries_due ON deliveries (hook, due, change, claimed) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
 CREATE INDEX deliveries_dead_id ON deliveries (hook, dead_id) WHERE dead IS NOT NULL;
 CREATE INDEX deliveries_damaged ON deliveries (change) WHERE damaged IS NOT NULL;

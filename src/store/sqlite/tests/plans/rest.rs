@@ -27,7 +27,7 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     dropped(&mut world, &store).await;
     store.held().await.expect("counted");
     store.latest().await.expect("read");
-    store.clock_set(-1000).await.expect("moved");
+    store.clock_set(-1000, world.now).await.expect("moved");
     damaged(&mut world, account, &store).await;
 }
 
