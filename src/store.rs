@@ -10,6 +10,7 @@ mod hooks;
 mod inventory;
 mod journal;
 mod polls;
+mod provider_states;
 mod repeats;
 mod room;
 pub mod sqlite;
@@ -35,6 +36,7 @@ pub use polls::{
     Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote, PollRecord, PollStatus, PollTicket,
     Polls, Reach, Recorded, Removed, StormOrder, Transition, Upsert, Upserts,
 };
+pub use provider_states::ProviderStates;
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
 pub use tokens::{NewToken, TokenHash, Tokens};

@@ -1,12 +1,10 @@
 //! What changed between what is stored and what was listed. Pure: one pass over two sequences sorted by
 //! id, which touches nothing of a resource that is as it was.
 
-use std::collections::HashMap;
-
 use super::listed::Listed;
 use crate::model::change::ChangeType;
 use crate::model::{InstanceState, InvalidResourceId, Kind, RealmState, Resource, ResourceId, State, Timestamp};
-use crate::store::{Comparison, Delta, Known, KnownResource, Missing, Removed, Transition, Upsert};
+use crate::store::{Comparison, Delta, Known, KnownResource, Missing, ProviderStates, Removed, Transition, Upsert};
 
 /// One list of an account's resources, and what is to be known to judge it.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub struct Observation {
     /// Where another version of the driver gave the last complete list: the provider's words for the states of
     /// instances, as they are stored. A state that is another now, by the same word, is the driver's doing and
     /// not the provider's.
-    pub former_words: Option<HashMap<ResourceId, String>>,
+    pub former_words: Option<ProviderStates>,
 }
 
 /// A list, compared with what is stored as that comes.
@@ -124,7 +122,7 @@ struct Sight {
     observed_at: Timestamp,
     last_complete: Option<Timestamp>,
     confirmations: u32,
-    former_words: Option<HashMap<ResourceId, String>>,
+    former_words: Option<ProviderStates>,
 }
 
 impl Sight {
@@ -163,9 +161,7 @@ impl Sight {
     /// mapped.
     fn is_mapped_anew(&self, resource: &Resource) -> bool {
         match (&self.former_words, resource) {
-            (Some(words), Resource::Instance(instance)) => {
-                words.get(&instance.id).is_some_and(|word| instance.provider_state == *word)
-            }
+            (Some(words), Resource::Instance(instance)) => words.has(&instance.id, &instance.provider_state),
             _ => false,
         }
     }

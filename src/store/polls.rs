@@ -1,12 +1,12 @@
 //! When accounts are polled, and what comes of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{ProviderStates, Result};
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
@@ -52,7 +52,7 @@ pub trait Polls {
 
     /// The provider's own words for the states of an account's instances, as they are stored. Read only where
     /// another version of a driver takes over.
-    async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>>;
+    async fn provider_states(&self, account: AccountId) -> Result<ProviderStates>;
 
     /// Whether a hook would hear of one of these instances leaving the state that it passes through, and that one has
     /// not been in it since before `since`.

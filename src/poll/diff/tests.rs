@@ -77,7 +77,11 @@ fn another_mapping_of_the_same_word_is_no_change_of_state() {
     use InstanceState::{Running, Stopped};
     let check = |word: &str, now: Resource, want: &str| {
         let before = instance("a", Running, "img");
-        let words = HashMap::from([(before.id().clone(), word.to_owned())]);
+        let words = ProviderStates::read(|take| {
+            take(before.id(), word);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let words = words.expect("nothing can fail");
         let observation = Observation { former_words: Some(words), ..observation(vec![now], true) };
         assert_eq!(words_of(observation, &before), want, "{word}");
     };

@@ -1,6 +1,5 @@
 //! When polls are due, who holds them, and how they went.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
     Admission, Comparison, Delta, HeldStorm, KnownResource, Pace, Passing, PlacedProvider, PollClaim, PollError,
-    PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Result, StoreError, StormOrder,
+    PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, ProviderStates, Reach, Recorded, Result,
+    StoreError, StormOrder,
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
@@ -79,7 +79,7 @@ impl Polls for SqliteStore {
         self.read(move |reading| attention::passing(reading, account)).await
     }
 
-    async fn provider_states(&self, account: AccountId) -> Result<HashMap<ResourceId, String>> {
+    async fn provider_states(&self, account: AccountId) -> Result<ProviderStates> {
         self.read(move |reading| provider_states(reading, account)).await
     }
 
@@ -294,19 +294,24 @@ fn read_ticket(row: &Row<'_>, share: Share) -> rusqlite::Result<PollTicket> {
     })
 }
 
-fn provider_states(reading: &Reading<'_>, account: AccountId) -> Result<HashMap<ResourceId, String>> {
+fn provider_states(reading: &Reading<'_>, account: AccountId) -> Result<ProviderStates> {
     let mut select = reading.prepare_cached(
         "SELECT r.id, b.attributes, r.account, r.kind
          FROM resources r LEFT JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
     )?;
-    let source = Source { table: "resources", account: Some(account), key: Key::Columns(&[2, 3, 0]) };
-    let rows = select.query(params![account.0, kind_number(Kind::Instance)])?;
-    let (states, _) = reading.damages.rows(source, rows, |row| {
-        let state = attributes::provider_state(row.get_ref(1)?.as_str()?)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))?;
-        Ok((get(row, 0)?, state))
-    })?;
-    Ok(states.into_iter().collect())
+    ProviderStates::read(|take| {
+        let mut rows = select.query(params![account.0, kind_number(Kind::Instance)])?;
+        while let Some(row) = rows.next()? {
+            let source = Source { table: "resources", account: Some(account), key: Key::Columns(&[2, 3, 0]) };
+            reading.damages.read(source, row, |row| {
+                let state = attributes::provider_state(row.get_ref(1)?.as_str()?)
+                    .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error)))?;
+                take(&get(row, 0)?, &state);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })
 }
 
 fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
