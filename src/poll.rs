@@ -159,13 +159,17 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const FORGET_AGAIN: Duration = Duration::from_secs(30);
 
+/// How long a stopping host waits for the store to answer a claim.
+const LAST_CLAIM: Duration = Duration::from_secs(1);
+
 /// Polls what is due until the token is cancelled; then waits a while for polls under way.
 pub async fn run(context: Context, token: CancellationToken) {
     let mut polls = JoinSet::new();
     let mut backoff = Backoff::default();
     let mut forget_at = context.clock.now();
     while !token.is_cancelled() {
-        let next = match start_due(&context, &mut polls).await {
+        let Some(started) = unless_ended(&token, LAST_CLAIM, start_due(&context, &mut polls)).await else { break };
+        let next = match started {
             Ok(next) => {
                 backoff.reset();
                 context.metrics.succeeded(Operation::ClaimPolls, context.clock.now());
@@ -179,7 +183,8 @@ pub async fn run(context: Context, token: CancellationToken) {
             }
         };
         if context.clock.now() >= forget_at {
-            let is_done = forget_idle_accounts(&context).await;
+            // It may be much, and can be left off anywhere.
+            let Some(is_done) = token.run_until_cancelled(forget_idle_accounts(&context)).await else { break };
             forget_at = context.clock.now().after(if is_done { FORGET_EVERY } else { FORGET_AGAIN });
         }
         let sleep_until = next.map_or(forget_at, |next| next.min(forget_at));
@@ -191,6 +196,19 @@ pub async fn run(context: Context, token: CancellationToken) {
     if tokio::time::timeout(context.settings.grace, all_ended(&mut polls)).await.is_err() {
         tracing::warn!(polls = polls.len(), "polls under way were given up; they are due again at the next start");
         polls.shutdown().await;
+    }
+}
+
+/// Waits for something, and no longer than `last` once the token is cancelled.
+async fn unless_ended<T>(token: &CancellationToken, last: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let ended = async {
+        token.cancelled().await;
+        tokio::time::sleep(last).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = ended => None,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,6 +23,9 @@ use crate::driver::{LoadError, Role};
 use crate::model::{AccountKey, Kind, Timestamp};
 use crate::roster::Roster;
 use crate::store::{HeldStorm, Store, StoreError, StormOrder};
+
+/// How long what was asked for is answered when the host ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Asks for drivers to be loaded anew.
 #[derive(Debug, Default)]
@@ -194,7 +198,20 @@ pub async fn serve(listener: UnixListener, control: Control, token: Cancellation
         .route("/drivers/shadows", get(shadows))
         .route("/storms", get(storms).post(order_storm))
         .with_state(control);
-    axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await
+    serve_routes(listener, router, token).await
+}
+
+/// A request that is never whole would keep a host that ends for good.
+async fn serve_routes(listener: UnixListener, router: Router, token: CancellationToken) -> io::Result<()> {
+    let served = axum::serve(listener, router).with_graceful_shutdown(token.clone().cancelled_owned());
+    let ended = async {
+        token.cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::select! {
+        served = served.into_future() => served,
+        () = ended => Ok(()),
+    }
 }
 
 async fn reload(State(control): State<Control>) -> Response {
@@ -303,5 +320,34 @@ impl From<Reloaded> for ReloadedDocument {
             Outcome::Dropped { before } => ("dropped", None, Some(before)),
         };
         ReloadedDocument { name, role, outcome: outcome.to_owned(), version, before }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::UnixStream;
+
+    #[tokio::test]
+    async fn a_request_that_is_never_whole_does_not_keep_the_host() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("control.sock");
+        let listener = listen(&path).expect("a socket");
+        let token = CancellationToken::new();
+        let router = Router::new().route("/", get(async || "here"));
+        let served = tokio::spawn(serve_routes(listener, router, token.clone()));
+        let mut endless = UnixStream::connect(&path).await.expect("connected");
+        endless.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.expect("written");
+        // By the time that another is answered, this one is being read.
+        let mut whole = UnixStream::connect(&path).await.expect("connected");
+        whole.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("written");
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut whole, &mut answer).await.expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("here"), "{answer}");
+        token.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(20), served).await.expect("ended in time");
+        ended.expect("ended well").expect("served");
+        drop(endless);
     }
 }

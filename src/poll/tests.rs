@@ -173,6 +173,24 @@ async fn the_loop_polls_what_comes_due_until_its_token_ends_it() {
 }
 
 #[tokio::test]
+async fn a_stop_does_not_wait_for_a_store_that_hangs() {
+    const ENDLESS: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
+    let lab = Lab::new(Settings::default());
+    lab.enrol("configured", Origin::Config).await;
+    let store = Arc::clone(&lab.store);
+    let hanging = tokio::spawn(async move { store.execute(ENDLESS).await });
+    let token = CancellationToken::new();
+    let the_loop = tokio::spawn(run(lab.context.clone(), token.clone()));
+    // Both begin, and the claim waits for the writer.
+    tokio::task::yield_now().await;
+    token.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(20), the_loop).await;
+    lab.store.close().await.expect("closed");
+    ended.expect("ended in time").expect("ended well");
+    assert!(hanging.await.expect("it ended").is_err(), "it was interrupted");
+}
+
+#[tokio::test]
 async fn accounts_that_nobody_uses_are_forgotten() {
     let lab = Lab::new(Settings::default());
     lab.enrol("client", Origin::Client).await;

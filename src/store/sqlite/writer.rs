@@ -9,6 +9,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -151,15 +152,19 @@ impl Writer {
     }
 
     pub(super) async fn close(&self) -> Result<()> {
-        // It does not matter whether an earlier call has closed it already.
-        let _ = self.jobs.send(Message::Close).await;
-        if let Some(thread) = self.thread.take() {
-            let mut joined = tokio::task::spawn_blocking(move || join(thread));
-            let mut patience = LAST_WRITES;
-            while let Err(_elapsed) = tokio::time::timeout(patience, &mut joined).await.map(drop) {
-                self.interrupt.interrupt();
-                patience = INTERRUPTED_EVERY;
+        let thread = self.thread.take();
+        let mut closed = pin!(async {
+            // It does not matter whether an earlier call has closed it already. There may be no place for the message
+            // before what runs is interrupted.
+            let _ = self.jobs.send(Message::Close).await;
+            if let Some(thread) = thread {
+                let _ = tokio::task::spawn_blocking(move || join(thread)).await;
             }
+        });
+        let mut patience = LAST_WRITES;
+        while tokio::time::timeout(patience, &mut closed).await.is_err() {
+            self.interrupt.interrupt();
+            patience = INTERRUPTED_EVERY;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::{FutureExt, join_all};
 
-use super::super::SqliteStore;
+use super::super::{Settings, SqliteStore};
 use super::{SqliteLab, world};
 use crate::model::{DisableReason, HookId, HookStatus, InstanceState, Owner, Scope};
 use crate::store::contract::world::{DISABLE_AFTER, World, spec};
@@ -98,6 +98,24 @@ async fn a_store_that_is_closed_gives_up_the_steps_that_wait() {
     closed.expect("closed");
     assert!(steps.iter().all(|step| matches!(step, Err(StoreError::Failed(_)))));
     assert_eq!(ran.lock().unwrap().len(), 0);
+}
+
+/// A statement that only an interruption ends.
+const ENDLESS: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
+
+#[tokio::test]
+async fn a_store_that_is_closed_waits_neither_for_an_endless_write_nor_for_a_place_in_its_queue() {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = Settings { queue: 1, ..Settings::default() };
+    let store = Arc::new(SqliteStore::open(&folder.path().join("store"), settings).expect("a store"));
+    let writes = [ENDLESS, "SELECT 1", "SELECT 2", "SELECT 3", "SELECT 4"].map(|sql| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.execute(sql).await })
+    });
+    tokio::task::yield_now().await;
+    store.close().await.expect("closed");
+    let ended = join_all(writes).await;
+    assert!(matches!(ended[0], Ok(Err(_))), "it was interrupted");
 }
 
 /// How many rows a table has.
