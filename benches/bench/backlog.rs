@@ -33,7 +33,7 @@ pub(crate) fn million(table: &mut Table, runtime: &Runtime) {
     let receiver = Receiver::start(1);
     let (folder, address) = installation(&mock(), "[delivery]\nallow_addresses = [\"127.0.0.1\"]\n");
     let data = folder.path().join("data");
-    fs::DirBuilder::new().mode(0o700).create(&data).expect("a folder");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&data).expect("a folder");
     runtime.block_on(fill(&data, &receiver));
 
     let (host, _) = Host::start(folder.path(), &address);

@@ -12,6 +12,7 @@ mod disabling;
 mod fair;
 mod feed;
 mod fleet;
+mod guests;
 mod held;
 mod host;
 mod journal;
@@ -102,6 +103,9 @@ fn main() {
     if is_asked("host") {
         process::start(&mut table);
         process::memory(&mut table);
+    }
+    if is_asked("guests") {
+        guests::compiling(&mut table);
     }
     if is_asked("clouds") {
         clouds::hanging(&mut table);

@@ -12,6 +12,7 @@ use tracker::model::{AccountKey, Kind};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{Accounts as _, Polls as _};
 
+use crate::guests::compiled_files;
 use crate::outlet::folder;
 use crate::table::Table;
 
@@ -136,7 +137,7 @@ pub(crate) fn installation(drivers: &[(String, Vec<u8>)], more: &str) -> (tempfi
     (folder, address)
 }
 
-fn built(path: &str) -> Vec<u8> {
+pub(crate) fn built(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `make drivers`", path.display()))
 }
@@ -173,8 +174,11 @@ pub(crate) fn start(table: &mut Table) {
     let mut cold = Vec::new();
     let mut warm = Vec::new();
     for _ in 0..3 {
-        let _ = fs::remove_dir_all(folder.path().join("data"));
-        cold.push(Host::start(folder.path(), &address).1);
+        fs::remove_dir_all(folder.path().join("data")).expect("approving filled it");
+        let (host, ready) = Host::start(folder.path(), &address);
+        assert_eq!(compiled_files(folder.path()), DRIVERS, "the host compiled each driver before it was ready");
+        cold.push(ready);
+        drop(host);
         for _ in 0..3 {
             let (host, ready) = Host::start(folder.path(), &address);
             let drivers = host.get("/api/drivers").expect("an answer");

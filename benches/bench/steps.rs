@@ -1,5 +1,6 @@
 //! Rows of what long work costs others: how long a request waits that writes while a large poll is recorded, or much is
-//! forgotten; and what a poll of a million instances of one account takes of the host's memory.
+//! forgotten; what a poll of a million instances of one account takes of the host's memory; and how soon a host is ready
+//! for which a million callbacks wait.
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +18,7 @@ use tracker::store::{
 };
 
 use crate::fleet::Polls;
+use crate::outlet::{Outlet, urls};
 use crate::process::{Host, installation, log, mock};
 use crate::table::Table;
 
@@ -40,12 +42,22 @@ const FORGETTING: Duration = Duration::from_secs(60);
 
 const MILLION: usize = 1_000_000;
 
+/// What waits when a host starts, and in how many accounts.
+const FEW_WAITING: usize = 10_000;
+const WAITING_ACCOUNTS: usize = 10;
+const STARTS: usize = 5;
+/// How long a host may take to be ready, whatever waits.
+const READY: Duration = Duration::from_secs(1);
+/// Nobody listens there.
+const CLOSED_PORT: u16 = 9;
+
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) fn steps(table: &mut Table, runtime: &Runtime) {
     polls(table);
     retention(table, runtime);
     million(table);
+    start(table, runtime);
 }
 
 /// `PUT track_hook` of one account while another's list of many is recorded: the first one, and such in which many
@@ -56,7 +68,7 @@ fn polls(table: &mut Table) {
         "[polling]\ninstances_every = \"{EVERY:?}\"\nquiet = \"{EVERY:?}\"\nfull_every = \"0s\"\n\
          [polling.storms]\nshare = 1.0\n"
     );
-    let (folder, host) = start(&more, &[("large", LARGE, churn), ("small", SMALL, 0.0)]);
+    let (folder, host) = host_with(&more, &[("large", LARGE, churn), ("small", SMALL, 0.0)]);
     let mut polls = Polls::read_from(&folder.path().join("log"));
     let stopwatch = Stopwatch::start();
     let mut recorded = 0;
@@ -96,7 +108,7 @@ fn retention(table: &mut Table, runtime: &Runtime) {
 /// A million instances in one account: the first list, and another.
 fn million(table: &mut Table) {
     let more = "[polling]\ninstances_every = \"5s\"\nquiet = \"5s\"\nfull_every = \"0s\"\n";
-    let (folder, host) = start(more, &[("large", MILLION, 6.0)]);
+    let (folder, host) = host_with(more, &[("large", MILLION, 6.0)]);
     let mut polls = Polls::read_from(&folder.path().join("log"));
     let stopwatch = Stopwatch::start();
     let mut recorded = 0;
@@ -109,7 +121,34 @@ fn million(table: &mut Table) {
     table.amount("resident memory, a million instances in one account, highest", highest, "MB", Some(500.0));
 }
 
-fn start(more: &str, accounts: &[(&str, usize, f64)]) -> (tempfile::TempDir, Host) {
+/// How soon a host is ready for which much waits: each of it the first of its line, which is what a start looks at.
+fn start(table: &mut Table, runtime: &Runtime) {
+    let few = starts(runtime, WAITING_ACCOUNTS, FEW_WAITING / WAITING_ACCOUNTS);
+    let many = starts(runtime, WAITING_ACCOUNTS, MILLION / WAITING_ACCOUNTS);
+    let few = table.times("from start to ready, ten thousand callbacks waiting", few, Some(READY));
+    let many = table.times("  a million", many, Some(READY));
+    table.comparison("  a million, of ten thousand", many.as_secs_f64() / few.as_secs_f64(), None);
+}
+
+/// Each account has a hook that nobody answers, which is owed a change of each of its instances.
+fn starts(runtime: &Runtime, accounts: usize, instances: usize) -> Vec<Duration> {
+    let (folder, address) = installation(&mock(), "[delivery]\nallow_addresses = [\"127.0.0.0/8\"]\n");
+    runtime.block_on(async {
+        // What is lost if the power goes is filled in again.
+        let settings = sqlite::Settings { synchronous: Synchronous::Normal, ..sqlite::Settings::default() };
+        let mut outlet = Outlet::open_with(&folder.path().join("data"), settings);
+        outlet.set_wide_hooks(&urls(&[CLOSED_PORT], accounts)).await;
+        for _ in 0..accounts {
+            outlet.poll(0..instances, 1).await;
+        }
+        outlet.put_all_off(accounts).await;
+        assert_eq!(outlet.waiting().await, (accounts * instances) as u64);
+        outlet.close().await;
+    });
+    (0..STARTS).map(|_| Host::start(folder.path(), &address).1).collect()
+}
+
+fn host_with(more: &str, accounts: &[(&str, usize, f64)]) -> (tempfile::TempDir, Host) {
     let (folder, address) = install(more, accounts);
     let (host, _) = Host::start(folder.path(), &address);
     (folder, host)
