@@ -7,6 +7,7 @@ mod callers;
 mod clouds;
 mod compare;
 mod cost;
+mod crowd;
 mod deliver;
 mod disabling;
 mod fair;
@@ -75,6 +76,7 @@ fn main() {
         runtime.block_on(async {
             receivers::hanging(&mut table).await;
             receivers::slow(&mut table).await;
+            crowd::beside_backlogs(&mut table).await;
         });
     }
     if is_asked("cost") {

@@ -14,15 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::deliver;
 use tracker::model::{
-    AccountId, AccountKey, ChangeType, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange, Origin, Owner,
-    Resource, ResourceId, Sealed, SigningSecret, State, Subject,
+    AccountId, AccountKey, ChangeType, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange, Origin,
+    Owner, Resource, ResourceId, Sealed, SigningSecret, State, Subject,
 };
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll::fingerprint::fingerprint;
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
-    Accounts as _, Deliveries as _, Enrolment, Hooks as _, NewHook, Pace, PollClaim, PollFailure, PollRecord,
-    PollTicket, Polls as _, Reach, Upsert,
+    Accounts as _, Deliveries as _, Enrolment, HookPlace, Hooks as _, NewHook, Pace, PollClaim, PollFailure,
+    PollRecord, PollTicket, Polls as _, Reach, ReplayFrom, Upsert,
 };
 use tracker::vault::{Purpose, Vault};
 
@@ -108,6 +108,45 @@ impl Outlet {
         self.record_baselines(urls.len()).await;
     }
 
+    /// Has one account wait for much: a hook at each URL is owed each of so many changes. It is not polled any more.
+    pub(crate) async fn set_backlog(&mut self, urls: &[String], changes: usize) {
+        let (account, key) = self.enrol(0).await;
+        for url in urls {
+            self.set_hook(account, &key, url, None).await;
+        }
+        self.record_baselines(1).await;
+        let recorded = self.record_changes(changes).await;
+        assert_eq!(recorded, changes * urls.len(), "each hook hears of each");
+        self.put_all_off(1).await;
+    }
+
+    /// Has one account replay a journal of so many changes to a hook at each URL. It is not polled any more.
+    pub(crate) async fn set_replay(&mut self, urls: &[String], changes: usize) {
+        let (account, key) = self.enrol(0).await;
+        // Without a hook it would not be polled.
+        self.set_hook(account, &key, &urls[0], Some((Kind::Instance, id(INSTANCES)))).await;
+        self.record_baselines(1).await;
+        assert_eq!(self.record_changes(changes).await, 0, "no hook hears of them yet");
+        for url in urls {
+            let hook = self.set_hook(account, &key, url, None).await;
+            let place = HookPlace { account, owner: Owner::Account, hook };
+            assert!(
+                self.store.replay(&place, ReplayFrom::After(0), SystemClock.now()).await.expect("asked for"),
+                "there is such a hook"
+            );
+        }
+        self.put_all_off(1).await;
+    }
+
+    /// Records so many changes of the account whose turn it is; gives how many deliveries they owe.
+    async fn record_changes(&mut self, changes: usize) -> usize {
+        let ticket = self.ticket().await;
+        let turns = changes.div_ceil(INSTANCES);
+        let changes = (0..changes).map(|number| change(number % INSTANCES, number / INSTANCES + 1)).collect();
+        let record = record(&ticket, upserts(0..INSTANCES, turns), changes);
+        self.store.record_poll(record).await.expect("recorded").deliveries
+    }
+
     async fn record_baselines(&mut self, accounts: usize) {
         for _ in 0..accounts {
             let ticket = self.ticket().await;
@@ -123,7 +162,13 @@ impl Outlet {
         (self.store.enrol(enrolment).await.expect("enrolled"), key)
     }
 
-    async fn set_hook(&self, account: AccountId, key: &AccountKey, url: &str, track: Option<(Kind, ResourceId)>) {
+    async fn set_hook(
+        &self,
+        account: AccountId,
+        key: &AccountKey,
+        url: &str,
+        track: Option<(Kind, ResourceId)>,
+    ) -> HookId {
         let hook = NewHook {
             account,
             owner: Owner::Account,
@@ -135,7 +180,7 @@ impl Outlet {
             secret: self.seal(Purpose::HookSecret(key), &SigningSecret::from_bytes([7; 32]).to_text()),
             now: SystemClock.now(),
         };
-        self.store.set_hook(hook).await.expect("set");
+        self.store.set_hook(hook).await.expect("set")
     }
 
     fn seal(&self, purpose: Purpose<'_>, text: &str) -> Sealed {

@@ -74,7 +74,7 @@ pub(crate) fn receive(places: &str) {
     std::io::stdout().flush().expect("told");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        tokio::join!(serve(listeners, || ()), hang(hanging));
+        tokio::join!(serve(listeners, |_| ()), hang(hanging));
     });
 }
 
@@ -85,6 +85,9 @@ pub(crate) fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
+/// Where callbacks are sent that `arrivals` does not tell of.
+pub(crate) const UNHEARD: &str = "/unheard";
+
 /// A receiver within this process: its port, a stopwatch, and by it when each callback arrived.
 pub(crate) fn arrivals() -> (u16, Stopwatch, mpsc::UnboundedReceiver<Duration>) {
     let (listener, port) = listen();
@@ -93,8 +96,10 @@ pub(crate) fn arrivals() -> (u16, Stopwatch, mpsc::UnboundedReceiver<Duration>) 
     // A thread and a runtime of its own, so that it does not wait for the host's.
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(serve(vec![listener], move || {
-            let _ = arrived.send(clock.elapsed());
+        runtime.block_on(serve(vec![listener], move |path| {
+            if !path.starts_with(UNHEARD) {
+                let _ = arrived.send(clock.elapsed());
+            }
         }));
     });
     (port, clock, arrivals)
@@ -109,8 +114,8 @@ async fn hang(listener: TcpListener) {
     }
 }
 
-/// Answers until it is dropped; `heard` is called for every callback, as soon as all of it is here.
-pub(crate) async fn serve(listeners: Vec<TcpListener>, heard: impl Fn() + Clone + Send + Sync + 'static) {
+/// Answers until it is dropped; `heard` is called with the path of every callback, as soon as all of it is here.
+pub(crate) async fn serve(listeners: Vec<TcpListener>, heard: impl Fn(&str) + Clone + Send + Sync + 'static) {
     let number = Arc::new(AtomicU64::new(0));
     let mut serving = JoinSet::new();
     for listener in listeners {
@@ -126,7 +131,7 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, heard: impl Fn() + Clone 
 }
 
 /// Serves one connection until it is closed.
-async fn answer_all(stream: tokio::net::TcpStream, number: Arc<AtomicU64>, heard: impl Fn()) {
+async fn answer_all(stream: tokio::net::TcpStream, number: Arc<AtomicU64>, heard: impl Fn(&str)) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| answer(request, &number, &heard));
     // A host that ends, or drops a connection, is none of its business.
@@ -136,17 +141,17 @@ async fn answer_all(stream: tokio::net::TcpStream, number: Arc<AtomicU64>, heard
 async fn answer(
     request: Request<Incoming>,
     number: &AtomicU64,
-    heard: impl Fn(),
+    heard: impl Fn(&str),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::default());
     if request.method() == Method::GET {
         *response.body_mut() = Full::from(number.load(Ordering::Relaxed).to_string());
         return Ok(response);
     }
-    let mut body = request.into_body();
+    let (head, mut body) = request.into_parts();
     while let Some(Ok(_)) = body.frame().await {}
     number.fetch_add(1, Ordering::Relaxed);
-    heard();
+    heard(head.uri.path());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
 }

@@ -31,13 +31,13 @@ const NEVER: Duration = Duration::from_secs(86_400);
 
 /// A receiver in a process of its own that answers each callback after a while. Every address of loopback is a
 /// destination.
-struct LateReceiver {
+pub(crate) struct LateReceiver {
     child: Child,
     port: u16,
 }
 
 impl LateReceiver {
-    fn start(delay: Duration) -> LateReceiver {
+    pub(crate) fn start(delay: Duration) -> LateReceiver {
         let program = std::env::current_exe().expect("this program");
         let mut command = Command::new(program);
         command.arg(FLAG).arg(delay.as_millis().to_string()).stdout(Stdio::piped());
@@ -48,7 +48,7 @@ impl LateReceiver {
     }
 
     /// The URLs of so many destinations.
-    fn urls(&self, destinations: usize) -> Vec<String> {
+    pub(crate) fn urls(&self, destinations: usize) -> Vec<String> {
         let url = |number: usize| format!("http://127.1.{}.{}:{}/", number / 250, number % 250 + 1, self.port);
         (0..destinations).map(url).collect()
     }
