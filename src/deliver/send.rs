@@ -299,3 +299,40 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+    use crate::model::HookUrl;
+
+    /// Hosts, paths and queries with all that a URL may have somewhere, and much that it may not.
+    fn url() -> impl Strategy<Value = String> {
+        let host = prop_oneof![
+            4 => "[a-z0-9._-]{1,12}(\\.[a-z0-9-]{1,5}){0,2}\\.?",
+            4 => "[!-~\u{a1}-\u{24f}]{1,12}",
+            1 => "[a-z]{60,70}(\\.[a-z]{1,63}){0,4}",
+            1 => "\\[[0-9a-f:]{2,12}\\]",
+            1 => any::<String>(),
+        ];
+        let port = prop_oneof![3 => Just(String::new()), 1 => ":[0-9]{1,6}"];
+        (prop::sample::select(vec!["http", "https"]), host, port, "[ -~\u{a1}-\u{24f}]{0,20}")
+            .prop_map(|(scheme, host, port, rest)| format!("{scheme}://{host}{port}/{rest}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_url_that_is_accepted_can_be_sent_to(text in url()) {
+            if let Ok(url) = HookUrl::parse(&text) {
+                let request = Request::new(Method::POST, url.as_url().clone());
+                let request = http::Request::<reqwest::Body>::try_from(request).expect("a request");
+                let host = request.uri().host().expect("a host").trim_start_matches('[').trim_end_matches(']');
+                prop_assert!(ServerName::try_from(host.to_owned()).is_ok(), "{}", host);
+            }
+        }
+    }
+}

@@ -73,6 +73,10 @@ impl HookUrl {
         if normal.len() > Self::MAX_BYTES {
             return Err(InvalidHookUrl::TooLong(normal.len()));
         }
+        let is_name = matches!(url.host(), Some(url::Host::Domain(name)) if !is_dns_name(name));
+        if is_name || normal.parse::<http::Uri>().is_err() {
+            return Err(InvalidHookUrl::Host(url.host_str().unwrap_or_default().to_owned()));
+        }
         // A stored URL is in its normal form already and is parsed once.
         if normal != text && url::Url::parse(normal).as_ref() != Ok(&url) {
             return Err(InvalidHookUrl::Unstable);
@@ -88,6 +92,20 @@ impl HookUrl {
     pub fn destination(&self) -> &str {
         &self.0[..url::Position::BeforePath]
     }
+}
+
+/// Whether the DNS could have such a name: labels of 1 to 63 letters, digits, hyphens and underscores. URLs may have other
+/// hosts, to which no connection can be made.
+fn is_dns_name(name: &str) -> bool {
+    const MAX_BYTES: usize = 253;
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= MAX_BYTES && name.split('.').all(is_label)
 }
 
 impl fmt::Display for HookUrl {
@@ -108,6 +126,8 @@ pub enum InvalidHookUrl {
     UserInformation,
     #[error("it has a fragment (#...), which is never sent: leave it out")]
     Fragment,
+    #[error("its host {0:?} is no name that the DNS could have: give a DNS name or an IP address")]
+    Host(String),
     #[error("it has {0} bytes once it is percent-encoded, and may have {max}: give a shorter one", max = HookUrl::MAX_BYTES)]
     TooLong(usize),
     #[error("its normal form is a different URL: give it percent-encoded, with its host in ASCII")]
@@ -424,6 +444,14 @@ mod tests {
         check("https://example.com/#x", Err(InvalidHookUrl::Fragment));
         check("https://example.com/#", Err(InvalidHookUrl::Fragment));
         assert!(matches!(HookUrl::parse("http://"), Err(InvalidHookUrl::Malformed(_))));
+        let no_name = |host: &str| Err(InvalidHookUrl::Host(host.into()));
+        check("http://a\"b/", no_name("a\"b"));
+        check("https://a{b}.example.com/", no_name("a{b}.example.com"));
+        check("https://a..example.com/", no_name("a..example.com"));
+        check("https://-a.example.com/", no_name("-a.example.com"));
+        check(&format!("https://{}.com/", "x".repeat(64)), no_name(&format!("{}.com", "x".repeat(64))));
+        check("https://my_receiver.example.com./", Ok(()));
+        check("https://b\u{fc}cher.example/", Ok(()));
     }
 
     #[test]
@@ -447,7 +475,7 @@ mod tests {
             &format!("http://e.com/?q={}", "\u{e9}".repeat(room / 6 + 1)),
             Err(InvalidHookUrl::TooLong(room / 6 * 6 + 22)),
         );
-        check(&format!("http://{}.com/", "\u{fc}.".repeat(3)), Ok("http://xn--tda.xn--tda.xn--tda..com/".len()));
+        check(&format!("http://{}com/", "\u{fc}.".repeat(3)), Ok("http://xn--tda.xn--tda.xn--tda.com/".len()));
         // What becomes shorter.
         check(&of("a/../", room), Ok(of("", 0).len()));
         check(&of("\n", most), Ok(of("", 0).len()));
