@@ -10,6 +10,7 @@ use super::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
 use super::proof::ProofError;
 use crate::driver::CallError;
+use crate::metrics::Unrecorded;
 use crate::model::hook::InvalidHookUrl;
 use crate::model::resource::InvalidResourceId;
 use crate::roster::NotOnRoster;
@@ -154,7 +155,6 @@ impl From<ProofError> for Problem {
             ProofError::Busy { retry_after } => {
                 Problem::new(ProblemType::ProofsBusy, error.to_string()).retry_after(retry_after)
             }
-            ProofError::Store(error) if matches!(*error, StoreError::Full(_)) => store_full(&error),
             ProofError::Store(error) => match *error {
                 StoreError::Full(_) => store_full(&error),
                 _ => store_unavailable(&error),
@@ -210,6 +210,20 @@ pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
         .with("code", error.code.as_str())
         .with("at", error.at.to_string())
         .retry_after(retry_after)
+}
+
+/// A poll was made, and the host's store did not take what came of it.
+pub(super) fn poll_unrecorded(lost: &Unrecorded) -> Problem {
+    let (problem_type, why) = match lost.error {
+        "disk-full" => (ProblemType::StoreFull, "its disk is full"),
+        "disk-failed" => (ProblemType::StoreUnavailable, "its disk failed"),
+        _ => (ProblemType::StoreUnavailable, "its store failed"),
+    };
+    let detail = format!("the host could not record what the provider listed, as {why}; it polls again by itself");
+    Problem::new(problem_type, detail)
+        .with("code", lost.error)
+        .with("at", lost.last.to_string())
+        .retry_after(RETRY_SOON)
 }
 
 impl From<StoreError> for Problem {

@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::errors;
 use super::problem::{Problem, ProblemType};
 use super::proof::UNAUTHORIZED;
+use crate::metrics::Unrecorded;
 use crate::model::{Kind, Owner, Timestamp};
 use crate::store::{PollError, PollStatus};
 
@@ -105,11 +106,16 @@ pub(super) async fn poll(
     if context.poll_shares.endpoints().view(&endpoint).open_until.is_some() {
         return Ok(Waited::InVain(status(app, caller, kind).await?));
     }
+    let unrecorded = || context.metrics.health().unrecorded_of(caller.account, kind);
+    let before = unrecorded();
     let ended = async {
         loop {
             let status = status(app, caller, kind).await?;
             if status.as_ref().and_then(|status| status.last_attempt) != attempted {
-                return Ok::<_, Problem>(status);
+                return Ok::<_, Problem>(Waited::Polled(status));
+            }
+            if let Some(lost) = unrecorded().filter(|lost| Some(lost) != before.as_ref()) {
+                return Ok(Waited::Unrecorded(status, lost));
             }
             if tokio::time::timeout(LOOK_EVERY, polled.changed()).await.is_ok_and(|changed| changed.is_err()) {
                 // Nobody is there any more to tell of polls.
@@ -119,7 +125,7 @@ pub(super) async fn poll(
     };
     tokio::select! {
         ended = tokio::time::timeout(context.settings.poll_wait, ended) => match ended {
-            Ok(status) => Ok(Waited::Polled(status?)),
+            Ok(waited) => waited,
             Err(_) => Ok(Waited::InVain(status(app, caller, kind).await?)),
         },
         () = app.stopping.cancelled() => {
@@ -141,17 +147,20 @@ pub(super) async fn soon(app: &App, caller: &Caller, kind: Kind) -> Result<(), P
 pub(super) enum Waited {
     Polled(Option<PollStatus>),
     InVain(Option<PollStatus>),
+    /// It was made, and the store did not take what came of it.
+    Unrecorded(Option<PollStatus>, Unrecorded),
 }
 
 /// What a poll that was waited for makes of the request: any list there ever was is an answer.
 fn settle(app: &App, caller: &Caller, waited: Waited) -> Result<(), Problem> {
-    let (Waited::Polled(status) | Waited::InVain(status)) = &waited;
+    let (Waited::Polled(status) | Waited::InVain(status) | Waited::Unrecorded(status, _)) = &waited;
     let ever_listed = status.as_ref().is_some_and(has_list);
     match (&waited, status.as_ref().and_then(|status| status.last_error.as_ref())) {
         _ if ever_listed => Ok(()),
         // A poll with another password than the one proven meanwhile: the one that was asked for follows.
         (Waited::Polled(Some(status)), Some(_)) if is_outdone(status, caller.proven) => Err(not_listed_yet()),
         (Waited::Polled(_), Some(error)) => Err(failed(app, caller, error, RETRY_SOON)),
+        (Waited::Unrecorded(_, lost), _) => Err(errors::poll_unrecorded(lost)),
         _ => Err(not_listed_yet()),
     }
 }
@@ -160,6 +169,7 @@ fn not_listed_yet() -> Problem {
     let detail = "the provider has not given its list yet; it is still being asked, try again";
     Problem::new(ProblemType::Timeout, detail).retry_after(RETRY_SOON)
 }
+
 fn failed(app: &App, caller: &Caller, error: &PollError, retry_after: Duration) -> Problem {
     // A client's account is polled with the password that the client proved: the provider has changed its
     // mind about it. One of the configuration is polled with the password there, which says nothing of it.

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
+use super::errors;
 use super::fresh::{self, Waited};
 use super::parameters::ParameterError;
 use super::problem::Problem;
@@ -75,6 +76,7 @@ async fn one(app: &App, caller: &Caller, kind: Kind) -> Result<Refreshed, Proble
         false => match fresh::poll(app, caller, kind, attempted).await? {
             Waited::Polled(status) => document("polled", status),
             Waited::InVain(status) => document(WAITING, status),
+            Waited::Unrecorded(_, lost) => return Err(errors::poll_unrecorded(&lost)),
         },
     })
 }

@@ -107,3 +107,37 @@ async fn an_account_shows_a_poll_that_cannot_be_begun() {
     metrics.succeeded(Operation::ClaimPolls, house.now());
     assert_eq!(house.get("/api/account").await.ok()["polls"]["instances"]["last_error"], json!(null));
 }
+
+#[tokio::test]
+async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
+    for (error, status, slug) in [("disk-full", 507, "store-full"), ("disk-failed", 503, "store-unavailable")] {
+        // For a poll of which nothing is heard, it would wait beyond every patience.
+        let house = House::with(|settings| settings.poll_wait = Duration::from_secs(3600));
+        let account = house.account().await;
+        for (method, path) in [("POST", "/api/refresh?kind=instance"), ("GET", "/api/instances")] {
+            let authorization = basic("user", "right");
+            let headers = [("authorization", authorization.as_str())];
+            let asked = house.send(method, path, &headers, "");
+            let fails = async {
+                house.context.poll_wake.notified().await;
+                house.clock.advance(Duration::from_secs(1));
+                house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
+                house.polled.send_modify(|polls| *polls += 1);
+            };
+            let (answer, ()) = tokio::join!(asked, fails);
+            assert_eq!(answer.header("retry-after"), Some("5"), "{method} {path}");
+            assert_eq!(answer.problem(status, slug)["code"], error, "{method} {path}");
+        }
+        // A list that there was is an answer.
+        house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+        house.clock.advance(Duration::from_secs(3600));
+        let asked = house.get("/api/instances");
+        let fails = async {
+            house.context.poll_wake.notified().await;
+            house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
+            house.polled.send_modify(|polls| *polls += 1);
+        };
+        let (answer, ()) = tokio::join!(asked, fails);
+        assert_eq!(ids(&answer.ok(), "instances"), ["i-1"]);
+    }
+}
