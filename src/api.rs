@@ -110,6 +110,8 @@ struct App {
     in_flight: Arc<InFlight>,
     /// What goes on though its connection may be gone.
     underway: Arc<Underway>,
+    /// What the store could not be told of requests that may be repeated.
+    unkept: repeat::Unkept,
     openapi: openapi::Written,
 }
 
@@ -157,8 +159,8 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let in_flight = InFlight::new(&context.settings);
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running.clone();
-    let openapi = openapi::Written::default();
-    Arc::new(App { context, proofs, proof_shares, stopping, underway, hub, rates, shares, in_flight, openapi })
+    let (unkept, openapi) = (repeat::Unkept::default(), openapi::Written::default());
+    Arc::new(App { context, proofs, proof_shares, stopping, underway, hub, rates, shares, in_flight, unkept, openapi })
 }
 
 /// What operators ask, of which no credentials are needed.

@@ -4,6 +4,7 @@
 
 mod account;
 mod compile;
+mod damaged;
 mod demo;
 mod driver;
 mod listing;
@@ -51,6 +52,8 @@ enum Command {
     Driver(driver::Driver),
     /// Look after storms: lists that the host does not believe at once
     Storm(storm::Storm),
+    /// Look after rows of the store that can't be read
+    Damaged(damaged::Damaged),
     /// Follow what happens to an account, in this terminal
     Watch(watch::Watch),
     /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Poll(poll) => poll.run(),
         Command::Driver(driver) => driver.run(),
         Command::Storm(storm) => storm.run(),
+        Command::Damaged(damaged) => damaged.run(),
         Command::Watch(watch) => watch.run(),
         Command::Demo(demo) => demo.run(),
         Command::CompileDriver(compile) => compile.run(),
@@ -211,6 +215,9 @@ mod tests {
         check("tracker storm list", true);
         check("tracker storm release mock/default/u --kind realms", true);
         check("tracker storm release", false);
+        check("tracker damaged list", true);
+        check("tracker damaged remove-account 7", true);
+        check("tracker damaged remove-account ann", false);
         check("tracker driver test ec2.wasm --cassettes cassettes --output json", true);
         check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --only cold-start", true);
         check("tracker driver test ec2.wasm --cassettes cassettes --only a-thousand --admit", false);

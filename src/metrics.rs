@@ -138,6 +138,7 @@ pub struct Metrics {
     last_success: Family<Work, Gauge>,
     health: Health,
     damaged_rows: Family<InTable, Gauge>,
+    damaged_rows_found: Family<InTable, Counter>,
 }
 
 /// What polls make the host spend. Whoever runs drivers has one, and `Metrics` shows it.
@@ -186,8 +187,17 @@ pub struct Held {
     pub callbacks_waiting: u64,
     /// How many destinations of each standing callbacks wait for.
     pub destinations_waiting: Vec<(&'static str, u64)>,
-    /// How many rows of each table could not be read since the host started.
-    pub damaged_rows: Vec<(&'static str, u64)>,
+    pub damaged_rows: Vec<DamagedRows>,
+}
+
+/// Rows of one table that can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DamagedRows {
+    pub table: &'static str,
+    /// Neither removed nor healed; of a file in which very much is damaged, as many as are remembered.
+    pub now: u64,
+    /// Met since the host started.
+    pub found: u64,
 }
 
 /// One poll that ended.
@@ -236,6 +246,7 @@ impl Default for Metrics {
             last_success: Family::default(),
             health: Health::default(),
             damaged_rows: Family::default(),
+            damaged_rows_found: Family::default(),
             registry: Registry::default(),
         };
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -282,8 +293,10 @@ impl Default for Metrics {
         registry.register("store_failures_in_a_row", help, metrics.failures_in_a_row.clone());
         let help = "When such work last succeeded, since 1970";
         registry.register_with_unit("store_last_success", help, Unit::Seconds, metrics.last_success.clone());
-        let help = "Stored rows that could not be read since the host started, by table";
+        let help = "Stored rows that can't be read, by table, until they are removed or healed";
         registry.register("damaged_rows", help, metrics.damaged_rows.clone());
+        let help = "Stored rows that were found damaged, by table";
+        registry.register("damaged_rows_found", help, metrics.damaged_rows_found.clone());
         Metrics { registry, ..metrics }
     }
 }
@@ -402,8 +415,10 @@ impl Metrics {
             for (standing, destinations) in held.destinations_waiting {
                 self.destinations_waiting.get_or_create(&WithStanding { standing }).set(count(destinations));
             }
-            for (table, rows) in held.damaged_rows {
-                self.damaged_rows.get_or_create(&InTable { table }).set(count(rows));
+            for DamagedRows { table, now, found } in held.damaged_rows {
+                self.damaged_rows.get_or_create(&InTable { table }).set(count(now));
+                let counter = self.damaged_rows_found.get_or_create(&InTable { table });
+                counter.inc_by(found.saturating_sub(counter.get()));
             }
             for (status, hooks) in statuses {
                 self.hooks.get_or_create(&InStatus { status }).set(count(hooks));
@@ -454,7 +469,7 @@ mod tests {
             accounts: 3,
             hooks_active: 2,
             callbacks_waiting: 7,
-            damaged_rows: vec![("hooks", 2)],
+            damaged_rows: vec![DamagedRows { table: "hooks", now: 2, found: 3 }],
             destinations_waiting: vec![("unproven", 4)],
             ..Held::default()
         };
@@ -480,6 +495,7 @@ mod tests {
             r#"tracker_hooks{status="active"} 2"#,
             "tracker_callbacks_waiting 7",
             r#"tracker_damaged_rows{table="hooks"} 2"#,
+            r#"tracker_damaged_rows_found_total{table="hooks"} 3"#,
             "tracker_poll_memory_bytes 2097152",
             "tracker_polls_waiting_for_memory 1",
             r#"tracker_store_operations_total{operation="record-polls",outcome="disk-full"} 1"#,

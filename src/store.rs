@@ -39,7 +39,7 @@ pub use polls::{
 pub use provider_states::ProviderStates;
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
-pub use tokens::{NewToken, TokenHash, Tokens};
+pub use tokens::{DamagedToken, NewToken, TokenHash, Tokens};
 
 /// Everything that the host remembers.
 pub trait Store:

@@ -40,8 +40,9 @@ pub(super) struct AccountDocument<'a> {
     budget: Option<BudgetDocument>,
     /// By collection; only those that were ever asked for.
     polls: BTreeMap<&'static str, PollDocument>,
-    /// What was stored of the account and could not be read, as far as it was met since the host started. A hook that is
-    /// damaged can be deleted and set again; what polls find is listed anew.
+    /// What was stored of the account and can't be read, as far as it was met since the host started. Hooks and tokens that
+    /// are damaged can be deleted and made again; what polls find is listed anew. A row that was removed or made up for is
+    /// no longer here.
     damaged: Vec<DamagedDocument>,
 }
 
@@ -216,7 +217,7 @@ pub(super) async fn show(
         hooks,
         budget: app.context.roster.budget(&caller.key).map(|budget| budget.view().into()),
         polls: status.into_iter().map(|status| (status.kind.plural(), known(status))).collect(),
-        damaged: store.damaged_rows(caller.account).into_iter().map(DamagedDocument::from).collect(),
+        damaged: store.damaged_rows(caller.account).await?.into_iter().map(DamagedDocument::from).collect(),
     };
     Ok(Json(document).into_response())
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path as PathOf, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
@@ -20,9 +20,9 @@ use crate::clock::Clock;
 use crate::driver::reload::{Outcome, Reloaded};
 use crate::driver::shadow::Tally;
 use crate::driver::{LoadError, Role};
-use crate::model::{AccountKey, Kind, Timestamp};
+use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 use crate::roster::Roster;
-use crate::store::{HeldStorm, Store, StoreError, StormOrder};
+use crate::store::{DamagedRow, HeldStorm, Store, StoreError, StormOrder};
 
 /// How long what was asked for is answered when the host ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -130,6 +130,23 @@ pub struct StormDocument {
     pub order: Option<Order>,
 }
 
+/// What `GET /damaged` answers with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DamagedRowsDocument {
+    pub rows: Vec<DamagedRowDocument>,
+}
+
+/// A stored row that can't be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DamagedRowDocument {
+    /// The number of the account that it is of, where that is known.
+    pub account: Option<i64>,
+    pub table: String,
+    pub key: String,
+    pub column: String,
+    pub reason: String,
+}
+
 /// The body of `POST /storms`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,12 +210,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 
 /// Serves it until `token` is cancelled.
 pub async fn serve(listener: UnixListener, control: Control, token: CancellationToken) -> io::Result<()> {
-    let router = Router::new()
-        .route("/drivers/reload", post(reload))
-        .route("/drivers/shadows", get(shadows))
-        .route("/storms", get(storms).post(order_storm))
-        .with_state(control);
-    serve_routes(listener, router, token).await
+    serve_routes(listener, routes(control), token).await
 }
 
 /// A request that is never whole would keep a host that ends for good.
@@ -212,6 +224,16 @@ async fn serve_routes(listener: UnixListener, router: Router, token: Cancellatio
         served = served.into_future() => served,
         () = ended => Ok(()),
     }
+}
+
+pub(super) fn routes(control: Control) -> Router {
+    Router::new()
+        .route("/drivers/reload", post(reload))
+        .route("/drivers/shadows", get(shadows))
+        .route("/storms", get(storms).post(order_storm))
+        .route("/damaged", get(damaged))
+        .route("/damaged/accounts/{id}", delete(remove_account))
+        .with_state(control)
 }
 
 async fn reload(State(control): State<Control>) -> Response {
@@ -303,6 +325,32 @@ async fn order_storm(State(control): State<Control>, Json(ordered): Json<StormOr
             control.poll_wake.notify_one();
             Json(()).into_response()
         }
+    }
+}
+
+async fn damaged(State(control): State<Control>) -> Response {
+    let rows = match control.store.all_damaged_rows().await {
+        Ok(rows) => rows,
+        Err(error) => return store_failed(&error),
+    };
+    let document = |(account, row): (Option<AccountId>, DamagedRow)| DamagedRowDocument {
+        account: account.map(|account| account.0),
+        table: row.table.to_owned(),
+        key: row.key,
+        column: row.column,
+        reason: row.reason,
+    };
+    Json(DamagedRowsDocument { rows: rows.into_iter().map(document).collect() }).into_response()
+}
+
+async fn remove_account(State(control): State<Control>, PathOf(id): PathOf<i64>) -> Response {
+    match control.store.remove_damaged_account(AccountId(id)).await {
+        Err(error) => store_failed(&error),
+        Ok(false) => {
+            let why = format!("there is no account {id} of which driver, provider or user can't be read");
+            (StatusCode::NOT_FOUND, why).into_response()
+        }
+        Ok(true) => Json(()).into_response(),
     }
 }
 

@@ -37,7 +37,7 @@ use crate::model::{Hook, HookId, HookSpec, Sealed};
 use crate::store::{HookPlace, NewHook};
 
 pub(super) use actions::RedrivenDocument;
-pub(super) use deliveries::DeliveryDocument;
+pub(super) use deliveries::DeliveriesDocument;
 pub(super) use document::{HookDocument, ListedHook};
 
 use document::{DamagedHookDocument, link};

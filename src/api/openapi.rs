@@ -21,12 +21,12 @@ use utoipa::openapi::server::Server;
 use super::account::AccountDocument;
 use super::drivers::{DriverDocument, DriversDocument};
 use super::entry::EntryDocument;
-use super::hooks::{DeliveryDocument, HookDocument, ListedHook, RedrivenDocument};
+use super::hooks::{DeliveriesDocument, HookDocument, ListedHook, RedrivenDocument};
 use super::instances::InstanceDocument;
 use super::problem::TypeDocument;
 use super::realms::RealmDocument;
 use super::refresh::Refreshed;
-use super::tokens::TokenDocument;
+use super::tokens::ListedToken;
 use super::track::{TrackDocument, UnseenDocument};
 use super::{App, OPERATOR_ROUTES, Problem, Settings};
 use crate::model::ChangeDocument;
@@ -48,9 +48,9 @@ use operations::Bounds;
         (name = "host", description = "The host itself, of which no credentials are asked"),
     ),
     components(schemas(
-        AccountDocument<'static>, ChangeDocument<'static>, DeliveryDocument<'static>, DriverDocument<'static>,
+        AccountDocument<'static>, ChangeDocument<'static>, DeliveriesDocument<'static>, DriverDocument<'static>,
         DriversDocument<'static>, EntryDocument, HookDocument<'static>, ListedHook<'static>, InstanceDocument<'static>, RealmDocument<'static>,
-        RedrivenDocument, Refreshed, TokenDocument<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
+        RedrivenDocument, Refreshed, ListedToken<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
     )),
 )]
 struct Shapes;

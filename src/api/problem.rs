@@ -98,6 +98,8 @@ problem_types! {
         "It is not among the caller's hooks; GET /api/hooks lists them.";
     TokenNotFound "token-not-found" NOT_FOUND "There is no such token"
         "It is not among the account's tokens; GET /api/tokens lists them.";
+    TokenDamaged "token-damaged" CONFLICT "The token can't be read any more"
+        "The host can't read it from its store, for the reason in `damaged`: revoke it, and make another.";
     NoDeadLetter "no-dead-letter" CONFLICT "The change is no dead letter of the hook"
         "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
@@ -113,6 +115,9 @@ problem_types! {
         "Its head, or its body, was not sent within the time that a request may take.";
     RequestUnderWay "request-under-way" CONFLICT "The first request with this key is not answered yet"
         "Try again as Retry-After says: the answer will be that of the first request.";
+    AnswerLost "answer-lost" CONFLICT "The answer to the first request with this key is lost"
+        "The request may have been carried out, but what it was answered can't be read from the host's store any more, so it \
+         is not carried out again. Look at what there is now, and send what is still to be done with a new key.";
     HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"
         "`where` points to the member that does not go with what the hook is; `detail` says why.";
     UriTooLong "uri-too-long" URI_TOO_LONG "The path and query are too long"

@@ -1,5 +1,8 @@
 //! `Idempotency-Key`: a client that can't know whether its `POST` arrived sends it again with the same key, and
-//! gets the answer to the first. The answer is kept in the store, sealed, as it may hold a secret.
+//! gets the answer to the first. The answer is kept in the store, sealed, as it may hold a secret; while the store can't take
+//! it, it is remembered in `unkept`. A request whose answer is lost is not carried out again: its client hears of that.
+
+mod unkept;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,6 +26,9 @@ use super::request;
 use crate::model::AccountKey;
 use crate::store::{Begun, RepeatableRequest, RequestId};
 use crate::vault::Purpose;
+
+use unkept::Outcome;
+pub(super) use unkept::Unkept;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -73,6 +79,9 @@ async fn keyed(app: Arc<App>, key: String, request: Request, next: Next) -> Resu
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let fingerprint = context.vault.keyed_hash(&[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
     let id = RequestId { account: caller.account, owner: caller.owner.clone(), key };
+    if let Some(outcome) = told(&app, &id).await? {
+        return replayed(&app, &caller, &id, &fingerprint, outcome).await;
+    }
     let now = context.clock.now();
     let settings = &context.settings;
     let begun = context.store.begin_request(RepeatableRequest {
@@ -91,15 +100,11 @@ async fn keyed(app: Arc<App>, key: String, request: Request, next: Next) -> Resu
                 Problem::new(ProblemType::RequestUnderWay, detail).retry_after(std::time::Duration::from_secs(1))
             );
         }
-        Begun::Another => {
-            let detail = "this Idempotency-Key came with another method, path or body before: use a new one";
-            return Err(Problem::new(ProblemType::IdempotencyKeyReused, detail));
+        Begun::Another => return Err(another()),
+        Begun::Answered(answer) => {
+            return replayed(&app, &caller, &id, &fingerprint, Outcome::Answered { fingerprint, answer }).await;
         }
-        Begun::Answered(sealed) => {
-            let kept = context.vault.open(Purpose::Answer(&caller.key), &sealed)?;
-            let kept: Kept = serde_json::from_str(kept.expose_secret()).map_err(Problem::internal)?;
-            return kept.response();
-        }
+        Begun::Lost => return Err(lost()),
     }
     // It need not prove itself again.
     let account = caller.key.clone();
@@ -110,13 +115,84 @@ async fn keyed(app: Arc<App>, key: String, request: Request, next: Next) -> Resu
     let (sender, answer) = tokio::sync::oneshot::channel();
     let underway = Arc::clone(&app);
     app.underway.spawn(async move {
-        let _ = sender.send(answered(&underway, &id, &account, next.run(request)).await);
+        let _ = sender.send(answered(&underway, &id, &account, fingerprint, next.run(request)).await);
     });
-    answer.await.map_err(|_| Problem::new(ProblemType::Stopping, "the host is stopping"))
+    answer.await.map_err(|_| stopping())
+}
+
+fn another() -> Problem {
+    let detail = "this Idempotency-Key came with another method, path or body before: use a new one";
+    Problem::new(ProblemType::IdempotencyKeyReused, detail)
+}
+
+fn lost() -> Problem {
+    let detail = "the first request with this Idempotency-Key may have been carried out, and its answer is lost: look at what \
+                  there is now, and use a new key for what is still to be done";
+    Problem::new(ProblemType::AnswerLost, detail)
+}
+
+/// Tells the store what it could not be told before of the first request with this key. If it can't be told yet, gives what
+/// there is to be told.
+async fn told(app: &Arc<App>, id: &RequestId) -> Result<Option<Outcome>, Problem> {
+    let Some(outcome) = app.unkept.take(id) else { return Ok(None) };
+    let (sender, told) = tokio::sync::oneshot::channel();
+    let (underway, id) = (Arc::clone(app), id.clone());
+    // A client that breaks off would take it along.
+    app.underway.spawn(async move {
+        let told = outcome.tell(&*underway.context.store, &id).await.map_err(|error| (outcome.clone(), error));
+        if told.is_err() {
+            underway.unkept.put(id, outcome);
+        }
+        let _ = sender.send(told);
+    });
+    match told.await {
+        Ok(Ok(())) => Ok(None),
+        // It can be begun only once the store can be written again.
+        Ok(Err((Outcome::Abandoned, error))) => Err(error.into()),
+        Ok(Err((outcome, _))) => Ok(Some(outcome)),
+        Err(_) => Err(stopping()),
+    }
+}
+
+fn stopping() -> Problem {
+    Problem::new(ProblemType::Stopping, "the host is stopping")
+}
+
+/// Answers as the first request with this key was answered.
+async fn replayed(
+    app: &App,
+    caller: &Caller,
+    id: &RequestId,
+    fingerprint: &[u8; 32],
+    outcome: Outcome,
+) -> Result<Response, Problem> {
+    let answer = match outcome {
+        Outcome::Answered { fingerprint: first, .. } if first != *fingerprint => return Err(another()),
+        Outcome::Answered { answer, .. } => answer,
+        Outcome::Lost(_) | Outcome::Abandoned => return Err(lost()),
+    };
+    let opened = app.context.vault.open(Purpose::Answer(&caller.key), &answer).ok();
+    let kept = opened.and_then(|kept| serde_json::from_str::<Kept>(kept.expose_secret()).ok());
+    match kept.map(Kept::response) {
+        Some(Ok(response)) => Ok(response),
+        _ => {
+            let why = "it does not open with the host's key, or is no answer";
+            if let Err(error) = app.context.store.lose_answer(id, why).await {
+                tracing::error!(account = %caller.key, %error, "an answer that is lost can't be set aside");
+            }
+            Err(lost())
+        }
+    }
 }
 
 /// Answers a request for the first time, and keeps the answer.
-async fn answered(app: &App, id: &RequestId, account: &AccountKey, answer: impl Future<Output = Response>) -> Response {
+async fn answered(
+    app: &App,
+    id: &RequestId,
+    account: &AccountKey,
+    fingerprint: [u8; 32],
+    answer: impl Future<Output = Response>,
+) -> Response {
     let limit = app.context.settings.request_timeout;
     let answer = tokio::time::timeout(limit, AssertUnwindSafe(answer).catch_unwind());
     let response = match answer.await {
@@ -125,38 +201,41 @@ async fn answered(app: &App, id: &RequestId, account: &AccountKey, answer: impl 
         Err(_) => observe::too_long(limit),
     };
     let (parts, body) = response.into_parts();
-    let body = match body.collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return Problem::internal(error).into_response(),
+    let (outcome, response) = match body.collect().await {
+        Ok(body) => {
+            let body = body.to_bytes();
+            (outcome_of(app, account, fingerprint, &parts, &body), Response::from_parts(parts, Body::from(body)))
+        }
+        Err(error) => (Outcome::Lost("it broke off while it was written"), Problem::internal(error).into_response()),
     };
-    if let Err(problem) = keep(app, id, account, &parts, &body).await {
+    if let Err(error) = outcome.tell(&*app.context.store, id).await {
         // What was asked for is done: the client is better off with the answer.
-        tracing::error!(account = %account, "an answer is not kept: {}", problem.logged());
+        tracing::error!(account = %account, %error, "an answer is not kept yet");
+        app.unkept.put(id.clone(), outcome);
     }
-    Response::from_parts(parts, Body::from(body))
+    response
 }
 
-/// Keeps an answer; what failed is forgotten, so that it can be tried again.
-async fn keep(
+/// What is kept of an answer; what failed is forgotten, so that it can be tried again.
+fn outcome_of(
     app: &App,
-    id: &RequestId,
     account: &AccountKey,
+    fingerprint: [u8; 32],
     parts: &axum::http::response::Parts,
     body: &Bytes,
-) -> Result<(), Problem> {
-    let context = &app.context;
+) -> Outcome {
     if parts.status.is_server_error() {
-        return Ok(context.store.abandon_request(id).await?);
+        return Outcome::Abandoned;
     }
     let text = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
-    let kept = Kept {
-        status: parts.status.as_u16(),
-        headers: KEPT_HEADERS.iter().filter_map(text).collect(),
-        body: String::from_utf8(body.to_vec()).map_err(Problem::internal)?,
-    };
-    let kept = serde_json::to_vec(&kept).map_err(Problem::internal)?;
-    let sealed = context.vault.seal(Purpose::Answer(account), &kept)?;
-    Ok(context.store.finish_request(id, sealed).await?)
+    let Ok(body) = String::from_utf8(body.to_vec()) else { return Outcome::Lost("it is no text") };
+    let headers = KEPT_HEADERS.iter().filter_map(text).collect();
+    let kept = Kept { status: parts.status.as_u16(), headers, body };
+    let Ok(kept) = serde_json::to_vec(&kept) else { return Outcome::Lost("it can't be written") };
+    match app.context.vault.seal(Purpose::Answer(account), &kept) {
+        Ok(answer) => Outcome::Answered { fingerprint, answer },
+        Err(_) => Outcome::Lost("it could not be sealed"),
+    }
 }
 
 impl Kept {

@@ -1,6 +1,7 @@
 //! The API over a real store, with a provider that the tests play: what is answered to whom, and when.
 
 mod consent;
+mod damaged;
 mod deltacloud;
 mod errors;
 mod failing_store;

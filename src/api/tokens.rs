@@ -25,7 +25,7 @@ use super::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
 use super::request::{Query, json_object, path_word};
 use crate::model::{Scope, Timestamp, Token, TokenId};
-use crate::store::{NewToken, TokenHash};
+use crate::store::{DamagedToken, NewToken, TokenHash};
 
 /// What every secret begins with, so that one that got lost is known for what it is.
 const PREFIX: &str = "trk_";
@@ -47,6 +47,38 @@ pub(super) struct TokenDocument<'a> {
     /// In the answer that makes it, and in no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
+}
+
+/// A token in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ListedToken<'a> {
+    Whole(TokenDocument<'a>),
+    Damaged(DamagedTokenDocument<'a>),
+}
+
+/// A token that the host can't read from its store any more. It opens nothing; it can be revoked, and another one made.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedToken)]
+pub(super) struct DamagedTokenDocument<'a> {
+    id: String,
+    href: String,
+    /// `damaged`.
+    status: &'static str,
+    /// What can't be read, and why.
+    reason: &'a str,
+}
+
+fn listed<'a>(app: &App, token: &'a Result<Token, DamagedToken>) -> ListedToken<'a> {
+    match token {
+        Ok(token) => ListedToken::Whole(document(app, token, None)),
+        Err(DamagedToken { id, reason }) => ListedToken::Damaged(DamagedTokenDocument {
+            id: id.to_string(),
+            href: link(app, *id),
+            status: "damaged",
+            reason,
+        }),
+    }
 }
 
 fn document<'a>(app: &App, token: &'a Token, secret: Option<&'a SecretString>) -> TokenDocument<'a> {
@@ -86,6 +118,15 @@ fn not_found() -> Problem {
 
 fn done(was_there: bool) -> Result<(), Problem> {
     was_there.then_some(()).ok_or_else(not_found)
+}
+
+/// The token, if it is there and can be read.
+async fn find(app: &App, caller: &Caller, id: TokenId) -> Result<Token, Problem> {
+    let token = app.context.store.token(caller.account, id).await?.ok_or_else(not_found)?;
+    token.map_err(|damaged| {
+        let detail = "the token can't be read from the host's store: revoke it, and make another";
+        Problem::new(ProblemType::TokenDamaged, detail).with("damaged", damaged.reason)
+    })
 }
 
 /// What is stored of a secret. It has so much chance in it that it needs no salt, and nothing slow.
@@ -173,10 +214,11 @@ pub(super) async fn list(
     let mut tokens = context.store.tokens(caller.account, after, limit + 1).await?;
     let is_last = tokens.len() <= limit;
     tokens.truncate(limit);
-    let documents: Vec<TokenDocument<'_>> = tokens.iter().map(|token| document(&app, token, None)).collect();
+    let documents: Vec<ListedToken<'_>> = tokens.iter().map(|token| listed(&app, token)).collect();
     let mut response = Json(BTreeMap::from([("tokens", documents)])).into_response();
     if let Some(last) = tokens.last().filter(|_| !is_last) {
-        let query = parameters.with("after", &BASE64URL.encode(format!("token:{}", last.id)));
+        let id = last.as_ref().map_or_else(|damaged| damaged.id, |token| token.id);
+        let query = parameters.with("after", &BASE64URL.encode(format!("token:{id}")));
         put_next(&mut response, &format!("{}/api/tokens?{query}", context.public_url));
     }
     Ok(response)
@@ -202,7 +244,7 @@ pub(super) async fn show(
     parameters.only(&["format"])?;
     parameters.check_format()?;
     let token = app.context.store.token(caller.account, id).await?.ok_or_else(not_found)?;
-    Ok(Json(document(&app, &token, None)).into_response())
+    Ok(Json(listed(&app, &token)).into_response())
 }
 
 /// `POST .../rotate`: another secret, and another end if the body says so; the secret before is not taken any more. What
@@ -218,9 +260,10 @@ pub(super) async fn rotate(
     let mut object = json_object(request, app.body_bounds()).await?;
     object.only(&["expires"])?;
     let expires = read_expiry(&mut object, context.clock.now())?;
+    find(&app, &caller, id).await?;
     let secret = new_secret()?;
     done(context.store.rotate_token(caller.account, id, hash(secret.expose_secret()), expires).await?)?;
-    let token = context.store.token(caller.account, id).await?.ok_or_else(not_found)?;
+    let token = find(&app, &caller, id).await?;
     Ok(Json(document(&app, &token, Some(&secret))).into_response())
 }
 

@@ -18,8 +18,16 @@ pub trait Accounts {
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
 
-    /// The rows of the account that could not be read since the host started. Each is named once.
-    fn damaged_rows(&self, account: AccountId) -> Vec<DamagedRow>;
+    /// The rows of the account that were met since the host started and can't be read, until they are removed, written anew
+    /// or made up for by what is listed since.
+    async fn damaged_rows(&self, account: AccountId) -> Result<Vec<DamagedRow>>;
+
+    /// The same of all accounts, with those of which it can't be told whose they are.
+    async fn all_damaged_rows(&self) -> Result<Vec<(Option<AccountId>, DamagedRow)>>;
+
+    /// Removes an account of which a name can't be read, so that nobody can be told whose it is, with all that it has. Says
+    /// whether there was one.
+    async fn remove_damaged_account(&self, account: AccountId) -> Result<bool>;
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>>;
 

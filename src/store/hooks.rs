@@ -71,6 +71,9 @@ pub trait Hooks {
         now: Timestamp,
     ) -> Result<Option<usize>>;
 
+    /// How many deliveries of the hook are given up, as something stored of them or of their changes can't be read.
+    async fn count_damaged_deliveries(&self, place: &HookPlace) -> Result<u64>;
+
     /// What became of the hook's changes, newest first.
     async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>>;
 }

@@ -14,11 +14,15 @@ pub trait Repeats {
     /// Keeps the answer.
     async fn finish_request(&self, id: &RequestId, answer: Sealed) -> Result<()>;
 
+    /// Notes that the answer of a request that was carried out can't be read, or could not be kept; `why` is for whoever
+    /// sent it.
+    async fn lose_answer(&self, id: &RequestId, why: &'static str) -> Result<()>;
+
     /// Forgets a request that did nothing, so that it may be made again.
     async fn abandon_request(&self, id: &RequestId) -> Result<()>;
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId {
     pub account: AccountId,
     pub owner: Owner,
@@ -47,4 +51,6 @@ pub enum Begun {
     /// The key came with another request before.
     Another,
     Answered(Sealed),
+    /// The first may have been carried out; its answer is lost.
+    Lost,
 }

@@ -16,9 +16,14 @@ pub trait Tokens {
     async fn find_token(&self, hash: TokenHash) -> Result<Option<(Token, Account)>>;
 
     /// A page of the account's tokens, by their ids from below.
-    async fn tokens(&self, account: AccountId, after: Option<TokenId>, limit: usize) -> Result<Vec<Token>>;
+    async fn tokens(
+        &self,
+        account: AccountId,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<Result<Token, DamagedToken>>>;
 
-    async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Token>>;
+    async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>>;
 
     async fn count_tokens(&self, account: AccountId) -> Result<u64>;
 
@@ -37,6 +42,14 @@ pub trait Tokens {
 
     /// Notes that it is in use, and with it its account.
     async fn note_token_used(&self, id: TokenId, now: Timestamp) -> Result<()>;
+}
+
+/// A token of which something stored can't be read: it opens nothing, and can only be revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedToken {
+    pub id: TokenId,
+    /// What can't be read, and why.
+    pub reason: String,
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,5 @@
 //! `GET .../deliveries`: what became of a hook's changes, with every try that is still remembered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -20,6 +19,15 @@ use super::replay::foreign_cursor;
 use super::{Number, find, place};
 use crate::model::{ChangeDocument, Cursor, Timestamp, whole_millis};
 use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Deliveries)]
+pub(in super::super) struct DeliveriesDocument<'a> {
+    deliveries: Vec<DeliveryDocument<'a>>,
+    /// How many of the hook's deliveries were given up, on this page or not, as the host can't read them or their changes from
+    /// its store any more. One of which the change can't be read is on no page. They go with the hook, or with the journal.
+    damaged: u64,
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
@@ -109,7 +117,8 @@ pub(in super::super) async fn list(
     let public_url = &context.public_url;
     let documents: Vec<DeliveryDocument<'_>> =
         deliveries.iter().map(|delivery| DeliveryDocument::of(delivery, public_url)).collect();
-    let mut response = Json(BTreeMap::from([("deliveries", documents)])).into_response();
+    let damaged = context.store.count_damaged_deliveries(&place).await?;
+    let mut response = Json(DeliveriesDocument { deliveries: documents, damaged }).into_response();
     if let Some(last) = deliveries.last().filter(|_| !is_last) {
         let query = parameters.with("after", &last.change.cursor.to_string());
         put_next(&mut response, &format!("{}/deliveries?{query}", link(public_url, place.hook)));

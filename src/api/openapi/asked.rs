@@ -15,6 +15,14 @@ pub(super) const JSON: &str = "application/json";
 const XML: &str = "application/xml";
 const PROBLEM: &str = "application/problem+json";
 
+const UNAVAILABLE: &str = "The host can't answer this now: its store fails (`store-unavailable`), the provider asks for fewer \
+    requests, too much is asked of the host at once, or it is stopping. A request that writes was not carried out. Send it \
+    again, unchanged, as Retry-After says";
+
+const FULL: &str = "The host's disk is full (`store-full`), so that the request, or the login that it begins with, could not be \
+    written: it was not carried out. What only reads is answered still. Send it again, unchanged, as Retry-After says; only \
+    the operator can make room";
+
 /// Who may ask.
 #[derive(Clone, Copy)]
 pub(super) enum Who {
@@ -72,8 +80,13 @@ impl Asked {
 
     pub(super) fn once(self) -> Asked {
         let why = "1 to 255 visible ASCII characters: a request that is sent again with the same key is done once, and \
-                   answered as the first time";
-        self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)])
+                   answered as the first time. What failed with a status of 500 or more may be sent again with the same key";
+        self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)]).fails(
+            "409",
+            "What is there does not allow it; or the first request with this Idempotency-Key is not answered yet \
+             (`request-under-way`, try again), or its answer is lost (`answer-lost`, see what there is)",
+            &[],
+        )
     }
 
     pub(super) fn body(mut self, media_type: &str, schema: RefOr<Schema>, required: Required) -> Asked {
@@ -123,6 +136,12 @@ impl Asked {
         self
     }
 
+    /// Why it is not as it should be, as far as there is more to say of that than of every operation.
+    pub(super) fn fails(mut self, status: &str, description: &str, headers: &[&str]) -> Asked {
+        self.operation = self.operation.response(status, problem(description, self.forms, headers));
+        self
+    }
+
     /// With what every operation may answer.
     pub(super) fn done(mut self) -> Operation {
         match self.who {
@@ -134,6 +153,9 @@ impl Asked {
                 }
                 let refused = problem("No credentials, or such as are not accepted", self.forms, &["WWW-Authenticate"]);
                 self.operation = self.operation.response("401", refused);
+                let unavailable = problem(UNAVAILABLE, self.forms, &["Retry-After"]);
+                self.operation = self.operation.response("503", unavailable);
+                self.operation = self.operation.response("507", problem(FULL, self.forms, &["Retry-After"]));
             }
         }
         let wrong = problem("What was wrong, where, and what to do", self.forms, &[]);
@@ -155,6 +177,7 @@ fn header(name: &str) -> Header {
         "Link" => "The next page, as rel=\"next\" (RFC 8288)",
         "Tracker-Cursor" => "Where the feed goes on from this list",
         "Location" => "Where it is",
+        "Retry-After" => "After how many seconds to try again",
         "WWW-Authenticate" => "How credentials are given",
         _ => "",
     };

@@ -87,7 +87,12 @@ impl Api {
         self.get("/healthz", on("alive", "Whether the process runs").gives("200", "It does", Some(status()), &[]));
         self.get(
             "/readyz",
-            on("ready", "Whether requests can be served").gives("200", "They can", Some(status()), &[]),
+            on("ready", "Whether requests can be served").gives("200", "They can", Some(status()), &[]).fails(
+                "503",
+                "They can't: the store can't be written, or work with it keeps failing; `failing` says which, since when \
+                 and why",
+                &["Retry-After"],
+            ),
         );
         let metrics = on("metrics", "What the host counts, as Prometheus reads it");
         self.get("/metrics", metrics.gives_text("OpenMetrics text", "application/openmetrics-text", &[]));
@@ -310,7 +315,6 @@ impl Api {
                 .gives("202", "How many", Some(named("Redriven")), &[]),
         );
         let state = query("state", words_of(&["waiting", "dead", "done"]), "Only those");
-        let deliveries = object(vec![("deliveries", array(named("Delivery")))]);
         self.get(
             "/api/hooks/{id}/deliveries",
             on("deliveries", "What became of a hook's changes, newest first, with every try")
@@ -318,7 +322,7 @@ impl Api {
                 .takes(vec![state])
                 .takes(pages("cursor"))
                 .takes_format()
-                .gives("200", "One page", Some(deliveries), &["Link"]),
+                .gives("200", "One page", Some(named("Deliveries")), &["Link"]),
         );
     }
 
@@ -384,6 +388,10 @@ impl Api {
                 .takes_format()
                 .once()
                 .gives("200", "What came of it, by collection", Some(refreshed()), &[])
+                .says(
+                    "Where the poll is made and the store does not take what came of it, this ends as soon as that is known, \
+                     with 503 or 507; the host polls again by itself.",
+                )
                 .gives("202", "It takes longer than a request may wait", Some(refreshed()), &[]),
         );
         let the_token = || vec![path("id", form("token-id"), "The token's id")];
@@ -391,7 +399,7 @@ impl Api {
             query("limit", whole(1, self.bounds.page_items), "How many on a page, at most"),
             query("after", form("tokens-page"), "Opaque: from the Link of the page before"),
         ];
-        let list = object(vec![("tokens", array(named("Token")))]);
+        let list = object(vec![("tokens", array(named("ListedToken")))]);
         self.get(
             "/api/tokens",
             on("tokens", "The account's tokens", Who::Owner).takes(pages).takes_format().gives(
@@ -425,7 +433,7 @@ impl Api {
             on("token", "One token", Who::Owner).takes(the_token()).takes_format().gives(
                 "200",
                 "It",
-                Some(named("Token")),
+                Some(named("ListedToken")),
                 &[],
             ),
         );

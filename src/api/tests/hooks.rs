@@ -412,3 +412,25 @@ async fn a_replay_begins_where_it_is_told() {
     check(json!({ "from": 0 }), "invalid-member").await;
     check(json!({ "from": "000000000000000000000001" }), "foreign-cursor").await;
 }
+
+#[tokio::test]
+async fn a_page_of_deliveries_counts_those_that_cannot_be_read() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![]).await;
+    let hook = house.post("/api/hooks", &json!({ "url": "https://192.88.98.1/cb" })).await.json();
+    let path = format!("/api/hooks/{}/deliveries", hook["id"].as_str().expect("an id"));
+    let seen = ["i-1", "i-2"].map(|id| instance(id, "us", Running));
+    house.poll(Kind::Instance, seen.into()).await;
+    let page = house.get(&path).await.ok();
+    assert_eq!((page["deliveries"].as_array().map(Vec::len), &page["damaged"]), (Some(2), &json!(0)));
+    house.store.execute("UPDATE deliveries SET kind = 99 WHERE resource = 'i-1'").await.expect("damaged");
+    let claim = DeliveryClaim {
+        now: house.now(),
+        lease: Duration::from_secs(60),
+        limit: 10,
+        room: Arc::new(GivenRoom::ample()),
+    };
+    assert_eq!(house.context.store.claim_due_deliveries(claim).await.expect("claimed").len(), 1);
+    assert_eq!(house.get(&path).await.ok()["damaged"], json!(1));
+    assert_eq!(house.get(&format!("{path}?limit=1")).await.ok()["damaged"], json!(1), "on whichever page");
+}

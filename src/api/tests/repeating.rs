@@ -133,3 +133,83 @@ async fn what_failed_can_be_tried_again() {
     let wrong = wrong.each_ref().map(|(name, value)| (*name, value.as_str()));
     house.send("POST", "/api/hooks", &wrong, "").await.problem(401, "credentials-refused");
 }
+
+/// Answers can't be kept.
+const UNKEEPABLE: &str = "CREATE TEMP TRIGGER unkeepable BEFORE UPDATE OF answer ON requests
+    BEGIN SELECT RAISE(ABORT, 'as asked'); END";
+/// What did nothing can't be forgotten.
+const UNFORGETTABLE: &str = "CREATE TEMP TRIGGER unforgettable BEFORE DELETE ON requests
+    BEGIN SELECT RAISE(ABORT, 'as asked'); END";
+
+#[tokio::test]
+async fn an_answer_that_the_store_does_not_take_is_given_again_all_the_same() {
+    let house = House::new();
+    house.get("/api/account").await.ok();
+    house.store.execute(UNKEEPABLE).await.expect("broken");
+    let first = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+    assert_eq!(first.status, 201, "it is done");
+    for _ in 0..2 {
+        let again = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+        assert_eq!((again.status, &again.body), (201, &first.body));
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    }
+    let other = json!({ "url": URL, "mode": "latest" });
+    house.post_keyed("/api/hooks", Some("k"), &other).await.problem(422, "idempotency-key-reused");
+    house.store.execute("DROP TRIGGER unkeepable").await.expect("mended");
+    for _ in 0..2 {
+        let again = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+        assert_eq!((again.status, &again.body), (201, &first.body));
+    }
+    assert_eq!(hooks(&house).await, 1, "it was done once");
+}
+
+#[tokio::test]
+async fn a_request_that_failed_can_be_tried_again_as_soon_as_the_store_works() {
+    let house = House::new();
+    house.get("/api/account").await.ok();
+    house
+        .store
+        .execute("CREATE TEMP TRIGGER hookless BEFORE INSERT ON hooks BEGIN SELECT RAISE(ABORT, 'as asked'); END")
+        .await
+        .expect("broken");
+    house.store.execute(UNFORGETTABLE).await.expect("broken");
+    for _ in 0..3 {
+        let failed = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+        assert!(failed.header("retry-after").is_some());
+        failed.problem(503, "store-unavailable");
+    }
+    house.store.execute("DROP TRIGGER hookless; DROP TRIGGER unforgettable").await.expect("mended");
+    let made = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+    assert_eq!((made.status, made.header("idempotency-replayed")), (201, None), "{}", made.body);
+    assert_eq!(hooks(&house).await, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_any_more_is_lost_and_nothing_is_done_twice() {
+    for damage in [
+        "UPDATE requests SET answer = x'0102'",
+        "UPDATE requests SET answer = x''",
+        "UPDATE requests SET fingerprint = x'01'",
+    ] {
+        let house = House::new();
+        house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+        house.store.execute(damage).await.expect("damaged");
+        for _ in 0..2 {
+            house.post_keyed("/api/hooks", Some("k"), &hook()).await.problem(409, "answer-lost");
+        }
+        assert_eq!(hooks(&house).await, 1, "{damage}");
+        house.clock.advance(Duration::from_secs(24 * 3600 + 1));
+        assert_eq!(house.post_keyed("/api/hooks", Some("k"), &hook()).await.status, 201, "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_open_is_shown_as_damaged() {
+    let house = House::new();
+    house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+    house.store.execute("UPDATE requests SET answer = x'0102'").await.expect("damaged");
+    assert_eq!(house.get("/api/account").await.ok()["damaged"], json!([]), "nobody asked for it yet");
+    house.post_keyed("/api/hooks", Some("k"), &hook()).await.problem(409, "answer-lost");
+    let damaged = &house.get("/api/account").await.ok()["damaged"][0];
+    assert_eq!((&damaged["table"], &damaged["column"]), (&json!("requests"), &json!("answer")));
+}

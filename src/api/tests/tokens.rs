@@ -125,3 +125,29 @@ async fn each_caller_has_so_many_requests() {
     house.bear(&token, "GET", "/api/account").await.ok();
     assert_eq!(house.send("GET", "/healthz", &[], "").await.header("ratelimit"), None, "nobody asked");
 }
+
+#[tokio::test]
+async fn a_damaged_token_is_shown_to_its_account_and_can_be_revoked() {
+    let house = House::new();
+    let (damaged, secret) = house.token("track").await;
+    let (whole, _) = house.token("read").await;
+    house.store.execute("PRAGMA ignore_check_constraints = ON").await.expect("lax");
+    house.store.execute("UPDATE tokens SET scope = '?' WHERE id = 1").await.expect("damaged");
+    house.bear(&secret, "GET", "/api/account").await.problem(401, "token-refused");
+    let list = house.get("/api/tokens").await.ok();
+    let (first, second) = (&list["tokens"][0], &list["tokens"][1]);
+    assert_eq!((&first["id"], &first["status"], &second["id"]), (&json!(damaged), &json!("damaged"), &json!(whole)));
+    assert!(first["reason"].as_str().expect("a reason").starts_with("scope: "), "{first}");
+    let page = house.get("/api/tokens?limit=1").await;
+    assert!(page.header("link").expect("another page").contains("after="));
+    let path = format!("/api/tokens/{damaged}");
+    assert_eq!(house.get(&path).await.ok(), *first);
+    house.post(&format!("{path}/rotate"), &json!({})).await.problem(409, "token-damaged");
+    assert_eq!(house.get("/api/account").await.ok()["damaged"][0]["table"], "tokens");
+    assert_eq!(house.delete(&path).await.status, 204);
+    assert_eq!(house.get("/api/tokens").await.ok()["tokens"].as_array().map(Vec::len), Some(1));
+    assert_eq!(house.get("/api/account").await.ok()["damaged"], json!([]));
+    let text = house.get("/metrics").await.body;
+    assert!(text.contains(r#"tracker_damaged_rows{table="tokens"} 0"#), "{text}");
+    assert!(text.contains(r#"tracker_damaged_rows_found_total{table="tokens"} 1"#), "{text}");
+}

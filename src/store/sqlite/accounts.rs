@@ -46,8 +46,28 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    fn damaged_rows(&self, account: AccountId) -> Vec<DamagedRow> {
-        self.damages.of(account)
+    async fn damaged_rows(&self, account: AccountId) -> Result<Vec<DamagedRow>> {
+        self.read(move |reading| {
+            damage::forget_healed(reading, reading.damages)?;
+            Ok(reading.damages.of(account))
+        })
+        .await
+    }
+
+    async fn all_damaged_rows(&self) -> Result<Vec<(Option<AccountId>, DamagedRow)>> {
+        self.read(|reading| {
+            damage::forget_healed(reading, reading.damages)?;
+            Ok(reading.damages.all())
+        })
+        .await
+    }
+
+    async fn remove_damaged_account(&self, account: AccountId) -> Result<bool> {
+        let is_removed = self.write(move |writing| remove_damaged(writing, account)).await?;
+        if is_removed {
+            dropped::clear(self, Dropped::Account(account)).await?;
+        }
+        Ok(is_removed)
     }
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>> {
@@ -132,9 +152,9 @@ impl Accounts for SqliteStore {
     }
 
     async fn held(&self) -> Result<Held> {
-        let damages = self.damages.clone();
         self.read(move |reading| {
-            let mut held = Held { damaged_rows: damages.counts(), ..Held::default() };
+            damage::forget_healed(reading, reading.damages)?;
+            let mut held = Held { damaged_rows: reading.damages.counts(), ..Held::default() };
             let mut select = reading.prepare_cached("SELECT name, number FROM counts")?;
             let mut rows = select.query(())?;
             while let Some(row) = rows.next()? {
@@ -335,6 +355,24 @@ fn forget_idle(writing: &mut Writing<'_>, account: AccountId, since: Timestamp) 
     if !writing.prepare(sql)?.exists([since.as_millis(), account.0])? {
         return Ok(false);
     }
+    drop_account(writing, account)
+}
+
+/// The same for an account of which nobody can be told whose it is.
+fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool> {
+    let mut select = writing.prepare("SELECT driver, provider, user FROM accounts WHERE id = ?1")?;
+    match select.query_row([account.0], |row| account_key(row, 0)) {
+        Err(error) if damage::is_damage(&error) => {}
+        named => {
+            named.optional()?;
+            return Ok(false);
+        }
+    }
+    drop(select);
+    drop_account(writing, account)
+}
+
+fn drop_account(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
     for sql in [
         "DELETE FROM tokens WHERE account = ?1",
         "DELETE FROM polls WHERE account = ?1",

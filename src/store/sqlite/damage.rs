@@ -3,27 +3,32 @@
 //!
 //! What is set aside depends on the table. A hook and a delivery keep their rows, with a mark. What the next poll finds
 //! again (a resource, the record of a poll) is reset. What only tells of the past (a version, an attempt) is deleted. A
-//! change stays in the journal, where it is passed over until it is forgotten.
+//! change stays in the journal, where it is passed over until it is forgotten. `aside` does this, and `healed` says what
+//! makes up for it.
+
+mod aside;
+mod healed;
+mod named;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 
 use super::super::{DamagedRow, Result, StoreError};
-use super::columns::get;
-use super::queue::{self, Line};
-use super::turns;
-use super::writer::Writing;
-use crate::model::{AccountId, HookId, Timestamp, legible::legible};
+use crate::metrics::DamagedRows;
+use crate::model::AccountId;
 
-/// How many damaged rows are remembered one by one. Beyond these they are counted for as long as the host runs, each time
-/// that they are met, and named no more: a file in which so much is damaged is restored from a backup.
+pub(super) use aside::{delete_unnumbered, set_aside};
+pub(super) use healed::{Aside, forget_healed};
+pub(super) use named::{explain, key_value};
+
+use named::{account_of, column_of, damaged_row, reason_of};
+
+/// How many damaged rows are remembered one by one. Beyond these they are counted as found each time that they are met, and
+/// named no more: a file in which so much is damaged is restored from a backup.
 const REMEMBERED: usize = 1000;
-
-/// How much of a key and of a reason is shown, in bytes.
-const SHOWN_BYTES: usize = 200;
 
 /// Whose rows are read, and by which columns of the statement each is known.
 #[derive(Clone, Copy)]
@@ -47,11 +52,28 @@ pub(super) struct Damages(Arc<Mutex<Noted>>);
 
 #[derive(Debug, Default)]
 struct Noted {
+    /// What each row is known by.
     known: HashSet<(&'static str, String)>,
-    rows: Vec<(Option<AccountId>, DamagedRow)>,
-    counts: BTreeMap<&'static str, u64>,
+    /// Those that are damaged still, in the order in which they were met.
+    rows: Vec<Known>,
+    /// How many were ever met.
+    found: BTreeMap<&'static str, u64>,
     /// What the writer has to set aside.
     pending: VecDeque<Pending>,
+    /// What it has set aside in the transaction that is not committed yet.
+    taken: Vec<(Pending, Aside)>,
+}
+
+/// A damaged row.
+#[derive(Clone, Debug)]
+struct Known {
+    account: Option<AccountId>,
+    /// Where it is set aside. Of a row that is read along with another, `shown` names the other's table.
+    table: &'static str,
+    key: Vec<Value>,
+    shown: DamagedRow,
+    /// Nothing until it is set aside.
+    aside: Option<Aside>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,12 +131,18 @@ impl Damages {
     }
 
     fn note_row(&self, source: Source<'_>, row: &Row<'_>, error: &rusqlite::Error) -> rusqlite::Result<()> {
-        let key = match source.key {
+        let key: Vec<Value> = match source.key {
             Key::Columns(columns) => columns.iter().map(|index| key_value(row, *index)).collect::<Result<_, _>>()?,
             Key::Values(values) => values.iter().map(|value| Value::Integer(*value)).collect(),
         };
         let column = column_of(row, error);
-        self.note(source.table, source.account, key, &column, &reason_of(error));
+        match account_of(source, row, &key, &column) {
+            // Whatever is read along with it, it is the account that is damaged, once.
+            Some(account) => {
+                self.note("accounts", Some(account), vec![Value::Integer(account.0)], &column, &reason_of(error));
+            }
+            None => self.note(source.table, source.account, key, &column, &reason_of(error)),
+        }
         Ok(())
     }
 
@@ -128,12 +156,16 @@ impl Damages {
         reason: &str,
     ) {
         let shown = damaged_row(table, &key, column, reason);
-        let pending = Pending { table, key, reason: format!("{}: {}", shown.column, shown.reason) };
-        self.show(account, shown, Some(pending));
+        let pending = Pending { table, key: key.clone(), reason: format!("{}: {}", shown.column, shown.reason) };
+        let mut noted = self.lock();
+        if noted.pending.len() < REMEMBERED && !noted.stays(&pending) {
+            noted.pending.push_back(pending);
+        }
+        noted.show(Known { account, table, key, shown, aside: None });
     }
 
     /// Notes a row that is set aside already.
-    pub(super) fn note_only(
+    pub(super) fn note_set_aside(
         &self,
         table: &'static str,
         account: Option<AccountId>,
@@ -142,52 +174,104 @@ impl Damages {
         reason: &str,
     ) {
         key.retain(|value| *value != Value::Null);
-        self.show(account, damaged_row(table, &key, column, reason), None);
+        let shown = damaged_row(table, &key, column, reason);
+        self.lock().show(Known { account, table, key, shown, aside: Some(Aside::default()) });
     }
 
-    fn show(&self, account: Option<AccountId>, shown: DamagedRow, pending: Option<Pending>) {
-        let mut noted = self.0.lock().expect("invariant: no holder of this lock can panic");
-        if noted.pending.len() < REMEMBERED {
-            noted.pending.extend(pending);
+    /// Notes a row that was put right, or deleted, there and then.
+    pub(super) fn note_repaired(&self, table: &'static str, mut key: Vec<Value>, column: &str, reason: &str) {
+        key.retain(|value| *value != Value::Null);
+        let shown = damaged_row(table, &key, column, reason);
+        let mut noted = self.lock();
+        let found = noted.found.entry(shown.table).or_default();
+        *found += 1;
+        if *found <= REMEMBERED as u64 {
+            name(&shown, "a stored row could not be read and was repaired");
         }
-        let is_full = noted.known.len() >= REMEMBERED;
-        if noted.known.contains(&(shown.table, shown.key.clone())) {
-            return;
-        }
-        *noted.counts.entry(shown.table).or_default() += 1;
-        if is_full {
-            return;
-        }
-        tracing::error!(
-            table = shown.table,
-            key = shown.key,
-            column = shown.column,
-            "a stored row can't be read and is set aside: {}",
-            shown.reason
-        );
-        noted.known.insert((shown.table, shown.key.clone()));
-        noted.rows.push((account, shown));
     }
 
     /// Those of an account, in the order in which they were met.
     pub(super) fn of(&self, account: AccountId) -> Vec<DamagedRow> {
-        let noted = self.0.lock().expect("invariant: no holder of this lock can panic");
-        noted.rows.iter().filter(|(of, _)| *of == Some(account)).map(|(_, row)| row.clone()).collect()
+        self.all().into_iter().filter(|(of, _)| *of == Some(account)).map(|(_, row)| row).collect()
     }
 
-    /// How many there are of each table.
-    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
-        let noted = self.0.lock().expect("invariant: no holder of this lock can panic");
-        noted.counts.iter().map(|(table, count)| (*table, *count)).collect()
+    /// All, with whose they are where that is known.
+    pub(super) fn all(&self) -> Vec<(Option<AccountId>, DamagedRow)> {
+        self.lock().rows.iter().map(|row| (row.account, row.shown.clone())).collect()
+    }
+
+    /// How many of each table are damaged still, as far as they are remembered, and how many were found since the start.
+    pub(super) fn counts(&self) -> Vec<DamagedRows> {
+        let noted = self.lock();
+        let number = |table| noted.rows.iter().filter(|row| row.shown.table == table).count() as u64;
+        noted.found.iter().map(|(&table, &found)| DamagedRows { table, now: number(table), found }).collect()
     }
 
     pub(super) fn is_any_pending(&self) -> bool {
-        !self.0.lock().expect("invariant: no holder of this lock can panic").pending.is_empty()
+        !self.lock().pending.is_empty()
+    }
+
+    /// What was set aside is so from now on.
+    pub(super) fn committed(&self) {
+        let mut noted = self.lock();
+        for (pending, aside) in std::mem::take(&mut noted.taken) {
+            let is_it = |row: &&mut Known| row.table == pending.table && row.key == pending.key;
+            let mut rows: Vec<&mut Known> = noted.rows.iter_mut().filter(is_it).collect();
+            // One that was set aside before, and is met again, was written anew meanwhile and is damaged again.
+            if rows.iter().any(|row| row.aside.is_none()) {
+                rows.retain(|row| row.aside.is_none());
+            }
+            for row in rows {
+                row.account = row.account.or(aside.account);
+                row.aside = Some(aside);
+            }
+        }
+    }
+
+    /// What was set aside is not so.
+    pub(super) fn rolled_back(&self) {
+        let mut noted = self.lock();
+        let taken = std::mem::take(&mut noted.taken);
+        noted.pending.extend(taken.into_iter().map(|(pending, _)| pending));
     }
 
     fn next(&self) -> Option<Pending> {
-        self.0.lock().expect("invariant: no holder of this lock can panic").pending.pop_front()
+        self.lock().pending.pop_front()
     }
+
+    fn take(&self, pending: Pending, aside: Aside) {
+        self.lock().taken.push((pending, aside));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().expect("invariant: no holder of this lock can panic")
+    }
+}
+
+impl Noted {
+    /// Whether it is set aside, and stays where it is, to be passed over each time.
+    fn stays(&self, row: &Pending) -> bool {
+        let is_aside = |known: &Known| known.aside.is_some() && known.table == row.table && known.key == row.key;
+        ["changes", "tokens"].contains(&row.table) && self.rows.iter().any(is_aside)
+    }
+
+    fn show(&mut self, row: Known) {
+        let known_by = (row.shown.table, row.shown.key.clone());
+        if self.known.contains(&known_by) {
+            return;
+        }
+        *self.found.entry(row.shown.table).or_default() += 1;
+        if self.known.len() >= REMEMBERED {
+            return;
+        }
+        name(&row.shown, "a stored row can't be read and is set aside");
+        self.known.insert(known_by);
+        self.rows.push(row);
+    }
+}
+
+fn name(row: &DamagedRow, what: &str) {
+    tracing::error!(table = row.table, key = row.key, column = row.column, "{what}: {}", row.reason);
 }
 
 /// Whether it is what stands in a row that is wrong, and nothing else.
@@ -215,203 +299,9 @@ pub(super) fn page<T>(limit: usize, mut read: impl FnMut(usize) -> Result<(Vec<T
     }
 }
 
-/// The column of which the error tells, as it is called in its table.
-fn column_of(row: &Row<'_>, error: &rusqlite::Error) -> String {
-    let index = match error {
-        rusqlite::Error::FromSqlConversionFailure(index, ..)
-        | rusqlite::Error::IntegralValueOutOfRange(index, _)
-        | rusqlite::Error::InvalidColumnType(index, ..)
-        | rusqlite::Error::Utf8Error(index, _) => *index,
-        _ => usize::MAX,
-    };
-    row.as_ref().column_name(index).map_or_else(|_| "?".to_owned(), str::to_owned)
-}
-
-fn reason_of(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(_, _, source) => source.to_string(),
-        rusqlite::Error::InvalidColumnType(_, _, found) => format!("it holds {found}, which is of another type"),
-        rusqlite::Error::IntegralValueOutOfRange(_, number) => format!("{number} is out of range"),
-        rusqlite::Error::Utf8Error(..) => "it is not UTF-8".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn damaged_row(table: &'static str, key: &[Value], column: &str, reason: &str) -> DamagedRow {
-    DamagedRow {
-        table: home(table, column),
-        key: shown(&key.iter().map(key_text).collect::<Vec<_>>().join("/")),
-        column: shown(column),
-        reason: shown(reason),
-    }
-}
-
-/// The table in which a column stands that was read along with another table's.
-fn home(table: &'static str, column: &str) -> &'static str {
-    match (table, column) {
-        ("changes" | "polls" | "tokens", "driver" | "provider" | "user" | "origin" | "password") => "accounts",
-        ("resources" | "versions", "name" | "realm" | "attributes" | "first_seen" | "state_since" | "since") => {
-            "bodies"
-        }
-        _ => table,
-    }
-}
-
-/// Text as its bytes, which need not be UTF-8.
-fn key_value(row: &Row<'_>, index: usize) -> rusqlite::Result<Value> {
-    Ok(match row.get_ref(index)? {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Real(number) => Value::Real(number),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-    })
-}
-
-fn key_text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => number.to_string(),
-        Value::Text(text) => text.clone(),
-        Value::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-    }
-}
-
-fn shown(text: &str) -> String {
-    let text = legible(text);
-    text[..text.floor_char_boundary(SHOWN_BYTES)].to_owned()
-}
-
-/// Sets aside what was met, so that nothing meets it again.
-pub(super) fn set_aside(writing: &mut Writing<'_>) -> Result<()> {
-    let damages = writing.memory.damages.clone();
-    while let Some(damaged) = damages.next() {
-        let key = || params_from_iter(damaged.key.iter());
-        let execute = |sql: &str| writing.prepare(sql)?.execute(key()).map_err(StoreError::from);
-        match damaged.table {
-            "hooks" => hook(writing, &damaged)?,
-            "deliveries" => delivery(writing, &damaged)?,
-            "polls" => poll(writing, &damaged)?,
-            // Without its account nothing can be listed. It is due again once the account is enrolled anew.
-            "accounts" => {
-                execute("UPDATE polls SET due = NULL, claimed = NULL WHERE account = ?1")?;
-            }
-            // It is as if it had never been seen: the next list finds it.
-            "resources" => {
-                execute("DELETE FROM resources WHERE account = ?1 AND kind = ?2 AND id IN (?3, CAST(?3 AS TEXT))")?;
-            }
-            "versions" => {
-                execute("DELETE FROM versions WHERE number = ?1")?;
-            }
-            "flaps" => {
-                execute("DELETE FROM flaps WHERE account = ?1 AND kind = ?2 AND id IN (?3, CAST(?3 AS TEXT))")?;
-            }
-            "attempts" => {
-                execute("DELETE FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3 AND number = ?4")?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Nothing is sent to it, nor owed to it. Its owner sees it in the list, and can delete it.
-fn hook(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
-    let Some(Value::Integer(id)) = damaged.key.first() else { return Ok(()) };
-    let mut update = writing
-        .prepare("UPDATE hooks SET status = 'damaged', disabled = NULL, reason = ?2, behind = NULL WHERE id = ?1")?;
-    update.execute(params![id, damaged.reason])?;
-    drop(update);
-    // Where its owner can't be read, it is the account's.
-    let sql = "UPDATE OR IGNORE hooks SET owner = 'account'
-               WHERE id = ?1 AND owner <> 'account' AND owner NOT GLOB 'token:[0-9]*'";
-    writing.prepare(sql)?.execute([id])?;
-    turns::drop_queue(writing, HookId(*id))
-}
-
-/// It is given up, and says why; what waits behind it goes on.
-fn delivery(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
-    let Some(Value::Integer(hook)) = damaged.key.first().cloned() else { return Ok(()) };
-    let Some(Value::Integer(change)) = damaged.key.get(1).cloned() else {
-        // It is owed no change that there could be.
-        let sql = "DELETE FROM deliveries WHERE hook = ?1 AND change IN (?2, CAST(?2 AS TEXT))";
-        writing.prepare(sql)?.execute(params_from_iter(damaged.key.iter()))?;
-        elect_all(writing, HookId(hook))?;
-        return refresh(writing, HookId(hook));
-    };
-    let mut update = writing.prepare(
-        "UPDATE deliveries SET damaged = ?3, dead = COALESCE(dead, claimed, due, 0), due = NULL, claimed = NULL
-         WHERE hook = ?1 AND change = ?2",
-    )?;
-    update.execute(params![hook, change, damaged.reason])?;
-    let mut select = writing.prepare("SELECT kind, resource, dead FROM deliveries WHERE hook = ?1 AND change = ?2")?;
-    let line = select.query_row([hook, change], |row| {
-        let line = Line { hook: HookId(hook), subject: get(row, 0)?, resource: get(row, 1)? };
-        Ok((line, get(row, 2)?))
-    });
-    match line.optional() {
-        Ok(Some((line, due))) => queue::promote(writing, &line, due)?,
-        // Which line it was the head of is not known: any that has none gets one.
-        Ok(None) => elect_all(writing, HookId(hook))?,
-        Err(error) if is_damage(&error) => elect_all(writing, HookId(hook))?,
-        Err(error) => return Err(error.into()),
-    }
-    refresh(writing, HookId(hook))
-}
-
-fn refresh(writing: &Writing<'_>, hook: HookId) -> Result<()> {
-    let mut touched = turns::Touched::default();
-    touched.hook(hook);
-    touched.refresh(writing)
-}
-
-/// Makes the head of each line of a hook due where none of the line is.
-fn elect_all(writing: &Writing<'_>, hook: HookId) -> Result<()> {
-    let mut update = writing.prepare(
-        "UPDATE deliveries SET due = 0 WHERE hook = ?1 AND change IN (
-             SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND dead IS NULL
-             GROUP BY kind, resource HAVING COUNT(due) = 0)",
-    )?;
-    update.execute([hook.0])?;
-    Ok(())
-}
-
-/// Deletes what a hook that is gone has of changes that there can't be: without a number they are not found one by one.
-pub(super) fn delete_unnumbered(writing: &Writing<'_>, hook: HookId) -> Result<()> {
-    for table in ["deliveries", "attempts"] {
-        let sql = format!("DELETE FROM {table} WHERE hook = ?1 AND typeof(change) <> 'integer'");
-        writing.prepare(&sql)?.execute([hook.0])?;
-    }
-    Ok(())
-}
-
 /// Whether an error of the store is that what stands in a row is wrong.
 pub(super) fn is_damaged_row(error: &StoreError) -> bool {
     matches!(error, StoreError::Failed(source) if source.downcast_ref().is_some_and(is_damage))
-}
-
-/// It is made due, as one that never was, but for when its last list came. The error says so until a poll succeeds.
-fn poll(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
-    let [Value::Integer(account), Value::Integer(kind)] = damaged.key[..] else { return Ok(()) };
-    let mut select = writing.prepare("SELECT MAX(used) FROM accounts WHERE typeof(used) = 'integer'")?;
-    let now: Option<Timestamp> = select.query_row((), |row| get(row, 0))?;
-    let kept = |column: &str| format!("CASE WHEN typeof({column}) = 'integer' THEN {column} END");
-    let sql = format!(
-        "INSERT OR REPLACE INTO polls
-         (account, kind, due, last_complete, last_full, last_attempt, lease, recorded, error_at, error_code, error_message)
-         SELECT account, kind, COALESCE({}, ?3), {}, {}, {}, COALESCE({}, 0) + 1, COALESCE({}, 0), ?3, 'damaged', ?4
-         FROM polls WHERE account = ?1 AND kind = ?2",
-        kept("due"),
-        kept("last_complete"),
-        kept("last_full"),
-        kept("last_attempt"),
-        kept("lease"),
-        kept("recorded"),
-    );
-    let now = now.unwrap_or_default().as_millis();
-    let message = format!("the record of this poll could not be read and was reset: {}", damaged.reason);
-    writing.prepare(&sql)?.execute(params![account, kind, now, message])?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -425,21 +315,38 @@ mod tests {
             damages.note("hooks", Some(AccountId(1)), vec![Value::Integer(7)], "url", "it is \u{1b}[2J no URL");
         }
         damages.note("changes", None, vec![Value::Integer(9)], "user", "it is not UTF-8");
-        assert_eq!(damages.counts(), [("accounts", 1), ("hooks", 1)]);
-        let rows = damages.of(AccountId(1));
-        assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].table, rows[0].key.as_str(), rows[0].column.as_str()), ("hooks", "7", "url"));
-        assert_eq!(rows[0].reason, "it is \u{fffd}[2J no URL");
+        let counts = ["accounts", "hooks"].map(|table| DamagedRows { table, now: 1, found: 1 });
+        assert_eq!(damages.counts(), counts);
+        let shown = &damages.lock().rows[0].shown;
+        assert_eq!((shown.table, shown.key.as_str(), shown.column.as_str()), ("hooks", "7", "url"));
+        assert_eq!(shown.reason, "it is \u{fffd}[2J no URL");
     }
 
     #[test]
     fn what_is_remembered_has_a_bound() {
         let damages = Damages::default();
-        for number in 0..2 * REMEMBERED as i64 {
-            damages.note("versions", Some(AccountId(1)), vec![Value::Integer(number)], "state", "no state");
+        let number = 2 * REMEMBERED as u64;
+        for key in 0..number {
+            damages.note("versions", Some(AccountId(1)), vec![Value::Integer(key as i64)], "state", "no state");
         }
-        assert_eq!(damages.of(AccountId(1)).len(), REMEMBERED);
-        assert_eq!(damages.counts(), [("versions", 2 * REMEMBERED as u64)]);
+        assert_eq!(damages.counts(), [DamagedRows { table: "versions", now: REMEMBERED as u64, found: number }]);
+    }
+
+    #[test]
+    fn what_a_failed_transaction_set_aside_is_set_aside_anew() {
+        let damages = Damages::default();
+        damages.note("hooks", Some(AccountId(1)), vec![Value::Integer(7)], "url", "no URL");
+        for _ in 0..2 {
+            let pending = damages.next().expect("it is to be set aside");
+            damages.take(pending, Aside::default());
+            assert!(!damages.is_any_pending());
+            damages.rolled_back();
+        }
+        damages.take(damages.next().expect("it is to be set aside"), Aside::default());
+        damages.committed();
+        damages.rolled_back();
+        assert!(!damages.is_any_pending());
+        assert!(damages.lock().rows[0].aside.is_some());
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! leaves no way to it; a row of `dropped` says that what it had is to be deleted. That is done in steps, by whoever
 //! removed it or by the next round of the retention, also after a restart.
 
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql, params, params_from_iter};
 
 use super::super::Result;
 use super::columns::get;
+use super::damage::Damages;
 use super::writer::Writing;
 use super::{SqliteStore, damage, hooks};
 use crate::model::{AccountId, HookId, Owner, TokenId};
@@ -32,12 +34,24 @@ impl Dropped {
         }
     }
 
-    fn read([kind, account, id]: [i64; 3]) -> Dropped {
-        match kind {
-            0 => Dropped::Hook(HookId(id)),
-            1 => Dropped::Token(AccountId(account), TokenId(id)),
-            _ => Dropped::Account(AccountId(account)),
+    /// Nothing where no host has written such a row.
+    fn read([kind, account, id]: [i64; 3]) -> Option<Dropped> {
+        match (kind, account, id) {
+            (0, 0, id) => Some(Dropped::Hook(HookId(id))),
+            (1, account, id) => Some(Dropped::Token(AccountId(account), TokenId(id))),
+            (2, account, 0) => Some(Dropped::Account(AccountId(account))),
+            _ => None,
         }
+    }
+
+    /// Whether it is there still: then nothing of it may be deleted.
+    pub(super) fn is_there(self, connection: &Connection) -> Result<bool> {
+        let (sql, id) = match self {
+            Dropped::Hook(hook) => ("SELECT 1 FROM hooks WHERE id = ?1", hook.0),
+            Dropped::Token(_, token) => ("SELECT 1 FROM tokens WHERE id = ?1", token.0),
+            Dropped::Account(account) => ("SELECT 1 FROM accounts WHERE id = ?1", account.0),
+        };
+        Ok(connection.prepare_cached(sql)?.exists([id])?)
     }
 }
 
@@ -64,17 +78,44 @@ pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
 
 /// The same for all that was dropped.
 pub(super) async fn clear_all(store: &SqliteStore) -> Result<()> {
-    while let Some(dropped) = store.read(|reading| next(reading)).await? {
-        clear(store, dropped).await?;
+    while let Some(row) = store.read(|reading| next(reading)).await? {
+        match whole(&row) {
+            Some(dropped) if !store.read(move |reading| dropped.is_there(reading)).await? => {
+                clear(store, dropped).await?;
+            }
+            _ => store.write(move |writing| forget_damaged(writing.connection, &writing.memory.damages, &row)).await?,
+        }
     }
     Ok(())
 }
 
-fn next(reading: &Connection) -> Result<Option<Dropped>> {
+/// A row, as it is stored.
+type Stored = [Value; 3];
+
+fn next(reading: &Connection) -> Result<Option<Stored>> {
     // Tokens before hooks: theirs are active until they are removed.
     let mut select = reading.prepare_cached("SELECT kind, account, id FROM dropped ORDER BY kind DESC LIMIT 1")?;
-    let next = select.query_row((), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()?;
-    Ok(next.map(Dropped::read))
+    Ok(select.query_row((), stored).optional()?)
+}
+
+pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok([damage::key_value(row, 0)?, damage::key_value(row, 1)?, damage::key_value(row, 2)?])
+}
+
+pub(super) fn whole(row: &Stored) -> Option<Dropped> {
+    match *row {
+        [Value::Integer(kind), Value::Integer(account), Value::Integer(id)] => Dropped::read([kind, account, id]),
+        _ => None,
+    }
+}
+
+/// Takes away a row that says nothing, or speaks of what is there.
+pub(super) fn forget_damaged(connection: &Connection, damages: &Damages, row: &Stored) -> Result<()> {
+    let sql = "DELETE FROM dropped WHERE (kind IS ?1 OR kind IS CAST(?1 AS TEXT))
+               AND (account IS ?2 OR account IS CAST(?2 AS TEXT)) AND (id IS ?3 OR id IS CAST(?3 AS TEXT))";
+    connection.prepare_cached(sql)?.execute(params_from_iter(row))?;
+    damages.note_repaired("dropped", row.to_vec(), "kind", "nothing that is gone is called so");
+    Ok(())
 }
 
 /// Deletes some of it; says whether that was all.
@@ -118,16 +159,9 @@ fn clear_changes(writing: &Writing<'_>, hook: HookId, left: &mut usize) -> Resul
 
 fn clear_token(writing: &mut Writing<'_>, account: AccountId, token: TokenId, left: &mut usize) -> Result<bool> {
     let owner = Owner::Token(token);
-    let mut select =
-        writing.prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2 LIMIT 1")?;
-    loop {
-        let hook: Option<HookId> = select.query_row(params![account.0, owner.word()], |row| get(row, 0)).optional()?;
-        let Some(hook) = hook else { break };
-        if *left == 0 {
-            return Ok(false);
-        }
-        hooks::remove(writing, hook)?;
-        *left = if writing.is_turn_over() { 0 } else { *left - 1 };
+    let hooks = "SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2 LIMIT 1";
+    if !remove_hooks(writing, hooks, &[&account.0, &owner.word()], left)? {
+        return Ok(false);
     }
     let sql = "DELETE FROM requests WHERE account = ?1 AND owner = ?2 AND key IN (
                    SELECT key FROM requests WHERE account = ?1 AND owner = ?2 LIMIT ?3)";
@@ -136,7 +170,25 @@ fn clear_token(writing: &mut Writing<'_>, account: AccountId, token: TokenId, le
     Ok(deleted < *left)
 }
 
-fn clear_account(writing: &Writing<'_>, account: AccountId, left: &mut usize) -> Result<bool> {
+/// Removes the hooks that the statement finds, one after the other; says whether none is left.
+fn remove_hooks(writing: &mut Writing<'_>, select: &str, of: &[&dyn ToSql], left: &mut usize) -> Result<bool> {
+    let mut select = writing.prepare(select)?;
+    loop {
+        let hook: Option<HookId> = select.query_row(of, |row| get(row, 0)).optional()?;
+        let Some(hook) = hook else { return Ok(true) };
+        if *left == 0 {
+            return Ok(false);
+        }
+        hooks::remove(writing, hook)?;
+        *left = if writing.is_turn_over() { 0 } else { *left - 1 };
+    }
+}
+
+fn clear_account(writing: &mut Writing<'_>, account: AccountId, left: &mut usize) -> Result<bool> {
+    let hooks = "SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 LIMIT 1";
+    if !remove_hooks(writing, hooks, &[&account.0], left)? {
+        return Ok(false);
+    }
     let resources = "SELECT body, kind FROM resources WHERE account = ?1 ORDER BY kind, id LIMIT ?2";
     let is_all = each(writing, resources, [account.0], left, |writing, [body, kind]| {
         execute(writing, "DELETE FROM bodies WHERE id = ?1", [body])?;

@@ -172,6 +172,19 @@ impl Hooks for SqliteStore {
         redrive::redrive(self, place, only, limit, now).await
     }
 
+    async fn count_damaged_deliveries(&self, place: &HookPlace) -> Result<u64> {
+        let place = place.clone();
+        self.read(move |reading| {
+            let Some(hook) = find(reading, &place)? else { return Ok(0) };
+            let mut count = reading.prepare_cached(
+                "SELECT COUNT(*) FROM deliveries INDEXED BY deliveries_damaged WHERE hook = ?1 AND damaged IS NOT NULL",
+            )?;
+            let number: i64 = count.query_row([hook.id.0], |row| row.get(0))?;
+            Ok(number.unsigned_abs())
+        })
+        .await
+    }
+
     async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>> {
         let (place, mark) = (place.clone(), self.mark);
         self.read(move |reading| match find(reading, &place)? {

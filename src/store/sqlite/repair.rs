@@ -1,27 +1,42 @@
 //! What a start puts right in a damaged file before anything relies on it.
 
-use rusqlite::Connection;
 use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 
 use super::super::Result;
-use super::damage::Damages;
+use super::columns::account_key;
+use super::damage::{Damages, Key, Source};
+use super::dropped;
 use crate::model::AccountId;
+
+/// What becomes of rows that are damaged.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// They are put right, or deleted.
+    Repaired,
+    /// They stay, and their owners see them.
+    SetAside,
+}
 
 /// Puts right what queries rely on without reading it, and names it: times by which rows are found, and rows that belong to
 /// nothing. What was set aside before is named again.
 pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
     let number = |row: &rusqlite::Row<'_>, index| row.get(index).map_or(Value::Null, Value::Integer);
-    let note = |table, column: &str, reason: &str, sql: &str| -> Result<()> {
+    let note_as = |fate, table, column: &str, reason: &str, sql: &str| -> Result<()> {
         let mut statement = connection.prepare(sql)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
             let key = vec![number(row, 0), number(row, 1)];
             let said: Option<String> = row.get(2).unwrap_or_default();
-            let account = row.get(3).ok().map(AccountId);
-            damages.note_only(table, account, key, column, said.as_deref().unwrap_or(reason));
+            let (account, reason) = (row.get(3).ok().map(AccountId), said.as_deref().unwrap_or(reason));
+            match fate {
+                Fate::Repaired => damages.note_repaired(table, key, column, reason),
+                Fate::SetAside => damages.note_set_aside(table, account, key, column, reason),
+            }
         }
         Ok(())
     };
+    let note = |table, column: &str, reason: &str, sql: &str| note_as(Fate::Repaired, table, column, reason, sql);
     // Numbers are given one after the other: none is so large, and one that is would leave none for others.
     for (table, key) in [("accounts", "id"), ("hooks", "id"), ("tokens", "id"), ("changes", "sequence")] {
         let sql = format!("DELETE FROM {table} WHERE {key} > 1 << 62 RETURNING {key}, NULL, NULL, NULL");
@@ -35,7 +50,8 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
              OR typeof(number) <> 'integer' OR number NOT BETWEEN 0 AND 1 << 48
          RETURNING NULL, NULL, NULL, NULL",
     )?;
-    note(
+    note_as(
+        Fate::SetAside,
         "hooks",
         "destination",
         "it is no destination, or its account no number",
@@ -108,21 +124,34 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
         let sql = "SELECT 1 FROM hooks WHERE id = ?1 UNION ALL SELECT 1 FROM dropped WHERE kind = 0 AND account = 0 AND id = ?1";
         if !connection.prepare_cached(sql)?.exists([&hook])? {
             connection.execute("DELETE FROM deliveries WHERE hook = ?1", [&hook])?;
-            damages.note_only("deliveries", None, vec![hook.clone()], "hook", "there is no such hook");
+            damages.note_repaired("deliveries", vec![hook.clone()], "hook", "there is no such hook");
         }
     }
-    note(
+    note_as(
+        Fate::SetAside,
         "deliveries",
         "change",
         "it can't be made",
         "SELECT d.hook, d.change, d.damaged, h.account FROM deliveries d JOIN hooks h ON h.id = d.hook
          WHERE d.damaged IS NOT NULL ORDER BY d.change DESC LIMIT 1000",
     )?;
-    note(
+    // Those of an account that can't be read were set aside with it.
+    note_as(
+        Fate::SetAside,
         "hooks",
         "status",
         "it can't be read",
-        "SELECT id, NULL, reason, account FROM hooks WHERE status = 'damaged' ORDER BY id LIMIT 1000",
+        "SELECT id, NULL, reason, account FROM hooks WHERE status = 'damaged' AND reason NOT GLOB 'account: *'
+         ORDER BY id LIMIT 1000",
+    )?;
+    accounts(connection, damages)?;
+    tokens(connection, damages)?;
+    dropped(connection, damages)?;
+    note(
+        "requests",
+        "begun",
+        "it is no time",
+        "DELETE FROM requests WHERE begun > 1 << 48 OR begun < 0 RETURNING NULL, NULL, NULL, NULL",
     )?;
     // Last, when all else is as it will be.
     connection.execute(
@@ -134,5 +163,62 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
          WHERE n.column1 NOT IN (SELECT name FROM counts)",
         (),
     )?;
+    Ok(())
+}
+
+/// Names the accounts of which nobody can be told whose they are. The writer sets them aside before anything else.
+fn accounts(connection: &Connection, damages: &Damages) -> Result<()> {
+    let mut select = connection.prepare("SELECT id, driver, provider, user FROM accounts")?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        let source = Source { table: "accounts", account: row.get(0).ok().map(AccountId), key: Key::Columns(&[0]) };
+        damages.read(source, row, |row: &Row<'_>| account_key(row, 1))?;
+    }
+    Ok(())
+}
+
+/// Deletes tokens that are nobody's, and gives their hooks to the account that these are of.
+fn tokens(connection: &Connection, damages: &Damages) -> Result<()> {
+    let mut select = connection.prepare(
+        "SELECT t.id FROM tokens t WHERE typeof(t.account) <> 'integer'
+             OR NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = t.account)",
+    )?;
+    let lost: Vec<i64> = select.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for token in lost {
+        connection.execute("DELETE FROM tokens WHERE id = ?1", [token])?;
+        connection
+            .execute("UPDATE OR IGNORE hooks SET owner = 'account' WHERE owner = ?1", [format!("token:{token}")])?;
+        damages.note_repaired("tokens", vec![Value::Integer(token)], "account", "there is no such account");
+    }
+    Ok(())
+}
+
+/// Takes away what is damaged, and finds what it may have spoken of: what is left of accounts that are gone. That of hooks
+/// is found at every start.
+fn dropped(connection: &Connection, damages: &Damages) -> Result<()> {
+    let mut select = connection.prepare("SELECT kind, account, id FROM dropped")?;
+    let mut damaged = Vec::new();
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        let row = dropped::stored(row)?;
+        match dropped::whole(&row) {
+            Some(dropped) if !dropped.is_there(connection)? => {}
+            _ => damaged.push(row),
+        }
+    }
+    drop(rows);
+    for row in &damaged {
+        dropped::forget_damaged(connection, damages, row)?;
+    }
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    for table in ["resources", "versions INDEXED BY versions_resource", "changes INDEXED BY changes_account", "flaps"] {
+        let sql = format!(
+            "INSERT OR IGNORE INTO dropped (kind, account, id) SELECT DISTINCT 2, account, 0 FROM {table}
+             WHERE typeof(account) = 'integer' AND account NOT IN (SELECT id FROM accounts)"
+        );
+        connection.execute(&sql, ())?;
+    }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Requests that a client may repeat, and the answers that they were given.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Begun, RepeatableRequest, Repeats, RequestId, Result};
 use super::SqliteStore;
@@ -29,6 +30,20 @@ impl Repeats for SqliteStore {
         .await
     }
 
+    async fn lose_answer(&self, id: &RequestId, why: &'static str) -> Result<()> {
+        let id = id.clone();
+        self.write(move |writing| {
+            let key = vec![
+                Value::Integer(id.account.0),
+                Value::Blob(id.owner.word().as_bytes().to_vec()),
+                Value::Blob(id.key.as_bytes().to_vec()),
+            ];
+            writing.memory.damages.note("requests", Some(id.account), key, "answer", why);
+            lose(writing, &id)
+        })
+        .await
+    }
+
     async fn abandon_request(&self, id: &RequestId) -> Result<()> {
         let id = id.clone();
         self.write(move |writing| {
@@ -47,24 +62,33 @@ fn begin(writing: &mut Writing<'_>, request: &RepeatableRequest) -> Result<Begun
     )?;
     delete.execute(params![request.forget.as_millis(), FORGOTTEN_AT_ONCE])?;
     let place = params![request.id.account.0, request.id.owner.word(), request.id.key];
-    let mut select = writing
-        .prepare("SELECT fingerprint, begun, answer FROM requests WHERE account = ?1 AND owner = ?2 AND key = ?3")?;
-    // One that can't be read is begun anew, in its place.
-    let account = request.id.account;
-    let source = Source { table: "requests", account: Some(account), key: Key::Values(&[account.0]) };
-    let known = select.query_row(place, |row| {
-        writing.memory.damages.read(source, row, |row| Ok((row.get(0)?, get(row, 1)?, get(row, 2)?)))
-    });
-    let known: Option<(Vec<u8>, Timestamp, Option<Sealed>)> = known.optional()?.flatten();
-    if let Some((fingerprint, begun, answer)) = known
-        && begun >= request.forget
-    {
-        match answer {
+    let mut select = writing.prepare(
+        "SELECT account, owner, key, fingerprint, begun, answer FROM requests
+         WHERE account = ?1 AND owner = ?2 AND key = ?3",
+    )?;
+    let source = Source { table: "requests", account: Some(request.id.account), key: Key::Columns(&[0, 1, 2]) };
+    let read =
+        |row: &Row<'_>| Ok((row.get::<_, [u8; 32]>(3)?, get::<Timestamp>(row, 4)?, get::<Option<Sealed>>(row, 5)?));
+    let known = select.query_row(place, |row| writing.memory.damages.read(source, row, read)).optional()?;
+    drop(select);
+    match known {
+        // Whether it was carried out can't be told: it must not be done twice.
+        Some(None) => {
+            let sql = "UPDATE requests SET fingerprint = ?4, begun = ?5 WHERE account = ?1 AND owner = ?2 AND key = ?3";
+            let id = &request.id;
+            let now = request.now.as_millis();
+            writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key, request.fingerprint, now])?;
+            lose(writing, id)?;
+            return Ok(Begun::Lost);
+        }
+        Some(Some((fingerprint, begun, answer))) if begun >= request.forget => match answer {
             _ if fingerprint != request.fingerprint => return Ok(Begun::Another),
+            Some(Sealed(answer)) if answer.is_empty() => return Ok(Begun::Lost),
             Some(answer) => return Ok(Begun::Answered(answer)),
             None if begun >= request.abandoned => return Ok(Begun::UnderWay),
             None => {}
-        }
+        },
+        Some(Some(_)) | None => {}
     }
     let mut insert = writing.prepare(
         "INSERT OR REPLACE INTO requests (account, owner, key, fingerprint, begun) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -77,4 +101,16 @@ fn begin(writing: &mut Writing<'_>, request: &RepeatableRequest) -> Result<Begun
         request.now.as_millis(),
     ])?;
     Ok(Begun::New)
+}
+
+fn lose(writing: &Writing<'_>, id: &RequestId) -> Result<()> {
+    let sql = "UPDATE requests SET answer = x'' WHERE account = ?1 AND owner = ?2 AND key = ?3";
+    writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key])?;
+    Ok(())
+}
+
+/// What the last host had under way is answered by nobody any more.
+pub(super) fn void(connection: &Connection) -> Result<()> {
+    connection.execute("DELETE FROM requests WHERE answer IS NULL", ())?;
+    Ok(())
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::super::{Result, StoreError};
 use super::columns::get;
 use super::damage::Damages;
-use super::{Fault, endpoints, repair, turns};
+use super::{Fault, endpoints, repair, requests, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
@@ -172,6 +172,7 @@ pub(super) fn void_leases(connection: &mut Connection, damages: &Damages) -> Res
          WHERE due IS NOT NULL AND claimed IS NOT NULL",
         (),
     )?;
+    requests::void(&transaction)?;
     turns::rebuild(&transaction)?;
     endpoints::rebuild(&transaction)?;
     transaction.commit()?;

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{NewToken, Result, TokenHash, Tokens};
+use super::super::{DamagedToken, NewToken, Result, TokenHash, Tokens};
 use super::columns::{account_key, get};
-use super::damage::{self, Key, Source};
+use super::damage::{self, Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::writer::Writing;
 use super::{Fault, SqliteStore};
@@ -14,7 +14,7 @@ use crate::model::{Account, AccountId, Timestamp, Token, TokenId};
 /// A token; the columns that `read_token` reads, and the condition.
 macro_rules! select_tokens {
     ($rest:literal) => {
-        concat!("SELECT t.id, t.name, t.scope, t.created, t.expires, t.used FROM tokens t WHERE ", $rest)
+        concat!("SELECT t.id, t.name, t.scope, t.created, t.expires, t.used, t.hash FROM tokens t WHERE ", $rest)
     };
 }
 
@@ -46,21 +46,21 @@ impl Tokens for SqliteStore {
     async fn find_token(&self, hash: TokenHash) -> Result<Option<(Token, Account)>> {
         self.read(move |reading| {
             let mut select = reading.prepare_cached(
-                "SELECT t.id, t.name, t.scope, t.created, t.expires, t.used,
+                "SELECT t.id, t.name, t.scope, t.created, t.expires, t.used, t.hash,
                      a.id, a.driver, a.provider, a.user, a.origin, a.password
                  FROM tokens t CROSS JOIN accounts a ON a.id = t.account WHERE t.hash = ?1",
             )?;
             let read = |row: &Row<'_>| {
                 let account = Account {
-                    id: get(row, 6)?,
-                    key: account_key(row, 7)?,
-                    origin: get(row, 10)?,
-                    password: get(row, 11)?,
+                    id: get(row, 7)?,
+                    key: account_key(row, 8)?,
+                    origin: get(row, 11)?,
+                    password: get(row, 12)?,
                 };
                 Ok((read_token(row)?, account))
             };
             let found = select.query_row([hash], |row| {
-                let account = get(row, 6).ok();
+                let account = get(row, 7).ok();
                 reading.damages.read(Source { account, ..source() }, row, read)
             });
             Ok(found.optional()?.flatten())
@@ -68,25 +68,27 @@ impl Tokens for SqliteStore {
         .await
     }
 
-    async fn tokens(&self, account: AccountId, after: Option<TokenId>, limit: usize) -> Result<Vec<Token>> {
+    async fn tokens(
+        &self,
+        account: AccountId,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<Result<Token, DamagedToken>>> {
         self.read(move |reading| {
             let sql = select_tokens!("t.account = ?1 AND t.id > ?2 ORDER BY t.id LIMIT ?3");
             let after = after.map_or(i64::MIN, |after| after.0);
             let mut select = reading.prepare_cached(sql)?;
-            damage::page(limit, |limit| {
-                let rows = select.query([account.0, after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-                Ok(reading.damages.rows(Source { account: Some(account), ..source() }, rows, read_token)?)
-            })
+            let place = [account.0, after, i64::try_from(limit).unwrap_or(i64::MAX)];
+            let tokens = select.query_map(place, |row| read_any(reading, account, row))?;
+            Ok(tokens.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
 
-    async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Token>> {
+    async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>> {
         self.read(move |reading| {
             let mut select = reading.prepare_cached(select_tokens!("t.account = ?1 AND t.id = ?2"))?;
-            let source = Source { account: Some(account), ..source() };
-            let found = select.query_row([account.0, id.0], |row| reading.damages.read(source, row, read_token));
-            Ok(found.optional()?.flatten())
+            Ok(select.query_row([account.0, id.0], |row| read_any(reading, account, row)).optional()?)
         })
         .await
     }
@@ -146,7 +148,20 @@ fn source() -> Source<'static> {
     Source { table: "tokens", account: None, key: Key::Columns(&[0]) }
 }
 
-fn read_token(row: &Row<'_>) -> rusqlite::Result<Token> {
+/// A token, or why it can't be read.
+fn read_any(reading: &Reading<'_>, account: AccountId, row: &Row<'_>) -> rusqlite::Result<Result<Token, DamagedToken>> {
+    let id: TokenId = get(row, 0)?;
+    let source = Source { account: Some(account), ..source() };
+    let mut reason = String::new();
+    let token = reading
+        .damages
+        .read(source, row, |row| read_token(row).inspect_err(|error| reason = damage::explain(row, error)))?;
+    Ok(token.ok_or(DamagedToken { id, reason }))
+}
+
+pub(super) fn read_token(row: &Row<'_>) -> rusqlite::Result<Token> {
+    // By what is no hash, nobody could have it.
+    let _: TokenHash = row.get(6)?;
     Ok(Token {
         id: get(row, 0)?,
         name: row.get(1)?,

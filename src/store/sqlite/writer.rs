@@ -406,6 +406,7 @@ fn run(
         match &committed {
             Ok(()) => {
                 memory.hooks.committed();
+                memory.damages.committed();
                 if std::mem::take(&mut memory.proving) {
                     memory.proven = Some(Stopwatch::start());
                 }
@@ -413,6 +414,7 @@ fn run(
             }
             Err(_) => {
                 memory.hooks.rolled_back();
+                memory.damages.rolled_back();
                 memory.newest = *told.borrow();
                 (memory.proving, memory.proven) = (false, None);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
@@ -470,12 +472,14 @@ fn run_together(
             (Verdict::Keep, false) => execute("RELEASE job")?,
             (Verdict::Undo, true) => {
                 memory.hooks.rolled_back();
+                memory.damages.rolled_back();
                 memory.newest = newest;
                 execute("ROLLBACK")?;
                 execute("BEGIN IMMEDIATE")?;
             }
             (Verdict::Undo, false) => {
                 memory.hooks.rolled_back();
+                memory.damages.rolled_back();
                 memory.newest = newest;
                 execute("ROLLBACK TO job")?;
                 execute("RELEASE job")?;

@@ -300,7 +300,7 @@ CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE 
 CREATE INDEX deliveries_due ON deliveries (hook, due, change, claimed) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
 CREATE INDEX deliveries_dead_id ON deliveries (hook, dead_id) WHERE dead IS NOT NULL;
-CREATE INDEX deliveries_damaged ON deliveries (change) WHERE damaged IS NOT NULL;
+CREATE INDEX deliveries_damaged ON deliveries (hook, change) WHERE damaged IS NOT NULL;
 
 -- One row for each hook that has a delivery with a `due`: whose turn it is within its account at its destination,
 -- whatever the length of the lines.
@@ -404,11 +404,13 @@ CREATE TABLE requests (
     key TEXT NOT NULL,
     fingerprint BLOB NOT NULL,
     begun INTEGER NOT NULL,
+    -- NULL while it is under way; empty where the answer is lost.
     answer BLOB,
     PRIMARY KEY (account, owner, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX requests_begun ON requests (begun);
+CREATE INDEX requests_under_way ON requests (begun) WHERE answer IS NULL;
 
 -- See `counts`. Hooks are counted by their status, and deliveries that are not dead.
 CREATE TRIGGER accounts_added AFTER INSERT ON accounts BEGIN

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::super::super::SqliteStore;
 use crate::model::breaker::Standing;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Realm, RealmState, Resource, State, Timestamp,
+    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, State,
+    Timestamp,
 };
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote, Polls, Removed,
-    StormOrder, Transition, Upsert,
+    Accounts, Attempt, Begun, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote, Polls,
+    Removed, RepeatableRequest, Repeats as _, RequestId, StormOrder, Transition, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -39,6 +40,7 @@ async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
     world.observe(account, &[("i-1", InstanceState::Pending)]).await;
     execute("UPDATE deliveries SET kind = 99 WHERE hook = 1 AND change = (SELECT change FROM deliveries WHERE hook = 1 ORDER BY change LIMIT 1)").await;
     world.claim().await;
+    store.count_damaged_deliveries(&world.place(account, HookId(1))).await.expect("counted");
     world.observe(account, &[("i-1", InstanceState::Running)]).await;
     execute("UPDATE hooks SET url = '/' WHERE id = 1").await;
     world.claim().await;
@@ -47,7 +49,41 @@ async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
     execute("PRAGMA ignore_check_constraints = 1").await;
     execute("UPDATE accounts SET origin = 'nowhere' WHERE id = 1").await;
     assert_eq!(world.client("ann").await, account);
-    assert!(!store.damaged_rows(account).is_empty());
+    assert!(!store.damaged_rows(account).await.expect("looked up").is_empty());
+    requests(account, store, world.now).await;
+    execute("INSERT INTO dropped VALUES (9, 9, 9), (0, 0, 1), (1, 1, 1), (2, 1, 0)").await;
+    store.clear_dropped().await.expect("cleared");
+    execute("UPDATE accounts SET user = CAST(x'ff' AS TEXT) WHERE id = 1").await;
+    store.account(account).await.expect("asked");
+    assert!(store.remove_damaged_account(account).await.expect("removed"));
+}
+
+/// A request of which a column can't be read, and one of which the answer is lost.
+async fn requests(account: AccountId, store: &SqliteStore, now: Timestamp) {
+    let id = |key: &str| RequestId { account, owner: Owner::Account, key: key.into() };
+    let request = |key: &str| RepeatableRequest {
+        id: id(key),
+        fingerprint: [7; 32],
+        now,
+        forget: now.before(Duration::from_secs(60)),
+        abandoned: now,
+    };
+    for key in ["a", "b"] {
+        store.begin_request(request(key)).await.expect("begun");
+    }
+    store.lose_answer(&id("a"), "as asked").await.expect("lost");
+    store
+        .write(|writing| {
+            Ok(writing.connection.execute(
+                "UPDATE requests SET fingerprint = x'01' WHERE account = 1 AND owner = 'account' AND key = 'b'",
+                (),
+            )?)
+        })
+        .await
+        .expect("written");
+    for key in ["a", "b"] {
+        assert_eq!(store.begin_request(request(key)).await.expect("asked"), Begun::Lost);
+    }
 }
 
 /// A hook of which more is to be deleted than goes with it, and an account whose realms are damped.

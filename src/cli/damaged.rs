@@ -1,0 +1,89 @@
+//! `tracker damaged`: rows of a running host's store that can't be read, and accounts that nobody but the operator can remove.
+
+use clap::{Args, Subcommand};
+use http::Method;
+
+use super::table::table;
+use super::{ConfigArgs, runtime};
+use crate::api::control::{DamagedRowDocument, DamagedRowsDocument};
+use crate::net::local;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A row that can't be read is set aside: it affects nothing else. What is of an account is shown to whoever holds the account's
+credentials (GET /api/account), who can remove it. Where the account's own driver, provider or user can't be read, nobody can
+prove that it is theirs: its hooks are sent nothing, it is not polled, and it is removed here, with all that it has.
+
+Examples:
+  tracker damaged list
+  tracker damaged remove-account 7")]
+pub(super) struct Damaged {
+    #[command(subcommand)]
+    what: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the rows that can't be read, as far as they were met since the host started
+    List(List),
+    /// Remove an account of which driver, provider or user can't be read
+    RemoveAccount(RemoveAccount),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+struct RemoveAccount {
+    /// The account's number, as `tracker damaged list` shows it
+    #[arg(value_name = "ACCOUNT")]
+    account: i64,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Damaged {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            Action::List(list) => list.run(),
+            Action::RemoveAccount(remove) => remove.run(),
+        }
+    }
+}
+
+impl List {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    fn run(self) -> anyhow::Result<()> {
+        let answer: DamagedRowsDocument = serde_json::from_slice(&ask(&self.config, Method::GET, "/damaged")?)?;
+        if answer.rows.is_empty() {
+            println!("No damaged row was met.");
+            return Ok(());
+        }
+        let headings = ["ACCOUNT", "TABLE", "KEY", "COLUMN", "REASON"];
+        print!("{}", table(headings, answer.rows.iter().map(row)));
+        Ok(())
+    }
+}
+
+impl RemoveAccount {
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    fn run(self) -> anyhow::Result<()> {
+        let RemoveAccount { account, config } = self;
+        ask(&config, Method::DELETE, &format!("/damaged/accounts/{account}"))?;
+        println!("Account {account} is removed, with its hooks and tokens and all that was seen of it.");
+        Ok(())
+    }
+}
+
+fn ask(config: &ConfigArgs, method: Method, path: &str) -> anyhow::Result<Vec<u8>> {
+    let config = config.load_without_accounts()?;
+    Ok(runtime()?.block_on(local::ask(&config.control_socket, method, path, None))?)
+}
+
+fn row(row: &DamagedRowDocument) -> [String; 5] {
+    let account = row.account.map_or_else(|| "-".to_owned(), |account| account.to_string());
+    [account, row.table.clone(), row.key.clone(), row.column.clone(), row.reason.clone()]
+}

@@ -1,0 +1,149 @@
+//! Which of the damaged rows are so no more: removed, written anew, or made up for by what came since. It is looked up when
+//! somebody asks, so that whatever removes or heals a row needs to know nothing of this.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+
+use super::super::super::Result;
+use super::super::accounts::read_account;
+use super::super::columns::get;
+use super::super::past;
+use super::super::schema;
+use super::super::tokens::read_token;
+use super::super::writer::Writing;
+use super::{Damages, Known, is_damage};
+use crate::model::{AccountId, Timestamp};
+
+/// How things stood when a row was set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Aside {
+    /// Of what a list shows anew: the last one of its account that showed everything. Of the record of a poll: its lease.
+    list: Option<i64>,
+    /// Of what only tells of the past: the latest time at which anything was done.
+    time: Option<Timestamp>,
+    /// Whose it is, where that did not stand in the row.
+    pub(super) account: Option<AccountId>,
+}
+
+impl Aside {
+    pub(super) fn of(writing: &Writing<'_>, table: &str, key: &[Value]) -> Result<Aside> {
+        let whose = |sql: &str| -> Result<Aside> {
+            let account =
+                writing.prepare(sql)?.query_row([key.first()], |row| Ok(get(row, 0).ok())).optional()?.flatten();
+            Ok(Aside { account, ..Aside::default() })
+        };
+        match table {
+            "resources" | "flaps" => Ok(Aside { list: last_list(writing.connection, key)?, ..Aside::default() }),
+            "polls" => {
+                let sql = "SELECT lease FROM polls WHERE account = ?1 AND kind = ?2";
+                let lease = writing.prepare(sql)?.query_row(params_from_iter(key), |row| Ok(row.get(0).ok()));
+                Ok(Aside { list: lease.optional()?.flatten(), ..Aside::default() })
+            }
+            "versions" => Ok(Aside { time: schema::latest(writing.connection)?, ..Aside::default() }),
+            "deliveries" | "attempts" => whose("SELECT account FROM hooks WHERE id = ?1"),
+            "changes" => whose("SELECT account FROM changes WHERE sequence = ?1"),
+            _ => Ok(Aside::default()),
+        }
+    }
+}
+
+/// Forgets what is no longer damaged.
+pub(in super::super) fn forget_healed(connection: &Connection, damages: &Damages) -> Result<()> {
+    let rows = damages.lock().rows.clone();
+    let mut healed = Vec::new();
+    for row in rows {
+        if let Some(aside) = row.aside
+            && !is_damaged(connection, &row, aside)?
+        {
+            healed.push((row.shown.table, row.shown.key));
+        }
+    }
+    if !healed.is_empty() {
+        let mut noted = damages.lock();
+        noted.rows.retain(|row| !healed.iter().any(|(table, key)| row.shown.table == *table && row.shown.key == *key));
+        for known_by in healed {
+            noted.known.remove(&known_by);
+        }
+    }
+    Ok(())
+}
+
+fn is_damaged(connection: &Connection, row: &Known, aside: Aside) -> Result<bool> {
+    let key = || params_from_iter(row.key.iter());
+    let exists = |sql: &str| -> Result<bool> { Ok(connection.prepare_cached(sql)?.exists(key())?) };
+    match row.table {
+        "hooks" => exists("SELECT 1 FROM hooks WHERE id = ?1 AND status = 'damaged'"),
+        "deliveries" => exists("SELECT 1 FROM deliveries WHERE hook = ?1 AND change = ?2 AND damaged IS NOT NULL"),
+        "changes" => exists("SELECT 1 FROM changes WHERE sequence = ?1"),
+        // It was reset under the next lease, and says so until another poll is made.
+        "polls" => {
+            let reset = aside.list.unwrap_or(0).saturating_add(1);
+            let sql = "SELECT lease <= ?3 OR claimed IS NOT NULL FROM polls WHERE account = ?1 AND kind = ?2";
+            let key = row.key.iter().cloned().chain([Value::Integer(reset)]);
+            let is_reset = connection.prepare_cached(sql)?.query_row(params_from_iter(key), |row| row.get(0));
+            Ok(is_reset.optional()?.unwrap_or(false))
+        }
+        "accounts" => {
+            let sql = "SELECT id, driver, provider, user, origin, password, used, unanswered, unreachable, budget_at
+                       FROM accounts WHERE id = ?1";
+            cannot_be_read(connection, sql, row, |row| {
+                read_account(row, 0)?;
+                let _: (Timestamp, i64) = (get(row, 6)?, row.get(7)?);
+                let _: (Option<Timestamp>, Option<Timestamp>) = (get(row, 8)?, get(row, 9)?);
+                Ok(())
+            })
+        }
+        "tokens" => {
+            let sql = "SELECT id, name, scope, created, expires, used, hash FROM tokens WHERE id = ?1";
+            cannot_be_read(connection, sql, row, |row| read_token(row).map(drop))
+        }
+        // What is lost of a request that may be repeated stands there until it is forgotten.
+        "requests" => exists(
+            "SELECT 1 FROM requests
+             WHERE account = ?1 AND owner = CAST(?2 AS TEXT) AND key = CAST(?3 AS TEXT) AND answer = x''",
+        ),
+        // The next list that shows everything shows it, too, if it is there.
+        "resources" | "flaps" => Ok(is_known(connection, row)? && last_list(connection, &row.key)? == aside.list),
+        // There is a hole in the past for as long as that is known.
+        "versions" => {
+            let is_past = aside.time.is_none_or(|time| past::known_since(connection).is_ok_and(|since| since > time));
+            Ok(is_known(connection, row)? && !is_past)
+        }
+        "attempts" => exists(
+            "SELECT 1 FROM hooks h JOIN changes c ON c.sequence = ?2 WHERE h.id = ?1 AND ?3 IS NOT NULL AND ?4 IS NOT NULL",
+        ),
+        // What is derived from other tables was made anew.
+        _ => Ok(false),
+    }
+}
+
+/// Whether the row is there and can't be read.
+fn cannot_be_read(
+    connection: &Connection,
+    sql: &str,
+    damaged: &Known,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<()>,
+) -> Result<bool> {
+    match connection.prepare_cached(sql)?.query_row(params_from_iter(damaged.key.iter()), read) {
+        Err(error) if is_damage(&error) => Ok(true),
+        read => {
+            read.optional()?;
+            Ok(false)
+        }
+    }
+}
+
+/// Whether the account that the row is of is there.
+fn is_known(connection: &Connection, row: &Known) -> Result<bool> {
+    let Some(account) = row.account else { return Ok(true) };
+    Ok(connection.prepare_cached("SELECT 1 FROM accounts WHERE id = ?1")?.exists([account.0])?)
+}
+
+/// The lease of the last poll that showed everything of the kind, by a key that begins with account and kind.
+fn last_list(connection: &Connection, key: &[Value]) -> Result<Option<i64>> {
+    let [Value::Integer(account), Value::Integer(kind), ..] = key else { return Ok(None) };
+    let mut select = connection.prepare_cached("SELECT recorded FROM polls WHERE account = ?1 AND kind = ?2")?;
+    // Whether a provider can be reached is told by the polls of its realms, too.
+    let found = select.query_row([*account, (*kind).min(1)], |row| Ok(row.get(0).ok()));
+    Ok(found.optional()?.flatten())
+}
