@@ -22,7 +22,7 @@ pub use network::NetworkFault;
 pub use secret::{Environment, Found, SecretError, SecretSource};
 
 use crate::driver::signature::Policy;
-use crate::driver::{self, Limits, source};
+use crate::driver::{self, Limits, RoleTarget, source};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings, Via};
 use crate::retention;
@@ -30,7 +30,7 @@ use crate::roster::{ConfiguredAccount, ConfiguredProvider};
 use crate::store::sqlite;
 use crate::{api, deliver, poll};
 use error::Source;
-use file::{Account, File, Provider};
+use file::{Account, File, Provider, Role};
 use network::Network;
 use values::{OptionValue, Range};
 
@@ -244,19 +244,34 @@ impl Reading<'_> {
         let mut providers: Vec<ConfiguredProvider> = Vec::new();
         for table in tables {
             let at = table.span();
-            let Provider { driver, name, endpoint, allow_addresses, options, network, requests_per_minute } =
+            let Provider { driver, name, endpoint, endpoints, allow_addresses, options, network, requests_per_minute } =
                 table.into_inner();
             if providers.iter().any(|other| other.driver == driver && other.name == name) {
                 return Err(self.source.wrong(Problem::ProviderTwice { driver, name }, Some(at)));
             }
+            let provider_addresses = allow_addresses;
             let of = format!("provider {name:?} of driver {driver:?}");
-            let via = self.via(network, &of).map_err(|problem| self.source.wrong(problem, Some(at)))?;
+            let via = self.via(network, &of).map_err(|problem| self.source.wrong(problem, Some(at.clone())))?;
             let (endpoint, socket) = endpoint.parts();
+            let mut roles = BTreeMap::new();
+            for (role, Role { endpoint, allow_addresses, network }) in endpoints.unwrap_or_default() {
+                let of = format!("role {role:?} of provider {name:?} of driver {driver:?}");
+                // What is set for the provider holds for its parts, where they have nothing of their own.
+                let own = self.via(network, &of).map_err(|problem| self.source.wrong(problem, Some(at.clone())))?;
+                let addresses = allow_addresses.or_else(|| provider_addresses.clone());
+                let target = RoleTarget {
+                    endpoint: endpoint.into(),
+                    addresses: policy(addresses.unwrap_or_default()),
+                    via: own.over(&via),
+                };
+                roles.insert(role, target);
+            }
             providers.push(ConfiguredProvider {
                 driver,
                 name,
                 endpoint,
-                addresses: policy(allow_addresses.unwrap_or_default()),
+                roles,
+                addresses: policy(provider_addresses.unwrap_or_default()),
                 options: texts(options),
                 via: Via { socket, ..via },
                 requests_per_minute,
@@ -310,7 +325,16 @@ impl Reading<'_> {
         }
         let via = self.via(table.network, &format!("account {key}"))?;
         let requests_per_minute = table.requests_per_minute;
-        Ok(ConfiguredAccount { key, password, options: texts(table.options), secrets, via, requests_per_minute })
+        Ok(ConfiguredAccount {
+            key,
+            password,
+            secret: table.password_kind.unwrap_or_default(),
+            secret_expires: table.password_expires,
+            options: texts(table.options),
+            secrets,
+            via,
+            requests_per_minute,
+        })
     }
 
     /// How requests go out, as the provider's or account's own table has it.

@@ -9,11 +9,14 @@ mod call;
 pub mod cassette;
 pub mod catalog;
 pub mod compile;
+mod computed;
 pub mod conformance;
 mod egress;
 pub mod engine;
 pub mod evidence;
+mod gather;
 pub mod grants;
+mod guest;
 mod kept;
 mod lane;
 pub mod limits;
@@ -33,6 +36,7 @@ mod secrets;
 mod session;
 pub mod shadow;
 pub mod signature;
+mod signing;
 pub mod source;
 pub mod verify;
 pub mod wire;
@@ -43,7 +47,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::model::{AccountKey, Resource, ResourceId};
+use crate::model::{AccountKey, Resource, ResourceId, Timestamp};
 use crate::net::{AddressPolicy, Via};
 
 pub use anatomy::{Anatomy, Import};
@@ -54,8 +58,9 @@ pub use catalog::{Catalog, Rejected, Settings};
 pub use engine::{Engine, EngineError};
 pub use evidence::Evidence;
 pub use grants::EndpointSource;
+pub use guest::Contract;
 pub use limits::Limits;
-pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo};
+pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo, RoleInfo, SecretKind};
 pub use lock::{Approval, Lock, LockError, Role, Tested};
 pub use memory::ListMemory;
 pub use pulse::{Answers, Asking, Pulse};
@@ -67,11 +72,16 @@ pub use wire::Wire;
 #[derive(Clone, Debug)]
 pub struct Target {
     pub key: AccountKey,
-    /// Scheme, host and port, without a slash at the end.
+    /// Scheme, host, port and path, without a slash at the end.
     pub endpoint: String,
+    /// The endpoints of the provider's other parts, by role, with how each is reached.
+    pub roles: BTreeMap<String, RoleTarget>,
     pub endpoint_source: EndpointSource,
     pub options: BTreeMap<String, String>,
     pub password: SecretString,
+    /// What the password is, and when it ends where that is known.
+    pub secret: SecretKind,
+    pub secret_expires: Option<Timestamp>,
     /// The secret options by name.
     pub secrets: BTreeMap<String, SecretString>,
     /// Which addresses the account's endpoint may resolve to, beside public ones.
@@ -82,6 +92,14 @@ pub struct Target {
     pub wire: Wire,
     /// What its requests are paid out of; absent where nobody counts, as when one driver is tried by hand.
     pub budget: Option<Arc<Budget>>,
+}
+
+/// A part of a provider that has an endpoint of its own.
+#[derive(Clone, Debug)]
+pub struct RoleTarget {
+    pub endpoint: String,
+    pub addresses: AddressPolicy,
+    pub via: Via,
 }
 
 /// Everything that one poll listed.
@@ -100,6 +118,9 @@ pub enum Coverage {
     Complete,
     /// Something is missing, for this reason: nothing may be removed because of it.
     Partial(String),
+    /// The provider gave everything that it was asked for, and it does not fit together, for this reason. It is partial,
+    /// and asked for again at once.
+    Misfit(String),
     /// Only what changed since the time that was asked for; and the ids of what is no more, sorted, none of them listed.
     Delta(Vec<ResourceId>),
 }

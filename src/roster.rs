@@ -12,8 +12,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::SecretString;
 
-use crate::driver::{Allowance, Budget, Budgets, Catalog, Driver, EndpointSource, OptionInfo, Target, Wire};
-use crate::model::AccountKey;
+use crate::driver::{
+    Allowance, Budget, Budgets, Catalog, Driver, DriverInfo, EndpointSource, OptionInfo, RoleTarget, SecretKind,
+    Target, Wire,
+};
+use crate::model::{AccountKey, Timestamp};
 use crate::net::{AddressPolicy, ProxyChoice, Via};
 
 pub use endpoints::{EndpointView, Endpoints, Found};
@@ -24,8 +27,10 @@ pub use shares::{CallShares, InFlight, Others, ShareLimits};
 pub struct ConfiguredProvider {
     pub driver: String,
     pub name: String,
-    /// Scheme, host and port, without a slash at the end.
+    /// Scheme, host, port and path, without a slash at the end.
     pub endpoint: String,
+    /// Those of its other parts, by role.
+    pub roles: BTreeMap<String, RoleTarget>,
     /// Which addresses it may resolve to, beside public ones.
     pub addresses: AddressPolicy,
     /// Options of every account there, unless the account has its own.
@@ -41,6 +46,9 @@ pub struct ConfiguredProvider {
 pub struct ConfiguredAccount {
     pub key: AccountKey,
     pub password: SecretString,
+    /// What the password is, and when it ends.
+    pub secret: SecretKind,
+    pub secret_expires: Option<Timestamp>,
     pub options: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, SecretString>,
     /// How its requests go out, over what its provider says.
@@ -77,6 +85,27 @@ pub enum NotOnRoster {
     Provider { driver: String, name: String, known: Vec<String> },
     #[error("its options do not fit its driver: {0}")]
     Options(Misfit),
+    #[error("the endpoints of its provider do not fit its driver: {0}")]
+    Roles(RoleMisfit),
+    #[error("its secret does not fit its driver: {0}")]
+    Secret(SecretMisfit),
+}
+
+/// An endpoint that a driver has no use for, or one that it can't do without.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoleMisfit {
+    #[error("there is no role {name:?}; roles are: {}", listed(.known))]
+    Unknown { name: String, known: Vec<String> },
+    #[error("the endpoint of {name:?} is required and not set ({help}); set it as endpoints.{name} of the provider")]
+    Missing { name: String, help: String },
+}
+
+/// A kind of secret that a driver does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is of the kind {given}; the driver takes: {}", listed(.taken))]
+pub struct SecretMisfit {
+    given: SecretKind,
+    taken: Vec<String>,
 }
 
 /// What is wrong with an account's options. An option that nothing reads would be missed where it counts: a
@@ -218,9 +247,10 @@ impl Roster {
 
     /// What to call this very driver with, which need not be the one that the catalog has by that name.
     pub fn target_of(&self, driver: &Driver, key: &AccountKey, password: SecretString) -> Result<Target, NotOnRoster> {
-        let (endpoint, endpoint_source, addresses, mut via, mut options) = match self.provider(key) {
+        let (endpoint, mut roles, endpoint_source, addresses, mut via, mut options) = match self.provider(key) {
             Some(provider) => (
                 provider.endpoint.clone(),
+                provider.roles.clone(),
                 EndpointSource::Operator,
                 provider.addresses.clone(),
                 provider.via.clone(),
@@ -233,8 +263,13 @@ impl Roster {
                     name: key.provider.clone(),
                     known: self.providers_of(driver),
                 })?;
+                let role = |(role, endpoint): (&String, &String)| {
+                    let (endpoint, addresses) = (endpoint.clone(), AddressPolicy::default());
+                    (role.clone(), RoleTarget { endpoint, addresses, via: Via::default() })
+                };
                 (
                     known.endpoint.clone(),
+                    known.endpoints.iter().map(role).collect(),
                     EndpointSource::Driver,
                     AddressPolicy::default(),
                     Via::default(),
@@ -243,18 +278,28 @@ impl Roster {
             }
         };
         let mut secrets = BTreeMap::new();
+        let (mut secret, mut secret_expires) = (SecretKind::Password, None);
         if let Some(account) = self.accounts.iter().find(|account| account.key == *key) {
             options.extend(account.options.clone());
             secrets.clone_from(&account.secrets);
             via = account.via.over(&via);
+            for role in roles.values_mut() {
+                role.via = account.via.over(&role.via);
+            }
+            (secret, secret_expires) = (account.secret, account.secret_expires);
         }
+        fit_roles(driver.info(), &roles).map_err(NotOnRoster::Roles)?;
+        fit_secret(driver.info(), secret).map_err(NotOnRoster::Secret)?;
         fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
         Ok(Target {
             key: key.clone(),
             endpoint,
+            roles,
             endpoint_source,
             options,
             password,
+            secret,
+            secret_expires,
             secrets,
             addresses,
             via,
@@ -268,6 +313,30 @@ fn endpoint_name(driver: &str, endpoint: &str, socket: Option<&Path>) -> Arc<str
     match socket {
         Some(socket) => format!("{driver} unix:{}", socket.display()).into(),
         None => format!("{driver} {endpoint}").into(),
+    }
+}
+
+/// Holds a provider's endpoints against the roles that the driver has.
+fn fit_roles(driver: &DriverInfo, roles: &BTreeMap<String, RoleTarget>) -> Result<(), RoleMisfit> {
+    if let Some(name) = roles.keys().find(|name| !driver.roles.iter().any(|role| role.name == **name)) {
+        let known = driver.roles.iter().map(|role| role.name.clone()).collect();
+        return Err(RoleMisfit::Unknown { name: name.clone(), known });
+    }
+    match driver.roles.iter().find(|role| role.required && !roles.contains_key(&role.name)) {
+        Some(role) => Err(RoleMisfit::Missing { name: role.name.clone(), help: role.help.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Holds the kind of an account's secret against those that the driver takes.
+fn fit_secret(driver: &DriverInfo, given: SecretKind) -> Result<(), SecretMisfit> {
+    let taken = match &driver.secrets[..] {
+        [] => &[SecretKind::Password],
+        taken => taken,
+    };
+    match taken.contains(&given) {
+        true => Ok(()),
+        false => Err(SecretMisfit { given, taken: taken.iter().map(SecretKind::to_string).collect() }),
     }
 }
 

@@ -92,6 +92,9 @@ pub(crate) fn mock_target(count: usize) -> Target {
     Target {
         key: mock_key(),
         endpoint: "http://mock.invalid".into(),
+        roles: BTreeMap::new(),
+        secret: Default::default(),
+        secret_expires: None,
         endpoint_source: EndpointSource::Operator,
         options: mock_options(count),
         password: "mockpassword".into(),
@@ -154,6 +157,7 @@ impl Bench {
             driver: key.driver.clone(),
             name: key.provider.clone(),
             endpoint: endpoint.into(),
+            roles: BTreeMap::new(),
             addresses: AddressPolicy::opening(vec!["127.0.0.1/32".parse().expect("a range")]),
             options: BTreeMap::new(),
             via: Via::default(),
@@ -162,6 +166,8 @@ impl Bench {
         let configured = ConfiguredAccount {
             key: key.clone(),
             password: password.into(),
+            secret: Default::default(),
+            secret_expires: None,
             options,
             secrets: BTreeMap::new(),
             via: Via::default(),

@@ -89,6 +89,8 @@ pub(super) struct PollDocument {
     last_error: Option<ErrorDocument>,
     /// Why the last list was not complete.
     partial_reason: Option<String>,
+    /// Why nothing is removed at present: so many lists in a row were not complete.
+    nothing_removed: Option<String>,
     last_duration_ms: Option<u64>,
     /// Requests to the provider in all.
     requests: u64,
@@ -257,7 +259,19 @@ fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollSt
     }
 }
 
+/// From so many lists in a row on that were not complete, it is said what that does.
+const MANY_PARTIALS: u32 = 3;
+
+fn nothing_removed(status: &PollStatus) -> Option<String> {
+    if status.partials < MANY_PARTIALS {
+        return None;
+    }
+    let why = status.partial_reason.as_deref().unwrap_or("the driver does not say why");
+    Some(format!("the last {} lists were not complete, and what they do not show may be there: {why}", status.partials))
+}
+
 fn poll(status: PollStatus, endpoint: EndpointView, unclaimed: Option<StoreFailure>, now: Timestamp) -> PollDocument {
+    let nothing_removed = nothing_removed(&status);
     PollDocument {
         last_attempt: status.last_attempt,
         last_complete: status.last_complete,
@@ -273,6 +287,7 @@ fn poll(status: PollStatus, endpoint: EndpointView, unclaimed: Option<StoreFailu
             code: error.code,
             message: error.message,
         }),
+        nothing_removed,
         partial_reason: status.partial_reason,
         last_duration_ms: status.last_duration.map(whole_millis),
         requests: status.requests,
@@ -330,6 +345,7 @@ mod tests {
                 failures: u32::from(code.is_some()),
                 last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
                 partial_reason: None,
+                partials: 0,
                 last_duration: None,
                 requests: 0,
             }

@@ -129,6 +129,14 @@ impl From<NotOnRoster> for Problem {
                 let detail = "its driver does not take the options that the operator configured for it";
                 Problem::new(ProblemType::AccountUnusable, detail).logging(misfit)
             }
+            NotOnRoster::Roles(misfit) => {
+                let detail = "its driver does not take the endpoints that the operator configured for its provider";
+                Problem::new(ProblemType::AccountUnusable, detail).logging(misfit)
+            }
+            NotOnRoster::Secret(misfit) => {
+                let detail = "its driver does not take a secret of the kind that it has";
+                Problem::new(ProblemType::AccountUnusable, detail).logging(misfit)
+            }
         }
     }
 }

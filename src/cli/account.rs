@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::{UsageError, environment};
 use crate::config::{Config, SecretSource};
+use crate::driver::SecretKind;
 use crate::model::AccountKey;
 use crate::roster::ConfiguredAccount;
 
@@ -61,8 +62,16 @@ impl AccountArgs {
             None => {
                 let (key, password) = (key.clone(), password.clone());
                 let (options, secrets, via) = Default::default();
-                let requests_per_minute = None;
-                config.accounts.push(ConfiguredAccount { key, password, options, secrets, via, requests_per_minute });
+                config.accounts.push(ConfiguredAccount {
+                    key,
+                    password,
+                    secret: SecretKind::Password,
+                    secret_expires: None,
+                    options,
+                    secrets,
+                    via,
+                    requests_per_minute: None,
+                });
                 config.accounts.len() - 1
             }
         };

@@ -48,7 +48,7 @@ pub(super) fn print(key: &AccountKey, listing: &Listing, output: Output) -> anyh
 fn gone(listing: &Listing) -> Option<&[ResourceId]> {
     match &listing.coverage {
         Coverage::Delta(gone) => Some(gone),
-        Coverage::Complete | Coverage::Partial(_) => None,
+        Coverage::Complete | Coverage::Partial(_) | Coverage::Misfit(_) => None,
     }
 }
 
@@ -98,7 +98,9 @@ fn closing_line(key: &AccountKey, listing: &Listing) -> String {
     let coverage = match &listing.coverage {
         Coverage::Complete => "complete".to_owned(),
         Coverage::Delta(removed) => format!("what changed, {} gone", removed.len()),
-        Coverage::Partial(reason) => format!("NOT complete: {}", super::table::printable(reason)),
+        Coverage::Partial(reason) | Coverage::Misfit(reason) => {
+            format!("NOT complete: {}", super::table::printable(reason))
+        }
     };
     let count = |number: u32, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     format!(

@@ -14,7 +14,9 @@ use super::sections::{
     ApiSection, DeliverySection, DriversSection, JournalSection, LogSection, NetworkSection, OperatorSection,
     PollingSection, StoreSection,
 };
-use super::values::{OptionValue, PublicUrl, Range};
+use super::values::{Endpoint, OptionValue, PublicUrl, Range};
+use crate::driver::SecretKind;
+use crate::model::Timestamp;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +47,7 @@ pub(super) struct Provider {
     pub(super) driver: String,
     pub(super) name: String,
     pub(super) endpoint: Place,
+    pub(super) endpoints: Option<BTreeMap<String, Role>>,
     pub(super) allow_addresses: Option<Vec<Range>>,
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) network: Option<Network>,
@@ -59,10 +62,21 @@ pub(super) struct Account {
     pub(super) user: String,
     pub(super) password_file: Option<PathBuf>,
     pub(super) password_env: Option<String>,
+    pub(super) password_kind: Option<SecretKind>,
+    pub(super) password_expires: Option<Timestamp>,
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) secrets: Option<BTreeMap<String, Secret>>,
     pub(super) network: Option<Network>,
     pub(super) requests_per_minute: Option<NonZeroU32>,
+}
+
+/// A part of a provider that has an endpoint of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Role {
+    pub(super) endpoint: Endpoint,
+    pub(super) allow_addresses: Option<Vec<Range>>,
+    pub(super) network: Option<Network>,
 }
 
 /// Where a secret option comes from.

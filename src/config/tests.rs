@@ -62,6 +62,9 @@ fn the_example_shows_every_key_with_its_default() {
     // The network of a provider and that of an account have the same keys: the example shows each key once.
     let shown_once = [
         "requests_per_minute",
+        "password_kind",
+        "password_expires",
+        "allow_addresses",
         "network",
         "roots_file",
         "roots",
@@ -171,7 +174,7 @@ fn what_is_wrong_is_shown_where_it_stands() {
     let provider = "[[providers]]\ndriver = \"ec2\"\nname = \"lab\"\nendpoint = \"http://lab\"\n";
     check(&provider.repeat(2), &["tracker.toml:5:1", "provider \"lab\" of driver \"ec2\" is configured twice"]);
     check(&provider.replace("http://lab", "lab"), &["tracker.toml:4:12", "absolute URL"]);
-    check(&provider.replace("http://lab", "http://lab/x"), &["write \"http://lab\""]);
+    check(&provider.replace("http://lab", "http://lab/x/"), &["write \"http://lab/x\""]);
     check(&format!("{provider}allow_addresses = [\"lab\"]"), &["tracker.toml:5:19", "not a range of addresses"]);
 
     let account = "[[accounts]]\ndriver = \"ec2\"\nprovider = \"lab\"\nuser = \"AKIA\"\n";

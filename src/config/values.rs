@@ -127,7 +127,8 @@ impl From<Size> for u64 {
     }
 }
 
-/// Scheme, host, and port where it is not the scheme's own: `https://cloud.example:8773`.
+/// Scheme, host, port where it is not the scheme's own, and a path where it has one:
+/// `https://cloud.example:8773/services/Cloud`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Endpoint(String);
@@ -137,11 +138,12 @@ impl TryFrom<String> for Endpoint {
 
     fn try_from(text: String) -> Result<Endpoint, InvalidValue> {
         let url = web_url(&text)?;
-        let origin = url.origin().ascii_serialization();
-        if url.path() != "/" || url.query().is_some() || text.ends_with('/') {
-            return Err(InvalidValue::NotAnEndpoint { text, origin });
+        let written = format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
+        let is_one = crate::driver::grants::Endpoint::parse(&written).is_ok();
+        if text.ends_with('/') || url.query().is_some() || !is_one {
+            return Err(InvalidValue::NotAnEndpoint { text, written });
         }
-        Ok(Endpoint(origin))
+        Ok(Endpoint(written))
     }
 }
 
@@ -285,8 +287,8 @@ pub(super) enum InvalidValue {
     Fragment(String),
     #[error("{0:?} has a query (?...): leave it out")]
     Query(String),
-    #[error("{text:?} is more than scheme, host and port: write {origin:?}")]
-    NotAnEndpoint { text: String, origin: String },
+    #[error("{text:?} is more than scheme, host, port and path: write {written:?}")]
+    NotAnEndpoint { text: String, written: String },
     #[error("the URL ends in a slash: write {without:?}")]
     TrailingSlash { without: String },
     #[error("{0:?} is not a range of addresses: write it as \"10.0.0.0/8\", or as one address, \"127.0.0.1\"")]
@@ -346,12 +348,13 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_scheme_host_and_port() {
+    fn endpoints_are_scheme_host_port_and_path() {
         check::<Endpoint>("https://ec2.example", Ok("Endpoint(\"https://ec2.example\")"));
         check::<Endpoint>("http://127.0.0.1:5000", Ok("Endpoint(\"http://127.0.0.1:5000\")"));
         check::<Endpoint>("https://ec2.example:443", Ok("Endpoint(\"https://ec2.example\")"));
         check::<Endpoint>("https://ec2.example/", Err("write \"https://ec2.example\""));
-        check::<Endpoint>("https://ec2.example/v2", Err("write \"https://ec2.example\""));
+        check::<Endpoint>("https://ec2.example/v2/a", Ok("Endpoint(\"https://ec2.example/v2/a\")"));
+        check::<Endpoint>("https://ec2.example/v2/", Err("write \"https://ec2.example/v2\""));
         check::<Endpoint>("ec2.example", Err("absolute URL"));
         check::<Endpoint>("ftp://ec2.example", Err("neither http nor https"));
         check::<Endpoint>("https://u:p@ec2.example", Err("user or password"));

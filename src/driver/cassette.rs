@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::wire::{Answered, Unanswered};
-use super::{EndpointSource, Target, Wire};
+use super::{EndpointSource, SecretKind, Target, Wire};
 use crate::model::{AccountKey, Kind, Timestamp};
 use crate::net::{AddressPolicy, Via};
 
@@ -173,7 +173,10 @@ impl Cassette {
                 user: self.account.user.clone(),
             },
             endpoint: self.account.endpoint.clone(),
+            roles: BTreeMap::new(),
             endpoint_source: EndpointSource::Operator,
+            secret: SecretKind::Password,
+            secret_expires: None,
             options: self.account.options.clone(),
             password: secret("password"),
             secrets: self.account.secrets.iter().map(|name| (name.clone(), secret(name))).collect(),

@@ -17,6 +17,7 @@ use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::budget::Budget;
+use super::computed::Computed;
 use super::grants::{Origin, Reach, Refusal};
 use super::kept::BODY_CHUNK;
 use super::lane::at_home;
@@ -39,9 +40,9 @@ pub(super) struct Egress {
     session: SessionKey,
     provider: String,
     reach: Reach,
-    /// For the account's own endpoint, with all that the operator set for it: private addresses, private roots,
+    /// For each of the account's own endpoints, with all that the operator set for it: private addresses, private roots,
     /// a client certificate, a socket.
-    own: Client,
+    own: Vec<Client>,
     /// For every other endpoint: public addresses only, and of what was set for the account its proxy alone.
     public: Client,
     wire: Wire,
@@ -49,7 +50,10 @@ pub(super) struct Egress {
     limits: Limits,
     memory: Arc<PollMemory>,
     secrets: Mutex<Secrets>,
-    mask: OnceLock<Mask>,
+    /// Of the secrets themselves.
+    mask: OnceLock<Arc<Mask>>,
+    /// What the driver was given that was computed with secrets.
+    computed: Mutex<Computed>,
     requests: AtomicU32,
     /// Bounds what the host holds of requests under way: each is held whole.
     at_once: Arc<Semaphore>,
@@ -76,7 +80,10 @@ impl Egress {
             session: SessionKey { account: target.key.clone(), driver: driver.digest.clone() },
             provider: target.key.provider.clone(),
             reach,
-            own: clients.on(&Route { addresses: target.addresses.clone(), via: target.via.clone() })?,
+            own: std::iter::once((&target.addresses, &target.via))
+                .chain(target.roles.values().map(|role| (&role.addresses, &role.via)))
+                .map(|(addresses, via)| clients.on(&Route { addresses: addresses.clone(), via: via.clone() }))
+                .collect::<Result<_, _>>()?,
             public: clients.on(&Route { addresses: AddressPolicy::default(), via: target.via.elsewhere() })?,
             wire: target.wire.clone(),
             budget: target.budget.clone(),
@@ -84,6 +91,7 @@ impl Egress {
             memory,
             secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
             mask: OnceLock::new(),
+            computed: Mutex::new(Computed::default()),
             requests: AtomicU32::new(0),
             at_once: Arc::new(Semaphore::new(limits.requests_at_once as usize)),
             home: Handle::current(),
@@ -104,6 +112,23 @@ impl Egress {
 
     pub(super) fn with_secrets<T>(&self, use_them: impl FnOnce(&mut Secrets) -> T) -> T {
         use_them(&mut self.secrets.lock().expect("invariant: no holder of this lock can panic"))
+    }
+
+    pub(super) fn with_computed<T>(&self, use_it: impl FnOnce(&mut Computed) -> T) -> T {
+        use_it(&mut self.computed.lock().expect("invariant: no holder of this lock can panic"))
+    }
+
+    /// What is masked in the answer to a request: secrets, and what was computed for it.
+    fn mask(&self, parts: &http::request::Parts, body: &[u8]) -> Arc<Mask> {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let texts = parts.headers.values().map(|value| value.as_bytes()).chain([query, body]);
+        self.with_secrets(|secrets| {
+            let computed = secrets.computed_in(texts);
+            match computed.is_empty() {
+                true => Arc::clone(self.mask.get_or_init(|| Arc::new(secrets.mask(&[])))),
+                false => Arc::new(secrets.mask(&computed)),
+            }
+        })
     }
 
     /// The limit that was passed, if one was.
@@ -177,7 +202,7 @@ impl Egress {
             ));
             return Err(Error::HttpRequestUriInvalid);
         };
-        if let Err(refusal) = self.reach.check(&origin) {
+        if let Err(refusal) = self.reach.check(&url) {
             let why = self.explain(&origin, refusal);
             if let Some(watch) = self.watch() {
                 watch.refused(&why);
@@ -185,7 +210,7 @@ impl Egress {
             self.refuse(why);
             return Err(Error::HttpRequestDenied);
         }
-        let client = if self.reach.is_own(&origin) { &self.own } else { &self.public };
+        let client = self.reach.own(&url).and_then(|place| self.own.get(place)).unwrap_or(&self.public);
         Ok((url, client))
     }
 
@@ -235,10 +260,11 @@ impl Egress {
         };
         let plain = self.wire.tape.is_none() && self.wire.watch.is_none();
         let asked = (!plain).then(|| self.asked(&url, &parts, &body));
+        let mask = self.mask(&parts, &body);
         let stopwatch = Stopwatch::start();
         if let (Some(asked), Some(tape)) = (&asked, &self.wire.tape) {
             let outcome = tokio::select! {
-                outcome = tape.answer(asked) => outcome.and_then(|answered| self.taped(answered)),
+                outcome = tape.answer(asked) => outcome.and_then(|answered| self.taped(answered, &mask)),
                 () = &mut deadline => return Err(late()),
             };
             let outcome = outcome.map(|answered| (answered, None)).map_err(Error::from);
@@ -255,7 +281,7 @@ impl Egress {
             },
             Err(error) => Err(error),
         };
-        let answer = answer.and_then(|(answer, room)| Arc::clone(&self).received(answer, (deadline, room)));
+        let answer = answer.and_then(|(answer, room)| Arc::clone(&self).received(answer, mask, (deadline, room)));
         let Some(asked) = asked else {
             return answer;
         };
@@ -312,18 +338,22 @@ impl Egress {
     /// Sends a request to the network with the secrets in it.
     async fn exchange(
         &self,
-        url: Url,
+        mut url: Url,
         client: Client,
         parts: &http::request::Parts,
         body: Bytes,
     ) -> Result<reqwest::Response, Error> {
         let place = url.clone();
-        let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
         let too_long = |_| {
             self.pass_request_bytes(TooLong);
             Error::HttpRequestDenied
         };
         let mut room = self.limits.request_bytes;
+        let query = url.query().map(|query| self.with_secrets(|secrets| secrets.reveal_query(query, &mut room)));
+        if let Some(query) = query.transpose().map_err(too_long)?.flatten() {
+            url.set_query(Some(&query));
+        }
+        let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
         self.with_secrets(|secrets| {
             for (name, value) in &parts.headers {
                 if HOSTS_OWN_HEADERS.contains(&name.as_str()) {
@@ -365,12 +395,18 @@ impl Egress {
                 }
             }
             let body = Bytes::from(secrets.named(body).into_owned());
-            Asked { method: parts.method.clone(), url: url.clone(), headers, body }
+            let mut url = url.clone();
+            if let Some(query) = url.query().map(str::to_owned)
+                && let std::borrow::Cow::Owned(named) = secrets.named(query.as_bytes())
+            {
+                url.set_query(Some(&String::from_utf8_lossy(&named)));
+            }
+            Asked { method: parts.method.clone(), url, headers, body }
         })
     }
 
     /// A tape's answer, held to the limit that the network's are held to, and masked as they are.
-    fn taped(&self, mut answered: Answered) -> Result<Answered, Unanswered> {
+    fn taped(&self, mut answered: Answered, mask: &Mask) -> Result<Answered, Unanswered> {
         let limit = self.limits.answer_bytes;
         if answered.body.len() as u64 > limit {
             self.pass("bytes of an answer", "answer_bytes", limit.to_string());
@@ -378,7 +414,6 @@ impl Egress {
         }
         self.check_head(&answered.headers)
             .map_err(|_| Unanswered::Refused("an answer with too many headers".into()))?;
-        let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
         mask_headers(mask, &mut answered.headers).map_err(|_| Unanswered::Broken)?;
         if let Some(masked) = mask.apply(&answered.body) {
             answered.body = masked.into();
@@ -480,6 +515,7 @@ impl Egress {
     fn received(
         self: Arc<Egress>,
         answer: reqwest::Response,
+        mask: Arc<Mask>,
         (deadline, room): (Pin<Box<tokio::time::Sleep>>, Held),
     ) -> Result<http::Response<WasiBody>, Error> {
         // A body that is still encoded can't be looked through for secrets.
@@ -491,11 +527,10 @@ impl Egress {
             )));
         }
         self.check_head(answer.headers())?;
-        let mask = self.mask.get_or_init(|| self.with_secrets(|secrets| secrets.mask()));
         let (mut parts, body) = http::Response::from(answer).into_parts();
-        mask_headers(mask, &mut parts.headers)?;
+        mask_headers(&mask, &mut parts.headers)?;
         let masker = Masker::default();
-        let body = Answer { body, deadline, egress: self, masker, bytes: 0, ended: false, _room: room };
+        let body = Answer { body, deadline, egress: self, mask, masker, bytes: 0, ended: false, _room: room };
         Ok(http::Response::from_parts(parts, body.boxed_unsync()))
     }
 }
@@ -585,6 +620,7 @@ const HEADS: usize = 4;
 struct Answer {
     body: reqwest::Body,
     egress: Arc<Egress>,
+    mask: Arc<Mask>,
     masker: Masker,
     /// Read so far, decompressed.
     bytes: u64,
@@ -599,7 +635,7 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
-        let mask = this.egress.mask.get().expect("invariant: made before the first body");
+        let mask = &this.mask;
         while !this.ended {
             if this.deadline.as_mut().poll(context).is_ready() {
                 this.ended = true;

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
-use super::bindings::{credentials, log, session};
+use super::bindings::{v0_1, v0_2};
 use super::compile::{self, Compiler};
 use super::kept;
 use super::lane::Lane;
@@ -139,9 +139,12 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Sandb
     // sandbox gives it has no file, variable, argument or socket in it.
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     add_only_http_to_linker_async(&mut linker)?;
-    credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    v0_1::credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    v0_1::session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    v0_1::log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    v0_2::credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    v0_2::session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    v0_2::log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
     kept::charge(&mut linker)?;
     Ok(linker)
 }

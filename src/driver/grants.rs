@@ -16,7 +16,10 @@ pub struct Origin {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEndpoint {
-    #[error("{0:?} is not an endpoint: expected a scheme, a host and perhaps a port, such as https://api.example.com")]
+    #[error(
+        "{0:?} is not an endpoint: expected a scheme, a host and perhaps a port and a path, such as \
+         https://api.example.com/v2, without a slash at the end"
+    )]
     Malformed(String),
     #[error("{0:?}: an endpoint is http or https")]
     Scheme(String),
@@ -37,19 +40,63 @@ impl Origin {
             port: url.port_or_known_default()?,
         })
     }
+}
 
-    /// Reads an endpoint: an origin and nothing else.
-    pub fn parse(text: &str) -> Result<Origin, InvalidEndpoint> {
+/// An origin, and a path if only what lies below that is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    origin: Origin,
+    /// Without a slash at the end; empty for everything.
+    path: String,
+}
+
+impl Endpoint {
+    /// Reads an endpoint as people write it.
+    pub fn parse(text: &str) -> Result<Endpoint, InvalidEndpoint> {
         let malformed = || InvalidEndpoint::Malformed(text.to_owned());
         let url = Url::parse(text).map_err(|_| malformed())?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(InvalidEndpoint::Scheme(text.to_owned()));
         }
-        if url.path() != "/" || text.ends_with('/') || url.query().is_some() || url.fragment().is_some() {
+        if text.ends_with('/') || text.contains('?') || text.contains('#') || climbs(url.path()) {
             return Err(malformed());
         }
-        Origin::of(&url).ok_or_else(malformed)
+        let path = url.path().trim_end_matches('/').to_owned();
+        Ok(Endpoint { origin: Origin::of(&url).ok_or_else(malformed)?, path })
     }
+
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether a URL is of this endpoint: of its origin, and below its path, segment by segment.
+    pub fn holds(&self, url: &Url) -> bool {
+        Origin::of(url).as_ref() == Some(&self.origin) && is_below(&self.path, url.path())
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)
+    }
+}
+
+/// Whether a URL's path is the one, or lies below it.
+fn is_below(path: &str, of_url: &str) -> bool {
+    if path.is_empty() {
+        return true;
+    }
+    let rest = of_url.strip_prefix(path);
+    rest.is_some_and(|rest| (rest.is_empty() || rest.starts_with('/')) && !climbs(rest))
+}
+
+/// Whether a path has a segment that a server may take for more than one, and for a step upwards. Plain ones are gone once a
+/// URL was parsed.
+fn climbs(path: &str) -> bool {
+    path.split('/').any(|segment| {
+        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
+        decoded.contains("..") && decoded.contains(['/', '\\'])
+    })
 }
 
 impl fmt::Display for Origin {
@@ -71,7 +118,7 @@ impl fmt::Display for Origin {
 /// An endpoint in which `*` stands for one label of the host's name, or for a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    origin: Origin,
+    endpoint: Endpoint,
 }
 
 /// Takes the place of `*` while a pattern is parsed as a URL, where `*` is not allowed everywhere.
@@ -83,11 +130,12 @@ impl Pattern {
             return Err(InvalidEndpoint::Malformed(text.to_owned()));
         }
         let wildcard = || InvalidEndpoint::Wildcard(text.to_owned());
-        let mut origin = Origin::parse(&text.replace('*', STAND_IN)).map_err(|error| match error {
+        let mut endpoint = Endpoint::parse(&text.replace('*', STAND_IN)).map_err(|error| match error {
             InvalidEndpoint::Scheme(_) => InvalidEndpoint::Scheme(text.to_owned()),
             _ => InvalidEndpoint::Malformed(text.to_owned()),
         })?;
-        if origin.scheme.contains(STAND_IN) {
+        let Endpoint { origin, path } = &mut endpoint;
+        if origin.scheme.contains(STAND_IN) || path.contains(STAND_IN) {
             return Err(wildcard());
         }
         origin.host = origin.host.replace(STAND_IN, "*");
@@ -97,22 +145,32 @@ impl Pattern {
         if labels.iter().rev().take(2).any(wild) && labels.iter().any(wild) {
             return Err(wildcard());
         }
-        Ok(Pattern { origin })
+        Ok(Pattern { endpoint })
     }
 
     pub fn is_literal(&self) -> bool {
-        !self.origin.host.contains('*')
+        !self.endpoint.origin.host.contains('*')
     }
 
     /// Whether every endpoint of the other pattern is one of this, too.
     pub fn covers(&self, other: &Pattern) -> bool {
         // A `*` of the other is a character like any other that only a `*` here can stand for: and what it may stand
         // for itself, that one may, too.
-        self.matches(&other.origin)
+        self.matches(&other.endpoint)
     }
 
-    pub fn matches(&self, origin: &Origin) -> bool {
-        let Origin { scheme, host, port } = &self.origin;
+    /// Whether an endpoint is one of these.
+    pub fn matches(&self, endpoint: &Endpoint) -> bool {
+        self.matches_origin(&endpoint.origin) && is_below(&self.endpoint.path, &endpoint.path)
+    }
+
+    /// Whether a URL is of such an endpoint.
+    pub fn holds(&self, url: &Url) -> bool {
+        Origin::of(url).is_some_and(|origin| self.matches_origin(&origin)) && is_below(&self.endpoint.path, url.path())
+    }
+
+    fn matches_origin(&self, origin: &Origin) -> bool {
+        let Origin { scheme, host, port } = &self.endpoint.origin;
         if *scheme != origin.scheme || *port != origin.port {
             return false;
         }
@@ -129,7 +187,7 @@ impl Pattern {
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.origin.fmt(f)
+        self.endpoint.fmt(f)
     }
 }
 
@@ -170,12 +228,17 @@ impl Grants {
         Grants { declared: self.declared.clone(), granted }
     }
 
-    fn declares(&self, origin: &Origin) -> bool {
-        self.declared.iter().any(|pattern| pattern.matches(origin))
+    fn declares(&self, url: &Url) -> bool {
+        self.declared.iter().any(|pattern| pattern.holds(url))
     }
 
-    fn covers(&self, origin: &Origin) -> bool {
-        self.declares(origin) && self.granted.iter().any(|pattern| pattern.matches(origin))
+    fn grants(&self, url: &Url) -> bool {
+        self.declares(url) && self.granted.iter().any(|pattern| pattern.holds(url))
+    }
+
+    fn covers(&self, endpoint: &Endpoint) -> bool {
+        let covered = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(endpoint));
+        covered(&self.declared) && covered(&self.granted)
     }
 }
 
@@ -184,7 +247,9 @@ impl Grants {
 /// other account's endpoint.
 #[derive(Clone, Debug)]
 pub struct Reach {
-    own: Option<Origin>,
+    /// The account's endpoints: the one that every provider has, then those of its other parts. None where there is no
+    /// such endpoint, or it is not granted.
+    own: Vec<Option<Endpoint>>,
     grants: Grants,
 }
 
@@ -209,29 +274,37 @@ pub enum Refusal {
 }
 
 impl Reach {
-    pub fn of_account(grants: &Grants, endpoint: Option<Origin>, source: EndpointSource) -> Reach {
-        let own = endpoint.filter(|endpoint| source == EndpointSource::Operator || grants.covers(endpoint));
+    pub fn of_account<E>(grants: &Grants, endpoints: E, source: EndpointSource) -> Reach
+    where
+        E: IntoIterator<Item = Option<Endpoint>>,
+    {
+        let is_open = |endpoint: &Endpoint| source == EndpointSource::Operator || grants.covers(endpoint);
+        let own = endpoints.into_iter().map(|endpoint| endpoint.filter(is_open)).collect();
         Reach { own, grants: grants.clone() }
     }
 
-    pub fn check(&self, origin: &Origin) -> Result<(), Refusal> {
-        if self.is_own(origin) {
-            return Ok(());
-        }
-        if !self.grants.declares(origin) {
-            return Err(Refusal::NotDeclared);
-        }
-        if !self.grants.covers(origin) {
-            return Err(Refusal::NotGranted);
-        }
-        let by_name = self.grants.declared.iter().any(|pattern| pattern.is_literal() && pattern.matches(origin));
-        if by_name { Ok(()) } else { Err(Refusal::OtherEndpoint) }
+    /// Which of the account's own endpoints a URL is of: only there is good what the operator set for it, such as
+    /// exceptions for private addresses. Of two that hold it, the one with the longer path.
+    pub fn own(&self, url: &Url) -> Option<usize> {
+        let held = self.own.iter().enumerate().filter_map(|(place, own)| Some((place, own.as_ref()?)));
+        held.filter(|(_, own)| own.holds(url))
+            .max_by_key(|(place, own)| (own.path.len(), usize::MAX - place))
+            .map(|(place, _)| place)
     }
 
-    /// Whether it is the account's own endpoint: only there are the operator's exceptions for private
-    /// addresses good.
-    pub fn is_own(&self, origin: &Origin) -> bool {
-        self.own.as_ref() == Some(origin)
+    /// Whether a URL that is of none of the account's own endpoints is open.
+    pub fn check(&self, url: &Url) -> Result<(), Refusal> {
+        if self.own(url).is_some() {
+            return Ok(());
+        }
+        if !self.grants.declares(url) {
+            return Err(Refusal::NotDeclared);
+        }
+        if !self.grants.grants(url) {
+            return Err(Refusal::NotGranted);
+        }
+        let by_name = self.grants.declared.iter().any(|pattern| pattern.is_literal() && pattern.holds(url));
+        if by_name { Ok(()) } else { Err(Refusal::OtherEndpoint) }
     }
 }
 
@@ -239,14 +312,18 @@ impl Reach {
 mod tests {
     use super::*;
 
-    fn origin(text: &str) -> Origin {
-        Origin::of(&Url::parse(text).expect(text)).expect(text)
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect(text)
+    }
+
+    fn endpoint(text: &str) -> Option<Endpoint> {
+        Some(Endpoint::parse(text).expect(text))
     }
 
     #[test]
     fn patterns_cover_labels_and_nothing_more() {
-        let check = |pattern: &str, url: &str, want: bool| {
-            assert_eq!(Pattern::parse(pattern).expect(pattern).matches(&origin(url)), want, "{pattern} {url}");
+        let check = |pattern: &str, place: &str, want: bool| {
+            assert_eq!(Pattern::parse(pattern).expect(pattern).holds(&url(place)), want, "{pattern} {place}");
         };
         check("https://ec2.*.amazonaws.com", "https://ec2.us-east-1.amazonaws.com/x?y", true);
         check("https://ec2.*.amazonaws.com", "https://EC2.us-east-1.amazonaws.com.:443/", true);
@@ -262,6 +339,17 @@ mod tests {
         check("https://a*b*c.x.example.com", "https://abc.x.example.com/", false);
         check("http://[::1]:5000", "http://[0:0::1]:5000/", true);
         check("http://127.0.0.1:5000", "http://127.1:5000/", true);
+        check("https://cloud.example.com/services/Cloud", "https://cloud.example.com/services/Cloud", true);
+        check("https://cloud.example.com/services/Cloud", "https://cloud.example.com/services/Cloud/?a=b", true);
+        check("https://cloud.example.com/services/Cloud", "https://cloud.example.com/services/Cloud/v1/x", true);
+        check("https://cloud.example.com/services/Cloud", "https://cloud.example.com/services/Clouds", false);
+        check("https://cloud.example.com/services/Cloud", "https://cloud.example.com/services", false);
+        check("https://cloud.example.com/a", "https://cloud.example.com/a/../b", false);
+        check("https://cloud.example.com/a", "https://cloud.example.com/a/%2e%2E/b", false);
+        check("https://cloud.example.com/a", "https://cloud.example.com/a/..%2Fb", false);
+        check("https://cloud.example.com/a", "https://cloud.example.com/a/%2e.%5cb", false);
+        check("https://cloud.example.com/a", "https://cloud.example.com/a/b..c%2Fd.e", false);
+        check("https://cloud.example.com/a", "https://cloud.example.com/a/b%2Fd", true);
     }
 
     #[test]
@@ -280,6 +368,9 @@ mod tests {
         check("https://a*c.x.example.com", "https://a*b*c.x.example.com", true);
         check("https://a*b*c.x.example.com", "https://a*c.x.example.com", false);
         check("https://a*.x.example.com", "https://*a.x.example.com", false);
+        check("https://a.example.com", "https://a.example.com/v1", true);
+        check("https://a.example.com/v1", "https://a.example.com", false);
+        check("https://a.example.com/v1", "https://a.example.com/v1/b", true);
     }
 
     #[test]
@@ -293,7 +384,10 @@ mod tests {
         check("ftp://api.example.com", InvalidEndpoint::Scheme);
         check("api.example.com", InvalidEndpoint::Malformed);
         check("https://api.example.com/", InvalidEndpoint::Malformed);
-        check("https://api.example.com/v1", InvalidEndpoint::Malformed);
+        check("https://api.example.com/v1/", InvalidEndpoint::Malformed);
+        check("https://api.example.com/v1?", InvalidEndpoint::Malformed);
+        check("https://api.example.com/..%2fv1", InvalidEndpoint::Malformed);
+        check("https://api.example.com/*/v1", InvalidEndpoint::Wildcard);
         check("https://user@api.example.com", InvalidEndpoint::Malformed);
         check("https://api.example.com:*", InvalidEndpoint::Malformed);
     }
@@ -305,9 +399,9 @@ mod tests {
             patterns(&["https://ec2.*.example.com", "https://login.example.com", "https://logs.example.com"]),
             patterns(&["https://ec2.a.example.com", "https://ec2.b.example.com", "https://login.example.com"]),
         );
-        let check = |endpoint: &str, source: EndpointSource, url: &str, want: Result<(), Refusal>| {
-            let reach = Reach::of_account(&grants, Some(origin(endpoint)), source);
-            assert_eq!(reach.check(&origin(url)), want, "{endpoint} {url}");
+        let check = |own: &str, source: EndpointSource, place: &str, want: Result<(), Refusal>| {
+            let reach = Reach::of_account(&grants, [endpoint(own)], source);
+            assert_eq!(reach.check(&url(place)), want, "{own} {place}");
         };
         let (driver, operator) = (EndpointSource::Driver, EndpointSource::Operator);
         let a = "https://ec2.a.example.com";
@@ -322,6 +416,18 @@ mod tests {
         check(elsewhere, driver, elsewhere, Err(Refusal::NotDeclared));
         check(elsewhere, operator, elsewhere, Ok(()));
         check(elsewhere, operator, "http://10.0.0.1:5001", Err(Refusal::NotDeclared));
-        assert_eq!(Reach::of_account(&grants, None, driver).check(&origin(a)), Err(Refusal::OtherEndpoint));
+        assert_eq!(Reach::of_account(&grants, [None], driver).check(&url(a)), Err(Refusal::OtherEndpoint));
+    }
+
+    #[test]
+    fn each_part_of_a_provider_has_an_endpoint_of_its_own() {
+        let own = ["https://cloud.lab:8774/v2.1", "https://cloud.lab:5000/v3", "https://cloud.lab:8774"].map(endpoint);
+        let reach = Reach::of_account(&Grants::default(), own, EndpointSource::Operator);
+        let check = |place: &str, want: Option<usize>| assert_eq!(reach.own(&url(place)), want, "{place}");
+        check("https://cloud.lab:8774/v2.1/servers", Some(0));
+        check("https://cloud.lab:5000/v3/auth/tokens", Some(1));
+        check("https://cloud.lab:5000/v2.0/tokens", None);
+        check("https://cloud.lab:8774/v2", Some(2));
+        check("https://cloud.lab/v3", None);
     }
 }

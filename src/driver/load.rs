@@ -2,30 +2,33 @@
 //! does it describe itself as the contract asks? Nothing is compiled here before its digest was vetted,
 //! but for an operator who inspects it in order to vet it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use super::CallError;
 use super::anatomy::{self, Import};
-use super::bindings::{DriverPre, inventory};
+use super::bindings::inventory;
 use super::cache::Cache;
 use super::call::Driver;
 use super::engine::Engine;
-use super::grants::{Grants, InvalidEndpoint, Origin, Pattern};
+use super::grants::{Endpoint, Grants, InvalidEndpoint, Pattern};
+use super::guest::{Contract, GuestPre};
 use super::lock::Approval;
 use super::memory::SandboxMemory;
 use super::message::message;
 use super::meter::Meter;
 use super::outline::{Item, ItemKind, Outline};
-use super::sandbox::{Running, Sandbox};
+use super::sandbox::Running;
 use super::signature::Unsigned;
 use super::source::FetchError;
 use crate::model::legible;
@@ -35,8 +38,8 @@ pub(super) const PACKAGE: &str = "tracker:driver";
 /// The most providers, endpoints or options that a driver may describe: each is kept for good, shown by the API, and
 /// looked through at each request. The largest clouds have a few dozen regions.
 const MOST_DESCRIBED: usize = 1000;
-/// Before 1.0.0 each minor version is a contract of its own.
-pub const SERVED: &str = "0.1";
+/// The contracts that this host serves, for people.
+pub const SERVED: &str = "0.1 and 0.2";
 
 /// What a driver says of itself, and what it was granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,12 @@ pub struct DriverInfo {
     /// Those that the operator granted.
     pub endpoints: Vec<String>,
     pub options: Vec<OptionInfo>,
+    /// The parts of a provider that have an endpoint of their own.
+    pub roles: Vec<RoleInfo>,
+    /// What the secret of an account may be; a password where nothing is said.
+    pub secrets: Vec<SecretKind>,
+    /// Whether it lists single instances by their ids.
+    pub by_id: bool,
     /// Whether it answers `changed-since` with a delta.
     pub delta: bool,
     /// How many requests a minute it suggests for an account.
@@ -64,8 +73,40 @@ pub struct DriverInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownProvider {
     pub name: String,
-    /// Scheme, host and port; empty where the driver makes no requests.
+    /// Scheme, host, port and path; empty where the driver makes no requests.
     pub endpoint: String,
+    /// Those of its other parts, by role.
+    pub endpoints: BTreeMap<String, String>,
+}
+
+/// A part of a provider that has an endpoint of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleInfo {
+    pub name: String,
+    pub help: String,
+    pub required: bool,
+}
+
+/// What the secret of an account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretKind {
+    #[default]
+    Password,
+    /// In PEM.
+    PrivateKey,
+    /// Which somebody else got, and which may end.
+    AccessToken,
+}
+
+impl fmt::Display for SecretKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SecretKind::Password => "password",
+            SecretKind::PrivateKey => "private-key",
+            SecretKind::AccessToken => "access-token",
+        })
+    }
 }
 
 /// What an account of the driver may be given beside user and password.
@@ -154,9 +195,9 @@ fn untested(passed: Option<u32>, suite: u32) -> String {
 
 fn remedy(found: &str) -> &'static str {
     let number = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().unwrap_or(0)).collect() };
-    match number(found) > number(SERVED) {
+    match Contract::ALL.iter().all(|served| number(found) > number(served.as_str())) {
         true => "update the host",
-        false => "build the driver against the contract of this host",
+        false => "build the driver against a contract of this host",
     }
 }
 
@@ -280,12 +321,12 @@ pub(super) async fn assemble(
     approval: Option<&Approval>,
 ) -> Result<Driver, LoadError> {
     // What was compiled by another version of this program may be of another contract.
-    outline_of(engine, component).check_world(|name| anatomy::is_linked(engine.linker(), name))?;
+    let contract = outline_of(engine, component).check_world(|name| anatomy::is_linked(engine.linker(), name))?;
     let pre = engine
         .linker()
         .instantiate_pre(component)
         .map_err(|error| LoadError::Imports(error.root_cause().to_string()))?;
-    let pre = DriverPre::new(pre).map_err(|error| LoadError::OtherWorld(error.root_cause().to_string()))?;
+    let pre = GuestPre::new(pre, contract).map_err(|error| LoadError::OtherWorld(error.root_cause().to_string()))?;
     let description = describe(engine, &pre).await.map_err(LoadError::Describe)?;
     let (mut info, declared) = checked(description, engine.limits().field_bytes).map_err(LoadError::Description)?;
     info.digest = sha256;
@@ -306,7 +347,7 @@ impl Driver {
     }
 }
 
-async fn describe(engine: &Engine, pre: &DriverPre<Sandbox>) -> Result<inventory::Description, CallError> {
+async fn describe(engine: &Engine, pre: &GuestPre) -> Result<inventory::Description, CallError> {
     let slot = engine.slot().await;
     let limits = engine.limits();
     let meter = Arc::new(Meter::new(limits.cpu_per_page));
@@ -335,20 +376,22 @@ async fn describe(engine: &Engine, pre: &DriverPre<Sandbox>) -> Result<inventory
     }
 }
 
-pub(super) fn served(version: &str) -> bool {
-    version.strip_prefix(SERVED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 /// What is described goes to terminals and into documents, and stays in memory.
 fn check_texts(description: &inventory::Description, field_bytes: usize) -> Result<(), String> {
-    let inventory::Description { name, title, version, providers, endpoints, options, .. } = description;
-    if let Some(count) = [providers.len(), endpoints.len(), options.len()].into_iter().max()
+    let inventory::Description { name, title, version, providers, endpoints, options, roles, secrets, .. } =
+        description;
+    let of_roles = providers.iter().map(|provider| provider.endpoints.len()).max().unwrap_or(0);
+    let counts = [providers.len(), endpoints.len(), options.len(), roles.len(), secrets.len(), of_roles];
+    if let Some(count) = counts.into_iter().max()
         && count > MOST_DESCRIBED
     {
         return Err(format!("a list of {count}; at most {MOST_DESCRIBED} are taken"));
     }
     let lists = providers.iter().flat_map(|provider| [&provider.name, &provider.endpoint]);
     let lists = lists.chain(options.iter().flat_map(|option| [&option.name, &option.help])).chain(endpoints);
+    let lists = lists.chain(roles.iter().flat_map(|role| [&role.name, &role.help]));
+    let of_roles = providers.iter().flat_map(|provider| &provider.endpoints);
+    let lists = lists.chain(of_roles.flat_map(|(role, endpoint)| [role, endpoint]));
     for text in [name, title, version].into_iter().chain(lists) {
         if text.len() > field_bytes {
             let found = text.len();
@@ -365,8 +408,18 @@ fn check_texts(description: &inventory::Description, field_bytes: usize) -> Resu
 /// Holds a description against the contract.
 fn checked(description: inventory::Description, field_bytes: usize) -> Result<(DriverInfo, Vec<Pattern>), String> {
     check_texts(&description, field_bytes)?;
-    let inventory::Description { name, title, version, providers, endpoints, options, requests_per_minute, features } =
-        description;
+    let inventory::Description {
+        name,
+        title,
+        version,
+        providers,
+        endpoints,
+        options,
+        roles,
+        secrets,
+        requests_per_minute,
+        features,
+    } = description;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty()
         || name.len() > 32
@@ -385,9 +438,28 @@ fn checked(description: inventory::Description, field_bytes: usize) -> Result<(D
         if provider.name.is_empty() || !names.insert(&provider.name) {
             return Err(format!("provider {:?} is named twice or not at all", provider.name));
         }
-        if !provider.endpoint.is_empty() {
-            Origin::parse(&provider.endpoint)
+        let own = Some(&provider.endpoint).filter(|endpoint| !endpoint.is_empty());
+        for endpoint in own.into_iter().chain(provider.endpoints.iter().map(|(_, endpoint)| endpoint)) {
+            Endpoint::parse(endpoint)
                 .map_err(|error: InvalidEndpoint| format!("provider {:?}: {error}", provider.name))?;
+        }
+        for (place, (role, _)) in provider.endpoints.iter().enumerate() {
+            if !roles.iter().any(|known| known.name == *role) {
+                return Err(format!("provider {:?} has an endpoint for {role:?}, which is no role", provider.name));
+            }
+            if provider.endpoints[..place].iter().any(|(other, _)| other == role) {
+                return Err(format!("provider {:?} has two endpoints for {role:?}", provider.name));
+            }
+        }
+    }
+    let mut names = HashSet::new();
+    for role in &roles {
+        if role.name.is_empty() || !role.name.chars().all(fits) || !names.insert(&role.name) {
+            return Err(format!(
+                "role {:?} is named twice or not at all, or has other characters than lower-case letters, digits and \
+                 hyphens",
+                role.name
+            ));
         }
     }
     let mut names = HashSet::from(["password"]);
@@ -407,7 +479,11 @@ fn checked(description: inventory::Description, field_bytes: usize) -> Result<(D
         digest: String::new(),
         providers: providers
             .into_iter()
-            .map(|provider| KnownProvider { name: provider.name, endpoint: provider.endpoint })
+            .map(|provider| KnownProvider {
+                name: provider.name,
+                endpoint: provider.endpoint,
+                endpoints: provider.endpoints.into_iter().collect(),
+            })
             .collect(),
         asks_for: endpoints,
         endpoints: Vec::new(),
@@ -420,7 +496,20 @@ fn checked(description: inventory::Description, field_bytes: usize) -> Result<(D
                 secret: option.secret,
             })
             .collect(),
+        roles: roles
+            .into_iter()
+            .map(|role| RoleInfo { name: role.name, help: role.help, required: role.required })
+            .collect(),
+        secrets: secrets
+            .into_iter()
+            .map(|kind| match kind {
+                inventory::SecretKind::Password => SecretKind::Password,
+                inventory::SecretKind::PrivateKey => SecretKind::PrivateKey,
+                inventory::SecretKind::AccessToken => SecretKind::AccessToken,
+            })
+            .collect(),
         delta: features.contains(inventory::Features::DELTA),
+        by_id: features.contains(inventory::Features::BY_ID),
         requests_per_minute: requests_per_minute.and_then(NonZeroU32::new),
         signed_by: Vec::new(),
     };

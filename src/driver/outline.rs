@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 use wasmtime::wasmparser::{ComponentInstance, ComponentTypeRef, ElementItems, ElementKind, Parser, Payload};
 
-use super::load::{LoadError, PACKAGE, served};
+use super::guest::Contract;
+use super::load::{LoadError, PACKAGE};
 
 const INTERFACE: &str = "tracker:driver/inventory";
 /// The most bytes of all names: a component of any toolchain has a few thousand.
@@ -134,22 +135,30 @@ impl Outline {
         Ok(())
     }
 
-    /// Refuses a component of another contract, or one that asks for what no driver is lent.
-    pub(super) fn check_world(&self, is_linked: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+    /// The contract that a component is made for. Refuses one of a contract that is not served, or of two, and one that
+    /// asks for what no driver is lent.
+    pub(super) fn check_world(&self, is_linked: impl Fn(&str) -> bool) -> Result<Contract, LoadError> {
+        let mut of = None;
         for name in self.exports.iter().chain(self.imports.iter().map(|import| &import.name)) {
             if let Some((interface, version)) = name.split_once('@')
                 && interface.split('/').next() == Some(PACKAGE)
-                && !served(version)
             {
-                return Err(LoadError::Version { found: version.to_owned() });
+                let contract = Contract::of(version).ok_or_else(|| LoadError::Version { found: version.to_owned() })?;
+                let first = *of.get_or_insert(contract);
+                if first != contract {
+                    return Err(LoadError::OtherWorld(format!(
+                        "it is made for {PACKAGE} {first} and {contract} at once"
+                    )));
+                }
             }
         }
-        if !self.exports.iter().any(|name| name.split('@').next() == Some(INTERFACE)) {
+        let exported = self.exports.iter().any(|name| name.split('@').next() == Some(INTERFACE));
+        let Some(contract) = of.filter(|_| exported) else {
             return Err(LoadError::OtherWorld(match self.exports.is_empty() {
                 true => format!("a driver exports {INTERFACE}, and it exports nothing"),
                 false => format!("a driver exports {INTERFACE}, and it exports {}", self.exports.join(", ")),
             }));
-        }
+        };
         let is_lent = |import: &&Item| match import.kind {
             ItemKind::Instance => is_linked(&import.name),
             // A type by its name takes nothing of the host.
@@ -157,7 +166,7 @@ impl Outline {
             ItemKind::Other => false,
         };
         match self.imports.iter().find(|import| !is_lent(import)) {
-            None => Ok(()),
+            None => Ok(contract),
             Some(import) => Err(LoadError::Imports(import.name.clone())),
         }
     }
@@ -193,7 +202,7 @@ mod tests {
         let check = |text: &str, want: &str| {
             let checked = outline(text).check_world(|name| name.starts_with("wasi:io/"));
             match checked {
-                Ok(()) => assert_eq!(want, "", "{text}"),
+                Ok(_) => assert_eq!(want, "", "{text}"),
                 Err(error) => assert!(!want.is_empty() && error.to_string().contains(want), "{error}"),
             }
         };
@@ -204,6 +213,8 @@ mod tests {
         check(&format!("(component (import \"f\" (func)) {driver})"), "no driver is lent: f");
         check("(component)", "it exports nothing");
         check("(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))", "it exports wasi:cli/run");
+        let both = "(import \"tracker:driver/log@0.2.0\" (instance))";
+        check(&format!("(component {both} {driver})"), "made for tracker:driver");
         let newer = "(component (instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i)))";
         check(newer, "update the host");
     }

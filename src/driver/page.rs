@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::bindings::inventory;
+use super::computed::Computed;
 use super::limits::Limits;
 use super::message::message;
 use super::{CallError, Coverage};
@@ -16,6 +17,10 @@ pub(super) struct Page {
     pub(super) resources: Vec<Resource>,
     pub(super) next: Option<String>,
     pub(super) coverage: Coverage,
+    /// How many entries the whole list has, where the provider says.
+    pub(super) total: Option<u64>,
+    /// How many entries of the page the driver left out, since they are of another kind.
+    pub(super) omitted: u64,
     /// What the list takes in memory, this page included.
     pub(super) bytes: usize,
 }
@@ -31,6 +36,8 @@ pub(super) struct Left {
 /// What the checks of one page need to know.
 pub(super) struct Checks<'a> {
     limits: &'a Limits,
+    /// What no list may show: it was computed with a secret.
+    computed: &'a Computed,
     items_left: usize,
     bytes: usize,
 }
@@ -41,7 +48,7 @@ pub(super) fn instances(page: inventory::InstancePage, mut checks: Checks<'_>) -
     checks.is_room()?;
     let next = checks.cursor(page.next)?;
     let coverage = coverage(page.coverage, &mut checks)?;
-    Ok(Page { resources, next, coverage, bytes: checks.bytes })
+    Ok(Page { resources, next, coverage, total: page.total, omitted: page.omitted, bytes: checks.bytes })
 }
 
 pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Result<Page, CallError> {
@@ -50,12 +57,12 @@ pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Resu
     checks.is_room()?;
     let next = checks.cursor(page.next)?;
     let coverage = coverage(page.coverage, &mut checks)?;
-    Ok(Page { resources, next, coverage, bytes: checks.bytes })
+    Ok(Page { resources, next, coverage, total: page.total, omitted: page.omitted, bytes: checks.bytes })
 }
 
 impl Checks<'_> {
-    pub(super) fn new(limits: &Limits, left: Left) -> Checks<'_> {
-        Checks { limits, items_left: left.items, bytes: left.bytes }
+    pub(super) fn new<'a>(limits: &'a Limits, left: Left, computed: &'a Computed) -> Checks<'a> {
+        Checks { limits, computed, items_left: left.items, bytes: left.bytes }
     }
 
     fn count(&mut self, items: usize, size: usize) -> Result<(), CallError> {
@@ -104,7 +111,8 @@ impl Checks<'_> {
             Some(cursor) if cursor.len() > self.limits.field_bytes => {
                 Err(self.too_long("the next page's cursor", cursor.len()))
             }
-            _ => Ok(next),
+            // An empty one is none.
+            _ => Ok(next.filter(|cursor| !cursor.is_empty())),
         }
     }
 
@@ -117,6 +125,7 @@ impl Checks<'_> {
         if text.len() > self.limits.field_bytes {
             return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
         }
+        let text = self.computed.mask(text);
         self.take(text.len());
         Ok(text.into())
     }
@@ -129,10 +138,10 @@ impl Checks<'_> {
 fn coverage(coverage: inventory::Coverage, checks: &mut Checks<'_>) -> Result<Coverage, CallError> {
     match coverage {
         inventory::Coverage::Complete => Ok(Coverage::Complete),
-        inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(why))),
+        inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(checks.computed.mask(why)))),
         inventory::Coverage::Delta(removed) => {
             checks.count(removed.len(), size_of::<ResourceId>())?;
-            let removed = removed.into_iter().map(id).collect::<Result<Vec<_>, _>>()?;
+            let removed = removed.into_iter().map(|text| id(text, checks)).collect::<Result<Vec<_>, _>>()?;
             checks.take(removed.iter().map(|id| id.as_str().len()).sum());
             checks.is_room()?;
             Ok(Coverage::Delta(removed))
@@ -140,7 +149,8 @@ fn coverage(coverage: inventory::Coverage, checks: &mut Checks<'_>) -> Result<Co
     }
 }
 
-fn id(text: String) -> Result<ResourceId, CallError> {
+fn id(text: String, checks: &Checks<'_>) -> Result<ResourceId, CallError> {
+    let text = checks.computed.mask(text);
     let broken = |error, shown: &str| CallError::Contract(format!("it listed the id {}: {error}", beginning(shown)));
     ResourceId::check(&text).map_err(|error| broken(error, &text))?;
     ResourceId::parse(text).map_err(|error| broken(error, ""))
@@ -148,7 +158,7 @@ fn id(text: String) -> Result<ResourceId, CallError> {
 
 fn instance(item: inventory::Instance, checks: &mut Checks<'_>) -> Result<Resource, CallError> {
     checks.is_room()?;
-    let id = id(item.id)?;
+    let id = id(item.id, checks)?;
     let launched_at = item.launched_at.map(Timestamp::from_millis);
     if let Some(time) = launched_at
         && !time.can_be_written()
@@ -229,7 +239,7 @@ fn is_ipv6(text: &str) -> bool {
 
 fn realm(item: inventory::Realm, checks: &mut Checks<'_>) -> Result<Resource, CallError> {
     checks.is_room()?;
-    let id = id(item.id)?;
+    let id = id(item.id, checks)?;
     let state = match item.state {
         inventory::RealmState::Available => RealmState::Available,
         inventory::RealmState::Unavailable => RealmState::Unavailable,
@@ -259,12 +269,12 @@ mod tests {
     }
 
     fn page(items: Vec<inventory::Instance>) -> inventory::InstancePage {
-        inventory::InstancePage { items, next: None, coverage: inventory::Coverage::Complete }
+        inventory::InstancePage { items, next: None, coverage: inventory::Coverage::Complete, total: None, omitted: 0 }
     }
 
     fn checked(page: inventory::InstancePage) -> Result<Page, CallError> {
         let limits = Limits { field_bytes: 8, items: 2, labels: 3, list_bytes: 10_000, ..Limits::default() };
-        instances(page, Checks::new(&limits, Left { items: limits.items, bytes: 0 }))
+        instances(page, Checks::new(&limits, Left { items: limits.items, bytes: 0 }, &Computed::default()))
     }
 
     #[test]
@@ -312,7 +322,8 @@ mod tests {
         let limits = Limits { list_bytes: 2 * size_of::<Instance>() + 1000, ..Limits::default() };
         let list = |before: usize, text: usize| {
             let item = inventory::Instance { labels: vec![], name: Some("x".repeat(text)), ..item("a") };
-            instances(page(vec![item]), Checks::new(&limits, Left { items: 9, bytes: before })).map(|page| page.bytes)
+            let (left, computed) = (Left { items: 9, bytes: before }, Computed::default());
+            instances(page(vec![item]), Checks::new(&limits, left, &computed)).map(|page| page.bytes)
         };
         let first = list(0, 100).expect("there is room");
         assert!((size_of::<Instance>() + 100..size_of::<Instance>() + 120).contains(&first), "{first}");

@@ -92,7 +92,7 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Coverage::Complete => f.write_str("complete"),
-            Coverage::Partial(why) => write!(f, "partial ({why})"),
+            Coverage::Partial(why) | Coverage::Misfit(why) => write!(f, "partial ({why})"),
             Coverage::Delta(removed) => write!(f, "a delta ({} gone)", removed.len()),
         }
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{Settings, wasm_files};
 use super::evidence::Evidence;
-use super::load::{DriverFile, LoadError, PACKAGE, served};
+use super::guest::Contract;
+use super::load::{DriverFile, LoadError, PACKAGE};
 use super::lock::{Approval, Lock, Role};
 use super::message::message;
 use super::outline::Outline;
@@ -135,7 +136,9 @@ fn content_faults(file: &DriverFile) -> Option<Fault> {
     };
     match outline.contract() {
         None => Some(Fault::OtherContract),
-        Some(version) if !served(version) => Some(LoadError::Version { found: message(version.to_owned()) }.into()),
+        Some(version) if Contract::of(version).is_none() => {
+            Some(LoadError::Version { found: message(version.to_owned()) }.into())
+        }
         Some(_) => None,
     }
 }

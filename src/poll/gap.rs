@@ -91,6 +91,7 @@ mod tests {
             last_full: None,
             gap_told: None,
             unconfirmed: false,
+            partials: 0,
             listed_by: None,
             failures,
             trouble: trouble.map(str::to_owned),

@@ -64,6 +64,7 @@ mod tests {
             last_full: Some(at(90)),
             gap_told: None,
             unconfirmed: false,
+            partials: 0,
             listed_by: Some("digest".into()),
             endpoint: "d p".into(),
             share: Share::Prompt,

@@ -81,7 +81,7 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight
             let listed_by = listed.driver.info().digest.clone();
             let outcome = match listed.listing.coverage {
                 Coverage::Complete => "complete",
-                Coverage::Partial(_) => "partial",
+                Coverage::Partial(_) | Coverage::Misfit(_) => "partial",
                 Coverage::Delta(_) => "changes",
             };
             let took = stopwatch.elapsed();

@@ -43,6 +43,8 @@ impl Lab {
         let configured = ConfiguredAccount {
             key: key("configured"),
             password: "as configured".into(),
+            secret: Default::default(),
+            secret_expires: None,
             options: Default::default(),
             secrets: Default::default(),
             via: Default::default(),

@@ -200,6 +200,8 @@ pub struct PollTicket {
     pub share: Share,
     /// Whether its last list took long.
     pub slow: bool,
+    /// How many lists in a row were not complete.
+    pub partials: u32,
     /// Which claim this is: a result is taken only from the newest.
     pub lease: i64,
 }
@@ -573,6 +575,8 @@ pub struct PollStatus {
     pub last_error: Option<PollError>,
     /// Why the last list was not complete.
     pub partial_reason: Option<String>,
+    /// How many lists in a row were not complete.
+    pub partials: u32,
     pub last_duration: Option<Duration>,
     /// Requests to the provider in all.
     pub requests: u64,

@@ -201,7 +201,8 @@ fn drivers_are_inspected() {
             assert!(shown.contains(wanted), "{wanted} is not in:\n{shown}");
         }
     };
-    let world = "World      tracker:driver/driver 0.1.0 (this host serves 0.1)\n";
+    let older = "World      tracker:driver/driver 0.1.0 (this host serves 0.1 and 0.2)\n";
+    let world = "World      tracker:driver/driver 0.2.0 (this host serves 0.1 and 0.2)\n";
     let ec2 = built_drivers().join("ec2.wasm");
     check(
         &ec2,
@@ -214,21 +215,21 @@ fn drivers_are_inspected() {
             "Reaches    the endpoint of the account that it works for\n",
             "session-token (secret): ",
             "Features   none\n",
-            "Exports    tracker:driver/inventory@0.1.0\n",
+            "Exports    tracker:driver/inventory@0.2.0\n",
             "wasi:http/outgoing-handler 0.2",
-            "tracker:driver/credentials 0.1.0\n",
+            "tracker:driver/credentials 0.2.0\n",
             "(lent, with nothing behind it)\n",
         ],
     );
     check(&built_drivers().join("mock.wasm"), &["Driver     mock ", world, "count: "]);
-    check(&faulty(), &["Driver     faulty ", world]);
+    check(&faulty(), &["Driver     faulty ", older]);
 
     let ended = tracker(folder.path(), &["driver", "inspect", ec2.to_str().expect("UTF-8"), "--output", "json"]);
     let shown: Value = serde_json::from_str(&ended.succeeded().stdout).expect("nothing but JSON");
     assert_eq!((&shown["loads"], &shown["error"]), (&Value::Bool(true), &Value::Null), "{shown:#}");
     assert_eq!(shown["size"], std::fs::metadata(&ec2).expect("there").len());
     assert_eq!(shown["driver"]["name"], "ec2");
-    assert_eq!(shown["contract"], "0.1.0");
+    assert_eq!(shown["contract"], "0.2.0");
     let imports = shown["imports"].as_array().expect("a list");
     assert!(imports.iter().all(|import| import["lent"] != "refused"), "{imports:#?}");
 }
@@ -275,7 +276,7 @@ fn what_the_host_would_refuse_is_inspected_too() {
         ],
     );
     let too_new = "(component (instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i)))";
-    shown(too_new, &["World      tracker:driver/driver 0.9.0 (this host serves 0.1)\n", "update the host"]);
+    shown(too_new, &["World      tracker:driver/driver 0.9.0 (this host serves 0.1 and 0.2)\n", "update the host"]);
     let shown: Value =
         serde_json::from_str(&inspect(&wat(other), &["--output", "json"]).succeeded().stdout).expect("JSON");
     assert_eq!((&shown["loads"], &shown["driver"]), (&Value::Bool(false), &Value::Null), "{shown:#}");

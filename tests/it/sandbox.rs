@@ -11,8 +11,8 @@ use std::time::Duration;
 use tracker::clock::SystemClock;
 use tracker::driver::signature::Policy;
 use tracker::driver::{
-    Approval, CallError, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Role, Settings,
-    Target,
+    Approval, CallError, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Role, SecretKind,
+    Settings, Target,
 };
 use tracker::model::{AccountKey, Kind, Resource, Timestamp};
 use tracker::net::{
@@ -61,7 +61,10 @@ fn target(endpoint: &str, options: &[(&str, &str)]) -> Target {
     Target {
         key: AccountKey { driver: "faulty".into(), provider: "nowhere".into(), user: "user".into() },
         endpoint: endpoint.to_owned(),
+        roles: BTreeMap::new(),
         endpoint_source: EndpointSource::Operator,
+        secret: SecretKind::Password,
+        secret_expires: None,
         options: options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         password: "correct-horse".into(),
         secrets: BTreeMap::new(),
@@ -139,7 +142,7 @@ async fn what_breaks_the_contract_is_an_error_and_not_a_list() {
     };
     assert_eq!(check(&[("do", "panic")], "told to panic").await, "crashed");
     assert_eq!(check(&[("do", "recurse")], "wasm trap").await, "crashed");
-    assert_eq!(check(&[("do", "same-cursor")], "same cursor twice").await, "contract");
+    assert_eq!(check(&[("do", "same-cursor")], "same cursor twice").await, "unexpected-answer");
     assert_eq!(check(&[("do", "long-name")], "name of \"i-1\" has 1048576 bytes").await, "contract");
     assert_eq!(check(&[("do", "bad-id")], "control characters").await, "contract");
     assert_eq!(check(&[("do", "delta")], "a delta").await, "contract");

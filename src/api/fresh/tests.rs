@@ -34,6 +34,7 @@ fn check(case: Case, want: &str) {
             message: String::new(),
         }),
         partial_reason: case.partial.then(|| "a zone is missing".to_owned()),
+        partials: 0,
         last_duration: None,
         requests: 1,
     };

@@ -147,8 +147,11 @@ mod tests {
     use crate::model::Timestamp;
 
     fn info(version: &str, providers: &[&str], options: &[(&str, bool)], asks_for: &[&str]) -> DriverInfo {
-        let provider =
-            |name: &&str| KnownProvider { name: (*name).into(), endpoint: format!("https://{name}.example") };
+        let provider = |name: &&str| KnownProvider {
+            name: (*name).into(),
+            endpoint: format!("https://{name}.example"),
+            endpoints: Default::default(),
+        };
         let option = |(name, secret): &(&str, bool)| OptionInfo {
             name: (*name).into(),
             help: "Which one.".into(),

@@ -15,7 +15,7 @@ use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, UsageError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::grants::Origin;
+use crate::driver::grants::Endpoint;
 use crate::driver::{Catalog, Driver, DriverInfo, Engine, Lock, Target, load};
 use crate::model::{AccountKey, Kind, Timestamp};
 use crate::net::{AddressPolicy, Clients};
@@ -84,6 +84,7 @@ impl TriedArgs {
                 driver: key.driver.clone(),
                 name: key.provider.clone(),
                 endpoint,
+                roles: Default::default(),
                 addresses,
                 options: Default::default(),
                 via: Default::default(),
@@ -117,6 +118,9 @@ fn notice(info: &DriverInfo, target: &Target) -> String {
         printable(&target.key.to_string()),
     );
     text.push_str(&format!("  {} (the account's endpoint)\n", printable(&target.endpoint)));
+    for (role, target) in &target.roles {
+        text.push_str(&format!("  {} (the account's endpoint for {})\n", printable(&target.endpoint), printable(role)));
+    }
     for endpoint in asks_for.iter().filter(|endpoint| !endpoint.contains('*') && **endpoint != target.endpoint) {
         text.push_str(&format!("  {}\n", printable(endpoint)));
     }
@@ -125,7 +129,7 @@ fn notice(info: &DriverInfo, target: &Target) -> String {
 
 fn endpoint(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    Origin::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    Endpoint::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn range(text: &str) -> Result<IpNet, String> {

@@ -109,7 +109,7 @@ impl Expect {
             };
             let came = match &listing.coverage {
                 Coverage::Complete => "said to be complete".into(),
-                Coverage::Partial(why) => format!("partial: {why}"),
+                Coverage::Partial(why) | Coverage::Misfit(why) => format!("partial: {why}"),
                 Coverage::Delta(gone) => format!("one of what changed, with {} gone", gone.len()),
             };
             differences.push(format!("{expected} was expected, and it is {came}"));
@@ -136,7 +136,7 @@ impl Expect {
 fn gone(coverage: &Coverage) -> Option<&[ResourceId]> {
     match coverage {
         Coverage::Delta(gone) => Some(gone),
-        Coverage::Complete | Coverage::Partial(_) => None,
+        Coverage::Complete | Coverage::Partial(_) | Coverage::Misfit(_) => None,
     }
 }
 
@@ -162,7 +162,7 @@ impl ExpectedCoverage {
     fn of(coverage: &Coverage) -> ExpectedCoverage {
         match coverage {
             Coverage::Complete => ExpectedCoverage::Complete,
-            Coverage::Partial(_) => ExpectedCoverage::Partial,
+            Coverage::Partial(_) | Coverage::Misfit(_) => ExpectedCoverage::Partial,
             Coverage::Delta(_) => ExpectedCoverage::Delta,
         }
     }

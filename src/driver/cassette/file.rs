@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     Account, Answer, Body, Cassette, CassetteError, Expect, MOST_FILE_BYTES, Outcome, Recorded, Request, VERSION,
 };
-use crate::driver::grants::Origin;
+use crate::driver::grants::Endpoint;
 use crate::driver::wire::Unanswered;
 use crate::model::{Kind, Timestamp};
 
@@ -154,7 +154,7 @@ pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
     let invalid = |what| CassetteError::Invalid { path: path.to_owned(), what };
     let endpoint = &file.account.endpoint;
     if !endpoint.is_empty() {
-        Origin::parse(endpoint).map_err(|error| invalid(format!("account.endpoint: {error}")))?;
+        Endpoint::parse(endpoint).map_err(|error| invalid(format!("account.endpoint: {error}")))?;
     }
     if file.since.is_some() && matches!(file.list, ListForm::Realms) {
         return Err(invalid("since: what changed is asked for of instances only; take it out".into()));
@@ -481,7 +481,7 @@ mod tests {
         check("\"STOPPED\"", "\"OFF\"", &["\"OFF\" is not a state", "line 14"]);
         check("\"coverage\": \"partial\"", "\"error\": \"denied\"", &["denied", "unauthorized", "line 14"]);
         check("\"cassette\": 1", "\"cassette\": 2", &["form 2", "update the host"]);
-        check("https://api.example.com\",", "https://api.example.com/v1\",", &["account.endpoint"]);
+        check("https://api.example.com\",", "https://api.example.com/v1/\",", &["account.endpoint"]);
         check("\"body\": \"text\"", "\"body\": \"text\", \"body_base64\": \"\"", &["exchanges[1].request", "give one"]);
         check("\"unanswered\": \"no-connection\"", "\"unanswered\": \"lost\"", &["lost", "line 12"]);
         check(", \"unanswered\": \"no-connection\"", "", &["exchanges[2]", "either"]);

@@ -140,6 +140,8 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
     use secrecy::SecretString;
 
+    use crate::driver::SecretKind;
+
     use super::*;
     use crate::driver::wire::{Answered, Asked};
     use crate::driver::{Coverage, EndpointSource, Usage, Wire};
@@ -161,7 +163,10 @@ mod tests {
         Target {
             key: AccountKey { driver: "d".into(), provider: "p".into(), user: "u".into() },
             endpoint: "https://a.example".into(),
+            roles: BTreeMap::new(),
             endpoint_source: EndpointSource::Operator,
+            secret: SecretKind::Password,
+            secret_expires: None,
             options: BTreeMap::new(),
             password: "a-real-password".into(),
             secrets: BTreeMap::from([("key".to_owned(), SecretString::from(key))]),

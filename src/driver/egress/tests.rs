@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::driver::grants::{EndpointSource, Grants};
+use crate::driver::SecretKind;
+use crate::driver::grants::{Endpoint, EndpointSource, Grants};
 use crate::driver::memory::Pool;
 use crate::model::AccountKey;
 use crate::net::{ClientSettings, Via};
@@ -15,7 +16,10 @@ async fn egress(endpoint: &str) -> Egress {
     let target = Target {
         key: AccountKey { driver: "d".into(), provider: "p".into(), user: "u".into() },
         endpoint: endpoint.into(),
+        roles: BTreeMap::new(),
         endpoint_source: EndpointSource::Operator,
+        secret: SecretKind::Password,
+        secret_expires: None,
         options: BTreeMap::new(),
         password: "password".into(),
         secrets: BTreeMap::new(),
@@ -24,7 +28,7 @@ async fn egress(endpoint: &str) -> Egress {
         wire: Wire::default(),
         budget: None,
     };
-    let reach = Reach::of_account(&Grants::default(), Origin::parse(endpoint).ok(), EndpointSource::Operator);
+    let reach = Reach::of_account(&Grants::default(), [Endpoint::parse(endpoint).ok()], EndpointSource::Operator);
     let clients = Clients::new(ClientSettings::default()).unwrap();
     let driver = DriverInfo { name: "d".into(), ..DriverInfo::default() };
     let limits = Limits::default();

@@ -16,6 +16,8 @@ use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTick
 
 /// The most that is kept of why a poll failed, in bytes.
 const MESSAGE_BYTES: usize = 1024;
+/// How many lists in a row are made again at once because they do not fit together.
+const REPEATED: u32 = 2;
 
 /// What a poll saw, to be recorded.
 pub(super) struct Seen {
@@ -44,7 +46,7 @@ pub(super) async fn record(
             passing = incremental::passing(context.store.passing(account).await?, &ids, passing);
             Some(context.store.known_among(account, kind, ids).await?)
         }
-        Coverage::Complete | Coverage::Partial(_) => None,
+        Coverage::Complete | Coverage::Partial(_) | Coverage::Misfit(_) => None,
     };
     let another_version =
         kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
@@ -53,7 +55,8 @@ pub(super) async fn record(
         false => None,
     };
     let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
-    let complete = !matches!(listing.coverage, Coverage::Partial(_));
+    let complete = !matches!(listing.coverage, Coverage::Partial(_) | Coverage::Misfit(_));
+    let repeat = matches!(listing.coverage, Coverage::Misfit(_)) && ticket.partials < REPEATED;
     let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
     let confirmations = match listing.coverage {
         // The provider itself says that it is gone.
@@ -63,7 +66,9 @@ pub(super) async fn record(
     };
     let (breadth, partial_reason) = match listing.coverage {
         Coverage::Complete => (Breadth::Full, None),
-        Coverage::Partial(why) => (if since.is_some() { Breadth::Delta } else { Breadth::Full }, Some(why)),
+        Coverage::Partial(why) | Coverage::Misfit(why) => {
+            (if since.is_some() { Breadth::Delta } else { Breadth::Full }, Some(why))
+        }
         Coverage::Delta(_) => (Breadth::Delta, None),
     };
     // What a list of everything shows may be something that those of changes since the one before did not tell of.
@@ -113,7 +118,10 @@ pub(super) async fn record(
         tells: !matches!(verdict, Verdict::Discard(_)),
         passed_over: late,
         pace,
-        next_due: schedule::after_success(&context.settings, pace.every, done, random()),
+        next_due: match repeat {
+            true => now,
+            false => schedule::after_success(&context.settings, pace.every, done, random()),
+        },
         now,
         duration: stopwatch.elapsed(),
         requests: listing.usage.requests,

@@ -220,7 +220,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                      ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told, p.endpoint, p.slow
+        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told, p.endpoint, p.slow, p.partials
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.account = ?1 AND p.kind = ?2"
     ))?;
@@ -290,6 +290,7 @@ fn read_ticket(row: &Row<'_>, share: Share) -> rusqlite::Result<PollTicket> {
         last_requests: row.get(23)?,
         endpoint: row.get(27)?,
         slow: row.get(28)?,
+        partials: row.get(29)?,
         share,
     })
 }
@@ -366,7 +367,7 @@ fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> 
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
-                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account
+                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account, partials
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let source = Source { table: "polls", account: Some(account), key: Key::Columns(&[17, 0]) };
@@ -396,6 +397,7 @@ fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> 
             failures: row.get(4)?,
             last_error,
             partial_reason: row.get(8)?,
+            partials: row.get(18)?,
             last_duration: duration.map(|millis| Duration::from_millis(millis.unsigned_abs())),
             requests: requests.unsigned_abs(),
         })

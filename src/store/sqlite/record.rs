@@ -278,7 +278,7 @@ impl Recording {
              listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
              held = NULL, held_lists = 0, held_order = NULL, held_told = 0, put_off = NULL, every = ?11, pace = ?12,
              changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
-             partial_reason = ?7, last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
+             partial_reason = ?7, partials = CASE WHEN ?5 THEN 0 ELSE MIN(partials, 1 << 30) + 1 END, last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
              WHERE account = ?1 AND kind = ?2",
         )?;
         update.execute(params![

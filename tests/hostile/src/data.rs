@@ -60,10 +60,10 @@ pub(crate) fn attack(how: &str, query: &Query) -> Result<InstancePage, Error> {
         "twice-paged" => Instance { name: Some("later".into()), ..one },
         "million" => return Ok(page(vec![one; 1_000_000])),
         "many" => return Ok(page(vec![one; 20_001])),
-        "many-paged" => return next(page(vec![one; 1000]), (number + 1).to_string()),
+        "many-paged" => return next(page(others(&one, number)), (number + 1).to_string()),
         "heavy-paged" => {
             let heavy = Instance { name: Some("x".repeat(4000)), ..one };
-            return next(page(vec![heavy; 1000]), (number + 1).to_string());
+            return next(page(others(&heavy, number)), (number + 1).to_string());
         }
         "pages" => return next(page(vec![]), (number + 1).to_string()),
         "cursor-same" => return next(page(vec![]), "again".into()),
@@ -82,4 +82,9 @@ pub(crate) fn attack(how: &str, query: &Query) -> Result<InstancePage, Error> {
         _ => return Err(no_such(how)),
     };
     Ok(page(vec![item]))
+}
+
+/// A page of a thousand that no page before had.
+fn others(one: &Instance, number: u64) -> Vec<Instance> {
+    (0..1000).map(|place| Instance { id: format!("i-{number}-{place}"), ..one.clone() }).collect()
 }

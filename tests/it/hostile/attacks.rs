@@ -79,8 +79,9 @@ const ALONE: &[(&str, Ends)] = &[
     ("data:many-paged", With("limit.items", "drivers.limits.items")),
     ("data:heavy-paged", With("limit.list_bytes", "drivers.limits.list_bytes")),
     ("data:pages", With("limit.pages", "drivers.limits.pages")),
-    ("data:cursor-same", With("contract", "same cursor twice")),
-    ("data:cursor-empty", With("contract", "same cursor twice")),
+    ("data:cursor-same", With("unexpected-answer", "same cursor twice")),
+    // An empty cursor is none.
+    ("data:cursor-empty", Listed("[]")),
     ("data:cursor-huge", With("contract", "cursor has 1048576 bytes")),
     ("data:delta", With("contract", "a delta")),
     ("data:partial", Partial),

@@ -65,6 +65,8 @@ CREATE TABLE polls (
     error_code TEXT,
     error_message TEXT,
     partial_reason TEXT,
+    -- How many lists in a row were not complete.
+    partials INTEGER NOT NULL DEFAULT 0,
     -- A storm that is held: since when, in how many lists, how many resources of how many, and what is to become
     -- of it.
     held INTEGER,

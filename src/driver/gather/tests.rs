@@ -1,0 +1,220 @@
+//! What is believed of lists: by cases, and for a provider whose instances come and go while they are listed.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Realm, RealmState, ResourceId};
+
+fn realm(id: &str, name: &str) -> Resource {
+    let id = ResourceId::parse(id).expect(id);
+    Resource::Realm(Realm { id, name: name.into(), state: RealmState::Available, limit: None })
+}
+
+fn page(ids: &[&str], next: Option<&str>, total: Option<u64>) -> Page {
+    Page {
+        resources: ids.iter().map(|id| realm(id, "")).collect(),
+        next: next.map(str::to_owned),
+        coverage: Coverage::Complete,
+        total,
+        omitted: 0,
+        bytes: 0,
+    }
+}
+
+/// The whole list, or the error after so many pages.
+fn gathered(pages: Vec<Page>, since: Option<Timestamp>) -> Result<(usize, Coverage), (usize, CallError)> {
+    let mut gathering = Gathering::new(since);
+    for (number, page) in pages.into_iter().enumerate() {
+        gathering.take(page).map_err(|error| (number + 1, error))?;
+    }
+    let (resources, coverage) = gathering.finish();
+    assert!(resources.is_sorted_by(|a, b| a.id() < b.id()));
+    Ok((resources.len(), coverage))
+}
+
+#[test]
+fn what_does_not_fit_together_is_no_complete_list() {
+    let check = |pages: Vec<Page>, listed: usize, why: &str| match gathered(pages, None) {
+        Ok((count, Coverage::Complete)) => assert_eq!((count, why), (listed, "")),
+        Ok((count, Coverage::Misfit(said))) => {
+            assert_eq!(count, listed);
+            assert!(!why.is_empty() && said.contains(why), "{said}");
+        }
+        other => panic!("{why}: {other:?}"),
+    };
+    check(vec![page(&["1", "2"], Some("a"), None), page(&["3"], None, None)], 3, "");
+    check(vec![page(&["1", "2"], Some("a"), Some(3)), page(&["3"], None, Some(3))], 3, "");
+    check(vec![page(&[], Some("a"), Some(1)), page(&[], Some("b"), Some(1)), page(&["1"], None, Some(1))], 1, "");
+    // On one page, or on two; with a total, and without.
+    check(vec![page(&["1", "2", "1"], None, None)], 2, "\"1\" stands twice in the list");
+    check(vec![page(&["1", "2"], Some("a"), Some(3)), page(&["2"], None, Some(3))], 2, "\"2\" stands twice");
+    let many = ["1", "2", "3", "4", "5", "1", "2", "3", "4", "1"];
+    check(vec![page(&many, None, None)], 5, "4 ids stand twice in the list (\"1\", \"2\", \"3\" and others)");
+    check(vec![page(&["1", "1", "2", "2"], None, None)], 2, "2 ids stand twice in the list (\"1\", \"2\"),");
+    check(vec![page(&["1"], None, Some(2))], 1, "has 2 entries, and 1 were listed");
+    let omitting = |omitted| Page { omitted, ..page(&["1"], None, Some(3)) };
+    check(vec![omitting(2)], 1, "");
+    check(vec![omitting(1)], 1, "has 3 entries, and 1 were listed and 1 left out");
+    check(vec![page(&["1"], Some("a"), Some(2)), page(&["2"], None, Some(3))], 2, "has 2 entries, and then 3");
+    check(vec![page(&["1", "2"], Some("a"), Some(3)), page(&["3"], None, Some(2))], 3, "has 3 entries, and then 2");
+}
+
+#[test]
+fn a_list_without_an_end_is_an_error_as_soon_as_it_shows() {
+    let check = |pages: Vec<Page>, after: usize, why: &str| {
+        let (pages, error) = gathered(pages, None).expect_err(why);
+        assert_eq!((pages, error.code().as_str()), (after, "unexpected-answer"));
+        assert!(error.to_string().contains(why), "{error}");
+    };
+    check(vec![page(&["1"], Some("a"), None), page(&["2"], Some("a"), None)], 2, "the same cursor twice");
+    let cycle = ["a", "b", "c", "a"].map(|cursor| page(&[cursor], Some(cursor), None));
+    check(cycle.into(), 4, "that it had given before");
+    // With another cursor each time, as where a provider does not look at it.
+    check(vec![page(&["1", "2"], Some("2"), None), page(&["1", "2"], Some("3"), None)], 2, "a page that it had given");
+    check(
+        vec![page(&["1", "2"], Some("2"), Some(2)), page(&["3"], Some("3"), Some(2))],
+        2,
+        "has 2 entries, and it gave 3",
+    );
+    check(vec![page(&["1", "2", "3"], None, Some(2))], 1, "has 2 entries, and it gave 3 and more");
+    let omitting = Page { omitted: 2, ..page(&["1", "2"], None, Some(3)) };
+    check(vec![omitting], 1, "has 3 entries, and it gave 4 and more");
+}
+
+#[test]
+fn a_list_of_changes_is_exempt() {
+    let delta = |ids: &[&str]| Page { coverage: Coverage::Delta(Vec::new()), ..page(ids, None, Some(1)) };
+    let since = Some(Timestamp::from_millis(1));
+    assert_eq!(gathered(vec![delta(&["1", "2", "1"])], since), Ok((2, Coverage::Delta(Vec::new()))));
+}
+
+/// What happens at a provider between two pages.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Nothing,
+    /// The instance at this place (modulo their number) ends.
+    Ends(usize),
+    /// A new one comes to stand before all others.
+    Comes,
+    /// The page before is given once more, under another cursor.
+    Stuck,
+    /// No page comes, and with it no list.
+    Fails,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => Just(Event::Nothing),
+        3 => (0..100_usize).prop_map(Event::Ends),
+        2 => Just(Event::Comes),
+        1 => Just(Event::Stuck),
+        1 => Just(Event::Fails),
+    ]
+}
+
+proptest! {
+    /// A provider that pages by offset and says how many there are: what a complete list lacks was not there all the time.
+    #[test]
+    fn a_complete_list_has_whatever_was_there_all_the_time(
+        count in 0..30_usize,
+        size in 1..7_usize,
+        others in 0..3_u64,
+        events in prop::collection::vec(event(), 40),
+    ) {
+        let mut there: Vec<usize> = (0..count).collect();
+        let mut always: BTreeSet<usize> = there.iter().copied().collect();
+        let mut next_id = count;
+        let mut gathering = Gathering::new(None);
+        let (mut offset, mut cursor) = (0, 0);
+        let mut events = events.into_iter();
+        let complete = loop {
+            let end = (offset + size).min(there.len());
+            let ids: Vec<usize> = there.get(offset..end).unwrap_or_default().to_vec();
+            let is_last = end >= there.len();
+            cursor += 1;
+            let page = Page {
+                resources: ids.iter().map(|id| realm(&id.to_string(), "")).collect(),
+                next: (!is_last).then(|| cursor.to_string()),
+                coverage: Coverage::Complete,
+                total: Some(there.len() as u64 + others),
+                omitted: if is_last { others } else { 0 },
+                bytes: 0,
+            };
+            match gathering.take(page) {
+                Err(_) => break None,
+                Ok(None) => {
+                    let (resources, coverage) = gathering.finish();
+                    break (coverage == Coverage::Complete).then_some(resources);
+                }
+                Ok(Some(_)) => offset = end,
+            }
+            match events.next().unwrap_or(Event::Nothing) {
+                Event::Nothing => {}
+                Event::Ends(place) if !there.is_empty() => {
+                    always.remove(&there.remove(place % there.len()));
+                }
+                Event::Ends(_) => {}
+                Event::Comes => {
+                    there.insert(0, next_id);
+                    next_id += 1;
+                }
+                Event::Stuck => offset = offset.saturating_sub(size),
+                Event::Fails => break None,
+            }
+        };
+        if let Some(resources) = complete {
+            let listed: BTreeSet<usize> = resources.iter().map(|one| one.id().as_str().parse().expect("a number")).collect();
+            prop_assert!(always.is_subset(&listed), "{always:?} {listed:?}");
+        }
+    }
+}
+
+#[test]
+fn pages_are_all_of_a_delta_or_none() {
+    let delta = |ids: &[&str]| Coverage::Delta(ids.iter().map(|id| ResourceId::parse(*id).expect("an id")).collect());
+    let partial = || Coverage::Partial("a zone is down".into());
+    let since = Some(Timestamp::from_millis(1));
+    let check = |before: Option<Coverage>, page: Coverage, since, want: Result<Coverage, &str>| {
+        let got = joined(before, page, since).map_err(|error| error.to_string());
+        match want {
+            Ok(want) => assert_eq!(got, Ok(want)),
+            Err(part) => assert!(got.as_ref().is_err_and(|error| error.contains(part)), "{got:?}"),
+        }
+    };
+    check(None, delta(&["a"]), since, Ok(delta(&["a"])));
+    check(None, delta(&[]), None, Err("was not asked"));
+    check(None, Coverage::Complete, since, Ok(Coverage::Complete));
+    check(Some(delta(&["a"])), delta(&["b"]), since, Ok(delta(&["a", "b"])));
+    check(Some(delta(&["a"])), Coverage::Complete, since, Err("others are not"));
+    check(Some(Coverage::Complete), delta(&[]), since, Err("others are not"));
+    check(Some(delta(&["a"])), partial(), since, Ok(partial()));
+    check(Some(partial()), Coverage::Complete, None, Ok(partial()));
+    check(Some(Coverage::Complete), partial(), None, Ok(partial()));
+}
+
+#[test]
+fn of_an_id_listed_twice_the_later_is_kept() {
+    let mut resources = vec![realm("b", "1"), realm("a", "2"), realm("b", "3"), realm("b", "4")];
+    sort_by_id(&mut resources);
+    assert_eq!(resources, [realm("a", "2"), realm("b", "4")]);
+
+    // As a stable sort has them, whatever their order and however long a beginning they share.
+    for count in [0_usize, 1, 2, 3, 50, 500] {
+        for step in [1, 7, 11, 13] {
+            let listed: Vec<Resource> = (0..count)
+                .map(|number| {
+                    let id = (number * step) % (count / 2 + 1);
+                    let prefix = if number % 2 == 0 { "i-0123456789abcdef" } else { "i" };
+                    realm(&format!("{prefix}{id}"), &number.to_string())
+                })
+                .collect();
+            let mut wanted = listed.clone();
+            wanted.sort_by(|a, b| a.id().cmp(b.id()));
+            let mut sorted = listed;
+            sort_in_place(&mut sorted);
+            assert_eq!(sorted, wanted, "{count} {step}");
+        }
+    }
+}
