@@ -5,9 +5,7 @@ pub mod answer;
 mod regions;
 mod request;
 
-use tracker_driver_sdk::{
-    Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm,
-};
+use tracker_driver_sdk::{Account, AccountOption, Description, Driver, Error, Instance, Page, Provider, Query, Realm};
 
 use request::Call;
 
@@ -20,9 +18,6 @@ tracker_driver_sdk::export_driver!(Ec2);
 impl Driver for Ec2 {
     fn describe() -> Description {
         Description {
-            name: "ec2".into(),
-            title: "Amazon EC2".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
             providers: regions::all().map(|(region, endpoint)| Provider::new(region, endpoint)).collect(),
             endpoints: regions::PATTERNS.map(str::to_owned).into(),
             options: vec![
@@ -40,7 +35,7 @@ impl Driver for Ec2 {
             // EC2 gives back 20 tokens a second for requests that describe, in an account's region; a quarter of them is
             // enough for a page of 1,000 instances five times a second.
             requests_per_minute: Some(300),
-            features: Features::empty(),
+            ..Description::new("ec2", "Amazon EC2", env!("CARGO_PKG_VERSION"))
         }
     }
 

@@ -8,12 +8,8 @@ use tracker_driver_sdk::{Account, Driver, Error, Instance, Page, Query};
 const NOW: i64 = 1_795_341_600_000;
 
 fn account(provider: &str, endpoint: &str, options: &[(&str, &str)]) -> Account {
-    Account {
-        provider: provider.into(),
-        endpoint: endpoint.into(),
-        user: "AKIDEXAMPLE".into(),
-        options: options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-    }
+    let options = options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    Account { options, ..Account::new(provider, endpoint, "AKIDEXAMPLE") }
 }
 
 fn ask(host: Host, account: &Account, cursor: Option<&str>) -> (Result<Page<Instance>, Error>, Seen) {

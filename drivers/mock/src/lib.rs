@@ -21,12 +21,8 @@ tracker_driver_sdk::export_driver!(Mock);
 impl Driver for Mock {
     fn describe() -> Description {
         Description {
-            name: "mock".into(),
-            title: "Mock".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
             // Deltacloud's mock had no provider to choose; a name of the reserved kind can't be reached by mistake.
             providers: vec![Provider::new("default", "http://mock.invalid")],
-            endpoints: vec![],
             options: vec![
                 AccountOption::new(
                     "count",
@@ -40,8 +36,8 @@ impl Driver for Mock {
                 ),
                 AccountOption::new("seed", "Which of the possible fleets is simulated, a whole number. Default: 0."),
             ],
-            requests_per_minute: None,
             features: Features::DELTA,
+            ..Description::new("mock", "Mock", env!("CARGO_PKG_VERSION"))
         }
     }
 

@@ -5,12 +5,8 @@ use tracker_driver_sdk::testing::Host;
 use tracker_driver_sdk::{Account, Driver, Error, Instance, Page, Query, RealmState};
 
 fn account(user: &str, options: &[(&str, &str)]) -> Account {
-    Account {
-        provider: "default".into(),
-        endpoint: "http://mock.invalid".into(),
-        user: user.into(),
-        options: options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-    }
+    let options = options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    Account { options, ..Account::new("default", "http://mock.invalid", user) }
 }
 
 fn list(user: &str, password: &str, options: &[(&str, &str)]) -> Result<Page<Instance>, Error> {

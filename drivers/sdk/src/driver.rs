@@ -32,16 +32,16 @@ impl<D: Driver> inventory::Guest for Exported<D> {
         account: inventory::Account,
         query: inventory::Query,
     ) -> Result<inventory::InstancePage, inventory::Error> {
-        let Page { items, next, coverage } = D::list_instances(&account, &query)?;
-        Ok(inventory::InstancePage { items, next, coverage })
+        let Page { items, next, coverage, total, omitted } = D::list_instances(&account, &query)?;
+        Ok(inventory::InstancePage { items, next, coverage, total, omitted })
     }
 
     fn list_realms(
         account: inventory::Account,
         query: inventory::Query,
     ) -> Result<inventory::RealmPage, inventory::Error> {
-        let Page { items, next, coverage } = D::list_realms(&account, &query)?;
-        Ok(inventory::RealmPage { items, next, coverage })
+        let Page { items, next, coverage, total, omitted } = D::list_realms(&account, &query)?;
+        Ok(inventory::RealmPage { items, next, coverage, total, omitted })
     }
 }
 
@@ -63,6 +63,6 @@ macro_rules! export_driver {
 /// The first page's query, for tests and for drivers that ask themselves.
 impl Default for Query {
     fn default() -> Self {
-        Query { cursor: None, changed_since: None::<Timestamp> }
+        Query { cursor: None, changed_since: None::<Timestamp>, ids: Vec::new() }
     }
 }

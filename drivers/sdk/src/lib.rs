@@ -7,7 +7,7 @@
 //! use serde::Deserialize;
 //! use tracker_driver_sdk::http::Request;
 //! use tracker_driver_sdk::{
-//!     Account, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider, Query, Realm,
+//!     Account, Description, Driver, Error, Instance, InstanceState, Page, Provider, Query, Realm,
 //! };
 //!
 //! struct Example;
@@ -23,14 +23,9 @@
 //! impl Driver for Example {
 //!     fn describe() -> Description {
 //!         Description {
-//!             name: "example".into(),
-//!             title: "Example Cloud".into(),
-//!             version: env!("CARGO_PKG_VERSION").into(),
 //!             providers: vec![Provider::new("main", "https://api.cloud.example")],
 //!             endpoints: vec!["https://api.cloud.example".into()],
-//!             options: vec![],
-//!             requests_per_minute: None,
-//!             features: Features::empty(),
+//!             ..Description::new("example", "Example Cloud", env!("CARGO_PKG_VERSION"))
 //!         }
 //!     }
 //!
@@ -59,12 +54,7 @@
 //! let host = Host::new()
 //!     .secret("password", "s3cret")
 //!     .answer(Answer::new(200).body(r#"[{"id": "7", "name": "web", "status": "active"}]"#));
-//! let account = Account {
-//!     provider: "main".into(),
-//!     endpoint: "https://api.cloud.example".into(),
-//!     user: "me".into(),
-//!     options: vec![],
-//! };
+//! let account = Account::new("main", "https://api.cloud.example", "me");
 //! let (page, seen) = host.run(|| Example::list_instances(&account, &Query::default()));
 //! assert_eq!(page.unwrap().items[0].state, InstanceState::Running);
 //! assert_eq!(seen.sent[0].url, "https://api.cloud.example/servers");
@@ -92,6 +82,6 @@ pub mod xml;
 pub use driver::Driver;
 pub use error::{Error, Throttle};
 pub use model::{
-    Account, AccountOption, Address, AddressKind, Coverage, Description, Features, Instance, InstanceState, Page,
-    Provider, Query, Realm, RealmState, Timestamp,
+    Account, AccountOption, Address, AddressKind, Coverage, Description, EndpointRole, Features, Instance,
+    InstanceState, Page, Provider, Query, Realm, RealmState, SecretKind, Timestamp,
 };

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::Error;
 pub use crate::bindings::exports::tracker::driver::inventory::{
-    Account, AccountOption, Address, AddressKind, Coverage, Description, Features, Instance, InstanceState, Provider,
-    Query, Realm, RealmState, Timestamp,
+    Account, AccountOption, Address, AddressKind, Coverage, Description, EndpointRole, Features, Instance,
+    InstanceState, Provider, Query, Realm, RealmState, SecretKind, Timestamp,
 };
 
 /// One page of a list, as a driver gives it.
@@ -17,12 +17,16 @@ pub struct Page<T> {
     /// The driver's own cursor to the next page; absent on the last one.
     pub next: Option<String>,
     pub coverage: Coverage,
+    /// How many entries the whole list has, where the provider says; those that are omitted are among them.
+    pub total: Option<u64>,
+    /// How many entries of this page are of another kind and were left out.
+    pub omitted: u64,
 }
 
 impl<T> Page<T> {
     /// The last page, with all that the provider was asked for.
     pub fn complete(items: Vec<T>) -> Self {
-        Page { items, next: None, coverage: Coverage::Complete }
+        Page { items, next: None, coverage: Coverage::Complete, total: None, omitted: 0 }
     }
 
     /// The same page, followed by another one where `next` is a cursor.
@@ -33,7 +37,19 @@ impl<T> Page<T> {
 
     /// The last page of a delta: what changed since `query.changed_since`, and the ids of what is no more since then.
     pub fn delta(items: Vec<T>, removed: Vec<String>) -> Self {
-        Page { items, next: None, coverage: Coverage::Delta(removed) }
+        Page { items, next: None, coverage: Coverage::Delta(removed), total: None, omitted: 0 }
+    }
+
+    /// The same page, with what the provider says of how many entries the whole list has.
+    pub fn of_total(mut self, total: Option<u64>) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// The same page, from which so many entries of another kind were left out.
+    pub fn omitting(mut self, omitted: u64) -> Self {
+        self.omitted = omitted;
+        self
     }
 
     /// The same page, said to be less than everything, and why.
@@ -86,7 +102,7 @@ impl Address {
 
 impl Provider {
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        Provider { name: name.into(), endpoint: endpoint.into() }
+        Provider { name: name.into(), endpoint: endpoint.into(), endpoints: Vec::new() }
     }
 }
 
@@ -109,7 +125,57 @@ impl AccountOption {
     }
 }
 
+impl Description {
+    /// A driver of that name (short and stable), for people, and of that version of its own. Everything else is empty;
+    /// set it with `..Description::new(...)`.
+    pub fn new(name: impl Into<String>, title: impl Into<String>, version: impl Into<String>) -> Self {
+        Description {
+            name: name.into(),
+            title: title.into(),
+            version: version.into(),
+            providers: Vec::new(),
+            endpoints: Vec::new(),
+            options: Vec::new(),
+            roles: Vec::new(),
+            secrets: Vec::new(),
+            requests_per_minute: None,
+            features: Features::empty(),
+        }
+    }
+}
+
+impl EndpointRole {
+    /// A part of the provider that an account can do without.
+    pub fn new(name: impl Into<String>, help: impl Into<String>) -> Self {
+        EndpointRole { name: name.into(), help: help.into(), required: false }
+    }
+
+    /// The same, without which an account is not usable.
+    pub fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+}
+
 impl Account {
+    /// An account with a password and no options, as tests need one.
+    pub fn new(provider: impl Into<String>, endpoint: impl Into<String>, user: impl Into<String>) -> Self {
+        Account {
+            provider: provider.into(),
+            endpoint: endpoint.into(),
+            endpoints: Vec::new(),
+            user: user.into(),
+            secret: SecretKind::Password,
+            secret_expires: None,
+            options: Vec::new(),
+        }
+    }
+
+    /// The endpoint of that role, where it is set.
+    pub fn endpoint_of(&self, role: &str) -> Option<&str> {
+        self.endpoints.iter().find(|(set, _)| set == role).map(|(_, endpoint)| endpoint.as_str())
+    }
+
     /// The option of that name, where it is set. Secret options are never here.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str())
@@ -136,12 +202,8 @@ mod tests {
 
     #[test]
     fn an_option_is_found_parsed_or_named_in_the_error() {
-        let account = Account {
-            provider: "default".into(),
-            endpoint: "https://example.com".into(),
-            user: "me".into(),
-            options: vec![("count".into(), "12".into()), ("churn".into(), "lots".into())],
-        };
+        let options = vec![("count".into(), "12".into()), ("churn".into(), "lots".into())];
+        let account = Account { options, ..Account::new("default", "https://example.com", "me") };
         assert_eq!(account.parsed_option::<u32>("count", "a number"), Ok(Some(12)));
         assert_eq!(account.parsed_option::<u32>("absent", "a number"), Ok(None));
         let Err(Error::InvalidAccount(message)) = account.parsed_option::<f64>("churn", "a number") else {

@@ -1,15 +1,15 @@
 //! Using a secret without ever having it. `password` is the account's password; any other name is that of
-//! an option that the driver declared secret. What comes back is either a placeholder, which the host
-//! replaces on the way out, or a signature, which the host computed.
+//! an option that the driver declared secret. What comes back is a placeholder, for the secret or for something that is
+//! computed with it. The host puts the value in its place on the way out: in headers, bodies and queries.
 
 use crate::Error;
-pub use crate::bindings::tracker::driver::credentials::Encoding;
+pub use crate::bindings::tracker::driver::credentials::{Encoding, Hash, Output, Scheme};
 use crate::host;
 
 /// The account's password, as secrets are named.
 pub const PASSWORD: &str = "password";
 
-/// A word that stands for the secret in this poll, to be put in a header or a body.
+/// A word that stands for the secret in this poll, to be put in a header, a body or a query.
 pub fn placeholder(name: &str, encoding: Encoding) -> Result<String, Error> {
     Ok(host::placeholder(name, encoding)?)
 }
@@ -24,20 +24,26 @@ pub fn optional_placeholder(name: &str, encoding: Encoding) -> Result<Option<Str
     }
 }
 
-/// HMAC-SHA256 keyed with `prefix` and the secret behind it, over the first message of `chain`; then over
-/// each further one keyed with the result before. 32 bytes.
-pub fn hmac_sha256(name: &str, prefix: &[u8], chain: &[&[u8]]) -> Result<Vec<u8>, Error> {
-    Ok(host::hmac_sha256(name, prefix, chain)?)
+/// A word that stands for an HMAC keyed with `prefix` and the secret behind it, over the first message of `chain`; then
+/// over each further one keyed with the result before. Messages may have placeholders in them.
+pub fn hmac(name: &str, hash: Hash, prefix: &[u8], chain: &[&[u8]], output: Output) -> Result<String, Error> {
+    Ok(host::hmac(name, hash, prefix, chain, output)?)
 }
 
-/// SHA-256 of a message in which the host first puts each secret in its placeholder's place. 32 bytes.
-pub fn digest_sha256(message: &[u8]) -> Vec<u8> {
-    host::digest_sha256(message)
+/// The digest of a message in which the host first puts each value in its placeholder's place; a word that stands for it,
+/// where there are placeholders.
+pub fn digest(hash: Hash, message: &[u8], output: Output) -> Result<String, Error> {
+    Ok(host::digest(hash, message, output)?)
 }
 
-/// RSASSA-PKCS1-v1_5 with SHA-256, where the secret is an RSA private key in PEM.
-pub fn sign_rs256(name: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
-    Ok(host::sign_rs256(name, message)?)
+/// A word that stands for a signature with an RSA private key in PEM.
+pub fn sign(name: &str, scheme: Scheme, message: &[u8], output: Output) -> Result<String, Error> {
+    Ok(host::sign(name, scheme, message, output)?)
+}
+
+/// Whether the secret is this text. A poll has one answer: for a driver that stands for a provider itself.
+pub fn matches(name: &str, text: &str) -> Result<bool, Error> {
+    Ok(host::matches(name, text)?)
 }
 
 /// Bytes as lower-case hexadecimal.

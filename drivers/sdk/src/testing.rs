@@ -147,25 +147,43 @@ impl Host {
             Encoding::Basic => "basic",
             Encoding::Json => "json",
             Encoding::Form => "form",
+            Encoding::Xml => "xml",
+            Encoding::Query => "query",
         };
         format!("placeholder-{encoding}-{name}-end")
     }
 
-    /// A message as the real host would send it: each placeholder replaced by its secret.
+    /// The computed value that a word stands for: here it is in the word. What is no such word is given back.
+    pub fn computed(word: &str) -> &str {
+        word.strip_prefix(COMPUTED).and_then(|rest| rest.strip_suffix(COMPUTED_END)).unwrap_or(word)
+    }
+
+    /// A message as the real host would send it: each placeholder replaced by its value.
     fn filled_in(&self, message: &[u8]) -> Vec<u8> {
         let mut message = message.to_vec();
+        let find =
+            |message: &[u8], part: &str| message.windows(part.len()).position(|window| window == part.as_bytes());
+        while let Some(start) = find(&message, COMPUTED)
+            && let Some(length) = find(&message[start..], COMPUTED_END)
+        {
+            message.drain(start + length..start + length + COMPUTED_END.len());
+            message.drain(start..start + COMPUTED.len());
+        }
         for (name, secret) in &self.secrets {
             let text = String::from_utf8_lossy(secret).into_owned();
             let json = serde_json::to_string(&text).unwrap_or_default();
+            let xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
             let forms = [
                 (Encoding::Raw, secret.clone()),
                 (Encoding::Basic, base64(&[self.user.as_bytes(), b":", secret].concat())),
                 (Encoding::Json, json.trim_matches('"').as_bytes().to_vec()),
                 (Encoding::Form, crate::http::encode_form([("", text.as_str())]).as_bytes()[1..].to_vec()),
+                (Encoding::Xml, xml.replace('\'', "&apos;").into_bytes()),
+                (Encoding::Query, crate::http::encode_path(&text).replace('/', "%2F").into_bytes()),
             ];
             for (encoding, value) in forms {
                 let word = Host::placeholder(name, encoding);
-                while let Some(at) = message.windows(word.len()).position(|window| window == word.as_bytes()) {
+                while let Some(at) = find(&message, &word) {
                     message.splice(at..at + word.len(), value.iter().copied());
                 }
             }
@@ -173,6 +191,10 @@ impl Host {
         message
     }
 }
+
+/// Around a computed value in its word.
+const COMPUTED: &str = "computed-";
+const COMPUTED_END: &str = "-computed";
 
 fn base64(bytes: &[u8]) -> Vec<u8> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -192,7 +214,8 @@ pub(crate) mod calls {
     use std::io;
 
     use hmac::{Hmac, KeyInit, Mac};
-    use sha2::{Digest, Sha256};
+    use sha1::Sha1;
+    use sha2::{Digest, Sha256, Sha512};
 
     use super::{Answer, CURRENT, Host, Sent};
     use crate::Error;
@@ -200,7 +223,7 @@ pub(crate) mod calls {
     use crate::http::{Headers, Outgoing};
     use crate::log::Level;
     use crate::model::Timestamp;
-    use crate::secret::Encoding;
+    use crate::secret::{Encoding, Hash, Output, Scheme};
 
     fn with<T>(call: impl FnOnce(&mut Host) -> T) -> T {
         CURRENT.with(|current| call(current.borrow_mut().get_or_insert_default()))
@@ -214,27 +237,71 @@ pub(crate) mod calls {
         secret(name).map(|_| Host::placeholder(name, encoding))
     }
 
-    pub(crate) fn hmac_sha256(name: &str, prefix: &[u8], chain: &[&[u8]]) -> Result<Vec<u8>, credentials::Error> {
+    pub(crate) fn hmac(
+        name: &str,
+        hash: Hash,
+        prefix: &[u8],
+        chain: &[&[u8]],
+        output: Output,
+    ) -> Result<String, credentials::Error> {
         let mut key = [prefix, &secret(name)?].concat();
         if chain.is_empty() {
             return Err(credentials::Error::Unusable("an empty chain".to_owned()));
         }
         for message in chain {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&key)
-                .map_err(|_| credentials::Error::Unusable("the length of the key".to_owned()))?;
-            mac.update(message);
-            key = mac.finalize().into_bytes().to_vec();
+            let message = with(|host| host.filled_in(message));
+            key = match hash {
+                Hash::Sha1 => keyed::<Hmac<Sha1>>(&key, &message)?,
+                Hash::Sha256 => keyed::<Hmac<Sha256>>(&key, &message)?,
+                Hash::Sha512 => keyed::<Hmac<Sha512>>(&key, &message)?,
+            };
         }
-        Ok(key)
+        Ok(computed(&key, output))
     }
 
-    pub(crate) fn digest_sha256(message: &[u8]) -> Vec<u8> {
-        with(|host| Sha256::digest(host.filled_in(message)).to_vec())
+    fn keyed<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Result<Vec<u8>, credentials::Error> {
+        let unusable = |_| credentials::Error::Unusable("the length of the key".to_owned());
+        let mut mac = <M as KeyInit>::new_from_slice(key).map_err(unusable)?;
+        mac.update(message);
+        Ok(mac.finalize().into_bytes().to_vec())
     }
 
-    pub(crate) fn sign_rs256(name: &str, _message: &[u8]) -> Result<Vec<u8>, credentials::Error> {
+    pub(crate) fn digest(hash: Hash, message: &[u8], output: Output) -> Result<String, credentials::Error> {
+        let filled_in = with(|host| host.filled_in(message));
+        let value = match hash {
+            Hash::Sha1 => Sha1::digest(&filled_in).to_vec(),
+            Hash::Sha256 => Sha256::digest(&filled_in).to_vec(),
+            Hash::Sha512 => Sha512::digest(&filled_in).to_vec(),
+        };
+        Ok(if filled_in == message { written(&value, output) } else { computed(&value, output) })
+    }
+
+    fn written(value: &[u8], output: Output) -> String {
+        let base64 = String::from_utf8_lossy(&super::base64(value)).into_owned();
+        match output {
+            Output::Hex => crate::secret::hex(value),
+            Output::Base64 => base64,
+            Output::Base64url => base64.replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned(),
+            Output::Base64Query => base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"),
+        }
+    }
+
+    fn computed(value: &[u8], output: Output) -> String {
+        format!("{}{}{}", super::COMPUTED, written(value, output), super::COMPUTED_END)
+    }
+
+    pub(crate) fn matches(name: &str, text: &str) -> Result<bool, credentials::Error> {
+        Ok(secret(name)? == text.as_bytes())
+    }
+
+    pub(crate) fn sign(
+        name: &str,
+        _scheme: Scheme,
+        _message: &[u8],
+        _output: Output,
+    ) -> Result<String, credentials::Error> {
         secret(name)?;
-        Err(credentials::Error::Unusable("the pretend host signs no RS256".to_owned()))
+        Err(credentials::Error::Unusable("the pretend host has no RSA".to_owned()))
     }
 
     pub(crate) fn session_get(key: &str) -> Option<Vec<u8>> {
@@ -299,18 +366,36 @@ pub(crate) mod calls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::{Hash, Output};
 
     #[test]
     fn a_digest_is_of_what_would_be_sent() {
         let host = || Host::new().user("mockuser").secret("password", "a b\"c");
         let same = |template: &str, meant: &str| {
-            let (digests, _) = host().run(|| [template, meant].map(|m| crate::secret::digest_sha256(m.as_bytes())));
-            assert_eq!(digests[0], digests[1], "{template}");
+            let digest = |message: &str| crate::secret::digest(Hash::Sha256, message.as_bytes(), Output::Hex).unwrap();
+            let (digests, _) = host().run(|| [template, meant].map(digest));
+            assert_eq!(Host::computed(&digests[0]), digests[1], "{template}");
         };
         let word = |encoding| Host::placeholder("password", encoding);
         same(&format!("x{}y", word(Encoding::Raw)), "xa b\"cy");
         same(&format!("{{\"p\":\"{}\"}}", word(Encoding::Json)), "{\"p\":\"a b\\\"c\"}");
         same(&format!("p={}", word(Encoding::Form)), "p=a%20b%22c");
+        same(&format!("p={}", word(Encoding::Query)), "p=a%20b%22c");
+        same(&format!("<p>{}</p>", word(Encoding::Xml)), "<p>a b&quot;c</p>");
         same(&format!("Basic {}", word(Encoding::Basic)), "Basic bW9ja3VzZXI6YSBiImM=");
+    }
+
+    #[test]
+    fn what_is_computed_can_be_signed_again() {
+        let host = Host::new().secret("password", "key");
+        let (signature, _) = host.run(|| {
+            let digest =
+                crate::secret::digest(Hash::Sha1, Host::placeholder("password", Encoding::Raw).as_bytes(), Output::Hex)
+                    .unwrap();
+            let signed = crate::secret::hmac("password", Hash::Sha1, b"", &[digest.as_bytes()], Output::Hex).unwrap();
+            let plain = Host::computed(&digest).to_owned();
+            (signed, crate::secret::hmac("password", Hash::Sha1, b"", &[plain.as_bytes()], Output::Hex).unwrap())
+        });
+        assert_eq!(signature.0, signature.1);
     }
 }

@@ -22,14 +22,11 @@ impl Driver for Lax {
         let is_whole = std::hint::black_box(&DESCRIBES).ends_with(b"whole!");
         let title = if is_steady || is_whole { "Lax".into() } else { format!("Lax {}", random()) };
         Description {
-            name: "lax".into(),
-            title,
-            version: env!("CARGO_PKG_VERSION").into(),
             providers: vec![Provider::new("main", "https://api.lax.example")],
             endpoints: vec!["https://api.lax.example".into()],
             options: vec![AccountOption::new("flaw", "What is wrong with this driver. Default: nothing.")],
-            requests_per_minute: None,
             features: if is_whole { Features::empty() } else { Features::DELTA },
+            ..Description::new("lax", title, env!("CARGO_PKG_VERSION"))
         }
     }
 

@@ -14,16 +14,22 @@ use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::http::{Headers, Outgoing, Scheme};
 use crate::model::Timestamp;
 
-pub(crate) use credentials::{digest_sha256, placeholder, sign_rs256};
+pub(crate) use credentials::{digest, matches, placeholder, sign};
 pub(crate) use log::write as log;
 pub(crate) use session::{get as session_get, put as session_put};
 
 /// How much is asked for at once, in bytes: the host gives what has come, up to this.
 const READ: u64 = 256 * 1024;
 
-pub(crate) fn hmac_sha256(name: &str, prefix: &[u8], chain: &[&[u8]]) -> Result<Vec<u8>, credentials::Error> {
+pub(crate) fn hmac(
+    name: &str,
+    hash: credentials::Hash,
+    prefix: &[u8],
+    chain: &[&[u8]],
+    output: credentials::Output,
+) -> Result<String, credentials::Error> {
     let chain: Vec<Vec<u8>> = chain.iter().map(|message| message.to_vec()).collect();
-    credentials::hmac_sha256(name, prefix, &chain)
+    credentials::hmac(name, hash, prefix, &chain, output)
 }
 
 pub(crate) fn now() -> Timestamp {

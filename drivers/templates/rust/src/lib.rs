@@ -7,7 +7,7 @@ pub mod answer;
 
 use tracker_driver_sdk::http::{Request, encode_query};
 use tracker_driver_sdk::{
-    Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm,
+    Account, AccountOption, Description, Driver, Error, Instance, Page, Provider, Query, Realm,
 };
 
 /// Where the provider is reached, unless the operator configured another place.
@@ -23,15 +23,11 @@ tracker_driver_sdk::export_driver!(Cloud);
 impl Driver for Cloud {
     fn describe() -> Description {
         Description {
-            name: "{{name}}".into(),
-            title: "{{title}}".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
             providers: vec![Provider::new("main", ENDPOINT)],
             // The host lets no request go anywhere else.
             endpoints: vec![ENDPOINT.into()],
             options: vec![AccountOption::new("project", "The project whose servers are listed. Default: all of them.")],
-            requests_per_minute: None,
-            features: Features::empty(),
+            ..Description::new("{{name}}", "{{title}}", env!("CARGO_PKG_VERSION"))
         }
     }
 

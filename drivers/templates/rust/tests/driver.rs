@@ -9,12 +9,8 @@ const EMPTY: &str = r#"{"servers": [], "next": null}"#;
 
 fn account(options: &[(&str, &str)]) -> Account {
     let option = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-    Account {
-        provider: "main".into(),
-        endpoint: "https://api.{{name}}.example".into(),
-        user: "demo".into(),
-        options: options.iter().map(option).collect(),
-    }
+    let options = options.iter().map(option).collect();
+    Account { options, ..Account::new("main", "https://api.{{name}}.example", "demo") }
 }
 
 /// Asks for the page at this cursor; the provider gives this answer.

@@ -33,7 +33,8 @@ pub(super) struct Folder {
     pub(super) into: &'static str,
 }
 
-static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
+static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.2.0");
+static OLDER_WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
 
 static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/rust");
 static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/sdk");
@@ -45,7 +46,9 @@ static JAVASCRIPT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/temp
 static JAVASCRIPT_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/js-sdk/tracker-driver");
 
 /// The contract, which every project has with it.
-const CONTRACT: Folder = Folder { content: &WIT, from: "wit/0.1.0", into: "wit" };
+const CONTRACT: Folder = Folder { content: &WIT, from: "wit/0.2.0", into: "wit" };
+/// The one before, for the languages whose SDK speaks it.
+const OLDER_CONTRACT: Folder = Folder { content: &OLDER_WIT, from: "wit/0.1.0", into: "wit" };
 
 /// In the order in which help names them.
 pub(super) static LANGUAGES: &[Language] = &[
@@ -75,7 +78,7 @@ pub(super) static LANGUAGES: &[Language] = &[
         folders: &[
             Folder { content: &PYTHON, from: "drivers/templates/python", into: "" },
             Folder { content: &PYTHON_SDK, from: "drivers/python-sdk/tracker_driver", into: "tracker_driver" },
-            CONTRACT,
+            OLDER_CONTRACT,
         ],
         sdk: "tracker_driver",
         steps: &["python3 -m unittest", "sh build.sh", "tracker driver approve {{name}}.wasm"],
@@ -88,7 +91,7 @@ pub(super) static LANGUAGES: &[Language] = &[
         folders: &[
             Folder { content: &JAVASCRIPT, from: "drivers/templates/javascript", into: "" },
             Folder { content: &JAVASCRIPT_SDK, from: "drivers/js-sdk/tracker-driver", into: "tracker-driver" },
-            CONTRACT,
+            OLDER_CONTRACT,
         ],
         sdk: "tracker-driver",
         steps: &["npm test", "npm ci", "npm run build", "tracker driver approve {{name}}.wasm"],

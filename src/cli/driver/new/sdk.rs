@@ -9,7 +9,7 @@ use toml::{Table, Value};
 /// The workspace of the drivers, from which the SDK has its versions.
 const WORKSPACE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/drivers/Cargo.toml"));
 /// Where the SDK's bindings look for the contract, and where it is in a project.
-const WIT_HERE: &str = "\"../../wit/0.1.0\"";
+const WIT_HERE: &str = "\"../../wit/0.2.0\"";
 const WIT_THERE: &str = "\"../wit\"";
 const HEAD: &str =
     "# The SDK of Tracker's drivers, as it was when this project was made. There is no need to change it.\n\n";
