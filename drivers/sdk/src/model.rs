@@ -2,6 +2,7 @@
 //! constructors that make them short to write. They are the very types that cross to the host, so that
 //! nothing is converted, and nothing copied, on the way out.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::Error;
@@ -97,6 +98,17 @@ impl Address {
 
     pub fn hostname(value: impl Into<String>) -> Self {
         Address { kind: AddressKind::Hostname, value: value.into() }
+    }
+
+    /// A text as what it is, whatever the provider calls it: the host takes no address for one of another kind. Nothing
+    /// where it is empty, or the unspecified address, by which some providers say that there is none.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        match text.parse() {
+            Ok(IpAddr::V4(ip)) => (!ip.is_unspecified()).then(|| Address::ipv4(text)),
+            Ok(IpAddr::V6(ip)) => (!ip.is_unspecified()).then(|| Address::ipv6(text)),
+            Err(_) => (!text.is_empty()).then(|| Address::hostname(text)),
+        }
     }
 }
 
@@ -199,6 +211,18 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_of_the_kind_that_its_text_is() {
+        let check = |text: &str, expected: Option<Address>| assert_eq!(Address::read(text), expected, "{text}");
+        check("192.0.2.1", Some(Address::ipv4("192.0.2.1")));
+        check(" 2001:db8::1\n", Some(Address::ipv6("2001:db8::1")));
+        check("web.example", Some(Address::hostname("web.example")));
+        check("192.0.2.256", Some(Address::hostname("192.0.2.256")));
+        for none in ["", " ", "0.0.0.0", "::"] {
+            check(none, None);
+        }
+    }
 
     #[test]
     fn an_option_is_found_parsed_or_named_in_the_error() {

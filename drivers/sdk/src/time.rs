@@ -11,7 +11,8 @@ pub fn now() -> Timestamp {
     host::now()
 }
 
-/// Reads RFC 3339: `2026-11-22T10:00:00.123Z`, with any offset, any number of decimals, and a space for the T.
+/// Reads RFC 3339: `2026-11-22T10:00:00.123Z`, with any offset (`+0000`, too), any number of decimals, and a
+/// space for the T.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     if bytes.len() < 20 || bytes[4] != b'-' || bytes[7] != b'-' || !matches!(bytes[10], b'T' | b't' | b' ') {
@@ -32,8 +33,9 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     }
     let offset = match rest {
         [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), hours @ .., b':', m1, m2] if hours.len() == 2 => {
-            let minutes = number(hours)? * 60 + number(&[*m1, *m2])?;
+        // The colon is missing in what some libraries write.
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] | [sign @ (b'+' | b'-'), h1, h2, m1, m2] => {
+            let minutes = number(&[*h1, *h2])? * 60 + number(&[*m1, *m2])?;
             if *sign == b'-' { -minutes } else { minutes }
         }
         _ => return None,
@@ -126,6 +128,10 @@ mod tests {
         check("2026-11-22T10:00:00.1234567Z", Some(1_795_341_600_123));
         check("2026-11-22 12:00:00.5+02:00", Some(1_795_341_600_500));
         check("2026-11-22T09:30:00-00:30", Some(1_795_341_600_000));
+        check("2026-11-22T10:00:00+0000", Some(1_795_341_600_000));
+        check("2026-11-22T09:30:00.000-0030", Some(1_795_341_600_000));
+        check("2026-11-22T10:00:00+00", None);
+        check("2026-11-22T10:00:00+00000", None);
         check("2024-02-29T23:59:60Z", Some(1_709_251_199_000));
         check("2023-02-29T00:00:00Z", None);
         check("2026-13-01T00:00:00Z", None);
