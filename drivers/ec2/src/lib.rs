@@ -42,14 +42,12 @@ impl Driver for Ec2 {
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
         let call = Call::DescribeInstances { next_token: query.cursor.as_deref() };
         let response = call.signed(account)?.send()?;
-        let response = answer::accepted(&call, response)?;
-        answer::instances(response.reader()).map_err(|error| error.during(call.action()))
+        answer::instance_page(response).map_err(|error| error.during(call.action()))
     }
 
     fn list_realms(account: &Account, _query: &Query) -> Result<Page<Realm>, Error> {
         let call = Call::DescribeAvailabilityZones;
         let response = call.signed(account)?.send()?;
-        let response = answer::accepted(&call, response)?;
-        answer::zones(response.reader()).map_err(|error| error.during(call.action()))
+        answer::zone_page(response).map_err(|error| error.during(call.action()))
     }
 }

@@ -117,12 +117,63 @@ fn errors_are_sorted_by_their_code() {
     }
     check(500, "InternalError", "Unavailable");
     check(500, "SomethingNew", "Unavailable");
-    check(400, "RequestExpired", "Unavailable");
+    check(400, "RequestExpired", "UnexpectedAnswer");
+    check(400, "Client.RequestLimitExceeded", "retry-after: Some(5)");
+    check(500, "Server.InternalError", "Unavailable");
     // The provider says how long: that is throttling, whatever its word for it.
     check(503, "Unavailable", "retry-after: Some(5)");
     check(400, "InvalidParameterValue", "UnexpectedAnswer");
     // A token that ended while paging: the poll failed, and is not a short list.
     check(400, "InvalidNextToken", "UnexpectedAnswer");
+}
+
+#[test]
+fn an_error_with_the_status_of_a_success_keeps_its_code_and_its_class() {
+    let check = |root: &str, code: &str, expected: &str| {
+        let error = format!("<Code>{code}</Code><Message>Because</Message>");
+        let inside = match root {
+            "Error" => error,
+            "ErrorResponse" => format!("<Error>{error}</Error>"),
+            _ => format!("<Errors><Error>{error}</Error></Errors>"),
+        };
+        let body = format!("<{root}>{inside}<RequestID>r</RequestID></{root}>");
+        let line = meaning(Answer::new(200).header("Retry-After", "5").body(body));
+        assert!(line.contains(expected) && line.contains(&format!("{code}: Because")), "{root}: {line}");
+    };
+    for root in ["Response", "ErrorResponse", "Error"] {
+        check(root, "RequestLimitExceeded", "retry-after: Some(5)");
+        check(root, "AuthFailure", "Unauthorized");
+        check(root, "UnauthorizedOperation", "Forbidden");
+        check(root, "InternalError", "Unavailable");
+        check(root, "RequestExpired", "UnexpectedAnswer");
+        check(root, "InvalidParameterValue", "UnexpectedAnswer");
+    }
+    // The list of zones reads its answers the same way.
+    let account = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
+    let body = "<Response><Errors><Error><Code>Throttling</Code></Error></Errors></Response>";
+    let host = host().at(NOW).answer(Answer::new(200).body(body));
+    let (page, _) = host.run(|| Ec2::list_realms(&account, &Query::default()));
+    assert!(matches!(page, Err(Error::Throttled(_))), "{page:?}");
+}
+
+#[test]
+fn an_expired_request_is_a_matter_of_clocks_or_of_the_session_token() {
+    let answer = |status| {
+        let body = "<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error>\
+                    </Errors></Response>";
+        Answer::new(status).body(body)
+    };
+    let account = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
+    for status in [200, 400, 403, 503] {
+        let (page, _) = ask(host().answer(answer(status)), &account, None);
+        let Err(Error::UnexpectedAnswer(message)) = page else { panic!("{status}: {page:?}") };
+        assert!(message.contains("RequestExpired") && message.contains("this host's clock"), "{message}");
+
+        let with_token = host().secret("session-token", "FwoGZXIvYXdz").answer(answer(status));
+        let (page, _) = ask(with_token, &account, None);
+        let Err(Error::Unauthorized(message)) = page else { panic!("{status}: {page:?}") };
+        assert!(message.contains("RequestExpired") && message.contains("session token"), "{message}");
+    }
 }
 
 #[test]

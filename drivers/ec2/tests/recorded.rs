@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 
 use ec2::answer::{instances, zones};
-use tracker_driver_sdk::{AddressKind, Error, Instance, InstanceState, RealmState};
+use tracker_driver_sdk::{Address, AddressKind, Error, Instance, InstanceState, RealmState};
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -138,20 +138,25 @@ fn what_moto_has_not_is_read_as_the_reference_says() {
     assert_eq!(page.next.as_deref(), Some("abc=="));
 }
 
+/// The one instance of an answer, with that inside.
+fn instance(inside: &str) -> Instance {
+    let document = format!(
+        "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i</instanceId>{inside}</item>\
+         </instancesSet></item></reservationSet></DescribeInstancesResponse>"
+    );
+    instances(document.as_bytes()).expect("a list of one").items.remove(0)
+}
+
+fn state(inside: &str) -> (InstanceState, String) {
+    let item = instance(&format!("<instanceState>{inside}</instanceState>"));
+    (item.state, item.provider_state)
+}
+
 #[test]
 fn every_state_of_an_instance_is_mapped() {
     let check = |code: &str, word: &str, expected: InstanceState| {
-        let of = |inside: String| {
-            let document = format!(
-                "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i</instanceId>\
-                 <instanceState>{inside}</instanceState></item></instancesSet></item></reservationSet>\
-                 </DescribeInstancesResponse>"
-            );
-            let item = instances(document.as_bytes()).unwrap().items.remove(0);
-            (item.state, item.provider_state)
-        };
-        assert_eq!(of(format!("<code>{code}</code><name>{word}</name>")), (expected, word.to_owned()));
-        assert_eq!(of(format!("<code>{code}</code>")), (expected, word.to_owned()));
+        assert_eq!(state(&format!("<code>{code}</code><name>{word}</name>")), (expected, word.to_owned()));
+        assert_eq!(state(&format!("<code>{code}</code>")), (expected, word.to_owned()));
     };
     check("0", "pending", InstanceState::Pending);
     check("16", "running", InstanceState::Running);
@@ -160,6 +165,109 @@ fn every_state_of_an_instance_is_mapped() {
     check("64", "stopping", InstanceState::Stopping);
     check("80", "stopped", InstanceState::Stopped);
     check("7", "", InstanceState::Unknown);
+}
+
+#[test]
+fn words_of_compatible_clouds_count_and_the_code_where_they_leave_it_open() {
+    let check = |code: &str, word: &str, expected: InstanceState| {
+        assert_eq!(
+            state(&format!("<code>{code}</code><name>{word}</name>")),
+            (expected, word.to_owned()),
+            "{code} {word}"
+        );
+    };
+    for (word, expected) in [
+        ("error", InstanceState::Error),
+        ("ERROR", InstanceState::Error),
+        ("active", InstanceState::Running),
+        ("Running", InstanceState::Running),
+        ("rescue", InstanceState::Running),
+        ("pause", InstanceState::Stopped),
+        ("paused", InstanceState::Stopped),
+        ("suspended", InstanceState::Stopped),
+        ("shelved_offloaded", InstanceState::Stopped),
+        ("building", InstanceState::Pending),
+        ("soft-delete", InstanceState::Finish),
+        ("Expunging", InstanceState::Finish),
+        ("buried", InstanceState::Finish),
+    ] {
+        // Whatever the code: Nova's own is an approximation.
+        for code in ["0", "16", "80", "99", ""] {
+            check(code, word, expected);
+        }
+    }
+    check("16", "resize", InstanceState::Running);
+    check("80", "migrate", InstanceState::Stopped);
+    check("99", "resize", InstanceState::Unknown);
+    // Nobody knows the word: what the code says would be a guess.
+    check("16", "hibernating", InstanceState::Unknown);
+}
+
+#[test]
+fn every_address_of_every_interface_is_listed_once_and_after_the_instances_own() {
+    let association =
+        |ip: &str| format!("<association><publicIp>{ip}</publicIp><publicDnsName>n</publicDnsName></association>");
+    let private = |ip: &str, more: String| format!("<item><privateIpAddress>{ip}</privateIpAddress>{more}</item>");
+    let first = [
+        private("10.0.0.4", association("192.0.2.4")),
+        private("10.0.0.5", association("192.0.2.5")),
+        private("10.0.0.6", String::new()),
+    ];
+    let second = [private("10.1.0.4", association("192.0.2.6"))];
+    let interfaces = [("10.0.0.4", "192.0.2.4", first.concat()), ("10.1.0.4", "192.0.2.6", second.concat())].map(
+        |(private, public, addresses)| {
+            format!(
+                "<item><privateIpAddress>{private}</privateIpAddress>{}<privateIpAddressesSet>{addresses}\
+                 </privateIpAddressesSet><ipv6AddressesSet><item><ipv6Address>2001:db8::{private}</ipv6Address></item>\
+                 </ipv6AddressesSet></item>",
+                association(public)
+            )
+        },
+    );
+    let own =
+        "<dnsName>web.example</dnsName><ipAddress>192.0.2.4</ipAddress><privateIpAddress>10.0.0.4</privateIpAddress>";
+    // Whichever stands first.
+    let interfaces = format!("<networkInterfaceSet>{}</networkInterfaceSet>", interfaces.concat());
+    for inside in [format!("{interfaces}{own}"), format!("{own}{interfaces}")] {
+        let item = instance(&inside);
+        let (public, private) = values(&item);
+        assert_eq!(private, ["10.0.0.4", "10.0.0.5", "10.0.0.6", "10.1.0.4"]);
+        let ipv6 = ["2001:db8::10.0.0.4", "2001:db8::10.1.0.4"];
+        assert_eq!(
+            public,
+            ["web.example", "192.0.2.4", "192.0.2.5", ipv6[0], "192.0.2.6", ipv6[1]],
+            "as the answer has them"
+        );
+    }
+}
+
+#[test]
+fn an_address_is_one_whatever_element_it_stands_in() {
+    let check = |inside: &str, public: &[(AddressKind, &str)], private: &[(AddressKind, &str)]| {
+        let item = instance(inside);
+        let of = |addresses: &[Address]| addresses.iter().map(|a| (a.kind, a.value.clone())).collect::<Vec<_>>();
+        let owned =
+            |wanted: &[(AddressKind, &str)]| wanted.iter().map(|(k, v)| (*k, v.to_string())).collect::<Vec<_>>();
+        assert_eq!(of(&item.public_addresses), owned(public), "{inside}");
+        assert_eq!(of(&item.private_addresses), owned(private), "{inside}");
+    };
+    let (v4, v6, name) = (AddressKind::Ipv4, AddressKind::Ipv6, AddressKind::Hostname);
+    check("<dnsName>10.8.16.140</dnsName>", &[(v4, "10.8.16.140")], &[]);
+    check("<dnsName>2001:db8::1</dnsName>", &[(v6, "2001:db8::1")], &[]);
+    // A cloud without a public address gives the private one there.
+    let both = "<dnsName>10.8.16.140</dnsName><privateDnsName>10.8.16.140</privateDnsName>";
+    check(both, &[], &[(v4, "10.8.16.140")]);
+    check("<privateIpAddress>fd00::1</privateIpAddress>", &[], &[(v6, "fd00::1")]);
+    check("<ipAddress>host.example</ipAddress>", &[(name, "host.example")], &[]);
+    check("<ipAddress>0.0.0.0</ipAddress><dnsName/><privateIpAddress> </privateIpAddress>", &[], &[]);
+}
+
+#[test]
+fn a_launch_time_is_read_with_any_offset() {
+    for text in ["2026-11-22T10:00:00.000Z", "2026-11-22T10:00:00.000+0000", "2026-11-22T11:00:00+01:00"] {
+        let item = instance(&format!("<launchTime>{text}</launchTime>"));
+        assert_eq!(item.launched_at, Some(1_795_341_600_000), "{text}");
+    }
 }
 
 #[test]

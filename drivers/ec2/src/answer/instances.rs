@@ -4,19 +4,29 @@
 use std::io::BufRead;
 
 use tracker_driver_sdk::xml::Reader;
-use tracker_driver_sdk::{Address, AddressKind, Error, Instance, InstanceState, Page, time};
+use tracker_driver_sdk::{Error, Instance, InstanceState, Page, time};
+
+use super::addresses::{self, Addresses};
+use super::{each_item, state};
+
+pub(crate) const ROOT: &str = "DescribeInstancesResponse";
 
 /// Reads the whole answer: one page, with EC2's own token as the cursor to the next.
 pub fn instances(body: impl BufRead) -> Result<Page<Instance>, Error> {
     let mut xml = Reader::new(body);
-    xml.root("DescribeInstancesResponse")?;
+    xml.root(ROOT)?;
+    page(&mut xml)
+}
+
+/// The same behind the root.
+pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Instance>, Error> {
     let mut items = None;
     let mut next = None;
     while let Some(name) = xml.child()? {
         match name {
             "reservationSet" => {
                 let items = items.get_or_insert_with(|| Vec::with_capacity(64));
-                each_item(&mut xml, |xml| reservation(xml, items))?;
+                each_item(xml, |xml| reservation(xml, items))?;
             }
             "nextToken" => next = some(xml.text()?),
             _ => xml.skip()?,
@@ -49,20 +59,19 @@ fn reservation<R: BufRead>(xml: &mut Reader<R>, items: &mut Vec<Instance>) -> Re
 
 fn instance<R: BufRead>(xml: &mut Reader<R>) -> Result<Instance, Error> {
     let mut item = Instance::new(String::new(), InstanceState::Unknown, String::new());
+    let mut addresses = Addresses::default();
     while let Some(name) = xml.child()? {
         match name {
             "instanceId" => item.id = xml.text()?.to_owned(),
             "imageId" => item.image = some(xml.text()?),
             "instanceType" => item.hardware_profile = some(xml.text()?),
-            "instanceState" => (item.state, item.provider_state) = state(xml)?,
+            "instanceState" => (item.state, item.provider_state) = state::read(xml)?,
             "launchTime" => item.launched_at = time::parse_rfc3339(xml.text()?),
             "placement" => item.realm = zone(xml)?,
-            "dnsName" | "publicDnsName" => add(&mut item.public_addresses, AddressKind::Hostname, xml.text()?),
-            "ipAddress" => add(&mut item.public_addresses, AddressKind::Ipv4, xml.text()?),
-            "ipv6Address" => add(&mut item.public_addresses, AddressKind::Ipv6, xml.text()?),
-            "privateDnsName" => add(&mut item.private_addresses, AddressKind::Hostname, xml.text()?),
-            "privateIpAddress" => add(&mut item.private_addresses, AddressKind::Ipv4, xml.text()?),
-            "networkInterfaceSet" => each_item(xml, |xml| interface(xml, &mut item.public_addresses))?,
+            "dnsName" | "publicDnsName" => addresses.public_name(xml.text()?),
+            "ipAddress" | "ipv6Address" => addresses.public(xml.text()?),
+            "privateDnsName" | "privateIpAddress" => addresses.private(xml.text()?),
+            "networkInterfaceSet" => each_item(xml, |xml| addresses::interface(xml, &mut addresses))?,
             "tagSet" => each_item(xml, |xml| {
                 let (key, value) = tag(xml)?;
                 if key == "Name" {
@@ -77,42 +86,8 @@ fn instance<R: BufRead>(xml: &mut Reader<R>) -> Result<Instance, Error> {
     if item.id.is_empty() {
         return Err(Error::UnexpectedAnswer("an instance in the answer has no <instanceId>".to_owned()));
     }
+    (item.public_addresses, item.private_addresses) = addresses.sorted_out();
     Ok(item)
-}
-
-/// `<code>16</code><name>running</name>`. The code's high byte is for AWS's own use and may be anything; a
-/// cloud that leaves the name out is read by its code ("InstanceState" in the EC2 API reference).
-fn state<R: BufRead>(xml: &mut Reader<R>) -> Result<(InstanceState, String), Error> {
-    let (mut code, mut word) = (None, String::new());
-    while let Some(name) = xml.child()? {
-        match name {
-            "code" => code = xml.text()?.trim().parse::<u32>().ok(),
-            "name" => word = xml.text()?.to_owned(),
-            _ => xml.skip()?,
-        }
-    }
-    if word.is_empty() {
-        word = match code.map(|code| code & 0xff) {
-            Some(0) => "pending",
-            Some(16) => "running",
-            Some(32) => "shutting-down",
-            Some(48) => "terminated",
-            Some(64) => "stopping",
-            Some(80) => "stopped",
-            _ => "",
-        }
-        .to_owned();
-    }
-    let state = match word.as_str() {
-        "pending" => InstanceState::Pending,
-        "running" => InstanceState::Running,
-        "shutting-down" => InstanceState::ShuttingDown,
-        "terminated" => InstanceState::Finish,
-        "stopping" => InstanceState::Stopping,
-        "stopped" => InstanceState::Stopped,
-        _ => InstanceState::Unknown,
-    };
-    Ok((state, word))
 }
 
 fn zone<R: BufRead>(xml: &mut Reader<R>) -> Result<Option<String>, Error> {
@@ -124,25 +99,6 @@ fn zone<R: BufRead>(xml: &mut Reader<R>) -> Result<Option<String>, Error> {
         }
     }
     Ok(zone)
-}
-
-/// Of a network interface only the IPv6 addresses are wanted: the others are the instance's own fields, too.
-fn interface<R: BufRead>(xml: &mut Reader<R>, addresses: &mut Vec<Address>) -> Result<(), Error> {
-    while let Some(name) = xml.child()? {
-        match name {
-            "ipv6AddressesSet" => each_item(xml, |xml| {
-                while let Some(name) = xml.child()? {
-                    match name {
-                        "ipv6Address" => add(addresses, AddressKind::Ipv6, xml.text()?),
-                        _ => xml.skip()?,
-                    }
-                }
-                Ok(())
-            })?,
-            _ => xml.skip()?,
-        }
-    }
-    Ok(())
 }
 
 fn tag<R: BufRead>(xml: &mut Reader<R>) -> Result<(String, String), Error> {
@@ -157,28 +113,7 @@ fn tag<R: BufRead>(xml: &mut Reader<R>) -> Result<(String, String), Error> {
     Ok((key, value))
 }
 
-/// A list in this API: an element with children called `item`.
-fn each_item<R: BufRead>(
-    xml: &mut Reader<R>,
-    mut read: impl FnMut(&mut Reader<R>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    while let Some(name) = xml.child()? {
-        match name {
-            "item" => read(xml)?,
-            _ => xml.skip()?,
-        }
-    }
-    Ok(())
-}
-
 /// An element without text is how this API says that there is nothing.
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// Adds an address once: EC2 gives some of them in two places.
-fn add(addresses: &mut Vec<Address>, kind: AddressKind, value: &str) {
-    if !value.is_empty() && !addresses.iter().any(|known| known.value == value) {
-        addresses.push(Address { kind, value: value.to_owned() });
-    }
 }

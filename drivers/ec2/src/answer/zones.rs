@@ -6,30 +6,34 @@ use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Error, Page, Realm, RealmState, log};
 
+use super::each_item;
+
+pub(crate) const ROOT: &str = "DescribeAvailabilityZonesResponse";
+
 /// Reads the whole answer. Everything is on one page: the API gives it so.
 pub fn zones(body: impl BufRead) -> Result<Page<Realm>, Error> {
     let mut xml = Reader::new(body);
-    xml.root("DescribeAvailabilityZonesResponse")?;
-    let mut realms = None;
+    xml.root(ROOT)?;
+    page(&mut xml)
+}
+
+/// The same behind the root.
+pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Realm>, Error> {
+    let mut realms: Option<Vec<Realm>> = None;
     while let Some(name) = xml.child()? {
         match name {
-            "availabilityZoneInfo" => realms = Some(list(&mut xml)?),
+            "availabilityZoneInfo" => {
+                let realms = realms.get_or_insert_default();
+                each_item(xml, |xml| {
+                    realms.push(zone(xml)?);
+                    Ok(())
+                })?;
+            }
             _ => xml.skip()?,
         }
     }
     let missing = || Error::UnexpectedAnswer("the answer has no <availabilityZoneInfo>".to_owned());
     Ok(Page::complete(realms.ok_or_else(missing)?))
-}
-
-fn list(xml: &mut Reader<impl BufRead>) -> Result<Vec<Realm>, Error> {
-    let mut realms = Vec::new();
-    while let Some(name) = xml.child()? {
-        match name {
-            "item" => realms.push(zone(xml)?),
-            _ => xml.skip()?,
-        }
-    }
-    Ok(realms)
 }
 
 fn zone(xml: &mut Reader<impl BufRead>) -> Result<Realm, Error> {
