@@ -3,14 +3,16 @@
 TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DRIVERS := target/drivers
 # Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
-DRIVER_NAMES := mock ec2
-# Drivers in Python: each is a folder in drivers/ with an `app.py`, and target/drivers/NAME.wasm.
-PYTHON_DRIVERS := digitalocean
+DRIVER_NAMES := mock ec2 hetzner digitalocean
+# What drivers in Python and in JavaScript are written with. The drivers of their templates, for a provider that is made up,
+# keep them built and measured: each is target/templates/LANGUAGE-cloud.wasm.
 PYTHON_SDK := drivers/python-sdk
-# Drivers in JavaScript: each is a folder in drivers/ with a `component.js`, and target/drivers/NAME.wasm.
-JAVASCRIPT_DRIVERS := hetzner
+PYTHON_TEMPLATE := drivers/templates/python
 JAVASCRIPT_SDK := drivers/js-sdk
 JAVASCRIPT_TEMPLATE := drivers/templates/javascript
+TEMPLATES := target/templates
+# The contract that these SDKs speak.
+SDK_WIT := wit/0.1.0
 # The driver that misbehaves, and the one that is out to do harm, where tests and benches look for them.
 FAULTY := $(abspath target/faulty)
 HOSTILE := $(abspath target/hostile)
@@ -34,7 +36,7 @@ CHAOS_SECONDS ?= 300
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers drivers-python drivers-javascript node faulty hostile test chaos fuzz-api bench lint tools wasm-target
+.PHONY: help run host drivers templates node faulty hostile test chaos fuzz-api bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,27 +57,32 @@ drivers: tools wasm-target ## Build the drivers into target/drivers
 		cmp -s $$from $$to || cp $$from $$to; \
 	done
 
-drivers-python: $(PYTHON_DRIVERS:%=$(DRIVERS)/%.wasm) ## Build the drivers in Python, which takes Python 3
+templates: $(TEMPLATES)/python-cloud.wasm $(TEMPLATES)/javascript-cloud.wasm ## Build the templates in Python and JavaScript, which takes Python 3 and Node.js
 
 # A component is another one each time that it is made, even of the same sources: it is made when they change.
-.SECONDEXPANSION:
-$(PYTHON_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$*/*.py) \
-		$(wildcard $(PYTHON_SDK)/tracker_driver/*.py) $(wildcard wit/0.1.0/*.wit wit/0.1.0/deps/*/*.wit) $(VENV)/componentize
-	@echo "== the driver $* (componentize-py)"
-	@mkdir -p $(DRIVERS)
-	@$(VENV)/bin/componentize-py --quiet --wit-path wit/0.1.0 --world driver componentize app \
-		--python-path drivers/$* --python-path $(PYTHON_SDK) --output $@.new
+$(TEMPLATES)/python-cloud.wasm: $(wildcard $(PYTHON_TEMPLATE)/*.py $(PYTHON_SDK)/tracker_driver/*.py) \
+		$(wildcard $(SDK_WIT)/*.wit $(SDK_WIT)/deps/*/*.wit) $(VENV)/componentize
+	@echo "== the template in Python (componentize-py)"
+	@mkdir -p $(TEMPLATES)/python
+	@for file in $(notdir $(wildcard $(PYTHON_TEMPLATE)/*.py)); do \
+		sed 's/{{name}}/python-cloud/g; s/{{title}}/Python Cloud/g' $(PYTHON_TEMPLATE)/$$file > $(TEMPLATES)/python/$$file || exit 1; \
+	done
+	@$(VENV)/bin/componentize-py --quiet --wit-path $(SDK_WIT) --world driver componentize app \
+		--python-path $(TEMPLATES)/python --python-path $(PYTHON_SDK) --output $@.new
 	@mv $@.new $@
-
-drivers-javascript: $(JAVASCRIPT_DRIVERS:%=$(DRIVERS)/%.wasm) ## Build the drivers in JavaScript, which takes Node.js
 
 # componentize-js itself and not `jco componentize`, which takes an older one of its own and has to put all files into one
 # before. What is disabled is what a sandbox does not lend, or what asks and answers HTTP beside the driver.
-$(JAVASCRIPT_DRIVERS:%=$(DRIVERS)/%.wasm): $(DRIVERS)/%.wasm: $$(wildcard drivers/$$*/*.js) \
-		$(wildcard $(JAVASCRIPT_SDK)/tracker-driver/*.js) $(wildcard wit/0.1.0/*.wit wit/0.1.0/deps/*/*.wit) $(JCO)/installed
-	@echo "== the driver $* (componentize-js)"
-	@mkdir -p $(DRIVERS)
-	@$(JCO)/node_modules/.bin/componentize-js drivers/$*/component.js --wit wit/0.1.0 --world-name driver \
+$(TEMPLATES)/javascript-cloud.wasm: $(wildcard $(JAVASCRIPT_TEMPLATE)/*.js $(JAVASCRIPT_SDK)/tracker-driver/*.js) \
+		$(wildcard $(SDK_WIT)/*.wit $(SDK_WIT)/deps/*/*.wit) $(JCO)/installed
+	@echo "== the template in JavaScript (componentize-js)"
+	@mkdir -p $(TEMPLATES)/javascript/tracker-driver
+	@cp $(JAVASCRIPT_SDK)/tracker-driver/* $(TEMPLATES)/javascript/tracker-driver
+	@for file in $(notdir $(wildcard $(JAVASCRIPT_TEMPLATE)/*.js)); do \
+		sed 's/{{name}}/javascript-cloud/g; s/{{title}}/JavaScript Cloud/g' $(JAVASCRIPT_TEMPLATE)/$$file \
+			> $(TEMPLATES)/javascript/$$file || exit 1; \
+	done
+	@$(JCO)/node_modules/.bin/componentize-js $(TEMPLATES)/javascript/component.js --wit $(SDK_WIT) --world-name driver \
 		--disable stdio fetch-event http random --out $@.new
 	@mv $@.new $@
 
@@ -88,17 +95,13 @@ hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
 	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
 
-test: drivers drivers-python drivers-javascript faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
+test: drivers templates faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@command -v openssl > /dev/null || { echo "make test needs openssl, which makes keys and signatures: install openssl" >&2; exit 1; }
 	@command -v curl > /dev/null || { echo "make test needs curl, as docs/curl.md does: install curl" >&2; exit 1; }
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
-	@for folder in $(PYTHON_SDK) $(PYTHON_DRIVERS:%=drivers/%); do \
-		echo "== $$folder" && (cd $$folder && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(abspath $(PYTHON_SDK)) $(abspath $(VENV))/bin/python -m unittest) || exit 1; \
-	done
-	@for folder in $(JAVASCRIPT_SDK) $(JAVASCRIPT_DRIVERS:%=drivers/%); do \
-		echo "== $$folder" && (cd $$folder && node --test) || exit 1; \
-	done
+	@echo "== $(PYTHON_SDK)" && cd $(PYTHON_SDK) && PYTHONDONTWRITEBYTECODE=1 $(abspath $(VENV))/bin/python -m unittest
+	@echo "== $(JAVASCRIPT_SDK)" && cd $(JAVASCRIPT_SDK) && node --test
 	@echo "== the host's tests"
 	@cargo test --locked -- --test-threads=$(TEST_THREADS)
 
@@ -108,7 +111,7 @@ chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_
 fuzz-api: drivers $(VENV)/installed ## Ask the API for all that its description allows, and much that it does not, for ten minutes
 	@OPENAPI_SECONDS=600 cargo test --locked --test it openapi::
 
-bench: drivers drivers-python drivers-javascript faulty hostile ## Measure what this is held to
+bench: drivers templates faulty hostile ## Measure what this is held to
 	@cargo bench --locked
 
 lint: tools wasm-target ## Check format and lints; warnings are errors
@@ -123,7 +126,7 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 
 # The same Python makes components of drivers.
 $(VENV)/componentize: drivers/requirements.txt
-	@command -v $(PYTHON) > /dev/null || { echo "The drivers in Python need Python 3: install python3 (and python3-venv)" >&2; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "Drivers in Python need Python 3: install python3 (and python3-venv)" >&2; exit 1; }
 	@echo "== componentize-py ($(VENV))"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement drivers/requirements.txt
@@ -146,7 +149,7 @@ node:
 
 $(JCO)/installed: $(addprefix $(JAVASCRIPT_TEMPLATE)/,package.json package-lock.json _npmrc) | node
 	@node --eval 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' || { \
-		echo "The drivers in JavaScript need Node.js 20.19, or 22.12 or later: this is $$(node --version)" >&2; exit 1; }
+		echo "Drivers in JavaScript need Node.js 20.19, or 22.12 or later: this is $$(node --version)" >&2; exit 1; }
 	@echo "== jco and componentize-js ($(JCO))"
 	@mkdir -p $(JCO)
 	@for file in package.json package-lock.json; do sed 's/{{name}}/jco/' $(JAVASCRIPT_TEMPLATE)/$$file > $(JCO)/$$file; done

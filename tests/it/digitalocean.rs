@@ -1,5 +1,4 @@
-//! A driver in another language than Rust, on the whole host: the one for DigitalOcean, which is Python, against a
-//! server that speaks its API.
+//! The driver for DigitalOcean on the whole host, against a server that speaks its API.
 
 use serde_json::{Value, json};
 
@@ -41,9 +40,9 @@ async fn a_thousand_droplets_come_in_five_pages_within_the_default_limits() {
     let first = &instances[0];
     assert_eq!(
         (&first["id"], &first["realm"], &first["image"]),
-        (&json!("3000000"), &json!("nyc3"), &json!("ubuntu-20-04-x64"))
+        (&json!("3000000"), &json!("nyc3"), &json!("debian-13-x64"))
     );
-    assert_eq!(first["launched_at"], "2020-07-21T18:37:44.000Z");
+    assert_eq!(first["launched_at"], "2026-05-17T08:05:40.000Z");
     assert!(ended.stderr.contains("1000 listed, complete; 5 pages, 5 requests"), "{ended:#?}");
     let asked: Vec<String> = (1..=5).map(|page| format!("/v2/droplets?per_page=200&page={page}")).collect();
     assert_eq!(droplets.asked(), asked);
@@ -66,8 +65,8 @@ async fn what_the_api_refuses_is_told_in_its_own_words() {
         (Instead::Throttled, "API Rate limit exceeded."),
         (Instead::Status(403, r#"{"id": "forbidden", "message": "You may not."}"#), "forbidden: You may not."),
         (Instead::Status(503, "<html>Maintenance</html>"), "answered 503: <html>Maintenance</html>"),
-        (Instead::Status(200, "<html>Please log in</html>"), "the answer is not JSON"),
-        (Instead::Status(200, r#"{"droplets": [{"id": 1}], "meta": {"total": 1}}"#), "`droplets[0].status`"),
+        (Instead::Status(200, "<html>Please log in</html>"), "the answer is not the JSON expected"),
+        (Instead::Status(200, r#"{"droplets": [{"id": 1}], "meta": {"total": 1}}"#), "missing field `status`"),
         (Instead::CutShort, "the answer broke off"),
     ] {
         droplets.answers_with(Some(instead));

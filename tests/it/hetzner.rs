@@ -1,4 +1,4 @@
-//! A driver in JavaScript, on the whole host: the one for Hetzner Cloud, against a server that speaks its API.
+//! The driver for Hetzner Cloud on the whole host, against a server that speaks its API.
 
 use serde_json::{Value, json};
 
@@ -32,8 +32,8 @@ async fn a_thousand_servers_come_in_twenty_pages_within_the_default_limits() {
         assert_eq!((&instance["state"], &instance["provider_state"]), (&json!(state), &json!(words[number])));
     }
     let first = &instances[0];
-    assert_eq!((&first["realm"], &first["image"]), (&json!("fsn1"), &json!("ubuntu-20.04")));
-    assert_eq!(first["launched_at"], "2016-01-30T23:50:00.000Z");
+    assert_eq!((&first["realm"], &first["image"]), (&json!("fsn1"), &json!("debian-13")));
+    assert_eq!(first["launched_at"], "2026-03-14T09:26:50.000Z");
     assert!(ended.stderr.contains("1000 listed, complete; 20 pages, 20 requests"), "{ended:#?}");
 
     let realms = poll(&setup, &["--kind", "realms"]).await.succeeded().stdout;
@@ -53,8 +53,8 @@ async fn what_the_api_refuses_is_told_in_its_own_words() {
     for (instead, words) in [
         (Instead::Throttled, "too_many_requests: API Rate limit exceeded."),
         (Instead::Status(503, "<html>Maintenance</html>"), "answered 503: <html>Maintenance</html>"),
-        (Instead::Status(200, "<html>Please log in</html>"), "the answer is not JSON"),
-        (Instead::Status(200, r#"{"servers": [{"id": 1}], "meta": {}}"#), "`servers[0].status`"),
+        (Instead::Status(200, "<html>Please log in</html>"), "the answer is not the JSON expected"),
+        (Instead::Status(200, r#"{"servers": [{"id": 1}], "meta": {}}"#), "missing field `status`"),
         (Instead::CutShort, "the answer broke off"),
     ] {
         servers.answers_with(Some(instead));

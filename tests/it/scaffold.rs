@@ -67,7 +67,7 @@ fn a_rust_project_builds_passes_its_tests_and_loads() {
 fn a_python_project_builds_passes_its_tests_and_loads() {
     let project = made("python");
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
-    assert!(built.join("componentize-py").exists(), "componentize-py is not there: run `make drivers-python`");
+    assert!(built.join("componentize-py").exists(), "componentize-py is not there: run `make templates`");
     run(Command::new(built.join("python")).args(["-m", "unittest"]), &project);
     run(Command::new("sh").arg("build.sh").env("COMPONENTIZE_PY", built.join("componentize-py")), &project);
     let component = project.join("sunny-cloud.wasm");
@@ -80,7 +80,7 @@ fn a_python_project_builds_passes_its_tests_and_loads() {
 fn a_javascript_project_builds_passes_its_tests_and_loads() {
     let project = made("javascript");
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/jco");
-    assert!(installed.join("node_modules").exists(), "jco is not there: run `make drivers-javascript`");
+    assert!(installed.join("node_modules").exists(), "jco is not there: run `make templates`");
     // What `npm ci` would get, by the same lock file; the first entry is the project itself.
     let locked = |folder: &Path| {
         let text = std::fs::read_to_string(folder.join("package-lock.json")).expect("a lock file");
@@ -89,7 +89,7 @@ fn a_javascript_project_builds_passes_its_tests_and_loads() {
         packages.remove("").expect("the project");
         std::mem::take(packages)
     };
-    assert_eq!(locked(&project), locked(&installed), "run `make drivers-javascript`");
+    assert_eq!(locked(&project), locked(&installed), "run `make templates`");
     run(Command::new("npm").arg("test"), &project);
     std::os::unix::fs::symlink(installed.join("node_modules"), project.join("node_modules")).expect("linked");
     // The types in its comments are those of the SDK. The compiler comes with jco.

@@ -1,5 +1,5 @@
 //! The APIs of DigitalOcean and of Hetzner Cloud as far as a list of machines goes: pages, tokens, limits on requests.
-//! What they answer with is the documentation's own droplet or server, as often as a test wants it.
+//! What they answer with is the drivers' own recorded droplet or server, as often as a test wants it.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,7 +30,7 @@ struct State {
     api: Api,
     /// Ids, with the API's words for their states.
     droplets: Vec<(u64, String)>,
-    /// What the documentation shows of a droplet, and of regions.
+    /// The fixtures' droplet, and their regions.
     droplet: Value,
     regions: Value,
     instead: Option<Instead>,
