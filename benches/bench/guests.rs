@@ -10,11 +10,12 @@ use crate::table::Table;
 const BOUND: f64 = 20.0;
 const ROUNDS: usize = 3;
 
-/// Compares a host that has its drivers in Python and JavaScript compiled with one that loads them from the cache.
+/// Compares a host that has the templates' drivers in Python and JavaScript compiled with one that loads them from the
+/// cache.
 pub(crate) fn compiling(table: &mut Table) {
     let mut drivers = mock();
-    for name in ["digitalocean.wasm", "hetzner.wasm"] {
-        drivers.push((name.into(), built(&format!("target/drivers/{name}"))));
+    for name in ["python-cloud.wasm", "javascript-cloud.wasm"] {
+        drivers.push((name.into(), built(&format!("target/templates/{name}"))));
     }
     let count = drivers.len();
     let (folder, address) = installation(&drivers, "");

@@ -29,11 +29,14 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Loads one of the drivers that `make drivers` built, approved as it is. The others are left alone: to look into
-/// one of Python takes seconds.
-async fn catalog(clock: Arc<dyn tracker::clock::Clock>, name: &str) -> Catalog {
+/// Where `make drivers` puts what it builds.
+pub(crate) const DRIVERS: &str = "target/drivers";
+
+/// Loads one of the drivers of a folder, approved as it is. The others are left alone: to look into one of Python takes
+/// seconds.
+async fn catalog(clock: Arc<dyn tracker::clock::Clock>, folder: &str, name: &str) -> Catalog {
     let is_meant = |file: &Path| file.file_stem().is_some_and(|stem| stem == name);
-    catalog_where(&root().join("target/drivers"), clock, is_meant).await
+    catalog_where(&root().join(folder), clock, is_meant).await
 }
 
 /// Loads every driver of a directory, approved as it is.
@@ -50,7 +53,7 @@ async fn catalog_where(
     let engine = Engine::new(Limits::default(), clients, clock).expect("engine");
     let directory = directory.to_owned();
     let mut lock = Lock::default();
-    let files = tracker::driver::catalog::wasm_files(&directory).expect("drivers: run `make drivers`");
+    let files = tracker::driver::catalog::wasm_files(&directory).expect("drivers: run `make drivers templates`");
     for file in files.into_iter().filter(|file| is_meant(file)) {
         let info = tracker::driver::load::inspect(&engine, &file, None).await.expect("a driver").info;
         lock.approve(Approval {
@@ -76,8 +79,17 @@ async fn catalog_where(
 }
 
 pub(crate) async fn driver(name: &str) -> Arc<Driver> {
-    let catalog = catalog(Arc::new(SystemClock), name).await;
-    Arc::clone(catalog.driver(name).unwrap_or_else(|| panic!("driver {name} is not there: run `make drivers`")))
+    driver_in(DRIVERS, name).await
+}
+
+/// The driver of that name, and of that file's name, in that folder.
+pub(crate) async fn driver_in(folder: &str, name: &str) -> Arc<Driver> {
+    let catalog = catalog(Arc::new(SystemClock), folder, name).await;
+    Arc::clone(
+        catalog
+            .driver(name)
+            .unwrap_or_else(|| panic!("driver {name} is not in {folder}: run `make drivers templates`")),
+    )
 }
 
 fn mock_key() -> AccountKey {
@@ -173,7 +185,7 @@ impl Bench {
             via: Via::default(),
             requests_per_minute: None,
         };
-        let catalog = Arc::new(catalog(clock.clone(), &key.driver).await);
+        let catalog = Arc::new(catalog(clock.clone(), DRIVERS, &key.driver).await);
         let roster = Roster::new(catalog, providers.into_iter().collect(), vec![configured], None);
         let password = vault.seal(Purpose::AccountPassword(&key), password.as_bytes()).expect("sealed");
         let now = tracker::clock::Clock::now(&*clock);

@@ -139,7 +139,7 @@ pub(crate) fn installation(drivers: &[(String, Vec<u8>)], more: &str) -> (tempfi
 
 pub(crate) fn built(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `make drivers`", path.display()))
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `make drivers templates`", path.display()))
 }
 
 pub(crate) fn mock() -> Vec<(String, Vec<u8>)> {
