@@ -37,6 +37,7 @@ mod session;
 pub mod shadow;
 pub mod signature;
 mod signing;
+mod skew;
 pub mod source;
 pub mod verify;
 pub mod wire;
@@ -181,6 +182,20 @@ pub enum CallError {
 
 impl CallError {
     /// A stable word for it, as `/api/account` and the log have it.
+    /// The same with what may be the reason, where the provider refuses what is asked of it and clocks differ.
+    fn explained(self, skew: Option<skew::Skew>) -> CallError {
+        let Some(skew) = skew else { return self };
+        // In front, as what the provider says may be long, and is cut.
+        let with = |said: String| format!("{skew}; {said}");
+        match self {
+            CallError::Unauthorized(said) => CallError::Unauthorized(with(said)),
+            CallError::Forbidden(said) => CallError::Forbidden(with(said)),
+            CallError::InvalidAccount(said) => CallError::InvalidAccount(with(said)),
+            CallError::UnexpectedAnswer(said) => CallError::UnexpectedAnswer(with(said)),
+            other => other,
+        }
+    }
+
     pub fn code(&self) -> String {
         match self {
             CallError::Unauthorized(_) => "unauthorized".into(),

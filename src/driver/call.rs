@@ -85,7 +85,8 @@ impl Driver {
         let endpoints = std::iter::once(&target.endpoint).chain(target.roles.values().map(|role| &role.endpoint));
         let endpoints = endpoints.map(|endpoint| Endpoint::parse(endpoint).ok());
         let reach = Reach::of_account(&self.grants, endpoints, target.endpoint_source);
-        Egress::new(&self.info, target, reach, (self.engine.clients(), self.engine.limits()), Arc::clone(memory))
+        let shared = (self.engine.clients(), self.engine.limits(), self.engine.clock());
+        Egress::new(&self.info, target, reach, shared, Arc::clone(memory))
             .map(Arc::new)
             .map_err(|error| CallError::InvalidAccount(error.to_string()))
     }

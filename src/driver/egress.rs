@@ -29,9 +29,10 @@ use super::message::message;
 use super::pulse::Pulse;
 use super::secrets::{Secrets, TooLong};
 use super::session::SessionKey;
+use super::skew::Skew;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
 use super::{CallError, Target};
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Stopwatch};
 use crate::net::{AddressPolicy, Client, Clients, NetError, Route, SendError};
 
 /// What one poll may reach and what came of it, shared by the sandbox and the requests under way.
@@ -65,6 +66,9 @@ pub(super) struct Egress {
     refused: Mutex<Option<String>>,
     /// Why the last request got no connection, where an operator can do something about it.
     cut_off: Mutex<Option<String>>,
+    clock: Arc<dyn Clock>,
+    /// By the last answer, where clocks differ.
+    skew: Mutex<Option<Skew>>,
 }
 
 impl Egress {
@@ -72,7 +76,7 @@ impl Egress {
         driver: &DriverInfo,
         target: &Target,
         reach: Reach,
-        (clients, limits): (&Clients, &Limits),
+        (clients, limits, clock): (&Clients, &Limits, &Arc<dyn Clock>),
         memory: Arc<PollMemory>,
     ) -> Result<Egress, NetError> {
         Ok(Egress {
@@ -98,6 +102,8 @@ impl Egress {
             passed: Mutex::new(None),
             refused: Mutex::new(None),
             cut_off: Mutex::new(None),
+            clock: Arc::clone(clock),
+            skew: Mutex::new(None),
         })
     }
 
@@ -144,6 +150,11 @@ impl Egress {
     /// Why there is no connection, if that is how things stand.
     pub(super) fn cut_off(&self) -> Option<String> {
         self.cut_off.lock().expect("invariant: no holder of this lock can panic").clone()
+    }
+
+    /// How far the host's clock is from that of whoever answered last, where that may be why it refuses.
+    pub(super) fn skew(&self) -> Option<Skew> {
+        *self.skew.lock().expect("invariant: no holder of this lock can panic")
     }
 
     fn set_cut_off(&self, why: Option<String>) {
@@ -382,6 +393,8 @@ impl Egress {
         })?;
         let answer = client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))?;
         self.set_cut_off(None);
+        let skew = Skew::of(answer.headers(), self.clock.now());
+        *self.skew.lock().expect("invariant: no holder of this lock can panic") = skew;
         Ok(answer)
     }
 

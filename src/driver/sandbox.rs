@@ -174,7 +174,7 @@ impl Running {
                 let cut_off = egress.and_then(|egress| egress.cut_off());
                 CallError::Unavailable(message(cut_off.unwrap_or_else(|| masked(said))))
             }
-            (None, error) => provider_error(error, masked),
+            (None, error) => provider_error(error, masked).explained(egress.and_then(|egress| egress.skew())),
         })
     }
 

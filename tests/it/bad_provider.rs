@@ -1,6 +1,8 @@
 //! A provider that fails in every way that providers do. Each failure is told to the account's owner, none is
 //! taken for an observation, and once it is over the tracker goes on as if nothing had been.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::lab::step;
@@ -49,6 +51,21 @@ async fn a_provider_that_fails_loses_nothing() {
     // All that while nothing changed, and so the first callback of all is of the first change.
     lab.becomes(&[("i-1", "stopped"), ("i-2", "stopped")]).await;
     assert_eq!(step(&receiver.next().await.change(&secret)), json!(["RUNNING", "STOPPED"]));
+}
+
+#[tokio::test]
+async fn a_refusal_tells_of_a_clock_that_is_wrong() {
+    let lab = Lab::start(&[("i-1", "running")]).await;
+    let message = async |ahead: Duration| {
+        let error = lab.fails(Misbehaviour::RefusesAhead(ahead)).await;
+        lab.recovers().await;
+        (error["code"] == "unauthorized", error["message"].as_str().expect("text").to_owned())
+    };
+    let (is_refused, told) = message(Duration::from_secs(61 * 60)).await;
+    assert!(is_refused && told.contains("this host's clock is 61 minutes behind the provider's"), "{told}");
+    assert!(told.contains("AuthFailure"), "{told}");
+    let (is_refused, told) = message(Duration::ZERO).await;
+    assert!(is_refused && !told.contains("clock"), "{told}");
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::clock::ManualClock;
 use crate::driver::SecretKind;
 use crate::driver::grants::{Endpoint, EndpointSource, Grants};
 use crate::driver::memory::Pool;
-use crate::model::AccountKey;
+use crate::model::{AccountKey, Timestamp};
 use crate::net::{ClientSettings, Via};
 
 async fn egress(endpoint: &str) -> Egress {
@@ -33,7 +34,8 @@ async fn egress(endpoint: &str) -> Egress {
     let driver = DriverInfo { name: "d".into(), ..DriverInfo::default() };
     let limits = Limits::default();
     let memory = Pool::new(&limits).unwrap().admit().await;
-    Egress::new(&driver, &target, reach, (&clients, &limits), memory).unwrap()
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+    Egress::new(&driver, &target, reach, (&clients, &limits, &clock), memory).unwrap()
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tracker::clock::{Clock as _, SystemClock};
 
 pub(crate) struct Provider {
     address: SocketAddr,
@@ -42,6 +44,8 @@ pub(crate) enum Misbehaviour {
     Headers(usize, usize),
     /// 100 MB that are small on the wire.
     Bomb,
+    /// The signature is refused, by a provider whose clock is so far ahead.
+    RefusesAhead(Duration),
     /// The request is read, and the connection closed.
     Nothing,
     /// The request is read, and the connection left open.
@@ -128,6 +132,11 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         }
         Some(Misbehaviour::Throttle(seconds)) => {
             whole("503 Slow Down", &format!("Retry-After: {seconds}\r\n"), &error("RequestLimitExceeded"))
+        }
+        Some(Misbehaviour::RefusesAhead(ahead)) => {
+            let now = std::time::UNIX_EPOCH + Duration::from_millis(SystemClock.now().as_millis().unsigned_abs());
+            let date = httpdate::fmt_http_date(now + ahead);
+            whole("401 Unauthorized", &format!("Date: {date}\r\n"), &error("AuthFailure"))
         }
         Some(Misbehaviour::Garbage) => whole("200 OK", "", "\u{1}\u{2}{\"not\": <xml at all]]>"),
         Some(Misbehaviour::CutShort) => whole("200 OK", "", half),
