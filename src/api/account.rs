@@ -347,6 +347,7 @@ mod tests {
                 partial_reason: None,
                 partials: 0,
                 last_duration: None,
+                retry: None,
                 requests: 0,
             }
         };

@@ -1,5 +1,6 @@
 //! Whether what the store has of an account can be answered with. A watched account is polled regularly,
-//! and its last list is the answer; any other is polled when somebody asks, who then waits for it.
+//! and its last list is the answer; any other is polled when somebody asks, who then waits for it. A poll that failed
+//! answers until it is to be tried again.
 
 use std::time::Duration;
 
@@ -75,8 +76,8 @@ pub(super) async fn keep_polled(app: &App, caller: &Caller) -> Result<(), Proble
     let all = context.store.poll_status(caller.account).await?;
     for kind in Kind::ALL {
         let fresh_for = fresh_for(app, kind);
-        let attempted = all.iter().find(|status| status.kind == kind).and_then(|status| status.last_attempt);
-        if attempted.is_none_or(|at| at > now || now.since(at) >= fresh_for) {
+        let again = all.iter().find(|status| status.kind == kind).and_then(|status| again_at(status, now, fresh_for));
+        if again.is_none_or(|again| again <= now) {
             context.store.request_poll(caller.account, kind, now).await?;
             context.poll_wake.notify_one();
         }
@@ -224,6 +225,14 @@ fn has_list(status: &PollStatus) -> bool {
     status.last_complete.is_some() || (status.failures == 0 && status.last_attempt.is_some())
 }
 
+/// When an account that is not watched may be polled again because somebody asks: when its list is no longer fresh, or
+/// when a poll that failed is to be tried again. None: now, as it was never polled, or the clock was set back since.
+fn again_at(status: &PollStatus, now: Timestamp, fresh_for: Duration) -> Option<Timestamp> {
+    let attempted = status.last_attempt.filter(|attempted| *attempted <= now)?;
+    let retry = status.retry.filter(|_| status.failures > 0);
+    Some(retry.unwrap_or_else(|| attempted.after(fresh_for)))
+}
+
 fn judge(status: Option<&PollStatus>, view: &View) -> Footing {
     let Some((status, attempted)) = status.and_then(|status| Some((status, status.last_attempt?))) else {
         return Footing::Poll;
@@ -243,7 +252,7 @@ fn judge(status: Option<&PollStatus>, view: &View) -> Footing {
         return Footing::Poll;
     }
     let next = if is_watched { status.next_due } else { None };
-    let next = next.unwrap_or_else(|| attempted.after(view.fresh_for));
+    let next = next.or_else(|| again_at(status, view.now, view.fresh_for)).unwrap_or(view.now);
     if next <= view.now || attempted > view.now {
         Footing::Poll
     } else if has_list(status) {

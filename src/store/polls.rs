@@ -573,6 +573,9 @@ pub struct PollStatus {
     /// Failures since the last success.
     pub failures: u32,
     pub last_error: Option<PollError>,
+    /// When a poll that failed is to be tried again. It is due then if the account is watched, and otherwise if somebody
+    /// asks for it.
+    pub retry: Option<Timestamp>,
     /// Why the last list was not complete.
     pub partial_reason: Option<String>,
     /// How many lists in a row were not complete.

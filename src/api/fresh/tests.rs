@@ -8,6 +8,8 @@ struct Case {
     attempted: Option<i64>,
     complete: Option<i64>,
     due_in: Option<i64>,
+    /// When a failure is to be tried again, from now.
+    retry_in: Option<i64>,
     failed: Option<&'static str>,
     partial: bool,
     watched: bool,
@@ -35,6 +37,7 @@ fn check(case: Case, want: &str) {
         }),
         partial_reason: case.partial.then(|| "a zone is missing".to_owned()),
         partials: 0,
+        retry: case.retry_in.map(|seconds| ago(-seconds)),
         last_duration: None,
         requests: 1,
     };
@@ -73,9 +76,15 @@ fn a_watched_account_is_left_to_its_schedule() {
 
 #[test]
 fn a_failure_is_not_repeated_for_everyone_who_asks() {
-    let failed = Case { attempted: Some(20), failed: Some("unavailable"), proven: 500, ..Case::default() };
+    let failed =
+        Case { attempted: Some(20), retry_in: Some(40), failed: Some("unavailable"), proven: 500, ..Case::default() };
     check(failed, "failed, again in 40");
-    check(Case { attempted: Some(60), ..failed }, "poll");
+    // A failure is an answer until it is tried again, and no longer, however long a list would be.
+    check(Case { attempted: Some(3), retry_in: Some(2), ..failed }, "failed, again in 2");
+    check(Case { attempted: Some(5), retry_in: Some(0), ..failed }, "poll");
+    check(Case { attempted: Some(100), retry_in: Some(200), ..failed }, "failed, again in 200");
+    // It was recorded without a time to try again.
+    check(Case { attempted: Some(60), retry_in: None, ..failed }, "poll");
     check(Case { complete: Some(90), ..failed }, "stale");
     // What the provider asked for, or the backoff, is kept.
     check(Case { watched: true, due_in: Some(600), ..failed }, "failed, again in 600");
@@ -85,7 +94,8 @@ fn a_failure_is_not_repeated_for_everyone_who_asks() {
 
 #[test]
 fn a_password_that_was_proven_since_gets_its_chance() {
-    let refused = Case { attempted: Some(20), failed: Some("unauthorized"), proven: 500, ..Case::default() };
+    let refused =
+        Case { attempted: Some(20), retry_in: Some(40), failed: Some("unauthorized"), proven: 500, ..Case::default() };
     check(refused, "failed, again in 40");
     check(Case { proven: 10, ..refused }, "poll");
     check(Case { proven: 10, failed: Some("unavailable"), ..refused }, "failed, again in 40");

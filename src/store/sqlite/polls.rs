@@ -342,7 +342,8 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     let due = due_again(writing, account, kind, failure.next_due)?;
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = failures + 1,
-         error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = MIN(requests, 1 << 62) + ?8
+         error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = MIN(requests, 1 << 62) + ?8,
+         retry = ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![
@@ -354,6 +355,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
         failure.message,
         millis(failure.duration),
         failure.requests,
+        failure.next_due.as_millis(),
     ])?;
     note_budget(writing, account, failure.budget)?;
     match failure.reach {
@@ -367,7 +369,7 @@ fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> 
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
-                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account, partials
+                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account, partials, retry
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let source = Source { table: "polls", account: Some(account), key: Key::Columns(&[17, 0]) };
@@ -398,6 +400,7 @@ fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> 
             last_error,
             partial_reason: row.get(8)?,
             partials: row.get(18)?,
+            retry: get(row, 19)?,
             last_duration: duration.map(|millis| Duration::from_millis(millis.unsigned_abs())),
             requests: requests.unsigned_abs(),
         })

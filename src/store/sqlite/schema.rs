@@ -123,7 +123,8 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
     for sql in [
         "UPDATE polls SET due = due + ?1, claimed = claimed + ?1, asked = asked + ?1, put_off = put_off + ?1,
          changed = changed + ?1, hook_set = hook_set + ?1, last_attempt = last_attempt + ?1,
-         last_complete = last_complete + ?1, last_full = last_full + ?1, gap_told = gap_told + ?1",
+         last_complete = last_complete + ?1, last_full = last_full + ?1, gap_told = gap_told + ?1,
+         retry = retry + ?1",
         "UPDATE accounts SET used = used + ?1, unreachable = unreachable + ?1, budget_at = budget_at + ?1",
         "UPDATE hooks SET disabled = disabled + ?1, failing = failing + ?1, failed = failed + ?1
          WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",

@@ -64,6 +64,8 @@ CREATE TABLE polls (
     error_at INTEGER,
     error_code TEXT,
     error_message TEXT,
+    -- When a poll that failed is to be tried again, whether it is due then or not.
+    retry INTEGER,
     partial_reason TEXT,
     -- How many lists in a row were not complete.
     partials INTEGER NOT NULL DEFAULT 0,
