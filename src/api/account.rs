@@ -315,8 +315,9 @@ fn provider_state(status: &[PollStatus]) -> ProviderState {
     match newest.last_error.as_ref().filter(|_| newest.failures > 0) {
         None => ProviderState::Available,
         Some(error) => match error.code.as_str() {
-            "unauthorized" | "forbidden" | "throttled" => ProviderState::Available,
-            "unavailable" | "unexpected-answer" => ProviderState::Unavailable,
+            // It answers, if oddly.
+            "unauthorized" | "forbidden" | "throttled" | "unexpected-answer" => ProviderState::Available,
+            "unavailable" => ProviderState::Unavailable,
             // The driver's or the host's own trouble says nothing of the provider.
             _ => ProviderState::Unknown,
         },
@@ -346,8 +347,8 @@ mod tests {
                 last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
                 partial_reason: None,
                 partials: 0,
-                last_duration: None,
                 retry: None,
+                last_duration: None,
                 requests: 0,
             }
         };
@@ -363,6 +364,7 @@ mod tests {
         check(Some((2, None)), Some((1, Some("unavailable"))), ProviderState::Available);
         check(Some((1, None)), Some((2, Some("unavailable"))), ProviderState::Unavailable);
         check(Some((1, Some("unauthorized"))), None, ProviderState::Available);
+        check(Some((1, Some("unexpected-answer"))), None, ProviderState::Available);
         check(Some((1, Some("limit.memory"))), None, ProviderState::Unknown);
     }
 }
