@@ -65,6 +65,7 @@ pub use load::{DriverInfo, Inspected, KnownProvider, LoadError, OptionInfo, Role
 pub use lock::{Approval, Lock, LockError, Role, Tested};
 pub use memory::ListMemory;
 pub use pulse::{Answers, Asking, Pulse};
+pub use session::{SavedSession, SessionKey, Sessions, UnsavedSession};
 pub use shadow::Shadow;
 pub use source::{FetchError, Fetcher, Source};
 pub use wire::Wire;
@@ -181,7 +182,6 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// A stable word for it, as `/api/account` and the log have it.
     /// The same with what may be the reason, where the provider refuses what is asked of it and clocks differ.
     fn explained(self, skew: Option<skew::Skew>) -> CallError {
         let Some(skew) = skew else { return self };
@@ -196,6 +196,7 @@ impl CallError {
         }
     }
 
+    /// A stable word for it, as `/api/account` and the log have it.
     pub fn code(&self) -> String {
         match self {
             CallError::Unauthorized(_) => "unauthorized".into(),

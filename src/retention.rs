@@ -1,5 +1,5 @@
-//! How long the past is kept: a loop that has the store forget the oldest of the journal, and of what resources were,
-//! in small steps between which others write.
+//! How long the past is kept: a loop that has the store forget the oldest of the journal, of what resources were, and what
+//! drivers remembered until now, in small steps between which others write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +62,7 @@ pub async fn run(context: Context, token: CancellationToken) {
 /// One round, or as much of it as the store takes.
 async fn forget(context: &Context) -> Result<(), StoreError> {
     context.store.clear_dropped().await?;
+    context.store.forget_sessions(context.clock.now()).await?;
     let settings = &context.settings;
     // What was told before the clock was set forward is younger than it seems.
     let keep_for = settings.keep_for.saturating_add(context.clock.set_forward());

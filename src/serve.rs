@@ -4,6 +4,7 @@
 mod descriptors;
 mod drivers;
 mod reload;
+mod sessions;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use crate::store::{Accounts as _, Enrolment, PlacedProvider, Polls as _, Store, 
 use crate::vault::{Purpose, Vault, VaultError};
 use crate::{api, deliver, poll, retention};
 use reload::Reloader;
+use sessions::SessionKeeper;
 
 /// The store's file in the data directory.
 const STORE_FILE: &str = "tracker.db";
@@ -50,6 +52,7 @@ pub struct Host {
     retention: retention::Context,
     reloader: Reloader,
     reloads: Reloads,
+    sessions: SessionKeeper,
     /// The operator's own door; a host runs without it, too.
     control: Option<UnixListener>,
     /// The clock that all others are of.
@@ -122,6 +125,9 @@ impl Host {
         let endpoints = Arc::new(endpoints);
         let poll_shares = CallShares::new(Arc::clone(&endpoints), Arc::clone(&clock), polling.limits());
         summarize(&roster, address, &public_url);
+        let sessions =
+            SessionKeeper { engine: engine.clone(), store: Arc::clone(&store) as _, vault: Arc::clone(&vault) };
+        sessions.restore(&roster.catalog()).await;
         let (reloader, reloads) =
             Reloader::new(engine, fetcher, config.drivers, (Arc::clone(&roster), Arc::clone(&store) as _));
         let control = open_control(&config.control_socket);
@@ -180,6 +186,7 @@ impl Host {
             store,
             reloader,
             reloads,
+            sessions,
             control,
             steps,
         })
@@ -243,7 +250,11 @@ impl Host {
             let _ending = ending();
             steps::follow(self.store.as_ref(), &self.steps, token.clone()).await;
         };
-        let (api, (), (), (), (), (), ()) = tokio::join!(api, poll, deliver, forget, reload, control, steps);
+        // Without it, drivers log in more often.
+        let sessions = self.sessions.run(token.clone());
+        let (api, (), (), (), (), (), (), ()) =
+            tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions);
+        self.sessions.end().await;
         self.store.close().await?;
         tracing::info!("the host has ended");
         api.map_err(ServeError::Api)

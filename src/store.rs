@@ -13,6 +13,7 @@ mod polls;
 mod provider_states;
 mod repeats;
 mod room;
+mod sessions;
 pub mod sqlite;
 pub mod steps;
 mod tokens;
@@ -39,16 +40,28 @@ pub use polls::{
 pub use provider_states::ProviderStates;
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
+pub use sessions::{DriverSessions, SessionContent, SessionPage, SessionPlace, StoredSession};
 pub use tokens::{DamagedToken, NewToken, TokenHash, Tokens};
 
 /// Everything that the host remembers.
 pub trait Store:
-    Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + Send + Sync + 'static
+    Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + DriverSessions + Send + Sync + 'static
 {
 }
 
 impl<T> Store for T where
-    T: Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + Send + Sync + 'static
+    T: Accounts
+        + Polls
+        + Inventory
+        + Hooks
+        + Deliveries
+        + Journal
+        + Repeats
+        + Tokens
+        + DriverSessions
+        + Send
+        + Sync
+        + 'static
 {
 }
 

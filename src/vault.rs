@@ -36,6 +36,8 @@ pub enum Purpose<'a> {
     HookSecret(&'a AccountKey),
     /// An answer that a client may ask for again.
     Answer(&'a AccountKey),
+    /// What a driver, by the SHA-256 of its file, remembers of an account.
+    Session(&'a AccountKey, &'a str),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -146,12 +148,13 @@ impl fmt::Debug for Vault {
 impl Purpose<'_> {
     fn bound(&self) -> Vec<u8> {
         let (word, key) = match self {
-            Purpose::AccountPassword(key) => ("password", key),
-            Purpose::HookToken(key) => ("hook-token", key),
-            Purpose::HookSecret(key) => ("hook-secret", key),
-            Purpose::Answer(key) => ("answer", key),
+            Purpose::AccountPassword(key) => ("password".to_owned(), key),
+            Purpose::HookToken(key) => ("hook-token".to_owned(), key),
+            Purpose::HookSecret(key) => ("hook-secret".to_owned(), key),
+            Purpose::Answer(key) => ("answer".to_owned(), key),
+            Purpose::Session(key, driver) => (format!("session {driver}"), key),
         };
-        [word, &key.driver, &key.provider, &key.user].join("\0").into_bytes()
+        [&word, &key.driver, &key.provider, &key.user].map(String::as_str).join("\0").into_bytes()
     }
 }
 

@@ -16,6 +16,7 @@ use super::memory::{ListMemory, PollMemory, SandboxMemory};
 use super::meter::Meter;
 use super::page::{self, Checks, Left, Page};
 use super::sandbox::{Running, guest_account};
+use super::session::credentials_mark;
 use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
 use crate::clock::Stopwatch;
@@ -107,6 +108,10 @@ impl Driver {
             Ok(egress) => egress,
             Err(error) => return Err(CallFailure { error, usage: Usage::default() }),
         };
+        if extent == Extent::AllPages {
+            // A list is asked for with the credentials that are in force; a proof may be of any.
+            self.engine.sessions().keep_credentials(egress.session(), &credentials_mark(target));
+        }
         let meter = Arc::new(Meter::new(limits.cpu_per_page));
         let taken = Arc::new(Mutex::new(Usage::default()));
         let pages = Pages {

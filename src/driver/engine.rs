@@ -97,11 +97,13 @@ impl Engine {
         &self.0.clients
     }
 
-    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+    /// The clock by which drivers go.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }
 
-    pub(super) fn sessions(&self) -> &Sessions {
+    /// What drivers remember across polls.
+    pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }
 

@@ -63,6 +63,8 @@ impl Reloader {
         let loading = Loading { engine: &self.engine, fetcher: self.fetcher.as_ref(), settings: &self.settings };
         let catalog = Arc::new(loading.onto(&before, &lock).await?);
         self.roster.replace_catalog(Arc::clone(&catalog));
+        let current = super::sessions::current(&catalog);
+        self.engine.sessions().keep_drivers(|digest| current.iter().any(|driver| driver == digest));
         // A new version may know other endpoints. Until the store knows of them, accounts take turns by the old ones.
         if let Err(error) = self.store.place_providers(super::placed(&self.roster)).await {
             tracing::error!("can't note the endpoints of the drivers: {error}");

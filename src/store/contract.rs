@@ -15,6 +15,7 @@ pub(super) mod redrive;
 pub(super) mod requests;
 pub(super) mod resting;
 pub(crate) mod room;
+pub(super) mod sessions;
 pub(super) mod sharing;
 pub(super) mod tokens;
 pub(super) mod world;
@@ -131,6 +132,10 @@ macro_rules! every_case {
             requests {
                 a_request_is_answered_once
                 a_request_that_was_cut_off_may_be_made_again
+            }
+            sessions {
+                a_session_is_kept_for_its_account_and_driver
+                a_session_goes_when_it_runs_out_and_with_its_account
             }
             tokens {
                 a_token_is_found_by_its_secret_until_it_is_revoked

@@ -36,6 +36,7 @@ mod redrive;
 mod repair;
 mod requests;
 mod schema;
+mod sessions;
 mod settle;
 mod space;
 mod storms;

@@ -183,3 +183,33 @@ fn entry(file: &str, content: &[u8], role: &str) -> String {
          endpoints = []\napproved_at = \"2026-11-22T10:00:00Z\"\napproved_by = \"nobody\"\n"
     )
 }
+
+#[tokio::test]
+async fn what_a_driver_remembers_outlasts_a_restart_and_no_change_of_version() {
+    let setup = Setup::new(&["mock"]);
+    setup.driver_file("faulty-1.wasm", &version(1));
+    setup.run(&["driver", "approve", "drivers/faulty-1.wasm", "--yes"]).succeeded();
+    let mut host = setup
+        .polls("[polling]\ninstances_every = \"1h\"\nrealms_every = \"1h\"\n\n[api]\nrefresh_every = \"0s\"\n")
+        .provider("faulty", "lab", "http://127.0.0.1:9", "do = \"remember\", value = \"remembered\"")
+        .account("faulty", "lab", "user", "correct-horse")
+        .start()
+        .await;
+    let client = host.client().at("faulty", "lab").as_user("user", "correct-horse");
+    // Its name is what the driver remembers of the poll before.
+    let remembered = async || {
+        client.post_text("/api/refresh?kind=instance", "").await.ok();
+        client.get("/api/instances/i-1").await.ok()["name"].as_str().is_some_and(|name| name == "remembered")
+    };
+    remembered().await;
+    assert!(remembered().await);
+    assert!(host.stop().await.success());
+    host.start().await;
+    assert!(remembered().await, "a restart keeps it");
+
+    host.setup().driver_file("faulty-2.wasm", &version(2));
+    host.setup().run(&["driver", "approve", "drivers/faulty-2.wasm", "--yes"]).succeeded();
+    host.setup().run(&["driver", "reload"]);
+    assert_eq!(loaded(&client).await, "0.2.0");
+    assert!(!remembered().await, "another version begins anew");
+}

@@ -375,6 +375,7 @@ fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool>
 fn drop_account(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
     for sql in [
         "DELETE FROM tokens WHERE account = ?1",
+        "DELETE FROM sessions WHERE account = ?1",
         "DELETE FROM polls WHERE account = ?1",
         "DELETE FROM accounts WHERE id = ?1",
     ] {

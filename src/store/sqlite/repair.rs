@@ -153,6 +153,14 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
         "it is no time",
         "DELETE FROM requests WHERE begun > 1 << 48 OR begun < 0 RETURNING NULL, NULL, NULL, NULL",
     )?;
+    note(
+        "sessions",
+        "until",
+        "it is no time, or there is no such account",
+        "DELETE FROM sessions WHERE typeof(until) <> 'integer' OR until NOT BETWEEN 0 AND 1 << 48
+             OR account NOT IN (SELECT id FROM accounts)
+         RETURNING NULL, NULL, NULL, account",
+    )?;
     // Last, when all else is as it will be.
     connection.execute(
         "INSERT INTO counts (name, number) SELECT n.column1, CASE n.column1

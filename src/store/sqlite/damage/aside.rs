@@ -42,6 +42,10 @@ fn one(writing: &Writing<'_>, damaged: &Pending) -> Result<Aside> {
         "flaps" => {
             execute("DELETE FROM flaps WHERE account = ?1 AND kind = ?2 AND id IN (?3, CAST(?3 AS TEXT))")?;
         }
+        // It is worth a login.
+        "sessions" => {
+            execute("DELETE FROM sessions WHERE account = ?1 AND digest IN (?2, CAST(?2 AS TEXT))")?;
+        }
         "attempts" => {
             execute("DELETE FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3 AND number = ?4")?;
         }

@@ -416,6 +416,19 @@ CREATE TABLE requests (
 CREATE INDEX requests_begun ON requests (begun);
 CREATE INDEX requests_under_way ON requests (begun) WHERE answer IS NULL;
 
+-- What drivers remember of accounts across polls, sealed: it spares logins, and may be lost.
+CREATE TABLE sessions (
+    account INTEGER NOT NULL,
+    -- The SHA-256 of the driver's file.
+    digest TEXT NOT NULL,
+    -- When the last of it runs out, by the driver's clock, which is never moved.
+    until INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (account, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_until ON sessions (until);
+
 -- See `counts`. Hooks are counted by their status, and deliveries that are not dead.
 CREATE TRIGGER accounts_added AFTER INSERT ON accounts BEGIN
     UPDATE counts SET number = number + 1 WHERE name = 'accounts';

@@ -15,10 +15,10 @@ use super::super::{Settings, SqliteStore, Synchronous};
 use super::{SqliteLab, open};
 use crate::model::InstanceState::{Pending, Running, Stopped};
 use crate::model::{AccountId, HookId, HookSpec, HookUrl, IdPattern, Kind, Owner, Scope, Sealed, Timestamp, TokenId};
-use crate::store::contract::world::{World, id, query, spec};
+use crate::store::contract::world::{World, id, key, query, spec};
 use crate::store::{
     After, Attempt, ChangeQuery, DeliveryQuery, HistoryQuery, HookPlace, ListQuery, NewToken, Outcome,
-    RepeatableRequest, RequestId, Settling, StoreError,
+    RepeatableRequest, RequestId, SessionContent, Settling, StoreError, StoredSession,
 };
 
 /// What a column may hold after an accident: text that means nothing, bytes, text that is not UTF-8, numbers beyond every
@@ -26,7 +26,7 @@ use crate::store::{
 const DAMAGES: [&str; 7] = ["'?'", "x'ff'", "CAST(x'ff' AS TEXT)", "9223372036854775807", "-1", "1.5", "NULL"];
 
 /// How the rows of the account with the number 1 are found.
-const OF_ANN: [(&str, &str); 20] = [
+const OF_ANN: [(&str, &str); 21] = [
     ("accounts", "id = 1"),
     ("polls", "account = 1"),
     ("resources", "account = 1"),
@@ -47,6 +47,7 @@ const OF_ANN: [(&str, &str); 20] = [
     ("attempts", "hook IN (SELECT id FROM hooks WHERE account = 1)"),
     ("tokens", "account = 1"),
     ("requests", "account = 1"),
+    ("sessions", "account = 1"),
 ];
 
 /// When `World` begins, and ann's instances are seen first.
@@ -90,6 +91,9 @@ async fn fill(world: &mut World, user: &str) -> AccountId {
     let asked = request(world, account);
     store.begin_request(asked.clone()).await.expect("begun");
     store.finish_request(&asked.id, Sealed(vec![1])).await.expect("answered");
+    let content = SessionContent { until: world.now.after(Duration::from_secs(3600)), sealed: Sealed(vec![1]) };
+    let session = StoredSession { account: key(user), driver: "digest".into(), content: Some(content) };
+    store.save_sessions(vec![session]).await.expect("saved");
     account
 }
 
@@ -175,6 +179,8 @@ async fn as_bob_sees_it(world: &World, bob: AccountId) -> String {
     let urls: Vec<String> = hooks.into_iter().map(|hook| hook.expect("whole").spec.url.to_string()).collect();
     let tokens = store.tokens(bob, None, 100).await.expect("tokens").len();
     let polls = store.poll_status(bob).await.expect("polls").len();
+    let sessions = store.sessions(None, 100).await.expect("sessions").sessions;
+    assert!(sessions.iter().any(|session| session.account == key("bob")), "{sessions:?}");
     assert!(store.find_token([2; 32]).await.expect("asked").is_some());
     assert_eq!(store.damaged_rows(bob).await.expect("looked up"), []);
     format!("{listed:?} {past:?} {feed} {history} {urls:?} {tokens} {polls}")
@@ -347,8 +353,12 @@ fn a_damaged_hook_or_token_affects_itself_alone() {
         "requests.fingerprint",
         "requests.begun",
         "requests.answer",
+        "sessions.account",
+        "sessions.digest",
+        "sessions.until",
+        "sessions.sealed",
     ];
-    each_column(&["hooks", "tokens", "requests"], &named);
+    each_column(&["hooks", "tokens", "requests", "sessions"], &named);
 }
 
 #[test]

@@ -147,6 +147,7 @@ impl Shape {
             "requests (account, owner, key, fingerprint, begun)",
             &format!("1 + i % {accounts}, 'account', 'k' || i, x'01', i"),
         )?;
+        insert(accounts, "sessions (account, digest, until, sealed)", "i, 'digest', i, x'01'")?;
         connection.execute("INSERT INTO meta (name, value) VALUES ('store', 1), ('forgotten', 0)", ())?;
         Ok(())
     }
