@@ -13,6 +13,7 @@ pub mod share;
 pub mod span;
 pub mod time;
 pub mod token;
+pub mod word;
 
 pub use account::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed};
 pub use change::{

@@ -48,9 +48,9 @@ pub(crate) fn instance(number: u32) -> Instance {
         state: InstanceState::Running,
         provider_state: "running".into(),
         launched_at: Some(Timestamp::from_millis(1_795_000_000_000 + i64::from(number))),
-        public_addresses: address(AddressKind::Hostname, format!("ec2-{number}.compute-1.amazonaws.com")),
-        private_addresses: address(AddressKind::Ipv4, "10.0.0.1".into()),
-        labels: vec![("Name".into(), format!("web-{number}").into()), ("stage".into(), "production".into())],
+        public_addresses: address(AddressKind::Hostname, format!("ec2-{number}.compute-1.amazonaws.com")).into(),
+        private_addresses: address(AddressKind::Ipv4, "10.0.0.1".into()).into(),
+        labels: vec![("Name".into(), format!("web-{number}").into()), ("stage".into(), "production".into())].into(),
     }
 }
 

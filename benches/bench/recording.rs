@@ -158,7 +158,8 @@ fn listed(number: u32, round: u32) -> Instance {
         (instance.state, instance.provider_state) = (InstanceState::Stopped, "stopped".into());
     }
     if is_relabelled {
-        instance.labels.push(("team".into(), "payments".into()));
+        let others = std::mem::take(&mut instance.labels);
+        instance.labels = others.into_iter().chain([("team".into(), "payments".into())]).collect();
     }
     instance
 }

@@ -356,9 +356,9 @@ fn instance(id: &str, realm: &str, state: InstanceState) -> Resource {
         state,
         provider_state: State::Instance(state).as_str().to_lowercase().into(),
         launched_at: None,
-        public_addresses: vec![],
-        private_addresses: vec![],
-        labels: vec![],
+        public_addresses: vec![].into(),
+        private_addresses: vec![].into(),
+        labels: vec![].into(),
     })
 }
 

@@ -192,9 +192,9 @@ mod tests {
             state: InstanceState::ShuttingDown,
             provider_state: "shutting-down".into(),
             launched_at: None,
-            public_addresses: vec![],
-            private_addresses: vec![],
-            labels: vec![("team".into(), "blue".into())],
+            public_addresses: vec![].into(),
+            private_addresses: vec![].into(),
+            labels: vec![("team".into(), "blue".into())].into(),
         });
         let usage = crate::driver::Usage::default();
         let mut listing =

@@ -20,6 +20,7 @@ use super::session::credentials_mark;
 use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
 use crate::clock::Stopwatch;
+use crate::model::word::Words;
 use crate::model::{Kind, Resource, Timestamp};
 
 /// A loaded driver.
@@ -184,6 +185,7 @@ impl Pages {
         let changed_since = self.since.map(Timestamp::as_millis);
         let mut query = inventory::Query { cursor: None, changed_since, ids: Vec::new() };
         let mut gathering = Gathering::new(self.since);
+        let mut words = Words::default();
         let (mut pages, mut bytes) = (0, 0);
         let mut counted = Duration::ZERO;
         loop {
@@ -192,7 +194,8 @@ impl Pages {
                 return Err(CallError::Limit { limit: "pages", setting: "pages", value });
             }
             let left = Left { items: limits.items.saturating_sub(gathering.count()), bytes };
-            let page = one_page(&mut running, self.kind, &account, &query, (&self.egress, limits, left)).await;
+            let page =
+                one_page(&mut running, self.kind, &account, &query, (&self.egress, limits, left), &mut words).await;
             pages += 1;
             let usage = Usage { pages, memory: running.peak_memory(), ..Usage::default() };
             *self.taken.lock().expect("invariant: no holder of this lock can panic") = usage;
@@ -225,15 +228,16 @@ async fn one_page(
     account: &inventory::Account,
     query: &inventory::Query,
     (egress, limits, left): (&Egress, &Limits, Left),
+    words: &mut Words,
 ) -> Result<Page, CallError> {
     match kind {
         Kind::Instance => {
             let page = running.list_instances(account, query).await?;
-            egress.with_computed(|computed| page::instances(page, Checks::new(limits, left, computed)))
+            egress.with_computed(|computed| page::instances(page, Checks::new(limits, left, computed, words)))
         }
         Kind::Realm => {
             let page = running.list_realms(account, query).await?;
-            egress.with_computed(|computed| page::realms(page, Checks::new(limits, left, computed)))
+            egress.with_computed(|computed| page::realms(page, Checks::new(limits, left, computed, words)))
         }
     }
 }

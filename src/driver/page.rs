@@ -8,6 +8,7 @@ use super::computed::Computed;
 use super::limits::Limits;
 use super::message::message;
 use super::{CallError, Coverage};
+use crate::model::word::{Word, Words};
 use crate::model::{
     Address, AddressKind, Instance, InstanceState, Realm, RealmState, Resource, ResourceId, Text, Timestamp,
 };
@@ -38,6 +39,7 @@ pub(super) struct Checks<'a> {
     limits: &'a Limits,
     /// What no list may show: it was computed with a secret.
     computed: &'a Computed,
+    words: &'a mut Words,
     items_left: usize,
     bytes: usize,
 }
@@ -61,8 +63,8 @@ pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Resu
 }
 
 impl Checks<'_> {
-    pub(super) fn new<'a>(limits: &'a Limits, left: Left, computed: &'a Computed) -> Checks<'a> {
-        Checks { limits, computed, items_left: left.items, bytes: left.bytes }
+    pub(super) fn new<'a>(limits: &'a Limits, left: Left, computed: &'a Computed, words: &'a mut Words) -> Checks<'a> {
+        Checks { limits, computed, words, items_left: left.items, bytes: left.bytes }
     }
 
     fn count(&mut self, items: usize, size: usize) -> Result<(), CallError> {
@@ -130,6 +132,23 @@ impl Checks<'_> {
         Ok(text.into())
     }
 
+    /// A text that other resources have as well.
+    fn word(&mut self, id: &ResourceId, name: &str, text: String) -> Result<Word, CallError> {
+        if text.len() > self.limits.field_bytes {
+            return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
+        }
+        let text = self.computed.mask(text);
+        let (word, is_new) = self.words.of(text);
+        if is_new {
+            self.take(word.bytes());
+        }
+        Ok(word)
+    }
+
+    fn optional_word(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<Word>, CallError> {
+        text.map(|text| self.word(id, name, text)).transpose()
+    }
+
     fn option(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<Text>, CallError> {
         text.map(|text| self.field(id, name, text)).transpose()
     }
@@ -170,18 +189,18 @@ fn instance(item: inventory::Instance, checks: &mut Checks<'_>) -> Result<Resour
         )));
     }
     checks.several(&id, "labels", item.labels.len(), size_of::<(String, String)>())?;
-    let mut labels = item
+    let mut labels: Box<[_]> = item
         .labels
         .into_iter()
         .map(|(name, value)| Ok((checks.field(&id, "a label", name)?, checks.field(&id, "a label", value)?)))
-        .collect::<Result<Vec<_>, CallError>>()?;
+        .collect::<Result<_, CallError>>()?;
     labels.sort();
     Ok(Resource::Instance(Instance {
         name: checks.option(&id, "name", item.name)?,
-        owner: checks.option(&id, "owner", item.owner)?,
-        realm: checks.option(&id, "realm", item.realm)?,
-        image: checks.option(&id, "image", item.image)?,
-        hardware_profile: checks.option(&id, "hardware-profile", item.hardware_profile)?,
+        owner: checks.optional_word(&id, "owner", item.owner)?,
+        realm: checks.optional_word(&id, "realm", item.realm)?,
+        image: checks.optional_word(&id, "image", item.image)?,
+        hardware_profile: checks.optional_word(&id, "hardware-profile", item.hardware_profile)?,
         state: match item.state {
             inventory::InstanceState::Pending => InstanceState::Pending,
             inventory::InstanceState::Running => InstanceState::Running,
@@ -192,7 +211,7 @@ fn instance(item: inventory::Instance, checks: &mut Checks<'_>) -> Result<Resour
             inventory::InstanceState::Error => InstanceState::Error,
             inventory::InstanceState::Unknown => InstanceState::Unknown,
         },
-        provider_state: checks.field(&id, "provider-state", item.provider_state)?,
+        provider_state: checks.word(&id, "provider-state", item.provider_state)?,
         launched_at,
         public_addresses: addresses(&id, item.public_addresses, checks)?,
         private_addresses: addresses(&id, item.private_addresses, checks)?,
@@ -205,7 +224,7 @@ fn addresses(
     id: &ResourceId,
     items: Vec<inventory::Address>,
     checks: &mut Checks<'_>,
-) -> Result<Vec<Address>, CallError> {
+) -> Result<Box<[Address]>, CallError> {
     checks.several(id, "addresses", items.len(), size_of::<Address>())?;
     let mut address = |item: inventory::Address| {
         let value = checks.field(id, "an address", item.value)?;
@@ -274,7 +293,8 @@ mod tests {
 
     fn checked(page: inventory::InstancePage) -> Result<Page, CallError> {
         let limits = Limits { field_bytes: 8, items: 2, labels: 3, list_bytes: 10_000, ..Limits::default() };
-        instances(page, Checks::new(&limits, Left { items: limits.items, bytes: 0 }, &Computed::default()))
+        let left = Left { items: limits.items, bytes: 0 };
+        instances(page, Checks::new(&limits, left, &Computed::default(), &mut Words::default()))
     }
 
     #[test]
@@ -323,10 +343,11 @@ mod tests {
         let list = |before: usize, text: usize| {
             let item = inventory::Instance { labels: vec![], name: Some("x".repeat(text)), ..item("a") };
             let (left, computed) = (Left { items: 9, bytes: before }, Computed::default());
-            instances(page(vec![item]), Checks::new(&limits, left, &computed)).map(|page| page.bytes)
+            instances(page(vec![item]), Checks::new(&limits, left, &computed, &mut Words::default()))
+                .map(|page| page.bytes)
         };
         let first = list(0, 100).expect("there is room");
-        assert!((size_of::<Instance>() + 100..size_of::<Instance>() + 120).contains(&first), "{first}");
+        assert!((size_of::<Instance>() + 100..size_of::<Instance>() + 180).contains(&first), "{first}");
         let full = list(first, 900).expect_err("there is no room");
         assert_eq!(full.code(), "limit.list_bytes");
     }
@@ -335,6 +356,6 @@ mod tests {
     fn labels_are_sorted() {
         let page = checked(page(vec![item("a")])).expect("taken");
         let [Resource::Instance(instance)] = &page.resources[..] else { panic!("one instance") };
-        assert_eq!(instance.labels, [("a".into(), "1".into()), ("b".into(), "2".into())]);
+        assert_eq!(*instance.labels, [("a".into(), "1".into()), ("b".into(), "2".into())]);
     }
 }

@@ -254,9 +254,9 @@ mod tests {
             state,
             provider_state: word.into(),
             launched_at: None,
-            public_addresses: vec![],
-            private_addresses: vec![],
-            labels: vec![],
+            public_addresses: vec![].into(),
+            private_addresses: vec![].into(),
+            labels: vec![].into(),
         })
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time::Timestamp;
+use super::word::Word;
 
 /// A text of a resource. Up to 24 bytes lie in the value itself: nearly all of them are so short, and there are
 /// a dozen to a resource and a million resources in a list.
@@ -215,18 +216,18 @@ pub struct Address {
 pub struct Instance {
     pub id: ResourceId,
     pub name: Option<Text>,
-    pub owner: Option<Text>,
-    pub realm: Option<Text>,
-    pub image: Option<Text>,
-    pub hardware_profile: Option<Text>,
+    pub owner: Option<Word>,
+    pub realm: Option<Word>,
+    pub image: Option<Word>,
+    pub hardware_profile: Option<Word>,
     pub state: InstanceState,
     /// The provider's own word.
-    pub provider_state: Text,
+    pub provider_state: Word,
     pub launched_at: Option<Timestamp>,
-    pub public_addresses: Vec<Address>,
-    pub private_addresses: Vec<Address>,
+    pub public_addresses: Box<[Address]>,
+    pub private_addresses: Box<[Address]>,
     /// Name and value, sorted by name.
-    pub labels: Vec<(Text, Text)>,
+    pub labels: Box<[(Text, Text)]>,
 }
 
 /// One realm as a driver listed it.

@@ -46,8 +46,9 @@ impl Form {
             private_addresses,
             labels,
         } = instance;
-        for field in [name, owner, realm, image, hardware_profile] {
-            self.optional(field.as_ref().map(|text| xxh3_64(text.as_bytes())));
+        let words = [owner, realm, image, hardware_profile].map(Option::as_deref);
+        for field in std::iter::once(name.as_deref()).chain(words) {
+            self.optional(field.map(|text| xxh3_64(text.as_bytes())));
         }
         self.text(provider_state);
         self.optional(launched_at.map(|time| Timestamp::as_millis(time).cast_unsigned()));
@@ -103,9 +104,9 @@ mod tests {
             state: InstanceState::Running,
             provider_state: "word".into(),
             launched_at: None,
-            public_addresses: vec![],
-            private_addresses: vec![],
-            labels: vec![],
+            public_addresses: vec![].into(),
+            private_addresses: vec![].into(),
+            labels: vec![].into(),
         };
         let address = |kind, value: &str| Address { kind, value: value.into() };
         let mut variants = vec![
@@ -120,11 +121,11 @@ mod tests {
             Instance { provider_state: "other".into(), ..base() },
             Instance { launched_at: Some(Timestamp::from_millis(0)), ..base() },
             Instance { launched_at: Some(Timestamp::from_millis(1)), ..base() },
-            Instance { public_addresses: vec![address(AddressKind::Ipv4, "x")], ..base() },
-            Instance { public_addresses: vec![address(AddressKind::Hostname, "x")], ..base() },
-            Instance { private_addresses: vec![address(AddressKind::Ipv4, "x")], ..base() },
-            Instance { labels: vec![("a".into(), "bc".into())], ..base() },
-            Instance { labels: vec![("ab".into(), "c".into())], ..base() },
+            Instance { public_addresses: vec![address(AddressKind::Ipv4, "x")].into(), ..base() },
+            Instance { public_addresses: vec![address(AddressKind::Hostname, "x")].into(), ..base() },
+            Instance { private_addresses: vec![address(AddressKind::Ipv4, "x")].into(), ..base() },
+            Instance { labels: vec![("a".into(), "bc".into())].into(), ..base() },
+            Instance { labels: vec![("ab".into(), "c".into())].into(), ..base() },
         ];
         let count = variants.len();
         let mut marks: Vec<u64> =
@@ -144,9 +145,10 @@ mod tests {
             owner: Some("owner".into()),
             hardware_profile: Some("m1-small".into()),
             launched_at: Some(Timestamp::from_millis(1_795_341_600_000)),
-            public_addresses: vec![address(AddressKind::Hostname, "img1.inst1.public.com")],
-            private_addresses: vec![address(AddressKind::Ipv4, "10.0.0.1"), address(AddressKind::Ipv6, "fd00::1")],
-            labels: vec![("stage".into(), "test".into())],
+            public_addresses: vec![address(AddressKind::Hostname, "img1.inst1.public.com")].into(),
+            private_addresses: vec![address(AddressKind::Ipv4, "10.0.0.1"), address(AddressKind::Ipv6, "fd00::1")]
+                .into(),
+            labels: vec![("stage".into(), "test".into())].into(),
             ..base()
         };
         assert_eq!(fingerprint(&Resource::Instance(everything)), INSTANCE_FINGERPRINT);

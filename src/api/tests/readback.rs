@@ -332,8 +332,8 @@ fn listed() -> impl Strategy<Value = Instance> {
                 image: image.map(Into::into),
                 provider_state: provider_state.into(),
                 launched_at: launched_at.map(Timestamp::from_millis),
-                public_addresses: vec![Address { kind: AddressKind::Hostname, value: host.into() }],
-                labels,
+                public_addresses: [Address { kind: AddressKind::Hostname, value: host.into() }].into(),
+                labels: labels.into(),
                 ..plain
             })
         },

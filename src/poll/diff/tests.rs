@@ -17,9 +17,9 @@ fn instance(id: &str, state: InstanceState, image: &str) -> Resource {
         state,
         provider_state: "word".into(),
         launched_at: None,
-        public_addresses: vec![],
-        private_addresses: vec![],
-        labels: vec![],
+        public_addresses: vec![].into(),
+        private_addresses: vec![].into(),
+        labels: vec![].into(),
     })
 }
 

@@ -33,9 +33,9 @@ fn instance(number: usize, state: InstanceState) -> Resource {
         state,
         provider_state: "word".into(),
         launched_at: None,
-        public_addresses: vec![],
-        private_addresses: vec![],
-        labels: vec![],
+        public_addresses: vec![].into(),
+        private_addresses: vec![].into(),
+        labels: vec![].into(),
     })
 }
 

@@ -32,12 +32,12 @@ pub(crate) async fn a_resource_comes_back_whole(world: World) {
         public_addresses: vec![
             address(AddressKind::Hostname, "img1.inst1.public.com"),
             address(AddressKind::Ipv4, "192.0.2.1"),
-        ],
-        private_addresses: vec![address(AddressKind::Ipv6, "2001:db8::1")],
-        labels: vec![("a".into(), Text::default()), ("env".into(), "prod=1".into())],
+        ].into(),
+        private_addresses: vec![address(AddressKind::Ipv6, "2001:db8::1")].into(),
+        labels: vec![("a".into(), Text::default()), ("env".into(), "prod=1".into())].into(),
         ..instance("full", InstanceState::ShuttingDown)
     };
-    let bare = Instance { name: None, realm: None, provider_state: Text::default(), ..instance("bare", RUNNING) };
+    let bare = Instance { name: None, realm: None, provider_state: "".into(), ..instance("bare", RUNNING) };
     let ticket = world.ticket(account, Kind::Instance).await;
     let mut record = world.record(&ticket);
     record.upserts = vec![upsert(Resource::Instance(full.clone())), upsert(Resource::Instance(bare.clone()))].into();

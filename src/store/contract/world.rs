@@ -374,9 +374,9 @@ pub(crate) fn instance(name: &str, state: InstanceState) -> Instance {
         state,
         provider_state: "as it is".into(),
         launched_at: None,
-        public_addresses: Vec::new(),
-        private_addresses: Vec::new(),
-        labels: Vec::new(),
+        public_addresses: [].into(),
+        private_addresses: [].into(),
+        labels: [].into(),
     }
 }
 
