@@ -46,7 +46,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -113,7 +113,13 @@ struct App {
     /// What the store could not be told of requests that may be repeated.
     unkept: repeat::Unkept,
     openapi: openapi::Written,
+    /// Whose turn it is to have a page of a whole list written.
+    whole_lists: Arc<Semaphore>,
 }
+
+/// How many pages of lists in XML are written at once. A page takes milliseconds of CPU time, and there may be as many such
+/// lists as requests: the others have all cores but one.
+const WHOLE_LISTS_AT_ONCE: usize = 1;
 
 impl App {
     fn body_bounds(&self) -> BodyBounds {
@@ -160,7 +166,21 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, underway, hub } = running.clone();
     let (unkept, openapi) = (repeat::Unkept::default(), openapi::Written::default());
-    Arc::new(App { context, proofs, proof_shares, stopping, underway, hub, rates, shares, in_flight, unkept, openapi })
+    let whole_lists = Arc::new(Semaphore::new(WHOLE_LISTS_AT_ONCE));
+    Arc::new(App {
+        context,
+        proofs,
+        proof_shares,
+        stopping,
+        underway,
+        hub,
+        rates,
+        shares,
+        in_flight,
+        unkept,
+        openapi,
+        whole_lists,
+    })
 }
 
 /// What operators ask, of which no credentials are needed.

@@ -243,7 +243,8 @@ impl Inner {
                     _ => self.settings.failed_for,
                 };
                 let now = self.clock.now();
-                self.lock().memory.no_answer(&claim.key, print, error.clone(), now, wait);
+                let tried = Try { key: &claim.key, peer: claim.peer, print, now };
+                self.lock().memory.no_answer(tried, error.clone(), wait);
                 Err(ProofError::NoAnswer(error))
             }
         }

@@ -12,7 +12,7 @@ use super::super::App;
 use super::super::deltacloud::{XML, closing, items_of, opening};
 use super::super::problem::Problem;
 use super::Document;
-use crate::model::AccountId;
+use crate::model::{AccountId, Kind};
 use crate::store::{ListQuery, Seen};
 
 /// What is still to be written.
@@ -69,9 +69,22 @@ impl List {
         };
         self.query.after = Some(last.resource.id().clone());
         self.rest = Rest::After;
-        let public_url = &self.app.context.public_url;
-        let items = page.iter().map(|seen| serde_json::to_value(Document::shown(seen, public_url)));
-        let items = items.collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?;
-        Ok(Some(items_of(self.query.kind, &items)?.into()))
+        // In turns, and not on a thread that others' requests are answered on.
+        let turn = Arc::clone(&self.app.whole_lists).acquire_owned().await.map_err(Problem::internal)?;
+        let (app, kind) = (Arc::clone(&self.app), self.query.kind);
+        let written = tokio::task::spawn_blocking(move || {
+            let written = items(&app, kind, &page);
+            drop(turn);
+            written
+        });
+        written.await.map_err(Problem::internal)?.map(Some)
     }
+}
+
+/// A page, written.
+fn items(app: &App, kind: Kind, page: &[Seen]) -> Result<Bytes, Problem> {
+    let public_url = &app.context.public_url;
+    let items = page.iter().map(|seen| serde_json::to_value(Document::shown(seen, public_url)));
+    let items = items.collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?;
+    Ok(items_of(kind, &items)?.into())
 }

@@ -199,15 +199,24 @@ impl Memory {
         }
     }
 
-    pub(super) fn no_answer(
-        &mut self,
-        key: &AccountKey,
-        print: Print,
-        error: CallError,
-        now: Timestamp,
-        wait: Duration,
-    ) {
-        self.remembered(key, now).no_answer = Some(NoAnswer { print, error, at: now, wait });
+    /// Remembers that the provider gave no answer, and lets the try cost its network nothing: a cloud that is down would
+    /// else keep everybody behind one address from all others. The try stays on the account's list, as one that the
+    /// provider has not spoken about.
+    pub(super) fn no_answer(&mut self, tried: Try<'_>, error: CallError, wait: Duration) {
+        let Try { key, peer, print, now } = tried;
+        let ProofSettings { refusals, refusals_per_account, refusals_per_peer, window, .. } = self.settings;
+        let network = peer.map(network);
+        let remembered = self.remembered(key, now);
+        remembered.no_answer = Some(NoAnswer { print, error, at: now, wait });
+        let tries = &mut remembered.tries;
+        if network.is_none() || !tries.has(&print, network) || tries.find(&print).is_none_or(|tried| tried.refused) {
+            return;
+        }
+        tries.forget(&print);
+        tries.put(Tried { print, network: None, at: now, refused: false }, refusals.max(refusals_per_account));
+        if let Some(allowance) = network.and_then(|network| self.peers.get_mut(&network)) {
+            allowance.give_back(interval(window, refusals_per_peer));
+        }
     }
 
     pub(super) fn distrust(&mut self, key: &AccountKey, proven: Timestamp) {
@@ -372,7 +381,8 @@ mod tests {
         let proven = accept(&mut memory, "a", 1, 0);
         refuse(&mut memory, "a", 2, 0);
         let failure = CallError::Unavailable("down".into());
-        memory.no_answer(&key("a"), print(3), failure.clone(), at(0), Duration::from_secs(5));
+        let tried = Try { key: &key("a"), peer: None, print: print(3), now: at(0) };
+        memory.no_answer(tried, failure.clone(), Duration::from_secs(5));
         let mut check = |number: u8, seconds: i64, want: Option<Known>| {
             assert_eq!(memory.recall(&key("a"), &print(number), at(seconds)), want, "{number} at {seconds}");
         };
@@ -387,6 +397,27 @@ mod tests {
         check(3, 4, Some(Known::NoAnswer(failure)));
         check(3, 5, None);
         check(4, 0, None);
+    }
+
+    #[test]
+    fn a_provider_that_gives_no_answer_costs_nobody_a_try_elsewhere() {
+        let mut memory = Memory::new(ProofSettings::default());
+        let peer = Some(IpAddr::from([192, 0, 2, 1]));
+        let most = ProofSettings::default().refusals_per_peer;
+        let users: Vec<AccountKey> = (0..3 * most).map(|number| key(&format!("user-{number}"))).collect();
+        let tried = |key, number, seconds| Try { key, peer, print: print(number), now: at(seconds) };
+        for user in &users {
+            assert_eq!(memory.hold_off(user, peer, &print(1), at(0)), None);
+            memory.note(tried(user, 1, 0));
+            memory.no_answer(tried(user, 1, 0), CallError::Unavailable("down".into()), Duration::from_secs(5));
+        }
+        assert_eq!(memory.hold_off(&key("elsewhere"), peer, &print(2), at(0)), None);
+        // Those that are refused do.
+        for user in &users {
+            memory.note(tried(user, 3, 1));
+            memory.refuse(tried(user, 3, 1));
+        }
+        assert!(memory.hold_off(&key("elsewhere"), peer, &print(2), at(1)).is_some());
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(crate) async fn a_resource_comes_back_whole(world: World) {
         public_addresses: vec![
             address(AddressKind::Hostname, "img1.inst1.public.com"),
             address(AddressKind::Ipv4, "192.0.2.1"),
-        ].into(),
+        ]
+        .into(),
         private_addresses: vec![address(AddressKind::Ipv6, "2001:db8::1")].into(),
         labels: vec![("a".into(), Text::default()), ("env".into(), "prod=1".into())].into(),
         ..instance("full", InstanceState::ShuttingDown)
