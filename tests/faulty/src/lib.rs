@@ -26,12 +26,14 @@ impl Guest for Faulty {
             version: format!("0.{}.0", mapping::version()),
             providers: vec![Provider { name: "nowhere".into(), endpoint: "https://nowhere.invalid".into() }],
             endpoints: vec!["https://*.sites.invalid".into(), "https://login.invalid".into()],
-            options: vec![AccountOption {
-                name: "do".into(),
-                help: "What to do wrong.".into(),
-                required: false,
-                secret: false,
-            }],
+            options: [("do", "What to do wrong."), ("value", "What to remember.")]
+                .map(|(name, help)| AccountOption {
+                    name: name.into(),
+                    help: help.into(),
+                    required: false,
+                    secret: false,
+                })
+                .into(),
             requests_per_minute: None,
             features: Features::empty(),
         }
