@@ -274,7 +274,12 @@ impl Chaos {
         })
         .await;
         answer.problem(507);
-        self.lab.client.get("/api/instances").await.ok();
+        // A host that was killed has the credentials proven anew, and the provider may fail just then.
+        eventually(SOON, "a read is answered", async || {
+            let answer = self.lab.client.get("/api/instances").await;
+            if answer.status == 200 { Ok(()) } else { Err(answer.text) }
+        })
+        .await;
         self.refusals += 1;
     }
 

@@ -6,9 +6,7 @@
 pub mod answer;
 
 use tracker_driver_sdk::http::{Request, encode_query};
-use tracker_driver_sdk::{
-    Account, AccountOption, Description, Driver, Error, Instance, Page, Provider, Query, Realm,
-};
+use tracker_driver_sdk::{Account, AccountOption, Description, Driver, Error, Instance, Page, Provider, Query, Realm};
 
 /// Where the provider is reached, unless the operator configured another place.
 const ENDPOINT: &str = "https://api.{{name}}.example";
