@@ -94,7 +94,7 @@ pub enum NotOnRoster {
 /// An endpoint that a driver has no use for, or one that it can't do without.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoleMisfit {
-    #[error("there is no role {name:?}; roles are: {}", listed(.known))]
+    #[error("the provider has an endpoint for {name:?}, which is no role of the driver; its roles are: {}", listed(.known))]
     Unknown { name: String, known: Vec<String> },
     #[error("the endpoint of {name:?} is required and not set ({help}); set it as endpoints.{name} of the provider")]
     Missing { name: String, help: String },
@@ -102,7 +102,7 @@ pub enum RoleMisfit {
 
 /// A kind of secret that a driver does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is of the kind {given}; the driver takes: {}", listed(.taken))]
+#[error("its password_kind is {given}; the driver takes: {}", listed(.taken))]
 pub struct SecretMisfit {
     given: SecretKind,
     taken: Vec<String>,
@@ -330,10 +330,7 @@ fn fit_roles(driver: &DriverInfo, roles: &BTreeMap<String, RoleTarget>) -> Resul
 
 /// Holds the kind of an account's secret against those that the driver takes.
 fn fit_secret(driver: &DriverInfo, given: SecretKind) -> Result<(), SecretMisfit> {
-    let taken = match &driver.secrets[..] {
-        [] => &[SecretKind::Password],
-        taken => taken,
-    };
+    let taken = driver.secret_kinds();
     match taken.contains(&given) {
         true => Ok(()),
         false => Err(SecretMisfit { given, taken: taken.iter().map(SecretKind::to_string).collect() }),

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use wasmtime::component::{Linker, ResourceType};
 
+use super::description::DriverInfo;
 use super::engine::Engine;
-use super::load::{self, DriverFile, DriverInfo, LoadError, PACKAGE};
+use super::load::{self, DriverFile, LoadError, PACKAGE};
 use super::outline::{Item, ItemKind, Outline};
 use super::sandbox::Sandbox;
 

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bindings::inventory;
+use super::description::DriverInfo;
 use super::egress::Egress;
 use super::engine::{Engine, Slot};
 use super::gather::Gathering;
 use super::grants::{Endpoint, Grants, Reach};
 use super::guest::GuestPre;
 use super::limits::Limits;
-use super::load::DriverInfo;
 use super::memory::{ListMemory, PollMemory, SandboxMemory};
 use super::meter::Meter;
 use super::page::{self, Checks, Left, Page};

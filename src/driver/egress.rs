@@ -3,26 +3,29 @@
 //! pooled client, which checks the address that the name resolves to. Answers are bounded in size and
 //! time, and masked.
 
+mod answer;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use answer::Answer;
+
 use super::budget::Budget;
 use super::computed::Computed;
+use super::description::DriverInfo;
 use super::grants::{Origin, Reach, Refusal};
 use super::kept::BODY_CHUNK;
 use super::lane::at_home;
 use super::limits::Limits;
-use super::load::DriverInfo;
 use super::mask::{Mask, Masker};
 use super::memory::{Full, Held, PollMemory};
 use super::message::message;
@@ -628,66 +631,6 @@ const REQUEST_BYTES: usize = 8 << 10;
 const ANSWER_BUFFERS: usize = 256 << 10;
 /// How many times its bytes an answer's head takes: short headers take more for their places than for themselves.
 const HEADS: usize = 4;
-
-/// The body of an answer on its way into the sandbox.
-struct Answer {
-    body: reqwest::Body,
-    egress: Arc<Egress>,
-    mask: Arc<Mask>,
-    masker: Masker,
-    /// Read so far, decompressed.
-    bytes: u64,
-    deadline: Pin<Box<tokio::time::Sleep>>,
-    ended: bool,
-    _room: Held,
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.get_mut();
-        let mask = &this.mask;
-        while !this.ended {
-            if this.deadline.as_mut().poll(context).is_ready() {
-                this.ended = true;
-                this.egress.pass_request_timeout();
-                return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
-            }
-            match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-                Some(Ok(frame)) => {
-                    // Trailers are not passed on: no API needs them, and they would have to be masked.
-                    let Ok(data) = frame.into_data() else { continue };
-                    this.bytes = this.bytes.saturating_add(data.len() as u64);
-                    let limit = this.egress.limits.answer_bytes;
-                    if this.bytes > limit {
-                        this.ended = true;
-                        this.egress.pass("bytes of an answer", "answer_bytes", limit.to_string());
-                        return Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(limit)))));
-                    }
-                    let settled = this.masker.push(mask, data);
-                    if !settled.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(settled))));
-                    }
-                }
-                Some(Err(error)) => {
-                    this.ended = true;
-                    tracing::debug!(driver = this.egress.driver, %error, "the provider's answer broke off");
-                    return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
-                }
-                None => {
-                    this.ended = true;
-                    let rest = this.masker.finish(mask);
-                    if !rest.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(rest))));
-                    }
-                }
-            }
-        }
-        Poll::Ready(None)
-    }
-}
 
 /// A sandbox's hold on its egress; none while a driver describes itself, which it does without HTTP.
 pub(super) struct Outlet(pub(super) Option<Arc<Egress>>);

@@ -2,15 +2,11 @@
 //! does it describe itself as the contract asks? Nothing is compiled here before its digest was vetted,
 //! but for an operator who inspects it in order to vet it.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::fs;
 use std::io;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
@@ -20,8 +16,9 @@ use super::anatomy::{self, Import};
 use super::bindings::inventory;
 use super::cache::Cache;
 use super::call::Driver;
+use super::description::{DriverInfo, checked};
 use super::engine::Engine;
-use super::grants::{Endpoint, Grants, InvalidEndpoint, Pattern};
+use super::grants::Grants;
 use super::guest::{Contract, GuestPre};
 use super::lock::Approval;
 use super::memory::SandboxMemory;
@@ -31,92 +28,11 @@ use super::outline::{Item, ItemKind, Outline};
 use super::sandbox::Running;
 use super::signature::Unsigned;
 use super::source::FetchError;
-use crate::model::legible;
 
 /// The contract that this host serves.
 pub(super) const PACKAGE: &str = "tracker:driver";
-/// The most providers, endpoints or options that a driver may describe: each is kept for good, shown by the API, and
-/// looked through at each request. The largest clouds have a few dozen regions.
-const MOST_DESCRIBED: usize = 1000;
 /// The contracts that this host serves, for people.
 pub const SERVED: &str = "0.1 and 0.2";
-
-/// What a driver says of itself, and what it was granted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DriverInfo {
-    pub name: String,
-    pub title: String,
-    pub version: String,
-    /// SHA-256 of the file, in hexadecimal.
-    pub digest: String,
-    pub providers: Vec<KnownProvider>,
-    /// The endpoint patterns that it asks for.
-    pub asks_for: Vec<String>,
-    /// Those that the operator granted.
-    pub endpoints: Vec<String>,
-    pub options: Vec<OptionInfo>,
-    /// The parts of a provider that have an endpoint of their own.
-    pub roles: Vec<RoleInfo>,
-    /// What the secret of an account may be; a password where nothing is said.
-    pub secrets: Vec<SecretKind>,
-    /// Whether it lists single instances by their ids.
-    pub by_id: bool,
-    /// Whether it answers `changed-since` with a delta.
-    pub delta: bool,
-    /// How many requests a minute it suggests for an account.
-    pub requests_per_minute: Option<NonZeroU32>,
-    /// The keys of the host's policy that signed it, by name.
-    pub signed_by: Vec<String>,
-}
-
-/// A provider that a driver knows by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownProvider {
-    pub name: String,
-    /// Scheme, host, port and path; empty where the driver makes no requests.
-    pub endpoint: String,
-    /// Those of its other parts, by role.
-    pub endpoints: BTreeMap<String, String>,
-}
-
-/// A part of a provider that has an endpoint of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleInfo {
-    pub name: String,
-    pub help: String,
-    pub required: bool,
-}
-
-/// What the secret of an account is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SecretKind {
-    #[default]
-    Password,
-    /// In PEM.
-    PrivateKey,
-    /// Which somebody else got, and which may end.
-    AccessToken,
-}
-
-impl fmt::Display for SecretKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SecretKind::Password => "password",
-            SecretKind::PrivateKey => "private-key",
-            SecretKind::AccessToken => "access-token",
-        })
-    }
-}
-
-/// What an account of the driver may be given beside user and password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptionInfo {
-    pub name: String,
-    pub help: String,
-    pub required: bool,
-    pub secret: bool,
-}
 
 /// What an operator is shown of a file before approving it.
 #[derive(Clone, Debug)]
@@ -374,144 +290,4 @@ async fn describe(engine: &Engine, pre: &GuestPre) -> Result<inventory::Descript
             value: format!("{timeout:?}"),
         }),
     }
-}
-
-/// What is described goes to terminals and into documents, and stays in memory.
-fn check_texts(description: &inventory::Description, field_bytes: usize) -> Result<(), String> {
-    let inventory::Description { name, title, version, providers, endpoints, options, roles, secrets, .. } =
-        description;
-    let of_roles = providers.iter().map(|provider| provider.endpoints.len()).max().unwrap_or(0);
-    let counts = [providers.len(), endpoints.len(), options.len(), roles.len(), secrets.len(), of_roles];
-    if let Some(count) = counts.into_iter().max()
-        && count > MOST_DESCRIBED
-    {
-        return Err(format!("a list of {count}; at most {MOST_DESCRIBED} are taken"));
-    }
-    let lists = providers.iter().flat_map(|provider| [&provider.name, &provider.endpoint]);
-    let lists = lists.chain(options.iter().flat_map(|option| [&option.name, &option.help])).chain(endpoints);
-    let lists = lists.chain(roles.iter().flat_map(|role| [&role.name, &role.help]));
-    let of_roles = providers.iter().flat_map(|provider| &provider.endpoints);
-    let lists = lists.chain(of_roles.flat_map(|(role, endpoint)| [role, endpoint]));
-    for text in [name, title, version].into_iter().chain(lists) {
-        if text.len() > field_bytes {
-            let found = text.len();
-            return Err(format!("a text of {found} bytes; limit {field_bytes}, setting: drivers.limits.field_bytes"));
-        }
-        if legible(text) != **text {
-            let shown = message(format!("{text:?}"));
-            return Err(format!("the text {shown} has line breaks, or characters in it that act without being seen"));
-        }
-    }
-    Ok(())
-}
-
-/// Holds a description against the contract.
-fn checked(description: inventory::Description, field_bytes: usize) -> Result<(DriverInfo, Vec<Pattern>), String> {
-    check_texts(&description, field_bytes)?;
-    let inventory::Description {
-        name,
-        title,
-        version,
-        providers,
-        endpoints,
-        options,
-        roles,
-        secrets,
-        requests_per_minute,
-        features,
-    } = description;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty()
-        || name.len() > 32
-        || !name.starts_with(|c: char| c.is_ascii_lowercase())
-        || !name.chars().all(fits)
-    {
-        return Err(format!(
-            "name {name:?}: a name is 1 to 32 lower-case letters, digits and hyphens, and begins with a letter"
-        ));
-    }
-    if version.is_empty() || version.chars().any(char::is_control) {
-        return Err(format!("version {version:?}: give one such as 1.0.0"));
-    }
-    let mut names = HashSet::new();
-    for provider in &providers {
-        if provider.name.is_empty() || !names.insert(&provider.name) {
-            return Err(format!("provider {:?} is named twice or not at all", provider.name));
-        }
-        let own = Some(&provider.endpoint).filter(|endpoint| !endpoint.is_empty());
-        for endpoint in own.into_iter().chain(provider.endpoints.iter().map(|(_, endpoint)| endpoint)) {
-            Endpoint::parse(endpoint)
-                .map_err(|error: InvalidEndpoint| format!("provider {:?}: {error}", provider.name))?;
-        }
-        for (place, (role, _)) in provider.endpoints.iter().enumerate() {
-            if !roles.iter().any(|known| known.name == *role) {
-                return Err(format!("provider {:?} has an endpoint for {role:?}, which is no role", provider.name));
-            }
-            if provider.endpoints[..place].iter().any(|(other, _)| other == role) {
-                return Err(format!("provider {:?} has two endpoints for {role:?}", provider.name));
-            }
-        }
-    }
-    let mut names = HashSet::new();
-    for role in &roles {
-        if role.name.is_empty() || !role.name.chars().all(fits) || !names.insert(&role.name) {
-            return Err(format!(
-                "role {:?} is named twice or not at all, or has other characters than lower-case letters, digits and \
-                 hyphens",
-                role.name
-            ));
-        }
-    }
-    let mut names = HashSet::from(["password"]);
-    for option in &options {
-        if option.name.is_empty() || !names.insert(&option.name) {
-            return Err(format!("account option {:?} is named twice, not at all, or `password`", option.name));
-        }
-    }
-    let declared = endpoints
-        .iter()
-        .map(|text| Pattern::parse(text).map_err(|error| format!("endpoints: {error}")))
-        .collect::<Result<Vec<_>, _>>()?;
-    let info = DriverInfo {
-        name,
-        title,
-        version,
-        digest: String::new(),
-        providers: providers
-            .into_iter()
-            .map(|provider| KnownProvider {
-                name: provider.name,
-                endpoint: provider.endpoint,
-                endpoints: provider.endpoints.into_iter().collect(),
-            })
-            .collect(),
-        asks_for: endpoints,
-        endpoints: Vec::new(),
-        options: options
-            .into_iter()
-            .map(|option| OptionInfo {
-                name: option.name,
-                help: option.help,
-                required: option.required,
-                secret: option.secret,
-            })
-            .collect(),
-        roles: roles
-            .into_iter()
-            .map(|role| RoleInfo { name: role.name, help: role.help, required: role.required })
-            .collect(),
-        secrets: secrets
-            .into_iter()
-            .map(|kind| match kind {
-                inventory::SecretKind::Password => SecretKind::Password,
-                inventory::SecretKind::PrivateKey => SecretKind::PrivateKey,
-                inventory::SecretKind::AccessToken => SecretKind::AccessToken,
-            })
-            .collect(),
-        delta: features.contains(inventory::Features::DELTA),
-        by_id: features.contains(inventory::Features::BY_ID),
-        requests_per_minute: requests_per_minute.and_then(NonZeroU32::new),
-        signed_by: Vec::new(),
-    };
-    Ok((info, declared))
 }

@@ -214,6 +214,8 @@ fn drivers_are_inspected() {
             "us-east-1  https://ec2.us-east-1.amazonaws.com\n",
             "Reaches    the endpoint of the account that it works for\n",
             "session-token (secret): ",
+            "Roles      none\n",
+            "Secret     password\n",
             "Features   none\n",
             "Exports    tracker:driver/inventory@0.2.0\n",
             "wasi:http/outgoing-handler 0.2",

@@ -1,6 +1,7 @@
 //! `tracker driver inspect`: what a component is and asks for, for whoever has to decide about it or wonders why it
 //! is not loaded. Nothing is approved by it, and nothing of the component runs but its description of itself.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::cli::{ConfigArgs, runtime};
 use crate::clock::SystemClock;
 use crate::driver::anatomy::{Lent, dissect};
 use crate::driver::load::SERVED;
-use crate::driver::{Anatomy, DriverInfo, Engine, Import};
+use crate::driver::{Anatomy, DriverInfo, Engine, Import, SecretKind};
 use crate::net::Clients;
 
 #[derive(Debug, Args)]
@@ -85,8 +86,16 @@ fn text(file: &Path, anatomy: &Anatomy) -> String {
 }
 
 fn described(info: &DriverInfo, line: &mut impl FnMut(&str, &str)) {
-    let providers = info.providers.iter().map(|provider| format!("{}  {}", provider.name, provider.endpoint));
+    let providers = info.providers.iter().flat_map(|provider| {
+        let parts = provider.endpoints.iter().map(|(role, endpoint)| format!("  {role}  {endpoint}"));
+        std::iter::once(format!("{}  {}", provider.name, provider.endpoint)).chain(parts)
+    });
     list(line, "Providers", providers);
+    let roles = info
+        .roles
+        .iter()
+        .map(|role| format!("{}{}: {}", role.name, if role.required { " (required)" } else { "" }, role.help));
+    list(line, "Roles", roles);
     let own = "the endpoint of the account that it works for".to_owned();
     list(line, "Reaches", [own].into_iter().chain(info.asks_for.iter().cloned()));
     let options = info.options.iter().map(|option| {
@@ -99,10 +108,17 @@ fn described(info: &DriverInfo, line: &mut impl FnMut(&str, &str)) {
         format!("{}{traits}: {}", option.name, option.help)
     });
     list(line, "Options", options);
+    let secrets: Vec<String> = info.secret_kinds().iter().map(ToString::to_string).collect();
+    line("Secret", &secrets.join(", "));
     if let Some(per_minute) = info.requests_per_minute {
         line("Suggests", &format!("{per_minute} requests a minute for an account"));
     }
-    line("Features", if info.delta { "delta" } else { "none" });
+    let features = features(info);
+    line("Features", &if features.is_empty() { "none".to_owned() } else { features.join(", ") });
+}
+
+fn features(info: &DriverInfo) -> Vec<&'static str> {
+    [(info.delta, "delta"), (info.by_id, "by-id")].into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
 }
 
 /// The label once, and an entry a line.
@@ -148,7 +164,10 @@ struct DriverDocument<'a> {
     version: &'a str,
     providers: Vec<ProviderDocument<'a>>,
     endpoints: &'a [String],
+    roles: Vec<RoleDocument<'a>>,
     options: Vec<OptionDocument<'a>>,
+    /// What the secret of an account may be.
+    secrets: &'a [SecretKind],
     requests_per_minute: Option<NonZeroU32>,
     features: Vec<&'static str>,
 }
@@ -157,6 +176,15 @@ struct DriverDocument<'a> {
 struct ProviderDocument<'a> {
     name: &'a str,
     endpoint: &'a str,
+    /// Those of its other parts, by role.
+    endpoints: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct RoleDocument<'a> {
+    name: &'a str,
+    help: &'a str,
+    required: bool,
 }
 
 #[derive(Serialize)]
@@ -207,7 +235,11 @@ impl<'a> DriverDocument<'a> {
             title: &info.title,
             version: &info.version,
             providers: providers
-                .map(|known| ProviderDocument { name: &known.name, endpoint: &known.endpoint })
+                .map(|known| ProviderDocument {
+                    name: &known.name,
+                    endpoint: &known.endpoint,
+                    endpoints: &known.endpoints,
+                })
                 .collect(),
             endpoints: &info.asks_for,
             options: options
@@ -219,7 +251,13 @@ impl<'a> DriverDocument<'a> {
                 })
                 .collect(),
             requests_per_minute: info.requests_per_minute,
-            features: info.delta.then_some("delta").into_iter().collect(),
+            roles: info
+                .roles
+                .iter()
+                .map(|role| RoleDocument { name: &role.name, help: &role.help, required: role.required })
+                .collect(),
+            secrets: info.secret_kinds(),
+            features: features(info),
         }
     }
 }
