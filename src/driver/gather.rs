@@ -75,6 +75,10 @@ impl Gathering {
             _ => {}
         }
         self.omitted = self.omitted.saturating_add(omitted);
+        if omitted > 0 {
+            // There is room for fewer than was thought.
+            self.count_from = 0;
+        }
         if self.resources.is_empty() {
             self.resources = resources;
         } else {

@@ -79,8 +79,10 @@ fn a_list_without_an_end_is_an_error_as_soon_as_it_shows() {
         "has 2 entries, and it gave 3",
     );
     check(vec![page(&["1", "2", "3"], None, Some(2))], 1, "has 2 entries, and it gave 3 and more");
-    let omitting = Page { omitted: 2, ..page(&["1", "2"], None, Some(3)) };
-    check(vec![omitting], 1, "has 3 entries, and it gave 4 and more");
+    let omitting = |omitted, next| Page { omitted, ..page(&["1", "2"], next, Some(3)) };
+    let later = vec![page(&["1", "1", "2", "2"], Some("a"), Some(4)), Page { omitted: 3, ..page(&[], None, Some(4)) }];
+    check(later, 2, "has 4 entries, and it gave 5 and more");
+    check(vec![omitting(2, None)], 1, "has 3 entries, and it gave 4 and more");
 }
 
 #[test]
