@@ -31,7 +31,7 @@ pub(crate) fn hanging(table: &mut Table) {
     beside(table, HANGING, ["polls in time beside 1,000 endpoints that hang", "  a first login elsewhere"]);
 }
 
-/// Listens on so many ports, takes every connection, and answers none.
+/// Listens on `endpoints` ports of its own, accepts every connection, and never answers.
 #[expect(clippy::print_stdout, reason = "the parent reads the addresses there")]
 pub(crate) fn hang(endpoints: &str) {
     let count: usize = endpoints.parse().expect("a number");

@@ -27,7 +27,7 @@ pub(crate) async fn after_gone(table: &mut Table) {
     table.comparisons("  of 3,000 hooks", compared, 1.5);
 }
 
-/// CPU of disabling one of so many hooks of an account, all of whose receivers answer the same change with 410.
+/// CPU time for each hook that is disabled, where an account has many and all their receivers answer with 410.
 async fn each(hooks: usize) -> Duration {
     let folder = folder();
     let store = Filled::open(folder.path());

@@ -17,7 +17,7 @@ use crate::table::Table;
 
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
-/// Of each hundred accounts so many are held.
+/// Per cent of the accounts that are held.
 const HELD: usize = 99;
 /// How many accounts an endpoint has.
 const AT_ONE: usize = 10;

@@ -22,7 +22,7 @@ const INSTANCES: usize = 1_000;
 /// Where `make templates` puts what it builds.
 const TEMPLATES: &str = "target/templates";
 
-/// What a poll of so many may take at most.
+/// What a poll of `INSTANCES` may take at most.
 struct Bounds {
     cpu: Duration,
     /// Of a sandbox, in MiB.

@@ -108,7 +108,7 @@ impl Outlet {
         self.record_baselines(urls.len()).await;
     }
 
-    /// Has one account wait for much: a hook at each URL is owed each of so many changes. It is not polled any more.
+    /// Gives one account a backlog: a hook at each URL, each of which is owed all these changes. The account is not polled again.
     pub(crate) async fn set_backlog(&mut self, urls: &[String], changes: usize) {
         let (account, key) = self.enrol(0).await;
         for url in urls {
@@ -120,7 +120,7 @@ impl Outlet {
         self.put_all_off(1).await;
     }
 
-    /// Has one account replay a journal of so many changes to a hook at each URL. It is not polled any more.
+    /// Has one account replay a journal of this length to a hook at each URL. The account is not polled again.
     pub(crate) async fn set_replay(&mut self, urls: &[String], changes: usize) {
         let (account, key) = self.enrol(0).await;
         // Without a hook it would not be polled.
@@ -138,7 +138,7 @@ impl Outlet {
         self.put_all_off(1).await;
     }
 
-    /// Records so many changes of the account whose turn it is; gives how many deliveries they owe.
+    /// Records changes of the account whose turn it is. Returns how many deliveries they owe.
     async fn record_changes(&mut self, changes: usize) -> usize {
         let ticket = self.ticket().await;
         let turns = changes.div_ceil(INSTANCES);
