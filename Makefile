@@ -13,7 +13,8 @@ JAVASCRIPT_TEMPLATE := drivers/templates/javascript
 TEMPLATES := target/templates
 # The contract that these SDKs speak.
 SDK_WIT := wit/0.1.0
-# The driver that misbehaves, and the one that is out to do harm, where tests and benches look for them.
+# The drivers that misbehave, the one of the older contract, and the one that is out to do harm, where tests and benches look
+# for them.
 FAULTY := $(abspath target/faulty)
 HOSTILE := $(abspath target/hostile)
 # The drivers are a workspace of their own, built for another target: their build is kept apart.
@@ -87,9 +88,10 @@ $(TEMPLATES)/javascript-cloud.wasm: $(wildcard $(JAVASCRIPT_TEMPLATE)/*.js $(JAV
 	@mv $@.new $@
 
 faulty: tools wasm-target
-	@echo "== the drivers that misbehave, for the tests ($(WASM))"
-	@cd tests/faulty && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
-	@cd tests/lax && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)
+	@echo "== the drivers that misbehave, and the one of the older contract, for the tests ($(WASM))"
+	@for name in faulty lax older; do \
+		(cd tests/$$name && CARGO_TARGET_DIR=$(FAULTY) cargo build --locked --release --target $(WASM)) || exit 1; \
+	done
 
 hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
@@ -118,8 +120,10 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) fmt --all --check
-	@cd tests/faulty && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
-	@cd tests/lax && cargo fmt --check && CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings
+	@for name in faulty lax older; do \
+		(cd tests/$$name && cargo fmt --check && \
+			CARGO_TARGET_DIR=$(FAULTY) cargo clippy --locked --target $(WASM) -- -D warnings) || exit 1; \
+	done
 	@cd tests/hostile && cargo fmt --check && CARGO_TARGET_DIR=$(HOSTILE) cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings

@@ -14,6 +14,7 @@ mod chaos;
 mod clouds;
 mod command_line;
 mod conformance;
+mod contracts;
 mod curl;
 mod delivery;
 mod deltacloud;
