@@ -11,8 +11,15 @@ PYTHON_TEMPLATE := drivers/templates/python
 JAVASCRIPT_SDK := drivers/js-sdk
 JAVASCRIPT_TEMPLATE := drivers/templates/javascript
 TEMPLATES := target/templates
-# The contract that these SDKs speak.
-SDK_WIT := wit/0.1.0
+# The newest contract, which the SDKs speak.
+CONTRACT := wit/0.2.0
+CONTRACT_FILES = $(wildcard $(CONTRACT)/*.wit $(CONTRACT)/deps/*/*.wit)
+# What makes a component of app.py, on one of the paths that are named behind it.
+COMPONENTIZE_PY = $(VENV)/bin/componentize-py --quiet --wit-path $(CONTRACT) --world driver componentize app
+# The same of a file in JavaScript. What is disabled is what a sandbox does not lend, or what asks and answers HTTP beside
+# the driver.
+COMPONENTIZE_JS = $(JCO)/node_modules/.bin/componentize-js --disable stdio fetch-event http random \
+	--wit $(CONTRACT) --world-name driver
 # The drivers that misbehave, the one of the older contract, and the one that is out to do harm, where tests and benches look
 # for them.
 FAULTY := $(abspath target/faulty)
@@ -62,20 +69,19 @@ templates: $(TEMPLATES)/python-cloud.wasm $(TEMPLATES)/javascript-cloud.wasm ## 
 
 # A component is another one each time that it is made, even of the same sources: it is made when they change.
 $(TEMPLATES)/python-cloud.wasm: $(wildcard $(PYTHON_TEMPLATE)/*.py $(PYTHON_SDK)/tracker_driver/*.py) \
-		$(wildcard $(SDK_WIT)/*.wit $(SDK_WIT)/deps/*/*.wit) $(VENV)/componentize
+		$(CONTRACT_FILES) $(VENV)/componentize
 	@echo "== the template in Python (componentize-py)"
 	@mkdir -p $(TEMPLATES)/python
 	@for file in $(notdir $(wildcard $(PYTHON_TEMPLATE)/*.py)); do \
 		sed 's/{{name}}/python-cloud/g; s/{{title}}/Python Cloud/g' $(PYTHON_TEMPLATE)/$$file > $(TEMPLATES)/python/$$file || exit 1; \
 	done
-	@$(VENV)/bin/componentize-py --quiet --wit-path $(SDK_WIT) --world driver componentize app \
-		--python-path $(TEMPLATES)/python --python-path $(PYTHON_SDK) --output $@.new
+	@$(COMPONENTIZE_PY) --python-path $(TEMPLATES)/python --python-path $(PYTHON_SDK) --output $@.new
 	@mv $@.new $@
 
 # componentize-js itself and not `jco componentize`, which takes an older one of its own and has to put all files into one
-# before. What is disabled is what a sandbox does not lend, or what asks and answers HTTP beside the driver.
+# before.
 $(TEMPLATES)/javascript-cloud.wasm: $(wildcard $(JAVASCRIPT_TEMPLATE)/*.js $(JAVASCRIPT_SDK)/tracker-driver/*.js) \
-		$(wildcard $(SDK_WIT)/*.wit $(SDK_WIT)/deps/*/*.wit) $(JCO)/installed
+		$(CONTRACT_FILES) $(JCO)/installed
 	@echo "== the template in JavaScript (componentize-js)"
 	@mkdir -p $(TEMPLATES)/javascript/tracker-driver
 	@cp $(JAVASCRIPT_SDK)/tracker-driver/* $(TEMPLATES)/javascript/tracker-driver
@@ -83,8 +89,7 @@ $(TEMPLATES)/javascript-cloud.wasm: $(wildcard $(JAVASCRIPT_TEMPLATE)/*.js $(JAV
 		sed 's/{{name}}/javascript-cloud/g; s/{{title}}/JavaScript Cloud/g' $(JAVASCRIPT_TEMPLATE)/$$file \
 			> $(TEMPLATES)/javascript/$$file || exit 1; \
 	done
-	@$(JCO)/node_modules/.bin/componentize-js $(TEMPLATES)/javascript/component.js --wit $(SDK_WIT) --world-name driver \
-		--disable stdio fetch-event http random --out $@.new
+	@$(COMPONENTIZE_JS) $(TEMPLATES)/javascript/component.js --out $@.new
 	@mv $@.new $@
 
 faulty: tools wasm-target

@@ -16,6 +16,13 @@ test('every beginning of JSON breaks off', () => {
   }
 });
 
+test('a byte order mark is passed over', () => {
+  const marked = (text) => new Uint8Array([0xef, 0xbb, 0xbf, ...new TextEncoder().encode(text)]);
+  assert.deepEqual(readJson(marked('[1]')), [1]);
+  assert.throws(() => readJson(marked('[1')), Unavailable);
+  assert.throws(() => readJson(marked('')), UnexpectedAnswer);
+});
+
 test('what is no JSON is not the beginning of it', () => {
   for (const text of ['<html>', 'nope', '{"a" 1}', '{"a": 1,]', '[1 2]', '{a: 1}', "{'a': 1}", '[1]]', '{"a": .}', 'truth']) {
     assert.equal(breaksOff(text), false, text);

@@ -1,9 +1,9 @@
 // The component's side: the contract's imports, one HTTP request over `wasi:http`, and the export. Only a component can
 // load it. Resources are given back by hand and in order: a child that outlives its parent ends the poll.
 
-import * as credentials from 'tracker:driver/credentials@0.1.0';
-import { write as writeLog } from 'tracker:driver/log@0.1.0';
-import { get as sessionGet, put as sessionPut } from 'tracker:driver/session@0.1.0';
+import * as credentials from 'tracker:driver/credentials@0.2.0';
+import { write as writeLog } from 'tracker:driver/log@0.2.0';
+import { get as sessionGet, put as sessionPut } from 'tracker:driver/session@0.2.0';
 import { handle } from 'wasi:http/outgoing-handler@0.2.12';
 import { Fields, OutgoingBody, OutgoingRequest, httpErrorCode } from 'wasi:http/types@0.2.12';
 
@@ -211,9 +211,11 @@ function inWords(code) {
 
 setHost({
   placeholder: (name, encoding) => ofCredentials(() => credentials.placeholder(name, encoding)),
-  hmacSha256: (name, prefix, chain) => ofCredentials(() => credentials.hmacSha256(name, prefix, chain)),
-  digestSha256: (message) => credentials.digestSha256(message),
-  signRs256: (name, message) => ofCredentials(() => credentials.signRs256(name, message)),
+  hmac: (name, hash, prefix, chain, output) =>
+    ofCredentials(() => credentials.hmac(name, hash, prefix, chain, output)),
+  digest: (hash, message, output) => ofCredentials(() => credentials.digest(hash, message, output)),
+  sign: (name, scheme, message, output) => ofCredentials(() => credentials.sign(name, scheme, message, output)),
+  matches: (name, text) => ofCredentials(() => credentials.matches(name, text)),
   sessionGet: (key) => sessionGet(key),
   sessionPut: (key, value, lifetimeSeconds) => sessionPut(key, value, lifetimeSeconds),
   log: (level, message) => writeLog(level, message),
@@ -236,8 +238,9 @@ const TAGS = [
 export function exported(driver) {
   return {
     describe: () => described(driver),
-    listInstances: (account, query) => called(() => driver.listInstances(account, read(query)), checkedInstance),
-    listRealms: (account, query) => called(() => driver.listRealms(account, read(query)), checkedRealm),
+    listInstances: (account, query) =>
+      called(() => driver.listInstances(ofAccount(account), ofQuery(query)), checkedInstance),
+    listRealms: (account, query) => called(() => driver.listRealms(ofAccount(account), ofQuery(query)), checkedRealm),
   };
 }
 
@@ -251,8 +254,17 @@ function described(driver) {
   }
 }
 
-function read({ cursor, changedSince }) {
-  return { cursor, changedSince: changedSince === undefined ? undefined : Number(changedSince) };
+function ofAccount({ provider, endpoint, endpoints, user, secret, secretExpires, options }) {
+  return { provider, endpoint, endpoints, user, secret, secretExpires: time(secretExpires), options };
+}
+
+function ofQuery({ cursor, changedSince, ids }) {
+  return { cursor, changedSince: time(changedSince), ids };
+}
+
+/** Milliseconds as a number, which goes far enough for them: `Date` and a driver's own arithmetic take no `bigint`. */
+function time(milliseconds) {
+  return milliseconds === undefined ? undefined : Number(milliseconds);
 }
 
 function called(list, check) {

@@ -3,7 +3,7 @@
 
 import { host } from './host.js';
 
-const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:[Zz]|([+-])(\d\d):?(\d\d))$/;
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -12,7 +12,8 @@ export function now() {
   return host().now();
 }
 
-/** Reads `2026-11-22T10:00:00.123Z`, with any offset, and with or without seconds; undefined for anything else. */
+/** Reads `2026-11-22T10:00:00.123Z`, with any offset (`+0000`, too), and with or without seconds; undefined for anything
+ * else. */
 export function parseRfc3339(text) {
   const parts = RFC3339.exec(text ?? '');
   if (!parts) return undefined;

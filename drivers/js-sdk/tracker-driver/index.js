@@ -55,5 +55,5 @@ export {
 } from './errors.js';
 export { Fields } from './fields.js';
 export { Request, Response } from './http.js';
-export { address, description, instance, option, page, realm, requiredOption } from './model.js';
+export { address, description, endpointOf, instance, option, page, realm, requiredOption } from './model.js';
 export { encodePath, encodeQuery } from './urls.js';

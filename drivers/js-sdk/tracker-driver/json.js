@@ -2,7 +2,8 @@
 
 import { UnexpectedAnswer, Unavailable, quote } from './errors.js';
 
-/** Reads a body, as bytes. One that breaks off is `Unavailable`, one that is no JSON `UnexpectedAnswer`. */
+/** Reads a body, as bytes. One that breaks off is `Unavailable`, one that is no JSON `UnexpectedAnswer`. A byte order mark
+ * before it is passed over, which is the decoder's doing. */
 export function readJson(body) {
   let text;
   try {

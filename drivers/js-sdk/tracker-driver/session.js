@@ -1,4 +1,6 @@
-// A small memory of the account's across polls, for what is costly to get again, such as a login's token.
+// A small memory of the account's across polls, for what is costly to get again, such as a login's token. Tracker keeps it
+// sealed, over restarts too. It may forget any of it at any time, and does when the account's credentials change: a driver
+// that finds nothing logs in again.
 
 import { host } from './host.js';
 
@@ -7,7 +9,7 @@ export function get(key) {
   return host().sessionGet(key);
 }
 
-/** Keeps bytes, 16 KiB at most, for so many seconds. */
+/** Keeps bytes for so many seconds. More than 16 KiB, or behind 16 other keys of the account, they are not kept. */
 export function put(key, value, lifetimeSeconds) {
   host().sessionPut(key, value, lifetimeSeconds);
 }

@@ -141,6 +141,11 @@ class Bodies(unittest.TestCase):
         self.assertIsInstance(self.read(Answer(200, b"9" * 5000)), UnexpectedAnswer)
         self.assertIsInstance(self.read(Answer(200, b"[" * 200_000)), DriverError)
 
+    def test_a_byte_order_mark_is_passed_over(self):
+        self.assertEqual(Host(answers=[Answer(200, b"\xef\xbb\xbf[1]")]).run(self.value)[0], [1])
+        self.assertIsInstance(self.read(Answer(200, b"\xef\xbb\xbf")), UnexpectedAnswer)
+        self.assertIsInstance(self.read(Answer(200, b"\xef\xbb\xbf[1")), Unavailable)
+
     def test_half_characters_do_not_leave_a_driver(self):
         value = Host(answers=[Answer(200, r'{"a": "\ud83d\ude00 \ud83d"}')]).run(self.value)[0]
         self.assertEqual(value["a"], "\U0001f600 \ufffd")

@@ -65,6 +65,7 @@ from tracker_driver.model import (
     Coverage,
     Delta,
     Description,
+    EndpointRole,
     Features,
     Instance,
     InstanceState,
@@ -74,8 +75,9 @@ from tracker_driver.model import (
     Query,
     Realm,
     RealmState,
+    SecretKind,
 )
-from tracker_driver.secret import Encoding
+from tracker_driver.secret import Encoding, Hash, Output, Scheme
 from tracker_driver.urls import encode_path, encode_query
 
 __all__ = [
@@ -90,14 +92,17 @@ __all__ = [
     "Driver",
     "DriverError",
     "Encoding",
+    "EndpointRole",
     "Features",
     "Fields",
     "Forbidden",
+    "Hash",
     "Headers",
     "Instance",
     "InstanceState",
     "InvalidAccount",
     "NotSet",
+    "Output",
     "Page",
     "Partial",
     "Provider",
@@ -106,6 +111,8 @@ __all__ = [
     "RealmState",
     "Request",
     "Response",
+    "Scheme",
+    "SecretKind",
     "Throttled",
     "Unauthorized",
     "Unavailable",

@@ -36,16 +36,24 @@ def placeholder(name: str, encoding: str) -> str:
     return _of_credentials(credentials.placeholder, name, credentials.Encoding[encoding])
 
 
-def hmac_sha256(name: str, prefix: bytes, chain: list[bytes]) -> bytes:
-    return _of_credentials(credentials.hmac_sha256, name, prefix, chain)
+def hmac(name: str, hash: str, prefix: bytes, chain: list[bytes], output: str) -> str:
+    return _of_credentials(
+        credentials.hmac, name, credentials.Hash[hash], prefix, chain, credentials.Output[output]
+    )
 
 
-def digest_sha256(message: bytes) -> bytes:
-    return credentials.digest_sha256(message)
+def digest(hash: str, message: bytes, output: str) -> str:
+    return _of_credentials(credentials.digest, credentials.Hash[hash], message, credentials.Output[output])
 
 
-def sign_rs256(name: str, message: bytes) -> bytes:
-    return _of_credentials(credentials.sign_rs256, name, message)
+def sign(name: str, scheme: str, message: bytes, output: str) -> str:
+    return _of_credentials(
+        credentials.sign, name, credentials.Scheme[scheme], message, credentials.Output[output]
+    )
+
+
+def matches(name: str, text: str) -> bool:
+    return _of_credentials(credentials.matches, name, text)
 
 
 def _of_credentials(call: Callable[P, V], *arguments: P.args, **named: P.kwargs) -> V:

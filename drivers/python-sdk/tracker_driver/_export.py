@@ -35,11 +35,15 @@ def inventory(driver: type[drivers.Driver]) -> type:
 
         def list_instances(self, account: wit.Account, query: wit.Query) -> wit.InstancePage:
             page = _called(driver().list_instances, account, query)
-            return wit.InstancePage(page.items, page.next, _coverage(page.coverage))  # type: ignore[arg-type]
+            return wit.InstancePage(  # type: ignore[arg-type]
+                page.items, page.next, _coverage(page.coverage), page.total, page.omitted
+            )
 
         def list_realms(self, account: wit.Account, query: wit.Query) -> wit.RealmPage:
             page = _called(driver().list_realms, account, query)
-            return wit.RealmPage(page.items, page.next, _coverage(page.coverage))  # type: ignore[arg-type]
+            return wit.RealmPage(  # type: ignore[arg-type]
+                page.items, page.next, _coverage(page.coverage), page.total, page.omitted
+            )
 
     return Inventory
 
@@ -49,8 +53,16 @@ def _called(
 ) -> model.Page[T]:
     try:
         return function(
-            model.Account(account.provider, account.endpoint, account.user, list(account.options)),
-            model.Query(query.cursor, query.changed_since),
+            model.Account(
+                account.provider,
+                account.endpoint,
+                account.user,
+                list(account.options),
+                list(account.endpoints),
+                model.SecretKind(account.secret.value),
+                account.secret_expires,
+            ),
+            model.Query(query.cursor, query.changed_since, list(query.ids)),
         )
     except MemoryError:
         # The host knows which limit that was, and says so.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
+import hmac as hmacs
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,19 @@ from tracker_driver.urls import Url, encode_query
 
 T = TypeVar("T")
 
-ENCODINGS = ("RAW", "BASIC", "JSON", "FORM")
+# A word that stands for a computed value, which is in it. As in the real one there is nothing in it that has to be escaped.
+_COMPUTED = re.compile("computed-((?:[0-9a-f]{2})+)-end")
+# Characters that XML gives a name, and blanks that a reader would make others of (XML 1.0, 2.11 and 3.3.3).
+_IN_XML = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&apos;",
+    "\t": "&#9;",
+    "\n": "&#10;",
+    "\r": "&#13;",
+}
 
 
 @dataclass
@@ -79,6 +92,8 @@ class Host:
             name: value.encode() if isinstance(value, str) else value for name, value in (secrets or {}).items()
         }
         self.seen = Seen(session=dict(remembering or {}))
+        self.matched: tuple[bytes, str] | None = None
+        """The secret and the text that were compared: a poll has one answer."""
 
     def run(self, code: Callable[[], T]) -> tuple[T, Seen]:
         """Runs a driver's code with this host around it."""
@@ -94,18 +109,27 @@ class Host:
         """The word that stands for a secret. Not unguessable, as the real one is: a test has to know it."""
         return f"placeholder-{encoding.lower()}-{name}-end"
 
+    @staticmethod
+    def computed(text: str) -> str:
+        """A text with what was computed in the place of the words that stand for it."""
+        return _COMPUTED.sub(lambda match: bytes.fromhex(match[1]).decode(), text)
+
     def filled_in(self, message: bytes) -> bytes:
-        """A message as the real host would send it: each placeholder replaced by its secret."""
+        """A message as the real host would send it: each placeholder replaced by what it stands for."""
+        message = self.computed(message.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         for name, value in self.secrets.items():
             text = value.decode("utf-8", "replace")
+            query = encode_query([("", text)])[1:]
             forms = {
                 "RAW": value,
                 "BASIC": base64.b64encode(self.user.encode() + b":" + value),
                 "JSON": json.dumps(text, ensure_ascii=False)[1:-1].encode(),
-                "FORM": encode_query([("", text)])[1:].encode(),
+                "FORM": query.encode(),
+                "XML": "".join(_IN_XML.get(char, char) for char in text).encode(),
+                "QUERY": query.encode(),
             }
-            for encoding in ENCODINGS:
-                message = message.replace(self.placeholder(name, encoding).encode(), forms[encoding])
+            for encoding, form in forms.items():
+                message = message.replace(self.placeholder(name, encoding).encode(), form)
         return message
 
     def secret(self, name: str) -> bytes:
@@ -122,22 +146,48 @@ def placeholder(name: str, encoding: str) -> str:
     return Host.placeholder(name, encoding)
 
 
-def hmac_sha256(name: str, prefix: bytes, chain: list[bytes]) -> bytes:
+def hmac(name: str, hash: str, prefix: bytes, chain: list[bytes], output: str) -> str:
     key = prefix + _current.secret(name)
     if not chain:
         raise errors.InvalidAccount("a secret can't be used: an empty chain")
     for message in chain:
-        key = hmac.new(key, message, hashlib.sha256).digest()
-    return key
+        key = hmacs.new(key, _current.filled_in(message), hash.lower()).digest()
+    return _word(key, output)
 
 
-def digest_sha256(message: bytes) -> bytes:
-    return hashlib.sha256(_current.filled_in(message)).digest()
+def digest(hash: str, message: bytes, output: str) -> str:
+    filled_in = _current.filled_in(message)
+    value = hashlib.new(hash.lower(), filled_in).digest()
+    # What a driver could compute by itself is no secret.
+    return _written(value, output) if filled_in == message else _word(value, output)
 
 
-def sign_rs256(name: str, message: bytes) -> bytes:
-    # The standard library has no RSA. A stand-in that depends on key and message shows what was signed with what.
-    return hashlib.sha512(b"stands for RS256\0" + _current.secret(name) + b"\0" + message).digest() * 4
+def sign(name: str, scheme: str, message: bytes, output: str) -> str:
+    # The standard library has no RSA. A stand-in of 256 bytes that depends on scheme, key and message shows what was
+    # signed with what.
+    signed = b"\0".join((f"stands for {scheme}".encode(), _current.secret(name), _current.filled_in(message)))
+    return _word(hashlib.sha512(signed).digest() * 4, output)
+
+
+def matches(name: str, text: str) -> bool:
+    asked = (_current.secret(name), text)
+    if _current.matched not in (None, asked):
+        raise errors.InvalidAccount("a secret can't be used: it is compared with one text in a poll, and no more")
+    _current.matched = asked
+    return asked[0] == text.encode()
+
+
+def _word(value: bytes, output: str) -> str:
+    return f"computed-{_written(value, output).encode().hex()}-end"
+
+
+def _written(value: bytes, output: str) -> str:
+    if output == "HEX":
+        return value.hex()
+    if output == "BASE64URL":
+        return base64.urlsafe_b64encode(value).decode().rstrip("=")
+    plain = base64.b64encode(value).decode()
+    return encode_query([("", plain)])[1:] if output == "BASE64_QUERY" else plain
 
 
 def session_get(key: str) -> bytes | None:

@@ -14,7 +14,7 @@ from tracker_driver._host import host
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 _RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d))", re.ASCII
 )
 _CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)", re.ASCII)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -31,8 +31,8 @@ def from_seconds(seconds: float) -> int:
 
 
 def parse_rfc3339(text: str | None) -> int | None:
-    """Reads `2026-11-22T10:00:00.123Z`, with any offset, any number of decimals, and a space for the T; None for
-    anything else."""
+    """Reads `2026-11-22T10:00:00.123Z`, with any offset (`+0000`, too), any number of decimals, and a space for the T;
+    None for anything else."""
     match = _RFC3339.fullmatch(text or "")
     if match is None:
         return None

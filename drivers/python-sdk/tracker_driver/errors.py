@@ -80,7 +80,8 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 def read_json(body: bytes) -> object:
     """An answer's body as a value. A body that breaks off is `Unavailable`; one that is empty or no JSON is
-    `UnexpectedAnswer`, with its beginning quoted."""
+    `UnexpectedAnswer`, with its beginning quoted. A byte order mark before it is passed over."""
+    body = body.removeprefix(b"\xef\xbb\xbf")
     if not body.strip():
         raise UnexpectedAnswer("the answer is empty where JSON was expected")
     try:

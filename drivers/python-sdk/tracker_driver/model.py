@@ -1,20 +1,25 @@
 """What a driver speaks of: the contract's records, with the defaults that make them short to write.
 
-`wit/0.1.0/driver.wit` says what each field means. A record is checked when it is made, so that a mistake shows at
+`wit/0.2.0/driver.wit` says what each field means. A record is checked when it is made, so that a mistake shows at
 the line that made it and not where the record leaves the driver.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, Flag
+from ipaddress import IPv6Address
 from typing import Generic, TypeVar, Union
 
 from tracker_driver.errors import InvalidAccount
 
 T = TypeVar("T")
 V = TypeVar("V")
+
+# Four numbers up to 255, none with a zero before it, which some readers take for octal.
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 
 
 class InstanceState(Enum):
@@ -47,10 +52,23 @@ class AddressKind(Enum):
     HOSTNAME = 2
 
 
+class SecretKind(Enum):
+    """What an account's secret is."""
+
+    PASSWORD = 0
+    """A password, an API key, or a token that does not end."""
+    PRIVATE_KEY = 1
+    """A private key in PEM."""
+    ACCESS_TOKEN = 2
+    """A token that somebody else got, and that Tracker replaces before it ends."""
+
+
 class Features(Flag):
     NONE = 0
     DELTA = 1
     """Answers `changed_since` with a delta."""
+    BY_ID = 2
+    """Answers `ids` with those instances, by a small request."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +77,20 @@ class Provider:
 
     name: str
     endpoint: str
-    """Scheme, host, and port where it is not the scheme's own."""
+    """Scheme, host, port where it is not the scheme's own, and a path where it has one, without a slash at the end."""
+    endpoints: list[tuple[str, str]] = field(default_factory=list)
+    """The endpoints of its other parts: role, endpoint."""
+
+
+@dataclass(frozen=True)
+class EndpointRole:
+    """A part of the provider that has an endpoint of its own beside the account's: `identity`, `compute`."""
+
+    name: str
+    """Lower-case letters, digits and hyphens."""
+    help: str
+    """One sentence for the operator: what is asked there."""
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +117,11 @@ class Description:
     endpoints: list[str] = field(default_factory=list)
     """Every endpoint that the driver may want to reach; `*` stands for one label or a part of one."""
     options: list[AccountOption] = field(default_factory=list)
+    roles: list[EndpointRole] = field(default_factory=list)
+    """The parts of the provider that have endpoints of their own, where one endpoint is not enough. An operator gives
+    each account's provider an address for each."""
+    secrets: list[SecretKind] = field(default_factory=list)
+    """What the account's secret may be. Empty: a password."""
     requests_per_minute: int | None = None
     """How many requests a minute one account's provider may be sent, leaving most of what it allows to others; None
     leaves it to Tracker."""
@@ -98,9 +134,20 @@ class Account:
 
     provider: str
     endpoint: str
-    """Without a slash at the end."""
+    """Without a slash at the end; it may have a path."""
     user: str
     options: list[tuple[str, str]] = field(default_factory=list)
+    """Those that are set, but for secret ones: name, value."""
+    endpoints: list[tuple[str, str]] = field(default_factory=list)
+    """The endpoints of the roles that are set: role, endpoint."""
+    secret: SecretKind = SecretKind.PASSWORD
+    """Which kind of secret `password` is."""
+    secret_expires: int | None = None
+    """When it ends, in milliseconds since 1970-01-01T00:00:00Z, where it is an access token and that is known."""
+
+    def endpoint_of(self, role: str) -> str | None:
+        """The endpoint of that role, where it is set; it has no slash at the end."""
+        return next((endpoint for set_role, endpoint in self.endpoints if set_role == role), None)
 
     def option(self, name: str) -> str | None:
         """The option of that name, where it is set. Secret options are never here."""
@@ -128,7 +175,10 @@ class Query:
     cursor: str | None = None
     """None for the first page; then what the page before gave as `next`."""
     changed_since: int | None = None
-    """Set only where the driver has the feature DELTA."""
+    """In milliseconds. Set only where the driver has the feature DELTA, and the same for all pages of one list."""
+    ids: list[str] = field(default_factory=list)
+    """Only these instances are asked for, at most 100; none: all of them. Set only where the driver has the feature
+    BY_ID, and never together with `changed_since`. Those that the provider does not have are left out of the page."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +210,18 @@ class Page(Generic[T]):
 
     items: list[T]
     next: str | None = None
-    """The driver's own cursor to the next page; None on the last one."""
+    """The driver's own cursor to the next page; None or empty on the last one."""
     coverage: Coverage = field(default_factory=Complete)
+    total: int | None = None
+    """How many entries the whole list has, where the provider says: all pages together, with those that are omitted."""
+    omitted: int = 0
+    """How many entries of this page are of another kind and were left out, such as templates. Not those that could not
+    be read: they are an error, or make the page partial."""
+
+    def __post_init__(self) -> None:
+        _text("the cursor of a page", self.next, or_none=True)
+        _count("the total of a page", self.total, or_none=True)
+        _count("the number of omitted entries of a page", self.omitted)
 
     @classmethod
     def complete(cls, items: Iterable[T]) -> Page[T]:
@@ -174,8 +234,21 @@ class Page(Generic[T]):
         self.next = cursor
         return self
 
+    def of_total(self, total: int | None) -> Page[T]:
+        """The same page, with what the provider says of how many entries the whole list has."""
+        _count("the total of a page", total, or_none=True)
+        self.total = total
+        return self
+
+    def omitting(self, omitted: int) -> Page[T]:
+        """The same page, from which so many entries of another kind were left out."""
+        _count("the number of omitted entries of a page", omitted)
+        self.omitted = omitted
+        return self
+
     def partial(self, why: str) -> Page[T]:
         """The same page, said to be less than everything, and why."""
+        _text("the reason of a partial page", why)
         self.coverage = Partial(why)
         return self
 
@@ -204,6 +277,21 @@ class Address:
     @classmethod
     def hostname(cls, value: str) -> Address:
         return cls(AddressKind.HOSTNAME, value)
+
+    @classmethod
+    def read(cls, text: str | None) -> Address | None:
+        """A text as what it is, whatever the provider calls it: Tracker takes no address for one of another kind. None
+        where it is empty, or the unspecified address, by which some providers say that there is none."""
+        text = (text or "").strip()
+        if _IPV4.fullmatch(text):
+            return None if text == "0.0.0.0" else cls.ipv4(text)
+        # A zone belongs to one machine's interfaces: an address that has one is none for others.
+        if ":" in text and "%" not in text:
+            try:
+                return None if IPv6Address(text).is_unspecified else cls.ipv6(text)
+            except ValueError:
+                pass
+        return cls.hostname(text) if text else None
 
 
 @dataclass
@@ -257,6 +345,12 @@ class Realm:
         _text("the name of a realm", self.name)
         if type(self.state) is not RealmState:
             raise TypeError(f"the state of a realm is {self.state!r}: it has to be a RealmState")
+        _count("the limit of a realm", self.limit, or_none=True)
+
+
+def _count(what: str, value: object, *, or_none: bool = False) -> None:
+    if (type(value) is not int or not 0 <= value < 2**64) and not (or_none and value is None):
+        raise TypeError(f"{what} is {value!r}: it has to be a whole number, 0 or more")
 
 
 def _text(what: str, value: object, *, or_none: bool = False) -> None:

@@ -1,6 +1,7 @@
 """The account's small memory across polls, for what is costly to get again, such as a login token.
 
-Tracker may forget any of it at any time: a driver that finds nothing logs in again.
+Tracker keeps it sealed, over restarts too. It may forget any of it at any time, and does when the account's
+credentials change: a driver that finds nothing logs in again.
 """
 
 from __future__ import annotations
@@ -14,5 +15,5 @@ def get(key: str) -> bytes | None:
 
 
 def put(key: str, value: bytes, lifetime_seconds: int) -> None:
-    """Keeps a value of at most 16 KiB for so many seconds."""
+    """Keeps a value for so many seconds. One of more than 16 KiB, or behind 16 others of the account, is not kept."""
     host.session_put(key, value, lifetime_seconds)

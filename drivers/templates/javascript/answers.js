@@ -66,11 +66,12 @@ export function server(server) {
 }
 
 /**
- * @param {string | undefined} value
+ * @param {string | undefined} text
  * @returns {Address[]}
  */
-function addresses(value) {
-  return value === undefined ? [] : [address.ipv4(value)];
+function addresses(text) {
+  const found = address.read(text);
+  return found === undefined ? [] : [found];
 }
 
 /**

@@ -51,8 +51,9 @@ def instance(server: Fields) -> Instance:
     )
 
 
-def addresses(value: str | None) -> list[Address]:
-    return [] if value is None else [Address.ipv4(value)]
+def addresses(text: str | None) -> list[Address]:
+    address = Address.read(text)
+    return [] if address is None else [address]
 
 
 def realm(zone: Fields) -> Realm:

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 
 import { ENDPOINT, driver } from '../driver.js';
 import { Forbidden, Throttled, Unauthorized, Unavailable, UnexpectedAnswer } from '../tracker-driver/index.js';
-import { Host, answer } from '../tracker-driver/testing.js';
+import { Host, account, answer, query } from '../tracker-driver/testing.js';
 
-const ACCOUNT = { provider: 'main', endpoint: ENDPOINT, user: 'demo', options: [['project', 'blue sky']] };
+const ACCOUNT = account({ endpoint: ENDPOINT, user: 'demo', options: [['project', 'blue sky']] });
 const TOKEN = 'a token that nobody sees';
 const host = (...answers) => new Host({ answers, secrets: { password: TOKEN } });
 const page = (name, options) =>
@@ -21,8 +21,8 @@ test('it describes itself the same each time', () => {
 test('pages are asked for in turn, with the token', () => {
   const around = host(page('servers-page-1.json'), page('servers-page-2.json'));
   const items = around.run(() => {
-    const first = driver.listInstances(ACCOUNT, {});
-    return [...first.items, ...driver.listInstances(ACCOUNT, { cursor: first.next }).items];
+    const first = driver.listInstances(ACCOUNT, query());
+    return [...first.items, ...driver.listInstances(ACCOUNT, query({ cursor: first.next })).items];
   });
   assert.equal(items.length, 8);
   const base = `${ENDPOINT}/v1/servers?limit=100&project=blue%20sky`;
@@ -36,7 +36,7 @@ test('pages are asked for in turn, with the token', () => {
 
 test('zones are asked for', () => {
   const around = host(page('zones.json'));
-  around.run(() => driver.listRealms(ACCOUNT, {}));
+  around.run(() => driver.listRealms(ACCOUNT, query()));
   assert.equal(around.sent[0].url, `${ENDPOINT}/v1/zones`);
 });
 
@@ -49,18 +49,18 @@ test('each status has its meaning', () => {
     [500, Unavailable],
     [503, Unavailable],
   ]) {
-    const error = host(answer(status, 'no')).fails(() => driver.listInstances(ACCOUNT, {}));
+    const error = host(answer(status, 'no')).fails(() => driver.listInstances(ACCOUNT, query()));
     assert.equal(error.constructor, kind);
     assert.equal(error.message, `GET ${ENDPOINT}/v1/servers answered ${status}: no`);
   }
 });
 
 test('a throttled request says how long', () => {
-  const error = host(answer(429, '', { 'Retry-After': '30' })).fails(() => driver.listInstances(ACCOUNT, {}));
+  const error = host(answer(429, '', { 'Retry-After': '30' })).fails(() => driver.listInstances(ACCOUNT, query()));
   assert.equal(error.retryAfter, 30);
 });
 
 test('an answer that breaks off is no list', () => {
   const broken = page('servers-page-1.json', { broken: 'the connection broke off' });
-  assert.ok(host(broken).fails(() => driver.listInstances(ACCOUNT, {})) instanceof Unavailable);
+  assert.ok(host(broken).fails(() => driver.listInstances(ACCOUNT, query())) instanceof Unavailable);
 });

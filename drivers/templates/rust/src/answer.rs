@@ -72,8 +72,8 @@ fn instance(server: Server) -> Instance {
         image: server.image,
         hardware_profile: server.size,
         launched_at: server.created_at.as_deref().and_then(time::parse_rfc3339),
-        public_addresses: server.public_ip.map(Address::ipv4).into_iter().collect(),
-        private_addresses: server.private_ip.map(Address::ipv4).into_iter().collect(),
+        public_addresses: server.public_ip.as_deref().and_then(Address::read).into_iter().collect(),
+        private_addresses: server.private_ip.as_deref().and_then(Address::read).into_iter().collect(),
         labels: server.labels.into_iter().collect(),
         ..Instance::new(server.id, state(&server.status), server.status)
     }

@@ -34,7 +34,6 @@ pub(super) struct Folder {
 }
 
 static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.2.0");
-static OLDER_WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/wit/0.1.0");
 
 static RUST: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/templates/rust");
 static RUST_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/sdk");
@@ -47,8 +46,6 @@ static JAVASCRIPT_SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/drivers/
 
 /// The contract, which every project has with it.
 const CONTRACT: Folder = Folder { content: &WIT, from: "wit/0.2.0", into: "wit" };
-/// The one before, for the languages whose SDK speaks it.
-const OLDER_CONTRACT: Folder = Folder { content: &OLDER_WIT, from: "wit/0.1.0", into: "wit" };
 
 /// In the order in which help names them.
 pub(super) static LANGUAGES: &[Language] = &[
@@ -78,7 +75,7 @@ pub(super) static LANGUAGES: &[Language] = &[
         folders: &[
             Folder { content: &PYTHON, from: "drivers/templates/python", into: "" },
             Folder { content: &PYTHON_SDK, from: "drivers/python-sdk/tracker_driver", into: "tracker_driver" },
-            OLDER_CONTRACT,
+            CONTRACT,
         ],
         sdk: "tracker_driver",
         steps: &["python3 -m unittest", "sh build.sh", "tracker driver approve {{name}}.wasm"],
@@ -91,7 +88,7 @@ pub(super) static LANGUAGES: &[Language] = &[
         folders: &[
             Folder { content: &JAVASCRIPT, from: "drivers/templates/javascript", into: "" },
             Folder { content: &JAVASCRIPT_SDK, from: "drivers/js-sdk/tracker-driver", into: "tracker-driver" },
-            OLDER_CONTRACT,
+            CONTRACT,
         ],
         sdk: "tracker-driver",
         steps: &["npm test", "npm ci", "npm run build", "tracker driver approve {{name}}.wasm"],
