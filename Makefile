@@ -20,6 +20,8 @@ COMPONENTIZE_PY = $(VENV)/bin/componentize-py --quiet --wit-path $(CONTRACT) --w
 # the driver.
 COMPONENTIZE_JS = $(JCO)/node_modules/.bin/componentize-js --disable stdio fetch-event http random \
 	--wit $(CONTRACT) --world-name driver
+# The drivers that use the whole of the contract through these SDKs, for the tests.
+WHOLE := target/whole
 # The drivers that misbehave, the one of the older contract, and the one that is out to do harm, where tests and benches look
 # for them.
 FAULTY := $(abspath target/faulty)
@@ -44,7 +46,7 @@ CHAOS_SECONDS ?= 300
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers templates node faulty hostile test chaos fuzz-api bench lint tools wasm-target
+.PHONY: help run host drivers templates whole node faulty hostile test chaos fuzz-api bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +94,22 @@ $(TEMPLATES)/javascript-cloud.wasm: $(wildcard $(JAVASCRIPT_TEMPLATE)/*.js $(JAV
 	@$(COMPONENTIZE_JS) $(TEMPLATES)/javascript/component.js --out $@.new
 	@mv $@.new $@
 
+whole: $(WHOLE)/python.wasm $(WHOLE)/javascript.wasm
+
+$(WHOLE)/python.wasm: $(wildcard tests/whole/python/*.py $(PYTHON_SDK)/tracker_driver/*.py) $(CONTRACT_FILES) $(VENV)/componentize
+	@echo "== the driver in Python that uses the whole of the contract, for the tests (componentize-py)"
+	@mkdir -p $(WHOLE)
+	@$(COMPONENTIZE_PY) --python-path tests/whole/python --python-path $(PYTHON_SDK) --output $@.new
+	@mv $@.new $@
+
+$(WHOLE)/javascript.wasm: $(wildcard tests/whole/javascript/*.js $(JAVASCRIPT_SDK)/tracker-driver/*.js) $(CONTRACT_FILES) $(JCO)/installed
+	@echo "== the driver in JavaScript that uses the whole of the contract, for the tests (componentize-js)"
+	@mkdir -p $(WHOLE)/javascript/tracker-driver
+	@cp tests/whole/javascript/* $(WHOLE)/javascript
+	@cp $(JAVASCRIPT_SDK)/tracker-driver/* $(WHOLE)/javascript/tracker-driver
+	@$(COMPONENTIZE_JS) $(WHOLE)/javascript/component.js --out $@.new
+	@mv $@.new $@
+
 faulty: tools wasm-target
 	@echo "== the drivers that misbehave, and the one of the older contract, for the tests ($(WASM))"
 	@for name in faulty lax older; do \
@@ -102,7 +120,7 @@ hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
 	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
 
-test: drivers templates faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
+test: drivers templates whole faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@command -v openssl > /dev/null || { echo "make test needs openssl, which makes keys and signatures: install openssl" >&2; exit 1; }
 	@command -v curl > /dev/null || { echo "make test needs curl, as docs/curl.md does: install curl" >&2; exit 1; }
 	@echo "== the drivers' own tests"
