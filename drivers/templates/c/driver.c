@@ -134,6 +134,11 @@ static char *get(driver_string_t endpoint, const char *path, exports_inv_error_t
     if (!host)
         return fail(err, EXPORTS_INV_ERROR_INVALID_ACCOUNT, path, ": the endpoint has no scheme");
     host += 3;
+    /* An endpoint may have a path, below which everything lies. */
+    char *below = strchr(host, '/');
+    char *whole_path = joined(below ? below : "", path);
+    if (below)
+        *below = 0;
     http_scheme_t scheme = { .tag = strncmp(address, "https:", 6) ? HTTP_SCHEME_HTTP : HTTP_SCHEME_HTTPS };
 
     http_own_fields_t headers = http_constructor_fields();
@@ -146,7 +151,7 @@ static char *get(driver_string_t endpoint, const char *path, exports_inv_error_t
 
     http_own_outgoing_request_t request = http_constructor_outgoing_request(headers);
     http_borrow_outgoing_request_t asked = http_borrow_outgoing_request(request);
-    driver_string_t authority = text(host), where = text(path);
+    driver_string_t authority = text(host), where = text(whole_path);
     http_method_outgoing_request_set_scheme(asked, &scheme);
     http_method_outgoing_request_set_authority(asked, &authority);
     http_method_outgoing_request_set_path_with_query(asked, &where);
@@ -231,7 +236,7 @@ void exports_inv_describe(exports_inv_description_t *ret)
     ret->version = text("0.1.0");
     ret->providers.len = 1;
     ret->providers.ptr = room_for(1, sizeof *ret->providers.ptr);
-    ret->providers.ptr[0] = (exports_inv_provider_t){ text("main"), text(ENDPOINT) };
+    ret->providers.ptr[0] = (exports_inv_provider_t){ .name = text("main"), .endpoint = text(ENDPOINT) };
     ret->endpoints.len = 1;
     ret->endpoints.ptr = room_for(1, sizeof *ret->endpoints.ptr);
     ret->endpoints.ptr[0] = text(ENDPOINT);

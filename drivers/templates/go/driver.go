@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -123,17 +124,31 @@ func instance(one server) Instance {
 	if made, err := time.Parse(time.RFC3339, one.CreatedAt); err == nil {
 		item.LaunchedAt = types.Some(made.UnixMilli())
 	}
-	if one.PublicIP != nil {
-		item.PublicAddresses = []Address{{Kind: AddressKind_Ipv4, Value: *one.PublicIP}}
-	}
-	if one.PrivateIP != nil {
-		item.PrivateAddresses = []Address{{Kind: AddressKind_Ipv4, Value: *one.PrivateIP}}
-	}
+	item.PublicAddresses = addresses(one.PublicIP)
+	item.PrivateAddresses = addresses(one.PrivateIP)
 	// A map has no order, and the same answer has to give the same list.
 	for _, name := range slices.Sorted(maps.Keys(one.Labels)) {
 		item.Labels = append(item.Labels, types.Tuple2[string, string]{F0: name, F1: one.Labels[name]})
 	}
 	return item
+}
+
+// A text as what it is, whatever the provider calls it. The unspecified address is none.
+func addresses(text *string) []Address {
+	if text == nil || *text == "" {
+		return nil
+	}
+	kind := AddressKind_Hostname
+	if ip, err := netip.ParseAddr(*text); err == nil && ip.Zone() == "" {
+		if ip.IsUnspecified() {
+			return nil
+		}
+		kind = AddressKind_Ipv6
+		if ip.Is4() {
+			kind = AddressKind_Ipv4
+		}
+	}
+	return []Address{{Kind: kind, Value: *text}}
 }
 
 // A word that is not known here is unknown: never a guess, and never an error.
@@ -164,9 +179,14 @@ func get(account Account, path string, into any) *Error {
 		err := make(asked + ": " + why)
 		return &err
 	}
-	scheme, host, found := strings.Cut(account.Endpoint, "://")
+	scheme, rest, found := strings.Cut(account.Endpoint, "://")
 	if !found {
 		return failed(MakeErrorInvalidAccount, "the endpoint has no scheme")
+	}
+	// An endpoint may have a path, below which everything lies.
+	host, below, _ := strings.Cut(rest, "/")
+	if below != "" {
+		path = "/" + below + path
 	}
 	// The token is put in by the host, on the way out. This is a word that stands for it.
 	token := tracker_driver_credentials.Placeholder("password", tracker_driver_credentials.Encoding_Raw)
