@@ -31,5 +31,5 @@ pub use resource::{
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
 pub use share::Share;
-pub use time::{Timestamp, whole_millis};
+pub use time::{InvalidTimestamp, Timestamp, whole_millis};
 pub use token::{Scope, Token, TokenId};

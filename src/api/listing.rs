@@ -187,10 +187,9 @@ fn missing(kind: Kind) -> ProblemType {
 /// The time of the past that `at` names.
 fn read_at(app: &App, parameters: &Parameters) -> Result<Option<Timestamp>, ParameterError> {
     let Some(text) = parameters.get("at") else { return Ok(None) };
-    let invalid = |why: &str| ParameterError::Invalid { name: "at", why: why.into() };
-    let at = text.parse::<Timestamp>();
-    let at = at.map_err(|_| invalid("is a time as RFC 3339 writes it, such as 2026-11-22T10:00:00Z"))?;
-    if at > app.context.clock.now() { Err(invalid("lies in the future")) } else { Ok(Some(at)) }
+    let invalid = |why: String| ParameterError::Invalid { name: "at", why };
+    let at = text.parse::<Timestamp>().map_err(|error| invalid(format!("is {error}")))?;
+    if at > app.context.clock.now() { Err(invalid("lies in the future".to_owned())) } else { Ok(Some(at)) }
 }
 
 /// `Link: <...>; rel="next"`, as RFC 8288 has it.

@@ -194,7 +194,7 @@ impl Order {
 fn read_expiry(object: &mut Object, now: Timestamp) -> Result<Option<Timestamp>, BodyError> {
     let Some(member) = object.take("expires") else { return Ok(None) };
     let expires = member.text()?.parse::<Timestamp>();
-    let expires = expires.map_err(|_| member.invalid("is a time as RFC 3339 writes it, or left out for none"))?;
+    let expires = expires.map_err(|error| member.invalid(format!("is {error}; a token without it does not expire")))?;
     if expires <= now { Err(member.invalid("lies in the past")) } else { Ok(Some(expires)) }
 }
 
@@ -300,6 +300,13 @@ mod tests {
         check(
             r#"{"name": "ci", "scope": "track", "expires": "2026-11-22T10:00:00Z"}"#,
             Err("/expires lies in the past"),
+        );
+        check(
+            r#"{"name": "ci", "scope": "track", "expires": "10000-01-01T00:00:00Z"}"#,
+            Err(
+                "/expires is out of range: the earliest time is -009999-01-02T01:59:59Z, and the latest 9999-12-30T22:00:00Z; \
+                 a token without it does not expire",
+            ),
         );
         check(r#"{"name": "ci", "scope": "all"}"#, Err("/scope is one of read, track"));
         check(r#"{"name": "", "scope": "read"}"#, Err("/name has 1 to 255 characters and no control characters"));

@@ -55,14 +55,38 @@ impl std::str::FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Timestamp, InvalidTimestamp> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        Ok(Timestamp(time.as_millisecond()))
+        let time: Result<jiff::Timestamp, _> = text.parse();
+        match time {
+            Ok(time) => Ok(Timestamp(time.as_millisecond())),
+            Err(_) if would_be_a_time_in_another_year(text) => Err(InvalidTimestamp::OutOfRange),
+            Err(_) => Err(InvalidTimestamp::Malformed),
+        }
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("not a time as RFC 3339 writes it, such as 2026-11-22T10:00:00Z")]
-pub struct InvalidTimestamp;
+/// Whether only the year is what is wrong with it.
+fn would_be_a_time_in_another_year(text: &str) -> bool {
+    let Some((year, rest)) = text.strip_prefix(['+', '-']).unwrap_or(text).split_once('-') else { return false };
+    if year.len() < 4 || !year.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    // More digits than a number has are a year, too.
+    let is_beyond = year.parse().map_or(true, |year: u32| year >= 9999);
+    is_beyond && format!("2000-{rest}").parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Fits a sentence that ends in "is".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTimestamp {
+    #[error("not a time as RFC 3339 writes it, such as 2026-11-22T10:00:00Z")]
+    Malformed,
+    #[error(
+        "out of range: the earliest time is {:.0}, and the latest {:.0}",
+        jiff::Timestamp::MIN,
+        jiff::Timestamp::MAX
+    )]
+    OutOfRange,
+}
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -95,7 +119,30 @@ mod tests {
         check(0, "1970-01-01T00:00:00.000Z");
         check(1_795_341_600_123, "2026-11-22T10:00:00.123Z");
         check(-1, "1969-12-31T23:59:59.999Z");
-        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_time_is_said() {
+        let check = |text: &str, want: InvalidTimestamp| assert_eq!(text.parse::<Timestamp>(), Err(want), "{text}");
+        for text in
+            ["yesterday", "", "-", "2026-11-22", "2026-02-30T10:00:00Z", "10000-02-30T10:00:00Z", "12026", "9999-x"]
+        {
+            check(text, InvalidTimestamp::Malformed);
+        }
+        for text in [
+            "10000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "+010000-01-01T00:00:00Z",
+            "-010000-01-01T00:00:00Z",
+            "99999999999-01-01T00:00:00Z",
+        ] {
+            check(text, InvalidTimestamp::OutOfRange);
+        }
+        let said = InvalidTimestamp::OutOfRange.to_string();
+        assert_eq!(
+            said,
+            "out of range: the earliest time is -009999-01-02T01:59:59Z, and the latest 9999-12-30T22:00:00Z"
+        );
     }
 
     #[test]

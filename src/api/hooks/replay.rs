@@ -14,7 +14,7 @@ use super::super::json::Member;
 use super::super::problem::{Problem, ProblemType};
 use super::super::request::json_object;
 use super::{Number, done, place};
-use crate::model::{Cursor, Timestamp};
+use crate::model::{Cursor, InvalidTimestamp, Timestamp};
 use crate::store::{ReplayFrom, StoreError};
 
 /// Answers 202 with where it begins.
@@ -54,7 +54,8 @@ fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFr
     match text.parse::<Timestamp>() {
         Ok(time) if time <= now => Ok(ReplayFrom::Time(time)),
         Ok(_) => Err(member.invalid("lies in the future").into()),
-        Err(_) => {
+        Err(error @ InvalidTimestamp::OutOfRange) => Err(member.invalid(format!("is {error}")).into()),
+        Err(InvalidTimestamp::Malformed) => {
             let why = "is a cursor, a time as RFC 3339 writes it, or \"0\" for the oldest change that is kept";
             Err(member.invalid(why).into())
         }
@@ -91,6 +92,7 @@ mod tests {
         check("2026-11-22T10:00:00Z", Ok(ReplayFrom::Time(now)));
         check("2026-11-22T11:00:00+01:00", Ok(ReplayFrom::Time(now)));
         check("2026-11-22T10:00:00.001Z", Err(ProblemType::InvalidMember));
+        check("10000-01-01T00:00:00Z", Err(ProblemType::InvalidMember));
         for wrong in ["", "now", "yesterday", "2026-11-22", "3", "29b259fe"] {
             check(wrong, Err(ProblemType::InvalidMember));
         }
