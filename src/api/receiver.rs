@@ -1,4 +1,4 @@
-//! Whether a URL may be called back, judged when a hook is set: its scheme, its address as things stand, and,
+//! Whether a URL may be called back, judged when a hook is set: its scheme, its port, its address as things stand, and,
 //! where the operator wants it, its receiver's consent. Whoever sends judges the address again.
 
 use super::App;
@@ -9,7 +9,12 @@ use super::settings::{Consent, Settings};
 use crate::model::{HookUrl, Rate};
 use crate::net::SendError;
 
-pub(super) fn check_scheme(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
+pub(super) fn check_form(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
+    if url.as_url().port() == Some(0) {
+        let detail =
+            format!("{} has port 0, at which nothing can listen: give the port that the receiver has", place.name());
+        return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
+    }
     if settings.https_only && url.as_url().scheme() != "https" {
         let detail = format!("{} has to be https: the operator lets no callback go unencrypted", place.name());
         return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));

@@ -130,7 +130,7 @@ impl Order {
             return Ok(Order::Remove);
         }
         let url = HookUrl::parse(hook).map_err(|error| UrlIn::Parameter.invalid(&error))?;
-        receiver::check_scheme(&url, UrlIn::Parameter, settings)?;
+        receiver::check_form(&url, UrlIn::Parameter, settings)?;
         Ok(Order::Set(Wanted { url, token: token.map(SecretString::from), secret }))
     }
 }

@@ -13,6 +13,14 @@ pub fn parse(text: &str) -> Result<Duration, InvalidSpan> {
     exact.try_into().map_err(|_| InvalidSpan::Negative)
 }
 
+/// The same for what is kept: no finer than a millisecond, as it reads back.
+pub fn parse_kept(text: &str) -> Result<Duration, InvalidSpan> {
+    match parse(text)? {
+        span if span.subsec_nanos().is_multiple_of(1_000_000) => Ok(span),
+        _ => Err(InvalidSpan::TooFine),
+    }
+}
+
 /// Writes it so that `parse` reads the same.
 pub fn to_text(span: Duration) -> String {
     let most = jiff::SignedDuration::MAX;
@@ -25,6 +33,8 @@ pub enum InvalidSpan {
     Malformed,
     #[error("negative: a length of time is zero or more")]
     Negative,
+    #[error("finer than a millisecond: give whole milliseconds")]
+    TooFine,
 }
 
 #[cfg(test)]
@@ -46,6 +56,17 @@ mod tests {
         check("-5s", Err(InvalidSpan::Negative));
         for text in ["60", "2 months", "", "soon", "5 min later"] {
             check(text, Err(InvalidSpan::Malformed));
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_no_finer_than_a_millisecond() {
+        for text in ["1ns", "999us", "1.5ms", "1s 1ns", "PT0.0001S"] {
+            assert!(parse(text).is_ok(), "{text}");
+            assert_eq!(parse_kept(text), Err(InvalidSpan::TooFine), "{text}");
+        }
+        for text in ["0s", "1ms", "1.5s", "7 days"] {
+            assert_eq!(parse_kept(text), parse(text), "{text}");
         }
     }
 

@@ -121,7 +121,7 @@ impl Order {
     fn read(object: &mut Object, settings: &Settings) -> Result<Order, Problem> {
         let url = object.need("url", "the URL to call back")?;
         let url = HookUrl::parse(url.text()?).map_err(|error| UrlIn::Body.invalid(&error))?;
-        receiver::check_scheme(&url, UrlIn::Body, settings)?;
+        receiver::check_form(&url, UrlIn::Body, settings)?;
         Ok(Order {
             url,
             token: token_of(object, settings)?,
@@ -130,7 +130,7 @@ impl Order {
             mode: word(object, "mode", Mode::parse, &Mode::ALL.map(Mode::as_str))?,
             rate: object.take("rate_per_second").as_ref().map(rate_of).transpose()?,
             retries: object.take("retries").as_ref().map(retries_of).transpose()?,
-            description: object.take("description").as_ref().map(description_of).transpose()?.flatten(),
+            description: object.take("description").as_ref().map(description_of).transpose()?,
         })
     }
 }
@@ -177,7 +177,7 @@ fn rate_of(member: &Member) -> Result<Rate, BodyError> {
 }
 
 fn retries_of(member: &Member) -> Result<Vec<Duration>, BodyError> {
-    let wait = |item: Member| match span::parse(item.text()?) {
+    let wait = |item: Member| match span::parse_kept(item.text()?) {
         Ok(wait) if wait <= LONGEST_RETRY => Ok(wait),
         Ok(_) => Err(item.invalid("is longer than 7 days")),
         Err(error) => Err(item.invalid(format!("is {error}"))),
@@ -185,10 +185,9 @@ fn retries_of(member: &Member) -> Result<Vec<Duration>, BodyError> {
     member.items(MOST_RETRIES)?.into_iter().map(wait).collect()
 }
 
-fn description_of(member: &Member) -> Result<Option<String>, BodyError> {
+fn description_of(member: &Member) -> Result<String, BodyError> {
     match member.text()? {
-        "" => Ok(None),
-        text if text.chars().count() <= DESCRIPTION_CHARS => Ok(Some(text.to_owned())),
+        text if text.chars().count() <= DESCRIPTION_CHARS => Ok(text.to_owned()),
         _ => Err(member.invalid(format!("has at most {DESCRIPTION_CHARS} characters"))),
     }
 }
@@ -253,6 +252,7 @@ mod tests {
         check("url", json!(5), "invalid-member", "/url");
         check("url", json!("/cb"), "invalid-hook", "/url");
         check("url", json!("ftp://e.com/"), "invalid-hook", "/url");
+        check("url", json!("https://e.com:0/"), "invalid-hook", "/url");
         check("token", json!("abcde"), "invalid-member", "/token");
         check("token", json!(5), "invalid-member", "/token");
         check("kinds", json!(["pod"]), "invalid-member", "/kinds/0");
@@ -262,6 +262,7 @@ mod tests {
         check("rate_per_second", json!(0), "invalid-member", "/rate_per_second");
         check("rate_per_second", json!("1"), "invalid-member", "/rate_per_second");
         check("retries", json!(["5s", "soon"]), "invalid-member", "/retries/1");
+        check("retries", json!(["5s", "1ns"]), "invalid-member", "/retries/1");
         check("retries", json!(["8 days"]), "invalid-member", "/retries/0");
         check("retries", json!(vec!["5s"; 33]), "invalid-member", "/retries");
         check("description", json!("x".repeat(257)), "invalid-member", "/description");

@@ -33,7 +33,7 @@ pub(in super::super) async fn rotate(
     let overlap = match object.take("overlap") {
         None => context.settings.rotation_overlap,
         Some(member) => {
-            let overlap = span::parse(member.text()?).map_err(|error| member.invalid(format!("is {error}")))?;
+            let overlap = span::parse_kept(member.text()?).map_err(|error| member.invalid(format!("is {error}")))?;
             if overlap > LONGEST_OVERLAP {
                 return Err(member.invalid("is longer than 7 days").into());
             }
