@@ -17,6 +17,7 @@ mod fresh;
 mod health;
 mod history;
 mod hooks;
+mod host;
 mod identify;
 mod in_flight;
 mod instances;
@@ -199,6 +200,7 @@ fn operator_routes(app: &Arc<App>) -> Router {
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(host::require_one))
         .layer(from_fn_with_state(Arc::clone(app), observe::observe))
         .with_state(Arc::clone(app))
 }
@@ -251,6 +253,7 @@ fn public_routes(app: &Arc<App>) -> Router {
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(host::require_one))
         .layer(from_fn_with_state(Arc::clone(app), observe::observe))
         .layer(from_fn_with_state(Arc::clone(app), deltacloud::translate))
         .layer(CompressionLayer::new())

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::json::Object;
@@ -94,13 +95,18 @@ pub(super) struct BodyBounds {
 
 /// The whole of a body.
 pub(super) async fn read(body: Body, bounds: BodyBounds) -> Result<bytes::Bytes, Problem> {
+    let too_large = || {
+        let detail = format!("the body has more than {} bytes", bounds.bytes);
+        Problem::new(ProblemType::BodyTooLarge, detail).with("limit", bounds.bytes)
+    };
+    // One that says how long it is is not asked for: reading it is what `100 Continue` is sent for.
+    if body.size_hint().lower() > u64::try_from(bounds.bytes).unwrap_or(u64::MAX) {
+        return Err(too_large());
+    }
     let whole = Limited::new(body, bounds.bytes).collect();
     match tokio::time::timeout(bounds.timeout, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body has more than {} bytes", bounds.bytes);
-            Err(Problem::new(ProblemType::BodyTooLarge, detail).with("limit", bounds.bytes))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(ProblemType::MalformedRequest, "the body broke off")),
         Err(_) => {
             let detail = format!("the body was not sent within {:?}", bounds.timeout);
@@ -151,6 +157,31 @@ mod tests {
         check(FORM, "url=x", Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)).await;
         check("application/json", "[]", Err(StatusCode::BAD_REQUEST)).await;
         check("application/json", &"x".repeat(101), Err(StatusCode::PAYLOAD_TOO_LARGE)).await;
+    }
+
+    /// A body that says how long it is, and that nobody may read.
+    struct Unread(u64);
+
+    impl http_body::Body for Unread {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+            panic!("it is read");
+        }
+
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_says_that_it_is_too_large_is_not_read() {
+        let problem = read(Body::new(Unread(101)), BOUNDS).await.expect_err("too large");
+        assert_eq!(problem.problem_type(), ProblemType::BodyTooLarge);
     }
 
     #[tokio::test]

@@ -116,6 +116,7 @@ impl House {
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).expect(method)).uri(path);
+        request = request.header("host", "tracker.example");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

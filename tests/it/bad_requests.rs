@@ -75,6 +75,15 @@ async fn what_can_not_be_read_is_said_to_be_so() {
     check(request("GET /api", "no colon here\r\n", ""), (400, "malformed-request")).await;
     let twice = "Content-Length: 2\r\nContent-Length: 3\r\nContent-Type: application/json\r\n";
     check(request("POST /api/hooks", twice, "{}"), (400, "malformed-request")).await;
+    check(request("GET /api", "Host: x\r\n", ""), (400, "malformed-request")).await;
+    check(b"GET /api HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec(), (400, "malformed-request")).await;
+    // One that is too large is not asked for.
+    let expected = |length: usize| {
+        let headers = format!("Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n");
+        request("POST /api/hooks", &headers, "")
+    };
+    check(expected(1 << 30), (413, "body-too-large")).await;
+    assert!(answer(&host, &expected(100)).await.starts_with("HTTP/1.1 100 Continue\r\n"));
     // Bodies that never end, by either way of saying how long they are.
     let endless = "Content-Type: application/json\r\nContent-Length: 100\r\n";
     check(request("POST /api/hooks", endless, "{"), (408, "request-timeout")).await;

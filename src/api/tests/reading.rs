@@ -210,7 +210,10 @@ async fn answers_are_compressed_for_those_who_take_it() {
     house.poll(Kind::Instance, many).await;
     let authorization = basic("user", "right");
     let check = async |accepted: &str, want: Option<&str>| {
-        let mut request = Request::builder().uri("/api/instances").header("authorization", &authorization);
+        let mut request = Request::builder()
+            .uri("/api/instances")
+            .header("host", "tracker.example")
+            .header("authorization", &authorization);
         if !accepted.is_empty() {
             request = request.header("accept-encoding", accepted);
         }

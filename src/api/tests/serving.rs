@@ -60,6 +60,21 @@ async fn a_connection_without_a_request_ends() {
 }
 
 #[tokio::test]
+async fn a_request_with_two_hosts_is_refused() {
+    let served = serve_with(|_| {}).await;
+    for path in ["/healthz", "/api", "/nowhere"] {
+        for hosts in ["Host: a\r\nHost: b\r\n", "Host: a\r\nhost: a\r\n", "Host: a b\r\n", ""] {
+            let answer = served.exchange(&format!("GET {path} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{path} {hosts:?}: {answer}");
+            assert!(answer.contains("/problems/malformed-request"), "{answer}");
+        }
+    }
+    let answer = served.exchange("GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_silent_connection_makes_room_for_the_next() {
     let served = serve_with(|settings| settings.connections = 1).await;
     let mut silent = TcpStream::connect(served.address).await.expect("connected");

@@ -21,6 +21,7 @@ impl House {
     async fn stream(&self, query: &str, last_id: Option<&str>) -> Reader {
         let mut request = Request::builder()
             .uri(format!("/api/changes?{query}"))
+            .header("host", "tracker.example")
             .header("accept", "text/event-stream")
             .header("authorization", basic("user", "right"));
         if let Some(id) = last_id {
