@@ -37,6 +37,7 @@ pub(super) use peer::network;
 pub use peer::{ClientHeader, Peer};
 
 use answer::{Answer, UnderWay};
+use meter::Allowance;
 use metered::{Load, Metered, StreamTasks};
 use peer::Proxies;
 use table::{Bound, Connections, Most, Seat};
@@ -151,7 +152,7 @@ impl Server {
 
 /// Takes in connections, each as a task, until the host stops.
 async fn accept(listener: TcpListener, server: &Arc<Server>, most: Most, tasks: &mut JoinSet<()>) {
-    let table = Arc::new(Connections::new(most));
+    let table = Arc::new(Connections::new(most, Allowance::of_network(&server.settings)));
     let mut logged: Option<Stopwatch> = None;
     loop {
         tokio::select! {
@@ -251,7 +252,8 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     stream.set_write_timeout(Some(settings.write_timeout));
     let seat = Arc::new(seat);
     let unfinished = server.in_flight.unfinished(peer);
-    let load = Load::new(Arc::clone(&seat), bound, settings.http2_streams, settings.write_timeout, unfinished);
+    let load = Load::new(Arc::clone(&seat), bound, settings, unfinished);
+    let open = load.end_with_connection();
     let router = TowerToHyperService::new(server.router.clone());
     let active = Notify::new();
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -288,6 +290,7 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
         }
     };
     let (ended, due) = served.await;
+    drop(open);
     let is_late = match (ended, due) {
         (Ok(()), Some(Due::Idle)) => true,
         (Ok(()), Some(Due::GivenUp)) => seat.under_way() == 0,

@@ -35,6 +35,15 @@ pub struct Settings {
     pub request_memory_per_peer: usize,
     /// How many streams one connection over HTTP/2 may have open at once.
     pub http2_streams: u32,
+    /// What one connection over HTTP/2 may cost beyond what it asks for, at once: a ping costs 5, a stream that is opened
+    /// and reset 22, and answers pay back. One that has spent more is read more slowly, and then closed.
+    pub http2_budget: u32,
+    /// How much of that comes back in a second.
+    pub http2_budget_per_second: u32,
+    /// The same for all connections of one network together: an address, or of IPv6 a /64.
+    pub http2_budget_per_peer: u32,
+    /// How much of that comes back in a second.
+    pub http2_budget_per_peer_per_second: u32,
     /// Whether this listener also serves liveness, readiness and metrics.
     pub operator_routes: bool,
     pub operator: OperatorSettings,
@@ -192,6 +201,12 @@ impl Default for Settings {
             request_memory_per_peer: 128 << 20,
             // The least that RFC 9113 (6.5.2) recommends: clients open another connection for more.
             http2_streams: 100,
+            // A connection may cancel all of its streams at once, a browser whose tab is closed does, and some ten in a
+            // second after that. That is about 20 ms of a core, and 1 % of one.
+            http2_budget: 4_000,
+            http2_budget_per_second: 200,
+            http2_budget_per_peer: 40_000,
+            http2_budget_per_peer_per_second: 2_000,
             operator_routes: true,
             operator: OperatorSettings::default(),
             trusted_proxies: Vec::new(),

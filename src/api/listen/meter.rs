@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::super::settings::Settings;
 use super::frames::{CONTINUATION, DATA, Frame, HEADERS, PING, PUSH_PROMISE, RST_STREAM, SETTINGS};
 
 /// What may be spent, and how soon it comes back.
@@ -16,13 +17,21 @@ pub(super) struct Allowance {
     pub(super) per_second: i64,
 }
 
-/// A connection may cancel all of its streams at once, a browser whose tab is closed does, and some ten in a second after
-/// that. That is about 20 ms of a core, and 1 % of one.
-pub(super) const OF_CONNECTION: Allowance = Allowance { most: 4_000, per_second: 200 };
+impl Allowance {
+    pub(super) fn of_connection(settings: &Settings) -> Allowance {
+        Allowance::new(settings.http2_budget, settings.http2_budget_per_second)
+    }
 
-/// All connections of one network together, so that a new connection is no new credit. Only those connections are held
-/// back for it that have spent half of their own.
-pub(super) const OF_NETWORK: Allowance = Allowance { most: 40_000, per_second: 2_000 };
+    /// Of all connections of one network together, so that a new connection is no new credit. Only those connections are
+    /// held back for it that have spent half of their own.
+    pub(super) fn of_network(settings: &Settings) -> Allowance {
+        Allowance::new(settings.http2_budget_per_peer, settings.http2_budget_per_peer_per_second)
+    }
+
+    fn new(most: u32, per_second: u32) -> Allowance {
+        Allowance { most: most.into(), per_second: per_second.into() }
+    }
+}
 
 /// For how long reading stops at once, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -160,6 +169,10 @@ mod tests {
     use super::super::frames::Frames;
     use super::*;
 
+    fn of_connection() -> Allowance {
+        Allowance::of_connection(&Settings::default())
+    }
+
     fn frame(kind: u8, flags: u8, length: u32) -> Frame {
         let [_, a, b, c] = length.to_be_bytes();
         let mut found = None;
@@ -170,7 +183,11 @@ mod tests {
     /// A client that sends these frames over and over, so many rounds a second, and what it is sent for each round. Gives
     /// how many rounds it gets through, and whether it is closed.
     fn driven(rounds: u32, per_second: u32, sends: &[Frame], gets: &[Frame]) -> (u32, bool) {
-        let mut meter = Meter::new(OF_CONNECTION, Duration::ZERO);
+        driven_with(of_connection(), rounds, per_second, sends, gets)
+    }
+
+    fn driven_with(allowance: Allowance, rounds: u32, per_second: u32, sends: &[Frame], gets: &[Frame]) -> (u32, bool) {
+        let mut meter = Meter::new(allowance, Duration::ZERO);
         let mut now = Duration::ZERO;
         for round in 0..rounds {
             loop {
@@ -217,6 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn the_budget_is_a_setting() {
+        let pings = |budget: u32| {
+            let settings =
+                Settings { http2_budget: budget, http2_budget_per_second: budget / 20, ..Settings::default() };
+            driven_with(Allowance::of_connection(&settings), 1_000_000, 100_000, &[frame(PING, 0, 8)], &[]).0
+        };
+        let (small, large) = (pings(400), pings(40_000));
+        assert!(large > 50 * small && small > 0, "{small} and {large} pings until a connection is closed");
+        let settings =
+            Settings { http2_budget_per_peer: 7, http2_budget_per_peer_per_second: 3, ..Settings::default() };
+        assert_eq!(Allowance::of_network(&settings), Allowance { most: 7, per_second: 3 });
+    }
+
+    #[test]
     fn who_asks_and_takes_the_answers_is_never_held_back() {
         let check = |per_second: u32, sends: &[Frame], gets: &[Frame]| {
             assert_eq!(driven(200_000, per_second, sends, gets), (200_000, false), "{sends:?}");
@@ -234,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_tab_may_be_closed() {
-        let mut meter = Meter::new(OF_CONNECTION, Duration::ZERO);
+        let mut meter = Meter::new(of_connection(), Duration::ZERO);
         for _ in 0..100 {
             meter.came_in(frame(HEADERS, 5, 100), Duration::ZERO);
         }
@@ -247,11 +278,11 @@ mod tests {
     #[test]
     fn a_network_holds_back_those_who_spend() {
         let network = Some(Duration::from_millis(300));
-        let mut calm = Meter::new(OF_CONNECTION, Duration::ZERO);
+        let mut calm = Meter::new(of_connection(), Duration::ZERO);
         calm.begin_with_half();
         assert_eq!(calm.next(network, Duration::ZERO), Next::Read);
-        let mut busy = Meter::new(OF_CONNECTION, Duration::ZERO);
-        busy.change(-OF_CONNECTION.most * 3 / 4, Duration::ZERO);
+        let mut busy = Meter::new(of_connection(), Duration::ZERO);
+        busy.change(-of_connection().most * 3 / 4, Duration::ZERO);
         assert_eq!(busy.next(network, Duration::ZERO), Next::Wait(Duration::from_millis(300)));
         assert_eq!(busy.next(None, Duration::ZERO), Next::Read);
         // It has its part in that, and is closed as well, later than for its own debts.

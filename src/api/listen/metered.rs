@@ -16,10 +16,12 @@ use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task;
 use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::in_flight::Unfinished;
+use super::super::settings::Settings;
 use super::frames::{Frame, Frames, HeadPart};
-use super::meter::{Meter, Next, OF_CONNECTION};
+use super::meter::{Allowance, Meter, Next};
 use super::table::{Bound, Seat};
 use crate::clock::Stopwatch;
 
@@ -46,6 +48,8 @@ pub(super) struct Load {
     /// By its task: for how long an answer over HTTP/2 has been waiting for its reader.
     untaken: Mutex<HashMap<task::Id, Stopwatch>>,
     stalled_for: Duration,
+    /// The connection has ended, and with it whatever its streams wait for.
+    ended: CancellationToken,
     is_costly: AtomicBool,
     last_stream: AtomicU32,
     /// Whether what was sent ends with a whole frame.
@@ -53,16 +57,9 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// `streams` is how many there may be at once.
-    pub(super) fn new(
-        seat: Arc<Seat>,
-        bound: Bound,
-        streams: u32,
-        stalled_for: Duration,
-        unfinished: Unfinished,
-    ) -> Arc<Load> {
+    pub(super) fn new(seat: Arc<Seat>, bound: Bound, settings: &Settings, unfinished: Unfinished) -> Arc<Load> {
         let now = seat.elapsed();
-        let mut meter = Meter::new(OF_CONNECTION, now);
+        let mut meter = Meter::new(Allowance::of_connection(settings), now);
         let network = (bound == Bound::ByShare).then(|| seat.meter());
         if network.as_ref().is_some_and(|network| lock(network).wait(now).is_some()) {
             meter.begin_with_half();
@@ -73,16 +70,24 @@ impl Load {
             network,
             tasks: AtomicUsize::new(0),
             // Those that were reset have tasks still, until these find out.
-            most_tasks: usize::try_from(streams).unwrap_or(usize::MAX).saturating_mul(2),
+            most_tasks: usize::try_from(settings.http2_streams).unwrap_or(usize::MAX).saturating_mul(2),
             reader: AtomicWaker::new(),
             unfinished: Mutex::new(unfinished),
             has_no_room: AtomicBool::new(false),
             untaken: Mutex::default(),
-            stalled_for,
+            stalled_for: settings.write_timeout,
+            ended: CancellationToken::new(),
             is_costly: AtomicBool::new(false),
             last_stream: AtomicU32::new(0),
             is_between: AtomicBool::new(false),
         })
+    }
+
+    /// Ends the tasks of the connection's streams once this is dropped. h2 does not wake a task that waits for its reader
+    /// to open a window when the connection ends, so that its request would count as under way until it has waited for too
+    /// long.
+    pub(super) fn end_with_connection(&self) -> DropGuard {
+        self.ended.clone().drop_guard()
     }
 
     /// Whether the connection was closed because it cost too much.
@@ -202,6 +207,7 @@ where
                 _ = future => {}
                 // Dropping it resets the stream; the others of its connection go on.
                 () = load.not_taken() => {}
+                () = load.ended.cancelled() => {}
             }
         });
     }

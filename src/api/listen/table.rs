@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::meter::{Meter, OF_NETWORK};
+use super::meter::{Allowance, Meter};
 use crate::clock::Stopwatch;
 
 /// A connection is not given up in this time for not having sent a head, where there is room: many may come at once, and
@@ -29,6 +29,8 @@ pub(super) struct Most {
 #[derive(Debug)]
 pub(super) struct Connections {
     most: Most,
+    /// What all connections of one network may spend.
+    allowance: Allowance,
     state: Mutex<State>,
     /// What the networks' meters go by.
     stopwatch: Stopwatch,
@@ -85,8 +87,8 @@ pub(super) struct Seat {
 }
 
 impl Connections {
-    pub(super) fn new(most: Most) -> Connections {
-        Connections { most, state: Mutex::default(), stopwatch: Stopwatch::start() }
+    pub(super) fn new(most: Most, allowance: Allowance) -> Connections {
+        Connections { most, allowance, state: Mutex::default(), stopwatch: Stopwatch::start() }
     }
 
     /// Takes a new connection in, for which another one may have to go. None where its network has as many as it may
@@ -119,7 +121,7 @@ impl Connections {
             unfinished: BTreeMap::new(),
             idle: BTreeMap::new(),
             busy: BTreeMap::new(),
-            meter: Arc::new(Mutex::new(Meter::new(OF_NETWORK, now))),
+            meter: Arc::new(Mutex::new(Meter::new(self.allowance, now))),
         });
         own.unfinished.insert(number, open);
         let meter = Arc::clone(&own.meter);
@@ -304,7 +306,7 @@ mod tests {
     const MOST: Most = Most { all: 10, network: 6, unfinished: 4, unfinished_of_network: 3 };
 
     fn table() -> Arc<Connections> {
-        Arc::new(Connections::new(MOST))
+        Arc::new(Connections::new(MOST, Allowance { most: 40_000, per_second: 2_000 }))
     }
 
     fn of(number: u8) -> IpAddr {

@@ -41,6 +41,44 @@ impl Served {
     }
 }
 
+/// Streams of HTTP/2 with a window that never opens: nothing of an answer but its head can be sent.
+fn unread_streams(number: u8) -> Vec<u8> {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).expect("a short frame");
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream][..], payload].concat()
+    };
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    let mut bytes = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].concat();
+    // A GET of /api (RFC 7541): indexed method and scheme, literal path and authority.
+    let head = [&[0x82, 0x86, 0x04, 4][..], b"/api", &[0x01, 1, b'x']].concat();
+    for stream in 0..number {
+        bytes.extend(frame(1, 5, 2 * stream + 1, &head));
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn requests_of_a_connection_that_ended_are_no_longer_under_way() {
+    let served = serve_with(|settings| {
+        settings.requests_at_once_per_peer = 20;
+        // Nothing else than the end of the connection ends them.
+        settings.write_timeout = Duration::from_secs(24 * 3600);
+        settings.request_timeout = Duration::from_secs(24 * 3600);
+    })
+    .await;
+    let entry = "GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let until = async |status: &str| {
+        let asked = async { while !served.exchange(entry).await.starts_with(&format!("HTTP/1.1 {status} ")) {} };
+        tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap_or_else(|_| panic!("never {status}"));
+    };
+    let mut stream = TcpStream::connect(served.address).await.expect("connected");
+    stream.write_all(&unread_streams(20)).await.expect("sent");
+    until("429").await;
+    drop(stream);
+    until("200").await;
+    served.end().await;
+}
+
 const ALIVE: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[tokio::test]
