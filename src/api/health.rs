@@ -53,12 +53,28 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
             return Err(problem.logging(format!("the store did not answer a ping within {PING_TIMEOUT:?}")));
         }
     }
+    check_drivers(&app)?;
     let now = app.context.clock.now();
     let failing = app.context.metrics.health().failing(now, app.context.settings.readiness);
     if !failing.is_empty() {
         return Err(keeps_failing(&failing));
     }
     Ok(Json(json!({ "status": "ready" })).into_response())
+}
+
+/// Without any of the drivers that it was to have, a host can't poll, nor prove credentials.
+fn check_drivers(app: &App) -> Result<(), Problem> {
+    let roster = &app.context.roster;
+    let catalog = roster.catalog();
+    let is_any_polled = !roster.accounts().is_empty();
+    let detail = if catalog.lacks_all() {
+        "no driver is loaded, though one is approved: the host's log says why"
+    } else if catalog.drivers().next().is_none() && is_any_polled {
+        "no driver is loaded, though accounts are configured: `tracker driver approve FILE` vets one"
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(ProblemType::NoDriver, detail).retry_after(RETRY_SOON))
 }
 
 fn keeps_failing(failing: &[Failing]) -> Problem {

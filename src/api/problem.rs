@@ -142,6 +142,8 @@ problem_types! {
     ProofsBusy "proofs-busy" SERVICE_UNAVAILABLE "The credentials could not be checked in time"
         "Too many others wait to be checked at the same provider, or at providers that give no answer. Try again as \
          Retry-After says.";
+    NoDriver "no-driver" SERVICE_UNAVAILABLE "The host has none of the drivers that it is to have"
+        "The host's log says why each is not loaded. Put that right, and run `tracker driver reload`.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
         "Try again; the host's log says more.";
     StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full"

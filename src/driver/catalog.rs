@@ -195,6 +195,12 @@ impl Catalog {
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
     }
+
+    /// Whether no driver is loaded though one is approved.
+    pub fn lacks_all(&self) -> bool {
+        let is_approved = |rejected: &Rejected| !matches!(rejected.reason, LoadError::NotApproved { .. });
+        self.drivers.is_empty() && self.rejected.iter().any(is_approved)
+    }
 }
 
 /// What a catalog is made with.

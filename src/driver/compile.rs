@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
@@ -29,6 +29,8 @@ use super::outline::Outline;
 pub const SUBCOMMAND: &str = "compile-driver";
 /// The most that is read of what a child says: the names of an outline, and what is wrong with the file.
 const MOST_SAID: u64 = 1 << 20;
+/// The same of its complaints, when it ends before it could say anything.
+const MOST_COMPLAINED: u64 = 4096;
 /// A child's environment. Its allocator takes memory as it is needed: else it begins by taking a gibibyte, of which the
 /// system knows no more than that it may be written to. And what it needs grows with its threads, of which a large
 /// machine would give it many.
@@ -153,7 +155,10 @@ impl Child {
     /// Where the system refuses a limit.
     pub fn bind(&self) -> io::Result<()> {
         let limit = |resource, soft: u64, hard: u64| {
-            setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) }).map_err(io::Error::from)
+            // What the host itself is bound to can't be more.
+            let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let limit = Rlimit { current: Some(soft.min(most)), maximum: Some(hard.min(most)) };
+            setrlimit(resource, limit).map_err(io::Error::from)
         };
         // What is written to, and not what is only reserved: an engine reserves more than there is.
         limit(Resource::Data, self.memory, self.memory)?;
@@ -239,11 +244,11 @@ impl Compiler {
             .envs(ENVIRONMENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let (mut input, said) = (running.stdin.take(), running.stdout.take());
+        let (mut input, said, complained) = (running.stdin.take(), running.stdout.take(), running.stderr.take());
         let feed = async {
             if let Some(input) = &mut input {
                 // One that ends early reads no more: how it ended says why.
@@ -258,34 +263,85 @@ impl Compiler {
             }
             Ok::<_, io::Error>(text)
         };
-        let ended = tokio::time::timeout(*time, async { tokio::join!(feed, listen, running.wait()) }).await;
-        let Ok(((), said, status)) = ended else {
+        let hear = async {
+            let mut text = Vec::new();
+            if let Some(complained) = complained {
+                // What can't be read of it is not worth an error.
+                let _ = complained.take(MOST_COMPLAINED).read_to_end(&mut text).await;
+            }
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        let ended = tokio::time::timeout(*time, async { tokio::join!(feed, listen, hear, running.wait()) }).await;
+        let Ok(((), said, complaint, status)) = ended else {
             let _ = running.kill().await;
             return Err(self.passed("time", "time", format!("{time:?}")));
         };
         let (said, status) = (said.map_err(failed)?, status.map_err(failed)?);
         if !status.success() {
-            return Err(self.ended(status));
+            return Err(self.ended(status, &complaint));
         }
         serde_json::from_slice(&said)
             .map_err(|error| LoadError::Compiler(format!("it said what is no report: {error}")))
     }
 
     /// Why a child did not end as it should.
-    fn ended(&self, status: ExitStatus) -> LoadError {
+    fn ended(&self, status: ExitStatus, complaint: &str) -> LoadError {
         let is = |signal: Signal| status.signal() == Some(signal.as_raw());
         if is(Signal::XCPU) {
             return self.passed("CPU time", "cpu", format!("{:?}", self.settings.cpu));
+        }
+        let file_size = getrlimit(Resource::Fsize).current.filter(|most| *most < self.settings.memory as u64);
+        if is(Signal::XFSZ)
+            && let Some(most) = file_size
+        {
+            return LoadError::Compiler(format!(
+                "what it wrote is longer than the {most} bytes that the system lets a file of the host have (ulimit -f)"
+            ));
         }
         // An allocation that fails aborts a program; one that the system can't bear is killed; and what grows into a file
         // that is too long was too long in memory.
         if is(Signal::ABORT) || is(Signal::KILL) || is(Signal::XFSZ) {
             return self.passed("memory", "memory", format!("{} bytes", self.settings.memory));
         }
-        LoadError::Compiler(format!("it ended with {status}"))
+        match message(complaint.trim().to_owned()) {
+            complaint if complaint.is_empty() => LoadError::Compiler(format!("it ended with {status}")),
+            complaint => LoadError::Compiler(format!("it ended with {status}: {complaint}")),
+        }
     }
 
     fn passed(&self, limit: &'static str, setting: &'static str, value: String) -> LoadError {
         LoadError::CompileLimit { limit, setting, value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What is said of a child that runs this script.
+    async fn ended(script: &str) -> String {
+        let directory = tempfile::TempDir::new().expect("a folder");
+        let executable = directory.path().join("compiler");
+        fs::write(&executable, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&executable, fs::Permissions::from_mode(0o700)).expect("executable");
+        let compiler = Compiler::new(Settings::default());
+        let file = DriverFile { bytes: Arc::new(vec![0; 1 << 20]), sha256: String::new() };
+        let output = directory.path().join("output");
+        let compiled = compiler.by_child(&executable, &Limits::default(), &file, &output).await;
+        compiled.expect_err("it compiles nothing").to_string()
+    }
+
+    #[tokio::test]
+    async fn an_error_says_what_the_child_complained_of() {
+        let said = ended("echo 'Error: no such limit' >&2; exit 3").await;
+        assert!(said.contains("exit status: 3: Error: no such limit"), "{said}");
+        let said = ended("exit 4").await;
+        assert!(said.ends_with("exit status: 4"), "{said}");
+        // One that complains without end is heard only for a while.
+        let said = ended("while echo complaint >&2; do :; done; exit 5").await;
+        assert!(said.contains("complaint complaint") && said.len() < 2000, "{said}");
+        assert!(ended("kill -ABRT $$").await.contains("drivers.compile.memory"));
     }
 }

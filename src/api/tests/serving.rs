@@ -134,6 +134,22 @@ async fn operators_routes_may_be_left_to_their_own_listener() {
 }
 
 #[tokio::test]
+async fn a_host_without_any_of_its_drivers_is_not_ready() {
+    use crate::driver::{Catalog, LoadError, Rejected};
+    let house = House::new();
+    let has = |reason: LoadError| {
+        let mut catalog = Catalog::default();
+        catalog.reject(Rejected { file: "a.wasm".into(), reason });
+        house.context.roster.replace_catalog(Arc::new(catalog));
+    };
+    house.get("/readyz").await.ok();
+    has(LoadError::NotApproved { file: "a.wasm".into() });
+    house.get("/readyz").await.ok();
+    has(LoadError::Missing { name: "a".into() });
+    house.get("/readyz").await.problem(503, "no-driver");
+}
+
+#[tokio::test]
 async fn connections_that_are_kept_alive_end_with_the_host() {
     let served = serve_with(|_| {}).await;
     let mut kept = TcpStream::connect(served.address).await.expect("connected");
