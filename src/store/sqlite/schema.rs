@@ -111,6 +111,11 @@ fn make_mark(connection: &Connection) -> Result<()> {
 
 /// Moves all that is counted from by so many milliseconds: what is due, and what was last seen when. What was told stays
 /// as it was told.
+///
+/// All of it moves in one transaction, where other long work goes in steps. Between two steps some rows would go by the time
+/// before and some by the time after. Whoever claims there would take a lease for over that holds, or a retry for due that
+/// is not; what is written there by the time before would never be moved; and a host that ends there could not tell which
+/// rows were moved. A clock is seldom set, and what is most (deliveries that are due anyway) is not touched.
 pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result<()> {
     // What is due now, by the time before and by the time after, need not move: only retries and claims are left.
     let due = at.as_millis().min(at.as_millis().saturating_add(step));
