@@ -3,6 +3,7 @@
 
 mod descriptors;
 mod drivers;
+mod key;
 mod reload;
 mod sessions;
 
@@ -72,6 +73,11 @@ pub enum ServeError {
     Vault(#[from] VaultError),
     #[error("the store: {0}")]
     Store(#[from] StoreError),
+    #[error(
+        "the store {} was written with another key than the host's, which is {key}: give the host the key that belongs to \
+         the store, or move the store away to start anew", .store.display()
+    )]
+    OtherKey { store: PathBuf, key: String },
     #[error(transparent)]
     Drivers(#[from] DriversError),
     #[error(transparent)]
@@ -108,7 +114,15 @@ impl Host {
         make_private(&config.data_dir)
             .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
         let vault = Arc::new(open_vault(&config.key)?);
-        let store = Arc::new(open_store(config.data_dir.join(STORE_FILE), config.store.clone()).await?);
+        let path = config.data_dir.join(STORE_FILE);
+        let store = Arc::new(open_store(path.clone(), config.store.clone()).await?);
+        if !key::is_the_stores(store.as_ref(), &vault).await? {
+            return Err(ServeError::OtherKey { store: path, key: shown_key(&config.key) });
+        }
+        if let Err(error) = key::set_damaged_aside(store.as_ref(), &vault).await {
+            // Their polls meet them.
+            tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
+        }
         steps::begin(store.as_ref(), clock.now()).await?;
         let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
         let mut metrics = Metrics::default();
@@ -292,6 +306,14 @@ fn open_vault(key: &KeySource) -> Result<Vault, VaultError> {
         KeySource::Environment(text) => {
             Vault::from_base64(text.expose_secret(), &format!("the environment variable {KEY_VARIABLE}"))
         }
+    }
+}
+
+/// Where the host's key is from.
+fn shown_key(key: &KeySource) -> String {
+    match key {
+        KeySource::File(path) => format!("in the file {}", path.display()),
+        KeySource::Environment(_) => format!("in the environment variable {KEY_VARIABLE}"),
     }
 }
 

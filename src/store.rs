@@ -17,6 +17,7 @@ mod sessions;
 pub mod sqlite;
 pub mod steps;
 mod tokens;
+mod unopened;
 
 use crate::model::{Cursor, Timestamp};
 
@@ -42,6 +43,7 @@ pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
 pub use sessions::{DriverSessions, SessionContent, SessionPage, SessionPlace, StoredSession};
 pub use tokens::{DamagedToken, NewToken, TokenHash, Tokens};
+pub use unopened::{SealedColumn, Unopened};
 
 /// Everything that the host remembers.
 pub trait Store:

@@ -53,7 +53,7 @@ pub enum VaultError {
     Exposed { path: String, mode: u32 },
     #[error("{origin} does not hold a key: expected base64 of {KEY_BYTES} bytes, as `openssl rand -base64 32` prints")]
     Malformed { origin: String },
-    #[error("a stored secret does not open with this key: was the key file replaced?")]
+    #[error("a stored secret does not open with the host's key: it is damaged")]
     WrongKey,
     #[error("the system gave no randomness: {0}")]
     NoRandomness(getrandom::Error),
@@ -136,6 +136,14 @@ impl Vault {
             hash.update(part);
         }
         hash.finalize().into_bytes().into()
+    }
+}
+
+impl Vault {
+    /// By which the key is recognised, and which says nothing of it.
+    pub fn print(&self) -> i64 {
+        let hash = self.keyed_hash(&[b"key print"]);
+        i64::from_be_bytes(*hash.first_chunk().expect("invariant: a hash has 32 bytes"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is owed: `GET /api/changes` without a cursor, as the Deltacloud API of 2012 has it. With `since`, it is
 //! the feed.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::listing::put_next;
 use super::problem::Problem;
 use super::request::Query;
 use crate::model::ChangeDocument;
+use crate::store::{SealedColumn, Unopened};
 use crate::vault::Purpose;
 
 /// Gives every change still owed to the caller's hooks, oldest first, each as a callback would carry it.
@@ -45,18 +47,22 @@ pub(super) async fn take(
     let context = &app.context;
     let limit = context.settings.owed_changes;
     let owed = context.store.take_owed(caller.account, &caller.owner, limit).await?;
-    let tokens: Vec<Option<SecretString>> = owed
-        .iter()
-        .map(|owed| {
-            let opened = context.vault.open(Purpose::HookToken(&caller.key), owed.token.as_ref()?);
-            // They are taken: a change without its token is better than none.
-            opened
-                .inspect_err(|error| {
-                    tracing::error!(change = %owed.change.id, account = %caller.key, "a token is left out: {error}");
-                })
-                .ok()
-        })
-        .collect();
+    let mut tokens: Vec<Option<SecretString>> = Vec::with_capacity(owed.len());
+    let mut unopened = HashMap::new();
+    for owed in &owed {
+        let opened = owed.token.as_ref().map(|token| context.vault.open(Purpose::HookToken(&caller.key), token));
+        if let (Some(token), Some(Err(_))) = (&owed.token, &opened) {
+            unopened.insert(owed.hook, token.clone());
+        }
+        tokens.push(opened.and_then(Result::ok));
+    }
+    for (hook, sealed) in unopened {
+        let unopened = Unopened { column: SealedColumn::HookToken(hook), sealed };
+        // They are taken: a change without its token is better than none.
+        if let Err(error) = context.store.set_aside_unopened(unopened).await {
+            tracing::error!(%hook, account = %caller.key, %error, "a hook whose token does not open can't be set aside");
+        }
+    }
     let documents: Vec<ChangeDocument<'_>> = owed
         .iter()
         .zip(&tokens)

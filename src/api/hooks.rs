@@ -34,7 +34,7 @@ use super::receiver;
 use super::request::{Query, json_object, path_word};
 use super::track::{check_room, seal_token};
 use crate::model::{Hook, HookId, HookSpec, Sealed};
-use crate::store::{HookPlace, NewHook};
+use crate::store::{DamagedHook, HookPlace, NewHook};
 
 pub(super) use actions::RedrivenDocument;
 pub(super) use deliveries::DeliveriesDocument;
@@ -66,11 +66,27 @@ fn place(caller: &Caller, Number(hook): Number) -> HookPlace {
     HookPlace { account: caller.account, owner: caller.owner.clone(), hook }
 }
 
-async fn find(app: &App, place: &HookPlace) -> Result<Hook, Problem> {
-    match app.context.store.hook(place).await? {
+async fn find(app: &App, caller: &Caller, place: &HookPlace) -> Result<Hook, Problem> {
+    let found = match app.context.store.hook(place).await? {
+        Some(hook) => whole(app, caller, hook).await?.ok(),
+        None => None,
+    };
+    match found {
         Some(hook) => Ok(hook),
         None => Err(missing(app, place).await?),
     }
+}
+
+/// Sets a hook aside whose token or secret does not open.
+async fn whole(app: &App, caller: &Caller, hook: Hook) -> Result<Result<Hook, DamagedHook>, Problem> {
+    let Some(unopened) = signing::unopened(app, caller, &hook) else { return Ok(Ok(hook)) };
+    let store = &app.context.store;
+    store.set_aside_unopened(unopened).await?;
+    // It may have been given another secret since it was read.
+    Ok(match store.damaged_hook(&place(caller, Number(hook.id))).await? {
+        Some(damaged) => Err(damaged),
+        None => Ok(hook),
+    })
 }
 
 /// Why nothing can be done with a hook: it is not there, or it is damaged.
@@ -92,7 +108,7 @@ fn document<'a>(app: &App, caller: &Caller, hook: &'a Hook, key: Option<Shown>) 
 
 /// The hook as it is now.
 async fn shown(app: &App, caller: &Caller, place: &HookPlace, key: Option<Shown>) -> Result<Response, Problem> {
-    let hook = find(app, place).await?;
+    let hook = find(app, caller, place).await?;
     Ok(Json(document(app, caller, &hook, key)).into_response())
 }
 
@@ -112,6 +128,11 @@ pub(super) async fn list(
     let mut hooks = context.store.hooks(caller.account, &caller.owner, after, limit + 1).await?;
     let is_last = hooks.len() <= limit;
     hooks.truncate(limit);
+    for hook in &mut hooks {
+        if let Ok(read) = hook {
+            *hook = whole(&app, &caller, read.clone()).await?;
+        }
+    }
     let documents: Vec<ListedHook<'_>> = hooks
         .iter()
         .map(|hook| match hook {
@@ -166,7 +187,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request:
         }
     };
     fresh::soon(&app, &caller, kind).await?;
-    let hook = find(&app, &place(&caller, Number(id))).await?;
+    let hook = find(&app, &caller, &place(&caller, Number(id))).await?;
     let location = HeaderValue::from_str(&link(&context.public_url, id)).map_err(Problem::internal)?;
     let document = document(&app, &caller, &hook, Some(shown));
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(document)).into_response())
@@ -182,7 +203,9 @@ pub(super) async fn show(
     parameters.only(&["format"])?;
     parameters.check_format()?;
     let place = place(&caller, number);
-    if let Some(hook) = app.context.store.hook(&place).await? {
+    if let Some(hook) = app.context.store.hook(&place).await?
+        && let Ok(hook) = whole(&app, &caller, hook).await?
+    {
         return Ok(Json(document(&app, &caller, &hook, None)).into_response());
     }
     let damaged = app.context.store.damaged_hook(&place).await?.ok_or_else(not_found)?;
@@ -199,7 +222,7 @@ pub(super) async fn replace(
     let context = &app.context;
     let place = place(&caller, number);
     let object = json_object(request, app.body_bounds()).await?;
-    let hook = find(&app, &place).await?;
+    let hook = find(&app, &caller, &place).await?;
     let now_shown = serde_json::to_value(document(&app, &caller, &hook, None)).map_err(Problem::internal)?;
     let order = Order::of_old(object, &now_shown, &context.settings)?;
     if hook.track.is_some()

@@ -389,6 +389,7 @@ section! {
         page_cache: Size => page_cache,
         log: Size => log,
         step_rows: NonZeroUsize => step_rows,
+        damaged_rows: NonZeroUsize => damaged_rows,
         busy_timeout: Span => busy_timeout,
     } apart {
         disk,

@@ -11,10 +11,10 @@ use super::retry::{Failure, Pace, parse_retry_after};
 use super::{format, sign};
 use crate::clock::Stopwatch;
 use crate::model::breaker::Failing;
-use crate::model::{DisableReason, InvalidSigningKey, Sealed, SigningKey};
+use crate::model::{DisableReason, Sealed, SigningKey};
 use crate::net::SendError;
-use crate::store::{Attempt, DueDelivery, Outcome};
-use crate::vault::{Purpose, VaultError};
+use crate::store::{Attempt, DueDelivery, Outcome, SealedColumn, Unopened};
+use crate::vault::Purpose;
 
 const AGENT: &str = concat!("tracker/", env!("CARGO_PKG_VERSION"));
 
@@ -72,16 +72,18 @@ enum Wish {
 enum Failed {
     #[error(transparent)]
     Send(#[from] SendError),
-    #[error("its secret or token can't be opened: {0}")]
-    Vault(#[from] VaultError),
-    #[error("its secret is none: {0}")]
-    Secret(#[from] InvalidSigningKey),
+    #[error("its token or secret does not open")]
+    Unopened(Unopened),
 }
 
 /// Sends it, and says what becomes of it. Never fails: a failure is an outcome.
 pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended {
     let mut attempts = Vec::with_capacity(1);
     let mut tried = once(context, delivery, &mut attempts).await;
+    if let Err(Failed::Unopened(unopened)) = tried {
+        // Nothing was sent. The store sets the hook aside, and says so once.
+        return Ended { outcome: Outcome::Unopened(unopened), attempts: Vec::new(), sign: Sign::None };
+    }
     if let Err(Failed::Send(SendError::Connect(_) | SendError::Proxy { .. })) = &tried
         && attempts.last().is_some_and(|attempt| attempt.duration < CONNECT_AGAIN_WITHIN)
     {
@@ -100,7 +102,7 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
         Outcome::Retry { .. } => "retried",
         Outcome::Dead => "dead",
         Outcome::Disable(_) => "disabled",
-        Outcome::Returned => "returned",
+        Outcome::Returned | Outcome::Unopened(_) => "returned",
     };
     context.metrics.sent(word, attempts.iter().map(|attempt| attempt.duration).sum());
     if outcome == Outcome::Delivered {
@@ -138,7 +140,10 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     let change = &delivery.change;
     let recipient = &delivery.recipient;
     let token = match &recipient.token {
-        Some(token) => Some(context.vault.open(Purpose::HookToken(&change.account), token)?),
+        Some(token) => {
+            let opened = context.vault.open(Purpose::HookToken(&change.account), token);
+            Some(opened.map_err(|_| unopened(SealedColumn::HookToken(recipient.hook), token))?)
+        }
         None => None,
     };
     let token = token.as_ref().map(SecretString::expose_secret);
@@ -147,15 +152,15 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     let id = change.id.to_string();
     let now = context.clock.now();
     let timestamp = now.as_seconds();
-    let key = |sealed: &Sealed| -> Result<SigningKey, Failed> {
-        let secret = context.vault.open(Purpose::HookSecret(&change.account), sealed)?;
-        Ok(SigningKey::parse(secret.expose_secret())?)
+    let key = |column, sealed: &Sealed| -> Result<SigningKey, Failed> {
+        let secret = context.vault.open(Purpose::HookSecret(&change.account), sealed).ok();
+        secret.and_then(|text| SigningKey::parse(text.expose_secret()).ok()).ok_or_else(|| unopened(column, sealed))
     };
-    let mut keys = vec![key(&recipient.secrets.current)?];
+    let mut keys = vec![key(SealedColumn::HookSecret(recipient.hook), &recipient.secrets.current)?];
     if let Some((previous, until)) = &recipient.secrets.previous
         && now < *until
     {
-        keys.push(key(previous)?);
+        keys.push(key(SealedColumn::HookOldSecret(recipient.hook), previous)?);
     }
     let signatures = sign::signatures(&keys, &id, timestamp, &message.body);
 
@@ -171,6 +176,10 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     *request.timeout_mut() = Some(context.settings.timeout);
     *request.body_mut() = Some(message.body.into());
     Ok(request)
+}
+
+fn unopened(column: SealedColumn, sealed: &Sealed) -> Failed {
+    Failed::Unopened(Unopened { column, sealed: sealed.clone() })
 }
 
 /// Reads the answer to its end if that is near, and gives the beginning of it, if there is any. The verdict
@@ -245,7 +254,7 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
             | SendError::Socket { .. }
             | SendError::Unsendable(_) => Sign::None,
         },
-        Err(Failed::Vault(_) | Failed::Secret(_)) => Sign::None,
+        Err(Failed::Unopened(_)) => Sign::None,
     }
 }
 
@@ -258,9 +267,7 @@ fn public_error(tried: &Result<Answer, Failed>) -> Option<String> {
             Some(format!("it answered {}{redirect}", answer.status.as_u16()))
         }
         Err(Failed::Send(error)) => Some(error.public().to_owned()),
-        Err(Failed::Vault(_) | Failed::Secret(_)) => {
-            Some("the tracker can't sign for this hook: set it again".to_owned())
-        }
+        Err(Failed::Unopened(_)) => Some("the tracker can't sign for this hook: set it again".to_owned()),
     }
 }
 
@@ -277,9 +284,7 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
         Outcome::Delivered => {}
         _ if matches!(
             tried,
-            Err(Failed::Vault(_)
-                | Failed::Secret(_)
-                | Failed::Send(SendError::Exhausted(_) | SendError::NoRoots | SendError::ProxyCredentials { .. }))
+            Err(Failed::Send(SendError::Exhausted(_) | SendError::NoRoots | SendError::ProxyCredentials { .. }))
         ) =>
         {
             // It is the host that is at fault, and not the receiver.
@@ -293,7 +298,7 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
             hook.id = hook, hook.host = host, change.id = %change, reason = reason.as_str(), error,
             "a receiver wants no more callbacks: its hook is disabled",
         ),
-        Outcome::Dead | Outcome::Returned => tracing::warn!(
+        Outcome::Dead | Outcome::Returned | Outcome::Unopened(_) => tracing::warn!(
             hook.id = hook, hook.host = host, change.id = %change, attempt, error,
             "a callback failed for the last time: it is a dead letter",
         ),

@@ -16,10 +16,10 @@ use crate::clock::{ManualClock, SystemClock};
 use crate::model::breaker::Standing;
 use crate::model::{
     AccountId, AccountKey, Change, ChangeId, ChangeType, Cursor, DisableReason, Format, HookId, HookSecrets, HookUrl,
-    InstanceState, NewChange, ResourceId, SigningSecret, State, Subject, Timestamp,
+    InstanceState, NewChange, ResourceId, Sealed, SigningSecret, State, Subject, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
-use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient};
+use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, SealedColumn, Unopened};
 use crate::vault::Purpose;
 
 const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -255,16 +255,31 @@ async fn a_failing_callback_is_tried_by_the_schedule_and_ends_as_a_dead_letter()
 }
 
 #[tokio::test]
-async fn a_secret_that_does_not_open_is_a_failure_and_sends_nothing() {
+async fn a_hook_whose_secret_or_token_does_not_open_is_sent_nothing_and_set_aside() {
     let receiver = Receiver::start(OK).await;
     let bench = bench();
-    bench.store.owe(delivery(&receiver.url("/"), 1, 1));
-    let context = Context { vault: Arc::new(vault(OTHER_KEY)), ..bench.context.clone() };
-    assert_eq!(run_once(&context).await.unwrap(), 1);
-    let due = START.after(Duration::from_secs(5));
-    assert_eq!(bench.store.outcomes(), [Some(Outcome::Retry { due })]);
-    let told = bench.store.row(0).tried[0].error.clone();
-    assert_eq!(told.as_deref(), Some("the tracker can't sign for this hook: set it again"));
+    let whole = delivery(&receiver.url("/"), 1, 1);
+    let sealed =
+        |key: &str, text: &str| vault(key).seal(Purpose::HookSecret(&account()), text.as_bytes()).expect("sealed");
+    let hook = HookId(1);
+    let current = whole.recipient.secrets.current.clone();
+    let later = START.after(Duration::from_secs(60));
+    for damaged in [sealed(OTHER_KEY, &secret().to_text()), sealed(KEY, "no key"), Sealed(vec![])] {
+        let secrets = HookSecrets { current: damaged.clone(), previous: None };
+        let old = HookSecrets { current: current.clone(), previous: Some((damaged.clone(), later)) };
+        for (column, recipient) in [
+            (SealedColumn::HookSecret(hook), Recipient { secrets, ..(*whole.recipient).clone() }),
+            (SealedColumn::HookOldSecret(hook), Recipient { secrets: old, ..(*whole.recipient).clone() }),
+            (SealedColumn::HookToken(hook), Recipient { token: Some(damaged.clone()), ..(*whole.recipient).clone() }),
+        ] {
+            let bench = bench_with(bench.context.settings.clone());
+            bench.store.owe(DueDelivery { recipient: Arc::new(recipient), ..whole.clone() });
+            assert_eq!(run_once(&bench.context).await.unwrap(), 1);
+            let unopened = Unopened { column, sealed: damaged.clone() };
+            assert_eq!(bench.store.outcomes(), [Some(Outcome::Unopened(unopened))]);
+            assert!(bench.store.row(0).tried.is_empty(), "nothing was tried");
+        }
+    }
     assert_eq!(receiver.connections(), 0);
 }
 

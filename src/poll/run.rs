@@ -105,7 +105,13 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight
             let due = next_after_failure(context, &ticket, &error);
             // What the schedule says of a failure holds for one that could not be recorded, too.
             claim.not_before = Some(due);
+            let unopened = error.unopened(&ticket);
             let recorded = record_failure(context, ticket, &error, due, &stopwatch).await;
+            if let Some(unopened) = unopened
+                && let Err(error) = context.store.set_aside_unopened(unopened).await
+            {
+                tracing::error!(account, %error, "an account whose password does not open can't be set aside");
+            }
             count(context, &key, kind, outcome_of(&recorded, &code), (took, late), error.requests());
             recorded.map(|()| 0)
         }

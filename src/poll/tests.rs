@@ -127,14 +127,22 @@ async fn what_cannot_be_polled_says_why_and_backs_off() {
 }
 
 #[tokio::test]
-async fn credentials_that_do_not_open_fail_by_name() {
+async fn an_account_whose_credentials_do_not_open_is_set_aside() {
     let lab = Lab::new(Settings::default());
     let account = lab.enrol_with(key("client"), Origin::Client, Sealed(vec![1; 60])).await;
-    lab.context.store.request_poll(account, Kind::Realm, lab.clock.now()).await.expect("asked for");
+    let store = Arc::clone(&lab.context.store);
+    store.request_poll(account, Kind::Realm, lab.clock.now()).await.expect("asked for");
     assert_eq!(run_once(&lab.context).await.expect("polled"), 1);
     let error = lab.status(account, Kind::Realm).await.last_error.expect("it failed");
     assert_eq!(error.code, "credentials");
-    assert!(error.message.contains("key file"), "{}", error.message);
+    assert!(error.message.contains("does not open with the host's key"), "{}", error.message);
+    let damaged = store.damaged_rows(account).await.expect("looked up");
+    assert_eq!(
+        damaged.iter().map(|row| (row.table, row.column.as_str())).collect::<Vec<_>>(),
+        [("accounts", "password")]
+    );
+    lab.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(run_once(&lab.context).await.expect("polled"), 0, "it would fail again");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::driver::{Catalog, Engine, SessionKey, UnsavedSession};
 use crate::model::Timestamp;
-use crate::store::{Backoff, SessionContent, Store, StoreError, StoredSession};
+use crate::store::{Backoff, SealedColumn, SessionContent, Store, StoreError, StoredSession, Unopened};
 use crate::vault::{Purpose, Vault, VaultError};
 
 /// How long after a change it is saved: what changes together is saved together.
@@ -53,6 +53,10 @@ impl SessionKeeper {
             for StoredSession { account, driver, content } in page.sessions {
                 let Some(SessionContent { sealed, .. }) = content else { continue };
                 let text = self.vault.open(Purpose::Session(&account, &driver), &sealed);
+                if text.is_err() {
+                    let column = SealedColumn::Session { account: account.clone(), driver: driver.clone() };
+                    self.store.set_aside_unopened(Unopened { column, sealed }).await?;
+                }
                 let is_current = drivers.contains(&driver);
                 let key = SessionKey { account, driver };
                 let is_restored = is_current && text.is_ok_and(|text| sessions.restore(key.clone(), &text, now));

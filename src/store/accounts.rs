@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{DamagedRow, Result};
+use super::{DamagedRow, Result, Unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -28,6 +28,20 @@ pub trait Accounts {
     /// Removes an account of which a name can't be read, so that nobody can be told whose it is, with all that it has. Says
     /// whether there was one.
     async fn remove_damaged_account(&self, account: AccountId) -> Result<bool>;
+
+    /// Sets a row aside of which a sealed column does not open, as one that can't be read. An account is not polled until it
+    /// is enrolled anew, a hook is sent nothing, and what a driver remembers is forgotten. Of an account that is damaged itself
+    /// the hooks are not named beside it: what is sealed is bound to its names.
+    async fn set_aside_unopened(&self, unopened: Unopened) -> Result<()>;
+
+    /// By what the host's key is recognised, if that was ever noted.
+    async fn key_print(&self) -> Result<Option<i64>>;
+
+    /// Notes by what the host's key is recognised.
+    async fn note_key_print(&self, print: i64) -> Result<()>;
+
+    /// Accounts that can be read, in the order of their ids, after this one: up to `limit`, none only if there are no more.
+    async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>>;
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>>;
 

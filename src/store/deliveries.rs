@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Attempt, Result, Room};
+use super::{Attempt, Result, Room, Unopened};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, Change, DisableReason, Format, HookId, HookSecrets, HookUrl, Owner, Sealed, Timestamp};
 
@@ -119,6 +119,9 @@ pub enum Outcome {
     Disable(DisableReason),
     /// Not sent after all: due again at once, the attempt not counted.
     Returned,
+    /// The hook's token or secret does not open: nothing can be sent to the hook, which is set aside as one that can't be
+    /// read.
+    Unopened(Unopened),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +153,7 @@ pub struct KeptAttempts {
 /// A change that was owed to a hook, with the token that goes with it.
 #[derive(Clone, Debug)]
 pub struct Owed {
+    pub hook: HookId,
     pub change: Change,
     pub token: Option<Sealed>,
 }

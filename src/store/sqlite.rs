@@ -44,6 +44,7 @@ mod storms;
 mod tests;
 mod tokens;
 mod turns;
+mod unopened;
 mod words;
 mod writer;
 
@@ -78,6 +79,9 @@ pub struct Settings {
     /// ends sooner where its time is over.
     pub step_rows: usize,
     /// How long another process (a backup, a shell) may hold the file before an operation fails.
+    /// How many damaged rows are named in the log, shown and set aside one by one; at least one. Beyond these they are only
+    /// counted: a file in which so much is damaged is restored from a backup.
+    pub damaged_rows: usize,
     pub busy_timeout: Duration,
     /// Under the file. There is no key of the configuration for it.
     pub disk: Disk,
@@ -115,6 +119,7 @@ impl Default for Settings {
             log: 16 << 20,
             step_rows: 1000,
             busy_timeout: Duration::from_secs(5),
+            damaged_rows: 1000,
             disk: Disk::System,
         }
     }
@@ -146,7 +151,7 @@ impl SqliteStore {
         // Half for the writer, which touches every table; the rest in equal shares.
         let cache = |share: usize| settings.page_cache / 2 / share / 1024;
 
-        let damages = Damages::default();
+        let damages = Damages::new(settings.damaged_rows.max(1));
         let opened = || {
             let mut connection = connect(path, &settings)?;
             // Nothing is changed before it is known to be the tracker's.

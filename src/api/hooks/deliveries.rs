@@ -109,7 +109,7 @@ pub(in super::super) async fn list(
         None => None,
     };
     let place = place(&caller, number);
-    find(&app, &place).await?;
+    find(&app, &caller, &place).await?;
     let query = DeliveryQuery { state, before, limit: limit + 1 };
     let mut deliveries = context.store.hook_deliveries(&place, query).await?;
     let is_last = deliveries.len() <= limit;

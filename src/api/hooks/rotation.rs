@@ -40,8 +40,7 @@ pub(in super::super) async fn rotate(
             overlap
         }
     };
-    let hook = find(&app, &place).await?;
-    // A key that no longer opens is replaced by one of the usual kind.
+    let hook = find(&app, &caller, &place).await?;
     let kind = signing::present(&app, &caller, &hook).map_or(Signing::default(), |key| key.signing);
     if kind == Signing::Ed25519 && object.has("secret") {
         let detail = "/secret can't be given: the private key of an ed25519 hook never leaves this host";

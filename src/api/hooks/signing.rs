@@ -7,6 +7,7 @@ use super::super::App;
 use super::super::caller::Caller;
 use super::super::problem::Problem;
 use crate::model::{Ed25519Key, Hook, Sealed, SigningKey, SigningSecret};
+use crate::store::{SealedColumn, Unopened};
 use crate::vault::Purpose;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,12 +82,28 @@ fn random<const COUNT: usize>() -> Result<[u8; COUNT], Problem> {
     Ok(bytes)
 }
 
-/// What is shown of a hook's present key. Nothing, where it no longer opens: the hook can still be read, and
-/// rotated.
+/// What is shown of a hook's present key. Nothing, where it does not open: see `unopened`.
 pub(super) fn present(app: &App, caller: &Caller, hook: &Hook) -> Option<Shown> {
     let opened = app.context.vault.open(Purpose::HookSecret(&caller.key), &hook.secrets.current);
-    let opened = opened.inspect_err(|error| {
-        tracing::error!(hook = %hook.id, account = %caller.key, "its signing key is of no use: {error}");
-    });
     Some(Shown::of(&SigningKey::parse(opened.ok()?.expose_secret()).ok()?))
+}
+
+/// What of a hook does not open.
+pub(super) fn unopened(app: &App, caller: &Caller, hook: &Hook) -> Option<Unopened> {
+    let vault = &app.context.vault;
+    let opens_key = |sealed: &Sealed| {
+        let opened = vault.open(Purpose::HookSecret(&caller.key), sealed);
+        opened.is_ok_and(|key| SigningKey::parse(key.expose_secret()).is_ok())
+    };
+    let secrets = &hook.secrets;
+    if let Some(token) = &hook.spec.token
+        && vault.open(Purpose::HookToken(&caller.key), token).is_err()
+    {
+        return Some(Unopened { column: SealedColumn::HookToken(hook.id), sealed: token.clone() });
+    }
+    if !opens_key(&secrets.current) {
+        return Some(Unopened { column: SealedColumn::HookSecret(hook.id), sealed: secrets.current.clone() });
+    }
+    let (previous, _) = secrets.previous.as_ref().filter(|(previous, _)| !opens_key(previous))?;
+    Some(Unopened { column: SealedColumn::HookOldSecret(hook.id), sealed: previous.clone() })
 }

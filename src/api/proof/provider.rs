@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Origin};
 use crate::roster::{NotOnRoster, Roster};
-use crate::store::{Enrolment, Store};
+use crate::store::{Enrolment, SealedColumn, Store, Unopened};
 use crate::vault::{Purpose, Vault};
 
 pub(in crate::api) struct Provider {
@@ -86,7 +86,18 @@ impl Prover for Provider {
 
     async fn remembers(&self, claim: &Claim) -> bool {
         let stored = match self.store.find_account(&claim.key).await {
-            Ok(Some(account)) => self.vault.open(Purpose::AccountPassword(&claim.key), &account.password),
+            Ok(Some(account)) => match self.vault.open(Purpose::AccountPassword(&claim.key), &account.password) {
+                Ok(stored) => stored,
+                Err(_) => {
+                    let column = SealedColumn::AccountPassword(account.id);
+                    if let Err(error) =
+                        self.store.set_aside_unopened(Unopened { column, sealed: account.password }).await
+                    {
+                        tracing::error!(account = %claim.key, %error, "an account whose password does not open can't be set aside");
+                    }
+                    return false;
+                }
+            },
             Ok(None) => return false,
             Err(error) => {
                 tracing::warn!(account = %claim.key, "can't tell whether a password was proven before: {error}");
@@ -94,6 +105,6 @@ impl Prover for Provider {
             }
         };
         let claimed = claim.password.expose_secret().as_bytes();
-        stored.is_ok_and(|stored| stored.expose_secret().as_bytes().ct_eq(claimed).into())
+        stored.expose_secret().as_bytes().ct_eq(claimed).into()
     }
 }

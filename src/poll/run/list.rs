@@ -8,7 +8,7 @@ use super::super::{Context, incremental};
 use crate::driver::{CallError, CallFailure, Driver, Listing, Pulse, Target};
 use crate::model::{AccountKey, Origin, Timestamp};
 use crate::roster::NotOnRoster;
-use crate::store::{PollTicket, Reach};
+use crate::store::{PollTicket, Reach, SealedColumn, Unopened};
 use crate::vault::{Purpose, VaultError};
 
 /// Why there is no list.
@@ -29,6 +29,13 @@ impl NoList {
             NoList::NotOnRoster(_) => "not-configured".into(),
             NoList::Credentials(_) => "credentials".into(),
         }
+    }
+
+    /// What of the account does not open, if it is that.
+    pub(super) fn unopened(&self, ticket: &PollTicket) -> Option<Unopened> {
+        let NoList::Credentials(_) = self else { return None };
+        let column = SealedColumn::AccountPassword(ticket.account.id);
+        Some(Unopened { column, sealed: ticket.account.password.clone() })
     }
 
     pub(super) fn call_error(&self) -> Option<&CallError> {

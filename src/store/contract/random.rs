@@ -211,7 +211,7 @@ impl Life {
                 assert!(world.store().resume_hook(&place, world.now).await.expect("resumed"));
                 world.catch_up().await;
             }
-            Outcome::Retry { .. } | Outcome::Returned => {}
+            Outcome::Retry { .. } | Outcome::Returned | Outcome::Unopened(_) => {}
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{Accounts, DamagedRow, Enrolment, Result};
+use super::super::{Accounts, DamagedRow, Enrolment, Result, Unopened};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::writer::Writing;
-use super::{SqliteStore, damage, polls, schema, turns};
+use super::{SqliteStore, damage, polls, schema, turns, unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -58,6 +58,41 @@ impl Accounts for SqliteStore {
         self.read(|reading| {
             damage::forget_healed(reading, reading.damages)?;
             Ok(reading.damages.all())
+        })
+        .await
+    }
+
+    async fn set_aside_unopened(&self, unopened: Unopened) -> Result<()> {
+        self.write(move |writing| unopened::note(writing, &unopened)).await
+    }
+
+    async fn key_print(&self) -> Result<Option<i64>> {
+        self.read(|reading| {
+            let mut select = reading.prepare_cached("SELECT value FROM meta WHERE name = 'key'")?;
+            Ok(select.query_row((), |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    async fn note_key_print(&self, print: i64) -> Result<()> {
+        self.write(move |writing| {
+            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('key', ?1)";
+            writing.prepare(sql)?.execute([print])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
+        let after = after.map_or(i64::MIN, |after| after.0);
+        self.read(move |reading| {
+            let sql = "SELECT id, driver, provider, user, origin, password FROM accounts
+                       WHERE id > ?1 ORDER BY id LIMIT ?2";
+            let mut select = reading.prepare_cached(sql)?;
+            damage::page(limit, |limit| {
+                let rows = select.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+                Ok(reading.damages.rows(source(None), rows, |row| read_account(row, 0))?)
+            })
         })
         .await
     }
@@ -283,6 +318,8 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
     ])?;
     if *origin == Origin::Config && !was_watched {
         polls::watch(writing, known.id, *now)?;
+    } else if was_watched {
+        polls::resume(writing, known.id, *now)?;
     }
     Ok(known.id)
 }
@@ -364,8 +401,12 @@ fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool>
     match select.query_row([account.0], |row| account_key(row, 0)) {
         Err(error) if damage::is_damage(&error) => {}
         named => {
-            named.optional()?;
-            return Ok(false);
+            // One that is not there has what names it removed.
+            let mut select =
+                writing.prepare("SELECT 1 FROM hooks INDEXED BY hooks_owner WHERE account = ?1 LIMIT 1")?;
+            if named.optional()?.is_some() || !select.exists([account.0])? {
+                return Ok(false);
+            }
         }
     }
     drop(select);

@@ -18,17 +18,13 @@ use rusqlite::{Connection, Row};
 
 use super::super::{DamagedRow, Result, StoreError};
 use crate::metrics::DamagedRows;
-use crate::model::AccountId;
+use crate::model::{AccountId, Sealed};
 
 pub(super) use aside::{delete_unnumbered, set_aside};
 pub(super) use healed::{Aside, forget_healed};
 pub(super) use named::{explain, key_value};
 
-use named::{account_of, column_of, damaged_row, reason_of};
-
-/// How many damaged rows are remembered one by one. Beyond these they are counted as found each time that they are met, and
-/// named no more: a file in which so much is damaged is restored from a backup.
-const REMEMBERED: usize = 1000;
+use named::{Culprit, column_of, culprit, damaged_row, reason_of};
 
 /// Whose rows are read, and by which columns of the statement each is known.
 #[derive(Clone, Copy)]
@@ -52,6 +48,8 @@ pub(super) struct Damages(Arc<Mutex<Noted>>);
 
 #[derive(Debug, Default)]
 struct Noted {
+    /// How many are remembered one by one: `damaged_rows` of the settings.
+    most: usize,
     /// What each row is known by.
     known: HashSet<(&'static str, String)>,
     /// Those that are damaged still, in the order in which they were met.
@@ -72,6 +70,8 @@ struct Known {
     table: &'static str,
     key: Vec<Value>,
     shown: DamagedRow,
+    /// What does not open, where that is the damage: the column itself can be read.
+    unopened: Option<Sealed>,
     /// Nothing until it is set aside.
     aside: Option<Aside>,
 }
@@ -98,6 +98,11 @@ impl std::ops::Deref for Reading<'_> {
 }
 
 impl Damages {
+    /// Remembers up to so many rows one by one.
+    pub(super) fn new(most: usize) -> Damages {
+        Damages(Arc::new(Mutex::new(Noted { most, ..Noted::default() })))
+    }
+
     /// Reads a row. One that cannot be read is noted, and is as if it were not there.
     pub(super) fn read<T>(
         &self,
@@ -136,12 +141,19 @@ impl Damages {
             Key::Values(values) => values.iter().map(|value| Value::Integer(*value)).collect(),
         };
         let column = column_of(row, error);
-        match account_of(source, row, &key, &column) {
+        let of_account = |account: AccountId| vec![Value::Integer(account.0)];
+        match culprit(source, row, &key, &column) {
             // Whatever is read along with it, it is the account that is damaged, once.
-            Some(account) => {
-                self.note("accounts", Some(account), vec![Value::Integer(account.0)], &column, &reason_of(error));
+            Culprit::Account(account) => {
+                self.note("accounts", Some(account), of_account(account), &column, &reason_of(error));
             }
-            None => self.note(source.table, source.account, key, &column, &reason_of(error)),
+            Culprit::Missing(account) => {
+                self.note_missing(account);
+                // Nothing can be made of this row, either.
+                let reason = format!("account: {MISSING}");
+                self.lock().push(Pending { table: source.table, key, reason });
+            }
+            Culprit::Row => self.note(source.table, source.account, key, &column, &reason_of(error)),
         }
         Ok(())
     }
@@ -158,10 +170,38 @@ impl Damages {
         let shown = damaged_row(table, &key, column, reason);
         let pending = Pending { table, key: key.clone(), reason: format!("{}: {}", shown.column, shown.reason) };
         let mut noted = self.lock();
-        if noted.pending.len() < REMEMBERED && !noted.stays(&pending) {
-            noted.pending.push_back(pending);
-        }
-        noted.show(Known { account, table, key, shown, aside: None });
+        noted.push(pending);
+        noted.show(Known { account, table, key, shown, unopened: None, aside: None });
+    }
+
+    /// Notes an account that is not there, though other rows name it, and has its hooks set aside.
+    pub(super) fn note_missing(&self, account: AccountId) {
+        self.note("accounts", Some(account), vec![Value::Integer(account.0)], "id", MISSING);
+    }
+
+    /// Notes a row of which a column does not open, and has it set aside.
+    pub(super) fn note_unopened(
+        &self,
+        table: &'static str,
+        account: Option<AccountId>,
+        key: Vec<Value>,
+        column: &str,
+        sealed: &Sealed,
+    ) {
+        let shown = damaged_row(table, &key, column, UNOPENED);
+        let mut noted = self.lock();
+        noted.push(Pending { table, key: key.clone(), reason: format!("{column}: {UNOPENED}") });
+        noted.show(Known { account, table, key, shown, unopened: Some(sealed.clone()), aside: None });
+    }
+
+    /// Whether the account itself is damaged.
+    pub(super) fn is_damaged(&self, account: AccountId) -> bool {
+        self.lock().rows.iter().any(|row| row.table == "accounts" && row.account == Some(account))
+    }
+
+    /// Has a row set aside because its account is damaged, which is named instead.
+    pub(super) fn set_aside_with_account(&self, table: &'static str, key: Vec<Value>) {
+        self.lock().push(Pending { table, key, reason: "account: it is damaged itself".to_owned() });
     }
 
     /// Notes a row that is set aside already.
@@ -175,7 +215,7 @@ impl Damages {
     ) {
         key.retain(|value| *value != Value::Null);
         let shown = damaged_row(table, &key, column, reason);
-        self.lock().show(Known { account, table, key, shown, aside: Some(Aside::default()) });
+        self.lock().show(Known { account, table, key, shown, unopened: None, aside: Some(Aside::default()) });
     }
 
     /// Notes a row that was put right, or deleted, there and then.
@@ -183,9 +223,10 @@ impl Damages {
         key.retain(|value| *value != Value::Null);
         let shown = damaged_row(table, &key, column, reason);
         let mut noted = self.lock();
+        let most = noted.most as u64;
         let found = noted.found.entry(shown.table).or_default();
         *found += 1;
-        if *found <= REMEMBERED as u64 {
+        if *found <= most {
             name(&shown, "a stored row could not be read and was repaired");
         }
     }
@@ -249,6 +290,13 @@ impl Damages {
 }
 
 impl Noted {
+    /// Has a row set aside.
+    fn push(&mut self, row: Pending) {
+        if self.pending.len() < self.most && !self.stays(&row) {
+            self.pending.push_back(row);
+        }
+    }
+
     /// Whether it is set aside, and stays where it is, to be passed over each time.
     fn stays(&self, row: &Pending) -> bool {
         let is_aside = |known: &Known| known.aside.is_some() && known.table == row.table && known.key == row.key;
@@ -258,10 +306,18 @@ impl Noted {
     fn show(&mut self, row: Known) {
         let known_by = (row.shown.table, row.shown.key.clone());
         if self.known.contains(&known_by) {
+            // Written anew meanwhile, and damaged again: what does not open is something else now.
+            let known =
+                self.rows.iter_mut().find(|known| (known.shown.table, &known.shown.key) == (known_by.0, &known_by.1));
+            if let Some(known) = known
+                && row.unopened.is_some()
+            {
+                known.unopened = row.unopened;
+            }
             return;
         }
         *self.found.entry(row.shown.table).or_default() += 1;
-        if self.known.len() >= REMEMBERED {
+        if self.known.len() >= self.most {
             return;
         }
         name(&row.shown, "a stored row can't be read and is set aside");
@@ -269,6 +325,12 @@ impl Noted {
         self.rows.push(row);
     }
 }
+
+/// Why an account is damaged that only other rows speak of.
+const MISSING: &str = "no account has this number, though other rows name it";
+
+/// Why a sealed column is damaged.
+const UNOPENED: &str = "it does not open with the host's key";
 
 fn name(row: &DamagedRow, what: &str) {
     tracing::error!(table = row.table, key = row.key, column = row.column, "{what}: {}", row.reason);
@@ -310,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_damaged_row_is_named_and_counted_once() {
-        let damages = Damages::default();
+        let damages = Damages::new(10);
         for _ in 0..3 {
             damages.note("hooks", Some(AccountId(1)), vec![Value::Integer(7)], "url", "it is \u{1b}[2J no URL");
         }
@@ -324,17 +386,16 @@ mod tests {
 
     #[test]
     fn what_is_remembered_has_a_bound() {
-        let damages = Damages::default();
-        let number = 2 * REMEMBERED as u64;
-        for key in 0..number {
-            damages.note("versions", Some(AccountId(1)), vec![Value::Integer(key as i64)], "state", "no state");
+        let damages = Damages::new(3);
+        for key in 0..5 {
+            damages.note("versions", Some(AccountId(1)), vec![Value::Integer(key)], "state", "no state");
         }
-        assert_eq!(damages.counts(), [DamagedRows { table: "versions", now: REMEMBERED as u64, found: number }]);
+        assert_eq!(damages.counts(), [DamagedRows { table: "versions", now: 3, found: 5 }]);
     }
 
     #[test]
     fn what_a_failed_transaction_set_aside_is_set_aside_anew() {
-        let damages = Damages::default();
+        let damages = Damages::new(10);
         damages.note("hooks", Some(AccountId(1)), vec![Value::Integer(7)], "url", "no URL");
         for _ in 0..2 {
             let pending = damages.next().expect("it is to be set aside");

@@ -191,7 +191,7 @@ mod tests {
         let mut connection = tables();
         // An account, and its hooks with a prefix each.
         let most = 2 * (1 + 2 * usize::try_from(HOOKS).expect("few"));
-        let mut cache = HookCache::bounded(&mut connection, Damages::default(), most).expect("followed");
+        let mut cache = HookCache::bounded(&mut connection, Damages::new(10), most).expect("followed");
         let mut dice = Dice(0x2026_1129);
         let mut taken_out = 0;
         for _ in 0..2_000 {
@@ -227,7 +227,7 @@ mod tests {
                 cache.committed();
             }
             let kept = cache.of(&connection, asked).expect("read");
-            let fresh = HookIndex::of(listeners::filtering(&connection, &Damages::default(), asked).expect("read"));
+            let fresh = HookIndex::of(listeners::filtering(&connection, &Damages::new(10), asked).expect("read"));
             assert_eq!(filters(&kept), filters(&fresh));
             let others = cache.accounts.iter().filter(|(account, _)| **account != asked);
             let parts: usize = others.map(|(_, kept)| kept.index.parts()).sum();

@@ -65,7 +65,8 @@ fn take_now(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit:
         let read = |row: &Row<'_>| {
             let line = Line { hook: HookId(hook), subject: get(row, AT + 1)?, resource: get(row, AT + 2)? };
             let due: Option<Timestamp> = get(row, AT + 3)?;
-            Ok((Owed { change: read_change(row, mark)?, token: get(row, AT)? }, line, due))
+            let owed = Owed { hook: line.hook, change: read_change(row, mark)?, token: get(row, AT)? };
+            Ok((owed, line, due))
         };
         // What can't be read goes with the rest: there is nothing of it to give.
         let Some((one, line, due)) = writing.memory.damages.read(source, row, read)? else { continue };

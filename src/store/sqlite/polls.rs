@@ -148,6 +148,13 @@ pub(super) fn watch(writing: &Writing<'_>, account: AccountId, now: Timestamp) -
     Ok(())
 }
 
+/// Makes the polls of a watched account due that were set aside because its password did not open.
+pub(super) fn resume(writing: &Writing<'_>, account: AccountId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE polls SET due = ?2 WHERE account = ?1 AND due IS NULL AND claimed IS NULL";
+    writing.prepare(sql)?.execute([account.0, now.as_millis()])?;
+    Ok(())
+}
+
 /// Takes down that a hook was set that waits for this kind.
 pub(super) fn note_hook(writing: &Writing<'_>, account: AccountId, kind: Kind, now: Timestamp) -> Result<()> {
     let mut update = writing.prepare("UPDATE polls SET hook_set = ?3 WHERE account = ?1 AND kind = ?2")?;
@@ -238,7 +245,10 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                 let of_poll = Source { table: "polls", account, key: Key::Columns(&[0, 6]) };
                 damages.read(of_poll, row, |row| read_ticket(row, turn.share))
             });
-            tickets.extend(ticket.optional()?.flatten());
+            match ticket.optional()? {
+                Some(ticket) => tickets.extend(ticket),
+                None => writing.memory.damages.note_missing(turn.account),
+            }
         }
         if !is_any || !tickets.is_empty() {
             break;

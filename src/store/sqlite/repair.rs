@@ -133,7 +133,7 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
         "change",
         "it can't be made",
         "SELECT d.hook, d.change, d.damaged, h.account FROM deliveries d JOIN hooks h ON h.id = d.hook
-         WHERE d.damaged IS NOT NULL ORDER BY d.change DESC LIMIT 1000",
+         WHERE d.damaged IS NOT NULL AND d.damaged NOT GLOB 'account: *' ORDER BY d.change DESC LIMIT 1000",
     )?;
     // Those of an account that can't be read were set aside with it.
     note_as(
@@ -181,6 +181,15 @@ fn accounts(connection: &Connection, damages: &Damages) -> Result<()> {
     while let Some(row) = rows.next()? {
         let source = Source { table: "accounts", account: row.get(0).ok().map(AccountId), key: Key::Columns(&[0]) };
         damages.read(source, row, |row: &Row<'_>| account_key(row, 1))?;
+    }
+    drop(rows);
+    let mut select = connection.prepare(
+        "SELECT DISTINCT account FROM hooks
+         WHERE typeof(account) = 'integer' AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = hooks.account)",
+    )?;
+    let mut rows = select.query(())?;
+    while let Some(row) = rows.next()? {
+        damages.note_missing(AccountId(row.get(0)?));
     }
     Ok(())
 }

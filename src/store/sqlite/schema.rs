@@ -61,7 +61,7 @@ pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
 }
 
 /// What may stand in `meta`, all of it whole numbers.
-const META: [&str; 4] = ["store", "forgotten", super::past::MARK, "pings"];
+const META: [&str; 5] = ["store", "forgotten", super::past::MARK, "pings", "key"];
 
 /// Holds `meta` to be what this version wrote: what the whole store hangs on can't be guessed. Gives the store's mark.
 ///

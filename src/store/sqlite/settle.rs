@@ -15,7 +15,7 @@ use super::listeners::Listeners;
 use super::queue::{self, Line, Tidings};
 use super::turns::{self, Touched};
 use super::writer::Writing;
-use super::{SqliteStore, attempts, journal};
+use super::{SqliteStore, attempts, journal, unopened};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, ChangeType, DisableReason, HookId, NewChange, ResourceId, Subject, Timestamp};
 
@@ -152,7 +152,10 @@ fn settle_one(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed)
             writing.prepare(sql)?.execute(params![place[0], place[1], now.as_millis()])?;
             queue::promote(writing, &claimed.line, now)
         }
-        Outcome::Disable(_) | Outcome::Returned => {
+        Outcome::Disable(_) | Outcome::Returned | Outcome::Unopened(_) => {
+            if let Outcome::Unopened(column) = &settlement.outcome {
+                unopened::note(writing, column)?;
+            }
             let sql = "UPDATE deliveries SET due = ?3, claimed = NULL WHERE hook = ?1 AND change = ?2";
             writing.prepare(sql)?.execute(params![place[0], place[1], claimed.due.as_millis()])?;
             Ok(())
@@ -181,7 +184,7 @@ fn health(settlement: &Settlement) -> Option<Health> {
         Outcome::Delivered => Some(Health::Well),
         Outcome::Retry { .. } | Outcome::Dead => Some(Health::Failed(settlement.now)),
         Outcome::Disable(reason) => Some(Health::Ended(settlement.now, reason)),
-        Outcome::Returned => None,
+        Outcome::Returned | Outcome::Unopened(_) => None,
     }
 }
 

@@ -54,8 +54,8 @@ fn one(writing: &Writing<'_>, damaged: &Pending) -> Result<Aside> {
     Ok(aside)
 }
 
-/// Nothing can be listed without it. It is polled again once it is enrolled anew; but where its names are damaged, nobody
-/// can be told whose it is, and its hooks are set aside with it.
+/// Nothing can be listed without it. It is polled again once it is enrolled anew; but where its names are damaged, or it is not
+/// there, nobody can be told whose it is, and its hooks are set aside with it.
 fn account(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     let Some(Value::Integer(id)) = damaged.key.first() else { return Ok(()) };
     writing.prepare("UPDATE polls SET due = NULL, claimed = NULL WHERE account = ?1")?.execute([id])?;
@@ -63,8 +63,9 @@ fn account(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     match select.query_row([id], |row| account_key(row, 0)) {
         Err(error) if is_damage(&error) => {}
         named => {
-            named.optional()?;
-            return Ok(());
+            if named.optional()?.is_some() {
+                return Ok(());
+            }
         }
     }
     let sql = "SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND status <> 'damaged'";

@@ -2,7 +2,7 @@
 //! somebody asks, so that whatever removes or heals a row needs to know nothing of this.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::super::super::Result;
 use super::super::accounts::read_account;
@@ -84,6 +84,16 @@ fn is_damaged(connection: &Connection, row: &Known, aside: Aside) -> Result<bool
             Ok(is_reset.optional()?.unwrap_or(false))
         }
         "accounts" => {
+            if let Some(sealed) = &row.unopened {
+                let mut select = connection.prepare_cached("SELECT 1 FROM accounts WHERE id = ?1 AND password = ?2")?;
+                return Ok(select.exists(params![row.key.first(), sealed.0])?);
+            }
+            // One that is not there is no damage once no hook is its any more.
+            let of_hooks = "SELECT 1 FROM hooks INDEXED BY hooks_owner WHERE account = ?1
+                            AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = ?1) LIMIT 1";
+            if exists(of_hooks)? {
+                return Ok(true);
+            }
             let sql = "SELECT id, driver, provider, user, origin, password, used, unanswered, unreachable, budget_at
                        FROM accounts WHERE id = ?1";
             cannot_be_read(connection, sql, row, |row| {

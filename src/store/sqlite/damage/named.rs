@@ -48,29 +48,40 @@ pub(super) fn damaged_row(table: &'static str, key: &[Value], column: &str, reas
 
 const OF_AN_ACCOUNT: [&str; 5] = ["driver", "provider", "user", "origin", "password"];
 
-/// The account that can't be read, where it was read along with a row of another table.
-pub(super) fn account_of(source: Source<'_>, row: &Row<'_>, key: &[Value], column: &str) -> Option<AccountId> {
+/// What is damaged where a row can't be read.
+pub(super) enum Culprit {
+    Row,
+    /// The account that was read along with a row of another table.
+    Account(AccountId),
+    /// The account of which the row speaks is not there.
+    Missing(AccountId),
+}
+
+pub(super) fn culprit(source: Source<'_>, row: &Row<'_>, key: &[Value], column: &str) -> Culprit {
     if source.table == "accounts" || home(source.table, column) != "accounts" {
-        return None;
+        return Culprit::Row;
     }
-    // Without any name there is no such account, which is the fault of the row that speaks of it.
     let is_there = |name: &&str| {
         let value = row.as_ref().column_index(name).and_then(|index| row.get_ref(index));
         value.is_ok_and(|value| value != ValueRef::Null)
     };
-    if !OF_AN_ACCOUNT.iter().any(is_there) {
-        return None;
-    }
-    match key.first() {
-        Some(Value::Integer(account)) if source.table == "polls" => Some(AccountId(*account)),
+    let account = match key.first() {
+        Some(Value::Integer(account)) if ["polls", "sessions"].contains(&source.table) => Some(AccountId(*account)),
         _ => source.account,
+    };
+    match account {
+        Some(account) if OF_AN_ACCOUNT.iter().any(is_there) => Culprit::Account(account),
+        Some(account) => Culprit::Missing(account),
+        None => Culprit::Row,
     }
 }
 
 /// The table in which a column stands that was read along with another table's.
 fn home(table: &'static str, column: &str) -> &'static str {
     match (table, column) {
-        ("changes" | "deliveries" | "polls" | "tokens", column) if OF_AN_ACCOUNT.contains(&column) => "accounts",
+        ("changes" | "deliveries" | "polls" | "sessions" | "tokens", column) if OF_AN_ACCOUNT.contains(&column) => {
+            "accounts"
+        }
         ("resources" | "versions", "name" | "realm" | "attributes" | "first_seen" | "state_since" | "since") => {
             "bodies"
         }

@@ -3,6 +3,7 @@
 //! shown and can be removed.
 
 mod healed;
+mod unopened;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -9,12 +9,12 @@ use crate::store::{
 };
 
 /// How many rows of a table are damaged now, and how many were found.
-async fn counted(store: &SqliteStore, table: &str) -> (u64, u64) {
+pub(super) async fn counted(store: &SqliteStore, table: &str) -> (u64, u64) {
     let held = store.held().await.expect("held");
     held.damaged_rows.iter().find(|rows| rows.table == table).map_or((0, 0), |rows| (rows.now, rows.found))
 }
 
-async fn execute(store: &Arc<SqliteStore>, sql: &'static str) {
+pub(super) async fn execute(store: &Arc<SqliteStore>, sql: &'static str) {
     store.execute("PRAGMA ignore_check_constraints = ON").await.expect("lax");
     store.execute(sql).await.expect("written");
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::super::super::SqliteStore;
 use crate::model::breaker::Standing;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, State,
+    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, Sealed, State,
     Timestamp,
 };
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
     Accounts, Attempt, Begun, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote, Polls,
-    Removed, RepeatableRequest, Repeats as _, RequestId, StormOrder, Transition, Upsert,
+    Removed, RepeatableRequest, Repeats as _, RequestId, SealedColumn, StormOrder, Transition, Unopened, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -29,7 +29,20 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     store.held().await.expect("counted");
     store.latest().await.expect("read");
     store.clock_set(-1000, world.now).await.expect("moved");
+    unopened(account, &store).await;
     damaged(&mut world, account, &store).await;
+}
+
+/// The host's key, and what does not open with it.
+async fn unopened(account: AccountId, store: &SqliteStore) {
+    assert_eq!(store.key_print().await.expect("read"), None);
+    store.note_key_print(7).await.expect("noted");
+    assert_eq!(store.accounts(None, 9).await.expect("read").len(), 1);
+    let was = Sealed(vec![9]);
+    let session = SealedColumn::Session { account: key("ann"), driver: "digest".into() };
+    for column in [SealedColumn::AccountPassword(account), SealedColumn::HookToken(HookId(1)), session] {
+        store.set_aside_unopened(Unopened { column, sealed: was.clone() }).await.expect("passed over");
+    }
 }
 
 /// A hook, a delivery and an account that can't be read.
@@ -56,6 +69,7 @@ async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
     execute("UPDATE accounts SET user = CAST(x'ff' AS TEXT) WHERE id = 1").await;
     store.account(account).await.expect("asked");
     assert!(store.remove_damaged_account(account).await.expect("removed"));
+    assert!(!store.remove_damaged_account(account).await.expect("asked"));
 }
 
 /// A request of which a column can't be read, and one of which the answer is lost.

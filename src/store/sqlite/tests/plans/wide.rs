@@ -64,6 +64,7 @@ const WIDE: &[(&str, &str)] = &[
     ("DELETE FROM requests WHERE answer IS NULL", START),
     (" > 1 << 62 RETURNING ", REPAIR),
     ("SELECT id, driver, provider, user FROM accounts", REPAIR),
+    ("SELECT DISTINCT account FROM hooks WHERE typeof(account)", REPAIR),
     ("SELECT t.id FROM tokens t WHERE typeof(t.account)", REPAIR),
     ("SELECT kind, account, id FROM dropped", REPAIR),
     ("DELETE FROM dropped WHERE (kind IS ?1", DAMAGED),
