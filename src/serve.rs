@@ -1,6 +1,7 @@
 //! The composition root: makes every part of a host from its configuration, wires them, and runs their loops
 //! side by side until the one token ends them. Nothing here outlives `run`, and nothing is detached.
 
+mod adopt;
 mod descriptors;
 mod drivers;
 mod key;
@@ -25,14 +26,14 @@ use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::driver::Budgets;
 use crate::metrics::Metrics;
-use crate::model::{Origin, Timestamp};
 use crate::net::NetError;
-use crate::roster::{CallShares, ConfiguredAccount, Endpoints, Roster};
+use crate::roster::{CallShares, Endpoints, Roster};
 use crate::store::sqlite::SqliteStore;
 use crate::store::steps;
-use crate::store::{Accounts as _, Enrolment, PlacedProvider, Polls as _, Store, StoreError};
-use crate::vault::{Purpose, Vault, VaultError};
+use crate::store::{Accounts as _, Polls as _, Store, StoreError};
+use crate::vault::{Vault, VaultError};
 use crate::{api, deliver, poll, retention};
+use adopt::Adoption;
 use reload::Reloader;
 use sessions::SessionKeeper;
 
@@ -54,6 +55,7 @@ pub struct Host {
     reloader: Reloader,
     reloads: Reloads,
     sessions: SessionKeeper,
+    adoption: Adoption,
     /// The operator's own door; a host runs without it, too.
     control: Option<UnixListener>,
     /// The clock that all others are of.
@@ -123,7 +125,6 @@ impl Host {
             // Their polls meet them.
             tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
         }
-        steps::begin(store.as_ref(), clock.now()).await?;
         let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
         let mut metrics = Metrics::default();
         metrics.show_poll_memory(engine.poll_memory());
@@ -131,8 +132,10 @@ impl Host {
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
         let budgets = Budgets::new(Arc::clone(&clock), store.budgets().await?);
         let roster = Arc::new(roster.counting(budgets, config.polling.requests_per_minute));
-        store.place_providers(placed(&roster)).await?;
-        enrol(store.as_ref(), &vault, roster.accounts(), clock.now()).await?;
+        let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        let mut adoption =
+            Adoption::new(Arc::clone(&shared), Arc::clone(&roster), Arc::clone(&vault), Arc::clone(&clock));
+        adoption.begin().await?;
         let polling = &config.polling;
         let endpoints = Endpoints::new(Arc::clone(&clock), polling.breaker.clone(), polling.per_endpoint);
         endpoints.recall(store.endpoints().await?);
@@ -151,7 +154,6 @@ impl Host {
         let (poll_wake, deliver_wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (polled, polls) = watch::channel(0);
         let metrics = Arc::new(metrics);
-        let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         Ok(Host {
             api: api::Context {
                 store: Arc::clone(&shared),
@@ -201,6 +203,7 @@ impl Host {
             reloader,
             reloads,
             sessions,
+            adoption,
             control,
             steps,
         })
@@ -266,8 +269,9 @@ impl Host {
         };
         // Without it, drivers log in more often.
         let sessions = self.sessions.run(token.clone());
-        let (api, (), (), (), (), (), (), ()) =
-            tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions);
+        let adoption = self.adoption.run(token.clone());
+        let (api, (), (), (), (), (), (), (), ()) =
+            tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions, adoption);
         self.sessions.end().await;
         self.store.close().await?;
         tracing::info!("the host has ended");
@@ -321,32 +325,6 @@ async fn open_store(path: PathBuf, settings: crate::store::sqlite::Settings) -> 
     tokio::task::spawn_blocking(move || SqliteStore::open(&path, settings))
         .await
         .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
-}
-
-/// At which endpoint the accounts of each provider are called.
-fn placed(roster: &Roster) -> Vec<PlacedProvider> {
-    let placed = |(driver, provider): (String, String)| {
-        let endpoint = roster.endpoint(&driver, &provider).to_string();
-        PlacedProvider { driver, provider, endpoint }
-    };
-    roster.all_providers().into_iter().map(placed).collect()
-}
-
-/// Makes the store's configured accounts those of the configuration.
-async fn enrol(
-    store: &SqliteStore,
-    vault: &Vault,
-    accounts: &[ConfiguredAccount],
-    now: Timestamp,
-) -> Result<(), ServeError> {
-    let mut enrolled = Vec::with_capacity(accounts.len());
-    for account in accounts {
-        let secret = account.password.expose_secret().as_bytes();
-        let password = vault.seal(Purpose::AccountPassword(&account.key), secret)?;
-        let enrolment = Enrolment { key: account.key.clone(), origin: Origin::Config, password, now };
-        enrolled.push(store.enrol(enrolment).await?);
-    }
-    Ok(store.keep_configured(&enrolled).await?)
 }
 
 /// Says in the log what started, and what did not.

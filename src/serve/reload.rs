@@ -66,7 +66,7 @@ impl Reloader {
         let current = super::sessions::current(&catalog);
         self.engine.sessions().keep_drivers(|digest| current.iter().any(|driver| driver == digest));
         // A new version may know other endpoints. Until the store knows of them, accounts take turns by the old ones.
-        if let Err(error) = self.store.place_providers(super::placed(&self.roster)).await {
+        if let Err(error) = self.store.place_providers(super::adopt::placed(&self.roster)).await {
             tracing::error!("can't note the endpoints of the drivers: {error}");
         }
         let reloaded = catalog.since(&before);

@@ -59,7 +59,8 @@ use self::damage::{Damages, Reading};
 use self::flush::Flush;
 use self::lock::HostLock;
 use self::readers::Readers;
-use self::writer::{Lasting, Writer, Writing};
+use self::space::Space;
+use self::writer::{Lasting, Recovery, Writer, Writing};
 use super::{Result, StoreError};
 
 /// How the file is used. The defaults suit a host with tens of thousands of instances.
@@ -78,10 +79,10 @@ pub struct Settings {
     /// Rows that one step of a long write takes at most, and has others write before the next; at least one. A step
     /// ends sooner where its time is over.
     pub step_rows: usize,
-    /// How long another process (a backup, a shell) may hold the file before an operation fails.
     /// How many damaged rows are named in the log, shown and set aside one by one; at least one. Beyond these they are only
     /// counted: a file in which so much is damaged is restored from a backup.
     pub damaged_rows: usize,
+    /// How long another process (a backup, a shell) may hold the file before an operation fails.
     pub busy_timeout: Duration,
     /// Under the file. There is no key of the configuration for it.
     pub disk: Disk,
@@ -118,8 +119,8 @@ impl Default for Settings {
             // What is folded at once takes the writer some tens of milliseconds, in which others wait.
             log: 16 << 20,
             step_rows: 1000,
-            busy_timeout: Duration::from_secs(5),
             damaged_rows: 1000,
+            busy_timeout: Duration::from_secs(5),
             disk: Disk::System,
         }
     }
@@ -160,7 +161,18 @@ impl SqliteStore {
             configure(&connection, &settings, cache(1))?;
             schema::bring_up_to_date(&mut connection)?;
             let mark = schema::check_meta(&connection, path)?;
-            schema::void_leases(&mut connection, &damages)?;
+            let recovery = match schema::void_leases(&connection, &damages) {
+                Ok(()) => Recovery::Done,
+                Err(error) if is_for_want_of_room(path, &error) => {
+                    tracing::error!(
+                        store = %path.display(), %error,
+                        "the disk that the store is on is full: what it has is served, and nothing is written before there \
+                         is room"
+                    );
+                    Recovery::Due
+                }
+                Err(error) => return Err(error),
+            };
             let readers = (0..readers)
                 .map(|_| {
                     let connection = connect(path, &settings)?;
@@ -169,16 +181,16 @@ impl SqliteStore {
                     Ok(connection)
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok((connection, mark, readers))
+            Ok((connection, mark, readers, recovery))
         };
-        let (mut connection, mark, readers) = opened().map_err(|error| unusable(path, error))?;
+        let (mut connection, mark, readers, recovery) = opened().map_err(|error| unusable(path, error))?;
         let (told, newest) = watch::channel(journal::newest(&connection)?);
         let flush = Flush::new(&mut connection, path, &settings)?;
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
             damages: damages.clone(),
-            writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), flush, lock)?,
+            writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), (flush, recovery), lock)?,
             mark,
             newest,
         })
@@ -346,8 +358,28 @@ fn configure(connection: &Connection, settings: &Settings, cache_kib: usize) -> 
     Ok(())
 }
 
+/// Whether it is that there is no room beside the store's file.
+fn is_for_want_of_room(path: &Path, error: &StoreError) -> bool {
+    match error {
+        StoreError::Full(_) => true,
+        // SQLite calls by other names what is beyond a quota, and a file that it could not make.
+        StoreError::Disk(_) => Space::default().is_lacking(path),
+        StoreError::Failed(source) => {
+            let code = source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+            code == Some(ErrorCode::CannotOpen) && Space::default().is_lacking(path)
+        }
+        _ => false,
+    }
+}
+
 /// Says which file it was and what can be done, where that is known.
 fn unusable(path: &Path, error: StoreError) -> StoreError {
+    if is_for_want_of_room(path, &error) {
+        return StoreError::Unusable(format!(
+            "can't open the store {}: the disk that it is on is full; make room there, and start the tracker again ({error})",
+            path.display()
+        ));
+    }
     let StoreError::Failed(source) = &error else { return error };
     let Some(sqlite) = source.downcast_ref::<rusqlite::Error>() else { return error };
     let advice = match sqlite.sqlite_error_code() {

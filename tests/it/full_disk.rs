@@ -23,6 +23,38 @@ async fn files_that_may_not_grow_lose_nothing() {
     goes_on_when_there_is_room_again(Setup::with_bounded_files).await;
 }
 
+#[tokio::test]
+async fn a_host_that_starts_on_a_full_disk_serves_what_it_has() {
+    let mut receiver = Receiver::start().await;
+    let mut lab = Lab::with(&[("i-1", "running")], Setup::on_a_file_system).await;
+    let secret = lab.track("i-1", &receiver).await;
+    lab.becomes(&[("i-1", "stopped")]).await;
+    receiver.next().await.change(&secret);
+    lab.host.fill_disk().await;
+    lab.host.kill();
+    lab.host.begin().await;
+
+    for path in ["/api/instances", "/api/hooks", "/api/changes?since=0", "/api/account", "/healthz"] {
+        lab.client.get(path).await.ok();
+    }
+    assert_eq!(lab.client.get("/api/instances/i-1").await.ok()["state"], "STOPPED");
+    lab.client.post("/api/hooks", &json!({ "url": receiver.url("other") })).await.problem(507);
+    assert!(!lab.client.get("/readyz").await.status.is_success());
+
+    lab.host.free_disk();
+    lab.provider.has(&[("i-1", "running"), ("i-2", "running")]);
+    eventually(GOES_ON_WITHIN, "the host is ready, and has polled", async || {
+        let ready = lab.client.get("/readyz").await;
+        let seen = lab.client.get("/api/instances/i-2").await;
+        match ready.status.is_success() && seen.status.is_success() {
+            true => Ok(()),
+            false => Err(ready.text + &seen.text),
+        }
+    })
+    .await;
+    assert_eq!(receiver.next().await.change(&secret)["new_state"], "RUNNING");
+}
+
 async fn goes_on_when_there_is_room_again(on: fn(Setup) -> Setup) {
     let mut receiver = Receiver::start().await;
     let lab = Lab::with(&[("i-1", "running")], on).await;

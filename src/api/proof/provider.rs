@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Origin};
 use crate::roster::{NotOnRoster, Roster};
-use crate::store::{Enrolment, SealedColumn, Store, Unopened};
+use crate::store::{Enrolment, SealedColumn, Store, StoreError, Unopened};
 use crate::vault::{Purpose, Vault};
 
 pub(in crate::api) struct Provider {
@@ -70,7 +70,14 @@ impl Prover for Provider {
         let now = self.clock.now();
         let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
         let failed = |error| ProofError::Store(Arc::new(error));
-        let account = self.store.enrol(enrolment).await.map_err(failed)?;
+        let account = match self.store.enrol(enrolment).await {
+            // Who is known reads what there is. The next proof keeps the password.
+            Err(error @ (StoreError::Full(_) | StoreError::Disk(_))) => {
+                let known = self.store.find_account(&claim.key).await.map_err(failed)?;
+                return known.map(|account| account.id).ok_or_else(|| failed(error));
+            }
+            enrolled => enrolled.map_err(failed)?,
+        };
         // The account is known by now.
         self.note_budget(&claim.key).await;
         // Polls that the provider refused may go well with this password: they need not wait any longer.

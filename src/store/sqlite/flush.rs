@@ -82,6 +82,14 @@ impl Flush {
         Ok(())
     }
 
+    /// Errs where there is no room for the store to grow.
+    pub(super) fn require_room(&mut self) -> rusqlite::Result<()> {
+        match matches!(self.disk, Disk::System) && self.space.is_lacking(&self.log) {
+            true => Err(full("there is no room for the store to grow".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// A transaction did not commit. Gives the error back, as one of a full disk where it is that.
     pub(super) fn failed(&mut self, error: rusqlite::Error) -> rusqlite::Error {
         let Some(failure) = error.sqlite_error().filter(|error| error.code == ErrorCode::SystemIoFailure) else {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::super::{Result, StoreError};
+use super::space::is_no_room;
 
 /// Held for as long as this host may write. The system releases it when the process ends, however
 /// that comes about, so that a lock is never left behind.
@@ -35,8 +36,11 @@ impl HostLock {
             Err(error) => return Err(StoreError::Unusable(format!("can't lock {}: {error}", path.display()))),
         }
         // Only for whoever is refused; the lock does not depend on it.
-        let noted = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        noted.map_err(|error| StoreError::Unusable(format!("can't write {}: {error}", path.display())))?;
+        match file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())) {
+            Ok(()) => {}
+            Err(error) if is_no_room(&error) => {}
+            Err(error) => return Err(StoreError::Unusable(format!("can't write {}: {error}", path.display()))),
+        }
         Ok(HostLock { _file: file })
     }
 }

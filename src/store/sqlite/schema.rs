@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::super::{Result, StoreError};
 use super::columns::get;
@@ -161,9 +161,9 @@ pub(super) fn latest(connection: &Connection) -> Result<Option<Timestamp>> {
     Ok(connection.prepare_cached(sql)?.query_row((), |row| get(row, 0))?)
 }
 
-/// What the last host had claimed is due as it was before.
-pub(super) fn void_leases(connection: &mut Connection, damages: &Damages) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+/// What the last host had claimed is due as it was before. No transaction is under way on this connection.
+pub(super) fn void_leases(connection: &Connection, damages: &Damages) -> Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     repair::repair(&transaction, damages)?;
     // What the polls that were under way have spent is not known, which is held to be all that there was.
     transaction.execute(

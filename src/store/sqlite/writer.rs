@@ -24,6 +24,7 @@ use super::flush::Flush;
 use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
 use super::lock::HostLock;
+use super::schema;
 use crate::clock::Stopwatch;
 use crate::model::Timestamp;
 
@@ -95,7 +96,7 @@ impl Writer {
         mark: u32,
         told: watch::Sender<i64>,
         queue: usize,
-        flush: Flush,
+        (flush, recovery): (Flush, Recovery),
         lock: HostLock,
     ) -> Result<Writer> {
         let (jobs, urgent) = mpsc::channel(queue);
@@ -120,7 +121,8 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&connection, flush, memory, &told, Queues::new(urgent, waiting_steps, queue), &waiter);
+                let queues = Queues::new(urgent, waiting_steps, queue);
+                run(&connection, (flush, recovery), memory, &told, queues, &waiter);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -166,6 +168,28 @@ impl Writer {
             self.interrupt.interrupt();
             patience = INTERRUPTED_EVERY;
         }
+        Ok(())
+    }
+}
+
+/// What a start has to put right before anything else is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovery {
+    Done,
+    /// There was no room for it. It is tried again before each turn, all of which fails until it is done.
+    Due,
+}
+
+impl Recovery {
+    fn finish(&mut self, connection: &Connection, flush: &mut Flush, damages: &Damages) -> rusqlite::Result<()> {
+        if *self == Recovery::Done {
+            return Ok(());
+        }
+        flush.require_room()?;
+        flush.prepare(connection, Lasting::Lasts)?;
+        schema::void_leases(connection, damages).map_err(|error| taken_back(Some(&error)))?;
+        tracing::info!("there is room on the store's disk again: what the last host had claimed is due");
+        *self = Recovery::Done;
         Ok(())
     }
 }
@@ -386,7 +410,7 @@ impl Queues {
 
 fn run(
     connection: &Connection,
-    mut flush: Flush,
+    (mut flush, mut recovery): (Flush, Recovery),
     mut memory: Memory,
     told: &watch::Sender<i64>,
     mut queues: Queues,
@@ -397,7 +421,8 @@ fn run(
         let mut ran = Vec::new();
         let any_lasts = left.iter().any(|job| job.lasting() == Lasting::Lasts);
         let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
-        let prepared = flush.prepare(connection, wanted);
+        let prepared = recovery.finish(connection, &mut flush, &memory.damages);
+        let prepared = prepared.and_then(|()| flush.prepare(connection, wanted));
         let committed = prepared.and_then(|()| run_together(connection, &mut memory, left, &mut ran));
         let committed = committed.map_err(|error| {
             roll_back(connection);

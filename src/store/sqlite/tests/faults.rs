@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::super::{Disk as Under, Settings, SqliteStore};
 use crate::model::{AccountId, ChangeType, HookId, InstanceState, Kind, Origin, Owner, Resource, Sealed, State};
 use crate::store::contract::Lab;
-use crate::store::contract::world::{DISABLE_AFTER, LEASE, POLL_EVERY, World, id, instance, key, spec};
+use crate::store::contract::world::{DISABLE_AFTER, LEASE, POLL_EVERY, World, id, instance, key, query, spec};
 use crate::store::{
     Accounts as _, After, CatchUp, ChangeQuery, Enrolment, Inventory as _, Journal as _, KeptAttempts, KeptChanges,
     Outcome, PollClaim, PollRecord, PollTicket, Result, Settling, Store, StoreError, Sweep, Transition, Upsert,
@@ -419,6 +419,33 @@ async fn a_store_that_could_not_be_opened_can_be_once_the_disk_works() {
 }
 
 /// What was answered is on disk, though a flush failed before it and the system held for written what it lost.
+#[tokio::test]
+async fn a_store_on_a_full_disk_is_read_and_written_once_there_is_room() {
+    let directory = TempDir::new().expect("a folder");
+    let (path, disk) = (directory.path().join("tracker.db"), Disk::under(&directory.path().join("tracker.db")));
+    let lab = FaultyLab { life: Life::Steady, store: Some(Arc::new(open(&path))), directory };
+    let host = Host::new(lab).await;
+    host.world.observe(host.account, &[("i-1", InstanceState::Running)]).await;
+    let claimed = host.world.claim().await;
+    assert_eq!(claimed.len(), 1);
+    drop(claimed);
+
+    disk.fail(Fault { file: File::Log, operation: Operation::Write, error: Error::Full, first: 0, number: u64::MAX });
+    assert!(host.lab.lock().expect("no holder panics").restart(), "what is there can be read");
+    let store = host.world.store();
+    assert_eq!(host.world.list(host.account, query()).await, ["i-1"]);
+    let claim = || PollClaim::on_all(host.world.now, LEASE, 10);
+    for _ in 0..2 {
+        assert!(matches!(store.ping().await, Err(StoreError::Full(_))));
+        assert!(matches!(store.claim_due_polls(claim()).await, Err(StoreError::Full(_))));
+        assert!(matches!(store.claim_due_deliveries(host.world.whole_claim()).await, Err(StoreError::Full(_))));
+    }
+    disk.mend();
+    // What the host before it had claimed is due at once.
+    assert_eq!(host.world.claim().await.len(), 1);
+    store.ping().await.expect("written");
+}
+
 #[tokio::test]
 async fn a_flush_after_one_that_failed_really_lasts() {
     let directory = TempDir::new().expect("a folder");
