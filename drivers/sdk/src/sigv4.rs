@@ -137,7 +137,7 @@ mod tests {
         let (_, authorization) = signed.headers.last().unwrap();
         let (head, signature) = authorization.split_once("Signature=").unwrap();
         assert!(head.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "));
-        Host::computed(signature).to_owned()
+        Host::computed(signature)
     }
 
     #[test]

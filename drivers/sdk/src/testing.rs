@@ -153,22 +153,14 @@ impl Host {
         format!("placeholder-{encoding}-{name}-end")
     }
 
-    /// The computed value that a word stands for: here it is in the word. What is no such word is given back.
-    pub fn computed(word: &str) -> &str {
-        word.strip_prefix(COMPUTED).and_then(|rest| rest.strip_suffix(COMPUTED_END)).unwrap_or(word)
+    /// A text with what was computed in the place of the words that stand for it.
+    pub fn computed(text: &str) -> String {
+        String::from_utf8_lossy(&without_computed(text.as_bytes())).into_owned()
     }
 
     /// A message as the real host would send it: each placeholder replaced by its value.
     fn filled_in(&self, message: &[u8]) -> Vec<u8> {
-        let mut message = message.to_vec();
-        let find =
-            |message: &[u8], part: &str| message.windows(part.len()).position(|window| window == part.as_bytes());
-        while let Some(start) = find(&message, COMPUTED)
-            && let Some(length) = find(&message[start..], COMPUTED_END)
-        {
-            message.drain(start + length..start + length + COMPUTED_END.len());
-            message.drain(start..start + COMPUTED.len());
-        }
+        let mut message = without_computed(message);
         for (name, secret) in &self.secrets {
             let text = String::from_utf8_lossy(secret).into_owned();
             let json = serde_json::to_string(&text).unwrap_or_default();
@@ -192,9 +184,40 @@ impl Host {
     }
 }
 
-/// Around a computed value in its word.
+/// Around a computed value in its word, where it stands in hexadecimal: as in the real one there is nothing in it that has
+/// to be escaped.
 const COMPUTED: &str = "computed-";
-const COMPUTED_END: &str = "-computed";
+const COMPUTED_END: &str = "-end";
+
+/// A message with each computed value in the place of its word.
+fn without_computed(message: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(start) = find(rest, COMPUTED) {
+        let word = &rest[start + COMPUTED.len()..];
+        let end = find(word, COMPUTED_END).unwrap_or(0);
+        let digits = std::str::from_utf8(&word[..end]).unwrap_or_default();
+        let bytes = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
+        match bytes.collect::<Option<Vec<u8>>>().filter(|value| !value.is_empty()) {
+            Some(value) => {
+                plain.extend_from_slice(&rest[..start]);
+                plain.extend_from_slice(&value);
+                rest = &word[end + COMPUTED_END.len()..];
+            }
+            // It only begins as a word does.
+            None => {
+                plain.extend_from_slice(&rest[..start + COMPUTED.len()]);
+                rest = word;
+            }
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+fn find(message: &[u8], part: &str) -> Option<usize> {
+    message.windows(part.len()).position(|window| window == part.as_bytes())
+}
 
 fn base64(bytes: &[u8]) -> Vec<u8> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -287,7 +310,7 @@ pub(crate) mod calls {
     }
 
     fn computed(value: &[u8], output: Output) -> String {
-        format!("{}{}{}", super::COMPUTED, written(value, output), super::COMPUTED_END)
+        format!("{}{}{}", super::COMPUTED, crate::secret::hex(written(value, output).as_bytes()), super::COMPUTED_END)
     }
 
     pub(crate) fn matches(name: &str, text: &str) -> Result<bool, credentials::Error> {
@@ -393,9 +416,21 @@ mod tests {
                 crate::secret::digest(Hash::Sha1, Host::placeholder("password", Encoding::Raw).as_bytes(), Output::Hex)
                     .unwrap();
             let signed = crate::secret::hmac("password", Hash::Sha1, b"", &[digest.as_bytes()], Output::Hex).unwrap();
-            let plain = Host::computed(&digest).to_owned();
+            let plain = Host::computed(&digest);
             (signed, crate::secret::hmac("password", Hash::Sha1, b"", &[plain.as_bytes()], Output::Hex).unwrap())
         });
         assert_eq!(signature.0, signature.1);
+    }
+
+    #[test]
+    fn a_word_is_not_escaped_and_what_only_looks_like_one_is_none() {
+        let host = Host::new().secret("password", "key");
+        let sign = || crate::secret::hmac("password", Hash::Sha1, b"", &[b"text"], Output::Base64Query).unwrap();
+        let (word, _) = host.run(sign);
+        assert_eq!(crate::http::encode_query([("s", word.as_str())]), format!("s={word}"));
+        assert_eq!(Host::computed(&format!("?s={word}&t=1")), "?s=Np4pWetJRQM4shJ0j3fY3tdIR7s%3D&t=1");
+        for text in ["", "computed-", "computed--end", "computed-7-end", "computed-xy-end", "computed-ff"] {
+            assert_eq!(Host::computed(text), text);
+        }
     }
 }
