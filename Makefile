@@ -98,8 +98,9 @@ whole: $(WHOLE)/python.wasm $(WHOLE)/javascript.wasm
 
 $(WHOLE)/python.wasm: $(wildcard tests/whole/python/*.py $(PYTHON_SDK)/tracker_driver/*.py) $(CONTRACT_FILES) $(VENV)/componentize
 	@echo "== the driver in Python that uses the whole of the contract, for the tests (componentize-py)"
-	@mkdir -p $(WHOLE)
-	@$(COMPONENTIZE_PY) --python-path tests/whole/python --python-path $(PYTHON_SDK) --output $@.new
+	@mkdir -p $(WHOLE)/python
+	@cp tests/whole/python/*.py $(WHOLE)/python
+	@$(COMPONENTIZE_PY) --python-path $(WHOLE)/python --python-path $(PYTHON_SDK) --output $@.new
 	@mv $@.new $@
 
 $(WHOLE)/javascript.wasm: $(wildcard tests/whole/javascript/*.js $(JAVASCRIPT_SDK)/tracker-driver/*.js) $(CONTRACT_FILES) $(JCO)/installed

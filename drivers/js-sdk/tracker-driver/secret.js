@@ -24,7 +24,7 @@ const SCHEMES = ['rs256', 'ps256'];
 
 /** A word that stands for a secret; `encoding` is how the secret is written in its place: `raw` as it is, `basic` as base64
  * of `user:secret`, `json` between the quotes of a JSON string, `form` in a form, `xml` in XML, `query` in the query of a
- * URL, which takes no other. */
+ * URL, where Tracker replaces no other. */
 export function placeholder(name = PASSWORD, encoding = 'raw') {
   return host().placeholder(name, known('encoding', ENCODINGS, encoding));
 }

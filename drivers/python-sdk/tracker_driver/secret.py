@@ -43,8 +43,8 @@ class Encoding(Enum):
     XML = 4
     """As it stands in XML, as text and in an attribute."""
     QUERY = 5
-    """As it stands in the query of a URL: percent-encoded but for letters, digits and `-._~` (RFC 3986). The only
-    encoding that is put into a query."""
+    """As it stands in the query of a URL: percent-encoded but for letters, digits and `-._~` (RFC 3986). Tracker
+    replaces no other encoding in a query."""
 
 
 class Output(Enum):
@@ -72,7 +72,7 @@ class Scheme(Enum):
     RS256 = 0
     """RSASSA-PKCS1-v1_5 with SHA-256."""
     PS256 = 1
-    """RSASSA-PSS with SHA-256 and a salt of 32 bytes (RFC 7518, 3.5). Each signature is another."""
+    """RSASSA-PSS with SHA-256 and a salt of 32 bytes (RFC 7518, 3.5). Each call gives a different signature."""
 
 
 def placeholder(name: str, encoding: Encoding) -> str:
