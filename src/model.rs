@@ -26,8 +26,8 @@ pub use hook::{
 };
 pub use legible::legible;
 pub use resource::{
-    Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, Realm, RealmState, Resource, ResourceId,
-    State, Text,
+    Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, MOST_IDS, Realm, RealmState, Resource,
+    ResourceId, State, Text,
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
 pub use share::Share;

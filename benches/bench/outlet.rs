@@ -355,6 +355,7 @@ pub(crate) fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<New
         since: ticket.last_full,
         listed_by: String::new(),
         partial_reason: None,
+        again: None,
         upserts: upserts.into(),
         missing: Vec::new(),
         removed: Vec::new(),

@@ -230,6 +230,7 @@ async fn fill_journal(path: &Path) {
             since: None,
             listed_by: String::new(),
             partial_reason: None,
+            again: None,
             upserts: Upserts::default(),
             missing: Vec::new(),
             removed: Vec::new(),

@@ -81,7 +81,7 @@ pub(super) struct PollDocument {
     /// by other waits.
     interval_seconds: Option<f64>,
     /// Why it is that: `usual`, `passing` while an instance that a hook hears of is on its way from one state to
-    /// another, `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure,
+    /// another (it is then asked for by itself in between lists, if the driver can do that), `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure,
     /// `held` while a storm is, and `budget` where it waits for requests that the account may be sent.
     pace: Option<&'static str>,
     /// Failures since the last success.
@@ -348,6 +348,7 @@ mod tests {
                 partial_reason: None,
                 partials: 0,
                 retry: None,
+                ids_polled: None,
                 last_duration: None,
                 requests: 0,
             }

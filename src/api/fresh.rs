@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::App;
 use super::caller::Caller;
 use super::errors;
 use super::problem::{Problem, ProblemType};
 use super::proof::UNAUTHORIZED;
 use crate::metrics::Unrecorded;
-use crate::model::{Kind, Owner, Timestamp};
-use crate::store::{PollError, PollStatus};
+use crate::model::{Kind, Owner, ResourceId, Timestamp};
+use crate::store::{PollError, PollStatus, StoreError};
 
 /// How often a request that waits for a poll looks for it without having been told of one: the hint may
 /// get lost, and another host on the same store may be the one that polls.
@@ -94,9 +96,40 @@ pub(super) async fn poll(
     attempted: Option<Timestamp>,
 ) -> Result<Waited, Problem> {
     let context = &app.context;
-    let mut polled = context.polled.clone();
-    polled.borrow_and_update();
-    if let Err(error) = context.store.request_poll(caller.account, kind, context.clock.now()).await {
+    let polled = context.polled.clone();
+    let requested = context.store.request_poll(caller.account, kind, context.clock.now()).await;
+    ended(app, caller, kind, (polled, requested), |status| status.and_then(|status| status.last_attempt) != attempted)
+        .await
+}
+
+/// The same for a single instance: a poll of everything answers for it, too.
+pub(super) async fn poll_one(
+    app: &App,
+    caller: &Caller,
+    id: ResourceId,
+    attempted: Option<Timestamp>,
+) -> Result<Waited, Problem> {
+    let context = &app.context;
+    let polled = context.polled.clone();
+    let asked = context.clock.now();
+    let requested = context.store.request_ids(caller.account, vec![id], asked).await;
+    ended(app, caller, Kind::Instance, (polled, requested), |status| {
+        let began = status.and_then(|status| status.ids_polled);
+        status.and_then(|status| status.last_attempt) != attempted || began.is_some_and(|began| began >= asked)
+    })
+    .await
+}
+
+/// Waits until a poll that was requested has ended, which `is_over` tells by the status.
+async fn ended(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    (mut polled, requested): (watch::Receiver<u64>, Result<(), StoreError>),
+    is_over: impl Fn(Option<&PollStatus>) -> bool,
+) -> Result<Waited, Problem> {
+    let context = &app.context;
+    if let Err(error) = requested {
         // The store may have forgotten the account, which a new proof makes known again.
         app.proofs.distrust(&caller.key, caller.proven);
         return Err(error.into());
@@ -112,7 +145,7 @@ pub(super) async fn poll(
     let ended = async {
         loop {
             let status = status(app, caller, kind).await?;
-            if status.as_ref().and_then(|status| status.last_attempt) != attempted {
+            if is_over(status.as_ref()) {
                 return Ok::<_, Problem>(Waited::Polled(status));
             }
             if let Some(lost) = unrecorded().filter(|lost| Some(lost) != before.as_ref()) {

@@ -18,7 +18,7 @@ use super::fresh::{self, Waited};
 use super::parameters::ParameterError;
 use super::problem::Problem;
 use super::request::Query;
-use crate::model::{Kind, Timestamp};
+use crate::model::{Kind, ResourceId, Timestamp};
 use crate::store::PollStatus;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,14 +37,14 @@ struct RefreshError {
     message: String,
 }
 
-/// Polls instances and realms, or what `kind` names, and answers when that is done: 200, or 202 where it takes longer
+/// Polls instances and realms, what `kind` names, or the one instance that `id` names, whatever `kind` says, and answers when that is done: 200, or 202 where it takes longer
 /// than a request may wait.
 pub(super) async fn refresh(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(parameters): Query,
 ) -> Result<Response, Problem> {
-    parameters.only(&["kind", "format"])?;
+    parameters.only(&["kind", "id", "format"])?;
     parameters.check_format()?;
     let kinds: &[Kind] = match parameters.get("kind") {
         None => &Kind::ALL,
@@ -55,9 +55,12 @@ pub(super) async fn refresh(
             return Err(ParameterError::Invalid { name: "kind", why }.into());
         }
     };
+    let id = parameters.get("id").map(ResourceId::parse).transpose();
+    let id = id.map_err(|error| ParameterError::Invalid { name: "id", why: error.to_string() })?;
+    let kinds = if id.is_some() { &[Kind::Instance] } else { kinds };
     let mut refreshed = BTreeMap::new();
     for &kind in kinds {
-        refreshed.insert(kind.plural(), one(&app, &caller, kind).await?);
+        refreshed.insert(kind.plural(), one(&app, &caller, kind, id.as_ref()).await?);
     }
     let is_done = refreshed.values().all(|refreshed| refreshed.outcome != WAITING);
     let status = if is_done { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -66,19 +69,31 @@ pub(super) async fn refresh(
 
 const WAITING: &str = "waiting";
 
-async fn one(app: &App, caller: &Caller, kind: Kind) -> Result<Refreshed, Problem> {
+async fn one(app: &App, caller: &Caller, kind: Kind, id: Option<&ResourceId>) -> Result<Refreshed, Problem> {
     let before = fresh::status(app, caller, kind).await?;
     let now = app.context.clock.now();
     let attempted = before.as_ref().and_then(|status| status.last_attempt);
     let is_recent = attempted.is_some_and(|at| at <= now && now.since(at) < app.context.settings.refresh_every);
     Ok(match is_recent {
         true => document("recent", before),
-        false => match fresh::poll(app, caller, kind, attempted).await? {
+        false => match poll(app, caller, kind, (id, attempted)).await? {
             Waited::Polled(status) => document("polled", status),
             Waited::InVain(status) => document(WAITING, status),
             Waited::Unrecorded(_, lost) => return Err(errors::poll_unrecorded(&lost)),
         },
     })
+}
+
+async fn poll(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    (id, attempted): (Option<&ResourceId>, Option<Timestamp>),
+) -> Result<Waited, Problem> {
+    match id {
+        Some(id) => fresh::poll_one(app, caller, id.clone(), attempted).await,
+        None => fresh::poll(app, caller, kind, attempted).await,
+    }
 }
 
 fn document(outcome: &'static str, status: Option<PollStatus>) -> Refreshed {

@@ -201,6 +201,7 @@ impl House {
             since: ticket.last_full,
             listed_by: "digest".into(),
             partial_reason: None,
+            again: None,
             upserts: upserts.into(),
             missing: vec![],
             removed: vec![],

@@ -21,7 +21,7 @@ use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
 use crate::clock::Stopwatch;
 use crate::model::word::Words;
-use crate::model::{Kind, Resource, Timestamp};
+use crate::model::{Kind, MOST_IDS, Resource, ResourceId, Timestamp};
 
 /// A loaded driver.
 pub struct Driver {
@@ -35,6 +35,15 @@ impl std::fmt::Debug for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Driver").field("info", &self.info).finish_non_exhaustive()
     }
+}
+
+/// What a call is for.
+enum Asked {
+    Everything,
+    /// Changes since then are enough.
+    Since(Timestamp),
+    /// These instances alone.
+    Ids(Vec<ResourceId>),
 }
 
 /// How far a call goes.
@@ -51,7 +60,7 @@ impl Driver {
 
     /// Lists all of an account's resources of one kind: every page, in one fresh sandbox.
     pub async fn list(&self, target: &Target, kind: Kind) -> Result<Listing, CallFailure> {
-        self.call(target, kind, Extent::AllPages, None).await
+        self.call(target, kind, Extent::AllPages, Asked::Everything).await
     }
 
     /// The same, or only what changed since then, as the driver likes; for one that gives deltas.
@@ -61,13 +70,21 @@ impl Driver {
         kind: Kind,
         since: Option<Timestamp>,
     ) -> Result<Listing, CallFailure> {
-        self.call(target, kind, Extent::AllPages, since.filter(|_| self.info.delta)).await
+        let asked = since.filter(|_| self.info.delta).map_or(Asked::Everything, Asked::Since);
+        self.call(target, kind, Extent::AllPages, asked).await
+    }
+
+    /// Those of these instances that the provider has, for a driver that lists by id. At most `MOST_IDS` are asked for. What
+    /// is not listed may be there all the same, so the list has no coverage that counts.
+    pub async fn list_ids(&self, target: &Target, ids: &[ResourceId]) -> Result<Listing, CallFailure> {
+        let ids = ids[..ids.len().min(MOST_IDS)].to_vec();
+        self.call(target, Kind::Instance, Extent::AllPages, Asked::Ids(ids)).await
     }
 
     /// Asks the provider, by one page of realms, whether it accepts the account's credentials. An account
     /// that is accepted but may not list realms is accepted.
     pub async fn prove(&self, target: &Target) -> Result<(), CallFailure> {
-        match self.call(target, Kind::Realm, Extent::FirstPage, None).await {
+        match self.call(target, Kind::Realm, Extent::FirstPage, Asked::Everything).await {
             Ok(_) | Err(CallFailure { error: CallError::Forbidden(_), .. }) => Ok(()),
             Err(failure) => Err(failure),
         }
@@ -93,13 +110,7 @@ impl Driver {
             .map_err(|error| CallError::InvalidAccount(error.to_string()))
     }
 
-    async fn call(
-        &self,
-        target: &Target,
-        kind: Kind,
-        extent: Extent,
-        since: Option<Timestamp>,
-    ) -> Result<Listing, CallFailure> {
+    async fn call(&self, target: &Target, kind: Kind, extent: Extent, asked: Asked) -> Result<Listing, CallFailure> {
         let slot = self.engine.slot().await;
         let memory = self.engine.memory().admit().await;
         let spent = SandboxMemory(Arc::clone(&memory));
@@ -123,7 +134,7 @@ impl Driver {
             target: target.clone(),
             kind,
             extent,
-            since,
+            asked,
             egress: Arc::clone(&egress),
             meter: Arc::clone(&meter),
             taken: Arc::clone(&taken),
@@ -165,8 +176,7 @@ struct Pages {
     target: Target,
     kind: Kind,
     extent: Extent,
-    /// Since when changes are enough.
-    since: Option<Timestamp>,
+    asked: Asked,
     egress: Arc<Egress>,
     meter: Arc<Meter>,
     /// What the poll took so far, for when it is given up.
@@ -182,9 +192,18 @@ impl Pages {
         let mut running = Running::start(&self.engine, &self.pre, account, (&self.meter, memory)).await?;
         let mut list_memory = memory.hold(0).await?;
         let account = guest_account(&self.target);
-        let changed_since = self.since.map(Timestamp::as_millis);
-        let mut query = inventory::Query { cursor: None, changed_since, ids: Vec::new() };
-        let mut gathering = Gathering::new(self.since);
+        let mut query = inventory::Query { cursor: None, changed_since: None, ids: Vec::new() };
+        let mut gathering = match &self.asked {
+            Asked::Everything => Gathering::new(None),
+            Asked::Since(since) => {
+                query.changed_since = Some(since.as_millis());
+                Gathering::new(Some(*since))
+            }
+            Asked::Ids(ids) => {
+                query.ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+                Gathering::of(ids)
+            }
+        };
         let mut words = Words::default();
         let (mut pages, mut bytes) = (0, 0);
         let mut counted = Duration::ZERO;

@@ -15,6 +15,8 @@ const NAMED: usize = 3;
 pub(super) struct Gathering {
     /// Since when changes are enough.
     since: Option<Timestamp>,
+    /// The ids that were asked for; none where everything was.
+    wanted: Option<HashSet<ResourceId>>,
     resources: Vec<Resource>,
     coverage: Option<Coverage>,
     cursors: HashSet<String>,
@@ -34,6 +36,7 @@ impl Gathering {
     pub(super) fn new(since: Option<Timestamp>) -> Gathering {
         Gathering {
             since,
+            wanted: None,
             resources: Vec::new(),
             coverage: None,
             cursors: HashSet::new(),
@@ -44,6 +47,12 @@ impl Gathering {
             omitted: 0,
             count_from: 0,
         }
+    }
+
+    /// Pages on which these ids were asked for: nothing else is taken from them, and what they say of the whole list is no
+    /// matter.
+    pub(super) fn of(ids: &[ResourceId]) -> Gathering {
+        Gathering { wanted: Some(ids.iter().cloned().collect()), ..Gathering::new(None) }
     }
 
     /// Resources and removed ids so far.
@@ -57,7 +66,7 @@ impl Gathering {
     /// Takes a page and gives the cursor of the next one, if there is one. An error is of a list that would never end, or
     /// that has more than there is.
     pub(super) fn take(&mut self, page: Page) -> Result<Option<String>, CallError> {
-        let Page { resources, next, coverage, total, omitted, bytes: _ } = page;
+        let Page { mut resources, next, coverage, mut total, omitted, bytes: _ } = page;
         let coverage = joined(self.coverage.take(), coverage, self.since)?;
         let is_delta = matches!(coverage, Coverage::Delta(_));
         self.coverage = Some(coverage);
@@ -68,6 +77,10 @@ impl Gathering {
             && !self.cursors.insert(next.clone())
         {
             return Err(endless("it gave the same cursor twice"));
+        }
+        if let Some(wanted) = &self.wanted {
+            resources.retain(|resource| wanted.contains(resource.id()));
+            total = None;
         }
         match (self.total, total) {
             (None, total) => self.total = total,

@@ -45,6 +45,9 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The most ids of instances that a driver is asked for at once.
+pub const MOST_IDS: usize = 100;
+
 /// A provider's id for a resource: 1 to 255 bytes, no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ResourceId(Text);

@@ -92,6 +92,7 @@ mod tests {
             gap_told: None,
             unconfirmed: false,
             partials: 0,
+            wanted: None,
             listed_by: None,
             failures,
             trouble: trouble.map(str::to_owned),

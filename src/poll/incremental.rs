@@ -25,6 +25,17 @@ pub(super) fn since(
     (driver.delta && is_anchored && is_trusted).then(|| last.before(settings.delta_overlap))
 }
 
+/// Whether the instances that are wanted can be asked for alone: only where what they were is known from a list of the
+/// same driver, and nothing is the matter that a list of everything is needed for.
+pub(super) fn is_by_id(ticket: &PollTicket, driver: &DriverInfo) -> bool {
+    driver.by_id
+        && ticket.kind == Kind::Instance
+        && ticket.last_complete.is_some()
+        && ticket.failures == 0
+        && ticket.held.is_none()
+        && ticket.listed_by.as_deref() == Some(driver.digest.as_str())
+}
+
 /// The ids that a list of changes speaks of.
 pub(super) fn spoken_of(resources: &[Resource], removed: &[ResourceId]) -> Vec<ResourceId> {
     resources.iter().map(Resource::id).chain(removed).cloned().collect()
@@ -65,6 +76,7 @@ mod tests {
             gap_told: None,
             unconfirmed: false,
             partials: 0,
+            wanted: None,
             listed_by: Some("digest".into()),
             endpoint: "d p".into(),
             share: Share::Prompt,
@@ -105,6 +117,22 @@ mod tests {
         check(ticket(), 95, None);
         let never = Settings { full_every: Duration::ZERO, ..Settings::default() };
         assert_eq!(since(&never, &ticket(), &driver(true), at(100)), None);
+    }
+
+    #[test]
+    fn instances_are_asked_for_alone_where_what_they_were_is_known() {
+        let driver = |by_id| DriverInfo { by_id, digest: "digest".into(), ..DriverInfo::default() };
+        let check = |ticket: PollTicket, want: bool| {
+            assert_eq!(is_by_id(&ticket, &driver(true)), want, "{ticket:?}");
+            assert!(!is_by_id(&ticket, &driver(false)));
+        };
+        check(ticket(), true);
+        check(PollTicket { last_complete: None, ..ticket() }, false);
+        check(PollTicket { failures: 1, ..ticket() }, false);
+        check(PollTicket { listed_by: Some("another".into()), ..ticket() }, false);
+        check(PollTicket { kind: Kind::Realm, ..ticket() }, false);
+        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, order: None, told: false };
+        check(PollTicket { held: Some(held), ..ticket() }, false);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One poll of one account: ask, compare, record. Whatever happens to it ends in the store, as an
 //! observation or as a failure, and never as both.
 
+mod by_id;
 mod endpoint;
 mod list;
 mod record;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::Context;
+use super::{Context, incremental};
 use crate::clock::{Clock, SLEW, Stopwatch};
 use crate::driver::Coverage;
 use crate::metrics::{self, Operation};
@@ -80,13 +81,18 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight
             let usage = listed.listing.usage;
             let listed_by = listed.driver.info().digest.clone();
             let outcome = match listed.listing.coverage {
+                _ if listed.wanted.is_some() => "by-id",
                 Coverage::Complete => "complete",
                 Coverage::Partial(_) | Coverage::Misfit(_) => "partial",
                 Coverage::Delta(_) => "changes",
             };
             let took = stopwatch.elapsed();
-            let seen = Seen { listing: listed.listing, listed_by, observed_at, since: listed.since };
-            let recorded = record(context, ticket, seen, &stopwatch).await;
+            let by_id = listed.driver.info().by_id;
+            let seen = Seen { listing: listed.listing, listed_by, observed_at, since: listed.since, by_id };
+            let recorded = match listed.wanted {
+                Some(wanted) => by_id::record(context, ticket, seen, &wanted, &stopwatch).await,
+                None => record(context, ticket, seen, &stopwatch).await,
+            };
             let outcome = outcome_of(&recorded, outcome);
             count(context, &key, kind, outcome, (took, late), usage.requests);
             if let Ok(Recorded { changes, deliveries }) = recorded {
@@ -198,7 +204,13 @@ fn by_the_clock(
 /// For how long the account's budget lacks what the poll will spend, by what the last one took.
 fn wait_for_budget(context: &Context, ticket: &PollTicket) -> Duration {
     let Some(budget) = context.roster.budget(&ticket.account.key) else { return Duration::ZERO };
-    budget.wait_for(ticket.last_requests)
+    let catalog = context.roster.catalog();
+    let is_by_id = ticket.wanted.is_some()
+        && catalog
+            .driver(&ticket.account.key.driver)
+            .is_some_and(|driver| incremental::is_by_id(ticket, driver.info()));
+    // For single instances a request is enough, mostly.
+    budget.wait_for(if is_by_id { 1 } else { ticket.last_requests })
 }
 
 #[cfg(test)]

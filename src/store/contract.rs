@@ -18,6 +18,7 @@ pub(crate) mod room;
 pub(super) mod sessions;
 pub(super) mod sharing;
 pub(super) mod tokens;
+pub(super) mod wanted;
 pub(super) mod world;
 
 use std::sync::Arc;
@@ -65,6 +66,12 @@ macro_rules! every_case {
                 a_ticket_says_what_was_the_matter
                 what_is_known_is_sorted_by_bytes
                 the_last_hook_takes_the_polls_with_it
+            }
+            wanted {
+                single_instances_are_polled_between_lists
+                a_list_answers_for_single_instances
+                single_instances_that_are_asked_for_during_a_poll_come_after_it
+                what_is_asked_for_again_comes_in_its_time
             }
             endpoints {
                 what_is_known_of_an_endpoint_outlasts_a_crash

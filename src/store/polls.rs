@@ -22,6 +22,11 @@ pub trait Polls {
     /// count: the poll that is asked for comes after it.
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()>;
 
+    /// Asks for a poll of these instances alone at `at`, beside the poll of everything, which stays due when it is. That
+    /// answers for them if it comes earlier; so it does where there are more than `MOST_IDS` of them, and before the first
+    /// complete list.
+    async fn request_ids(&self, account: AccountId, ids: Vec<ResourceId>, at: Timestamp) -> Result<()>;
+
     /// Takes up to `limit` polls due at `now`, as far as `admission` lets them in, never one of an account that has a
     /// poll under lease. Endpoints take turns, and at each endpoint the longest due come first. They come due again at
     /// the lease's end, should nothing more be heard of them.
@@ -54,9 +59,9 @@ pub trait Polls {
     /// another version of a driver takes over.
     async fn provider_states(&self, account: AccountId) -> Result<ProviderStates>;
 
-    /// Whether a hook would hear of one of these instances leaving the state that it passes through, and that one has
-    /// not been in it since before `since`.
-    async fn is_awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<bool>;
+    /// Those of these instances of which a hook would hear that they leave the state that they pass through, and that have
+    /// not been in it since before `since`; of more than `MOST_IDS` the first of them, one too many.
+    async fn awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<Vec<ResourceId>>;
 
     /// The instances that are stored in a passing state, up to some thousands.
     async fn passing(&self, account: AccountId) -> Result<Vec<Passing>>;
@@ -202,8 +207,25 @@ pub struct PollTicket {
     pub slow: bool,
     /// How many lists in a row were not complete.
     pub partials: u32,
+    /// The instances that are asked for alone, where the poll of everything is not due yet.
+    pub wanted: Option<WantedIds>,
     /// Which claim this is: a result is taken only from the newest.
     pub lease: i64,
+}
+
+/// Instances that are to be asked for alone at that time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    pub ids: Vec<ResourceId>,
+    pub at: Timestamp,
+}
+
+/// Instances that are asked for alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedIds {
+    pub ids: Vec<ResourceId>,
+    /// When everything is to be polled, if it is.
+    pub list_due: Option<Timestamp>,
 }
 
 impl PollTicket {
@@ -217,6 +239,7 @@ impl PollTicket {
             last_complete: self.last_complete.map(shift),
             last_full: self.last_full.map(shift),
             gap_told: self.gap_told.map(shift),
+            wanted: self.wanted.map(|wanted| WantedIds { list_due: wanted.list_due.map(shift), ..wanted }),
             ..self
         }
     }
@@ -388,7 +411,7 @@ pub struct PollRecord {
     /// When the poll began: the time of the observation.
     pub observed_at: Timestamp,
     pub complete: bool,
-    /// Whether everything was listed, or only what changed since the last complete list.
+    /// Whether everything was listed, or only a part of it.
     pub breadth: Breadth,
     /// When the last list came that would have shown what is stored as another, if it had been.
     pub since: Option<Timestamp>,
@@ -411,6 +434,8 @@ pub struct PollRecord {
     pub pace: Pace,
     /// When to poll again, if the account is still watched.
     pub next_due: Timestamp,
+    /// What is to be asked for alone before that.
+    pub again: Option<Again>,
     pub now: Timestamp,
     pub duration: Duration,
     /// How many requests the provider was sent.
@@ -425,6 +450,8 @@ pub struct PollRecord {
 pub enum Breadth {
     Full,
     Delta,
+    /// Single instances: nothing is said of all others, and the schedule of lists stays as it is.
+    Ids,
 }
 
 impl PollRecord {
@@ -576,6 +603,8 @@ pub struct PollStatus {
     /// When a poll that failed is to be tried again. It is due then if the account is watched, and otherwise if somebody
     /// asks for it.
     pub retry: Option<Timestamp>,
+    /// When the last poll of single instances began, as far as it was recorded.
+    pub ids_polled: Option<Timestamp>,
     /// Why the last list was not complete.
     pub partial_reason: Option<String>,
     /// How many lists in a row were not complete.

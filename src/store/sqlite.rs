@@ -45,6 +45,7 @@ mod tests;
 mod tokens;
 mod turns;
 mod unopened;
+mod wanted;
 mod words;
 mod writer;
 

@@ -38,6 +38,24 @@ async fn a_refresh_polls_now() {
 }
 
 #[tokio::test]
+async fn one_instance_is_asked_for_by_itself() {
+    let (provider, _host, client) = hourly().await;
+    provider.has(&[("i-1", "stopped"), ("i-2", "running")]);
+    let lists = provider.lists();
+    let refreshed = client.post_text("/api/refresh?id=i-1", "").await.ok();
+    assert_eq!(refreshed["instances"]["outcome"], "polled");
+    assert_eq!(client.get("/api/instances/i-1").await.ok()["state"], "STOPPED");
+    client.get("/api/instances/i-2").await.problem(404);
+    assert_eq!(provider.lists(), lists, "nothing else was asked for");
+
+    // What the provider does not list is no longer there, or is it: a list of everything tells.
+    provider.has(&[("i-2", "running")]);
+    client.post_text("/api/refresh?id=i-1", "").await.ok();
+    client.until("/api/instances/i-2", "everything is listed", |instance| instance["state"] == "RUNNING").await;
+    assert!(provider.lists() > lists);
+}
+
+#[tokio::test]
 async fn a_list_leads_on_into_the_feed() {
     let (provider, _host, client) = hourly().await;
     let list = client.get("/api/instances").await;

@@ -5,7 +5,7 @@ pub mod answer;
 mod regions;
 mod request;
 
-use tracker_driver_sdk::{Account, AccountOption, Description, Driver, Error, Instance, Page, Provider, Query, Realm};
+use tracker_driver_sdk::{Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm};
 
 use request::Call;
 
@@ -35,12 +35,13 @@ impl Driver for Ec2 {
             // EC2 gives back 20 tokens a second for requests that describe, in an account's region; a quarter of them is
             // enough for a page of 1,000 instances five times a second.
             requests_per_minute: Some(300),
+            features: Features::BY_ID,
             ..Description::new("ec2", "Amazon EC2", env!("CARGO_PKG_VERSION"))
         }
     }
 
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
-        let call = Call::DescribeInstances { next_token: query.cursor.as_deref() };
+        let call = Call::DescribeInstances { next_token: query.cursor.as_deref(), ids: &query.ids };
         let response = call.signed(account)?.send()?;
         answer::instance_page(response).map_err(|error| error.during(call.action()))
     }

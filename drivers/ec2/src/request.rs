@@ -1,5 +1,7 @@
 //! What is asked: a form by POST, signed for the account's region, at the account's own endpoint.
 
+use std::borrow::Cow;
+
 use tracker_driver_sdk::http::Request;
 use tracker_driver_sdk::secret;
 use tracker_driver_sdk::sigv4::Signer;
@@ -22,6 +24,9 @@ pub enum Call<'a> {
     DescribeInstances {
         /// What the page before gave, as it gave it.
         next_token: Option<&'a str>,
+        /// These alone, or all if there are none. They are a filter, and not `InstanceId`, of which one that is not there
+        /// is an error for all of them.
+        ids: &'a [String],
     },
     DescribeAvailabilityZones,
 }
@@ -36,10 +41,19 @@ impl Call<'_> {
 
     /// The request, ready to be sent.
     pub(crate) fn signed(&self, account: &Account) -> Result<Request, Error> {
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        if let Call::DescribeInstances { ids, .. } = self {
+            names.extend((1..=ids.len()).map(|number| format!("Filter.1.Value.{number}")));
+            values.extend(ids.iter().map(|id| literal(id)));
+        }
         let mut form = vec![("Action", self.action()), ("Version", VERSION)];
         match self {
-            Call::DescribeInstances { next_token } => {
+            Call::DescribeInstances { next_token, .. } => {
                 form.push(("MaxResults", PAGE));
+                if !names.is_empty() {
+                    form.push(("Filter.1.Name", "instance-id"));
+                    form.extend(names.iter().map(String::as_str).zip(values.iter().map(|value| &**value)));
+                }
                 form.extend(next_token.map(|token| ("NextToken", token)));
             }
             // Only the zones that the account has: those that it would have to opt into first are none of its own.
@@ -54,6 +68,14 @@ impl Call<'_> {
             service: "ec2",
         };
         signer.sign(request)
+    }
+}
+
+/// An id as a filter's value, in which `*` and `?` stand for others unless a backslash precedes them.
+fn literal(id: &str) -> Cow<'_, str> {
+    match id.contains(['*', '?', '\\']) {
+        true => Cow::Owned(id.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?")),
+        false => Cow::Borrowed(id),
     }
 }
 

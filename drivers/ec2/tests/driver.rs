@@ -44,6 +44,20 @@ fn what_is_sent_is_a_signed_form() {
 }
 
 #[test]
+fn single_instances_are_asked_for_by_a_filter() {
+    let account = account("eu-west-1", "https://ec2.eu-west-1.amazonaws.com", &[]);
+    let answer = Answer::new(200).body(fixture("describe-instances-page-2.xml"));
+    let query = Query { ids: ["i-1", "a*b?c\\d"].map(str::to_owned).into(), ..Query::default() };
+    let (page, seen) = host().answer(answer).at(NOW).run(|| Ec2::list_instances(&account, &query));
+    assert!(page.is_ok());
+    assert_eq!(
+        seen.sent[0].text(),
+        "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000&Filter.1.Name=instance-id&Filter.1.Value.1=i-1\
+         &Filter.1.Value.2=a%5C%2Ab%5C%3Fc%5C%5Cd"
+    );
+}
+
+#[test]
 fn a_session_token_is_sent_and_signed_as_a_placeholder() {
     let account = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
     let answer = || Answer::new(200).body(fixture("describe-instances-empty.xml"));

@@ -103,6 +103,12 @@ impl Fleet {
         Ok(Page::delta(items, removed))
     }
 
+    /// The instance of that id, if it is there: the life before and the one after it have others.
+    pub(crate) fn find(&self, id: &str, now: Timestamp) -> Option<Instance> {
+        let place = id.strip_prefix("sim-")?.split('-').next()?.parse().ok().filter(|place| *place < self.count)?;
+        Some(self.instance(place, now)).filter(|instance| instance.id == id)
+    }
+
     /// Realm `eu` is out of order for the last 16th of what one life takes, and then back.
     pub(crate) fn eu_at(&self, now: Timestamp) -> RealmState {
         match self.life {
@@ -326,6 +332,19 @@ mod tests {
         check(3_000, 6.0, NOW - 300 * MINUTE, NOW);
         assert_eq!(check(2_500, 60.0, NOW - 24 * 60 * MINUTE, NOW), 2_500);
         assert!(Fleet::new(10, 6.0, 1).delta(Some("x"), 0, NOW).is_err());
+    }
+
+    #[test]
+    fn an_instance_is_found_by_its_id_while_it_lives() {
+        let fleet = Fleet::new(300, 60.0, 7);
+        for instance in all(&fleet, NOW) {
+            assert_eq!(fleet.find(&instance.id, NOW), Some(instance.clone()));
+            assert_eq!(fleet.find(&instance.id, NOW + 24 * 60 * MINUTE), None, "another lives in its place");
+        }
+        for id in ["", "sim-", "sim-x", "sim-000300", "sim-000001", "inst0", "sim-99999999999"] {
+            assert_eq!(fleet.find(id, NOW), None, "{id}");
+        }
+        assert!(Fleet::new(2, 0.0, 7).find("sim-000001", NOW).is_some());
     }
 
     #[test]

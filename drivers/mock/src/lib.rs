@@ -36,7 +36,7 @@ impl Driver for Mock {
                 ),
                 AccountOption::new("seed", "Which of the possible fleets is simulated, a whole number. Default: 0."),
             ],
-            features: Features::DELTA,
+            features: Features::DELTA | Features::BY_ID,
             ..Description::new("mock", "Mock", env!("CARGO_PKG_VERSION"))
         }
     }
@@ -44,6 +44,13 @@ impl Driver for Mock {
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
         let options = Options::of(account)?;
         account::admit(account)?;
+        if !query.ids.is_empty() {
+            let is_wanted = |instance: &Instance| query.ids.contains(&instance.id);
+            return Ok(Page::complete(match options.fleet {
+                Some(fleet) => query.ids.iter().filter_map(|id| fleet.find(id, time::now())).collect(),
+                None => world::instances(&account.user).into_iter().filter(is_wanted).collect(),
+            }));
+        }
         match options.fleet {
             Some(fleet) => match query.changed_since {
                 Some(since) => fleet.delta(query.cursor.as_deref(), since, time::now()),

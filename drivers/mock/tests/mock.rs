@@ -98,3 +98,16 @@ fn count_puts_a_fleet_in_the_worlds_place() {
     assert_eq!((page.items.len(), page.next.as_deref()), (1_000, Some("1000")));
     assert!(page.items.iter().all(|instance| instance.id.starts_with("sim-00")));
 }
+
+#[test]
+fn single_instances_are_listed_by_their_ids() {
+    let listed = |user: &str, options: &[(&str, &str)], ids: &[&str]| {
+        let query = Query { ids: ids.iter().map(|id| (*id).to_owned()).collect(), ..Query::default() };
+        let host = Host::new().secret("password", "mockpassword").at(1_795_341_600_000);
+        let (page, _) = host.run(|| Mock::list_instances(&account(user, options), &query));
+        page.unwrap().items.into_iter().map(|instance| instance.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("mockuser", &[], &["inst3", "inst2", "nowhere"]), ["inst3"], "inst2 is another user's");
+    let still = [("count", "5000"), ("churn", "0")];
+    assert_eq!(listed("mockuser", &still, &["sim-004321", "sim-005000", "inst3"]), ["sim-004321"]);
+}

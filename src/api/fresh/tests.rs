@@ -37,6 +37,7 @@ fn check(case: Case, want: &str) {
         }),
         partial_reason: case.partial.then(|| "a zone is missing".to_owned()),
         partials: 0,
+        ids_polled: None,
         retry: case.retry_in.map(|seconds| ago(-seconds)),
         last_duration: None,
         requests: 1,

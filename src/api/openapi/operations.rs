@@ -380,11 +380,16 @@ impl Api {
             ),
         );
         let kind = query("kind", words_of(&["instance", "realm"]), "Only that; both, if it is left out");
+        let one = query(
+            "id",
+            id(),
+            "That instance alone, whatever kind says, where the driver can ask for it; if it is not listed, everything is",
+        );
         let refreshed = || RefOr::from(ObjectBuilder::new().additional_properties(Some(named("Refreshed"))));
         self.post(
             "/api/refresh",
             on("refresh", "Asks for a poll now, or joins one that is under way", Who::Account)
-                .takes(vec![kind])
+                .takes(vec![kind, one])
                 .takes_format()
                 .once()
                 .gives("200", "What came of it, by collection", Some(refreshed()), &[])

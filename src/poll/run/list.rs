@@ -8,7 +8,7 @@ use super::super::{Context, incremental};
 use crate::driver::{CallError, CallFailure, Driver, Listing, Pulse, Target};
 use crate::model::{AccountKey, Origin, Timestamp};
 use crate::roster::NotOnRoster;
-use crate::store::{PollTicket, Reach, SealedColumn, Unopened};
+use crate::store::{PollTicket, Reach, SealedColumn, Unopened, WantedIds};
 use crate::vault::{Purpose, VaultError};
 
 /// Why there is no list.
@@ -84,6 +84,8 @@ pub(super) struct Listed {
     pub(super) target: Target,
     /// Since when changes were asked for, if not everything was.
     pub(super) since: Option<Timestamp>,
+    /// The instances that alone were asked for, if they were.
+    pub(super) wanted: Option<WantedIds>,
 }
 
 pub(super) async fn list(context: &Context, ticket: &PollTicket, pulse: Arc<Pulse>) -> Result<Listed, NoList> {
@@ -91,9 +93,13 @@ pub(super) async fn list(context: &Context, ticket: &PollTicket, pulse: Arc<Puls
     let password = password(context, ticket, key)?;
     let (driver, mut target) = context.roster.target(key, password)?;
     target.wire.pulse = Some(pulse);
+    if let Some(wanted) = ticket.wanted.clone().filter(|_| incremental::is_by_id(ticket, driver.info())) {
+        let listing = driver.list_ids(&target, &wanted.ids).await?;
+        return Ok(Listed { listing, driver, target, since: None, wanted: Some(wanted) });
+    }
     let since = incremental::since(&context.settings, ticket, driver.info(), context.clock.now());
     let listing = driver.list_since(&target, ticket.kind, since).await?;
-    Ok(Listed { listing, driver, target, since })
+    Ok(Listed { listing, driver, target, since, wanted: None })
 }
 
 /// An account of the configuration is polled with the configuration's password, as it is now; another

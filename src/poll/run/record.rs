@@ -11,8 +11,10 @@ use super::super::{Context, incremental};
 use super::list::NoList;
 use crate::clock::Stopwatch;
 use crate::driver::{Coverage, Listing};
-use crate::model::{AccountId, AccountKey, BudgetMark, Kind, Timestamp};
-use crate::store::{Breadth, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Recorded, StoreError};
+use crate::model::{AccountId, AccountKey, BudgetMark, Kind, MOST_IDS, ResourceId, Timestamp};
+use crate::store::{
+    Again, Breadth, PaceReason, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Recorded, StoreError,
+};
 
 /// The most that is kept of why a poll failed, in bytes.
 const MESSAGE_BYTES: usize = 1024;
@@ -27,6 +29,8 @@ pub(super) struct Seen {
     pub(super) observed_at: Timestamp,
     /// See `Listed`.
     pub(super) since: Option<Timestamp>,
+    /// Whether single instances can be asked for.
+    pub(super) by_id: bool,
 }
 
 pub(super) async fn record(
@@ -36,7 +40,7 @@ pub(super) async fn record(
     stopwatch: &Stopwatch,
 ) -> Result<Recorded, StoreError> {
     let (account, kind) = (ticket.account.id, ticket.kind);
-    let Seen { listing, listed_by, observed_at, since } = seen;
+    let Seen { listing, listed_by, observed_at, since, by_id } = seen;
     let resources = listing.resources;
     let mut passing = cadence::passing(&resources);
     // Of a list of changes, only what it speaks of is compared.
@@ -74,7 +78,7 @@ pub(super) async fn record(
     // What a list of everything shows may be something that those of changes since the one before did not tell of.
     let since = match breadth {
         Breadth::Full => ticket.last_full,
-        Breadth::Delta => ticket.last_complete,
+        Breadth::Delta | Breadth::Ids => ticket.last_complete,
     };
     let awaited = awaited(context, account, passing, observed_at).await?;
     let observation =
@@ -99,7 +103,14 @@ pub(super) async fn record(
     let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at).filter(|_| !is_storm_told);
     let gap = gap.map(|gap| gap::change(&ticket.account.key, gap));
     let now = context.clock.now();
-    let pace = cadence::pace(&context.settings, Signs { kind, now, awaited, hook_set: ticket.hook_set, changed });
+    let signs = Signs { kind, now, awaited: awaited.is_any(), hook_set: ticket.hook_set, changed };
+    let mut pace = cadence::pace(&context.settings, signs);
+    let mut again = None;
+    if pace.reason == PaceReason::Passing && by_id && awaited.ids.len() <= MOST_IDS {
+        // What passes is asked for by itself, and lists come as they would without it.
+        again = Some(Again { ids: awaited.ids, at: now.after(pace.every) });
+        pace.every = cadence::pace(&context.settings, Signs { awaited: Awaited::Nothing, ..signs }).every;
+    }
     let done = Done { due: ticket.due, now, first: complete && ticket.last_complete.is_none() };
     let record = PollRecord {
         account,
@@ -122,6 +133,7 @@ pub(super) async fn record(
             true => now,
             false => schedule::after_success(&context.settings, pace.every, done, random()),
         },
+        again,
         now,
         duration: stopwatch.elapsed(),
         requests: listing.usage.requests,
@@ -131,19 +143,30 @@ pub(super) async fn record(
     context.store.record_poll(record).await
 }
 
-/// Whether somebody waits for what passes in a list.
-async fn awaited(
+/// Instances that pass from one state to another, and that somebody waits for.
+pub(super) struct AwaitedInstances {
+    /// One more than can be asked for at once, where there are more.
+    pub(super) ids: Vec<ResourceId>,
+}
+
+impl AwaitedInstances {
+    pub(super) fn is_any(&self) -> Awaited {
+        if self.ids.is_empty() { Awaited::Nothing } else { Awaited::Something }
+    }
+}
+
+/// Those of these instances that somebody waits for.
+pub(super) async fn awaited(
     context: &Context,
     account: AccountId,
     passing: Vec<Passing>,
     observed_at: Timestamp,
-) -> Result<Awaited, StoreError> {
+) -> Result<AwaitedInstances, StoreError> {
     if passing.is_empty() {
-        return Ok(Awaited::Nothing);
+        return Ok(AwaitedInstances { ids: Vec::new() });
     }
     let since = observed_at.before(context.settings.fast_for);
-    let is_awaited = context.store.is_awaited(account, passing, since).await?;
-    Ok(if is_awaited { Awaited::Something } else { Awaited::Nothing })
+    Ok(AwaitedInstances { ids: context.store.awaited(account, passing, since).await? })
 }
 
 /// Takes nothing of the list, and has it made again: at once the first time, then at the usual pace.
@@ -225,6 +248,6 @@ fn random() -> f64 {
 }
 
 /// What is left after so many requests, to be kept.
-fn budget_left(context: &Context, account: &AccountKey, requests: u32) -> Option<BudgetMark> {
+pub(super) fn budget_left(context: &Context, account: &AccountKey, requests: u32) -> Option<BudgetMark> {
     context.roster.budget(account).filter(|_| requests > 0).map(|budget| budget.mark())
 }

@@ -20,7 +20,7 @@ pub(super) struct Shadowed {
 
 pub(super) fn shadow(context: &Context, listed: &Listed) -> Option<Shadowed> {
     // There is nothing to compare with where not everything was listed.
-    if let Coverage::Delta(_) = listed.listing.coverage {
+    if listed.wanted.is_some() || matches!(listed.listing.coverage, Coverage::Delta(_)) {
         return None;
     }
     let key = &listed.target.key;

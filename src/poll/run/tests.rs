@@ -1,6 +1,7 @@
 //! What is made of a driver's answer, over a real store.
 
 mod broken_off;
+mod by_id;
 mod flapping;
 mod incremental;
 mod pace;
@@ -93,8 +94,13 @@ impl Observed {
             usage: Usage { requests: 3, ..Usage::default() },
             memory: Default::default(),
         };
-        let seen =
-            Seen { listing, listed_by: self.driver.borrow().clone(), observed_at: context.clock.now(), since: None };
+        let seen = Seen {
+            listing,
+            listed_by: self.driver.borrow().clone(),
+            observed_at: context.clock.now(),
+            since: None,
+            by_id: false,
+        };
         record(context, ticket, seen, &Stopwatch::start()).await
     }
 

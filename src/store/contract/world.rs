@@ -107,6 +107,7 @@ impl World {
             since: ticket.last_full,
             listed_by: "digest".into(),
             partial_reason: None,
+            again: None,
             upserts: Upserts::default(),
             missing: Vec::new(),
             removed: Vec::new(),

@@ -1,5 +1,5 @@
-//! Whether somebody waits for what is on its way: a hook of the account that would hear of an instance leaving the state
-//! that it passes through.
+//! What somebody waits for of what is on its way: instances of which a hook of the account would hear that they leave the
+//! state that they pass through.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -7,22 +7,26 @@ use super::super::{Passing, Result};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{Key, Reading, Source};
 use super::listeners::Listeners;
-use crate::model::{AccountId, Kind, ResourceId, State, Timestamp};
+use crate::model::{AccountId, Kind, MOST_IDS, ResourceId, State, Timestamp};
 
 /// By the hooks that the writer has in memory: no poll reads them all.
-pub(super) fn is_awaited(
+pub(super) fn awaited(
     reading: &Connection,
     (account, listeners): (AccountId, &Listeners),
     passing: &[Passing],
     since: Timestamp,
-) -> Result<bool> {
+) -> Result<Vec<ResourceId>> {
+    let mut awaited = Vec::new();
     for instance in passing {
         let is_heard = listeners.await_leaving(instance) || is_tracked(reading, account, &instance.id)?;
         if is_heard && !passes_since_long(reading, account, instance, since)? {
-            return Ok(true);
+            awaited.push(instance.id.clone());
+            if awaited.len() > MOST_IDS {
+                break;
+            }
         }
     }
-    Ok(false)
+    Ok(awaited)
 }
 
 /// How many instances that pass are looked at: where more do at once, these tell enough.

@@ -18,7 +18,7 @@ use super::damage::{Key, Reading, Source};
 use super::listeners::Listeners;
 use super::storms::{self, held_columns};
 use super::writer::Writing;
-use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record};
+use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record, wanted};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Timestamp};
 
@@ -26,6 +26,10 @@ use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Tim
 impl Polls for SqliteStore {
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
         self.write(move |writing| request(writing, account, kind, at)).await
+    }
+
+    async fn request_ids(&self, account: AccountId, ids: Vec<ResourceId>, at: Timestamp) -> Result<()> {
+        self.write(move |writing| wanted::request(writing, account, ids, at)).await
     }
 
     async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>> {
@@ -83,9 +87,9 @@ impl Polls for SqliteStore {
         self.read(move |reading| provider_states(reading, account)).await
     }
 
-    async fn is_awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<bool> {
+    async fn awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<Vec<ResourceId>> {
         let listeners = self.write_passing(move |writing| Listeners::of(writing, account)).await?;
-        self.read(move |reading| attention::is_awaited(reading, (account, &listeners), &passing, since)).await
+        self.read(move |reading| attention::awaited(reading, (account, &listeners), &passing, since)).await
     }
 
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
@@ -140,7 +144,7 @@ pub(super) fn watch(writing: &Writing<'_>, account: AccountId, now: Timestamp) -
     for kind in Kind::ALL {
         let mut upsert = writing.prepare(
             "INSERT INTO polls (account, kind, due) VALUES (?1, ?2, ?3)
-             ON CONFLICT (account, kind) DO UPDATE SET due = ?3
+             ON CONFLICT (account, kind) DO UPDATE SET due = ?3, wanted = NULL, list_due = NULL
              WHERE claimed IS NULL AND (due IS NULL OR due > ?3)",
         )?;
         upsert.execute(params![account.0, kind_number(kind), now.as_millis()])?;
@@ -165,8 +169,10 @@ pub(super) fn note_hook(writing: &Writing<'_>, account: AccountId, kind: Kind, n
 /// Leaves an account that is no longer watched with those polls that were asked for.
 pub(super) fn rest_if_unwatched(writing: &Writing<'_>, account: AccountId) -> Result<()> {
     if !is_watched(writing, account)? {
-        let mut update = writing
-            .prepare("UPDATE polls SET due = asked WHERE account = ?1 AND claimed IS NULL AND due IS NOT NULL")?;
+        let mut update = writing.prepare(
+            "UPDATE polls SET due = asked, wanted = NULL, list_due = NULL
+                      WHERE account = ?1 AND claimed IS NULL AND due IS NOT NULL",
+        )?;
         update.execute([account.0])?;
     }
     Ok(())
@@ -198,12 +204,12 @@ pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
+pub(super) fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
     // While a poll is under way its `due` is the lease's end, which stays; what is asked for comes after.
     let mut upsert = writing.prepare(
         "INSERT INTO polls (account, kind, due, asked) SELECT id, ?2, ?3, ?3 FROM accounts WHERE id = ?1
          ON CONFLICT (account, kind) DO UPDATE SET
-         asked = MIN(?3, COALESCE(asked, ?3)),
+         asked = MIN(?3, COALESCE(asked, ?3)), wanted = NULL, list_due = NULL,
          due = CASE WHEN claimed IS NULL THEN MIN(?3, COALESCE(due, ?3)) ELSE due END",
     )?;
     match upsert.execute(params![account.0, kind_number(kind), at.as_millis()])? {
@@ -227,7 +233,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                      ELSE p.partial_reason END,
                 a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id), ",
         held_columns!(),
-        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told, p.endpoint, p.slow, p.partials
+        ", p.every, p.changed, p.hook_set, p.last_requests, p.last_full, p.unconfirmed, p.gap_told, p.endpoint, p.slow, p.partials, p.wanted, p.list_due
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.account = ?1 AND p.kind = ?2"
     ))?;
@@ -243,7 +249,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                     return Ok(None);
                 }
                 let of_poll = Source { table: "polls", account, key: Key::Columns(&[0, 6]) };
-                damages.read(of_poll, row, |row| read_ticket(row, turn.share))
+                damages.read(of_poll, row, |row| read_ticket(row, turn.share, claim.now))
             });
             match ticket.optional()? {
                 Some(ticket) => tickets.extend(ticket),
@@ -263,7 +269,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     for ticket in &tickets {
         let mut update = writing.prepare(
             "UPDATE polls SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4,
-             asked = CASE WHEN asked <= ?5 THEN NULL ELSE asked END
+             asked = CASE WHEN asked <= ?5 THEN NULL ELSE asked END, wanted = NULL, list_due = NULL
              WHERE account = ?1 AND kind = ?2",
         )?;
         update.execute(params![
@@ -277,7 +283,7 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
     Ok(tickets)
 }
 
-fn read_ticket(row: &Row<'_>, share: Share) -> rusqlite::Result<PollTicket> {
+fn read_ticket(row: &Row<'_>, share: Share, now: Timestamp) -> rusqlite::Result<PollTicket> {
     let lease: i64 = row.get(10)?;
     let every: Option<i64> = row.get(20)?;
     Ok(PollTicket {
@@ -301,6 +307,7 @@ fn read_ticket(row: &Row<'_>, share: Share) -> rusqlite::Result<PollTicket> {
         endpoint: row.get(27)?,
         slow: row.get(28)?,
         partials: row.get(29)?,
+        wanted: wanted::read(row, 30)?.filter(|wanted| wanted.list_due.is_none_or(|due| due > now)),
         share,
     })
 }
@@ -329,7 +336,8 @@ fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64
     check_lease(writing, account, kind, lease)?;
     // As if it had been asked for then: one that nobody watches is made all the same.
     let mut update = writing.prepare(
-        "UPDATE polls SET due = ?3, asked = ?3, claimed = NULL, put_off = COALESCE(put_off, ?3)
+        "UPDATE polls SET due = ?3, asked = ?3, claimed = NULL, put_off = COALESCE(put_off, ?3),
+         wanted = NULL, list_due = NULL
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![account.0, kind_number(kind), until.as_millis()])?;
@@ -339,7 +347,8 @@ fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64
 fn release(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
     check_lease(writing, account, kind, lease)?;
     let mut update = writing.prepare(
-        "UPDATE polls SET due = MIN(?3, COALESCE(asked, ?3)), asked = MIN(?3, COALESCE(asked, ?3)), claimed = NULL
+        "UPDATE polls SET due = MIN(?3, COALESCE(asked, ?3)), asked = MIN(?3, COALESCE(asked, ?3)), claimed = NULL,
+         wanted = NULL, list_due = NULL
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![account.0, kind_number(kind), until.as_millis()])?;
@@ -353,7 +362,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = failures + 1,
          error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = MIN(requests, 1 << 62) + ?8,
-         retry = ?9
+         retry = ?9, wanted = NULL, list_due = NULL
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![
@@ -379,7 +388,7 @@ fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> 
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,
-                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account, partials, retry
+                put_off IS NOT NULL, last_full, claimed IS NOT NULL, account, partials, retry, ids_polled
          FROM polls WHERE account = ?1 ORDER BY kind",
     )?;
     let source = Source { table: "polls", account: Some(account), key: Key::Columns(&[17, 0]) };
@@ -411,6 +420,7 @@ fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> 
             partial_reason: row.get(8)?,
             partials: row.get(18)?,
             retry: get(row, 19)?,
+            ids_polled: get(row, 20)?,
             last_duration: duration.map(|millis| Duration::from_millis(millis.unsigned_abs())),
             requests: requests.unsigned_abs(),
         })

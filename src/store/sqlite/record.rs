@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
+use super::super::{Again, Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
 use super::accounts::note_budget;
 use super::columns::{get, kind_number, state_number};
 use super::listeners::Listeners;
@@ -20,7 +20,7 @@ use super::polls::{check_lease, due_again, millis};
 use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{SqliteStore, attributes, damage, flaps, journal, past, queue, reach};
+use super::{SqliteStore, attributes, damage, flaps, journal, past, queue, reach, wanted};
 use crate::clock::Stopwatch;
 use crate::model::{AccountId, ChangeType, Kind, NewChange, Resource, ResourceId, Timestamp};
 
@@ -268,6 +268,26 @@ impl Recording {
         let step = writing.memory.clock_set.saturating_sub(self.clock_set.unwrap_or(writing.memory.clock_set));
         let by_the_clock = |time: Timestamp| Timestamp::from_millis(time.as_millis().saturating_add(step));
         let due = due_again(writing, record.account, record.kind, by_the_clock(record.next_due))?;
+        let now = by_the_clock(record.now);
+        let again = record.again.as_ref().map(|again| Again { at: by_the_clock(again.at), ..again.clone() });
+        if record.breadth == Breadth::Ids {
+            let mut update = writing.prepare(
+                "UPDATE polls SET due = ?3, claimed = NULL, put_off = NULL, ids_polled = ?4, pace = ?7,
+                 changed = CASE WHEN ?5 THEN ?4 ELSE changed END, requests = MIN(requests, 1 << 62) + ?6
+                 WHERE account = ?1 AND kind = ?2",
+            )?;
+            update.execute(params![
+                record.account.0,
+                kind_number(record.kind),
+                due.map(Timestamp::as_millis),
+                by_the_clock(record.observed_at).as_millis(),
+                self.shows_something_new,
+                record.requests,
+                record.pace.reason.as_str(),
+            ])?;
+            wanted::go_on(writing, record.account, record.kind, now, again)?;
+            return note_budget(writing, record.account, record.budget);
+        }
         let mut update = writing.prepare(
             "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
              last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
@@ -285,7 +305,7 @@ impl Recording {
             record.account.0,
             kind_number(record.kind),
             due.map(Timestamp::as_millis),
-            by_the_clock(record.now).as_millis(),
+            now.as_millis(),
             record.complete,
             by_the_clock(record.observed_at).as_millis(),
             record.partial_reason,
@@ -299,6 +319,7 @@ impl Recording {
             self.misses_something,
             record.lease,
         ])?;
+        wanted::go_on(writing, record.account, record.kind, now, again)?;
         note_budget(writing, record.account, record.budget)
     }
 }

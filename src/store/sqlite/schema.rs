@@ -129,7 +129,7 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
         "UPDATE polls SET due = due + ?1, claimed = claimed + ?1, asked = asked + ?1, put_off = put_off + ?1,
          changed = changed + ?1, hook_set = hook_set + ?1, last_attempt = last_attempt + ?1,
          last_complete = last_complete + ?1, last_full = last_full + ?1, gap_told = gap_told + ?1,
-         retry = retry + ?1",
+         retry = retry + ?1, list_due = list_due + ?1, ids_polled = ids_polled + ?1",
         "UPDATE accounts SET used = used + ?1, unreachable = unreachable + ?1, budget_at = budget_at + ?1",
         "UPDATE hooks SET disabled = disabled + ?1, failing = failing + ?1, failed = failed + ?1
          WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",
@@ -171,7 +171,10 @@ pub(super) fn void_leases(connection: &Connection, damages: &Damages) -> Result<
          WHERE budget_left IS NOT NULL AND id IN (SELECT account FROM polls WHERE claimed IS NOT NULL)",
         (),
     )?;
-    transaction.execute("UPDATE polls SET due = claimed, claimed = NULL WHERE claimed IS NOT NULL", ())?;
+    transaction.execute(
+        "UPDATE polls SET due = claimed, claimed = NULL, wanted = NULL, list_due = NULL WHERE claimed IS NOT NULL",
+        (),
+    )?;
     // By the heads of the lines, which are few, and not by all that waits behind them.
     transaction.execute(
         "UPDATE deliveries INDEXED BY deliveries_due SET due = claimed, claimed = NULL

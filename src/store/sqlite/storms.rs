@@ -46,6 +46,7 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = 0,
          held = COALESCE(held, ?5), held_lists = held_lists + 1, held_affected = ?6, held_known = ?7,
+         wanted = NULL, list_due = NULL,
          last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
          WHERE account = ?1 AND kind = ?2",
     )?;
@@ -96,7 +97,7 @@ pub(super) fn order(
         StormOrder::Discard => DISCARD,
     };
     let mut update = writing.prepare(
-        "UPDATE polls SET held_order = ?5, asked = ?6,
+        "UPDATE polls SET held_order = ?5, asked = ?6, wanted = NULL, list_due = NULL,
          due = CASE WHEN claimed IS NULL THEN MIN(?6, COALESCE(due, ?6)) ELSE due END
          WHERE kind = ?4 AND held IS NOT NULL
          AND account = (SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3)",

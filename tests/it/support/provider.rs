@@ -22,6 +22,7 @@ struct State {
     zone_state: Option<String>,
     misbehaviour: Option<Misbehaviour>,
     requests: usize,
+    lists: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +97,11 @@ impl Provider {
         self.state().requests
     }
 
+    /// How many of them asked for all instances.
+    pub(crate) fn lists(&self) -> usize {
+        self.state().lists
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("no holder panics")
     }
@@ -116,6 +122,7 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let (good, misbehaviour) = {
         let mut state = state.lock().expect("no holder panics");
         state.requests += 1;
+        state.lists += usize::from(request.contains("Action=DescribeInstances") && !request.contains("Filter.1.Name"));
         (document(&request, &state), state.misbehaviour.clone())
     };
     let whole = |status: &str, headers: &str, body: &str| {
@@ -192,9 +199,14 @@ fn document(request: &str, state: &State) -> String {
              <zoneId>use1-az1</zoneId></item></availabilityZoneInfo></DescribeAvailabilityZonesResponse>"
         );
     }
+    let is_wanted = |id: &str| {
+        let ends = ["&", ""].map(|end| format!("={id}{end}"));
+        !request.contains("Filter.1.Name=instance-id") || request.contains(&ends[0]) || request.ends_with(&ends[1])
+    };
     let items: String = state
         .instances
         .iter()
+        .filter(|(id, _)| is_wanted(id))
         .map(|(id, state)| {
             format!(
                 "<item><reservationId>r-{id}</reservationId><ownerId>123456789012</ownerId><instancesSet><item>\

@@ -140,7 +140,7 @@ impl Life {
                 usage: Usage::default(),
                 memory: Default::default(),
             };
-            let seen = Seen { listing, listed_by: "one".into(), observed_at, since: None };
+            let seen = Seen { listing, listed_by: "one".into(), observed_at, since: None, by_id: false };
             record(&context, ticket, seen, &Stopwatch::start()).await.expect("recorded");
             if kind == Kind::Instance {
                 self.check().await;

@@ -40,6 +40,12 @@ CREATE TABLE polls (
     due INTEGER,
     -- For one under lease, when it was due before.
     claimed INTEGER,
+    -- The ids of the instances that alone are polled at `due`, as JSON, and when everything is to be polled then. While a
+    -- poll is under way, those that come after it.
+    wanted TEXT,
+    list_due INTEGER,
+    -- When the last poll of single instances began.
+    ids_polled INTEGER,
     -- A single poll that was asked for, which stays due though the account be not watched.
     asked INTEGER,
     -- The interval that was planned before `due`, and the word for why it is that.

@@ -125,7 +125,7 @@ async fn dropped(world: &mut World, store: &SqliteStore) {
 async fn awaiting(account: AccountId, store: &SqliteStore) {
     store.passing(account).await.expect("read");
     let passing = vec![Passing { id: id("i-1"), realm: None, state: InstanceState::Stopping }];
-    store.is_awaited(account, passing, Timestamp::default()).await.expect("read");
+    store.awaited(account, passing, Timestamp::default()).await.expect("read");
     store.known_among(account, Kind::Instance, vec![id("i-1")]).await.expect("read");
     store.count_known(account, Kind::Instance).await.expect("counted");
     store.provider_states(account).await.expect("read");

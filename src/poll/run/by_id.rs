@@ -1,0 +1,89 @@
+//! What is made of a poll of single instances: what changed of those that were listed is recorded and told. Nothing is
+//! made of those that were not, but that everything is polled at once: that tells whether they are gone.
+
+use std::collections::HashSet;
+
+use super::super::Context;
+use super::super::cadence::{self, Signs};
+use super::super::diff::{Observation, diff};
+use super::super::gap;
+use super::record::{Seen, awaited, budget_left};
+use crate::clock::Stopwatch;
+use crate::model::{Resource, ResourceId};
+use crate::store::{
+    Again, Breadth, Pace, PaceReason, PollRecord, PollTicket, Recorded, StoreError, Upserts, WantedIds,
+};
+
+pub(super) async fn record(
+    context: &Context,
+    ticket: PollTicket,
+    seen: Seen,
+    wanted: &WantedIds,
+    stopwatch: &Stopwatch,
+) -> Result<Recorded, StoreError> {
+    let (account, kind) = (ticket.account.id, ticket.kind);
+    let Seen { listing, listed_by, observed_at, .. } = seen;
+    let resources = listing.resources;
+    let (settings, now) = (&context.settings, context.clock.now());
+    let is_all = is_all_of(&wanted.ids, &resources);
+    let awaited = awaited(context, account, cadence::passing(&resources), observed_at).await?;
+    let ids = resources.iter().map(Resource::id).cloned().collect();
+    let known = context.store.known_among(account, kind, ids).await?;
+    let observation = Observation {
+        kind,
+        resources,
+        complete: false,
+        observed_at,
+        last_complete: ticket.last_complete,
+        confirmations: settings.removal_confirmations,
+        former_words: None,
+    };
+    let delta = diff(observation, &known);
+    // Whether so much is to be believed is for a list of everything to say.
+    let is_too_much = delta.affected >= settings.storms.least;
+    let upserts = if is_too_much { Upserts::default() } else { delta.upserts };
+    if is_too_much || !is_all {
+        context.store.request_poll(account, kind, now).await?;
+    }
+    let changed = if upserts.is_empty() { ticket.changed } else { Some(observed_at) };
+    let pace =
+        cadence::pace(settings, Signs { kind, now, awaited: awaited.is_any(), hook_set: ticket.hook_set, changed });
+    let usual = settings.interval(kind);
+    let record = PollRecord {
+        account,
+        kind,
+        lease: ticket.lease,
+        observed_at,
+        complete: false,
+        breadth: Breadth::Ids,
+        since: ticket.last_complete,
+        listed_by,
+        partial_reason: None,
+        upserts,
+        missing: Vec::new(),
+        removed: Vec::new(),
+        changes: Vec::new(),
+        tells: true,
+        passed_over: gap::since(&ticket, usual, observed_at, false).late,
+        // Lists keep theirs.
+        pace: Pace { every: ticket.every.unwrap_or(usual), reason: pace.reason },
+        // An account that is watched since it was asked has no plan yet.
+        next_due: wanted.list_due.unwrap_or(now),
+        again: match pace.reason {
+            PaceReason::Passing => Some(Again { ids: awaited.ids, at: now.after(pace.every) }),
+            _ => None,
+        },
+        now,
+        duration: stopwatch.elapsed(),
+        requests: listing.usage.requests,
+        damping: settings.damping,
+        budget: budget_left(context, &ticket.account.key, listing.usage.requests),
+    };
+    context.store.record_poll(record).await
+}
+
+/// Whether nothing was asked for in vain.
+fn is_all_of(wanted: &[ResourceId], listed: &[Resource]) -> bool {
+    let listed: HashSet<&ResourceId> = listed.iter().map(Resource::id).collect();
+    wanted.iter().all(|id| listed.contains(id))
+}
