@@ -100,6 +100,11 @@ async fn speaks_the_whole_contract(language: &str) {
     assert_eq!(delta.coverage, Coverage::Delta(vec![ResourceId::parse("i-9").expect("an id")]));
     assert_eq!(labels(&delta)["since"], "1795000000000");
 
+    // Single instances: of those that are asked for, the ones that there are.
+    let asked = ["i-7", "i-9"].map(|id| ResourceId::parse(id).expect("an id"));
+    let found = driver.list_ids(&target(&[]), &asked).await;
+    assert_eq!(ids(&found.unwrap_or_else(|failure| panic!("{language}: {}", failure.error))), ["i-7"]);
+
     // The session is kept from one poll to the next.
     let mut names = Vec::new();
     for _ in 0..2 {
