@@ -11,11 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::task::AtomicWaker;
 use hyper::rt::Executor;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::task;
 use tokio::time::Sleep;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::in_flight::Unfinished;
@@ -30,6 +33,21 @@ const AT_ONCE: usize = 16 * 1024;
 
 /// After so much in a row a connection lets others go first.
 const IN_A_ROW: usize = 4 * AT_ONCE;
+
+/// How often it is looked whether a client that is held back is still there: nobody reads that it has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A stream that knows that its peer has closed it, though what came before that is not read.
+pub(super) trait PeerCloses {
+    fn has_peer_closed(&self) -> bool;
+}
+
+impl PeerCloses for Pin<Box<TimeoutStream<TcpStream>>> {
+    fn has_peer_closed(&self) -> bool {
+        let ready = TimeoutStream::get_ref(self).ready(Interest::READABLE).now_or_never();
+        matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
+    }
+}
 
 /// What is known of one connection, shared by all that work for it.
 pub(super) struct Load {
@@ -83,9 +101,7 @@ impl Load {
         })
     }
 
-    /// Ends the tasks of the connection's streams once this is dropped. h2 does not wake a task that waits for its reader
-    /// to open a window when the connection ends, so that its request would count as under way until it has waited for too
-    /// long.
+    /// Ends the tasks of the connection's streams once this is dropped: however it ends, none of them outlives it.
     pub(super) fn end_with_connection(&self) -> DropGuard {
         self.ended.clone().drop_guard()
     }
@@ -230,15 +246,17 @@ pub(super) struct Metered<S> {
     came: Frames,
     went: Frames,
     pause: Option<Pin<Box<Sleep>>>,
+    /// Until it is looked again whether a client that is held back is there.
+    look: Option<Pin<Box<Sleep>>>,
     in_a_row: usize,
     /// It was said that the connection is closed for what it costs. What comes then is read by whoever closes it.
     is_closed: bool,
 }
 
-impl<S> Metered<S> {
+impl<S: PeerCloses> Metered<S> {
     pub(super) fn new(stream: S, load: Arc<Load>) -> Metered<S> {
         let (came, went) = (Frames::of_client(), Frames::of_server());
-        Metered { stream, load, came, went, pause: None, in_a_row: 0, is_closed: false }
+        Metered { stream, load, came, went, pause: None, look: None, in_a_row: 0, is_closed: false }
     }
 
     /// Whether to read on. Over HTTP/1 a client has one request at a time, and is held back by that.
@@ -246,6 +264,33 @@ impl<S> Metered<S> {
         if !self.came.is_http2() || self.is_closed {
             return Poll::Ready(Ok(()));
         }
+        let Poll::Ready(credit) = self.poll_credit(cx) else { return self.poll_gone(cx) };
+        self.look = None;
+        credit?;
+        if self.in_a_row >= IN_A_ROW {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Errs once a client that is held back has closed the connection. Its requests would else be under way until it is
+    /// read again.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stream.has_peer_closed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK_EVERY)));
+        if look.as_mut().poll(cx).is_ready() {
+            self.look = None;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Waits while the connection has no credit, or no room for more of its requests.
+    fn poll_credit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.load.poll_room(cx));
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
@@ -264,14 +309,11 @@ impl<S> Metered<S> {
                 return Poll::Ready(Err(io::Error::other("the connection costs more than it asks for")));
             }
         }
-        if self.in_a_row >= IN_A_ROW {
-            self.in_a_row = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         Poll::Ready(Ok(()))
     }
+}
 
+impl<S> Metered<S> {
     fn sent(&mut self, pieces: &[IoSlice<'_>], mut written: usize) {
         if !self.came.is_http2() {
             return;
@@ -290,7 +332,7 @@ impl<S> Metered<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl<S: AsyncRead + PeerCloses + Unpin> AsyncRead for Metered<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_turn(cx))?;
@@ -369,5 +411,54 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::super::super::in_flight::InFlight;
+    use super::super::table::{Connections, Most};
+    use super::*;
+
+    /// A client that may have gone. What it sent is not read.
+    struct Client {
+        has_gone: bool,
+    }
+
+    impl PeerCloses for Client {
+        fn has_peer_closed(&self) -> bool {
+            self.has_gone
+        }
+    }
+
+    impl AsyncRead for Client {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            panic!("it is read");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_while_it_is_held_back_ends_its_connection() {
+        let settings = Settings::default();
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        let most = Most { all: 1, network: 1, unfinished: 1, unfinished_of_network: 1 };
+        let table = Arc::new(Connections::new(most, Allowance::of_network(&settings)));
+        let seat = Arc::new(table.admit(peer, Bound::ByTotal).expect("a place"));
+        let load = Load::new(seat, Bound::ByTotal, &settings, InFlight::new(&settings).unfinished(peer));
+        let debt = i64::from(settings.http2_budget) * 3 / 2;
+        load.change(|meter, now| meter.change(-debt, now));
+        let mut metered = Metered::new(Client { has_gone: false }, load);
+        metered.came.take_in(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", |_| {});
+        let mut buffer = [0; 10];
+        let mut read = |metered: &mut Metered<Client>| {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            Pin::new(metered).poll_read(&mut context, &mut buffer)
+        };
+        assert!(read(&mut metered).is_pending(), "it is held back");
+        metered.stream.has_gone = true;
+        assert!(matches!(read(&mut metered), Poll::Ready(Err(_))));
     }
 }
