@@ -18,12 +18,12 @@ pub(crate) fn fill(folder: &Path, account: AccountId, resources: usize, changes:
              INSERT INTO changes (id, account, recorded, latest, type, kind, resource, old_state, new_state,
                                   observed_at, passed_over)
              {numbers} SELECT randomblob(16), {account}, i, i, 'instance.state', 0, {resource}, 1, 3, i, 0 FROM n;
-             INSERT INTO bodies (id, first_seen, state_since, since, attributes)
-             {numbers} SELECT i, 1, i, i, '{{\"s\":\"running\"}}' FROM n;
-             INSERT INTO versions (account, kind, id, until, state, seen, body)
-             {numbers} SELECT {account}, 0, {resource}, i + {resources}, 1, i + {resources}, i FROM n WHERE i <= {ended};
-             INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body)
-             {numbers} SELECT {account}, 0, {resource}, i, 1, 0, i, i FROM n WHERE i > {ended};
+             INSERT INTO bodies (id, first_seen, state_since, attributes)
+             {numbers} SELECT i, 1, i, '{{\"s\":\"running\"}}' FROM n;
+             INSERT INTO versions (account, kind, id, until, state, seen, body, since)
+             {numbers} SELECT {account}, 0, {resource}, i + {resources}, 1, i + {resources}, i, i FROM n WHERE i <= {ended};
+             INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
+             {numbers} SELECT {account}, 0, {resource}, i, 1, 0, i, i, i FROM n WHERE i > {ended};
              COMMIT;"
         ))
         .expect("filled");

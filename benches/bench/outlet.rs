@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::deliver;
+use tracker::model::word::Words;
 use tracker::model::{
     AccountId, AccountKey, ChangeType, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange, Origin,
     Owner, Resource, ResourceId, Sealed, SigningSecret, State, Subject,
@@ -335,8 +336,10 @@ pub(crate) fn change(instance: usize, turn: usize) -> NewChange {
 }
 
 fn upserts(instances: Range<usize>, turn: usize) -> Vec<Upsert> {
+    let mut words = Words::default();
     let upsert = |number| {
-        let resource = Resource::Instance(Instance { id: id(number), state: state(turn), ..instance(number as u32) });
+        let instance = Instance { id: id(number), state: state(turn), ..instance(number as u32, &mut words) };
+        let resource = Resource::Instance(instance);
         Upsert { fingerprint: fingerprint(&resource), resource, state_changed: true, change: None }
     };
     instances.map(upsert).collect()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::model::flapping::Damping;
+use tracker::model::word::Words;
 use tracker::model::{AccountKey, Instance, InstanceState, Kind, Origin, Resource, ResourceId, Sealed};
 use tracker::poll::diff::{Comparing, Observation};
 use tracker::store::sqlite::{self, SqliteStore};
@@ -141,23 +142,24 @@ async fn ticket(store: &SqliteStore) -> PollTicket {
     }
 }
 
-/// The list of that round, sorted as the driver host sorts it.
+/// The list of that round, sorted, and with its words shared, as the driver host does it.
 fn list(round: u32) -> Vec<Resource> {
     let first = round * REPLACED;
+    let mut words = Words::default();
     let mut listed: Vec<Resource> =
-        (first..first + COUNT).map(|number| Resource::Instance(listed(number, round))).collect();
+        (first..first + COUNT).map(|number| Resource::Instance(listed(number, round, &mut words))).collect();
     listed.sort_unstable_by(|a, b| a.id().cmp(b.id()));
     listed
 }
 
-fn listed(number: u32, round: u32) -> Instance {
+fn listed(number: u32, round: u32, words: &mut Words) -> Instance {
     // Each list, from the first after the baseline on, shows others in another state, and others with another label.
     let is_stopped = (1..=round).contains(&(number % STATE_IN));
     let is_relabelled = (1..=round).contains(&(number % LABEL_IN));
-    let mut instance = instance(number);
+    let mut instance = instance(number, words);
     instance.id = id(number);
     if is_stopped {
-        (instance.state, instance.provider_state) = (InstanceState::Stopped, "stopped".into());
+        (instance.state, instance.provider_state) = (InstanceState::Stopped, words.of("stopped".to_owned()).0);
     }
     if is_relabelled {
         let others = std::mem::take(&mut instance.labels);
