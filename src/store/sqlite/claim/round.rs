@@ -18,6 +18,10 @@ use crate::store::sqlite::writer::Writing;
 const PICKED: usize = 4;
 const LOOKED_AT: usize = 16;
 
+/// How many an account is given in one turn, where there is room: what is read and written of an account and its hooks
+/// is so for all of them at once, and costs more than a delivery does.
+const EACH: usize = 8;
+
 pub(super) struct Round {
     /// Those whose turn it is, with the places of their destinations in `destinations`.
     accounts: Vec<(AccountId, Vec<usize>)>,
@@ -158,10 +162,10 @@ impl Round {
     }
 }
 
-/// The accounts that have something due, in the order of their turn, up to a quarter of the claim. One that is alone
-/// needs no turn.
+/// The accounts that have something due, in the order of their turn, as many as half of the claim gives `EACH`. One that
+/// is alone needs no turn.
 fn claimants(writing: &Writing<'_>, claim: &DeliveryClaim, budget: &Budget) -> Result<Vec<AccountId>> {
-    let most = (budget.left() / 4).max(2);
+    let most = (budget.left() / 2 / EACH).max(2);
     let mut select = writing.prepare("SELECT account FROM claimants WHERE due <= ?1 ORDER BY due, served")?;
     let mut rows = select.query([claim.now.as_millis()])?;
     let mut accounts = Vec::new();
