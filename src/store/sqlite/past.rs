@@ -34,7 +34,7 @@ pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timest
         return Ok(());
     }
     let mut insert = writing.prepare(
-        "INSERT INTO versions (account, kind, id, until, state, seen, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO versions (account, kind, id, until, state, seen, body, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     insert.execute(params![
         standing.account.0,
@@ -44,21 +44,35 @@ pub(super) fn keep(writing: &Writing<'_>, standing: &Standing<'_>, until: Timest
         standing.state,
         standing.seen.as_millis(),
         standing.body,
+        standing.since.as_millis(),
     ])?;
     Ok(())
 }
 
 /// Reads id, state, name, realm, attributes, when it was first and last seen, since when it was in its state, and since
-/// when it was as it was; `$is` has the resource.
+/// when it was as it was; `$is` has the resource. The body is read only where it is that of the time.
 macro_rules! present {
     ($is:literal) => {
         concat!(
             "SELECT r.id, r.state, b.name, b.realm, b.attributes, b.first_seen, \
              MIN(CASE WHEN r.missing = 0 THEN MAX(r.seen, COALESCE(p.last_complete, r.seen)) ELSE r.seen END, ?4), \
-             b.state_since, b.since, r.account, r.kind \
-             FROM resources r LEFT JOIN bodies b ON b.id = r.body \
+             b.state_since, r.since, r.account, r.kind \
+             FROM resources r LEFT JOIN bodies b ON b.id = CASE WHEN r.since <= ?4 THEN r.body END \
              LEFT JOIN polls p ON p.account = r.account AND p.kind = r.kind \
              WHERE r.account = ?1 AND r.kind = ?2 AND ",
+            $is
+        )
+    };
+}
+
+/// Reads the same of a version, and its number; `?1` is the time.
+macro_rules! version {
+    ($by:literal, $is:literal) => {
+        concat!(
+            "SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?1), b.state_since, v.since, \
+             v.number FROM versions v",
+            $by,
+            " LEFT JOIN bodies b ON b.id = CASE WHEN v.since <= ?1 THEN v.body END WHERE ",
             $is
         )
     };
@@ -67,6 +81,14 @@ macro_rules! present {
 /// How many versions of a resource are looked at for the one of a time. The first that ended after it is the one, but
 /// where the clock was set back in between.
 const VERSIONS_LOOKED_AT: i64 = 8;
+
+/// An id that has versions, with the one that ended first.
+struct Past {
+    id: String,
+    /// When that ended, and its number.
+    until: Timestamp,
+    first: i64,
+}
 
 /// The present and the past of an account's resources, as they were at a time.
 struct Moment<'a> {
@@ -106,20 +128,21 @@ pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery,
                 }
             },
         };
-        let id = match (present_id, past.as_deref()) {
+        let past_id = past.as_ref().map(|past| past.id.as_str());
+        let id = match (present_id, past_id) {
             (None, None) => break,
             (Some(id), None) | (None, Some(id)) => id,
             (Some(one), Some(other)) => one.min(other),
         };
-        let (in_present, in_past) = (present_id == Some(id), past.as_deref() == Some(id));
-        match present {
-            Some(row) if in_present => match moment.read(moment.present(), row, Some(query))? {
-                Told::Row(seen) => page.extend(seen),
-                Told::NotYet if in_past => page.extend(moment.version(id, Some(query))?),
-                Told::NotYet => {}
-            },
-            _ if in_past => page.extend(moment.version(id, Some(query))?),
-            _ => {}
+        let (in_present, in_past) = (present_id == Some(id), past_id == Some(id));
+        let told = match present {
+            Some(row) if in_present => moment.read(moment.present(), row, Some(query))?,
+            _ => Told::NotYet,
+        };
+        match (told, &past) {
+            (Told::Row(seen), _) => page.extend(seen),
+            (Told::NotYet, Some(past)) if in_past => page.extend(moment.version_of(past, query)?),
+            (Told::NotYet, _) => {}
         }
         let next_past = if in_past { Some(moment.next_past(id)?) } else { None };
         if in_present {
@@ -153,19 +176,31 @@ impl Moment<'_> {
         self.version(id, query)
     }
 
+    /// The version of that time, if it is wanted. Of what is that old that nothing older is kept, the first is the one, and is
+    /// looked up without another search.
+    fn version_of(&self, past: &Past, query: &ListQuery) -> Result<Option<Seen>> {
+        if past.until > self.at {
+            let mut select = self.reading.prepare_cached(version!("", "v.number = ?2"))?;
+            let mut rows = select.query(params![self.at.as_millis(), past.first])?;
+            if let Some(row) = rows.next()?
+                && let Told::Row(seen) = self.read(self.past(), row, Some(query))?
+            {
+                return Ok(seen);
+            }
+        }
+        self.version(&past.id, Some(query))
+    }
+
     /// The version of that time, if it is wanted.
     fn version(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
-        let mut select = self.reading.prepare_cached(
-            "SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?4), b.state_since, b.since,
-                 v.number
-             FROM versions v INDEXED BY versions_resource LEFT JOIN bodies b ON b.id = v.body
-             WHERE v.account = ?1 AND v.kind = ?2 AND v.id = ?3 AND v.until > ?4 ORDER BY v.until LIMIT ?5",
-        )?;
+        let mut select = self.reading.prepare_cached(version!(
+            " INDEXED BY versions_resource",
+            "v.account = ?2 AND v.kind = ?3 AND v.id = ?4 AND v.until > ?1 ORDER BY v.until LIMIT ?5"
+        ))?;
         let at = self.at.as_millis();
-        let mut rows = select.query(params![self.account.0, kind_number(self.kind), id, at, VERSIONS_LOOKED_AT])?;
+        let mut rows = select.query(params![at, self.account.0, kind_number(self.kind), id, VERSIONS_LOOKED_AT])?;
         while let Some(row) = rows.next()? {
-            let source = Source { table: "versions", account: Some(self.account), key: Key::Columns(&[9]) };
-            if let Told::Row(seen) = self.read(source, row, query)? {
+            if let Told::Row(seen) = self.read(self.past(), row, query)? {
                 return Ok(seen);
             }
         }
@@ -173,20 +208,26 @@ impl Moment<'_> {
     }
 
     /// The next id that has versions.
-    fn next_past(&self, after: &str) -> Result<Option<String>> {
+    fn next_past(&self, after: &str) -> Result<Option<Past>> {
         let mut select = self.reading.prepare_cached(
-            "SELECT id, number FROM versions INDEXED BY versions_resource
-             WHERE account = ?1 AND kind = ?2 AND id > ?3 ORDER BY id LIMIT 1",
+            "SELECT id, until, number FROM versions INDEXED BY versions_resource
+             WHERE account = ?1 AND kind = ?2 AND id > ?3 ORDER BY id, until LIMIT 1",
         )?;
         let place = params![self.account.0, kind_number(self.kind), after];
-        let source = Source { table: "versions", account: Some(self.account), key: Key::Columns(&[1]) };
-        let found = select.query_row(place, |row| self.reading.damages.read(source, row, |row| row.get(0)));
+        let source = Source { table: "versions", account: Some(self.account), key: Key::Columns(&[2]) };
+        let read = |row: &Row<'_>| Ok(Past { id: row.get(0)?, until: get(row, 1)?, first: row.get(2)? });
+        let found = select.query_row(place, |row| self.reading.damages.read(source, row, read));
         Ok(found.optional()?.flatten())
     }
 
     /// Where the rows of `present!` come from.
     fn present(&self) -> Source<'static> {
         Source { table: "resources", account: Some(self.account), key: Key::Columns(&[9, 10, 0]) }
+    }
+
+    /// Where the rows of `version!` come from.
+    fn past(&self) -> Source<'static> {
+        Source { table: "versions", account: Some(self.account), key: Key::Columns(&[9]) }
     }
 
     fn read(&self, source: Source<'_>, row: &Row<'_>, query: Option<&ListQuery>) -> Result<Told> {

@@ -390,33 +390,34 @@ impl Listed {
         let at = self.at.as_millis();
         let (fingerprint, state) = (upsert.fingerprint.cast_signed(), state_number(resource.state()));
         let Some(known) = self.known(writing, resource.id())? else {
-            let body = Body { first_seen: at, state_since: at, since: at };
+            let body = Body { first_seen: at, state_since: at };
             let body = body.insert(writing, resource)?;
             let mut insert = writing.prepare(
-                "INSERT OR REPLACE INTO resources (account, kind, id, fingerprint, state, missing, seen, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+                "INSERT OR REPLACE INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?6)",
             )?;
             insert.execute(params![account, kind, id, fingerprint, state, at, body])?;
             return Ok(());
         };
-        let mut body = known.body;
+        let (mut body, mut since) = (known.body, known.since.as_millis());
         // Seen again after it was missing, it may be as it was before.
         if known.fingerprint != fingerprint {
             self.put_aside(writing, resource.id(), &known)?;
             let state_since = if upsert.state_changed { at } else { known.state_since };
-            body = Body { first_seen: known.first_seen, state_since, since: at }.insert(writing, resource)?;
+            body = Body { first_seen: known.first_seen, state_since }.insert(writing, resource)?;
+            since = at;
         }
         let mut update = writing.prepare(
-            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, body = ?7
+            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, body = ?7, since = ?8
              WHERE account = ?1 AND kind = ?2 AND id = ?3",
         )?;
-        update.execute(params![account, kind, id, fingerprint, state, at, body])?;
+        update.execute(params![account, kind, id, fingerprint, state, at, body, since])?;
         Ok(())
     }
 
     fn known(&self, writing: &Writing<'_>, id: &ResourceId) -> Result<Option<Known>> {
         let mut select = writing.prepare(
-            "SELECT r.fingerprint, r.state, r.seen, r.missing, r.body, b.first_seen, b.state_since, b.since
+            "SELECT r.fingerprint, r.state, r.seen, r.missing, r.body, b.first_seen, b.state_since, r.since
              FROM resources r LEFT JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2 AND r.id = ?3",
         )?;
         let read = |row: &Row<'_>| {
@@ -470,17 +471,15 @@ impl Listed {
 struct Body {
     first_seen: i64,
     state_since: i64,
-    since: i64,
 }
 
 impl Body {
     fn insert(&self, writing: &Writing<'_>, resource: &Resource) -> Result<i64> {
         let mut insert = writing.prepare(
-            "INSERT INTO bodies (name, realm, first_seen, state_since, since, attributes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO bodies (name, realm, first_seen, state_since, attributes) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let Body { first_seen, state_since, since } = self;
+        let Body { first_seen, state_since } = self;
         let attributes = attributes::write(resource)?;
-        Ok(insert.insert(params![resource.name(), resource.realm(), first_seen, state_since, since, attributes])?)
+        Ok(insert.insert(params![resource.name(), resource.realm(), first_seen, state_since, attributes])?)
     }
 }

@@ -82,9 +82,7 @@ fn home(table: &'static str, column: &str) -> &'static str {
         ("changes" | "deliveries" | "polls" | "sessions" | "tokens", column) if OF_AN_ACCOUNT.contains(&column) => {
             "accounts"
         }
-        ("resources" | "versions", "name" | "realm" | "attributes" | "first_seen" | "state_since" | "since") => {
-            "bodies"
-        }
+        ("resources" | "versions", "name" | "realm" | "attributes" | "first_seen" | "state_since") => "bodies",
         _ => table,
     }
 }

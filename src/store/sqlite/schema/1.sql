@@ -168,6 +168,8 @@ CREATE TABLE resources (
     missing INTEGER NOT NULL,
     seen INTEGER NOT NULL,
     body INTEGER NOT NULL,
+    -- Since when it was known to be as its body says: a page of the past needs no body that is younger than it.
+    since INTEGER NOT NULL,
     -- The lease of the poll that it was last missing from.
     marked INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, kind, id)
@@ -184,8 +186,6 @@ CREATE TABLE bodies (
     realm TEXT,
     first_seen INTEGER NOT NULL,
     state_since INTEGER NOT NULL,
-    -- Since when it was known to be as it is.
-    since INTEGER NOT NULL,
     attributes TEXT NOT NULL
 ) STRICT;
 
@@ -199,7 +199,8 @@ CREATE TABLE versions (
     until INTEGER NOT NULL,
     state INTEGER NOT NULL,
     seen INTEGER NOT NULL,
-    body INTEGER NOT NULL
+    body INTEGER NOT NULL,
+    since INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX versions_resource ON versions (account, kind, id, until);

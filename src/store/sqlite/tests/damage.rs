@@ -133,7 +133,8 @@ async fn template() -> TempDir {
         .execute_batch(
             "INSERT INTO dropped VALUES (0, 0, 90), (1, 91, 92), (2, 93, 0);
              INSERT INTO deliveries (hook, change, kind, resource) VALUES (90, 1, 0, 'i-1');
-             INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body) VALUES (93, 0, 'i-1', 1, 1, 0, 1, 900);
+             INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
+             VALUES (93, 0, 'i-1', 1, 1, 0, 1, 900, 1);
              INSERT INTO flaps VALUES (1, 1, 'us', '[1]', 1, 32, 4), (2, 1, 'us', '[1]', 1, 32, 4);
              PRAGMA writable_schema = ON;
              UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT, WITHOUT ROWID', ') WITHOUT ROWID'), ') STRICT', ')');

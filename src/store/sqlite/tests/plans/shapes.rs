@@ -84,18 +84,18 @@ impl Shape {
         insert(accounts, "tokens (account, name, scope, hash, created)", "i, 'n', 'read', randomblob(16), i")?;
         insert(
             2 * all,
-            "bodies (name, realm, first_seen, state_since, since, attributes)",
-            "'name', 'r' || (i % 5), i, i, i, '{}'",
+            "bodies (name, realm, first_seen, state_since, attributes)",
+            "'name', 'r' || (i % 5), i, i, '{}'",
         )?;
         insert(
             all,
-            "resources (account, kind, id, fingerprint, state, missing, seen, body)",
-            &format!("1 + (i - 1) / {resources}, 0, 'i-' || ((i - 1) % {resources}), i, i % 5, 0, i, i"),
+            "resources (account, kind, id, fingerprint, state, missing, seen, body, since)",
+            &format!("1 + (i - 1) / {resources}, 0, 'i-' || ((i - 1) % {resources}), i, i % 5, 0, i, i, i"),
         )?;
         insert(
             all,
-            "versions (account, kind, id, until, state, seen, body)",
-            &format!("1 + (i - 1) / {resources}, 0, 'i-' || ((i - 1) % {resources}), i, i % 5, i, {all} + i"),
+            "versions (account, kind, id, until, state, seen, body, since)",
+            &format!("1 + (i - 1) / {resources}, 0, 'i-' || ((i - 1) % {resources}), i, i % 5, i, {all} + i, i"),
         )?;
         insert(
             changes,
