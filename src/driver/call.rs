@@ -225,7 +225,8 @@ impl Pages {
             list_memory.grow(page.bytes.saturating_sub(bytes)).await?;
             bytes = page.bytes;
             if let Some(watch) = self.egress.watch() {
-                watch.paged(Paged { resources: &page.resources, is_last: page.next.is_none(), cpu });
+                let (is_last, omitted) = (page.next.is_none(), page.omitted);
+                watch.paged(Paged { resources: &page.resources, is_last, omitted, cpu });
             }
             match gathering.take(page)? {
                 Some(next) if self.extent == Extent::AllPages => {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::wire::{Answered, Unanswered};
@@ -24,7 +25,7 @@ use super::{EndpointSource, SecretKind, Target, Wire};
 use crate::model::{AccountKey, Kind, Timestamp};
 use crate::net::{AddressPolicy, Via};
 
-pub use expect::{Expect, ExpectedCoverage};
+pub use expect::{Expect, ExpectedCoverage, Row};
 pub use replay::{Replay, Surprise};
 
 /// The form of the files; a host reads no later one.
@@ -247,6 +248,31 @@ impl Cassettes {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Of all that they say, the files of bodies included, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        };
+        for cassette in self {
+            add(cassette.name.as_bytes());
+            add(cassette.text().as_bytes());
+            for recorded in &cassette.exchanges {
+                let answered = match &recorded.outcome {
+                    Outcome::Answer(answer) => Some(&answer.body),
+                    Outcome::Unanswered(_) => None,
+                };
+                for body in recorded.request.body.iter().chain(answered) {
+                    if let Body::File { content, .. } = body {
+                        add(content);
+                    }
+                }
+            }
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub fn len(&self) -> usize {

@@ -3,12 +3,15 @@
 //! What each check holds, and how to satisfy it, is in `drivers/CONFORMANCE.md`.
 
 mod admission;
+mod chain;
 mod checks;
 mod document;
 mod faults;
 mod manifest;
+mod signature;
 mod stage;
 mod stand;
+mod times;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +32,7 @@ use stand::{Blank, Run, Stand};
 
 /// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
 /// older one then counts no more.
-pub const SUITE: u32 = 2;
+pub const SUITE: u32 = 3;
 
 /// What came of the suite.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +44,13 @@ pub struct Report {
     pub version: String,
     /// How many cassettes there were.
     pub cassettes: usize,
+    /// Of their content, in hexadecimal.
+    pub cassettes_sha256: String,
+    /// What the author declares, which no answer shows.
+    pub declared: Vec<String>,
+    pub declarations_sha256: String,
+    /// Of which kinds a list with something in it was tested.
+    pub lists: Vec<&'static str>,
     pub checks: Vec<Check>,
     /// What lists took, against what they may.
     pub usage: Vec<UsageRow>,
@@ -103,6 +113,11 @@ impl Used {
 impl Report {
     pub fn passed(&self) -> bool {
         self.checks.iter().all(Check::passed)
+    }
+
+    /// Whether a driver that passed may be admitted: one of which no instances were seen may do anything with them.
+    pub fn shows_instances(&self) -> bool {
+        self.lists.contains(&Kind::Instance.plural())
     }
 }
 
@@ -174,14 +189,18 @@ impl Suite {
         self.lists().filter(|case| case.cassette.since.is_some())
     }
 
+    /// What may be asked for: the kinds of lists, and whether it is what changed.
+    fn asked(&self) -> impl Iterator<Item = (Kind, bool)> + use<> {
+        Kind::ALL.into_iter().map(|kind| (kind, false)).chain([(Kind::Instance, true)])
+    }
+
     /// Of each kind, and of the lists of what changed, the case with the most exchanges: what faults are put into.
     fn richest(&self) -> Vec<&Case> {
-        let kinds = Kind::ALL.into_iter().map(|kind| (kind, false)).chain([(Kind::Instance, true)]);
         let richest = |(kind, is_of_changes): (Kind, bool)| {
             let asks = |case: &&Case| (case.cassette.list, case.cassette.since.is_some()) == (kind, is_of_changes);
             self.lists().filter(asks).max_by_key(|case| (case.cassette.exchanges.len(), case.run.resources().len()))
         };
-        kinds.filter_map(richest).collect()
+        self.asked().filter_map(richest).collect()
     }
 
     /// Whether the driver made a request in any of its lists.
@@ -251,6 +270,7 @@ pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
     if read.is_empty() {
         return Err(SuiteError::NoCassettes(cassettes.to_owned()));
     }
+    let cassettes_sha256 = read.sha256();
     let blank = Blank::new(file, limits, (compile, compiled))?;
     let stand = blank.stand().await?;
     let mut cases = Vec::new();
@@ -265,6 +285,14 @@ pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
         name: info.name.clone(),
         version: info.version.clone(),
         cassettes: cases.len(),
+        cassettes_sha256,
+        declared: manifest.declared(),
+        declarations_sha256: manifest.sha256(),
+        lists: Kind::ALL
+            .into_iter()
+            .filter(|kind| cases.iter().any(|case| case.cassette.list == *kind && !case.run.resources().is_empty()))
+            .map(Kind::plural)
+            .collect(),
         checks: Vec::new(),
         usage: Vec::new(),
     };

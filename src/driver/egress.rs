@@ -277,6 +277,9 @@ impl Egress {
         let mask = self.mask(&parts, &body);
         let stopwatch = Stopwatch::start();
         if let (Some(asked), Some(tape)) = (&asked, &self.wire.tape) {
+            if let Some(watch) = self.watch() {
+                watch.would_send(&self.revealed(url.clone(), &parts, body.clone())?);
+            }
             let outcome = tokio::select! {
                 outcome = tape.answer(asked) => outcome.and_then(|answered| self.taped(answered, &mask)),
                 () = &mut deadline => return Err(late()),
@@ -352,12 +355,27 @@ impl Egress {
     /// Sends a request to the network with the secrets in it.
     async fn exchange(
         &self,
-        mut url: Url,
+        url: Url,
         client: Client,
         parts: &http::request::Parts,
         body: Bytes,
     ) -> Result<reqwest::Response, Error> {
         let place = url.clone();
+        let Asked { method, url, headers, body } = self.revealed(url, parts, body)?;
+        let mut outgoing = reqwest::Request::new(method, url);
+        *outgoing.headers_mut() = headers;
+        if !body.is_empty() {
+            *outgoing.body_mut() = Some(body.into());
+        }
+        let answer = client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))?;
+        self.set_cut_off(None);
+        let skew = Skew::of(answer.headers(), self.clock.now());
+        *self.skew.lock().expect("invariant: no holder of this lock can panic") = skew;
+        Ok(answer)
+    }
+
+    /// A request with the secrets in it, as it goes out.
+    fn revealed(&self, mut url: Url, parts: &http::request::Parts, body: Bytes) -> Result<Asked, Error> {
         let too_long = |_| {
             self.pass_request_bytes(TooLong);
             Error::HttpRequestDenied
@@ -367,8 +385,8 @@ impl Egress {
         if let Some(query) = query.transpose().map_err(too_long)?.flatten() {
             url.set_query(Some(&query));
         }
-        let mut outgoing = reqwest::Request::new(parts.method.clone(), url);
-        self.with_secrets(|secrets| {
+        let mut headers = http::HeaderMap::with_capacity(parts.headers.len());
+        let body = self.with_secrets(|secrets| {
             for (name, value) in &parts.headers {
                 if HOSTS_OWN_HEADERS.contains(&name.as_str()) {
                     continue;
@@ -382,23 +400,15 @@ impl Egress {
                     ));
                     return Err(Error::HttpRequestDenied);
                 };
-                outgoing.headers_mut().append(name, value);
+                headers.append(name, value);
             }
             let revealed = match secrets.reveal(&body, &mut room).map_err(too_long)? {
                 std::borrow::Cow::Borrowed(_) => None,
                 std::borrow::Cow::Owned(revealed) => Some(Bytes::from(revealed)),
             };
-            let body = revealed.unwrap_or(body);
-            if !body.is_empty() {
-                *outgoing.body_mut() = Some(body.into());
-            }
-            Ok::<(), Error>(())
+            Ok::<Bytes, Error>(revealed.unwrap_or(body))
         })?;
-        let answer = client.send(outgoing).await.map_err(|error| self.sending_failed(&place, error))?;
-        self.set_cut_off(None);
-        let skew = Skew::of(answer.headers(), self.clock.now());
-        *self.skew.lock().expect("invariant: no holder of this lock can panic") = skew;
-        Ok(answer)
+        Ok(Asked { method: parts.method.clone(), url, headers, body })
     }
 
     /// A request as those see it who look on.

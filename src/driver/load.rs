@@ -88,6 +88,11 @@ pub enum LoadError {
     /// What an operator asks for who set `drivers.require_tested`.
     #[error("{} (setting: drivers.require_tested). To test it: tracker driver test {file} --cassettes DIR --admit", untested(*.passed, *.suite))]
     NotTested { file: String, passed: Option<u32>, suite: u32 },
+    #[error(
+        "it passed the conformance suite without a list of instances (setting: drivers.require_tested). To test it: \
+         tracker driver test {file} --cassettes DIR --admit"
+    )]
+    NoInstancesTested { file: String },
     #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
     Renamed { approved: String, found: String },
     #[error("driver {name:?} is loaded already, from {file}")]

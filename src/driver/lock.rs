@@ -72,6 +72,15 @@ pub struct Tested {
     pub suite: u32,
     /// How many checks that were.
     pub checks: u32,
+    /// Of the cassettes that it passed with, in hexadecimal.
+    #[serde(default)]
+    pub cassettes_sha256: String,
+    /// Of what its author declared beside them.
+    #[serde(default)]
+    pub declarations_sha256: String,
+    /// Which lists were tested: `instances`, `realms`.
+    #[serde(default)]
+    pub lists: Vec<String>,
     pub tested_at: Timestamp,
     /// The user who ran the suite.
     pub tested_by: String,
@@ -245,6 +254,9 @@ mod tests {
             sha256: "cc".into(),
             suite: 1,
             checks: 20,
+            cassettes_sha256: "ca".into(),
+            declarations_sha256: "de".into(),
+            lists: vec!["instances".into()],
             tested_at: Timestamp::from_millis(0),
             tested_by: "root".into(),
         });

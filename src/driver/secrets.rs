@@ -16,7 +16,7 @@ use super::message::message;
 use super::signing;
 
 /// What the name of an account's password is in the contract.
-const PASSWORD: &str = "password";
+pub(super) const PASSWORD: &str = "password";
 /// Every word begins with this, so that egress finds them in one pass.
 pub(super) const WORD_PREFIX: &str = "tracker-placeholder-";
 const WORD_RANDOM_BYTES: usize = 16;

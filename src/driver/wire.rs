@@ -35,6 +35,10 @@ pub trait Tape: Send + Sync + 'static {
 pub trait Watch: Send + Sync + 'static {
     fn saw(&self, exchange: Exchange);
 
+    /// A request as it would go out, with secrets in it. Asked only where a tape answers, whose secrets are made up: what
+    /// goes to a provider is shown to nobody.
+    fn would_send(&self, _sent: &Asked) {}
+
     /// A request was not let out, for this reason.
     fn refused(&self, _why: &str) {}
 
@@ -52,6 +56,8 @@ pub struct Paged<'a> {
     pub resources: &'a [Resource],
     /// Whether there is another behind it.
     pub is_last: bool,
+    /// How many entries the driver says that it left out.
+    pub omitted: u64,
     /// What it took, and, of the first page, what making the sandbox took.
     pub cpu: Duration,
 }

@@ -2,6 +2,7 @@
 //! A cassette is written only if no secret of the account is in it, and is played once to see that it gives what
 //! the provider gave.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use clap::Args;
 
 use super::tried::{Tried, TriedArgs, check_since};
 use crate::cli::listing::What;
+use crate::cli::table::printable;
 use crate::cli::{UsageError, runtime};
 use crate::clock::{Clock as _, ManualClock, SystemClock};
 use crate::driver::cassette::leak;
@@ -58,6 +60,8 @@ struct Session<'a> {
     since: Option<Timestamp>,
     /// What the sandbox's clock stands at, so that times in requests are the same in replay.
     at: Timestamp,
+    /// Whether its user says beforehand that what is recorded is right.
+    yes: bool,
 }
 
 impl Record {
@@ -74,13 +78,14 @@ impl Record {
             return Err(UsageError(format!("{there} is there already: give another --name, or add --replace")).into());
         }
         let runtime = runtime()?;
+        let yes = self.tried.yes;
         let at = SystemClock.now();
         let Tried { driver, target } = self.tried.open(&runtime, Arc::new(ManualClock::new(at)))?;
         for &kind in &kinds {
             check_since(self.since, kind, driver.info())?;
         }
         let (about, since) = (self.about.as_deref(), self.since);
-        let session = Session { driver: &driver, target: &target, about, since, at };
+        let session = Session { driver: &driver, target: &target, about, since, at, yes };
         let mut other = 0;
         for (kind, file) in files {
             let same = runtime.block_on(session.record(kind, &file))?;
@@ -139,6 +144,7 @@ impl Session<'_> {
         for difference in &differences {
             println!("  - {difference}");
         }
+        self.confirm(&cassette, file)?;
         if !differences.is_empty() && exchanges == 0 {
             println!(
                 "  The driver asked the provider nothing: if it compares a secret itself, give one that is known to \
@@ -148,6 +154,24 @@ impl Session<'_> {
         Ok(differences.is_empty())
     }
 
+    /// Shows what is expected from now on, and has it confirmed: a driver's mistake is recorded like anything else, and
+    /// the suite would take it for right.
+    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
+    fn confirm(&self, cassette: &Cassette, file: &Path) -> anyhow::Result<()> {
+        for row in &cassette.expect.resources {
+            println!("  {}", printable(&row.to_string()));
+        }
+        println!(
+            "  The suite takes what stands under `expect` in {} for right. Hold it against what the provider itself shows.",
+            file.display()
+        );
+        let question = "Does the provider show just this, to the last field?";
+        if self.yes || !std::io::stdin().is_terminal() || super::ask(question, "add --yes")? {
+            return Ok(());
+        }
+        anyhow::bail!("correct `expect` in {}, and then the driver: {} is kept", file.display(), file.display());
+    }
+
     fn cassette(
         &self,
         recorder: &Recorder,
@@ -155,7 +179,7 @@ impl Session<'_> {
         file: &Path,
         listed: Result<&Listing, &CallError>,
     ) -> anyhow::Result<Cassette> {
-        let Session { driver, target, about, since, at } = *self;
+        let Session { driver, target, about, since, at, yes: _ } = *self;
         let info = driver.info();
         let on = at.to_string();
         let source = format!(

@@ -81,11 +81,18 @@ impl Test {
             anyhow::bail!("{failed} of {} checks failed{admitted}", report.checks.len());
         }
         if self.admit {
+            anyhow::ensure!(
+                report.shows_instances(),
+                "no instances were listed, so nothing was recorded: add a cassette that lists some"
+            );
             let mut lock = Lock::read(&config.drivers.lock)?;
             lock.record_tested(Tested {
                 sha256: report.sha256.clone(),
                 suite: report.suite,
                 checks: u32::try_from(report.checks.len()).unwrap_or(u32::MAX),
+                cassettes_sha256: report.cassettes_sha256.clone(),
+                declarations_sha256: report.declarations_sha256.clone(),
+                lists: report.lists.iter().map(|list| (*list).to_owned()).collect(),
                 tested_at: SystemClock.now(),
                 tested_by: super::approve::user(),
             });
@@ -102,13 +109,18 @@ impl Test {
 /// The report for a terminal. What a driver or a provider wrote goes through `printable`.
 fn text(report: &Report) -> String {
     let mut text = format!(
-        "{} {} ({}), form {} of the suite, {} cassettes\n\n",
+        "{} {} ({}), form {} of the suite, {} cassettes ({})\n",
         printable(&report.name),
         printable(&report.version),
         short(&report.sha256),
         report.suite,
-        report.cassettes
+        report.cassettes,
+        short(&report.cassettes_sha256)
     );
+    for declared in &report.declared {
+        let _ = writeln!(text, "Declared by its author, and believed: {}", printable(declared));
+    }
+    text.push('\n');
     for check in &report.checks {
         check_text(&mut text, check);
     }
@@ -199,12 +211,17 @@ mod tests {
             name: "lax".into(),
             version: "1.0.0".into(),
             cassettes: 1,
+            cassettes_sha256: "c".repeat(64),
+            declared: vec!["paging: false".into()],
+            declarations_sha256: "d".repeat(64),
+            lists: vec!["instances"],
             checks: vec![check("pages-to-the-end", vec![finding], &[]), check("within-limits", vec![], &["60 %"])],
             usage: vec![row],
         };
         let text = text(&report);
         let has = |part: &str| assert!(text.contains(part), "{part:?} is not in:\n{text}");
-        has("lax 1.0.0 (aaaaaaaaaaaa), form 1 of the suite, 1 cassettes\n");
+        has("lax 1.0.0 (aaaaaaaaaaaa), form 1 of the suite, 1 cassettes (cccccccccccc)\n");
+        has("Declared by its author, and believed: paging: false\n");
         has("FAILED  pages-to-the-end        2 lists\n          A list goes on to its end.\n");
         has("- two-pages: one id is listed \u{fffd}[2Jtwice\n          What to do: list it once\n");
         has("warns   within-limits           2 lists\n        - 60 %\n");

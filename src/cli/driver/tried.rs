@@ -36,7 +36,7 @@ pub(crate) struct TriedArgs {
     allow_addresses: Vec<IpNet>,
     /// Run what is not approved without asking
     #[arg(short, long)]
-    yes: bool,
+    pub(super) yes: bool,
     #[command(flatten)]
     config: ConfigArgs,
 }

@@ -1,11 +1,15 @@
 //! What a scenario is expected to end with. Each member may be absent: then nothing is asked of it.
 
+mod row;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::driver::{CallError, Coverage, Listing};
 use crate::model::{Resource, ResourceId, State};
+
+pub use row::Row;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,12 +22,18 @@ pub struct Expect {
     /// The word of the error that it ends with, in the place of a list.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_error")]
     pub error: Option<String>,
+    /// With the error `throttled`: the provider's Retry-After, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     /// Of instances: which state each of the provider's words means.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "states")]
     pub states: BTreeMap<String, State>,
     /// Every id that is listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<String>>,
+    /// Resources to their last field. Where there are as many as ids, each that is listed is one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Row>,
     /// Of a list of what changed: every id that is no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone: Option<Vec<String>>,
@@ -62,6 +72,9 @@ fn states<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String,
 }
 
 impl Expect {
+    /// The most resources that are expected one by one: what is longer is not for people to read.
+    pub const MOST_ROWS: usize = 100;
+
     /// What would be expected of a call that ends like this one.
     pub fn of(listed: Result<&Listing, &CallError>) -> Expect {
         match listed {
@@ -69,11 +82,17 @@ impl Expect {
                 count: Some(listing.resources.len()),
                 coverage: Some(ExpectedCoverage::of(&listing.coverage)),
                 error: None,
+                retry_after: None,
+                resources: match listing.resources.len() {
+                    0..=Expect::MOST_ROWS => listing.resources.iter().map(Row::of).collect(),
+                    _ => Vec::new(),
+                },
                 states: words(&listing.resources),
-                ids: Some(listing.resources.iter().map(|resource| resource.id().to_string()).collect()),
+                ids: (listing.resources.len() <= Expect::MOST_ROWS)
+                    .then(|| listing.resources.iter().map(|resource| resource.id().to_string()).collect()),
                 gone: gone(&listing.coverage).map(|gone| gone.iter().map(ToString::to_string).collect()),
             },
-            Err(error) => Expect { error: Some(error.code()), ..Expect::default() },
+            Err(error) => Expect { error: Some(error.code()), retry_after: waits(error), ..Expect::default() },
         }
     }
 
@@ -81,7 +100,15 @@ impl Expect {
     pub fn differences(&self, listed: Result<&Listing, &CallError>) -> Vec<String> {
         let mut differences = Vec::new();
         let listing = match (listed, &self.error) {
-            (Err(error), Some(expected)) if error.code() == *expected => return differences,
+            (Err(error), Some(expected)) if error.code() == *expected => {
+                if let Some(wait) = self.retry_after
+                    && waits(error) != Some(wait)
+                {
+                    let came = waits(error).map_or("none".into(), |came| format!("{came} seconds"));
+                    differences.push(format!("a Retry-After of {wait} seconds was expected, and {came} came"));
+                }
+                return differences;
+            }
             (Err(error), Some(expected)) => {
                 return vec![format!("the error {expected} was expected, and {} came: {error}", error.code())];
             }
@@ -124,11 +151,20 @@ impl Expect {
                 Some(_) => {}
             }
         }
+        differences.extend(self.resources.iter().filter_map(|row| row.difference(&listing.resources)));
         let listed = listing.resources.iter().map(Resource::id);
         differences.extend(other_ids("other ids", self.ids.as_deref(), listed));
         let gone = gone(&listing.coverage).unwrap_or_default();
         differences.extend(other_ids("other ids that are gone", self.gone.as_deref(), gone));
         differences
+    }
+}
+
+/// How long a provider asked to be left alone, in seconds.
+fn waits(error: &CallError) -> Option<u64> {
+    match error {
+        CallError::Throttled { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
+        _ => None,
     }
 }
 

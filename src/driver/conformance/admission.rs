@@ -4,11 +4,17 @@ use std::path::Path;
 
 use super::SUITE;
 use crate::driver::{LoadError, Lock};
+use crate::model::Kind;
 
 /// Whether a file passed, by its digest alone: it is asked before anything is compiled.
 pub(in crate::driver) fn admit(lock: &Lock, file: &Path, sha256: &str) -> Result<(), LoadError> {
-    let passed = lock.tested(sha256).map(|tested| tested.suite);
+    let tested = lock.tested(sha256);
+    let passed = tested.map(|tested| tested.suite);
+    let has_instances = tested.is_some_and(|tested| tested.lists.iter().any(|list| list == Kind::Instance.plural()));
     match passed {
+        Some(suite) if suite >= SUITE && !has_instances => {
+            Err(LoadError::NoInstancesTested { file: file.display().to_string() })
+        }
         // A later form asks for all that this one does.
         Some(suite) if suite >= SUITE => Ok(()),
         passed => Err(LoadError::NotTested { file: file.display().to_string(), passed, suite: SUITE }),
@@ -24,9 +30,23 @@ mod tests {
     #[test]
     fn what_passed_this_suite_is_admitted() {
         let mut lock = Lock::default();
-        for (sha256, suite) in [("current", SUITE), ("later", SUITE + 1), ("older", SUITE - 1)] {
-            let tested_at = Timestamp::from_millis(0);
-            lock.record_tested(Tested { sha256: sha256.into(), suite, checks: 1, tested_at, tested_by: "root".into() });
+        let records = [
+            ("current", SUITE, "instances"),
+            ("later", SUITE + 1, "instances"),
+            ("older", SUITE - 1, "instances"),
+            ("without instances", SUITE, "realms"),
+        ];
+        for (sha256, suite, list) in records {
+            lock.record_tested(Tested {
+                sha256: sha256.into(),
+                suite,
+                checks: 1,
+                cassettes_sha256: "ca".into(),
+                declarations_sha256: "de".into(),
+                lists: vec![list.into()],
+                tested_at: Timestamp::from_millis(0),
+                tested_by: "root".into(),
+            });
         }
         let check = |sha256: &str, want: Result<(), &str>| match (admit(&lock, Path::new("a.wasm"), sha256), want) {
             (Ok(()), Ok(())) => {}
@@ -36,6 +56,7 @@ mod tests {
         check("current", Ok(()));
         check("later", Ok(()));
         check("older", Err(&format!("it passed form {}", SUITE - 1)));
+        check("without instances", Err("without a list of instances"));
         check("unknown", Err("tracker driver test a.wasm --cassettes DIR --admit"));
     }
 }

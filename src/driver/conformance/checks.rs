@@ -1,16 +1,30 @@
 //! Every check there is, in the order in which they are made.
 
+mod chains;
 mod changes;
 mod failing;
+mod items;
 mod keeping;
 mod listing;
 mod repeating;
+mod requests;
+mod rows;
 mod scale;
+mod secrets;
+mod settings;
 mod states;
+mod values;
+
+use std::collections::HashSet;
 
 use futures_util::future::BoxFuture;
 
-use super::{StandError, Suite, Verdict};
+use super::{Case, StandError, Suite, Verdict};
+
+/// The ids that a case lists.
+pub(super) fn ids_of(case: &Case) -> HashSet<&str> {
+    repeating::ids(case.run.resources())
+}
 
 pub(super) struct Entry {
     pub(super) name: &'static str,
@@ -30,10 +44,16 @@ pub(super) const ALL: &[Entry] = checks! {
         "What it says of itself is the same every time.";
     "replays-cassettes", listing::replays,
         "Each cassette gives what its author expects of it, by the requests that are recorded and no others.";
+    "expects-everything", values::expected,
+        "Cassettes say what is right to the last field: what is not expected is not looked at.";
+    "values-are-plausible", values::plausible,
+        "Addresses, times and realms are what their values say.";
     "shows-each-list", listing::shows_each_list,
         "There is a cassette with something in it for each list that the provider has.";
     "pages-to-the-end", listing::pages,
         "A list goes on to its last page, and no id is on it twice.";
+    "many-pages", chains::many_pages,
+        "A list of any number of pages is listed to its end, whatever its cursors look like.";
     "ids-are-stable", repeating::stable_ids,
         "The provider's order has no part in what a resource is.";
     "is-deterministic", repeating::deterministic,
@@ -46,6 +66,10 @@ pub(super) const ALL: &[Entry] = checks! {
         "Each word for a state is kept as it is and mapped as the author says.";
     "unknown-states", states::unknown,
         "A word for a state that nobody knows is kept, and is unknown: no guess and no error.";
+    "reads-each-entry", items::each,
+        "An entry that lacks something is never left out, and takes nothing from its neighbours.";
+    "lists-every-row", rows::each,
+        "Each row of an answer is listed, or the driver says that it left it out.";
     "partial-is-said", states::partial,
         "Where the provider gave less than everything, the list says that it is partial.";
     "changes-are-whole", changes::whole,
@@ -54,6 +78,12 @@ pub(super) const ALL: &[Entry] = checks! {
         "Wrong credentials, missing rights, throttling and outages are each told as what they are.";
     "broken-answers", failing::broken,
         "An answer that is cut off, empty or something else never makes a shorter list that says it is complete.";
+    "asks-no-more", requests::asks_no_more,
+        "Where something goes wrong it asks no more often than where nothing does, and it never sleeps.";
+    "works-elsewhere", settings::elsewhere,
+        "It works for every account, everywhere and at any time.";
+    "uses-secrets", secrets::used,
+        "Every secret of an account goes where it belongs, and signatures are those of their algorithm.";
     "stays-inside", keeping::inside,
         "It asks for nothing but the account's endpoint and those that it declares.";
     "keeps-secrets", keeping::secrets,

@@ -6,15 +6,57 @@ mod ids;
 mod json;
 mod xml;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use ids::Fresh;
+pub(super) use ids::Fresh;
 
 /// An answer's body, understood.
 #[derive(Clone, Debug)]
 pub(super) enum Document {
     Json(serde_json::Value),
     Xml(xml::Xml),
+}
+
+/// Where something stands in a document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// In JSON, as JSON pointers have it.
+    Pointer(String),
+    /// An element of XML, by its number in the document.
+    Element(usize),
+    /// A text or an attribute of XML, by its number.
+    Value(usize),
+}
+
+/// One value, or several together under one name.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    /// The names on the way from the root, without places in lists: the same in every entry of a list.
+    pub(super) path: String,
+    /// Of one value, its text.
+    pub(super) text: Option<String>,
+}
+
+impl Node {
+    /// The path of what it is in.
+    pub(super) fn parent(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(parent, _)| parent)
+    }
+}
+
+/// What is done to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    Remove,
+    /// It is there, and there is nothing in it: `null`, an empty element.
+    Null,
+    /// It is there, and nothing is left in it: an empty list or object, an empty element.
+    Emptied,
+    /// Another text; a number stays one where the text is one.
+    Text(String),
+    /// A value becomes an object, and several together become a text.
+    OtherType,
 }
 
 /// A list with more in it.
@@ -42,6 +84,110 @@ impl Document {
         match self {
             Document::Json(value) => json::with_values(value, change),
             Document::Xml(xml) => xml.with_values(change),
+        }
+    }
+
+    /// Everything that has a name in it, in its order.
+    pub(super) fn nodes(&self) -> Vec<Node> {
+        match self {
+            Document::Json(value) => json::nodes(value, ""),
+            Document::Xml(xml) => xml.nodes(None),
+        }
+    }
+
+    /// Everything that has a name in one entry.
+    pub(super) fn nodes_in(&self, entry: &Place) -> Vec<Node> {
+        match (self, entry) {
+            (Document::Json(value), Place::Pointer(pointer)) => json::nodes(value, pointer),
+            (Document::Xml(xml), Place::Element(element)) => xml.nodes(Some(*element)),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where ids stand: the path with the most of them, and of several the one with the fewest other values.
+    pub(super) fn id_path(&self, ids: &HashSet<&str>) -> Option<String> {
+        let nodes = self.nodes();
+        let mut by_path: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for node in &nodes {
+            if let Some(text) = node.text.as_deref().filter(|text| !text.is_empty()) {
+                by_path.entry(&node.path).or_default().push(text);
+            }
+        }
+        let held = |texts: &[&str]| texts.iter().filter(|text| ids.contains(**text)).collect::<BTreeSet<_>>().len();
+        let best = by_path.iter().max_by_key(|(_, texts)| (held(texts), std::cmp::Reverse(texts.len())));
+        best.filter(|(_, texts)| held(texts) > 0).map(|(path, _)| (*path).to_owned())
+    }
+
+    /// The entries of the list that all these ids are in: of lists in lists, the outer one.
+    pub(super) fn entries(&self, ids: &HashSet<&str>) -> Vec<Place> {
+        let Some(path) = self.id_path(ids) else { return Vec::new() };
+        let nodes = self.nodes().into_iter().filter(|node| node.path == path);
+        let places: Vec<Place> = nodes
+            .filter(|node| node.text.as_deref().is_some_and(|text| ids.contains(text)))
+            .map(|node| node.place)
+            .collect();
+        match self {
+            Document::Json(value) => json::entries(value, &places)
+                .or_else(|| json::list(value, ids).map(|list| list.places()))
+                .unwrap_or_default(),
+            Document::Xml(xml) => {
+                xml.outer_entries(&places).unwrap_or_else(|| xml.entries(ids).into_iter().map(Place::Element).collect())
+            }
+        }
+    }
+
+    /// What the entries with these ids are in, from the innermost to the outermost with a name.
+    pub(super) fn containers(&self, ids: &HashSet<&str>) -> Vec<Node> {
+        let entries = self.entries(ids);
+        match (self, entries.first()) {
+            (Document::Json(_), Some(Place::Pointer(entry))) => json::containers(entry),
+            (Document::Xml(xml), Some(Place::Element(entry))) => xml.containers(*entry),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a place is within another one.
+    pub(super) fn is_within(&self, inner: &Place, outer: &Place) -> bool {
+        match (self, inner, outer) {
+            (Document::Json(_), Place::Pointer(inner), Place::Pointer(outer)) => {
+                inner.starts_with(&format!("{outer}/"))
+            }
+            (Document::Xml(xml), inner, outer) => xml.is_within(inner, outer),
+            _ => false,
+        }
+    }
+
+    /// The body with some nodes edited, none of which is in another.
+    pub(super) fn edited(&self, edits: &[(Place, Edit)]) -> Vec<u8> {
+        match self {
+            Document::Json(value) => json::edited(value, edits),
+            Document::Xml(xml) => xml.edited(edits),
+        }
+    }
+
+    /// Whether nothing is at a place: `null`.
+    pub(super) fn is_null(&self, place: &Place) -> bool {
+        match (self, place) {
+            (Document::Json(value), Place::Pointer(pointer)) => {
+                value.pointer(pointer).is_some_and(serde_json::Value::is_null)
+            }
+            _ => false,
+        }
+    }
+
+    /// An XML body with an element emptied, under a name that nobody knows.
+    pub(super) fn renamed(&self, place: &Place) -> Vec<u8> {
+        match self {
+            Document::Json(_) => self.edited(&[]),
+            Document::Xml(xml) => xml.replaced(place, "<suiteUnknown/>"),
+        }
+    }
+
+    /// An XML body with something else in its root; none where it is no XML.
+    pub(super) fn with_root_content(&self, content: &str) -> Option<Vec<u8>> {
+        match self {
+            Document::Json(_) => None,
+            Document::Xml(xml) => xml.with_root_content(content),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What providers do when they are not well: made of a good answer, and what a driver owes for each.
 
+mod lists;
+
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
@@ -9,6 +11,8 @@ use super::stage::{Outcome, answer, with_body};
 use super::stand::Run;
 use crate::driver::wire::{Answered, Unanswered};
 use crate::driver::{CallError, Coverage};
+
+pub(super) use lists::{errors_as_lists, other_statuses, without_list};
 
 /// Something that goes wrong at one exchange.
 pub(super) struct Fault {
@@ -30,6 +34,10 @@ pub(super) enum Owed {
     UnavailableOrThrottled(Duration),
     /// Unavailable or unexpected-answer: which of them an answer that is cut off is, is the driver's to say.
     NoList,
+    /// Any of the errors but wrong credentials: what a provider's error means is the provider's to say.
+    NoListAtAll,
+    /// Any error that a provider may have: its own words say which.
+    AnyError,
 }
 
 impl Owed {
@@ -45,6 +53,8 @@ impl Owed {
                 format!("unavailable, or throttled with {} seconds to wait", wait.as_secs())
             }
             Owed::NoList => "unavailable or unexpected-answer".into(),
+            Owed::AnyError => "an error".into(),
+            Owed::NoListAtAll => "an error, and no guess that the credentials are wrong".into(),
         }
     }
 
@@ -57,9 +67,12 @@ impl Owed {
                 let in_part = matches!(listing.coverage, Coverage::Partial(_)) && !listing.resources.is_empty();
                 return match self {
                     Owed::Unauthorized | Owed::Throttled(_) => false,
-                    Owed::Forbidden | Owed::Unavailable | Owed::UnavailableOrThrottled(_) | Owed::NoList => {
-                        in_part || run.is_same(good)
-                    }
+                    Owed::Forbidden
+                    | Owed::Unavailable
+                    | Owed::UnavailableOrThrottled(_)
+                    | Owed::NoList
+                    | Owed::NoListAtAll
+                    | Owed::AnyError => in_part || run.is_same(good),
                 };
             }
         };
@@ -67,7 +80,16 @@ impl Owed {
             (Owed::Unauthorized, CallError::Unauthorized(_))
             | (Owed::Forbidden, CallError::Forbidden(_))
             | (Owed::Unavailable | Owed::UnavailableOrThrottled(_) | Owed::NoList, CallError::Unavailable(_))
-            | (Owed::NoList, CallError::UnexpectedAnswer(_)) => true,
+            | (Owed::NoList, CallError::UnexpectedAnswer(_))
+            | (Owed::AnyError, CallError::Unauthorized(_))
+            | (
+                Owed::NoListAtAll | Owed::AnyError,
+                CallError::Forbidden(_)
+                | CallError::Throttled { .. }
+                | CallError::Unavailable(_)
+                | CallError::InvalidAccount(_)
+                | CallError::UnexpectedAnswer(_),
+            ) => true,
             (Owed::Throttled(None), CallError::Throttled { .. }) => true,
             (Owed::Throttled(wait), CallError::Throttled { retry_after, .. }) => wait == *retry_after,
             (Owed::UnavailableOrThrottled(wait), CallError::Throttled { retry_after, .. }) => {
@@ -89,7 +111,7 @@ impl Owed {
             Owed::Unavailable | Owed::UnavailableOrThrottled(_) => {
                 "say `unavailable`: the fault is the provider's, or the network's"
             }
-            Owed::NoList => {
+            Owed::NoList | Owed::NoListAtAll | Owed::AnyError => {
                 "read the answer whole, and take for a list only what has the list in it: anything else is \
                  `unexpected-answer`, or `unavailable` where it was cut off"
             }

@@ -4,7 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::driver::cassette::MANIFEST;
 use crate::model::Kind;
@@ -15,7 +16,7 @@ const FORM: u32 = 1;
 const MOST_BYTES: u64 = 64 << 10;
 
 /// What is declared. What is absent has to be shown by a cassette.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     suite: u32,
@@ -34,7 +35,7 @@ pub struct Manifest {
 }
 
 /// As cassettes name lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ListName {
     Instances,
@@ -72,6 +73,31 @@ impl Manifest {
             return Err(ManifestError::OtherForm { path: path.to_owned(), found: manifest.suite });
         }
         Ok(manifest)
+    }
+
+    /// In hexadecimal: two that declare the same have the same.
+    pub fn sha256(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What is declared, a sentence each, for whoever is to believe it.
+    pub fn declared(&self) -> Vec<String> {
+        let mut declared = Vec::new();
+        if self.paging == Some(false) {
+            declared.push("paging: false: the provider gives every list whole, on one page".to_owned());
+        }
+        if self.partial == Some(false) {
+            declared.push("partial: false: the provider never gives less than everything without an error".to_owned());
+        }
+        if self.words == Some(false) {
+            declared.push("words: false: the provider has no words for states".to_owned());
+        }
+        if self.lists.is_some() {
+            let lists: Vec<_> = self.kinds().into_iter().map(Kind::plural).collect();
+            declared.push(format!("lists: the provider lists {} and nothing else", lists.join(" and ")));
+        }
+        declared
     }
 
     /// The lists that have to be shown.

@@ -15,7 +15,7 @@ use crate::driver::compile;
 use crate::driver::load::{self, DriverFile};
 use crate::driver::wire::{Asked, Exchange, Paged, Tape, Watch, Wire};
 use crate::driver::{CallFailure, Coverage, Engine, EngineError, Limits, Listing, LoadError, Target, Usage};
-use crate::model::{Resource, ResourceId};
+use crate::model::{Resource, ResourceId, Timestamp};
 use crate::net::{ClientSettings, Clients, NetError};
 
 /// How many sandboxes a stand has: runs are made one after the other.
@@ -57,12 +57,16 @@ pub(super) struct Run {
     pub(super) outcome: Result<Listing, CallFailure>,
     /// The ids on each page, in the driver's order.
     pub(super) pages: Vec<Vec<ResourceId>>,
+    /// How many entries its pages say that they leave out.
+    pub(super) omitted: u64,
     /// The most CPU time that one page took.
     pub(super) page_cpu: Duration,
     /// Why requests were not let out.
     pub(super) refused: Vec<String>,
     pub(super) logged: Vec<String>,
     pub(super) asked: Vec<Asked>,
+    /// The same requests as they would go out, with the fake secrets in them.
+    pub(super) sent: Vec<Asked>,
 }
 
 impl Blank {
@@ -86,7 +90,12 @@ impl Blank {
 
     /// A new engine with the driver loaded, granted what it declares.
     pub(super) async fn stand(&self) -> Result<Stand, StandError> {
-        let clock = Arc::new(ManualClock::new(crate::model::Timestamp::from_millis(0)));
+        self.stand_at(Timestamp::from_millis(0)).await
+    }
+
+    /// The same with its clock at another time while the driver describes itself.
+    pub(super) async fn stand_at(&self, at: Timestamp) -> Result<Stand, StandError> {
+        let clock = Arc::new(ManualClock::new(at));
         let clients = Clients::new(ClientSettings::default())?;
         let (compile, limits) = (self.compile.clone(), self.limits.clone());
         let engine = Engine::compiling(compile, limits, clients, Arc::clone(&clock) as Arc<_>)?;
@@ -113,6 +122,11 @@ impl Blank {
 }
 
 impl Stand {
+    /// The clock that its sandboxes are lent.
+    pub(super) fn clock(&self) -> Arc<ManualClock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Lists by a cassette, in an account without a session.
     pub(super) async fn list(&self, blank: &Blank, cassette: &Cassette, tape: impl Tape) -> Run {
         self.list_as(blank.stranger(cassette), cassette, Arc::new(tape)).await
@@ -125,8 +139,8 @@ impl Stand {
         let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>), pulse: None };
         let outcome = self.driver.list_since(&Target { wire, ..target }, cassette.list, cassette.since).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
-        let Noted { pages, page_cpu, refused, logged, asked } = noted;
-        Run { outcome, pages, page_cpu, refused, logged, asked }
+        let Noted { pages, omitted, page_cpu, refused, logged, asked, sent } = noted;
+        Run { outcome, pages, omitted, page_cpu, refused, logged, asked, sent }
     }
 
     /// Puts a token that is worth nothing in the place of all that an account's session has; says whether it
@@ -218,10 +232,12 @@ struct Notes {
 #[derive(Default)]
 struct Noted {
     pages: Vec<Vec<ResourceId>>,
+    omitted: u64,
     page_cpu: Duration,
     refused: Vec<String>,
     logged: Vec<String>,
     asked: Vec<Asked>,
+    sent: Vec<Asked>,
 }
 
 impl Notes {
@@ -235,6 +251,10 @@ impl Watch for Notes {
         self.note(|noted| noted.asked.push(exchange.asked));
     }
 
+    fn would_send(&self, sent: &Asked) {
+        self.note(|noted| noted.sent.push(sent.clone()));
+    }
+
     fn refused(&self, why: &str) {
         self.note(|noted| noted.refused.push(why.to_owned()));
     }
@@ -242,6 +262,7 @@ impl Watch for Notes {
     fn paged(&self, page: Paged<'_>) {
         self.note(|noted| {
             noted.pages.push(page.resources.iter().map(|resource| resource.id().clone()).collect());
+            noted.omitted = noted.omitted.saturating_add(page.omitted);
             noted.page_cpu = noted.page_cpu.max(page.cpu);
         });
     }

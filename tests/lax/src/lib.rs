@@ -6,7 +6,7 @@ use tracker_driver_sdk::http::{Request, Response};
 use tracker_driver_sdk::secret::{self, Encoding};
 use tracker_driver_sdk::{
     Account, AccountOption, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider, Query,
-    Realm, RealmState, log, session,
+    Realm, RealmState, log, session, time,
 };
 
 struct Lax;
@@ -31,7 +31,10 @@ impl Driver for Lax {
     }
 
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
-        let page = query.cursor.as_deref().unwrap_or("1");
+        let page = match query.cursor.as_deref() {
+            Some(cursor) if flaw(account, "cuts-cursors") => cursor.get(..1).unwrap_or(cursor),
+            cursor => cursor.unwrap_or("1"),
+        };
         let since = query.changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();
         let answer = match get(account, &format!("/servers?{since}page={page}")) {
             Err(_) if flaw(account, "ends-on-500") && page != "1" => return Ok(Page::complete(vec![])),
@@ -43,12 +46,31 @@ impl Driver for Lax {
         }
         let mut items = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
-            items.push(instance(account, entry, place)?);
+            match instance(account, entry, place) {
+                Err(_) if flaw(account, "skips") => {}
+                item => items.push(item?),
+            }
+        }
+        if flaw(account, "keeps-realm") {
+            // What one lacks it has of the one before.
+            for at in 1..items.len() {
+                if items[at].realm.is_none() {
+                    items[at].realm = items[at - 1].realm.clone();
+                }
+            }
+        }
+        if flaw(account, "hides-off") {
+            items.retain(|item| item.provider_state != "off");
+        }
+        if flaw(account, "keeps-pages") {
+            std::mem::forget(vec![1u8; 128 << 10]);
         }
         if flaw(account, "repeats") {
             items.extend(items.first().cloned());
         }
         let next = answer["next"].as_u64().map(|next| next.to_string());
+        let next = next.filter(|_| !(flaw(account, "ends-at-empty") && items.is_empty()));
+        let next = next.filter(|next| !(flaw(account, "two-pages") && next == "3"));
         if next.is_none() && flaw(account, "strays") {
             let _ = Request::get("https://elsewhere.invalid/").send();
         }
@@ -104,7 +126,17 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
     let kept = if flaw(account, "changes-words") { word.to_uppercase() } else { word };
     let mut item = Instance::new(id.to_string(), state, kept);
     item.name = Some(text(entry, "name")?);
-    item.realm = Some(text(entry, "zone")?);
+    item.realm = match text(entry, "zone") {
+        Err(_) if flaw(account, "keeps-realm") => None,
+        Ok(zone) if flaw(account, "region-for-realm") => Some(zone[..1].to_owned()),
+        zone => Some(zone?),
+    };
+    if flaw(account, "launched-now") {
+        item.launched_at = Some(time::now());
+    }
+    if flaw(account, "no-name") {
+        item.name = None;
+    }
     if flaw(account, "by-place") {
         item.labels.push(("place".into(), place.to_string()));
     }
@@ -164,6 +196,15 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
         }
         None => asked(&url, &log_in(account)?)?,
     };
+    if response.status >= 500 && flaw(account, "retries") {
+        response = asked(&url, "again")?;
+    }
+    if response.status == 429 && flaw(account, "sleeps") {
+        std::thread::sleep(std::time::Duration::from_millis(700));
+    }
+    if flaw(account, "logs-headers") {
+        log::info(&format!("{:?}", response.headers));
+    }
     if flaw(account, "asks-twice") {
         response = asked(&url, "again")?;
     }
@@ -187,6 +228,11 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         }
         response => response?,
     };
+    if flaw(account, "logs-answers") {
+        let body = response.bytes()?;
+        log::info(&String::from_utf8_lossy(&body));
+        return serde_json::from_slice(&body).map_err(|error| Error::UnexpectedAnswer(error.to_string()));
+    }
     match response.json::<Value>() {
         Err(_) if flaw(account, "lenient") => Ok(json!({ "servers": [], "zones": [] })),
         answer => answer,
@@ -199,7 +245,13 @@ fn log_in(account: &Account) -> Result<String, Error> {
     if flaw(account, "logs-placeholder") {
         log::info(&format!("logging in with {word}"));
     }
-    let body = format!("{{\"user\": {}, \"password\": \"{word}\"}}", json!(account.user));
+    let word = match flaw(account, "sends-raw") {
+        true => secret::placeholder(secret::PASSWORD, Encoding::Raw)?,
+        false => word,
+    };
+    let word = if flaw(account, "sends-none") { "cassette-password".to_owned() } else { word };
+    let user = if flaw(account, "knows-user") { "demo" } else { &account.user };
+    let body = format!("{{\"user\": {}, \"password\": \"{word}\"}}", json!(user));
     let request = Request::post(format!("{}/login", account.endpoint)).header("content-type", "application/json");
     let answer: Value = request.body(body).send()?.success()?.json()?;
     let token = text(&answer, "token")?;

@@ -40,16 +40,22 @@ pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Instance>, Er
 /// A reservation: its owner is the owner of the instances in it, whichever stands first.
 fn reservation<R: BufRead>(xml: &mut Reader<R>, items: &mut Vec<Instance>) -> Result<(), Error> {
     let first = items.len();
-    let mut owner = None;
+    let (mut owner, mut has_instances) = (None, false);
     while let Some(name) = xml.child()? {
         match name {
             "ownerId" => owner = some(xml.text()?),
-            "instancesSet" => each_item(xml, |xml| {
-                items.push(instance(xml)?);
-                Ok(())
-            })?,
+            "instancesSet" => {
+                has_instances = true;
+                each_item(xml, |xml| {
+                    items.push(instance(xml)?);
+                    Ok(())
+                })?;
+            }
             _ => xml.skip()?,
         }
+    }
+    if !has_instances {
+        return Err(Error::UnexpectedAnswer("a reservation in the answer has no <instancesSet>".to_owned()));
     }
     for item in &mut items[first..] {
         item.owner.clone_from(&owner);

@@ -1,21 +1,91 @@
 //! Providers that are not well: at each exchange of the richest cassettes, one fault after the other.
 
-use crate::driver::conformance::faults::{self, Fault};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use http::{HeaderValue, header};
+
+use super::repeating::ids;
+use crate::driver::conformance::document::Document;
+use crate::driver::conformance::faults::{self, Fault, Owed};
 use crate::driver::conformance::stage::{Stage, recorded};
 use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
+use crate::driver::wire::Answered;
 
 /// Into how many exchanges of a cassette faults are put: a login, a first page, a second, and what stands last.
 const POSITIONS: usize = 4;
 
 pub(super) async fn statuses(suite: &Suite) -> Result<Verdict, StandError> {
-    each(suite, |_, _| faults::statuses()).await
+    let mut verdict = each(suite, |_, _| faults::statuses()).await?;
+    waits(suite, &mut verdict).await;
+    Ok(verdict)
+}
+
+/// A provider that throttles in its own words, and says for how long.
+async fn waits(suite: &Suite, verdict: &mut Verdict) {
+    const WAIT: u64 = 4_321;
+    let throttled = |case: &&Case| case.cassette.expect.error.as_deref() == Some("throttled");
+    for case in suite.cases.iter().filter(throttled) {
+        let answers = case.cassette.exchanges.iter().enumerate();
+        let failed = answers.filter_map(|(at, exchange)| Some((at, recorded(exchange).ok()?)));
+        let Some((at, mut answered)) = failed.filter(|(_, answered)| !answered.status.is_success()).last() else {
+            continue;
+        };
+        answered.headers.insert(header::RETRY_AFTER, HeaderValue::from(WAIT));
+        let run = suite.list(case, Stage::of(&case.cassette).with(at, Ok(answered))).await;
+        let owed = Owed::Throttled(Some(Duration::from_secs(WAIT)));
+        if !owed.is_given(&run, &case.run) {
+            verdict.find(case.finding(
+                format!("with Retry-After: {WAIT}, expected {}, and {} came", owed.expected(), run.came()),
+                owed.remedy(),
+            ));
+        }
+    }
 }
 
 pub(super) async fn broken(suite: &Suite) -> Result<Verdict, StandError> {
     each(suite, |case, at| {
-        recorded(&case.cassette.exchanges[at]).map_or_else(|_| Vec::new(), |good| faults::broken(&good))
+        let Ok(good) = recorded(&case.cassette.exchanges[at]) else { return Vec::new() };
+        let mut faults = faults::broken(&good);
+        faults.extend(without_list(suite, case, &good));
+        faults
     })
     .await
+}
+
+/// Answers that a list can't be read from, although they are whole.
+fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
+    let ids = ids(case.run.resources());
+    let mut faults = faults::without_list(good, &ids, &empty_lists(suite, case));
+    faults.extend(faults::errors_as_lists(good, &recorded_errors(suite)));
+    faults.extend(faults::other_statuses(good));
+    faults
+}
+
+/// Every fault of an answer, and of there being none.
+pub(super) fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
+    let mut faults = faults::statuses();
+    if let Ok(good) = recorded(&case.cassette.exchanges[at]) {
+        faults.extend(faults::broken(&good));
+        faults.extend(without_list(suite, case, &good));
+    }
+    faults
+}
+
+/// The bodies with which a provider said, in some cassette, that something went wrong.
+fn recorded_errors(suite: &Suite) -> BTreeSet<Vec<u8>> {
+    let exchanges = suite.cases.iter().flat_map(|case| &case.cassette.exchanges);
+    let answers = exchanges.filter_map(|exchange| recorded(exchange).ok());
+    let failed = answers.filter(|answered| answered.status.is_client_error() || answered.status.is_server_error());
+    failed.map(|answered| answered.body.to_vec()).filter(|body| Document::read(body).is_some()).collect()
+}
+
+/// The answers of accounts that have nothing of what a case lists.
+fn empty_lists(suite: &Suite, case: &Case) -> Vec<Document> {
+    let empty = suite.lists().filter(|other| other.cassette.list == case.cassette.list);
+    let empty = empty.filter(|other| other.run.resources().is_empty());
+    let answers = empty.flat_map(|other| &other.cassette.exchanges).filter_map(|exchange| recorded(exchange).ok());
+    answers.filter_map(|answered| Document::read(&answered.body)).collect()
 }
 
 async fn each(suite: &Suite, faults_at: impl Fn(&Case, usize) -> Vec<Fault>) -> Result<Verdict, StandError> {

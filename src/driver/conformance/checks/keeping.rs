@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -64,8 +64,75 @@ pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    for case in suite.richest() {
+        tried += leaks(suite, case, &mut verdict).await;
+    }
     verdict.tried = format!("{}, some by a provider that echoes what it is sent", count(tried, "list"));
     Ok(verdict)
+}
+
+/// What a driver may quote of an answer that it does not understand, in bytes.
+const QUOTED: usize = 1_024;
+/// What a log line may have of an answer, in bytes in a row.
+const LOGGED: usize = 100;
+/// In a header of each answer.
+const MARK: &str = "suite-header-5d1f0c";
+
+/// Answers that would be known again, wherever they stand.
+async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
+    let mut marked = Stage::of(&case.cassette);
+    let mut bodies = Vec::new();
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(mut answered) = recorded(exchange) else { continue };
+        for name in ["set-cookie", "x-suite", "x-auth-token"] {
+            answered.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(MARK));
+        }
+        bodies.push(answered.body.clone());
+        marked = marked.with(at, Ok(answered));
+    }
+    let run = suite.list(case, marked).await;
+    if run.said().contains(MARK) {
+        verdict.find(case.finding(
+            "a header of an answer is in a list, in an error or in a log line",
+            "keep headers of answers to yourself: cookies and tokens are among them",
+        ));
+    }
+    let has = |line: &str| {
+        let line = line.as_bytes();
+        let parts = line.windows(LOGGED).step_by(LOGGED / 4);
+        parts.into_iter().any(|part| bodies.iter().any(|body| memchr::memmem::find(body, part).is_some()))
+    };
+    if let Some(line) = run.logged.iter().find(|line| has(line)) {
+        let start: String = line.chars().take(60).collect();
+        verdict.find(case.finding(
+            format!("a log line has a part of an answer in it: {start:?}..."),
+            "log what happened, and not what came: answers hold what their owners let nobody else see",
+        ));
+    }
+    let mut tried = 1;
+    for status in [StatusCode::OK, StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR] {
+        for at in positions(case.cassette.exchanges.len()) {
+            tried += 1;
+            let words: String = (0..1_000).map(|number| format!("suite-word-{number:04} ")).collect();
+            let mut long = answer(status, "text/plain", words);
+            long.headers.insert(HeaderName::from_static("set-cookie"), HeaderValue::from_static(MARK));
+            let run = suite.list(case, Stage::of(&case.cassette).with(at, Ok(long))).await;
+            let said = run.said();
+            let quoted = said.matches("suite-word-").count() * "suite-word-0000 ".len();
+            if quoted > QUOTED || said.contains(MARK) {
+                verdict.find(case.finding(
+                    format!(
+                        "where exchange {} is answered with {} and a long text, {} of it are in an error or in log lines",
+                        at + 1,
+                        status.as_u16(),
+                        if quoted > QUOTED { format!("{quoted} bytes") } else { "headers".to_owned() }
+                    ),
+                    format!("quote no more than the beginning, {QUOTED} bytes at most, and no header"),
+                ));
+            }
+        }
+    }
+    tried
 }
 
 /// What is shorter is found in ordinary words.
@@ -155,6 +222,20 @@ fn echoes(case: &Case, form: &str) -> Vec<(Stage, &'static str)> {
     }
 }
 
+/// The beginning of a placeholder in encodings that a driver may put it into.
+fn disguised() -> Vec<String> {
+    let word = WORD_PREFIX.as_bytes();
+    let hex = word.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    // What stands before it in what is encoded moves it by up to two bytes; what its ends share with others is left out.
+    let base64 = (0..3).map(|before| {
+        let text = BASE64.encode([&b"\0\0"[..before], word].concat());
+        let whole = 4 * ((before + word.len()) / 3);
+        text[(before * 4).div_ceil(3).next_multiple_of(4).min(whole)..whole].to_owned()
+    });
+    let reversed = WORD_PREFIX.chars().rev().collect();
+    base64.chain([hex.to_uppercase(), hex, reversed, WORD_PREFIX.to_uppercase()]).collect()
+}
+
 fn look(verdict: &mut Verdict, case: &Case, run: &Run, hidden: &[String], when: &str) {
     let said = run.said();
     if hidden.iter().any(|text| said.contains(text.as_str())) {
@@ -167,6 +248,21 @@ fn look(verdict: &mut Verdict, case: &Case, run: &Run, hidden: &[String], when: 
         verdict.find(case.finding(
             format!("{when}a word that stands for a secret is in a list, in an error or in a log line"),
             "write placeholders into requests and nowhere else: each poll has other ones",
+        ));
+    }
+    let is_masked = |text: &str| ["[signature]", "[secret]"].iter().any(|mask| text.contains(mask));
+    let answered = case.cassette.exchanges.iter().filter_map(|exchange| recorded(exchange).ok());
+    let was_there = answered.into_iter().any(|answered| is_masked(&String::from_utf8_lossy(&answered.body)));
+    if when.is_empty() && !was_there && is_masked(&said) {
+        verdict.find(case.finding(
+            "something that was computed with a secret is in a list, in an error or in a log line",
+            "signatures go into the request that they sign, and nowhere else",
+        ));
+    }
+    if let Some(form) = disguised().iter().find(|form| said.contains(form.as_str())) {
+        verdict.find(case.finding(
+            format!("{when}a word that stands for a secret is in a list, in an error or in a log line, as {form:?}"),
+            "write placeholders into requests and nowhere else, in no encoding",
         ));
     }
     let hides = |text: &str| text.contains(WORD_PREFIX) || hidden.iter().any(|hidden| text.contains(hidden.as_str()));

@@ -2,17 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::driver::cassette::{Expect, Request};
+use crate::driver::conformance::document::Document;
+use crate::driver::conformance::stage::recorded;
 use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
 use crate::driver::{CallError, CallFailure};
+use crate::model::Timestamp;
 
 pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandError> {
     const TIMES: usize = 3;
     let mut verdict = Verdict::tried(format!("{} sandboxes in as many engines", TIMES + 1));
     let info = suite.stand.driver.info();
-    for _ in 0..TIMES {
-        let again = suite.blank.stand().await?;
+    let begin = suite.cases.first().map_or(Timestamp::from_millis(0), |case| case.cassette.at);
+    for turn in 0..TIMES {
+        // Hours and years apart: what follows the clock shows.
+        let at = begin.after(Duration::from_secs(turn as u64 * 31 * 86_400 * 13 + turn as u64 * 7 * 3_601));
+        let again = suite.blank.stand_at(at).await?;
         if again.driver.info() != suite.stand.driver.info() {
             verdict.find(Finding {
                 cassette: None,
@@ -132,6 +139,16 @@ pub(super) async fn pages(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    if suite.manifest.paging == Some(false) {
+        for case in suite.lists() {
+            if let Some(what) = next_page(case) {
+                verdict.find(case.finding(
+                    format!("suite.json says that the provider has no pages, and an answer leads to another: {what}"),
+                    "follow it, and take \"paging\": false out of suite.json",
+                ));
+            }
+        }
+    }
     match (paged, suite.manifest.paging) {
         (0, Some(false)) => verdict.tried = "suite.json says that the provider has no pages, and no list has".into(),
         (0, _) => verdict.find(Finding {
@@ -149,4 +166,42 @@ pub(super) async fn pages(suite: &Suite) -> Result<Verdict, StandError> {
         _ => {}
     }
     Ok(verdict)
+}
+
+/// What in a case's answers says that there is another page.
+fn next_page(case: &Case) -> Option<String> {
+    const CURSORS: [&str; 12] = [
+        "next",
+        "nexturl",
+        "nexthref",
+        "nextlink",
+        "nextpage",
+        "nextpagetoken",
+        "nexttoken",
+        "nextcursor",
+        "nextmarker",
+        "odatanextlink",
+        "continuationtoken",
+        "pagingcursor",
+    ];
+    const FLAGS: [&str; 5] = ["hasmore", "hasnext", "hasnextpage", "istruncated", "truncated"];
+    let plain = |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    for exchange in &case.cassette.exchanges {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let is_next = |value: &http::HeaderValue| value.to_str().is_ok_and(|value| value.contains("rel=\"next\""));
+        if answered.headers.get_all(http::header::LINK).iter().any(is_next) {
+            return Some("a Link header with rel=\"next\"".into());
+        }
+        let nodes = Document::read(&answered.body).map(|document| document.nodes()).unwrap_or_default();
+        for node in nodes {
+            let name = plain(node.path.rsplit('/').next().unwrap_or_default());
+            let text = node.text.as_deref().unwrap_or_default();
+            let leads_on = CURSORS.contains(&name.as_str()) && !matches!(text, "" | "false" | "0")
+                || FLAGS.contains(&name.as_str()) && text == "true";
+            if leads_on {
+                return Some(format!("{} is {text:?}", node.path));
+            }
+        }
+    }
+    None
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::driver::conformance::document::Document;
+use crate::driver::conformance::document::{Document, Edit};
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
 use crate::driver::conformance::stand::difference;
 use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
@@ -102,6 +102,32 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
                 "what is kept in the session may spare a login, and nothing else",
             ));
         }
+        // What was there at the last poll is not what is there now.
+        let fresh = suite.list(case, renewed(case)).await;
+        let after = list(renewed(case)).await;
+        if !after.is_same(&fresh) {
+            let what = match (&fresh.outcome, &after.outcome) {
+                (Ok(fresh), Ok(after)) => difference(&fresh.resources, &after.resources),
+                _ => after.came(),
+            };
+            verdict.find(case.finding(
+                format!("with a session of an earlier poll, what the provider answers now was not listed: {what}"),
+                "list what the provider answers in this poll; what is kept in the session may spare a login, and nothing \
+                 else",
+            ));
+        }
+        if let Some(last) = case.cassette.exchanges.len().checked_sub(1) {
+            let failed = answer(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "no");
+            let _ = list(stage().with(last, Ok(failed))).await;
+            let again = list(stage()).await;
+            if !again.is_same(&empty) {
+                let what = changed(&again, case);
+                verdict.find(case.finding(
+                    format!("after a poll that failed at its last request, another list came: {what}"),
+                    "begin each list at its first page",
+                ));
+            }
+        }
         if !suite.stand.spoil_session(&target, STALE) {
             continue;
         }
@@ -124,6 +150,27 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
         }
     };
     Ok(verdict)
+}
+
+/// The provider after a while: its resources have other names, and the last one is gone.
+fn renewed(case: &Case) -> Stage {
+    let ids = ids(case.run.resources());
+    let names: HashSet<&str> = case.run.resources().iter().filter_map(Resource::name).collect();
+    let mut stage = Stage::of(&case.cassette).rearranged();
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let Some(document) = Document::read(&answered.body) else { continue };
+        let entries = document.entries(&ids);
+        let Some((last, others)) = entries.split_last() else { continue };
+        let nodes = others.iter().flat_map(|place| document.nodes_in(place));
+        let renamed = nodes.filter_map(|node| {
+            let text = node.text.filter(|text| names.contains(text.as_str()) && !ids.contains(text.as_str()))?;
+            Some((node.place, Edit::Text(format!("{text} anew"))))
+        });
+        let edits: Vec<_> = renamed.chain([(last.clone(), Edit::Remove)]).collect();
+        stage = stage.with(at, Ok(with_body(&answered, document.edited(&edits))));
+    }
+    stage
 }
 
 fn changed(run: &crate::driver::conformance::Run, case: &Case) -> String {

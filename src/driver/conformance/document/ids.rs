@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 /// Makes ids like the ones that are there.
 #[derive(Debug)]
-pub(super) struct Fresh<'a> {
+pub(in super::super) struct Fresh<'a> {
     taken: &'a HashSet<&'a str>,
     made: BTreeSet<String>,
     /// How many were asked for.
@@ -15,13 +15,13 @@ pub(super) struct Fresh<'a> {
 }
 
 impl<'a> Fresh<'a> {
-    pub(super) fn beside(taken: &'a HashSet<&'a str>) -> Fresh<'a> {
+    pub(in super::super) fn beside(taken: &'a HashSet<&'a str>) -> Fresh<'a> {
         let numbers = taken.iter().filter_map(|id| id.parse::<u64>().ok()).max().unwrap_or(0);
         Fresh { taken, made: BTreeSet::new(), turn: 0, numbers }
     }
 
     /// A new id like this one.
-    pub(super) fn like(&mut self, id: &str) -> String {
+    pub(in super::super) fn like(&mut self, id: &str) -> String {
         loop {
             self.turn += 1;
             let candidate = match id.parse::<u64>() {

@@ -1,8 +1,12 @@
 //! JSON answers: lists of objects, wherever they stand.
 
+mod nodes;
+
 use std::collections::HashSet;
 
 use serde_json::Value;
+
+pub(super) use nodes::{containers, edited, entries, nodes};
 
 use super::ids::Fresh;
 
@@ -12,6 +16,12 @@ pub(super) struct List {
     pointer: String,
     /// The places of the entries that hold an id.
     pub(super) entries: Vec<usize>,
+}
+
+impl List {
+    pub(super) fn places(&self) -> Vec<super::Place> {
+        self.entries.iter().map(|at| super::Place::Pointer(format!("{}/{at}", self.pointer))).collect()
+    }
 }
 
 /// Values that are text or a number, as text; numbers as the document writes them.

@@ -1,5 +1,7 @@
 //! XML answers: elements that repeat, wherever they stand. What is not changed stays as it was, byte for byte.
 
+mod nodes;
+
 use std::collections::HashSet;
 use std::ops::Range;
 

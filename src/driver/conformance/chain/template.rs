@@ -1,0 +1,183 @@
+//! One recorded page, of which others are made.
+
+use std::collections::{BTreeSet, HashSet};
+
+use http::HeaderValue;
+use url::Url;
+
+use super::parameters::name;
+use crate::driver::conformance::document::{Document, Edit, Node, Place};
+use crate::driver::conformance::stage::with_body;
+use crate::driver::wire::Answered;
+
+pub(super) struct Template {
+    answered: Answered,
+    document: Document,
+    /// What is in entries.
+    inside: Vec<Node>,
+    /// What is outside of them.
+    outside: Vec<Node>,
+    /// The ids on it, in its order.
+    ids: Vec<String>,
+    /// Where they stand.
+    id_path: String,
+}
+
+/// What a page is to have.
+pub(super) struct Page<'a> {
+    /// The ids that it has, and those that it is to have; none for a page without entries.
+    pub(super) ids: Option<&'a Vec<(String, String)>>,
+    /// The cursor that it has, and the one that it is to have; none for the last page.
+    pub(super) cursor: Option<(&'a str, &'a str)>,
+    pub(super) parameter: &'a str,
+    /// Which one it is, and how many there are.
+    pub(super) number: (usize, usize),
+    /// How many entries the recorded list has, and how many the made one.
+    pub(super) total: (usize, usize),
+}
+
+impl Template {
+    pub(super) fn of(answered: &Answered, listed: &HashSet<&str>) -> Option<Template> {
+        let document = Document::read(&answered.body)?;
+        let entries = document.entries(listed);
+        let inside: Vec<Node> = entries.iter().flat_map(|place| document.nodes_in(place)).collect();
+        let within: BTreeSet<&Place> = inside.iter().map(|node| &node.place).collect();
+        let outside: Vec<Node> = document.nodes().into_iter().filter(|node| !within.contains(&node.place)).collect();
+        let id_path = document.id_path(listed)?;
+        let held = inside.iter().filter(|node| node.path == id_path).filter_map(|node| node.text.clone());
+        let ids: Vec<String> = held.filter(|text| listed.contains(text.as_str())).collect();
+        Some(Template { answered: answered.clone(), document, inside, outside, ids, id_path })
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
+    }
+
+    /// The same with more entries, under ids of their own.
+    pub(super) fn enlarged(&self, entries: usize) -> Option<Template> {
+        let more = entries.checked_sub(self.ids.len()).filter(|more| *more > 0)?;
+        let ids: HashSet<&str> = self.ids().collect();
+        let grown = self.document.grown(&ids, more, usize::MAX)?;
+        let all: HashSet<&str> = ids.into_iter().chain(grown.added.iter().map(String::as_str)).collect();
+        Template::of(&with_body(&self.answered, grown.body), &all)
+    }
+
+    /// Whether the cursor stands in it.
+    pub(super) fn has_cursor(&self, cursor: &str, parameter: &str) -> bool {
+        let in_body = self.outside.iter().any(|node| carried(node, cursor, parameter, cursor).is_some());
+        let encoded = encoded(cursor);
+        let in_header =
+            |value: &HeaderValue| value.to_str().is_ok_and(|text| text == cursor || text.contains(&encoded));
+        in_body || self.answered.headers.values().any(in_header)
+    }
+
+    pub(super) fn page(&self, page: Page<'_>) -> Answered {
+        let mut edits = Vec::new();
+        match page.ids {
+            None => {
+                let containers = self.document.containers(&self.ids().collect());
+                edits.extend(containers.into_iter().next().map(|node| (node.place, Edit::Emptied)));
+            }
+            Some(pairs) => edits.extend(self.inside.iter().filter_map(|node| {
+                let text = node.text.as_deref()?;
+                let new = match node.path == self.id_path {
+                    true => pairs.iter().find(|(old, _)| old == text).map(|(_, new)| new.clone()),
+                    // An entry's own address, and whatever else names it.
+                    false => pairs
+                        .iter()
+                        .find(|(old, _)| old.len() >= 6 && text.contains(old.as_str()))
+                        .map(|(old, new)| text.replace(old.as_str(), new)),
+                };
+                Some((node.place.clone(), Edit::Text(new?)))
+            })),
+        }
+        for node in &self.outside {
+            if let Some(new) = self.changed(node, &page) {
+                edits.push((node.place.clone(), Edit::Text(new)));
+            }
+        }
+        let mut answered = with_body(&self.answered, self.document.edited(&edits));
+        if let Some((old, new)) = page.cursor {
+            for value in answered.headers.values_mut() {
+                let changed = value.to_str().ok().and_then(|text| match text == old {
+                    true => Some(new.to_owned()),
+                    false => {
+                        let own = format!("{}={}", name(page.parameter), encoded(old));
+                        text.contains(&own)
+                            .then(|| text.replace(&own, &format!("{}={}", name(page.parameter), encoded(new))))
+                    }
+                });
+                if let Some(changed) = changed.and_then(|changed| HeaderValue::from_str(&changed).ok()) {
+                    *value = changed;
+                }
+            }
+        }
+        answered
+    }
+
+    /// What stands outside of entries, where it counts pages or entries or leads to the next page.
+    fn changed(&self, node: &Node, page: &Page<'_>) -> Option<String> {
+        let text = node.text.as_deref()?;
+        let own = node.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let number = text.parse::<usize>().ok();
+        let counts = own.contains("total") || own.contains("count") || own == "size";
+        if counts && number == Some(page.total.0) {
+            return Some(page.total.1.to_string());
+        }
+        if number.is_some() && (own == "page" || own == "current_page" || own == "page_number") {
+            return Some(page.number.0.to_string());
+        }
+        if number.is_some() && (own.contains("last") || own == "pages" || own == "total_pages") {
+            return Some(page.number.1.to_string());
+        }
+        let (old, new) = page.cursor?;
+        carried(node, old, page.parameter, new)
+    }
+}
+
+/// A node with another cursor in it, if it has one: as it is, or in an address.
+fn carried(node: &Node, old: &str, parameter: &str, new: &str) -> Option<String> {
+    let text = node.text.as_deref()?;
+    if text == old {
+        return Some(new.to_owned());
+    }
+    let base = Url::parse("https://base.invalid/").ok()?;
+    let name = name(parameter);
+    let is_address = text.contains('?') && (text.starts_with("http") || text.starts_with('/'));
+    let address = if is_address { base.join(text).ok()? } else { return None };
+    if !address.query_pairs().any(|(key, value)| key == name && value == old) {
+        return None;
+    }
+    let pairs: Vec<String> = address
+        .query_pairs()
+        .map(|(key, value)| {
+            let value = if key == name { encoded(new) } else { encoded(&value) };
+            format!("{}={value}", encoded(&key))
+        })
+        .collect();
+    let place = text.split('?').next().unwrap_or_default();
+    Some(format!("{place}?{}", pairs.join("&")))
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+        .to_string()
+        .replace("%2D", "-")
+        .replace("%5F", "_")
+        .replace("%2E", ".")
+        .replace("%7E", "~")
+}
+
+/// A cursor of the same make, with a number in it.
+pub(super) fn alike(cursor: &str, number: u64) -> String {
+    format!("{cursor}{number:04}")
+}
+
+/// Long, and with all that has a meaning somewhere.
+pub(super) fn odd(number: u64) -> String {
+    const PARTS: [&str; 4] = ["a+b/c==", "x y&z=1;#%2F?", "{\"k\":[1]}", "<é>'\\$!~*,:@"];
+    const LONG: usize = 1_500;
+    let part = PARTS[usize::try_from(number).unwrap_or(0) % PARTS.len()];
+    let length = if number.is_multiple_of(3) { LONG } else { 0 };
+    format!("{part}{}{number}", "abcdefghij".repeat(length / 10))
+}

@@ -1,0 +1,215 @@
+//! Entries of a list that are not as they should be: one member away, empty, or of another type. Such an entry may
+//! end the list with an error; it is never skipped, and it takes nothing from its neighbours.
+
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::repeating::ids;
+use crate::driver::Coverage;
+use crate::driver::conformance::document::{Document, Edit, Node, Place};
+use crate::driver::conformance::stage::{Stage, recorded, with_body};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::wire::Answered;
+use judge::Trial;
+
+/// How many members are tried of one kind of list: more than an entry has that people can read.
+const MOST_NODES: usize = 300;
+
+/// What is written where something can't be read.
+pub(super) const UNREADABLE: &str = "suite-unreadable";
+
+/// An answer with a list in it.
+struct Page<'a> {
+    case: &'a Case,
+    at: usize,
+    answered: Answered,
+    document: Document,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    nodes: Vec<Node>,
+    /// The listed ids that it holds.
+    ids: BTreeSet<String>,
+}
+
+pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
+    if !suite.makes_requests() {
+        return Ok(Verdict::nothing("it makes no requests, so there are no entries to read"));
+    }
+    let mut verdict = Verdict::default();
+    let (mut tried, mut entries) = (0, 0);
+    for (kind, is_of_changes) in suite.asked() {
+        let cases = suite.lists().filter(|case| case.cassette.list == kind);
+        let cases = cases.filter(|case| case.cassette.since.is_some() == is_of_changes);
+        let mut pages: Vec<Page<'_>> = cases.flat_map(pages).collect();
+        // Where there are more entries, each has more neighbours.
+        pages.sort_by_key(|page| std::cmp::Reverse(page.entries.len()));
+        let spared = spared(&pages);
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        for page in &pages {
+            for entry in from_the_middle(page.entries.len()) {
+                let nodes: Vec<&Node> =
+                    page.entries[entry].nodes.iter().filter(|node| seen.insert(node.path.clone())).collect();
+                entries += u32::from(!nodes.is_empty());
+                for node in nodes.into_iter().take(MOST_NODES.saturating_sub(tried)) {
+                    tried += 1;
+                    edited(suite, page, (entry, node), &spared, &mut verdict).await;
+                }
+            }
+        }
+    }
+    verdict.tried = match tried {
+        0 => "nothing: no answer has a list with entries that are JSON or XML".into(),
+        _ => format!("{} of {entries} entries taken away, emptied and made unreadable", count(tried, "member")),
+    };
+    Ok(verdict)
+}
+
+/// The answers of a case that have entries.
+fn pages(case: &Case) -> Vec<Page<'_>> {
+    let ids = ids(case.run.resources());
+    let page = |(at, exchange): (usize, _)| {
+        let answered = recorded(exchange).ok()?;
+        let document = Document::read(&answered.body)?;
+        let entry = |place: &Place| {
+            let nodes = document.nodes_in(place);
+            let held = nodes.iter().filter_map(|node| node.text.as_deref()).filter(|text| ids.contains(text));
+            Entry { ids: held.map(str::to_owned).collect(), nodes }
+        };
+        let entries: Vec<Entry> = document.entries(&ids).iter().map(entry).collect();
+        (!entries.is_empty()).then_some(Page { case, at, answered, document, entries })
+    };
+    case.cassette.exchanges.iter().enumerate().filter_map(page).collect()
+}
+
+/// The places of a list, the middle ones first.
+fn from_the_middle(length: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..length).collect();
+    places.sort_by_key(|&place| (2 * place).abs_diff(length.saturating_sub(1)));
+    places
+}
+
+/// The members that some listed entry does without, although it has what they are in: a list without them is as good.
+fn spared(pages: &[Page<'_>]) -> BTreeSet<String> {
+    let mut parents: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let entries = || pages.iter().flat_map(|page| &page.entries);
+    for node in entries().flat_map(|entry| &entry.nodes) {
+        parents.entry(node.parent()).or_default().insert(&node.path);
+    }
+    let mut spared = BTreeSet::new();
+    for entry in entries() {
+        let paths: HashSet<&str> = entry.nodes.iter().map(|node| node.path.as_str()).collect();
+        for (parent, members) in &parents {
+            let is_there = paths.contains(parent) || members.iter().any(|path| paths.contains(path));
+            let absent = members.iter().filter(|path| is_there && !paths.contains(*path));
+            spared.extend(absent.map(|path| (*path).to_owned()));
+        }
+    }
+    spared
+}
+
+/// Tries one member of one entry.
+async fn edited(
+    suite: &Suite,
+    page: &Page<'_>,
+    (entry, node): (usize, &Node),
+    spared: &BTreeSet<String>,
+    verdict: &mut Verdict,
+) {
+    let stains = stains(page, entry, node);
+    let stained = match stains.is_empty() {
+        true => None,
+        false => {
+            let run = play(suite, page, &stains).await;
+            // Where the neighbours' values may not be others, they stay as they are.
+            let same = matches!(&run.outcome, Ok(listing) if matches!(listing.coverage, Coverage::Complete | Coverage::Delta(_)))
+                && ids(run.resources()) == ids(page.case.run.resources());
+            same.then_some(run)
+        }
+    };
+    let (base, stains) = match &stained {
+        Some(run) => (run, stains),
+        None => (&page.case.run, Vec::new()),
+    };
+    let mut edits = vec![(Edit::Remove, "missing"), (Edit::Null, "empty"), (Edit::OtherType, "of another type")];
+    if node.text.is_some() {
+        edits.push((Edit::Text(UNREADABLE.into()), "unreadable"));
+    }
+    // Without what its id is in there is no entry, and nothing that is incomplete.
+    let mut ids = page.entries[entry]
+        .nodes
+        .iter()
+        .filter(|other| other.text.as_ref().is_some_and(|text| page.entries[entry].ids.contains(text)));
+    let holds_id = ids.any(|other| page.document.is_within(&other.place, &node.place));
+    if holds_id && matches!(page.document, Document::Xml(_)) {
+        edits.retain(|(edit, _)| *edit == Edit::OtherType);
+    }
+    for (edit, what) in edits {
+        let is_spared = edit == Edit::Remove && spared.contains(&node.path);
+        let edits: Vec<_> = stains.iter().cloned().chain([(node.place.clone(), edit.clone())]).collect();
+        let run = play(suite, page, &edits).await;
+        let trial = Trial { base, run: &run, entry: &page.entries[entry], edited: node, edit: &edit, is_spared };
+        if let Some(why) = trial.fault(&page.case.cassette) {
+            verdict.find(page.case.finding(
+                format!("where {} of an entry of exchange {} is {what}, {why}", node.path, page.at + 1),
+                "an entry that can't be read is `unexpected-answer`, or makes the list partial; it is never left out, and \
+                 what it lacks is taken from nowhere else",
+            ));
+            break;
+        }
+    }
+}
+
+async fn play(suite: &Suite, page: &Page<'_>, edits: &[(Place, Edit)]) -> Run {
+    let body = page.document.edited(edits);
+    let stage = Stage::of(&page.case.cassette).rearranged().with(page.at, Ok(with_body(&page.answered, body)));
+    suite.list(page.case, stage).await
+}
+
+/// Gives the neighbours other values than the entry's, where they have the same: what is taken from one shows.
+fn stains(page: &Page<'_>, entry: usize, node: &Node) -> Vec<(Place, Edit)> {
+    let Some(text) = node.text.as_deref().filter(|text| !text.is_empty()) else { return Vec::new() };
+    let others = page.entries.iter().enumerate().filter(|(at, _)| *at != entry).flat_map(|(_, entry)| &entry.nodes);
+    let same = others.filter(|other| other.path == node.path && other.text.as_deref() == Some(text));
+    same.filter_map(|other| Some((other.place.clone(), Edit::Text(stain(text)?)))).collect()
+}
+
+/// Another text of the same make: with another last digit, or a letter more.
+fn stain(text: &str) -> Option<String> {
+    if matches!(text, "true" | "false") {
+        return None;
+    }
+    let Some((at, digit)) = text.char_indices().rev().find(|(_, c)| c.is_ascii_digit()) else {
+        return Some(format!("{text}x"));
+    };
+    // Another digit that is as good in a day, an hour and an address.
+    let other = if digit == '0' { '1' } else { char::from(digit as u8 - 1) };
+    let other = if digit == '1' { '2' } else { other };
+    let mut stained = text.to_owned();
+    stained.replace_range(at..=at, &other.to_string());
+    Some(stained)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_comes_first() {
+        assert_eq!(from_the_middle(5), [2, 1, 3, 0, 4]);
+        assert_eq!(from_the_middle(2), [0, 1]);
+        assert_eq!(from_the_middle(0), [0; 0]);
+    }
+
+    #[test]
+    fn a_stained_value_is_of_the_same_make() {
+        let check = |text: &str, want: Option<&str>| assert_eq!(stain(text).as_deref(), want, "{text}");
+        check("us-east-1a", Some("us-east-2a"));
+        check("2026-11-22T22:02:22.000Z", Some("2026-11-22T22:02:22.001Z"));
+        check("10.0.0.9", Some("10.0.0.8"));
+        check("north", Some("northx"));
+        check("true", None);
+    }
+}

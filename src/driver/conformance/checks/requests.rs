@@ -1,0 +1,127 @@
+//! How often a driver asks, and how long it waits: the host does both for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode, header};
+
+use super::failing::{faults_of_answers, positions};
+use crate::clock::Stopwatch;
+use crate::driver::conformance::faults::{Fault, Owed};
+use crate::driver::conformance::stage::{Stage, answer};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::wire::Asked;
+
+/// Where redirects lead to, at the account's own endpoint.
+const ELSEWHERE: &str = "/suite-elsewhere";
+/// What a driver may be slower under a fault than without: what is more is sleep.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often it has to be as slow: a machine may be busy.
+const TIMES: usize = 3;
+
+pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
+    if !suite.makes_requests() {
+        return Ok(Verdict::nothing("it makes no requests"));
+    }
+    let mut verdict = Verdict::default();
+    let (mut tried, mut requests) = (0, 0);
+    for case in suite.richest() {
+        if is_slow(suite, case, None).await {
+            verdict.find(case.finding("it sleeps while it lists", REMEDY));
+        }
+        for at in positions(case.cassette.exchanges.len()) {
+            let mut faults = faults_of_answers(suite, case, at);
+            faults.extend(redirects(case));
+            let mut has_slept = false;
+            for fault in faults {
+                tried += 1;
+                let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome.clone())).await;
+                requests += run.usage().requests;
+                let what = format!("where the answer to exchange {} is {}, ", at + 1, fault.what);
+                if let Some(why) = more(case, &run, fault.owed) {
+                    verdict.find(case.finding(format!("{what}{why}"), REMEDY));
+                }
+                if !has_slept && waited(&run) > PATIENCE && is_slow(suite, case, Some((at, &fault))).await {
+                    has_slept = true;
+                    verdict.find(case.finding(format!("{what}it sleeps"), REMEDY));
+                }
+            }
+        }
+    }
+    verdict.tried = format!("{} with {requests} requests", count(tried, "fault"));
+    Ok(verdict)
+}
+
+const REMEDY: &str = "say what went wrong, at once: the host asks again when it is time, and follows no redirect";
+
+fn waited(run: &Run) -> Duration {
+    let usage = run.usage();
+    usage.wall.saturating_sub(usage.cpu)
+}
+
+/// Whether each of several lists takes longer than one that nothing is wrong with took beside it, or than a sandbox that
+/// lists nothing takes to be made.
+async fn is_slow(suite: &Suite, case: &Case, fault: Option<(usize, &Fault)>) -> bool {
+    for _ in 0..TIMES {
+        let beside = match fault {
+            Some(_) => waited(&suite.list(case, Stage::of(&case.cassette)).await),
+            None => {
+                let stopwatch = Stopwatch::start();
+                let _ = suite.stand.driver.make_sandbox(&suite.blank.stranger(&case.cassette)).await;
+                stopwatch.elapsed() * 4
+            }
+        };
+        let stage = Stage::of(&case.cassette);
+        let stage = match fault {
+            Some((at, fault)) => stage.with(at, fault.outcome.clone()),
+            None => stage,
+        };
+        if waited(&suite.list(case, stage).await) <= beside + PATIENCE {
+            return false;
+        }
+    }
+    true
+}
+
+/// Redirects to the account's own endpoint, which nothing stands in the way of.
+fn redirects(case: &Case) -> Vec<Fault> {
+    let to = |location: String, status: StatusCode| {
+        let mut outcome = answer(status, "text/html", "");
+        outcome.headers.insert(header::LOCATION, HeaderValue::from_str(&location).ok()?);
+        Some(Fault { what: format!("{} to {location}", status.as_u16()), outcome: Ok(outcome), owed: Owed::NoList })
+    };
+    let statuses = [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
+    let locations = [format!("{}{ELSEWHERE}", case.cassette.account.endpoint), ELSEWHERE.to_owned()];
+    let pairs = locations.iter().flat_map(|location| statuses.map(|status| (location.clone(), status)));
+    pairs.filter_map(|(location, status)| to(location, status)).collect()
+}
+
+/// What was asked for that is not without the fault.
+fn more(case: &Case, run: &Run, owed: Owed) -> Option<String> {
+    if run.asked.iter().any(|asked| asked.url.path() == ELSEWHERE) {
+        return Some("it follows the redirect".into());
+    }
+    let often = |run: &Run| {
+        let mut often: BTreeMap<_, usize> = BTreeMap::new();
+        for Asked { method, url, body, .. } in &run.asked {
+            *often.entry((method.to_string(), url.to_string(), body.clone())).or_default() += 1;
+        }
+        often
+    };
+    let usual = often(&case.run);
+    // A token may have ended: one login more, and what was asked for with it.
+    let spare = if owed == Owed::Unauthorized { 2 } else { 0 };
+    if run.asked.len() > case.run.asked.len() + spare {
+        return Some(format!("it makes {} requests, and {} without", run.asked.len(), case.run.asked.len()));
+    }
+    let again = often(run).into_iter().find(|(asked, times)| {
+        *times > usual.get(asked).copied().unwrap_or(1) + usize::from(owed == Owed::Unauthorized)
+    });
+    again.map(|((method, url, _), times)| format!("it asks {times} times for {method} {url}"))
+}

@@ -1,0 +1,130 @@
+//! Members of JSON, one by one: where each stands, and the document without it or with something else there.
+
+use serde_json::{Value, json};
+
+use super::super::{Edit, Node, Place};
+use super::text_of;
+
+/// The members within a value, which its pointer names; what is in a list has the list's path.
+pub(in super::super) fn nodes(value: &Value, within: &str) -> Vec<Node> {
+    fn visit(value: &Value, (pointer, path): (&str, &str), found: &mut Vec<Node>) {
+        match value {
+            Value::Array(entries) => {
+                for (at, entry) in entries.iter().enumerate() {
+                    let pointer = format!("{pointer}/{at}");
+                    if !entry.is_object() && !entry.is_array() {
+                        found.push(Node {
+                            place: Place::Pointer(pointer.clone()),
+                            path: format!("{path}/[]"),
+                            text: text_of(entry),
+                        });
+                    }
+                    visit(entry, (&pointer, path), found);
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    let (pointer, path) = (format!("{pointer}/{name}"), format!("{path}/{name}"));
+                    found.push(Node {
+                        place: Place::Pointer(pointer.clone()),
+                        path: path.clone(),
+                        text: text_of(member).or_else(|| member.as_bool().map(|is| is.to_string())),
+                    });
+                    visit(member, (&pointer, &path), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Some(value) = value.pointer(within) {
+        visit(value, (within, &path_of(within)), &mut found);
+    }
+    found
+}
+
+/// A pointer without places in lists.
+fn path_of(pointer: &str) -> String {
+    let is_name = |part: &&str| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit());
+    pointer.split('/').filter(is_name).map(|name| format!("/{name}")).collect()
+}
+
+/// The entries of the innermost array that all places are in; none where that is no list of objects.
+pub(in super::super) fn entries(value: &Value, places: &[Place]) -> Option<Vec<Place>> {
+    let pointers: Vec<Vec<&str>> = places
+        .iter()
+        .filter_map(|place| match place {
+            Place::Pointer(pointer) => Some(pointer.split('/').collect()),
+            Place::Element(_) | Place::Value(_) => None,
+        })
+        .collect();
+    let first = pointers.first().filter(|_| pointers.len() > 1)?;
+    let common = (0..first.len()).take_while(|&at| pointers.iter().all(|parts| parts.get(at) == first.get(at))).count();
+    let list = first[..common].join("/");
+    let array = value.pointer(&list)?.as_array()?;
+    let mut found: Vec<usize> = pointers.iter().filter_map(|parts| parts.get(common)?.parse().ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    let are_objects = found.iter().all(|&at| array.get(at).is_some_and(Value::is_object));
+    are_objects.then(|| found.into_iter().map(|at| Place::Pointer(format!("{list}/{at}"))).collect())
+}
+
+/// What an entry is in, by name.
+pub(in super::super) fn containers(entry: &str) -> Vec<Node> {
+    let mut found = Vec::new();
+    let mut pointer = entry.rsplit_once('/').map_or("", |(list, _)| list);
+    while let Some((parent, name)) = pointer.rsplit_once('/') {
+        if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            found.push(Node { place: Place::Pointer(pointer.to_owned()), path: path_of(pointer), text: None });
+        }
+        pointer = parent;
+    }
+    found
+}
+
+pub(in super::super) fn edited(value: &Value, edits: &[(Place, Edit)]) -> Vec<u8> {
+    let mut copy = value.clone();
+    let mut edits: Vec<_> = edits.iter().collect();
+    // From the end on: what is removed from a list moves what stands behind it.
+    edits.sort_by_key(|(place, _)| std::cmp::Reverse(order(place)));
+    for (place, edit) in edits {
+        let Place::Pointer(pointer) = place else { continue };
+        edit_one(&mut copy, pointer, edit);
+    }
+    copy.to_string().into_bytes()
+}
+
+/// Places in lists by their number.
+fn order(place: &Place) -> Vec<(u64, String)> {
+    let Place::Pointer(pointer) = place else { return Vec::new() };
+    pointer.split('/').map(|part| (part.parse().unwrap_or(0), part.to_owned())).collect()
+}
+
+fn edit_one(document: &mut Value, pointer: &str, edit: &Edit) {
+    if *edit == Edit::Remove {
+        let Some((parent, name)) = pointer.rsplit_once('/') else { return };
+        match document.pointer_mut(parent) {
+            Some(Value::Object(members)) => drop(members.remove(&name.replace("~1", "/").replace("~0", "~"))),
+            Some(Value::Array(entries)) => {
+                if let Some(at) = name.parse().ok().filter(|&at: &usize| at < entries.len()) {
+                    entries.remove(at);
+                }
+            }
+            _ => {}
+        }
+        return;
+    }
+    let Some(value) = document.pointer_mut(pointer) else { return };
+    *value = match (edit, &*value) {
+        (Edit::Text(text), Value::Number(_)) => {
+            text.parse::<serde_json::Number>().map_or_else(|_| Value::from(text.as_str()), Value::Number)
+        }
+        (Edit::Text(text), _) => Value::from(text.as_str()),
+        (Edit::Emptied, Value::Array(_)) => json!([]),
+        (Edit::Emptied, Value::Object(_)) => json!({}),
+        (Edit::OtherType, Value::Array(_) | Value::Object(_)) => json!("suite"),
+        (Edit::OtherType, _) => json!({ "suite": 1 }),
+        (Edit::Null | Edit::Emptied | Edit::Remove, _) => Value::Null,
+    };
+}

@@ -1,0 +1,116 @@
+//! Answers with status 200 and no list in them: the list without what it is in, and documents that say that
+//! something went wrong.
+
+use std::collections::{BTreeSet, HashSet};
+
+use http::StatusCode;
+
+use super::{Fault, Owed};
+use crate::driver::conformance::document::{Document, Edit};
+use crate::driver::conformance::stage::{answer, with_body};
+use crate::driver::wire::Answered;
+
+/// How an answer with a list loses it. `empty` are the answers of accounts that have nothing: what they do without, an
+/// answer may do without.
+pub(in crate::driver::conformance) fn without_list(
+    good: &Answered,
+    ids: &HashSet<&str>,
+    empty: &[Document],
+) -> Vec<Fault> {
+    let Some(document) = Document::read(&good.body) else { return Vec::new() };
+    let spared = |path: &str, is_null: bool| {
+        empty.iter().any(|empty| {
+            let mut nodes = empty.nodes().into_iter().filter(|node| node.path == path);
+            match is_null {
+                false => nodes.next().is_none(),
+                true => nodes.any(|node| empty.is_null(&node.place)),
+            }
+        })
+    };
+    let mut faults = Vec::new();
+    let mut add = |what: String, body: Vec<u8>| {
+        faults.push(Fault { what, outcome: Ok(with_body(good, body)), owed: Owed::NoList });
+    };
+    for node in document.containers(ids) {
+        let edit = |edit: Edit| document.edited(&[(node.place.clone(), edit)]);
+        if !spared(&node.path, false) {
+            add(format!("without {}, which the list is in", node.path), edit(Edit::Remove));
+        }
+        if matches!(document, Document::Json(_)) {
+            if !spared(&node.path, true) {
+                add(format!("with null for {}, which the list is in", node.path), edit(Edit::Null));
+            }
+            add(format!("with a text for {}, which the list is in", node.path), edit(Edit::OtherType));
+        } else {
+            add(format!("with an empty {} under another name", node.path), document.renamed(&node.place));
+        }
+    }
+    faults
+}
+
+/// Documents with status 200 that say that something went wrong: of the suite's own, and those that the cassettes have
+/// with other statuses.
+pub(in crate::driver::conformance) fn errors_as_lists(good: &Answered, recorded: &BTreeSet<Vec<u8>>) -> Vec<Fault> {
+    const JSON: [&str; 4] = [
+        r#"{"error": {"code": "internal_error", "message": "an internal error occurred"}}"#,
+        r#"{"errors": [{"code": "InternalError", "message": "an internal error occurred"}]}"#,
+        r#"{"code": 500, "status": "error", "message": "an internal error occurred"}"#,
+        r#"{"id": "server_error", "message": "an internal error occurred", "request_id": "1"}"#,
+    ];
+    const XML: [&str; 4] = [
+        "<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>InternalError</Code><Message>an internal error occurred</Message></Error></Errors><RequestID>1</RequestID></Response>",
+        "<?xml version=\"1.0\"?>\n<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>an internal error occurred</Message></Error><RequestId>1</RequestId></ErrorResponse>",
+        "<Error><Code>InternalError</Code><Message>an internal error occurred</Message></Error>",
+        "<error status=\"500\"><message>an internal error occurred</message></error>",
+    ];
+    let document = Document::read(&good.body);
+    let own: &[&str] = match &document {
+        Some(Document::Json(_)) => &JSON,
+        Some(Document::Xml(_)) => &XML,
+        None => &[],
+    };
+    let mut bodies: Vec<(&str, Vec<u8>)> =
+        own.iter().map(|body| ("an error document with status 200", body.as_bytes().to_vec())).collect();
+    // The answer's own root, with an error in the place of all that is in it.
+    if let Some(document @ Document::Xml(_)) = &document {
+        let error =
+            "<Errors><Error><Code>InternalError</Code><Message>an internal error occurred</Message></Error></Errors>";
+        bodies.extend(document.with_root_content(error).map(|body| ("an error in the root of the answer", body)));
+    }
+    let fault = |(what, body, owed): (&str, Vec<u8>, Owed)| Fault {
+        what: what.to_owned(),
+        outcome: Ok(with_body(&Answered { status: StatusCode::OK, ..good.clone() }, body)),
+        owed,
+    };
+    let own = bodies.into_iter().map(|(what, body)| (what, body, Owed::NoListAtAll));
+    let theirs = recorded.iter();
+    let theirs = theirs.map(|body| ("a recorded error document with status 200", body.clone(), Owed::AnyError));
+    own.chain(theirs).map(fault).collect()
+}
+
+/// Answers with a list, or without anything, and a status that no list has.
+pub(in crate::driver::conformance) fn other_statuses(good: &Answered) -> Vec<Fault> {
+    const FAILED: [StatusCode; 5] = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::NOT_FOUND,
+        StatusCode::CONFLICT,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::NO_CONTENT,
+    ];
+    let mut faults = Vec::new();
+    for status in FAILED {
+        let mut add = |what: &str, outcome: Answered| {
+            let what = format!("{} {what}", status.as_u16());
+            faults.push(Fault { what, outcome: Ok(outcome), owed: Owed::NoListAtAll });
+        };
+        add("without a body", answer(status, "text/plain", ""));
+        if status != StatusCode::NO_CONTENT {
+            add("with a list in it", Answered { status, ..good.clone() });
+            add(
+                "with a page for people in it",
+                answer(status, "text/html", "<html><body>Something is wrong</body></html>"),
+            );
+        }
+    }
+    faults
+}
