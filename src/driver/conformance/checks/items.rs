@@ -144,7 +144,7 @@ async fn edited(
         .filter(|other| other.text.as_ref().is_some_and(|text| page.entries[entry].ids.contains(text)));
     let holds_id = ids.any(|other| page.document.is_within(&other.place, &node.place));
     if holds_id && matches!(page.document, Document::Xml(_)) {
-        edits.retain(|(edit, _)| *edit == Edit::OtherType);
+        return;
     }
     for (edit, what) in edits {
         let is_spared = edit == Edit::Remove && spared.contains(&node.path);
