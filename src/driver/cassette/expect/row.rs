@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::word::Word;
 use crate::model::{Address, AddressKind, Resource, State, Text, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +68,12 @@ impl Row {
         match resource {
             Resource::Realm(realm) => row.limit = realm.limit,
             Resource::Instance(instance) => {
-                row.provider_state = Some(instance.provider_state.clone());
-                row.owner.clone_from(&instance.owner);
-                row.realm.clone_from(&instance.realm);
-                row.image.clone_from(&instance.image);
-                row.hardware_profile.clone_from(&instance.hardware_profile);
+                let text = |word: &Word| Text::from(word.as_str());
+                row.provider_state = Some(text(&instance.provider_state));
+                row.owner = instance.owner.as_ref().map(text);
+                row.realm = instance.realm.as_ref().map(text);
+                row.image = instance.image.as_ref().map(text);
+                row.hardware_profile = instance.hardware_profile.as_ref().map(text);
                 row.launched_at = instance.launched_at;
                 row.public_addresses = addresses(&instance.public_addresses);
                 row.private_addresses = addresses(&instance.private_addresses);
