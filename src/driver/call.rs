@@ -10,7 +10,7 @@ use super::egress::Egress;
 use super::engine::{Engine, Slot};
 use super::gather::Gathering;
 use super::grants::{Endpoint, Grants, Reach};
-use super::guest::GuestPre;
+use super::guest::{Contract, GuestPre};
 use super::limits::Limits;
 use super::memory::{ListMemory, PollMemory, SandboxMemory};
 use super::meter::Meter;
@@ -54,6 +54,11 @@ enum Extent {
 }
 
 impl Driver {
+    /// The contract that it is built for.
+    pub(super) fn contract(&self) -> Contract {
+        self.pre.contract()
+    }
+
     pub fn info(&self) -> &DriverInfo {
         &self.info
     }
@@ -208,6 +213,7 @@ impl Pages {
         let (mut pages, mut bytes) = (0, 0);
         let mut counted = Duration::ZERO;
         loop {
+            let stopwatch = Stopwatch::start();
             if pages >= limits.pages {
                 let value = limits.pages.to_string();
                 return Err(CallError::Limit { limit: "pages", setting: "pages", value });
@@ -226,7 +232,8 @@ impl Pages {
             bytes = page.bytes;
             if let Some(watch) = self.egress.watch() {
                 let (is_last, omitted) = (page.next.is_none(), page.omitted);
-                watch.paged(Paged { resources: &page.resources, is_last, omitted, cpu });
+                let waited = stopwatch.elapsed().saturating_sub(cpu);
+                watch.paged(Paged { resources: &page.resources, is_last, omitted, cpu, waited });
             }
             match gathering.take(page)? {
                 Some(next) if self.extent == Extent::AllPages => {

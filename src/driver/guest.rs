@@ -55,6 +55,13 @@ impl GuestPre {
         }
     }
 
+    pub(super) fn contract(&self) -> Contract {
+        match self {
+            GuestPre::V0_1(_) => Contract::V0_1,
+            GuestPre::V0_2(_) => Contract::V0_2,
+        }
+    }
+
     pub(super) async fn instantiate(&self, store: &mut Store<Sandbox>) -> wasmtime::Result<Guest> {
         match self {
             GuestPre::V0_1(pre) => pre.instantiate_async(store).await.map(Guest::V0_1),

@@ -60,6 +60,8 @@ pub struct Paged<'a> {
     pub omitted: u64,
     /// What it took, and, of the first page, what making the sandbox took.
     pub cpu: Duration,
+    /// How long it took beside that: what the driver waited for answers, or slept.
+    pub waited: Duration,
 }
 
 /// One request and what came of it.

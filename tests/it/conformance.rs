@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tracker::driver::conformance::{self, Report, Selection, Trial};
-use tracker::driver::{Limits, compile};
+use tracker::driver::conformance::{self, Manifest, Report, Selection, Trial};
+use tracker::driver::{Cassettes, Limits, Lock, compile};
 
 use crate::support::{Setup, built_driver, built_faulty};
 
@@ -150,25 +151,36 @@ async fn a_cassette_of_what_changed_needs_a_driver_that_can_tell() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_shown_fails_unless_it_is_declared() {
-    let without = |name: &str| {
+    let without = |names: &[&str]| {
         let lax = Lax::with("none");
-        std::fs::remove_file(lax.cassettes().join(name)).expect("removed");
+        for name in names {
+            std::fs::remove_file(lax.cassettes().join(name)).expect("removed");
+        }
         lax
     };
     let declaring = |lax: Lax, text: &str| {
         std::fs::write(lax.cassettes().join("suite.json"), text).expect("written");
         lax
     };
-    without("zones.json").fails("no zones", &["shows-each-list"]).await;
-    declaring(without("zones.json"), r#"{"suite": 1, "lists": ["instances"]}"#).fails("declared", &[]).await;
-    without("servers-partial.json").fails("no partial", &["partial-is-said"]).await;
-    declaring(without("servers-partial.json"), r#"{"suite": 1, "partial": false}"#).fails("declared", &[]).await;
+    let zones = ["zones.json", "zones-two-pages.json"];
+    without(&zones).fails("no zones", &["shows-each-list"]).await;
+    declaring(without(&zones), r#"{"suite": 1, "lists": ["instances"]}"#).fails("declared", &[]).await;
+    without(&["servers-partial.json"]).fails("no partial", &["partial-is-said"]).await;
+    declaring(without(&["servers-partial.json"]), r#"{"suite": 1, "partial": false}"#).fails("declared", &[]).await;
     declaring(Lax::with("none"), r#"{"suite": 1, "partial": false}"#).fails("not so", &["partial-is-said"]).await;
-    without("servers-changed.json").fails("no delta", &["changes-are-whole"]).await;
-    let whole = || without("servers-two-pages.json");
+    without(&["servers-changed.json"]).fails("no delta", &["changes-are-whole"]).await;
+    let whole = || without(&["servers-two-pages.json", "zones-two-pages.json"]);
     whole().fails("no pages", &["pages-to-the-end"]).await;
     declaring(whole(), r#"{"suite": 1, "paging": false}"#).fails("declared", &[]).await;
     declaring(Lax::with("none"), r#"{"suite": 1, "paging": false}"#).fails("not so", &["pages-to-the-end"]).await;
+    // A driver that takes the first page for all of it: what leads to the next one stands in the answer.
+    let next = r#""failed_zones": ["z2"]"#;
+    let more = r#""failed_zones": ["z2"], "has_more": true"#;
+    let misled = declaring(whole(), r#"{"suite": 1, "paging": false}"#).edit("servers-partial.json", next, more);
+    let report = misled.report().await;
+    let pages = report.checks.iter().find(|check| check.name == "pages-to-the-end").expect("made");
+    assert!(pages.findings.iter().any(|finding| finding.why.contains("/has_more is \"true\"")), "{pages:#?}");
+    assert!(report.declared.iter().any(|declared| declared.starts_with("paging: false")), "{report:#?}");
     // A word that is none of the provider's: whether it is mapped well is another check's.
     declaring(Lax::with("changes-words"), r#"{"suite": 1, "words": false}"#)
         .fails("words", &["states-are-mapped"])
@@ -257,8 +269,37 @@ async fn only_what_passed_is_admitted_where_the_operator_asks_for_it() {
     assert!(ended.stderr.contains("Recorded in"), "{ended:#?}");
     let after = list(&setup);
     assert!(!after.contains("not loaded"), "{after}");
+    // With what it passed stands in the record.
+    let lock = || Lock::read(&setup.path("drivers.lock")).expect("a lock file");
+    let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let own = digest(&built_driver("mock"));
+    let record = lock().tested(&own).expect("recorded").clone();
+    let cassettes = Cassettes::read_dir(&repository().join("drivers/mock/cassettes")).expect("cassettes");
+    assert_eq!((record.suite, record.cassettes_sha256.as_str()), (conformance::SUITE, cassettes.sha256().as_str()));
+    let declared = Manifest::read(&repository().join("drivers/mock/cassettes")).expect("declared");
+    assert_eq!(record.declarations_sha256, declared.sha256());
+    assert_ne!(declared.sha256(), Manifest::default().sha256(), "another declaration has another digest");
+    assert_eq!(record.lists, ["instances", "realms"]);
     setup.run(&["driver", "verify"]).succeeded();
     let host = setup.start().await;
     let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
     assert_eq!(client.get("/api/instances/inst1").await.ok()["state"], "RUNNING");
+}
+
+#[test]
+fn a_driver_of_which_no_instances_were_seen_is_not_admitted() {
+    let setup = Setup::new(&[]);
+    let lax = Lax::with("none");
+    for name in ["servers-two-pages.json", "servers-partial.json", "servers-changed.json"] {
+        std::fs::remove_file(lax.cassettes().join(name)).expect("removed");
+    }
+    let declared = r#"{"suite": 1, "partial": false, "lists": ["realms"]}"#;
+    std::fs::write(lax.cassettes().join("suite.json"), declared).expect("written");
+    let lax = lax.describing("whole!");
+    let (file, cassettes) = (lax.file().display().to_string(), lax.cassettes().display().to_string());
+    let ended = setup.run(&["driver", "test", &file, "--cassettes", &cassettes, "--admit"]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(ended.stdout.contains("lists: the provider lists realms and nothing else"), "{ended:#?}");
+    assert!(ended.stderr.contains("no instances were listed, so nothing was recorded"), "{ended:#?}");
+    assert!(!setup.path("drivers.lock").exists(), "nothing was recorded");
 }

@@ -10,7 +10,7 @@ use tracker::clock::{Clock, ManualClock};
 use tracker::driver::{Cassettes, Engine, Limits, load};
 use tracker::net::{ClientSettings, Clients};
 
-use crate::support::{Ended, Moto, Setup, built_driver, built_drivers, tracker};
+use crate::support::{Ended, Moto, Setup, at_terminal, built_driver, built_drivers, tracker};
 
 const PASSWORD: &str = "owner-secret-key/+=";
 const TOKEN: &str = "session token & more";
@@ -86,6 +86,36 @@ async fn what_is_recorded_has_no_secret_and_plays_the_same() {
     assert!(again.stderr.contains("--replace"), "{again:#?}");
     drop(moto);
     assert_eq!(play(&folder.path().join("driver.wasm"), &folder.path().join("kept")).await, 2);
+}
+
+#[tokio::test]
+async fn somebody_confirms_what_was_recorded() {
+    let mut moto = Moto::start().await;
+    moto.cloud.run_named("web").await;
+    let folder = workshop("ec2");
+    let record = |name: &str, typed: Option<&str>| {
+        let account = ["--provider", "lab", "--user", "AKIAOWNER", "--password-file", "password"];
+        let endpoint = ["--endpoint", &moto.endpoint, "--allow-addresses", "127.0.0.1", "--option", "region=us-east-1"];
+        let kept = ["--cassettes", "kept", "--list", "instances", "--name", name];
+        let command = [&["driver", "record", "./driver.wasm"][..], &account, &endpoint, &kept].concat();
+        match typed {
+            Some(typed) => at_terminal(folder.path(), &command, typed),
+            None => tracker(folder.path(), &command),
+        }
+    };
+    // The first question is whether to run what is not approved.
+    let denied = record("denied", Some("y\nn\n"));
+    assert_eq!(denied.code, Some(1), "{denied:#?}");
+    for part in ["\"name\":\"web\"", "Does the provider show just this", "correct `expect` in"] {
+        assert!(denied.stdout.contains(part), "{part:?} is not in {denied:#?}");
+    }
+    assert!(folder.path().join("kept/denied.json").exists(), "what is to be corrected is kept");
+    record("confirmed", Some("y\ny\n")).succeeded();
+    // Nobody answers where there is no terminal.
+    tracker(folder.path(), &["driver", "approve", "./driver.wasm", "--yes"]).succeeded();
+    let unasked = record("unasked", None);
+    assert_eq!(unasked.code, Some(2), "{unasked:#?}");
+    assert!(unasked.stderr.contains("there is no terminal to ask on: hold `expect`"), "{unasked:#?}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod registry;
 pub(crate) mod shelf;
+pub(crate) mod terminal;
 pub(crate) mod verifier;
 pub(crate) mod wait;
 
@@ -28,4 +29,5 @@ pub(crate) use provider::{Misbehaviour, Provider};
 pub(crate) use receiver::{Receiver, Reply};
 pub(crate) use registry::Registry;
 pub(crate) use shelf::Shelf;
+pub(crate) use terminal::at_terminal;
 pub(crate) use verifier::Verifier;

@@ -2,7 +2,6 @@
 //! A cassette is written only if no secret of the account is in it, and is played once to see that it gives what
 //! the provider gave.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -87,9 +86,16 @@ impl Record {
         let (about, since) = (self.about.as_deref(), self.since);
         let session = Session { driver: &driver, target: &target, about, since, at, yes };
         let mut other = 0;
+        let mut to_confirm = Vec::new();
         for (kind, file) in files {
-            let same = runtime.block_on(session.record(kind, &file))?;
-            other += u32::from(!same);
+            match runtime.block_on(session.record(kind, &file))? {
+                Some(cassette) => to_confirm.push((cassette, file)),
+                // What does not even play is not for anybody to confirm.
+                None => other += 1,
+            }
+        }
+        for (cassette, file) in to_confirm {
+            session.confirm(&cassette, &file)?;
         }
         anyhow::ensure!(
             other == 0,
@@ -109,9 +115,9 @@ impl Record {
 }
 
 impl Session<'_> {
-    /// Records one list. Whether it plays as recorded.
+    /// Records one list. Gives it if it plays as recorded.
     #[expect(clippy::print_stdout, reason = "the command line's own printing")]
-    async fn record(&self, kind: Kind, file: &Path) -> anyhow::Result<bool> {
+    async fn record(&self, kind: Kind, file: &Path) -> anyhow::Result<Option<Cassette>> {
         let recorder = Arc::new(Recorder::default());
         let mut target = self.target.clone();
         target.wire.watch = Some(Arc::clone(&recorder) as _);
@@ -144,14 +150,13 @@ impl Session<'_> {
         for difference in &differences {
             println!("  - {difference}");
         }
-        self.confirm(&cassette, file)?;
         if !differences.is_empty() && exchanges == 0 {
             println!(
                 "  The driver asked the provider nothing: if it compares a secret itself, give one that is known to \
                  all under account.fakes (drivers/CASSETTES.md)."
             );
         }
-        Ok(differences.is_empty())
+        Ok(differences.is_empty().then_some(cassette))
     }
 
     /// Shows what is expected from now on, and has it confirmed: a driver's mistake is recorded like anything else, and
@@ -166,7 +171,9 @@ impl Session<'_> {
             file.display()
         );
         let question = "Does the provider show just this, to the last field?";
-        if self.yes || !std::io::stdin().is_terminal() || super::ask(question, "add --yes")? {
+        let instead =
+            "hold `expect` in what was written against what the provider shows, or add --yes to be asked nothing";
+        if self.yes || super::ask(question, instead)? {
             return Ok(());
         }
         anyhow::bail!("correct `expect` in {}, and then the driver: {} is kept", file.display(), file.display());

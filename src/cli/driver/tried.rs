@@ -34,7 +34,7 @@ pub(crate) struct TriedArgs {
     /// Addresses that the endpoint may have beside public ones, such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "RANGE", value_parser = range, requires = "endpoint")]
     allow_addresses: Vec<IpNet>,
-    /// Run what is not approved without asking
+    /// Ask nothing: run what is not approved, and take what is recorded for right
     #[arg(short, long)]
     pub(super) yes: bool,
     #[command(flatten)]

@@ -15,7 +15,9 @@ use super::document::{Document, Fresh};
 use super::stage::{Outcome, Stage, answer, recorded};
 use crate::driver::wire::{Answered, Asked, Tape};
 
-use parameters::{Parameters, parameters};
+pub(super) use parameters::parameters;
+
+use parameters::Parameters;
 use template::Template;
 
 /// How a case's list goes on from page to page.
@@ -127,6 +129,11 @@ impl Link {
     /// Whether the answer says that there is another page, so that one without entries is not the end.
     pub(super) fn says_what_is_next(&self) -> bool {
         self.kind != Cursor::Id && self.first.has_cursor(&self.second, &self.parameter)
+    }
+
+    /// With how many entries a page has about so many bytes.
+    pub(super) fn entries_of(&self, bytes: usize, most: usize) -> usize {
+        self.first.entries_of(bytes).min(most)
     }
 
     /// Makes a chain.
@@ -260,3 +267,6 @@ impl Tape for Chain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

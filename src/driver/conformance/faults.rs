@@ -12,7 +12,7 @@ use super::stand::Run;
 use crate::driver::wire::{Answered, Unanswered};
 use crate::driver::{CallError, Coverage};
 
-pub(super) use lists::{errors_as_lists, other_statuses, without_list};
+pub(super) use lists::{errors_as_lists, other_statuses, without_envelope, without_list};
 
 /// Something that goes wrong at one exchange.
 pub(super) struct Fault {
@@ -64,7 +64,8 @@ impl Owed {
         let error = match &run.outcome {
             Err(failure) => &failure.error,
             Ok(listing) => {
-                let in_part = matches!(listing.coverage, Coverage::Partial(_)) && !listing.resources.is_empty();
+                let in_part = matches!(listing.coverage, Coverage::Partial(_) | Coverage::Misfit(_))
+                    && !listing.resources.is_empty();
                 return match self {
                     Owed::Unauthorized | Owed::Throttled(_) => false,
                     Owed::Forbidden

@@ -61,6 +61,8 @@ pub(super) struct Run {
     pub(super) omitted: u64,
     /// The most CPU time that one page took.
     pub(super) page_cpu: Duration,
+    /// How long each page took beside its CPU time.
+    pub(super) waits: Vec<Duration>,
     /// Why requests were not let out.
     pub(super) refused: Vec<String>,
     pub(super) logged: Vec<String>,
@@ -139,8 +141,8 @@ impl Stand {
         let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>), pulse: None };
         let outcome = self.driver.list_since(&Target { wire, ..target }, cassette.list, cassette.since).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
-        let Noted { pages, omitted, page_cpu, refused, logged, asked, sent } = noted;
-        Run { outcome, pages, omitted, page_cpu, refused, logged, asked, sent }
+        let Noted { pages, omitted, page_cpu, waits, refused, logged, asked, sent } = noted;
+        Run { outcome, pages, omitted, page_cpu, waits, refused, logged, asked, sent }
     }
 
     /// Puts a token that is worth nothing in the place of all that an account's session has; says whether it
@@ -234,6 +236,7 @@ struct Noted {
     pages: Vec<Vec<ResourceId>>,
     omitted: u64,
     page_cpu: Duration,
+    waits: Vec<Duration>,
     refused: Vec<String>,
     logged: Vec<String>,
     asked: Vec<Asked>,
@@ -264,6 +267,7 @@ impl Watch for Notes {
             noted.pages.push(page.resources.iter().map(|resource| resource.id().clone()).collect());
             noted.omitted = noted.omitted.saturating_add(page.omitted);
             noted.page_cpu = noted.page_cpu.max(page.cpu);
+            noted.waits.push(page.waited);
         });
     }
 

@@ -472,7 +472,7 @@ pub(crate) fn tracker(folder: &Path, arguments: &[&str]) -> Ended {
     Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
-const TRACKER: &str = env!("CARGO_BIN_EXE_tracker");
+pub(super) const TRACKER: &str = env!("CARGO_BIN_EXE_tracker");
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     in_folder(Command::new(TRACKER), folder, arguments)

@@ -2,7 +2,7 @@
 //! Without a flaw it keeps the contract. Its provider is made up: a login for a token, servers in pages, zones.
 
 use serde_json::{Value, json};
-use tracker_driver_sdk::http::{Request, Response};
+use tracker_driver_sdk::http::{Request, Response, encode_query};
 use tracker_driver_sdk::secret::{self, Encoding};
 use tracker_driver_sdk::{
     Account, AccountOption, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider, Query,
@@ -63,12 +63,24 @@ impl Driver for Lax {
             items.retain(|item| item.provider_state != "off");
         }
         if flaw(account, "keeps-pages") {
-            std::mem::forget(vec![1u8; 128 << 10]);
+            std::mem::forget(std::hint::black_box(vec![1u8; 128 << 10]));
         }
         if flaw(account, "repeats") {
             items.extend(items.first().cloned());
         }
-        let next = answer["next"].as_u64().map(|next| next.to_string());
+        if flaw(account, "hides-repeats") {
+            let mut seen = std::collections::HashSet::new();
+            items.retain(|item| seen.insert(item.id.clone()));
+        }
+        if flaw(account, "cuts-names") {
+            items.iter_mut().for_each(|item| item.name = item.name.take().map(|name| name.chars().take(60).collect()));
+        }
+        let next = match &answer["next"] {
+            Value::Null => None,
+            next if next.is_u64() => Some(next.to_string()),
+            _ if flaw(account, "any-next") => None,
+            _ => return Err(Error::UnexpectedAnswer("the next page is no number".into())),
+        };
         let next = next.filter(|_| !(flaw(account, "ends-at-empty") && items.is_empty()));
         let next = next.filter(|next| !(flaw(account, "two-pages") && next == "3"));
         if next.is_none() && flaw(account, "strays") {
@@ -79,7 +91,8 @@ impl Driver for Lax {
             Some(_) if flaw(account, "calls-it-all") => Page::complete(items),
             Some(_) => Page::delta(items, gone(account, &answer)?),
         };
-        let list = list.followed_by(next);
+        let total = answer["total"].as_u64().filter(|_| !flaw(account, "hides-total") && !flaw(account, "hides-repeats"));
+        let list = list.followed_by(next).of_total(total);
         match answer["failed_zones"].as_array() {
             Some(zones) if !zones.is_empty() && !flaw(account, "hides-partial") => {
                 Ok(list.partial(format!("{} zones failed", zones.len())))
@@ -88,14 +101,19 @@ impl Driver for Lax {
         }
     }
 
-    fn list_realms(account: &Account, _query: &Query) -> Result<Page<Realm>, Error> {
-        let answer = get(account, "/zones")?;
+    fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
+        let path = match query.cursor.as_deref() {
+            None => "/zones".to_owned(),
+            Some(cursor) if flaw(account, "raw-cursors") => format!("/zones?after={cursor}"),
+            Some(cursor) => format!("/zones?{}", encode_query([("after", cursor)])),
+        };
+        let answer = get(account, &path)?;
         let zone = |entry: Value| {
             let state = if entry["up"] == true { RealmState::Available } else { RealmState::Unavailable };
             Ok(Realm::new(text(&entry, "id")?, text(&entry, "name")?, state))
         };
         let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
-        Ok(Page::complete(zones?))
+        Ok(Page::complete(zones?).followed_by(answer["more"].as_str().map(str::to_owned)))
     }
 }
 
@@ -116,6 +134,7 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
         "off" if flaw(account, "misreads") => InstanceState::Running,
         "off" => InstanceState::Stopped,
         "on" => InstanceState::Running,
+        other if flaw(account, "takes-beginnings") && other.starts_with("on") => InstanceState::Running,
         _ if flaw(account, "guesses") => InstanceState::Running,
         other if flaw(account, "refuses-unknown") => {
             return Err(Error::UnexpectedAnswer(format!("a server is in state {other}")));
@@ -199,6 +218,12 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
     if response.status >= 500 && flaw(account, "retries") {
         response = asked(&url, "again")?;
     }
+    if flaw(account, "always-sleeps") {
+        std::thread::sleep(std::time::Duration::from_millis(150));
+    }
+    if path.contains("page=") && !path.contains("page=1") && flaw(account, "sleeps-between-pages") {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
     if response.status == 429 && flaw(account, "sleeps") {
         std::thread::sleep(std::time::Duration::from_millis(700));
     }
@@ -221,6 +246,9 @@ fn asked(url: &str, token: &str) -> Result<Response, Error> {
 
 fn read(account: &Account, response: Response) -> Result<Value, Error> {
     let throttled = response.status == 429;
+    if (300..400).contains(&response.status) && flaw(account, "takes-redirects") {
+        return response.json();
+    }
     let response = match response.success() {
         Err(Error::Unauthorized(why)) if flaw(account, "401-is-down") => return Err(Error::Unavailable(why)),
         Err(error) if throttled && flaw(account, "forgets-wait") => {
@@ -232,6 +260,14 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         let body = response.bytes()?;
         log::info(&String::from_utf8_lossy(&body));
         return serde_json::from_slice(&body).map_err(|error| Error::UnexpectedAnswer(error.to_string()));
+    }
+    if flaw(account, "logs-broken") {
+        let body = response.bytes()?;
+        let answer = serde_json::from_slice(&body);
+        return answer.map_err(|error| {
+            log::warn(&format!("{error}: {}", String::from_utf8_lossy(&body)));
+            Error::UnexpectedAnswer("no JSON".into())
+        });
     }
     match response.json::<Value>() {
         Err(_) if flaw(account, "lenient") => Ok(json!({ "servers": [], "zones": [] })),
@@ -253,6 +289,10 @@ fn log_in(account: &Account) -> Result<String, Error> {
     let user = if flaw(account, "knows-user") { "demo" } else { &account.user };
     let body = format!("{{\"user\": {}, \"password\": \"{word}\"}}", json!(user));
     let request = Request::post(format!("{}/login", account.endpoint)).header("content-type", "application/json");
+    let request = match flaw(account, "sends-twice") {
+        true => request.header("x-password", secret::placeholder(secret::PASSWORD, Encoding::Raw)?),
+        false => request,
+    };
     let answer: Value = request.body(body).send()?.success()?.json()?;
     let token = text(&answer, "token")?;
     if flaw(account, "logs-token") {

@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::driver::wire::Asked;
 
 /// By where they stand and their names.
-pub(super) type Parameters = BTreeMap<String, String>;
+pub(in super::super) type Parameters = BTreeMap<String, String>;
 
-pub(super) fn parameters(asked: &Asked) -> Parameters {
+pub(in super::super) fn parameters(asked: &Asked) -> Parameters {
     let mut found = Parameters::new();
     for (name, value) in asked.url.query_pairs() {
         found.insert(format!("query {name}"), value.into_owned());

@@ -53,6 +53,12 @@ impl Template {
         self.ids.iter().map(String::as_str)
     }
 
+    /// With how many entries it has about so many bytes; never fewer than it has.
+    pub(super) fn entries_of(&self, bytes: usize) -> usize {
+        let own = self.ids.len().max(1);
+        own.max(bytes * own / self.answered.body.len().max(1))
+    }
+
     /// The same with more entries, under ids of their own.
     pub(super) fn enlarged(&self, entries: usize) -> Option<Template> {
         let more = entries.checked_sub(self.ids.len()).filter(|more| *more > 0)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::driver::Coverage;
 use crate::driver::conformance::chain::{Cursors, Link, Made, Shape};
@@ -10,10 +11,15 @@ use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict};
 /// The most pages of a chain.
 const MANY: usize = 100;
 const SOME: usize = 20;
-/// How many entries a page has where memory is looked at.
-const ENTRIES: usize = 50;
-/// What a sandbox may take more for the many pages than for some: an allocator is not exact.
-const SLACK: usize = 1 << 20;
+/// What a page has where memory is looked at, in bytes, and in entries at most.
+const PAGE_BYTES: usize = 64 << 10;
+const MOST_ENTRIES: usize = 200;
+/// What a sandbox may take more for more pages: an allocator is not exact.
+const SLACK: usize = 512 << 10;
+/// What each of many pages may take beside its CPU time, where every request is answered at once.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Which part of what was read is no accident, if as much is kept.
+const KEPT_PART: usize = 8;
 
 pub(super) async fn many_pages(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
@@ -62,26 +68,54 @@ async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) {
             ));
         }
     }
-    let large = Shape { entries: ENTRIES, ..shape };
-    let (some, many) = (link.chain(case, large), link.chain(case, Shape { pages: most, ..large }));
-    let (before, after) = (play(suite, case, &some).await, play(suite, case, &many).await);
-    if let Some(why) = fault(&many, &after) {
-        verdict.find(case.finding(
-            format!("with {} pages, {why}", many.chain.pages()),
-            "follow the provider's cursor until it gives none",
-        ));
-        return;
+    keeps_nothing(
+        suite,
+        case,
+        (link, Shape { entries: link.entries_of(PAGE_BYTES, MOST_ENTRIES), ..shape }, most),
+        verdict,
+    )
+    .await;
+}
+
+/// Holds that memory does not grow with the number of pages: not from some to more, and not from those to many. What a
+/// garbage collector has not collected yet grows once, and no further. Nor does a page wait for anything but its answer.
+async fn keeps_nothing(suite: &Suite, case: &Case, (link, shape, most): (&Link, Shape, usize), verdict: &mut Verdict) {
+    let mut before: Option<(Made, Run)> = None;
+    let mut shortest: Option<Duration> = None;
+    let mut kept = Vec::new();
+    for pages in [shape.pages, (shape.pages + most) / 2, most] {
+        let made = link.chain(case, Shape { pages, ..shape });
+        let run = play(suite, case, &made).await;
+        if let Some(why) = fault(&made, &run) {
+            verdict.find(case.finding(
+                format!("with {} pages of {} entries, {why}", made.chain.pages(), made.ids.len() / pages.max(1)),
+                "follow the provider's cursor until it gives none, and list all that is on a page",
+            ));
+            return;
+        }
+        // Of the first page it may log in.
+        shortest = shortest.into_iter().chain(run.waits.iter().skip(1).copied()).min();
+        if let Some((fewer, earlier)) = &before {
+            let grown = run.usage().memory.saturating_sub(earlier.usage().memory);
+            let read = made.bytes.saturating_sub(fewer.bytes);
+            let more = made.chain.pages().saturating_sub(fewer.chain.pages()).max(1);
+            kept.push((grown > SLACK && grown > read / KEPT_PART).then_some(grown / more));
+        }
+        before = Some((made, run));
     }
-    let grown = after.usage().memory.saturating_sub(before.usage().memory);
-    let read = many.bytes.saturating_sub(some.bytes);
-    if grown > SLACK && grown > read / 10 {
+    // A busy machine has some pages wait, and not each of them.
+    if let Some(wait) = shortest.filter(|wait| *wait > PATIENCE) {
+        verdict.find(case.finding(
+            format!("of {most} pages none behind the first took less than {} ms: it sleeps", wait.as_millis()),
+            "ask for the next page at once: the host keeps to the provider's rate",
+        ));
+    }
+    if let Some(kept) = kept.into_iter().collect::<Option<Vec<usize>>>().and_then(|kept| kept.into_iter().min()) {
         verdict.find(case.finding(
             format!(
-                "with {} pages in the place of {}, it took {} more: {} of each page are kept",
-                many.chain.pages(),
-                some.chain.pages(),
-                bytesize::ByteSize(grown as u64),
-                bytesize::ByteSize((grown / (many.chain.pages() - some.chain.pages()).max(1)) as u64),
+                "with {most} pages in the place of {}, it took {} more for each page",
+                shape.pages,
+                bytesize::ByteSize(kept as u64)
             ),
             "keep nothing of a page once it is given: the host has it",
         ));

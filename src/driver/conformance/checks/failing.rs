@@ -57,6 +57,7 @@ pub(super) async fn broken(suite: &Suite) -> Result<Verdict, StandError> {
 fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
     let ids = ids(case.run.resources());
     let mut faults = faults::without_list(good, &ids, &empty_lists(suite, case));
+    faults.extend(faults::without_envelope(good, &ids, &lists_like(suite, case)));
     faults.extend(faults::errors_as_lists(good, &recorded_errors(suite)));
     faults.extend(faults::other_statuses(good));
     faults
@@ -78,6 +79,20 @@ fn recorded_errors(suite: &Suite) -> BTreeSet<Vec<u8>> {
     let answers = exchanges.filter_map(|exchange| recorded(exchange).ok());
     let failed = answers.filter(|answered| answered.status.is_client_error() || answered.status.is_server_error());
     failed.map(|answered| answered.body.to_vec()).filter(|body| Document::read(body).is_some()).collect()
+}
+
+/// The answers that have something of what a case lists, of its own and of other cases.
+fn lists_like(suite: &Suite, case: &Case) -> Vec<Document> {
+    let alike = suite.lists().filter(|other| {
+        other.cassette.list == case.cassette.list && other.cassette.since.is_some() == case.cassette.since.is_some()
+    });
+    let answers = alike.flat_map(|other| {
+        let ids = ids(other.run.resources());
+        let read = other.cassette.exchanges.iter().filter_map(|exchange| recorded(exchange).ok());
+        let documents = read.filter_map(|answered| Document::read(&answered.body));
+        documents.filter(|document| !document.entries(&ids).is_empty()).collect::<Vec<_>>()
+    });
+    answers.collect()
 }
 
 /// The answers of accounts that have nothing of what a case lists.

@@ -1,6 +1,7 @@
 //! Entries of a list that are not as they should be: one member away, empty, or of another type. Such an entry may
 //! end the list with an error; it is never skipped, and it takes nothing from its neighbours.
 
+mod forms;
 mod judge;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -47,13 +48,21 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
         // Where there are more entries, each has more neighbours.
         pages.sort_by_key(|page| std::cmp::Reverse(page.entries.len()));
         let spared = spared(&pages);
-        let mut seen: BTreeSet<String> = BTreeSet::new();
+        // Each member once where an entry stands before its own, and once where one stands behind it: what is taken from a
+        // neighbour may be taken from either.
+        let mut seen: BTreeSet<(Side, String)> = BTreeSet::new();
+        let mut room = MOST_NODES;
         for page in &pages {
             for entry in from_the_middle(page.entries.len()) {
-                let nodes: Vec<&Node> =
-                    page.entries[entry].nodes.iter().filter(|node| seen.insert(node.path.clone())).collect();
+                let sides = sides(entry, page.entries.len());
+                let is_new = |node: &&Node| {
+                    let new = sides.iter().filter(|side| seen.insert((**side, node.path.clone())));
+                    new.count() > 0
+                };
+                let nodes: Vec<&Node> = page.entries[entry].nodes.iter().filter(is_new).collect();
                 entries += u32::from(!nodes.is_empty());
-                for node in nodes.into_iter().take(MOST_NODES.saturating_sub(tried)) {
+                for node in nodes.into_iter().take(room) {
+                    room -= 1;
                     tried += 1;
                     edited(suite, page, (entry, node), &spared, &mut verdict).await;
                 }
@@ -82,6 +91,23 @@ fn pages(case: &Case) -> Vec<Page<'_>> {
         (!entries.is_empty()).then_some(Page { case, at, answered, document, entries })
     };
     case.cassette.exchanges.iter().enumerate().filter_map(page).collect()
+}
+
+/// Where a neighbour of an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Before,
+    Behind,
+}
+
+/// Where an entry has neighbours; one that is alone counts as if it had both.
+fn sides(entry: usize, length: usize) -> Vec<Side> {
+    let (before, behind) = (entry > 0, entry + 1 < length);
+    match (before, behind) {
+        (true, false) => vec![Side::Before],
+        (false, true) => vec![Side::Behind],
+        (true, true) | (false, false) => vec![Side::Before, Side::Behind],
+    }
 }
 
 /// The places of a list, the middle ones first.
@@ -146,6 +172,12 @@ async fn edited(
     if holds_id && matches!(page.document, Document::Xml(_)) {
         return;
     }
+    if let Some(why) = forms::fault(suite, page, (entry, node)).await {
+        verdict.find(page.case.finding(
+            format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
+            "read a time with its offset, and take the owner's words as they are, however long and in whatever letters",
+        ));
+    }
     for (edit, what) in edits {
         let is_spared = edit == Edit::Remove && spared.contains(&node.path);
         let edits: Vec<_> = stains.iter().cloned().chain([(node.place.clone(), edit.clone())]).collect();
@@ -201,6 +233,14 @@ mod tests {
         assert_eq!(from_the_middle(5), [2, 1, 3, 0, 4]);
         assert_eq!(from_the_middle(2), [0, 1]);
         assert_eq!(from_the_middle(0), [0; 0]);
+    }
+
+    #[test]
+    fn an_entry_has_neighbours_before_and_behind() {
+        assert_eq!(sides(0, 1), [Side::Before, Side::Behind]);
+        assert_eq!(sides(0, 2), [Side::Behind]);
+        assert_eq!(sides(1, 2), [Side::Before]);
+        assert_eq!(sides(1, 3), [Side::Before, Side::Behind]);
     }
 
     #[test]

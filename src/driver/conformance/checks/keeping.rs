@@ -2,11 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::failing::positions;
+use super::failing::{faults_of_answers, positions};
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::faults;
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
@@ -39,11 +40,46 @@ pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    for case in suite.richest() {
+        if let Some(stage) = elsewhere(case) {
+            let run = suite.list(case, stage).await;
+            look(&mut verdict, case, &run, &format!("where its answers have links to {OTHER_HOST}, "));
+        }
+    }
     verdict.tried = match requests {
         0 => "nothing to check: it makes no requests".into(),
         _ => format!("{requests} requests, well answered and not"),
     };
     Ok(verdict)
+}
+
+const OTHER_HOST: &str = "https://suite-link.invalid";
+
+/// The provider with every link to the account's endpoint leading to another host; none where it gives no links.
+fn elsewhere(case: &Case) -> Option<Stage> {
+    let endpoint = case.cassette.account.endpoint.as_str();
+    let exchanged = |text: &str| text.contains(endpoint).then(|| text.replace(endpoint, OTHER_HOST));
+    let mut stage = Stage::of(&case.cassette);
+    let mut has_links = false;
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(mut answered) = recorded(exchange) else { continue };
+        let document = Document::read(&answered.body);
+        let body = document.and_then(|document| document.with_values(&mut |text| exchanged(text)));
+        let mut changed = body.is_some();
+        for value in answered.headers.values_mut() {
+            let new = value.to_str().ok().and_then(exchanged).and_then(|new| HeaderValue::from_str(&new).ok());
+            if let Some(new) = new {
+                *value = new;
+                changed = true;
+            }
+        }
+        if changed {
+            let answered = body.map_or(answered.clone(), |body| with_body(&answered, body));
+            stage = stage.with(at, Ok(answered));
+            has_links = true;
+        }
+    }
+    has_links.then_some(stage)
 }
 
 pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
@@ -97,19 +133,23 @@ async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
             "keep headers of answers to yourself: cookies and tokens are among them",
         ));
     }
-    let has = |line: &str| {
-        let line = line.as_bytes();
-        let parts = line.windows(LOGGED).step_by(LOGGED / 4);
-        parts.into_iter().any(|part| bodies.iter().any(|body| memchr::memmem::find(body, part).is_some()))
-    };
-    if let Some(line) = run.logged.iter().find(|line| has(line)) {
-        let start: String = line.chars().take(60).collect();
-        verdict.find(case.finding(
-            format!("a log line has a part of an answer in it: {start:?}..."),
-            "log what happened, and not what came: answers hold what their owners let nobody else see",
-        ));
+    if let Some(why) = quotes(&run, &bodies) {
+        verdict.find(case.finding(why, NO_ANSWERS));
     }
     let mut tried = 1;
+    'positions: for at in positions(case.cassette.exchanges.len()) {
+        for fault in faults_of_answers(suite, case, at) {
+            tried += 1;
+            let broken = fault.outcome.as_ref().ok().map(|answered| answered.body.clone());
+            let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome)).await;
+            let came: Vec<Bytes> = bodies.iter().cloned().chain(broken).collect();
+            if let Some(why) = quotes(&run, &came) {
+                let why = format!("where the answer to exchange {} is {}, {why}", at + 1, fault.what);
+                verdict.find(case.finding(why, NO_ANSWERS));
+                break 'positions;
+            }
+        }
+    }
     for status in [StatusCode::OK, StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR] {
         for at in positions(case.cassette.exchanges.len()) {
             tried += 1;
@@ -133,6 +173,22 @@ async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
         }
     }
     tried
+}
+
+const NO_ANSWERS: &str = "log what happened, and not what came: answers hold what their owners let nobody else see";
+
+/// What of an answer is in a log line, or more than a little of it in an error.
+fn quotes(run: &Run, bodies: &[Bytes]) -> Option<String> {
+    let has = |text: &str, length: usize| {
+        let mut parts = text.as_bytes().windows(length).step_by(length / 4);
+        parts.any(|part| bodies.iter().any(|body| memchr::memmem::find(body, part).is_some()))
+    };
+    if let Some(line) = run.logged.iter().find(|line| has(line, LOGGED)) {
+        let start: String = line.chars().take(60).collect();
+        return Some(format!("a log line has a part of an answer in it: {start:?}..."));
+    }
+    let error = run.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    has(&error, QUOTED).then(|| format!("an error has more than {QUOTED} bytes of an answer in it"))
 }
 
 /// What is shorter is found in ordinary words.

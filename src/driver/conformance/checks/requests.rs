@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode, header};
 
 use super::failing::{faults_of_answers, positions};
-use crate::clock::Stopwatch;
 use crate::driver::conformance::faults::{Fault, Owed};
 use crate::driver::conformance::stage::{Stage, answer};
 use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
@@ -26,7 +25,7 @@ pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
     let (mut tried, mut requests) = (0, 0);
     for case in suite.richest() {
-        if is_slow(suite, case, None).await {
+        if sleeps(suite, case).await {
             verdict.find(case.finding("it sleeps while it lists", REMEDY));
         }
         for at in positions(case.cassette.exchanges.len()) {
@@ -41,7 +40,7 @@ pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
                 if let Some(why) = more(case, &run, fault.owed) {
                     verdict.find(case.finding(format!("{what}{why}"), REMEDY));
                 }
-                if !has_slept && waited(&run) > PATIENCE && is_slow(suite, case, Some((at, &fault))).await {
+                if !has_slept && waited(&run) > PATIENCE && is_slow(suite, case, (at, &fault)).await {
                     has_slept = true;
                     verdict.find(case.finding(format!("{what}it sleeps"), REMEDY));
                 }
@@ -59,23 +58,24 @@ fn waited(run: &Run) -> Duration {
     usage.wall.saturating_sub(usage.cpu)
 }
 
-/// Whether each of several lists takes longer than one that nothing is wrong with took beside it, or than a sandbox that
-/// lists nothing takes to be made.
-async fn is_slow(suite: &Suite, case: &Case, fault: Option<(usize, &Fault)>) -> bool {
+/// Whether some page of each of several lists takes long, although every request is answered at once.
+async fn sleeps(suite: &Suite, case: &Case) -> bool {
+    const LISTS: usize = 8;
+    const LONG: Duration = Duration::from_millis(100);
+    for _ in 0..LISTS {
+        let run = suite.list(case, Stage::of(&case.cassette)).await;
+        if run.waits.iter().all(|wait| *wait <= LONG) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether each of several lists with a fault takes longer than one that nothing is wrong with took beside it.
+async fn is_slow(suite: &Suite, case: &Case, (at, fault): (usize, &Fault)) -> bool {
     for _ in 0..TIMES {
-        let beside = match fault {
-            Some(_) => waited(&suite.list(case, Stage::of(&case.cassette)).await),
-            None => {
-                let stopwatch = Stopwatch::start();
-                let _ = suite.stand.driver.make_sandbox(&suite.blank.stranger(&case.cassette)).await;
-                stopwatch.elapsed() * 4
-            }
-        };
-        let stage = Stage::of(&case.cassette);
-        let stage = match fault {
-            Some((at, fault)) => stage.with(at, fault.outcome.clone()),
-            None => stage,
-        };
+        let beside = waited(&suite.list(case, Stage::of(&case.cassette)).await);
+        let stage = Stage::of(&case.cassette).with(at, fault.outcome.clone());
         if waited(&suite.list(case, stage).await) <= beside + PATIENCE {
             return false;
         }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::repeating::ids;
 use crate::driver::Coverage;
-use crate::driver::conformance::document::Document;
-use crate::driver::conformance::stage::recorded;
-use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
+use crate::driver::conformance::document::{Document, Edit, Node};
+use crate::driver::conformance::stage::{Stage, recorded, with_body};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::guest::Contract;
 
 pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
@@ -38,11 +39,71 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
             ));
         }
     }
-    verdict.tried = format!("{} of answers", count(rows, "row"));
+    let mut falsified = 0;
+    for case in suite.richest().into_iter().filter(|case| case.cassette.since.is_none() && is_complete(&case.run)) {
+        for (what, stage) in falsified_answers(suite, case) {
+            falsified += 1;
+            let run = suite.list(case, stage).await;
+            if is_complete(&run) {
+                verdict.find(case.finding(
+                    format!("where {what}, {} came", run.came()),
+                    "give the host all that is on a page, and the provider's own count as the page's `total`: it sees what \
+                     does not fit together",
+                ));
+            }
+        }
+    }
+    verdict.tried = format!("{} of answers; answers that do not fit together: {falsified}", count(rows, "row"));
     if omitted > 0 {
         verdict.tried.push_str(&format!("; left out as no instances: {omitted}"));
     }
     Ok(verdict)
+}
+
+fn is_complete(run: &Run) -> bool {
+    matches!(&run.outcome, Ok(listing) if listing.coverage == Coverage::Complete)
+}
+
+/// Lists in which an entry is missing, and shows: another one has its place, or the provider counts one more.
+fn falsified_answers(suite: &Suite, case: &Case) -> Vec<(String, Stage)> {
+    let ids = ids(case.run.resources());
+    let mut falsified = Vec::new();
+    let mut counted = Stage::of(&case.cassette).rearranged();
+    let mut count: Option<String> = None;
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let Some(document) = Document::read(&answered.body) else { continue };
+        let Some(path) = document.id_path(&ids) else { continue };
+        let nodes = document.nodes();
+        let own = nodes.iter().filter(|node| node.path == path);
+        let mut own = own.filter(|node| node.text.as_deref().is_some_and(|text| ids.contains(text)));
+        if let (Some(first), Some(second)) = (own.next(), own.next())
+            && falsified.is_empty()
+            && let Some(id) = first.text.clone()
+        {
+            let body = document.edited(&[(second.place.clone(), Edit::Text(id.clone()))]);
+            let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, body)));
+            falsified.push((format!("{id} stands twice on one page of exchange {}", at + 1), stage));
+        }
+        let total = nodes.iter().filter(|node| counts(node, ids.len())).map(|node| &node.place);
+        let more = (ids.len() + 1).to_string();
+        let edits: Vec<_> = total.map(|place| (place.clone(), Edit::Text(more.clone()))).collect();
+        if !edits.is_empty() {
+            counted = counted.with(at, Ok(with_body(&answered, document.edited(&edits))));
+            count = Some(more);
+        }
+    }
+    // A page of contract 0.1 has no place for it.
+    if let Some(count) = count.filter(|_| suite.stand.driver.contract() != Contract::V0_1) {
+        falsified.push((format!("the provider counts {count} in all, and gives {}", ids.len()), counted));
+    }
+    falsified
+}
+
+/// Whether a member says how many entries the whole list has.
+fn counts(node: &Node, listed: usize) -> bool {
+    let name = node.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    name.contains("total") && node.text.as_deref().and_then(|text| text.parse().ok()) == Some(listed)
 }
 
 #[derive(Default)]

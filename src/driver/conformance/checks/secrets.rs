@@ -55,6 +55,9 @@ pub(super) async fn used(suite: &Suite) -> Result<Verdict, StandError> {
             }
             signatures += verify(case, &target, &run, &mut verdict);
             placed(case, &run, &mut verdict);
+            if turn == 0 {
+                listed(case, &run, &mut verdict);
+            }
             alike(case, &run, &mut verdict);
         }
         // Cursors with everything in them that a signature has to encode.
@@ -198,6 +201,37 @@ fn placed(case: &Case, run: &Run, verdict: &mut Verdict) {
                  would break the request",
             ));
             return;
+        }
+    }
+}
+
+/// Whether each secret that stands in a header stands there in the cassette, too: a secret that goes out where nobody
+/// expects it is a secret given away.
+fn listed(case: &Case, run: &Run, verdict: &mut Verdict) {
+    for asked in &run.asked {
+        for (name, value) in &asked.headers {
+            let value = value.to_str().unwrap_or_default();
+            // What is computed is never the same, so that cassettes do not list it.
+            let is_secret = |placed: &Placed<'_>| matches!(placed.encoding, "raw" | "basic");
+            let Some(placed) = placeholders(value).into_iter().find(is_secret) else { continue };
+            let is_listed = case.cassette.exchanges.iter().any(|exchange| {
+                let request = &exchange.request;
+                let listed = request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                request.fits(asked) && listed.contains(&format!("{{{{{} as ", placed.what))
+            });
+            if !is_listed {
+                verdict.find(case.finding(
+                    format!(
+                        "the secret {:?} is in the header {name} of {} {}, and no cassette has it there",
+                        placed.what,
+                        asked.method,
+                        asked.url.path()
+                    ),
+                    "send each secret where the provider asks for it and nowhere else, and list that header in the \
+                     cassette's requests",
+                ));
+                return;
+            }
         }
     }
 }

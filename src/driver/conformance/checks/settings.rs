@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::clock::ManualClock;
 use crate::driver::cassette::{Body, Cassette, Outcome};
+use crate::driver::conformance::chain::parameters;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::stage::Stage;
 use crate::driver::conformance::stand::difference;
@@ -139,6 +140,20 @@ impl Exchanged {
         self.old.len() >= 6
     }
 
+    /// Whether a request has it: a long one anywhere, a short one as a value of its own.
+    fn is_in(&self, asked: &Asked) -> bool {
+        if !self.is_long() {
+            let header = |value: &HeaderValue| value.as_bytes() == self.old.as_bytes();
+            return parameters(asked).values().any(|value| *value == self.old)
+                || asked.url.path_segments().is_some_and(|mut parts| parts.any(|part| part == self.old))
+                || asked.headers.values().any(header);
+        }
+        let within = |bytes: &[u8]| memchr::memmem::find(bytes, self.old.as_bytes()).is_some();
+        asked.headers.values().any(|value| within(value.as_bytes()))
+            || within(&asked.body)
+            || within(asked.url.as_str().as_bytes())
+    }
+
     /// In what is written for people to read, with values in quotes.
     fn in_quotes(&self, text: &str) -> String {
         match self.is_long() {
@@ -233,10 +248,15 @@ fn fault(case: &Case, variation: &Variation, run: &Run) -> Option<String> {
     if let Some(refused) = run.refused.first() {
         return Some(format!("it asked for something that it may not: {refused}"));
     }
-    let outdated = variation.exchanged.iter().filter(|one| one.is_long()).map(|one| one.old.as_str());
-    let outdated: Vec<&str> = outdated.chain(variation.outdated.iter().map(String::as_str)).collect();
-    let was_written = |text: &str| case.run.asked.iter().any(|asked| has(asked, text));
-    if let Some(old) = outdated.iter().find(|old| was_written(old) && run.asked.iter().any(|asked| has(asked, old))) {
+    let outdated = variation.outdated.iter().map(|text| Exchanged { old: text.clone(), new: String::new() });
+    let outdated: Vec<Exchanged> = variation.exchanged.iter().cloned().chain(outdated).collect();
+    // A short word may be another option's, too.
+    let is_option = |old: &str| case.cassette.account.options.values().any(|value| value == old);
+    let was_written = |one: &Exchanged| case.run.asked.iter().any(|asked| one.is_in(asked));
+    let is_left = |one: &&Exchanged| {
+        (one.is_long() || !is_option(&one.old)) && was_written(one) && run.asked.iter().any(|asked| one.is_in(asked))
+    };
+    if let Some(Exchanged { old, .. }) = outdated.iter().find(is_left) {
         return Some(format!("a request still has {old:?} in it"));
     }
     let written = |run: &Run, exchanged: &[Exchanged]| {
@@ -253,11 +273,4 @@ fn fault(case: &Case, variation: &Variation, run: &Run) -> Option<String> {
         return Some(format!("another list came: {what}"));
     }
     None
-}
-
-fn has(asked: &Asked, text: &str) -> bool {
-    let within = |bytes: &[u8]| memchr::memmem::find(bytes, text.as_bytes()).is_some();
-    asked.headers.values().any(|value| within(value.as_bytes()))
-        || within(&asked.body)
-        || within(asked.url.as_str().as_bytes())
 }

@@ -89,23 +89,11 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
             if !tried.insert(word) {
                 continue;
             }
-            let new = if word.parse::<u64>().is_ok() { UNHEARD_OF_NUMBER } else { UNHEARD_OF };
-            let mut stage = Stage::of(&case.cassette);
-            let mut changed = false;
-            for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
-                let Ok(answered) = recorded(exchange) else { continue };
-                let exchanged = Document::read(&answered.body)
-                    .and_then(|document| document.with_values(&mut |value| (value == word).then(|| new.to_owned())));
-                if let Some(body) = exchanged {
-                    stage = stage.with(at, Ok(with_body(&answered, body)));
-                    changed = true;
+            if !is_written(case, word) {
+                if suite.manifest.words == Some(false) {
+                    unworded += 1;
+                    continue;
                 }
-            }
-            if !changed && suite.manifest.words == Some(false) {
-                unworded += 1;
-                continue;
-            }
-            if !changed {
                 verdict.find(case.finding(
                     format!("{word:?} is listed as the provider's word for a state, and is no value in its answers"),
                     "give the provider's own word in provider_state, as it stands in the answer; where it has none (a \
@@ -113,31 +101,12 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
                 ));
                 continue;
             }
-            let run = suite.list(case, stage).await;
-            let Ok(listing) = &run.outcome else {
-                verdict.find(case.finding(
-                    format!("with {new:?} in the place of {word:?}, expected a list, and {} came", run.came()),
-                    "providers invent states: take any word, and list what you do not know as `unknown`",
-                ));
-                continue;
-            };
-            for before in instances(case.run.resources()).filter(|before| before.provider_state == word) {
-                let now = instances(&listing.resources).find(|now| now.id == before.id);
-                let why = match now {
-                    None => format!("{} is not listed any more", before.id),
-                    Some(now) if now.state != InstanceState::Unknown => {
-                        format!("{} is {} by the word {:?}", before.id, State::Instance(now.state), now.provider_state)
-                    }
-                    Some(now) if now.provider_state != new => {
-                        format!("{} has {:?} for the provider's word", before.id, now.provider_state)
-                    }
-                    Some(_) => continue,
-                };
-                verdict.find(case.finding(
-                    format!("with {new:?} in the place of {word:?}, expected `unknown` and the word, and {why}"),
-                    "list an instance in a state that you do not know as `unknown`, with the provider's word",
-                ));
-                break;
+            for new in unheard_of(word) {
+                if let Some((why, remedy)) = in_place_of(suite, case, (word, &new)).await {
+                    verdict
+                        .find(case.finding(format!("with {new:?} in the place of {word:?}, expected {why}"), remedy));
+                    break;
+                }
             }
         }
     }
@@ -146,6 +115,58 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
         verdict.tried.push_str(&format!("; {unworded} are no words of the provider's, as suite.json says"));
     }
     Ok(verdict)
+}
+
+/// Words that no provider has: one that is like none, and those that have the known one in them. A number is like any.
+fn unheard_of(word: &str) -> Vec<String> {
+    match word.parse::<u64>() {
+        Ok(_) => vec![UNHEARD_OF_NUMBER.to_owned()],
+        Err(_) if word.is_empty() => vec![UNHEARD_OF.to_owned()],
+        Err(_) => vec![UNHEARD_OF.to_owned(), format!("{word}-{UNHEARD_OF}"), format!("{UNHEARD_OF}-{word}")],
+    }
+}
+
+/// Whether a word is a value in a case's answers.
+fn is_written(case: &Case, word: &str) -> bool {
+    let answers = case.cassette.exchanges.iter().filter_map(|exchange| recorded(exchange).ok());
+    let mut documents = answers.filter_map(|answered| Document::read(&answered.body));
+    documents.any(|document| document.with_values(&mut |value| (value == word).then(String::new)).is_some())
+}
+
+/// What is wrong with what comes with a word in the place of another one, and what to do.
+async fn in_place_of(suite: &Suite, case: &Case, (word, new): (&str, &str)) -> Option<(String, &'static str)> {
+    let mut stage = Stage::of(&case.cassette);
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let exchanged = Document::read(&answered.body)
+            .and_then(|document| document.with_values(&mut |value| (value == word).then(|| new.to_owned())));
+        if let Some(body) = exchanged {
+            stage = stage.with(at, Ok(with_body(&answered, body)));
+        }
+    }
+    let run = suite.list(case, stage).await;
+    let Ok(listing) = &run.outcome else {
+        return Some((
+            format!("a list, and {} came", run.came()),
+            "providers invent states: take any word, and list what you do not know as `unknown`",
+        ));
+    };
+    let before = instances(case.run.resources()).filter(|before| before.provider_state.as_str() == word);
+    let why = before.filter_map(|before| match instances(&listing.resources).find(|now| now.id == before.id) {
+        None => Some(format!("{} is not listed any more", before.id)),
+        Some(now) if now.state != InstanceState::Unknown => {
+            Some(format!("{} is {} by the word {:?}", before.id, State::Instance(now.state), now.provider_state))
+        }
+        Some(now) if now.provider_state.as_str() != new => {
+            Some(format!("{} has {:?} for the provider's word", before.id, now.provider_state))
+        }
+        Some(_) => None,
+    });
+    why.into_iter().next().map(|why| {
+        let remedy = "list an instance in a state that you do not know as `unknown`, with the provider's word; a word that \
+                      has a known one in it is another word";
+        (format!("`unknown` and the word, and {why}"), remedy)
+    })
 }
 
 pub(super) async fn partial(suite: &Suite) -> Result<Verdict, StandError> {

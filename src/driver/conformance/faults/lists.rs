@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use http::StatusCode;
 
 use super::{Fault, Owed};
-use crate::driver::conformance::document::{Document, Edit};
+use crate::driver::conformance::document::{Document, Edit, Node};
 use crate::driver::conformance::stage::{answer, with_body};
 use crate::driver::wire::Answered;
 
@@ -44,6 +44,43 @@ pub(in crate::driver::conformance) fn without_list(
         } else {
             add(format!("with an empty {} under another name", node.path), document.renamed(&node.place));
         }
+    }
+    faults
+}
+
+/// The answer without what stands beside the list: the object that says whether a page follows, say, away or of another
+/// type, and a cursor that is no text. `others` are answers with such lists: what one of them does without, this one may.
+/// What leads to the next page may be absent on the last one, so that a single value is not taken away.
+pub(in crate::driver::conformance) fn without_envelope(
+    good: &Answered,
+    ids: &HashSet<&str>,
+    others: &[Document],
+) -> Vec<Fault> {
+    let Some(document @ Document::Json(_)) = Document::read(&good.body) else { return Vec::new() };
+    let entries = document.entries(ids);
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let containers: Vec<Node> = document.containers(ids);
+    let is_beside = |node: &Node| {
+        let is_entrys = entries.iter().any(|entry| document.is_within(&node.place, entry) || node.place == *entry);
+        let is_lists =
+            containers.iter().any(|list| list.place == node.place || document.is_within(&list.place, &node.place));
+        !is_entrys && !is_lists
+    };
+    let is_everywhere = |node: &Node| others.iter().all(|other| other.nodes().iter().any(|own| own.path == node.path));
+    let mut faults = Vec::new();
+    for node in document.nodes().into_iter().filter(is_beside) {
+        let mut add = |what: &str, edit: Edit| {
+            let what = format!("with {} {what}, which stands beside the list", node.path);
+            let body = document.edited(&[(node.place.clone(), edit)]);
+            faults.push(Fault { what, outcome: Ok(with_body(good, body)), owed: Owed::NoList });
+        };
+        if node.text.is_none() && !document.is_null(&node.place) && is_everywhere(&node) {
+            add("missing", Edit::Remove);
+            add("null", Edit::Null);
+        }
+        add("of another type", Edit::OtherType);
     }
     faults
 }
@@ -90,7 +127,10 @@ pub(in crate::driver::conformance) fn errors_as_lists(good: &Answered, recorded:
 
 /// Answers with a list, or without anything, and a status that no list has.
 pub(in crate::driver::conformance) fn other_statuses(good: &Answered) -> Vec<Fault> {
-    const FAILED: [StatusCode; 5] = [
+    const FAILED: [StatusCode; 8] = [
+        StatusCode::MULTIPLE_CHOICES,
+        StatusCode::FOUND,
+        StatusCode::NOT_MODIFIED,
         StatusCode::BAD_REQUEST,
         StatusCode::NOT_FOUND,
         StatusCode::CONFLICT,
