@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use super::cassette::{Cassette, CassetteError, Cassettes};
 use super::{Limits, compile};
@@ -27,6 +28,7 @@ pub(super) use admission::admit;
 pub use manifest::{Manifest, ManifestError};
 pub use stand::StandError;
 
+use faults::Fault;
 use stage::Stage;
 use stand::{Blank, Run, Stand};
 
@@ -171,6 +173,18 @@ struct Suite {
     stand: Stand,
     manifest: Manifest,
     cases: Vec<Case>,
+    /// Lists under faults, which several checks look at.
+    faulted: OnceCell<Vec<Faulted>>,
+}
+
+/// A list with a fault in one of its answers.
+struct Faulted {
+    /// By its place among the cases.
+    case: usize,
+    /// Which exchange's answer it is.
+    at: usize,
+    fault: Fault,
+    run: Run,
 }
 
 impl Suite {
@@ -196,11 +210,21 @@ impl Suite {
 
     /// Of each kind, and of the lists of what changed, the case with the most exchanges: what faults are put into.
     fn richest(&self) -> Vec<&Case> {
+        self.richest_places().into_iter().map(|place| &self.cases[place]).collect()
+    }
+
+    fn richest_places(&self) -> Vec<usize> {
         let richest = |(kind, is_of_changes): (Kind, bool)| {
-            let asks = |case: &&Case| (case.cassette.list, case.cassette.since.is_some()) == (kind, is_of_changes);
-            self.lists().filter(asks).max_by_key(|case| (case.cassette.exchanges.len(), case.run.resources().len()))
+            let asks = |case: &Case| (case.cassette.list, case.cassette.since.is_some()) == (kind, is_of_changes);
+            let lists = self.cases.iter().enumerate().filter(|(_, case)| case.is_list() && asks(case));
+            lists.max_by_key(|(_, case)| (case.cassette.exchanges.len(), case.run.resources().len()))
         };
-        self.asked().filter_map(richest).collect()
+        self.asked().filter_map(richest).map(|(place, _)| place).collect()
+    }
+
+    /// The richest cases, with every fault in every answer that faults are put into.
+    async fn faulted(&self) -> &[Faulted] {
+        self.faulted.get_or_init(|| checks::faulted(self)).await
     }
 
     /// Whether the driver made a request in any of its lists.
@@ -296,7 +320,7 @@ pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
         checks: Vec::new(),
         usage: Vec::new(),
     };
-    let suite = Suite { blank, stand, manifest, cases };
+    let suite = Suite { blank, stand, manifest, cases, faulted: OnceCell::new() };
     for entry in selected {
         let (stopwatch, before) = (Stopwatch::start(), suite.blank.runs());
         let Verdict { tried, findings, warnings, usage } = (entry.run)(&suite).await?;

@@ -21,6 +21,8 @@ use futures_util::future::BoxFuture;
 
 use super::{Case, StandError, Suite, Verdict};
 
+pub(super) use failing::faulted;
+
 /// The ids that a case lists.
 pub(super) fn ids_of(case: &Case) -> HashSet<&str> {
     repeating::ids(case.run.resources())

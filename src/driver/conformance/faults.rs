@@ -20,6 +20,15 @@ pub(super) struct Fault {
     pub(super) what: String,
     pub(super) outcome: Outcome,
     pub(super) owed: Owed,
+    pub(super) kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// The status says what is wrong, or there is no answer.
+    Status,
+    /// An answer that no list can be read from.
+    Broken,
 }
 
 /// What a driver owes for a fault.
@@ -130,12 +139,13 @@ pub(super) fn statuses() -> Vec<Fault> {
             answered.headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
         }
         let with = wait.map_or(String::new(), |wait| format!(" with Retry-After: {wait}"));
-        Fault { what: format!("{}{with}", code.as_u16()), outcome: Ok(answered), owed }
+        Fault { what: format!("{}{with}", code.as_u16()), outcome: Ok(answered), owed, kind: FaultKind::Status }
     };
     let silence = |unanswered: Unanswered| Fault {
         what: format!("missing ({unanswered})"),
         outcome: Err(unanswered),
         owed: Owed::Unavailable,
+        kind: FaultKind::Status,
     };
     let wait = Duration::from_secs(WAIT);
     vec![
@@ -163,7 +173,7 @@ pub(super) fn broken(good: &Answered) -> Vec<Fault> {
     let owed = Owed::NoList;
     let mut faults = Vec::new();
     let mut add = |what: &str, answered: Answered| {
-        faults.push(Fault { what: what.to_owned(), outcome: Ok(answered), owed });
+        faults.push(Fault { what: what.to_owned(), outcome: Ok(answered), owed, kind: FaultKind::Broken });
     };
     add("empty", with_body(good, ""));
     add("garbage", with_body(good, GARBAGE));

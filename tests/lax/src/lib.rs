@@ -113,7 +113,11 @@ impl Driver for Lax {
             Ok(Realm::new(text(&entry, "id")?, text(&entry, "name")?, state))
         };
         let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
-        Ok(Page::complete(zones?).followed_by(answer["more"].as_str().map(str::to_owned)))
+        let more = match &answer["more"] {
+            Value::Null => None,
+            more => Some(more.as_str().ok_or_else(|| Error::UnexpectedAnswer("the cursor is no text".into()))?.to_owned()),
+        };
+        Ok(Page::complete(zones?).followed_by(more))
     }
 }
 

@@ -13,7 +13,7 @@ const MANY: usize = 100;
 const SOME: usize = 20;
 /// What a page has where memory is looked at, in bytes, and in entries at most.
 const PAGE_BYTES: usize = 64 << 10;
-const MOST_ENTRIES: usize = 200;
+const MOST_ENTRIES: usize = 100;
 /// What a sandbox may take more for more pages: an allocator is not exact.
 const SLACK: usize = 512 << 10;
 /// What each of many pages may take beside its CPU time, where every request is answered at once.

@@ -7,16 +7,16 @@ use http::{HeaderValue, header};
 
 use super::repeating::ids;
 use crate::driver::conformance::document::Document;
-use crate::driver::conformance::faults::{self, Fault, Owed};
+use crate::driver::conformance::faults::{self, Fault, FaultKind, Owed};
 use crate::driver::conformance::stage::{Stage, recorded};
-use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
+use crate::driver::conformance::{Case, Faulted, StandError, Suite, Verdict, count};
 use crate::driver::wire::Answered;
 
 /// Into how many exchanges of a cassette faults are put: a login, a first page, a second, and what stands last.
 const POSITIONS: usize = 4;
 
 pub(super) async fn statuses(suite: &Suite) -> Result<Verdict, StandError> {
-    let mut verdict = each(suite, |_, _| faults::statuses()).await?;
+    let mut verdict = each(suite, FaultKind::Status).await?;
     waits(suite, &mut verdict).await;
     Ok(verdict)
 }
@@ -44,13 +44,7 @@ async fn waits(suite: &Suite, verdict: &mut Verdict) {
 }
 
 pub(super) async fn broken(suite: &Suite) -> Result<Verdict, StandError> {
-    each(suite, |case, at| {
-        let Ok(good) = recorded(&case.cassette.exchanges[at]) else { return Vec::new() };
-        let mut faults = faults::broken(&good);
-        faults.extend(without_list(suite, case, &good));
-        faults
-    })
-    .await
+    each(suite, FaultKind::Broken).await
 }
 
 /// Answers that a list can't be read from, although they are whole.
@@ -63,8 +57,23 @@ fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
     faults
 }
 
+/// Each of the richest cases with every fault at each of the positions.
+pub(in crate::driver::conformance) async fn faulted(suite: &Suite) -> Vec<Faulted> {
+    let mut faulted = Vec::new();
+    for place in suite.richest_places() {
+        let case = &suite.cases[place];
+        for at in positions(case.cassette.exchanges.len()) {
+            for fault in faults_of_answers(suite, case, at) {
+                let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome.clone())).await;
+                faulted.push(Faulted { case: place, at, fault, run });
+            }
+        }
+    }
+    faulted
+}
+
 /// Every fault of an answer, and of there being none.
-pub(super) fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
+fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
     let mut faults = faults::statuses();
     if let Ok(good) = recorded(&case.cassette.exchanges[at]) {
         faults.extend(faults::broken(&good));
@@ -103,34 +112,29 @@ fn empty_lists(suite: &Suite, case: &Case) -> Vec<Document> {
     answers.filter_map(|answered| Document::read(&answered.body)).collect()
 }
 
-async fn each(suite: &Suite, faults_at: impl Fn(&Case, usize) -> Vec<Fault>) -> Result<Verdict, StandError> {
+async fn each(suite: &Suite, kind: FaultKind) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
         return Ok(Verdict::nothing("it makes no requests"));
     }
     let mut verdict = Verdict::default();
     let mut tried = 0;
-    let mut names = Vec::new();
-    for case in suite.richest() {
-        names.push(case.name());
-        for at in positions(case.cassette.exchanges.len()) {
-            for Fault { what, outcome, owed } in faults_at(case, at) {
-                tried += 1;
-                let run = suite.list(case, Stage::of(&case.cassette).with(at, outcome)).await;
-                if !owed.is_given(&run, &case.run) {
-                    let request = &case.cassette.exchanges[at].request;
-                    let (at, method, url) = (at + 1, &request.method, &request.url);
-                    verdict.find(case.finding(
-                        format!(
-                            "where the answer to exchange {at} ({method} {url}) is {what}, expected {}, and {} came",
-                            owed.expected(),
-                            run.came()
-                        ),
-                        owed.remedy(),
-                    ));
-                }
-            }
+    for Faulted { case, at, fault, run } in suite.faulted().await.iter().filter(|faulted| faulted.fault.kind == kind) {
+        tried += 1;
+        let (case, Fault { what, owed, .. }) = (&suite.cases[*case], fault);
+        if !owed.is_given(run, &case.run) {
+            let request = &case.cassette.exchanges[*at].request;
+            let (at, method, url) = (at + 1, &request.method, &request.url);
+            verdict.find(case.finding(
+                format!(
+                    "where the answer to exchange {at} ({method} {url}) is {what}, expected {}, and {} came",
+                    owed.expected(),
+                    run.came()
+                ),
+                owed.remedy(),
+            ));
         }
     }
+    let names: Vec<&str> = suite.richest().into_iter().map(Case::name).collect();
     verdict.tried = format!("{} in {}", count(tried, "fault"), names.join(" and "));
     Ok(verdict)
 }

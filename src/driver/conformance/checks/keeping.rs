@@ -7,11 +7,10 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::failing::{faults_of_answers, positions};
+use super::failing::positions;
 use crate::driver::conformance::document::Document;
-use crate::driver::conformance::faults;
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
-use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::conformance::{Case, Faulted, Run, StandError, Suite, Verdict, count};
 use crate::driver::secrets::WORD_PREFIX;
 
 pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
@@ -31,14 +30,9 @@ pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
         look(&mut verdict, case, &case.run, "");
     }
     // What a driver does when it is turned away is where it may stray.
-    for case in suite.richest() {
-        for at in positions(case.cassette.exchanges.len()) {
-            let Ok(good) = recorded(&case.cassette.exchanges[at]) else { continue };
-            for fault in faults::broken(&good).into_iter().chain(faults::statuses()) {
-                let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome)).await;
-                look(&mut verdict, case, &run, &format!("where the answer to exchanges[{at}] is {}, ", fault.what));
-            }
-        }
+    for Faulted { case, at, fault, run } in suite.faulted().await {
+        let when = format!("where the answer to exchange {} is {}, ", at + 1, fault.what);
+        look(&mut verdict, &suite.cases[*case], run, &when);
     }
     for case in suite.richest() {
         if let Some(stage) = elsewhere(case) {
@@ -137,17 +131,17 @@ async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
         verdict.find(case.finding(why, NO_ANSWERS));
     }
     let mut tried = 1;
-    'positions: for at in positions(case.cassette.exchanges.len()) {
-        for fault in faults_of_answers(suite, case, at) {
-            tried += 1;
-            let broken = fault.outcome.as_ref().ok().map(|answered| answered.body.clone());
-            let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome)).await;
-            let came: Vec<Bytes> = bodies.iter().cloned().chain(broken).collect();
-            if let Some(why) = quotes(&run, &came) {
-                let why = format!("where the answer to exchange {} is {}, {why}", at + 1, fault.what);
-                verdict.find(case.finding(why, NO_ANSWERS));
-                break 'positions;
-            }
+    for Faulted { case: place, at, fault, run } in suite.faulted().await {
+        if !std::ptr::eq(&suite.cases[*place], case) {
+            continue;
+        }
+        tried += 1;
+        let broken = fault.outcome.as_ref().ok().map(|answered| answered.body.clone());
+        let came: Vec<Bytes> = bodies.iter().cloned().chain(broken).collect();
+        if let Some(why) = quotes(run, &came) {
+            let why = format!("where the answer to exchange {} is {}, {why}", at + 1, fault.what);
+            verdict.find(case.finding(why, NO_ANSWERS));
+            break;
         }
     }
     for status in [StatusCode::OK, StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR] {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 
-use super::failing::{faults_of_answers, positions};
-use crate::driver::conformance::faults::{Fault, Owed};
+use super::failing::positions;
+use crate::driver::conformance::faults::{Fault, FaultKind, Owed};
 use crate::driver::conformance::stage::{Stage, answer};
-use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::conformance::{Case, Faulted, Run, StandError, Suite, Verdict, count};
 use crate::driver::wire::Asked;
 
 /// Where redirects lead to, at the account's own endpoint.
@@ -28,22 +28,28 @@ pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
         if sleeps(suite, case).await {
             verdict.find(case.finding("it sleeps while it lists", REMEDY));
         }
+    }
+    let mut has_slept = false;
+    let mut look = async |case: &Case, at: usize, fault: &Fault, run: &Run| {
+        tried += 1;
+        requests += run.usage().requests;
+        let what = format!("where the answer to exchange {} is {}, ", at + 1, fault.what);
+        if let Some(why) = more(case, run, fault.owed) {
+            verdict.find(case.finding(format!("{what}{why}"), REMEDY));
+        }
+        if !has_slept && waited(run) > PATIENCE && is_slow(suite, case, (at, fault)).await {
+            has_slept = true;
+            verdict.find(case.finding(format!("{what}it sleeps"), REMEDY));
+        }
+    };
+    for Faulted { case, at, fault, run } in suite.faulted().await {
+        look(&suite.cases[*case], *at, fault, run).await;
+    }
+    for case in suite.richest() {
         for at in positions(case.cassette.exchanges.len()) {
-            let mut faults = faults_of_answers(suite, case, at);
-            faults.extend(redirects(case));
-            let mut has_slept = false;
-            for fault in faults {
-                tried += 1;
+            for fault in redirects(case) {
                 let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome.clone())).await;
-                requests += run.usage().requests;
-                let what = format!("where the answer to exchange {} is {}, ", at + 1, fault.what);
-                if let Some(why) = more(case, &run, fault.owed) {
-                    verdict.find(case.finding(format!("{what}{why}"), REMEDY));
-                }
-                if !has_slept && waited(&run) > PATIENCE && is_slow(suite, case, (at, &fault)).await {
-                    has_slept = true;
-                    verdict.find(case.finding(format!("{what}it sleeps"), REMEDY));
-                }
+                look(case, at, &fault, &run).await;
             }
         }
     }
@@ -88,7 +94,12 @@ fn redirects(case: &Case) -> Vec<Fault> {
     let to = |location: String, status: StatusCode| {
         let mut outcome = answer(status, "text/html", "");
         outcome.headers.insert(header::LOCATION, HeaderValue::from_str(&location).ok()?);
-        Some(Fault { what: format!("{} to {location}", status.as_u16()), outcome: Ok(outcome), owed: Owed::NoList })
+        Some(Fault {
+            what: format!("{} to {location}", status.as_u16()),
+            outcome: Ok(outcome),
+            owed: Owed::NoList,
+            kind: FaultKind::Broken,
+        })
     };
     let statuses = [
         StatusCode::MOVED_PERMANENTLY,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use http::StatusCode;
 
-use super::{Fault, Owed};
+use super::{Fault, FaultKind, Owed};
 use crate::driver::conformance::document::{Document, Edit, Node};
 use crate::driver::conformance::stage::{answer, with_body};
 use crate::driver::wire::Answered;
@@ -29,7 +29,7 @@ pub(in crate::driver::conformance) fn without_list(
     };
     let mut faults = Vec::new();
     let mut add = |what: String, body: Vec<u8>| {
-        faults.push(Fault { what, outcome: Ok(with_body(good, body)), owed: Owed::NoList });
+        faults.push(Fault { what, outcome: Ok(with_body(good, body)), owed: Owed::NoList, kind: FaultKind::Broken });
     };
     for node in document.containers(ids) {
         let edit = |edit: Edit| document.edited(&[(node.place.clone(), edit)]);
@@ -74,7 +74,12 @@ pub(in crate::driver::conformance) fn without_envelope(
         let mut add = |what: &str, edit: Edit| {
             let what = format!("with {} {what}, which stands beside the list", node.path);
             let body = document.edited(&[(node.place.clone(), edit)]);
-            faults.push(Fault { what, outcome: Ok(with_body(good, body)), owed: Owed::NoList });
+            faults.push(Fault {
+                what,
+                outcome: Ok(with_body(good, body)),
+                owed: Owed::NoList,
+                kind: FaultKind::Broken,
+            });
         };
         if node.text.is_none() && !document.is_null(&node.place) && is_everywhere(&node) {
             add("missing", Edit::Remove);
@@ -118,6 +123,7 @@ pub(in crate::driver::conformance) fn errors_as_lists(good: &Answered, recorded:
         what: what.to_owned(),
         outcome: Ok(with_body(&Answered { status: StatusCode::OK, ..good.clone() }, body)),
         owed,
+        kind: FaultKind::Broken,
     };
     let own = bodies.into_iter().map(|(what, body)| (what, body, Owed::NoListAtAll));
     let theirs = recorded.iter();
@@ -141,7 +147,7 @@ pub(in crate::driver::conformance) fn other_statuses(good: &Answered) -> Vec<Fau
     for status in FAILED {
         let mut add = |what: &str, outcome: Answered| {
             let what = format!("{} {what}", status.as_u16());
-            faults.push(Fault { what, outcome: Ok(outcome), owed: Owed::NoListAtAll });
+            faults.push(Fault { what, outcome: Ok(outcome), owed: Owed::NoListAtAll, kind: FaultKind::Broken });
         };
         add("without a body", answer(status, "text/plain", ""));
         if status != StatusCode::NO_CONTENT {
