@@ -279,7 +279,7 @@ fn a_failure_says_where_what_and_what_to_do() {
     for part in ["FAILED  states-are-mapped", "servers-two-pages: 3164445", "\"off\"", "STOPPED", "What to do:"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {ended:#?}");
     }
-    assert!(ended.stderr.contains("1 of 26 checks failed; nothing was recorded"), "{ended:#?}");
+    assert!(ended.stderr.contains("2 of 26 checks failed; nothing was recorded"), "{ended:#?}");
     assert!(!setup.path("drivers.lock").exists(), "nothing was recorded");
 
     let test = |more: &[&str]| setup.run(&[&["driver", "test", &file, "--cassettes", &cassettes], more].concat());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, header};
 
 use super::repeating::ids;
+use crate::driver::Coverage;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::faults::{self, Fault, FaultKind, Owed};
 use crate::driver::conformance::stage::{Stage, recorded};
@@ -51,7 +52,10 @@ pub(super) async fn broken(suite: &Suite) -> Result<Verdict, StandError> {
 fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
     let ids = ids(case.run.resources());
     let mut faults = faults::without_list(good, &ids, &empty_lists(suite, case));
-    faults.extend(faults::without_envelope(good, &ids, &lists_like(suite, case)));
+    // What makes a list partial stands beside it, too, and is no part of others.
+    if matches!(&case.run.outcome, Ok(listing) if listing.coverage == Coverage::Complete) {
+        faults.extend(faults::without_envelope(good, &ids, &lists_like(suite, case)));
+    }
     faults.extend(faults::errors_as_lists(good, &recorded_errors(suite)));
     faults.extend(faults::other_statuses(good));
     faults
