@@ -176,6 +176,8 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("takes-redirects", &["broken-answers"]);
     check("logs-broken", &["keeps-secrets"]);
     check("sends-twice", &["uses-secrets"]);
+    check("ignores-ids", &["lists-by-id"]);
+    check("refuses-absent", &["lists-by-id"]);
     while let Some(checked) = checks.join_next().await {
         checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     }
@@ -279,7 +281,7 @@ fn a_failure_says_where_what_and_what_to_do() {
     for part in ["FAILED  states-are-mapped", "servers-two-pages: 3164445", "\"off\"", "STOPPED", "What to do:"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {ended:#?}");
     }
-    assert!(ended.stderr.contains("2 of 26 checks failed; nothing was recorded"), "{ended:#?}");
+    assert!(ended.stderr.contains("2 of 27 checks failed; nothing was recorded"), "{ended:#?}");
     assert!(!setup.path("drivers.lock").exists(), "nothing was recorded");
 
     let test = |more: &[&str]| setup.run(&[&["driver", "test", &file, "--cassettes", &cassettes], more].concat());

@@ -1,5 +1,6 @@
 //! Every check there is, in the order in which they are made.
 
+mod by_id;
 mod chains;
 mod changes;
 mod failing;
@@ -76,6 +77,8 @@ pub(super) const ALL: &[Entry] = checks! {
         "Where the provider gave less than everything, the list says that it is partial.";
     "changes-are-whole", changes::whole,
         "Asked for what changed since a time, it lists all of that and names what is gone, or lists everything.";
+    "lists-by-id", by_id::alone,
+        "Asked for single instances, it lists these alone, by fewer requests, and one that is not there is no error.";
     "errors-are-told-apart", failing::statuses,
         "Wrong credentials, missing rights, throttling and outages are each told as what they are.";
     "broken-answers", failing::broken,

@@ -136,10 +136,35 @@ impl Stand {
 
     /// The same as an account that may have a session.
     pub(super) async fn list_as(&self, target: Target, cassette: &Cassette, tape: Arc<dyn Tape>) -> Run {
+        self.noted(target, cassette, tape, async |target| {
+            self.driver.list_since(&target, cassette.list, cassette.since).await
+        })
+        .await
+    }
+
+    /// Asks for single instances.
+    pub(super) async fn list_ids(
+        &self,
+        target: Target,
+        cassette: &Cassette,
+        ids: &[ResourceId],
+        tape: Arc<dyn Tape>,
+    ) -> Run {
+        self.noted(target, cassette, tape, async |target| self.driver.list_ids(&target, ids).await).await
+    }
+
+    /// Makes a call, and notes what is seen of it.
+    async fn noted(
+        &self,
+        target: Target,
+        cassette: &Cassette,
+        tape: Arc<dyn Tape>,
+        call: impl AsyncFnOnce(Target) -> Result<Listing, CallFailure>,
+    ) -> Run {
         self.clock.set(cassette.at);
         let notes = Arc::new(Notes::default());
         let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>), pulse: None };
-        let outcome = self.driver.list_since(&Target { wire, ..target }, cassette.list, cassette.since).await;
+        let outcome = call(Target { wire, ..target }).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
         let Noted { pages, omitted, page_cpu, waits, refused, logged, asked, sent } = noted;
         Run { outcome, pages, omitted, page_cpu, waits, refused, logged, asked, sent }

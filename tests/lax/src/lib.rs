@@ -25,7 +25,7 @@ impl Driver for Lax {
             providers: vec![Provider::new("main", "https://api.lax.example")],
             endpoints: vec!["https://api.lax.example".into()],
             options: vec![AccountOption::new("flaw", "What is wrong with this driver. Default: nothing.")],
-            features: if is_whole { Features::empty() } else { Features::DELTA },
+            features: if is_whole { Features::empty() } else { Features::DELTA | Features::BY_ID },
             ..Description::new("lax", title, env!("CARGO_PKG_VERSION"))
         }
     }
@@ -36,7 +36,11 @@ impl Driver for Lax {
             cursor => cursor.unwrap_or("1"),
         };
         let since = query.changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();
-        let answer = match get(account, &format!("/servers?{since}page={page}")) {
+        let ids = match query.ids.is_empty() || flaw(account, "ignores-ids") {
+            true => String::new(),
+            false => format!("{}&", encode_query([("ids", query.ids.join(",").as_str())])),
+        };
+        let answer = match get(account, &format!("/servers?{since}{ids}page={page}")) {
             Err(_) if flaw(account, "ends-on-500") && page != "1" => return Ok(Page::complete(vec![])),
             answer => answer?,
         };
@@ -67,6 +71,9 @@ impl Driver for Lax {
         }
         if flaw(account, "repeats") {
             items.extend(items.first().cloned());
+        }
+        if flaw(account, "refuses-absent") && items.len() < query.ids.len() {
+            return Err(Error::UnexpectedAnswer("an id is not there".into()));
         }
         if flaw(account, "hides-repeats") {
             let mut seen = std::collections::HashSet::new();

@@ -101,7 +101,7 @@ fn falsified_answers(suite: &Suite, case: &Case) -> Vec<(String, Stage)> {
 }
 
 /// Whether a member says how many entries the whole list has.
-fn counts(node: &Node, listed: usize) -> bool {
+pub(super) fn counts(node: &Node, listed: usize) -> bool {
     let name = node.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     name.contains("total") && node.text.as_deref().and_then(|text| text.parse().ok()) == Some(listed)
 }
