@@ -98,7 +98,7 @@ impl Driver for Lax {
             Some(_) if flaw(account, "calls-it-all") => Page::complete(items),
             Some(_) => Page::delta(items, gone(account, &answer)?),
         };
-        let total = answer["total"].as_u64().filter(|_| !flaw(account, "hides-total") && !flaw(account, "hides-repeats"));
+        let total = answer["total"].as_u64().filter(|_| !["hides-total", "hides-repeats", "any-next"].iter().any(|name| flaw(account, name)));
         let list = list.followed_by(next).of_total(total);
         match answer["failed_zones"].as_array() {
             Some(zones) if !zones.is_empty() && !flaw(account, "hides-partial") => {

@@ -138,7 +138,7 @@ impl Filtering {
             return Some(format!("{} is not listed", self.there));
         }
         let (full, now) = (case.run.asked.len(), run.asked.len());
-        if now > full || now == full && case.run.pages.len() > 1 {
+        if now > full || now == full && now > 0 && case.run.pages.len() > 1 {
             return Some(format!("it makes {now} requests, and {full} for everything"));
         }
         None
