@@ -45,6 +45,8 @@ pub(super) enum Owed {
     NoList,
     /// Any of the errors but wrong credentials: what a provider's error means is the provider's to say.
     NoListAtAll,
+    /// The same, and not even the very list: a status that says that there is none is needed.
+    NoListByStatus,
     /// Any error that a provider may have: its own words say which.
     AnyError,
 }
@@ -63,7 +65,7 @@ impl Owed {
             }
             Owed::NoList => "unavailable or unexpected-answer".into(),
             Owed::AnyError => "an error".into(),
-            Owed::NoListAtAll => "an error, and no guess that the credentials are wrong".into(),
+            Owed::NoListAtAll | Owed::NoListByStatus => "an error, and no guess that the credentials are wrong".into(),
         }
     }
 
@@ -77,6 +79,7 @@ impl Owed {
                     && !listing.resources.is_empty();
                 return match self {
                     Owed::Unauthorized | Owed::Throttled(_) => false,
+                    Owed::NoListByStatus => in_part,
                     Owed::Forbidden
                     | Owed::Unavailable
                     | Owed::UnavailableOrThrottled(_)
@@ -93,7 +96,7 @@ impl Owed {
             | (Owed::NoList, CallError::UnexpectedAnswer(_))
             | (Owed::AnyError, CallError::Unauthorized(_))
             | (
-                Owed::NoListAtAll | Owed::AnyError,
+                Owed::NoListAtAll | Owed::NoListByStatus | Owed::AnyError,
                 CallError::Forbidden(_)
                 | CallError::Throttled { .. }
                 | CallError::Unavailable(_)
@@ -121,6 +124,7 @@ impl Owed {
             Owed::Unavailable | Owed::UnavailableOrThrottled(_) => {
                 "say `unavailable`: the fault is the provider's, or the network's"
             }
+            Owed::NoListByStatus => "take for a list only what comes with a status of success (2xx)",
             Owed::NoList | Owed::NoListAtAll | Owed::AnyError => {
                 "read the answer whole, and take for a list only what has the list in it: anything else is \
                  `unexpected-answer`, or `unavailable` where it was cut off"

@@ -232,7 +232,7 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
     if flaw(account, "always-sleeps") {
         std::thread::sleep(std::time::Duration::from_millis(150));
     }
-    if path.contains("page=") && !path.contains("page=1") && flaw(account, "sleeps-between-pages") {
+    if path.contains("page=") && !path.ends_with("page=1") && flaw(account, "sleeps-between-pages") {
         std::thread::sleep(std::time::Duration::from_millis(30));
     }
     if response.status == 429 && flaw(account, "sleeps") {

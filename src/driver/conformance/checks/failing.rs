@@ -57,7 +57,7 @@ fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
         faults.extend(faults::without_envelope(good, &ids, &lists_like(suite, case)));
     }
     faults.extend(faults::errors_as_lists(good, &recorded_errors(suite)));
-    faults.extend(faults::other_statuses(good));
+    faults.extend(faults::other_statuses(good, &ids));
     faults
 }
 

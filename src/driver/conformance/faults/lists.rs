@@ -132,7 +132,7 @@ pub(in crate::driver::conformance) fn errors_as_lists(good: &Answered, recorded:
 }
 
 /// Answers with a list, or without anything, and a status that no list has.
-pub(in crate::driver::conformance) fn other_statuses(good: &Answered) -> Vec<Fault> {
+pub(in crate::driver::conformance) fn other_statuses(good: &Answered, ids: &HashSet<&str>) -> Vec<Fault> {
     const FAILED: [StatusCode; 8] = [
         StatusCode::MULTIPLE_CHOICES,
         StatusCode::FOUND,
@@ -143,19 +143,20 @@ pub(in crate::driver::conformance) fn other_statuses(good: &Answered) -> Vec<Fau
         StatusCode::INTERNAL_SERVER_ERROR,
         StatusCode::NO_CONTENT,
     ];
+    let has_list = Document::read(&good.body).is_some_and(|document| !document.entries(ids).is_empty());
     let mut faults = Vec::new();
     for status in FAILED {
-        let mut add = |what: &str, outcome: Answered| {
+        let mut add = |what: &str, outcome: Answered, owed: Owed| {
             let what = format!("{} {what}", status.as_u16());
-            faults.push(Fault { what, outcome: Ok(outcome), owed: Owed::NoListAtAll, kind: FaultKind::Broken });
+            faults.push(Fault { what, outcome: Ok(outcome), owed, kind: FaultKind::Broken });
         };
-        add("without a body", answer(status, "text/plain", ""));
+        add("without a body", answer(status, "text/plain", ""), Owed::NoListAtAll);
         if status != StatusCode::NO_CONTENT {
-            add("with a list in it", Answered { status, ..good.clone() });
-            add(
-                "with a page for people in it",
-                answer(status, "text/html", "<html><body>Something is wrong</body></html>"),
-            );
+            // What a list is made without may fail.
+            let owed = if has_list { Owed::NoListByStatus } else { Owed::NoListAtAll };
+            add("with a list in it", Answered { status, ..good.clone() }, owed);
+            let page = "<html><body>Something is wrong</body></html>";
+            add("with a page for people in it", answer(status, "text/html", page), Owed::NoListAtAll);
         }
     }
     faults
