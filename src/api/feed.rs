@@ -43,7 +43,7 @@ pub(super) async fn read(
         filter: filter::of_parameters(parameters, settings.filter_items)?,
         limit: parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?,
         looked_at: settings.feed_looked_at,
-        after: place(since, context.store.extent().await?.newest)?,
+        after: place(since, context.store.extent(caller.account).await?.newest)?,
     };
     fresh::keep_polled(app, caller).await?;
     let page = next_page(app, caller, query, wait).await?;

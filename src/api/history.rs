@@ -49,7 +49,7 @@ async fn show(
     let page_items = context.settings.page_items;
     let limit = parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?;
     let before = match parameters.get("before") {
-        Some(text) => Some(read_before(text, context.store.extent().await?.newest)?),
+        Some(text) => Some(read_before(text, context.store.extent(caller.account).await?.newest)?),
         None => None,
     };
     let query = HistoryQuery { kind, resource: id.clone(), before, limit: limit + 1 };

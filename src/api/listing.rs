@@ -86,7 +86,7 @@ pub(super) async fn list(app: &Arc<App>, caller: &Caller, kind: Kind, asked: Ask
         fresh::wait(app, caller, kind).await?;
     }
     // Read before the list: whoever follows the feed from here may read again what the list shows, and misses nothing.
-    let cursor = app.context.store.extent().await?.newest;
+    let cursor = app.context.store.extent(caller.account).await?.newest;
     // One more than is shown, which tells whether there is another page.
     let wanted = ListQuery {
         kind,

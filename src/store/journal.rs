@@ -23,8 +23,9 @@ pub trait Journal {
     /// The changes of all accounts behind a number of the journal, in order.
     async fn changes_of_all(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>>;
 
-    /// From where to where the journal goes at present.
-    async fn extent(&self) -> Result<Extent>;
+    /// From where to where the journal of all accounts goes at present. The account is the one that asks: it waits among its
+    /// own reads.
+    async fn extent(&self, account: AccountId) -> Result<Extent>;
 
     /// The number of the newest change, which ticks after each write that added some. What is behind a number that
     /// it showed can be read.

@@ -13,6 +13,7 @@ mod damage;
 mod deliveries;
 mod dropped;
 mod endpoints;
+mod fair_pool;
 mod flaps;
 mod flush;
 mod forget;
@@ -57,6 +58,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
 use self::damage::{Damages, Reading};
+use self::fair_pool::Flow;
 use self::flush::Flush;
 use self::lock::HostLock;
 use self::readers::Readers;
@@ -68,7 +70,8 @@ use super::{Result, StoreError};
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub synchronous: Synchronous,
-    /// Connections that read at the same time; at least one. Who finds none free waits for one.
+    /// Connections that read at the same time; at least one. An account has all but one of them at most, and accounts that
+    /// wait take turns.
     pub readers: usize,
     /// Writes that may wait for the writer; at least one. Who finds the queue full waits for a place.
     pub queue: usize,
@@ -204,14 +207,14 @@ impl SqliteStore {
         self.writer.close().await
     }
 
-    /// Runs `work` on a snapshot, on a thread where it may block.
-    async fn read<T, F>(&self, work: F) -> Result<T>
+    /// Runs `work` on a snapshot, on a thread where it may block, when the flow has its turn.
+    async fn read<T, F>(&self, flow: Flow, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Reading<'_>) -> Result<T> + Send + 'static,
     {
         let damages = self.damages.clone();
-        let read = self.readers.read(move |connection| work(&Reading { connection, damages: &damages })).await;
+        let read = self.readers.read(flow, move |connection| work(&Reading { connection, damages: &damages })).await;
         if self.damages.is_any_pending() {
             // The writer sets aside what was met after each of its jobs. Who reads has what can be read, be that done or not.
             let _ = self.write_passing(|_| Ok(())).await;

@@ -80,7 +80,7 @@ pub(in super::super) async fn open(
     let own_place = app.shares.take(&caller, Waits::Stream)?;
 
     let listener = app.hub.listen(caller.account);
-    let extent = app.context.store.extent().await?;
+    let extent = app.context.store.extent(caller.account).await?;
     let after = match place(last_id.or(parameters.get("since")).unwrap_or("now"), extent.newest)? {
         After::Oldest => extent.oldest.sequence,
         After::Number(number) if number < extent.oldest.sequence => {

@@ -105,7 +105,7 @@ pub(in super::super) async fn list(
     let limit = parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?;
     let state = parameters.get("state").map(read_state).transpose()?;
     let before = match parameters.get("after") {
-        Some(text) => Some(read_after(text, context.store.extent().await?.newest)?),
+        Some(text) => Some(read_after(text, context.store.extent(caller.account).await?.newest)?),
         None => None,
     };
     let place = place(&caller, number);

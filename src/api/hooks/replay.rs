@@ -28,7 +28,7 @@ pub(in super::super) async fn replay(
     let mut object = json_object(request, app.body_bounds()).await?;
     object.only(&["from"])?;
     let member = object.need("from", "a cursor, a time, or \"0\" for the oldest change that is kept")?;
-    let extent = context.store.extent().await?;
+    let extent = context.store.extent(caller.account).await?;
     let now = context.clock.now();
     let from = read_from(&member, extent.newest, now)?;
     if matches!(from, ReplayFrom::After(number) if number < extent.oldest.sequence && member.text() != Ok("0")) {

@@ -101,7 +101,7 @@ async fn a_heartbeat_carries_the_newest_cursor() {
     let house = House::with(|settings| settings.feed_heartbeat = Duration::from_millis(50));
     let mut stream = house.stream("type=realm.state", None).await;
     house.poll(Kind::Instance, vec![instance("a", "us", Pending)]).await;
-    let newest = house.context.store.extent().await.expect("read").newest.to_string();
+    let newest = house.context.store.extent(house.account().await).await.expect("read").newest.to_string();
     loop {
         let (name, id, data) = stream.any().await.expect("the stream goes on");
         assert_eq!((name.as_str(), data["cursor"].as_str()), ("heartbeat", Some(id.as_str())));
@@ -133,7 +133,7 @@ async fn a_snapshot_comes_first_and_then_what_changes() {
     };
     kinds.dedup();
     assert_eq!((kinds, ids.len()), (vec!["instance".to_owned(), "realm".to_owned()], 251));
-    assert_eq!(cursor, house.context.store.extent().await.expect("read").newest.to_string());
+    assert_eq!(cursor, house.context.store.extent(house.account().await).await.expect("read").newest.to_string());
     house.poll(Kind::Instance, vec![instance("i007", "us", Stopped)]).await;
     assert_eq!(stream.ids(1).await, ["i007"]);
 
@@ -160,7 +160,7 @@ async fn who_falls_behind_the_ring_reads_the_store() {
 #[tokio::test]
 async fn a_stream_ends_with_a_cursor_to_go_on_from() {
     let end = async |house: &House, mut stream: Reader, why: &str| {
-        let newest = house.context.store.extent().await.expect("read").newest.to_string();
+        let newest = house.context.store.extent(house.account().await).await.expect("read").newest.to_string();
         let (name, id, data) = stream.next().await;
         assert_eq!((name.as_str(), &data["reason"], &id), ("end", &json!(why), &newest));
         assert_eq!(stream.any().await, None);

@@ -14,8 +14,8 @@ async fn page(world: &World, account: AccountId, query: ChangeQuery) -> ChangePa
 }
 
 pub(crate) async fn the_journal_is_read_in_pages_and_filtered(world: World) {
-    assert_eq!(world.store().extent().await.expect("read").newest.sequence, 0);
     let (ann, bob) = (world.client("ann").await, world.client("bob").await);
+    assert_eq!(world.store().extent(ann).await.expect("read").newest.sequence, 0);
     for account in [ann, bob] {
         world.observe(account, &[]).await;
         world.observe(account, &[("a", RUNNING), ("b", RUNNING)]).await;
@@ -27,7 +27,7 @@ pub(crate) async fn the_journal_is_read_in_pages_and_filtered(world: World) {
     assert_eq!(told(&whole), ["a ->RUNNING", "b ->RUNNING", "a RUNNING>STOPPED"]);
     assert!(whole.at_end);
     assert_eq!(whole.next, whole.changes[2].cursor);
-    assert_eq!(world.store().extent().await.expect("read").newest, whole.next);
+    assert_eq!(world.store().extent(ann).await.expect("read").newest, whole.next);
 
     let first = page(&world, ann, ChangeQuery { limit: 2, ..all.clone() }).await;
     assert_eq!((told(&first).len(), first.at_end), (2, false));
@@ -167,7 +167,7 @@ pub(crate) async fn what_is_too_old_is_forgotten_and_what_is_owed_is_not(mut wor
     forget(&world, KeptChanges { since: world.now, changes: 1000 }).await;
     let kept = page(&world, ann, all.clone()).await;
     assert_eq!(kept.changes.iter().map(|change| short(&change.what)).collect::<Vec<_>>(), ["a RUNNING>STOPPED"]);
-    let extent = world.store().extent().await.expect("read");
+    let extent = world.store().extent(ann).await.expect("read");
     assert_eq!((extent.oldest.sequence, extent.newest), (2, kept.next));
     // Whoever stopped before what was forgotten is told so, whoever stopped behind it misses nothing.
     let behind = world.store().changes(ann, ChangeQuery { after: After::Number(first.sequence), ..all.clone() }).await;
@@ -190,7 +190,7 @@ pub(crate) async fn what_is_too_old_is_forgotten_and_what_is_owed_is_not(mut wor
     forget(&world, KeptChanges { since: world.now, changes: 1000 }).await;
     assert_eq!(page(&world, ann, all.clone()).await.next, kept.next);
     world.crash();
-    assert_eq!(world.store().extent().await.expect("read").newest, kept.next);
+    assert_eq!(world.store().extent(ann).await.expect("read").newest, kept.next);
     world.observe(ann, &[("a", RUNNING)]).await;
     assert!(page(&world, ann, all).await.next > kept.next);
 }

@@ -10,6 +10,7 @@ use super::super::{Accounts, DamagedRow, Enrolment, Result, Unopened};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
+use super::fair_pool::Flow;
 use super::writer::Writing;
 use super::{SqliteStore, damage, polls, schema, turns, unopened};
 use crate::metrics::Held;
@@ -26,7 +27,7 @@ const PROOF_HOLDS: Duration = Duration::from_secs(1);
 impl Accounts for SqliteStore {
     async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId> {
         let asked = enrolment.clone();
-        let known = self.read(move |reading| enrolled(reading, &asked.key)).await?;
+        let known = self.read(Flow::Key(asked.key.clone()), move |reading| enrolled(reading, &asked.key)).await?;
         if let Some(known) = known
             && known.is_as(&enrolment)
         {
@@ -36,7 +37,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        self.read(move |reading| {
+        self.read(Flow::Account(id), move |reading| {
             let sql = "SELECT id, driver, provider, user, origin, password FROM accounts WHERE id = ?1";
             let mut select = reading.prepare_cached(sql)?;
             let found =
@@ -47,7 +48,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn damaged_rows(&self, account: AccountId) -> Result<Vec<DamagedRow>> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             damage::forget_healed(reading, reading.damages)?;
             Ok(reading.damages.of(account))
         })
@@ -55,7 +56,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn all_damaged_rows(&self) -> Result<Vec<(Option<AccountId>, DamagedRow)>> {
-        self.read(|reading| {
+        self.read(Flow::Host, |reading| {
             damage::forget_healed(reading, reading.damages)?;
             Ok(reading.damages.all())
         })
@@ -67,7 +68,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn key_print(&self) -> Result<Option<i64>> {
-        self.read(|reading| {
+        self.read(Flow::Host, |reading| {
             let mut select = reading.prepare_cached("SELECT value FROM meta WHERE name = 'key'")?;
             Ok(select.query_row((), |row| row.get(0)).optional()?)
         })
@@ -85,7 +86,7 @@ impl Accounts for SqliteStore {
 
     async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
         let after = after.map_or(i64::MIN, |after| after.0);
-        self.read(move |reading| {
+        self.read(Flow::Host, move |reading| {
             let sql = "SELECT id, driver, provider, user, origin, password FROM accounts
                        WHERE id > ?1 ORDER BY id LIMIT ?2";
             let mut select = reading.prepare_cached(sql)?;
@@ -107,7 +108,7 @@ impl Accounts for SqliteStore {
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>> {
         let key = key.clone();
-        self.read(move |reading| {
+        self.read(Flow::Key(key.clone()), move |reading| {
             let sql = "SELECT id, driver, provider, user, origin, password FROM accounts
                        WHERE driver = ?1 AND provider = ?2 AND user = ?3";
             let mut select = reading.prepare_cached(sql)?;
@@ -120,7 +121,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn budgets(&self) -> Result<Vec<(AccountKey, BudgetMark)>> {
-        self.read(|reading| {
+        self.read(Flow::Host, |reading| {
             let sql = "SELECT driver, provider, user, budget_left, budget_at, id FROM accounts
                        WHERE typeof(budget_left) IN ('real', 'integer') AND typeof(budget_at) IN ('null', 'integer')";
             let mut select = reading.prepare_cached(sql)?;
@@ -155,7 +156,7 @@ impl Accounts for SqliteStore {
         let (mut forgotten, mut after) = (0, AccountId(0));
         loop {
             // Looked for by readers; the writer looks again at those that were found.
-            let (idle, last) = self.read(move |reading| idle_accounts(reading, since, after)).await?;
+            let (idle, last) = self.read(Flow::Host, move |reading| idle_accounts(reading, since, after)).await?;
             for account in idle {
                 if self.write_step(move |writing| forget_idle(writing, account, since)).await? {
                     forgotten += 1;
@@ -183,11 +184,11 @@ impl Accounts for SqliteStore {
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>> {
-        self.read(|reading| schema::latest(reading)).await
+        self.read(Flow::Host, |reading| schema::latest(reading)).await
     }
 
     async fn held(&self) -> Result<Held> {
-        self.read(move |reading| {
+        self.read(Flow::Host, move |reading| {
             damage::forget_healed(reading, reading.damages)?;
             let mut held = Held { damaged_rows: reading.damages.counts(), ..Held::default() };
             let mut select = reading.prepare_cached("SELECT name, number FROM counts")?;
@@ -212,8 +213,10 @@ impl Accounts for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.read(|reading| Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?))
-            .await?;
+        self.read(Flow::Host, |reading| {
+            Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?)
+        })
+        .await?;
         self.write(prove_writable).await
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::super::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Owed, Result, Settling};
 use super::columns::get;
+use super::fair_pool::Flow;
 use super::{SqliteStore, attempts, catch_up, claim, owed, settle};
 use crate::model::{AccountId, Owner, Timestamp};
 
@@ -14,7 +15,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn next_delivery_due(&self) -> Result<Option<Timestamp>> {
-        self.read(|reading| {
+        self.read(Flow::Host, |reading| {
             let mut select = reading.prepare_cached("SELECT MIN(due) FROM destinations WHERE due IS NOT NULL")?;
             Ok(select.query_row((), |row| get(row, 0))?)
         })
@@ -26,7 +27,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp> {
-        if !self.read(|reading| catch_up::is_any_behind(reading)).await? {
+        if !self.read(Flow::Host, |reading| catch_up::is_any_behind(reading)).await? {
             return Ok(CaughtUp::All);
         }
         self.write_passing_step(move |writing| catch_up::catch_up(writing, now, limits)).await
@@ -37,7 +38,7 @@ impl Deliveries for SqliteStore {
     }
 
     async fn count_waiting(&self) -> Result<u64> {
-        self.read(|reading| {
+        self.read(Flow::Host, |reading| {
             let sql = "SELECT number FROM counts WHERE name = 'waiting'";
             let number: i64 = reading.prepare_cached(sql)?.query_row((), |row| row.get(0))?;
             Ok(number.unsigned_abs())

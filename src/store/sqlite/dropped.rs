@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql, params, params
 use super::super::Result;
 use super::columns::get;
 use super::damage::Damages;
+use super::fair_pool::Flow;
 use super::writer::Writing;
 use super::{SqliteStore, damage, hooks};
 use crate::model::{AccountId, HookId, Owner, TokenId};
@@ -78,9 +79,9 @@ pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
 
 /// The same for all that was dropped.
 pub(super) async fn clear_all(store: &SqliteStore) -> Result<()> {
-    while let Some(row) = store.read(|reading| next(reading)).await? {
+    while let Some(row) = store.read(Flow::Host, |reading| next(reading)).await? {
         match whole(&row) {
-            Some(dropped) if !store.read(move |reading| dropped.is_there(reading)).await? => {
+            Some(dropped) if !store.read(Flow::Host, move |reading| dropped.is_there(reading)).await? => {
                 clear(store, dropped).await?;
             }
             _ => store.write(move |writing| forget_damaged(writing.connection, &writing.memory.damages, &row)).await?,

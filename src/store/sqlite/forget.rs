@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::super::{KeptChanges, Result, Sweep};
 use super::SqliteStore;
+use super::fair_pool::Flow;
 use super::journal::{newest, oldest};
 use super::past;
 use super::writer::Writing;
@@ -23,12 +24,12 @@ const VERSIONS_AT_ONCE: i64 = 100;
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
-    let mark = store.read(move |reading| next_mark(reading, kept)).await?;
+    let mark = store.read(Flow::Host, move |reading| next_mark(reading, kept)).await?;
     if let Some(to) = mark.to {
         store.write_passing(move |writing| move_mark(writing, &to)).await?;
     }
     // Read only now: nothing before the mark is owed anew any more.
-    let found = store.read(move |reading| forgettable(reading, sweep)).await?;
+    let found = store.read(Flow::Host, move |reading| forgettable(reading, sweep)).await?;
     let Forgettable { mut changes, last, versions } = found;
     // As many steps as it takes: each ends with its turn.
     while !changes.is_empty() {

@@ -13,6 +13,7 @@ use super::super::{
 use super::claim::read_secrets;
 use super::columns::{get, kind_number};
 use super::damage::{self, Key, Reading, Source};
+use super::fair_pool::Flow;
 use super::turns::{self, Touched};
 use super::words::{self, Words};
 use super::writer::Writing;
@@ -30,7 +31,7 @@ impl Hooks for SqliteStore {
 
     async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>> {
         let target = target.clone();
-        self.read(move |reading| {
+        self.read(Flow::Account(target.account), move |reading| {
             let sql = select_hooks!(" WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4");
             let source = source(target.account);
             let read = |row: &Row<'_>| reading.damages.read(source, row, read_hook);
@@ -50,12 +51,12 @@ impl Hooks for SqliteStore {
 
     async fn hook(&self, place: &HookPlace) -> Result<Option<Hook>> {
         let place = place.clone();
-        self.read(move |reading| find(reading, &place)).await
+        self.read(Flow::Account(place.account), move |reading| find(reading, &place)).await
     }
 
     async fn damaged_hook(&self, place: &HookPlace) -> Result<Option<DamagedHook>> {
         let place = place.clone();
-        self.read(move |reading| {
+        self.read(Flow::Account(place.account), move |reading| {
             let sql = select_hooks!(" WHERE id = ?1 AND account = ?2 AND owner = ?3");
             let place = params![place.hook.0, place.account.0, place.owner.word()];
             let found = reading.prepare_cached(sql)?.query_row(place, |row| read_any(reading, row)).optional()?;
@@ -72,7 +73,7 @@ impl Hooks for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Result<Hook, DamagedHook>>> {
         let owner = owner.clone();
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let sql = select_hooks!(
                 " INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4"
             );
@@ -87,7 +88,7 @@ impl Hooks for SqliteStore {
     }
 
     async fn count_hooks(&self, account: AccountId) -> Result<u64> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let mut count = reading.prepare_cached("SELECT COUNT(*) FROM hooks WHERE account = ?1")?;
             let number: i64 = count.query_row([account.0], |row| row.get(0))?;
             Ok(number.unsigned_abs())
@@ -157,7 +158,9 @@ impl Hooks for SqliteStore {
         let after = match from {
             ReplayFrom::After(number) => number,
             // What is recorded meanwhile comes after it, and is owed as well.
-            ReplayFrom::Time(time) => self.read(move |reading| journal::before(reading, time)).await?,
+            ReplayFrom::Time(time) => {
+                self.read(Flow::Account(place.account), move |reading| journal::before(reading, time)).await?
+            }
         };
         self.with_hook(place, move |writing, hook| redrive::replay(writing, hook, after)).await
     }
@@ -174,7 +177,7 @@ impl Hooks for SqliteStore {
 
     async fn count_damaged_deliveries(&self, place: &HookPlace) -> Result<u64> {
         let place = place.clone();
-        self.read(move |reading| {
+        self.read(Flow::Account(place.account), move |reading| {
             let Some(hook) = find(reading, &place)? else { return Ok(0) };
             let mut count = reading.prepare_cached(
                 "SELECT COUNT(*) FROM deliveries INDEXED BY deliveries_damaged WHERE hook = ?1 AND damaged IS NOT NULL",
@@ -187,7 +190,7 @@ impl Hooks for SqliteStore {
 
     async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>> {
         let (place, mark) = (place.clone(), self.mark);
-        self.read(move |reading| match find(reading, &place)? {
+        self.read(Flow::Account(place.account), move |reading| match find(reading, &place)? {
             Some(hook) => redrive::records(reading, mark, hook.id, &query),
             None => Ok(Vec::new()),
         })

@@ -7,13 +7,14 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::super::{Inventory, ListQuery, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{self, Damages, Key, Reading, Source};
+use super::fair_pool::Flow;
 use super::{SqliteStore, attributes, flaps, hooks, past};
 use crate::model::{AccountId, Kind, Owner, Resource, ResourceId, Timestamp};
 
 #[async_trait]
 impl Inventory for SqliteStore {
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>> {
-        self.read(move |reading| match (&query.id, query.at) {
+        self.read(Flow::Account(account), move |reading| match (&query.id, query.at) {
             (_, Some(at)) => past::list(reading, account, &query, at),
             (Some(id), None) => {
                 let found = find(reading, account, query.kind, id, &query.owner)?;
@@ -26,12 +27,12 @@ impl Inventory for SqliteStore {
 
     async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
         let (id, owner) = (id.clone(), owner.clone());
-        self.read(move |reading| find(reading, account, kind, &id, &owner)).await
+        self.read(Flow::Account(account), move |reading| find(reading, account, kind, &id, &owner)).await
     }
 
     async fn find_at(&self, account: AccountId, kind: Kind, id: &ResourceId, at: Timestamp) -> Result<Option<Seen>> {
         let id = id.clone();
-        self.read(move |reading| past::find(reading, account, kind, &id, at)).await
+        self.read(Flow::Account(account), move |reading| past::find(reading, account, kind, &id, at)).await
     }
 }
 

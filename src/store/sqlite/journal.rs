@@ -9,6 +9,7 @@ use super::super::{
 };
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::damage::{self, Key, Reading, Source};
+use super::fair_pool::Flow;
 use super::writer::Writing;
 use super::{Fault, SqliteStore, forget, page};
 use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
@@ -29,22 +30,22 @@ pub(super) const CHANGE_COLUMNS: usize = 17;
 impl Journal for SqliteStore {
     async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage> {
         let mark = self.mark;
-        self.read(move |reading| page(reading, mark, account, &query)).await
+        self.read(Flow::Account(account), move |reading| page(reading, mark, account, &query)).await
     }
 
     async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Vec<Change>> {
         let mark = self.mark;
-        self.read(move |reading| history(reading, mark, account, &query)).await
+        self.read(Flow::Account(account), move |reading| history(reading, mark, account, &query)).await
     }
 
     async fn changes_of_all(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
         let mark = self.mark;
-        self.read(move |reading| changes_of_all(reading, mark, after, limit)).await
+        self.read(Flow::Host, move |reading| changes_of_all(reading, mark, after, limit)).await
     }
 
-    async fn extent(&self) -> Result<Extent> {
+    async fn extent(&self, account: AccountId) -> Result<Extent> {
         let mark = self.mark;
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let place = |sequence| Cursor { store: mark, sequence };
             Ok(Extent { oldest: place(oldest(reading)?), newest: place(newest(reading)?) })
         })

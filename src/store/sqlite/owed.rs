@@ -10,6 +10,7 @@ use super::SqliteStore;
 use super::catch_up::OfOwner;
 use super::columns::get;
 use super::damage::{Key, Source};
+use super::fair_pool::Flow;
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
 use super::queue::{self, Line};
 use super::turns::Touched;
@@ -23,7 +24,7 @@ pub(super) async fn take(store: &SqliteStore, account: AccountId, owner: Owner, 
     let rows = store.step_rows;
     let is_behind = {
         let owner = owner.clone();
-        store.read(move |reading| is_behind(reading, account, &owner)).await?
+        store.read(Flow::Account(account), move |reading| is_behind(reading, account, &owner)).await?
     };
     let mut is_more = is_behind;
     while is_more {

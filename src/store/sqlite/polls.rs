@@ -15,6 +15,7 @@ use super::super::{
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::damage::{Key, Reading, Source};
+use super::fair_pool::Flow;
 use super::listeners::Listeners;
 use super::storms::{self, held_columns};
 use super::writer::Writing;
@@ -37,7 +38,7 @@ impl Polls for SqliteStore {
     }
 
     async fn next_poll_due(&self, now: Timestamp, admission: Arc<dyn Admission>) -> Result<Option<Timestamp>> {
-        self.read(move |reading| endpoints::next_due(reading, now, &*admission)).await
+        self.read(Flow::Host, move |reading| endpoints::next_due(reading, now, &*admission)).await
     }
 
     async fn place_providers(&self, placed: Vec<PlacedProvider>) -> Result<()> {
@@ -45,11 +46,11 @@ impl Polls for SqliteStore {
     }
 
     async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>> {
-        self.read(|reading| endpoints::known(reading)).await
+        self.read(Flow::Host, |reading| endpoints::known(reading)).await
     }
 
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
-        self.read(move |reading| known::all(reading, account, kind)).await
+        self.read(Flow::Account(account), move |reading| known::all(reading, account, kind)).await
     }
 
     async fn compare_known(
@@ -58,7 +59,7 @@ impl Polls for SqliteStore {
         kind: Kind,
         mut comparison: Box<dyn Comparison>,
     ) -> Result<Delta> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             known::each(reading, account, kind, &mut *comparison)?;
             Ok(comparison.end())
         })
@@ -66,11 +67,11 @@ impl Polls for SqliteStore {
     }
 
     async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>> {
-        self.read(move |reading| known::among(reading, account, kind, ids)).await
+        self.read(Flow::Account(account), move |reading| known::among(reading, account, kind, ids)).await
     }
 
     async fn count_known(&self, account: AccountId, kind: Kind) -> Result<usize> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let mut count =
                 reading.prepare_cached("SELECT COUNT(*) FROM resources WHERE account = ?1 AND kind = ?2")?;
             let count: i64 = count.query_row(params![account.0, kind_number(kind)], |row| row.get(0))?;
@@ -80,16 +81,19 @@ impl Polls for SqliteStore {
     }
 
     async fn passing(&self, account: AccountId) -> Result<Vec<Passing>> {
-        self.read(move |reading| attention::passing(reading, account)).await
+        self.read(Flow::Account(account), move |reading| attention::passing(reading, account)).await
     }
 
     async fn provider_states(&self, account: AccountId) -> Result<ProviderStates> {
-        self.read(move |reading| provider_states(reading, account)).await
+        self.read(Flow::Account(account), move |reading| provider_states(reading, account)).await
     }
 
     async fn awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<Vec<ResourceId>> {
         let listeners = self.write_passing(move |writing| Listeners::of(writing, account)).await?;
-        self.read(move |reading| attention::awaited(reading, (account, &listeners), &passing, since)).await
+        self.read(Flow::Account(account), move |reading| {
+            attention::awaited(reading, (account, &listeners), &passing, since)
+        })
+        .await
     }
 
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
@@ -109,7 +113,7 @@ impl Polls for SqliteStore {
     }
 
     async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>> {
-        self.read(move |reading| flaps::provider(reading, account)).await
+        self.read(Flow::Account(account), move |reading| flaps::provider(reading, account)).await
     }
 
     async fn hold_poll(&self, held: PollHeld) -> Result<()> {
@@ -117,7 +121,7 @@ impl Polls for SqliteStore {
     }
 
     async fn held_storms(&self) -> Result<Vec<HeldStorm>> {
-        self.read(storms::all).await
+        self.read(Flow::Host, storms::all).await
     }
 
     async fn order_storm(&self, account: AccountKey, kind: Kind, order: StormOrder, now: Timestamp) -> Result<bool> {
@@ -125,7 +129,7 @@ impl Polls for SqliteStore {
     }
 
     async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>> {
-        self.read(move |reading| status(reading, account)).await
+        self.read(Flow::Account(account), move |reading| status(reading, account)).await
     }
 }
 

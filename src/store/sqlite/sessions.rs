@@ -7,6 +7,7 @@ use super::super::{DriverSessions, Result, SessionContent, SessionPage, SessionP
 use super::SqliteStore;
 use super::columns::{account_key, get};
 use super::damage::{Key, Reading, Source};
+use super::fair_pool::Flow;
 use super::writer::Writing;
 use crate::model::{AccountKey, Timestamp};
 
@@ -20,7 +21,7 @@ impl DriverSessions for SqliteStore {
     }
 
     async fn sessions(&self, after: Option<SessionPlace>, limit: usize) -> Result<SessionPage> {
-        self.read(move |reading| page(reading, after, limit)).await
+        self.read(Flow::Host, move |reading| page(reading, after, limit)).await
     }
 
     async fn forget_sessions(&self, now: Timestamp) -> Result<()> {

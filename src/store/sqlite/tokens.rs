@@ -7,6 +7,7 @@ use super::super::{DamagedToken, NewToken, Result, TokenHash, Tokens};
 use super::columns::{account_key, get};
 use super::damage::{self, Key, Reading, Source};
 use super::dropped::{self, Dropped};
+use super::fair_pool::Flow;
 use super::writer::Writing;
 use super::{Fault, SqliteStore};
 use crate::model::{Account, AccountId, Timestamp, Token, TokenId};
@@ -44,7 +45,7 @@ impl Tokens for SqliteStore {
     }
 
     async fn find_token(&self, hash: TokenHash) -> Result<Option<(Token, Account)>> {
-        self.read(move |reading| {
+        self.read(Flow::Token(hash), move |reading| {
             let mut select = reading.prepare_cached(
                 "SELECT t.id, t.name, t.scope, t.created, t.expires, t.used, t.hash,
                      a.id, a.driver, a.provider, a.user, a.origin, a.password
@@ -74,7 +75,7 @@ impl Tokens for SqliteStore {
         after: Option<TokenId>,
         limit: usize,
     ) -> Result<Vec<Result<Token, DamagedToken>>> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let sql = select_tokens!("t.account = ?1 AND t.id > ?2 ORDER BY t.id LIMIT ?3");
             let after = after.map_or(i64::MIN, |after| after.0);
             let mut select = reading.prepare_cached(sql)?;
@@ -86,7 +87,7 @@ impl Tokens for SqliteStore {
     }
 
     async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let mut select = reading.prepare_cached(select_tokens!("t.account = ?1 AND t.id = ?2"))?;
             Ok(select.query_row([account.0, id.0], |row| read_any(reading, account, row)).optional()?)
         })
@@ -94,7 +95,7 @@ impl Tokens for SqliteStore {
     }
 
     async fn count_tokens(&self, account: AccountId) -> Result<u64> {
-        self.read(move |reading| {
+        self.read(Flow::Account(account), move |reading| {
             let mut select = reading.prepare_cached("SELECT COUNT(*) FROM tokens WHERE account = ?1")?;
             let count: i64 = select.query_row([account.0], |row| row.get(0))?;
             Ok(count.unsigned_abs())

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::{FutureExt, join_all};
 
+use super::super::fair_pool::Flow;
 use super::super::{Settings, SqliteStore};
 use super::{SqliteLab, world};
 use crate::model::{DisableReason, HookId, HookStatus, InstanceState, Owner, Scope};
@@ -121,7 +122,9 @@ async fn a_store_that_is_closed_waits_neither_for_an_endless_write_nor_for_a_pla
 /// How many rows a table has.
 async fn rows(store: &SqliteStore, table: &'static str) -> i64 {
     store
-        .read(move |reading| Ok(reading.query_row(&format!("SELECT COUNT(*) FROM {table}"), (), |row| row.get(0))?))
+        .read(Flow::Host, move |reading| {
+            Ok(reading.query_row(&format!("SELECT COUNT(*) FROM {table}"), (), |row| row.get(0))?)
+        })
         .await
         .unwrap()
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::super::fair_pool::Flow;
 use super::world;
 use crate::model::{InstanceState, Timestamp};
 use crate::store::Accounts as _;
@@ -44,7 +45,7 @@ async fn a_clock_that_is_set_moves_what_is_to_come_and_leaves_what_is_due() {
         world.retry(&retried).await;
         let dues = async || {
             let sql = "SELECT due FROM deliveries WHERE due IS NOT NULL ORDER BY attempts";
-            let read = store.read(|reading| {
+            let read = store.read(Flow::Host, |reading| {
                 let mut select = reading.prepare(sql)?;
                 let dues = select.query_map((), |row| row.get::<_, i64>(0))?;
                 Ok(dues.collect::<rusqlite::Result<Vec<_>>>()?)

@@ -3,6 +3,7 @@
 
 use futures_util::future::{FutureExt, join_all};
 
+use super::super::fair_pool::Flow;
 use super::super::{Fault, SqliteStore};
 use super::world;
 use crate::model::{InstanceState, Kind, Resource};
@@ -14,7 +15,10 @@ const RUNNING: InstanceState = InstanceState::Running;
 /// How often a transaction that wrote something has committed.
 async fn commits(store: &SqliteStore) -> i64 {
     // Each raises the file's change counter as other connections see it.
-    store.read(|reading| Ok(reading.pragma_query_value(None, "data_version", |row| row.get(0))?)).await.unwrap()
+    store
+        .read(Flow::Host, |reading| Ok(reading.pragma_query_value(None, "data_version", |row| row.get(0))?))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -44,7 +48,7 @@ async fn what_waits_together_commits_together_and_fails_alone() {
         assert_eq!(result.as_ref().ok(), (value % 3 != 0).then_some(&value));
     }
     let kept: i64 = store
-        .read(|reading| {
+        .read(Flow::Host, |reading| {
             Ok(reading.query_row("SELECT COUNT(*) FROM meta WHERE name LIKE 'job %'", (), |row| row.get(0))?)
         })
         .await
@@ -70,7 +74,9 @@ async fn a_caller_that_gave_up_has_nothing_written() {
     let (blocked, ()) = tokio::join!(blocker, release);
     assert!(blocked.unwrap());
     let known = store
-        .read(|reading| Ok(reading.prepare_cached("SELECT 1 FROM meta WHERE name = 'given up'")?.exists(())?))
+        .read(Flow::Host, |reading| {
+            Ok(reading.prepare_cached("SELECT 1 FROM meta WHERE name = 'given up'")?.exists(())?)
+        })
         .await
         .unwrap();
     assert!(!known);
@@ -112,7 +118,7 @@ async fn a_write_that_panics_fails_alone_and_the_store_goes_on() {
     assert!(error.contains("as asked"), "{error}");
     (first.and(last)).expect("the others were written");
     let kept: String = store
-        .read(|reading| {
+        .read(Flow::Host, |reading| {
             let sql = "SELECT group_concat(name) FROM meta WHERE name IN ('first', 'panics', 'last')";
             Ok(reading.query_row(sql, (), |row| row.get(0))?)
         })
@@ -122,7 +128,7 @@ async fn a_write_that_panics_fails_alone_and_the_store_goes_on() {
     assert!(!kept.contains("panics"), "{kept}");
     world.client("ann").await;
 
-    let read = store.read(|_| -> crate::store::Result<()> { panic!("as asked") }).await;
+    let read = store.read(Flow::Host, |_| -> crate::store::Result<()> { panic!("as asked") }).await;
     assert!(read.is_err());
     for _ in 0..10 {
         store.ping().await.expect("each connection that reads is there again");
@@ -148,7 +154,7 @@ async fn nothing_is_written_after_sqlite_took_a_transaction_back() {
     };
     let (before, broken, after) = tokio::join!(insert("before"), insert("broken"), insert("after"));
     assert!(broken.is_err());
-    let kept = store.read(|reading| {
+    let kept = store.read(Flow::Host, |reading| {
         let sql = "SELECT COUNT(*) FROM meta WHERE name IN ('before', 'broken', 'after')";
         Ok(reading.query_row(sql, (), |row| row.get::<_, i64>(0))?)
     });
