@@ -60,6 +60,8 @@ pub use catalog::{Catalog, Rejected, Settings};
 pub use description::{DriverInfo, KnownProvider, OptionInfo, RoleInfo, SecretKind};
 pub use engine::{Engine, EngineError};
 pub use evidence::Evidence;
+#[cfg(test)]
+pub(crate) use gather::pretend;
 pub use grants::EndpointSource;
 pub use guest::Contract;
 pub use limits::Limits;

@@ -127,11 +127,11 @@ impl Gathering {
         if different > room {
             return Err(CallError::UnexpectedAnswer(format!(
                 "the provider says that the list has {total} entries, and it gave {} and more",
-                different as u64 + self.omitted
+                (different as u64).saturating_add(self.omitted)
             )));
         }
         // So many more different ones would fit.
-        self.count_from = self.resources.len() + (room - different);
+        self.count_from = self.resources.len().saturating_add(room - different);
         Ok(())
     }
 
@@ -270,5 +270,7 @@ fn sort_in_place(resources: &mut [Resource]) {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod pretend;
 #[cfg(test)]
 mod tests;

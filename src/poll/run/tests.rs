@@ -2,6 +2,7 @@
 
 mod broken_off;
 mod by_id;
+mod changing;
 mod flapping;
 mod incremental;
 mod pace;

@@ -1,0 +1,91 @@
+//! A provider that changes while it is listed: it pages by offset, and says how many there are.
+
+use proptest::prelude::*;
+
+use super::{Gathering, Page};
+use crate::driver::{CallError, Coverage};
+use crate::model::Resource;
+
+/// What happens there between two pages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    Nothing,
+    /// The instance at this place (modulo their number) ends.
+    Ends(usize),
+    /// A new one comes to stand before all others.
+    Comes,
+    /// The page before is given once more, under another cursor.
+    Stuck,
+    /// The page before is given once more, under the cursor that led to it.
+    Loops,
+    /// No page comes, and with it no list.
+    Fails,
+}
+
+pub(crate) fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => Just(Event::Nothing),
+        3 => (0..100_usize).prop_map(Event::Ends),
+        2 => Just(Event::Comes),
+        1 => Just(Event::Stuck),
+        1 => Just(Event::Loops),
+        1 => Just(Event::Fails),
+    ]
+}
+
+#[derive(Debug)]
+pub(crate) struct Provider {
+    /// Those that it has, in the order of its list.
+    pub(crate) there: Vec<usize>,
+    next_id: usize,
+}
+
+impl Provider {
+    pub(crate) fn of(count: usize) -> Provider {
+        Provider { there: (0..count).collect(), next_id: count }
+    }
+
+    /// Its list in pages of `size`, with `others` that the driver leaves out, as the host gathers it. An event comes after
+    /// each page but the last.
+    pub(crate) fn list(
+        &mut self,
+        (size, others): (usize, u64),
+        events: &mut dyn Iterator<Item = Event>,
+        resource: impl Fn(usize) -> Resource,
+    ) -> Result<(Vec<Resource>, Coverage), CallError> {
+        let mut gathering = Gathering::new(None);
+        let (mut offset, mut cursor) = (0, 0);
+        loop {
+            let end = (offset + size).min(self.there.len());
+            let is_last = end >= self.there.len();
+            cursor += 1;
+            let page = Page {
+                resources: self.there.get(offset..end).unwrap_or_default().iter().map(|id| resource(*id)).collect(),
+                next: (!is_last).then(|| cursor.to_string()),
+                coverage: Coverage::Complete,
+                total: Some(self.there.len() as u64 + others),
+                omitted: if is_last { others } else { 0 },
+                bytes: 0,
+            };
+            if gathering.take(page)?.is_none() {
+                return Ok(gathering.finish());
+            }
+            let before = std::mem::replace(&mut offset, end);
+            match events.next().unwrap_or(Event::Nothing) {
+                Event::Nothing => {}
+                Event::Ends(place) => {
+                    if let Some(place) = place.checked_rem(self.there.len()) {
+                        self.there.remove(place);
+                    }
+                }
+                Event::Comes => {
+                    self.there.insert(0, self.next_id);
+                    self.next_id += 1;
+                }
+                Event::Stuck => offset = before,
+                Event::Loops => (offset, cursor) = (before, cursor - 1),
+                Event::Fails => return Err(CallError::Unavailable("it is down".into())),
+            }
+        }
+    }
+}
