@@ -5,7 +5,9 @@ pub mod answer;
 mod regions;
 mod request;
 
-use tracker_driver_sdk::{Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm};
+use tracker_driver_sdk::{
+    Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm,
+};
 
 use request::Call;
 

@@ -98,7 +98,9 @@ impl Driver for Lax {
             Some(_) if flaw(account, "calls-it-all") => Page::complete(items),
             Some(_) => Page::delta(items, gone(account, &answer)?),
         };
-        let total = answer["total"].as_u64().filter(|_| !["hides-total", "hides-repeats", "any-next"].iter().any(|name| flaw(account, name)));
+        let total = answer["total"]
+            .as_u64()
+            .filter(|_| !["hides-total", "hides-repeats", "any-next"].iter().any(|name| flaw(account, name)));
         let list = list.followed_by(next).of_total(total);
         match answer["failed_zones"].as_array() {
             Some(zones) if !zones.is_empty() && !flaw(account, "hides-partial") => {
@@ -122,7 +124,9 @@ impl Driver for Lax {
         let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
         let more = match &answer["more"] {
             Value::Null => None,
-            more => Some(more.as_str().ok_or_else(|| Error::UnexpectedAnswer("the cursor is no text".into()))?.to_owned()),
+            more => {
+                Some(more.as_str().ok_or_else(|| Error::UnexpectedAnswer("the cursor is no text".into()))?.to_owned())
+            }
         };
         Ok(Page::complete(zones?).followed_by(more))
     }
