@@ -176,7 +176,7 @@ impl Accounts for SqliteStore {
 
     async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()> {
         self.write(move |writing| {
-            schema::shift(writing.connection, step, at)?;
+            damage::mending(writing, || schema::shift(writing.connection, step, at))?;
             writing.memory.clock_set = writing.memory.clock_set.saturating_add(step);
             Ok(())
         })
@@ -434,7 +434,7 @@ fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {
         return Ok(());
     }
     let sql = "INSERT INTO meta (name, value) VALUES ('pings', 1)
-               ON CONFLICT (name) DO UPDATE SET value = value + 1";
+               ON CONFLICT (name) DO UPDATE SET value = CASE WHEN value < 1 << 62 THEN value + 1 ELSE 1 END";
     writing.prepare(sql)?.execute(())?;
     // It proves something once it is committed.
     writing.memory.proving = true;

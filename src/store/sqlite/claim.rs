@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Budget, DeliveryClaim, DeliveryId, DestinationRoom, DueDelivery, Recipient, Result};
@@ -47,7 +48,8 @@ pub(super) fn claim(writing: &mut Writing<'_>, claim: &DeliveryClaim) -> Result<
     let mut claimed = Vec::new();
     round.serve_accounts(writing, claim, &mut budget, &mut claimed)?;
     round.serve_destinations(writing, claim, &mut budget, &mut claimed)?;
-    round.end(writing, claim, &budget)?;
+    let ended = round.end(writing, claim, &budget);
+    turns::or_rebuild(writing, ended)?;
     Ok(claimed)
 }
 
@@ -429,11 +431,22 @@ fn take(
         claimed.extend(writing.memory.damages.read(source, row, read)?);
     }
     drop(rows);
-    for delivery in &claimed[first..] {
+    let mut at = first;
+    while let Some(delivery) = claimed.get(at) {
         let mut update = writing.prepare(
             "UPDATE deliveries SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4 WHERE hook = ?1 AND change = ?2",
         )?;
-        update.execute(params![hook.0, delivery.id.change, lease_end.as_millis(), delivery.lease])?;
+        match update.execute(params![hook.0, delivery.id.change, lease_end.as_millis(), delivery.lease]) {
+            Err(error) if damage::is_of_another_type(&error) => {
+                let key = vec![Value::Integer(hook.0), Value::Integer(delivery.id.change)];
+                damage::note_of_another_type(writing, "deliveries", Some(recipient.account), key)?;
+                claimed.remove(at);
+            }
+            done => {
+                done?;
+                at += 1;
+            }
+        }
     }
     Ok(claimed.len() - first)
 }

@@ -9,6 +9,9 @@
 mod aside;
 mod healed;
 mod named;
+mod passed;
+mod sound;
+mod sweep;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,12 +20,15 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use super::super::{DamagedRow, Result, StoreError};
+use crate::clock::Stopwatch;
 use crate::metrics::DamagedRows;
 use crate::model::{AccountId, Sealed};
 
 pub(super) use aside::{delete_unnumbered, set_aside};
 pub(super) use healed::{Aside, forget_healed};
 pub(super) use named::{explain, key_value};
+pub(super) use sound::{is_of_another_type, note_of_another_type};
+pub(super) use sweep::{at_start, mend_refused, mending};
 
 use named::{Culprit, column_of, culprit, damaged_row, reason_of};
 
@@ -60,6 +66,12 @@ struct Noted {
     pending: VecDeque<Pending>,
     /// What it has set aside in the transaction that is not committed yet.
     taken: Vec<(Pending, Aside)>,
+    /// What could not be set aside.
+    passed: Vec<Pending>,
+    /// Whether a write was refused for the type of a value, and nobody has looked for that row yet.
+    is_refused: bool,
+    /// Runs from when that was last done.
+    looked_into: Option<Stopwatch>,
 }
 
 /// A damaged row.
@@ -292,7 +304,7 @@ impl Damages {
 impl Noted {
     /// Has a row set aside.
     fn push(&mut self, row: Pending) {
-        if self.pending.len() < self.most && !self.stays(&row) {
+        if self.pending.len() < self.most && !self.stays(&row) && !self.is_passed(row.table, &row.key) {
             self.pending.push_back(row);
         }
     }

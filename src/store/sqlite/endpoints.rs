@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::super::{Admission, PlacedProvider, PollClaim, PollNote, Result};
 use super::columns::{get, kind_number};
+use super::damage::Reading;
 use super::writer::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, Share, Timestamp};
@@ -144,20 +145,22 @@ fn due_polls(
          ORDER BY p.due",
     )?;
     let mut rows = select.query(params![endpoint, slow, now])?;
+    let damages = &writing.memory.damages;
     let (mut polls, mut accounts) = (VecDeque::new(), HashSet::new());
     while polls.len() < room
         && let Some(row) = rows.next()?
     {
-        let account = get(row, 0)?;
-        if accounts.insert(account) {
-            polls.push_back((account, row.get(1)?));
+        // A row without its key is of no account.
+        let (Ok(account), Ok(kind)) = (get(row, 0), row.get(1)) else { continue };
+        if !damages.is_passed_over(account, kind) && accounts.insert(account) {
+            polls.push_back((account, kind));
         }
     }
     Ok(polls)
 }
 
 /// See `Polls::next_poll_due`.
-pub(super) fn next_due(reading: &Connection, now: Timestamp, admission: &dyn Admission) -> Result<Option<Timestamp>> {
+pub(super) fn next_due(reading: &Reading<'_>, now: Timestamp, admission: &dyn Admission) -> Result<Option<Timestamp>> {
     let mut earliest: Option<Timestamp> = None;
     let is_enough = |earliest: Option<Timestamp>, due: Timestamp| earliest.is_some_and(|earliest| earliest <= due);
     for share in Share::ALL {
@@ -187,11 +190,11 @@ pub(super) fn next_due(reading: &Connection, now: Timestamp, admission: &dyn Adm
 }
 
 /// When the next poll of an endpoint can be claimed, that has nothing to claim before `from`.
-fn next_at(reading: &Connection, (endpoint, slow): (&str, bool), from: Timestamp) -> Result<Option<Timestamp>> {
+fn next_at(reading: &Reading<'_>, (endpoint, slow): (&str, bool), from: Timestamp) -> Result<Option<Timestamp>> {
     // From the earliest on: nearly always the first row is the answer.
     let mut select = reading.prepare_cached(
         "SELECT p.due, (SELECT MAX(o.due) FROM polls o
-             WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL)
+             WHERE o.account = p.account AND o.kind <> p.kind AND o.claimed IS NOT NULL), p.account, p.kind
          FROM polls p WHERE p.endpoint = ?1 AND p.slow = ?2 AND p.due IS NOT NULL ORDER BY p.due",
     )?;
     let mut earliest: Option<Timestamp> = None;
@@ -200,6 +203,10 @@ fn next_at(reading: &Connection, (endpoint, slow): (&str, bool), from: Timestamp
         let due = get::<Timestamp>(row, 0)?.max(from);
         if earliest.is_some_and(|earliest| earliest <= due) {
             break;
+        }
+        let (Ok(account), Ok(kind)) = (get(row, 2), row.get(3)) else { continue };
+        if reading.damages.is_passed_over(account, kind) {
+            continue;
         }
         // Its account is being polled for the other kind: it can be claimed once that lease has ended.
         let free: Option<Timestamp> = get(row, 1)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
@@ -241,6 +241,8 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
          FROM polls p JOIN accounts a ON a.id = p.account
          WHERE p.account = ?1 AND p.kind = ?2"
     ))?;
+    // Not before the next instant, however short the lease: none is due again in its own claim.
+    let end = claim.now.after(claim.lease.max(Duration::from_millis(1)));
     loop {
         let turns = endpoints::turns(writing, claim)?;
         let is_any = !turns.is_empty();
@@ -256,35 +258,36 @@ fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>
                 damages.read(of_poll, row, |row| read_ticket(row, turn.share, claim.now))
             });
             match ticket.optional()? {
-                Some(ticket) => tickets.extend(ticket),
+                Some(Some(ticket)) if take(writing, &ticket, claim.now, end)? => tickets.push(ticket),
+                Some(_) => {}
                 None => writing.memory.damages.note_missing(turn.account),
             }
         }
-        if !is_any || !tickets.is_empty() {
+        // Where none of those whose turn it was can be claimed, others come next.
+        if !is_any || !tickets.is_empty() || damage::set_aside(writing)? == 0 {
             break;
         }
-        // None of those whose turn it was can be read: others come next.
-        damage::set_aside(writing)?;
     }
     tickets.sort_by_key(|ticket: &PollTicket| ticket.due);
-
-    // Not before the next instant, however short the lease: none is due again in its own claim.
-    let end = claim.now.after(claim.lease.max(Duration::from_millis(1)));
-    for ticket in &tickets {
-        let mut update = writing.prepare(
-            "UPDATE polls SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4,
-             asked = CASE WHEN asked <= ?5 THEN NULL ELSE asked END, wanted = NULL, list_due = NULL
-             WHERE account = ?1 AND kind = ?2",
-        )?;
-        update.execute(params![
-            ticket.account.id.0,
-            kind_number(ticket.kind),
-            end.as_millis(),
-            ticket.lease,
-            claim.now.as_millis()
-        ])?;
-    }
     Ok(tickets)
+}
+
+/// Puts a poll under lease; says whether its row can be written.
+fn take(writing: &Writing<'_>, ticket: &PollTicket, now: Timestamp, end: Timestamp) -> Result<bool> {
+    let mut update = writing.prepare(
+        "UPDATE polls SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4,
+         asked = CASE WHEN asked <= ?5 THEN NULL ELSE asked END, wanted = NULL, list_due = NULL
+         WHERE account = ?1 AND kind = ?2",
+    )?;
+    let (account, kind) = (ticket.account.id, kind_number(ticket.kind));
+    match update.execute(params![account.0, kind, end.as_millis(), ticket.lease, now.as_millis()]) {
+        Err(error) if damage::is_of_another_type(&error) => {
+            let key = vec![Value::Integer(account.0), Value::Integer(kind)];
+            damage::note_of_another_type(writing, "polls", Some(account), key)?;
+            Ok(false)
+        }
+        written => Ok(written? > 0),
+    }
 }
 
 fn read_ticket(row: &Row<'_>, share: Share, now: Timestamp) -> rusqlite::Result<PollTicket> {
@@ -364,7 +367,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     check_lease(writing, account, kind, lease)?;
     let due = due_again(writing, account, kind, failure.next_due)?;
     let mut update = writing.prepare(
-        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = failures + 1,
+        "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = MIN(failures, 1 << 30) + 1,
          error_at = ?4, error_code = ?5, error_message = ?6, last_duration = ?7, requests = MIN(requests, 1 << 62) + ?8,
          retry = ?9, wanted = NULL, list_due = NULL
          WHERE account = ?1 AND kind = ?2",

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Again, Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
@@ -240,7 +241,14 @@ impl Recording {
         )?;
         let PollRecord { account, kind, lease, .. } = self.record;
         let seen = missing.seen.as_millis();
-        update.execute(params![account.0, kind_number(kind), missing.id.as_str(), missing.times, seen, lease])?;
+        let id = missing.id.as_str();
+        match update.execute(params![account.0, kind_number(kind), id, missing.times, seen, lease]) {
+            Err(error) if damage::is_of_another_type(&error) => {
+                let key = vec![Value::Integer(account.0), Value::Integer(kind_number(kind)), Value::Text(id.into())];
+                damage::note_of_another_type(writing, "resources", Some(account), key)?;
+            }
+            done => drop(done?),
+        }
         Ok(())
     }
 
@@ -408,7 +416,7 @@ impl Listed {
             since = at;
         }
         let mut update = writing.prepare(
-            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, body = ?7, since = ?8
+            "UPDATE resources SET fingerprint = ?4, state = ?5, missing = 0, seen = ?6, body = ?7, since = ?8, marked = 0
              WHERE account = ?1 AND kind = ?2 AND id = ?3",
         )?;
         update.execute(params![account, kind, id, fingerprint, state, at, body, since])?;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 
 use super::super::Result;
 use super::columns::account_key;
-use super::damage::{Damages, Key, Source};
+use super::damage::{self, Damages, Key, Source};
 use super::dropped;
 use crate::model::AccountId;
 
@@ -42,6 +42,7 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
         let sql = format!("DELETE FROM {table} WHERE {key} > 1 << 62 RETURNING {key}, NULL, NULL, NULL");
         note(table, key, "no number is so large", &sql)?;
     }
+    damage::at_start(connection, damages)?;
     note(
         "counts",
         "number",
@@ -98,13 +99,7 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
              WHERE a.id = polls.account), '')
          WHERE typeof(endpoint) <> 'text' OR endpoint GLOB '*[^ -~]*' OR slow NOT IN (0, 1);",
     )?;
-    // An account without one of its polls, which may have gone with its kind, is given it again.
-    connection.execute(
-        "INSERT INTO polls (account, kind, due) SELECT a.id, k.column1, 0 FROM accounts a, (VALUES (0), (1)) k
-         WHERE (a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id))
-         ON CONFLICT (account, kind) DO NOTHING",
-        (),
-    )?;
+    give_polls(connection)?;
     // Hook by hook, and not by all that waits for them.
     let mut hook = Value::Integer(i64::MIN);
     // What is no number sorts behind all numbers.
@@ -169,6 +164,17 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
              ELSE (SELECT COUNT(*) FROM hooks WHERE status = n.column1) END
          FROM (VALUES ('accounts'), ('active'), ('paused'), ('disabled'), ('damaged'), ('waiting')) n
          WHERE n.column1 NOT IN (SELECT name FROM counts)",
+        (),
+    )?;
+    Ok(())
+}
+
+/// An account without one of its polls, which may have gone with its kind, is given it again.
+pub(super) fn give_polls(connection: &Connection) -> Result<()> {
+    connection.execute(
+        "INSERT INTO polls (account, kind, due) SELECT a.id, k.column1, 0 FROM accounts a, (VALUES (0), (1)) k
+         WHERE (a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id))
+         ON CONFLICT (account, kind) DO NOTHING",
         (),
     )?;
     Ok(())

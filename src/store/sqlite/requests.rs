@@ -74,11 +74,11 @@ fn begin(writing: &mut Writing<'_>, request: &RepeatableRequest) -> Result<Begun
     match known {
         // Whether it was carried out can't be told: it must not be done twice.
         Some(None) => {
-            let sql = "UPDATE requests SET fingerprint = ?4, begun = ?5 WHERE account = ?1 AND owner = ?2 AND key = ?3";
+            let sql = "UPDATE requests SET fingerprint = ?4, begun = ?5, answer = x''
+                       WHERE account = ?1 AND owner = ?2 AND key = ?3";
             let id = &request.id;
             let now = request.now.as_millis();
             writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key, request.fingerprint, now])?;
-            lose(writing, id)?;
             return Ok(Begun::Lost);
         }
         Some(Some((fingerprint, begun, answer))) if begun >= request.forget => match answer {

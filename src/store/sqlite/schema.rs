@@ -121,29 +121,57 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
     let due = at.as_millis().min(at.as_millis().saturating_add(step));
     connection
         .prepare_cached(
-            "UPDATE deliveries INDEXED BY deliveries_due SET due = due + ?1, claimed = claimed + ?1
+            "UPDATE deliveries INDEXED BY deliveries_due
+             SET due = MIN(due, 1 << 60) + ?1, claimed = MIN(claimed, 1 << 60) + ?1
              WHERE hook IN (SELECT id FROM hooks) AND due > ?2",
         )?
         .execute([step, due])?;
+    // A number beyond every time stays one.
+    let moved = |columns: &[&str]| {
+        let moved = columns.iter().map(|column| format!("{column} = MAX(MIN({column}, 1 << 60), -(1 << 60)) + ?1"));
+        moved.collect::<Vec<_>>().join(", ")
+    };
+    let polls = [
+        "due",
+        "claimed",
+        "asked",
+        "put_off",
+        "changed",
+        "hook_set",
+        "last_attempt",
+        "last_complete",
+        "last_full",
+        "gap_told",
+        "retry",
+        "list_due",
+        "ids_polled",
+    ];
     for sql in [
-        "UPDATE polls SET due = due + ?1, claimed = claimed + ?1, asked = asked + ?1, put_off = put_off + ?1,
-         changed = changed + ?1, hook_set = hook_set + ?1, last_attempt = last_attempt + ?1,
-         last_complete = last_complete + ?1, last_full = last_full + ?1, gap_told = gap_told + ?1,
-         retry = retry + ?1, list_due = list_due + ?1, ids_polled = ids_polled + ?1",
-        "UPDATE accounts SET used = used + ?1, unreachable = unreachable + ?1, budget_at = budget_at + ?1",
-        "UPDATE hooks SET disabled = disabled + ?1, failing = failing + ?1, failed = failed + ?1
-         WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",
+        format!("UPDATE polls SET {}", moved(&polls)),
+        format!("UPDATE accounts SET {}", moved(&["used", "unreachable", "budget_at"])),
+        format!(
+            "UPDATE hooks SET {} WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",
+            moved(&["disabled", "failing", "failed"])
+        ),
         // The pace is in microseconds.
-        "UPDATE queues SET due = due + ?1, served = served + ?1,
-         paced = CASE WHEN paced > 0 THEN MAX(paced + ?1 * 1000, 0) ELSE 0 END",
-        "UPDATE shares SET due = due + ?1, served = served + ?1, turn = turn + ?1",
-        "UPDATE claimants SET due = due + ?1, served = served + ?1",
-        "UPDATE destinations SET due = due + ?1, served = served + ?1,
-         left_out = CASE WHEN left_out > 0 THEN MAX(left_out + ?1, 0) ELSE 0 END,
-         held = CASE WHEN held > 0 THEN MAX(held + ?1, 0) ELSE 0 END",
+        format!(
+            "UPDATE queues SET {}, paced = CASE WHEN paced > 0 THEN MAX(MIN(paced, 1 << 60) + ?1 * 1000, 0) ELSE 0 END",
+            moved(&["due", "served"])
+        ),
+        format!("UPDATE shares SET {}", moved(&["due", "served", "turn"])),
+        format!("UPDATE claimants SET {}", moved(&["due", "served"])),
+        format!(
+            "UPDATE destinations SET {}, left_out = CASE WHEN left_out > 0 THEN MAX(MIN(left_out, 1 << 60) + ?1, 0) ELSE 0 END,
+             held = CASE WHEN held > 0 THEN MAX(MIN(held, 1 << 60) + ?1, 0) ELSE 0 END",
+            moved(&["due", "served"])
+        ),
+    ] {
+        connection.prepare_cached(&sql)?.execute([step])?;
+    }
+    for sql in [
         // Where these were later than the polls of their endpoint; the rest moved with the polls.
-        "UPDATE endpoints SET served = CASE WHEN served > 0 THEN MAX(served + ?1, 0) ELSE 0 END,
-         held_until = CASE WHEN held_until > 0 THEN MAX(held_until + ?1, 0) ELSE 0 END",
+        "UPDATE endpoints SET served = CASE WHEN served > 0 THEN MAX(MIN(served, 1 << 60) + ?1, 0) ELSE 0 END,
+         held_until = CASE WHEN held_until > 0 THEN MAX(MIN(held_until, 1 << 60) + ?1, 0) ELSE 0 END",
         "UPDATE endpoints SET due = (
              SELECT MAX(p.due, served, held_until) FROM polls p WHERE p.endpoint = endpoints.name AND p.slow = endpoints.slow
              AND p.due IS NOT NULL ORDER BY p.due LIMIT 1) WHERE ?1 <> 0",

@@ -140,13 +140,14 @@ fn settle_one(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed)
             if supersede(writing, settlement, &claimed.line, *due)? {
                 return Ok(());
             }
-            let sql = "UPDATE deliveries SET due = ?3, claimed = NULL, attempts = attempts + 1
+            let sql = "UPDATE deliveries SET due = ?3, claimed = NULL, attempts = MIN(attempts, 1 << 30) + 1
                        WHERE hook = ?1 AND change = ?2";
             writing.prepare(sql)?.execute(params![place[0], place[1], due.as_millis()])?;
             Ok(())
         }
         Outcome::Dead => {
-            let sql = "UPDATE deliveries SET due = NULL, claimed = NULL, attempts = attempts + 1, dead = ?3,
+            let sql =
+                "UPDATE deliveries SET due = NULL, claimed = NULL, attempts = MIN(attempts, 1 << 30) + 1, dead = ?3,
                            dead_id = (SELECT id FROM changes WHERE sequence = ?2)
                        WHERE hook = ?1 AND change = ?2";
             writing.prepare(sql)?.execute(params![place[0], place[1], now.as_millis()])?;

@@ -45,7 +45,7 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut update = writing.prepare(
         "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, put_off = NULL, last_attempt = ?4, failures = 0,
-         held = COALESCE(held, ?5), held_lists = held_lists + 1, held_affected = ?6, held_known = ?7,
+         held = COALESCE(held, ?5), held_lists = MIN(held_lists, 1 << 30) + 1, held_affected = ?6, held_known = ?7,
          wanted = NULL, list_due = NULL,
          last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
          WHERE account = ?1 AND kind = ?2",

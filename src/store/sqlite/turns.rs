@@ -83,7 +83,11 @@ impl Touched {
         self.shares.insert((destination, account));
     }
 
-    pub(super) fn refresh(mut self, writing: &Writing<'_>) -> Result<()> {
+    pub(super) fn refresh(self, writing: &Writing<'_>) -> Result<()> {
+        or_rebuild(writing, self.refresh_each(writing))
+    }
+
+    fn refresh_each(mut self, writing: &Writing<'_>) -> Result<()> {
         for hook in std::mem::take(&mut self.hooks) {
             refresh_hook(writing, hook, None, &mut self)?;
         }
@@ -100,6 +104,24 @@ impl Touched {
         }
         Ok(())
     }
+}
+
+/// Makes all turns anew where one of them can't be read: they follow from what waits.
+pub(super) fn or_rebuild(writing: &Writing<'_>, refreshed: Result<()>) -> Result<()> {
+    match refreshed {
+        Err(error) if damage::is_damaged_row(&error) => {
+            writing.memory.damages.note("queues", None, Vec::new(), "destination", &error.to_string());
+            rebuild(writing.connection)
+        }
+        refreshed => refreshed,
+    }
+}
+
+/// Brings up to date what an account at a destination, which lost a hook, is part of.
+fn refresh_without(writing: &Writing<'_>, destination: &str, account: AccountId) -> Result<()> {
+    refresh_share(writing, destination, account, None)?;
+    refresh_claimant(writing, account, None)?;
+    refresh_destination(writing, destination, None)
 }
 
 /// Brings a hook's turn up to date after its lines changed, or it was served.
@@ -258,9 +280,7 @@ pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<Ac
     let account: AccountId = account;
     match destination {
         Some(destination) => {
-            refresh_share(writing, &destination, account, None)?;
-            refresh_claimant(writing, account, None)?;
-            refresh_destination(writing, &destination, None)?;
+            or_rebuild(writing, refresh_without(writing, &destination, account))?;
             forget_destination(writing, &destination)?;
         }
         None => rebuild(writing.connection)?,
@@ -275,11 +295,7 @@ pub(super) fn drop_queue(writing: &Writing<'_>, hook: HookId) -> Result<()> {
     drop(delete);
     let dropped: rusqlite::Result<Option<(Arc<str>, AccountId)>> = dropped;
     match dropped {
-        Ok(Some((destination, account))) => {
-            refresh_share(writing, &destination, account, None)?;
-            refresh_claimant(writing, account, None)?;
-            refresh_destination(writing, &destination, None)
-        }
+        Ok(Some((destination, account))) => or_rebuild(writing, refresh_without(writing, &destination, account)),
         Ok(None) => Ok(()),
         Err(error) if damage::is_damage(&error) => {
             // It was not deleted with the statement that failed.

@@ -285,7 +285,8 @@ where
         // A panic fails this job alone: what it wrote is undone, and the writer goes on.
         self.result = self.work.take().map(|work| {
             let run = catch_unwind(AssertUnwindSafe(|| {
-                let done = work(writing)?;
+                damage::mend_refused(writing)?;
+                let done = work(writing).inspect_err(|error| writing.memory.damages.note_refused(error))?;
                 // What could not be read is not met again by the next.
                 damage::set_aside(writing)?;
                 Ok(done)

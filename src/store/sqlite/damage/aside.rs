@@ -1,26 +1,45 @@
 //! How rows that cannot be read are set aside, so that nothing meets them again.
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_iter};
 
 use super::super::super::{Result, StoreError};
+use super::super::accounts::read_account;
 use super::super::columns::{account_key, get};
 use super::super::queue::{self, Line};
 use super::super::turns;
 use super::super::writer::Writing;
+use super::sound::{apart, mend};
 use super::{Aside, Pending, is_damage};
 use crate::model::{HookId, Timestamp};
 
-/// Sets aside what was met.
-pub(in super::super) fn set_aside(writing: &mut Writing<'_>) -> Result<()> {
+/// No poll has been made so often.
+pub(super) const MOST_LEASES: i64 = 1 << 62;
+
+/// Sets aside what was met. A row that can't be is passed over from then on: it does not fail what is written beside it.
+/// Gives how many there were.
+pub(in super::super) fn set_aside(writing: &mut Writing<'_>) -> Result<usize> {
     let damages = writing.memory.damages.clone();
+    let mut number = 0;
     while let Some(damaged) = damages.next() {
-        let done = one(writing, &damaged);
-        let aside = done.as_ref().map_or_else(|_| Aside::default(), |aside| *aside);
-        damages.take(damaged, aside);
-        done?;
+        match apart(writing.connection, || one(writing, &damaged)) {
+            Ok(aside) => damages.take(damaged, aside),
+            Err(error) if writing.connection.is_autocommit() || is_of_the_store(&error) => {
+                damages.take(damaged, Aside::default());
+                return Err(error);
+            }
+            Err(error) => damages.pass_over(damaged, &error),
+        }
+        number += 1;
     }
-    Ok(())
+    Ok(number)
+}
+
+/// Whether every write fails of it, and not that of this row alone.
+pub(super) fn is_of_the_store(error: &StoreError) -> bool {
+    let StoreError::Failed(source) = error else { return true };
+    let code = source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::OperationInterrupted | ErrorCode::OutOfMemory | ErrorCode::ReadOnly))
 }
 
 fn one(writing: &Writing<'_>, damaged: &Pending) -> Result<Aside> {
@@ -30,7 +49,7 @@ fn one(writing: &Writing<'_>, damaged: &Pending) -> Result<Aside> {
     match damaged.table {
         "hooks" => hook(writing, damaged)?,
         "deliveries" => delivery(writing, damaged)?,
-        "polls" => poll(writing, damaged)?,
+        "polls" => poll(writing.connection, &damaged.key, &damaged.reason)?,
         "accounts" => account(writing, damaged)?,
         // It is as if it had never been seen: the next list finds it.
         "resources" => {
@@ -58,6 +77,12 @@ fn one(writing: &Writing<'_>, damaged: &Pending) -> Result<Aside> {
 /// there, nobody can be told whose it is, and its hooks are set aside with it.
 fn account(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     let Some(Value::Integer(id)) = damaged.key.first() else { return Ok(()) };
+    if !mend(writing.connection, "accounts", &damaged.key)?.is_empty() && is_whole(writing, *id)? {
+        return Ok(());
+    }
+    for kind in 0..=1 {
+        mend(writing.connection, "polls", &[Value::Integer(*id), Value::Integer(kind)])?;
+    }
     writing.prepare("UPDATE polls SET due = NULL, claimed = NULL WHERE account = ?1")?.execute([id])?;
     let mut select = writing.prepare("SELECT driver, provider, user FROM accounts WHERE id = ?1")?;
     match select.query_row([id], |row| account_key(row, 0)) {
@@ -71,6 +96,7 @@ fn account(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     let sql = "SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND status <> 'damaged'";
     let hooks: Vec<i64> = writing.prepare(sql)?.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for hook in hooks {
+        mend(writing.connection, "hooks", &[Value::Integer(hook)])?;
         let mut update = writing.prepare(
             "UPDATE hooks SET status = 'damaged', disabled = NULL, reason = 'account: it can''t be read', behind = NULL
              WHERE id = ?1",
@@ -81,18 +107,42 @@ fn account(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     Ok(())
 }
 
+/// Whether an account can be read now that its values are of the right types.
+fn is_whole(writing: &Writing<'_>, id: i64) -> Result<bool> {
+    let mut select =
+        writing.prepare("SELECT id, driver, provider, user, origin, password FROM accounts WHERE id = ?1")?;
+    match select.query_row([id], |row| read_account(row, 0)) {
+        Err(error) if is_damage(&error) => Ok(false),
+        account => Ok(account.optional()?.is_some()),
+    }
+}
+
 /// Nothing is sent to it, nor owed to it. Its owner sees it in the list, and can delete it.
 fn hook(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     let Some(Value::Integer(id)) = damaged.key.first() else { return Ok(()) };
-    let mut update = writing
-        .prepare("UPDATE hooks SET status = 'damaged', disabled = NULL, reason = ?2, behind = NULL WHERE id = ?1")?;
-    update.execute(params![id, damaged.reason])?;
+    mark_hook(writing.connection, *id, &damaged.reason)?;
+    turns::drop_queue(writing, HookId(*id))
+}
+
+/// Marks it as damaged. Its turn is left as it is.
+pub(super) fn mark_hook(connection: &Connection, id: i64, reason: &str) -> Result<()> {
+    let mended = mend(connection, "hooks", &[Value::Integer(id)])?;
+    if mended.iter().any(|column| column == "status") {
+        // By what it was before nobody knows in which count it is.
+        let sql = "UPDATE counts SET number = (SELECT COUNT(*) FROM hooks WHERE status = counts.name)
+                   WHERE name IN ('active', 'paused', 'disabled', 'damaged')";
+        connection.prepare_cached(sql)?.execute(())?;
+    }
+    let mut update = connection.prepare_cached(
+        "UPDATE hooks SET status = 'damaged', disabled = NULL, reason = ?2, behind = NULL WHERE id = ?1",
+    )?;
+    update.execute(params![id, reason])?;
     drop(update);
     // Where its owner can't be read, it is the account's.
     let sql = "UPDATE OR IGNORE hooks SET owner = 'account'
                WHERE id = ?1 AND owner <> 'account' AND owner NOT GLOB 'token:[0-9]*'";
-    writing.prepare(sql)?.execute([id])?;
-    turns::drop_queue(writing, HookId(*id))
+    connection.prepare_cached(sql)?.execute([id])?;
+    Ok(())
 }
 
 /// It is given up, and says why; what waits behind it goes on.
@@ -102,14 +152,10 @@ fn delivery(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
         // It is owed no change that there could be.
         let sql = "DELETE FROM deliveries WHERE hook = ?1 AND change IN (?2, CAST(?2 AS TEXT))";
         writing.prepare(sql)?.execute(params_from_iter(damaged.key.iter()))?;
-        elect_all(writing, HookId(hook))?;
+        elect_all(writing.connection, HookId(hook))?;
         return refresh(writing, HookId(hook));
     };
-    let mut update = writing.prepare(
-        "UPDATE deliveries SET damaged = ?3, dead = COALESCE(dead, claimed, due, 0), due = NULL, claimed = NULL
-         WHERE hook = ?1 AND change = ?2",
-    )?;
-    update.execute(params![hook, change, damaged.reason])?;
+    give_up(writing.connection, [hook, change], &damaged.reason)?;
     let mut select = writing.prepare("SELECT kind, resource, dead FROM deliveries WHERE hook = ?1 AND change = ?2")?;
     let line = select.query_row([hook, change], |row| {
         let line = Line { hook: HookId(hook), subject: get(row, 0)?, resource: get(row, 1)? };
@@ -118,11 +164,22 @@ fn delivery(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
     match line.optional() {
         Ok(Some((line, due))) => queue::promote(writing, &line, due)?,
         // Which line it was the head of is not known: any that has none gets one.
-        Ok(None) => elect_all(writing, HookId(hook))?,
-        Err(error) if is_damage(&error) => elect_all(writing, HookId(hook))?,
+        Ok(None) => elect_all(writing.connection, HookId(hook))?,
+        Err(error) if is_damage(&error) => elect_all(writing.connection, HookId(hook))?,
         Err(error) => return Err(error.into()),
     }
     refresh(writing, HookId(hook))
+}
+
+/// Gives it up. What waits behind it is left as it is.
+pub(super) fn give_up(connection: &Connection, [hook, change]: [i64; 2], reason: &str) -> Result<()> {
+    mend(connection, "deliveries", &[Value::Integer(hook), Value::Integer(change)])?;
+    let mut update = connection.prepare_cached(
+        "UPDATE deliveries SET damaged = ?3, dead = COALESCE(dead, claimed, due, 0), due = NULL, claimed = NULL
+         WHERE hook = ?1 AND change = ?2",
+    )?;
+    update.execute(params![hook, change, reason])?;
+    Ok(())
 }
 
 fn refresh(writing: &Writing<'_>, hook: HookId) -> Result<()> {
@@ -132,8 +189,8 @@ fn refresh(writing: &Writing<'_>, hook: HookId) -> Result<()> {
 }
 
 /// Makes the head of each line of a hook due where none of the line is.
-fn elect_all(writing: &Writing<'_>, hook: HookId) -> Result<()> {
-    let mut update = writing.prepare(
+pub(super) fn elect_all(connection: &Connection, hook: HookId) -> Result<()> {
+    let mut update = connection.prepare_cached(
         "UPDATE deliveries SET due = 0 WHERE hook = ?1 AND change IN (
              SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND dead IS NULL
              GROUP BY kind, resource HAVING COUNT(due) = 0)",
@@ -152,11 +209,20 @@ pub(in super::super) fn delete_unnumbered(writing: &Writing<'_>, hook: HookId) -
 }
 
 /// It is made due, as one that never was, but for when its last list came. The error says so until a poll succeeds.
-fn poll(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
-    let [Value::Integer(account), Value::Integer(kind)] = damaged.key[..] else { return Ok(()) };
-    let mut select = writing.prepare("SELECT MAX(used) FROM accounts WHERE typeof(used) = 'integer'")?;
+pub(super) fn poll(connection: &Connection, key: &[Value], reason: &str) -> Result<()> {
+    let [Value::Integer(account), Value::Integer(kind)] = *key else { return Ok(()) };
+    if ![0, 1].contains(&kind) {
+        // There is no such poll, and the next start makes the one that it was, if need be.
+        let sql = "DELETE FROM polls WHERE account = ?1 AND kind = ?2";
+        connection.prepare_cached(sql)?.execute([account, kind])?;
+        return Ok(());
+    }
+    let mut select = connection.prepare_cached("SELECT MAX(used) FROM accounts WHERE typeof(used) = 'integer'")?;
     let now: Option<Timestamp> = select.query_row((), |row| get(row, 0))?;
     let kept = |column: &str| format!("CASE WHEN typeof({column}) = 'integer' THEN {column} END");
+    // What is counted on from there stays a number.
+    let counted =
+        |column: &str| format!("CASE WHEN typeof({column}) = 'integer' THEN MIN({column}, {MOST_LEASES}) END");
     let sql = format!(
         "INSERT OR REPLACE INTO polls
          (account, kind, due, last_complete, last_full, last_attempt, lease, recorded, error_at, error_code, error_message)
@@ -166,11 +232,11 @@ fn poll(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
         kept("last_complete"),
         kept("last_full"),
         kept("last_attempt"),
-        kept("lease"),
-        kept("recorded"),
+        counted("lease"),
+        counted("recorded"),
     );
     let now = now.unwrap_or_default().as_millis();
-    let message = format!("the record of this poll could not be read and was reset: {}", damaged.reason);
-    writing.prepare(&sql)?.execute(params![account, kind, now, message])?;
+    let message = format!("the record of this poll could not be read and was reset: {reason}");
+    connection.prepare_cached(&sql)?.execute(params![account, kind, now, message])?;
     Ok(())
 }

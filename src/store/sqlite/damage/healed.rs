@@ -11,6 +11,7 @@ use super::super::past;
 use super::super::schema;
 use super::super::tokens::read_token;
 use super::super::writer::Writing;
+use super::aside::MOST_LEASES;
 use super::{Damages, Known, is_damage};
 use crate::model::{AccountId, Timestamp};
 
@@ -36,8 +37,9 @@ impl Aside {
             "resources" | "flaps" => Ok(Aside { list: last_list(writing.connection, key)?, ..Aside::default() }),
             "polls" => {
                 let sql = "SELECT lease FROM polls WHERE account = ?1 AND kind = ?2";
-                let lease = writing.prepare(sql)?.query_row(params_from_iter(key), |row| Ok(row.get(0).ok()));
-                Ok(Aside { list: lease.optional()?.flatten(), ..Aside::default() })
+                let lease = writing.prepare(sql)?.query_row(params_from_iter(key), |row| Ok(row.get::<_, i64>(0).ok()));
+                let list = lease.optional()?.flatten().map(|lease| lease.min(MOST_LEASES));
+                Ok(Aside { list, ..Aside::default() })
             }
             "versions" => Ok(Aside { time: schema::latest(writing.connection)?, ..Aside::default() }),
             "deliveries" | "attempts" => whose("SELECT account FROM hooks WHERE id = ?1"),

@@ -3,6 +3,7 @@
 //! shown and can be removed.
 
 mod healed;
+mod types;
 mod unopened;
 
 use std::collections::BTreeSet;
@@ -23,8 +24,18 @@ use crate::store::{
 };
 
 /// What a column may hold after an accident: text that means nothing, bytes, text that is not UTF-8, numbers beyond every
-/// bound, another type, nothing.
-const DAMAGES: [&str; 7] = ["'?'", "x'ff'", "CAST(x'ff' AS TEXT)", "9223372036854775807", "-1", "1.5", "NULL"];
+/// bound, another type, nothing; and what one flipped bit makes of it, the same bytes as a value of another type.
+const DAMAGES: [&str; 9] = [
+    "'?'",
+    "x'ff'",
+    "CAST(x'ff' AS TEXT)",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "-1",
+    "1.5",
+    "NULL",
+    "CAST({column} AS BLOB)",
+];
 
 /// How the rows of the account with the number 1 are found.
 const OF_ANN: [(&str, &str); 21] = [
@@ -116,7 +127,7 @@ fn file(directory: &TempDir) -> std::path::PathBuf {
     directory.path().join("tracker.db")
 }
 
-/// A store with both accounts, in which every column takes every value.
+/// A store with both accounts.
 async fn template() -> TempDir {
     let directory = TempDir::new().expect("a folder");
     let lab = SqliteLab::new();
@@ -135,12 +146,9 @@ async fn template() -> TempDir {
              INSERT INTO deliveries (hook, change, kind, resource) VALUES (90, 1, 0, 'i-1');
              INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
              VALUES (93, 0, 'i-1', 1, 1, 0, 1, 900, 1);
-             INSERT INTO flaps VALUES (1, 1, 'us', '[1]', 1, 32, 4), (2, 1, 'us', '[1]', 1, 32, 4);
-             PRAGMA writable_schema = ON;
-             UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT, WITHOUT ROWID', ') WITHOUT ROWID'), ') STRICT', ')');
-             PRAGMA writable_schema = RESET;",
+             INSERT INTO flaps VALUES (1, 1, 'us', '[1]', 1, 32, 4), (2, 1, 'us', '[1]', 1, 32, 4);",
         )
-        .expect("made lax");
+        .expect("written");
     directory
 }
 
@@ -154,18 +162,37 @@ fn columns(connection: &Connection, table: &str) -> Vec<(String, bool)> {
     columns.map(|column| column.expect("a column")).collect()
 }
 
-/// Damages one row of ann's; says whether the file took it.
+/// Damages one row of ann's; says whether the file took it. The table takes every value for as long as that lasts, and is
+/// as strict as before when the store is opened.
 fn damage(path: &Path, table: &str, of_ann: &str, column: &str, value: &str) -> bool {
     let connection = Connection::open(path).expect("opened");
     connection.execute_batch("PRAGMA ignore_check_constraints = ON").expect("lax");
     let key: Vec<String> =
         columns(&connection, table).into_iter().filter(|(_, is_key)| *is_key).map(|(name, _)| name).collect();
     let key = key.join(", ");
+    let value = value.replace("{column}", column);
     let sql = format!(
         "UPDATE {table} SET {column} = {value}
          WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {of_ann} LIMIT 1)"
     );
-    connection.execute(&sql, ()).is_ok_and(|rows| rows == 1)
+    let strict: String = connection
+        .query_row("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1", [table], |row| row.get(0))
+        .expect("its schema");
+    let lax = strict.replace(") STRICT, WITHOUT ROWID", ") WITHOUT ROWID").replace(") STRICT", ")");
+    // A number that is zero becomes nothing by one flipped bit, also where there has to be one.
+    let lax = lax.replace(" NOT NULL", "");
+    redefine(&connection, table, &lax);
+    let is_taken = connection.execute(&sql, ()).is_ok_and(|rows| rows == 1);
+    redefine(&connection, table, &strict);
+    is_taken
+}
+
+fn redefine(connection: &Connection, table: &str, sql: &str) {
+    connection.execute_batch("PRAGMA writable_schema = ON").expect("lax");
+    connection
+        .execute("UPDATE sqlite_schema SET sql = ?2 WHERE type = 'table' AND name = ?1", [table, sql])
+        .expect("redefined");
+    connection.execute_batch("PRAGMA writable_schema = RESET").expect("read anew");
 }
 
 /// What the world looks like to bob, and what he is sent.
@@ -247,6 +274,10 @@ async fn check(template: &TempDir, table: &str, of_ann: &str, column: &str, valu
     world.drain().await;
     assert_eq!(as_bob_sees_it(&world, bob).await, whole);
     as_ann_sees_it(&world, ann).await;
+    // A clock that is set moves all that is due, and is back where it was.
+    for step in [60_000, -60_000] {
+        world.store().clock_set(step, world.now).await.expect("moved");
+    }
     let counted = world.store().held().await.expect("held").damaged_rows.iter().any(|rows| rows.found > 0);
 
     // Ann can go on: what is damaged can be removed, and is listed anew.
