@@ -9,13 +9,12 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::model::flapping::Damping;
-use tracker::model::{
-    AccountKey, ChangeType, InstanceState, Kind, NewChange, Origin, ResourceId, Sealed, State, Subject,
-};
+use tracker::model::{AccountKey, ChangeType, InstanceState, Kind, NewChange, Origin, ResourceId, State, Subject};
 use tracker::store::sqlite::{self, SqliteStore, Synchronous};
 use tracker::store::{
     Accounts as _, Breadth, Enrolment, Journal as _, Pace, PollClaim, PollRecord, Polls as _, Upserts,
 };
+use tracker::vault::{Purpose, Vault};
 
 use crate::fleet::Polls;
 use crate::outlet::{Outlet, urls};
@@ -92,7 +91,7 @@ fn retention(table: &mut Table, runtime: &Runtime) {
     let accounts = [("small", SMALL, 0.0)];
     let (folder, address) = install("[journal]\nkeep_changes = 1\n", &accounts);
     let path = folder.path().join("data/tracker.db");
-    runtime.block_on(fill_journal(&path));
+    runtime.block_on(fill_journal(&folder.path().join("data")));
     let (host, _) = Host::start(folder.path(), &address);
     let stopwatch = Stopwatch::start();
     let waits = puts(&host, &mut || stopwatch.elapsed() > FORGETTING);
@@ -193,13 +192,15 @@ fn puts(host: &Host, is_enough: &mut impl FnMut() -> bool) -> Vec<Duration> {
     waits
 }
 
-/// Enters a million changes of an account that nobody polls.
-async fn fill_journal(path: &Path) {
+/// Enters a million changes of an account that nobody polls, in the store of a data directory.
+async fn fill_journal(data: &Path) {
     let settings = sqlite::Settings { synchronous: Synchronous::Normal, ..sqlite::Settings::default() };
-    let store = SqliteStore::open(path, settings).expect("a store");
+    let store = SqliteStore::open(&data.join("tracker.db"), settings).expect("a store");
+    let vault = Vault::from_file(&data.join("key")).expect("a key");
     let key = AccountKey { driver: "mock".into(), provider: "past".into(), user: "mockuser".into() };
     let now = SystemClock.now();
-    let enrolment = Enrolment { key, origin: Origin::Client, password: Sealed(Vec::new()), now };
+    let password = vault.seal(Purpose::AccountPassword(&key), b"mockpassword").expect("sealed");
+    let enrolment = Enrolment { key, origin: Origin::Client, password, now };
     let account = store.enrol(enrolment).await.expect("enrolled");
     const AT_ONCE: usize = 100_000;
     for round in 0..FORGOTTEN.div_ceil(AT_ONCE) {
