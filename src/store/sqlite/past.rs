@@ -1,7 +1,7 @@
 //! What resources were before they changed or went: each time a version ends, it is put aside with the times
 //! between which it was what the tracker knew.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
 use super::super::{ListQuery, Result, Seen, StoreError};
 use super::columns::{get, kind_number, state_number};
@@ -65,15 +65,17 @@ macro_rules! present {
     };
 }
 
-/// Reads the same of a version, and its number; `?1` is the time.
-macro_rules! version {
-    ($by:literal, $is:literal) => {
+/// Reads the same of versions, and number and end of each; `?1` is the time. Of one that was over by then nothing is read
+/// but that: the index has it.
+macro_rules! versions {
+    ($which:literal) => {
         concat!(
-            "SELECT v.id, v.state, b.name, b.realm, b.attributes, b.first_seen, MIN(v.seen, ?1), b.state_since, v.since, \
-             v.number FROM versions v",
-            $by,
-            " LEFT JOIN bodies b ON b.id = CASE WHEN v.since <= ?1 THEN v.body END WHERE ",
-            $is
+            "SELECT v.id, CASE WHEN v.until > ?1 THEN v.state END AS state, b.name, b.realm, b.attributes, b.first_seen, \
+             CASE WHEN v.until > ?1 THEN MIN(v.seen, ?1) END AS seen, b.state_since, \
+             CASE WHEN v.until > ?1 THEN v.since END AS since, v.number, v.until FROM versions v INDEXED BY versions_resource \
+             LEFT JOIN bodies b ON b.id = CASE WHEN v.until > ?1 AND v.since <= ?1 THEN v.body END \
+             WHERE v.account = ?2 AND v.kind = ?3 AND ",
+            $which
         )
     };
 }
@@ -82,12 +84,11 @@ macro_rules! version {
 /// where the clock was set back in between.
 const VERSIONS_LOOKED_AT: i64 = 8;
 
-/// An id that has versions, with the one that ended first.
+/// An id that has versions.
 struct Past {
     id: String,
-    /// When that ended, and its number.
-    until: Timestamp,
-    first: i64,
+    /// What the one that ended first says of the time. Of what is that old that nothing older is kept, it is the one.
+    first: Told,
 }
 
 /// The present and the past of an account's resources, as they were at a time.
@@ -114,7 +115,8 @@ pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery,
     let mut select = reading.prepare_cached(present!("r.id > ?3 ORDER BY r.id"))?;
     let mut rows = select.query(params![account.0, kind_number(query.kind), after, at.as_millis()])?;
     let mut present = rows.next()?;
-    let mut past = moment.next_past(after)?;
+    let mut select_past = reading.prepare_cached(versions!("v.id > ?4 ORDER BY v.id, v.until LIMIT 1"))?;
+    let mut past = moment.next_past(&mut select_past, after, query)?;
     let mut page = Vec::new();
     while page.len() < query.limit {
         let present_id = match present {
@@ -139,12 +141,16 @@ pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery,
             Some(row) if in_present => moment.read(moment.present(), row, Some(query))?,
             _ => Told::NotYet,
         };
-        match (told, &past) {
-            (Told::Row(seen), _) => page.extend(seen),
-            (Told::NotYet, Some(past)) if in_past => page.extend(moment.version_of(past, query)?),
-            (Told::NotYet, _) => {}
+        let next_past = if in_past { Some(moment.next_past(&mut select_past, id, query)?) } else { None };
+        match told {
+            Told::Row(seen) => page.extend(seen),
+            Told::NotYet if in_past => match past.take() {
+                Some(Past { first: Told::Row(seen), .. }) => page.extend(seen),
+                Some(Past { id, first: Told::NotYet }) => page.extend(moment.version(&id, Some(query))?),
+                None => {}
+            },
+            Told::NotYet => {}
         }
-        let next_past = if in_past { Some(moment.next_past(id)?) } else { None };
         if in_present {
             present = rows.next()?;
         }
@@ -176,48 +182,27 @@ impl Moment<'_> {
         self.version(id, query)
     }
 
-    /// The version of that time, if it is wanted. Of what is that old that nothing older is kept, the first is the one, and is
-    /// looked up without another search.
-    fn version_of(&self, past: &Past, query: &ListQuery) -> Result<Option<Seen>> {
-        if past.until > self.at {
-            let mut select = self.reading.prepare_cached(version!("", "v.number = ?2"))?;
-            let mut rows = select.query(params![self.at.as_millis(), past.first])?;
-            if let Some(row) = rows.next()?
-                && let Told::Row(seen) = self.read(self.past(), row, Some(query))?
-            {
-                return Ok(seen);
-            }
-        }
-        self.version(&past.id, Some(query))
-    }
-
     /// The version of that time, if it is wanted.
     fn version(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
-        let mut select = self.reading.prepare_cached(version!(
-            " INDEXED BY versions_resource",
-            "v.account = ?2 AND v.kind = ?3 AND v.id = ?4 AND v.until > ?1 ORDER BY v.until LIMIT ?5"
-        ))?;
+        let mut select =
+            self.reading.prepare_cached(versions!("v.id = ?4 AND v.until > ?1 ORDER BY v.until LIMIT ?5"))?;
         let at = self.at.as_millis();
         let mut rows = select.query(params![at, self.account.0, kind_number(self.kind), id, VERSIONS_LOOKED_AT])?;
         while let Some(row) = rows.next()? {
-            if let Told::Row(seen) = self.read(self.past(), row, query)? {
+            if let Told::Row(seen) = self.read_version(row, query)? {
                 return Ok(seen);
             }
         }
         Ok(None)
     }
 
-    /// The next id that has versions.
-    fn next_past(&self, after: &str) -> Result<Option<Past>> {
-        let mut select = self.reading.prepare_cached(
-            "SELECT id, until, number FROM versions INDEXED BY versions_resource
-             WHERE account = ?1 AND kind = ?2 AND id > ?3 ORDER BY id, until LIMIT 1",
-        )?;
-        let place = params![self.account.0, kind_number(self.kind), after];
-        let source = Source { table: "versions", account: Some(self.account), key: Key::Columns(&[2]) };
-        let read = |row: &Row<'_>| Ok(Past { id: row.get(0)?, until: get(row, 1)?, first: row.get(2)? });
-        let found = select.query_row(place, |row| self.reading.damages.read(source, row, read));
-        Ok(found.optional()?.flatten())
+    /// The next id that has versions; `select` looks for it.
+    fn next_past(&self, select: &mut Statement<'_>, after: &str, query: &ListQuery) -> Result<Option<Past>> {
+        let mut rows = select.query(params![self.at.as_millis(), self.account.0, kind_number(self.kind), after])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let id: Option<String> = self.reading.damages.read(self.past(), row, |row| row.get(0))?;
+        let Some(id) = id else { return Ok(None) };
+        Ok(Some(Past { id, first: self.read_version(row, Some(query))? }))
     }
 
     /// Where the rows of `present!` come from.
@@ -225,7 +210,7 @@ impl Moment<'_> {
         Source { table: "resources", account: Some(self.account), key: Key::Columns(&[9, 10, 0]) }
     }
 
-    /// Where the rows of `version!` come from.
+    /// Where the rows of `versions!` come from.
     fn past(&self) -> Source<'static> {
         Source { table: "versions", account: Some(self.account), key: Key::Columns(&[9]) }
     }
@@ -237,6 +222,11 @@ impl Moment<'_> {
         })?;
         // One that can't be read is nothing that there was.
         Ok(told.unwrap_or(Told::Row(None)))
+    }
+
+    fn read_version(&self, row: &Row<'_>, query: Option<&ListQuery>) -> Result<Told> {
+        let until = self.reading.damages.read(self.past(), row, |row| get::<Timestamp>(row, 10))?;
+        if until.is_some_and(|until| until <= self.at) { Ok(Told::NotYet) } else { self.read(self.past(), row, query) }
     }
 }
 
