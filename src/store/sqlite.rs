@@ -23,6 +23,7 @@ mod hooks;
 mod inventory;
 mod journal;
 mod known;
+mod line;
 mod listeners;
 mod lock;
 mod owed;
@@ -73,9 +74,10 @@ pub struct Settings {
     /// Connections that read at the same time; at least one. An account has all but one of them at most, and accounts that
     /// wait take turns.
     pub readers: usize,
-    /// Writes that may wait for the writer; at least one. Who finds the queue full waits for a place.
+    /// Writes that may wait for the writer; at least one. Who finds the queue full waits for a place. An account has a quarter
+    /// of the places at most, and accounts that wait take turns.
     pub queue: usize,
-    /// Bytes of the file kept in memory, all connections together.
+    /// Bytes of the file kept in memory, all connections together: two thirds by the one that writes.
     pub page_cache: usize,
     /// From how many bytes on the log of writes is folded into the file. The log is read by who reads what is in it, so it
     /// must not get long; folding costs a flush, so it must not be short.
@@ -119,7 +121,7 @@ impl Default for Settings {
             synchronous: Synchronous::Full,
             readers: 4,
             queue: 256,
-            page_cache: 32 << 20,
+            page_cache: 48 << 20,
             // What is folded at once takes the writer some tens of milliseconds, in which others wait.
             log: 16 << 20,
             step_rows: 1000,
@@ -153,8 +155,9 @@ impl SqliteStore {
         let lock = HostLock::acquire(path)?;
         lock::make_file(path)?;
         let readers = settings.readers.max(1);
-        // Half for the writer, which touches every table; the rest in equal shares.
-        let cache = |share: usize| settings.page_cache / 2 / share / 1024;
+        // Two thirds for the writer, which touches every table and index; the rest in equal shares.
+        let writer_cache = settings.page_cache / 3 * 2 / 1024;
+        let reader_cache = settings.page_cache / 3 / readers / 1024;
 
         let damages = Damages::new(settings.damaged_rows.max(1));
         let opened = || {
@@ -162,7 +165,7 @@ impl SqliteStore {
             // Nothing is changed before it is known to be the tracker's.
             schema::identify(&connection, path)?;
             lock::make_private(path)?;
-            configure(&connection, &settings, cache(1))?;
+            configure(&connection, &settings, writer_cache)?;
             schema::bring_up_to_date(&mut connection)?;
             let mark = schema::check_meta(&connection, path)?;
             let recovery = match schema::void_leases(&connection, &damages) {
@@ -180,7 +183,7 @@ impl SqliteStore {
             let readers = (0..readers)
                 .map(|_| {
                     let connection = connect(path, &settings)?;
-                    configure(&connection, &settings, cache(readers))?;
+                    configure(&connection, &settings, reader_cache)?;
                     connection.pragma_update(None, "query_only", true)?;
                     Ok(connection)
                 })
@@ -217,46 +220,46 @@ impl SqliteStore {
         let read = self.readers.read(flow, move |connection| work(&Reading { connection, damages: &damages })).await;
         if self.damages.is_any_pending() {
             // The writer sets aside what was met after each of its jobs. Who reads has what can be read, be that done or not.
-            let _ = self.write_passing(|_| Ok(())).await;
+            let _ = self.write_passing(Flow::Host, |_| Ok(())).await;
         }
         read
     }
 
-    /// Runs `work` in the writer's next transaction, and answers once that is on disk. If `work` fails,
+    /// Runs `work` when the flow has its turn of the writer, and answers once that is on disk. If `work` fails,
     /// it has written nothing. A caller that gives up before its turn has nothing written either.
-    async fn write<T, F>(&self, work: F) -> Result<T>
+    async fn write<T, F>(&self, flow: Flow, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.write(Lasting::Lasts, work).await
+        self.writer.write(flow, Lasting::Lasts, work).await
     }
 
     /// The same for a step of long work, which waits behind other steps and lets others write in between.
-    async fn write_step<T, F>(&self, work: F) -> Result<T>
+    async fn write_step<T, F>(&self, flow: Flow, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.step(Lasting::Lasts, work).await
+        self.writer.step(flow, Lasting::Lasts, work).await
     }
 
     /// The same for what may be lost, whole, in a power cut: it is answered without a flush to disk.
-    async fn write_passing<T, F>(&self, work: F) -> Result<T>
+    async fn write_passing<T, F>(&self, flow: Flow, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.write(Lasting::MayGo, work).await
+        self.writer.write(flow, Lasting::MayGo, work).await
     }
 
     /// A step that may be lost in a power cut.
-    async fn write_passing_step<T, F>(&self, work: F) -> Result<T>
+    async fn write_passing_step<T, F>(&self, flow: Flow, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.step(Lasting::MayGo, work).await
+        self.writer.step(flow, Lasting::MayGo, work).await
     }
 }
 
@@ -264,7 +267,7 @@ impl SqliteStore {
 impl SqliteStore {
     /// Runs statements as they are, so that a test can make the next ones fail.
     pub(crate) async fn execute(&self, sql: &'static str) -> Result<()> {
-        self.write(move |writing| Ok(writing.connection.execute_batch(sql)?)).await
+        self.write(Flow::Host, move |writing| Ok(writing.connection.execute_batch(sql)?)).await
     }
 }
 

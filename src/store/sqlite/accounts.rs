@@ -33,7 +33,7 @@ impl Accounts for SqliteStore {
         {
             return Ok(known.id);
         }
-        self.write(move |writing| enrol(writing, &enrolment)).await
+        self.write(Flow::Key(enrolment.key.clone()), move |writing| enrol(writing, &enrolment)).await
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
@@ -64,7 +64,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn set_aside_unopened(&self, unopened: Unopened) -> Result<()> {
-        self.write(move |writing| unopened::note(writing, &unopened)).await
+        self.write(Flow::Host, move |writing| unopened::note(writing, &unopened)).await
     }
 
     async fn key_print(&self) -> Result<Option<i64>> {
@@ -76,7 +76,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn note_key_print(&self, print: i64) -> Result<()> {
-        self.write(move |writing| {
+        self.write(Flow::Host, move |writing| {
             let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('key', ?1)";
             writing.prepare(sql)?.execute([print])?;
             Ok(())
@@ -99,7 +99,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn remove_damaged_account(&self, account: AccountId) -> Result<bool> {
-        let is_removed = self.write(move |writing| remove_damaged(writing, account)).await?;
+        let is_removed = self.write(Flow::Host, move |writing| remove_damaged(writing, account)).await?;
         if is_removed {
             dropped::clear(self, Dropped::Account(account)).await?;
         }
@@ -134,7 +134,7 @@ impl Accounts for SqliteStore {
 
     async fn note_budget(&self, key: &AccountKey, budget: BudgetMark) -> Result<()> {
         let key = key.clone();
-        self.write_passing(move |writing| {
+        self.write_passing(Flow::Key(key.clone()), move |writing| {
             let account: Option<i64> = writing
                 .prepare("SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3")?
                 .query_row(params![key.driver, key.provider, key.user], |row| row.get(0))
@@ -149,7 +149,7 @@ impl Accounts for SqliteStore {
 
     async fn keep_configured(&self, keep: &[AccountId]) -> Result<()> {
         let keep: HashSet<AccountId> = keep.iter().copied().collect();
-        self.write(move |writing| keep_configured(writing, &keep)).await
+        self.write(Flow::Host, move |writing| keep_configured(writing, &keep)).await
     }
 
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64> {
@@ -158,7 +158,7 @@ impl Accounts for SqliteStore {
             // Looked for by readers; the writer looks again at those that were found.
             let (idle, last) = self.read(Flow::Host, move |reading| idle_accounts(reading, since, after)).await?;
             for account in idle {
-                if self.write_step(move |writing| forget_idle(writing, account, since)).await? {
+                if self.write_step(Flow::Host, move |writing| forget_idle(writing, account, since)).await? {
                     forgotten += 1;
                     dropped::clear(self, Dropped::Account(account)).await?;
                 }
@@ -175,7 +175,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()> {
-        self.write(move |writing| {
+        self.write(Flow::Host, move |writing| {
             damage::mending(writing, || schema::shift(writing.connection, step, at))?;
             writing.memory.clock_set = writing.memory.clock_set.saturating_add(step);
             Ok(())
@@ -217,7 +217,7 @@ impl Accounts for SqliteStore {
             Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?)
         })
         .await?;
-        self.write(prove_writable).await
+        self.write(Flow::Host, prove_writable).await
     }
 }
 

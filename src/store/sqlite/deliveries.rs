@@ -11,7 +11,7 @@ use crate::model::{AccountId, Owner, Timestamp};
 #[async_trait]
 impl Deliveries for SqliteStore {
     async fn claim_due_deliveries(&self, claim: DeliveryClaim) -> Result<Vec<DueDelivery>> {
-        self.write_passing(move |writing| claim::claim(writing, &claim)).await
+        self.write_passing(Flow::Host, move |writing| claim::claim(writing, &claim)).await
     }
 
     async fn next_delivery_due(&self) -> Result<Option<Timestamp>> {
@@ -30,7 +30,7 @@ impl Deliveries for SqliteStore {
         if !self.read(Flow::Host, |reading| catch_up::is_any_behind(reading)).await? {
             return Ok(CaughtUp::All);
         }
-        self.write_passing_step(move |writing| catch_up::catch_up(writing, now, limits)).await
+        self.write_passing_step(Flow::Host, move |writing| catch_up::catch_up(writing, now, limits)).await
     }
 
     async fn take_owed(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>> {
@@ -47,6 +47,6 @@ impl Deliveries for SqliteStore {
     }
 
     async fn forget_attempts(&self, kept: KeptAttempts, limit: usize) -> Result<bool> {
-        self.write_passing_step(move |writing| attempts::forget(writing, kept, limit)).await
+        self.write_passing_step(Flow::Host, move |writing| attempts::forget(writing, kept, limit)).await
     }
 }

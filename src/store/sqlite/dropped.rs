@@ -35,6 +35,14 @@ impl Dropped {
         }
     }
 
+    /// In whose turn it is deleted.
+    fn flow(self) -> Flow {
+        match self {
+            Dropped::Hook(_) => Flow::Host,
+            Dropped::Token(account, _) | Dropped::Account(account) => Flow::Account(account),
+        }
+    }
+
     /// Nothing where no host has written such a row.
     fn read([kind, account, id]: [i64; 3]) -> Option<Dropped> {
         match (kind, account, id) {
@@ -73,7 +81,7 @@ pub(super) fn hook(writing: &Writing<'_>, hook: HookId) -> Result<()> {
 /// Deletes all that this had.
 pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
     let rows = store.step_rows;
-    while !store.write_step(move |writing| step(writing, dropped, rows)).await? {}
+    while !store.write_step(dropped.flow(), move |writing| step(writing, dropped, rows)).await? {}
     Ok(())
 }
 
@@ -84,7 +92,11 @@ pub(super) async fn clear_all(store: &SqliteStore) -> Result<()> {
             Some(dropped) if !store.read(Flow::Host, move |reading| dropped.is_there(reading)).await? => {
                 clear(store, dropped).await?;
             }
-            _ => store.write(move |writing| forget_damaged(writing.connection, &writing.memory.damages, &row)).await?,
+            _ => {
+                store
+                    .write(Flow::Host, move |writing| forget_damaged(writing.connection, &writing.memory.damages, &row))
+                    .await?
+            }
         }
     }
     Ok(())

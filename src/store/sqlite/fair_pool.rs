@@ -1,5 +1,6 @@
 //! A pool whose items are lent in turns: each flow has a queue, and the flows that wait take turns, however many wait
-//! in each. So many reads of one account delay a read of another by one turn of each flow, and by what is under way.
+//! in each. So many reads of one account delay a read of another by one turn of each flow, and by what is under way; and
+//! so it is with places in the queues of the writer.
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ pub(super) struct FairPool<T> {
 /// While an item is idle, nobody waits whose flow may have it.
 struct State<T> {
     idle: Vec<T>,
-    /// How many items a flow has at most. One is left to others, unless there is only one.
+    /// How many items a flow has at most.
     most: usize,
     /// Those that have an item or wait for one.
     flows: HashMap<Flow, Queue<T>>,
@@ -50,8 +51,8 @@ struct Queue<T> {
 }
 
 impl<T> FairPool<T> {
-    pub(super) fn new(items: Vec<T>) -> FairPool<T> {
-        let most = items.len().saturating_sub(1).max(1);
+    /// A flow has so many of the items at most.
+    pub(super) fn new(items: Vec<T>, most: usize) -> FairPool<T> {
         let state = State { idle: items, most, flows: HashMap::new(), turns: BTreeMap::new(), next: 0 };
         FairPool { state: Arc::new(Mutex::new(state)) }
     }
@@ -172,6 +173,13 @@ pub(super) struct Lent<T> {
     item: Option<T>,
     flow: Flow,
     state: Arc<Mutex<State<T>>>,
+}
+
+impl<T> Lent<T> {
+    /// Whose it is.
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
+    }
 }
 
 impl<T> Deref for Lent<T> {

@@ -26,18 +26,18 @@ const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
     let mark = store.read(Flow::Host, move |reading| next_mark(reading, kept)).await?;
     if let Some(to) = mark.to {
-        store.write_passing(move |writing| move_mark(writing, &to)).await?;
+        store.write_passing(Flow::Host, move |writing| move_mark(writing, &to)).await?;
     }
     // Read only now: nothing before the mark is owed anew any more.
     let found = store.read(Flow::Host, move |reading| forgettable(reading, sweep)).await?;
     let Forgettable { mut changes, last, versions } = found;
     // As many steps as it takes: each ends with its turn.
     while !changes.is_empty() {
-        changes = store.write_passing_step(move |writing| forget(writing, changes)).await?;
+        changes = store.write_passing_step(Flow::Host, move |writing| forget(writing, changes)).await?;
     }
     let mut is_more = versions;
     while is_more {
-        is_more = store.write_passing_step(forget_versions).await?;
+        is_more = store.write_passing_step(Flow::Host, forget_versions).await?;
     }
     Ok((mark.more || last.is_some()).then(|| Sweep { after: last.unwrap_or(sweep.after) }))
 }

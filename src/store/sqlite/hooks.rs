@@ -26,7 +26,7 @@ use crate::model::{
 #[async_trait]
 impl Hooks for SqliteStore {
     async fn set_hook(&self, hook: NewHook) -> Result<HookId> {
-        self.write(move |writing| set(writing, &hook)).await
+        self.write(Flow::Account(hook.account), move |writing| set(writing, &hook)).await
     }
 
     async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>> {
@@ -42,7 +42,7 @@ impl Hooks for SqliteStore {
 
     async fn remove_track_hook(&self, target: &HookTarget) -> Result<bool> {
         let target = target.clone();
-        self.write(move |writing| {
+        self.write(Flow::Account(target.account), move |writing| {
             let Some(hook) = find_tracking(writing, &target)? else { return Ok(false) };
             remove(writing, hook)
         })
@@ -102,7 +102,7 @@ impl Hooks for SqliteStore {
 
     async fn remove_hook(&self, place: &HookPlace) -> Result<bool> {
         let place = place.clone();
-        self.write(move |writing| {
+        self.write(Flow::Account(place.account), move |writing| {
             // A damaged one, too.
             let sql = "SELECT 1 FROM hooks WHERE id = ?1 AND account = ?2 AND owner = ?3";
             match writing.prepare(sql)?.exists(params![place.hook.0, place.account.0, place.owner.word()])? {
@@ -147,7 +147,7 @@ impl Hooks for SqliteStore {
 
     async fn test_hook(&self, place: &HookPlace, now: Timestamp) -> Result<Option<ChangeId>> {
         let place = place.clone();
-        self.write(move |writing| match holds(writing, &place)? {
+        self.write(Flow::Account(place.account), move |writing| match holds(writing, &place)? {
             true => redrive::test(writing, &place, now).map(Some),
             false => Ok(None),
         })
@@ -205,7 +205,7 @@ impl SqliteStore {
         F: FnOnce(&mut Writing<'_>, HookId) -> Result<()> + Send + 'static,
     {
         let place = place.clone();
-        self.write(move |writing| {
+        self.write(Flow::Account(place.account), move |writing| {
             if !holds(writing, &place)? {
                 return Ok(false);
             }

@@ -29,13 +29,13 @@ pub(super) async fn take(store: &SqliteStore, account: AccountId, owner: Owner, 
     let mut is_more = is_behind;
     while is_more {
         (catching_up, is_more) = store
-            .write_step(move |writing| {
+            .write_step(Flow::Account(account), move |writing| {
                 let is_more = catching_up.step(writing, rows)?;
                 Ok((catching_up, is_more))
             })
             .await?;
     }
-    store.write(move |writing| take_now(writing, account, &owner, limit)).await
+    store.write(Flow::Account(account), move |writing| take_now(writing, account, &owner, limit)).await
 }
 
 fn is_behind(reading: &Connection, account: AccountId, owner: &Owner) -> Result<bool> {

@@ -26,15 +26,15 @@ use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Tim
 #[async_trait]
 impl Polls for SqliteStore {
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
-        self.write(move |writing| request(writing, account, kind, at)).await
+        self.write(Flow::Account(account), move |writing| request(writing, account, kind, at)).await
     }
 
     async fn request_ids(&self, account: AccountId, ids: Vec<ResourceId>, at: Timestamp) -> Result<()> {
-        self.write(move |writing| wanted::request(writing, account, ids, at)).await
+        self.write(Flow::Account(account), move |writing| wanted::request(writing, account, ids, at)).await
     }
 
     async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>> {
-        self.write_passing(move |writing| self::claim(writing, &claim)).await
+        self.write_passing(Flow::Host, move |writing| self::claim(writing, &claim)).await
     }
 
     async fn next_poll_due(&self, now: Timestamp, admission: Arc<dyn Admission>) -> Result<Option<Timestamp>> {
@@ -42,7 +42,7 @@ impl Polls for SqliteStore {
     }
 
     async fn place_providers(&self, placed: Vec<PlacedProvider>) -> Result<()> {
-        self.write(move |writing| endpoints::place(writing, &placed)).await
+        self.write(Flow::Host, move |writing| endpoints::place(writing, &placed)).await
     }
 
     async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>> {
@@ -89,7 +89,8 @@ impl Polls for SqliteStore {
     }
 
     async fn awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<Vec<ResourceId>> {
-        let listeners = self.write_passing(move |writing| Listeners::of(writing, account)).await?;
+        let listeners =
+            self.write_passing(Flow::Account(account), move |writing| Listeners::of(writing, account)).await?;
         self.read(Flow::Account(account), move |reading| {
             attention::awaited(reading, (account, &listeners), &passing, since)
         })
@@ -101,15 +102,15 @@ impl Polls for SqliteStore {
     }
 
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()> {
-        self.write(move |writing| record_failure(writing, &failure)).await
+        self.write(Flow::Account(failure.account), move |writing| record_failure(writing, &failure)).await
     }
 
     async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
-        self.write_passing(move |writing| put_off(writing, account, kind, lease, until)).await
+        self.write_passing(Flow::Account(account), move |writing| put_off(writing, account, kind, lease, until)).await
     }
 
     async fn release_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
-        self.write_passing(move |writing| release(writing, account, kind, lease, until)).await
+        self.write_passing(Flow::Account(account), move |writing| release(writing, account, kind, lease, until)).await
     }
 
     async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>> {
@@ -117,7 +118,7 @@ impl Polls for SqliteStore {
     }
 
     async fn hold_poll(&self, held: PollHeld) -> Result<()> {
-        self.write(move |writing| storms::hold(writing, &held)).await
+        self.write(Flow::Account(held.account), move |writing| storms::hold(writing, &held)).await
     }
 
     async fn held_storms(&self) -> Result<Vec<HeldStorm>> {
@@ -125,7 +126,7 @@ impl Polls for SqliteStore {
     }
 
     async fn order_storm(&self, account: AccountKey, kind: Kind, order: StormOrder, now: Timestamp) -> Result<bool> {
-        self.write(move |writing| storms::order(writing, &account, kind, order, now)).await
+        self.write(Flow::Key(account.clone()), move |writing| storms::order(writing, &account, kind, order, now)).await
     }
 
     async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>> {

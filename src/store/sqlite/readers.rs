@@ -13,7 +13,9 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(connections: Vec<Connection>) -> Readers {
-        Readers { connections: FairPool::new(connections) }
+        // One is left to others, unless there is only one.
+        let most = connections.len().saturating_sub(1).max(1);
+        Readers { connections: FairPool::new(connections, most) }
     }
 
     pub(super) async fn read<T, F>(&self, flow: Flow, work: F) -> Result<T>

@@ -15,6 +15,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::super::{Again, Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
 use super::accounts::note_budget;
 use super::columns::{get, kind_number, state_number};
+use super::fair_pool::Flow;
 use super::listeners::Listeners;
 use super::past::Standing;
 use super::polls::{check_lease, due_again, millis};
@@ -30,11 +31,12 @@ const HELD_BETWEEN_STEPS: Duration = Duration::from_secs(60);
 
 pub(super) async fn record(store: &SqliteStore, mut record: PollRecord) -> Result<Recorded> {
     let mut listed = std::mem::take(&mut record.upserts);
+    let flow = Flow::Account(record.account);
     let mut recording = Recording::new(record, &listed, store.step_rows);
     loop {
         recording.load(&mut listed);
         recording = store
-            .write_step(move |writing| {
+            .write_step(flow.clone(), move |writing| {
                 recording.step(writing)?;
                 Ok(recording)
             })

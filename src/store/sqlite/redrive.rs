@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Result};
 use super::columns::get;
 use super::damage::{Key, Reading, Source};
+use super::fair_pool::Flow;
 use super::journal::{self, change_columns, read_change};
 use super::listeners::Listener;
 use super::queue::{self, Line, Tidings};
@@ -47,10 +48,11 @@ pub(super) async fn redrive(
     loop {
         let at_most = store.step_rows.min(limit - redriven);
         let place = place.clone();
-        let step = store.write_step(move |writing| match hooks::holds(writing, &place)? {
-            true => redrive_some(writing, place.hook, only, at_most, now).map(Some),
-            false => Ok(None),
-        });
+        let step =
+            store.write_step(Flow::Account(place.account), move |writing| match hooks::holds(writing, &place)? {
+                true => redrive_some(writing, place.hook, only, at_most, now).map(Some),
+                false => Ok(None),
+            });
         let Some((some, is_more)) = step.await? else {
             return Ok((redriven > 0).then_some(redriven));
         };

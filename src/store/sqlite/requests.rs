@@ -8,6 +8,7 @@ use super::super::{Begun, RepeatableRequest, Repeats, RequestId, Result};
 use super::SqliteStore;
 use super::columns::get;
 use super::damage::{Key, Source};
+use super::fair_pool::Flow;
 use super::writer::Writing;
 use crate::model::{Sealed, Timestamp};
 
@@ -17,12 +18,12 @@ const FORGOTTEN_AT_ONCE: i64 = 8;
 #[async_trait]
 impl Repeats for SqliteStore {
     async fn begin_request(&self, request: RepeatableRequest) -> Result<Begun> {
-        self.write(move |writing| begin(writing, &request)).await
+        self.write(Flow::Account(request.id.account), move |writing| begin(writing, &request)).await
     }
 
     async fn finish_request(&self, id: &RequestId, answer: Sealed) -> Result<()> {
         let id = id.clone();
-        self.write(move |writing| {
+        self.write(Flow::Account(id.account), move |writing| {
             let sql = "UPDATE requests SET answer = ?4 WHERE account = ?1 AND owner = ?2 AND key = ?3";
             writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key, answer.0])?;
             Ok(())
@@ -32,7 +33,7 @@ impl Repeats for SqliteStore {
 
     async fn lose_answer(&self, id: &RequestId, why: &'static str) -> Result<()> {
         let id = id.clone();
-        self.write(move |writing| {
+        self.write(Flow::Account(id.account), move |writing| {
             let key = vec![
                 Value::Integer(id.account.0),
                 Value::Blob(id.owner.word().as_bytes().to_vec()),
@@ -46,7 +47,7 @@ impl Repeats for SqliteStore {
 
     async fn abandon_request(&self, id: &RequestId) -> Result<()> {
         let id = id.clone();
-        self.write(move |writing| {
+        self.write(Flow::Account(id.account), move |writing| {
             let sql = "DELETE FROM requests WHERE account = ?1 AND owner = ?2 AND key = ?3 AND answer IS NULL";
             writing.prepare(sql)?.execute(params![id.account.0, id.owner.word(), id.key])?;
             Ok(())

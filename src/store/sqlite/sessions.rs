@@ -17,7 +17,10 @@ const FORGOTTEN_AT_ONCE: usize = 100;
 #[async_trait]
 impl DriverSessions for SqliteStore {
     async fn save_sessions(&self, sessions: Vec<StoredSession>) -> Result<Vec<bool>> {
-        self.write_passing_step(move |writing| sessions.iter().map(|session| save(writing, session)).collect()).await
+        self.write_passing_step(Flow::Host, move |writing| {
+            sessions.iter().map(|session| save(writing, session)).collect()
+        })
+        .await
     }
 
     async fn sessions(&self, after: Option<SessionPlace>, limit: usize) -> Result<SessionPage> {
@@ -25,7 +28,7 @@ impl DriverSessions for SqliteStore {
     }
 
     async fn forget_sessions(&self, now: Timestamp) -> Result<()> {
-        while self.write_passing_step(move |writing| forget(writing, now)).await? {}
+        while self.write_passing_step(Flow::Host, move |writing| forget(writing, now)).await? {}
         Ok(())
     }
 }

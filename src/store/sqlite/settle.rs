@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, params};
 use super::super::{Outcome, Result, Settlement, Settling};
 use super::columns::get;
 use super::damage::{Key, Source};
+use super::fair_pool::Flow;
 use super::listeners::Listeners;
 use super::queue::{self, Line, Tidings};
 use super::turns::{self, Touched};
@@ -32,7 +33,7 @@ pub(super) async fn settle(store: &SqliteStore, settling: Settling) -> Result<()
     let mut work = Work::new(settling, store.step_rows);
     while !work.is_done() {
         work = store
-            .write(move |writing| {
+            .write(Flow::Host, move |writing| {
                 work.step(writing)?;
                 Ok(work)
             })

@@ -2,6 +2,7 @@
 
 mod damage;
 mod fair_reads;
+mod fair_writes;
 mod faults;
 mod file;
 mod hearing;

@@ -22,7 +22,7 @@ macro_rules! select_tokens {
 #[async_trait]
 impl Tokens for SqliteStore {
     async fn issue_token(&self, token: NewToken) -> Result<Token> {
-        self.write(move |writing| {
+        self.write(Flow::Account(token.account), move |writing| {
             let is_known = writing.prepare("SELECT 1 FROM accounts WHERE id = ?1")?.exists([token.account.0])?;
             if !is_known {
                 return Err(Fault::NoAccount(token.account).into());
@@ -110,7 +110,7 @@ impl Tokens for SqliteStore {
         hash: TokenHash,
         expires: Option<Timestamp>,
     ) -> Result<bool> {
-        self.write(move |writing| {
+        self.write(Flow::Account(account), move |writing| {
             let sql = "UPDATE tokens SET hash = ?3, expires = ?4 WHERE account = ?1 AND id = ?2";
             let expires = expires.map(Timestamp::as_millis);
             Ok(writing.prepare(sql)?.execute(params![account.0, id.0, hash, expires])? > 0)
@@ -126,7 +126,7 @@ impl Tokens for SqliteStore {
             }
             dropped::note(writing, Dropped::Token(account, id)).map(|()| true)
         };
-        let is_revoked = self.write(revoke).await?;
+        let is_revoked = self.write(Flow::Account(account), revoke).await?;
         if is_revoked {
             dropped::clear(self, Dropped::Token(account, id)).await?;
         }
@@ -134,7 +134,7 @@ impl Tokens for SqliteStore {
     }
 
     async fn note_token_used(&self, id: TokenId, now: Timestamp) -> Result<()> {
-        self.write_passing(move |writing| {
+        self.write_passing(Flow::Host, move |writing| {
             writing.prepare("UPDATE tokens SET used = ?2 WHERE id = ?1")?.execute([id.0, now.as_millis()])?;
             let sql = "UPDATE accounts SET used = ?2 WHERE id = (SELECT account FROM tokens WHERE id = ?1)";
             writing.prepare(sql)?.execute([id.0, now.as_millis()])?;

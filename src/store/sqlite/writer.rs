@@ -5,9 +5,10 @@
 //!
 //! Long work comes in steps, which have a queue of their own: the thread serves both queues in turns, and each turn
 //! ends after a bounded time. So a request waits for one turn of steps at most, however many polls are being recorded.
+//! Within each queue accounts take turns, and none has more than a part of the places: many writes of one account delay a
+//! write of another by the turn that is under way, and by one of theirs.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -20,9 +21,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::super::{Result, StoreError};
 use super::Fault;
 use super::damage::{self, Damages};
+use super::fair_pool::{FairPool, Flow, Lent};
 use super::flush::Flush;
 use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
+use super::line::Line;
 use super::lock::HostLock;
 use super::schema;
 use crate::clock::Stopwatch;
@@ -37,9 +40,15 @@ const INTERRUPTED_EVERY: Duration = Duration::from_millis(50);
 /// turn stays under 50 ms.
 const TURN: Duration = Duration::from_millis(25);
 
+/// Of the places in a queue, the part that one flow has at most.
+const PART: usize = 4;
+
 pub(super) struct Writer {
     jobs: mpsc::Sender<Message>,
-    steps: mpsc::Sender<Box<dyn Job>>,
+    steps: mpsc::Sender<Placed>,
+    /// Places in the two queues: whoever sends has one, so that the channels are never full.
+    job_places: FairPool<()>,
+    step_places: FairPool<()>,
     interrupt: InterruptHandle,
     /// Stands after the queues: fields drop in order, so they are closed when the thread is waited for.
     thread: Thread,
@@ -99,8 +108,10 @@ impl Writer {
         (flush, recovery): (Flush, Recovery),
         lock: HostLock,
     ) -> Result<Writer> {
-        let (jobs, urgent) = mpsc::channel(queue);
+        // One more for the message that closes it.
+        let (jobs, urgent) = mpsc::channel(queue + 1);
         let (steps, waiting_steps) = mpsc::channel(queue);
+        let places = || FairPool::new(vec![(); queue], (queue / PART).max(1));
         // It only waits for whichever queue has something.
         let waiter = tokio::runtime::Builder::new_current_thread().build().map_err(Fault::NoThread)?;
         let newest = *told.borrow();
@@ -121,35 +132,38 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                let queues = Queues::new(urgent, waiting_steps, queue);
+                let queues = Queues::new(urgent, waiting_steps);
                 run(&connection, (flush, recovery), memory, &told, queues, &waiter);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
             })
             .map_err(Fault::NoThread)?;
-        Ok(Writer { jobs, steps, interrupt, thread: Thread(Mutex::new(Some(thread))) })
+        let (job_places, step_places) = (places(), places());
+        Ok(Writer { jobs, steps, job_places, step_places, interrupt, thread: Thread(Mutex::new(Some(thread))) })
     }
 
-    pub(super) async fn write<T, F>(&self, lasting: Lasting, work: F) -> Result<T>
+    pub(super) async fn write<T, F>(&self, flow: Flow, lasting: Lasting, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
         let (job, answered) = waiting(lasting, work);
-        self.jobs.send(Message::Job(job)).await.map_err(|_| Fault::Closed)?;
+        let place = self.job_places.borrow(flow).await;
+        self.jobs.send(Message::Job(Placed { job, place })).await.map_err(|_| Fault::Closed)?;
         answered.await.map_err(|_| Fault::Closed)?
     }
 
     /// The same for a step of long work: it waits until those before it had their turn. When the writer is closed,
     /// steps that wait are not run any more.
-    pub(super) async fn step<T, F>(&self, lasting: Lasting, work: F) -> Result<T>
+    pub(super) async fn step<T, F>(&self, flow: Flow, lasting: Lasting, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
         let (job, answered) = waiting(lasting, work);
-        self.steps.send(job).await.map_err(|_| Fault::Closed)?;
+        let place = self.step_places.borrow(flow).await;
+        self.steps.send(Placed { job, place }).await.map_err(|_| Fault::Closed)?;
         answered.await.map_err(|_| Fault::Closed)?
     }
 
@@ -235,8 +249,14 @@ fn join(thread: JoinHandle<()>) {
 }
 
 enum Message {
-    Job(Box<dyn Job>),
+    Job(Placed),
     Close,
+}
+
+/// A job with its place in a queue, which it gives back once it was answered.
+struct Placed {
+    job: Box<dyn Job>,
+    place: Lent<()>,
 }
 
 /// A job without its type.
@@ -330,20 +350,17 @@ enum Turn {
 /// What waits for the writer.
 struct Queues {
     urgent: mpsc::Receiver<Message>,
-    steps: mpsc::Receiver<Box<dyn Job>>,
+    steps: mpsc::Receiver<Placed>,
     /// Received, and not run yet.
-    urgent_left: VecDeque<Box<dyn Job>>,
-    steps_left: VecDeque<Box<dyn Job>>,
+    urgent_left: Line<Placed>,
+    steps_left: Line<Placed>,
     /// Whose turn it is if both wait.
     next: Turn,
-    /// How many of a queue are received at most before some of them are run.
-    limit: usize,
 }
 
 impl Queues {
-    fn new(urgent: mpsc::Receiver<Message>, steps: mpsc::Receiver<Box<dyn Job>>, limit: usize) -> Queues {
-        let (urgent_left, steps_left) = (VecDeque::new(), VecDeque::new());
-        Queues { urgent, steps, urgent_left, steps_left, next: Turn::Urgent, limit }
+    fn new(urgent: mpsc::Receiver<Message>, steps: mpsc::Receiver<Placed>) -> Queues {
+        Queues { urgent, steps, urgent_left: Line::new(), steps_left: Line::new(), next: Turn::Urgent }
     }
 
     /// Waits until there is something to do; says whose turn it is then. Nothing, once both queues have ended.
@@ -364,24 +381,20 @@ impl Queues {
         }
     }
 
-    /// Takes in what waits, as far as there is room.
+    /// Takes in what waits. That is no more than there are places.
     fn receive(&mut self) {
-        while self.urgent_left.len() < self.limit
-            && let Ok(message) = self.urgent.try_recv()
-        {
+        while let Ok(message) = self.urgent.try_recv() {
             self.take_in(message);
         }
-        while self.steps_left.len() < self.limit
-            && let Ok(step) = self.steps.try_recv()
-        {
-            self.steps_left.push_back(step);
+        while let Ok(step) = self.steps.try_recv() {
+            self.take_in_step(step);
         }
     }
 
     async fn receive_one(&mut self) -> Option<()> {
         tokio::select! {
             Some(message) = self.urgent.recv() => self.take_in(message),
-            Some(step) = self.steps.recv() => self.steps_left.push_back(step),
+            Some(step) = self.steps.recv() => self.take_in_step(step),
             else => return None,
         }
         Some(())
@@ -389,7 +402,10 @@ impl Queues {
 
     fn take_in(&mut self, message: Message) {
         match message {
-            Message::Job(job) => self.urgent_left.push_back(job),
+            Message::Job(job) => {
+                let flow = job.place.flow().clone();
+                self.urgent_left.push(&flow, job);
+            }
             // No more get in. Urgent jobs that wait are still received; steps are given up, as the work that they
             // are of can be left off between any two of them.
             Message::Close => {
@@ -401,7 +417,12 @@ impl Queues {
         }
     }
 
-    fn left(&mut self, turn: Turn) -> &mut VecDeque<Box<dyn Job>> {
+    fn take_in_step(&mut self, step: Placed) {
+        let flow = step.place.flow().clone();
+        self.steps_left.push(&flow, step);
+    }
+
+    fn left(&mut self, turn: Turn) -> &mut Line<Placed> {
         match turn {
             Turn::Urgent => &mut self.urgent_left,
             Turn::Steps => &mut self.steps_left,
@@ -420,7 +441,7 @@ fn run(
     while let Some(turn) = queues.wait(waiter) {
         let left = queues.left(turn);
         let mut ran = Vec::new();
-        let any_lasts = left.iter().any(|job| job.lasting() == Lasting::Lasts);
+        let any_lasts = left.iter().any(|placed| placed.job.lasting() == Lasting::Lasts);
         let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
         let prepared = recovery.finish(connection, &mut flush, &memory.damages);
         let prepared = prepared.and_then(|()| flush.prepare(connection, wanted));
@@ -445,12 +466,13 @@ fn run(
                 (memory.proving, memory.proven) = (false, None);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
                 if ran.is_empty() {
-                    ran.extend(left.drain(..));
+                    ran.extend(std::iter::from_fn(|| left.pop()));
                 }
             }
         }
-        for job in ran {
+        for Placed { job, place } in ran {
             job.answer(&committed);
+            drop(place);
         }
         flush.fold(connection);
     }
@@ -466,8 +488,8 @@ fn run(
 fn run_together(
     connection: &Connection,
     memory: &mut Memory,
-    left: &mut VecDeque<Box<dyn Job>>,
-    ran: &mut Vec<Box<dyn Job>>,
+    left: &mut Line<Placed>,
+    ran: &mut Vec<Placed>,
 ) -> rusqlite::Result<()> {
     let execute = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(|_| ());
     let turn = Stopwatch::start();
@@ -476,13 +498,13 @@ fn run_together(
     // written is all that there is in the transaction.
     let mut is_first = true;
     while (ran.is_empty() || turn.elapsed() < TURN)
-        && let Some(job) = left.pop_front()
+        && let Some(placed) = left.pop()
     {
-        if !job.is_wanted() {
+        if !placed.job.is_wanted() {
             continue;
         }
-        ran.push(job);
-        let Some(job) = ran.last_mut() else { break };
+        ran.push(placed);
+        let Some(Placed { job, .. }) = ran.last_mut() else { break };
         if !is_first {
             execute("SAVEPOINT job")?;
         }

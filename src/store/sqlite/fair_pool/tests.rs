@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
 proptest! {
     #[test]
     fn flows_take_turns_and_no_item_is_lost(items in 1..5_usize, events in prop::collection::vec(event(), 1..200)) {
-        let pool = FairPool::new((0..items).collect());
+        let pool = FairPool::new((0..items).collect(), items.saturating_sub(1).max(1));
         let (waiting, lent, passed) = (Vec::new(), Vec::new(), HashMap::new());
         let mut run = Run { pool: &pool, items, waiting, lent, passed };
         for event in &events {
@@ -174,7 +174,7 @@ fn served(waiting: &mut Vec<(i64, Request<'_>)>) -> Vec<i64> {
 
 #[test]
 fn many_requests_of_one_account_delay_another_by_one_turn() {
-    let pool = FairPool::new(vec![0]);
+    let pool = FairPool::new(vec![0], 1);
     let held = pool.borrow(flow(0)).now_or_never().expect("it is idle");
     let mut waiting: Vec<(i64, Request<'_>)> = Vec::new();
     for account in [0; 200].into_iter().chain([1, 1, 2]) {
@@ -189,7 +189,7 @@ fn many_requests_of_one_account_delay_another_by_one_turn() {
 
 #[test]
 fn an_account_leaves_an_item_to_others() {
-    let pool = FairPool::new(vec![0, 1, 2, 3]);
+    let pool = FairPool::new(vec![0, 1, 2, 3], 3);
     let ask = |account| pool.borrow(flow(account)).now_or_never();
     let held = [ask(0), ask(0), ask(0)];
     assert!(held.iter().all(Option::is_some));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::super::fair_pool::Flow;
 use super::super::{Settings, SqliteStore};
 use super::world;
 use crate::model::{InstanceState, Kind, Origin, Owner, Sealed, Timestamp};
@@ -100,7 +101,7 @@ async fn a_damaged_row_is_named_and_passed_over() {
     world.hook(account, "i-1").await;
     world.observe(account, &[("i-1", RUNNING)]).await;
     let damage = async |sql: &'static str| {
-        store.write(move |writing| Ok(writing.connection.execute(sql, ())?)).await.unwrap();
+        store.write(Flow::Host, move |writing| Ok(writing.connection.execute(sql, ())?)).await.unwrap();
     };
     damage("UPDATE hooks SET url = '/relative'").await;
     let claim = DeliveryClaim { limit: 1, ..world.whole_claim() };

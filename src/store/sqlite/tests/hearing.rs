@@ -1,5 +1,6 @@
 //! Who hears of a change is known from memory: what is written to hooks, by whatever statement, and what is taken back.
 
+use super::super::fair_pool::Flow;
 use super::super::listeners::Listeners;
 use super::super::{Fault, SqliteStore};
 use super::world;
@@ -30,7 +31,7 @@ async fn heard(world: &mut World, account: AccountId, state: InstanceState) -> u
 /// Changes what the hook hears of in a job that looks at who listens, and fails.
 async fn fail_to_change(store: &SqliteStore, account: AccountId, sql: &'static str) {
     let failed: Result<(), StoreError> = store
-        .write(move |writing| {
+        .write(Flow::Host, move |writing| {
             writing.connection.execute(sql, ())?;
             Listeners::of(writing, account)?;
             Err(Fault::Closed.into())
@@ -48,7 +49,7 @@ async fn a_hook_hears_of_what_its_row_says() {
     assert_eq!(heard(&mut world, account, RUNNING).await, 2);
     // By a statement of which nothing in the store knows.
     let sql = "UPDATE hooks SET words = '{\"ids\":[\"i-3\"]}'";
-    store.write(move |writing| Ok(writing.connection.execute(sql, ())?)).await.expect("written");
+    store.write(Flow::Host, move |writing| Ok(writing.connection.execute(sql, ())?)).await.expect("written");
     assert_eq!(heard(&mut world, account, STOPPED).await, 0);
     world.filtering(account, only("i-2")).await;
     assert_eq!(heard(&mut world, account, RUNNING).await, 1);

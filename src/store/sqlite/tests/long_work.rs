@@ -30,7 +30,7 @@ impl Blocker {
         let (begun, begins) = tokio::sync::oneshot::channel();
         let store = Arc::clone(store);
         let blocked = tokio::spawn(async move {
-            let block = store.write(move |_| {
+            let block = store.write(Flow::Host, move |_| {
                 begun.send(()).expect("it is waited for");
                 Ok(wait.recv().is_ok())
             });
@@ -50,7 +50,7 @@ impl Blocker {
 async fn step(store: &SqliteStore, ran: &Arc<Mutex<Vec<&'static str>>>) -> Result<()> {
     let ran = Arc::clone(ran);
     store
-        .write_step(move |writing| {
+        .write_step(Flow::Host, move |writing| {
             ran.lock().unwrap().push("step");
             while !writing.is_turn_over() {
                 std::hint::spin_loop();
@@ -69,7 +69,7 @@ async fn a_request_waits_for_one_turn_of_steps() {
         all.push(Box::pin(step(&store, &ran)));
     }
     let request = Arc::clone(&ran);
-    all.push(Box::pin(store.write(move |_| {
+    all.push(Box::pin(store.write(Flow::Host, move |_| {
         request.lock().unwrap().push("request");
         Ok(())
     })));
@@ -242,7 +242,8 @@ async fn many_hooks_are_disabled_in_steps() {
     let settling = Settling { settlements, disable_after: DISABLE_AFTER, ..Settling::default() };
     let blocker = Blocker::begin(&store).await;
     let disabled = "SELECT COUNT(*) FROM hooks WHERE status = 'disabled'";
-    let request = store.write(move |writing| Ok(writing.connection.query_row(disabled, (), |row| row.get(0))?));
+    let request =
+        store.write(Flow::Host, move |writing| Ok(writing.connection.query_row(disabled, (), |row| row.get(0))?));
     let (settled, seen, ()) = tokio::join!(store.settle(settling), request, blocker.end());
     settled.expect("settled");
     let seen: i64 = seen.expect("read");

@@ -18,11 +18,13 @@ async fn turns_are_made_anew_from_what_waits() {
     }
     world.observe(account, &[("a", InstanceState::Running), ("b", InstanceState::Running)]).await;
     store
-        .write(|writing| Ok(writing.connection.execute_batch("DELETE FROM queues; DELETE FROM destinations")?))
+        .write(Flow::Host, |writing| {
+            Ok(writing.connection.execute_batch("DELETE FROM queues; DELETE FROM destinations")?)
+        })
         .await
         .expect("emptied");
     assert!(world.claim().await.is_empty());
-    store.write(|writing| super::super::turns::rebuild(writing.connection)).await.expect("made anew");
+    store.write(Flow::Host, |writing| super::super::turns::rebuild(writing.connection)).await.expect("made anew");
     world.wait(Duration::from_millis(1));
     let claimed = world.claim().await;
     assert_eq!(claimed.iter().map(told).collect::<Vec<_>>(), ["a ->RUNNING", "b ->RUNNING"]);

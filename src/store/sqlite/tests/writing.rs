@@ -26,7 +26,7 @@ async fn what_waits_together_commits_together_and_fails_alone() {
     let (_world, store) = world();
     let write = async |value: i64| {
         store
-            .write(move |writing| {
+            .write(Flow::Host, move |writing| {
                 writing
                     .connection
                     .execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [format!("job {value}")])?;
@@ -36,7 +36,7 @@ async fn what_waits_together_commits_together_and_fails_alone() {
     };
     // The writer is kept busy until all the others wait.
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let blocker = store.write(move |_| Ok(wait.recv().is_ok()));
+    let blocker = store.write(Flow::Host, move |_| Ok(wait.recv().is_ok()));
     let all = join_all((1..100).map(write));
     let release = async {
         tokio::task::yield_now().await;
@@ -60,9 +60,9 @@ async fn what_waits_together_commits_together_and_fails_alone() {
 async fn a_caller_that_gave_up_has_nothing_written() {
     let (_world, store) = world();
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let blocker = store.write(move |_| Ok(wait.recv().is_ok()));
+    let blocker = store.write(Flow::Host, move |_| Ok(wait.recv().is_ok()));
     let given_up = async {
-        let write = store.write(|writing| {
+        let write = store.write(Flow::Host, |writing| {
             Ok(writing.connection.execute("INSERT INTO meta (name, value) VALUES ('given up', 1)", ())?)
         });
         assert!(write.now_or_never().is_none());
@@ -88,7 +88,10 @@ async fn a_full_disk_is_an_error_and_passes() {
     let account = world.client("ann").await;
     world.observe(account, &[("i-1", RUNNING)]).await;
     let limit = async |pages: i64| {
-        store.write(move |writing| Ok(writing.connection.pragma_update(None, "max_page_count", pages)?)).await.unwrap();
+        store
+            .write(Flow::Host, move |writing| Ok(writing.connection.pragma_update(None, "max_page_count", pages)?))
+            .await
+            .unwrap();
     };
     // No lower than what is there.
     limit(1).await;
@@ -107,7 +110,7 @@ async fn a_full_disk_is_an_error_and_passes() {
 async fn a_write_that_panics_fails_alone_and_the_store_goes_on() {
     let (world, store) = world();
     let insert = |name: &'static str| {
-        store.write(move |writing| {
+        store.write(Flow::Host, move |writing| {
             writing.connection.execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [name])?;
             assert_ne!(name, "panics", "as asked");
             Ok(())
@@ -146,7 +149,7 @@ async fn nothing_is_written_after_sqlite_took_a_transaction_back() {
         .await
         .unwrap();
     let insert = |name: &'static str| {
-        store.write(move |writing| {
+        store.write(Flow::Host, move |writing| {
             let inserted = writing.connection.execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [name]);
             // Even a write that passes over an error must not go on in a transaction of its own.
             Ok(inserted.is_ok())
@@ -167,7 +170,8 @@ async fn readiness_is_proven_by_a_commit_alone() {
     let (_world, store) = world();
     store.ping().await.expect("it can be written");
     store.ping().await.expect("it was just proven");
-    let rows_written = async || -> u64 { store.write(|writing| Ok(writing.connection.total_changes())).await.unwrap() };
+    let rows_written =
+        async || -> u64 { store.write(Flow::Host, |writing| Ok(writing.connection.total_changes())).await.unwrap() };
     let before = rows_written().await;
     store.ping().await.expect("it was just proven");
     assert_eq!(rows_written().await, before, "no prober makes it busy");
@@ -182,8 +186,9 @@ async fn readiness_is_proven_by_a_commit_alone() {
         )
         .await
         .unwrap();
-    let broken = store
-        .write(|writing| Ok(writing.connection.execute("INSERT INTO meta (name, value) VALUES ('broken', 1)", ())?));
+    let broken = store.write(Flow::Host, |writing| {
+        Ok(writing.connection.execute("INSERT INTO meta (name, value) VALUES ('broken', 1)", ())?)
+    });
     assert!(broken.await.is_err());
     for _ in 0..3 {
         assert!(store.ping().await.is_err(), "nothing was written");
@@ -207,7 +212,8 @@ async fn a_poll_that_saw_nothing_new_writes_only_of_itself() {
     let account = world.client("ann").await;
     let ticket = world.ticket(account, Kind::Instance).await;
     store.record_poll(many(&world, &ticket, 5000)).await.unwrap();
-    let rows_written = async || -> u64 { store.write(|writing| Ok(writing.connection.total_changes())).await.unwrap() };
+    let rows_written =
+        async || -> u64 { store.write(Flow::Host, |writing| Ok(writing.connection.total_changes())).await.unwrap() };
     world.wait(crate::store::contract::world::POLL_EVERY);
     let ticket = world.ticket(account, Kind::Instance).await;
     let before = rows_written().await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::SqliteStore;
+use super::super::super::fair_pool::Flow;
 use crate::model::breaker::Standing;
 use crate::model::{
     AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, Sealed, State,
@@ -48,7 +49,7 @@ async fn unopened(account: AccountId, store: &SqliteStore) {
 /// A hook, a delivery and an account that can't be read.
 async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
     let execute = async |sql: &'static str| {
-        store.write(move |writing| Ok(writing.connection.execute(sql, ())?)).await.expect("written");
+        store.write(Flow::Host, move |writing| Ok(writing.connection.execute(sql, ())?)).await.expect("written");
     };
     world.observe(account, &[("i-1", InstanceState::Pending)]).await;
     execute("UPDATE deliveries SET kind = 99 WHERE hook = 1 AND change = (SELECT change FROM deliveries WHERE hook = 1 ORDER BY change LIMIT 1)").await;
@@ -87,7 +88,7 @@ async fn requests(account: AccountId, store: &SqliteStore, now: Timestamp) {
     }
     store.lose_answer(&id("a"), "as asked").await.expect("lost");
     store
-        .write(|writing| {
+        .write(Flow::Host, |writing| {
             Ok(writing.connection.execute(
                 "UPDATE requests SET fingerprint = x'01' WHERE account = 1 AND owner = 'account' AND key = 'b'",
                 (),
