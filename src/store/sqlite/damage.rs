@@ -28,7 +28,7 @@ pub(super) use aside::{delete_unnumbered, set_aside};
 pub(super) use healed::{Aside, forget_healed};
 pub(super) use named::{explain, key_value};
 pub(super) use sound::{is_of_another_type, note_of_another_type};
-pub(super) use sweep::{at_start, mend_refused, mending};
+pub(super) use sweep::{at_start, claimed_or_due_at_no_time, mend_refused, mending};
 
 use named::{Culprit, column_of, culprit, damaged_row, reason_of};
 

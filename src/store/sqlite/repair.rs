@@ -19,8 +19,8 @@ enum Fate {
 }
 
 /// Puts right what queries rely on without reading it, and names it: times by which rows are found, and rows that belong to
-/// nothing. What was set aside before is named again.
-pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
+/// nothing. What was set aside before is named again. `deliveries` are those that may have such times.
+pub(super) fn repair(connection: &Connection, damages: &Damages, deliveries: &[[i64; 2]]) -> Result<()> {
     let number = |row: &rusqlite::Row<'_>, index| row.get(index).map_or(Value::Null, Value::Integer);
     let note_as = |fate, table, column: &str, reason: &str, sql: &str| -> Result<()> {
         let mut statement = connection.prepare(sql)?;
@@ -42,7 +42,7 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
         let sql = format!("DELETE FROM {table} WHERE {key} > 1 << 62 RETURNING {key}, NULL, NULL, NULL");
         note(table, key, "no number is so large", &sql)?;
     }
-    damage::at_start(connection, damages)?;
+    damage::at_start(connection, damages, deliveries)?;
     note(
         "counts",
         "number",
@@ -79,15 +79,14 @@ pub(super) fn repair(connection: &Connection, damages: &Damages) -> Result<()> {
              OR asked IS NOT NULL AND typeof(asked) <> 'integer' OR claimed IS NOT NULL AND due IS NULL
          RETURNING account, kind, NULL, account",
     )?;
-    note(
-        "deliveries",
-        "due",
-        "it is no time",
-        "UPDATE deliveries INDEXED BY deliveries_due SET due = 0, claimed = NULL
-         WHERE due IS NOT NULL AND (typeof(due) <> 'integer' OR due > 1 << 48
-             OR claimed IS NOT NULL AND (typeof(claimed) <> 'integer' OR claimed > 1 << 48))
-         RETURNING hook, change, NULL, NULL",
-    )?;
+    for delivery in deliveries {
+        let sql = "UPDATE deliveries SET due = 0, claimed = NULL
+                   WHERE hook = ?1 AND change = ?2 AND due IS NOT NULL AND (typeof(due) <> 'integer' OR due > 1 << 48
+                       OR claimed IS NOT NULL AND (typeof(claimed) <> 'integer' OR claimed > 1 << 48))";
+        if connection.prepare_cached(sql)?.execute(*delivery)? > 0 {
+            damages.note_repaired("deliveries", delivery.map(Value::Integer).to_vec(), "due", "it is no time");
+        }
+    }
     connection.execute_batch(
         "DELETE FROM providers WHERE typeof(driver) <> 'text' OR typeof(provider) <> 'text' OR typeof(endpoint) <> 'text';
          DELETE FROM endpoints WHERE typeof(name) <> 'text' OR slow NOT IN (0, 1) OR class NOT IN (0, 1, 2, 3)

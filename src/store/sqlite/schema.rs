@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::super::{Result, StoreError};
 use super::columns::get;
-use super::damage::Damages;
+use super::damage::{self, Damages};
 use super::{Fault, endpoints, repair, requests, turns};
 use crate::model::Timestamp;
 
@@ -192,7 +192,9 @@ pub(super) fn latest(connection: &Connection) -> Result<Option<Timestamp>> {
 /// What the last host had claimed is due as it was before. No transaction is under way on this connection.
 pub(super) fn void_leases(connection: &Connection, damages: &Damages) -> Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    repair::repair(&transaction, damages)?;
+    // By the heads of the lines, and not by all that waits behind them. With many lines that is the longest part of a start.
+    let deliveries = damage::claimed_or_due_at_no_time(&transaction)?;
+    repair::repair(&transaction, damages, &deliveries)?;
     // What the polls that were under way have spent is not known, which is held to be all that there was.
     transaction.execute(
         "UPDATE accounts SET budget_left = 0, budget_at = NULL
@@ -203,12 +205,11 @@ pub(super) fn void_leases(connection: &Connection, damages: &Damages) -> Result<
         "UPDATE polls SET due = claimed, claimed = NULL, wanted = NULL, list_due = NULL WHERE claimed IS NOT NULL",
         (),
     )?;
-    // By the heads of the lines, which are few, and not by all that waits behind them.
-    transaction.execute(
-        "UPDATE deliveries INDEXED BY deliveries_due SET due = claimed, claimed = NULL
-         WHERE due IS NOT NULL AND claimed IS NOT NULL",
-        (),
-    )?;
+    let sql = "UPDATE deliveries SET due = claimed, claimed = NULL
+               WHERE hook = ?1 AND change = ?2 AND due IS NOT NULL AND claimed IS NOT NULL";
+    for delivery in deliveries {
+        transaction.prepare_cached(sql)?.execute(delivery)?;
+    }
     requests::void(&transaction)?;
     turns::rebuild(&transaction)?;
     endpoints::rebuild(&transaction)?;

@@ -15,11 +15,15 @@ use crate::model::{AccountId, HookId};
 /// What is derived from other tables, or is made anew when it is needed next.
 const MADE_ANEW: [&str; 6] = ["queues", "shares", "claimants", "destinations", "endpoints", "providers"];
 
+/// Deliveries that are heads of their lines.
+const DUE: &str = "deliveries INDEXED BY deliveries_due WHERE due IS NOT NULL AND typeof(hook) = 'integer' \
+                   AND typeof(change) = 'integer'";
+
 /// Which deliveries are looked at: those alone that are written together.
 #[derive(Clone, Copy)]
-enum Deliveries {
-    /// Those that the last host had claimed, or that are due at no time.
-    Claimed,
+enum Deliveries<'a> {
+    /// Known by their keys.
+    These(&'a [[i64; 2]]),
     Due,
 }
 
@@ -28,10 +32,21 @@ struct Found {
     column: String,
 }
 
-/// Puts right what a start relies on. The turns are made anew after that.
-pub(in super::super) fn at_start(connection: &Connection, damages: &Damages) -> Result<()> {
-    sweep(connection, damages, Deliveries::Claimed)?;
+/// Puts right what a start relies on; of the deliveries those with these keys. The turns are made anew after that.
+pub(in super::super) fn at_start(connection: &Connection, damages: &Damages, deliveries: &[[i64; 2]]) -> Result<()> {
+    sweep(connection, damages, Deliveries::These(deliveries))?;
     Ok(())
+}
+
+/// Hook and change of each delivery that the last host had claimed, or that is due at no time. It looks at the heads of the
+/// lines, once.
+pub(in super::super) fn claimed_or_due_at_no_time(connection: &Connection) -> Result<Vec<[i64; 2]>> {
+    let sql = format!(
+        "SELECT hook, change FROM {DUE} AND (claimed IS NOT NULL OR typeof(due) <> 'integer' OR due > 1 << 48)"
+    );
+    let mut select = connection.prepare(&sql)?;
+    let keys = select.query_map((), |row| Ok([row.get(0)?, row.get(1)?]))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Puts right what made SQLite refuse a write, if it refused one.
@@ -65,7 +80,7 @@ fn mend_all(writing: &Writing<'_>) -> Result<()> {
 }
 
 /// Gives how many were found.
-fn sweep(connection: &Connection, damages: &Damages, which: Deliveries) -> Result<usize> {
+fn sweep(connection: &Connection, damages: &Damages, which: Deliveries<'_>) -> Result<usize> {
     let mut number = 0;
     let found = find(connection, "accounts", "accounts", &[])?;
     number += each(connection, damages, "accounts", found, |found| {
@@ -91,7 +106,7 @@ fn sweep(connection: &Connection, damages: &Damages, which: Deliveries) -> Resul
     })?;
     let sql = "DELETE FROM polls WHERE typeof(account) <> 'integer' OR typeof(kind) <> 'integer'
                RETURNING CASE WHEN typeof(account) <> 'integer' THEN 'account' ELSE 'kind' END, account, kind";
-    for found in read(connection, sql, 2)? {
+    for found in read(connection, sql, &[], 2)? {
         number += 1;
         damages.note_repaired("polls", found.key, &found.column, REASON);
     }
@@ -106,7 +121,7 @@ fn sweep(connection: &Connection, damages: &Damages, which: Deliveries) -> Resul
         let columns = Columns::of(connection, table)?;
         let (key, wrong) = (columns.key().join(", "), columns.wrong(&[]));
         let sql = format!("DELETE FROM {table} WHERE {wrong} IS NOT NULL RETURNING {wrong}, {key}");
-        for found in read(connection, &sql, columns.key().len())? {
+        for found in read(connection, &sql, &[], columns.key().len())? {
             number += 1;
             damages.note_repaired(table, found.key, &found.column, REASON);
         }
@@ -115,15 +130,21 @@ fn sweep(connection: &Connection, damages: &Damages, which: Deliveries) -> Resul
 }
 
 /// Those of which no number is one are deleted at a start.
-fn deliveries(connection: &Connection, damages: &Damages, which: Deliveries) -> Result<usize> {
-    let due = "deliveries INDEXED BY deliveries_due WHERE due IS NOT NULL AND typeof(hook) = 'integer' \
-               AND typeof(change) = 'integer'";
+fn deliveries(connection: &Connection, damages: &Damages, which: Deliveries<'_>) -> Result<usize> {
     let found = match which {
-        Deliveries::Claimed => {
-            let rows = format!("{due} AND (claimed IS NOT NULL OR typeof(due) <> 'integer' OR due > 1 << 48)");
-            find(connection, "deliveries", &rows, &["due", "claimed"])?
+        Deliveries::These(keys) => {
+            let columns = Columns::of(connection, "deliveries")?;
+            let wrong = columns.wrong(&["due", "claimed"]);
+            let sql = format!(
+                "SELECT {wrong}, hook, change FROM deliveries WHERE hook = ?1 AND change = ?2 AND {wrong} IS NOT NULL"
+            );
+            let mut found = Vec::new();
+            for key in keys {
+                found.extend(read(connection, &sql, key, 2)?);
+            }
+            found
         }
-        Deliveries::Due => find(connection, "deliveries", due, &[])?,
+        Deliveries::Due => find(connection, "deliveries", DUE, &[])?,
     };
     each(connection, damages, "deliveries", found, |found| {
         let [Value::Integer(hook), Value::Integer(change)] = found.key[..] else { return Ok(()) };
@@ -145,12 +166,12 @@ fn find(connection: &Connection, table: &'static str, rows: &str, except: &[&str
     let (key, wrong) = (columns.key().join(", "), columns.wrong(except));
     let and = if rows.contains(" WHERE ") { "AND" } else { "WHERE" };
     let sql = format!("SELECT {wrong}, {key} FROM {rows} {and} {wrong} IS NOT NULL");
-    read(connection, &sql, columns.key().len())
+    read(connection, &sql, &[], columns.key().len())
 }
 
-fn read(connection: &Connection, sql: &str, keys: usize) -> Result<Vec<Found>> {
-    let mut statement = connection.prepare(sql)?;
-    let found = statement.query_map((), |row| {
+fn read(connection: &Connection, sql: &str, of: &[i64], keys: usize) -> Result<Vec<Found>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_map(params_from_iter(of), |row| {
         let key = (1..=keys).map(|index| key_value(row, index)).collect::<rusqlite::Result<_>>()?;
         Ok(Found { column: row.get(0)?, key })
     })?;

@@ -48,7 +48,7 @@ const WIDE: &[(&str, &str)] = &[
     ("UPDATE destinations SET due = NULL, served = 0", START),
     ("DELETE FROM destinations WHERE name NOT IN", START),
     ("INSERT INTO destinations (name, due, served) SELECT", START),
-    ("UPDATE deliveries INDEXED BY deliveries_due SET due = claimed", START),
+    ("SELECT hook, change FROM deliveries INDEXED BY deliveries_due WHERE due IS NOT NULL", START),
     ("UPDATE polls SET due = claimed", START),
     ("UPDATE accounts SET budget_left = 0, budget_at = NULL", START),
     ("SELECT driver, provider, user, budget_left, budget_at, id FROM accounts", START),
