@@ -17,8 +17,21 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     /// setting the clock does not touch it, and a suspended machine's sleep counts.
     fn uptime(&self) -> Duration;
 
-    /// Returns once `now` is `until` or later.
+    /// Returns once `now` is `until` or later. Where the clock is set back meanwhile, that is so much later: whoever moves
+    /// what is due along with it wakes those that sleep until it is.
     async fn sleep_until(&self, until: Timestamp);
+
+    /// Returns once so much time has passed, however the clock is set meanwhile.
+    async fn sleep(&self, time: Duration) {
+        let end = self.uptime().saturating_add(time);
+        loop {
+            let left = end.saturating_sub(self.uptime());
+            if left.is_zero() {
+                return;
+            }
+            self.pause(left.min(LOOKED_EVERY)).await;
+        }
+    }
 
     /// Returns after that time, or earlier where the clock is set.
     async fn pause(&self, time: Duration);
@@ -29,6 +42,9 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
         Duration::ZERO
     }
 }
+
+/// How often a sleep looks whether the clock was set, or the machine slept.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(target_os = "linux")]
 const UPTIME: rustix::time::ClockId = rustix::time::ClockId::Boottime;
@@ -117,6 +133,10 @@ impl EvenClock {
             set_forward: pace.set_forward.saturating_add(forward),
         };
     }
+
+    fn pace(&self) -> Pace {
+        *self.pace.lock().expect("invariant: no holder of this lock can panic")
+    }
 }
 
 impl Pace {
@@ -128,8 +148,7 @@ impl Pace {
 #[async_trait]
 impl Clock for EvenClock {
     fn now(&self) -> Timestamp {
-        let uptime = self.followed.uptime();
-        self.pace.lock().expect("invariant: no holder of this lock can panic").at(uptime)
+        self.pace().at(self.followed.uptime())
     }
 
     fn uptime(&self) -> Duration {
@@ -137,13 +156,13 @@ impl Clock for EvenClock {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
-        // Either of the two clocks may be set meanwhile; looking again every second bounds the harm.
+        // Either of the two clocks may be set meanwhile.
         loop {
             let left = until.since(self.now());
             if left.is_zero() {
                 return;
             }
-            self.followed.pause(left.min(Duration::from_secs(1))).await;
+            self.followed.pause(left.min(LOOKED_EVERY)).await;
         }
     }
 
@@ -152,7 +171,7 @@ impl Clock for EvenClock {
     }
 
     fn set_forward(&self) -> Duration {
-        self.pace.lock().expect("invariant: no holder of this lock can panic").set_forward
+        self.pace().set_forward
     }
 }
 
@@ -198,6 +217,19 @@ impl Clock for ManualClock {
             tokio::pin!(moved);
             moved.as_mut().enable();
             if self.now() >= until {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        let end = self.uptime().saturating_add(time);
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            if self.uptime() >= end {
                 return;
             }
             moved.await;

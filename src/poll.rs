@@ -189,6 +189,8 @@ pub async fn run(context: Context, token: CancellationToken) {
         }
         let sleep_until = next.map_or(forget_at, |next| next.min(forget_at));
         wait(&context, &mut polls, sleep_until, &token).await;
+        // The clock may have been set back.
+        forget_at = forget_at.min(context.clock.now().after(FORGET_EVERY));
         while let Some(ended) = polls.try_join_next() {
             tell_of_crash(ended);
         }

@@ -53,7 +53,7 @@ pub async fn run(context: Context, token: CancellationToken) {
                     wait
                 }
             };
-            context.clock.sleep_until(context.clock.now().after(wait)).await;
+            context.clock.sleep(wait).await;
         }
     };
     token.run_until_cancelled(round).await;

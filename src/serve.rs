@@ -235,6 +235,7 @@ impl Host {
             clock: Arc::clone(&self.api.clock),
             poll_wake: Arc::clone(&self.api.poll_wake),
         };
+        let sleepers = [Arc::clone(&self.poll.wake), Arc::clone(&self.deliver.wake)];
         let api = async {
             let _ending = ending();
             let listeners = api::Listeners { public: self.listener, operator: self.operator };
@@ -265,7 +266,7 @@ impl Host {
         };
         let steps = async {
             let _ending = ending();
-            steps::follow(self.store.as_ref(), &self.steps, token.clone()).await;
+            steps::follow(self.store.as_ref(), &self.steps, &sleepers, token.clone()).await;
         };
         // Without it, drivers log in more often.
         let sessions = self.sessions.run(token.clone());

@@ -285,7 +285,8 @@ impl Dispatch {
         self.context.metrics.failed(operation, self.context.clock.now(), error.kind());
         let wait = self.backoff.wait();
         tracing::error!(%error, retry.in_ms = whole_millis(wait), "can't {what}");
-        self.pause = Some(self.sleep(self.context.clock.now().after(wait)));
+        let clock = Arc::clone(&self.context.clock);
+        self.pause = Some(Box::pin(async move { clock.sleep(wait).await }));
     }
 
     fn sleep(&self, until: Timestamp) -> Pending<()> {

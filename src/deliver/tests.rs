@@ -12,7 +12,7 @@ use http::HeaderMap;
 use self::memory::MemoryStore;
 use self::receiver::{CUT, HANG, OK, Receiver};
 use super::*;
-use crate::clock::{ManualClock, SystemClock};
+use crate::clock::{EvenClock, ManualClock, SystemClock};
 use crate::model::breaker::Standing;
 use crate::model::{
     AccountId, AccountKey, Change, ChangeId, ChangeType, Cursor, DisableReason, Format, HookId, HookSecrets, HookUrl,
@@ -319,6 +319,39 @@ async fn a_receiver_that_hangs_delays_no_other() {
     let (taken, left): (Vec<_>, Vec<_>) = outcomes[..100].iter().partition(|outcome| outcome.is_some());
     assert!(taken.iter().all(|outcome| **outcome == Some(Outcome::Returned)), "{outcomes:?}");
     assert_eq!((taken.len(), left.len()), (1, 99), "what it has no room for stays in the store");
+}
+
+#[tokio::test]
+async fn the_loop_goes_on_when_the_clock_is_set() {
+    let mut receiver = Receiver::start(OK).await;
+    for step in [-40_000, -3_600_000, -40_000_000_000, 3_600_000] {
+        let bench = bench();
+        let even = Arc::new(EvenClock::new(Arc::<ManualClock>::clone(&bench.clock)));
+        let soon = Duration::from_secs(10);
+        bench.store.owe_at(delivery(&receiver.url("/"), 1, 1), even.now().after(soon));
+        let token = CancellationToken::new();
+        let context = Context { clock: Arc::<EvenClock>::clone(&even), ..bench.context.clone() };
+        let ran = tokio::spawn(run(context, token.clone()));
+        // Until it sleeps.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        bench.store.move_due(step);
+        bench.clock.set(Timestamp::from_millis(bench.clock.now().as_millis() + step));
+        even.follow(even.step().expect("it was set"));
+        bench.context.wake.notify_one();
+        bench.clock.advance(Duration::from_secs(1));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(receiver.received.try_recv().is_err(), "not before its time: {step}");
+        bench.clock.advance(soon);
+        // Only a test that fails waits so long.
+        let received = tokio::time::timeout(Duration::from_secs(60), receiver.received.recv()).await;
+        assert!(received.is_ok(), "it still sleeps: {step}");
+        token.cancel();
+        ran.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The clock, where it is set: what is due moves along with it, so that nothing is done too early, nor stands still until
 //! an old time comes again.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Result, Store};
@@ -10,11 +13,12 @@ use crate::model::Timestamp;
 /// How often it is looked whether the clock was set.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Follows the clock until `token` is cancelled.
-pub async fn follow(store: &dyn Store, clock: &EvenClock, token: CancellationToken) {
+/// Follows the clock until `token` is cancelled. Each time that it was set, `sleepers` are woken: they sleep until something
+/// was due that is due at another time now.
+pub async fn follow(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify>], token: CancellationToken) {
     let following = async {
         loop {
-            if let Err(error) = follow_once(store, clock).await {
+            if let Err(error) = follow_once(store, clock, sleepers).await {
                 tracing::error!(%error, "the clock was set, and what is due can't be moved with it; trying again");
             }
             clock.pause(EVERY).await;
@@ -24,10 +28,11 @@ pub async fn follow(store: &dyn Store, clock: &EvenClock, token: CancellationTok
 }
 
 /// Moves what is due along with the clock, if that was set.
-pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
+pub async fn follow_once(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify>]) -> Result<()> {
     let Some(step) = clock.step() else { return Ok(()) };
     store.clock_set(step, clock.now()).await?;
     clock.follow(step);
+    sleepers.iter().for_each(|sleeper| sleeper.notify_one());
     tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; what is due was moved with it");
     Ok(())
 }

@@ -92,7 +92,7 @@ impl Turns {
         tokio::select! {
             biased;
             turn = come => turn.map_err(|_| NoTurn::Full),
-            () = self.clock.sleep_until(now.after(self.wait)) => Err(open(self.clock.now()).unwrap_or(NoTurn::Full)),
+            () = self.clock.sleep(self.wait) => Err(open(self.clock.now()).unwrap_or(NoTurn::Full)),
         }
     }
 
@@ -158,7 +158,7 @@ impl Turn {
                 }
                 match next {
                     // Not at once, however soon that is.
-                    Some(after) => turns.clock.sleep_until(turns.clock.now().after(after.max(LOOK_PAUSE))).await,
+                    Some(after) => turns.clock.sleep(after.max(LOOK_PAUSE)).await,
                     None => std::future::pending().await,
                 }
             }

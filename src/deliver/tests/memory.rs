@@ -36,8 +36,18 @@ pub(super) struct Row {
 impl MemoryStore {
     /// Owes a delivery, due at once, after those that are owed already.
     pub(super) fn owe(&self, delivery: DueDelivery) {
-        let mut rows = self.rows.lock().unwrap();
-        rows.push(Row { delivery, due: Timestamp::default(), attempts: 0, outcome: None, tried: Vec::new() });
+        self.owe_at(delivery, Timestamp::default());
+    }
+
+    pub(super) fn owe_at(&self, delivery: DueDelivery, due: Timestamp) {
+        self.rows.lock().unwrap().push(Row { delivery, due, attempts: 0, outcome: None, tried: Vec::new() });
+    }
+
+    /// Moves what is due by so many milliseconds, as a store does when the clock is set.
+    pub(super) fn move_due(&self, by: i64) {
+        for row in self.rows.lock().unwrap().iter_mut() {
+            row.due = Timestamp::from_millis(row.due.as_millis() + by);
+        }
     }
 
     pub(super) fn row(&self, index: usize) -> Row {

@@ -46,7 +46,7 @@ impl Claim {
                 Err(error) => {
                     let wait = backoff.wait();
                     tracing::warn!(%account, %kind, %error, "a claim of a poll can't be given back; trying again in {wait:?}");
-                    context.clock.sleep_until(now.after(wait)).await;
+                    context.clock.sleep(wait).await;
                 }
             }
         }

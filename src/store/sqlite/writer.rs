@@ -117,7 +117,7 @@ impl Writer {
         let newest = *told.borrow();
         let memory = Memory {
             mark,
-            change_ids: ChangeIds::default(),
+            change_ids: ChangeIds::of(&connection)?,
             hooks: HookCache::follow(&mut connection, damages.clone())?,
             damages,
             proven: None,

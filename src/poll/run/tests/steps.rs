@@ -68,7 +68,7 @@ impl Life {
     }
 
     async fn follow(&self) {
-        steps::follow_once(self.observed.lab.context.store.as_ref(), &self.even).await.expect("followed");
+        steps::follow_once(self.observed.lab.context.store.as_ref(), &self.even, &[]).await.expect("followed");
     }
 
     fn set(&self, seconds: i64) {
@@ -197,4 +197,34 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn the_loop_goes_on_when_the_clock_is_set() {
+    let most = Duration::from_secs(60);
+    let settings = Settings { instances_every: most, max_backoff: most, jitter: 0.0, ..Settings::default() };
+    let mut lab = crate::poll::tests::Lab::new(settings);
+    let even = Arc::new(EvenClock::new(Arc::<crate::clock::ManualClock>::clone(&lab.clock)));
+    lab.context.clock = Arc::<EvenClock>::clone(&even);
+    let sleepers = [Arc::clone(&lab.context.wake)];
+    let account = lab.enrol("ann", Origin::Config).await;
+    lab.context.store.request_poll(account, Kind::Instance, even.now()).await.expect("asked for");
+    let mut polled = lab.context.polled.subscribe();
+    let token = tokio_util::sync::CancellationToken::new();
+    let the_loop = tokio::spawn(crate::poll::run(lab.context.clone(), token.clone()));
+    polled.wait_for(|polled| *polled > 0).await.expect("it runs");
+    for step in [-40_000, -3_600_000, -40_000_000_000, 3_600_000] {
+        lab.clock.set(Timestamp::from_millis(lab.clock.now().as_millis() + step));
+        steps::follow_once(lab.context.store.as_ref(), &even, &sleepers).await.expect("followed");
+        let due = lab.status(account, Kind::Instance).await.next_due.expect("it is tried again");
+        let wait = due.since(even.now());
+        assert!(wait <= most, "what is due was not moved: {step}");
+        polled.borrow_and_update();
+        lab.clock.advance(wait.max(Duration::from_secs(1)));
+        // Only a test that fails waits so long.
+        let again = tokio::time::timeout(Duration::from_secs(60), polled.changed()).await;
+        again.expect("it still sleeps").expect("it runs");
+    }
+    token.cancel();
+    the_loop.await.expect("it ends");
 }
