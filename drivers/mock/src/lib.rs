@@ -6,6 +6,8 @@ mod account;
 mod fleet;
 mod world;
 
+use std::collections::BTreeSet;
+
 use tracker_driver_sdk::{
     Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm, time,
 };
@@ -47,7 +49,11 @@ impl Driver for Mock {
         if !query.ids.is_empty() {
             let is_wanted = |instance: &Instance| query.ids.contains(&instance.id);
             return Ok(Page::complete(match options.fleet {
-                Some(fleet) => query.ids.iter().filter_map(|id| fleet.find(id, time::now())).collect(),
+                // One that is asked for twice is there once.
+                Some(fleet) => {
+                    let ids: BTreeSet<&String> = query.ids.iter().collect();
+                    ids.into_iter().filter_map(|id| fleet.find(id, time::now())).collect()
+                }
                 None => world::instances(&account.user).into_iter().filter(is_wanted).collect(),
             }));
         }
