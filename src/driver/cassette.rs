@@ -25,7 +25,7 @@ use super::{EndpointSource, SecretKind, Target, Wire};
 use crate::model::{AccountKey, Kind, Timestamp};
 use crate::net::{AddressPolicy, Via};
 
-pub use expect::{Expect, ExpectedCoverage, Row};
+pub use expect::{Expect, ExpectedCoverage, ExpectedWait, Row};
 pub use replay::{Replay, Surprise};
 
 /// The form of the files; a host reads no later one.

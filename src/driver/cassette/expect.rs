@@ -3,6 +3,7 @@
 mod row;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -22,9 +23,9 @@ pub struct Expect {
     /// The word of the error that it ends with, in the place of a list.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_error")]
     pub error: Option<String>,
-    /// With the error `throttled`: the provider's Retry-After, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<u64>,
+    /// With the error `throttled`: how long the provider asks to be left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wait")]
+    pub retry_after: Option<ExpectedWait>,
     /// Of instances: which state each of the provider's words means.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "states")]
     pub states: BTreeMap<String, State>,
@@ -46,6 +47,41 @@ pub enum ExpectedCoverage {
     Partial,
     /// Only what changed.
     Delta,
+}
+
+/// A provider's Retry-After: a number of seconds, or `null` where it says nothing of when to ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ExpectedWait {
+    Seconds(u64),
+    Unsaid,
+}
+
+impl ExpectedWait {
+    /// What an error says of it; none where the error is another one.
+    fn of(error: &CallError) -> Option<ExpectedWait> {
+        match error {
+            CallError::Throttled { retry_after, .. } => {
+                Some(retry_after.map_or(ExpectedWait::Unsaid, |wait| ExpectedWait::Seconds(wait.as_secs())))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for ExpectedWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExpectedWait::Seconds(seconds) => write!(f, "a Retry-After of {seconds} seconds"),
+            ExpectedWait::Unsaid => f.write_str("no Retry-After"),
+        }
+    }
+}
+
+/// A member that is there says something, `null` as well.
+fn wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ExpectedWait>, D::Error> {
+    Ok(Some(Option::<u64>::deserialize(deserializer)?.map_or(ExpectedWait::Unsaid, ExpectedWait::Seconds)))
 }
 
 /// The errors that a driver may give. What the host says of a driver gone wrong is nothing to expect.
@@ -92,7 +128,9 @@ impl Expect {
                     .then(|| listing.resources.iter().map(|resource| resource.id().to_string()).collect()),
                 gone: gone(&listing.coverage).map(|gone| gone.iter().map(ToString::to_string).collect()),
             },
-            Err(error) => Expect { error: Some(error.code()), retry_after: waits(error), ..Expect::default() },
+            Err(error) => {
+                Expect { error: Some(error.code()), retry_after: ExpectedWait::of(error), ..Expect::default() }
+            }
         }
     }
 
@@ -102,10 +140,10 @@ impl Expect {
         let listing = match (listed, &self.error) {
             (Err(error), Some(expected)) if error.code() == *expected => {
                 if let Some(wait) = self.retry_after
-                    && waits(error) != Some(wait)
+                    && ExpectedWait::of(error) != Some(wait)
                 {
-                    let came = waits(error).map_or("none".into(), |came| format!("{came} seconds"));
-                    differences.push(format!("a Retry-After of {wait} seconds was expected, and {came} came"));
+                    let came = ExpectedWait::of(error).unwrap_or(ExpectedWait::Unsaid);
+                    differences.push(format!("{wait} was expected, and {came} came"));
                 }
                 return differences;
             }
@@ -157,14 +195,6 @@ impl Expect {
         let gone = gone(&listing.coverage).unwrap_or_default();
         differences.extend(other_ids("other ids that are gone", self.gone.as_deref(), gone));
         differences
-    }
-}
-
-/// How long a provider asked to be left alone, in seconds.
-fn waits(error: &CallError) -> Option<u64> {
-    match error {
-        CallError::Throttled { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
-        _ => None,
     }
 }
 
@@ -253,6 +283,20 @@ mod tests {
         check(r#"{"error": "forbidden"}"#, denied(), &["forbidden was expected, and unauthorized came"]);
         check("{}", denied(), &["a list was expected"]);
         check(r#"{"error": "forbidden"}"#, two(), &["a list of 2 came"]);
+        let throttled = |seconds: Option<u64>| {
+            let retry_after = seconds.map(std::time::Duration::from_secs);
+            CallError::Throttled { retry_after, message: "no".into() }
+        };
+        check(r#"{"error": "throttled"}"#, Err(throttled(Some(7))), &[]);
+        check(r#"{"error": "throttled", "retry_after": 7}"#, Err(throttled(Some(7))), &[]);
+        check(r#"{"error": "throttled", "retry_after": 7}"#, Err(throttled(None)), &["no Retry-After came"]);
+        check(r#"{"error": "throttled", "retry_after": null}"#, Err(throttled(None)), &[]);
+        let none = "no Retry-After was expected, and a Retry-After of 0 seconds came";
+        check(r#"{"error": "throttled", "retry_after": null}"#, Err(throttled(Some(0))), &[none]);
+        for (error, want) in [(throttled(None), "null"), (throttled(Some(7)), "7")] {
+            let written = serde_json::to_string(&Expect::of(Err(&error))).expect("JSON");
+            assert_eq!(written, format!(r#"{{"error":"throttled","retry_after":{want}}}"#));
+        }
         let partial = listing(&[], Coverage::Partial("a zone is down".into()));
         check(r#"{"coverage": "complete"}"#, Ok(partial), &["partial: a zone is down"]);
         let delta = |gone: &[&str]| {

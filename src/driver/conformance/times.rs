@@ -2,6 +2,9 @@
 
 use crate::model::Timestamp;
 
+/// 2000-01-01: there were no clouds before.
+pub(super) const FIRST_CLOUD: Timestamp = Timestamp::from_millis(946_684_800_000);
+
 /// The times that a text may mean; none where it is no time.
 pub(super) fn read(text: &str) -> Vec<Timestamp> {
     let text = text.trim();

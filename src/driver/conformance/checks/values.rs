@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::repeating::ids;
 use crate::driver::Coverage;
-use crate::driver::cassette::{Expect, Row};
+use crate::driver::cassette::{Expect, ExpectedWait, Row};
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::stage::recorded;
 use crate::driver::conformance::{Case, StandError, Suite, Verdict, count, times};
@@ -19,13 +19,14 @@ pub(super) async fn expected(suite: &Suite) -> Result<Verdict, StandError> {
         let expect = &case.cassette.expect;
         let Ok(listing) = &case.run.outcome else {
             let came = Expect::of(case.run.outcome.as_ref().map_err(|failure| &failure.error));
-            if expect.error.is_some() && came.retry_after.is_some() && expect.retry_after.is_none() {
+            if let (Some(_), Some(wait), None) = (&expect.error, came.retry_after, expect.retry_after) {
+                let member = match wait {
+                    ExpectedWait::Seconds(seconds) => seconds.to_string(),
+                    ExpectedWait::Unsaid => "null".to_owned(),
+                };
                 verdict.find(case.finding(
-                    "its provider gives a Retry-After, and `expect` has no `retry_after`",
-                    format!(
-                        "say how long it is, in seconds: \"retry_after\": {}",
-                        came.retry_after.unwrap_or_default()
-                    ),
+                    format!("its provider throttles with {wait}, and `expect` has no `retry_after`"),
+                    format!("say how long it is in seconds, or that it says nothing: \"retry_after\": {member}"),
                 ));
             }
             continue;
@@ -211,14 +212,12 @@ fn unlisted_address(instance: &Instance, values: &[&str]) -> Option<String> {
 /// How far zones are apart, and how many there are on either side, in milliseconds.
 const ZONE_STEP: i64 = 15 * 60 * 1000;
 const WIDEST_ZONE: i64 = 14 * 60 * 60 * 1000;
-/// 2000-01-01: there were no clouds before.
-const FIRST_CLOUD: Timestamp = Timestamp::from_millis(946_684_800_000);
 /// What clocks may differ by.
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 fn wrong_time(instance: &Instance, values: &[&str], at: Timestamp) -> Option<String> {
     let launched = instance.launched_at?;
-    if launched < FIRST_CLOUD || launched > at.after(DAY) {
+    if launched < times::FIRST_CLOUD || launched > at.after(DAY) {
         return Some(format!("it was launched at {launched}, and the cassette is of {at}"));
     }
     let times: Vec<Timestamp> = values.iter().flat_map(|value| times::read(value)).collect();
