@@ -1,7 +1,7 @@
 //! Single instances, by drivers that say that they can be asked for them: a provider that knows a filter by id is made of
 //! the recorded answers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,135 +10,187 @@ use super::repeating::ids;
 use crate::driver::Coverage;
 use crate::driver::conformance::document::{Document, Edit, Fresh, Place};
 use crate::driver::conformance::stage::{Outcome, Stage, recorded, with_body};
-use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
 use crate::driver::wire::{Answered, Asked, Tape};
-use crate::model::{Kind, ResourceId};
+use crate::model::{Kind, MOST_IDS, ResourceId};
 
 const REMEDY: &str = "ask the provider for these ids alone, with a filter that takes one that is not there for no error; a \
                       driver that can't has no feature `by-id`";
+
+/// How many ids any provider takes at once.
+const SHORT: usize = 4;
+/// How many lists it is tried with: one of several pages, and the one with the most instances on its last page.
+const LISTS: usize = 2;
 
 pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.stand.driver.info().by_id {
         return Ok(Verdict::nothing("its `describe` does not have the feature `by-id`"));
     }
-    let mut cases: Vec<&Case> = suite
+    let mut tried: Vec<(&Case, Arc<Filtering>)> = suite
         .lists()
         .filter(|case| case.cassette.list == Kind::Instance && case.cassette.since.is_none())
         .filter(|case| case.run.resources().len() > 1)
         .filter(|case| matches!(&case.run.outcome, Ok(listing) if listing.coverage == Coverage::Complete))
+        .filter_map(|case| Some((case, Arc::new(Filtering::of(case)?))))
         .collect();
-    cases.sort_by_key(|case| std::cmp::Reverse(case.run.pages.len()));
-    let tried = cases.into_iter().find_map(|case| Some((case, Filtering::of(case)?)));
-    let Some((case, filtering)) = tried else {
-        return Ok(Verdict::nothing("no complete list has an instance in an entry of its own, beside another one"));
+    tried.sort_by_key(|(case, _)| std::cmp::Reverse(case.run.pages.len()));
+    if let Some(most) = (1..tried.len()).max_by_key(|&at| tried[at].1.there.len()) {
+        tried.swap(1, most);
+    }
+    tried.truncate(LISTS);
+    let mut verdict = Verdict::default();
+    let mut queries = 0;
+    for (case, filtering) in &tried {
+        for query in filtering.queries() {
+            queries += 1;
+            let ids: Vec<ResourceId> = query.iter().filter_map(|id| ResourceId::parse(id.as_str()).ok()).collect();
+            let target = suite.blank.stranger(&case.cassette);
+            let run = suite.stand.list_ids(target, &case.cassette, &ids, Arc::clone(filtering) as _).await;
+            if run.asked.iter().any(|asked| filtering.is_in_path(asked)) {
+                verdict.tried = "it asks for each by an address of its own, of which there is no answer to make".into();
+                return Ok(verdict);
+            }
+            if let Some(why) = filtering.fault(case, &query, &run) {
+                let named = match query.as_slice() {
+                    [first, .., last] if query.len() > 4 => format!("{} ids, from {first} to {last}", query.len()),
+                    few => few.join(", "),
+                };
+                verdict.find(case.finding(format!("asked for {named}, {why}"), REMEDY));
+            }
+        }
+    }
+    let names: Vec<&str> = tried.iter().map(|(case, _)| case.name()).collect();
+    verdict.tried = match names.is_empty() {
+        true => "nothing: no complete list has an instance in an entry of its own, beside another one".into(),
+        false => {
+            format!("{} of ids that are there and that are not, in {}", count(queries, "list"), names.join(" and "))
+        }
     };
-    let filtering = Arc::new(filtering);
-    let mut verdict = Verdict::tried(format!("{} and an id that is not there, of {}", filtering.there, case.name()));
-    let wanted: Vec<ResourceId> = [&filtering.there, &filtering.absent]
-        .into_iter()
-        .filter_map(|id| ResourceId::parse(id.as_str()).ok())
-        .collect();
-    let target = suite.blank.stranger(&case.cassette);
-    let run = suite.stand.list_ids(target, &case.cassette, &wanted, Arc::clone(&filtering) as _).await;
-    if run.asked.iter().any(|asked| filtering.is_in_path(asked)) {
-        verdict.tried.push_str("; it asks for each by an address of its own, of which there is no answer to make");
-        return Ok(verdict);
-    }
-    if let Some(why) = filtering.fault(case, &run) {
-        verdict.find(case.finding(format!("asked for {} and {}, {why}", filtering.there, filtering.absent), REMEDY));
-    }
     Ok(verdict)
 }
 
 /// The provider, with a filter.
 struct Filtering {
-    /// An id that it has, and one that it does not.
-    there: String,
-    absent: String,
-    /// A page with that instance alone, and one with none; none of a driver that asks nobody.
-    pages: Option<[Answered; 2]>,
-    /// What a request for a page is like.
-    page: Option<Asked>,
+    /// Ids that it has.
+    there: Vec<String>,
+    /// Ids that it does not have.
+    absent: Vec<String>,
+    /// None of a driver that asks nobody.
+    page: Option<Page>,
     others: Stage,
+}
+
+/// A page without a cursor.
+struct Page {
+    answered: Answered,
+    document: Document,
+    /// Its entries, each with its id where it holds one alone.
+    entries: Vec<(Place, Option<String>)>,
+    /// What says how many there are.
+    counts: Vec<Place>,
+    /// What a request for it is like.
+    asked: Asked,
+}
+
+impl Page {
+    /// With the entries of these ids alone.
+    fn of(&self, ids: &[&String]) -> Answered {
+        let is_kept = |own: &Option<String>| own.as_ref().is_some_and(|own| ids.contains(&own));
+        let removed =
+            self.entries.iter().filter(|(_, own)| !is_kept(own)).map(|(entry, _)| (entry.clone(), Edit::Remove));
+        let count = ids.len().to_string();
+        let counts = self.counts.iter().map(|place| (place.clone(), Edit::Text(count.clone())));
+        let edits: Vec<_> = removed.chain(counts).collect();
+        with_body(&self.answered, self.document.edited(&edits))
+    }
 }
 
 impl Filtering {
     fn of(case: &Case) -> Option<Filtering> {
         let ids = ids(case.run.resources());
         let others = Stage::of(&case.cassette).rearranged();
+        let mut fresh = Fresh::beside(&ids);
         if case.cassette.exchanges.is_empty() {
-            let there = case.run.resources().last()?.id().to_string();
-            let absent = Fresh::beside(&ids).like(&there);
-            return Some(Filtering { there, absent, pages: None, page: None, others });
+            let there: Vec<String> = case.run.resources().iter().map(|resource| resource.id().to_string()).collect();
+            let absent = (0..MOST_IDS).map(|_| fresh.like(&there[0])).collect();
+            return Some(Filtering { there, absent, page: None, others });
         }
-        // The last page has no cursor.
-        let exchanges = case.cassette.exchanges.iter().enumerate().rev();
-        let last = exchanges.filter_map(|(at, exchange)| {
+        let mut pages = case.cassette.exchanges.iter().enumerate().rev().filter_map(|(at, exchange)| {
             let answered = recorded(exchange).ok()?;
             let document = Document::read(&answered.body)?;
             let entries = document.entries(&ids);
             (!entries.is_empty()).then_some((at, answered, document, entries))
         });
-        let (at, answered, document, entries) = last.into_iter().next()?;
-        let held = |entry: &Place| -> Vec<String> {
-            let nodes = document.nodes_in(entry).into_iter();
-            let texts: HashSet<String> = nodes.filter_map(|node| node.text).collect();
-            texts.into_iter().filter(|text| ids.contains(text.as_str())).collect()
+        let (at, answered, document, entries) = pages.next()?;
+        let alone = |entry: Place| {
+            let texts: HashSet<String> = document.nodes_in(&entry).into_iter().filter_map(|node| node.text).collect();
+            let held: Vec<String> = texts.into_iter().filter(|text| ids.contains(text.as_str())).collect();
+            let own = <[String; 1]>::try_from(held).ok().map(|[own]| own);
+            (entry, own)
         };
-        let alone = entries.iter().find_map(|entry| match held(entry).as_slice() {
-            [one] => Some((entry, one.clone())),
-            _ => None,
-        });
-        let (own, there) = alone?;
-        let page = |kept: Option<&Place>| {
-            let removed = entries.iter().filter(|entry| Some(*entry) != kept);
-            let count = usize::from(kept.is_some()).to_string();
-            let nodes = document.nodes();
-            let counts = nodes.iter().filter(|node| super::rows::counts(node, ids.len()));
-            let edits: Vec<_> = removed
-                .map(|entry| (entry.clone(), Edit::Remove))
-                .chain(counts.map(|node| (node.place.clone(), Edit::Text(count.clone()))))
-                .collect();
-            with_body(&answered, document.edited(&edits))
-        };
+        let entries: Vec<_> = entries.into_iter().map(alone).collect();
+        let there: Vec<String> = entries.iter().filter_map(|(_, own)| own.clone()).collect();
+        let absent = (0..MOST_IDS).map(|_| Some(fresh.like(there.first()?))).collect::<Option<_>>()?;
+        let nodes = document.nodes();
+        let counts = nodes.iter().filter(|node| super::rows::counts(node, ids.len())).map(|node| node.place.clone());
+        let counts = counts.collect();
         let request = &case.cassette.exchanges[at].request;
-        let is_page = |asked: &&Asked| request.fits(asked);
-        Some(Filtering {
-            pages: Some([page(Some(own)), page(None)]),
-            page: Some(case.run.asked.iter().find(is_page)?.clone()),
-            absent: Fresh::beside(&ids).like(&there),
-            there,
-            others,
-        })
+        let asked = case.run.asked.iter().find(|asked| request.fits(asked))?.clone();
+        Some(Filtering { there, absent, page: Some(Page { answered, document, entries, counts, asked }), others })
     }
 
-    /// Whether a request names an id.
-    fn names(asked: &Asked, id: &str) -> bool {
+    /// What is asked for: what is there and what is not, in every order, twice, and as many as there may be.
+    fn queries(&self) -> Vec<Vec<String>> {
+        let (Some(one), Some(last), [absent, other, ..]) = (self.there.first(), self.there.last(), &self.absent[..])
+        else {
+            return Vec::new();
+        };
+        let mut many: Vec<&String> = self.absent.iter().skip(1).collect();
+        let middle = many.len() / 2;
+        many[middle] = one;
+        let mut queries = vec![vec![one, absent], vec![absent, one], vec![one, one], vec![absent], many];
+        if one != last {
+            let mut both: Vec<&String> = self.absent.iter().skip(1).chain([last]).collect();
+            both[0] = one;
+            queries.extend([vec![one, last], vec![absent, last, one, other], both]);
+        }
+        queries.into_iter().map(|query| query.into_iter().cloned().collect()).collect()
+    }
+
+    /// The ids that a request names.
+    fn named<'a>(asked: &Asked, ids: &'a [String]) -> Vec<&'a String> {
         let url = percent_encoding::percent_decode_str(asked.url.as_str()).decode_utf8_lossy().into_owned();
         let body = percent_encoding::percent_decode(&asked.body).decode_utf8_lossy().into_owned();
         let is_other = |c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.' | ':');
-        [url, body].iter().any(|text| text.split(is_other).any(|word| word == id))
+        let words: HashSet<&str> = [&url, &body].into_iter().flat_map(|text| text.split(is_other)).collect();
+        ids.iter().filter(|id| words.contains(id.as_str())).collect()
     }
 
     fn is_in_path(&self, asked: &Asked) -> bool {
         let mut parts = asked.url.path_segments().into_iter().flatten();
-        parts.any(|part| part == self.there || part == self.absent)
+        parts.any(|part| self.there.iter().chain(&self.absent).any(|id| id == part))
     }
 
-    /// What is wrong with a list of these two.
-    fn fault(&self, case: &Case, run: &Run) -> Option<String> {
+    /// What is wrong with a list of these ids.
+    fn fault(&self, case: &Case, query: &[String], run: &Run) -> Option<String> {
         if run.outcome.is_err() {
-            return Some(format!("a list with the one that is there was expected, and {} came", run.came()));
+            return Some(format!("a list with those that are there was expected, and {} came", run.came()));
         }
-        let others = run.pages.iter().flatten().find(|id| ![&self.there, &self.absent].contains(&&id.to_string()));
-        if let Some(other) = others {
+        let listed: Vec<&str> = run.pages.iter().flatten().map(ResourceId::as_str).collect();
+        if let Some(other) = listed.iter().find(|id| !query.iter().any(|asked| asked == *id)) {
             return Some(format!("it lists {other}, too"));
         }
-        if !run.resources().iter().any(|resource| resource.id().as_str() == self.there) {
-            return Some(format!("{} is not listed", self.there));
+        let own: BTreeSet<&String> = query.iter().filter(|id| self.there.contains(id)).collect();
+        if let Some(missing) = own.iter().find(|id| !listed.contains(&id.as_str())) {
+            return Some(format!("{missing} is not listed"));
         }
+        if listed.len() > own.len() {
+            return Some("it lists one twice".to_owned());
+        }
+        // A provider may take fewer ids at once than the host asks for.
         let (full, now) = (case.run.asked.len(), run.asked.len());
-        if now > full || now == full && now > 0 && case.run.pages.len() > 1 {
+        let is_short = query.len() <= SHORT;
+        if is_short && (now > full || now == full && now > 0 && case.run.pages.len() > 1) {
             return Some(format!("it makes {now} requests, and {full} for everything"));
         }
         None
@@ -148,16 +200,12 @@ impl Filtering {
 #[async_trait]
 impl Tape for Filtering {
     async fn answer(&self, asked: &Asked) -> Outcome {
-        let is_page = |page: &Asked| page.method == asked.method && page.url.path() == asked.url.path();
-        match (&self.pages, &self.page) {
-            (Some([with, without]), Some(page)) if is_page(page) => {
-                match (Self::names(asked, &self.there), Self::names(asked, &self.absent)) {
-                    (true, _) => Ok(with.clone()),
-                    (false, true) => Ok(without.clone()),
-                    (false, false) => self.others.answer(asked).await,
-                }
-            }
-            _ => self.others.answer(asked).await,
+        let Some(page) = &self.page else { return self.others.answer(asked).await };
+        let is_page = page.asked.method == asked.method && page.asked.url.path() == asked.url.path();
+        let (there, absent) = (Self::named(asked, &self.there), Self::named(asked, &self.absent));
+        match is_page && !(there.is_empty() && absent.is_empty()) {
+            true => Ok(page.of(&there)),
+            false => self.others.answer(asked).await,
         }
     }
 }
