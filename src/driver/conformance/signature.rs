@@ -19,6 +19,8 @@ pub(super) struct Credentials<'a> {
     pub(super) user: &'a str,
     pub(super) secrets: Vec<&'a str>,
     pub(super) options: Vec<&'a str>,
+    /// What the account says of the region, in so many words.
+    pub(super) region: Option<&'a str>,
     pub(super) provider: &'a str,
     pub(super) at: Timestamp,
 }
@@ -193,6 +195,9 @@ fn is_for(sent: &Asked, (service, region): (&str, &str), credentials: &Credentia
     if is_aws && !labels.contains(&service) {
         return Err(format!("it is for the service {service:?}, and goes to {host}"));
     }
+    if let Some(own) = credentials.region.filter(|own| *own != region) {
+        return Err(format!("it is for the region {region:?}, and the account's option says {own:?}"));
+    }
     let is_known = credentials.provider == region || credentials.options.contains(&region) || host.contains(region);
     if !is_aws && !is_known && region != "us-east-1" {
         return Err(format!("it is for the region {region:?}, of which the account says nothing"));
@@ -296,6 +301,7 @@ mod tests {
                 user,
                 secrets: vec![secret],
                 options: vec![],
+                region: None,
                 provider: "us-east-1",
                 at: at.parse().expect(at),
             };

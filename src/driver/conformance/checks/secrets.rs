@@ -13,6 +13,7 @@ use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
 use crate::driver::secrets::PASSWORD;
 use crate::driver::wire::Asked;
 use crate::driver::{SecretKind, Target};
+use crate::model::Timestamp;
 
 /// Another secret of the same make where it may be anything.
 const OTHER: &str = "suite-other-secret";
@@ -68,6 +69,11 @@ pub(super) async fn used(suite: &Suite) -> Result<Verdict, StandError> {
             signatures += verify(case, &target, &run, &mut verdict);
         }
     }
+    // What an option changes in a signature, only its own cassette shows.
+    for case in &suite.cases {
+        let target = suite.blank.stranger(&case.cassette);
+        signatures += verify(case, &target, &case.run, &mut verdict);
+    }
     verdict.tried = format!("{}; signatures held against their algorithm: {signatures}", count(tried, "list"));
     Ok(verdict)
 }
@@ -117,27 +123,39 @@ async fn is_used(suite: &Suite, case: &Case, target: &Target, (name, run): (&str
 
 /// Holds every signature that is known against its algorithm; says how many there were.
 fn verify(case: &Case, target: &Target, run: &Run, verdict: &mut Verdict) -> usize {
+    let (found, wrong) = signatures(run, target, case.cassette.at);
+    if let Some(why) = wrong {
+        verdict.find(case.finding(why, "sign what is sent, as it is sent, with the account's own secret"));
+    }
+    found
+}
+
+/// What is wrong with the first signature that is.
+pub(super) fn wrong_signature(run: &Run, target: &Target, at: Timestamp) -> Option<String> {
+    signatures(run, target, at).1
+}
+
+/// How many signatures there are up to the first that is wrong, and what is wrong with that.
+fn signatures(run: &Run, target: &Target, at: Timestamp) -> (usize, Option<String>) {
     let secrets = std::iter::once(&target.password).chain(target.secrets.values());
     let credentials = Credentials {
         user: &target.key.user,
         secrets: secrets.map(|secret| secret.expose_secret()).collect(),
         options: target.options.values().map(String::as_str).collect(),
+        region: target.options.get("region").map(String::as_str),
         provider: &target.key.provider,
-        at: case.cassette.at,
+        at,
     };
     let mut found = 0;
     for sent in &run.sent {
         let Some(verified) = signature::verify(sent, &credentials) else { continue };
         found += 1;
         if let Err(why) = verified {
-            verdict.find(case.finding(
-                format!("no cloud would take the signature of {} {}: {why}", sent.method, sent.url.path()),
-                "sign what is sent, as it is sent, with the account's own secret",
-            ));
-            break;
+            let wrong = format!("no cloud would take the signature of {} {}: {why}", sent.method, sent.url.path());
+            return (found, Some(wrong));
         }
     }
-    found
+    (found, None)
 }
 
 /// A placeholder in a request, with how it is encoded.
