@@ -25,7 +25,7 @@ use crate::clock::Stopwatch;
 use crate::model::{Kind, whole_millis};
 
 pub(super) use admission::admit;
-pub use manifest::{Manifest, ManifestError};
+pub use manifest::{ErrorName, ListName, Manifest, ManifestError};
 pub use stand::StandError;
 
 use faults::Fault;
@@ -34,7 +34,7 @@ use stand::{Blank, Run, Stand};
 
 /// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
 /// older one then counts no more.
-pub const SUITE: u32 = 3;
+pub const SUITE: u32 = 4;
 
 /// What came of the suite.
 #[derive(Clone, Debug, Serialize)]
@@ -376,6 +376,16 @@ mod tests {
         assert_eq!(select(&only).expect("one").len(), 1);
         let unknown = select(&Selection::Only(vec!["pages".into()]));
         assert!(unknown.is_err_and(|error| error.to_string().contains("pages-to-the-end")));
+    }
+
+    #[test]
+    fn each_check_is_explained() {
+        let guide = include_str!("../../drivers/CONFORMANCE.md");
+        let rows: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        for entry in checks::ALL {
+            let times = rows.iter().filter(|row| **row == entry.name).count();
+            assert_eq!(times, 1, "{} has a row of its own", entry.name);
+        }
     }
 
     #[test]

@@ -67,10 +67,13 @@ impl Lax {
     }
 
     async fn report_under(&self, limits: &Limits) -> Report {
+        self.report_of(limits, &Selection::All).await
+    }
+
+    async fn report_of(&self, limits: &Limits, selection: &Selection) -> Report {
         let (file, cassettes) = (self.file(), self.cassettes());
         // It is one file under many names: it need not be compiled for each.
         let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let selection = &Selection::All;
         let compile = &compile::Settings::default();
         let trial = Trial { limits, compile, file: &file, cassettes: &cassettes, compiled: Some(&compiled), selection };
         conformance::run(trial).await.unwrap_or_else(|error| panic!("{error}"))
@@ -102,6 +105,9 @@ async fn a_driver_without_a_flaw_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_check_fails_the_flaw_that_it_is_there_for() {
+    // What is compiled here is there for all of them: as many compilers at once are more than a machine has room for.
+    let one = Selection::Only(vec!["describes-itself".to_owned()]);
+    Lax::with("none").report_of(&Limits::default(), &one).await;
     let mut checks = tokio::task::JoinSet::new();
     let mut check = |flaw: &'static str, want: &'static [&'static str]| {
         checks.spawn(async move { Lax::with(flaw).fails(flaw, want).await });
@@ -112,7 +118,7 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("shows-session", &["replays-cassettes", "session-changes-nothing"]);
     check("keeps-stale", &["session-changes-nothing"]);
     check("misreads", &["replays-cassettes", "states-are-mapped"]);
-    check("guesses", &["unknown-states"]);
+    check("guesses", &["unknown-states", "reads-each-entry"]);
     check("refuses-unknown", &["unknown-states"]);
     check("changes-words", &["replays-cassettes", "states-are-mapped", "unknown-states", "reads-each-entry"]);
     check("hides-partial", &["partial-is-said"]);
@@ -152,17 +158,31 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("region-for-realm", &["replays-cassettes", "values-are-plausible", "reads-each-entry"]);
     check("launched-now", &["replays-cassettes", "works-elsewhere"]);
     check("no-name", &["replays-cassettes"]);
-    check("retries", &["asks-no-more"]);
+    check("retries", &["replays-cassettes", "asks-no-more"]);
     check("sleeps", &["asks-no-more"]);
     check("logs-headers", &["keeps-secrets"]);
     check("logs-answers", &["keeps-secrets"]);
     check(
         "sends-raw",
-        &["replays-cassettes", "pages-to-the-end", "states-are-mapped", "changes-are-whole", "uses-secrets"],
+        &[
+            "replays-cassettes",
+            "pages-to-the-end",
+            "states-are-mapped",
+            "changes-are-whole",
+            "errors-are-told-apart",
+            "uses-secrets",
+        ],
     );
     check(
         "sends-none",
-        &["replays-cassettes", "pages-to-the-end", "states-are-mapped", "changes-are-whole", "uses-secrets"],
+        &[
+            "replays-cassettes",
+            "pages-to-the-end",
+            "states-are-mapped",
+            "changes-are-whole",
+            "errors-are-told-apart",
+            "uses-secrets",
+        ],
     );
     check("knows-user", &["works-elsewhere"]);
     check("hides-repeats", &["lists-every-row"]);
@@ -171,16 +191,37 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("hides-total", &["lists-every-row"]);
     check("raw-cursors", &["many-pages"]);
     check("takes-beginnings", &["unknown-states"]);
-    check("always-sleeps", &["many-pages", "asks-no-more"]);
     check("sleeps-between-pages", &["many-pages"]);
     check("takes-redirects", &["broken-answers"]);
     check("logs-broken", &["keeps-secrets"]);
     check("sends-twice", &["uses-secrets"]);
     check("ignores-ids", &["lists-by-id"]);
     check("refuses-absent", &["lists-by-id"]);
+    check("first-id", &["lists-by-id"]);
+    check("takes-cut", &["broken-answers"]);
+    check("needs-order", &["ids-are-stable"]);
+    check("drops-future", &["works-elsewhere"]);
+    check("epoch", &["reads-each-entry"]);
+    check("guesses-kind", &["reads-each-entry"]);
+    check("assumes-up", &["reads-each-entry"]);
+    check("waits-zero", &["replays-cassettes", "errors-are-told-apart"]);
+    check("forgets-codes", &["errors-are-told-apart"]);
+    check("logs-names", &["keeps-secrets"]);
+    check("quotes-login", &["keeps-secrets"]);
+    // Each says itself what is wrong.
+    let mut failed = 0;
     while let Some(checked) = checks.join_next().await {
-        checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        failed += usize::from(checked.is_err());
     }
+    assert_eq!(failed, 0, "flaws that were found by other checks than theirs, or by none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_always_sleeps_is_found_without_a_fault() {
+    let only = Selection::Only(vec!["asks-no-more".to_owned()]);
+    let report = Lax::with("always-sleeps").report_of(&Limits::default(), &only).await;
+    let findings = &report.checks[0].findings;
+    assert!(findings.iter().any(|finding| finding.why == "it sleeps while it lists"), "{report:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,6 +252,14 @@ async fn what_is_not_shown_fails_unless_it_is_declared() {
     let zones = ["zones.json", "zones-two-pages.json"];
     without(&zones).fails("no zones", &["shows-each-list"]).await;
     declaring(without(&zones), r#"{"suite": 1, "lists": ["instances"]}"#).fails("declared", &[]).await;
+    for error in ["unauthorized", "forbidden", "throttled", "unavailable"] {
+        without(&[&format!("{error}.json")]).fails(error, &["shows-each-error"]).await;
+    }
+    let three = r#"{"suite": 1, "errors": ["unauthorized", "throttled", "unavailable"]}"#;
+    declaring(without(&["forbidden.json"]), three).fails("declared", &[]).await;
+    declaring(Lax::with("none"), three).fails("not so", &["shows-each-error"]).await;
+    let unsaid = Lax::with("none").edit("throttled.json", "\"retry_after\": null", "\"ids\": []");
+    unsaid.fails("a wait that is not expected", &["expects-everything"]).await;
     without(&["servers-partial.json"]).fails("no partial", &["partial-is-said"]).await;
     declaring(without(&["servers-partial.json"]), r#"{"suite": 1, "partial": false}"#).fails("declared", &[]).await;
     declaring(Lax::with("none"), r#"{"suite": 1, "partial": false}"#).fails("not so", &["partial-is-said"]).await;
@@ -283,7 +332,7 @@ fn a_failure_says_where_what_and_what_to_do() {
     for part in ["FAILED  states-are-mapped", "servers-two-pages: 3164445", "\"off\"", "STOPPED", "What to do:"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {ended:#?}");
     }
-    assert!(ended.stderr.contains("2 of 27 checks failed; nothing was recorded"), "{ended:#?}");
+    assert!(ended.stderr.contains("2 of 28 checks failed; nothing was recorded"), "{ended:#?}");
     assert!(!setup.path("drivers.lock").exists(), "nothing was recorded");
 
     let test = |more: &[&str]| setup.run(&[&["driver", "test", &file, "--cassettes", &cassettes], more].concat());

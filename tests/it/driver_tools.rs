@@ -246,7 +246,7 @@ fn drivers_are_inspected() {
             "session-token (secret): ",
             "Roles      none\n",
             "Secret     password\n",
-            "Features   none\n",
+            "Features   by-id\n",
             "Exports    tracker:driver/inventory@0.2.0\n",
             "wasi:http/outgoing-handler 0.2",
             "tracker:driver/credentials 0.2.0\n",

@@ -53,12 +53,14 @@ pub(super) const ALL: &[Entry] = checks! {
         "Addresses, times and realms are what their values say.";
     "shows-each-list", listing::shows_each_list,
         "There is a cassette with something in it for each list that the provider has.";
+    "shows-each-error", listing::shows_each_error,
+        "There is a cassette for each error that the provider words itself.";
     "pages-to-the-end", listing::pages,
         "A list goes on to its last page, and no id is on it twice.";
     "many-pages", chains::many_pages,
         "A list of any number of pages is listed to its end, whatever its cursors look like.";
     "ids-are-stable", repeating::stable_ids,
-        "The provider's order has no part in what a resource is.";
+        "The provider's order, of entries and of what is in them, has no part in what a resource is.";
     "is-deterministic", repeating::deterministic,
         "The same answers give the same list.";
     "session-changes-nothing", repeating::session,

@@ -2,12 +2,14 @@
 //! how the suite makes answers that nobody recorded (a state that nobody knows, a thousand instances, another
 //! order) of those that somebody did.
 
+mod ends;
 mod ids;
 mod json;
 mod xml;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+pub(super) use ends::ends;
 pub(super) use ids::Fresh;
 
 /// An answer's body, understood.
@@ -57,6 +59,25 @@ pub(super) enum Edit {
     Text(String),
     /// A value becomes an object, and several together become a text.
     OtherType,
+}
+
+/// In which order the members of an object, or the elements within an element, stand: by their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Ascending,
+    Descending,
+}
+
+impl Order {
+    pub(super) const ALL: [Order; 2] = [Order::Ascending, Order::Descending];
+
+    /// For people.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Order::Ascending => "in the order of their names",
+            Order::Descending => "in the opposite order of their names",
+        }
+    }
 }
 
 /// A list with more in it.
@@ -162,6 +183,37 @@ impl Document {
         match self {
             Document::Json(value) => json::edited(value, edits),
             Document::Xml(xml) => xml.edited(edits),
+        }
+    }
+
+    /// The body with a second one of what a value stands in, in a list within an entry, that has another text for it. None
+    /// where it stands in no list.
+    pub(super) fn with_another(&self, entry: &Place, value: &Place, text: &str) -> Option<Vec<u8>> {
+        match (self, entry, value) {
+            (Document::Json(document), Place::Pointer(entry), Place::Pointer(value)) => {
+                json::with_another(document, entry, value, text)
+            }
+            (Document::Xml(xml), Place::Element(entry), Place::Element(value)) => {
+                xml.with_another(*entry, *value, text)
+            }
+            _ => None,
+        }
+    }
+
+    /// The body with what has a name in another order. Lists keep theirs.
+    pub(super) fn ordered(&self, order: Order) -> Vec<u8> {
+        match self {
+            Document::Json(value) => json::ordered(value, order),
+            Document::Xml(xml) => xml.ordered(order),
+        }
+    }
+
+    /// The XML elements that are lists within an entry, of which this document shows it: more than one element of a name is
+    /// in one of them somewhere.
+    pub(super) fn list_paths(&self) -> BTreeSet<String> {
+        match self {
+            Document::Json(_) => BTreeSet::new(),
+            Document::Xml(xml) => xml.list_paths(),
         }
     }
 
@@ -305,6 +357,40 @@ mod tests {
             Some("<a><b>&lt;new&gt;</b><c>&lt;new&gt;</c></a>"),
         );
         check("<a><b>on</b></a>", "off", None);
+    }
+
+    #[test]
+    fn members_change_places_and_lists_keep_their_order() {
+        let check = |body: &str, order: Order, want: &str| {
+            let ordered = Document::read(body.as_bytes()).expect(body).ordered(order);
+            assert_eq!(String::from_utf8(ordered).expect("text"), want, "{body}");
+        };
+        let json = r#"{"b":[{"y":2,"x":"\""},1],"a":null}"#;
+        check(json, Order::Ascending, r#"{"a":null,"b":[{"x":"\"","y":2},1]}"#);
+        check(json, Order::Descending, r#"{"b":[{"y":2,"x":"\""},1],"a":null}"#);
+        let xml = "<?xml version='1.0'?> <r> <b><i n='1'/><i><y/><x>2</x></i></b> <a/></r>";
+        check(xml, Order::Ascending, "<?xml version='1.0'?> <r> <a/> <b><i n='1'/><i><x>2</x><y/></i></b></r>");
+        check("<r><k/><v/><k/><v/></r>", Order::Descending, "<r><k/><v/><k/><v/></r>");
+    }
+
+    #[test]
+    fn a_list_within_an_entry_gets_another_element() {
+        let check = |body: &str, path: &str, want: Option<&str>| {
+            let document = Document::read(body.as_bytes()).expect(body);
+            let nodes = document.nodes();
+            let node = nodes.iter().find(|node| node.path == path).expect(path);
+            let entry = document.entries(&HashSet::from(["a", "b"]))[0].clone();
+            let grown = document.with_another(&entry, &node.place, "9");
+            assert_eq!(grown.map(|body| String::from_utf8(body).expect("text")).as_deref(), want, "{body}");
+        };
+        let json = r#"[{"id":"a","ip":"1","nets":[{"ip":"1"}]},{"id":"b"}]"#;
+        check(json, "/nets/ip", Some(r#"[{"id":"a","ip":"1","nets":[{"ip":"1"},{"ip":"9"}]},{"id":"b"}]"#));
+        check(json, "/ip", None);
+        let list = r#"[{"id":"a","ips":["1"]},{"id":"b"}]"#;
+        check(list, "/ips/[]", Some(r#"[{"id":"a","ips":["1","9"]},{"id":"b"}]"#));
+        let xml = "<l><vm><id>a</id><n><item><ip>1</ip></item></n></vm><vm><id>b</id></vm></l>";
+        let want = "<l><vm><id>a</id><n><item><ip>1</ip></item><item><ip>9</ip></item></n></vm><vm><id>b</id></vm></l>";
+        check(xml, "/l/vm/n/item/ip", Some(want));
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! What providers do when they are not well: made of a good answer, and what a driver owes for each.
 
+mod errors;
 mod lists;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::document::Document;
+use super::document::{self, Document, Order};
 use super::stage::{Outcome, answer, with_body};
 use super::stand::Run;
 use crate::driver::wire::{Answered, Unanswered};
 use crate::driver::{CallError, Coverage};
 
+pub(super) use errors::{Told, recorded_errors};
 pub(super) use lists::{errors_as_lists, other_statuses, without_envelope, without_list};
 
 /// Something that goes wrong at one exchange.
@@ -43,12 +46,18 @@ pub(super) enum Owed {
     UnavailableOrThrottled(Duration),
     /// Unavailable or unexpected-answer: which of them an answer that is cut off is, is the driver's to say.
     NoList,
+    /// The same, or a list that the host sees to be short, by the provider's total.
+    NoListOrMisfit,
+    /// The same as `NoList`, and not even the very list: what is cut off behind the list is no whole list either.
+    NotWhole,
     /// Any of the errors but wrong credentials: what a provider's error means is the provider's to say.
     NoListAtAll,
     /// The same, and not even the very list: a status that says that there is none is needed.
     NoListByStatus,
     /// Any error that a provider may have: its own words say which.
     AnyError,
+    /// What a recorded error means, whatever its status.
+    Told(Told),
 }
 
 impl Owed {
@@ -58,12 +67,13 @@ impl Owed {
             Owed::Unauthorized => "unauthorized".into(),
             Owed::Forbidden => "forbidden".into(),
             Owed::Throttled(Some(wait)) => format!("throttled, with {} seconds to wait", wait.as_secs()),
-            Owed::Throttled(None) => "throttled".into(),
+            Owed::Throttled(None) => "throttled, without a time to wait".into(),
             Owed::Unavailable => "unavailable".into(),
             Owed::UnavailableOrThrottled(wait) => {
                 format!("unavailable, or throttled with {} seconds to wait", wait.as_secs())
             }
-            Owed::NoList => "unavailable or unexpected-answer".into(),
+            Owed::NoList | Owed::NoListOrMisfit | Owed::NotWhole => "unavailable or unexpected-answer".into(),
+            Owed::Told(told) => told.expected(),
             Owed::AnyError => "an error".into(),
             Owed::NoListAtAll | Owed::NoListByStatus => "an error, and no guess that the credentials are wrong".into(),
         }
@@ -75,15 +85,17 @@ impl Owed {
         let error = match &run.outcome {
             Err(failure) => &failure.error,
             Ok(listing) => {
-                let in_part = matches!(listing.coverage, Coverage::Partial(_) | Coverage::Misfit(_))
-                    && !listing.resources.is_empty();
+                let in_part = matches!(listing.coverage, Coverage::Partial(_)) && !listing.resources.is_empty();
                 return match self {
+                    Owed::NoListOrMisfit if matches!(listing.coverage, Coverage::Misfit(_)) => true,
                     Owed::Unauthorized | Owed::Throttled(_) => false,
-                    Owed::NoListByStatus => in_part,
+                    Owed::Told(told) => told.may_be_partial() && in_part,
+                    Owed::NoListByStatus | Owed::NotWhole => in_part,
                     Owed::Forbidden
                     | Owed::Unavailable
                     | Owed::UnavailableOrThrottled(_)
                     | Owed::NoList
+                    | Owed::NoListOrMisfit
                     | Owed::NoListAtAll
                     | Owed::AnyError => in_part || run.is_same(good),
                 };
@@ -92,8 +104,15 @@ impl Owed {
         match (self, error) {
             (Owed::Unauthorized, CallError::Unauthorized(_))
             | (Owed::Forbidden, CallError::Forbidden(_))
-            | (Owed::Unavailable | Owed::UnavailableOrThrottled(_) | Owed::NoList, CallError::Unavailable(_))
-            | (Owed::NoList, CallError::UnexpectedAnswer(_))
+            | (
+                Owed::Unavailable
+                | Owed::UnavailableOrThrottled(_)
+                | Owed::NoList
+                | Owed::NoListOrMisfit
+                | Owed::NotWhole,
+                CallError::Unavailable(_),
+            )
+            | (Owed::NoList | Owed::NoListOrMisfit | Owed::NotWhole, CallError::UnexpectedAnswer(_))
             | (Owed::AnyError, CallError::Unauthorized(_))
             | (
                 Owed::NoListAtAll | Owed::NoListByStatus | Owed::AnyError,
@@ -103,7 +122,7 @@ impl Owed {
                 | CallError::InvalidAccount(_)
                 | CallError::UnexpectedAnswer(_),
             ) => true,
-            (Owed::Throttled(None), CallError::Throttled { .. }) => true,
+            (Owed::Told(told), error) => told.is(error),
             (Owed::Throttled(wait), CallError::Throttled { retry_after, .. }) => wait == *retry_after,
             (Owed::UnavailableOrThrottled(wait), CallError::Throttled { retry_after, .. }) => {
                 Some(wait) == *retry_after
@@ -119,13 +138,22 @@ impl Owed {
             }
             Owed::Forbidden => "403 is a right that is missing: say `forbidden`",
             Owed::Throttled(_) => {
-                "say `throttled` with the Retry-After that the provider gave, in seconds; do not wait and do not ask again"
+                "say `throttled` with the Retry-After that the provider gave, in seconds, and with none where it gave none; \
+                 do not wait and do not ask again"
             }
             Owed::Unavailable | Owed::UnavailableOrThrottled(_) => {
                 "say `unavailable`: the fault is the provider's, or the network's"
             }
             Owed::NoListByStatus => "take for a list only what comes with a status of success (2xx)",
-            Owed::NoList | Owed::NoListAtAll | Owed::AnyError => {
+            Owed::Told(_) => {
+                "know the provider's error documents by what is in them, whatever their root, their status and what stands \
+                 beside; where the provider says how long to wait, give the host that"
+            }
+            Owed::NotWhole => {
+                "read the answer to its end before you say that the list is complete: what is missing may be the way to \
+                 the next page"
+            }
+            Owed::NoList | Owed::NoListOrMisfit | Owed::NoListAtAll | Owed::AnyError => {
                 "read the answer whole, and take for a list only what has the list in it: anything else is \
                  `unexpected-answer`, or `unavailable` where it was cut off"
             }
@@ -197,17 +225,43 @@ pub(super) fn broken(good: &Answered) -> Vec<Fault> {
         Some(Document::Xml(_)) => add("another XML document", with_body(good, "<?xml version=\"1.0\"?><ok/>")),
         None => {}
     }
-    // White space at the end is no part of what is said.
-    let length = good.body.trim_ascii_end().len();
-    let mut cuts = vec![1, length / 4, length / 2, length * 3 / 4, length.saturating_sub(1)];
-    cuts.retain(|cut| (1..length).contains(cut));
-    cuts.dedup();
-    for cut in cuts {
-        let start = good.body.slice(..cut);
-        let at = format!("cut off after {cut} of {length} bytes");
-        add(&at, with_body(good, start.clone()));
-        let broken = Answered { body: start, broken: true, ..good.clone() };
-        add(&format!("{at}, where the connection breaks"), broken);
+    faults
+}
+
+/// The answer cut off: in the middle, and behind all that closes in it, in each order that its members may have. Where a
+/// list is in it (`has_list`) there is none without its end.
+pub(super) fn cut_off(good: &Answered, has_list: bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let owed = if has_list { Owed::NotWhole } else { Owed::NoList };
+    let mut bodies = vec![(String::new(), good.body.clone())];
+    if let Some(document) = Document::read(&good.body) {
+        for order in Order::ALL {
+            let body = Bytes::from(document.ordered(order));
+            if bodies.iter().all(|(_, other)| *other != body) {
+                bodies.push((format!(" with its members {}", order.name()), body));
+            }
+        }
+    }
+    for (order, body) in bodies {
+        // White space at the end is no part of what is said.
+        let length = body.trim_ascii_end().len();
+        let mut cuts = document::ends(&body);
+        if order.is_empty() {
+            cuts.extend([1, length / 4, length / 2, length * 3 / 4, length.saturating_sub(1)]);
+        }
+        cuts.retain(|cut| (1..length).contains(cut));
+        cuts.sort_unstable();
+        cuts.dedup();
+        for cut in cuts {
+            let start = body.slice(..cut);
+            let at = format!("cut off after {cut} of {length} bytes{order}");
+            let broken = Answered { broken: true, ..with_body(good, start.clone()) };
+            for (what, answered) in
+                [(at.clone(), with_body(good, start)), (format!("{at}, where the connection breaks"), broken)]
+            {
+                faults.push(Fault { what, outcome: Ok(answered), owed, kind: FaultKind::Broken });
+            }
+        }
     }
     faults
 }
@@ -219,16 +273,19 @@ mod tests {
     #[test]
     fn an_answer_is_cut_within_what_it_says() {
         let check = |body: &'static str, cuts: usize, others: usize| {
-            let faults = broken(&answer(StatusCode::OK, "application/json", body));
-            let cut = faults.iter().filter(|fault| fault.what.starts_with("cut off")).count();
-            assert_eq!((cut, faults.len() - cut), (2 * cuts, others), "{body}");
-            let whole = body.trim_end().as_bytes();
-            let shorter = |fault: &&Fault| matches!(&fault.outcome, Ok(answered) if whole.starts_with(&answered.body) && answered.body.len() < whole.len());
-            let made = faults.iter().filter(|fault| fault.what.starts_with("cut off")).filter(shorter).count();
-            assert_eq!(made, 2 * cuts, "each is a beginning, and shorter");
+            let good = answer(StatusCode::OK, "application/json", body);
+            assert_eq!(broken(&good).len(), others, "{body}");
+            let faults = cut_off(&good, true);
+            assert_eq!(faults.len(), 2 * cuts, "{body}");
+            let whole = body.trim_end().len();
+            let is_shorter =
+                |fault: &Fault| matches!(&fault.outcome, Ok(answered) if (1..whole).contains(&answered.body.len()));
+            assert!(faults.iter().all(is_shorter), "each is shorter");
         };
-        check("{\"servers\": [1, 2, 3]}\n\n", 5, 8);
-        check("<servers><server/></servers>\n", 5, 6);
+        check("{\"servers\": [1, 2, 3]}\n\n", 6, 8);
+        check("<servers><server/></servers>\n", 6, 6);
+        // Behind each member, and in both orders.
+        check("{\"a\":[],\"b\":1}", 7, 8);
         check("id,state\n1,on\n", 5, 5);
         check("{}", 1, 8);
         check("", 0, 5);

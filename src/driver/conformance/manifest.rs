@@ -29,6 +29,9 @@ pub struct Manifest {
     /// `false`: a state is no word of the provider's, but a flag, say, or made of several.
     #[serde(default)]
     pub words: Option<bool>,
+    /// The errors that the provider has words for, of those that every provider may have; all of them if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<ErrorName>>,
     /// The lists that the provider has; both if absent.
     #[serde(default)]
     pub lists: Option<Vec<ListName>>,
@@ -40,6 +43,30 @@ pub struct Manifest {
 pub enum ListName {
     Instances,
     Realms,
+}
+
+/// As cassettes name errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorName {
+    Unauthorized,
+    Forbidden,
+    Throttled,
+    Unavailable,
+}
+
+impl ErrorName {
+    pub const ALL: [ErrorName; 4] =
+        [ErrorName::Unauthorized, ErrorName::Forbidden, ErrorName::Throttled, ErrorName::Unavailable];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorName::Unauthorized => "unauthorized",
+            ErrorName::Forbidden => "forbidden",
+            ErrorName::Throttled => "throttled",
+            ErrorName::Unavailable => "unavailable",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -93,11 +120,22 @@ impl Manifest {
         if self.words == Some(false) {
             declared.push("words: false: the provider has no words for states".to_owned());
         }
+        if self.errors.is_some() {
+            let errors: Vec<_> = self.errors().into_iter().map(ErrorName::as_str).collect();
+            let errors = if errors.is_empty() { "no error".to_owned() } else { errors.join(" and ") };
+            declared.push(format!("errors: the provider says {errors} in its own words, and nothing else"));
+        }
         if self.lists.is_some() {
             let lists: Vec<_> = self.kinds().into_iter().map(Kind::plural).collect();
             declared.push(format!("lists: the provider lists {} and nothing else", lists.join(" and ")));
         }
         declared
+    }
+
+    /// The errors that have to be shown.
+    pub fn errors(&self) -> Vec<ErrorName> {
+        let named = |name: &ErrorName| self.errors.as_ref().is_none_or(|errors| errors.contains(name));
+        ErrorName::ALL.into_iter().filter(named).collect()
     }
 
     /// The lists that have to be shown.
@@ -132,6 +170,8 @@ mod tests {
         check(r#"{"suite": 2}"#, Err("form 2"));
         check(r#"{"suite": 1, "pages": false}"#, Err("line 1 column 20"));
         check(r#"{"suite": 1, "lists": ["volumes"]}"#, Err("volumes"));
+        check(r#"{"suite": 1, "errors": ["unauthorized"]}"#, Ok((None, 2)));
+        check(r#"{"suite": 1, "errors": ["unexpected-answer"]}"#, Err("unexpected-answer"));
         check("{}", Err("suite.json is no declaration"));
     }
 }

@@ -302,6 +302,6 @@ impl Watch for Notes {
 }
 
 /// What does not fit together need not be told in the same words: it names ids of the list.
-fn is_same_coverage(one: &Coverage, two: &Coverage) -> bool {
+pub(super) fn is_same_coverage(one: &Coverage, two: &Coverage) -> bool {
     one == two || matches!((one, two), (Coverage::Misfit(_), Coverage::Misfit(_)))
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use tracker_driver_sdk::http::{Request, Response, encode_query};
 use tracker_driver_sdk::secret::{self, Encoding};
 use tracker_driver_sdk::{
-    Account, AccountOption, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider, Query,
-    Realm, RealmState, log, session, time,
+    Account, AccountOption, Address, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider,
+    Query, Realm, RealmState, log, session, time,
 };
 
 struct Lax;
@@ -38,6 +38,7 @@ impl Driver for Lax {
         let since = query.changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();
         let ids = match query.ids.is_empty() || flaw(account, "ignores-ids") {
             true => String::new(),
+            false if flaw(account, "first-id") => format!("{}&", encode_query([("ids", query.ids[0].as_str())])),
             false => format!("{}&", encode_query([("ids", query.ids.join(",").as_str())])),
         };
         let answer = match get(account, &format!("/servers?{since}{ids}page={page}")) {
@@ -118,7 +119,8 @@ impl Driver for Lax {
         };
         let answer = get(account, &path)?;
         let zone = |entry: Value| {
-            let state = if entry["up"] == true { RealmState::Available } else { RealmState::Unavailable };
+            let is_up = entry["up"] == true || flaw(account, "assumes-up") && entry["up"] != false;
+            let state = if is_up { RealmState::Available } else { RealmState::Unavailable };
             Ok(Realm::new(text(&entry, "id")?, text(&entry, "name")?, state))
         };
         let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
@@ -165,6 +167,23 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
         Ok(zone) if flaw(account, "region-for-realm") => Some(zone[..1].to_owned()),
         zone => Some(zone?),
     };
+    item.launched_at = entry["made"].as_str().and_then(time::parse_rfc3339);
+    if entry["made"].is_string() && item.launched_at.is_none() && flaw(account, "epoch") {
+        item.launched_at = Some(0);
+    }
+    if flaw(account, "drops-future") {
+        item.launched_at = item.launched_at.filter(|at| *at <= time::now());
+    }
+    for net in entry["nets"].as_array().into_iter().flatten() {
+        let address = net["ip"].as_str().and_then(Address::read);
+        match net["kind"].as_str() {
+            Some("outer") => item.public_addresses.extend(address),
+            Some("inner") => item.private_addresses.extend(address),
+            _ if flaw(account, "guesses-kind") => item.private_addresses.extend(address),
+            // Nothing says who reaches it.
+            _ => {}
+        }
+    }
     if flaw(account, "launched-now") {
         item.launched_at = Some(time::now());
     }
@@ -176,6 +195,9 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
     }
     if flaw(account, "random") {
         item.labels.push(("random".into(), random().to_string()));
+    }
+    if flaw(account, "logs-names") {
+        log::info(&format!("{} is {word}", item.name.as_deref().unwrap_or_default(), word = item.provider_state));
     }
     if flaw(account, "shows-session") && session::get("had-token").is_some() {
         item.labels.push(("session".into(), "kept".into()));
@@ -269,25 +291,57 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         Err(error) if throttled && flaw(account, "forgets-wait") => {
             return Err(Error::throttled(None, error.message()));
         }
+        Err(Error::Throttled(throttle)) if flaw(account, "waits-zero") => {
+            return Err(Error::throttled(Some(throttle.retry_after.unwrap_or(0)), throttle.message));
+        }
         response => response?,
     };
+    let body = response.bytes()?;
     if flaw(account, "logs-answers") {
-        let body = response.bytes()?;
         log::info(&String::from_utf8_lossy(&body));
-        return serde_json::from_slice(&body).map_err(|error| Error::UnexpectedAnswer(error.to_string()));
     }
-    if flaw(account, "logs-broken") {
-        let body = response.bytes()?;
-        let answer = serde_json::from_slice(&body);
-        return answer.map_err(|error| {
-            log::warn(&format!("{error}: {}", String::from_utf8_lossy(&body)));
-            Error::UnexpectedAnswer("no JSON".into())
-        });
+    if flaw(account, "logs-broken") && serde_json::from_slice::<Value>(&body).is_err() {
+        log::warn(&format!("no JSON: {}", String::from_utf8_lossy(&body)));
     }
-    match response.json::<Value>() {
-        Err(_) if flaw(account, "lenient") => Ok(json!({ "servers": [], "zones": [] })),
-        answer => answer,
+    if flaw(account, "needs-order") {
+        let text = String::from_utf8_lossy(&body);
+        if matches!((text.find("\"next\""), text.find("\"servers\"")), (Some(next), Some(servers)) if servers < next) {
+            return Err(Error::UnexpectedAnswer("the servers come before the next page".into()));
+        }
     }
+    let answer = match serde_json::from_slice::<Value>(&body) {
+        Err(_) if flaw(account, "lenient") => json!({ "servers": [], "zones": [] }),
+        Err(_) if flaw(account, "takes-cut") => match beginning(&body) {
+            Some(answer) => answer,
+            None => return Err(Error::UnexpectedAnswer("the answer is cut off".into())),
+        },
+        answer => answer.map_err(|error| Error::UnexpectedAnswer(error.to_string()))?,
+    };
+    // What went wrong, with the status of a success.
+    match answer["code"].as_str() {
+        Some(code) if !flaw(account, "forgets-codes") => Err(told(code)),
+        _ => Ok(answer),
+    }
+}
+
+/// An error by its code.
+fn told(code: &str) -> Error {
+    let message = format!("the provider says {code}");
+    match code {
+        "unknown_user" => Error::Unauthorized(message),
+        "may_not" => Error::Forbidden(message),
+        "too_many" => Error::throttled(None, message),
+        "out_of_order" => Error::Unavailable(message),
+        _ => Error::UnexpectedAnswer(message),
+    }
+}
+
+/// The servers in an answer of which the end is missing.
+fn beginning(body: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(body).ok()?;
+    let list = &text[text.find("\"servers\":")? + "\"servers\":".len()..];
+    let servers: Value = serde_json::Deserializer::from_str(list).into_iter().next()?.ok()?;
+    Some(json!({ "servers": servers }))
 }
 
 /// Logs in and keeps the token.
@@ -308,7 +362,16 @@ fn log_in(account: &Account) -> Result<String, Error> {
         true => request.header("x-password", secret::placeholder(secret::PASSWORD, Encoding::Raw)?),
         false => request,
     };
-    let answer: Value = request.body(body).send()?.success()?.json()?;
+    let response = match request.body(body).send()?.success() {
+        Err(Error::Unauthorized(_)) if flaw(account, "quotes-login") => {
+            return Err(Error::Unauthorized(format!("the provider does not take {word}")));
+        }
+        response => response?,
+    };
+    let answer: Value = response.json()?;
+    if let Some(code) = answer["code"].as_str().filter(|_| !flaw(account, "forgets-codes")) {
+        return Err(told(code));
+    }
     let token = text(&answer, "token")?;
     if flaw(account, "logs-token") {
         log::info(&format!("the token is {token}"));

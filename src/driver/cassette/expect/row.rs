@@ -84,7 +84,7 @@ impl Row {
     }
 
     /// In what the resource with this id is another one, if it is.
-    pub(super) fn difference(&self, listed: &[Resource]) -> Option<String> {
+    pub(in crate::driver) fn difference(&self, listed: &[Resource]) -> Option<String> {
         let Some(resource) = listed.iter().find(|resource| resource.id().as_str() == self.id) else {
             return Some(format!("{} was expected, and is not listed", self.id));
         };

@@ -181,7 +181,7 @@ pub(super) fn alike(cursor: &str, number: u64) -> String {
 
 /// Long, and with all that has a meaning somewhere.
 pub(super) fn odd(number: u64) -> String {
-    const PARTS: [&str; 4] = ["a+b/c==", "x y&z=1;#%2F?", "{\"k\":[1]}", "<é>'\\$!~*,:@"];
+    const PARTS: [&str; 5] = ["a+b/c==", "x y&z=1;#%2F?", "{\"k\":[1]}", "<é>'\\$!~*,:@", " blank"];
     const LONG: usize = 1_500;
     let part = PARTS[usize::try_from(number).unwrap_or(0) % PARTS.len()];
     let length = if number.is_multiple_of(3) { LONG } else { 0 };

@@ -6,12 +6,12 @@ use std::time::Duration;
 use http::{HeaderValue, header};
 
 use super::repeating::ids;
-use crate::driver::Coverage;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::faults::{self, Fault, FaultKind, Owed};
 use crate::driver::conformance::stage::{Stage, recorded};
 use crate::driver::conformance::{Case, Faulted, StandError, Suite, Verdict, count};
 use crate::driver::wire::Answered;
+use crate::driver::{CallError, CallFailure, Coverage};
 
 /// Into how many exchanges of a cassette faults are put: a login, a first page, a second, and what stands last.
 const POSITIONS: usize = 4;
@@ -56,21 +56,33 @@ fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
     if matches!(&case.run.outcome, Ok(listing) if listing.coverage == Coverage::Complete) {
         faults.extend(faults::without_envelope(good, &ids, &lists_like(suite, case)));
     }
-    faults.extend(faults::errors_as_lists(good, &recorded_errors(suite)));
+    faults.extend(faults::errors_as_lists(good, &error_documents(suite)));
     faults.extend(faults::other_statuses(good, &ids));
     faults
 }
 
 /// Each of the richest cases with every fault at each of the positions.
 pub(in crate::driver::conformance) async fn faulted(suite: &Suite) -> Vec<Faulted> {
+    let errors = faults::recorded_errors(&suite.cases);
     let mut faulted = Vec::new();
     for place in suite.richest_places() {
         let case = &suite.cases[place];
+        let secrets = &case.cassette.account.secrets;
         for at in positions(case.cassette.exchanges.len()) {
-            for fault in faults_of_answers(suite, case, at) {
-                let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome.clone())).await;
-                faulted.push(Faulted { case: place, at, fault, run });
-            }
+            let mut try_each = async |faults: Vec<Fault>| {
+                let mut throttles = false;
+                for fault in faults {
+                    let run = suite.list(case, Stage::of(&case.cassette).with(at, fault.outcome.clone())).await;
+                    let is_throttled =
+                        matches!(&run.outcome, Err(CallFailure { error: CallError::Throttled { .. }, .. }));
+                    throttles |= is_throttled && matches!(fault.owed, Owed::UnavailableOrThrottled(_));
+                    faulted.push(Faulted { case: place, at, fault, run });
+                }
+                throttles
+            };
+            let throttles = try_each(faults_of_answers(suite, case, at)).await;
+            let own = errors.iter().filter(|error| error.is_for(secrets));
+            try_each(own.flat_map(|error| error.faults(throttles)).collect()).await;
         }
     }
     faulted
@@ -80,14 +92,17 @@ pub(in crate::driver::conformance) async fn faulted(suite: &Suite) -> Vec<Faulte
 fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
     let mut faults = faults::statuses();
     if let Ok(good) = recorded(&case.cassette.exchanges[at]) {
+        let ids = ids(case.run.resources());
+        let has_list = Document::read(&good.body).is_some_and(|document| !document.entries(&ids).is_empty());
         faults.extend(faults::broken(&good));
+        faults.extend(faults::cut_off(&good, has_list));
         faults.extend(without_list(suite, case, &good));
     }
     faults
 }
 
 /// The bodies with which a provider said, in some cassette, that something went wrong.
-fn recorded_errors(suite: &Suite) -> BTreeSet<Vec<u8>> {
+fn error_documents(suite: &Suite) -> BTreeSet<Vec<u8>> {
     let exchanges = suite.cases.iter().flat_map(|case| &case.cassette.exchanges);
     let answers = exchanges.filter_map(|exchange| recorded(exchange).ok());
     let failed = answers.filter(|answered| answered.status.is_client_error() || answered.status.is_server_error());

@@ -3,6 +3,8 @@
 
 mod forms;
 mod judge;
+mod kinds;
+mod more;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -30,6 +32,7 @@ struct Page<'a> {
 }
 
 struct Entry {
+    place: Place,
     nodes: Vec<Node>,
     /// The listed ids that it holds.
     ids: BTreeSet<String>,
@@ -45,15 +48,18 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
         let cases = suite.lists().filter(|case| case.cassette.list == kind);
         let cases = cases.filter(|case| case.cassette.since.is_some() == is_of_changes);
         let mut pages: Vec<Page<'_>> = cases.flat_map(pages).collect();
-        // Where there are more entries, each has more neighbours.
-        pages.sort_by_key(|page| std::cmp::Reverse(page.entries.len()));
-        let spared = spared(&pages);
+        // Where there are more entries, each has more neighbours; and what does not fit together shows less.
+        pages.sort_by_key(|page| std::cmp::Reverse((is_whole(page.case), page.entries.len())));
+        let known = Known::of(&pages);
         // Each member once where an entry stands before its own, and once where one stands behind it: what is taken from a
         // neighbour may be taken from either.
         let mut seen: BTreeSet<(Side, String)> = BTreeSet::new();
         let mut room = MOST_NODES;
         for page in &pages {
-            for entry in from_the_middle(page.entries.len()) {
+            // What holds several resources shows less of each.
+            let mut entries_of = from_the_middle(page.entries.len());
+            entries_of.sort_by_key(|&entry| page.entries[entry].ids.len() > 1);
+            for entry in entries_of {
                 let sides = sides(entry, page.entries.len());
                 let is_new = |node: &&Node| {
                     let new = sides.iter().filter(|side| seen.insert((**side, node.path.clone())));
@@ -64,7 +70,7 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
                 for node in nodes.into_iter().take(room) {
                     room -= 1;
                     tried += 1;
-                    edited(suite, page, (entry, node), &spared, &mut verdict).await;
+                    edited(suite, page, (entry, node), &known, &mut verdict).await;
                 }
             }
         }
@@ -76,6 +82,10 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
     Ok(verdict)
 }
 
+fn is_whole(case: &Case) -> bool {
+    matches!(&case.run.outcome, Ok(listing) if matches!(listing.coverage, Coverage::Complete | Coverage::Delta(_)))
+}
+
 /// The answers of a case that have entries.
 fn pages(case: &Case) -> Vec<Page<'_>> {
     let ids = ids(case.run.resources());
@@ -85,7 +95,7 @@ fn pages(case: &Case) -> Vec<Page<'_>> {
         let entry = |place: &Place| {
             let nodes = document.nodes_in(place);
             let held = nodes.iter().filter_map(|node| node.text.as_deref()).filter(|text| ids.contains(text));
-            Entry { ids: held.map(str::to_owned).collect(), nodes }
+            Entry { place: place.clone(), ids: held.map(str::to_owned).collect(), nodes }
         };
         let entries: Vec<Entry> = document.entries(&ids).iter().map(entry).collect();
         (!entries.is_empty()).then_some(Page { case, at, answered, document, entries })
@@ -117,6 +127,29 @@ fn from_the_middle(length: usize) -> Vec<usize> {
     places
 }
 
+/// What all entries of a kind show together.
+struct Known<'a> {
+    /// The members that some entry does without.
+    spared: BTreeSet<String>,
+    /// What stands at a path, in any entry.
+    words: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// XML elements that are lists.
+    lists: BTreeSet<String>,
+}
+
+impl<'a> Known<'a> {
+    fn of(pages: &'a [Page<'_>]) -> Known<'a> {
+        let mut words: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for node in pages.iter().flat_map(|page| &page.entries).flat_map(|entry| &entry.nodes) {
+            if let Some(text) = node.text.as_deref() {
+                words.entry(&node.path).or_default().insert(text);
+            }
+        }
+        let lists = pages.iter().flat_map(|page| page.document.list_paths()).collect();
+        Known { spared: spared(pages), words, lists }
+    }
+}
+
 /// The members that some listed entry does without, although it has what they are in: a list without them is as good.
 fn spared(pages: &[Page<'_>]) -> BTreeSet<String> {
     let mut parents: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -141,7 +174,7 @@ async fn edited(
     suite: &Suite,
     page: &Page<'_>,
     (entry, node): (usize, &Node),
-    spared: &BTreeSet<String>,
+    known: &Known<'_>,
     verdict: &mut Verdict,
 ) {
     let stains = stains(page, entry, node);
@@ -162,6 +195,7 @@ async fn edited(
     let mut edits = vec![(Edit::Remove, "missing"), (Edit::Null, "empty"), (Edit::OtherType, "of another type")];
     if node.text.is_some() {
         edits.push((Edit::Text(UNREADABLE.into()), "unreadable"));
+        edits.push((Edit::Text(String::new()), "a text without a letter"));
     }
     // Without what its id is in there is no entry, and nothing that is incomplete.
     let mut ids = page.entries[entry]
@@ -170,7 +204,25 @@ async fn edited(
         .filter(|other| other.text.as_ref().is_some_and(|text| page.entries[entry].ids.contains(text)));
     let holds_id = ids.any(|other| page.document.is_within(&other.place, &node.place));
     if holds_id && matches!(page.document, Document::Xml(_)) {
+        if known.lists.contains(&node.path) && !known.spared.contains(&node.path) {
+            without_inner_list(suite, page, (entry, node), verdict).await;
+        }
         return;
+    }
+    let is_sometimes_absent = known.spared.contains(&node.path);
+    let words = known.words.get(node.path.as_str()).cloned().unwrap_or_default();
+    if let Some(why) = kinds::fault(suite, page, (entry, node), &words, is_sometimes_absent).await {
+        verdict.find(page.case.finding(
+            format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
+            "where a word says what stands beside it, list it only by words that you know: an address of an unknown kind is \
+             neither public nor private, and a realm of which nothing says that it is available is not",
+        ));
+    }
+    if let Some(why) = more::fault(suite, page, (entry, node)).await {
+        verdict.find(page.case.finding(
+            format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
+            "read all elements of a list, as many as there are",
+        ));
     }
     if let Some(why) = forms::fault(suite, page, (entry, node)).await {
         verdict.find(page.case.finding(
@@ -179,11 +231,15 @@ async fn edited(
         ));
     }
     for (edit, what) in edits {
-        let is_spared = edit == Edit::Remove && spared.contains(&node.path);
+        let is_spared = edit == Edit::Remove && is_sometimes_absent;
         let edits: Vec<_> = stains.iter().cloned().chain([(node.place.clone(), edit.clone())]).collect();
         let run = play(suite, page, &edits).await;
         let trial = Trial { base, run: &run, entry: &page.entries[entry], edited: node, edit: &edit, is_spared };
-        if let Some(why) = trial.fault(&page.case.cassette) {
+        let why = match trial.fault(&page.case.cassette) {
+            Some(why) => Some(why),
+            None => follows(suite, page, &trial, &edits).await,
+        };
+        if let Some(why) = why {
             verdict.find(page.case.finding(
                 format!("where {} of an entry of exchange {} is {what}, {why}", node.path, page.at + 1),
                 "an entry that can't be read is `unexpected-answer`, or makes the list partial; it is never left out, and \
@@ -194,8 +250,46 @@ async fn edited(
     }
 }
 
+/// Where a value came up that stands elsewhere in the entry: whether it follows what stands there, or is always the same.
+async fn follows(suite: &Suite, page: &Page<'_>, trial: &Trial<'_>, edits: &[(Place, Edit)]) -> Option<String> {
+    let found = trial.taken_from_elsewhere()?;
+    let others = trial.entry.nodes.iter().filter(|node| edits.iter().all(|(place, _)| *place != node.place));
+    let others = others.filter(|node| !page.document.is_within(&node.place, &trial.edited.place));
+    let other = stain(&found.value)?;
+    let changed = others.filter_map(|node| {
+        let text = node.text.as_deref().filter(|text| text.contains(&found.value))?;
+        Some((node.place.clone(), Edit::Text(text.replace(&found.value, &other))))
+    });
+    let edits: Vec<_> = edits.iter().cloned().chain(changed).collect();
+    let run = play(suite, page, &edits).await;
+    let is_still = run.resources().iter().any(|resource| found.is_in(resource));
+    is_still.then(|| format!("{} of {} is {:?}, whatever is in the entry", found.name, found.id, found.value))
+}
+
+/// Takes away a list within an entry, which is no list without anything in it.
+async fn without_inner_list(suite: &Suite, page: &Page<'_>, (entry, node): (usize, &Node), verdict: &mut Verdict) {
+    let run = play(suite, page, &[(node.place.clone(), Edit::Remove)]).await;
+    let Ok(listing) = &run.outcome else { return };
+    let now = ids(&listing.resources);
+    let missing = page.entries[entry].ids.iter().find(|id| !now.contains(id.as_str()));
+    if let Some(missing) = missing.filter(|_| !matches!(listing.coverage, Coverage::Partial(_))) {
+        verdict.find(page.case.finding(
+            format!(
+                "where {} of an entry of exchange {} is missing, {missing} is missing from {}",
+                node.path,
+                page.at + 1,
+                run.came()
+            ),
+            "an entry without the list that belongs into it is `unexpected-answer`: it is not one that has nothing",
+        ));
+    }
+}
+
 async fn play(suite: &Suite, page: &Page<'_>, edits: &[(Place, Edit)]) -> Run {
-    let body = page.document.edited(edits);
+    play_body(suite, page, page.document.edited(edits)).await
+}
+
+async fn play_body(suite: &Suite, page: &Page<'_>, body: Vec<u8>) -> Run {
     let stage = Stage::of(&page.case.cassette).rearranged().with(page.at, Ok(with_body(&page.answered, body)));
     suite.list(page.case, stage).await
 }

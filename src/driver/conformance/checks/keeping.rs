@@ -12,6 +12,7 @@ use crate::driver::conformance::document::Document;
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
 use crate::driver::conformance::{Case, Faulted, Run, StandError, Suite, Verdict, count};
 use crate::driver::secrets::WORD_PREFIX;
+use crate::model::Resource;
 
 pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
@@ -83,6 +84,9 @@ pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
         tried += 1;
         let hidden = [secrets_of(case), tokens_of(case)].concat();
         look(&mut verdict, case, &case.run, &hidden, "");
+        if let Some(why) = tells_of_owners(case) {
+            verdict.find(case.finding(why, NO_ANSWERS));
+        }
     }
     for case in suite.richest() {
         let (secrets, tokens) = (secrets_of(case), tokens_of(case));
@@ -96,6 +100,14 @@ pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
     }
     for case in suite.richest() {
         tried += leaks(suite, case, &mut verdict).await;
+    }
+    // What a driver says when something goes wrong is where it may say too much.
+    for Faulted { case, at, fault, run } in suite.faulted().await {
+        let case = &suite.cases[*case];
+        // A login that failed gives no token, and the beginning of what came may be quoted.
+        let hidden = secrets_of(case);
+        let when = format!("where the answer to exchange {} is {}, ", at + 1, fault.what);
+        look(&mut verdict, case, run, &hidden, &when);
     }
     verdict.tried = format!("{}, some by a provider that echoes what it is sent", count(tried, "list"));
     Ok(verdict)
@@ -183,6 +195,20 @@ fn quotes(run: &Run, bodies: &[Bytes]) -> Option<String> {
     }
     let error = run.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
     has(&error, QUOTED).then(|| format!("an error has more than {QUOTED} bytes of an answer in it"))
+}
+
+/// What of an instance, which is its owner's own, is in a log line although nothing went wrong: its name, an address, a
+/// label.
+fn tells_of_owners(case: &Case) -> Option<String> {
+    case.run.resources().iter().find_map(|resource| {
+        let Resource::Instance(instance) = resource else { return None };
+        let addresses = instance.public_addresses.iter().chain(&instance.private_addresses);
+        let labels = instance.labels.iter().map(|(_, value)| &**value);
+        let values = instance.name.as_deref().into_iter().chain(addresses.map(|address| &*address.value)).chain(labels);
+        let is_in = |value: &str| case.run.logged.iter().any(|line| line.contains(value));
+        let told = values.filter(|value| value.len() >= SHORTEST).find(|value| is_in(value))?;
+        Some(format!("a log line has {told:?} of {} in it, although nothing went wrong", instance.id))
+    })
 }
 
 /// What is shorter is found in ordinary words.

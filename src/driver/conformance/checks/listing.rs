@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::driver::cassette::{Expect, Request};
 use crate::driver::conformance::document::Document;
+use crate::driver::conformance::manifest::ErrorName;
 use crate::driver::conformance::stage::recorded;
 use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
 use crate::driver::{CallError, CallFailure};
@@ -105,6 +106,43 @@ pub(super) async fn shows_each_list(suite: &Suite) -> Result<Verdict, StandError
                      it has in suite.json: {{\"suite\": 1, \"lists\": [...]}}"
                 ),
             });
+        }
+    }
+    Ok(verdict)
+}
+
+pub(super) async fn shows_each_error(suite: &Suite) -> Result<Verdict, StandError> {
+    if !suite.makes_requests() {
+        return Ok(Verdict::nothing("it makes no requests, so nobody answers with an error"));
+    }
+    let errors = suite.manifest.errors();
+    let words: Vec<_> = errors.iter().map(|error| error.as_str()).collect();
+    let mut verdict = Verdict::tried(words.join(", "));
+    let shows = |word: &str| {
+        let mut shown = suite.cases.iter().filter(|case| case.cassette.expect.error.as_deref() == Some(word));
+        shown.any(|case| case.cassette.exchanges.iter().any(|exchange| recorded(exchange).is_ok()))
+    };
+    for word in words.into_iter().filter(|word| !shows(word)) {
+        verdict.find(Finding {
+            cassette: None,
+            why: format!("no cassette shows how the provider says {word:?}"),
+            what_to_do: format!(
+                "record one, or write one by hand from the provider's documentation, with \"error\": {word:?} in its \
+                 `expect`; where the provider never says it, say which errors it has in suite.json: {{\"suite\": 1, \
+                 \"errors\": [...]}}"
+            ),
+        });
+    }
+    if let Some(declared) = &suite.manifest.errors {
+        for (case, error) in suite.cases.iter().filter_map(|case| Some((case, case.cassette.expect.error.as_deref()?)))
+        {
+            let is_belied = ErrorName::ALL.iter().any(|name| name.as_str() == error && !declared.contains(name));
+            if is_belied {
+                verdict.find(case.finding(
+                    format!("suite.json does not have {error:?} among the provider's errors, and this is one"),
+                    "add it to \"errors\" in suite.json",
+                ));
+            }
         }
     }
     Ok(verdict)

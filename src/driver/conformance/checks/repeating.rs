@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::driver::conformance::document::{Document, Edit};
+use crate::driver::cassette::Row;
+use crate::driver::conformance::document::{Document, Edit, Order};
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
-use crate::driver::conformance::stand::difference;
-use crate::driver::conformance::{Case, StandError, Suite, Verdict, count};
+use crate::driver::conformance::stand::{difference, is_same_coverage};
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
 use crate::model::Resource;
 
 /// The ids that a list has.
@@ -52,11 +53,59 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
             ));
         }
     }
-    verdict.tried = format!("{} with the entries in the opposite order", count(tried, "list"));
+    let mut ordered = 0;
+    for case in suite.lists() {
+        for order in Order::ALL {
+            let Some(stage) = in_order(case, order) else { continue };
+            ordered += 1;
+            let run = suite.list(case, stage).await;
+            if !is_alike(&case.run, &run) {
+                let what = match &run.outcome {
+                    Ok(listing) => difference(case.run.resources(), &listing.resources),
+                    Err(_) => run.came(),
+                };
+                verdict.find(case.finding(
+                    format!("with the members of its answers {} another list came: {what}", order.name()),
+                    "know a member by its name, wherever it stands: a provider may write them in any order",
+                ));
+            }
+        }
+    }
+    verdict.tried = format!(
+        "{} with the entries in the opposite order, {ordered} with their members in another",
+        count(tried, "list")
+    );
     if unread > 0 {
         verdict.tried.push_str(&format!("; without an answer with two entries that are JSON or XML: {unread}"));
     }
     Ok(verdict)
+}
+
+/// A case's answers with their members in another order.
+fn in_order(case: &Case, order: Order) -> Option<Stage> {
+    let mut stage = Stage::of(&case.cassette);
+    let mut changed = false;
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let body = Document::read(&answered.body).map(|document| document.ordered(order));
+        if let Some(body) = body.filter(|body| *body != answered.body) {
+            stage = stage.with(at, Ok(with_body(&answered, body)));
+            changed = true;
+        }
+    }
+    changed.then_some(stage)
+}
+
+/// Whether two lists are the same but for the order of addresses and labels, which follows that of the answer.
+fn is_alike(one: &Run, other: &Run) -> bool {
+    match (&one.outcome, &other.outcome) {
+        (Ok(first), Ok(second)) => {
+            is_same_coverage(&first.coverage, &second.coverage)
+                && first.resources.len() == second.resources.len()
+                && first.resources.iter().all(|row| Row::of(row).difference(&second.resources).is_none())
+        }
+        _ => false,
+    }
 }
 
 pub(super) async fn deterministic(suite: &Suite) -> Result<Verdict, StandError> {
@@ -173,7 +222,7 @@ fn renewed(case: &Case) -> Stage {
     stage
 }
 
-fn changed(run: &crate::driver::conformance::Run, case: &Case) -> String {
+fn changed(run: &Run, case: &Case) -> String {
     match &run.outcome {
         Ok(listing) => difference(case.run.resources(), &listing.resources),
         Err(_) => run.came(),

@@ -71,21 +71,16 @@ pub(in crate::driver::conformance) fn without_envelope(
     let is_everywhere = |node: &Node| others.iter().all(|other| other.nodes().iter().any(|own| own.path == node.path));
     let mut faults = Vec::new();
     for node in document.nodes().into_iter().filter(is_beside) {
-        let mut add = |what: &str, edit: Edit| {
+        let mut add = |what: &str, edit: Edit, owed: Owed| {
             let what = format!("with {} {what}, which stands beside the list", node.path);
             let body = document.edited(&[(node.place.clone(), edit)]);
-            faults.push(Fault {
-                what,
-                outcome: Ok(with_body(good, body)),
-                owed: Owed::NoList,
-                kind: FaultKind::Broken,
-            });
+            faults.push(Fault { what, outcome: Ok(with_body(good, body)), owed, kind: FaultKind::Broken });
         };
         if node.text.is_none() && !document.is_null(&node.place) && is_everywhere(&node) {
-            add("missing", Edit::Remove);
-            add("null", Edit::Null);
+            add("missing", Edit::Remove, Owed::NoListOrMisfit);
+            add("null", Edit::Null, Owed::NoListOrMisfit);
         }
-        add("of another type", Edit::OtherType);
+        add("of another type", Edit::OtherType, Owed::NoList);
     }
     faults
 }

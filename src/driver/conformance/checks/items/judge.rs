@@ -31,6 +31,8 @@ impl Trial<'_> {
                     CallError::UnexpectedAnswer(_) if !self.is_spared => None,
                     // An address that is none is refused by the host in the driver's place.
                     CallError::Contract(_) if self.is_address() => None,
+                    // So is an id without a letter.
+                    CallError::Contract(_) if self.is_emptied_id() => None,
                     CallError::UnexpectedAnswer(_) => {
                         Some(format!("as it is in other entries, expected a list, and {} came", self.run.came()))
                     }
@@ -71,6 +73,47 @@ impl Trial<'_> {
         .next()
     }
 
+    /// Whether all that is in the entry is of one resource.
+    fn is_of_one(&self) -> bool {
+        self.entry.ids.len() == 1
+    }
+
+    /// What the entry has beside what was edited.
+    fn other_texts(&self) -> impl Iterator<Item = &str> {
+        let others = self.entry.nodes.iter().filter(|node| node.place != self.edited.place);
+        others.filter_map(|node| node.text.as_deref())
+    }
+
+    /// Whether a value stood where the edit was, and nowhere else.
+    fn is_only_here(&self, value: &str) -> bool {
+        let is_left = matches!(self.edit, Edit::Text(new) if new == value);
+        let is_elsewhere = self.other_texts().any(|text| text.contains(value));
+        self.is_of_one() && !value.is_empty() && self.edited.text.as_deref() == Some(value) && !is_left && !is_elsewhere
+    }
+
+    /// A field with another value than before, which is no id.
+    pub(super) fn taken_from_elsewhere(&self) -> Option<Found> {
+        let base = self.base.resources();
+        let rows = self.run.resources().iter().filter(|row| self.entry.ids.contains(row.id().as_str()));
+        let mut fields = rows.flat_map(|row| FIELDS.map(|(name, field)| (row, name, field)));
+        fields.find_map(|(row, name, field)| {
+            let Resource::Instance(after) = row else { return None };
+            let before = base.iter().find_map(|before| match before {
+                Resource::Instance(before) if before.id == after.id => Some(before),
+                _ => None,
+            })?;
+            let value = field(after).filter(|value| !value.is_empty() && field(before) != Some(value))?;
+            let is_new = matches!(self.edit, Edit::Text(text) if text == value);
+            let is_known = is_new || self.entry.ids.contains(value) || name == "provider_state";
+            (!is_known).then(|| Found { id: after.id.to_string(), name, value: value.to_owned(), field })
+        })
+    }
+
+    fn is_emptied_id(&self) -> bool {
+        matches!(self.edit, Edit::Text(text) if text.is_empty())
+            && self.edited.text.as_ref().is_some_and(|text| self.entry.ids.contains(text))
+    }
+
     fn is_address(&self) -> bool {
         matches!(self.edit, Edit::Text(_) | Edit::OtherType)
             && self.edited.text.as_ref().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok())
@@ -81,12 +124,13 @@ impl Trial<'_> {
         let id = &after.id;
         let texts: BTreeSet<&str> = self.entry.nodes.iter().filter_map(|node| node.text.as_deref()).collect();
         let account = &cassette.account;
+        let is_accounts = |value: &str| {
+            let mut own = [&account.provider, &account.user].into_iter().chain(account.options.values());
+            own.any(|own| own == value)
+        };
         let known = |value: &str| {
             texts.iter().any(|text| text.contains(value) || value.contains(*text) && text.len() >= 3)
-                || [&account.provider, &account.user]
-                    .into_iter()
-                    .chain(account.options.values())
-                    .any(|own| own == value)
+                || is_accounts(value)
                 || matches!(self.edit, Edit::Text(new) if new == value)
                 || value == "suite"
                 || value == "1"
@@ -99,6 +143,9 @@ impl Trial<'_> {
         };
         for (name, field) in FIELDS {
             let (Some(new), old) = (field(after), field(before)) else { continue };
+            if Some(new) == old && name != "provider_state" && self.is_only_here(new) && !is_accounts(new) {
+                return Some(format!("{name} of {id} is still {new:?}, which is nowhere in the entry any more"));
+            }
             if Some(new) == old || new.is_empty() || known(new) {
                 continue;
             }
@@ -108,17 +155,50 @@ impl Trial<'_> {
             };
             return Some(format!("{name} of {id} is {new:?}, {whose}"));
         }
-        if let Some(new) = after.launched_at
-            && after.launched_at != before.launched_at
-            && !texts.iter().any(|text| times::read(text).contains(&new))
-        {
-            return Some(format!("launched_at of {id} is {new}, which is nowhere in the entry"));
+        let kept = addresses(after).into_iter().find(|value| self.is_only_here(value));
+        if let Some(kept) = kept.filter(|kept| addresses(before).contains(kept)) {
+            return Some(format!("{kept} is still an address of {id}, and is nowhere in the entry any more"));
+        }
+        if let Some(new) = after.launched_at {
+            let is_in = |text: &str| new >= times::FIRST_CLOUD && times::read(text).contains(&new);
+            let is_there = self.other_texts().any(is_in);
+            let was_there = self.edited.text.as_deref().is_some_and(is_in);
+            let is_edit = matches!(self.edit, Edit::Text(text) if is_in(text));
+            let has_changed = after.launched_at != before.launched_at;
+            if !is_there && !is_edit && (has_changed || was_there && self.is_of_one()) {
+                return Some(format!("launched_at of {id} is {new}, which is nowhere in the entry"));
+            }
         }
         if after.provider_state.is_empty() && after.state != InstanceState::Unknown {
             let state = State::Instance(after.state);
             return Some(format!("{id} is {state} without a word for its state, and is `unknown`"));
         }
         None
+    }
+}
+
+/// Of both lists.
+pub(super) fn addresses(instance: &Instance) -> Vec<String> {
+    let both = instance.public_addresses.iter().chain(&instance.private_addresses);
+    both.map(|address| address.value.to_string()).collect()
+}
+
+/// A value of a field that stands elsewhere in the entry than it did.
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    field: Field,
+}
+
+impl Found {
+    pub(super) fn is_in(&self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Instance(instance) if instance.id.as_str() == self.id => {
+                (self.field)(instance) == Some(self.value.as_str())
+            }
+            _ => false,
+        }
     }
 }
 

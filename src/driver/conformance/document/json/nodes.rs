@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Edit, Node, Place};
+use super::super::{Edit, Node, Order, Place};
 use super::text_of;
 
 /// The members within a value, which its pointer names; what is in a list has the list's path.
@@ -95,6 +95,64 @@ pub(in super::super) fn edited(value: &Value, edits: &[(Place, Edit)]) -> Vec<u8
     copy.to_string().into_bytes()
 }
 
+/// A second one of the element of the innermost list in an entry that a value is in.
+pub(in super::super) fn with_another(document: &Value, entry: &str, value: &str, text: &str) -> Option<Vec<u8>> {
+    let within = value.strip_prefix(entry)?;
+    let parts: Vec<&str> = within.split('/').collect();
+    let last = (1..parts.len()).rev().find(|&at| {
+        let list = format!("{entry}{}", parts[..at].join("/"));
+        document.pointer(&list).is_some_and(Value::is_array)
+    })?;
+    let list = format!("{entry}{}", parts[..last].join("/"));
+    let at: usize = parts[last].parse().ok()?;
+    let mut copy = document.clone();
+    let entries = copy.pointer_mut(&list)?.as_array_mut()?;
+    let mut another = entries.get(at)?.clone();
+    let inner: String = parts[last + 1..].iter().map(|part| format!("/{part}")).collect();
+    *another.pointer_mut(&inner)? = Value::from(text);
+    entries.insert(at + 1, another);
+    Some(copy.to_string().into_bytes())
+}
+
+/// The text with the members of each object in another order, which a map does not keep.
+pub(in super::super) fn ordered(value: &Value, order: Order) -> Vec<u8> {
+    fn write(value: &Value, order: Order, text: &mut String) {
+        match value {
+            Value::Array(entries) => {
+                text.push('[');
+                for (at, entry) in entries.iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    write(entry, order, text);
+                }
+                text.push(']');
+            }
+            Value::Object(members) => {
+                let mut names: Vec<&String> = members.keys().collect();
+                names.sort_unstable();
+                if order == Order::Descending {
+                    names.reverse();
+                }
+                text.push('{');
+                for (at, name) in names.into_iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    text.push_str(&Value::from(name.as_str()).to_string());
+                    text.push(':');
+                    write(&members[name], order, text);
+                }
+                text.push('}');
+            }
+            leaf => text.push_str(&leaf.to_string()),
+        }
+    }
+    let mut text = String::new();
+    write(value, order, &mut text);
+    text.into_bytes()
+}
+
 /// Places in lists by their number.
 fn order(place: &Place) -> Vec<(u64, String)> {
     let Place::Pointer(pointer) = place else { return Vec::new() };
@@ -120,6 +178,7 @@ fn edit_one(document: &mut Value, pointer: &str, edit: &Edit) {
         (Edit::Text(text), Value::Number(_)) => {
             text.parse::<serde_json::Number>().map_or_else(|_| Value::from(text.as_str()), Value::Number)
         }
+        (Edit::Text(text), Value::Bool(_)) if matches!(text.as_str(), "true" | "false") => Value::from(text == "true"),
         (Edit::Text(text), _) => Value::from(text.as_str()),
         (Edit::Emptied, Value::Array(_)) => json!([]),
         (Edit::Emptied, Value::Object(_)) => json!({}),

@@ -1,9 +1,11 @@
 //! Elements and attributes of XML, one by one: where each stands, and the document without it or with something
 //! else there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use quick_xml::escape::escape;
 
-use super::super::{Edit, Node, Place};
+use super::super::{Edit, Node, Order, Place};
 use super::Xml;
 
 impl Xml {
@@ -131,6 +133,82 @@ impl Xml {
     pub(in super::super) fn with_root_content(&self, content: &str) -> Option<Vec<u8>> {
         let root = self.elements.first().filter(|root| root.has_children)?;
         Some(self.spliced(0..self.text.len(), &[(root.inner.clone(), content.to_owned())]).into_bytes())
+    }
+
+    /// Each element with the elements that are in it, in the order of the document.
+    fn children(&self) -> BTreeMap<usize, Vec<usize>> {
+        let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, element) in self.elements.iter().enumerate() {
+            if let Some(parent) = element.parent {
+                children.entry(parent).or_default().push(at);
+            }
+        }
+        children
+    }
+
+    /// The ends of elements, with how deep they stand; the root's is the document's.
+    pub(in super::super) fn ends(&self, deepest: usize) -> Vec<(usize, usize)> {
+        let within = self.elements.iter().filter(|element| (1..=deepest).contains(&element.depth));
+        let mut ends: Vec<_> = within.map(|element| (element.depth, element.span.end)).collect();
+        ends.sort_by_key(|(_, end)| *end);
+        ends
+    }
+
+    /// The text with the elements within each element in another order. Those of one name are a list, and stay in theirs;
+    /// where names take turns, the order has a meaning.
+    pub(in super::super) fn ordered(&self, order: Order) -> Vec<u8> {
+        let children = self.children();
+        self.written(0, &children, order).into_bytes()
+    }
+
+    fn written(&self, element: usize, children: &BTreeMap<usize, Vec<usize>>, order: Order) -> String {
+        let Some(at) = self.elements.get(element) else { return self.text.clone() };
+        let Some(own) = children.get(&element) else { return self.text[at.span.clone()].to_owned() };
+        let mut placed = own.clone();
+        let mut names: Vec<&str> = own.iter().map(|child| self.name(*child)).collect();
+        names.dedup();
+        let groups = names.len();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() == groups {
+            placed.sort_by(|one, two| match order {
+                Order::Ascending => self.name(*one).cmp(self.name(*two)),
+                Order::Descending => self.name(*two).cmp(self.name(*one)),
+            });
+        }
+        // What is between the elements stays between them.
+        let changes: Vec<_> = own
+            .iter()
+            .zip(placed)
+            .map(|(place, content)| (self.elements[*place].span.clone(), self.written(content, children, order)))
+            .collect();
+        let part = if at.parent.is_none() { 0..self.text.len() } else { at.span.clone() };
+        self.spliced(part, &changes)
+    }
+
+    /// A second one of the innermost element of a list in an entry that a value is in.
+    pub(in super::super) fn with_another(&self, entry: usize, value: usize, text: &str) -> Option<Vec<u8>> {
+        let lists = self.list_paths();
+        let mut ancestors = std::iter::successors(Some(value), |&at| self.elements[at].parent);
+        let element = ancestors.by_ref().take_while(|&at| at != entry).find(|&at| {
+            let list = self.elements[at].parent.map(|parent| self.path(parent));
+            // Lists of one look as others of that name do.
+            list.is_some_and(|list| lists.contains(&list)) || matches!(self.name(at), "item" | "member")
+        })?;
+        let change = self.change(&Place::Element(value), &Edit::Text(text.to_owned()))?;
+        let span = self.elements.get(element)?.span.clone();
+        let another = self.spliced(span.clone(), &[change]);
+        Some(self.spliced(0..self.text.len(), &[(span.end..span.end, another)]).into_bytes())
+    }
+
+    /// The paths of elements that have several of one name in them.
+    pub(in super::super) fn list_paths(&self) -> BTreeSet<String> {
+        let children = self.children();
+        let is_list = |own: &[usize]| {
+            let names: BTreeSet<&str> = own.iter().map(|child| self.name(*child)).collect();
+            own.len() > 1 && names.len() == 1
+        };
+        children.iter().filter(|(_, own)| is_list(own)).map(|(element, _)| self.path(*element)).collect()
     }
 
     fn change(&self, place: &Place, edit: &Edit) -> Option<(std::ops::Range<usize>, String)> {
