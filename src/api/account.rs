@@ -75,7 +75,7 @@ pub(super) struct PollDocument {
     /// How old the last complete list is.
     age_seconds: Option<u64>,
     next_due: Option<Timestamp>,
-    /// Why a poll that is due has not begun.
+    /// Why a poll that is due has not begun, or one that has begun does not go on.
     waiting: Option<WaitingDocument>,
     /// How far apart lists are planned to be at present, give or take the jitter; after failures they are tried for
     /// by other waits.
@@ -117,18 +117,27 @@ impl From<EndpointView> for EndpointDocument {
 #[schema(as = Waiting)]
 struct WaitingDocument {
     /// `circuit-open` while nothing is sent to the endpoint, `share` while other polls have all the slots of its share,
-    /// `store` while the tracker can't write down that it polls.
+    /// `store` while the tracker can't write down that it polls. `memory` is for a poll that has begun: it goes on once
+    /// other polls give back memory (`drivers.limits.total_memory`).
     why: &'static str,
     /// Until when at least, where that is known.
     until: Option<Timestamp>,
 }
 
-fn waiting(
-    status: &PollStatus,
+/// What may keep a poll waiting.
+#[derive(Clone, Copy, Debug)]
+struct Obstacles {
     endpoint: EndpointView,
     unclaimed: Option<StoreFailure>,
-    now: Timestamp,
-) -> Option<WaitingDocument> {
+    /// A call for the account waits for memory.
+    lacks_memory: bool,
+}
+
+fn waiting(status: &PollStatus, obstacles: Obstacles, now: Timestamp) -> Option<WaitingDocument> {
+    let Obstacles { endpoint, unclaimed, lacks_memory } = obstacles;
+    if status.under_way {
+        return lacks_memory.then_some(WaitingDocument { why: "memory", until: None });
+    }
     if !is_due(status, now) {
         return None;
     }
@@ -202,10 +211,13 @@ pub(super) async fn show(
     let endpoint = app.context.roster.endpoint(&caller.key.driver, &caller.key.provider);
     let endpoint = app.context.poll_shares.endpoints().view(&endpoint);
     let unclaimed = health.last_failure(Operation::ClaimPolls);
+    let catalog = app.context.roster.catalog();
+    let driver = catalog.driver(&caller.key.driver);
     let known = |status: PollStatus| {
         let unrecorded = health.unrecorded_of(caller.account, status.kind);
         let status = with_unclaimed(status, unclaimed, now);
-        poll(with_unrecorded(status, unrecorded), endpoint, unclaimed, now)
+        let lacks_memory = driver.is_some_and(|driver| driver.waits_for_memory(&caller.key, status.kind));
+        poll(with_unrecorded(status, unrecorded), Obstacles { endpoint, unclaimed, lacks_memory }, now)
     };
     let document = AccountDocument {
         driver: &caller.key.driver,
@@ -270,7 +282,7 @@ fn nothing_removed(status: &PollStatus) -> Option<String> {
     Some(format!("the last {} lists were not complete, and what they do not show may be there: {why}", status.partials))
 }
 
-fn poll(status: PollStatus, endpoint: EndpointView, unclaimed: Option<StoreFailure>, now: Timestamp) -> PollDocument {
+fn poll(status: PollStatus, obstacles: Obstacles, now: Timestamp) -> PollDocument {
     let nothing_removed = nothing_removed(&status);
     PollDocument {
         last_attempt: status.last_attempt,
@@ -278,7 +290,7 @@ fn poll(status: PollStatus, endpoint: EndpointView, unclaimed: Option<StoreFailu
         last_full: status.last_full,
         age_seconds: status.last_complete.map(|at| now.since(at).as_secs()),
         next_due: status.next_due,
-        waiting: waiting(&status, endpoint, unclaimed, now),
+        waiting: waiting(&status, obstacles, now),
         interval_seconds: status.pace.map(|pace| pace.every.as_secs_f64()),
         pace: pace(&status),
         failures: status.failures,

@@ -12,7 +12,7 @@ use super::gather::Gathering;
 use super::grants::{Endpoint, Grants, Reach};
 use super::guest::{Contract, GuestPre};
 use super::limits::Limits;
-use super::memory::{ListMemory, PollMemory, SandboxMemory};
+use super::memory::{ListMemory, Owner, PollMemory, SandboxMemory};
 use super::meter::Meter;
 use super::page::{self, Checks, Left, Page};
 use super::sandbox::{Running, guest_account};
@@ -21,7 +21,7 @@ use super::wire::Paged;
 use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
 use crate::clock::Stopwatch;
 use crate::model::word::Words;
-use crate::model::{Kind, MOST_IDS, Resource, ResourceId, Timestamp};
+use crate::model::{AccountKey, Kind, MOST_IDS, Resource, ResourceId, Timestamp};
 
 /// A loaded driver.
 pub struct Driver {
@@ -95,10 +95,15 @@ impl Driver {
         }
     }
 
+    /// Whether a call for this account has begun and waits for memory, of which other polls have taken all.
+    pub fn waits_for_memory(&self, account: &AccountKey, kind: Kind) -> bool {
+        self.engine.memory().is_waited_for(account, kind)
+    }
+
     /// Makes a sandbox for the target and throws it away: what every poll pays before it asks anything.
     pub async fn make_sandbox(&self, target: &Target) -> Result<(), CallError> {
         let _slot = self.engine.slot().await;
-        let memory = self.engine.memory().admit().await;
+        let memory = self.engine.memory().admit(None).await;
         let _memory = SandboxMemory(Arc::clone(&memory));
         let egress = self.egress(target, &memory)?;
         let meter = Arc::new(Meter::new(self.engine.limits().cpu_per_page));
@@ -117,7 +122,8 @@ impl Driver {
 
     async fn call(&self, target: &Target, kind: Kind, extent: Extent, asked: Asked) -> Result<Listing, CallFailure> {
         let slot = self.engine.slot().await;
-        let memory = self.engine.memory().admit().await;
+        let (account, endpoint) = (target.key.clone(), target.endpoint.clone());
+        let memory = self.engine.memory().admit(Some(Owner { account, kind, endpoint })).await;
         let spent = SandboxMemory(Arc::clone(&memory));
         let stopwatch = Stopwatch::start();
         let limits = self.engine.limits();
@@ -147,7 +153,12 @@ impl Driver {
         let listing = self.engine.lane().run((&self.info.digest, &target.key, kind), &meter, pages.list());
         let mut listing = pin!(tokio::time::timeout(limits.poll_timeout, listing));
         // Looked at before it is dropped with all that waits in it.
-        let listed = match listing.as_mut().await {
+        let ended = tokio::select! {
+            biased;
+            ended = listing.as_mut() => ended,
+            error = memory.displaced() => Ok(Ok(Err(error))),
+        };
+        let listed = match ended {
             Ok(Ok(listed)) => listed,
             Ok(Err(ended)) => match ended.try_into_panic() {
                 // A fault of the host's, which is for whoever joins this poll.

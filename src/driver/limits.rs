@@ -224,7 +224,7 @@ mod tests {
     async fn growth_is_counted_over_all_memories() {
         let poll_memory = SANDBOX_BYTES + 1200;
         let limits = Limits { memory: 1000, table_elements: 10, poll_memory, ..Limits::default() };
-        let poll = Pool::new(&limits).expect("a pool").admit().await;
+        let poll = Pool::new(&limits).expect("a pool").admit(None).await;
         let mut growth = Growth::under(&limits, Arc::clone(&poll));
         assert!(growth.memory_growing(0, 600, None).await.expect("answered"));
         assert!(growth.memory_growing(0, 400, None).await.expect("answered"));

@@ -272,17 +272,23 @@ async fn describe(engine: &Engine, pre: &GuestPre) -> Result<inventory::Descript
     let slot = engine.slot().await;
     let limits = engine.limits();
     let meter = Arc::new(Meter::new(limits.cpu_per_page));
-    let memory = engine.memory().admit().await;
+    let memory = engine.memory().admit(None).await;
     let spent = SandboxMemory(Arc::clone(&memory));
     let (its_engine, pre, its_meter) = (engine.clone(), pre.clone(), Arc::clone(&meter));
+    let its_memory = Arc::clone(&memory);
     let described = async move {
         let _until_it_is_gone = (slot, spent);
-        Running::start(&its_engine, &pre, None, (&its_meter, &memory)).await?.describe().await
+        Running::start(&its_engine, &pre, None, (&its_meter, &its_memory)).await?.describe().await
     };
     let described = engine.lane().run_once(described);
     // It has nothing to wait for, and the host would wait for it to start.
     let timeout = limits.request_timeout;
-    match tokio::time::timeout(timeout, described).await {
+    let ended = tokio::select! {
+        biased;
+        ended = tokio::time::timeout(timeout, described) => ended,
+        error = memory.displaced() => Ok(Ok(Err(error))),
+    };
+    match ended {
         Ok(Ok(described)) => described,
         Ok(Err(ended)) => match ended.try_into_panic() {
             // A fault of the host's.

@@ -2,33 +2,78 @@
 //! poll and one for all polls together. A poll that passes its own limit ends; a poll that does not fit beside the
 //! others waits.
 //!
-//! Waiting can't deadlock: of the memory for all polls, as much as one poll may need is a reserve, which one poll at a
-//! time may hold. That poll always finishes, and what it then gives back is there for the next.
+//! The memory for all polls has three parts, so that polls that need little never wait for those that need much:
+//!
+//! - The *reserve* is as much as one poll may need. One poll at a time holds it.
+//! - A quarter of the rest is *small*: only polls that need no more than `FIRST_BYTES` take of it. Of this part, as much as
+//!   one such poll may need is a reserve, too. A poll that grows beyond `FIRST_BYTES` moves as a whole to the shared part, and
+//!   gives this part back.
+//! - What is left is *shared*. Of it an endpoint has three quarters at most, so that lists that are long and never end take
+//!   no more than that from the accounts of other endpoints. A poll that needs little takes of it where small is full.
+//!
+//! Waiting can't deadlock. Whoever waits, for whichever part, stands in line for the reserve as well, and that line is
+//! first come, first served. The poll at its head gets the reserve once its holder is gone. The holder has room up to its
+//! own limit, so it never waits for memory, and ends at the latest with the time of a poll. So the line always moves on.
+//!
+//! Polls that need little go on even if nothing else ever does. One that has grown beyond `FIRST_BYTES` and waits for the
+//! shared part still holds what it has of the small one. As soon as a poll that needs little waits as well, it is ended, to
+//! be made again later (`line`). So those that wait need little, and so do those that they wait for. One of these has the
+//! small reserve: it either ends, or grows beyond `FIRST_BYTES`, and then gives the small reserve back as well.
 
+mod line;
+mod state;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::CallError;
 use super::limits::{CONTEXT_BYTES, Limits};
 use super::outline;
 use crate::metrics;
+use crate::model::{AccountKey, Kind};
+use line::{Line, Waiting};
+use state::{Lack, Shared, State};
 
 /// Memory of all polls is shared out in units of this size.
 const UNIT: usize = 64 << 10;
 /// What a sandbox takes beside its linear memory, at most: the contexts of its core instances, the states of its component
 /// instances and passive segments (`outline`), and its stack, tables of handles and store.
 pub(super) const SANDBOX_BYTES: usize = CONTEXT_BYTES + outline::MOST_BYTES + (1 << 20);
+/// What a poll may need and still count as one that needs little: a sandbox, its linear memory, and a list of some thousand
+/// instances with the answers that it is made of.
+const FIRST_BYTES: usize = SANDBOX_BYTES + (12 << 20);
+/// Of the memory beside the reserve, one part in this many is for polls that need little.
+const SMALL_PART: usize = 4;
+/// Of the shared memory, one part in this many is never one endpoint's alone.
+const OTHERS_PART: usize = 4;
 
 /// The memory for all polls of a host.
 #[derive(Debug)]
 pub(super) struct Pool {
     poll_limit: usize,
     total_limit: usize,
-    /// Units for all polls but the one that holds the reserve.
+    /// How many units a poll may need and still take of the small part.
+    first: usize,
+    small: Arc<Semaphore>,
+    small_reserve: Arc<Semaphore>,
     shared: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
+    /// How much of the shared part each endpoint may have. There are no more than the roster has providers.
+    endpoints: Mutex<HashMap<String, Arc<Semaphore>>>,
+    of_one_endpoint: usize,
+    line: Mutex<Line>,
     gauges: metrics::PollMemory,
+}
+
+/// Whose memory it is.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    pub(super) account: AccountKey,
+    pub(super) kind: Kind,
+    pub(super) endpoint: String,
 }
 
 /// `drivers.limits.total_memory` has no room for one poll.
@@ -56,12 +101,22 @@ impl From<Full> for CallError {
 impl Pool {
     pub(super) fn new(limits: &Limits) -> Result<Arc<Pool>, TotalTooSmall> {
         let (poll, total) = (limits.poll_memory, limits.total_memory);
-        let shared = total.checked_sub(poll).ok_or(TotalTooSmall { total, poll })? / UNIT;
+        let beside = total.checked_sub(poll).ok_or(TotalTooSmall { total, poll })? / UNIT;
+        let beside = beside.min(Semaphore::MAX_PERMITS);
+        let small = beside / SMALL_PART;
+        let shared = beside - small;
+        let first = (FIRST_BYTES.min(poll) / UNIT).min(small);
         Ok(Arc::new(Pool {
             poll_limit: poll,
             total_limit: total,
-            shared: Arc::new(Semaphore::new(shared.min(Semaphore::MAX_PERMITS))),
+            first,
+            small: Arc::new(Semaphore::new(small - first)),
+            small_reserve: Arc::new(Semaphore::new(1)),
+            shared: Arc::new(Semaphore::new(shared)),
             reserve: Arc::new(Semaphore::new(1)),
+            endpoints: Mutex::default(),
+            of_one_endpoint: shared - shared / OTHERS_PART,
+            line: Mutex::default(),
             gauges: metrics::PollMemory::default(),
         }))
     }
@@ -71,12 +126,34 @@ impl Pool {
         &self.gauges
     }
 
-    /// Begins the account of a poll, as soon as there is room for a sandbox.
-    pub(super) async fn admit(self: &Arc<Pool>) -> Arc<PollMemory> {
-        let memory = Arc::new(PollMemory { pool: Arc::clone(self), state: Mutex::default() });
+    /// Whether a call for this account waits for memory.
+    pub(super) fn is_waited_for(&self, account: &AccountKey, kind: Kind) -> bool {
+        self.line().accounts.contains_key(&(account.clone(), kind))
+    }
+
+    /// Begins the account of a poll, as soon as there is room for a sandbox. What is nobody's poll has no owner.
+    pub(super) async fn admit(self: &Arc<Pool>, owner: Option<Owner>) -> Arc<PollMemory> {
+        let memory = self.begin(owner);
         // A limit that has no room even for this is found to be passed when the sandbox is made.
         let _ = memory.grow(SANDBOX_BYTES).await;
         memory
+    }
+
+    fn begin(self: &Arc<Pool>, owner: Option<Owner>) -> Arc<PollMemory> {
+        let endpoint = owner.as_ref().map(|owner| owner.endpoint.clone()).unwrap_or_default();
+        let mut endpoints = self.endpoints.lock().expect("invariant: no holder of this lock can panic");
+        let of_endpoint = endpoints.entry(endpoint).or_insert_with(|| Arc::new(Semaphore::new(self.of_one_endpoint)));
+        Arc::new(PollMemory {
+            pool: Arc::clone(self),
+            of_endpoint: Arc::clone(of_endpoint),
+            whose: owner.map(|Owner { account, kind, .. }| (account, kind)),
+            displaced: CancellationToken::new(),
+            state: Mutex::default(),
+        })
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().expect("invariant: no holder of this lock can panic")
     }
 }
 
@@ -84,60 +161,12 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct PollMemory {
     pool: Arc<Pool>,
+    /// What the polls of its endpoint may have of the shared part.
+    of_endpoint: Arc<Semaphore>,
+    whose: Option<(AccountKey, Kind)>,
+    /// Told to end, since what it holds while it waits is wanted by polls that need little.
+    displaced: CancellationToken,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Bytes that are spent for as long as the sandbox is there.
-    lasting: usize,
-    /// Bytes of `Held`, each given back when it is dropped.
-    held: usize,
-    /// Units taken of those that all polls share.
-    shared: Option<OwnedSemaphorePermit>,
-    /// With the reserve the poll has room up to its limit.
-    reserve: Option<OwnedSemaphorePermit>,
-    /// Tasks of the poll that wait for room.
-    waiting: usize,
-    /// Whether the poll's own limit was passed.
-    passed: bool,
-}
-
-impl State {
-    fn used(&self) -> usize {
-        self.lasting.saturating_add(self.held)
-    }
-
-    fn granted(&self) -> usize {
-        self.shared.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
-    }
-
-    /// How many units more it needs.
-    fn lacking(&self) -> usize {
-        match self.reserve {
-            Some(_) => 0,
-            None => self.used().div_ceil(UNIT).saturating_sub(self.granted()),
-        }
-    }
-
-    fn take_shared(&mut self, permit: OwnedSemaphorePermit) {
-        match &mut self.shared {
-            Some(shared) => shared.merge(permit),
-            None => self.shared = Some(permit),
-        }
-    }
-
-    /// Gives back what is not needed any more.
-    fn trim(&mut self) {
-        if self.used() == 0 {
-            (self.shared, self.reserve) = (None, None);
-            return;
-        }
-        let excess = self.granted().saturating_sub(self.used().div_ceil(UNIT));
-        if let Some(shared) = &mut self.shared {
-            drop(shared.split(excess));
-        }
-    }
 }
 
 impl PollMemory {
@@ -186,43 +215,83 @@ impl PollMemory {
     }
 
     pub(super) fn is_in_debt(&self) -> bool {
-        self.state().lacking() > 0
+        self.state().lack(self.pool.first).is_some()
     }
 
     /// The error of a poll that waits for room, if it does.
     pub(super) fn waiting(&self) -> Option<CallError> {
-        (self.state().waiting > 0).then(|| CallError::Limit {
+        (self.state().waiting > 0).then(|| self.no_room())
+    }
+
+    /// Returns when the poll has to end, with the error of that: it needs much and waits for it, and what it has meanwhile
+    /// is wanted by polls that need little.
+    pub(super) async fn displaced(&self) -> CallError {
+        self.displaced.cancelled().await;
+        self.no_room()
+    }
+
+    fn no_room(&self) -> CallError {
+        CallError::Limit {
             limit: "memory of all polls",
             setting: "total_memory",
             value: format!("{} bytes", self.pool.total_limit),
-        })
+        }
     }
 
     /// Waits until all that is spent has room.
     pub(super) async fn settle(&self) {
-        let Pool { shared, reserve, .. } = &*self.pool;
-        let lacking = {
+        let Pool { small, small_reserve, reserve, first, .. } = &*self.pool;
+        let lack = {
             let mut state = self.state();
-            match u32::try_from(state.lacking()) {
-                Ok(0) => return,
-                Ok(lacking) => match Arc::clone(shared).try_acquire_many_owned(lacking) {
-                    Ok(permit) => return state.take_shared(permit),
-                    Err(_) => lacking,
-                },
-                Err(_) => u32::MAX,
+            let Some(lack) = state.lack(*first) else { return };
+            if self.take_what_is_free(&mut state, lack) {
+                return;
             }
+            lack
         };
-        let _waiting = Waiting::begin(self);
+        let _waiting = Waiting::begin(self, lack);
+        let needs_little = matches!(lack, Lack::Small(_));
+        let there = "invariant: the semaphore is never closed";
+        let shared = async {
+            let of_endpoint = Arc::clone(&self.of_endpoint).acquire_many_owned(lack.units()).await.expect(there);
+            let of_all = Arc::clone(&self.pool.shared).acquire_many_owned(lack.units()).await.expect(there);
+            Shared { of_endpoint, of_all }
+        };
         tokio::select! {
-            permit = Arc::clone(shared).acquire_many_owned(lacking) => {
-                self.state().take_shared(permit.expect("invariant: the semaphore is never closed"));
+            permit = Arc::clone(small).acquire_many_owned(lack.units()), if needs_little => {
+                self.state().take_small(permit.expect(there));
             }
-            permit = Arc::clone(reserve).acquire_owned() => {
-                let mut state = self.state();
-                state.reserve = Some(permit.expect("invariant: the semaphore is never closed"));
-                state.shared = None;
+            permit = Arc::clone(small_reserve).acquire_owned(), if needs_little => {
+                self.state().take_small_reserve(permit.expect(there));
             }
+            permit = shared => self.state().take_shared(permit),
+            permit = Arc::clone(reserve).acquire_owned() => self.state().take_reserve(permit.expect(there)),
         }
+    }
+
+    fn take_what_is_free(&self, state: &mut State, lack: Lack) -> bool {
+        let Pool { small, small_reserve, shared, reserve, .. } = &*self.pool;
+        let needs_little = matches!(lack, Lack::Small(_));
+        let units = lack.units();
+        if needs_little && let Ok(permit) = Arc::clone(small).try_acquire_many_owned(units) {
+            state.take_small(permit);
+            return true;
+        }
+        if let Ok(of_endpoint) = Arc::clone(&self.of_endpoint).try_acquire_many_owned(units)
+            && let Ok(of_all) = Arc::clone(shared).try_acquire_many_owned(units)
+        {
+            state.take_shared(Shared { of_endpoint, of_all });
+            return true;
+        }
+        if needs_little && let Ok(permit) = Arc::clone(small_reserve).try_acquire_owned() {
+            state.take_small_reserve(permit);
+            return true;
+        }
+        if let Ok(permit) = Arc::clone(reserve).try_acquire_owned() {
+            state.take_reserve(permit);
+            return true;
+        }
+        false
     }
 
     fn give_back(&self, bytes: usize) {
@@ -238,30 +307,6 @@ impl Drop for PollMemory {
     fn drop(&mut self) {
         let used = self.state().used();
         self.pool.gauges.remove(used);
-    }
-}
-
-/// A task of a poll that waits for room.
-struct Waiting<'a>(&'a PollMemory);
-
-impl Waiting<'_> {
-    fn begin(memory: &PollMemory) -> Waiting<'_> {
-        let mut state = memory.state();
-        state.waiting += 1;
-        if state.waiting == 1 {
-            memory.pool.gauges.wait();
-        }
-        Waiting(memory)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.waiting -= 1;
-        if state.waiting == 0 {
-            self.0.pool.gauges.go_on();
-        }
     }
 }
 
@@ -315,100 +360,4 @@ impl From<Held> for ListMemory {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::poll;
-    use std::pin::pin;
-
-    fn pool(poll_units: usize, total_units: usize) -> Arc<Pool> {
-        let limits = Limits { poll_memory: poll_units * UNIT, total_memory: total_units * UNIT, ..Limits::default() };
-        Pool::new(&limits).expect("there is room for a poll")
-    }
-
-    fn begin(pool: &Arc<Pool>) -> Arc<PollMemory> {
-        Arc::new(PollMemory { pool: Arc::clone(pool), state: Mutex::default() })
-    }
-
-    #[tokio::test]
-    async fn a_poll_has_its_limit_whatever_is_free() {
-        let pool = pool(4, 100);
-        let memory = begin(&pool);
-        memory.grow(3 * UNIT).await.expect("there is room");
-        let held = memory.hold(UNIT).await.expect("there is room");
-        assert_eq!(memory.passed(), None);
-        assert!(memory.hold(1).await.is_err());
-        let error = CallError::from(memory.passed().expect("it was passed"));
-        assert_eq!(error.code(), "limit.poll_memory");
-        assert!(error.to_string().contains("drivers.limits.poll_memory"), "{error}");
-        drop(held);
-        memory.spend(UNIT).expect("it was given back");
-        drop(SandboxMemory(Arc::clone(&memory)));
-        assert_eq!(memory.state().used(), 0);
-        assert_eq!(pool.shared.available_permits(), 96);
-    }
-
-    #[tokio::test]
-    async fn polls_that_do_not_fit_wait_and_one_of_them_always_goes_on() {
-        // Six units are shared, and four are the reserve.
-        let pool = pool(4, 10);
-        let (one, two, three) = (begin(&pool), begin(&pool), begin(&pool));
-        one.grow(3 * UNIT).await.expect("shared");
-        two.grow(3 * UNIT).await.expect("shared");
-        three.grow(2 * UNIT).await.expect("the reserve");
-        assert!(three.state().reserve.is_some());
-        {
-            let mut more = pin!(one.grow(UNIT));
-            assert!(poll!(&mut more).is_pending(), "nothing is left");
-            assert!(one.waiting().is_some_and(|error| error.code() == "limit.total_memory"));
-            assert_eq!(pool.gauges.waiting(), 1);
-            three.grow(2 * UNIT).await.expect("the reserve has room for all that a poll may need");
-            drop(SandboxMemory(Arc::clone(&three)));
-            more.await.expect("the reserve is free again");
-        }
-        assert!(one.waiting().is_none());
-        assert_eq!(pool.gauges.waiting(), 0);
-        assert_eq!(pool.shared.available_permits(), 3, "who has the reserve shares nothing");
-        drop(SandboxMemory(one));
-        drop(SandboxMemory(two));
-        assert_eq!((pool.shared.available_permits(), pool.reserve.available_permits()), (6, 1));
-        assert_eq!(pool.gauges.bytes(), 0);
-    }
-
-    #[tokio::test]
-    async fn what_cannot_wait_is_a_debt() {
-        let pool = pool(2, 3);
-        let (one, two) = (begin(&pool), begin(&pool));
-        one.grow(2 * UNIT).await.expect("the reserve");
-        two.spend(2 * UNIT).expect("within its limit");
-        assert!(two.is_in_debt());
-        let mut settled = pin!(two.settle());
-        assert!(poll!(&mut settled).is_pending());
-        drop(SandboxMemory(one));
-        settled.await;
-        assert!(!two.is_in_debt());
-    }
-
-    #[tokio::test]
-    async fn a_wait_that_is_given_up_leaves_nothing_behind() {
-        let pool = pool(2, 2);
-        let (one, two) = (begin(&pool), begin(&pool));
-        one.grow(UNIT).await.expect("the reserve");
-        {
-            let mut more = pin!(two.hold(UNIT));
-            assert!(poll!(&mut more).is_pending());
-        }
-        assert_eq!((two.state().used(), pool.gauges.waiting()), (0, 0));
-        drop(SandboxMemory(one));
-        two.grow(UNIT).await.expect("the reserve is free");
-    }
-
-    #[test]
-    fn there_is_room_for_one_poll_at_least() {
-        let limits = Limits { poll_memory: 2 << 20, total_memory: 1 << 20, ..Limits::default() };
-        let error = Pool::new(&limits).expect_err("no room").to_string();
-        assert!(
-            error.contains("drivers.limits.total_memory") && error.contains("drivers.limits.poll_memory"),
-            "{error}"
-        );
-    }
-}
+mod tests;

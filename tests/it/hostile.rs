@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
+use crate::support::wait::{SOON, eventually};
 use crate::support::{Client, Host, Setup};
 use attacks::{Attack, Ends, SECRET};
 use sink::Sink;
@@ -264,6 +265,47 @@ async fn hoards_end_at_the_memory_of_a_poll_and_wait_for_that_of_all() {
     let metrics = host.client().get("/metrics").await.text;
     let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).map(str::to_owned);
     assert_eq!(value("tracker_polls_waiting_for_memory ").as_deref(), Some("0"), "{metrics}");
+}
+
+/// Polls that take nearly all the memory of all polls, and hang: others that need little, and first logins, go on beside them.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_that_hoard_and_hang_keep_no_poll_waiting_that_needs_little() {
+    const POLL: u64 = 80;
+    const HANGING: usize = 6;
+    let setup = setup()
+        .limits(&format!("poll_memory = \"{POLL} MiB\"\ntotal_memory = \"{} MiB\"\npoll_timeout = \"110s\"", 4 * POLL));
+    let setup = (0..HANGING).fold(setup, |setup, n| {
+        let name = format!("hangs-{n}");
+        let endpoint = format!("http://127.0.0.1:{}", n + 1);
+        let setup = setup.provider("hostile", &name, &endpoint, "do = \"hoard:hang\", count = \"56\"");
+        setup.account("hostile", &name, "mallory", SECRET)
+    });
+    let host = setup.start().await;
+    let honest = honest(&host);
+    // The reserve is one's, and two of the others have all that is shared.
+    eventually(SOON, "some of them wait for memory, and say so", async || {
+        let mut seen = Vec::new();
+        for n in 0..HANGING {
+            let account = mallory(&host, &format!("hangs-{n}")).get("/api/account").await;
+            seen.push(account.text.clone());
+            let account: Value = serde_json::from_str(&account.text).unwrap_or_default();
+            if account["polls"]["instances"]["waiting"]["why"] == "memory" {
+                return Ok(());
+            }
+        }
+        Err(seen.join("\n"))
+    })
+    .await;
+    for _ in 0..3 {
+        for client in &honest {
+            polled(client).await;
+        }
+    }
+    for n in 0..HONEST {
+        let first = host.client().at("mock", &format!("honest-{n}")).as_user("another", "mockpassword");
+        let answer = first.get("/api/account").await;
+        assert!(answer.status.is_success() || answer.status == 401, "{} {}", answer.status, answer.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ async fn egress(endpoint: &str) -> Egress {
     let clients = Clients::new(ClientSettings::default()).unwrap();
     let driver = DriverInfo { name: "d".into(), ..DriverInfo::default() };
     let limits = Limits::default();
-    let memory = Pool::new(&limits).unwrap().admit().await;
+    let memory = Pool::new(&limits).unwrap().admit(None).await;
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
     Egress::new(&driver, &target, reach, (&clients, &limits, &clock), memory).unwrap()
 }

@@ -1,6 +1,7 @@
 //! Attacks on the host's memory by what it keeps for a guest: bodies that are written and never sent, and headers.
 
 use std::mem::forget;
+use std::time::Duration;
 
 use crate::exports::tracker::driver::inventory::{Error, InstancePage};
 use crate::wasi::http::outgoing_handler;
@@ -10,6 +11,12 @@ use crate::{Told, instance, no_such, page};
 
 pub(crate) fn attack(how: &str, told: &Told<'_>) -> Result<InstancePage, Error> {
     match how {
+        // It takes as many mebibytes as `count` says, and never gives an answer.
+        "hang" => {
+            let hoard = vec![1_u8; usize::try_from(told.number("count")).unwrap_or(0) << 20];
+            std::thread::sleep(Duration::from_secs(3600));
+            std::hint::black_box(hoard);
+        }
         // Request, body and stream are kept, with all in them that the host takes.
         "body-written" => loop {
             forget(written(Fields::new(), fill));
