@@ -183,6 +183,11 @@ pub enum CallError {
     /// The driver's answer breaks its contract.
     #[error("the driver broke its contract: {0}")]
     Contract(String),
+    /// The host panicked.
+    #[error(
+        "the host failed at this, through a fault of its own and not of the provider or the driver; its log says more"
+    )]
+    HostFault,
 }
 
 impl CallError {
@@ -200,6 +205,14 @@ impl CallError {
         }
     }
 
+    /// Of a driver's task that ended without an outcome.
+    fn of_task(ended: &tokio::task::JoinError) -> CallError {
+        match ended.is_panic() {
+            true => CallError::HostFault,
+            false => CallError::Crashed("the host is ending".into()),
+        }
+    }
+
     /// A stable word for it, as `/api/account` and the log have it.
     pub fn code(&self) -> String {
         match self {
@@ -214,6 +227,7 @@ impl CallError {
             CallError::Budget { .. } => "budget".into(),
             CallError::Crashed(_) => "crashed".into(),
             CallError::Contract(_) => "contract".into(),
+            CallError::HostFault => "host-fault".into(),
         }
     }
 }

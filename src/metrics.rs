@@ -103,6 +103,11 @@ struct WithStanding {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InPart {
+    part: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct InTable {
     table: &'static str,
 }
@@ -137,6 +142,7 @@ pub struct Metrics {
     failures_in_a_row: Family<Work, Gauge>,
     last_success: Family<Work, Gauge>,
     health: Health,
+    host_faults: Family<InPart, Counter>,
     damaged_rows: Family<InTable, Gauge>,
     damaged_rows_found: Family<InTable, Counter>,
 }
@@ -245,6 +251,7 @@ impl Default for Metrics {
             failures_in_a_row: Family::default(),
             last_success: Family::default(),
             health: Health::default(),
+            host_faults: Family::default(),
             damaged_rows: Family::default(),
             damaged_rows_found: Family::default(),
             registry: Registry::default(),
@@ -293,6 +300,8 @@ impl Default for Metrics {
         registry.register("store_failures_in_a_row", help, metrics.failures_in_a_row.clone());
         let help = "When such work last succeeded, since 1970";
         registry.register_with_unit("store_last_success", help, Unit::Seconds, metrics.last_success.clone());
+        let help = "Faults of the host itself (panics), by the part of it that went on after them";
+        registry.register("host_faults", help, metrics.host_faults.clone());
         let help = "Stored rows that can't be read, by table, until they are removed or healed";
         registry.register("damaged_rows", help, metrics.damaged_rows.clone());
         let help = "Stored rows that were found damaged, by table";
@@ -333,6 +342,11 @@ impl Metrics {
     pub fn failed(&self, operation: Operation, now: Timestamp, error: &'static str) {
         self.health.failed(operation, now, error);
         self.work.get_or_create(&Worked { operation: operation.as_str(), outcome: error }).inc();
+    }
+
+    /// A part of the host panicked, and goes on.
+    pub fn host_fault(&self, part: &'static str) {
+        self.host_faults.get_or_create(&InPart { part }).inc();
     }
 
     pub fn health(&self) -> &Health {
@@ -461,6 +475,7 @@ mod tests {
         metrics.polled(poll);
         metrics.polled(Poll { outcome: "throttled", ..poll });
         metrics.recorded(5);
+        metrics.host_fault("poll");
         metrics.sent("delivered", Duration::from_millis(1500));
         metrics.delivered(Duration::from_secs(2));
         metrics.callbacks_in_flight("probation", 5, 8);
@@ -484,6 +499,7 @@ mod tests {
             r#"tracker_poll_lateness_seconds_count{driver="ec2",kind="instances"} 2"#,
             r#"tracker_provider_requests_total{driver="ec2",kind="instances"} 4"#,
             "tracker_changes_total 5",
+            r#"tracker_host_faults_total{part="poll"} 1"#,
             r#"tracker_callbacks_total{outcome="delivered"} 1"#,
             "tracker_callback_delay_seconds_sum 2.0",
             r#"tracker_callbacks_in_flight{share="probation"} 5"#,

@@ -38,11 +38,11 @@ pub struct Context {
 }
 
 /// Runs until `token` is cancelled.
-pub async fn run(context: Context, token: CancellationToken) {
+pub async fn run(context: &Context, token: CancellationToken) {
     let round = async {
         let mut backoff = Backoff::default();
         loop {
-            let wait = match forget(&context).await {
+            let wait = match forget(context).await {
                 Ok(()) => {
                     backoff.reset();
                     context.settings.every

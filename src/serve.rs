@@ -2,6 +2,7 @@
 //! side by side until the one token ends them. Nothing here outlives `run`, and nothing is detached.
 
 mod adopt;
+mod contained;
 mod descriptors;
 mod drivers;
 mod key;
@@ -25,7 +26,7 @@ use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::driver::Budgets;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Operation};
 use crate::net::NetError;
 use crate::roster::{CallShares, Endpoints, Roster};
 use crate::store::sqlite::SqliteStore;
@@ -34,6 +35,7 @@ use crate::store::{Accounts as _, Polls as _, Store, StoreError};
 use crate::vault::{Vault, VaultError};
 use crate::{api, deliver, poll, retention};
 use adopt::Adoption;
+use contained::{Contained, Part};
 use reload::Reloader;
 use sessions::SessionKeeper;
 
@@ -228,6 +230,8 @@ impl Host {
     pub async fn run(self, token: CancellationToken) -> Result<(), ServeError> {
         // Should one loop end on its own, the others end with it: half a host is worse than none.
         let ending = || token.clone().drop_guard();
+        let (clock, metrics) = (Arc::clone(&self.api.clock), Arc::clone(&self.api.metrics));
+        let contained = Contained { clock, metrics, token: token.clone() };
         let control = Control {
             roster: Arc::clone(&self.api.roster),
             reloads: self.reloads,
@@ -243,15 +247,18 @@ impl Host {
         };
         let poll = async {
             let _ending = ending();
-            poll::run(self.poll, token.clone()).await;
+            let polls = Part("polls", Some(Operation::ClaimPolls));
+            contained.run(polls, async || poll::run(self.poll.clone(), token.clone()).await).await;
         };
         let deliver = async {
             let _ending = ending();
-            deliver::run(self.deliver, token.clone()).await;
+            let deliveries = Part("deliveries", Some(Operation::ClaimDeliveries));
+            contained.run(deliveries, async || deliver::run(self.deliver.clone(), token.clone()).await).await;
         };
+        let mut reloader = self.reloader;
         let reload = async {
             let _ending = ending();
-            self.reloader.run(token.clone()).await;
+            contained.run(Part("drivers", None), async || reloader.run(token.clone()).await).await;
         };
         let control = async {
             let Some(listener) = self.control else { return };
@@ -262,15 +269,17 @@ impl Host {
         };
         let forget = async {
             let _ending = ending();
-            retention::run(self.retention, token.clone()).await;
+            let retention = Part("retention", Some(Operation::Retention));
+            contained.run(retention, async || retention::run(&self.retention, token.clone()).await).await;
         };
         let steps = async {
             let _ending = ending();
-            steps::follow(self.store.as_ref(), &self.steps, &sleepers, token.clone()).await;
+            let follow = async || steps::follow(self.store.as_ref(), &self.steps, &sleepers, token.clone()).await;
+            contained.run(Part("clock", None), follow).await;
         };
         // Without it, drivers log in more often.
-        let sessions = self.sessions.run(token.clone());
-        let adoption = self.adoption.run(token.clone());
+        let sessions = contained.run(Part("sessions", None), async || self.sessions.run(token.clone()).await);
+        let adoption = contained.run(Part("configuration", None), async || self.adoption.run(token.clone()).await);
         let (api, (), (), (), (), (), (), (), ()) =
             tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions, adoption);
         self.sessions.end().await;

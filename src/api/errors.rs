@@ -193,6 +193,10 @@ fn not_proven(error: &CallError) -> Problem {
             let detail = "the provider can't be reached, so that the credentials can't be checked now";
             Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)
         }
+        CallError::HostFault => {
+            let detail = "the host failed while it checked the credentials; its log says more";
+            Problem::new(ProblemType::Internal, detail).retry_after(RETRY_SOON)
+        }
         CallError::Forbidden(_)
         | CallError::UnexpectedAnswer(_)
         | CallError::Refused(_)
@@ -212,6 +216,7 @@ pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
         "forbidden" => ProblemType::Forbidden,
         "throttled" | "budget" => ProblemType::ProviderThrottled,
         "invalid-account" => ProblemType::AccountUnusable,
+        "host-fault" => ProblemType::Internal,
         _ => ProblemType::ProviderFailed,
     };
     Problem::new(problem_type, &error.message)
@@ -299,6 +304,7 @@ mod tests {
         check(CallError::Refused(text()), 502, Some("5"));
         check(CallError::Crashed(text()), 502, Some("5"));
         check(CallError::Contract(text()), 502, Some("5"));
+        check(CallError::HostFault, 500, Some("5"));
         check(CallError::Limit { limit: "memory", setting: "memory", value: "64 MiB".into() }, 502, Some("5"));
     }
 
@@ -311,6 +317,7 @@ mod tests {
         check("forbidden", ProblemType::Forbidden);
         check("throttled", ProblemType::ProviderThrottled);
         check("invalid-account", ProblemType::AccountUnusable);
+        check("host-fault", ProblemType::Internal);
         check("unavailable", ProblemType::ProviderFailed);
         check("unauthorized", ProblemType::ProviderFailed);
         check("limit.memory", ProblemType::ProviderFailed);

@@ -7,6 +7,7 @@ mod turns;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -219,7 +220,12 @@ impl Inner {
 
     async fn call(self: Arc<Self>, claim: Claim, leave: Leave) -> Outcome {
         let print = leave.print;
-        let asked = self.ask(&claim).await.inspect_err(|_| {
+        let asked = AssertUnwindSafe(self.ask(&claim)).catch_unwind().await.unwrap_or(Ok(Err(CallError::HostFault)));
+        if let Ok(Err(CallError::HostFault)) = asked {
+            self.metrics.host_fault("proof");
+            tracing::error!(account = %claim.key, "checking credentials panicked: this is a fault of the tracker");
+        }
+        let asked = asked.inspect_err(|_| {
             // The provider was not asked: that costs nobody a try.
             self.lock().memory.withdraw(Try { key: &claim.key, peer: claim.peer, print, now: self.clock.now() });
         })?;

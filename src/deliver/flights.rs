@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -11,7 +12,7 @@ use super::send::{Ended, Sign};
 use super::{Context, send};
 use crate::model::breaker::Standing;
 use crate::model::{HookId, ResourceId, Subject, Timestamp};
-use crate::store::{DeliveryId, DueDelivery, Outcome, Recipient, Room, Settlement, Settling};
+use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, Room, Settlement, Settling};
 
 pub(super) struct Flights {
     context: Arc<Context>,
@@ -197,7 +198,10 @@ impl Flights {
             let failure = Failure { pace: Pace::Scheduled, retry_after: None };
             let retries = &self.context.settings.retries;
             let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
-            Ended { outcome, attempts: Vec::new(), sign: Sign::None }
+            self.context.metrics.host_fault("callback");
+            let error = Some("the host failed at this, through a fault of its own".to_owned());
+            let attempt = Attempt { at: now, duration: Duration::ZERO, status: None, error, answer: None };
+            Ended { outcome, attempts: vec![attempt], sign: Sign::None }
         });
         let took = ended.attempts.iter().map(|attempt| attempt.duration).max().unwrap_or_default();
         self.learn(&flight.recipient, Lesson { sign: ended.sign, took, now });

@@ -226,6 +226,58 @@ async fn a_destination_that_can_t_be_reached_is_tried_again_without_telling_why(
     check("http://no-such-host.invalid/", "its name does not resolve", 1).await;
 }
 
+/// Panics when a task other than the test's own asks for the time: a try does, the loop does not.
+#[derive(Debug)]
+struct PanicsInTries(Arc<ManualClock>);
+
+impl PanicsInTries {
+    fn check(&self) {
+        assert!(tokio::task::try_id().is_none(), "as asked");
+    }
+}
+
+#[async_trait::async_trait]
+impl Clock for PanicsInTries {
+    fn now(&self) -> Timestamp {
+        self.check();
+        self.0.now()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.check();
+        self.0.uptime()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        self.0.sleep_until(until).await;
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.0.pause(time).await;
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_panics_is_told_as_an_attempt_and_made_again_by_the_schedule() {
+    let mut bench = bench();
+    bench.context.clock = Arc::new(PanicsInTries(Arc::clone(&bench.clock)));
+    bench.store.owe(delivery("http://127.0.0.1:9/", 1, 1));
+    for (attempts, wait) in [(1, 5), (2, 300), (3, 1800)] {
+        run_once(&bench.context).await.unwrap();
+        let due = bench.clock.now().after(Duration::from_secs(wait));
+        let row = bench.store.row(0);
+        assert_eq!(
+            (row.outcome, row.attempts, row.tried.len()),
+            (Some(Outcome::Retry { due }), attempts, attempts as usize)
+        );
+        let error = row.tried.last().and_then(|attempt| attempt.error.clone());
+        assert!(error.is_some_and(|error| error.contains("fault of its own")));
+        bench.clock.advance(Duration::from_secs(wait));
+    }
+    let text = bench.context.metrics.text(None, 0).unwrap();
+    assert!(text.contains("tracker_host_faults_total{part=\"callback\"} 3"), "{text}");
+}
+
 #[tokio::test]
 async fn a_failing_callback_is_tried_by_the_schedule_and_ends_as_a_dead_letter() {
     let mut receiver = Receiver::start("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n").await;

@@ -160,11 +160,7 @@ impl Driver {
         };
         let listed = match ended {
             Ok(Ok(listed)) => listed,
-            Ok(Err(ended)) => match ended.try_into_panic() {
-                // A fault of the host's, which is for whoever joins this poll.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(CallError::Crashed("the host is ending".into())),
-            },
+            Ok(Err(ended)) => Err(CallError::of_task(&ended)),
             Err(_) => Err(memory.waiting().unwrap_or_else(|| CallError::Limit {
                 limit: "the time of a poll",
                 setting: "poll_timeout",

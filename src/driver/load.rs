@@ -290,11 +290,7 @@ async fn describe(engine: &Engine, pre: &GuestPre) -> Result<inventory::Descript
     };
     match ended {
         Ok(Ok(described)) => described,
-        Ok(Err(ended)) => match ended.try_into_panic() {
-            // A fault of the host's.
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(CallError::Crashed("the host is ending".into())),
-        },
+        Ok(Err(ended)) => Err(CallError::of_task(&ended)),
         Err(_) => Err(CallError::Limit {
             limit: "the time to describe itself",
             setting: "request_timeout",

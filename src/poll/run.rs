@@ -15,38 +15,44 @@ use futures_util::FutureExt as _;
 
 use super::{Context, incremental};
 use crate::clock::{Clock, SLEW, Stopwatch};
-use crate::driver::Coverage;
+use crate::driver::{CallError, CallFailure, Coverage, Usage};
 use crate::metrics::{self, Operation};
 use crate::model::{AccountId, AccountKey, Kind, Timestamp, whole_millis};
 use crate::roster::InFlight;
 use crate::store::{PollTicket, Recorded, StoreError};
 
 use endpoint::{explain_wait, give_way, note_endpoint};
-use list::list;
+use list::{NoList, list};
 use record::{Seen, next_after_failure, record, record_failure};
 use release::Claim;
 use shadowed::shadow;
 
 /// Makes the poll that the ticket is for, and gives its claim back whatever becomes of it.
-pub(super) async fn poll(context: Context, mut ticket: PollTicket, in_flight: InFlight) {
-    explain_wait(&context, &mut ticket);
+pub(super) async fn poll(context: Context, ticket: PollTicket, in_flight: InFlight) {
     let claim = Claim::of(&ticket);
-    let account = ticket.account.key.to_string();
-    let kind = ticket.kind;
-    let release = match AssertUnwindSafe(made(&context, ticket, claim, &in_flight)).catch_unwind().await {
+    let release = match AssertUnwindSafe(made(&context, ticket.clone(), claim, &in_flight)).catch_unwind().await {
         Ok(release) => release,
-        Err(_) => {
-            tracing::error!(account, %kind, "a poll panicked and is made again: this is a fault of the tracker");
-            Some(claim)
-        }
+        // Should even that panic, the claim alone is given back.
+        Err(_) => AssertUnwindSafe(panicked(&context, ticket, claim)).catch_unwind().await.unwrap_or(Some(claim)),
     };
     if let Some(claim) = release {
         claim.release(&context).await;
     }
 }
 
+/// Records a poll that panicked as one that failed. Gives its claim, should that not have been given back.
+async fn panicked(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option<Claim> {
+    tracing::error!(account = %ticket.account.key, kind = %ticket.kind, "a poll panicked: this is a fault of the tracker");
+    let late = context.clock.now().since(ticket.due);
+    let (account, kind) = (ticket.account.clone(), ticket.kind);
+    let error = NoList::from(CallFailure { error: CallError::HostFault, usage: Usage::default() });
+    let recorded = failed(context, ticket, &error, &mut claim, (&Stopwatch::start(), late)).await;
+    concluded(context, (&account.key, account.id, kind), &recorded.map(|()| 0), claim)
+}
+
 /// Makes the poll; gives its claim, should that not have been given back.
-async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight: &InFlight) -> Option<Claim> {
+async fn made(context: &Context, mut ticket: PollTicket, mut claim: Claim, in_flight: &InFlight) -> Option<Claim> {
+    explain_wait(context, &mut ticket);
     let stopwatch = Stopwatch::start();
     let observed_at = context.clock.now();
     let begun = context.clock.uptime();
@@ -105,39 +111,13 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight
             }
             recorded.map(|recorded| recorded.deliveries)
         }
-        Err(error) => {
-            tracing::warn!(account, %kind, code = error.code(), failures = ticket.failures + 1, %error, "a poll failed");
-            let (took, code) = (stopwatch.elapsed(), error.code());
-            let due = next_after_failure(context, &ticket, &error);
-            // What the schedule says of a failure holds for one that could not be recorded, too.
-            claim.not_before = Some(due);
-            let unopened = error.unopened(&ticket);
-            let recorded = record_failure(context, ticket, &error, due, &stopwatch).await;
-            if let Some(unopened) = unopened
-                && let Err(error) = context.store.set_aside_unopened(unopened).await
-            {
-                tracing::error!(account, %error, "an account whose password does not open can't be set aside");
-            }
-            count(context, &key, kind, outcome_of(&recorded, &code), (took, late), error.requests());
-            recorded.map(|()| 0)
-        }
+        Err(error) => failed(context, ticket, &error, &mut claim, (&stopwatch, late)).await.map(|()| 0),
     };
-    let mut release = None;
-    report(context, (account_id, kind), &recorded);
-    match recorded {
-        Ok(0) => {}
-        Ok(_) => context.deliver_wake.notify_one(),
-        Err(StoreError::LeaseLost) => {
-            tracing::warn!(account, %kind, "a poll took longer than its lease and was made anew: raise polling.lease");
-        }
-        Err(error) => {
-            tracing::error!(account, %kind, %error, "a poll could not be recorded; it will be made again");
-            release = Some(claim);
-            // There is nothing recorded that a shadow could be compared with.
-            shadowed = None;
-        }
+    let release = concluded(context, (&key, account_id, kind), &recorded, claim);
+    if release.is_some() {
+        // There is nothing recorded that a shadow could be compared with.
+        shadowed = None;
     }
-    context.polled.send_modify(|count| *count = count.wrapping_add(1));
     if let Some(shadowed) = shadowed {
         // It takes no slot from a poll that is due.
         match in_flight.goes_on_slowly() {
@@ -145,6 +125,59 @@ async fn made(context: &Context, ticket: PollTicket, mut claim: Claim, in_flight
             false => tracing::debug!(account, %kind, "the shadow does not list this time: too many slow polls"),
         }
     }
+    release
+}
+
+/// Records a poll that gave no list. The claim is told when the next is due.
+async fn failed(
+    context: &Context,
+    ticket: PollTicket,
+    error: &NoList,
+    claim: &mut Claim,
+    (stopwatch, late): (&Stopwatch, Duration),
+) -> Result<(), StoreError> {
+    let (key, kind, code) = (ticket.account.key.clone(), ticket.kind, error.code());
+    tracing::warn!(account = %key, %kind, code, failures = ticket.failures + 1, %error, "a poll failed");
+    if let Some(CallError::HostFault) = error.call_error() {
+        context.metrics.host_fault("poll");
+    }
+    let took = stopwatch.elapsed();
+    let due = next_after_failure(context, &ticket, error);
+    // What the schedule says of a failure holds for one that could not be recorded, too.
+    claim.not_before = Some(due);
+    let unopened = error.unopened(&ticket);
+    let recorded = record_failure(context, ticket, error, due, stopwatch).await;
+    if let Some(unopened) = unopened
+        && let Err(error) = context.store.set_aside_unopened(unopened).await
+    {
+        tracing::error!(account = %key, %error, "an account whose password does not open can't be set aside");
+    }
+    count(context, &key, kind, outcome_of(&recorded, &code), (took, late), error.requests());
+    recorded
+}
+
+/// Tells of a poll, with the number of deliveries that it gave rise to, or why it could not be recorded. Gives its claim,
+/// should that not have been given back.
+fn concluded(
+    context: &Context,
+    (key, account, kind): (&AccountKey, AccountId, Kind),
+    recorded: &Result<usize, StoreError>,
+    claim: Claim,
+) -> Option<Claim> {
+    report(context, (account, kind), recorded);
+    let mut release = None;
+    match recorded {
+        Ok(0) => {}
+        Ok(_) => context.deliver_wake.notify_one(),
+        Err(StoreError::LeaseLost) => {
+            tracing::warn!(account = %key, %kind, "a poll took longer than its lease and was made anew: raise polling.lease");
+        }
+        Err(error) => {
+            tracing::error!(account = %key, %kind, %error, "a poll could not be recorded; it will be made again");
+            release = Some(claim);
+        }
+    }
+    context.polled.send_modify(|count| *count = count.wrapping_add(1));
     release
 }
 

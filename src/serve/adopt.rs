@@ -50,7 +50,7 @@ impl Adoption {
     }
 
     /// Tries until it is done or `token` is cancelled.
-    pub(super) async fn run(self, token: CancellationToken) {
+    pub(super) async fn run(&self, token: CancellationToken) {
         let trying = async {
             let (mut backoff, mut is_done) = (Backoff::default(), self.is_done);
             while !is_done {

@@ -37,7 +37,7 @@ impl Reloader {
         (Reloader { engine, fetcher, settings, roster, store, requests }, reloads)
     }
 
-    pub(super) async fn run(mut self, token: CancellationToken) {
+    pub(super) async fn run(&mut self, token: CancellationToken) {
         loop {
             let request = tokio::select! {
                 () = token.cancelled() => return,

@@ -3,10 +3,12 @@
 //! pace. Who falls behind the ring reads the store again: nothing is kept for anyone alone.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +69,17 @@ impl Hub {
     }
 
     /// Keeps the rings up to date until `token` is cancelled.
+    /// Follows the journal until `token` is cancelled, and begins anew where that panics.
     pub(in crate::api) async fn run(&self, token: CancellationToken) {
+        while AssertUnwindSafe(self.follow(&token)).catch_unwind().await.is_err() {
+            tracing::error!("the feed panicked, and begins anew: this is a fault of the tracker");
+            if token.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn follow(&self, token: &CancellationToken) {
         let mut newest = self.store.newest();
         loop {
             let to = *newest.borrow_and_update();

@@ -1,6 +1,6 @@
 //! How claims, the provider and what is remembered play together.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -14,6 +14,7 @@ struct Fake {
     right: Mutex<&'static str>,
     stored: Mutex<Option<String>>,
     failure: Mutex<Option<CallError>>,
+    panics: AtomicBool,
     asked: AtomicUsize,
     /// Where it is set, every call waits for it.
     gate: Option<Notify>,
@@ -41,6 +42,7 @@ impl Prover for Fake {
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
+        assert!(!self.panics.load(Ordering::SeqCst), "as asked");
         if let Some(failure) = self.failure.lock().expect("lock").clone() {
             return Err(failure);
         }
@@ -72,6 +74,7 @@ fn house(gate: Option<Notify>) -> House {
         right: Mutex::new("right"),
         stored: Mutex::default(),
         failure: Mutex::default(),
+        panics: AtomicBool::new(false),
         asked: AtomicUsize::new(0),
         gate,
     });
@@ -104,6 +107,25 @@ fn claim(password: &str) -> Claim {
 
 const WRONG: &str = "the provider does not accept this user and password";
 const TOO_MANY: &str = "too many wrong passwords";
+
+#[tokio::test]
+async fn a_panic_is_told_as_the_hosts_fault_and_costs_nobody_a_try() {
+    let house = house(None);
+    house.fake.panics.store(true, Ordering::SeqCst);
+    let fault = CallError::HostFault.to_string();
+    // Far more often than a wrong password may be tried.
+    for number in 0..100 {
+        let refused = house.proofs.prove(Claim { peer: Some([192, 0, 2, 1].into()), ..claim("right") }).await;
+        assert_eq!(refused.map_err(|error| error.to_string()), Err(fault.clone()), "{number}");
+        assert!(house.asked() <= number + 1);
+        house.clock.advance(ProofSettings::default().failed_for);
+    }
+    assert!(house.asked() > 1, "it is tried again");
+    let text = house.metrics.text(None, 0).expect("written");
+    assert!(text.contains(&format!("tracker_host_faults_total{{part=\"proof\"}} {}", house.asked())), "{text}");
+    house.fake.panics.store(false, Ordering::SeqCst);
+    assert_eq!(house.prove("right").await, Ok(AccountId(7)));
+}
 
 #[tokio::test]
 async fn the_provider_is_asked_once_for_a_while() {

@@ -217,7 +217,8 @@ fn is_providers(error: &CallError) -> bool {
         | CallError::Limit { .. }
         | CallError::Budget { .. }
         | CallError::Crashed(_)
-        | CallError::Contract(_) => false,
+        | CallError::Contract(_)
+        | CallError::HostFault => false,
     }
 }
 

@@ -63,7 +63,8 @@ impl NoList {
                 | CallError::Limit { .. }
                 | CallError::Budget { .. }
                 | CallError::Crashed(_)
-                | CallError::Contract(_),
+                | CallError::Contract(_)
+                | CallError::HostFault,
             )
             | None => Reach::Unknown,
         }

@@ -1,12 +1,14 @@
 //! A list that a driver's next version is to give too, to see how they differ.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use secrecy::SecretString;
 
 use super::super::Context;
 use super::list::Listed;
-use crate::driver::{Coverage, Listing, Shadow};
+use crate::driver::{CallError, Coverage, Listing, Shadow};
 use crate::model::{AccountKey, Kind};
 
 /// A list that the driver's shadow is to give too, once what came of it is recorded and told.
@@ -38,7 +40,14 @@ impl Shadowed {
             return;
         }
         match context.roster.target_of(shadow.driver(), &key, password) {
-            Ok(target) => shadow.follow(&target, kind, &listing, context.clock.now()).await,
+            Ok(target) => {
+                let now = context.clock.now();
+                // The poll that it follows is recorded: what goes wrong here is the shadow's alone.
+                if AssertUnwindSafe(shadow.follow(&target, kind, &listing, now)).catch_unwind().await.is_err() {
+                    context.metrics.host_fault("shadow");
+                    shadow.failed(&key, CallError::HostFault.to_string(), now);
+                }
+            }
             Err(error) => shadow.failed(&key, error.to_string(), context.clock.now()),
         }
     }

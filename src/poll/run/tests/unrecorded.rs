@@ -133,6 +133,40 @@ impl Clock for Brittle {
 }
 
 #[tokio::test]
+async fn a_poll_that_panics_again_and_again_fails_visibly_and_backs_off() {
+    let lab = Lab::new(Settings { jitter: 0.0, ..Settings::default() });
+    let account = lab.enrol("configured", Origin::Config).await;
+    for (failures, wait) in [(1, 5), (2, 10), (3, 20)] {
+        // Both kinds, one after the other, as an account's polls are.
+        for _ in Kind::ALL {
+            let claim = PollClaim::on_all(lab.clock.now(), Duration::from_secs(180), 1);
+            let ticket = lab.context.store.claim_due_polls(claim).await.expect("claimed").pop().expect("it is due");
+            let brittle = Arc::new(Brittle { clock: Arc::clone(&lab.clock), left: AtomicU64::new(1) });
+            let context = Context { clock: brittle, ..lab.context.clone() };
+            let in_flight = context.turns.shares().begin(&ticket.endpoint, ticket.share);
+            poll(context, ticket, in_flight).await;
+        }
+        let wait = Duration::from_secs(wait);
+        for kind in Kind::ALL {
+            let status = lab.status(account, kind).await;
+            assert_eq!((status.failures, status.under_way), (failures, false));
+            assert_eq!(status.next_due, Some(lab.clock.now().after(wait)));
+            let error = status.last_error.expect("it failed");
+            assert_eq!(error.code, "host-fault");
+            assert!(error.message.contains("its log says more"), "{}", error.message);
+        }
+        lab.clock.advance(wait);
+    }
+    let text = lab.context.metrics.text(None, 0).expect("written");
+    for line in [
+        r#"tracker_polls_total{driver="absent",kind="instances",outcome="host-fault"} 3"#,
+        r#"tracker_host_faults_total{part="poll"} 6"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_poll_that_panics_anywhere_is_due_again_within_seconds() {
     let lab = Lab::new(Settings { max_backoff: Duration::from_secs(2), ..Settings::default() });
     let account = lab.enrol("ann", Origin::Client).await;
