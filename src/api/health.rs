@@ -13,7 +13,7 @@ use serde_json::json;
 use super::App;
 use super::errors::RETRY_SOON;
 use super::problem::{Problem, ProblemType};
-use crate::metrics::{self, Failing};
+use crate::metrics::{self, Failing, Operation};
 use crate::model::Share;
 
 /// A store that takes longer than this to answer is not one to send clients to.
@@ -46,16 +46,25 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
     if app.stopping.is_cancelled() {
         return Err(Problem::new(ProblemType::Stopping, "the host is stopping"));
     }
-    match tokio::time::timeout(PING_TIMEOUT, app.context.store.ping()).await {
-        Ok(answered) => answered?,
-        Err(_) => {
-            let problem = Problem::new(ProblemType::StoreUnavailable, "the host's store does not answer");
-            return Err(problem.logging(format!("the store did not answer a ping within {PING_TIMEOUT:?}")));
+    let metrics = &app.context.metrics;
+    let pinged = match tokio::time::timeout(PING_TIMEOUT, app.context.store.ping()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err((error.kind(), error.to_string())),
+        Err(_) => Err(("timeout", format!("the store did not answer a ping within {PING_TIMEOUT:?}"))),
+    };
+    let now = app.context.clock.now();
+    let mut failing = metrics.health().failing(now, app.context.settings.readiness);
+    failing.retain(|failing| failing.operation != Operation::Ping);
+    match pinged {
+        Ok(()) => metrics.succeeded(Operation::Ping, now),
+        // One failure is enough here: it says how things are at this moment.
+        Err((word, logged)) => {
+            metrics.failed(Operation::Ping, now, word);
+            failing.extend(metrics.health().row(Operation::Ping));
+            return Err(keeps_failing(&failing).logging(logged));
         }
     }
     check_drivers(&app)?;
-    let now = app.context.clock.now();
-    let failing = app.context.metrics.health().failing(now, app.context.settings.readiness);
     if !failing.is_empty() {
         return Err(keeps_failing(&failing));
     }

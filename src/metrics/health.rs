@@ -16,16 +16,19 @@ pub enum Operation {
     SettleDeliveries,
     CatchUp,
     Retention,
+    /// The store is asked whether it can be written, as readiness is looked up.
+    Ping,
 }
 
 impl Operation {
-    pub const ALL: [Operation; 6] = [
+    pub const ALL: [Operation; 7] = [
         Operation::ClaimPolls,
         Operation::RecordPolls,
         Operation::ClaimDeliveries,
         Operation::SettleDeliveries,
         Operation::CatchUp,
         Operation::Retention,
+        Operation::Ping,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Operation {
             Operation::SettleDeliveries => "settle-deliveries",
             Operation::CatchUp => "catch-up",
             Operation::Retention => "retention",
+            Operation::Ping => "ping",
         }
     }
 }
@@ -131,22 +135,18 @@ impl Health {
 
     /// What has failed in a row for so often and so long that it counts.
     pub fn failing(&self, now: Timestamp, threshold: Threshold) -> Vec<Failing> {
-        let work = self.work();
-        let failing = |operation: &Operation| {
-            let Work { last_success, failing } = work.get(operation)?;
-            let Row { since, last, failures, error } = (*failing)?;
-            let counts = failures >= threshold.failures && last.since(since) >= threshold.lasting;
-            let is_stale = now.since(last) >= STALE;
-            (counts && !is_stale).then_some(Failing {
-                operation: *operation,
-                since,
-                last,
-                failures,
-                error,
-                last_success: *last_success,
-            })
+        let counts = |failing: &Failing| {
+            let lasts = failing.last.since(failing.since) >= threshold.lasting;
+            failing.failures >= threshold.failures && lasts && now.since(failing.last) < STALE
         };
-        Operation::ALL.iter().filter_map(failing).collect()
+        Operation::ALL.into_iter().filter_map(|operation| self.row(operation)).filter(counts).collect()
+    }
+
+    /// How work has failed since it last succeeded, if it has.
+    pub fn row(&self, operation: Operation) -> Option<Failing> {
+        let Work { last_success, failing } = self.of(operation);
+        let Row { since, last, failures, error } = failing?;
+        Some(Failing { operation, since, last, failures, error, last_success })
     }
 
     pub(super) fn of(&self, operation: Operation) -> Work {

@@ -39,7 +39,9 @@ async fn a_host_that_starts_on_a_full_disk_serves_what_it_has() {
     }
     assert_eq!(lab.client.get("/api/instances/i-1").await.ok()["state"], "STOPPED");
     lab.client.post("/api/hooks", &json!({ "url": receiver.url("other") })).await.problem(507);
-    assert!(!lab.client.get("/readyz").await.status.is_success());
+    let problem = lab.client.get("/readyz").await.problem(503);
+    let failing = problem["failing"].as_array().expect("it says what fails");
+    assert!(failing.iter().all(|work| work["error"] == "disk-full" && work["operation"].is_string()), "{problem}");
 
     lab.host.free_disk();
     lab.provider.has(&[("i-1", "running"), ("i-2", "running")]);
@@ -78,8 +80,9 @@ async fn goes_on_when_there_is_room_again(on: fn(Setup) -> Setup) {
     assert!(message.contains("its disk is full"), "{message}");
     eventually(SOON, "readiness says so", async || {
         let answer = lab.client.get("/readyz").await;
-        let says_so = answer.text.contains("disk is full") || answer.text.contains("disk-full");
-        if !answer.status.is_success() && says_so { Ok(()) } else { Err(answer.text) }
+        let problem: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+        let says_so = problem["failing"][0]["error"] == "disk-full";
+        if answer.status == 503 && says_so { Ok(()) } else { Err(answer.text) }
     })
     .await;
     assert!(counted(&lab, "tracker_store_operations_total", "outcome=\"disk-full\"").await > 0);

@@ -89,8 +89,9 @@ impl Api {
             "/readyz",
             on("ready", "Whether requests can be served").gives("200", "They can", Some(status()), &[]).fails(
                 "503",
-                "They can't: the store can't be written, work with it keeps failing (`failing` says which, since when and \
-                 why), or none of the drivers that are approved or needed is loaded",
+                "They can't: the store can't be written, work with it keeps failing, or none of the drivers that are \
+                 approved or needed is loaded. `failing` says what fails, since when and why: `error` is `disk-full` where \
+                 the disk is full",
                 &["Retry-After"],
             ),
         );
