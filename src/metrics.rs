@@ -294,7 +294,7 @@ impl Default for Metrics {
         registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
         registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
         registry.register("callbacks_waiting", "Callbacks that are owed", metrics.waiting.clone());
-        let help = "The host's own work with the store, by operation and outcome";
+        let help = "The host's own work with its store and drivers, by operation and outcome";
         registry.register("store_operations", help, metrics.work.clone());
         let help = "How often in a row such work has failed since it last succeeded";
         registry.register("store_failures_in_a_row", help, metrics.failures_in_a_row.clone());

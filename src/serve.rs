@@ -127,7 +127,7 @@ impl Host {
             // Their polls meet them.
             tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
         }
-        let Drivers { catalog, clients, engine, fetcher } = Drivers::load(&config).await?;
+        let Drivers { catalog, clients, engine, lock, fetcher } = Drivers::load(&config).await?;
         let mut metrics = Metrics::default();
         metrics.show_poll_memory(engine.poll_memory());
         let hooks_client = clients.under(&config.hook_addresses)?;
@@ -147,8 +147,6 @@ impl Host {
         let sessions =
             SessionKeeper { engine: engine.clone(), store: Arc::clone(&store) as _, vault: Arc::clone(&vault) };
         sessions.restore(&roster.catalog()).await;
-        let (reloader, reloads) =
-            Reloader::new(engine, fetcher, config.drivers, (Arc::clone(&roster), Arc::clone(&store) as _));
         let control = open_control(&config.control_socket);
 
         // Hints between rooms that do not know one another: the API asks for polls, polls give rise to
@@ -156,6 +154,17 @@ impl Host {
         let (poll_wake, deliver_wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (polled, polls) = watch::channel(0);
         let metrics = Arc::new(metrics);
+        let (reloads, requests) = reload::requests();
+        let reloader = Reloader {
+            engine,
+            fetcher,
+            settings: config.drivers,
+            roster: Arc::clone(&roster),
+            store: Arc::clone(&store) as _,
+            metrics: Arc::clone(&metrics),
+            requests,
+            lock,
+        };
         Ok(Host {
             api: api::Context {
                 store: Arc::clone(&shared),

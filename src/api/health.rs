@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::App;
 use super::errors::RETRY_SOON;
@@ -54,7 +54,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
     };
     let now = app.context.clock.now();
     let mut failing = metrics.health().failing(now, app.context.settings.readiness);
-    failing.retain(|failing| failing.operation != Operation::Ping);
+    // A host that lacks some of its drivers serves the accounts of the others.
+    failing.retain(|failing| !matches!(failing.operation, Operation::LoadDrivers | Operation::Ping));
+    if app.context.roster.catalog().lacks_all() {
+        failing.extend(metrics.health().row(Operation::LoadDrivers));
+    }
     match pinged {
         Ok(()) => metrics.succeeded(Operation::Ping, now),
         // One failure is enough here: it says how things are at this moment.
@@ -76,7 +80,14 @@ fn check_drivers(app: &App) -> Result<(), Problem> {
     let roster = &app.context.roster;
     let catalog = roster.catalog();
     let is_any_polled = !roster.accounts().is_empty();
-    let detail = if catalog.lacks_all() {
+    let failing = app.context.metrics.health().row(Operation::LoadDrivers);
+    let detail = if let Some(failing) = failing.filter(|_| catalog.lacks_all()) {
+        let Failing { error, since, .. } = failing;
+        let detail =
+            format!("no driver can be loaded since {since} ({error}), and it is tried again: the host's log says more");
+        let problem = Problem::new(ProblemType::NoDriver, detail).with("failing", members(&[failing]));
+        return Err(problem.retry_after(RETRY_SOON));
+    } else if catalog.lacks_all() {
         "no driver is loaded, though one is approved: the host's log says why"
     } else if catalog.drivers().next().is_none() && is_any_polled {
         "no driver is loaded, though accounts are configured: `tracker driver approve FILE` vets one"
@@ -92,7 +103,11 @@ fn keeps_failing(failing: &[Failing]) -> Problem {
         format!("{} failed {failures} times in a row since {since} ({error})", operation.as_str())
     });
     let detail = format!("the host's own work keeps failing: {}", each.collect::<Vec<_>>().join("; "));
-    let members: Vec<_> = failing
+    Problem::new(ProblemType::StoreUnavailable, detail).with("failing", members(failing)).retry_after(RETRY_SOON)
+}
+
+fn members(failing: &[Failing]) -> Vec<Value> {
+    failing
         .iter()
         .map(|failing| {
             json!({
@@ -103,6 +118,5 @@ fn keeps_failing(failing: &[Failing]) -> Problem {
                 "last_success": failing.last_success,
             })
         })
-        .collect();
-    Problem::new(ProblemType::StoreUnavailable, detail).with("failing", members).retry_after(RETRY_SOON)
+        .collect()
 }

@@ -9,10 +9,14 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::io::Errno;
 use tempfile::TempDir;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use super::load::{DriverFile, LoadError};
+use super::message::message;
 
 /// How the name of a draft ends.
 const DRAFT: &str = "new";
@@ -83,13 +87,22 @@ impl Cache {
     }
 
     /// Where a compiler may write, until it is kept or dropped.
-    pub(super) fn draft(&self, sha256: &str) -> io::Result<Draft> {
+    pub(super) fn draft(&self, file: &DriverFile) -> Result<Draft, LoadError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.path_of(sha256).with_extension(format!("{}.{number}.{DRAFT}", std::process::id()));
+        let kept = self.path_of(&file.sha256);
+        let path = kept.with_extension(format!("{}.{number}.{DRAFT}", std::process::id()));
+        let failed = |error: &io::Error| LoadError::unkept(&path, error);
         // A process that was killed may have had the same number.
-        let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Draft { path, kept: self.path_of(sha256), _lock: lock })
+        let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let lock = lock.map_err(|error| failed(&error))?;
+        let draft = Draft { path: path.clone(), kept, lock };
+        flock(&draft.lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| failed(&error.into()))?;
+        // Machine code takes more than what it is made of. On a disk without room for that, nothing is compiled in vain.
+        match fallocate(&draft.lock, FallocateFlags::KEEP_SIZE, 0, (file.bytes.len() as u64).max(1)) {
+            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(failed(&error.into())),
+            // Not all file systems can tell.
+            _ => Ok(draft),
+        }
     }
 }
 
@@ -127,7 +140,7 @@ pub(super) struct Draft {
     path: PathBuf,
     kept: PathBuf,
     /// Says that it is not abandoned.
-    _lock: File,
+    lock: File,
 }
 
 impl Draft {
@@ -136,9 +149,13 @@ impl Draft {
     }
 
     /// Gives the file its name, and loads it.
-    pub(super) fn keep(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        fs::rename(&self.path, &self.kept)?;
-        load(engine, &self.kept)
+    pub(super) fn keep(&self, engine: &Engine) -> Result<Component, LoadError> {
+        fs::rename(&self.path, &self.kept).map_err(|error| LoadError::unkept(&self.kept, &error))?;
+        load(engine, &self.kept).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
+            Some(error) => LoadError::unkept(&self.kept, error),
+            // The compiler took it, and so all that can be wrong is how much of everything it has.
+            None => LoadError::Unfit(message(format!("{error:#}"))),
+        })
     }
 }
 
@@ -181,7 +198,8 @@ mod tests {
         others.iter().for_each(|name| write(name));
         write(&format!("{mark}.1.2.new"));
         write(&format!("{mark}.{}.7.new", std::process::id()));
-        let under_way = cache.draft(&sha256).expect("draft");
+        let file = DriverFile { bytes: std::sync::Arc::default(), sha256 };
+        let under_way = cache.draft(&file).expect("draft");
 
         let again = Cache::open(folder.path(), &engine).expect("cache");
         let mut left: Vec<_> = fs::read_dir(folder.path())

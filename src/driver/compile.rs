@@ -72,6 +72,7 @@ enum Refused {
     Version(String),
     Imports(String),
     Unfit(String),
+    NoRoom(String),
     Unkept(String),
 }
 
@@ -83,7 +84,8 @@ impl From<Refused> for LoadError {
             Refused::Version(found) => LoadError::Version { found: message(found) },
             Refused::Imports(name) => LoadError::Imports(message(name)),
             Refused::Unfit(why) => LoadError::Unfit(message(why)),
-            Refused::Unkept(why) => LoadError::Compiler(why),
+            Refused::NoRoom(why) => LoadError::NoRoom(message(why)),
+            Refused::Unkept(why) => LoadError::Compiler(message(why)),
         }
     }
 }
@@ -97,6 +99,8 @@ impl From<LoadError> for Refused {
             LoadError::Imports(name) => Refused::Imports(name),
             LoadError::Unfit(why) => Refused::Unfit(why),
             LoadError::Malformed(why) => Refused::Malformed(why),
+            LoadError::NoRoom(why) => Refused::NoRoom(why),
+            LoadError::Compiler(why) => Refused::Unkept(why),
             other => Refused::Malformed(other.to_string()),
         }
     }
@@ -116,7 +120,7 @@ fn compile(component: &[u8], engine: &wasmtime::Engine, output: &Path) -> Report
         outline.check_size()?;
         let malformed = |error: wasmtime::Error| Refused::Malformed(message(format!("{error:#}")));
         let compiled = engine.precompile_component(component).map_err(malformed)?;
-        keep(output, &compiled).map_err(|error| Refused::Unkept(format!("{}: {error}", output.display())))
+        keep(output, &compiled).map_err(|error| LoadError::unkept(output, &error).into())
     };
     let refused = compiled().err();
     Report { outline, refused }
@@ -294,7 +298,7 @@ impl Compiler {
         if is(Signal::XFSZ)
             && let Some(most) = file_size
         {
-            return LoadError::Compiler(format!(
+            return LoadError::NoRoom(format!(
                 "what it wrote is longer than the {most} bytes that the system lets a file of the host have (ulimit -f)"
             ));
         }

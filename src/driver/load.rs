@@ -22,7 +22,6 @@ use super::grants::Grants;
 use super::guest::{Contract, GuestPre};
 use super::lock::Approval;
 use super::memory::SandboxMemory;
-use super::message::message;
 use super::meter::Meter;
 use super::outline::{Item, ItemKind, Outline};
 use super::sandbox::Running;
@@ -74,6 +73,8 @@ pub enum LoadError {
     CompileLimit { limit: &'static str, setting: &'static str, value: String },
     #[error("it was not compiled, through a fault of the compiler's: {0}")]
     Compiler(String),
+    #[error("it was not compiled, as there is no room for what is made of it: {0}")]
+    NoRoom(String),
     #[error("it is not approved. To vet it: tracker driver approve {file}")]
     NotApproved { file: String },
     #[error(
@@ -103,6 +104,48 @@ pub enum LoadError {
     Describe(CallError),
     #[error("what it describes breaks the contract: {0}")]
     Description(String),
+}
+
+impl LoadError {
+    /// Of a file that holds what was compiled, and can't be written.
+    pub(super) fn unkept(path: &Path, error: &io::Error) -> LoadError {
+        let why = format!("{}: {error}", path.display());
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                LoadError::NoRoom(why)
+            }
+            _ => LoadError::Compiler(why),
+        }
+    }
+
+    /// Whether another try may succeed although nobody changes the file, what is approved or the configuration.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            LoadError::Unreadable(error) => {
+                !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+            }
+            LoadError::NoRoom(_) | LoadError::Compiler(_) => true,
+            // A machine that is short of memory or time now may have both later. How much CPU time it takes stays the same.
+            LoadError::CompileLimit { setting, .. } => *setting != "cpu",
+            LoadError::Describe(CallError::Limit { setting, .. }) => {
+                matches!(*setting, "total_memory" | "request_timeout")
+            }
+            LoadError::Describe(error) => *error == CallError::HostFault,
+            LoadError::Unfetched(error) => error.is_passing(),
+            _ => false,
+        }
+    }
+
+    /// A stable word for why it is not loaded at present, as readiness and metrics have it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            LoadError::NoRoom(_) => "disk-full",
+            LoadError::CompileLimit { .. } => "compile-limit",
+            LoadError::Unfetched(_) => "not-fetched",
+            LoadError::Unreadable(_) => "unreadable",
+            _ => "not-loaded",
+        }
+    }
 }
 
 fn untested(passed: Option<u32>, suite: u32) -> String {
@@ -200,16 +243,14 @@ pub(super) async fn compiled(
     let cache = match cache {
         Some(cache) => cache,
         None => {
-            passing = Cache::passing(engine.wasmtime()).map_err(|error| LoadError::Compiler(error.to_string()))?;
+            let failed = |error: io::Error| LoadError::unkept(&std::env::temp_dir(), &error);
+            passing = Cache::passing(engine.wasmtime()).map_err(failed)?;
             &passing
         }
     };
-    let draft = cache.draft(&file.sha256).map_err(|error| LoadError::Compiler(error.to_string()))?;
+    let draft = cache.draft(file)?;
     let (outline, compiled) = engine.compiler().compile(engine, file, draft.path()).await?;
-    let kept = compiled.and_then(|()| {
-        // The compiler took it, and so all that can be wrong is how much of everything it has.
-        draft.keep(engine.wasmtime()).map_err(|error| LoadError::Unfit(message(format!("{error:#}"))))
-    });
+    let kept = compiled.and_then(|()| draft.keep(engine.wasmtime()));
     Ok((outline, kept))
 }
 
@@ -296,5 +337,41 @@ async fn describe(engine: &Engine, pre: &GuestPre) -> Result<inventory::Descript
             setting: "request_timeout",
             value: format!("{timeout:?}"),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_is_wrong_with_the_file() {
+        let check = |error: LoadError, want: bool| assert_eq!(error.is_passing(), want, "{error}");
+        let text = || "why".to_owned();
+        let written = |kind: io::ErrorKind| LoadError::unkept(Path::new("compiled"), &kind.into());
+        let limit = |setting| LoadError::CompileLimit { limit: "a limit", setting, value: text() };
+        let described = |setting| LoadError::Describe(CallError::Limit { limit: "a limit", setting, value: text() });
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge] {
+            check(written(kind), true);
+            assert_eq!(written(kind).word(), "disk-full");
+        }
+        check(written(io::ErrorKind::Other), true);
+        check(LoadError::Compiler(text()), true);
+        check(LoadError::Unreadable(io::Error::from_raw_os_error(24)), true);
+        check(limit("time"), true);
+        check(limit("memory"), true);
+        check(described("total_memory"), true);
+        check(LoadError::Describe(CallError::HostFault), true);
+
+        check(limit("cpu"), false);
+        check(described("cpu_per_page"), false);
+        check(LoadError::Describe(CallError::Crashed(text())), false);
+        check(LoadError::Unreadable(io::ErrorKind::NotFound.into()), false);
+        check(LoadError::NotWasm, false);
+        check(LoadError::Malformed(text()), false);
+        check(LoadError::Unfit(text()), false);
+        check(LoadError::OtherWorld(text()), false);
+        check(LoadError::NotApproved { file: text() }, false);
+        check(LoadError::Missing { name: text() }, false);
     }
 }

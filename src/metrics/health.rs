@@ -16,18 +16,21 @@ pub enum Operation {
     SettleDeliveries,
     CatchUp,
     Retention,
+    /// What is approved is loaded, or will not be for a reason that does not pass.
+    LoadDrivers,
     /// The store is asked whether it can be written, as readiness is looked up.
     Ping,
 }
 
 impl Operation {
-    pub const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 8] = [
         Operation::ClaimPolls,
         Operation::RecordPolls,
         Operation::ClaimDeliveries,
         Operation::SettleDeliveries,
         Operation::CatchUp,
         Operation::Retention,
+        Operation::LoadDrivers,
         Operation::Ping,
     ];
 
@@ -39,6 +42,7 @@ impl Operation {
             Operation::SettleDeliveries => "settle-deliveries",
             Operation::CatchUp => "catch-up",
             Operation::Retention => "retention",
+            Operation::LoadDrivers => "load-drivers",
             Operation::Ping => "ping",
         }
     }

@@ -15,6 +15,8 @@ pub struct Drivers {
     pub catalog: Catalog,
     pub clients: Clients,
     pub engine: Engine,
+    /// What is approved.
+    pub lock: Lock,
     /// None where nothing is to be fetched.
     pub fetcher: Option<Fetcher>,
 }
@@ -42,7 +44,7 @@ impl Drivers {
         let fetcher = fetcher(config, &clients)?;
         let loading = Loading { engine: &engine, fetcher: fetcher.as_ref(), settings: &config.drivers };
         let catalog = loading.onto(&Catalog::default(), &lock).await?;
-        Ok(Drivers { catalog, clients, engine, fetcher })
+        Ok(Drivers { catalog, clients, engine, lock, fetcher })
     }
 }
 

@@ -1,15 +1,20 @@
 //! Takes new versions of drivers into service while the host runs, when a signal or the operator's own socket
-//! asks for it. One reload at a time; a poll under way goes on with the driver that it began with.
+//! asks for it, and tries again what could not be loaded for a reason that passes, such as a full disk. One reload at a
+//! time; a poll under way goes on with the driver that it began with.
 
+use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::drivers::{DriversError, Loading};
 use crate::api::control::{ReloadRequest, Reloads};
+use crate::clock::Stopwatch;
 use crate::driver::reload::{Outcome, Reloaded};
-use crate::driver::{self, Engine, Fetcher, Lock};
+use crate::driver::{self, Catalog, Engine, Fetcher, LoadError, Lock};
+use crate::metrics::{Metrics, Operation};
 use crate::roster::Roster;
 use crate::store::Store;
 
@@ -22,46 +27,102 @@ pub(super) struct Reloader {
     pub(super) fetcher: Option<Fetcher>,
     pub(super) settings: driver::Settings,
     pub(super) roster: Arc<Roster>,
-    store: Arc<dyn Store>,
-    requests: mpsc::Receiver<ReloadRequest>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) requests: mpsc::Receiver<ReloadRequest>,
+    /// What was approved when the drivers were last loaded. A driver that could not be loaded for a reason that passes is
+    /// tried again by this: what was approved since waits until somebody asks for it.
+    pub(super) lock: Lock,
+}
+
+/// The two ends of what asks for reloads.
+pub(super) fn requests() -> (Reloads, mpsc::Receiver<ReloadRequest>) {
+    mpsc::channel(WAITING)
+}
+
+/// How long after one try to load drivers the next is made.
+#[derive(Debug, Default)]
+struct Pace {
+    failures: u32,
+}
+
+impl Pace {
+    const FIRST: Duration = Duration::from_secs(1);
+    /// What a try costs that fails at once is next to nothing, and space may be back at any time.
+    const LONGEST: Duration = Duration::from_secs(5);
+    /// A try that took long is made again only after this many times as long.
+    const REST: u32 = 4;
+
+    fn wait(&mut self, took: Duration) -> Duration {
+        let wait = Pace::FIRST.saturating_mul(1 << self.failures.min(16)).min(Pace::LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        wait.max(took.saturating_mul(Pace::REST))
+    }
 }
 
 impl Reloader {
-    pub(super) fn new(
-        engine: Engine,
-        fetcher: Option<Fetcher>,
-        settings: driver::Settings,
-        (roster, store): (Arc<Roster>, Arc<dyn Store>),
-    ) -> (Reloader, Reloads) {
-        let (reloads, requests) = mpsc::channel(WAITING);
-        (Reloader { engine, fetcher, settings, roster, store, requests }, reloads)
-    }
-
     pub(super) async fn run(&mut self, token: CancellationToken) {
+        let clock = Arc::clone(self.engine.clock());
+        let mut pace = Pace::default();
+        let mut wait = self.note(&self.roster.catalog()).then(|| pace.wait(Duration::ZERO));
         loop {
+            let again = async {
+                match wait {
+                    Some(wait) => clock.pause(wait).await,
+                    None => pending().await,
+                }
+            };
             let request = tokio::select! {
                 () = token.cancelled() => return,
-                request = self.requests.recv() => request,
+                Some(request) = self.requests.recv() => Some(request),
+                () = again => None,
             };
-            let Some(request) = request else { return token.cancelled().await };
+            let stopwatch = Stopwatch::start();
             // What waits for a driver that is fetched does not hold up the end; what it would have replaced is as it was.
+            let reload = async {
+                match &request {
+                    Some(_) => self.reload().await,
+                    None => self.load(false).await,
+                }
+            };
             let reloaded = tokio::select! {
                 () = token.cancelled() => return,
-                reloaded = Box::pin(self.reload()) => reloaded,
+                reloaded = Box::pin(reload) => reloaded,
             };
             if let Err(error) = &reloaded {
                 tracing::error!("drivers stay as they are: {error}");
             }
-            answer(request, reloaded.map_err(|error| error.to_string()));
+            if let Some(request) = request {
+                pace = Pace::default();
+                answer(request, reloaded.map_err(|error| error.to_string()));
+            }
+            wait = self.note(&self.roster.catalog()).then(|| pace.wait(stopwatch.elapsed()));
         }
     }
 
+    /// Notes whether a driver is not loaded for a reason that passes, and says so.
+    fn note(&self, catalog: &Catalog) -> bool {
+        let reasons = catalog.rejected().iter().map(|rejected| &rejected.reason);
+        let passing = reasons.filter(|reason| reason.is_passing()).map(LoadError::word).next();
+        let now = self.engine.clock().now();
+        match passing {
+            Some(word) => self.metrics.failed(Operation::LoadDrivers, now, word),
+            None => self.metrics.succeeded(Operation::LoadDrivers, now),
+        }
+        passing.is_some()
+    }
+
     /// Reads the lock anew and puts what is approved by now in the place of what is loaded.
-    async fn reload(&self) -> Result<Vec<Reloaded>, DriversError> {
-        let lock = Lock::read(&self.settings.lock)?;
+    async fn reload(&mut self) -> Result<Vec<Reloaded>, DriversError> {
+        self.lock = Lock::read(&self.settings.lock)?;
+        self.load(true).await
+    }
+
+    /// Loads what is approved and not loaded. Each driver that is not loaded is named in the log if `says_all`.
+    async fn load(&self, says_all: bool) -> Result<Vec<Reloaded>, DriversError> {
         let before = self.roster.catalog();
         let loading = Loading { engine: &self.engine, fetcher: self.fetcher.as_ref(), settings: &self.settings };
-        let catalog = Arc::new(loading.onto(&before, &lock).await?);
+        let catalog = Arc::new(loading.onto(&before, &self.lock).await?);
         self.roster.replace_catalog(Arc::clone(&catalog));
         let current = super::sessions::current(&catalog);
         self.engine.sessions().keep_drivers(|digest| current.iter().any(|driver| driver == digest));
@@ -83,7 +144,7 @@ impl Reloader {
                 }
             }
         }
-        for rejected in catalog.rejected() {
+        for rejected in catalog.rejected().iter().filter(|_| says_all) {
             tracing::warn!(driver.file = %rejected.file.display(), "driver not loaded: {}", rejected.reason);
         }
         Ok(reloaded)
@@ -95,5 +156,18 @@ fn answer(request: ReloadRequest, reloaded: Result<Vec<Reloaded>, String>) {
     let asked: Option<oneshot::Sender<_>> = request.answer;
     if let Some(asked) = asked {
         let _ = asked.send(reloaded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_come_soon_and_take_a_fifth_of_the_time_at_most() {
+        let mut pace = Pace::default();
+        let waits: Vec<u64> = (0..5).map(|_| pace.wait(Duration::ZERO).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 5, 5]);
+        assert_eq!(pace.wait(Duration::from_secs(60)), Duration::from_secs(240));
     }
 }

@@ -57,6 +57,45 @@ async fn a_host_that_starts_on_a_full_disk_serves_what_it_has() {
     assert_eq!(receiver.next().await.change(&secret)["new_state"], "RUNNING");
 }
 
+/// Far more than it takes to compile a driver without optimizations in the compiler.
+const COMPILED_WITHIN: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn drivers_that_a_full_disk_kept_from_being_compiled_are_loaded_once_there_is_room() {
+    let mut lab = Lab::with(&[("i-1", "running")], Setup::on_a_file_system).await;
+    lab.host.kill();
+    lab.host.forget_compiled();
+    lab.host.fill_disk().await;
+    lab.host.begin().await;
+
+    lab.client.get("/healthz").await.ok();
+    eventually(SOON, "it is tried again", async || {
+        match counted(&lab, "tracker_store_operations_total", "operation=\"load-drivers\",outcome=\"disk-full\"").await
+        {
+            2.. => Ok(()),
+            tries => Err(tries.to_string()),
+        }
+    })
+    .await;
+    let problem = lab.client.get("/readyz").await.problem(503);
+    assert_eq!(problem["type"], "/problems/store-unavailable", "{problem}");
+    let failing = problem["failing"].as_array().expect("it says what fails");
+    let load = failing.iter().find(|work| work["operation"] == "load-drivers").expect("the drivers are among it");
+    assert_eq!(load["error"], "disk-full", "{problem}");
+
+    lab.host.free_disk();
+    lab.provider.has(&[("i-1", "running"), ("i-2", "running")]);
+    eventually(COMPILED_WITHIN, "the host is ready, and has polled", async || {
+        let ready = lab.client.get("/readyz").await;
+        let seen = lab.client.get("/api/instances/i-2").await;
+        match ready.status.is_success() && seen.status.is_success() {
+            true => Ok(()),
+            false => Err(ready.text + &seen.text),
+        }
+    })
+    .await;
+}
+
 async fn goes_on_when_there_is_room_again(on: fn(Setup) -> Setup) {
     let mut receiver = Receiver::start().await;
     let lab = Lab::with(&[("i-1", "running")], on).await;

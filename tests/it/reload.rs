@@ -54,6 +54,34 @@ async fn loaded(client: &Client) -> String {
 }
 
 #[tokio::test]
+async fn a_driver_is_compiled_again_for_as_long_as_its_reason_may_pass() {
+    let tries = async |time: &str, content: Vec<u8>| {
+        let setup = Setup::new(&["mock"]).drivers(&format!("[drivers.compile]\ntime = {time:?}\n"));
+        setup.driver_file("other.wasm", &content);
+        setup.vouch_for([("other.wasm", content)]);
+        let host = setup.start().await;
+        // It serves what it has.
+        host.client().at("mock", "default").as_user("mockuser", "mockpassword").get("/api/instances").await.ok();
+        let tries = async || {
+            let metrics = host.client().get("/metrics").await.text;
+            let lines = metrics.lines().filter(|line| line.starts_with("tracker_store_operations_total"));
+            let tries: Vec<String> = lines.filter(|line| line.contains("load-drivers")).map(str::to_owned).collect();
+            tries.join("\n")
+        };
+        eventually(SOON, "drivers were loaded", async || match tries().await {
+            tries if tries.is_empty() => Err(tries),
+            tries if tries.contains("compile-limit") && tries.ends_with(" 1") => Err(tries),
+            tries => Ok(tries),
+        })
+        .await
+    };
+    let late = tries("1ms", version(1)).await;
+    assert!(late.contains("outcome=\"compile-limit\""), "{late}");
+    let wrong = tries("1m", b"\0asm\x0d\0\x01\0 and no component".to_vec()).await;
+    assert!(wrong.contains("outcome=\"succeeded\"") && !wrong.contains("compile-limit"), "{wrong}");
+}
+
+#[tokio::test]
 async fn another_version_takes_over_and_its_mapping_is_no_change_of_state() {
     let (host, client) = host_with_version_1().await;
     state_is(&client, "RUNNING").await;

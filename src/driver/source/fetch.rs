@@ -107,6 +107,19 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether another try may succeed although nobody changes anything.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            FetchError::Send { .. }
+            | FetchError::Timeout { .. }
+            | FetchError::TimeOver { .. }
+            | FetchError::NotWritten { .. }
+            | FetchError::CutShort { .. } => true,
+            FetchError::Status { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+
     /// A registry lets in others, or nobody without a name.
     pub(super) fn not_let_in(registry: String, login: Option<&Login>) -> FetchError {
         match login {

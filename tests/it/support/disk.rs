@@ -52,10 +52,10 @@ impl Disk {
         command
     }
 
-    /// Leaves no room on it. The process is the host's.
-    pub(super) async fn fill(&self, process: Pid) {
+    /// Leaves no room on it. The process is the host's; without one, only a file system can be filled.
+    pub(super) async fn fill(&self, process: Option<Pid>) {
         match self {
-            Disk::Limited => limit(process, Some(0)),
+            Disk::Limited => limit(process.expect("a host runs"), Some(0)),
             Disk::Mounted(mounted) => {
                 eventually(SOON, "the disk is as large as what is on it", async || mounted.resize(mounted.used()))
                     .await;

@@ -370,12 +370,19 @@ impl Host {
 
     /// Leaves no room on its disk.
     pub(crate) async fn fill_disk(&self) {
-        self.disk().fill(self.id()).await;
+        self.disk().fill(self.process.as_ref().map(Running::id)).await;
     }
 
     /// Gives it room again.
     pub(crate) fn free_disk(&self) {
         self.disk().free(self.process.as_ref().map(Running::id));
+    }
+
+    /// Removes what was compiled of its drivers from its disk.
+    pub(crate) fn forget_compiled(&self) {
+        let command = self.disk().command("rm");
+        let status = in_folder(command, self.setup.folder.path(), &["-r", "data/compiled"]).status();
+        assert!(status.expect("rm runs").success());
     }
 
     fn disk(&self) -> &Disk {
