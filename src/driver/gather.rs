@@ -17,14 +17,11 @@ pub(super) struct Gathering {
     since: Option<Timestamp>,
     /// The ids that were asked for; none where everything was.
     wanted: Option<HashSet<ResourceId>>,
-    /// Page by page: a list that grew as one would be copied while it grows, and be in memory twice.
-    pages: Vec<Vec<Resource>>,
-    /// How many they have.
-    listed: usize,
+    resources: Vec<Resource>,
     coverage: Option<Coverage>,
     cursors: HashSet<String>,
     /// A hash of the ids of each page but empty ones: a provider that gives the same page again and again never ends.
-    hashes: HashSet<u64>,
+    pages: HashSet<u64>,
     hasher: RandomState,
     /// What the provider says of how many entries the list has: the first word, and one that differs from it.
     total: Option<u64>,
@@ -40,11 +37,10 @@ impl Gathering {
         Gathering {
             since,
             wanted: None,
-            pages: Vec::new(),
-            listed: 0,
+            resources: Vec::new(),
             coverage: None,
             cursors: HashSet::new(),
-            hashes: HashSet::new(),
+            pages: HashSet::new(),
             hasher: RandomState::new(),
             total: None,
             other_total: None,
@@ -62,8 +58,8 @@ impl Gathering {
     /// Resources and removed ids so far.
     pub(super) fn count(&self) -> usize {
         match &self.coverage {
-            Some(Coverage::Delta(removed)) => self.listed + removed.len(),
-            _ => self.listed,
+            Some(Coverage::Delta(removed)) => self.resources.len() + removed.len(),
+            _ => self.resources.len(),
         }
     }
 
@@ -74,7 +70,7 @@ impl Gathering {
         let coverage = joined(self.coverage.take(), coverage, self.since)?;
         let is_delta = matches!(coverage, Coverage::Delta(_));
         self.coverage = Some(coverage);
-        if next.is_some() && !resources.is_empty() && !self.hashes.insert(self.hash(&resources)) {
+        if next.is_some() && !resources.is_empty() && !self.pages.insert(self.hash(&resources)) {
             return Err(endless("it gave a page that it had given before, and a cursor to another"));
         }
         if let Some(next) = &next
@@ -96,9 +92,11 @@ impl Gathering {
             // There is room for fewer than was thought.
             self.count_from = 0;
         }
-        self.listed += resources.len();
-        if !resources.is_empty() {
-            self.pages.push(resources);
+        if self.resources.is_empty() {
+            self.resources = resources;
+        } else {
+            make_room(&mut self.resources, resources.len());
+            self.resources.extend(resources);
         }
         if !is_delta {
             self.check_total()?;
@@ -123,10 +121,10 @@ impl Gathering {
     fn check_total(&mut self) -> Result<(), CallError> {
         let Some(total) = self.largest_total() else { return Ok(()) };
         let room = usize::try_from(total.saturating_sub(self.omitted)).unwrap_or(usize::MAX);
-        if self.listed <= room.max(self.count_from) {
+        if self.resources.len() <= room.max(self.count_from) {
             return Ok(());
         }
-        let different = self.pages.iter().flatten().map(Resource::id).collect::<HashSet<_>>().len();
+        let different = self.resources.iter().map(Resource::id).collect::<HashSet<_>>().len();
         if different > room {
             return Err(CallError::UnexpectedAnswer(format!(
                 "the provider says that the list has {total} entries, and it gave {} and more",
@@ -134,15 +132,14 @@ impl Gathering {
             )));
         }
         // So many more different ones would fit.
-        self.count_from = self.listed.saturating_add(room - different);
+        self.count_from = self.resources.len().saturating_add(room - different);
         Ok(())
     }
 
     /// The whole list: each id once, sorted, and how much of what there is it has. A list that is not whole in itself,
     /// but for a list of changes, is partial.
     pub(super) fn finish(self) -> (Vec<Resource>, Coverage) {
-        let Gathering { pages, listed, coverage, total, other_total, omitted, .. } = self;
-        let mut resources = joined_pages(pages, listed);
+        let Gathering { mut resources, coverage, total, other_total, omitted, .. } = self;
         let twice = sort_by_id(&mut resources);
         let mut coverage = coverage.unwrap_or(Coverage::Complete);
         if let Coverage::Delta(removed) = &mut coverage {
@@ -217,14 +214,13 @@ struct Twice {
     ids: Vec<ResourceId>,
 }
 
-/// Moves the pages into one list. The memory of each is given back before the next is moved.
-fn joined_pages(mut pages: Vec<Vec<Resource>>, listed: usize) -> Vec<Resource> {
-    if pages.len() <= 1 {
-        return pages.pop().unwrap_or_default();
+/// Makes room for more, and for much that may follow: each time that a list grows it is copied, and in memory twice
+/// meanwhile. Room that nothing is put into takes addresses alone.
+fn make_room(resources: &mut Vec<Resource>, more: usize) {
+    const GROWTH: usize = 8;
+    if resources.capacity() - resources.len() < more {
+        resources.reserve_exact(more.max(resources.len().saturating_mul(GROWTH - 1)));
     }
-    let mut resources = Vec::with_capacity(listed);
-    pages.into_iter().for_each(|page| resources.extend(page));
-    resources
 }
 
 /// Sorts by id, and keeps of each id the last one listed: a provider that pages while things change may
