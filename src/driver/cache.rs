@@ -1,16 +1,20 @@
 //! Compiled drivers on disk, by the digest of what they were compiled from and the engine's settings, so
 //! that a start compiles nothing twice. The directory is as much to be trusted as the host's own binary:
 //! it is made for the host's user alone, and what a compiler wrote gets its name there only when it is whole.
+//!
+//! Damage on the disk is another matter: machine code in which a bit has turned would end the host. The name of a file has
+//! the digest of its machine code, too, and a file that differs from that is removed, and the driver compiled again.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -20,7 +24,9 @@ use super::message::message;
 
 /// How the name of a draft ends.
 const DRAFT: &str = "new";
-/// Entries of the directory that are looked at for drafts: many times the drivers that a host has.
+/// How the name of a compiled component ends.
+const COMPILED: &str = "cwasm";
+/// Entries of the directory that are looked at: many times the drivers that a host has.
 const MOST_LOOKED_AT: usize = 10_000;
 
 #[derive(Debug)]
@@ -71,31 +77,42 @@ impl Cache {
         Cache { directory, engine_mark: hasher.finish(), next: AtomicU64::new(0), _folder: folder }
     }
 
-    fn path_of(&self, sha256: &str) -> PathBuf {
-        self.directory.join(format!("{sha256}-{:016x}.cwasm", self.engine_mark))
+    /// What the names of all files begin with that were compiled from this.
+    fn name_of(&self, sha256: &str) -> String {
+        format!("{sha256}-{:016x}", self.engine_mark)
     }
 
-    /// The compiled component of a file, if it is there.
+    /// The compiled component of a file, if it is there and as it was written.
     pub(super) fn component(&self, engine: &Engine, sha256: &str) -> Option<Component> {
-        let path = self.path_of(sha256);
-        if !path.exists() {
-            return None;
-        }
-        let loaded = load(engine, &path);
-        // Cut short by a full disk, say: it is made anew.
-        loaded.inspect_err(|error| tracing::warn!(file = %path.display(), "compiling again: {error:#}")).ok()
+        let of = self.name_of(sha256);
+        let entries = fs::read_dir(&self.directory).ok()?;
+        entries.take(MOST_LOOKED_AT).filter_map(|entry| Some(entry.ok()?.path())).find_map(|path| {
+            let digest = compiled_digest(&path, &of)?;
+            let loaded = match digest_of(&path) {
+                Ok(found) if found == digest => load(engine, &path),
+                Ok(_) => Err(wasmtime::Error::msg("its bytes are not those that were written")),
+                Err(error) => Err(error.into()),
+            };
+            loaded
+                .inspect_err(|error| {
+                    tracing::warn!(file = %path.display(), "a compiled driver is damaged and compiled again: {error:#}");
+                    // What is not removed is met again.
+                    let _ = fs::remove_file(&path);
+                })
+                .ok()
+        })
     }
 
     /// Where a compiler may write, until it is kept or dropped.
     pub(super) fn draft(&self, file: &DriverFile) -> Result<Draft, LoadError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let kept = self.path_of(&file.sha256);
-        let path = kept.with_extension(format!("{}.{number}.{DRAFT}", std::process::id()));
+        let of = self.name_of(&file.sha256);
+        let path = self.directory.join(format!("{of}.{}.{number}.{DRAFT}", std::process::id()));
         let failed = |error: &io::Error| LoadError::unkept(&path, error);
         // A process that was killed may have had the same number.
         let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
         let lock = lock.map_err(|error| failed(&error))?;
-        let draft = Draft { path: path.clone(), kept, lock };
+        let draft = Draft { path: path.clone(), directory: self.directory.clone(), of, lock };
         flock(&draft.lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| failed(&error.into()))?;
         // Machine code takes more than what it is made of. On a disk without room for that, nothing is compiled in vain.
         match fallocate(&draft.lock, FallocateFlags::KEEP_SIZE, 0, (file.bytes.len() as u64).max(1)) {
@@ -130,6 +147,27 @@ fn is_draft(path: &Path) -> bool {
         && is_number(number)
 }
 
+/// `OF-DIGEST.cwasm`: the digest, if the file is one of these.
+fn compiled_digest(path: &Path, of: &str) -> Option<String> {
+    let name = path.file_name()?.to_str()?.strip_prefix(of)?.strip_prefix('-')?;
+    let (digest, COMPILED) = name.split_once('.')? else { return None };
+    Some(digest.to_owned())
+}
+
+/// The SHA-256 of a file, in hexadecimal digits.
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => digest.update(&buffer[..read]),
+        }
+    }
+    Ok(digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+}
+
 fn is_own(metadata: &fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw()
 }
@@ -138,7 +176,9 @@ fn is_own(metadata: &fs::Metadata) -> bool {
 #[derive(Debug)]
 pub(super) struct Draft {
     path: PathBuf,
-    kept: PathBuf,
+    directory: PathBuf,
+    /// What its name begins with.
+    of: String,
     /// Says that it is not abandoned.
     lock: File,
 }
@@ -150,9 +190,12 @@ impl Draft {
 
     /// Gives the file its name, and loads it.
     pub(super) fn keep(&self, engine: &Engine) -> Result<Component, LoadError> {
-        fs::rename(&self.path, &self.kept).map_err(|error| LoadError::unkept(&self.kept, &error))?;
-        load(engine, &self.kept).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
-            Some(error) => LoadError::unkept(&self.kept, error),
+        let unkept = |error: io::Error| LoadError::unkept(&self.path, &error);
+        let digest = digest_of(&self.path).map_err(unkept)?;
+        let kept = self.directory.join(format!("{}-{digest}.{COMPILED}", self.of));
+        fs::rename(&self.path, &kept).map_err(unkept)?;
+        load(engine, &kept).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
+            Some(error) => LoadError::unkept(&kept, error),
             // The compiler took it, and so all that can be wrong is how much of everything it has.
             None => LoadError::Unfit(message(format!("{error:#}"))),
         })
@@ -188,7 +231,7 @@ mod tests {
         let mark = format!("{sha256}-{:016x}", cache.engine_mark);
         let write = |name: &str| fs::write(folder.path().join(name), "x").expect("written");
         let others = [
-            format!("{mark}.cwasm"),
+            format!("{mark}-{sha256}.cwasm"),
             format!("{mark}.1.new"),
             format!("{mark}.1.x.new"),
             format!("{mark}.1.2.3.new"),
@@ -213,5 +256,40 @@ mod tests {
         assert_eq!(left, want);
         drop((under_way, again));
         assert_eq!(fs::read_dir(folder.path()).expect("read").count(), others.len());
+    }
+
+    #[test]
+    fn a_damaged_file_is_removed_and_never_run() {
+        let folder = tempfile::tempdir().expect("folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("set");
+        let engine = Engine::new(&Limits { sandboxes: 1, ..Limits::default() }.engine_config()).expect("engine");
+        let cache = Cache::open(folder.path(), &engine).expect("cache");
+        let sha256 = "a".repeat(64);
+        let file = DriverFile { bytes: std::sync::Arc::default(), sha256: sha256.clone() };
+        let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").expect("compiled");
+        let keep = || {
+            let draft = cache.draft(&file).expect("draft");
+            fs::write(draft.path(), &compiled).expect("written");
+            draft.keep(&engine).expect("kept");
+            let file = fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("an entry").path());
+            file.into_iter().find(|path| path.extension().is_some_and(|end| end == COMPILED)).expect("it is there")
+        };
+        let path = keep();
+        assert!(cache.component(&engine, &sha256).is_some());
+        assert!(cache.component(&engine, &"b".repeat(64)).is_none());
+        let damaged = |damage: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = compiled.clone();
+            damage(&mut bytes);
+            fs::write(&path, bytes).expect("written");
+            assert!(cache.component(&engine, &sha256).is_none());
+            assert!(!path.exists(), "it is compiled again");
+            assert_eq!(keep(), path);
+        };
+        for place in (0..compiled.len()).step_by(compiled.len() / 50 + 1) {
+            damaged(&|bytes| bytes[place] ^= 1);
+            damaged(&|bytes| bytes.truncate(place));
+        }
+        damaged(&|bytes| bytes.push(0));
+        assert!(cache.component(&engine, &sha256).is_some());
     }
 }
