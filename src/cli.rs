@@ -9,6 +9,7 @@ mod demo;
 mod driver;
 mod listing;
 mod logging;
+mod output;
 mod poll;
 mod serve;
 mod storm;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::output::OutputError;
 use crate::config::{Config, ConfigError};
 
 /// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
@@ -83,7 +85,6 @@ struct ConfigArgs {
 struct UsageError(String);
 
 /// Runs what the command line asks for.
-#[expect(clippy::print_stderr, reason = "the command line's own printing")]
 pub fn main() -> ExitCode {
     // clap ends the process itself: 0 after help and version, 2 where the arguments are wrong.
     let cli = Cli::parse();
@@ -97,11 +98,14 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::CompileDriver(compile) => compile.run(),
     };
+    logging::flush();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads from a pipe may leave when it has what it wanted.
+        Err(error) if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_closed) => ExitCode::SUCCESS,
         Err(error) => {
             // Every error of this house says in its own words what is behind it; its sources would repeat it.
-            eprintln!("error: {error}");
+            output::aside!("error: {error}");
             ExitCode::from(exit_code(&error))
         }
     }
@@ -121,12 +125,11 @@ impl ConfigArgs {
     }
 
     /// The same for a command that then lists: its log goes to standard error, and so do the warnings.
-    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
     fn load_and_log(&self) -> anyhow::Result<Config> {
         let config = self.load()?;
         logging::to_stderr(&config.log)?;
         for warning in &config.warnings {
-            eprintln!("warning: {warning}");
+            output::aside!("warning: {warning}");
         }
         Ok(config)
     }

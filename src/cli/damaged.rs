@@ -6,6 +6,7 @@ use http::Method;
 use super::table::table;
 use super::{ConfigArgs, runtime};
 use crate::api::control::{DamagedRowDocument, DamagedRowsDocument};
+use crate::cli::output;
 use crate::net::local;
 
 #[derive(Debug, Args)]
@@ -55,25 +56,23 @@ impl Damaged {
 }
 
 impl List {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn run(self) -> anyhow::Result<()> {
         let answer: DamagedRowsDocument = serde_json::from_slice(&ask(&self.config, Method::GET, "/damaged")?)?;
         if answer.rows.is_empty() {
-            println!("No damaged row was met.");
+            output::line!("No damaged row was met.");
             return Ok(());
         }
         let headings = ["ACCOUNT", "TABLE", "KEY", "COLUMN", "REASON"];
-        print!("{}", table(headings, answer.rows.iter().map(row)));
+        output::text!("{}", table(headings, answer.rows.iter().map(row)));
         Ok(())
     }
 }
 
 impl RemoveAccount {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn run(self) -> anyhow::Result<()> {
         let RemoveAccount { account, config } = self;
         ask(&config, Method::DELETE, &format!("/damaged/accounts/{account}"))?;
-        println!("Account {account} is removed, with its hooks and tokens and all that was seen of it.");
+        output::line!("Account {account} is removed, with its hooks and tokens and all that was seen of it.");
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::table::table;
+use crate::cli::output;
 use crate::driver::{Coverage, Listing};
 use crate::model::{
     AccountKey, Address, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, Timestamp,
@@ -34,13 +35,12 @@ pub(super) enum Output {
 }
 
 /// Prints the list, and to standard error what it is worth.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own printing")]
 pub(super) fn print(key: &AccountKey, listing: &Listing, output: Output) -> anyhow::Result<()> {
     match output {
-        Output::Table => print!("{}{}", as_table(&listing.resources), gone_lines(gone(listing))),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(listing))?),
+        Output::Table => output::text!("{}{}", as_table(&listing.resources), gone_lines(gone(listing))),
+        Output::Json => output::line!("{}", serde_json::to_string_pretty(&as_json(listing))?),
     }
-    eprintln!("{}", closing_line(key, listing));
+    output::aside!("{}", closing_line(key, listing));
     Ok(())
 }
 

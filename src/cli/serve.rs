@@ -53,6 +53,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let hangups = signal(SignalKind::hangup())?;
     // Where the system bounds the size of files, a write beyond that is an error like any other, and not the end.
     let _oversized = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
+    // They mean nothing to this host. One that is sent by mistake must not end it.
+    let _unused = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
     let token = CancellationToken::new();
     let host = async {
         let host = tokio::select! {

@@ -8,6 +8,7 @@ use super::listing::What;
 use super::table::table;
 use super::{ConfigArgs, runtime};
 use crate::api::control::{Order, StormDocument, StormOrderDocument, StormsDocument};
+use crate::cli::output;
 use crate::model::{AccountKey, Kind};
 use crate::net::local;
 
@@ -65,28 +66,26 @@ impl Storm {
 }
 
 impl List {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn run(self) -> anyhow::Result<()> {
         let answer: StormsDocument = serde_json::from_slice(&ask(&self.config, Method::GET, None)?)?;
         if answer.storms.is_empty() {
-            println!("No storm is held.");
+            output::line!("No storm is held.");
             return Ok(());
         }
         let headings = ["ACCOUNT", "OF", "AFFECTED", "SINCE", "LISTS", "ORDER"];
-        print!("{}", table(headings, answer.storms.iter().map(row)));
+        output::text!("{}", table(headings, answer.storms.iter().map(row)));
         Ok(())
     }
 }
 
 impl Whose {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn order(self, order: Order) -> anyhow::Result<()> {
         let Whose { account, kind, config } = self;
         let shown = account.to_string();
         let AccountKey { driver, provider, user } = account;
         let ordered = StormOrderDocument { driver, provider, user, kind: Kind::from(kind), order };
         ask(&config, Method::POST, Some(serde_json::to_vec(&ordered)?))?;
-        println!("{shown} is polled now; the storm ends with the next list that shows it.");
+        output::line!("{shown} is polled now; the storm ends with the next list that shows it.");
         Ok(())
     }
 }

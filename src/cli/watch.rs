@@ -17,6 +17,7 @@ use url::Url;
 
 use super::table::printable;
 use super::{UsageError, environment, runtime};
+use crate::cli::output::{self, OutputError};
 use crate::config::SecretSource;
 use crate::net::{AddressPolicy, Client, ClientSettings, Clients};
 use events::{Event, Events};
@@ -209,14 +210,13 @@ impl Watch {
         Ok(request)
     }
 
-    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
     async fn follow(&self, client: &Client, credentials: &HeaderValue, colour: Colour) -> anyhow::Result<()> {
         let (mut cursor, mut wait) = (None::<String>, WAIT);
         loop {
             let request = self.request(credentials, cursor.as_deref())?;
             let trouble = match client.send(request).await {
                 Ok(response) if response.status() == StatusCode::OK => {
-                    let ended = self.show(response, &mut cursor, &mut wait, colour).await;
+                    let ended = self.show(response, &mut cursor, &mut wait, colour).await?;
                     if ended.is_renewal {
                         continue;
                     }
@@ -225,31 +225,30 @@ impl Watch {
                 Ok(response) => refused(response).await?,
                 Err(error) => error.to_string(),
             };
-            eprintln!("{}: trying again in {} s", printable(&trouble), wait.as_secs());
+            output::aside!("{}: trying again in {} s", printable(&trouble), wait.as_secs());
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
     /// Shows what comes until nothing more does.
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     async fn show(
         &self,
         mut response: Response,
         cursor: &mut Option<String>,
         wait: &mut Duration,
         colour: Colour,
-    ) -> Ended {
+    ) -> Result<Ended, OutputError> {
         let mut events = Events::default();
         loop {
             let bytes = match tokio::time::timeout(SILENCE, response.chunk()).await {
                 Ok(Ok(Some(bytes))) => bytes,
-                Ok(Ok(None)) => return Ended::trouble("the connection was closed"),
-                Ok(Err(error)) => return Ended::trouble(&crate::net::SendError::from(error).to_string()),
-                Err(_) => return Ended::trouble("nothing was heard for a while"),
+                Ok(Ok(None)) => return Ok(Ended::trouble("the connection was closed")),
+                Ok(Err(error)) => return Ok(Ended::trouble(&crate::net::SendError::from(error).to_string())),
+                Err(_) => return Ok(Ended::trouble("nothing was heard for a while")),
             };
             *wait = WAIT;
-            let Ok(found) = events.take(&bytes) else { return Ended::trouble("the host sent no events") };
+            let Ok(found) = events.take(&bytes) else { return Ok(Ended::trouble("the host sent no events")) };
             for Event { name, id, data } in found {
                 *cursor = id.or(cursor.take());
                 match (name.as_str(), self.output) {
@@ -258,10 +257,10 @@ impl Watch {
                         let why = serde_json::from_str::<Value>(&data).unwrap_or_default();
                         let why = why["reason"].as_str().unwrap_or("ended").to_owned();
                         let is_renewal = why == "expired";
-                        return Ended { why: format!("the host ended the stream ({why})"), is_renewal };
+                        return Ok(Ended { why: format!("the host ended the stream ({why})"), is_renewal });
                     }
-                    (_, Output::Json) => println!("{data}"),
-                    (name, Output::Text) => println!("{}", line::of(name, &data, colour)),
+                    (_, Output::Json) => output::line!("{data}"),
+                    (name, Output::Text) => output::line!("{}", line::of(name, &data, colour)),
                 }
             }
         }

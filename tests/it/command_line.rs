@@ -1,5 +1,8 @@
 //! The command line's own promises: what is printed where, and how each command ends.
 
+use std::fs::File;
+use std::process::Stdio;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -80,4 +83,55 @@ async fn the_demo_shows_verified_callbacks_and_ends_at_ctrl_c() {
     assert!(demo.stdout.text().contains(" 0 refused"), "{}", demo.stdout.text());
     let left: Vec<_> = std::fs::read_dir(folder.path()).expect("read").collect();
     assert!(left.is_empty(), "it leaves nothing behind: {left:?}");
+}
+
+/// Takes nothing: the disk behind it is full.
+fn full() -> Stdio {
+    Stdio::from(File::options().write(true).open("/dev/full").expect("Linux"))
+}
+
+/// A pipe whose reader is gone.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    Stdio::from(writer)
+}
+
+#[test]
+fn a_command_whose_output_cannot_be_written_ends_without_a_panic() {
+    let setup = Setup::new(&["mock"]).account("mock", "default", "mockuser", "mockpassword");
+    let commands: [&[&str]; 6] = [
+        &["poll"],
+        &["poll", "--output", "json"],
+        &["driver", "list"],
+        &["driver", "verify"],
+        &["driver", "inspect", "drivers/mock.wasm"],
+        &["driver", "approve", "drivers/mock.wasm", "--yes"],
+    ];
+    for command in commands {
+        let ended = setup.run_into(full(), command);
+        assert_eq!(ended.code, Some(1), "{command:?}: {ended:#?}");
+        assert!(ended.stderr.contains("error: can't write to standard output"), "{command:?}: {ended:#?}");
+        let left = setup.run_into(closed(), command);
+        assert_eq!(left.code, Some(0), "{command:?}: {left:#?}");
+        for ended in [ended, left] {
+            assert!(!ended.stderr.contains("panicked") && !ended.stderr.contains("Broken pipe"), "{ended:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_whose_log_cannot_be_written_goes_on() {
+    for log in [full, closed] {
+        let mut host = Setup::new(&["mock"]).log_into(log).start().await;
+        let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
+        for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
+            host.signal(signal);
+            client.get("/api/instances").await.ok();
+        }
+        let refused = host.client().at("mock", "default").as_user("mockuser", "wrong");
+        assert_eq!(refused.get("/api/instances").await.status.as_u16(), 401);
+        client.get("/api/instances").await.ok();
+        assert!(host.stop().await.success());
+    }
 }

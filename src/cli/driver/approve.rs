@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::difference::{Asked, Before, place, summary};
 use super::login::LoginArgs;
 use super::{ask, find};
+use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError, environment, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -66,7 +67,6 @@ enum Origin {
 }
 
 impl Approve {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let mut lock = Lock::read(&config.drivers.lock)?;
@@ -91,7 +91,7 @@ impl Approve {
         });
         let signatures = candidate.evidence().map_or(0, |evidence| evidence.signatures.len());
         let imports: Vec<String> = inspected.imports.iter().map(|import| import.name.clone()).collect();
-        print!(
+        output::text!(
             "{}",
             summary(&Asked { info, place: shown, size, granted: &granted, imports: &imports, signatures, before })
         );
@@ -109,7 +109,7 @@ impl Approve {
         let path = config.drivers.directory.join(&approval.file);
         let known = lock.in_role(&info.name, role).cloned();
         if known.as_ref().is_some_and(|known| is_same(known, &approval)) && path.exists() {
-            println!("\nIt is approved already: nothing to do.");
+            output::line!("\nIt is approved already: nothing to do.");
             return Ok(());
         }
         let question = match role {
@@ -129,15 +129,15 @@ impl Approve {
             }
             return Err(error.into());
         }
-        println!("\nApproved {name} {version}{} in {}.", as_what(role), config.drivers.lock.display());
+        output::line!("\nApproved {name} {version}{} in {}.", as_what(role), config.drivers.lock.display());
         if !made.is_empty() {
-            println!("Its file is {}.", path.display());
+            output::line!("Its file is {}.", path.display());
         }
         let old = known.filter(|old| lock.by_digest(&old.sha256).is_none()).map(|old| old.file);
         if let Some(old) =
             old.map(|file| config.drivers.directory.join(file)).filter(|old| *old != path && old.exists())
         {
-            println!("{} is approved no more: remove it once no host runs it.", old.display());
+            output::line!("{} is approved no more: remove it once no host runs it.", old.display());
         }
         Ok(())
     }

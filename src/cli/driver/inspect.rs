@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::find;
+use crate::cli::output;
 use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, runtime};
 use crate::clock::SystemClock;
@@ -42,7 +43,6 @@ enum Output {
 }
 
 impl Inspect {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let file = find(&self.what, &config.drivers.directory)?;
@@ -51,8 +51,8 @@ impl Inspect {
         let dissected = runtime()?.block_on(dissect(&engine, &file));
         let anatomy = dissected.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
         match self.output {
-            Output::Text => print!("{}", text(&file, &anatomy)),
-            Output::Json => println!("{}", serde_json::to_string_pretty(&Document::of(&anatomy))?),
+            Output::Text => output::text!("{}", text(&file, &anatomy)),
+            Output::Json => output::line!("{}", serde_json::to_string_pretty(&Document::of(&anatomy))?),
         }
         Ok(())
     }

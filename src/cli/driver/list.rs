@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::short;
+use crate::cli::output;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, runtime};
 use crate::serve::Drivers;
@@ -21,7 +22,6 @@ pub(crate) struct List {
 }
 
 impl List {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let catalog = runtime()?.block_on(Drivers::load(&config))?.catalog;
@@ -35,13 +35,16 @@ impl List {
         });
         let rows: Vec<_> = loaded.chain(rejected).collect();
         if rows.is_empty() {
-            println!("There are no drivers in {} (setting: drivers.directory).", config.drivers.directory.display());
+            output::line!(
+                "There are no drivers in {} (setting: drivers.directory).",
+                config.drivers.directory.display()
+            );
             return Ok(());
         }
-        print!("{}", table(["DRIVER", "VERSION", "SHA-256", "STATUS"], rows));
+        output::text!("{}", table(["DRIVER", "VERSION", "SHA-256", "STATUS"], rows));
         if self.options {
             for driver in catalog.drivers() {
-                print!("\n{}", details(driver.info()));
+                output::text!("\n{}", details(driver.info()));
             }
         }
         Ok(())

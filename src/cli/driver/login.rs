@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::output;
 use crate::cli::{UsageError, environment};
 use crate::config::{Config, SecretSource};
 use crate::driver::source::Login;
@@ -37,7 +38,6 @@ impl LoginArgs {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
     fn login(&self) -> anyhow::Result<Option<Login>> {
         let source = match (&self.password_file, &self.password_env) {
             (Some(file), _) => SecretSource::File(file.clone()),
@@ -47,7 +47,7 @@ impl LoginArgs {
         let Some(user) = self.username.clone() else { return Ok(None) };
         let found = source.read(&environment).map_err(|error| UsageError(error.to_string()))?;
         if let Some(warning) = found.warning {
-            eprintln!("warning: {warning}");
+            output::aside!("warning: {warning}");
         }
         Ok(Some(Login { user, password: found.secret }))
     }

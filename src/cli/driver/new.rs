@@ -11,6 +11,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::UsageError;
+use crate::cli::output;
 use language::{LANGUAGES, Language};
 use project::{Names, Project};
 
@@ -37,7 +38,6 @@ pub(crate) struct New {
 }
 
 impl New {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let language = LANGUAGES.iter().find(|one| one.name == self.lang);
         let language = language.ok_or_else(|| UsageError(format!("there is no template in {}", self.lang)))?;
@@ -46,7 +46,7 @@ impl New {
         let directory = self.directory.unwrap_or_else(|| PathBuf::from(names.name()));
         let project = Project::of(language, &names)?;
         project.write(&directory)?;
-        print!("{}", report(language, &names, &project, &directory));
+        output::text!("{}", report(language, &names, &project, &directory));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::difference::place;
 use super::login::LoginArgs;
+use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::config::Config;
 use crate::driver::source::{self, missing, provide};
@@ -50,7 +51,6 @@ impl Pull {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn to_file(&self, config: &Config, source: &Source) -> anyhow::Result<()> {
         let path = self.output.clone().unwrap_or_else(|| named_after(source).into());
         if path.exists() {
@@ -60,17 +60,16 @@ impl Pull {
         let fetcher = self.login.fetcher(config, Some(source))?;
         let fetched = runtime()?.block_on(fetcher.fetch(source, None))?;
         source::keep(&path, &fetched.bytes, fetched.evidence.as_ref())?;
-        println!("{} ({})", path.display(), bytesize::ByteSize(fetched.bytes.len() as u64));
-        println!("From       {}", place(&fetched.resolved));
-        println!("SHA-256    {}", fetched.sha256);
+        output::line!("{} ({})", path.display(), bytesize::ByteSize(fetched.bytes.len() as u64));
+        output::line!("From       {}", place(&fetched.resolved));
+        output::line!("SHA-256    {}", fetched.sha256);
         if let Some(evidence) = &fetched.evidence {
-            println!("Signatures {} in {}", evidence.signatures.len(), Evidence::path_of(&path).display());
+            output::line!("Signatures {} in {}", evidence.signatures.len(), Evidence::path_of(&path).display());
         }
-        println!("\nIt is not approved. To vet it: tracker driver approve {}", fetched.resolved);
+        output::line!("\nIt is not approved. To vet it: tracker driver approve {}", fetched.resolved);
         Ok(())
     }
 
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn approved(&self, config: &Config, name: Option<&str>) -> anyhow::Result<()> {
         let lock = Lock::read(&config.drivers.lock)?;
         let directory = &config.drivers.directory;
@@ -86,14 +85,14 @@ impl Pull {
         let wanted: Vec<&Approval> =
             missing(directory, &lock, config.limits.driver_bytes).into_iter().filter(is_meant).collect();
         if wanted.is_empty() {
-            println!("Every driver that is meant is in {} already: nothing to do.", directory.display());
+            output::line!("Every driver that is meant is in {} already: nothing to do.", directory.display());
             return Ok(());
         }
         let runtime = runtime()?;
         let mut failed = Vec::new();
         for approval in &wanted {
             match runtime.block_on(provide(&fetcher, directory, approval)) {
-                Ok(path) => println!("{} {}: {}", approval.name, approval.version, path.display()),
+                Ok(path) => output::line!("{} {}: {}", approval.name, approval.version, path.display()),
                 Err(error) => failed.push(format!("{} {}: {error}", approval.name, approval.version)),
             }
         }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::find;
 use super::login::LoginArgs;
+use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::clock::SystemClock;
 use crate::driver::source::{Label, sha256};
@@ -35,7 +36,6 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let to = self.to.parse::<Source>().map_err(|error| UsageError(error.to_string()))?;
@@ -55,8 +55,8 @@ impl Push {
             anyhow::bail!("{}: it changed while it was looked at, and was not pushed", file.display());
         }
         let pinned = runtime.block_on(fetcher.push(bytes, &to, &labels(&info)))?;
-        println!("Pushed {} {}, SHA-256 {}.", info.name, info.version, info.digest);
-        println!("{pinned}");
+        output::line!("Pushed {} {}, SHA-256 {}.", info.name, info.version, info.digest);
+        output::line!("{pinned}");
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::tried::{Tried, TriedArgs, check_since};
 use crate::cli::listing::What;
+use crate::cli::output;
 use crate::cli::table::printable;
 use crate::cli::{UsageError, runtime};
 use crate::clock::{Clock as _, ManualClock, SystemClock};
@@ -116,7 +117,6 @@ impl Record {
 
 impl Session<'_> {
     /// Records one list. Gives it if it plays as recorded.
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     async fn record(&self, kind: Kind, file: &Path) -> anyhow::Result<Option<Cassette>> {
         let recorder = Arc::new(Recorder::default());
         let mut target = self.target.clone();
@@ -142,16 +142,16 @@ impl Session<'_> {
         };
         let exchanges = cassette.exchanges.len();
         let plural = if exchanges == 1 { "" } else { "s" };
-        println!("{}: {exchanges} exchange{plural}, {outcome}", file.display());
+        output::line!("{}: {exchanges} exchange{plural}, {outcome}", file.display());
         match differences.is_empty() {
-            true => println!("  played once: the same came of it"),
-            false => println!("  played once: something else came of it"),
+            true => output::line!("  played once: the same came of it"),
+            false => output::line!("  played once: something else came of it"),
         }
         for difference in &differences {
-            println!("  - {difference}");
+            output::line!("  - {difference}");
         }
         if !differences.is_empty() && exchanges == 0 {
-            println!(
+            output::line!(
                 "  The driver asked the provider nothing: if it compares a secret itself, give one that is known to \
                  all under account.fakes (drivers/CASSETTES.md)."
             );
@@ -161,12 +161,11 @@ impl Session<'_> {
 
     /// Shows what is expected from now on, and has it confirmed: a driver's mistake is recorded like anything else, and
     /// the suite would take it for right.
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     fn confirm(&self, cassette: &Cassette, file: &Path) -> anyhow::Result<()> {
         for row in &cassette.expect.resources {
-            println!("  {}", printable(&row.to_string()));
+            output::line!("  {}", printable(&row.to_string()));
         }
-        println!(
+        output::line!(
             "  The suite takes what stands under `expect` in {} for right. Hold it against what the provider itself shows.",
             file.display()
         );

@@ -4,6 +4,7 @@ use clap::Args;
 use http::Method;
 
 use crate::api::control::{ReloadDocument, ReloadedDocument};
+use crate::cli::output;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, runtime};
 use crate::driver::Role;
@@ -23,14 +24,13 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let asked = local::ask(&config.control_socket, Method::POST, "/drivers/reload", None);
         let answer: ReloadDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
-        print!("{}", table(["DRIVER", "ROLE", "NOW", "BEFORE", ""], answer.drivers.iter().map(row)));
+        output::text!("{}", table(["DRIVER", "ROLE", "NOW", "BEFORE", ""], answer.drivers.iter().map(row)));
         for file in &answer.not_loaded {
-            println!("not loaded: {}: {}", printable(&file.file), printable(&file.reason));
+            output::line!("not loaded: {}: {}", printable(&file.file), printable(&file.reason));
         }
         // For a script to notice.
         anyhow::ensure!(

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::approve::as_what;
 use super::{ask, short};
+use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError};
 use crate::driver::{Lock, Role};
 
@@ -29,7 +30,6 @@ pub(crate) struct Revoke {
 }
 
 impl Revoke {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let mut lock = Lock::read(&config.drivers.lock)?;
@@ -41,7 +41,7 @@ impl Revoke {
         for approval in &revoked {
             let (digest, by) = (short(&approval.sha256), &approval.approved_by);
             let role = as_what(approval.role);
-            println!("{} {}, SHA-256 {digest}, approved{role} by {by}", approval.name, approval.version);
+            output::line!("{} {}, SHA-256 {digest}, approved{role} by {by}", approval.name, approval.version);
         }
         let question = "Take this approval back? Its accounts are then not polled.";
         let question = if self.shadow { "Take this approval back?" } else { question };
@@ -49,8 +49,8 @@ impl Revoke {
             anyhow::bail!("not revoked, and nothing was changed");
         }
         lock.write(&config.drivers.lock)?;
-        println!("Revoked in {}. Its file was left where it is.", config.drivers.lock.display());
-        println!("A host that runs goes on with it until it is told: tracker driver reload");
+        output::line!("Revoked in {}. Its file was left where it is.", config.drivers.lock.display());
+        output::line!("A host that runs goes on with it until it is told: tracker driver reload");
         Ok(())
     }
 }

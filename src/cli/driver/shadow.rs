@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use http::Method;
 
 use crate::api::control::{ShadowDocument, ShadowsDocument};
+use crate::cli::output;
 use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, runtime};
 use crate::net::local;
@@ -34,19 +35,18 @@ enum Output {
 }
 
 impl Shadow {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let asked = local::ask(&config.control_socket, Method::GET, "/drivers/shadows", None);
         let answer: ShadowsDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
         match self.output {
-            Output::Json => println!("{}", serde_json::to_string_pretty(&answer)?),
+            Output::Json => output::line!("{}", serde_json::to_string_pretty(&answer)?),
             Output::Text if answer.shadows.is_empty() => {
-                println!("No driver has a shadow. To give it one: tracker driver approve FILE --shadow");
+                output::line!("No driver has a shadow. To give it one: tracker driver approve FILE --shadow");
             }
             Output::Text => {
                 for shadow in &answer.shadows {
-                    print!("{}", report(shadow));
+                    output::text!("{}", report(shadow));
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::short;
+use crate::cli::output;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::clock::{Clock as _, SystemClock};
@@ -48,7 +49,6 @@ enum Output {
 }
 
 impl Test {
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         if !self.file.is_file() {
@@ -72,8 +72,8 @@ impl Test {
             other => anyhow::anyhow!("{other}"),
         })?;
         match self.output {
-            Output::Text => print!("{}", text(&report)),
-            Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+            Output::Text => output::text!("{}", text(&report)),
+            Output::Json => output::line!("{}", serde_json::to_string_pretty(&report)?),
         }
         let failed = report.checks.iter().filter(|check| !check.passed()).count();
         if failed > 0 {
@@ -97,9 +97,9 @@ impl Test {
                 tested_by: super::approve::user(),
             });
             lock.write(&config.drivers.lock)?;
-            eprintln!("Recorded in {} that it passed.", config.drivers.lock.display());
+            output::aside!("Recorded in {} that it passed.", config.drivers.lock.display());
             if lock.by_digest(&report.sha256).is_none() {
-                eprintln!("It is not approved yet: tracker driver approve {}", self.file.display());
+                output::aside!("It is not approved yet: tracker driver approve {}", self.file.display());
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use http::HeaderMap;
 
+use crate::cli::output;
 use crate::cli::table::printable;
 use crate::driver::cassette::redact::Redactor;
 use crate::driver::wire::{Exchange, Watch};
@@ -89,9 +90,8 @@ impl Trace {
 }
 
 impl Watch for Trace {
-    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
     fn saw(&self, exchange: Exchange) {
-        eprint!("{}", self.text(&exchange));
+        output::put_aside(format_args!("{}", self.text(&exchange)));
     }
 }
 

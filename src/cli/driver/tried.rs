@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{ask, find, short};
 use crate::cli::account::AccountArgs;
+use crate::cli::output;
 use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, UsageError};
 use crate::clock::Clock;
@@ -48,7 +49,6 @@ pub(super) struct Tried {
 }
 
 impl TriedArgs {
-    #[expect(clippy::print_stderr, reason = "the command line's own printing")]
     pub(super) fn open(&self, runtime: &Runtime, clock: Arc<dyn Clock>) -> anyhow::Result<Tried> {
         let mut config = self.config.load_and_log()?;
         let file = find(&self.what, &config.drivers.directory)?;
@@ -66,7 +66,7 @@ impl TriedArgs {
         if let Some(approval) = lock.by_digest(&driver.info().digest) {
             return Ok(Tried { driver: driver.granted(approval)?, target });
         }
-        eprint!("{}", notice(driver.info(), &target));
+        output::put_aside(format_args!("{}", notice(driver.info(), &target)));
         if !self.yes && !ask("Run it on this account?", "look at the above, and add --yes to run it")? {
             anyhow::bail!("not run");
         }

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::short;
 use crate::cli::ConfigArgs;
+use crate::cli::output;
 use crate::cli::table::table;
 use crate::driver::verify::verify;
 use crate::driver::{Lock, Role};
@@ -26,7 +27,6 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    #[expect(clippy::print_stdout, reason = "the command line's own printing")]
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
         let directory = &config.drivers.directory;
@@ -56,14 +56,14 @@ impl Verify {
             rows.push(["-".into(), "-".into(), "-".into(), "-".into(), file_name(path), status]);
         }
         if rows.is_empty() {
-            println!(
+            output::line!(
                 "No driver is approved in {}, and {} has none.",
                 config.drivers.lock.display(),
                 directory.display()
             );
             return Ok(());
         }
-        print!("{}", table(["DRIVER", "VERSION", "ROLE", "SHA-256", "FILE", "STATUS"], rows));
+        output::text!("{}", table(["DRIVER", "VERSION", "ROLE", "SHA-256", "FILE", "STATUS"], rows));
         let wrong = verified.approvals.iter().filter(|checked| !checked.faults.is_empty()).count();
         match verified.is_good() {
             true => Ok(()),

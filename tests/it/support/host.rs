@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     providers: String,
     /// Under its data, where that has one of its own.
     disk: Option<Disk>,
+    /// Where its log goes, if not to the test.
+    log: Option<fn() -> Stdio>,
 }
 
 pub(crate) struct Host {
@@ -109,6 +111,7 @@ impl Setup {
             drivers: String::new(),
             providers: String::new(),
             disk: None,
+            log: None,
         };
         std::fs::create_dir(setup.path("drivers")).expect("made");
         setup
@@ -236,6 +239,19 @@ impl Setup {
         tracker(self.folder.path(), &[arguments, &["--config", config]].concat())
     }
 
+    /// The same, and what it writes to standard output goes there.
+    pub(crate) fn run_into(&self, stdout: Stdio, arguments: &[&str]) -> Ended {
+        let config = self.write_config();
+        let config = config.to_str().expect("UTF-8");
+        ended(command(self.folder.path(), &[arguments, &["--config", config]].concat()).stdout(stdout))
+    }
+
+    /// Has the host's log go there.
+    pub(crate) fn log_into(mut self, log: fn() -> Stdio) -> Setup {
+        self.log = Some(log);
+        self
+    }
+
     pub(crate) async fn start(self) -> Host {
         let mut host = Host { setup: self, process: None, log: Lines::default() };
         host.start().await;
@@ -359,7 +375,12 @@ impl Host {
         let arguments = ["serve", "--config", config.to_str().expect("UTF-8")];
         let (folder, disk) = (self.setup.folder.path(), self.setup.disk.as_ref());
         let command = disk.map_or_else(|| Command::new(TRACKER), |disk| disk.command(TRACKER));
-        let running = self.process.insert(Running::begin(in_folder(command, folder, &arguments), &self.log));
+        let mut command = in_folder(command, folder, &arguments);
+        let running = match self.setup.log {
+            None => Running::begin(command, &self.log),
+            Some(log) => Running::begin_with(command.stderr(log())),
+        };
+        let running = self.process.insert(running);
         let address = ("127.0.0.1", self.setup.port);
         eventually(SOON, "the host listens", async || {
             assert!(running.has_ended().is_none(), "the host ended:\n{}", self.log.text());
@@ -400,7 +421,11 @@ impl Host {
 
     /// Sends it the signal to take up what is approved by now (SIGHUP).
     pub(crate) fn hang_up(&self) {
-        kill_process(self.id(), Signal::HUP).expect("signalled");
+        self.signal(Signal::HUP);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.id(), signal).expect("signalled");
     }
 
     /// Ends it as a power cut would.
@@ -432,11 +457,16 @@ impl Running {
     }
 
     fn begin(mut command: Command, log: &Lines) -> Running {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("the tracker starts");
+        let mut running = Running::begin_with(command.stderr(Stdio::piped()));
+        log.follow(running.process.0.stderr.take().expect("piped"));
+        running
+    }
+
+    /// What it writes to standard error goes where the command says.
+    fn begin_with(command: &mut Command) -> Running {
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the tracker starts");
         let stdout = Lines::default();
         stdout.follow(process.stdout.take().expect("piped"));
-        log.follow(process.stderr.take().expect("piped"));
         Running { process: Killed(process), stdout }
     }
 
@@ -473,8 +503,11 @@ impl Ended {
 
 /// Runs the tracker in a folder, to its end.
 pub(crate) fn tracker(folder: &Path, arguments: &[&str]) -> Ended {
-    let Output { status, stdout, stderr } =
-        command(folder, arguments).stdin(Stdio::null()).output().expect("the tracker runs");
+    ended(&mut command(folder, arguments))
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().expect("the tracker runs");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
