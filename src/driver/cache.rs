@@ -28,14 +28,17 @@ const DRAFT: &str = "new";
 const COMPILED: &str = "cwasm";
 /// Entries of the directory that are looked at: many times the drivers that a host has.
 const MOST_LOOKED_AT: usize = 10_000;
+/// How often a draft is made anew at most that was taken for an abandoned one before it was locked.
+const MOST_DRAFTS: usize = 100;
+
+/// Tells files apart that this process writes, into whichever directory.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct Cache {
     directory: PathBuf,
     /// Of the engine's version and settings: what another engine compiled is not looked at.
     engine_mark: u64,
-    /// Tells files apart that are being written.
-    next: AtomicU64,
     /// What is to go with it, where it is kept for one command only.
     _folder: Option<TempDir>,
 }
@@ -74,7 +77,7 @@ impl Cache {
     fn at(directory: PathBuf, engine: &Engine, folder: Option<TempDir>) -> Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Cache { directory, engine_mark: hasher.finish(), next: AtomicU64::new(0), _folder: folder }
+        Cache { directory, engine_mark: hasher.finish(), _folder: folder }
     }
 
     /// What the names of all files begin with that were compiled from this.
@@ -105,21 +108,38 @@ impl Cache {
 
     /// Where a compiler may write, until it is kept or dropped.
     pub(super) fn draft(&self, file: &DriverFile) -> Result<Draft, LoadError> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let of = self.name_of(&file.sha256);
-        let path = self.directory.join(format!("{of}.{}.{number}.{DRAFT}", std::process::id()));
-        let failed = |error: &io::Error| LoadError::unkept(&path, error);
-        // A process that was killed may have had the same number.
-        let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let lock = lock.map_err(|error| failed(&error))?;
-        let draft = Draft { path: path.clone(), directory: self.directory.clone(), of, lock };
-        flock(&draft.lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| failed(&error.into()))?;
+        let draft = self.locked(&self.name_of(&file.sha256))?;
+        let failed = |error: &io::Error| LoadError::unkept(&draft.path, error);
         // Machine code takes more than what it is made of. On a disk without room for that, nothing is compiled in vain.
         match fallocate(&draft.lock, FallocateFlags::KEEP_SIZE, 0, (file.bytes.len() as u64).max(1)) {
             Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(failed(&error.into())),
             // Not all file systems can tell.
             _ => Ok(draft),
         }
+    }
+
+    /// A new file with such a name, which nobody takes for abandoned.
+    fn locked(&self, of: &str) -> Result<Draft, LoadError> {
+        for _ in 0..MOST_DRAFTS {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = self.directory.join(format!("{of}.{}.{number}.{DRAFT}", std::process::id()));
+            let unkept = |error: io::Error| LoadError::unkept(&path, &error);
+            // A process that was killed may have had the same number.
+            let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+            let lock = lock.map_err(unkept)?;
+            // Whoever opens the cache just now may take the file for an abandoned one until it is locked, and remove it.
+            let is_locked = match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => true,
+                Err(Errno::WOULDBLOCK) => false,
+                Err(error) => return Err(unkept(error.into())),
+            };
+            if is_locked && is_at(&lock, &path) {
+                return Ok(Draft { path, directory: self.directory.clone(), of: of.to_owned(), lock });
+            }
+        }
+        let error =
+            io::Error::other("each file that is made there is removed at once: is another tracker at work there?");
+        Err(LoadError::unkept(&self.directory, &error))
     }
 }
 
@@ -166,6 +186,12 @@ fn digest_of(path: &Path) -> io::Result<String> {
         }
     }
     Ok(digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+}
+
+/// Whether the open file still has this name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let of = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    matches!((file.metadata().map(of), fs::metadata(path).map(of)), (Ok(file), Ok(path)) if file == path)
 }
 
 fn is_own(metadata: &fs::Metadata) -> bool {
@@ -291,5 +317,24 @@ mod tests {
         }
         damaged(&|bytes| bytes.push(0));
         assert!(cache.component(&engine, &sha256).is_some());
+    }
+
+    #[test]
+    fn drafts_are_made_while_others_open_the_cache() {
+        let folder = tempfile::tempdir().expect("folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("set");
+        let engine = Engine::new(&Limits { sandboxes: 1, ..Limits::default() }.engine_config()).expect("engine");
+        let file = DriverFile { bytes: std::sync::Arc::default(), sha256: "a".repeat(64) };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let cache = Cache::open(folder.path(), &engine).expect("cache");
+                        let draft = cache.draft(&file).expect("a draft");
+                        assert!(draft.path().exists(), "it was taken for an abandoned one");
+                    }
+                });
+            }
+        });
     }
 }
