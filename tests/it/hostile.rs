@@ -250,16 +250,22 @@ async fn hoards_end_at_the_memory_of_a_poll_and_wait_for_that_of_all() {
     });
     let host = setup.start().await;
     let before = host.resident();
-    let ended = futures_util::future::join_all(ways.iter().map(async |way| {
+    futures_util::future::join_all(ways.iter().map(async |way| {
         let client = mallory(&host, way);
-        client.get("/api/instances").await;
-        let is_over = |account: &Value| account["polls"]["instances"]["last_attempt"].is_string();
-        let account = client.until("/api/account", "the poll is over", is_over).await;
-        account["polls"]["instances"]["last_error"].clone()
-    }));
-    for error in ended.await {
-        assert_eq!(error["code"], "limit.poll_memory", "{error}");
-    }
+        eventually(SOON * 4, "it ends at the memory of a poll", async || {
+            client.get("/api/instances").await;
+            let account = client.get("/api/account").await;
+            let document: Value = serde_json::from_str(&account.text).unwrap_or_default();
+            match document["polls"]["instances"]["last_error"]["code"].as_str() {
+                Some("limit.poll_memory") => Ok(()),
+                // It waited, and what it held was wanted by one that had little: it is made again.
+                Some("limit.total_memory") | None => Err(account.text),
+                Some(_) => panic!("{}", account.text),
+            }
+        })
+        .await;
+    }))
+    .await;
     let grown = host.peak_resident().saturating_sub(before);
     assert!(grown <= 2 * POLL * 2, "{grown} MiB for polls that have {} MiB", 2 * POLL);
     let metrics = host.client().get("/metrics").await.text;
