@@ -23,7 +23,6 @@ mod hooks;
 mod inventory;
 mod journal;
 mod known;
-mod line;
 mod listeners;
 mod lock;
 mod owed;

@@ -5,8 +5,11 @@
 //!
 //! Long work comes in steps, which have a queue of their own: the thread serves both queues in turns, and each turn
 //! ends after a bounded time. So a request waits for one turn of steps at most, however many polls are being recorded.
-//! Within each queue accounts take turns, and none has more than a part of the places: many writes of one account delay a
-//! write of another by the turn that is under way, and by one of theirs.
+//! Within each queue accounts take turns (`round_robin`), and an account has a quarter of the places at most. So many writes
+//! of one account delay a write of another account by the turn that is under way and by one of those writes.
+
+mod queues;
+mod round_robin;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,15 +24,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::super::{Result, StoreError};
 use super::Fault;
 use super::damage::{self, Damages};
-use super::fair_pool::{FairPool, Flow, Lent};
+use super::fair_pool::{FairPool, Flow};
 use super::flush::Flush;
 use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
-use super::line::Line;
 use super::lock::HostLock;
 use super::schema;
 use crate::clock::Stopwatch;
 use crate::model::Timestamp;
+use queues::{Message, Placed, Queues};
+use round_robin::RoundRobin;
 
 /// How long a store that is closed has for what waits and for folding the log into the file, until it is interrupted;
 /// and how often it is then. Neither is needed: what was answered is on disk.
@@ -46,7 +50,7 @@ const PART: usize = 4;
 pub(super) struct Writer {
     jobs: mpsc::Sender<Message>,
     steps: mpsc::Sender<Placed>,
-    /// Places in the two queues: whoever sends has one, so that the channels are never full.
+    /// Places in the two queues. Each job holds one from before it is sent until it is answered, so the channels are never full.
     job_places: FairPool<()>,
     step_places: FairPool<()>,
     interrupt: InterruptHandle,
@@ -248,17 +252,6 @@ fn join(thread: JoinHandle<()>) {
     let _ = thread.join();
 }
 
-enum Message {
-    Job(Placed),
-    Close,
-}
-
-/// A job with its place in a queue, which it gives back once it was answered.
-struct Placed {
-    job: Box<dyn Job>,
-    place: Lent<()>,
-}
-
 /// A job without its type.
 trait Job: Send {
     /// Whether anybody waits for its answer still.
@@ -340,96 +333,6 @@ where
     }
 }
 
-/// Whose turn it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    Urgent,
-    Steps,
-}
-
-/// What waits for the writer.
-struct Queues {
-    urgent: mpsc::Receiver<Message>,
-    steps: mpsc::Receiver<Placed>,
-    /// Received, and not run yet.
-    urgent_left: Line<Placed>,
-    steps_left: Line<Placed>,
-    /// Whose turn it is if both wait.
-    next: Turn,
-}
-
-impl Queues {
-    fn new(urgent: mpsc::Receiver<Message>, steps: mpsc::Receiver<Placed>) -> Queues {
-        Queues { urgent, steps, urgent_left: Line::new(), steps_left: Line::new(), next: Turn::Urgent }
-    }
-
-    /// Waits until there is something to do; says whose turn it is then. Nothing, once both queues have ended.
-    fn wait(&mut self, waiter: &tokio::runtime::Runtime) -> Option<Turn> {
-        loop {
-            self.receive();
-            let turn = match (self.urgent_left.is_empty(), self.steps_left.is_empty()) {
-                (false, false) => self.next,
-                (false, true) => Turn::Urgent,
-                (true, false) => Turn::Steps,
-                (true, true) => {
-                    waiter.block_on(self.receive_one())?;
-                    continue;
-                }
-            };
-            self.next = if turn == Turn::Urgent { Turn::Steps } else { Turn::Urgent };
-            return Some(turn);
-        }
-    }
-
-    /// Takes in what waits. That is no more than there are places.
-    fn receive(&mut self) {
-        while let Ok(message) = self.urgent.try_recv() {
-            self.take_in(message);
-        }
-        while let Ok(step) = self.steps.try_recv() {
-            self.take_in_step(step);
-        }
-    }
-
-    async fn receive_one(&mut self) -> Option<()> {
-        tokio::select! {
-            Some(message) = self.urgent.recv() => self.take_in(message),
-            Some(step) = self.steps.recv() => self.take_in_step(step),
-            else => return None,
-        }
-        Some(())
-    }
-
-    fn take_in(&mut self, message: Message) {
-        match message {
-            Message::Job(job) => {
-                let flow = job.place.flow().clone();
-                self.urgent_left.push(&flow, job);
-            }
-            // No more get in. Urgent jobs that wait are still received; steps are given up, as the work that they
-            // are of can be left off between any two of them.
-            Message::Close => {
-                self.urgent.close();
-                self.steps.close();
-                self.steps_left.clear();
-                while self.steps.try_recv().is_ok() {}
-            }
-        }
-    }
-
-    fn take_in_step(&mut self, step: Placed) {
-        let flow = step.place.flow().clone();
-        self.steps_left.push(&flow, step);
-    }
-
-    fn left(&mut self, turn: Turn) -> &mut Line<Placed> {
-        match turn {
-            Turn::Urgent => &mut self.urgent_left,
-            Turn::Steps => &mut self.steps_left,
-        }
-    }
-}
-
 fn run(
     connection: &Connection,
     (mut flush, mut recovery): (Flush, Recovery),
@@ -488,7 +391,7 @@ fn run(
 fn run_together(
     connection: &Connection,
     memory: &mut Memory,
-    left: &mut Line<Placed>,
+    left: &mut RoundRobin<Placed>,
     ran: &mut Vec<Placed>,
 ) -> rusqlite::Result<()> {
     let execute = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(|_| ());

@@ -1,33 +1,31 @@
-//! What waits in turns: each flow has a queue, and the flows take turns, however many wait in each.
+//! A queue that serves flows round robin: one item of each flow that waits, however many items a flow has.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::fair_pool::Flow;
+use super::super::fair_pool::Flow;
 
-pub(super) struct Line<T> {
+pub(super) struct RoundRobin<T> {
     /// Of each flow that waits, in the order of their arrival.
     queues: HashMap<Flow, VecDeque<T>>,
     /// The flows that wait, in the order of their turns.
     turns: VecDeque<Flow>,
 }
 
-impl<T> Line<T> {
-    pub(super) fn new() -> Line<T> {
-        Line { queues: HashMap::new(), turns: VecDeque::new() }
+impl<T> RoundRobin<T> {
+    pub(super) fn new() -> RoundRobin<T> {
+        RoundRobin { queues: HashMap::new(), turns: VecDeque::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
 
-    pub(super) fn push(&mut self, flow: &Flow, item: T) {
-        match self.queues.get_mut(flow) {
-            Some(queue) => queue.push_back(item),
-            None => {
-                self.queues.insert(flow.clone(), VecDeque::from([item]));
-                self.turns.push_back(flow.clone());
-            }
+    pub(super) fn push(&mut self, flow: Flow, item: T) {
+        let queue = self.queues.entry(flow.clone()).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(flow);
         }
+        queue.push_back(item);
     }
 
     /// Takes out the first of the flow whose turn it is.
@@ -65,16 +63,16 @@ mod tests {
         /// Who waits sees every other flow served once at most before its own turn, and items of a flow keep their order.
         #[test]
         fn flows_take_turns(steps in proptest::collection::vec(proptest::option::of(0..5_i64), 0..200)) {
-            let mut line = Line::new();
+            let mut queue = RoundRobin::new();
             let mut pushed = [0_usize; 5];
             let mut popped = [0_usize; 5];
             let mut passed = [[0_usize; 5]; 5];
             for step in steps.iter().copied().chain(std::iter::repeat_n(None, steps.len())) {
                 let Some(account) = step else {
                     let waits = |account: usize, popped: &[usize; 5]| pushed[account] > popped[account];
-                    let Some((account, number)) = line.pop() else {
+                    let Some((account, number)) = queue.pop() else {
                         prop_assert_eq!(pushed, popped);
-                        prop_assert!(line.is_empty());
+                        prop_assert!(queue.is_empty());
                         continue;
                     };
                     prop_assert_eq!(number, popped[account]);
@@ -87,9 +85,9 @@ mod tests {
                     continue;
                 };
                 let index = account as usize;
-                line.push(&Flow::Account(AccountId(account)), (index, pushed[index]));
+                queue.push(Flow::Account(AccountId(account)), (index, pushed[index]));
                 pushed[index] += 1;
-                prop_assert_eq!(line.iter().count(), pushed.iter().sum::<usize>() - popped.iter().sum::<usize>());
+                prop_assert_eq!(queue.iter().count(), pushed.iter().sum::<usize>() - popped.iter().sum::<usize>());
             }
         }
     }
