@@ -22,7 +22,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::output::OutputError;
 use crate::config::{Config, ConfigError};
 
 /// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
@@ -101,11 +100,10 @@ pub fn main() -> ExitCode {
     logging::flush();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        // Who reads from a pipe may leave when it has what it wanted.
-        Err(error) if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_closed) => ExitCode::SUCCESS,
+        Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Every error of this house says in its own words what is behind it; its sources would repeat it.
-            output::aside!("error: {error}");
+            output::stderr_line!("error: {error}");
             ExitCode::from(exit_code(&error))
         }
     }
@@ -129,7 +127,7 @@ impl ConfigArgs {
         let config = self.load()?;
         logging::to_stderr(&config.log)?;
         for warning in &config.warnings {
-            output::aside!("warning: {warning}");
+            output::stderr_line!("warning: {warning}");
         }
         Ok(config)
     }

@@ -17,11 +17,11 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     /// setting the clock does not touch it, and a suspended machine's sleep counts.
     fn uptime(&self) -> Duration;
 
-    /// Returns once `now` is `until` or later. Where the clock is set back meanwhile, that is so much later: whoever moves
-    /// what is due along with it wakes those that sleep until it is.
+    /// Returns once `now` is `until` or later. If the clock is set back meanwhile, the sleep is longer by that step:
+    /// `store::steps` wakes the loops that sleep until something is due.
     async fn sleep_until(&self, until: Timestamp);
 
-    /// Returns once so much time has passed, however the clock is set meanwhile.
+    /// Returns after that time, even if the clock is set meanwhile.
     async fn sleep(&self, time: Duration) {
         let end = self.uptime().saturating_add(time);
         loop {
@@ -43,7 +43,7 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// How often a sleep looks whether the clock was set, or the machine slept.
+/// How often a sleep checks whether the clock was set or the machine was suspended.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(target_os = "linux")]

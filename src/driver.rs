@@ -185,7 +185,7 @@ pub enum CallError {
     Contract(String),
     /// The host panicked.
     #[error(
-        "the host failed at this, through a fault of its own and not of the provider or the driver; its log says more"
+        "the host panicked during this call: this is a fault of the tracker, not of the provider or the driver; see the host's log, and report it"
     )]
     HostFault,
 }

@@ -4,9 +4,8 @@ use clap::{Args, Subcommand};
 use http::Method;
 
 use super::table::table;
-use super::{ConfigArgs, runtime};
+use super::{ConfigArgs, output, runtime};
 use crate::api::control::{DamagedRowDocument, DamagedRowsDocument};
-use crate::cli::output;
 use crate::net::local;
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ mod tracker;
 mod view;
 mod world;
 
-use std::io::{ErrorKind, Write as _, stdout};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Signals, logging, runtime};
+use super::{Signals, logging, output, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::serve::{Host, ServeError};
@@ -124,7 +124,7 @@ impl Demo {
 /// Says how it went.
 fn conclude(until: Until, counts: Counts) -> anyhow::Result<()> {
     let Counts { hooks, callbacks, verified, refused, .. } = counts;
-    writeln!(stdout(), "{hooks} hooks set, {callbacks} callbacks received: {verified} verified, {refused} refused.")?;
+    output::line!("{hooks} hooks set, {callbacks} callbacks received: {verified} verified, {refused} refused.");
     if until == Until::FirstCallback && verified == 0 {
         bail!("no verified callback came within {} s", PATIENCE.as_secs());
     }

@@ -4,8 +4,8 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::output;
 use super::table::table;
-use crate::cli::output;
 use crate::driver::{Coverage, Listing};
 use crate::model::{
     AccountKey, Address, Instance, InstanceState, Kind, Realm, RealmState, Resource, ResourceId, Timestamp,
@@ -40,7 +40,7 @@ pub(super) fn print(key: &AccountKey, listing: &Listing, output: Output) -> anyh
         Output::Table => output::text!("{}{}", as_table(&listing.resources), gone_lines(gone(listing))),
         Output::Json => output::line!("{}", serde_json::to_string_pretty(&as_json(listing))?),
     }
-    output::aside!("{}", closing_line(key, listing));
+    output::stderr_line!("{}", closing_line(key, listing));
     Ok(())
 }
 

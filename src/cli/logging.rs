@@ -15,10 +15,10 @@ use self::bounded::Bounded;
 use self::lossy::{Flush, Lossy};
 use crate::config::{LogFormat, LogSettings};
 
-/// Of the log, once it is started.
+/// Flushes the log; set once the log is started.
 static FLUSH: Mutex<Option<Flush>> = Mutex::new(None);
 
-/// Waits until what was logged is written, but not long. Nothing that is logged from here on is sure to be.
+/// Waits until all lines are written, for at most a second. Called once, at the end: lines that are logged later may be lost.
 pub(super) fn flush() {
     let flush = FLUSH.lock().ok().and_then(|mut flush| flush.take());
     drop(flush);
@@ -40,7 +40,7 @@ fn start(settings: &LogSettings, output: impl Write + Send + 'static, colours: b
     let bounded = Bounded::new(settings.lines, settings.lines_every);
     let filter = EnvFilter::try_new(settings.filter.as_str())?;
     let (lossy, flush) = Lossy::start(output)?;
-    // What can't be formatted is not worth a line on standard error, which may not be there.
+    // The subscriber would report its own errors by `eprintln!`, which panics where standard error can't be written.
     let log = tracing_subscriber::fmt::layer().with_writer(lossy).with_ansi(colours).log_internal_errors(false);
     let log = match settings.format {
         LogFormat::Text => log.boxed(),

@@ -1,5 +1,5 @@
-//! What commands write. Who reads it may be gone, and the disk behind it full: then a command ends with an error, and never
-//! by a panic. What is written for a person beside that, on standard error, is left out where it can't be written.
+//! The output of commands. A command whose standard output can't be written ends with an error, not with a panic. What it
+//! writes to standard error is for a person, and is dropped where standard error can't be written.
 
 use std::fmt::Arguments;
 use std::io::{self, Write as _};
@@ -9,43 +9,44 @@ use std::io::{self, Write as _};
 #[error("can't write to standard output: {0}")]
 pub(super) struct OutputError(#[source] io::Error);
 
-impl OutputError {
-    /// Whether nobody reads it any more, who then has all that was wanted.
-    pub(super) fn is_closed(&self) -> bool {
-        self.0.kind() == io::ErrorKind::BrokenPipe
-    }
+/// Whether a command failed because the reader of its output closed the pipe, as `head` does once it has enough. The demo's
+/// view writes by itself; no other error of a command is a bare `io::Error` of this kind.
+pub(super) fn reader_left(error: &anyhow::Error) -> bool {
+    let own = error.downcast_ref::<OutputError>().map(|OutputError(source)| source);
+    let source = own.or_else(|| error.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Writes to standard output at once.
-pub(super) fn out(text: Arguments<'_>) -> Result<(), OutputError> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_fmt(text).and_then(|()| stdout.flush()).map_err(OutputError)
+/// Writes to standard output, and flushes it.
+pub(super) fn stdout(text: Arguments<'_>) -> Result<(), OutputError> {
+    let mut output = io::stdout().lock();
+    output.write_fmt(text).and_then(|()| output.flush()).map_err(OutputError)
 }
 
 /// Writes to standard error, if it can be written.
-pub(super) fn put_aside(text: Arguments<'_>) {
+pub(super) fn stderr(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// Writes a line to standard output; returns from the function with an error where it can't be written.
+/// Writes a line to standard output. Where that fails, the calling function returns the error.
 macro_rules! line {
     ($($text:tt)*) => {
-        $crate::cli::output::out(::std::format_args!("{}\n", ::std::format_args!($($text)*)))?
+        $crate::cli::output::stdout(::std::format_args!("{}\n", ::std::format_args!($($text)*)))?
     };
 }
 
-/// The same of a text that has its line breaks.
+/// Writes a text to standard output, as it is. Where that fails, the calling function returns the error.
 macro_rules! text {
     ($($text:tt)*) => {
-        $crate::cli::output::out(::std::format_args!($($text)*))?
+        $crate::cli::output::stdout(::std::format_args!($($text)*))?
     };
 }
 
 /// Writes a line to standard error, if it can be written.
-macro_rules! aside {
+macro_rules! stderr_line {
     ($($text:tt)*) => {
-        $crate::cli::output::put_aside(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
+        $crate::cli::output::stderr(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
     };
 }
 
-pub(super) use {aside, line, text};
+pub(super) use {line, stderr_line, text};

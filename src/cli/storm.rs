@@ -6,9 +6,8 @@ use http::Method;
 use super::account::account_key;
 use super::listing::What;
 use super::table::table;
-use super::{ConfigArgs, runtime};
+use super::{ConfigArgs, output, runtime};
 use crate::api::control::{Order, StormDocument, StormOrderDocument, StormsDocument};
-use crate::cli::output;
 use crate::model::{AccountKey, Kind};
 use crate::net::local;
 

@@ -15,9 +15,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
+use super::output::{self, OutputError};
 use super::table::printable;
 use super::{UsageError, environment, runtime};
-use crate::cli::output::{self, OutputError};
 use crate::config::SecretSource;
 use crate::net::{AddressPolicy, Client, ClientSettings, Clients};
 use events::{Event, Events};
@@ -225,7 +225,7 @@ impl Watch {
                 Ok(response) => refused(response).await?,
                 Err(error) => error.to_string(),
             };
-            output::aside!("{}: trying again in {} s", printable(&trouble), wait.as_secs());
+            output::stderr_line!("{}: trying again in {} s", printable(&trouble), wait.as_secs());
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }

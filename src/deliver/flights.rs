@@ -199,7 +199,7 @@ impl Flights {
             let retries = &self.context.settings.retries;
             let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
             self.context.metrics.host_fault("callback");
-            let error = Some("the host failed at this, through a fault of its own".to_owned());
+            let error = Some("the host failed before it could send the callback; this is a fault of the tracker".to_owned());
             let attempt = Attempt { at: now, duration: Duration::ZERO, status: None, error, answer: None };
             Ended { outcome, attempts: vec![attempt], sign: Sign::None }
         });

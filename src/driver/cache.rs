@@ -2,8 +2,8 @@
 //! that a start compiles nothing twice. The directory is as much to be trusted as the host's own binary:
 //! it is made for the host's user alone, and what a compiler wrote gets its name there only when it is whole.
 //!
-//! Damage on the disk is another matter: machine code in which a bit has turned would end the host. The name of a file has
-//! the digest of its machine code, too, and a file that differs from that is removed, and the driver compiled again.
+//! Damaged machine code would crash the host. So the file name contains the SHA-256 of the machine code, and a file that does
+//! not match its name is removed; its driver is compiled again.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -28,10 +28,10 @@ const DRAFT: &str = "new";
 const COMPILED: &str = "cwasm";
 /// Entries of the directory that are looked at: many times the drivers that a host has.
 const MOST_LOOKED_AT: usize = 10_000;
-/// How often a draft is made anew at most that was taken for an abandoned one before it was locked.
+/// How often a draft is created again after another process removed it before it was locked.
 const MOST_DRAFTS: usize = 100;
 
-/// Tells files apart that this process writes, into whichever directory.
+/// Makes the names of drafts unique within this process, also across caches.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
@@ -85,24 +85,27 @@ impl Cache {
         format!("{sha256}-{:016x}", self.engine_mark)
     }
 
-    /// The compiled component of a file, if it is there and as it was written.
+    /// The compiled component of a driver file, if there is one that matches its digest.
     pub(super) fn component(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let of = self.name_of(sha256);
         let entries = fs::read_dir(&self.directory).ok()?;
         entries.take(MOST_LOOKED_AT).filter_map(|entry| Some(entry.ok()?.path())).find_map(|path| {
             let digest = compiled_digest(&path, &of)?;
-            let loaded = match digest_of(&path) {
-                Ok(found) if found == digest => load(engine, &path),
-                Ok(_) => Err(wasmtime::Error::msg("its bytes are not those that were written")),
-                Err(error) => Err(error.into()),
-            };
-            loaded
-                .inspect_err(|error| {
-                    tracing::warn!(file = %path.display(), "a compiled driver is damaged and compiled again: {error:#}");
-                    // What is not removed is met again.
+            let error = match digest_of(&path).map(|found| found == digest) {
+                Ok(true) => match load(engine, &path) {
+                    Ok(component) => return Some(component),
+                    Err(error) => error,
+                },
+                Ok(false) => {
+                    tracing::warn!(file = %path.display(), "a compiled driver was damaged on disk; compiling it again");
+                    // The new file has another name if the compiler's output differs: without this, both would stay.
                     let _ = fs::remove_file(&path);
-                })
-                .ok()
+                    return None;
+                }
+                Err(error) => error.into(),
+            };
+            tracing::warn!(file = %path.display(), "can't load a compiled driver; compiling it again: {error:#}");
+            None
         })
     }
 
@@ -118,7 +121,7 @@ impl Cache {
         }
     }
 
-    /// A new file with such a name, which nobody takes for abandoned.
+    /// A new draft, locked, so that no other process removes it as abandoned.
     fn locked(&self, of: &str) -> Result<Draft, LoadError> {
         for _ in 0..MOST_DRAFTS {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +130,7 @@ impl Cache {
             // A process that was killed may have had the same number.
             let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
             let lock = lock.map_err(unkept)?;
-            // Whoever opens the cache just now may take the file for an abandoned one until it is locked, and remove it.
+            // Until the file is locked, a process that opens the cache can remove it as abandoned.
             let is_locked = match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => true,
                 Err(Errno::WOULDBLOCK) => false,
@@ -137,8 +140,9 @@ impl Cache {
                 return Ok(Draft { path, directory: self.directory.clone(), of: of.to_owned(), lock });
             }
         }
-        let error =
-            io::Error::other("each file that is made there is removed at once: is another tracker at work there?");
+        let error = io::Error::other(
+            "another process removes each new file from this directory: let one tracker use it at a time",
+        );
         Err(LoadError::unkept(&self.directory, &error))
     }
 }
@@ -247,17 +251,26 @@ mod tests {
     use super::*;
     use crate::driver::limits::Limits;
 
-    #[test]
-    fn an_abandoned_draft_is_removed_and_nothing_else_is() {
+    fn folder_and_engine() -> (TempDir, Engine) {
         let folder = tempfile::tempdir().expect("folder");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("set");
         let engine = Engine::new(&Limits { sandboxes: 1, ..Limits::default() }.engine_config()).expect("engine");
+        (folder, engine)
+    }
+
+    fn driver_file() -> DriverFile {
+        DriverFile { bytes: std::sync::Arc::default(), sha256: "a".repeat(64) }
+    }
+
+    #[test]
+    fn an_abandoned_draft_is_removed_and_nothing_else_is() {
+        let (folder, engine) = folder_and_engine();
         let cache = Cache::open(folder.path(), &engine).expect("cache");
-        let sha256 = "a".repeat(64);
-        let mark = format!("{sha256}-{:016x}", cache.engine_mark);
+        let file = driver_file();
+        let mark = cache.name_of(&file.sha256);
         let write = |name: &str| fs::write(folder.path().join(name), "x").expect("written");
         let others = [
-            format!("{mark}-{sha256}.cwasm"),
+            format!("{mark}-{}.cwasm", file.sha256),
             format!("{mark}.1.new"),
             format!("{mark}.1.x.new"),
             format!("{mark}.1.2.3.new"),
@@ -267,7 +280,6 @@ mod tests {
         others.iter().for_each(|name| write(name));
         write(&format!("{mark}.1.2.new"));
         write(&format!("{mark}.{}.7.new", std::process::id()));
-        let file = DriverFile { bytes: std::sync::Arc::default(), sha256 };
         let under_way = cache.draft(&file).expect("draft");
 
         let again = Cache::open(folder.path(), &engine).expect("cache");
@@ -286,12 +298,9 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_removed_and_never_run() {
-        let folder = tempfile::tempdir().expect("folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("set");
-        let engine = Engine::new(&Limits { sandboxes: 1, ..Limits::default() }.engine_config()).expect("engine");
+        let (folder, engine) = folder_and_engine();
         let cache = Cache::open(folder.path(), &engine).expect("cache");
-        let sha256 = "a".repeat(64);
-        let file = DriverFile { bytes: std::sync::Arc::default(), sha256: sha256.clone() };
+        let file = driver_file();
         let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").expect("compiled");
         let keep = || {
             let draft = cache.draft(&file).expect("draft");
@@ -301,13 +310,13 @@ mod tests {
             file.into_iter().find(|path| path.extension().is_some_and(|end| end == COMPILED)).expect("it is there")
         };
         let path = keep();
-        assert!(cache.component(&engine, &sha256).is_some());
+        assert!(cache.component(&engine, &file.sha256).is_some());
         assert!(cache.component(&engine, &"b".repeat(64)).is_none());
         let damaged = |damage: &dyn Fn(&mut Vec<u8>)| {
             let mut bytes = compiled.clone();
             damage(&mut bytes);
             fs::write(&path, bytes).expect("written");
-            assert!(cache.component(&engine, &sha256).is_none());
+            assert!(cache.component(&engine, &file.sha256).is_none());
             assert!(!path.exists(), "it is compiled again");
             assert_eq!(keep(), path);
         };
@@ -316,15 +325,13 @@ mod tests {
             damaged(&|bytes| bytes.truncate(place));
         }
         damaged(&|bytes| bytes.push(0));
-        assert!(cache.component(&engine, &sha256).is_some());
+        assert!(cache.component(&engine, &file.sha256).is_some());
     }
 
     #[test]
     fn drafts_are_made_while_others_open_the_cache() {
-        let folder = tempfile::tempdir().expect("folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("set");
-        let engine = Engine::new(&Limits { sandboxes: 1, ..Limits::default() }.engine_config()).expect("engine");
-        let file = DriverFile { bytes: std::sync::Arc::default(), sha256: "a".repeat(64) };
+        let (folder, engine) = folder_and_engine();
+        let file = driver_file();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

@@ -1,6 +1,6 @@
-//! Loops that go on though they panic. A fault in one of them takes neither the host down nor the loop away: it begins anew
-//! after a wait, is counted, and shows in readiness where the loop's work can't get done. What it had in memory is gone; its
-//! claims are due again when their leases end.
+//! Restarts loops that panic. A panic in a loop does not end the host: the loop starts again after a backoff. The panic is
+//! counted, and readiness shows it if the loop's work keeps failing. The loop loses what it had in memory; its claims are due
+//! again when their leases end.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::metrics::{Metrics, Operation};
 use crate::store::Backoff;
 
-/// How the failure of work is called that a loop panics over.
+/// The error of an operation that failed because its loop panicked, in metrics and in /readyz.
 const HOST_FAULT: &str = "host-fault";
 
 pub(super) struct Contained {
@@ -26,12 +26,12 @@ pub(super) struct Contained {
 pub(super) struct Part(pub(super) &'static str, pub(super) Option<Operation>);
 
 impl Contained {
-    /// Runs a loop until it returns, beginning it anew where it panics.
+    /// Runs a loop until it returns. Starts it again after each panic.
     pub(super) async fn run(&self, Part(part, work): Part, mut begin: impl AsyncFnMut()) {
         let mut backoff = Backoff::default();
         while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
             let wait = backoff.wait();
-            tracing::error!(part, "a loop panicked, and begins anew in {wait:?}: this is a fault of the tracker");
+            tracing::error!(part, "a loop panicked and starts again in {wait:?}: this is a fault of the tracker");
             self.metrics.host_fault(part);
             if let Some(work) = work {
                 self.metrics.failed(work, self.clock.now(), HOST_FAULT);

@@ -13,8 +13,8 @@ use crate::model::Timestamp;
 /// How often it is looked whether the clock was set.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Follows the clock until `token` is cancelled. Each time that it was set, `sleepers` are woken: they sleep until something
-/// was due that is due at another time now.
+/// Follows the clock until `token` is cancelled. When the clock is set, it wakes `sleepers`: the times until which they sleep
+/// have moved.
 pub async fn follow(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify>], token: CancellationToken) {
     let following = async {
         loop {

@@ -43,9 +43,15 @@ async fn a_host_that_starts_on_a_full_disk_serves_what_it_has() {
     let failing = problem["failing"].as_array().expect("it says what fails");
     assert!(failing.iter().all(|work| work["error"] == "disk-full" && work["operation"].is_string()), "{problem}");
 
+    has_room_again(&lab, GOES_ON_WITHIN).await;
+    assert_eq!(receiver.next().await.change(&secret)["new_state"], "RUNNING");
+}
+
+/// Gives the disk room again, and waits until the host is ready and has polled something new.
+async fn has_room_again(lab: &Lab, within: Duration) {
     lab.host.free_disk();
     lab.provider.has(&[("i-1", "running"), ("i-2", "running")]);
-    eventually(GOES_ON_WITHIN, "the host is ready, and has polled", async || {
+    eventually(within, "the host is ready, and has polled", async || {
         let ready = lab.client.get("/readyz").await;
         let seen = lab.client.get("/api/instances/i-2").await;
         match ready.status.is_success() && seen.status.is_success() {
@@ -54,7 +60,6 @@ async fn a_host_that_starts_on_a_full_disk_serves_what_it_has() {
         }
     })
     .await;
-    assert_eq!(receiver.next().await.change(&secret)["new_state"], "RUNNING");
 }
 
 /// Far more than it takes to compile a driver without optimizations in the compiler.
@@ -83,17 +88,7 @@ async fn drivers_that_a_full_disk_kept_from_being_compiled_are_loaded_once_there
     let load = failing.iter().find(|work| work["operation"] == "load-drivers").expect("the drivers are among it");
     assert_eq!(load["error"], "disk-full", "{problem}");
 
-    lab.host.free_disk();
-    lab.provider.has(&[("i-1", "running"), ("i-2", "running")]);
-    eventually(COMPILED_WITHIN, "the host is ready, and has polled", async || {
-        let ready = lab.client.get("/readyz").await;
-        let seen = lab.client.get("/api/instances/i-2").await;
-        match ready.status.is_success() && seen.status.is_success() {
-            true => Ok(()),
-            false => Err(ready.text + &seen.text),
-        }
-    })
-    .await;
+    has_room_again(&lab, COMPILED_WITHIN).await;
 }
 
 async fn goes_on_when_there_is_room_again(on: fn(Setup) -> Setup) {
@@ -134,16 +129,7 @@ async fn goes_on_when_there_is_room_again(on: fn(Setup) -> Setup) {
         lab.client.get(path).await.ok();
     }
 
-    lab.host.free_disk();
-    eventually(GOES_ON_WITHIN, "the host is ready, and has polled", async || {
-        let ready = lab.client.get("/readyz").await;
-        let seen = lab.client.get("/api/instances/i-2").await;
-        match ready.status.is_success() && seen.status.is_success() {
-            true => Ok(()),
-            false => Err(ready.text + &seen.text),
-        }
-    })
-    .await;
+    has_room_again(&lab, GOES_ON_WITHIN).await;
     assert_eq!(lab.client.get("/api/account").await.ok()["polls"]["instances"]["last_error"], Value::Null);
     lab.becomes(&[("i-1", "terminated"), ("i-2", "running")]).await;
     while told.last().is_none_or(|change| change["new_state"] != "FINISH") {

@@ -69,10 +69,10 @@ impl Hub {
     }
 
     /// Keeps the rings up to date until `token` is cancelled.
-    /// Follows the journal until `token` is cancelled, and begins anew where that panics.
+    /// Follows the journal until `token` is cancelled. Starts again after a panic.
     pub(in crate::api) async fn run(&self, token: CancellationToken) {
         while AssertUnwindSafe(self.follow(&token)).catch_unwind().await.is_err() {
-            tracing::error!("the feed panicked, and begins anew: this is a fault of the tracker");
+            tracing::error!("the feed panicked and starts again: this is a fault of the tracker");
             if token.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
                 return;
             }

@@ -47,7 +47,7 @@ impl LoginArgs {
         let Some(user) = self.username.clone() else { return Ok(None) };
         let found = source.read(&environment).map_err(|error| UsageError(error.to_string()))?;
         if let Some(warning) = found.warning {
-            output::aside!("warning: {warning}");
+            output::stderr_line!("warning: {warning}");
         }
         Ok(Some(Login { user, password: found.secret }))
     }

@@ -97,9 +97,9 @@ impl Test {
                 tested_by: super::approve::user(),
             });
             lock.write(&config.drivers.lock)?;
-            output::aside!("Recorded in {} that it passed.", config.drivers.lock.display());
+            output::stderr_line!("Recorded in {} that it passed.", config.drivers.lock.display());
             if lock.by_digest(&report.sha256).is_none() {
-                output::aside!("It is not approved yet: tracker driver approve {}", self.file.display());
+                output::stderr_line!("It is not approved yet: tracker driver approve {}", self.file.display());
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ impl Trace {
 
 impl Watch for Trace {
     fn saw(&self, exchange: Exchange) {
-        output::put_aside(format_args!("{}", self.text(&exchange)));
+        output::stderr(format_args!("{}", self.text(&exchange)));
     }
 }
 

@@ -66,7 +66,7 @@ impl TriedArgs {
         if let Some(approval) = lock.by_digest(&driver.info().digest) {
             return Ok(Tried { driver: driver.granted(approval)?, target });
         }
-        output::put_aside(format_args!("{}", notice(driver.info(), &target)));
+        output::stderr(format_args!("{}", notice(driver.info(), &target)));
         if !self.yes && !ask("Run it on this account?", "look at the above, and add --yes to run it")? {
             anyhow::bail!("not run");
         }

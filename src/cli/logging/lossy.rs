@@ -1,6 +1,6 @@
-//! Where lines of the log wait until a thread of their own has written them. What logs never waits for the disk or the reader
-//! of a pipe, and never fails of it: lines for which there is no room, or that can't be written, are lost, and counted. Once
-//! lines are written again the log says how many were lost.
+//! The queue of log lines, and the thread that writes them. Code that logs never waits for the disk or for the reader of a
+//! pipe. A line is dropped and counted if the queue is full or the line can't be written. When a line can be written again, the
+//! log says how many were dropped.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock::Stopwatch;
 
-/// Lines that wait: as much as a busy host logs in some seconds.
+/// Lines in the queue: as many as a busy host logs in a few seconds.
 const WAITING: usize = 4096;
-/// For how long the end of a process waits for lines that are not written yet.
+/// How long the end of the process waits for the queue to empty.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// How often it looks meanwhile whether there is room to ask for the end.
+/// The wait between two tries to queue the request that ends the flush.
 const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
-/// Takes lines. Clones share the thread.
+/// Queues lines. Clones share the thread.
 #[derive(Clone)]
 pub(super) struct Lossy {
     lines: SyncSender<Vec<u8>>,
-    lost: Arc<AtomicU64>,
+    dropped: Arc<AtomicU64>,
 }
 
-/// Waits for what is not written yet when it is dropped, but not long.
+/// When dropped, waits until the queued lines are written, for at most `LAST_LINES`.
 pub(super) struct Flush {
     lines: SyncSender<Vec<u8>>,
     written: Receiver<()>,
@@ -37,39 +37,36 @@ impl Lossy {
     pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<(Lossy, Flush)> {
         let (lines, waiting) = sync_channel(WAITING);
         let (tell_written, written) = channel();
-        let lost = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&lost);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&dropped);
         std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write(output, &waiting, &counted, &tell_written))?;
-        Ok((Lossy { lines: lines.clone(), lost }, Flush { lines, written }))
+        Ok((Lossy { lines: lines.clone(), dropped }, Flush { lines, written }))
     }
 
-    /// How many lines were lost so far and not told of.
+    /// Lines dropped since the log last said so.
     #[cfg(test)]
-    fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 
-fn write(mut output: impl Write, lines: &Receiver<Vec<u8>>, lost: &AtomicU64, written: &Sender<()>) {
+fn write(mut output: impl Write, lines: &Receiver<Vec<u8>>, dropped: &AtomicU64, written: &Sender<()>) {
     while let Ok(line) = lines.recv() {
-        // An empty one asks to be told when all before it is written.
+        // An empty line is the request of `Flush`.
         if line.is_empty() {
             let _ = written.send(());
             continue;
         }
         match output.write_all(&line).and_then(|()| output.flush()) {
             Err(_) => {
-                lost.fetch_add(1, Ordering::Relaxed);
+                dropped.fetch_add(1, Ordering::Relaxed);
             }
             Ok(()) => {
-                let lost = lost.swap(0, Ordering::Relaxed);
-                if lost > 0 {
-                    tracing::warn!(
-                        lost,
-                        "lines of this log were lost: they could not be written, or not as fast as they came"
-                    );
+                let dropped = dropped.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    tracing::warn!(dropped, "log lines were dropped: the log could not be written, or not fast enough");
                 }
             }
         }
@@ -80,7 +77,7 @@ impl Write for Lossy {
     /// Takes the whole of what it is given, which is a line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !line.is_empty() && self.lines.try_send(line.to_vec()).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }
@@ -143,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_lost_and_counted() {
+    fn lines_that_cannot_be_written_are_dropped_and_counted() {
         let output = Output::default();
         let (mut log, flush) = Lossy::start(output.clone()).expect("a thread");
         log.write_all(b"one\n").expect("it never fails");
@@ -154,14 +151,14 @@ mod tests {
         wait(&flush);
         output.lock().0 = true;
         for _ in 0..3 {
-            log.write_all(b"lost\n").expect("it never fails");
+            log.write_all(b"dropped\n").expect("it never fails");
         }
         wait(&flush);
-        assert_eq!(log.lost(), 3);
+        assert_eq!(log.dropped(), 3);
         output.lock().0 = false;
         log.write_all(b"two\n").expect("it never fails");
         wait(&flush);
-        assert_eq!((log.lost(), output.lock().1.as_slice()), (0, b"one\ntwo\n".as_slice()));
+        assert_eq!((log.dropped(), output.lock().1.as_slice()), (0, b"one\ntwo\n".as_slice()));
     }
 
     #[test]
@@ -173,11 +170,11 @@ mod tests {
             log.write_all(b"line\n").expect("it never fails");
         }
         // One at most is in the thread's hands.
-        let lost = log.lost();
-        assert!((2 * WAITING - 1..=2 * WAITING).contains(&(lost as usize)), "{lost}");
+        let dropped = log.dropped();
+        assert!((2 * WAITING - 1..=2 * WAITING).contains(&(dropped as usize)), "{dropped}");
         drop(hanging);
         drop(flush);
         let written = output.lock().1.len() / b"line\n".len();
-        assert_eq!(written + lost as usize, 3 * WAITING);
+        assert_eq!(written + dropped as usize, 3 * WAITING);
     }
 }

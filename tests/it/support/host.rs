@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use super::client::Client;
 use super::disk::Disk;
-use super::lines::{Killed, Lines};
+use super::lines::Lines;
+use super::process::{Ended, Running, TRACKER, command, ended, in_folder, tracker};
 use super::wait::{SOON, eventually};
 
 /// Polls as often as tests are patient; failures are soon tried again, and hooks may be on this very machine.
@@ -69,13 +70,6 @@ pub(crate) struct Host {
     setup: Setup,
     process: Option<Running>,
     log: Lines,
-}
-
-/// A tracker that runs until it is told otherwise.
-pub(crate) struct Running {
-    process: Killed,
-    /// What it prints.
-    pub(crate) stdout: Lines,
 }
 
 impl Setup {
@@ -350,7 +344,7 @@ impl Host {
     }
 
     fn status(&self, name: &str) -> u64 {
-        let id = self.process.as_ref().expect("it runs").process.0.id();
+        let id = self.id().as_raw_nonzero();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux");
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
@@ -448,80 +442,6 @@ impl Drop for Host {
             eprintln!("the host's log:\n{}", self.log.text());
         }
     }
-}
-
-impl Running {
-    /// What it writes to standard error goes to the log.
-    pub(crate) fn start(folder: &Path, arguments: &[&str], log: &Lines) -> Running {
-        Running::begin(command(folder, arguments), log)
-    }
-
-    fn begin(mut command: Command, log: &Lines) -> Running {
-        let mut running = Running::begin_with(command.stderr(Stdio::piped()));
-        log.follow(running.process.0.stderr.take().expect("piped"));
-        running
-    }
-
-    /// What it writes to standard error goes where the command says.
-    fn begin_with(command: &mut Command) -> Running {
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the tracker starts");
-        let stdout = Lines::default();
-        stdout.follow(process.stdout.take().expect("piped"));
-        Running { process: Killed(process), stdout }
-    }
-
-    fn id(&self) -> Pid {
-        let id = i32::try_from(self.process.0.id()).expect("a process id");
-        Pid::from_raw(id).expect("a process id is not 0")
-    }
-
-    fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.process.0.try_wait().expect("asked")
-    }
-
-    /// Sends a signal, and waits until it has ended of it.
-    pub(crate) async fn ended_by(&mut self, signal: Signal, log: &Lines) -> ExitStatus {
-        kill_process(self.id(), signal).expect("signalled");
-        eventually(SOON, "the tracker ends when asked", async || self.has_ended().ok_or_else(|| log.text())).await
-    }
-}
-
-/// A command that ran to its end.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ended {
-    pub(crate) fn succeeded(self) -> Ended {
-        assert_eq!(self.code, Some(0), "{self:#?}");
-        self
-    }
-}
-
-/// Runs the tracker in a folder, to its end.
-pub(crate) fn tracker(folder: &Path, arguments: &[&str]) -> Ended {
-    ended(&mut command(folder, arguments))
-}
-
-fn ended(command: &mut Command) -> Ended {
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().expect("the tracker runs");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
-}
-
-pub(super) const TRACKER: &str = env!("CARGO_BIN_EXE_tracker");
-
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    in_folder(Command::new(TRACKER), folder, arguments)
-}
-
-fn in_folder(mut command: Command, folder: &Path, arguments: &[&str]) -> Command {
-    // Whatever is set where the tests run is not part of them.
-    command.args(arguments).current_dir(folder).env_clear();
-    command
 }
 
 /// Where `make drivers` puts them.

@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use super::host::{Ended, TRACKER};
 use super::moto::in_venv;
+use super::process::{Ended, TRACKER};
 
 /// Gives a command a terminal; what comes in is typed on it.
 const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
