@@ -153,7 +153,7 @@ async fn a_poll_that_panics_again_and_again_fails_visibly_and_backs_off() {
             assert_eq!(status.next_due, Some(lab.clock.now().after(wait)));
             let error = status.last_error.expect("it failed");
             assert_eq!(error.code, "host-fault");
-            assert!(error.message.contains("its log says more"), "{}", error.message);
+            assert!(error.message.contains("see the host's log"), "{}", error.message);
         }
         lab.clock.advance(wait);
     }
