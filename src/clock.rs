@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, RwLockWriteGuard};
 
 use crate::model::Timestamp;
 
@@ -41,6 +42,27 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     fn set_forward(&self) -> Duration {
         Duration::ZERO
     }
+
+    /// The sum of the steps by which it was set since the start, in milliseconds. A time that was read when the sum was
+    /// another one is of the clock of before.
+    fn followed(&self) -> i64 {
+        0
+    }
+
+    /// Keeps what is due from being moved until the guard is dropped. Whoever reads `now` and has the store note when
+    /// something is due holds it from the one to the other; otherwise the clock may be set in between, and the time that
+    /// is noted is of the clock of before. Not to be asked for by one that holds it: the second may wait for a step, which
+    /// waits for the first.
+    async fn steady(&self) -> Steady {
+        Steady { _guard: None }
+    }
+}
+
+/// See `Clock::steady`.
+#[derive(Debug)]
+#[must_use = "the clock may be set as soon as it is dropped"]
+pub struct Steady {
+    _guard: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// How often a sleep checks whether the clock was set or the machine was suspended.
@@ -95,6 +117,7 @@ pub const SLEW: i64 = 1000;
 pub struct EvenClock {
     followed: Arc<dyn Clock>,
     pace: Mutex<Pace>,
+    steady: Arc<RwLock<()>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,12 +126,14 @@ struct Pace {
     /// The uptime at which it was that.
     at: Duration,
     set_forward: Duration,
+    /// The sum of all steps, in milliseconds.
+    steps: i64,
 }
 
 impl EvenClock {
     pub fn new(followed: Arc<dyn Clock>) -> EvenClock {
-        let pace = Pace { now: followed.now(), at: followed.uptime(), set_forward: Duration::ZERO };
-        EvenClock { followed, pace: Mutex::new(pace) }
+        let pace = Pace { now: followed.now(), at: followed.uptime(), set_forward: Duration::ZERO, steps: 0 };
+        EvenClock { followed, pace: Mutex::new(pace), steady: Arc::default() }
     }
 
     /// By how many milliseconds the followed clock was set since it was followed last; small differences are followed
@@ -128,10 +153,16 @@ impl EvenClock {
         let mut pace = self.pace.lock().expect("invariant: no holder of this lock can panic");
         let forward = if step > SLEW { Duration::from_millis(step.unsigned_abs()) } else { Duration::ZERO };
         *pace = Pace {
-            now: Timestamp::from_millis(pace.at(uptime).as_millis().saturating_add(step)),
+            now: pace.at(uptime).shifted(step),
             at: uptime,
             set_forward: pace.set_forward.saturating_add(forward),
+            steps: pace.steps.saturating_add(step),
         };
+    }
+
+    /// Waits until nobody relies on `steady`, and lets nobody do so until the guard is dropped.
+    pub async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.steady.write().await
     }
 
     fn pace(&self) -> Pace {
@@ -172,6 +203,14 @@ impl Clock for EvenClock {
 
     fn set_forward(&self) -> Duration {
         self.pace().set_forward
+    }
+
+    fn followed(&self) -> i64 {
+        self.pace().steps
+    }
+
+    async fn steady(&self) -> Steady {
+        Steady { _guard: Some(Arc::clone(&self.steady).read_owned().await) }
     }
 }
 
@@ -241,6 +280,26 @@ impl Clock for ManualClock {
     }
 }
 
+/// A time, with the uptime at which it was read: it shows by how much the clock was set since.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    pub now: Timestamp,
+    uptime: Duration,
+}
+
+impl Reading {
+    pub fn of(clock: &dyn Clock) -> Reading {
+        Reading { now: clock.now(), uptime: clock.uptime() }
+    }
+
+    /// By how many milliseconds the clock was set since; none where that is little.
+    pub fn step(&self, clock: &dyn Clock) -> i64 {
+        let passed = clock.uptime().saturating_sub(self.uptime);
+        let step = clock.now().as_millis().saturating_sub(self.now.after(passed).as_millis());
+        if step.abs() > SLEW { step } else { 0 }
+    }
+}
+
 /// Measures how long something took, unmoved by changes of the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
@@ -295,6 +354,27 @@ mod tests {
         check(0, None, 1_000_000);
         manual.advance(Duration::from_secs(1));
         check(1000, None, 1_000_000);
+    }
+
+    #[tokio::test]
+    async fn nobody_sees_the_clock_being_set_between_a_reading_and_what_is_noted_of_it() {
+        let manual = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let even = EvenClock::new(manual);
+        let pending = |future: std::pin::Pin<&mut (dyn Future<Output = ()> + Send)>| {
+            future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending()
+        };
+        let (first, second) = (even.steady().await, even.steady().await);
+        let mut alone = Box::pin(async {
+            let _alone = even.alone().await;
+            tokio::task::yield_now().await;
+        });
+        assert!(pending(alone.as_mut()));
+        drop((first, second));
+        assert!(pending(alone.as_mut()), "it has the clock for itself");
+        let mut third = Box::pin(async { drop(even.steady().await) });
+        assert!(pending(third.as_mut()));
+        alone.await;
+        third.await;
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Reading};
 use crate::metrics::{Metrics, Operation};
 use crate::model::flapping::Damping;
 use crate::model::{Kind, Timestamp, breaker};
@@ -240,7 +240,10 @@ pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
     let mut count = 0;
     loop {
         let mut polls = JoinSet::new();
-        match start(context, context.clock.now(), &mut polls).await? {
+        let steady = context.clock.steady().await;
+        let started = start(context, context.clock.now(), &mut polls).await?;
+        drop(steady);
+        match started {
             0 => return Ok(count),
             started => count += started,
         }
@@ -268,6 +271,7 @@ async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<
     if context.metrics.health().is_failing(Operation::RecordPolls) {
         context.store.ping().await?;
     }
+    let _steady = context.clock.steady().await;
     let now = context.clock.now();
     start(context, now, polls).await?;
     // One that is due and was not claimed waits for another poll of its account, or for a slot, whose end is waited for
@@ -279,9 +283,10 @@ async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<
 /// Claims what is due and starts it; gives how many polls that are.
 async fn start(context: &Context, now: Timestamp, polls: &mut JoinSet<()>) -> Result<usize, StoreError> {
     let claimed = claim(context, now).await?;
+    let claimed_at = Reading::of(context.clock.as_ref());
     let count = claimed.len();
     for (ticket, in_flight) in claimed {
-        polls.spawn(run::poll(context.clone(), ticket, in_flight));
+        polls.spawn(run::poll(context.clone(), ticket, claimed_at, in_flight));
     }
     Ok(count)
 }

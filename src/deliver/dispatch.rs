@@ -14,7 +14,9 @@ use super::flights::{Flights, returned};
 use super::{Context, claim};
 use crate::metrics::Operation;
 use crate::model::{Timestamp, whole_millis};
-use crate::store::{Backoff, CatchUp, CaughtUp, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError};
+use crate::store::{
+    Backoff, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError,
+};
 
 /// The shortest time between two looks that nothing asked for.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -53,6 +55,8 @@ pub(super) struct Dispatch {
     /// Since the store last did what it was asked.
     backoff: Backoff,
     stopping: bool,
+    /// By how much the clock was set until the times that are kept here were read, in milliseconds.
+    followed: i64,
 }
 
 struct Claim {
@@ -84,6 +88,7 @@ impl Dispatch {
             pause: None,
             backoff: Backoff::default(),
             stopping: false,
+            followed: context.clock.followed(),
             context,
         }
     }
@@ -120,6 +125,7 @@ impl Dispatch {
 
     /// Waits for the next thing to happen and takes it in. Cancel safe.
     async fn step(&mut self) {
+        self.follow_clock();
         self.begin_settling();
         self.begin_claiming();
         self.begin_catching_up();
@@ -145,13 +151,31 @@ impl Dispatch {
         }
     }
 
+    /// Moves the times that wait here for the store along with the clock.
+    fn follow_clock(&mut self) {
+        let followed = self.context.clock.followed();
+        let step = followed.saturating_sub(std::mem::replace(&mut self.followed, followed));
+        if step == 0 {
+            return;
+        }
+        self.flights.shift(step);
+        let ended = std::mem::take(&mut self.ended);
+        self.ended = ended.into_iter().map(|settlement| settlement.shifted(step)).collect();
+    }
+
     fn begin_settling(&mut self) {
         if self.settling.is_some() || self.pause.is_some() || self.ended.is_empty() {
             return;
         }
         let batch = self.flights.settling(std::mem::take(&mut self.ended));
         let store = Arc::clone(&self.context.store);
+        let (clock, followed) = (Arc::clone(&self.context.clock), self.followed);
         self.settling = Some(Box::pin(async move {
+            let _steady = clock.steady().await;
+            let batch = match clock.followed().saturating_sub(followed) {
+                0 => batch,
+                step => batch.shifted(step),
+            };
             let result = store.settle(batch.clone()).await;
             (batch, result)
         }));
@@ -165,8 +189,11 @@ impl Dispatch {
         let store = Arc::clone(&self.context.store);
         let settings = &self.context.settings;
         let limits = CatchUp { changes: settings.catch_up, backlog: settings.backlog };
-        let now = self.context.clock.now();
-        self.catching_up = Some(Box::pin(async move { store.catch_up(now, limits).await }));
+        let clock = Arc::clone(&self.context.clock);
+        self.catching_up = Some(Box::pin(async move {
+            let _steady = clock.steady().await;
+            store.catch_up(clock.now(), limits).await
+        }));
     }
 
     fn caught_up(&mut self, result: Result<CaughtUp>) {
@@ -209,11 +236,13 @@ impl Dispatch {
             return;
         }
         let asked = claim(&self.context, &self.flights);
-        let claim = Claim { now: asked.now, limit: asked.limit };
-        let store = Arc::clone(&self.context.store);
+        let (store, clock) = (Arc::clone(&self.context.store), Arc::clone(&self.context.clock));
         self.look = false;
         self.alarm = None;
         self.claiming = Some(Box::pin(async move {
+            let _steady = clock.steady().await;
+            let asked = DeliveryClaim { now: clock.now(), ..asked };
+            let claim = Claim { now: asked.now, limit: asked.limit };
             let looked = async {
                 let due = store.claim_due_deliveries(asked).await?;
                 let next = if due.is_empty() { store.next_delivery_due().await? } else { None };

@@ -90,6 +90,13 @@ impl Flights {
         Arc::<Admission>::clone(&self.admission)
     }
 
+    /// The clock was set by so many milliseconds.
+    pub(super) fn shift(&mut self, step: i64) {
+        self.holds.values_mut().for_each(|until| *until = until.shifted(step));
+        let waiting = self.lanes.values_mut().filter_map(|lane| lane.next.as_mut());
+        waiting.for_each(|claimed| claimed.begin_by = claimed.begin_by.shifted(step));
+    }
+
     /// Has the store told what is known of destinations with these settlements.
     pub(super) fn settling(&mut self, settlements: Vec<Settlement>) -> Settling {
         self.admission.show(&self.context.metrics);

@@ -37,6 +37,11 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// As many milliseconds later, or earlier where that is negative.
+    pub fn shifted(self, millis: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(millis))
+    }
+
     pub fn before(self, wait: Duration) -> Timestamp {
         Timestamp(self.0.saturating_sub(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
     }

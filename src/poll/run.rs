@@ -14,10 +14,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::{Context, incremental};
-use crate::clock::{Clock, SLEW, Stopwatch};
+use crate::clock::{Reading, Stopwatch};
 use crate::driver::{CallError, CallFailure, Coverage, Usage};
 use crate::metrics::{self, Operation};
-use crate::model::{AccountId, AccountKey, Kind, Timestamp, whole_millis};
+use crate::model::{AccountId, AccountKey, Kind, whole_millis};
 use crate::roster::InFlight;
 use crate::store::{PollTicket, Recorded, StoreError};
 
@@ -28,13 +28,14 @@ use release::Claim;
 use shadowed::shadow;
 
 /// Makes the poll that the ticket is for, and gives its claim back whatever becomes of it.
-pub(super) async fn poll(context: Context, ticket: PollTicket, in_flight: InFlight) {
+pub(super) async fn poll(context: Context, ticket: PollTicket, claimed_at: Reading, in_flight: InFlight) {
     let claim = Claim::of(&ticket);
-    let release = match AssertUnwindSafe(made(&context, ticket.clone(), claim, &in_flight)).catch_unwind().await {
-        Ok(release) => release,
-        // Should even that panic, the claim alone is given back.
-        Err(_) => AssertUnwindSafe(panicked(&context, ticket, claim)).catch_unwind().await.unwrap_or(Some(claim)),
-    };
+    let release =
+        match AssertUnwindSafe(made(&context, (ticket.clone(), claimed_at), claim, &in_flight)).catch_unwind().await {
+            Ok(release) => release,
+            // Should even that panic, the claim alone is given back.
+            Err(_) => AssertUnwindSafe(panicked(&context, ticket, claim)).catch_unwind().await.unwrap_or(Some(claim)),
+        };
     if let Some(claim) = release {
         claim.release(&context).await;
     }
@@ -43,6 +44,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket, in_flight: InFlig
 /// Records a poll that panicked as one that failed. Gives its claim, should that not have been given back.
 async fn panicked(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option<Claim> {
     tracing::error!(account = %ticket.account.key, kind = %ticket.kind, "a poll panicked: this is a fault of the tracker");
+    let _steady = context.clock.steady().await;
     let late = context.clock.now().since(ticket.due);
     let (account, kind) = (ticket.account.clone(), ticket.kind);
     let error = NoList::from(CallFailure { error: CallError::HostFault, usage: Usage::default() });
@@ -51,23 +53,28 @@ async fn panicked(context: &Context, ticket: PollTicket, mut claim: Claim) -> Op
 }
 
 /// Makes the poll; gives its claim, should that not have been given back.
-async fn made(context: &Context, mut ticket: PollTicket, mut claim: Claim, in_flight: &InFlight) -> Option<Claim> {
+async fn made(
+    context: &Context,
+    (mut ticket, claimed_at): (PollTicket, Reading),
+    mut claim: Claim,
+    in_flight: &InFlight,
+) -> Option<Claim> {
     explain_wait(context, &mut ticket);
     let stopwatch = Stopwatch::start();
-    let observed_at = context.clock.now();
-    let begun = context.clock.uptime();
+    let begun = Reading::of(context.clock.as_ref());
     let (account_id, key) = (ticket.account.id, ticket.account.key.clone());
     let account = key.to_string();
     let kind = ticket.kind;
-    let late = observed_at.since(ticket.due);
+    let late = begun.now.since(ticket.due);
     let late_ms = whole_millis(late);
     let wait = wait_for_budget(context, &ticket);
     if !wait.is_zero() {
         tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");
-        let until = observed_at.after(wait);
+        let _steady = context.clock.steady().await;
+        let until = context.clock.now().after(wait);
         if let Err(error) = context.store.put_off_poll(ticket.account.id, kind, ticket.lease, until).await {
             tracing::error!(account, %kind, %error, "a poll could not be put off; its claim is given back");
-            claim.not_before = Some(until);
+            claim.wait_until(context.clock.as_ref(), until);
             return Some(claim);
         }
         return None;
@@ -79,7 +86,10 @@ async fn made(context: &Context, mut ticket: PollTicket, mut claim: Claim, in_fl
         () = in_flight.cut_off() => return give_way(context, &ticket, claim).await,
     };
     note_endpoint(context, &ticket, in_flight, list.as_ref().err());
-    let (ticket, observed_at) = by_the_clock(context.clock.as_ref(), (ticket, observed_at), begun);
+    let steady = context.clock.steady().await;
+    // By the clock as it is now: it may have been set meanwhile.
+    let ticket = ticket.shifted(claimed_at.step(context.clock.as_ref()));
+    let observed_at = begun.now.shifted(begun.step(context.clock.as_ref()));
     let recorded = match list {
         Ok(listed) => {
             shadowed = shadow(context, &listed);
@@ -113,6 +123,7 @@ async fn made(context: &Context, mut ticket: PollTicket, mut claim: Claim, in_fl
         }
         Err(error) => failed(context, ticket, &error, &mut claim, (&stopwatch, late)).await.map(|()| 0),
     };
+    drop(steady);
     let release = concluded(context, (&key, account_id, kind), &recorded, claim);
     if release.is_some() {
         // There is nothing recorded that a shadow could be compared with.
@@ -144,7 +155,7 @@ async fn failed(
     let took = stopwatch.elapsed();
     let due = next_after_failure(context, &ticket, error);
     // What the schedule says of a failure holds for one that could not be recorded, too.
-    claim.not_before = Some(due);
+    claim.wait_until(context.clock.as_ref(), due);
     let unopened = error.unopened(&ticket);
     let recorded = record_failure(context, ticket, error, due, stopwatch).await;
     if let Some(unopened) = unopened
@@ -216,22 +227,6 @@ fn count(
     requests: u32,
 ) {
     context.metrics.polled(metrics::Poll { driver: &key.driver, kind, outcome, took, late, requests });
-}
-
-/// A ticket, and when its poll began, by the clock as it is now: it may have been set since then. `begun` is the uptime at
-/// which the poll began.
-fn by_the_clock(
-    clock: &dyn Clock,
-    (ticket, observed_at): (PollTicket, Timestamp),
-    begun: Duration,
-) -> (PollTicket, Timestamp) {
-    let took = clock.uptime().saturating_sub(begun);
-    let step = clock.now().as_millis().saturating_sub(observed_at.after(took).as_millis());
-    if step.abs() <= SLEW {
-        return (ticket, observed_at);
-    }
-    let observed_at = Timestamp::from_millis(observed_at.as_millis().saturating_add(step));
-    (ticket.shifted(step), observed_at)
 }
 
 /// For how long the account's budget lacks what the poll will spend, by what the last one took.

@@ -96,6 +96,18 @@ pub struct Settling {
     pub disable_after: Duration,
 }
 
+impl Settling {
+    /// The same with times by a clock that was set by so many milliseconds since.
+    pub fn shifted(self, step: i64) -> Settling {
+        let shift = |settlement: Settlement| settlement.shifted(step);
+        Settling {
+            settlements: self.settlements.into_iter().map(shift).collect(),
+            holds: self.holds.into_iter().map(|(destination, until)| (destination, until.shifted(step))).collect(),
+            ..self
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Settlement {
     pub id: DeliveryId,
@@ -104,6 +116,19 @@ pub struct Settlement {
     pub now: Timestamp,
     /// The tries made, oldest first.
     pub attempts: Vec<Attempt>,
+}
+
+impl Settlement {
+    /// See `Settling::shifted`.
+    pub fn shifted(self, step: i64) -> Settlement {
+        let outcome = match self.outcome {
+            Outcome::Retry { due } => Outcome::Retry { due: due.shifted(step) },
+            outcome => outcome,
+        };
+        let shift = |attempt: Attempt| Attempt { at: attempt.at.shifted(step), ..attempt };
+        let attempts = self.attempts.into_iter().map(shift).collect();
+        Settlement { outcome, now: self.now.shifted(step), attempts, ..self }
+    }
 }
 
 /// How a delivery went on.

@@ -231,7 +231,7 @@ pub struct WantedIds {
 impl PollTicket {
     /// The same ticket by a clock that was set by so many milliseconds.
     pub fn shifted(self, step: i64) -> PollTicket {
-        let shift = |at: Timestamp| Timestamp::from_millis(at.as_millis().saturating_add(step));
+        let shift = |at: Timestamp| at.shifted(step);
         PollTicket {
             due: shift(self.due),
             changed: self.changed.map(shift),

@@ -29,6 +29,10 @@ pub async fn follow(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify
 
 /// Moves what is due along with the clock, if that was set.
 pub async fn follow_once(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify>]) -> Result<()> {
+    if clock.step().is_none() {
+        return Ok(());
+    }
+    let _alone = clock.alone().await;
     let Some(step) = clock.step() else { return Ok(()) };
     store.clock_set(step, clock.now()).await?;
     clock.follow(step);

@@ -37,6 +37,7 @@ pub(super) fn note_endpoint(context: &Context, ticket: &PollTicket, in_flight: &
 /// The poll takes longer than it should while others wait: it is due again at once, among those that take long. Gives its
 /// claim, if that could not be given back.
 pub(super) async fn give_way(context: &Context, ticket: &PollTicket, claim: Claim) -> Option<Claim> {
+    let _steady = context.clock.steady().await;
     let (account, kind, now) = (ticket.account.id, ticket.kind, context.clock.now());
     tracing::debug!(
         account = %ticket.account.key, %kind, endpoint = %ticket.endpoint,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::super::Context;
+use crate::clock::Clock;
 use crate::model::{AccountId, Kind, Timestamp};
 use crate::store::{Backoff, PollTicket, StoreError};
 
@@ -18,13 +19,18 @@ pub(super) struct Claim {
     account: AccountId,
     kind: Kind,
     lease: i64,
-    /// Not before then, unless somebody asks for it.
-    pub(super) not_before: Option<Timestamp>,
+    /// Not before that uptime, unless somebody asks for it.
+    not_before: Option<Duration>,
 }
 
 impl Claim {
     pub(super) fn of(ticket: &PollTicket) -> Claim {
         Claim { account: ticket.account.id, kind: ticket.kind, lease: ticket.lease, not_before: None }
+    }
+
+    /// Has the poll made again no sooner than then, unless somebody asks for it.
+    pub(super) fn wait_until(&mut self, clock: &dyn Clock, until: Timestamp) {
+        self.not_before = Some(clock.uptime().saturating_add(until.since(clock.now())));
     }
 
     /// Makes the poll due again. Returns once it is, or once the claim is void.
@@ -34,10 +40,13 @@ impl Claim {
         let ends = context.clock.uptime().saturating_add(context.settings.lease);
         let mut backoff = Backoff::default();
         loop {
-            let now = context.clock.now();
-            let soon = now.after(AGAIN);
-            let until = not_before.map_or(soon, |at| at.max(soon));
-            match context.store.release_poll(account, kind, lease, until).await {
+            let released = {
+                let _steady = context.clock.steady().await;
+                let wait = not_before.map_or(AGAIN, |at| at.saturating_sub(context.clock.uptime()).max(AGAIN));
+                let until = context.clock.now().after(wait);
+                context.store.release_poll(account, kind, lease, until).await
+            };
+            match released {
                 // The loop may sleep for longer than that.
                 Ok(()) => return context.wake.notify_one(),
                 // It is another's by now, or its account is gone.

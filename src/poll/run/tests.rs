@@ -16,8 +16,11 @@ use secrecy::ExposeSecret as _;
 use super::list::{NoList, password};
 use super::record::bounded;
 use super::*;
+use crate::clock::Clock;
 use crate::driver::{CallError, CallFailure, Listing, Usage};
-use crate::model::{AccountId, ChangeType, Details, Instance, InstanceState, Kind, Origin, Resource, ResourceId};
+use crate::model::{
+    AccountId, ChangeType, Details, Instance, InstanceState, Kind, Origin, Resource, ResourceId, Timestamp,
+};
 use crate::poll::tests::{Lab, key};
 use crate::poll::{Settings, storm};
 use crate::roster::Found;

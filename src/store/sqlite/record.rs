@@ -276,7 +276,7 @@ impl Recording {
         let record = &self.record;
         // Times by the clock as it is now: it may have been set between two steps.
         let step = writing.memory.clock_set.saturating_sub(self.clock_set.unwrap_or(writing.memory.clock_set));
-        let by_the_clock = |time: Timestamp| Timestamp::from_millis(time.as_millis().saturating_add(step));
+        let by_the_clock = |time: Timestamp| time.shifted(step);
         let due = due_again(writing, record.account, record.kind, by_the_clock(record.next_due))?;
         let now = by_the_clock(record.now);
         let again = record.again.as_ref().map(|again| Again { at: by_the_clock(again.at), ..again.clone() });

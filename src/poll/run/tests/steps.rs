@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::EvenClock;
+use crate::clock::{EvenClock, Reading};
 use crate::store::steps;
 
 #[derive(Clone, Debug)]
@@ -120,8 +120,8 @@ impl Life {
     async fn poll(&mut self, mut set: i64) {
         let context = self.observed.lab.context.clone();
         loop {
-            let (observed_at, begun) = (context.clock.now(), context.clock.uptime());
-            let claim = PollClaim::on_all(observed_at, Duration::from_secs(180), 1);
+            let begun = Reading::of(context.clock.as_ref());
+            let claim = PollClaim::on_all(begun.now, Duration::from_secs(180), 1);
             let ticket = context.store.claim_due_polls(claim).await.expect("claimed").pop();
             let Some(ticket) = ticket else { break };
             if set != 0 {
@@ -132,7 +132,8 @@ impl Life {
                 Kind::Instance => self.provider.values().cloned().collect(),
                 Kind::Realm => vec![],
             };
-            let (ticket, observed_at) = by_the_clock(context.clock.as_ref(), (ticket, observed_at), begun);
+            let step = begun.step(context.clock.as_ref());
+            let (ticket, observed_at) = (ticket.shifted(step), begun.now.shifted(step));
             let kind = ticket.kind;
             let listing = Listing {
                 resources,
@@ -213,16 +214,17 @@ async fn the_loop_goes_on_when_the_clock_is_set() {
     let token = tokio_util::sync::CancellationToken::new();
     let the_loop = tokio::spawn(crate::poll::run(lab.context.clone(), token.clone()));
     polled.wait_for(|polled| *polled > 0).await.expect("it runs");
-    for step in [-40_000, -3_600_000, -40_000_000_000, 3_600_000] {
+    // The loop is at another point each time.
+    for step in [-40_000, -3_600_000, -40_000_000_000, 3_600_000, 40_000_000_000].repeat(20) {
         lab.clock.set(Timestamp::from_millis(lab.clock.now().as_millis() + step));
         steps::follow_once(lab.context.store.as_ref(), &even, &sleepers).await.expect("followed");
+        let ended = *polled.borrow_and_update();
         let due = lab.status(account, Kind::Instance).await.next_due.expect("it is tried again");
         let wait = due.since(even.now());
         assert!(wait <= most, "what is due was not moved: {step}");
-        polled.borrow_and_update();
         lab.clock.advance(wait.max(Duration::from_secs(1)));
         // Only a test that fails waits so long.
-        let again = tokio::time::timeout(Duration::from_secs(60), polled.changed()).await;
+        let again = tokio::time::timeout(Duration::from_secs(60), polled.wait_for(|count| *count > ended)).await;
         again.expect("it still sleeps").expect("it runs");
     }
     token.cancel();

@@ -144,7 +144,8 @@ async fn a_poll_that_panics_again_and_again_fails_visibly_and_backs_off() {
             let brittle = Arc::new(Brittle { clock: Arc::clone(&lab.clock), left: AtomicU64::new(1) });
             let context = Context { clock: brittle, ..lab.context.clone() };
             let in_flight = context.turns.shares().begin(&ticket.endpoint, ticket.share);
-            poll(context, ticket, in_flight).await;
+            let claimed_at = Reading::of(lab.clock.as_ref());
+            poll(context, ticket, claimed_at, in_flight).await;
         }
         let wait = Duration::from_secs(wait);
         for kind in Kind::ALL {
@@ -179,7 +180,8 @@ async fn a_poll_that_panics_anywhere_is_due_again_within_seconds() {
         let brittle = Arc::new(Brittle { clock: Arc::clone(&lab.clock), left: AtomicU64::new(uses) });
         let context = Context { clock: Arc::<Brittle>::clone(&brittle), ..lab.context.clone() };
         let in_flight = context.turns.shares().begin(&ticket.endpoint, ticket.share);
-        poll(context, ticket, in_flight).await;
+        let claimed_at = Reading::of(lab.clock.as_ref());
+        poll(context, ticket, claimed_at, in_flight).await;
         if brittle.left.load(Ordering::SeqCst) > 0 {
             break;
         }
