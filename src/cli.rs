@@ -9,10 +9,10 @@ mod demo;
 mod driver;
 mod listing;
 mod logging;
+mod mass_change;
 mod output;
 mod poll;
 mod serve;
-mod storm;
 mod table;
 mod watch;
 
@@ -51,8 +51,8 @@ enum Command {
     /// Vet drivers and list them
     #[command(subcommand)]
     Driver(driver::Driver),
-    /// Look after storms: lists that the host does not believe at once
-    Storm(storm::Storm),
+    /// Accept or reject mass changes, which the host does not believe at once
+    MassChange(mass_change::MassChange),
     /// Look after rows of the store that can't be read
     Damaged(damaged::Damaged),
     /// Follow what happens to an account, in this terminal
@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Poll(poll) => poll.run(),
         Command::Driver(driver) => driver.run(),
-        Command::Storm(storm) => storm.run(),
+        Command::MassChange(mass_change) => mass_change.run(),
         Command::Damaged(damaged) => damaged.run(),
         Command::Watch(watch) => watch.run(),
         Command::Demo(demo) => demo.run(),
@@ -213,9 +213,11 @@ mod tests {
         check("tracker driver list", true);
         check("tracker driver approve mock --yes", true);
         check("tracker driver approve", false);
-        check("tracker storm list", true);
-        check("tracker storm release mock/default/u --kind realms", true);
-        check("tracker storm release", false);
+        check("tracker mass-change list", true);
+        check("tracker mass-change accept mock/default/u --kind realms --silent", true);
+        check("tracker mass-change reject mock/default/u", true);
+        check("tracker mass-change reject mock/default/u --silent", false);
+        check("tracker mass-change accept", false);
         check("tracker damaged list", true);
         check("tracker damaged remove-account 7", true);
         check("tracker damaged remove-account ann", false);

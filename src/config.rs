@@ -171,7 +171,7 @@ impl Reading<'_> {
         file.drivers.limits.lay_over(&mut limits);
         file.drivers.compile.lay_over(&mut compile);
         file.polling.lay_over(&mut polling);
-        file.polling.storms.lay_over(&mut polling.storms);
+        file.polling.mass_changes.lay_over(&mut polling.mass_changes);
         file.polling.damping.lay_over(&mut polling.damping);
         file.polling.breaker.lay_over(&mut polling.breaker);
         file.delivery.lay_over(&mut delivery);

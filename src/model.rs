@@ -17,8 +17,8 @@ pub mod word;
 
 pub use account::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed};
 pub use change::{
-    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Flapping, Gap, NewChange, ResourceDocument, Storm,
-    Subject,
+    Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Flapping, Gap, MassChange, NewChange,
+    ResourceDocument, Subject,
 };
 pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,

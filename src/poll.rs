@@ -7,9 +7,9 @@ pub mod fingerprint;
 mod gap;
 mod incremental;
 mod listed;
+pub mod mass_change;
 mod run;
 pub mod schedule;
-pub mod storm;
 mod turns;
 
 use std::num::NonZeroU32;
@@ -60,7 +60,7 @@ pub struct Settings {
     /// When changes of the states of realms and of providers are held back.
     pub damping: Damping,
     /// What is not believed at once.
-    pub storms: storm::Settings,
+    pub mass_changes: mass_change::Settings,
     /// Polls at one time at endpoints that answer soon. No other polls take these slots.
     pub concurrency: usize,
     /// Polls at one time, beside those, at endpoints that were never asked.
@@ -102,7 +102,7 @@ impl Default for Settings {
             removal_confirmations: 2,
             unreachable_after: 3,
             damping: Damping::default(),
-            storms: storm::Settings::default(),
+            mass_changes: mass_change::Settings::default(),
             concurrency: 32,
             unproven: 16,
             slow: 32,

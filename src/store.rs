@@ -34,9 +34,9 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use polls::{
-    Admission, Again, Breadth, Comparison, Delta, Held, HeldStorm, Known, KnownResource, Missing, NoShares, Pace,
-    PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote, PollRecord, PollStatus,
-    PollTicket, Polls, Reach, Recorded, Removed, StormOrder, Transition, Upsert, Upserts, WantedIds,
+    Admission, Again, Breadth, Comparison, Decision, Delta, Held, HeldMassChange, Known, KnownResource, Missing,
+    NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote,
+    PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, Transition, Upsert, Upserts, WantedIds,
 };
 pub use provider_states::ProviderStates;
 pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};

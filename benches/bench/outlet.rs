@@ -364,6 +364,7 @@ pub(crate) fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<New
         removed: Vec::new(),
         changes,
         tells: true,
+        ends_hold: true,
         passed_over: false,
         pace: Pace::usual(Duration::ZERO),
         next_due: now,

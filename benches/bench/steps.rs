@@ -65,7 +65,7 @@ fn polls(table: &mut Table) {
     let churn = CHANGES as f64 / LARGE as f64 * 3600.0 / EVERY.as_secs_f64();
     let more = format!(
         "[polling]\ninstances_every = \"{EVERY:?}\"\nquiet = \"{EVERY:?}\"\nfull_every = \"0s\"\n\
-         [polling.storms]\nshare = 1.0\n"
+         [polling.mass_changes]\nshare = 1.0\n"
     );
     let (folder, host) = host_with(&more, &[("large", LARGE, churn), ("small", SMALL, 0.0)]);
     let mut polls = Polls::read_from(&folder.path().join("log"));
@@ -237,6 +237,7 @@ async fn fill_journal(data: &Path) {
             removed: Vec::new(),
             changes: (0..AT_ONCE).map(change).collect(),
             tells: true,
+            ends_hold: true,
             passed_over: false,
             pace: Pace::usual(Duration::ZERO),
             next_due: now,

@@ -82,7 +82,7 @@ pub(super) struct PollDocument {
     interval_seconds: Option<f64>,
     /// Why it is that: `usual`, `passing` while an instance that a hook hears of is on its way from one state to
     /// another (it is then asked for by itself in between lists, if the driver can do that), `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure,
-    /// `held` while a storm is, and `budget` where it waits for requests that the account may be sent.
+    /// `held` while a mass change is, and `budget` where it waits for requests that the account may be sent.
     pace: Option<&'static str>,
     /// Failures since the last success.
     failures: u32,

@@ -22,7 +22,7 @@ use crate::driver::shadow::Tally;
 use crate::driver::{LoadError, Role};
 use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 use crate::roster::Roster;
-use crate::store::{DamagedRow, HeldStorm, Store, StoreError, StormOrder};
+use crate::store::{DamagedRow, Decision, HeldMassChange, Store, StoreError};
 
 /// How long what was asked for is answered when the host ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -111,23 +111,23 @@ pub struct ExampleDocument {
     pub what: String,
 }
 
-/// What `GET /storms` answers with.
+/// What `GET /mass-changes` answers with.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct StormsDocument {
-    pub storms: Vec<StormDocument>,
+pub struct MassChangesDocument {
+    pub mass_changes: Vec<MassChangeDocument>,
 }
 
 /// Lists that are held, since more vanished or changed in them at once than is believed.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct StormDocument {
+pub struct MassChangeDocument {
     pub account: String,
     pub kind: Kind,
     pub since: Timestamp,
     pub lists: u32,
     pub affected: usize,
     pub known: usize,
-    /// What was ordered, where something was: it waits for the next list.
-    pub order: Option<Order>,
+    /// What was decided, where something was: it holds for the next list.
+    pub decision: Option<WrittenDecision>,
 }
 
 /// What `GET /damaged` answers with.
@@ -147,38 +147,42 @@ pub struct DamagedRowDocument {
     pub reason: String,
 }
 
-/// The body of `POST /storms`.
+/// The body of `POST /mass-changes`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StormOrderDocument {
+pub struct DecisionDocument {
     pub driver: String,
     pub provider: String,
     pub user: String,
     pub kind: Kind,
-    pub order: Order,
+    pub decision: WrittenDecision,
 }
 
+/// `Decision`, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Order {
-    Release,
-    Discard,
+#[serde(rename_all = "kebab-case")]
+pub enum WrittenDecision {
+    Accept,
+    AcceptSilently,
+    Reject,
 }
 
-impl From<StormOrder> for Order {
-    fn from(order: StormOrder) -> Order {
-        match order {
-            StormOrder::Release => Order::Release,
-            StormOrder::Discard => Order::Discard,
+impl From<Decision> for WrittenDecision {
+    fn from(decision: Decision) -> WrittenDecision {
+        match decision {
+            Decision::Accept => WrittenDecision::Accept,
+            Decision::AcceptSilently => WrittenDecision::AcceptSilently,
+            Decision::Reject => WrittenDecision::Reject,
         }
     }
 }
 
-impl From<Order> for StormOrder {
-    fn from(order: Order) -> StormOrder {
-        match order {
-            Order::Release => StormOrder::Release,
-            Order::Discard => StormOrder::Discard,
+impl From<WrittenDecision> for Decision {
+    fn from(written: WrittenDecision) -> Decision {
+        match written {
+            WrittenDecision::Accept => Decision::Accept,
+            WrittenDecision::AcceptSilently => Decision::AcceptSilently,
+            WrittenDecision::Reject => Decision::Reject,
         }
     }
 }
@@ -230,7 +234,7 @@ pub(super) fn routes(control: Control) -> Router {
     Router::new()
         .route("/drivers/reload", post(reload))
         .route("/drivers/shadows", get(shadows))
-        .route("/storms", get(storms).post(order_storm))
+        .route("/mass-changes", get(mass_changes).post(decide_mass_change))
         .route("/damaged", get(damaged))
         .route("/damaged/accounts/{id}", delete(remove_account))
         .with_state(control)
@@ -297,28 +301,28 @@ async fn shadows(State(control): State<Control>) -> Json<ShadowsDocument> {
     Json(ShadowsDocument { shadows: shadows.collect() })
 }
 
-async fn storms(State(control): State<Control>) -> Response {
-    let storms = match control.store.held_storms().await {
-        Ok(storms) => storms,
+async fn mass_changes(State(control): State<Control>) -> Response {
+    let held = match control.store.held_mass_changes().await {
+        Ok(held) => held,
         Err(error) => return store_failed(&error),
     };
-    let document = |HeldStorm { account, kind, held }: HeldStorm| StormDocument {
+    let document = |HeldMassChange { account, kind, held }: HeldMassChange| MassChangeDocument {
         account: account.to_string(),
         kind,
         since: held.since,
         lists: held.lists,
         affected: held.affected,
         known: held.known,
-        order: held.order.map(Order::from),
+        decision: held.decision.map(WrittenDecision::from),
     };
-    Json(StormsDocument { storms: storms.into_iter().map(document).collect() }).into_response()
+    Json(MassChangesDocument { mass_changes: held.into_iter().map(document).collect() }).into_response()
 }
 
-async fn order_storm(State(control): State<Control>, Json(ordered): Json<StormOrderDocument>) -> Response {
-    let StormOrderDocument { driver, provider, user, kind, order } = ordered;
+async fn decide_mass_change(State(control): State<Control>, Json(decided): Json<DecisionDocument>) -> Response {
+    let DecisionDocument { driver, provider, user, kind, decision } = decided;
     let account = AccountKey { driver, provider, user };
-    let shown = format!("{account} has no storm of {}s that is held", kind.as_str());
-    match control.store.order_storm(account, kind, order.into(), control.clock.now()).await {
+    let shown = format!("no mass change of {} is held of {account}", kind.plural());
+    match control.store.decide_mass_change(account, kind, decision.into(), control.clock.now()).await {
         Err(error) => store_failed(&error),
         Ok(false) => (StatusCode::NOT_FOUND, shown).into_response(),
         Ok(true) => {

@@ -207,6 +207,7 @@ impl House {
             removed: vec![],
             changes,
             tells: true,
+            ends_hold: true,
             passed_over: false,
             pace: Pace::usual(Duration::from_secs(60)),
             next_due: self.now().after(Duration::from_secs(60)),

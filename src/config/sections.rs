@@ -133,19 +133,19 @@ section! {
         grace: Span => grace,
         forget_after: Span => forget_after,
     } also {
-        storms: StormsSection,
+        mass_changes: MassChangesSection,
         damping: DampingSection,
         breaker: BreakerSection,
     } apart {
-        storms,
+        mass_changes,
         damping,
         breaker,
     }
 }
 
 section! {
-    /// `[polling.storms]`
-    StormsSection over poll::storm::Settings {
+    /// `[polling.mass_changes]`
+    MassChangesSection over poll::mass_change::Settings {
         share: Part => share,
         least: NonZeroUsize => least,
         until: WrittenUntil => until,
@@ -161,19 +161,19 @@ section! {
     }
 }
 
-/// How long a storm is held.
+/// How long a mass change is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum WrittenUntil {
     Confirmed,
-    Ordered,
+    Accepted,
 }
 
-impl From<WrittenUntil> for poll::storm::Until {
-    fn from(written: WrittenUntil) -> poll::storm::Until {
+impl From<WrittenUntil> for poll::mass_change::Until {
+    fn from(written: WrittenUntil) -> poll::mass_change::Until {
         match written {
-            WrittenUntil::Confirmed => poll::storm::Until::Confirmed,
-            WrittenUntil::Ordered => poll::storm::Until::Ordered,
+            WrittenUntil::Confirmed => poll::mass_change::Until::Confirmed,
+            WrittenUntil::Accepted => poll::mass_change::Until::Accepted,
         }
     }
 }

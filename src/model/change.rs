@@ -24,7 +24,7 @@ pub enum ChangeType {
     /// For a stretch of time the account could not be observed.
     TrackerGap,
     /// So much vanished or changed at once that it was asked for again; the changes that it is made of follow.
-    TrackerStorm,
+    TrackerMassChange,
     /// A hook was disabled by the tracker: its receiver failed for days, or wants no more.
     HookDisabled,
     /// Sent to a hook because its owner asked for it.
@@ -42,7 +42,7 @@ impl ChangeType {
         ChangeType::RealmRemoved,
         ChangeType::ProviderState,
         ChangeType::TrackerGap,
-        ChangeType::TrackerStorm,
+        ChangeType::TrackerMassChange,
         ChangeType::HookDisabled,
         ChangeType::HookTest,
     ];
@@ -58,7 +58,7 @@ impl ChangeType {
             ChangeType::RealmRemoved => "realm.removed",
             ChangeType::ProviderState => "provider.state",
             ChangeType::TrackerGap => "tracker.gap",
-            ChangeType::TrackerStorm => "tracker.storm",
+            ChangeType::TrackerMassChange => "tracker.storm",
             ChangeType::HookDisabled => "hook.disabled",
             ChangeType::HookTest => "hook.test",
         }
@@ -232,7 +232,7 @@ pub struct NewChange {
 #[serde(untagged)]
 pub enum Details {
     Gap(Gap),
-    Storm(Storm),
+    MassChange(MassChange),
     Flapping(Flapping),
 }
 
@@ -250,8 +250,8 @@ struct Members {
     to: Timestamp,
     #[schema(required = false)]
     why: String,
-    /// Of a storm: how many resources vanished or changed, of how many; since when they were held; and whether the operator
-    /// had them left out of the journal.
+    /// Of a mass change: how many resources vanished or changed, of how many; since when they were held; and whether the operator
+    /// accepted it silently, so that its changes are not in the journal.
     #[schema(required = false)]
     affected: usize,
     #[schema(required = false)]
@@ -259,7 +259,7 @@ struct Members {
     #[schema(required = false)]
     held_since: Timestamp,
     #[schema(required = false)]
-    discarded: bool,
+    silent: bool,
     /// Of a state that goes to and fro: since when changes of it are not told, until when they were not, and how many
     /// there were.
     #[schema(required = false)]
@@ -286,7 +286,7 @@ pub struct Flapping {
 /// More of an account than usual that vanished or changed between two lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Storm {
+pub struct MassChange {
     /// Of which kind, as a collection in the API.
     pub of: String,
     /// How many resources vanished or are in another state, of how many.
@@ -294,9 +294,9 @@ pub struct Storm {
     pub known: usize,
     /// When a list first showed it.
     pub held_since: Timestamp,
-    /// Whether the operator had its changes left out of the journal.
+    /// Whether the operator accepted it silently, so that its changes are not in the journal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub discarded: bool,
+    pub silent: bool,
 }
 
 /// A stretch in which lists of one kind did not come, or were not complete.

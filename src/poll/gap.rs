@@ -39,7 +39,7 @@ pub(super) fn since(ticket: &PollTicket, usual: Duration, observed_at: Timestamp
     let from = ticket.gap_told.map_or(from, |told| told.max(from));
     let stretch = observed_at.since(from);
     // A list that is not complete ends no gap.
-    // Nor is there one where lists came and were held: a storm says so itself.
+    // Nor is there one where lists came and were held: a mass change says so itself.
     let is_gap = complete && ticket.held.is_none() && stretch > interval.max(usual).mul_f64(GAP).max(GAP_OF);
     let gap = is_gap.then(|| Gap {
         of: ticket.kind.plural().to_owned(),

@@ -16,7 +16,7 @@ pub(super) fn since(
     let (last, full) = (ticket.last_complete?, ticket.last_full?);
     // Times that lie ahead are from before the clock was set back.
     let is_anchored = full <= now && last <= now && now.since(full) < settings.full_every;
-    // A storm is confirmed, and so is what is missing, by a list of the kind that showed it; and another version of a
+    // A mass change is confirmed, and so is what is missing, by a list of the kind that showed it; and another version of a
     // driver may see what did not change as another thing.
     let is_trusted = ticket.held.is_none()
         && !ticket.unconfirmed
@@ -111,7 +111,7 @@ mod tests {
         check(PollTicket { unconfirmed: true, ..ticket() }, 100, None);
         check(PollTicket { listed_by: Some("another".into()), ..ticket() }, 100, None);
         check(PollTicket { kind: Kind::Realm, ..ticket() }, 100, None);
-        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, order: None, told: false };
+        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, decision: None, print: None, told: false };
         check(PollTicket { held: Some(held), ..ticket() }, 100, None);
         // The clock was set back behind the last list.
         check(ticket(), 95, None);
@@ -131,7 +131,7 @@ mod tests {
         check(PollTicket { failures: 1, ..ticket() }, false);
         check(PollTicket { listed_by: Some("another".into()), ..ticket() }, false);
         check(PollTicket { kind: Kind::Realm, ..ticket() }, false);
-        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, order: None, told: false };
+        let held = Held { since: at(99), lists: 1, affected: 30, known: 50, decision: None, print: None, told: false };
         check(PollTicket { held: Some(held), ..ticket() }, false);
     }
 

@@ -91,11 +91,17 @@ pub trait Polls {
     /// Commits that a list is held, and gives the ticket back. What is known stays as it is.
     async fn hold_poll(&self, held: PollHeld) -> Result<()>;
 
-    /// Every storm that is held, by account.
-    async fn held_storms(&self) -> Result<Vec<HeldStorm>>;
+    /// Every mass change that is held, by account.
+    async fn held_mass_changes(&self) -> Result<Vec<HeldMassChange>>;
 
-    /// Says what is to be done with a held storm, and has the account polled at `now`. Whether there was one.
-    async fn order_storm(&self, account: AccountKey, kind: Kind, order: StormOrder, now: Timestamp) -> Result<bool>;
+    /// Takes down what the operator makes of a held mass change, and has the account polled at `now`. Whether there was one.
+    async fn decide_mass_change(
+        &self,
+        account: AccountKey,
+        kind: Kind,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<bool>;
 
     /// Commits that a poll failed, and gives the ticket back. Nothing else is touched.
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()>;
@@ -198,7 +204,7 @@ pub struct PollTicket {
     pub last_requests: u32,
     /// Whether the account is polled regularly, and not just this once because someone asked.
     pub watched: bool,
-    /// A storm that is held.
+    /// A mass change that is held.
     pub held: Option<Held>,
     /// Where its requests go, and which share it was claimed out of.
     pub endpoint: Arc<str>,
@@ -304,18 +310,22 @@ pub struct Held {
     /// What the newest of them showed: how many resources vanished or were in another state, of how many.
     pub affected: usize,
     pub known: usize,
-    /// What the operator wants to be done with it.
-    pub order: Option<StormOrder>,
+    /// Tells the newest that showed everything from other lists.
+    pub print: Option<u64>,
+    /// What the operator made of it.
+    pub decision: Option<Decision>,
     /// Whether it is in the journal already, though the list that showed it was not recorded to its end.
     pub told: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StormOrder {
+pub enum Decision {
     /// The next list that shows it is recorded and told.
-    Release,
+    Accept,
     /// It is recorded, and not told.
-    Discard,
+    AcceptSilently,
+    /// What is known stays as it is until a list differs from the one that is rejected.
+    Reject,
 }
 
 /// A list is held in the place of being recorded.
@@ -327,6 +337,10 @@ pub struct PollHeld {
     pub observed_at: Timestamp,
     pub affected: usize,
     pub known: usize,
+    /// See `Held`.
+    pub print: Option<u64>,
+    /// Whether it has nothing to do with what was held before.
+    pub is_anew: bool,
     pub next_due: Timestamp,
     pub now: Timestamp,
     pub duration: Duration,
@@ -334,9 +348,9 @@ pub struct PollHeld {
     pub budget: Option<BudgetMark>,
 }
 
-/// A held storm and whose it is.
+/// A held mass change and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldStorm {
+pub struct HeldMassChange {
     pub account: AccountKey,
     pub kind: Kind,
     pub held: Held,
@@ -429,6 +443,8 @@ pub struct PollRecord {
     pub changes: Vec<NewChange>,
     /// Whether the journal is to have the changes of resources.
     pub tells: bool,
+    /// Whether a mass change that is held is over.
+    pub ends_hold: bool,
     /// Whether resources may have been in other states between this list and the one before it.
     pub passed_over: bool,
     pub pace: Pace,
@@ -593,7 +609,7 @@ pub struct PollStatus {
     pub under_way: bool,
     /// That of the polls that succeed.
     pub pace: Option<Pace>,
-    /// Whether a storm is held.
+    /// Whether a mass change is held.
     pub held: bool,
     /// Whether it waits for the account's budget of requests.
     pub put_off: bool,

@@ -25,6 +25,7 @@ mod journal;
 mod known;
 mod listeners;
 mod lock;
+mod mass_changes;
 mod owed;
 mod page;
 mod past;
@@ -40,7 +41,6 @@ mod schema;
 mod sessions;
 mod settle;
 mod space;
-mod storms;
 #[cfg(test)]
 mod tests;
 mod tokens;

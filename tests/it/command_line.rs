@@ -57,7 +57,7 @@ fn help_is_there_for_every_command() {
         &["driver", "push"],
         &["driver", "revoke"],
         &["driver", "verify"],
-        &["storm", "list"],
+        &["mass-change", "list"],
         &["demo"],
         &["watch"],
     ] {

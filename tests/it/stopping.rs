@@ -19,7 +19,7 @@ const MARGIN: u32 = 5;
 async fn a_host_with_long_polls_and_a_backlog_ends_within_its_graces() {
     let polls = format!(
         "[polling]\ninstances_every = \"300ms\"\njitter = 0.0\nfull_every = \"0s\"\ngrace = \"{GRACE}s\"\n\
-         [polling.storms]\nshare = 1.0\n[api]\ngrace = \"{GRACE}s\"\n"
+         [polling.mass_changes]\nshare = 1.0\n[api]\ngrace = \"{GRACE}s\"\n"
     );
     let delivery = format!("[delivery]\nallow_addresses = [\"127.0.0.0/8\"]\ngrace = \"{GRACE}s\"\n");
     // Nearly all of them are in another state in each list.

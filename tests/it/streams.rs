@@ -16,7 +16,7 @@ const MANY: u64 = 15_000;
 /// A host that has seen so many changes: of 4,000 instances, each changes once a second, about.
 async fn world(api: &str) -> (Host, Client) {
     let polls = "[polling]\ninstances_every = \"300ms\"\nrealms_every = \"1h\"\nrequests_per_minute = 60000\n\
-                 [polling.storms]\nshare = 1.0";
+                 [polling.mass_changes]\nshare = 1.0";
     let host = Setup::new(&["mock"])
         .polls(&format!("{polls}\n[api]\n{api}"))
         .provider("mock", "fleet", "http://mock.invalid", "count = \"4000\", churn = \"3600\"")

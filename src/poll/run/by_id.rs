@@ -40,7 +40,7 @@ pub(super) async fn record(
     };
     let delta = diff(observation, &known);
     // Whether so much is to be believed is for a list of everything to say.
-    let is_too_much = delta.affected >= settings.storms.least;
+    let is_too_much = delta.affected >= settings.mass_changes.least;
     let upserts = if is_too_much { Upserts::default() } else { delta.upserts };
     if is_too_much || !is_all {
         context.store.request_poll(account, kind, now).await?;
@@ -64,6 +64,7 @@ pub(super) async fn record(
         removed: Vec::new(),
         changes: Vec::new(),
         tells: true,
+        ends_hold: false,
         passed_over: gap::since(&ticket, usual, observed_at, false).late,
         // Lists keep theirs.
         pace: Pace { every: ticket.every.unwrap_or(usual), reason: pace.reason },

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::cadence::{self, Awaited, Signs};
 use super::super::diff::{Comparing, Observation, diff};
 use super::super::gap::{self, Since};
+use super::super::mass_change::{self, Extent, Verdict};
 use super::super::schedule::{self, Done};
-use super::super::storm::{self, Verdict, Weather};
 use super::super::{Context, incremental};
 use super::list::NoList;
 use crate::clock::Stopwatch;
@@ -81,6 +81,8 @@ pub(super) async fn record(
         Breadth::Delta | Breadth::Ids => ticket.last_complete,
     };
     let awaited = awaited(context, account, passing, observed_at).await?;
+    // A list of changes, or a part of one, does not show what else there is.
+    let print = (breadth == Breadth::Full && complete).then(|| mass_change::print(&resources));
     let observation =
         Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words };
     let mut delta = match known {
@@ -89,18 +91,19 @@ pub(super) async fn record(
             .map_err(|error| StoreError::Failed(Box::new(error)))?,
         None => context.store.compare_known(account, kind, Box::new(Comparing::new(observation))).await?,
     };
-    if breadth == Breadth::Delta && delta.affected >= context.settings.storms.least {
+    if breadth == Breadth::Delta && delta.affected >= context.settings.mass_changes.least {
         delta.known = context.store.count_known(account, kind).await?;
     }
-    let weather = Weather { affected: delta.affected, known: delta.known };
-    let verdict = storm::judge(&context.settings.storms, weather, ticket.held.as_ref());
-    if verdict == Verdict::Hold {
-        return hold(context, ticket, weather, (listing.usage.requests, observed_at), stopwatch).await;
+    let extent = Extent { affected: delta.affected, known: delta.known };
+    let verdict = mass_change::judge(&context.settings.mass_changes, extent, print, ticket.held.as_ref());
+    if matches!(verdict, Verdict::Hold | Verdict::KeepRejected | Verdict::HoldAnew) {
+        let shown = Shown { extent, print, verdict, requests: listing.usage.requests, observed_at };
+        return hold(context, ticket, shown, stopwatch).await;
     }
     let is_new = !(delta.upserts.is_empty() && delta.missing.is_empty() && delta.removed.is_empty());
     let changed = if is_new { Some(observed_at) } else { ticket.changed };
-    let is_storm_told = ticket.held.as_ref().is_some_and(|held| held.told);
-    let storm = storm::change(&ticket.account.key, kind, weather, verdict, observed_at).filter(|_| !is_storm_told);
+    let is_told = ticket.held.as_ref().is_some_and(|held| held.told);
+    let mass_change = mass_change::change(&ticket.account.key, kind, extent, verdict, observed_at).filter(|_| !is_told);
     let gap = gap.map(|gap| gap::change(&ticket.account.key, gap));
     let now = context.clock.now();
     let signs = Signs { kind, now, awaited: awaited.is_any(), hook_set: ticket.hook_set, changed };
@@ -125,8 +128,10 @@ pub(super) async fn record(
         upserts: delta.upserts,
         missing: delta.missing,
         removed: delta.removed,
-        changes: gap.into_iter().chain(storm).collect(),
-        tells: !matches!(verdict, Verdict::Discard(_)),
+        changes: gap.into_iter().chain(mass_change).collect(),
+        tells: !matches!(verdict, Verdict::TellNothing(_)),
+        // That a part of a list shows none does not end it.
+        ends_hold: complete || verdict != Verdict::Record,
         passed_over: late,
         pace,
         next_due: match repeat {
@@ -169,36 +174,53 @@ pub(super) async fn awaited(
     Ok(AwaitedInstances { ids: context.store.awaited(account, passing, since).await? })
 }
 
+/// What a list that is held showed.
+struct Shown {
+    extent: Extent,
+    print: Option<u64>,
+    verdict: Verdict,
+    requests: u32,
+    observed_at: Timestamp,
+}
+
 /// Takes nothing of the list, and has it made again: at once the first time, then at the usual pace.
 async fn hold(
     context: &Context,
     ticket: PollTicket,
-    weather: Weather,
-    (requests, observed_at): (u32, Timestamp),
+    Shown { extent, print, verdict, requests, observed_at }: Shown,
     stopwatch: &Stopwatch,
 ) -> Result<Recorded, StoreError> {
     let now = context.clock.now();
-    let Weather { affected, known } = weather;
+    let Extent { affected, known } = extent;
+    let is_anew = verdict == Verdict::HoldAnew;
     let next_due = match ticket.held {
-        None => now,
-        Some(_) => now.after(context.settings.interval(ticket.kind)),
+        Some(_) if !is_anew => now.after(context.settings.interval(ticket.kind)),
+        _ => now,
     };
-    tracing::warn!(
-        account = %ticket.account.key, kind = %ticket.kind, affected, known,
-        "more vanished or changed at once than is believed: the list is held and asked for again"
-    );
+    let (account, kind) = (&ticket.account.key, ticket.kind);
+    match verdict {
+        Verdict::KeepRejected => {
+            tracing::debug!(%account, %kind, affected, known, "the list is still the rejected one")
+        }
+        _ => tracing::warn!(
+            %account, %kind, affected, known,
+            "more vanished or changed at once than is believed: the list is held and asked for again"
+        ),
+    }
     let held = PollHeld {
         account: ticket.account.id,
-        kind: ticket.kind,
+        kind,
         lease: ticket.lease,
         observed_at,
         affected,
         known,
+        print,
+        is_anew,
         next_due,
         now,
         duration: stopwatch.elapsed(),
         requests,
-        budget: budget_left(context, &ticket.account.key, requests),
+        budget: budget_left(context, account, requests),
     };
     context.store.hold_poll(held).await?;
     Ok(Recorded::default())

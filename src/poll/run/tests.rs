@@ -22,9 +22,9 @@ use crate::model::{
     AccountId, ChangeType, Details, Instance, InstanceState, Kind, Origin, Resource, ResourceId, Timestamp,
 };
 use crate::poll::tests::{Lab, key};
-use crate::poll::{Settings, storm};
+use crate::poll::{Settings, mass_change};
 use crate::roster::Found;
-use crate::store::{After, ChangeQuery, KnownResource, PollClaim, StormOrder};
+use crate::store::{After, ChangeQuery, Decision, KnownResource, PollClaim};
 use crate::vault::VaultError;
 
 fn instance(number: usize, state: InstanceState) -> Resource {
@@ -175,7 +175,7 @@ async fn long_lists_are_recorded_as_short_ones_are() {
     now[LONG_LIST] = instance(LONG_LIST, InstanceState::Stopped);
     assert_eq!(listed.list(now, Coverage::Complete).await.changes, 1);
     listed.list(vec![], Coverage::Complete).await;
-    // And the storm that this is.
+    // And the mass change that this is.
     assert_eq!(listed.list(vec![], Coverage::Complete).await.changes, LONG_LIST + 2);
     assert_eq!(listed.known().await, []);
 }
@@ -272,7 +272,7 @@ async fn another_version_maps_anew_without_a_change_of_state() {
 }
 
 #[tokio::test]
-async fn a_storm_is_told_once_a_second_list_shows_it() {
+async fn a_mass_change_is_told_once_a_second_list_shows_it() {
     let observed = Observed::new().await;
     let changes = |recorded: Recorded| recorded.changes;
     observed.list(running(50), Coverage::Complete).await;
@@ -287,41 +287,95 @@ async fn a_storm_is_told_once_a_second_list_shows_it() {
     assert_eq!(changes(observed.list(running(50), Coverage::Complete).await), 0);
     assert_eq!(observed.changes().await, []);
 
-    // A storm: two lists show it, which is also how often something has to be missing until it is gone.
+    // A mass change: two lists show it, which is also how often something has to be missing until it is gone.
     assert_eq!(changes(observed.list(running(25), Coverage::Complete).await), 0);
     assert_eq!(changes(observed.list(running(25), Coverage::Complete).await), 26);
     let told = observed.changes().await;
-    let Some(Details::Storm(storm)) = &told[0].details else { panic!("{:?}", told[0]) };
-    assert_eq!((storm.of.as_str(), storm.affected, storm.known, storm.discarded), ("instances", 25, 50, false));
+    let Some(Details::MassChange(mass_change)) = &told[0].details else { panic!("{:?}", told[0]) };
+    assert_eq!(
+        (mass_change.of.as_str(), mass_change.affected, mass_change.known, mass_change.silent),
+        ("instances", 25, 50, false)
+    );
     assert!(told[1..].iter().all(|change| change.change_type.as_str() == "instance.removed"));
     assert_eq!(observed.known().await.len(), 25);
 }
 
 #[tokio::test]
-async fn a_storm_may_wait_for_the_operator() {
-    let storms = storm::Settings { until: storm::Until::Ordered, ..Default::default() };
-    for (order, changes) in [(StormOrder::Release, 26), (StormOrder::Discard, 1)] {
-        let observed = Observed::under(Settings { storms: storms.clone(), ..Settings::default() }).await;
+async fn what_is_known_stays_until_a_list_differs_from_the_rejected_one() {
+    for until in [mass_change::Until::Confirmed, mass_change::Until::Accepted] {
+        let mass_changes = mass_change::Settings { until, ..Default::default() };
+        let observed = Observed::under(Settings { mass_changes, ..Settings::default() }).await;
+        let store = &observed.lab.context.store;
+        let reject = async || {
+            let now = observed.lab.clock.now();
+            let decided = store.decide_mass_change(key("configured"), Kind::Instance, Decision::Reject, now).await;
+            assert!(decided.expect("decided"));
+        };
+        let held = async || store.held_mass_changes().await.expect("read").remove(0).held;
+        observed.list(running(50), Coverage::Complete).await;
+        observed.list(running(25), Coverage::Complete).await;
+        reject().await;
+        for lists in 2..6 {
+            let mut list = running(25);
+            list.rotate_left(lists);
+            assert_eq!(observed.list(list, Coverage::Complete).await.changes, 0);
+            assert_eq!(held().await.lists, u32::try_from(lists).expect("few"));
+            let due = observed.lab.status(observed.account, Kind::Instance).await.next_due.expect("it is watched");
+            assert_eq!(due.since(observed.lab.clock.now()), observed.lab.context.settings.instances_every);
+        }
+        // A part of a list shows no other one.
+        let part = Coverage::Partial("not everything".to_owned());
+        assert_eq!(observed.list(vec![], part).await.changes, 0);
+        assert_eq!(held().await.decision, Some(Decision::Reject));
+        assert_eq!(observed.known().await.len(), 50);
+
+        // Another list is judged as if nothing had been held.
+        assert_eq!(observed.list(running(24), Coverage::Complete).await.changes, 0);
+        let anew = held().await;
+        assert_eq!((anew.lists, anew.decision, anew.affected), (1, None, 26));
+        assert_eq!(anew.since, observed.lab.clock.now());
+        reject().await;
+        assert_eq!(observed.list(running(24), Coverage::Complete).await.changes, 0);
+
+        // One that is no mass change is recorded, and ends it.
+        observed.list(running(49), Coverage::Complete).await;
+        assert_eq!(store.held_mass_changes().await.expect("read"), []);
+        observed.list(running(49), Coverage::Complete).await;
+        let told: Vec<ChangeType> = observed.changes().await.iter().map(|change| change.change_type).collect();
+        assert_eq!(told, [ChangeType::InstanceRemoved]);
+        // Nothing is left of the decision.
+        assert_eq!(observed.list(running(24), Coverage::Complete).await.changes, 0);
+        assert_eq!(held().await.decision, None);
+    }
+}
+
+#[tokio::test]
+async fn a_mass_change_may_wait_for_the_operator() {
+    let mass_changes = mass_change::Settings { until: mass_change::Until::Accepted, ..Default::default() };
+    for (decision, changes) in [(Decision::Accept, 26), (Decision::AcceptSilently, 1)] {
+        let observed = Observed::under(Settings { mass_changes: mass_changes.clone(), ..Settings::default() }).await;
         observed.list(running(50), Coverage::Complete).await;
         for lists in 1..4 {
             assert_eq!(observed.list(running(25), Coverage::Complete).await.changes, 0);
-            let held = observed.lab.context.store.held_storms().await.expect("read");
+            let held = observed.lab.context.store.held_mass_changes().await.expect("read");
             assert_eq!(held.len(), 1);
             assert_eq!((held[0].held.lists, held[0].held.affected), (lists, 25));
         }
         let now = observed.lab.clock.now();
         let store = &observed.lab.context.store;
         assert!(
-            !store.order_storm(key("configured"), Kind::Realm, order, now).await.expect("ordered"),
+            !store.decide_mass_change(key("configured"), Kind::Realm, decision, now).await.expect("decided"),
             "there is none"
         );
-        assert!(store.order_storm(key("configured"), Kind::Instance, order, now).await.expect("ordered"));
+        assert!(store.decide_mass_change(key("configured"), Kind::Instance, decision, now).await.expect("decided"));
         let status = observed.lab.status(observed.account, Kind::Instance).await;
         assert_eq!(status.next_due, Some(now), "it is not waited for");
         assert_eq!(observed.list(running(25), Coverage::Complete).await.changes, changes);
         assert_eq!(observed.known().await.len(), 25);
-        assert_eq!(store.held_storms().await.expect("read"), []);
+        assert_eq!(store.held_mass_changes().await.expect("read"), []);
         let told = observed.changes().await;
-        assert!(matches!(&told[0].details, Some(Details::Storm(storm)) if storm.discarded == (changes == 1)));
+        assert!(
+            matches!(&told[0].details, Some(Details::MassChange(mass_change)) if mass_change.silent == (changes == 1))
+        );
     }
 }

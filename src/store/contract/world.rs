@@ -113,6 +113,7 @@ impl World {
             removed: Vec::new(),
             changes: Vec::new(),
             tells: true,
+            ends_hold: true,
             passed_over: false,
             pace: Pace::usual(POLL_EVERY),
             next_due: self.now.after(POLL_EVERY),

@@ -8,16 +8,16 @@ use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Admission, Comparison, Delta, HeldStorm, KnownResource, Pace, Passing, PlacedProvider, PollClaim, PollError,
-    PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, ProviderStates, Reach, Recorded, Result,
-    StoreError, StormOrder,
+    Admission, Comparison, Decision, Delta, HeldMassChange, KnownResource, Pace, Passing, PlacedProvider, PollClaim,
+    PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, ProviderStates, Reach, Recorded,
+    Result, StoreError,
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::listeners::Listeners;
-use super::storms::{self, held_columns};
+use super::mass_changes::{self, held_columns};
 use super::writer::Writing;
 use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record, wanted};
 use crate::model::breaker::Standing;
@@ -118,15 +118,24 @@ impl Polls for SqliteStore {
     }
 
     async fn hold_poll(&self, held: PollHeld) -> Result<()> {
-        self.write(Flow::Account(held.account), move |writing| storms::hold(writing, &held)).await
+        self.write(Flow::Account(held.account), move |writing| mass_changes::hold(writing, &held)).await
     }
 
-    async fn held_storms(&self) -> Result<Vec<HeldStorm>> {
-        self.read(Flow::Host, storms::all).await
+    async fn held_mass_changes(&self) -> Result<Vec<HeldMassChange>> {
+        self.read(Flow::Host, mass_changes::all).await
     }
 
-    async fn order_storm(&self, account: AccountKey, kind: Kind, order: StormOrder, now: Timestamp) -> Result<bool> {
-        self.write(Flow::Key(account.clone()), move |writing| storms::order(writing, &account, kind, order, now)).await
+    async fn decide_mass_change(
+        &self,
+        account: AccountKey,
+        kind: Kind,
+        decision: Decision,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.write(Flow::Key(account.clone()), move |writing| {
+            mass_changes::decide(writing, &account, kind, decision, now)
+        })
+        .await
     }
 
     async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>> {
@@ -293,29 +302,29 @@ fn take(writing: &Writing<'_>, ticket: &PollTicket, now: Timestamp, end: Timesta
 
 fn read_ticket(row: &Row<'_>, share: Share, now: Timestamp) -> rusqlite::Result<PollTicket> {
     let lease: i64 = row.get(10)?;
-    let every: Option<i64> = row.get(20)?;
+    let every: Option<i64> = row.get(21)?;
     Ok(PollTicket {
         account: read_account(row, 0)?,
         kind: get(row, 6)?,
         due: get(row, 7)?,
         every: every.map(|millis| Duration::from_millis(millis.unsigned_abs())),
-        changed: get(row, 21)?,
-        hook_set: get(row, 22)?,
+        changed: get(row, 22)?,
+        hook_set: get(row, 23)?,
         last_complete: get(row, 8)?,
-        last_full: get(row, 24)?,
-        unconfirmed: row.get(25)?,
-        gap_told: get(row, 26)?,
+        last_full: get(row, 25)?,
+        unconfirmed: row.get(26)?,
+        gap_told: get(row, 27)?,
         listed_by: row.get(11)?,
         trouble: row.get(12)?,
         watched: row.get(13)?,
-        held: storms::read(row, 14)?,
+        held: mass_changes::read(row, 14)?,
         failures: row.get(9)?,
         lease: lease.wrapping_add(1),
-        last_requests: row.get(23)?,
-        endpoint: row.get(27)?,
-        slow: row.get(28)?,
-        partials: row.get(29)?,
-        wanted: wanted::read(row, 30)?.filter(|wanted| wanted.list_due.is_none_or(|due| due > now)),
+        last_requests: row.get(24)?,
+        endpoint: row.get(28)?,
+        slow: row.get(29)?,
+        partials: row.get(30)?,
+        wanted: wanted::read(row, 31)?.filter(|wanted| wanted.list_due.is_none_or(|due| due > now)),
         share,
     })
 }

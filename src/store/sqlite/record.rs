@@ -4,7 +4,7 @@
 //! A host may die between any two steps. What was recorded is then known to the next poll, which finds what is left by
 //! comparing. What is true of the list as a whole takes effect with the last step: that it came, which is also the
 //! baseline, and that something was missing from it (a row says which poll marked it, and `polls.recorded` which poll was
-//! recorded to its end). Where a gap or a storm was told by then, the row of the poll says so.
+//! recorded to its end). Where a gap or a mass change was told by then, the row of the poll says so.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -139,7 +139,7 @@ impl Recording {
     fn record_next(&mut self, writing: &mut Writing<'_>, step: &mut Step) -> Result<Next> {
         if let Some(change) = self.changes.pop_front() {
             step.tells_gap |= change.change_type == ChangeType::TrackerGap;
-            step.tells_storm |= change.change_type == ChangeType::TrackerStorm;
+            step.tells_mass_change |= change.change_type == ChangeType::TrackerMassChange;
             self.enter(writing, step, change)?;
         } else if let Some(upsert) = self.upserts.pop_front() {
             self.listed.put(writing, &upsert)?;
@@ -267,7 +267,7 @@ impl Recording {
             until.as_millis(),
             step.tells_gap,
             self.record.observed_at.as_millis(),
-            step.tells_storm,
+            step.tells_mass_change,
         ])?;
         Ok(())
     }
@@ -306,7 +306,11 @@ impl Recording {
              unconfirmed = CASE WHEN ?5 AND ?14 THEN ?15 ELSE unconfirmed END,
              gap_told = CASE WHEN ?5 THEN NULL ELSE gap_told END,
              listed_by = CASE WHEN ?5 THEN ?10 ELSE listed_by END,
-             held = NULL, held_lists = 0, held_order = NULL, held_told = 0, put_off = NULL, every = ?11, pace = ?12,
+             held = CASE WHEN ?17 THEN NULL ELSE held END, held_lists = CASE WHEN ?17 THEN 0 ELSE held_lists END,
+             held_decision = CASE WHEN ?17 THEN NULL ELSE held_decision END,
+             held_print = CASE WHEN ?17 THEN NULL ELSE held_print END,
+             held_told = CASE WHEN ?17 THEN 0 ELSE held_told END,
+             put_off = NULL, every = ?11, pace = ?12,
              changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,
              partial_reason = ?7, partials = CASE WHEN ?5 THEN 0 ELSE MIN(partials, 1 << 30) + 1 END, last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
              WHERE account = ?1 AND kind = ?2",
@@ -328,6 +332,7 @@ impl Recording {
             record.breadth == Breadth::Full,
             self.misses_something,
             record.lease,
+            record.ends_hold,
         ])?;
         wanted::go_on(writing, record.account, record.kind, now, again)?;
         note_budget(writing, record.account, record.budget)
@@ -342,7 +347,7 @@ struct Step {
     listeners: Option<Listeners>,
     touched: Touched,
     tells_gap: bool,
-    tells_storm: bool,
+    tells_mass_change: bool,
 }
 
 impl Step {

@@ -282,21 +282,25 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_storm_of_which_recording_was_broken_off_is_told_once() {
-    for (until, order) in [(storm::Until::Confirmed, None), (storm::Until::Ordered, Some(StormOrder::Discard))] {
+async fn a_mass_change_of_which_recording_was_broken_off_is_told_once() {
+    for (until, decision) in
+        [(mass_change::Until::Confirmed, None), (mass_change::Until::Accepted, Some(Decision::AcceptSilently))]
+    {
         for after in 0..60 {
-            let storms = storm::Settings { until, ..Default::default() };
+            let mass_changes = mass_change::Settings { until, ..Default::default() };
             let lab = Lab::over(
-                Settings { storms, ..Settings::default() },
+                Settings { mass_changes, ..Settings::default() },
                 sqlite::Settings { step_rows: 1, ..sqlite::Settings::default() },
             );
             let account = lab.enrol("configured", Origin::Config).await;
             let mut observed = Observed { lab, account, driver: "one".to_owned().into() };
             observed.list(running(40), Coverage::Complete).await;
             observed.list(running(15), Coverage::Complete).await;
-            if let Some(order) = order {
+            if let Some(decision) = decision {
                 let (store, now) = (&observed.lab.context.store, observed.lab.clock.now());
-                assert!(store.order_storm(key("configured"), Kind::Instance, order, now).await.expect("ordered"));
+                assert!(
+                    store.decide_mass_change(key("configured"), Kind::Instance, decision, now).await.expect("decided")
+                );
             }
             let ticket = observed.ticket().await;
             {
@@ -310,8 +314,8 @@ async fn a_storm_of_which_recording_was_broken_off_is_told_once() {
             let mut told: Vec<ChangeType> =
                 observed.changes().await.into_iter().map(|change| change.change_type).collect();
             told.retain(|change_type| *change_type != ChangeType::TrackerGap);
-            let removed = if order.is_none() { 25 } else { 0 };
-            assert_eq!(told.remove(0), ChangeType::TrackerStorm, "broken off after {after}");
+            let removed = if decision.is_none() { 25 } else { 0 };
+            assert_eq!(told.remove(0), ChangeType::TrackerMassChange, "broken off after {after}");
             assert_eq!(told, vec![ChangeType::InstanceRemoved; removed], "broken off after {after}");
             assert_eq!(observed.known().await.len(), 15, "broken off after {after}");
         }

@@ -86,7 +86,7 @@ async fn an_instance_that_is_not_listed_is_not_missed_and_everything_is_polled()
 #[tokio::test]
 async fn so_much_that_changed_at_once_is_left_to_a_list() {
     let observed = Observed::new().await;
-    let least = observed.lab.context.settings.storms.least;
+    let least = observed.lab.context.settings.mass_changes.least;
     observed.list_all(running(least * 2)).await;
     observed.lab.clock.advance(Duration::from_secs(2));
     let numbers: Vec<usize> = (0..least).collect();

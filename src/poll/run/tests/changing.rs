@@ -35,7 +35,7 @@ proptest! {
             let observed = Observed::new().await;
             let mut provider = Provider::of(count);
             observed.list(provider.there.iter().map(|number| running_one(*number)).collect(), Coverage::Complete).await;
-            // Whatever happened, two lists in peace, and one for a storm, tell what is gone.
+            // Whatever happened, two lists in peace, and one for a mass change, tell what is gone.
             let in_peace = || (50, Vec::<Event>::new());
             for (size, events) in polls.into_iter().chain([in_peace(), in_peace(), in_peace()]) {
                 let list = provider.list((size, others), &mut events.into_iter(), running_one);

@@ -88,7 +88,7 @@ impl Column {
             ("accounts", "origin") => {
                 format!("CASE WHEN CAST({name} AS TEXT) = 'config' THEN 'config' ELSE 'client' END")
             }
-            ("polls", "held_order") => "NULL".to_owned(),
+            ("polls", "held_decision") => "NULL".to_owned(),
             // One whose time is not known was used as lately as any: it is not forgotten for being idle.
             ("accounts", "used") => {
                 "(SELECT COALESCE(MAX(used), 0) FROM accounts WHERE typeof(used) = 'integer' AND used < 1 << 48)"

@@ -75,13 +75,15 @@ CREATE TABLE polls (
     partial_reason TEXT,
     -- How many lists in a row were not complete.
     partials INTEGER NOT NULL DEFAULT 0,
-    -- A storm that is held: since when, in how many lists, how many resources of how many, and what is to become
+    -- A mass change that is held: since when, in how many lists, how many resources of how many, and what is to become
     -- of it.
     held INTEGER,
     held_lists INTEGER NOT NULL DEFAULT 0,
     held_affected INTEGER NOT NULL DEFAULT 0,
     held_known INTEGER NOT NULL DEFAULT 0,
-    held_order TEXT CHECK (held_order IN ('release', 'discard')),
+    held_decision TEXT CHECK (held_decision IN ('accept', 'accept-silently', 'reject')),
+    -- Tells the newest list that showed everything from others.
+    held_print INTEGER,
     -- Whether it is in the journal already, though the list that showed it was not recorded to its end.
     held_told INTEGER NOT NULL DEFAULT 0,
     last_duration INTEGER,

@@ -244,7 +244,7 @@ async fn as_ann_sees_it(world: &World, ann: AccountId) -> usize {
     store.token(ann, TokenId(1)).await.expect("a token");
     store.find_token([1; 32]).await.expect("asked");
     store.poll_status(ann).await.expect("polls");
-    store.held_storms().await.expect("storms");
+    store.held_mass_changes().await.expect("mass changes");
     store.budgets().await.expect("budgets");
     store.account(ann).await.expect("asked");
     store.begin_request(request(world, ann)).await.expect("begun");

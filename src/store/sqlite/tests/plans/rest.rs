@@ -12,8 +12,8 @@ use crate::model::{
 };
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Begun, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote, Polls,
-    Removed, RepeatableRequest, Repeats as _, RequestId, SealedColumn, StormOrder, Transition, Unopened, Upsert,
+    Accounts, Attempt, Begun, Decision, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote,
+    Polls, Removed, RepeatableRequest, Repeats as _, RequestId, SealedColumn, Transition, Unopened, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -21,7 +21,7 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     world.hook(account, "i-1").await;
     world.observe(account, &[("i-1", InstanceState::Stopping)]).await;
     awaiting(account, &store).await;
-    storm(&mut world, account, &store).await;
+    mass_change(&mut world, account, &store).await;
     flapping(&mut world, account).await;
     let ticket = world.ticket(account, Kind::Instance).await;
     store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.expect("released");
@@ -132,7 +132,7 @@ async fn awaiting(account: AccountId, store: &SqliteStore) {
     store.provider_states(account).await.expect("read");
 }
 
-async fn storm(world: &mut World, account: AccountId, store: &SqliteStore) {
+async fn mass_change(world: &mut World, account: AccountId, store: &SqliteStore) {
     world.wait(POLL_EVERY);
     let ticket = world.ticket(account, Kind::Instance).await;
     store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.expect("given back");
@@ -144,6 +144,8 @@ async fn storm(world: &mut World, account: AccountId, store: &SqliteStore) {
         lease: ticket.lease,
         affected: 1,
         known: 1,
+        print: Some(1),
+        is_anew: false,
         observed_at: world.now,
         next_due: world.now,
         now: world.now,
@@ -152,8 +154,8 @@ async fn storm(world: &mut World, account: AccountId, store: &SqliteStore) {
         budget: record.budget,
     };
     store.hold_poll(held).await.expect("held");
-    assert_eq!(store.held_storms().await.expect("read").len(), 1);
-    store.order_storm(key("ann"), Kind::Instance, StormOrder::Release, world.now).await.expect("ordered");
+    assert_eq!(store.held_mass_changes().await.expect("read").len(), 1);
+    store.decide_mass_change(key("ann"), Kind::Instance, Decision::Accept, world.now).await.expect("ordered");
 }
 
 async fn endpoints(world: &World, account: AccountId, store: &SqliteStore) {

@@ -128,7 +128,7 @@ const WIDE: &[(&str, &str)] = &[
     ("FROM shares s CROSS JOIN destinations d ON d.name = s.destination WHERE s.account = ?1", IN_ORDER),
     ("FROM queues WHERE destination = ?1 AND account = ?2 AND due <= ?3 ORDER BY due, served", IN_ORDER),
     ("r.id > ?3 ORDER BY r.id", IN_ORDER),
-    ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL", "storms that are held are few"),
+    ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL", "mass changes that are held are few"),
     ("SELECT change FROM (SELECT * FROM (SELECT change FROM deliveries", "three lists of a page each are merged"),
     ("SELECT COUNT(*) FROM hooks WHERE account = ?1", "as many as an account may have"),
     ("SELECT COUNT(*) FROM tokens WHERE account = ?1", "as many as an account may have"),

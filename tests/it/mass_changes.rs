@@ -38,12 +38,12 @@ async fn changes(client: &Client) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn half_a_fleet_that_vanishes_is_told_as_a_storm() {
+async fn half_a_fleet_that_vanishes_is_told_as_a_mass_change() {
     let (provider, _host, client) = watched("").await;
     has(&provider, &fleet(30));
     client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 30).await;
     let told = changes(&client).await;
-    assert_eq!(told.len(), 31, "the storm and those that vanished");
+    assert_eq!(told.len(), 31, "the mass change and those that vanished");
     assert_eq!(
         (&told[0]["type"], &told[0]["affected"], &told[0]["known"]),
         (&"tracker.storm".into(), &30.into(), &60.into())
@@ -53,25 +53,44 @@ async fn half_a_fleet_that_vanishes_is_told_as_a_storm() {
 }
 
 #[tokio::test]
-async fn a_storm_waits_for_the_operator_where_that_is_asked_for() {
-    let (provider, host, client) = watched("[polling.storms]\nuntil = \"ordered\"").await;
+async fn the_operator_accepts_a_mass_change_silently_or_rejects_it() {
+    let (provider, host, client) = watched("[polling.mass_changes]\nuntil = \"accepted\"").await;
+    let run = |arguments: &[&str]| host.setup().run(&[&["mass-change"], arguments].concat());
+    let listed = async |part: &str| {
+        let listed = async || {
+            let listed = run(&["list"]).succeeded().stdout;
+            if listed.contains(part) { Ok(listed) } else { Err(listed) }
+        };
+        eventually(SOON, "the mass change is held", listed).await
+    };
     has(&provider, &fleet(30));
-    let listed = eventually(SOON, "a storm is held", async || {
-        let listed = host.setup().run(&["storm", "list"]).succeeded().stdout;
-        if listed.contains("30 of 60") { Ok(listed) } else { Err(listed) }
-    })
-    .await;
-    assert!(listed.contains("ec2/lab/AKIAEXAMPLE"), "{listed}");
+    let held = listed("30 of 60").await;
+    assert!(held.contains("ec2/lab/AKIAEXAMPLE"), "{held}");
     assert_eq!(count(&client.get("/api/instances?limit=100").await.ok()), 60);
     assert_eq!(changes(&client).await, Vec::<Value>::new());
 
-    let refused = host.setup().run(&["storm", "release", "ec2/lab/nobody"]);
+    let refused = run(&["accept", "ec2/lab/nobody"]);
     assert_eq!(refused.code, Some(1), "{refused:#?}");
-    assert!(refused.stderr.contains("has no storm of instances that is held"), "{refused:#?}");
-    host.setup().run(&["storm", "discard", "ec2/lab/AKIAEXAMPLE"]).succeeded();
-    client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 30).await;
+    assert!(refused.stderr.contains("no mass change of instances is held of ec2/lab/nobody"), "{refused:#?}");
+
+    run(&["reject", "ec2/lab/AKIAEXAMPLE"]).succeeded();
+    let rejected = listed("reject").await;
+    let lists = rejected.lines().nth(1).expect("a row").split_whitespace().rev().nth(1).expect("a number").to_owned();
+    eventually(SOON, "the rejected list comes again", async || {
+        let listed = run(&["list"]).succeeded().stdout;
+        if listed.contains("reject") && !listed.contains(&format!(" {lists} ")) { Ok(()) } else { Err(listed) }
+    })
+    .await;
+    assert_eq!(count(&client.get("/api/instances?limit=100").await.ok()), 60);
+
+    // Another list is another mass change.
+    has(&provider, &fleet(29));
+    let anew = listed("31 of 60").await;
+    assert!(!anew.contains("reject"), "{anew}");
+    run(&["accept", "--silent", "ec2/lab/AKIAEXAMPLE"]).succeeded();
+    client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 29).await;
     let told = changes(&client).await;
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert_eq!((&told[0]["type"], &told[0]["discarded"]), (&"tracker.storm".into(), &true.into()));
-    assert_eq!(host.setup().run(&["storm", "list"]).succeeded().stdout, "No storm is held.\n");
+    assert_eq!((&told[0]["type"], &told[0]["silent"]), (&"tracker.storm".into(), &true.into()));
+    assert_eq!(run(&["list"]).succeeded().stdout, "No mass change is held.\n");
 }

@@ -1,0 +1,137 @@
+//! `tracker mass-change`: lists that a running host holds, since more vanished or changed in them at once than is believed.
+
+use clap::{Args, Subcommand};
+use http::Method;
+
+use super::account::account_key;
+use super::listing::What;
+use super::table::table;
+use super::{ConfigArgs, output, runtime};
+use crate::api::control::{DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
+use crate::model::{AccountKey, Kind};
+use crate::net::local;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The host holds a mass change until a second list shows it (polling.mass_changes.until = \"confirmed\"), or until it is
+accepted here (\"accepted\"). Until then clients see what was known before. A mass change that passes is forgotten.
+
+After `accept`, the next list that shows it is recorded, and all its changes are told; with --silent, it is recorded, and
+only `tracker.storm` is told. After `reject`, what was known stays until a list differs from the rejected one; that list
+is judged anew.
+
+Examples:
+  tracker mass-change list
+  tracker mass-change accept ec2/us-east-1/AKIAEXAMPLE
+  tracker mass-change reject ec2/us-east-1/AKIAEXAMPLE --kind realms")]
+pub(super) struct MassChange {
+    #[command(subcommand)]
+    what: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the mass changes that the host holds
+    List(List),
+    /// Believe it, and tell what changed
+    Accept(Accept),
+    /// Keep what is known until a list differs from this one
+    Reject(Whose),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+struct Accept {
+    /// Record it, and tell nobody what changed
+    #[arg(long)]
+    silent: bool,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+#[derive(Debug, Args)]
+struct Whose {
+    /// The account
+    #[arg(value_name = "DRIVER/PROVIDER/USER", value_parser = account_key)]
+    account: AccountKey,
+    /// Of what
+    #[arg(long, value_enum, default_value_t = What::Instances)]
+    kind: What,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl MassChange {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            Action::List(list) => list.run(),
+            Action::Accept(Accept { silent: false, whose }) => whose.decide(WrittenDecision::Accept),
+            Action::Accept(Accept { silent: true, whose }) => whose.decide(WrittenDecision::AcceptSilently),
+            Action::Reject(whose) => whose.decide(WrittenDecision::Reject),
+        }
+    }
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<()> {
+        let answer: MassChangesDocument = serde_json::from_slice(&ask(&self.config, Method::GET, None)?)?;
+        if answer.mass_changes.is_empty() {
+            output::line!("No mass change is held.");
+            return Ok(());
+        }
+        let headings = ["ACCOUNT", "OF", "AFFECTED", "SINCE", "LISTS", "DECISION"];
+        output::text!("{}", table(headings, answer.mass_changes.iter().map(row)));
+        Ok(())
+    }
+}
+
+impl Whose {
+    fn decide(self, decision: WrittenDecision) -> anyhow::Result<()> {
+        let Whose { account, kind, config } = self;
+        let shown = account.to_string();
+        let AccountKey { driver, provider, user } = account;
+        let decided = DecisionDocument { driver, provider, user, kind: Kind::from(kind), decision };
+        ask(&config, Method::POST, Some(serde_json::to_vec(&decided)?))?;
+        match decision {
+            WrittenDecision::Accept => {
+                output::line!(
+                    "The host polls {shown} now. It records and tells the next list that shows the mass change."
+                );
+            }
+            WrittenDecision::AcceptSilently => output::line!(
+                "The host polls {shown} now. It records the next list that shows the mass change, and does not tell its changes."
+            ),
+            WrittenDecision::Reject => {
+                output::line!("What is known of {shown} stays until a list differs from the rejected one.");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ask(config: &ConfigArgs, method: Method, body: Option<Vec<u8>>) -> anyhow::Result<Vec<u8>> {
+    let config = config.load_without_accounts()?;
+    Ok(runtime()?.block_on(local::ask(&config.control_socket, method, "/mass-changes", body))?)
+}
+
+fn row(held: &MassChangeDocument) -> [String; 6] {
+    [
+        held.account.clone(),
+        held.kind.plural().to_owned(),
+        format!("{} of {}", held.affected, held.known),
+        held.since.to_string(),
+        held.lists.to_string(),
+        match held.decision {
+            None => "-",
+            Some(WrittenDecision::Accept) => "accept",
+            Some(WrittenDecision::AcceptSilently) => "accept --silent",
+            Some(WrittenDecision::Reject) => "reject",
+        }
+        .to_owned(),
+    ]
+}
