@@ -31,6 +31,13 @@ pub struct Driver {
     pub(super) engine: Engine,
 }
 
+impl Driver {
+    /// Forgets what drivers remember of an account.
+    pub fn forget_sessions(&self, account: &AccountKey) {
+        self.engine.sessions().forget(account);
+    }
+}
+
 impl std::fmt::Debug for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Driver").field("info", &self.info).finish_non_exhaustive()

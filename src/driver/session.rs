@@ -235,6 +235,12 @@ impl Sessions {
         self.changed.notify_one();
     }
 
+    /// Forgets the sessions of an account.
+    pub fn forget(&self, account: &AccountKey) {
+        self.lock().drop_others(|key| key.account != *account);
+        self.changed.notify_one();
+    }
+
     /// Returns once something may have changed since the last return.
     pub async fn changed(&self) {
         self.changed.notified().await;
