@@ -4,6 +4,7 @@
 mod account;
 mod caller;
 mod changes;
+mod conditions;
 mod consent;
 pub mod control;
 mod deltacloud;
@@ -39,7 +40,6 @@ mod settings;
 mod shares;
 mod tokens;
 mod track;
-mod underway;
 mod unread;
 
 use std::sync::Arc;
@@ -70,7 +70,6 @@ use proof::{Proofs, Prover, Provider};
 use rate::Rates;
 use request::BodyBounds;
 use shares::Shares;
-use underway::Underway;
 
 /// What the API works with, joined in `serve`.
 #[derive(Clone)]
@@ -109,10 +108,6 @@ struct App {
     shares: Arc<Shares>,
     /// What all other requests hold.
     in_flight: Arc<InFlight>,
-    /// What goes on though its connection may be gone.
-    underway: Arc<Underway>,
-    /// What the store could not be told of requests that may be repeated.
-    unkept: repeat::Unkept,
     openapi: openapi::Written,
     /// Whose turn it is to have a page of a whole list written.
     whole_lists: Arc<Semaphore>,
@@ -144,7 +139,6 @@ fn app(context: Context, running: &Running) -> Arc<App> {
 #[derive(Clone)]
 struct Running {
     stopping: CancellationToken,
-    underway: Arc<Underway>,
     hub: Arc<Hub>,
 }
 
@@ -152,7 +146,7 @@ impl Running {
     fn new(context: &Context, stopping: CancellationToken) -> Running {
         let ring = context.settings.feed_ring;
         let hub = Hub::new(Arc::clone(&context.store), context.public_url.clone(), ring);
-        Running { stopping, underway: Arc::default(), hub: Arc::new(hub) }
+        Running { stopping, hub: Arc::new(hub) }
     }
 }
 
@@ -165,23 +159,10 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let shares = Arc::new(Shares::new(&context.settings));
     let in_flight = InFlight::new(&context.settings);
     let rates = Rates::new(context.settings.requests_per_minute);
-    let Running { stopping, underway, hub } = running.clone();
-    let (unkept, openapi) = (repeat::Unkept::default(), openapi::Written::default());
+    let Running { stopping, hub } = running.clone();
+    let openapi = openapi::Written::default();
     let whole_lists = Arc::new(Semaphore::new(WHOLE_LISTS_AT_ONCE));
-    Arc::new(App {
-        context,
-        proofs,
-        proof_shares,
-        stopping,
-        underway,
-        hub,
-        rates,
-        shares,
-        in_flight,
-        unkept,
-        openapi,
-        whole_lists,
-    })
+    Arc::new(App { context, proofs, proof_shares, stopping, hub, rates, shares, in_flight, openapi, whole_lists })
 }
 
 /// What operators ask, of which no credentials are needed.
@@ -229,7 +210,7 @@ fn public_routes(app: &Arc<App>) -> Router {
             in_xml_too(Document::Realm, get(realms::show).route_layer(unless_known()).put(realms::track)),
         )
         .route("/api/realms/{id}/history", get(history::of_realm))
-        .route("/api/account", get(account::show))
+        .route("/api/account", get(account::show).delete(account::forget))
         .route("/api/refresh", post(refresh::refresh).route_layer(once()))
         .route("/api/hooks", post(hooks::create).route_layer(once()).get(hooks::list))
         .route("/api/hooks/{id}", get(hooks::show).put(hooks::replace).delete(hooks::remove))

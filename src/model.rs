@@ -21,8 +21,8 @@ pub use change::{
     ResourceDocument, Subject,
 };
 pub use hook::{
-    DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, IdPattern, Mode, Owner,
-    Rate,
+    DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, IdPattern,
+    Mode, Owner, Rate,
 };
 pub use legible::legible;
 pub use resource::{

@@ -21,15 +21,15 @@ mod unopened;
 
 use crate::model::{Cursor, Timestamp};
 
-pub use accounts::{Accounts, Enrolment};
+pub use accounts::{Accounts, Enrolment, Forgetting};
 pub use backoff::Backoff;
 pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, Outcome, Owed, Recipient,
     Settlement, Settling,
 };
 pub use hooks::{
-    Attempt, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, HookTarget, Hooks, NewHook,
-    ReplayFrom,
+    Attempt, Condition, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, EditedHook, HookAction, HookEdit,
+    HookPlace, HookTarget, Hooks, NewHook, Redrive, Redriven, ReplayFrom, Versions,
 };
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
@@ -39,10 +39,10 @@ pub use polls::{
     PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, Transition, Upsert, Upserts, WantedIds,
 };
 pub use provider_states::ProviderStates;
-pub use repeats::{Begun, RepeatableRequest, Repeats, RequestId};
+pub use repeats::{Once, Refusal, RepeatableRequest, Repeats, Replay, RequestId, WriteAnswer, Written};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
 pub use sessions::{DriverSessions, SessionContent, SessionPage, SessionPlace, StoredSession};
-pub use tokens::{DamagedToken, NewToken, TokenHash, Tokens};
+pub use tokens::{DamagedToken, NewToken, RenewedToken, TokenHash, Tokens};
 pub use unopened::{SealedColumn, Unopened};
 
 /// Everything that the host remembers.

@@ -15,10 +15,11 @@ use tracker::model::{
 use tracker::store::sqlite::{self, SqliteStore, Synchronous};
 use tracker::store::{
     Accounts as _, After, CatchUp, CaughtUp, ChangeQuery, Deliveries as _, DeliveryClaim, DestinationRoom, Enrolment,
-    Free, HistoryQuery, HookPlace, Hooks as _, InFlight, Inventory as _, Journal as _, ListQuery, NewHook, Outcome,
+    Free, HistoryQuery, HookAction, HookPlace, InFlight, Inventory as _, Journal as _, ListQuery, NewHook, Outcome,
     PollClaim, PollTicket, Polls as _, ReplayFrom, Room, Settlement, Settling,
 };
 
+use crate::hooks;
 use crate::host::process_cpu;
 use crate::journal;
 use crate::outlet::{change, folder, record};
@@ -239,8 +240,9 @@ impl Filled {
         let url = HookUrl::parse("https://receiver.example.com/").expect("a URL");
         let spec = HookSpec { filter, ..HookSpec::to(url) };
         let (secret, now) = (Sealed(Vec::new()), SystemClock.now());
-        let hook = NewHook { account, owner: Owner::Account, track: None, spec, secret, now };
-        self.store.set_hook(hook).await.expect("set")
+        let hook =
+            NewHook { account, owner: Owner::Account, track: None, spec, secret, limit: u64::MAX, poll_by: None, now };
+        hooks::set(&self.store, hook).await
     }
 
     pub(crate) async fn set_hooks(&self, account: AccountId, filters: Vec<Filter>) {
@@ -252,7 +254,7 @@ impl Filled {
 
     async fn pause(&self, account: AccountId, hook: HookId) {
         let place = HookPlace { account, owner: Owner::Account, hook };
-        assert!(self.store.pause_hook(&place, SystemClock.now()).await.expect("paused"));
+        hooks::act(&self.store, place, HookAction::Pause).await;
     }
 
     pub(crate) async fn ticket(&self, account: AccountId) -> PollTicket {
@@ -316,8 +318,7 @@ impl Filled {
     async fn replay(&mut self, account: AccountId, hook: HookId) -> f64 {
         let place = HookPlace { account, owner: Owner::Account, hook };
         let stopwatch = Stopwatch::start();
-        let now = SystemClock.now();
-        assert!(self.store.replay(&place, ReplayFrom::After(0), now).await.expect("replayed"));
+        hooks::act(&self.store, place, HookAction::Replay(ReplayFrom::After(0))).await;
         let settings = tracker::deliver::Settings::default();
         let limits = CatchUp { changes: settings.catch_up, backlog: settings.backlog };
         let mut settled = 0;

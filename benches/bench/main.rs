@@ -15,6 +15,7 @@ mod feed;
 mod fleet;
 mod guests;
 mod held;
+mod hooks;
 mod host;
 mod journal;
 mod languages;

@@ -22,12 +22,13 @@ use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll::fingerprint::fingerprint;
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
-    Accounts as _, Deliveries as _, Enrolment, HookPlace, Hooks as _, NewHook, Pace, PollClaim, PollFailure,
+    Accounts as _, Deliveries as _, Enrolment, HookAction, HookPlace, NewHook, Pace, PollClaim, PollFailure,
     PollRecord, PollTicket, Polls as _, Reach, ReplayFrom, Upsert,
 };
 use tracker::vault::{Purpose, Vault};
 
 use crate::compare::instance;
+use crate::hooks;
 
 /// How many instances an account has, each with a hook of its own.
 pub(crate) const INSTANCES: usize = 100;
@@ -131,10 +132,7 @@ impl Outlet {
         for url in urls {
             let hook = self.set_hook(account, &key, url, None).await;
             let place = HookPlace { account, owner: Owner::Account, hook };
-            assert!(
-                self.store.replay(&place, ReplayFrom::After(0), SystemClock.now()).await.expect("asked for"),
-                "there is such a hook"
-            );
+            hooks::act(&*self.store, place, HookAction::Replay(ReplayFrom::After(0))).await;
         }
         self.put_all_off(1).await;
     }
@@ -179,9 +177,11 @@ impl Outlet {
                 ..HookSpec::to(HookUrl::parse(url).expect("a URL"))
             },
             secret: self.seal(Purpose::HookSecret(key), &SigningSecret::from_bytes([7; 32]).to_text()),
+            limit: u64::MAX,
+            poll_by: None,
             now: SystemClock.now(),
         };
-        self.store.set_hook(hook).await.expect("set")
+        hooks::set(&*self.store, hook).await
     }
 
     fn seal(&self, purpose: Purpose<'_>, text: &str) -> Sealed {

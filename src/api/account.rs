@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,12 +14,13 @@ use utoipa::ToSchema;
 use super::App;
 use super::caller::Caller;
 use super::fresh;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemType};
 use super::request::Query;
 use crate::driver::BudgetView;
 use crate::metrics::{Operation, Unrecorded};
-use crate::model::{Flapping, Timestamp, whole_millis};
+use crate::model::{Flapping, Kind, Timestamp, whole_millis};
 use crate::roster::EndpointView;
+use crate::store::Forgetting::Configured;
 use crate::store::{DamagedRow, PollError, PollStatus};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -234,6 +236,29 @@ pub(super) async fn show(
         damaged: store.damaged_rows(caller.account).await?.into_iter().map(DamagedDocument::from).collect(),
     };
     Ok(Json(document).into_response())
+}
+
+/// `DELETE /api/account`: forgets the account with its credentials, tokens, hooks and history. Answers once all of it is
+/// gone; what is left by a failure in the midst goes by itself, and nothing leads to it meanwhile.
+pub(super) async fn forget(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, Problem> {
+    caller.is_the_account()?;
+    let context = &app.context;
+    if fresh::is_configured(&app, &caller) || context.store.forget_account(caller.account).await? == Configured {
+        let detail = "the account stands in the host's configuration: only the operator can remove it, there";
+        return Err(Problem::new(ProblemType::AccountConfigured, detail));
+    }
+    app.proofs.forget(&caller.key);
+    app.shares.forget(caller.account);
+    if let Some(driver) = context.roster.catalog().driver(&caller.key.driver) {
+        driver.forget_sessions(&caller.key);
+    }
+    for kind in Kind::ALL {
+        context.metrics.health().recorded(caller.account, kind);
+    }
+    if let Err(error) = context.store.clear_account(caller.account).await {
+        tracing::warn!(account = %caller.key, %error, "not all is deleted yet of an account that is forgotten; the rest goes later");
+    }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What the code of an error says where the tracker's own store is at fault.

@@ -168,16 +168,6 @@ async fn ended(
     }
 }
 
-/// Has the account listed soon, for a client that begins to wait for what happens: by when a client's own word would
-/// have had it listed, however many hooks are set until then.
-pub(super) async fn soon(app: &App, caller: &Caller, kind: Kind) -> Result<(), Problem> {
-    let context = &app.context;
-    let by = context.clock.now().after(context.settings.refresh_every);
-    context.store.request_poll(caller.account, kind, by).await?;
-    context.poll_wake.notify_one();
-    Ok(())
-}
-
 pub(super) enum Waited {
     Polled(Option<PollStatus>),
     InVain(Option<PollStatus>),

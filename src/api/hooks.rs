@@ -15,26 +15,27 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::LOCATION;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 use super::App;
 use super::caller::Caller;
+use super::conditions::{self, Conditions};
 use super::errors::UrlIn;
 use super::filter::List;
-use super::fresh;
+use super::json::Object;
 use super::listing::{put_next, read_limit};
 use super::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
 use super::receiver;
+use super::repeat::{Answer, Repeatable};
 use super::request::{Query, json_object, path_word};
-use super::track::{check_room, seal_token};
-use crate::model::{Hook, HookId, HookSpec, Sealed};
-use crate::store::{DamagedHook, HookPlace, NewHook};
+use super::track::{self, check_room, seal_token};
+use crate::model::{Hook, HookId, HookSpec, Sealed, Timestamp};
+use crate::store::{Condition, DamagedHook, HookAction, HookEdit, HookPlace, Refusal, Versions, Written};
 
 pub(super) use actions::RedrivenDocument;
 pub(super) use deliveries::DeliveriesDocument;
@@ -91,25 +92,55 @@ async fn whole(app: &App, caller: &Caller, hook: Hook) -> Result<Result<Hook, Da
 
 /// Why nothing can be done with a hook: it is not there, or it is damaged.
 async fn missing(app: &App, place: &HookPlace) -> Result<Problem, Problem> {
-    let Some(damaged) = app.context.store.damaged_hook(place).await? else { return Ok(not_found()) };
+    Ok(app.context.store.damaged_hook(place).await?.map_or_else(not_found, |found| damaged(found.reason)))
+}
+
+fn damaged(reason: String) -> Problem {
     let detail = "the hook can't be read from the host's store: delete it, and set it again";
-    Ok(Problem::new(ProblemType::HookConflict, detail).with("damaged", damaged.reason))
+    Problem::new(ProblemType::HookConflict, detail).with("damaged", reason)
 }
 
-/// Takes the word of the store that it did something to a hook that there is.
-async fn done(app: &App, place: &HookPlace, was_there: bool) -> Result<(), Problem> {
-    if was_there { Ok(()) } else { Err(missing(app, place).await?) }
+/// Why nothing was done with a hook.
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::Damaged(reason) => damaged(reason),
+        Refusal::VersionDiffers(version) => {
+            let detail = "the hook was changed since you read it, or If-None-Match names what it is: read it again";
+            Problem::new(ProblemType::PreconditionFailed, detail).with("etag", conditions::tag(version))
+        }
+        Refusal::NoDeadLetter => {
+            let detail = "the change is no dead letter of this hook; GET .../deliveries?state=dead lists them";
+            Problem::new(ProblemType::NoDeadLetter, detail)
+        }
+        Refusal::NotFound | Refusal::LimitReached => not_found(),
+    }
 }
 
-fn document<'a>(app: &App, caller: &Caller, hook: &'a Hook, key: Option<Shown>) -> HookDocument<'a> {
-    let key = key.or_else(|| signing::present(app, caller, hook));
+/// How a hook is answered, whatever was done to it: everything that this takes is at hand when the store has written.
+#[derive(Clone)]
+struct Shower {
+    app: Arc<App>,
+    caller: Caller,
+    now: Timestamp,
+    /// The key that the request made or brought.
+    key: Option<Shown>,
+}
+
+impl Shower {
+    fn new(app: &Arc<App>, caller: &Caller, key: Option<Shown>) -> Shower {
+        Shower { app: Arc::clone(app), caller: caller.clone(), now: app.context.clock.now(), key }
+    }
+
+    fn answer(&self, status: StatusCode, hook: &Hook) -> Answer {
+        let key = self.key.clone().or_else(|| signing::present(&self.app, &self.caller, hook));
+        let document = HookDocument::of(hook, key, &self.app.context.public_url, self.now);
+        Answer::json(status, &document).tagged(&conditions::tag(hook.version))
+    }
+}
+
+fn document<'a>(app: &App, caller: &Caller, hook: &'a Hook) -> HookDocument<'a> {
+    let key = signing::present(app, caller, hook);
     HookDocument::of(hook, key, &app.context.public_url, app.context.clock.now())
-}
-
-/// The hook as it is now.
-async fn shown(app: &App, caller: &Caller, place: &HookPlace, key: Option<Shown>) -> Result<Response, Problem> {
-    let hook = find(app, caller, place).await?;
-    Ok(Json(document(app, caller, &hook, key)).into_response())
 }
 
 /// `GET /api/hooks`: one page, the oldest first.
@@ -136,7 +167,7 @@ pub(super) async fn list(
     let documents: Vec<ListedHook<'_>> = hooks
         .iter()
         .map(|hook| match hook {
-            Ok(hook) => ListedHook::Whole(Box::new(document(&app, &caller, hook, None))),
+            Ok(hook) => ListedHook::Whole(Box::new(document(&app, &caller, hook))),
             Err(damaged) => ListedHook::Damaged(DamagedHookDocument::of(damaged, &context.public_url)),
         })
         .collect();
@@ -166,7 +197,12 @@ fn read_after(text: &str) -> Result<HookId, ParameterError> {
 }
 
 /// `POST /api/hooks`. Answers 201 with the hook, which has its signing secret in this answer and no other.
-pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    repeatable: Repeatable,
+    request: Request,
+) -> Result<Response, Problem> {
     let context = &app.context;
     let (order, key) = Order::of_new(json_object(request, app.body_bounds()).await?, &context.settings)?;
     if matches!(order.token, Token::Kept) {
@@ -176,21 +212,14 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request:
     check_room(&app, &caller).await?;
     let spec = spec(&app, &caller, order, None).await?;
     let (secret, shown) = signing::new_key(&app, &caller, key.signing, key.secret)?;
-    let (account, owner, now) = (caller.account, caller.owner.clone(), context.clock.now());
-    let kind = spec.filter.leading_kind();
-    let id = match context.store.set_hook(NewHook { account, owner, track: None, spec, secret, now }).await {
-        Ok(id) => id,
-        Err(error) => {
-            // The store may have forgotten the account, which a new proof makes known again.
-            app.proofs.distrust(&caller.key, caller.proven);
-            return Err(error.into());
-        }
-    };
-    fresh::soon(&app, &caller, kind).await?;
-    let hook = find(&app, &caller, &place(&caller, Number(id))).await?;
-    let location = HeaderValue::from_str(&link(&context.public_url, id)).map_err(Problem::internal)?;
-    let document = document(&app, &caller, &hook, Some(shown));
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(document)).into_response())
+    let hook = track::new_hook(&app, &caller, None, spec, secret);
+    let shower = Shower::new(&app, &caller, Some(shown));
+    let answer =
+        move |hook: &Hook| shower.answer(StatusCode::CREATED, hook).at(&link(&shower.app.context.public_url, hook.id));
+    let write = async |once| track::create(&app, &caller, hook, once).await;
+    let created = repeatable.carry_out(&app, &caller, write, answer, |_| track::no_room(&app)).await?;
+    context.poll_wake.notify_one();
+    Ok(created)
 }
 
 /// `GET` of one.
@@ -206,42 +235,74 @@ pub(super) async fn show(
     if let Some(hook) = app.context.store.hook(&place).await?
         && let Ok(hook) = whole(&app, &caller, hook).await?
     {
-        return Ok(Json(document(&app, &caller, &hook, None)).into_response());
+        return Ok(Shower::new(&app, &caller, None).answer(StatusCode::OK, &hook).into_response());
     }
     let damaged = app.context.store.damaged_hook(&place).await?.ok_or_else(not_found)?;
     Ok(Json(DamagedHookDocument::of(&damaged, &app.context.public_url)).into_response())
 }
+
+/// How often a replacement is tried anew because the hook was changed while it was looked at.
+const MOST_TRIES: usize = 10;
 
 /// `PUT` of one: all that its owner says of it, anew. Its signing key stays.
 pub(super) async fn replace(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    Conditions(condition): Conditions,
     request: Request,
 ) -> Result<Response, Problem> {
     let context = &app.context;
     let place = place(&caller, number);
     let object = json_object(request, app.body_bounds()).await?;
-    let hook = find(&app, &caller, &place).await?;
-    let now_shown = serde_json::to_value(document(&app, &caller, &hook, None)).map_err(Problem::internal)?;
-    let order = Order::of_old(object, &now_shown, &context.settings)?;
+    for _ in 0..MOST_TRIES {
+        let hook = find(&app, &caller, &place).await?;
+        if !condition.holds(hook.version) {
+            return Err(refused(Refusal::VersionDiffers(hook.version)));
+        }
+        let spec = replacement(&app, &caller, object.clone(), &hook).await?;
+        // What it keeps of the hook is what was read: this is for no other version.
+        let only = Some(Versions::These(vec![hook.version]));
+        let (place, action) = (place.clone(), HookAction::Replace(Box::new(spec)));
+        let condition = Condition { only, none_of: None };
+        let edit = HookEdit { place, condition, action, now: context.clock.now() };
+        let shower = Shower::new(&app, &caller, None);
+        match context.store.edit_hook(edit, None).await? {
+            Written::Done(edited) => {
+                // What it is owed may be due at another rate now.
+                context.deliver_wake.notify_one();
+                return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response());
+            }
+            Written::Refused(Refusal::VersionDiffers(_)) => {}
+            Written::Refused(refusal) => return Err(refused(refusal)),
+            Written::Replayed(_) => return Err(Problem::internal("the store replayed a request that has no key")),
+        }
+    }
+    let detail = "the hook was changed by others each time that this was about to be: try again";
+    Err(Problem::new(ProblemType::HookConflict, detail))
+}
+
+async fn replacement(app: &App, caller: &Caller, object: Object, hook: &Hook) -> Result<HookSpec, Problem> {
+    let now_shown = serde_json::to_value(document(app, caller, hook)).map_err(Problem::internal)?;
+    let order = Order::of_old(object, &now_shown, &app.context.settings)?;
     if hook.track.is_some()
         && let Some(list) = List::ALL.into_iter().find(|list| !list.is_empty(&order.filter))
     {
         let detail = format!("/{} has to be empty: a hook set on one resource hears of that alone", list.member());
         return Err(Problem::new(ProblemType::HookConflict, detail).with("where", format!("/{}", list.member())));
     }
-    let spec = spec(&app, &caller, order, Some(&hook)).await?;
-    done(&app, &place, context.store.change_hook(&place, spec, context.clock.now()).await?).await?;
-    // What it is owed may be due at another rate now.
-    context.deliver_wake.notify_one();
-    shown(&app, &caller, &place, None).await
+    spec(app, caller, order, Some(hook)).await
 }
 
 /// `DELETE` of one, with what it is still owed.
-pub(super) async fn remove(State(app): State<Arc<App>>, caller: Caller, number: Number) -> Result<StatusCode, Problem> {
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    number: Number,
+    Conditions(condition): Conditions,
+) -> Result<StatusCode, Problem> {
     let place = place(&caller, number);
-    done(&app, &place, app.context.store.remove_hook(&place).await?).await?;
+    app.context.store.delete_hook(&place, condition).await?.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// The members of an object, taken one by one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Object(Map<String, Value>);
 
 /// A value, and where it stands.

@@ -105,10 +105,7 @@ pub async fn serve(listeners: Listeners, context: Context, token: CancellationTo
         );
     }
     accept(listeners.public, &server, Server::most(settings, all), &mut tasks).await;
-    let ended = async {
-        while tasks.join_next().await.is_some() {}
-        running.underway.ended().await;
-    };
+    let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(settings.grace, ended).await.is_err() {
         tracing::warn!(
             connections = tasks.len(),

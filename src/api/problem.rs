@@ -100,6 +100,8 @@ problem_types! {
         "It is not among the account's tokens; GET /api/tokens lists them.";
     TokenDamaged "token-damaged" CONFLICT "The token can't be read any more"
         "The host can't read it from its store, for the reason in `damaged`: revoke it, and make another.";
+    AccountConfigured "account-configured" CONFLICT "The account is the operator's"
+        "It stands in the host's configuration, by which it is polled whoever asks: only the operator can remove it.";
     NoDeadLetter "no-dead-letter" CONFLICT "The change is no dead letter of the hook"
         "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
@@ -113,13 +115,14 @@ problem_types! {
         "The Allow header has those that it takes.";
     RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
         "Its head, or its body, was not sent within the time that a request may take.";
-    RequestUnderWay "request-under-way" CONFLICT "The first request with this key is not answered yet"
-        "Try again as Retry-After says: the answer will be that of the first request.";
     AnswerLost "answer-lost" CONFLICT "The answer to the first request with this key is lost"
         "The request may have been carried out, but what it was answered can't be read from the host's store any more, so it \
          is not carried out again. Look at what there is now, and send what is still to be done with a new key.";
     HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"
         "`where` points to the member that does not go with what the hook is; `detail` says why.";
+    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The hook is not of the version that the request is for"
+        "The hook was changed since the client read it, and If-Match does not name its version; or If-None-Match does. \
+         `etag` has its tag now. Read the hook again, and make the change anew.";
     UriTooLong "uri-too-long" URI_TOO_LONG "The path and query are too long"
         "They have at most some 64 KB.";
     HeadTooLarge "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"

@@ -160,6 +160,11 @@ impl Proofs {
         call.await
     }
 
+    /// Forgets that anybody has proven to be the account.
+    pub(super) fn forget(&self, key: &AccountKey) {
+        self.shared.lock().memory.forget(key);
+    }
+
     /// Forgets a proof from `proven` or before, so that the account's next request is proven anew.
     pub(super) fn distrust(&self, key: &AccountKey, proven: Timestamp) {
         self.shared.lock().memory.distrust(key, proven);

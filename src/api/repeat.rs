@@ -1,34 +1,27 @@
 //! `Idempotency-Key`: a client that can't know whether its `POST` arrived sends it again with the same key, and
-//! gets the answer to the first. The answer is kept in the store, sealed, as it may hold a secret; while the store can't take
-//! it, it is remembered in `unkept`. A request whose answer is lost is not carried out again: its client hears of that.
+//! gets the answer to the first. The answer is kept in the store, sealed, as it may hold a secret, and commits in the
+//! transaction that does the work: so what is kept is what was done, and nothing else. A request that did nothing (what it
+//! says is wrong, its receiver does not consent, a name is unknown to the DNS, the store fails) is not kept, and the same
+//! request with the same key is tried anew.
 
-mod unkept;
-
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts as _, Request, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-use futures_util::FutureExt as _;
-use http_body_util::BodyExt as _;
+use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::caller::Caller;
-use super::observe;
 use super::problem::{Problem, ProblemType};
 use super::request;
-use crate::model::AccountKey;
-use crate::store::{Begun, RepeatableRequest, RequestId};
+use crate::store::{self, Once, Refusal, RepeatableRequest, Replay, RequestId, Written};
 use crate::vault::Purpose;
-
-use unkept::Outcome;
-pub(super) use unkept::Unkept;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -37,12 +30,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 const MAX_KEY_BYTES: usize = 255;
 
-/// Headers of an answer that are part of it.
-const KEPT_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, LOCATION];
-
-/// An answer as it is kept.
-#[derive(Serialize, Deserialize)]
-struct Kept {
+/// What a request that wrote something is answered, as far as it is part of the answer to the same request later.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
@@ -52,7 +42,7 @@ struct Kept {
 pub(super) async fn once(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match key_of(request.headers()) {
         Ok(None) => next.run(request).await,
-        Ok(Some(key)) => keyed(app, key, request, next).await.unwrap_or_else(Problem::into_response),
+        Ok(Some(key)) => keyed(&app, key, request, next).await.unwrap_or_else(Problem::into_response),
         Err(problem) => problem.into_response(),
     }
 }
@@ -71,53 +61,70 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-async fn keyed(app: Arc<App>, key: String, request: Request, next: Next) -> Result<Response, Problem> {
+/// Replays a known answer before anything else is looked at: what a request says may be wrong by now, and its receiver gone.
+async fn keyed(app: &Arc<App>, key: String, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let caller = Caller::from_request_parts(&mut parts, &app).await?;
+    let caller = Caller::from_request_parts(&mut parts, app).await?;
     let body = request::read(body, app.body_bounds()).await?;
     let context = &app.context;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let fingerprint = context.vault.keyed_hash(&[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
     let id = RequestId { account: caller.account, owner: caller.owner.clone(), key };
-    if let Some(outcome) = told(&app, &id).await? {
-        return replayed(&app, &caller, &id, &fingerprint, outcome).await;
-    }
     let now = context.clock.now();
-    let settings = &context.settings;
-    let begun = context.store.begin_request(RepeatableRequest {
-        id: id.clone(),
-        fingerprint,
-        now,
-        forget: now.before(settings.answers_kept),
-        // No request is answered for longer.
-        abandoned: now.before(settings.request_timeout),
-    });
-    match begun.await? {
-        Begun::New => {}
-        Begun::UnderWay => {
-            let detail = "the first request with this Idempotency-Key is still being answered; try again";
-            return Err(
-                Problem::new(ProblemType::RequestUnderWay, detail).retry_after(std::time::Duration::from_secs(1))
-            );
-        }
-        Begun::Another => return Err(another()),
-        Begun::Answered(answer) => {
-            return replayed(&app, &caller, &id, &fingerprint, Outcome::Answered { fingerprint, answer }).await;
-        }
-        Begun::Lost => return Err(lost()),
+    let repeatable = RepeatableRequest { id, fingerprint, now, forget: now.before(context.settings.answers_kept) };
+    if let Some(replay) = context.store.find_answer(&repeatable).await? {
+        return replayed(app, &caller, &repeatable, replay).await;
     }
     // It need not prove itself again.
-    let account = caller.key.clone();
     parts.extensions.insert(caller);
-    let request = Request::from_parts(parts, Body::from(body));
-    // A client that breaks off is just the one that will send the request again: it is answered to its end, be
-    // there still somebody who waits for it or not.
-    let (sender, answer) = tokio::sync::oneshot::channel();
-    let underway = Arc::clone(&app);
-    app.underway.spawn(async move {
-        let _ = sender.send(answered(&underway, &id, &account, fingerprint, next.run(request)).await);
-    });
-    answer.await.map_err(|_| stopping())
+    parts.extensions.insert(Repeatable(Some(repeatable)));
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+/// The request under whose key a handler does its work, if it has one.
+#[derive(Clone, Debug)]
+pub(super) struct Repeatable(Option<RepeatableRequest>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Repeatable, Self::Rejection> {
+        Ok(parts.extensions.remove().unwrap_or(Repeatable(None)))
+    }
+}
+
+impl Repeatable {
+    /// Has the store carry out `write`, once if the request has a key, and answers with what was written. `answer` must
+    /// give the same whenever it is called.
+    pub(super) async fn carry_out<T: 'static, W>(
+        self,
+        app: &Arc<App>,
+        caller: &Caller,
+        write: impl FnOnce(Option<Once<T>>) -> W,
+        answer: impl Fn(&T) -> Answer + Clone + Send + Sync + 'static,
+        refused: impl FnOnce(Refusal) -> Problem,
+    ) -> Result<Response, Problem>
+    where
+        W: Future<Output = store::Result<Written<T>>>,
+    {
+        let Repeatable(request) = self;
+        let once = request.clone().map(|request| {
+            let (app, account, answer) = (Arc::clone(app), caller.key.clone(), answer.clone());
+            let seal = move |written: &T| {
+                let kept = serde_json::to_vec(&answer(written))?;
+                Ok(app.context.vault.seal(Purpose::Answer(&account), &kept)?)
+            };
+            Once { request, answer: Arc::new(seal) }
+        });
+        match write(once).await? {
+            Written::Done(written) => Ok(answer(&written).into_response()),
+            Written::Refused(refusal) => Err(refused(refusal)),
+            Written::Replayed(replay) => match request {
+                Some(request) => replayed(app, caller, &request, replay).await,
+                None => Err(Problem::internal("the store replayed a request that has no key")),
+            },
+        }
+    }
 }
 
 fn another() -> Problem {
@@ -131,53 +138,28 @@ fn lost() -> Problem {
     Problem::new(ProblemType::AnswerLost, detail)
 }
 
-/// Tells the store what it could not be told before of the first request with this key. If it can't be told yet, gives what
-/// there is to be told.
-async fn told(app: &Arc<App>, id: &RequestId) -> Result<Option<Outcome>, Problem> {
-    let Some(outcome) = app.unkept.take(id) else { return Ok(None) };
-    let (sender, told) = tokio::sync::oneshot::channel();
-    let (underway, id) = (Arc::clone(app), id.clone());
-    // A client that breaks off would take it along.
-    app.underway.spawn(async move {
-        let told = outcome.tell(&*underway.context.store, &id).await.map_err(|error| (outcome.clone(), error));
-        if told.is_err() {
-            underway.unkept.put(id, outcome);
-        }
-        let _ = sender.send(told);
-    });
-    match told.await {
-        Ok(Ok(())) => Ok(None),
-        // It can be begun only once the store can be written again.
-        Ok(Err((Outcome::Abandoned, error))) => Err(error.into()),
-        Ok(Err((outcome, _))) => Ok(Some(outcome)),
-        Err(_) => Err(stopping()),
-    }
-}
-
-fn stopping() -> Problem {
-    Problem::new(ProblemType::Stopping, "the host is stopping")
-}
-
 /// Answers as the first request with this key was answered.
 async fn replayed(
     app: &App,
     caller: &Caller,
-    id: &RequestId,
-    fingerprint: &[u8; 32],
-    outcome: Outcome,
+    request: &RepeatableRequest,
+    replay: Replay,
 ) -> Result<Response, Problem> {
-    let answer = match outcome {
-        Outcome::Answered { fingerprint: first, .. } if first != *fingerprint => return Err(another()),
-        Outcome::Answered { answer, .. } => answer,
-        Outcome::Lost(_) | Outcome::Abandoned => return Err(lost()),
+    let answer = match replay {
+        Replay::Answered(answer) => answer,
+        Replay::Another => return Err(another()),
+        Replay::Lost => return Err(lost()),
     };
     let opened = app.context.vault.open(Purpose::Answer(&caller.key), &answer).ok();
-    let kept = opened.and_then(|kept| serde_json::from_str::<Kept>(kept.expose_secret()).ok());
-    match kept.map(Kept::response) {
-        Some(Ok(response)) => Ok(response),
-        _ => {
+    match opened.and_then(|kept| serde_json::from_str::<Answer>(kept.expose_secret()).ok()) {
+        Some(answer) => {
+            let mut response = answer.into_response();
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            Ok(response)
+        }
+        None => {
             let why = "it does not open with the host's key, or is no answer";
-            if let Err(error) = app.context.store.lose_answer(id, why).await {
+            if let Err(error) = app.context.store.lose_answer(request, why).await {
                 tracing::error!(account = %caller.key, %error, "an answer that is lost can't be set aside");
             }
             Err(lost())
@@ -185,71 +167,35 @@ async fn replayed(
     }
 }
 
-/// Answers a request for the first time, and keeps the answer.
-async fn answered(
-    app: &App,
-    id: &RequestId,
-    account: &AccountKey,
-    fingerprint: [u8; 32],
-    answer: impl Future<Output = Response>,
-) -> Response {
-    let limit = app.context.settings.request_timeout;
-    let answer = tokio::time::timeout(limit, AssertUnwindSafe(answer).catch_unwind());
-    let response = match answer.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => observe::panicked(panic),
-        Err(_) => observe::too_long(limit),
-    };
-    let (parts, body) = response.into_parts();
-    let (outcome, response) = match body.collect().await {
-        Ok(body) => {
-            let body = body.to_bytes();
-            (outcome_of(app, account, fingerprint, &parts, &body), Response::from_parts(parts, Body::from(body)))
-        }
-        Err(error) => (Outcome::Lost("it broke off while it was written"), Problem::internal(error).into_response()),
-    };
-    if let Err(error) = outcome.tell(&*app.context.store, id).await {
-        // What was asked for is done: the client is better off with the answer.
-        tracing::error!(account = %account, %error, "an answer is not kept yet");
-        app.unkept.put(id.clone(), outcome);
+impl Answer {
+    pub(super) fn json(status: StatusCode, document: &impl Serialize) -> Answer {
+        let body = serde_json::to_string(document).expect("invariant: documents have text as keys");
+        Answer { status: status.as_u16(), headers: vec![(CONTENT_TYPE.to_string(), "application/json".into())], body }
     }
-    response
-}
 
-/// What is kept of an answer; what failed is forgotten, so that it can be tried again.
-fn outcome_of(
-    app: &App,
-    account: &AccountKey,
-    fingerprint: [u8; 32],
-    parts: &axum::http::response::Parts,
-    body: &Bytes,
-) -> Outcome {
-    if parts.status.is_server_error() {
-        return Outcome::Abandoned;
+    pub(super) fn at(self, location: &str) -> Answer {
+        self.with(&LOCATION, location)
     }
-    let text = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
-    let Ok(body) = String::from_utf8(body.to_vec()) else { return Outcome::Lost("it is no text") };
-    let headers = KEPT_HEADERS.iter().filter_map(text).collect();
-    let kept = Kept { status: parts.status.as_u16(), headers, body };
-    let Ok(kept) = serde_json::to_vec(&kept) else { return Outcome::Lost("it can't be written") };
-    match app.context.vault.seal(Purpose::Answer(account), &kept) {
-        Ok(answer) => Outcome::Answered { fingerprint, answer },
-        Err(_) => Outcome::Lost("it could not be sealed"),
+
+    pub(super) fn tagged(self, tag: &str) -> Answer {
+        self.with(&ETAG, tag)
+    }
+
+    fn with(mut self, name: &HeaderName, value: &str) -> Answer {
+        self.headers.push((name.to_string(), value.to_owned()));
+        self
     }
 }
 
-impl Kept {
-    fn response(self) -> Result<Response, Problem> {
-        let status = StatusCode::from_u16(self.status).map_err(Problem::internal)?;
-        let mut response = (status, self.body).into_response();
-        let headers = response.headers_mut();
-        headers.remove(CONTENT_TYPE);
-        for (name, value) in self.headers {
-            let name: HeaderName = name.parse().map_err(Problem::internal)?;
-            headers.insert(name, value.parse().map_err(Problem::internal)?);
-        }
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        // What is no header can't have been one of the first answer either.
+        let headers = self.headers.into_iter();
+        let headers = headers.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
+        response.headers_mut().extend::<Vec<(HeaderName, HeaderValue)>>(headers.collect());
+        response
     }
 }
 

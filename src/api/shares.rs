@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,7 @@ struct Taken {
     holder: Holder,
     what: Waits,
     given_up: CancellationToken,
+    forgotten: Arc<AtomicBool>,
 }
 
 /// For what somebody waits.
@@ -77,6 +79,7 @@ pub(super) struct Place {
     shares: Arc<Shares>,
     number: u64,
     given_up: CancellationToken,
+    forgotten: Arc<AtomicBool>,
 }
 
 impl Shares {
@@ -139,9 +142,22 @@ impl Shares {
                 taken.given_up.cancel();
             }
         }
-        let given_up = CancellationToken::new();
-        let number = state.put(Taken { holder, what, given_up: given_up.clone() });
-        Ok(Place { shares: Arc::clone(self), number, given_up })
+        let (given_up, forgotten) = (CancellationToken::new(), Arc::<AtomicBool>::default());
+        let taken = Taken { holder, what, given_up: given_up.clone(), forgotten: Arc::clone(&forgotten) };
+        let number = state.put(taken);
+        Ok(Place { shares: Arc::clone(self), number, given_up, forgotten })
+    }
+
+    /// Ends whatever an account waits for, since it is forgotten.
+    pub(super) fn forget(&self, account: AccountId) {
+        let mut state = self.lock();
+        let of_account = state.taken.iter().filter(|(_, taken)| taken.holder.account == account);
+        for number in of_account.map(|(number, _)| *number).collect::<Vec<_>>() {
+            if let Some(taken) = state.remove(number) {
+                taken.forgotten.store(true, Ordering::Release);
+                taken.given_up.cancel();
+            }
+        }
     }
 
     /// How many streams are open.
@@ -205,7 +221,12 @@ fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 }
 
 impl Place {
-    /// Returns once the place was given to another account.
+    /// Whether it was given up because its account was forgotten.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Ordering::Acquire)
+    }
+
+    /// Returns once the place was given to another account, or its own was forgotten.
     pub(super) async fn given_up(&self) {
         self.given_up.cancelled().await;
     }

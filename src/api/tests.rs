@@ -1,11 +1,14 @@
 //! The API over a real store, with a provider that the tests play: what is answered to whom, and when.
 
+mod conditional;
 mod consent;
+mod crashing;
 mod damaged;
 mod deltacloud;
 mod errors;
 mod failing_store;
 mod feed;
+mod forgetting;
 mod hooks;
 mod openapi;
 mod readback;
@@ -42,7 +45,7 @@ use crate::model::{
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::roster::{Endpoints, NotOnRoster};
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{self, SqliteStore};
 use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -56,7 +59,7 @@ struct House {
     clock: Arc<ManualClock>,
     provider: Arc<Stub>,
     polled: watch::Sender<u64>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Accepts `user` with the password `right`.
@@ -78,8 +81,12 @@ impl House {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> House {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = SqliteStore::open(&folder.path().join("tracker.db"), Default::default()).expect("a store");
+        House::at(tempfile::tempdir().expect("a folder"), Default::default(), change)
+    }
+
+    /// Over the store that the folder has, or a new one.
+    fn at(folder: tempfile::TempDir, store: sqlite::Settings, change: impl FnOnce(&mut Settings)) -> House {
+        let store = SqliteStore::open(&folder.path().join("tracker.db"), store).expect("a store");
         let store = Arc::new(store);
         let clock = Arc::new(ManualClock::new(NOW));
         let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a vault");
@@ -111,7 +118,7 @@ impl House {
         let hub = Arc::clone(&running.hub);
         tokio::spawn(async move { hub.run(CancellationToken::new()).await });
         let router = public_routes(&app_with(context.clone(), prover, &running));
-        House { router, context, store, clock, provider, polled, _folder: folder }
+        House { router, context, store, clock, provider, polled, folder }
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {

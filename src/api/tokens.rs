@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::LOCATION;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -23,9 +22,10 @@ use super::json::{BodyError, Object};
 use super::listing::{put_next, read_limit};
 use super::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
+use super::repeat::{Answer, Repeatable};
 use super::request::{Query, json_object, path_word};
 use crate::model::{Scope, Timestamp, Token, TokenId};
-use crate::store::{DamagedToken, NewToken, TokenHash};
+use crate::store::{DamagedToken, NewToken, Refusal, RenewedToken, TokenHash};
 
 /// What every secret begins with, so that one that got lost is known for what it is.
 const PREFIX: &str = "trk_";
@@ -120,15 +120,6 @@ fn done(was_there: bool) -> Result<(), Problem> {
     was_there.then_some(()).ok_or_else(not_found)
 }
 
-/// The token, if it is there and can be read.
-async fn find(app: &App, caller: &Caller, id: TokenId) -> Result<Token, Problem> {
-    let token = app.context.store.token(caller.account, id).await?.ok_or_else(not_found)?;
-    token.map_err(|damaged| {
-        let detail = "the token can't be read from the host's store: revoke it, and make another";
-        Problem::new(ProblemType::TokenDamaged, detail).with("damaged", damaged.reason)
-    })
-}
-
 /// What is stored of a secret. It has so much chance in it that it needs no salt, and nothing slow.
 pub(super) fn hash(secret: &str) -> TokenHash {
     Sha256::digest(secret.as_bytes()).into()
@@ -141,17 +132,18 @@ fn new_secret() -> Result<SecretString, Problem> {
 }
 
 /// `POST /api/tokens`. Answers 201 with the token, whose secret is in this answer and in no other.
-pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    repeatable: Repeatable,
+    request: Request,
+) -> Result<Response, Problem> {
     caller.is_the_account()?;
     let context = &app.context;
     let now = context.clock.now();
     let mut object = json_object(request, app.body_bounds()).await?;
     let order = Order::read(&mut object, now)?;
     let limit = context.settings.tokens_per_account;
-    if context.store.count_tokens(caller.account).await? >= limit {
-        let detail = "the account has as many tokens as it may have: revoke those that are no longer needed";
-        return Err(Problem::new(ProblemType::TooManyTokens, detail).with("limit", limit));
-    }
     let secret = new_secret()?;
     let token = NewToken {
         account: caller.account,
@@ -159,14 +151,37 @@ pub(super) async fn create(State(app): State<Arc<App>>, caller: Caller, request:
         scope: order.scope,
         hash: hash(secret.expose_secret()),
         expires: order.expires,
+        limit,
         now,
     };
-    let token = context.store.issue_token(token).await.inspect_err(|_| {
-        // The store may have forgotten the account, which a new proof makes known again.
-        app.proofs.distrust(&caller.key, caller.proven);
-    })?;
-    let location = HeaderValue::from_str(&link(&app, token.id)).map_err(Problem::internal)?;
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(document(&app, &token, Some(&secret)))).into_response())
+    let write = async |once| {
+        context.store.create_token(token, once).await.inspect_err(|_| {
+            // The store may have forgotten the account, which a new proof makes known again.
+            app.proofs.distrust(&caller.key, caller.proven);
+        })
+    };
+    let of = Arc::clone(&app);
+    let answer = move |token: &Token| {
+        Answer::json(StatusCode::CREATED, &document(&of, token, Some(&secret))).at(&link(&of, token.id))
+    };
+    repeatable.carry_out(&app, &caller, write, answer, |refusal| refused(refusal, limit)).await
+}
+
+/// Why nothing was done with a token; `limit` says how many an account may have.
+fn refused(refusal: Refusal, limit: u64) -> Problem {
+    match refusal {
+        Refusal::LimitReached => {
+            let detail = "the account has as many tokens as it may have: revoke those that are no longer needed";
+            Problem::new(ProblemType::TooManyTokens, detail).with("limit", limit)
+        }
+        Refusal::Damaged(reason) => damaged(reason),
+        Refusal::NotFound | Refusal::VersionDiffers(_) | Refusal::NoDeadLetter => not_found(),
+    }
+}
+
+fn damaged(reason: String) -> Problem {
+    let detail = "the token can't be read from the host's store: revoke it, and make another";
+    Problem::new(ProblemType::TokenDamaged, detail).with("damaged", reason)
 }
 
 /// What a new token is to be.
@@ -253,6 +268,7 @@ pub(super) async fn rotate(
     State(app): State<Arc<App>>,
     caller: Caller,
     Number(id): Number,
+    repeatable: Repeatable,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.is_the_account()?;
@@ -260,11 +276,13 @@ pub(super) async fn rotate(
     let mut object = json_object(request, app.body_bounds()).await?;
     object.only(&["expires"])?;
     let expires = read_expiry(&mut object, context.clock.now())?;
-    find(&app, &caller, id).await?;
     let secret = new_secret()?;
-    done(context.store.rotate_token(caller.account, id, hash(secret.expose_secret()), expires).await?)?;
-    let token = find(&app, &caller, id).await?;
-    Ok(Json(document(&app, &token, Some(&secret))).into_response())
+    let renewed = RenewedToken { account: caller.account, id, hash: hash(secret.expose_secret()), expires };
+    let write = async |once| context.store.renew_token(renewed, once).await;
+    let of = Arc::clone(&app);
+    let answer = move |token: &Token| Answer::json(StatusCode::OK, &document(&of, token, Some(&secret)));
+    let limit = context.settings.tokens_per_account;
+    repeatable.carry_out(&app, &caller, write, answer, |refusal| refused(refusal, limit)).await
 }
 
 /// `DELETE` of one, with its hooks and what they are still owed.

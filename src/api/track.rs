@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use super::App;
 use super::caller::Caller;
 use super::errors::UrlIn;
-use super::fresh;
 use super::hooks::signing;
 use super::listing::Document;
 use super::parameters::{ParameterError, Parameters};
@@ -23,7 +22,7 @@ use super::request::query_and_form;
 use super::settings::Settings;
 use crate::model::change::href;
 use crate::model::{Hook, HookSpec, HookStatus, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
-use crate::store::{HookPlace, HookTarget, NewHook, Track};
+use crate::store::{self, Condition, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Once, Track, Written};
 use crate::vault::{Purpose, Vault};
 
 const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
@@ -56,6 +55,18 @@ impl From<&Track> for TrackDocument {
     }
 }
 
+impl TrackDocument {
+    fn of(hook: &Hook) -> TrackDocument {
+        TrackDocument {
+            hook: hook.spec.url.to_string(),
+            id: hook.id.to_string(),
+            status: hook.status.as_str(),
+            token: hook.spec.token.is_some(),
+            secret: None,
+        }
+    }
+}
+
 /// A resource that was not seen yet: all there is to show is the hook that waits for it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Unseen)]
@@ -79,6 +90,8 @@ pub(super) async fn put(
     let parameters = query_and_form(request, app.body_bounds()).await?;
     let order = Order::read(&parameters, &context.settings)?;
     let target = HookTarget { account: caller.account, owner: caller.owner.clone(), kind, resource };
+    // Read first: once the hook is set nothing is left that can fail.
+    let seen = context.store.find(caller.account, kind, &target.resource, &target.owner).await?;
     let track = match order {
         Order::Remove => {
             context.store.remove_track_hook(&target).await?;
@@ -86,7 +99,7 @@ pub(super) async fn put(
         }
         Order::Set(wanted) => Some(set(app, caller, &target, wanted).await?),
     };
-    match context.store.find(caller.account, kind, &target.resource, &target.owner).await? {
+    match seen {
         Some(seen) => Ok(Json(Document::of(&seen, &context.public_url, track)).into_response()),
         None => {
             let status = if track.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -140,9 +153,10 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     let old = context.store.track_hook(target).await?;
     if let Some(old) = &old
         && is_same(&context.vault, caller, old, &wanted)
+        && let Some(track) = resumed(app, old).await?
     {
         // Nothing changes, and what the hook is owed stays owed.
-        return resumed(app, old).await;
+        return Ok(track);
     }
     if old.is_none() {
         check_room(app, caller).await?;
@@ -153,55 +167,81 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
         None => signing::made()?,
     };
     let secret = secret.to_text();
-    let (shown_url, token_set) = (wanted.url.clone(), wanted.token.is_some());
-    let hook = NewHook {
-        account: target.account,
-        owner: target.owner.clone(),
-        track: Some((target.kind, target.resource.clone())),
-        spec: HookSpec {
-            token: seal_token(&context.vault, caller, wanted.token.as_ref())?,
-            rate,
-            ..HookSpec::to(wanted.url)
-        },
-        secret: context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?,
-        now: context.clock.now(),
-    };
-    let hook = match context.store.set_hook(hook).await {
-        Ok(hook) => hook,
-        Err(error) => {
-            // The store may have forgotten the account, which a new proof makes known again.
-            app.proofs.distrust(&caller.key, caller.proven);
-            return Err(error.into());
+    let token = seal_token(&context.vault, caller, wanted.token.as_ref())?;
+    let sealed = context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?;
+    let spec = HookSpec { token, rate, ..HookSpec::to(wanted.url) };
+    let hook = new_hook(app, caller, Some((target.kind, target.resource.clone())), spec, sealed);
+    match create(app, caller, hook, None).await? {
+        Written::Done(hook) => {
+            context.poll_wake.notify_one();
+            Ok(TrackDocument { secret: Some(secret), ..TrackDocument::of(&hook) })
         }
-    };
-    fresh::soon(app, caller, target.kind).await?;
-    let shown = Track { hook, url: shown_url, token_set, status: HookStatus::Active };
-    Ok(TrackDocument { secret: Some(secret), ..TrackDocument::from(&shown) })
+        Written::Refused(_) => Err(no_room(app)),
+        Written::Replayed(_) => Err(Problem::internal("the store replayed a request that has no key")),
+    }
+}
+
+/// A hook as the store is to make it: within the account's limit, and with the account polled soon, for a client that
+/// begins to wait for what happens. By then a client's own word would have had it listed, however many hooks are set.
+pub(super) fn new_hook(
+    app: &App,
+    caller: &Caller,
+    track: Option<(Kind, ResourceId)>,
+    spec: HookSpec,
+    secret: Sealed,
+) -> NewHook {
+    let settings = &app.context.settings;
+    let now = app.context.clock.now();
+    NewHook {
+        account: caller.account,
+        owner: caller.owner.clone(),
+        track,
+        spec,
+        secret,
+        limit: settings.hooks_per_account,
+        poll_by: Some(now.after(settings.refresh_every)),
+        now,
+    }
+}
+
+pub(super) async fn create(
+    app: &App,
+    caller: &Caller,
+    hook: NewHook,
+    once: Option<Once<Hook>>,
+) -> store::Result<Written<Hook>> {
+    app.context.store.create_hook(hook, once).await.inspect_err(|_| {
+        // The store may have forgotten the account, which a new proof makes known again.
+        app.proofs.distrust(&caller.key, caller.proven);
+    })
 }
 
 /// A hook that the tracker disabled goes on when its client sets it once more; one that is paused was paused by
-/// that client.
-async fn resumed(app: &App, hook: &Hook) -> Result<TrackDocument, Problem> {
-    let context = &app.context;
-    let mut status = hook.status;
-    if matches!(status, HookStatus::Disabled { .. }) {
-        let place = HookPlace { account: hook.account, owner: hook.owner.clone(), hook: hook.id };
-        context.store.resume_hook(&place, context.clock.now()).await?;
-        context.deliver_wake.notify_one();
-        status = HookStatus::Active;
+/// that client. Nothing, where it was removed meanwhile.
+async fn resumed(app: &App, hook: &Hook) -> Result<Option<TrackDocument>, Problem> {
+    if !matches!(hook.status, HookStatus::Disabled { .. }) {
+        return Ok(Some(TrackDocument::of(hook)));
     }
-    let (url, token_set) = (hook.spec.url.clone(), hook.spec.token.is_some());
-    Ok(TrackDocument::from(&Track { hook: hook.id, url, token_set, status }))
+    let context = &app.context;
+    let place = HookPlace { account: hook.account, owner: hook.owner.clone(), hook: hook.id };
+    let edit =
+        HookEdit { place, condition: Condition::default(), action: HookAction::Resume, now: context.clock.now() };
+    let Written::Done(edited) = context.store.edit_hook(edit, None).await? else { return Ok(None) };
+    context.deliver_wake.notify_one();
+    Ok(Some(TrackDocument::of(&edited.hook)))
 }
 
-/// Errs where the account has as many hooks as it may have.
+/// Errs where the account has as many hooks as it may have. It is held to that when the hook is made: this only spares
+/// a receiver from being asked in vain.
 pub(super) async fn check_room(app: &App, caller: &Caller) -> Result<(), Problem> {
+    let has = app.context.store.count_hooks(caller.account).await?;
+    if has < app.context.settings.hooks_per_account { Ok(()) } else { Err(no_room(app)) }
+}
+
+pub(super) fn no_room(app: &App) -> Problem {
     let limit = app.context.settings.hooks_per_account;
-    if app.context.store.count_hooks(caller.account).await? < limit {
-        return Ok(());
-    }
     let detail = format!("the account has {limit} hooks, which is as many as it may have");
-    Err(Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit))
+    Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit)
 }
 
 pub(super) fn seal_token(
@@ -301,6 +341,7 @@ mod tests {
             status: HookStatus::Active,
             failing_since: None,
             created: proven,
+            version: crate::model::HookVersion(1),
         };
         let check = |token: Option<&str>, wanted: &str, want: bool| {
             let parameters = Parameters::parse(wanted.as_bytes()).expect(wanted);

@@ -19,6 +19,16 @@ impl fmt::Display for HookId {
     }
 }
 
+/// One state of what a hook's owner has said of it: each write of that gives it another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HookVersion(pub i64);
+
+impl fmt::Display for HookVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Whose a hook is, within its account: two owners never take each other's callbacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
@@ -149,6 +159,7 @@ pub struct Hook {
     /// Since when nothing was taken by its receiver; absent while all goes well.
     pub failing_since: Option<Timestamp>,
     pub created: Timestamp,
+    pub version: HookVersion,
 }
 
 /// What its owner says of a hook, and may change.

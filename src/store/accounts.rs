@@ -55,6 +55,14 @@ pub trait Accounts {
     /// while they have hooks.
     async fn keep_configured(&self, keep: &[AccountId]) -> Result<()>;
 
+    /// Begins to forget a client's account: its credentials and tokens are gone at once, its polls under way are not recorded
+    /// any more, and nothing can be added to it. Nobody can enrol it before all of it is gone, which `clear_account` sees
+    /// to, or else `clear_dropped`, also after a restart.
+    async fn forget_account(&self, account: AccountId) -> Result<Forgetting>;
+
+    /// Deletes what an account that is being forgotten had, in steps: its hooks first, with what they are still owed.
+    async fn clear_account(&self, account: AccountId) -> Result<()>;
+
     /// Forgets clients' accounts without a hook or a token that is still good, that no client has used since `since`, with their
     /// credentials and all that was seen of them. Gives their number.
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64>;
@@ -75,6 +83,14 @@ pub trait Accounts {
 
     /// Answers if the store can be read and written: for readiness.
     async fn ping(&self) -> Result<()>;
+}
+
+/// Whether an account is being forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgetting {
+    Begun,
+    /// It is the configuration's, which would enrol it again.
+    Configured,
 }
 
 #[derive(Clone, Debug)]

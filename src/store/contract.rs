@@ -8,6 +8,7 @@ pub(super) mod hooks;
 pub(super) mod inventory;
 pub(super) mod journal;
 pub(super) mod owed;
+pub(crate) mod plainly;
 pub(super) mod polls;
 pub(super) mod promises;
 pub(super) mod random;
@@ -49,6 +50,7 @@ macro_rules! every_case {
                 a_configured_account_is_due_at_once_and_stays_configured
                 an_account_that_left_the_configuration_rests
                 idle_accounts_are_forgotten_whole
+                an_account_is_forgotten_by_its_owner
                 a_store_that_works_answers
             }
             polls {
@@ -137,8 +139,10 @@ macro_rules! every_case {
                 old_attempts_are_forgotten
             }
             requests {
-                a_request_is_answered_once
-                a_request_that_was_cut_off_may_be_made_again
+                a_request_is_carried_out_once
+                what_did_nothing_may_be_made_again
+                a_limit_is_kept_by_whoever_comes_last
+                a_redrive_goes_on_where_it_was_broken_off
             }
             sessions {
                 a_session_is_kept_for_its_account_and_driver

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Result;
-use crate::model::{AccountId, Change, ChangeId, Hook, HookId, HookSpec, Kind, Owner, ResourceId, Sealed, Timestamp};
+use super::{Once, Refusal, Result, Written};
+use crate::model::{
+    AccountId, Change, ChangeId, Hook, HookId, HookSpec, HookVersion, Kind, Owner, ResourceId, Sealed, Timestamp,
+};
 
 /// A hook is sent what it is owed while it is *active*. While it is paused or disabled, what it was owed
 /// waits, and what happens meanwhile is found in the journal once it is resumed.
@@ -13,7 +15,7 @@ use crate::model::{AccountId, Change, ChangeId, Hook, HookId, HookSpec, Kind, Ow
 pub trait Hooks {
     /// Makes a hook; one with a `track` replaces the one that its owner had on that resource, and what that
     /// one was still owed. Its account's polls come due at once where it was not watched before.
-    async fn set_hook(&self, hook: NewHook) -> Result<HookId>;
+    async fn create_hook(&self, hook: NewHook, once: Option<Once<Hook>>) -> Result<Written<Hook>>;
 
     /// The owner's hook on a resource.
     async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>>;
@@ -38,38 +40,16 @@ pub trait Hooks {
 
     async fn count_hooks(&self, account: AccountId) -> Result<u64>;
 
-    /// Replaces what the owner says of the hook. What it is owed already stays owed, and is sent as the new
-    /// words have it. Says whether there is such a hook, as the following do.
-    async fn change_hook(&self, place: &HookPlace, spec: HookSpec, now: Timestamp) -> Result<bool>;
+    /// Does something to a hook; gives it as it is then.
+    async fn edit_hook(&self, edit: HookEdit, once: Option<Once<EditedHook>>) -> Result<Written<EditedHook>>;
 
-    /// Removes it with what it was still owed.
-    async fn remove_hook(&self, place: &HookPlace) -> Result<bool>;
+    /// Removes it with what it was still owed, also one that is damaged.
+    async fn delete_hook(&self, place: &HookPlace, condition: Condition) -> Result<Result<(), Refusal>>;
 
-    /// The present secret signs beside the new one until `until`; one that did so till now no longer does.
-    async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool>;
-
-    /// Nothing more is sent until it is resumed. A disabled one stays disabled.
-    async fn pause_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool>;
-
-    /// Goes on from where it stopped.
-    async fn resume_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool>;
-
-    /// Owes the hook a change of its own, of type `hook.test`, whatever its filter; gives that change's id.
-    async fn test_hook(&self, place: &HookPlace, now: Timestamp) -> Result<Option<ChangeId>>;
-
-    /// Owes it everything anew that its filter lets through, from that place of the journal on. What it is
-    /// owed still is not owed twice.
-    async fn replay(&self, place: &HookPlace, from: ReplayFrom, now: Timestamp) -> Result<bool>;
-
-    /// Makes dead letters due once more, with all their tries before them: the one of that change, or all.
-    /// Gives their number, up to `limit`; nothing if there is no such hook.
-    async fn redrive(
-        &self,
-        place: &HookPlace,
-        only: Option<ChangeId>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Option<usize>>;
+    /// Makes dead letters due once more, with all their tries before them, in steps. The key of the request is kept with
+    /// the first step, and how far it is with each; the answer is kept with the last. So one that was broken off, by a
+    /// crash too, goes on from there when it comes again, and counts what was done before.
+    async fn redrive_hook(&self, redrive: Redrive, once: Option<Once<Redriven>>) -> Result<Written<Redriven>>;
 
     /// How many deliveries of the hook are given up, as something stored of them or of their changes can't be read.
     async fn count_damaged_deliveries(&self, place: &HookPlace) -> Result<u64>;
@@ -111,7 +91,89 @@ pub struct NewHook {
     pub track: Option<(Kind, ResourceId)>,
     pub spec: HookSpec,
     pub secret: Sealed,
+    /// How many hooks the account may have. One that takes the place of another is always let in.
+    pub limit: u64,
+    /// By when the account is polled for it, if not sooner; by nothing but its schedule where this is absent.
+    pub poll_by: Option<Timestamp>,
     pub now: Timestamp,
+}
+
+/// What is to be done to a hook.
+#[derive(Clone, Debug)]
+pub struct HookEdit {
+    pub place: HookPlace,
+    pub condition: Condition,
+    pub action: HookAction,
+    pub now: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub enum HookAction {
+    /// Replaces what the owner says of the hook. What it is owed already stays owed, and is sent as the new words have it.
+    Replace(Box<HookSpec>),
+    /// The present secret signs beside the new one until `until`; one that did so till now no longer does.
+    RotateSecret { secret: Sealed, until: Timestamp },
+    /// Nothing more is sent until it is resumed. A disabled one stays disabled.
+    Pause,
+    /// Goes on from where it stopped.
+    Resume,
+    /// Owes the hook a change of its own, of type `hook.test`, whatever its filter.
+    Test,
+    /// Owes it everything anew that its filter lets through, from that place of the journal on. What it is owed still is
+    /// not owed twice.
+    Replay(ReplayFrom),
+}
+
+/// A hook to which something was done.
+#[derive(Clone, Debug)]
+pub struct EditedHook {
+    pub hook: Hook,
+    /// The change that a test owes it.
+    pub test: Option<ChangeId>,
+}
+
+/// Which versions of a hook a write is for; any, unless it says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Only these.
+    pub only: Option<Versions>,
+    /// None of these.
+    pub none_of: Option<Versions>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Versions {
+    Any,
+    These(Vec<HookVersion>),
+}
+
+impl Condition {
+    pub fn holds(&self, version: HookVersion) -> bool {
+        let has = |versions: &Versions| match versions {
+            Versions::Any => true,
+            Versions::These(these) => these.contains(&version),
+        };
+        self.only.as_ref().is_none_or(has) && !self.none_of.as_ref().is_some_and(has)
+    }
+}
+
+/// Which dead letters are made due again.
+#[derive(Clone, Debug)]
+pub struct Redrive {
+    pub place: HookPlace,
+    pub condition: Condition,
+    /// The one of that change, or all.
+    pub only: Option<ChangeId>,
+    /// How many at most.
+    pub limit: usize,
+    pub now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redriven {
+    pub number: usize,
+    /// Whether there may be more than one request takes.
+    pub more: bool,
 }
 
 /// Where a replay begins.

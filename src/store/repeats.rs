@@ -1,25 +1,22 @@
-//! Requests that a client may repeat.
+//! Writes that a client asks for: requests that it may repeat (`Idempotency-Key`), and what becomes of a write that is
+//! refused. The key, the work and the answer of a request commit in one transaction: after a crash at any point either all
+//! of it is there, or nothing.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::Result;
-use crate::model::{AccountId, Owner, Sealed, Timestamp};
+use crate::model::{AccountId, HookVersion, Owner, Sealed, Timestamp};
 
-/// Requests that a client may repeat (`Idempotency-Key`): the answer to the first is the answer to all.
+/// Answers to requests that a client may repeat: the answer to the first is the answer to all.
 #[async_trait]
 pub trait Repeats {
-    /// Begins a request, unless it is known. What was begun before `forget` is forgotten.
-    async fn begin_request(&self, request: RepeatableRequest) -> Result<Begun>;
+    /// How a request is answered that was carried out before. Nothing where it was not, or only in part.
+    async fn find_answer(&self, request: &RepeatableRequest) -> Result<Option<Replay>>;
 
-    /// Keeps the answer.
-    async fn finish_request(&self, id: &RequestId, answer: Sealed) -> Result<()>;
-
-    /// Notes that the answer of a request that was carried out can't be read, or could not be kept; `why` is for whoever
-    /// sent it.
-    async fn lose_answer(&self, id: &RequestId, why: &'static str) -> Result<()>;
-
-    /// Forgets a request that did nothing, so that it may be made again.
-    async fn abandon_request(&self, id: &RequestId) -> Result<()>;
+    /// Notes that the answer of a request that was carried out can't be read; `why` is for whoever sent it.
+    async fn lose_answer(&self, request: &RepeatableRequest, why: &'static str) -> Result<()>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,19 +35,63 @@ pub struct RepeatableRequest {
     pub now: Timestamp,
     /// What was begun before is forgotten.
     pub forget: Timestamp,
-    /// One begun before, and not finished, was cut off, and is begun anew.
-    pub abandoned: Timestamp,
 }
 
+/// Writes and seals the answer to what was written.
+pub type WriteAnswer<T> = dyn Fn(&T) -> Result<Sealed, Box<dyn std::error::Error + Send + Sync>> + Send + Sync;
+
+/// Beside a write: the request that it belongs to, so that it is carried out once.
+pub struct Once<T> {
+    pub request: RepeatableRequest,
+    /// Runs within the transaction: where it fails, nothing is written.
+    pub answer: Arc<WriteAnswer<T>>,
+}
+
+/// How a request is answered that was made before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// It is the first: answer it.
-    New,
-    /// The first is still being answered.
-    UnderWay,
-    /// The key came with another request before.
+pub enum Replay {
+    /// The key came with a different request.
     Another,
     Answered(Sealed),
-    /// The first may have been carried out; its answer is lost.
+    /// It was carried out, and its answer can't be read any more.
     Lost,
+}
+
+/// What became of a write that a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written<T> {
+    Done(T),
+    /// An earlier request with the same key was carried out, and this one wrote nothing.
+    Replayed(Replay),
+    Refused(Refusal),
+}
+
+/// Why nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not among the owner's.
+    NotFound,
+    /// Something stored of it can't be read, for this reason.
+    Damaged(String),
+    /// It has this version, which the request is not for.
+    VersionDiffers(HookVersion),
+    /// The account has as many as it may have.
+    LimitReached,
+    /// The change was not given up for this hook.
+    NoDeadLetter,
+}
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Once<T> {
+        Once { request: self.request.clone(), answer: Arc::clone(&self.answer) }
+    }
+}
+
+impl<T> From<std::result::Result<T, Refusal>> for Written<T> {
+    fn from(done: std::result::Result<T, Refusal>) -> Written<T> {
+        match done {
+            Ok(done) => Written::Done(done),
+            Err(refusal) => Written::Refused(refusal),
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod flaps;
 mod flush;
 mod forget;
 mod hook_cache;
+mod hook_edits;
 mod hook_index;
 mod hooks;
 mod inventory;
@@ -42,7 +43,7 @@ mod sessions;
 mod settle;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokens;
 mod turns;
 mod unopened;
@@ -287,12 +288,16 @@ enum Fault {
     NotCommitted(#[source] std::sync::Arc<rusqlite::Error>),
     #[error("account {0} is not in the store: it may have been forgotten meanwhile")]
     NoAccount(crate::model::AccountId),
+    #[error("account {0} is being forgotten, and can be used again once all of it is gone")]
+    Forgetting(crate::model::AccountId),
     #[error("can't write a resource's attributes: {0}")]
     Attributes(#[source] serde_json::Error),
     #[error("hook {0} is damaged: it can only be deleted")]
     DamagedHook(crate::model::HookId),
     #[error("can't write what a hook's owner says of it: {0}")]
     Words(#[source] serde_json::Error),
+    #[error("can't write the answer to a request: {0}")]
+    Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("this write of the store panicked: {0}")]
     Panicked(String),
     #[error("an earlier statement of this transaction failed, and SQLite took all of it back")]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Once, Result, Written};
 use crate::model::{Account, AccountId, Scope, Timestamp, Token, TokenId};
 
 /// The SHA-256 of a token's secret.
@@ -10,7 +10,7 @@ pub type TokenHash = [u8; 32];
 
 #[async_trait]
 pub trait Tokens {
-    async fn issue_token(&self, token: NewToken) -> Result<Token>;
+    async fn create_token(&self, token: NewToken, once: Option<Once<Token>>) -> Result<Written<Token>>;
 
     /// The token with that secret, expired or not, and whose it is.
     async fn find_token(&self, hash: TokenHash) -> Result<Option<(Token, Account)>>;
@@ -25,19 +25,11 @@ pub trait Tokens {
 
     async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>>;
 
-    async fn count_tokens(&self, account: AccountId) -> Result<u64>;
+    /// Gives a token a new secret and a new end. The secret before is not taken any more; its hooks stay.
+    async fn renew_token(&self, renewed: RenewedToken, once: Option<Once<Token>>) -> Result<Written<Token>>;
 
-    /// Gives it another secret, and another end: the one before is not taken any more. Its hooks stay. Says whether
-    /// there is such a token, as `revoke_token` does.
-    async fn rotate_token(
-        &self,
-        account: AccountId,
-        id: TokenId,
-        hash: TokenHash,
-        expires: Option<Timestamp>,
-    ) -> Result<bool>;
-
-    /// Removes it, with its hooks and what they are still owed.
+    /// Removes it, with its hooks and what they are still owed. Says whether there was one. What is not deleted by the
+    /// time that this returns is deleted by `clear_dropped`.
     async fn revoke_token(&self, account: AccountId, id: TokenId) -> Result<bool>;
 
     /// Notes that it is in use, and with it its account.
@@ -59,5 +51,16 @@ pub struct NewToken {
     pub scope: Scope,
     pub hash: TokenHash,
     pub expires: Option<Timestamp>,
+    /// How many tokens the account may have.
+    pub limit: u64,
     pub now: Timestamp,
+}
+
+/// A token's new secret and end.
+#[derive(Clone, Debug)]
+pub struct RenewedToken {
+    pub account: AccountId,
+    pub id: TokenId,
+    pub hash: TokenHash,
+    pub expires: Option<Timestamp>,
 }

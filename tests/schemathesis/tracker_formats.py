@@ -39,6 +39,9 @@ number = st.integers(1, 3).map(str)
 receiver = st.sampled_from(["http://127.0.0.1:9/cb", "https://127.0.0.1:9/", "http://127.0.0.1:9/a?b=c"])
 crockford = st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=25, max_size=25)
 
+# For any version of a hook, and for one that none has. Others are refused as they should be, by what only the host knows.
+CONDITIONS = {"If-Match": "*", "If-None-Match": '"none"'}
+
 FORMATS = {
     "instances-page": ids.map(lambda text: opaque(f"instance:{text}")),
     "realms-page": ids.map(lambda text: opaque(f"realm:{text}")),
@@ -55,6 +58,8 @@ FORMATS = {
     "signing-secret": st.binary(min_size=24, max_size=64).map(
         lambda key: "whsec_" + base64.b64encode(key).decode()
     ),
+    "if-match": st.just(CONDITIONS["If-Match"]),
+    "if-none-match": st.just(CONDITIONS["If-None-Match"]),
     "hook-id": number,
     "token-id": number,
     "change-id": crockford.map(lambda text: "chg_0" + text),
@@ -72,8 +77,9 @@ def is_sent(value):
 
 @schemathesis.hook
 def filter_case(context, case):
-    """What is wrong with a query has to be sent with it."""
-    return all(map(is_sent, (case.query or {}).values()))
+    """What is wrong with a query has to be sent with it; and a condition is one that holds."""
+    conditions = ((case.headers or {}).get(name, holds) == holds for name, holds in CONDITIONS.items())
+    return all(map(is_sent, (case.query or {}).values())) and all(conditions)
 
 
 VALID_KEY = re.compile(r"[!-~]{1,255}")

@@ -17,6 +17,8 @@ pub(super) enum End {
     Stopping,
     /// All streams were taken, its account had the most, and another account has its place now.
     Displaced,
+    /// Its account was forgotten, by whoever holds it.
+    AccountForgotten,
     /// What it was about to send is no longer kept.
     Forgotten,
     StoreUnavailable,
@@ -29,6 +31,7 @@ impl End {
             End::Slow => "slow",
             End::Stopping => "stopping",
             End::Displaced => "displaced",
+            End::AccountForgotten => "account-forgotten",
             End::Forgotten => "forgotten",
             End::StoreUnavailable => "store-unavailable",
         }

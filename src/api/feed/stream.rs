@@ -182,7 +182,7 @@ impl Stream {
                 return Err(End::Expired);
             }
             if self.own_place.is_given_up() {
-                return Err(End::Displaced);
+                return Err(self.given_up());
             }
             if self.beaten.elapsed() >= every {
                 self.beaten = Stopwatch::start();
@@ -202,7 +202,7 @@ impl Stream {
                 () = self.listener.changed() => {}
                 () = tokio::time::sleep(until) => {}
                 () = self.stopping.cancelled() => return Err(End::Stopping),
-                () = self.own_place.given_up() => return Err(End::Displaced),
+                () = self.own_place.given_up() => return Err(self.given_up()),
             }
         }
     }
@@ -304,6 +304,10 @@ impl Stream {
         {
             tracing::warn!(account = %self.caller.key, "can't ask for a poll for a stream: {problem:?}");
         }
+    }
+
+    fn given_up(&self) -> End {
+        if self.own_place.is_forgotten() { End::AccountForgotten } else { End::Displaced }
     }
 
     fn cursor(&self) -> Cursor {

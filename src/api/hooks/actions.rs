@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::caller::Caller;
-use super::super::problem::{Problem, ProblemType};
+use super::super::conditions::Conditions;
+use super::super::problem::Problem;
+use super::super::repeat::{Answer, Repeatable};
 use super::super::request::json_object;
-use super::{Number, done, missing, place, shown};
+use super::{Number, Shower, find, place, refused};
 use crate::model::ChangeId;
+use crate::store::{EditedHook, HookAction, HookEdit, HookPlace, Redrive, Redriven};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Redriven)]
@@ -30,16 +32,13 @@ pub(in super::super) async fn test(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    (repeatable, conditions): (Repeatable, Conditions),
     request: Request,
 ) -> Result<Response, Problem> {
     nothing_said(&app, request).await?;
-    let context = &app.context;
-    let place = place(&caller, number);
-    let Some(change) = context.store.test_hook(&place, context.clock.now()).await? else {
-        return Err(missing(&app, &place).await?);
-    };
-    context.deliver_wake.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "change": change }))).into_response())
+    let answer = |edited: &EditedHook| Answer::json(StatusCode::ACCEPTED, &json!({ "change": edited.test }));
+    let wanted = Wanted { place: place(&caller, number), conditions, repeatable };
+    wanted.act(&app, &caller, HookAction::Test, answer).await
 }
 
 /// `POST .../pause`. Answers with the hook.
@@ -47,12 +46,14 @@ pub(in super::super) async fn pause(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    (repeatable, conditions): (Repeatable, Conditions),
     request: Request,
 ) -> Result<Response, Problem> {
     nothing_said(&app, request).await?;
-    let place = place(&caller, number);
-    done(&app, &place, app.context.store.pause_hook(&place, app.context.clock.now()).await?).await?;
-    shown(&app, &caller, &place, None).await
+    let shower = Shower::new(&app, &caller, None);
+    let answer = move |edited: &EditedHook| shower.answer(StatusCode::OK, &edited.hook);
+    let wanted = Wanted { place: place(&caller, number), conditions, repeatable };
+    wanted.act(&app, &caller, HookAction::Pause, answer).await
 }
 
 /// `POST .../resume`: it goes on from where it stopped. Answers with the hook.
@@ -60,13 +61,42 @@ pub(in super::super) async fn resume(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    (repeatable, conditions): (Repeatable, Conditions),
     request: Request,
 ) -> Result<Response, Problem> {
     nothing_said(&app, request).await?;
-    let place = place(&caller, number);
-    done(&app, &place, app.context.store.resume_hook(&place, app.context.clock.now()).await?).await?;
-    app.context.deliver_wake.notify_one();
-    shown(&app, &caller, &place, None).await
+    let shower = Shower::new(&app, &caller, None);
+    let answer = move |edited: &EditedHook| shower.answer(StatusCode::OK, &edited.hook);
+    let wanted = Wanted { place: place(&caller, number), conditions, repeatable };
+    wanted.act(&app, &caller, HookAction::Resume, answer).await
+}
+
+/// What a request wants to do something with.
+pub(super) struct Wanted {
+    pub(super) place: HookPlace,
+    pub(super) conditions: Conditions,
+    pub(super) repeatable: Repeatable,
+}
+
+impl Wanted {
+    /// Does it, and answers with what was written.
+    pub(super) async fn act(
+        self,
+        app: &Arc<App>,
+        caller: &Caller,
+        action: HookAction,
+        answer: impl Fn(&EditedHook) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Result<Response, Problem> {
+        let Wanted { place, conditions: Conditions(condition), repeatable } = self;
+        let context = &app.context;
+        // Of what does not open nothing could be shown afterwards.
+        find(app, caller, &place).await?;
+        let edit = HookEdit { place, condition, action, now: context.clock.now() };
+        let write = async |once| context.store.edit_hook(edit, once).await;
+        let done = repeatable.carry_out(app, caller, write, answer, refused).await?;
+        context.deliver_wake.notify_one();
+        Ok(done)
+    }
 }
 
 /// `POST .../redrive`, of all dead letters or of the one of `change`: each is tried again as if for the first time.
@@ -75,6 +105,7 @@ pub(in super::super) async fn redrive(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    (repeatable, Conditions(condition)): (Repeatable, Conditions),
     request: Request,
 ) -> Result<Response, Problem> {
     let context = &app.context;
@@ -84,18 +115,17 @@ pub(in super::super) async fn redrive(
         Some(member) => Some(member.text()?.parse().map_err(|error| member.invalid(format!("is {error}")))?),
         None => None,
     };
-    let limit = context.settings.redriven;
-    let place = place(&caller, number);
-    let Some(redriven) = context.store.redrive(&place, only, limit, context.clock.now()).await? else {
-        return Err(missing(&app, &place).await?);
+    let (place, limit, now) = (place(&caller, number), context.settings.redriven, context.clock.now());
+    let redrive = Redrive { place, condition, only, limit, now };
+    let write = async |once| context.store.redrive_hook(redrive, once).await;
+    let answer = |redriven: &Redriven| {
+        let Redriven { number, more } = *redriven;
+        Answer::json(StatusCode::ACCEPTED, &RedrivenDocument { redriven: number, more })
     };
-    if let Some(change) = only.filter(|_| redriven == 0) {
-        let detail = format!("{change} is no dead letter of this hook; GET .../deliveries?state=dead lists them");
-        return Err(Problem::new(ProblemType::NoDeadLetter, detail));
-    }
+    let done = repeatable.carry_out(&app, &caller, write, answer, refused).await;
+    // What an earlier step made due is so, whatever became of the last one.
     context.deliver_wake.notify_one();
-    let more = only.is_none() && redriven >= limit;
-    Ok((StatusCode::ACCEPTED, Json(RedrivenDocument { redriven, more })).into_response())
+    done
 }
 
 /// For a request that says all in its path: a body would be passed over.

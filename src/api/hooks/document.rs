@@ -145,8 +145,8 @@ mod tests {
     use super::super::signing::Signing;
     use super::*;
     use crate::model::{
-        AccountId, Filter, Format, HookSecrets, HookSpec, HookUrl, IdPattern, InstanceState, Mode, Owner, Rate,
-        ResourceId, Sealed,
+        AccountId, Filter, Format, HookSecrets, HookSpec, HookUrl, HookVersion, IdPattern, InstanceState, Mode, Owner,
+        Rate, ResourceId, Sealed,
     };
 
     #[test]
@@ -179,6 +179,7 @@ mod tests {
             status: HookStatus::Disabled { at: at(4000), reason: DisableReason::Failing },
             failing_since: Some(at(3000)),
             created: at(1000),
+            version: HookVersion(1),
         };
         let shown = Shown { signing: Signing::Hmac, secret: None, public_key: None };
         let document = HookDocument::of(&hook, Some(shown), "https://tracker.example", at(5000));

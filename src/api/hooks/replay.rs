@@ -2,26 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 
 use super::super::App;
 use super::super::caller::Caller;
+use super::super::conditions::Conditions;
 use super::super::json::Member;
 use super::super::problem::{Problem, ProblemType};
+use super::super::repeat::{Answer, Repeatable};
 use super::super::request::json_object;
-use super::{Number, done, place};
+use super::actions::Wanted;
+use super::{Number, place};
 use crate::model::{Cursor, InvalidTimestamp, Timestamp};
-use crate::store::{ReplayFrom, StoreError};
+use crate::store::{EditedHook, HookAction, ReplayFrom, StoreError};
 
 /// Answers 202 with where it begins.
 pub(in super::super) async fn replay(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    (repeatable, conditions): (Repeatable, Conditions),
     request: Request,
 ) -> Result<Response, Problem> {
     let context = &app.context;
@@ -34,10 +37,10 @@ pub(in super::super) async fn replay(
     if matches!(from, ReplayFrom::After(number) if number < extent.oldest.sequence && member.text() != Ok("0")) {
         return Err(StoreError::Forgotten { oldest: extent.oldest }.into());
     }
-    let place = place(&caller, number);
-    done(&app, &place, context.store.replay(&place, from, now).await?).await?;
-    context.deliver_wake.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "from": member.value() }))).into_response())
+    let begins = json!({ "from": member.value() });
+    let answer = move |_: &EditedHook| Answer::json(StatusCode::ACCEPTED, &begins);
+    let wanted = Wanted { place: place(&caller, number), conditions, repeatable };
+    wanted.act(&app, &caller, HookAction::Replay(from), answer).await
 }
 
 fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFrom, Problem> {

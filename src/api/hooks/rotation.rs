@@ -5,16 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::super::App;
 use super::super::caller::Caller;
+use super::super::conditions::Conditions;
 use super::super::problem::{Problem, ProblemType};
+use super::super::repeat::Repeatable;
 use super::super::request::json_object;
+use super::actions::Wanted;
 use super::order::secret_of;
 use super::signing::{self, Signing};
-use super::{Number, done, find, place, shown};
+use super::{Number, Shower, find, place};
 use crate::model::span;
+use crate::store::{EditedHook, HookAction};
 
 /// For longer than this no two keys sign: a key that leaked would go on being good.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -24,6 +29,7 @@ pub(in super::super) async fn rotate(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    (repeatable, conditions): (Repeatable, Conditions),
     request: Request,
 ) -> Result<Response, Problem> {
     let context = &app.context;
@@ -48,6 +54,8 @@ pub(in super::super) async fn rotate(
     }
     let (secret, key) = signing::new_key(&app, &caller, kind, secret_of(&mut object, kind)?)?;
     let until = context.clock.now().after(overlap.min(LONGEST_OVERLAP));
-    done(&app, &place, context.store.rotate_secret(&place, secret, until).await?).await?;
-    shown(&app, &caller, &place, Some(key)).await
+    let shower = Shower::new(&app, &caller, Some(key));
+    let answer = move |edited: &EditedHook| shower.answer(StatusCode::OK, &edited.hook);
+    let wanted = Wanted { place, conditions, repeatable };
+    wanted.act(&app, &caller, HookAction::RotateSecret { secret, until }, answer).await
 }

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{RefOr, Required};
 
-use super::shapes::{array, header_parameter, named, query, text, words_of};
+use super::shapes::{array, form, header_parameter, named, query, text, words_of};
 
 pub(super) const JSON: &str = "application/json";
 const XML: &str = "application/xml";
@@ -80,13 +80,24 @@ impl Asked {
 
     pub(super) fn once(self) -> Asked {
         let why = "1 to 255 visible ASCII characters: a request that is sent again with the same key is done once, and \
-                   answered as the first time. What failed with a status of 500 or more may be sent again with the same key";
+                   answered as the first time. A request that did nothing (with a status of 400 or more) may be sent again with the same key";
         self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)]).fails(
             "409",
-            "What is there does not allow it; or the first request with this Idempotency-Key is not answered yet \
-             (`request-under-way`, try again), or its answer is lost (`answer-lost`, see what there is)",
+            "What is there does not allow it; or the answer to the first request with this Idempotency-Key is lost \
+             (`answer-lost`, see what there is)",
             &[],
         )
+    }
+
+    /// `If-Match` and `If-None-Match`, which hold a write to the versions of a hook that it is for.
+    pub(super) fn conditional(self) -> Asked {
+        let only = "Tags of a hook, or `*`: it is written only where one of them is its tag. A weak one never is";
+        let none_of = "Tags of a hook, or `*`: it is written only where none of them is its tag";
+        self.takes(vec![
+            header_parameter("If-Match", form("if-match"), only),
+            header_parameter("If-None-Match", form("if-none-match"), none_of),
+        ])
+        .fails("412", "The hook is of a version that the request is not for (`precondition-failed`)", &[])
     }
 
     pub(super) fn body(mut self, media_type: &str, schema: RefOr<Schema>, required: Required) -> Asked {
@@ -173,7 +184,7 @@ fn content(schema: RefOr<Schema>) -> Content {
 
 fn header(name: &str) -> Header {
     let description = match name {
-        "ETag" => "Of this answer, for If-None-Match",
+        "ETag" => "Of what is answered, for If-None-Match and, of a hook, for If-Match",
         "Link" => "The next page, as rel=\"next\" (RFC 8288)",
         "Tracker-Cursor" => "Where the feed goes on from this list",
         "Location" => "Where it is",

@@ -243,25 +243,31 @@ impl Api {
                     "201",
                     "The hook, with its secret in this answer and no other",
                     Some(named("Hook")),
-                    &["Location"],
+                    &["Location", "ETag"],
                 ),
         );
         self.get(
             "/api/hooks/{id}",
-            on("hook", "One hook").takes(the_hook()).takes_format().gives("200", "It", Some(named("ListedHook")), &[]),
+            on("hook", "One hook").takes(the_hook()).takes_format().gives(
+                "200",
+                "It",
+                Some(named("ListedHook")),
+                &["ETag"],
+            ),
         );
         self.add(
             HttpMethod::Put,
             "/api/hooks/{id}",
             on("replace-hook", "Says anew what a hook is to be")
                 .takes(the_hook())
+                .conditional()
                 .body(JSON, hook_order(Order::Old, self.bounds), Required::True)
-                .gives("200", "It", Some(named("Hook")), &[]),
+                .gives("200", "It", Some(named("Hook")), &["ETag"]),
         );
         self.add(
             HttpMethod::Delete,
             "/api/hooks/{id}",
-            on("remove-hook", "Removes a hook, with what it is owed").takes(the_hook()).gives(
+            on("remove-hook", "Removes a hook, with what it is owed").takes(the_hook()).conditional().gives(
                 "204",
                 "It is gone",
                 None,
@@ -274,6 +280,7 @@ impl Api {
             "/api/hooks/{id}/test",
             on("test-hook", "Sends a hook a change of type `hook.test`")
                 .takes(the_hook())
+                .conditional()
                 .once()
                 .body(JSON, nothing(), Required::False)
                 .gives("202", "The id of the change", Some(change), &[]),
@@ -283,9 +290,10 @@ impl Api {
                 &format!("/api/hooks/{{id}}/{word}"),
                 on(&format!("{word}-hook"), what)
                     .takes(the_hook())
+                    .conditional()
                     .once()
                     .body(JSON, nothing(), Required::False)
-                    .gives("200", "It", Some(named("Hook")), &[]),
+                    .gives("200", "It", Some(named("Hook")), &["ETag"]),
             );
         }
         let rotation = optional(vec![("overlap", span()), ("secret", form("signing-secret"))]);
@@ -293,9 +301,10 @@ impl Api {
             "/api/hooks/{id}/rotate",
             on("rotate-hook", "Gives a hook another signing key, beside which the one before signs for a while")
                 .takes(the_hook())
+                .conditional()
                 .once()
                 .body(JSON, rotation, Required::False)
-                .gives("200", "It, with its secret in this answer and no other", Some(named("Hook")), &[]),
+                .gives("200", "It, with its secret in this answer and no other", Some(named("Hook")), &["ETag"]),
         );
         let from = object(vec![("from", form("place"))]);
         let begins = object(vec![("from", text().into())]);
@@ -303,6 +312,7 @@ impl Api {
             "/api/hooks/{id}/replay",
             on("replay-hook", "Sends a hook everything anew from a place of the journal, or a time, on")
                 .takes(the_hook())
+                .conditional()
                 .once()
                 .body(JSON, from, Required::True)
                 .gives("202", "Where it begins", Some(begins), &[]),
@@ -311,6 +321,7 @@ impl Api {
             "/api/hooks/{id}/redrive",
             on("redrive-hook", "Tries again what was given up: all of it, or one change")
                 .takes(the_hook())
+                .conditional()
                 .once()
                 .body(JSON, optional(vec![("change", form("change-id"))]), Required::False)
                 .gives("202", "How many", Some(named("Redriven")), &[]),
@@ -380,6 +391,14 @@ impl Api {
                 &[],
             ),
         );
+        self.add(
+            HttpMethod::Delete,
+            "/api/account",
+            on("forget-account", "Forgets the account, with its credentials, tokens, hooks and history", Who::Owner)
+                .says("Open streams of the account end. Whoever proves its credentials later begins anew.")
+                .gives("204", "All of it is gone", None, &[])
+                .fails("409", "It stands in the configuration of the host (`account-configured`)", &[]),
+        );
         let kind = query("kind", words_of(&["instance", "realm"]), "Only that; both, if it is left out");
         let one = query(
             "id",
@@ -396,7 +415,8 @@ impl Api {
                 .gives("200", "What came of it, by collection", Some(refreshed()), &[])
                 .says(
                     "Where the poll is made and the store does not take what came of it, this ends as soon as that is known, \
-                     with 503 or 507; the host polls again by itself.",
+                     with 503 or 507; the host polls again by itself. Its answer is of its moment and is not kept under an \
+                     Idempotency-Key: a second request finds the poll of the first.",
                 )
                 .gives("202", "It takes longer than a request may wait", Some(refreshed()), &[]),
         );

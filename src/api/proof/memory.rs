@@ -219,6 +219,13 @@ impl Memory {
         }
     }
 
+    /// Wrong passwords stay counted: who guesses gains nothing by an account that is forgotten.
+    pub(super) fn forget(&mut self, key: &AccountKey) {
+        if let Some(remembered) = self.accounts.get_mut(key) {
+            remembered.accepted = None;
+        }
+    }
+
     pub(super) fn distrust(&mut self, key: &AccountKey, proven: Timestamp) {
         if let Some(remembered) = self.accounts.get_mut(key)
             && remembered.accepted.as_ref().is_some_and(|(_, accepted)| accepted.at <= proven)

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::model::DisableReason;
 use crate::model::InstanceState::{Pending, Running, Stopped};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::contract::room::GivenRoom;
 use crate::store::{Attempt, DeliveryClaim, DueDelivery, Outcome, Settlement, Settling};
 

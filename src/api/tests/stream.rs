@@ -9,16 +9,16 @@ use crate::model::RealmState::Available;
 use crate::store::NoShares;
 
 /// A stream, as its reader gets it.
-struct Reader {
+pub(super) struct Reader {
     body: axum::body::BodyDataStream,
     text: String,
 }
 
 /// One event: its name, its id and its data.
-type Event = (String, String, Value);
+pub(super) type Event = (String, String, Value);
 
 impl House {
-    async fn stream(&self, query: &str, last_id: Option<&str>) -> Reader {
+    pub(super) async fn stream(&self, query: &str, last_id: Option<&str>) -> Reader {
         let mut request = Request::builder()
             .uri(format!("/api/changes?{query}"))
             .header("host", "tracker.example")
@@ -39,7 +39,7 @@ impl House {
 
 impl Reader {
     /// The next event, heartbeats too; `None` at the end.
-    async fn any(&mut self) -> Option<Event> {
+    pub(super) async fn any(&mut self) -> Option<Event> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field =

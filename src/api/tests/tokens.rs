@@ -6,7 +6,7 @@ use super::*;
 use crate::model::InstanceState::Pending;
 
 impl House {
-    async fn token(&self, scope: &str) -> (String, String) {
+    pub(super) async fn token(&self, scope: &str) -> (String, String) {
         let made = self.post("/api/tokens", &json!({ "name": "ci", "scope": scope })).await;
         assert_eq!(made.status, 201, "{}", made.body);
         let token = made.json();
@@ -15,7 +15,7 @@ impl House {
         (text("id"), text("token"))
     }
 
-    async fn bear(&self, token: &str, method: &str, path: &str) -> Answer {
+    pub(super) async fn bear(&self, token: &str, method: &str, path: &str) -> Answer {
         self.bear_with(token, method, path, &[]).await
     }
 

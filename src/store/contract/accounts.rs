@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::world::{World, key, query};
-use crate::model::{InstanceState, Kind, Origin, Sealed};
-use crate::store::Enrolment;
+use super::plainly::once;
+use super::world::{POLL_EVERY, World, key, query, spec};
+use crate::model::{InstanceState, Kind, Origin, Owner, Sealed};
+use crate::store::{Enrolment, Forgetting, RepeatableRequest, RequestId, StoreError, Written};
 
 pub(crate) async fn enrolling_again_keeps_the_account(world: World) {
     let store = world.store();
@@ -92,6 +93,51 @@ pub(crate) async fn idle_accounts_are_forgotten_whole(mut world: World) {
     assert_ne!(anew, idle);
     assert!(world.list(anew, query()).await.is_empty());
     assert!(store.request_poll(idle, Kind::Instance, world.now).await.is_err());
+}
+
+pub(crate) async fn an_account_is_forgotten_by_its_owner(mut world: World) {
+    let (ann, bob) = (world.client("ann").await, world.client("bob").await);
+    let configured = world.enrol("configured", Origin::Config).await;
+    for account in [ann, bob] {
+        world.observe(account, &[]).await;
+        world.hook(account, "i-1").await;
+        world.filtering(account, spec("all")).await;
+        world.observe(account, &[("i-1", InstanceState::Running)]).await;
+    }
+    let wanted = RepeatableRequest {
+        id: RequestId { account: ann, owner: Owner::Account, key: "k".into() },
+        fingerprint: [1; 32],
+        now: world.now,
+        forget: world.now.before(POLL_EVERY),
+    };
+    let hook = world.store().create_hook(world.new_hook(ann, "i-2"), once(&wanted, &Sealed(vec![1]))).await;
+    assert!(matches!(hook, Ok(Written::Done(_))));
+    let held = world.ticket(ann, Kind::Instance).await;
+    assert_eq!(world.store().forget_account(configured).await.expect("asked"), Forgetting::Configured);
+    assert_eq!(world.store().forget_account(ann).await.expect("asked"), Forgetting::Begun);
+
+    // Until all of it is gone it takes nothing in.
+    let record = world.diff(&held, &[]).await;
+    assert!(matches!(world.store().record_poll(record).await, Err(StoreError::LeaseLost)));
+    let new = world.new_hook(ann, "i-3");
+    assert!(world.store().create_hook(new, None).await.is_err());
+    assert!(world.store().request_poll(ann, Kind::Instance, world.now).await.is_err());
+    let enrolment = Enrolment { key: key("ann"), origin: Origin::Client, password: Sealed(vec![1]), now: world.now };
+    assert!(world.store().enrol(enrolment.clone()).await.is_err());
+    world.crash();
+    assert!(world.store().enrol(enrolment.clone()).await.is_err(), "a restart does not bring it back");
+    world.store().clear_account(ann).await.expect("cleared");
+    world.store().clear_account(ann).await.expect("there is nothing left");
+    assert!(world.store().account(ann).await.expect("read").is_none());
+    assert_eq!(world.store().count_hooks(ann).await.expect("counted"), 0);
+    assert_eq!(world.store().find_answer(&wanted).await.expect("asked"), None);
+    assert_eq!(world.store().forget_account(ann).await.expect("asked"), Forgetting::Begun, "it is gone already");
+    world.store().clear_account(ann).await.expect("there is nothing left");
+    assert_ne!(world.store().enrol(enrolment).await.expect("enrolled"), ann);
+
+    assert_eq!(world.store().count_hooks(bob).await.expect("counted"), 2);
+    assert!(world.find(bob, "i-1").await.is_some());
+    assert_eq!(world.store().all_damaged_rows().await.expect("looked up"), []);
 }
 
 pub(crate) async fn a_store_that_works_answers(world: World) {

@@ -2,6 +2,7 @@
 
 use super::world::{POLL_EVERY, World, id, key, target, url};
 use crate::model::{AccountId, DisableReason, HookStatus, InstanceState, Kind, Owner, Sealed};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{HookTarget, Outcome, Recorded};
 
 const RUNNING: InstanceState = InstanceState::Running;

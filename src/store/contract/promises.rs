@@ -12,6 +12,7 @@ use crate::model::{
     AccountId, Change, DisableReason, Filter, HookId, HookSpec, IdPattern, InstanceState, Mode, Owner, Rate, Sealed,
     Subject,
 };
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{After, ChangeQuery, DeliveryId, DueDelivery, Outcome, ReplayFrom, Settling};
 
 const NAMES: [&str; 4] = ["a-1", "a-2", "b-1", "b-2"];

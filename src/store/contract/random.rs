@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::world::{World, short, told};
 use crate::model::{AccountId, DisableReason, HookId, InstanceState, Owner, State};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{DueDelivery, HookPlace, Outcome};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];

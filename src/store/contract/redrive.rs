@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::world::{World, spec, told};
 use crate::model::{ChangeType, HookId, HookSpec, InstanceState, Mode, Timestamp};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{Attempt, DeliveryQuery, DeliveryState, KeptAttempts, Outcome, ReplayFrom, Settlement};
 
 const PENDING: InstanceState = InstanceState::Pending;

@@ -7,6 +7,7 @@ use crate::model::{
     ChangeType, DisableReason, Filter, Format, HookId, HookSpec, HookStatus, HookUrl, IdPattern, InstanceState, Mode,
     Owner, Rate, Sealed, State,
 };
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{After, CatchUp, CaughtUp, ChangeQuery, Outcome, Settling};
 
 const PENDING: InstanceState = InstanceState::Pending;

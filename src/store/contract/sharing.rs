@@ -8,6 +8,7 @@ use super::room::GivenRoom;
 use super::world::{World, spec};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, HookId, HookSpec, HookUrl, InstanceState};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{DeliveryClaim, DueDelivery, Free, InFlight, Outcome};
 
 const PENDING: InstanceState = InstanceState::Pending;

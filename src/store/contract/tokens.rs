@@ -4,11 +4,20 @@ use std::time::Duration;
 
 use super::world::{World, key};
 use crate::model::{AccountId, Owner, Scope, Token};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{HookPlace, HookTarget, NewHook, NewToken};
 
 fn new(world: &World, account: AccountId, name: &str, hash: u8) -> NewToken {
     let expires = Some(world.now.after(Duration::from_secs(60)));
-    NewToken { account, name: name.into(), scope: Scope::Track, hash: [hash; 32], expires, now: world.now }
+    NewToken {
+        account,
+        name: name.into(),
+        scope: Scope::Track,
+        hash: [hash; 32],
+        expires,
+        limit: u64::MAX,
+        now: world.now,
+    }
 }
 
 async fn issue(world: &World, account: AccountId, name: &str, hash: u8) -> Token {
@@ -31,7 +40,6 @@ pub(crate) async fn a_token_is_found_by_its_secret_until_it_is_revoked(mut world
     assert_eq!(tokens(None, 10).await, both);
     assert_eq!(tokens(Some(one.id), 10).await, both[1..]);
     assert_eq!(tokens(None, 1).await, both[..1]);
-    assert_eq!(store.count_tokens(ann).await.expect("read"), 2);
     assert_eq!(store.token(bob, one.id).await.expect("read"), None, "it is not theirs");
 
     world.wait(Duration::from_secs(3600));

@@ -12,6 +12,7 @@ use crate::model::{
     AccountId, AccountKey, ChangeType, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange,
     Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
 };
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{
     Breadth, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery,
     NewHook, NoShares, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Removed, Seen,
@@ -205,6 +206,8 @@ impl World {
             track: Some((Kind::Instance, id(name))),
             spec: HookSpec { token: Some(Sealed(format!("token of {name}").into_bytes())), ..spec(name) },
             secret: Sealed(vec![1, 2, 3]),
+            limit: u64::MAX,
+            poll_by: None,
             now: self.now,
         }
     }

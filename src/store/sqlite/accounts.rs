@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{Accounts, DamagedRow, Enrolment, Result, Unopened};
+use super::super::{Accounts, DamagedRow, Enrolment, Forgetting, Result, Unopened};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::fair_pool::Flow;
 use super::writer::Writing;
-use super::{SqliteStore, damage, polls, schema, turns, unopened};
+use super::{Fault, SqliteStore, damage, polls, schema, turns, unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -152,6 +152,20 @@ impl Accounts for SqliteStore {
         self.write(Flow::Host, move |writing| keep_configured(writing, &keep)).await
     }
 
+    async fn forget_account(&self, account: AccountId) -> Result<Forgetting> {
+        self.write(Flow::Account(account), move |writing| begin_to_forget(writing, account)).await
+    }
+
+    async fn clear_account(&self, account: AccountId) -> Result<()> {
+        for dropped in [Dropped::Leaving(account), Dropped::Account(account)] {
+            let is_dropped = self.read(Flow::Account(account), move |reading| dropped.is_noted(reading)).await?;
+            if is_dropped {
+                dropped::clear(self, dropped).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64> {
         let (mut forgotten, mut after) = (0, AccountId(0));
         loop {
@@ -275,7 +289,18 @@ const ENROLLED: &str =
 fn enrolled(reading: &Reading<'_>, key: &AccountKey) -> Result<Option<Enrolled>> {
     let mut select = reading.prepare_cached(ENROLLED)?;
     let key = params![key.driver, key.provider, key.user];
-    Ok(select.query_row(key, |row| reading.damages.read(source(None), row, read_enrolled)).optional()?.flatten())
+    let known = select.query_row(key, |row| reading.damages.read(source(None), row, read_enrolled));
+    let known = known.optional()?.flatten();
+    refuse_leaving(reading, known.as_ref().map(|known| known.id))?;
+    Ok(known)
+}
+
+/// Errs where an account of this name is being forgotten.
+fn refuse_leaving(connection: &Connection, known: Option<AccountId>) -> Result<()> {
+    match known {
+        Some(id) if dropped::is_leaving(connection, id)? => Err(Fault::Forgetting(id).into()),
+        _ => Ok(()),
+    }
 }
 
 fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> {
@@ -289,6 +314,7 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
     });
     let known = known.optional()?;
     drop(select);
+    refuse_leaving(writing.connection, known.as_ref().map(|(id, _)| *id))?;
     if let Some((id, None)) = known {
         // An enrolment brings all that there is of it.
         return heal(writing, id, enrolment);
@@ -416,17 +442,44 @@ fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool>
     drop_account(writing, account)
 }
 
-fn drop_account(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
+/// Takes away by what it is found and polled; its hooks go in steps.
+fn begin_to_forget(writing: &mut Writing<'_>, account: AccountId) -> Result<Forgetting> {
+    let mut select = writing.prepare("SELECT origin = 'config' FROM accounts WHERE id = ?1")?;
+    match select.query_row([account.0], |row| row.get(0)).optional()? {
+        Some(true) => return Ok(Forgetting::Configured),
+        Some(false) => dropped::note(writing, Dropped::Leaving(account))?,
+        // It was forgotten before.
+        None => {}
+    }
+    delete_access(writing, account)?;
+    Ok(Forgetting::Begun)
+}
+
+/// Errs where nothing can be added to the account any more.
+pub(super) fn require(writing: &Writing<'_>, account: AccountId) -> Result<()> {
+    let is_there = Dropped::Account(account).is_there(writing.connection)?;
+    match is_there && !dropped::is_leaving(writing.connection, account)? {
+        true => Ok(()),
+        false => Err(Fault::NoAccount(account).into()),
+    }
+}
+
+pub(super) fn drop_account(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
+    delete_access(writing, account)?;
+    writing.prepare("DELETE FROM accounts WHERE id = ?1")?.execute([account.0])?;
+    dropped::note(writing, Dropped::Account(account))?;
+    Ok(true)
+}
+
+fn delete_access(writing: &Writing<'_>, account: AccountId) -> Result<()> {
     for sql in [
         "DELETE FROM tokens WHERE account = ?1",
         "DELETE FROM sessions WHERE account = ?1",
         "DELETE FROM polls WHERE account = ?1",
-        "DELETE FROM accounts WHERE id = ?1",
     ] {
         writing.prepare(sql)?.execute([account.0])?;
     }
-    dropped::note(writing, Dropped::Account(account))?;
-    Ok(true)
+    Ok(())
 }
 
 fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {

@@ -10,7 +10,7 @@ use super::columns::get;
 use super::damage::Damages;
 use super::fair_pool::Flow;
 use super::writer::Writing;
-use super::{SqliteStore, damage, hooks};
+use super::{SqliteStore, accounts, damage, hooks};
 use crate::model::{AccountId, HookId, Owner, TokenId};
 
 /// How many rows of a hook are deleted with it; what is more is left to further steps.
@@ -23,6 +23,8 @@ pub(super) enum Dropped {
     /// Its hooks go with it.
     Token(AccountId, TokenId),
     Account(AccountId),
+    /// One that is there still, without tokens and polls: its hooks go first, and then it goes.
+    Leaving(AccountId),
 }
 
 impl Dropped {
@@ -32,14 +34,23 @@ impl Dropped {
             Dropped::Hook(hook) => [0, 0, hook.0],
             Dropped::Token(account, token) => [1, account.0, token.0],
             Dropped::Account(account) => [2, account.0, 0],
+            Dropped::Leaving(account) => [3, account.0, 0],
         }
+    }
+
+    /// Whether what it had is still to be deleted.
+    pub(super) fn is_noted(self, connection: &Connection) -> Result<bool> {
+        let sql = "SELECT 1 FROM dropped WHERE kind = ?1 AND account = ?2 AND id = ?3";
+        Ok(connection.prepare_cached(sql)?.exists(self.columns())?)
     }
 
     /// In whose turn it is deleted.
     fn flow(self) -> Flow {
         match self {
             Dropped::Hook(_) => Flow::Host,
-            Dropped::Token(account, _) | Dropped::Account(account) => Flow::Account(account),
+            Dropped::Token(account, _) | Dropped::Account(account) | Dropped::Leaving(account) => {
+                Flow::Account(account)
+            }
         }
     }
 
@@ -49,19 +60,27 @@ impl Dropped {
             (0, 0, id) => Some(Dropped::Hook(HookId(id))),
             (1, account, id) => Some(Dropped::Token(AccountId(account), TokenId(id))),
             (2, account, 0) => Some(Dropped::Account(AccountId(account))),
+            (3, account, 0) => Some(Dropped::Leaving(AccountId(account))),
             _ => None,
         }
     }
 
-    /// Whether it is there still: then nothing of it may be deleted.
+    /// Whether it is there still: then nothing of it may be deleted. Of an account that is leaving the contrary is so: one
+    /// that is gone has nothing left to leave.
     pub(super) fn is_there(self, connection: &Connection) -> Result<bool> {
         let (sql, id) = match self {
+            Dropped::Leaving(account) => return Ok(!Dropped::Account(account).is_there(connection)?),
             Dropped::Hook(hook) => ("SELECT 1 FROM hooks WHERE id = ?1", hook.0),
             Dropped::Token(_, token) => ("SELECT 1 FROM tokens WHERE id = ?1", token.0),
             Dropped::Account(account) => ("SELECT 1 FROM accounts WHERE id = ?1", account.0),
         };
         Ok(connection.prepare_cached(sql)?.exists([id])?)
     }
+}
+
+/// Whether the account is leaving: nothing can be added to it any more.
+pub(super) fn is_leaving(connection: &Connection, account: AccountId) -> Result<bool> {
+    Dropped::Leaving(account).is_noted(connection)
 }
 
 /// Takes down that what this had is to be deleted.
@@ -83,6 +102,13 @@ pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
     let rows = store.step_rows;
     while !store.write_step(dropped.flow(), move |writing| step(writing, dropped, rows)).await? {}
     Ok(())
+}
+
+/// The same, where what is left can wait for the next round of the retention: what was asked for is done.
+pub(super) async fn clear_or_leave(store: &SqliteStore, dropped: Dropped) {
+    if let Err(error) = clear(store, dropped).await {
+        tracing::warn!(%error, "not all is deleted yet of what was removed; the rest goes later");
+    }
 }
 
 /// The same for all that was dropped.
@@ -138,6 +164,7 @@ fn step(writing: &mut Writing<'_>, dropped: Dropped, rows: usize) -> Result<bool
         Dropped::Hook(hook) => clear_hook(writing, hook, &mut left)?,
         Dropped::Token(account, token) => clear_token(writing, account, token, &mut left)?,
         Dropped::Account(account) => clear_account(writing, account, &mut left)?,
+        Dropped::Leaving(account) => leave(writing, account, &mut left)?,
     };
     if is_all {
         let sql = "DELETE FROM dropped WHERE kind = ?1 AND account = ?2 AND id = ?3";
@@ -197,6 +224,16 @@ fn remove_hooks(writing: &mut Writing<'_>, select: &str, of: &[&dyn ToSql], left
     }
 }
 
+/// The hooks of an account go while it is there, so that no callback is met that is nobody's.
+fn leave(writing: &mut Writing<'_>, account: AccountId, left: &mut usize) -> Result<bool> {
+    let hooks = "SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 LIMIT 1";
+    let is_all = remove_hooks(writing, hooks, &[&account.0], left)?;
+    if is_all {
+        accounts::drop_account(writing, account)?;
+    }
+    Ok(is_all)
+}
+
 fn clear_account(writing: &mut Writing<'_>, account: AccountId, left: &mut usize) -> Result<bool> {
     let hooks = "SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 LIMIT 1";
     if !remove_hooks(writing, hooks, &[&account.0], left)? {
@@ -228,11 +265,23 @@ fn clear_account(writing: &mut Writing<'_>, account: AccountId, left: &mut usize
     if !is_all {
         return Ok(false);
     }
+    if !clear_requests(writing, account, left)? {
+        return Ok(false);
+    }
     each(writing, "SELECT kind FROM flaps WHERE account = ?1 LIMIT ?2", [account.0], left, |writing, [kind, _]| {
         let sql = "DELETE FROM flaps WHERE account = ?1 AND kind = ?2 AND id = (
                        SELECT id FROM flaps WHERE account = ?1 AND kind = ?2 LIMIT 1)";
         execute(writing, sql, [account.0, kind])
     })
+}
+
+fn clear_requests(writing: &Writing<'_>, account: AccountId, left: &mut usize) -> Result<bool> {
+    let sql = "DELETE FROM requests WHERE account = ?1 AND (owner, key) IN (
+                   SELECT owner, key FROM requests WHERE account = ?1 LIMIT ?2)";
+    let deleted = writing.prepare(sql)?.execute(params![account.0, i64::try_from(*left).unwrap_or(i64::MAX)])?;
+    let is_all = deleted < *left;
+    *left -= deleted;
+    Ok(is_all)
 }
 
 /// Calls `delete` with the first two columns of each row that the statement selects, until none is left, so many were

@@ -219,6 +219,7 @@ pub(super) fn millis(duration: Duration) -> i64 {
 }
 
 pub(super) fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
+    super::accounts::require(writing, account)?;
     // While a poll is under way its `due` is the lease's end, which stays; what is asked for comes after.
     let mut upsert = writing.prepare(
         "INSERT INTO polls (account, kind, due, asked) SELECT id, ?2, ?3, ?3 FROM accounts WHERE id = ?1

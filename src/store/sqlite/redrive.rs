@@ -2,17 +2,21 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Result};
+use super::super::{
+    Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Redrive, Redriven, Refusal, Replay,
+    ReplayFrom, Result, Written,
+};
 use super::columns::get;
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::journal::{self, change_columns, read_change};
 use super::listeners::Listener;
 use super::queue::{self, Line, Tidings};
+use super::requests::{self, Found, Progress};
 use super::settle::of_hook;
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{Fault, SqliteStore, attempts, hooks};
+use super::{Fault, SqliteStore, attempts, hook_edits};
 use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
 
 /// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
@@ -30,65 +34,112 @@ pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp)
 }
 
 /// Puts the hook back to that place of the journal; `catch_up` owes it what comes from there.
-pub(super) fn replay(writing: &mut Writing<'_>, hook: HookId, after: i64) -> Result<()> {
+pub(super) fn replay(writing: &mut Writing<'_>, hook: HookId, from: ReplayFrom) -> Result<()> {
+    let after = match from {
+        ReplayFrom::After(number) => number,
+        ReplayFrom::Time(time) => journal::before(writing.connection, time)?,
+    };
     let sql = "UPDATE hooks SET behind = MIN(COALESCE(behind, ?2), ?2) WHERE id = ?1";
     writing.prepare(sql)?.execute([hook.0, after])?;
     Ok(())
 }
 
-/// Makes dead letters due again, in steps; gives their number, if there is such a hook.
+/// Makes dead letters due again, in steps. Where the request has a key, how far it is stands in the store: whoever sends it
+/// again goes on from there, also beside one that is under way.
 pub(super) async fn redrive(
     store: &SqliteStore,
-    place: &HookPlace,
-    only: Option<ChangeId>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Option<usize>> {
-    let mut redriven = 0;
+    redrive: Redrive,
+    once: Option<Once<Redriven>>,
+) -> Result<Written<Redriven>> {
+    let mut progress = Progress::default();
     loop {
-        let at_most = store.step_rows.min(limit - redriven);
-        let place = place.clone();
-        let step =
-            store.write_step(Flow::Account(place.account), move |writing| match hooks::holds(writing, &place)? {
-                true => redrive_some(writing, place.hook, only, at_most, now).map(Some),
-                false => Ok(None),
-            });
-        let Some((some, is_more)) = step.await? else {
-            return Ok((redriven > 0).then_some(redriven));
-        };
-        redriven += some;
-        if !is_more || redriven >= limit {
-            return Ok(Some(redriven));
+        let (redrive, once, rows) = (redrive.clone(), once.clone(), store.step_rows);
+        let step = store.write_step(Flow::Account(redrive.place.account), move |writing| {
+            step(writing, &redrive, once.as_ref(), progress, rows)
+        });
+        match step.await? {
+            Step::Ended(written) => return Ok(written),
+            Step::More(reached) => progress = reached,
         }
     }
 }
 
-/// Gives how many, and whether there may be more.
+enum Step {
+    More(Progress),
+    Ended(Written<Redriven>),
+}
+
+fn step(
+    writing: &mut Writing<'_>,
+    redrive: &Redrive,
+    once: Option<&Once<Redriven>>,
+    mut progress: Progress,
+    rows: usize,
+) -> Result<Step> {
+    let known = once.map(|once| requests::find(writing, &once.request)).transpose()?.flatten();
+    match known {
+        Some(Found::Begun(reached)) => progress = reached,
+        Some(Found::Ended(replay)) => return Ok(Step::Ended(Written::Replayed(replay))),
+        Some(Found::Damaged) => return Ok(Step::Ended(Written::Replayed(Replay::Lost))),
+        None => {}
+    }
+    let is_first = progress == Progress::default();
+    // The version is that which the request found when it began.
+    let condition = if is_first { redrive.condition.clone() } else { Condition::default() };
+    let is_more = match hook_edits::require(writing, &redrive.place, &condition)? {
+        Err(refusal) if is_first => return Ok(Step::Ended(Written::Refused(refusal))),
+        // It was removed meanwhile, with what was left of its dead letters.
+        Err(_) => false,
+        Ok(hook) => {
+            let done = usize::try_from(progress.done).unwrap_or(usize::MAX);
+            let at_most = rows.min(redrive.limit.saturating_sub(done));
+            redrive_some(writing, hook.id, redrive, at_most, &mut progress)?
+        }
+    };
+    let number = usize::try_from(progress.done).unwrap_or(usize::MAX);
+    if redrive.only.is_some() && number == 0 {
+        return Ok(Step::Ended(Written::Refused(Refusal::NoDeadLetter)));
+    }
+    if is_more && number < redrive.limit {
+        if let Some(once) = once {
+            requests::note_progress(writing, &once.request, progress)?;
+        }
+        return Ok(Step::More(progress));
+    }
+    let redriven = Redriven { number, more: redrive.only.is_none() && number >= redrive.limit };
+    if let Some(once) = once {
+        requests::keep(writing, once, &redriven)?;
+    }
+    Ok(Step::Ended(Written::Done(redriven)))
+}
+
+/// Makes some due again, and says whether there may be more.
 fn redrive_some(
     writing: &mut Writing<'_>,
     hook: HookId,
-    only: Option<ChangeId>,
+    redrive: &Redrive,
     at_most: usize,
-    now: Timestamp,
-) -> Result<(usize, bool)> {
-    // One is found by its id, and not among all that is dead.
-    let sql = match only {
+    progress: &mut Progress,
+) -> Result<bool> {
+    // One is found by its id, and not among all that is dead. What was taken before and is given up again is not taken
+    // twice: it lies before what was reached.
+    let sql = match redrive.only {
         Some(_) => {
             "SELECT change, kind, resource, hook FROM deliveries INDEXED BY deliveries_dead_id
-             WHERE hook = ?1 AND dead_id = ?2 AND dead IS NOT NULL AND damaged IS NULL LIMIT ?3"
+             WHERE hook = ?1 AND dead_id = ?2 AND dead IS NOT NULL AND damaged IS NULL AND change > ?4 LIMIT ?3"
         }
         None => {
             "SELECT d.change, d.kind, d.resource, d.hook
              FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
-             WHERE d.hook = ?1 AND d.dead IS NOT NULL AND d.damaged IS NULL AND ?2 IS NULL
+             WHERE d.hook = ?1 AND d.dead IS NOT NULL AND d.damaged IS NULL AND ?2 IS NULL AND d.change > ?4
              ORDER BY d.change LIMIT ?3"
         }
     };
     let mut select = writing.prepare(sql)?;
-    let only = only.map(|id| id.0.to_be_bytes());
+    let only = redrive.only.map(|id| id.0.to_be_bytes());
     let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
     let dead: Vec<(i64, Line)> = {
-        let mut rows = select.query(params![hook.0, only, limit])?;
+        let mut rows = select.query(params![hook.0, only, limit, progress.reached])?;
         let mut dead = Vec::new();
         while let Some(row) = rows.next()? {
             let source = Source { table: "deliveries", account: None, key: Key::Columns(&[3, 0]) };
@@ -101,7 +152,9 @@ fn redrive_some(
     let mut redriven = 0;
     for (change, line) in &dead {
         queue::revive(writing, hook, *change)?;
-        queue::elect(writing, line, now)?;
+        queue::elect(writing, line, redrive.now)?;
+        progress.done = progress.done.saturating_add(1);
+        progress.reached = *change;
         redriven += 1;
         if writing.is_turn_over() {
             break;
@@ -110,7 +163,7 @@ fn redrive_some(
     let mut touched = Touched::default();
     touched.hook(hook);
     touched.refresh(writing)?;
-    Ok((redriven, redriven < dead.len() || dead.len() == at_most))
+    Ok(redriven < dead.len() || dead.len() == at_most)
 }
 
 /// What became of the hook's changes, newest first.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::super::{Result, StoreError};
 use super::columns::get;
 use super::damage::{self, Damages};
-use super::{Fault, endpoints, repair, requests, turns};
+use super::{Fault, endpoints, repair, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
@@ -210,7 +210,6 @@ pub(super) fn void_leases(connection: &Connection, damages: &Damages) -> Result<
     for delivery in deliveries {
         transaction.prepare_cached(sql)?.execute(delivery)?;
     }
-    requests::void(&transaction)?;
     turns::rebuild(&transaction)?;
     endpoints::rebuild(&transaction)?;
     transaction.commit()?;

@@ -9,6 +9,7 @@ mod hearing;
 mod long_work;
 pub(super) mod plans;
 mod promises;
+pub(crate) mod rows;
 mod turns;
 mod writing;
 

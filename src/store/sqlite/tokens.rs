@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{DamagedToken, NewToken, Result, TokenHash, Tokens};
+use super::super::{DamagedToken, NewToken, Once, Refusal, RenewedToken, Result, TokenHash, Tokens, Written};
 use super::columns::{account_key, get};
 use super::damage::{self, Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::fair_pool::Flow;
 use super::writer::Writing;
-use super::{Fault, SqliteStore};
+use super::{SqliteStore, accounts, requests};
 use crate::model::{Account, AccountId, Timestamp, Token, TokenId};
 
 /// A token; the columns that `read_token` reads, and the condition.
@@ -21,25 +21,9 @@ macro_rules! select_tokens {
 
 #[async_trait]
 impl Tokens for SqliteStore {
-    async fn issue_token(&self, token: NewToken) -> Result<Token> {
+    async fn create_token(&self, token: NewToken, once: Option<Once<Token>>) -> Result<Written<Token>> {
         self.write(Flow::Account(token.account), move |writing| {
-            let is_known = writing.prepare("SELECT 1 FROM accounts WHERE id = ?1")?.exists([token.account.0])?;
-            if !is_known {
-                return Err(Fault::NoAccount(token.account).into());
-            }
-            let mut insert = writing.prepare(
-                "INSERT INTO tokens (account, name, scope, hash, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?;
-            let id = insert.insert(params![
-                token.account.0,
-                token.name,
-                token.scope.as_str(),
-                token.hash,
-                token.now.as_millis(),
-                token.expires.map(Timestamp::as_millis),
-            ])?;
-            let NewToken { name, scope, expires, now, .. } = token;
-            Ok(Token { id: TokenId(id), name, scope, created: now, expires, last_used: None })
+            requests::once(writing, once, |writing| create(writing, &token))
         })
         .await
     }
@@ -87,33 +71,12 @@ impl Tokens for SqliteStore {
     }
 
     async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>> {
-        self.read(Flow::Account(account), move |reading| {
-            let mut select = reading.prepare_cached(select_tokens!("t.account = ?1 AND t.id = ?2"))?;
-            Ok(select.query_row([account.0, id.0], |row| read_any(reading, account, row)).optional()?)
-        })
-        .await
+        self.read(Flow::Account(account), move |reading| find(reading, account, id)).await
     }
 
-    async fn count_tokens(&self, account: AccountId) -> Result<u64> {
-        self.read(Flow::Account(account), move |reading| {
-            let mut select = reading.prepare_cached("SELECT COUNT(*) FROM tokens WHERE account = ?1")?;
-            let count: i64 = select.query_row([account.0], |row| row.get(0))?;
-            Ok(count.unsigned_abs())
-        })
-        .await
-    }
-
-    async fn rotate_token(
-        &self,
-        account: AccountId,
-        id: TokenId,
-        hash: TokenHash,
-        expires: Option<Timestamp>,
-    ) -> Result<bool> {
-        self.write(Flow::Account(account), move |writing| {
-            let sql = "UPDATE tokens SET hash = ?3, expires = ?4 WHERE account = ?1 AND id = ?2";
-            let expires = expires.map(Timestamp::as_millis);
-            Ok(writing.prepare(sql)?.execute(params![account.0, id.0, hash, expires])? > 0)
+    async fn renew_token(&self, renewed: RenewedToken, once: Option<Once<Token>>) -> Result<Written<Token>> {
+        self.write(Flow::Account(renewed.account), move |writing| {
+            requests::once(writing, once, |writing| renew(writing, &renewed))
         })
         .await
     }
@@ -128,7 +91,7 @@ impl Tokens for SqliteStore {
         };
         let is_revoked = self.write(Flow::Account(account), revoke).await?;
         if is_revoked {
-            dropped::clear(self, Dropped::Token(account, id)).await?;
+            dropped::clear_or_leave(self, Dropped::Token(account, id)).await;
         }
         Ok(is_revoked)
     }
@@ -142,6 +105,45 @@ impl Tokens for SqliteStore {
         })
         .await
     }
+}
+
+fn create(writing: &mut Writing<'_>, token: &NewToken) -> Result<Result<Token, Refusal>> {
+    let NewToken { account, name, scope, hash, expires, limit, now } = token;
+    accounts::require(writing, *account)?;
+    let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM tokens WHERE account = ?1 LIMIT ?2)";
+    if writing.prepare(sql)?.query_row([account.0, limit], |row| row.get::<_, i64>(0))? >= limit {
+        return Ok(Err(Refusal::LimitReached));
+    }
+    let mut insert = writing
+        .prepare("INSERT INTO tokens (account, name, scope, hash, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let expires_at = expires.map(Timestamp::as_millis);
+    let id = insert.insert(params![account.0, name, scope.as_str(), hash, now.as_millis(), expires_at])?;
+    Ok(Ok(Token {
+        id: TokenId(id),
+        name: name.clone(),
+        scope: *scope,
+        created: *now,
+        expires: *expires,
+        last_used: None,
+    }))
+}
+
+fn renew(writing: &mut Writing<'_>, renewed: &RenewedToken) -> Result<Result<Token, Refusal>> {
+    let RenewedToken { account, id, hash, expires } = renewed;
+    let token = match find(&writing.reading(), *account, *id)? {
+        None => return Ok(Err(Refusal::NotFound)),
+        Some(Err(damaged)) => return Ok(Err(Refusal::Damaged(damaged.reason))),
+        Some(Ok(token)) => token,
+    };
+    let sql = "UPDATE tokens SET hash = ?3, expires = ?4 WHERE account = ?1 AND id = ?2";
+    writing.prepare(sql)?.execute(params![account.0, id.0, hash, expires.map(Timestamp::as_millis)])?;
+    Ok(Ok(Token { expires: *expires, ..token }))
+}
+
+fn find(reading: &Reading<'_>, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>> {
+    let mut select = reading.prepare_cached(select_tokens!("t.account = ?1 AND t.id = ?2"))?;
+    Ok(select.query_row([account.0, id.0], |row| read_any(reading, account, row)).optional()?)
 }
 
 /// Tokens by their ids, which come first in the row.

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
 use super::Fault;
-use super::damage::{self, Damages};
+use super::damage::{self, Damages, Reading};
 use super::fair_pool::{FairPool, Flow};
 use super::flush::Flush;
 use super::hook_cache::HookCache;
@@ -93,6 +93,11 @@ pub(super) struct Memory {
 impl<'a> Writing<'a> {
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>> {
         Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// What the transaction has written so far, for those who read.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        Reading { connection: self.connection, damages: &self.memory.damages }
     }
 
     /// Whether a step should leave the rest of its work to the next one, so that others get their turn.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Change, HookSpec, HookUrl, NewChange, Owner, Sealed, State, Subject};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{DeliveryQuery, HookPlace, NewHook, sqlite};
 
 /// The instance that a hook waits for.
@@ -76,6 +77,8 @@ impl Life {
             track,
             spec: HookSpec::to(HookUrl::parse("https://example.com/").expect("a URL")),
             secret: Sealed(vec![1]),
+            limit: u64::MAX,
+            poll_by: None,
             now: observed.lab.clock.now(),
         };
         let awaited = Some((Kind::Instance, instance(AWAITED, InstanceState::Running).id().clone()));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{HookSpec, HookUrl, Owner, Sealed};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{NewHook, Pace, PaceReason};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -16,6 +17,8 @@ impl Observed {
             track,
             spec: HookSpec::to(HookUrl::parse("https://example.com/").expect("a URL")),
             secret: Sealed(vec![1]),
+            limit: u64::MAX,
+            poll_by: None,
             now: self.lab.clock.now(),
         };
         self.lab.context.store.set_hook(hook).await.expect("set");

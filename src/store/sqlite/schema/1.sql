@@ -278,6 +278,8 @@ CREATE TABLE hooks (
     -- not caught up.
     behind INTEGER,
     created INTEGER NOT NULL,
+    -- Rises with whatever changes what its owner has said of it: clients make their writes conditional on it.
+    version INTEGER NOT NULL DEFAULT 1,
     UNIQUE (account, kind, resource, owner)
 ) STRICT;
 
@@ -285,6 +287,17 @@ CREATE TABLE hooks (
 CREATE INDEX hooks_owner ON hooks (account, owner);
 CREATE INDEX hooks_destination ON hooks (destination);
 CREATE INDEX hooks_behind ON hooks (id) WHERE behind IS NOT NULL AND status = 'active';
+
+-- Whatever writes a hook: how its receiver is doing (`failing`, `failed`, `behind`) is not its owner's, and would have a
+-- hook that fails now and then refuse every conditional write.
+CREATE TRIGGER hooks_versioned AFTER UPDATE OF url, token, words, format, mode, rate, secret, old_secret, old_until, status,
+    disabled, reason ON hooks
+WHEN NEW.url IS NOT OLD.url OR NEW.token IS NOT OLD.token OR NEW.words IS NOT OLD.words OR NEW.format IS NOT OLD.format
+    OR NEW.mode IS NOT OLD.mode OR NEW.rate IS NOT OLD.rate OR NEW.secret IS NOT OLD.secret
+    OR NEW.old_secret IS NOT OLD.old_secret OR NEW.old_until IS NOT OLD.old_until OR NEW.status IS NOT OLD.status
+    OR NEW.disabled IS NOT OLD.disabled OR NEW.reason IS NOT OLD.reason BEGIN
+    UPDATE hooks SET version = CASE WHEN version < 1 << 62 THEN version + 1 ELSE 1 END WHERE id = NEW.id;
+END;
 
 -- What is owed to hooks. Of each resource on each hook only the oldest one that is not dead has a `due`,
 -- and none of a hook that rests: the others wait behind it, and cost nothing until it is settled.
@@ -402,7 +415,8 @@ CREATE TABLE tokens (
 
 CREATE INDEX tokens_account ON tokens (account);
 
--- Hooks (0), tokens (1) and accounts (2) that are gone, and of which not all is deleted yet: see sqlite/dropped.rs.
+-- Hooks (0), tokens (1) and accounts (2) that are gone, and of which not all is deleted yet, and accounts that are there and
+-- lose their hooks before they go (3): see sqlite/dropped.rs.
 CREATE TABLE dropped (
     kind INTEGER NOT NULL,
     account INTEGER NOT NULL,
@@ -417,13 +431,15 @@ CREATE TABLE requests (
     key TEXT NOT NULL,
     fingerprint BLOB NOT NULL,
     begun INTEGER NOT NULL,
-    -- NULL while it is under way; empty where the answer is lost.
+    -- NULL while work in steps goes on; empty where the answer is lost.
     answer BLOB,
+    -- Of work in steps: how much was done, and the last change that it took.
+    done INTEGER NOT NULL DEFAULT 0,
+    reached INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, owner, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX requests_begun ON requests (begun);
-CREATE INDEX requests_under_way ON requests (begun) WHERE answer IS NULL;
 
 -- What drivers remember of accounts across polls, sealed: it spares logins, and may be lost.
 CREATE TABLE sessions (

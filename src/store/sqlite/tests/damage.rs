@@ -17,6 +17,7 @@ use super::super::{Settings, SqliteStore, Synchronous};
 use super::{SqliteLab, open};
 use crate::model::InstanceState::{Pending, Running, Stopped};
 use crate::model::{AccountId, HookId, HookSpec, HookUrl, IdPattern, Kind, Owner, Scope, Sealed, Timestamp, TokenId};
+use crate::store::contract::plainly::{Plainly as _, once};
 use crate::store::contract::world::{World, id, key, query, spec};
 use crate::store::{
     After, Attempt, ChangeQuery, DeliveryQuery, HistoryQuery, HookPlace, ListQuery, NewToken, Outcome,
@@ -97,12 +98,9 @@ async fn fill(world: &mut World, user: &str) -> AccountId {
             Settling { settlements: vec![settlement], holds: vec![], landed: vec![], disable_after: Duration::MAX };
         store.settle(settling).await.expect("settled");
     }
-    let hash = [u8::try_from(account.0).expect("small"); 32];
-    let token = NewToken { account, name: "ci".into(), scope: Scope::Track, hash, expires: None, now: world.now };
-    store.issue_token(token).await.expect("issued");
-    let asked = request(world, account);
-    store.begin_request(asked.clone()).await.expect("begun");
-    store.finish_request(&asked.id, Sealed(vec![1])).await.expect("answered");
+    let hash = u8::try_from(account.0).expect("small");
+    let once = once(&request(world, account), &Sealed(vec![1]));
+    store.create_token(token(world, account, hash), once).await.expect("issued");
     let content = SessionContent { until: world.now.after(Duration::from_secs(3600)), sealed: Sealed(vec![1]) };
     let session = StoredSession { account: key(user), driver: "digest".into(), content: Some(content) };
     store.save_sessions(vec![session]).await.expect("saved");
@@ -115,8 +113,12 @@ fn request(world: &World, account: AccountId) -> RepeatableRequest {
         fingerprint: [7; 32],
         now: world.now,
         forget: world.now.before(Duration::from_secs(60)),
-        abandoned: world.now.before(Duration::from_secs(60)),
     }
+}
+
+fn token(world: &World, account: AccountId, hash: u8) -> NewToken {
+    let (name, scope, hash) = ("ci".into(), Scope::Track, [hash; 32]);
+    NewToken { account, name, scope, hash, expires: None, limit: u64::MAX, now: world.now }
 }
 
 fn settings() -> Settings {
@@ -247,7 +249,7 @@ async fn as_ann_sees_it(world: &World, ann: AccountId) -> usize {
     store.held_mass_changes().await.expect("mass changes");
     store.budgets().await.expect("budgets");
     store.account(ann).await.expect("asked");
-    store.begin_request(request(world, ann)).await.expect("begun");
+    store.find_answer(&request(world, ann)).await.expect("asked");
     store.held().await.expect("held");
     hooks.len()
 }

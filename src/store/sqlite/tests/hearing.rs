@@ -5,8 +5,9 @@ use super::super::listeners::Listeners;
 use super::super::{Fault, SqliteStore};
 use super::world;
 use crate::model::{AccountId, Filter, HookId, HookSpec, IdPattern, InstanceState};
+use crate::store::StoreError;
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::contract::world::{World, spec};
-use crate::store::{Hooks, StoreError};
 
 const RUNNING: InstanceState = InstanceState::Running;
 const STOPPED: InstanceState = InstanceState::Stopped;

@@ -9,6 +9,7 @@ use super::super::fair_pool::Flow;
 use super::super::{Settings, SqliteStore};
 use super::{SqliteLab, world};
 use crate::model::{DisableReason, HookId, HookStatus, InstanceState, Owner, Scope};
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::contract::world::{DISABLE_AFTER, World, spec};
 use crate::store::{
     Accounts as _, Deliveries as _, Hooks as _, NewHook, NewToken, Outcome, Result, Settling, Store, StoreError,
@@ -170,8 +171,15 @@ async fn a_revoked_token_takes_its_hooks_with_it_though_it_is_cut_off() {
     let store = opened(&lab);
     let world = World::new(Box::new(Borrowed(Arc::clone(&store))));
     let account = world.client("ann").await;
-    let new_token =
-        NewToken { account, name: "ci".into(), scope: Scope::Track, hash: [7; 32], expires: None, now: world.now };
+    let new_token = NewToken {
+        account,
+        name: "ci".into(),
+        scope: Scope::Track,
+        hash: [7; 32],
+        expires: None,
+        limit: u64::MAX,
+        now: world.now,
+    };
     let token = store.issue_token(new_token).await.unwrap();
     let kept = world.filtering(account, spec("kept")).await;
     for number in 0..20 {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::super::world;
 use super::*;
+use crate::store::contract::plainly::{Plainly as _, once};
 use crate::store::{
-    Accounts as _, Begun, Hooks as _, Journal as _, KeptChanges, Polls as _, Repeats as _, Sweep, Tokens as _,
+    Accounts as _, Hooks as _, Journal as _, KeptChanges, Polls as _, Repeats as _, Replay, Sweep, Tokens as _, Written,
 };
 
 /// How many rows of a table are damaged now, and how many were found.
@@ -99,31 +100,24 @@ async fn a_row_that_is_removed_or_healed_is_counted_no_more() {
 async fn a_request_whose_answer_cannot_be_read_is_not_made_again() {
     let (mut world, store) = world();
     let ann = world.client("ann").await;
-    let begin = async |world: &World| store.begin_request(request(world, ann)).await.expect("asked");
-    assert_eq!(begin(&world).await, Begun::New);
-    let id = request(&world, ann).id;
-    store.finish_request(&id, Sealed(vec![1])).await.expect("kept");
+    let asked = async |world: &World| store.find_answer(&request(world, ann)).await.expect("asked");
+    assert_eq!(asked(&world).await, None);
+    let of_request = request(&world, ann);
+    store.create_token(token(&world, ann, 9), once(&of_request, &Sealed(vec![1]))).await.expect("made");
+    assert_eq!(asked(&world).await, Some(Replay::Answered(Sealed(vec![1]))));
     execute(&store, "UPDATE requests SET fingerprint = x'01'").await;
     for _ in 0..2 {
-        assert_eq!(begin(&world).await, Begun::Lost);
+        assert_eq!(asked(&world).await, Some(Replay::Lost));
+        let again = store.create_token(token(&world, ann, 8), once(&request(&world, ann), &Sealed(vec![2]))).await;
+        assert_eq!(again.expect("asked"), Written::Replayed(Replay::Lost));
         assert_eq!(counted(&store, "requests").await, (1, 1));
     }
     let rows = store.damaged_rows(ann).await.expect("looked up");
     assert_eq!((rows[0].table, rows[0].column.as_str()), ("requests", "fingerprint"));
     world.wait(Duration::from_secs(61));
-    assert_eq!(begin(&world).await, Begun::New, "what is old enough is forgotten");
+    assert_eq!(asked(&world).await, None, "what is old enough is forgotten");
+    store.create_token(token(&world, ann, 7), once(&request(&world, ann), &Sealed(vec![3]))).await.expect("made");
     assert_eq!(counted(&store, "requests").await, (0, 1));
-}
-
-#[tokio::test]
-async fn what_was_under_way_when_a_host_ended_can_be_made_again_at_once() {
-    let mut world = World::new(Box::new(SqliteLab::new()));
-    let ann = world.client("ann").await;
-    let asked = request(&world, ann);
-    assert_eq!(world.store().begin_request(asked.clone()).await.expect("begun"), Begun::New);
-    assert_eq!(world.store().begin_request(asked.clone()).await.expect("begun"), Begun::UnderWay);
-    world.crash();
-    assert_eq!(world.store().begin_request(asked).await.expect("begun"), Begun::New);
 }
 
 /// What of the account with the number 1 is in the file.
@@ -191,7 +185,7 @@ async fn what_is_there_is_never_deleted_as_dropped() {
         .await;
     store.clear_dropped().await.expect("cleared");
     assert_eq!(store.count_hooks(ann).await.expect("counted"), hooks);
-    assert_eq!(store.count_tokens(ann).await.expect("counted"), 1);
+    assert_eq!(store.tokens(ann, None, 10).await.expect("read").len(), 1);
     assert_eq!(world.list(ann, query()).await, ["i-1", "i-2"]);
     assert_eq!(counted(&store, "dropped").await, (0, 6));
 }

@@ -4,6 +4,7 @@
 use super::super::world;
 use super::healed::{counted, execute};
 use super::*;
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::{Accounts as _, DriverSessions as _, Hooks as _, SealedColumn, Tokens as _, Unopened};
 
 #[tokio::test]

@@ -7,13 +7,15 @@ use super::super::super::SqliteStore;
 use super::super::super::fair_pool::Flow;
 use crate::model::breaker::Standing;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, Sealed, State,
-    Timestamp,
+    AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, Scope, Sealed,
+    State, Timestamp,
 };
+use crate::store::contract::plainly::{Plainly as _, once};
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Begun, Decision, Hooks as _, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote,
-    Polls, Removed, RepeatableRequest, Repeats as _, RequestId, SealedColumn, Transition, Unopened, Upsert,
+    Accounts, Attempt, Decision, Hooks as _, NewToken, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote,
+    Polls, Removed, RepeatableRequest, Repeats as _, Replay, RequestId, SealedColumn, Tokens as _, Transition,
+    Unopened, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -76,17 +78,14 @@ async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
 /// A request of which a column can't be read, and one of which the answer is lost.
 async fn requests(account: AccountId, store: &SqliteStore, now: Timestamp) {
     let id = |key: &str| RequestId { account, owner: Owner::Account, key: key.into() };
-    let request = |key: &str| RepeatableRequest {
-        id: id(key),
-        fingerprint: [7; 32],
-        now,
-        forget: now.before(Duration::from_secs(60)),
-        abandoned: now,
-    };
-    for key in ["a", "b"] {
-        store.begin_request(request(key)).await.expect("begun");
+    let forget = now.before(Duration::from_secs(60));
+    let request = |key: &str| RepeatableRequest { id: id(key), fingerprint: [7; 32], now, forget };
+    for (key, hash) in [("a", 101), ("b", 102)] {
+        let (name, scope, hash) = ("ci".into(), Scope::Read, [hash; 32]);
+        let token = NewToken { account, name, scope, hash, expires: None, limit: u64::MAX, now };
+        store.create_token(token, once(&request(key), &Sealed(vec![1]))).await.expect("made");
     }
-    store.lose_answer(&id("a"), "as asked").await.expect("lost");
+    store.lose_answer(&request("a"), "as asked").await.expect("lost");
     store
         .write(Flow::Host, |writing| {
             Ok(writing.connection.execute(
@@ -97,7 +96,7 @@ async fn requests(account: AccountId, store: &SqliteStore, now: Timestamp) {
         .await
         .expect("written");
     for key in ["a", "b"] {
-        assert_eq!(store.begin_request(request(key)).await.expect("asked"), Begun::Lost);
+        assert_eq!(store.find_answer(&request(key)).await.expect("asked"), Some(Replay::Lost));
     }
 }
 

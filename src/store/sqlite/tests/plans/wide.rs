@@ -61,7 +61,6 @@ const WIDE: &[(&str, &str)] = &[
     ("UPDATE queues SET paced = 0 WHERE paced / 1000", START),
     ("DELETE FROM destinations WHERE typeof(name)", START),
     ("UPDATE destinations SET held = 0 WHERE held", START),
-    ("DELETE FROM requests WHERE answer IS NULL", START),
     (" > 1 << 62 RETURNING ", REPAIR),
     ("SELECT id, driver, provider, user FROM accounts", REPAIR),
     ("SELECT DISTINCT account FROM hooks WHERE typeof(account)", REPAIR),
@@ -131,7 +130,6 @@ const WIDE: &[(&str, &str)] = &[
     ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL", "mass changes that are held are few"),
     ("SELECT change FROM (SELECT * FROM (SELECT change FROM deliveries", "three lists of a page each are merged"),
     ("SELECT COUNT(*) FROM hooks WHERE account = ?1", "as many as an account may have"),
-    ("SELECT COUNT(*) FROM tokens WHERE account = ?1", "as many as an account may have"),
     ("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2", "as many as an account may have"),
     ("FROM hooks WHERE account = ?1 AND kind IS NULL", "as many as an account may have"),
     (

@@ -1,0 +1,121 @@
+//! Writes that depend on what is there: on the version of a hook, and on how many the account has.
+
+use serde_json::json;
+
+use super::*;
+
+const URL: &str = "https://192.88.98.1/cb";
+
+impl House {
+    async fn conditional(&self, method: &str, path: &str, condition: (&str, &str), body: &Value) -> Answer {
+        let authorization = basic("user", "right");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(method, path, &[("authorization", &authorization), JSON, condition], &body).await
+    }
+
+    async fn tag(&self, path: &str) -> String {
+        self.get(path).await.header("etag").expect("a tag").to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_hook_is_written_only_as_the_version_that_was_read() {
+    let house = House::new();
+    let made = house.post("/api/hooks", &json!({ "url": URL })).await;
+    let path = format!("/api/hooks/{}", made.json()["id"].as_str().expect("an id"));
+    let read = house.tag(&path).await;
+    assert_eq!(made.header("etag"), Some(read.as_str()));
+    assert!(read.starts_with('"'), "it is a strong one: {read}");
+
+    // Of two who have read it, the second does not undo what the first did.
+    let first = json!({ "url": URL, "description": "first" });
+    let second = json!({ "url": URL, "description": "second" });
+    let put = house.conditional("PUT", &path, ("if-match", &read), &first).await;
+    let tag = put.header("etag").expect("a tag").to_owned();
+    assert_eq!((put.status, tag == read), (200, false));
+    let problem =
+        house.conditional("PUT", &path, ("if-match", &read), &second).await.problem(412, "precondition-failed");
+    assert_eq!(problem["etag"], tag);
+    assert_eq!(house.get(&path).await.ok()["description"], "first");
+
+    for stale in [read.as_str(), "W/\"2\"", "\"x\"", "\"\""] {
+        for action in ["test", "pause", "resume", "rotate", "redrive"] {
+            let path = format!("{path}/{action}");
+            let refused = house.conditional("POST", &path, ("if-match", stale), &Value::Null).await;
+            refused.problem(412, "precondition-failed");
+        }
+        let replay = format!("{path}/replay");
+        let refused = house.conditional("POST", &replay, ("if-match", stale), &json!({ "from": "0" })).await;
+        refused.problem(412, "precondition-failed");
+        let refused = house.conditional("DELETE", &path, ("if-match", stale), &Value::Null).await;
+        refused.problem(412, "precondition-failed");
+    }
+    house.conditional("PUT", &path, ("if-none-match", "*"), &second).await.problem(412, "precondition-failed");
+    assert_eq!(house.tag(&path).await, tag, "nothing was done");
+
+    // What changes it gives it another tag, and what does not leaves it.
+    let mut seen = vec![tag];
+    for (action, changes) in [("test", false), ("pause", true), ("pause", false), ("resume", true), ("rotate", true)] {
+        let last = seen.last().expect("one").clone();
+        let done = house.conditional("POST", &format!("{path}/{action}"), ("if-match", &last), &Value::Null).await;
+        assert!(done.status < 300, "{action}: {}", done.body);
+        let now = house.tag(&path).await;
+        assert!(done.header("etag").is_none_or(|tag| tag == now), "{action}");
+        assert_eq!(now != last, changes, "{action}");
+        assert_eq!(seen.contains(&now), !changes, "{action}");
+        if changes {
+            seen.push(now);
+        }
+    }
+    assert_eq!(house.conditional("PUT", &path, ("if-match", "*"), &second).await.status, 200);
+    let tags = format!("\"x\", {}", house.tag(&path).await);
+    assert_eq!(house.conditional("DELETE", &path, ("if-match", &tags), &Value::Null).await.status, 204);
+    house.conditional("PUT", &path, ("if-match", "*"), &second).await.problem(404, "hook-not-found");
+}
+
+/// The comparison is one with the write: of many at once that have read the same, one gets through.
+#[tokio::test]
+async fn of_writers_that_have_read_the_same_one_gets_through() {
+    let house = House::new();
+    let made = house.post("/api/hooks", &json!({ "url": URL })).await;
+    let path = format!("/api/hooks/{}", made.json()["id"].as_str().expect("an id"));
+    let tag = house.tag(&path).await;
+    let bodies: Vec<Value> = (0..20).map(|number| json!({ "url": URL, "description": number.to_string() })).collect();
+    let puts = bodies.iter().map(|body| house.conditional("PUT", &path, ("if-match", &tag), body));
+    let answers = futures_util::future::join_all(puts).await;
+    let (through, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(through.len(), 1);
+    for answer in refused {
+        answer.problem(412, "precondition-failed");
+    }
+    assert_eq!(house.get(&path).await.ok()["description"], through[0].json()["description"]);
+}
+
+#[tokio::test]
+async fn parallel_requests_never_pass_a_limit() {
+    const LIMIT: usize = 3;
+    let house = House::with(|settings| {
+        settings.hooks_per_account = LIMIT as u64;
+        settings.tokens_per_account = LIMIT as u64;
+    });
+    house.get("/api/account").await.ok();
+    let hook = json!({ "url": URL });
+    let posts = futures_util::future::join_all((0..15).map(|_| house.post("/api/hooks", &hook)));
+    let forms: Vec<String> = (0..15).map(|number| format!("/api/instances/i-{number}?track_hook={URL}")).collect();
+    let puts = futures_util::future::join_all(forms.iter().map(|path| house.put(path, "")));
+    let (posts, puts) = tokio::join!(posts, puts);
+    let (made, refused): (Vec<_>, Vec<_>) = posts.into_iter().chain(puts).partition(|answer| answer.status < 300);
+    assert_eq!(made.len(), LIMIT);
+    for answer in refused {
+        assert_eq!(answer.problem(403, "too-many-hooks")["limit"], LIMIT);
+    }
+    assert_eq!(house.get("/api/account").await.ok()["hooks"], LIMIT);
+
+    let token = json!({ "name": "ci", "scope": "read" });
+    let posts = futures_util::future::join_all((0..15).map(|_| house.post("/api/tokens", &token))).await;
+    let (made, refused): (Vec<_>, Vec<_>) = posts.into_iter().partition(|answer| answer.status == 201);
+    assert_eq!(made.len(), LIMIT);
+    for answer in refused {
+        assert_eq!(answer.problem(403, "too-many-tokens")["limit"], LIMIT);
+    }
+}

@@ -1,0 +1,168 @@
+//! What owners do with their hooks, each within the transaction of the request that asks for it: what the request depends
+//! on (the limit of the account, the version of the hook) is looked at in there, and so is what it is answered with.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+
+use super::super::{Condition, EditedHook, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Refusal, Result};
+use super::columns::{get, kind_number};
+use super::turns::{self, Touched};
+use super::writer::Writing;
+use super::{Fault, accounts, hooks, journal, polls, redrive, words};
+use crate::model::{AccountId, Hook, HookId, HookSpec, Rate};
+
+pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result<Hook, Refusal>> {
+    let account = hook.account;
+    accounts::require(writing, account)?;
+    let was_watched = polls::is_watched(writing, account)?;
+    let old = match &hook.track {
+        Some((kind, resource)) => {
+            let target = HookTarget { account, owner: hook.owner.clone(), kind: *kind, resource: resource.clone() };
+            hooks::find_tracking(writing, &target)?
+        }
+        None => None,
+    };
+    match old {
+        // The new one gets a number of its own: what is still under way to the old one can't be taken for its.
+        Some(old) => drop(turns::drop_hook(writing, old)?),
+        None if has_as_many(writing, account, hook.limit)? => return Ok(Err(Refusal::LimitReached)),
+        None => {}
+    }
+    let spec = &hook.spec;
+    let mut insert = writing.prepare(
+        "INSERT INTO hooks
+         (account, owner, kind, resource, url, destination, token, words, format, mode, rate, secret, status, created)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'active', ?13)",
+    )?;
+    let id = insert.insert(params![
+        account.0,
+        hook.owner.word(),
+        hook.track.as_ref().map(|(kind, _)| kind_number(*kind)),
+        hook.track.as_ref().map(|(_, resource)| resource.as_str()),
+        spec.url.as_url().as_str(),
+        spec.url.destination(),
+        spec.token.as_ref().map(|token| &token.0),
+        words::write(spec)?,
+        spec.format.as_str(),
+        spec.mode.as_str(),
+        spec.rate.map(Rate::as_per_second),
+        hook.secret.0,
+        hook.now.as_millis(),
+    ])?;
+    if !was_watched {
+        polls::watch(writing, account, hook.now)?;
+    }
+    let kind = hook.track.as_ref().map_or_else(|| spec.filter.leading_kind(), |(kind, _)| *kind);
+    polls::note_hook(writing, account, kind, hook.now)?;
+    if let Some(by) = hook.poll_by {
+        polls::request(writing, account, kind, by)?;
+    }
+    let place = HookPlace { account, owner: hook.owner.clone(), hook: HookId(id) };
+    written(writing, &place).map(Ok)
+}
+
+fn has_as_many(writing: &Writing<'_>, account: AccountId, limit: u64) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM hooks INDEXED BY hooks_owner WHERE account = ?1 LIMIT ?2)";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let count: i64 = writing.prepare(sql)?.query_row([account.0, limit], |row| row.get(0))?;
+    Ok(count >= limit)
+}
+
+/// A hook as this transaction has left it.
+fn written(writing: &Writing<'_>, place: &HookPlace) -> Result<Hook> {
+    hooks::find(&writing.reading(), place)?.ok_or_else(|| Fault::DamagedHook(place.hook).into())
+}
+
+/// The hook, if there is one, it can be read, and it is a version that the write is for.
+pub(super) fn require(
+    writing: &Writing<'_>,
+    place: &HookPlace,
+    condition: &Condition,
+) -> Result<Result<Hook, Refusal>> {
+    Ok(match hooks::find_any(&writing.reading(), place)? {
+        None => Err(Refusal::NotFound),
+        Some(Err(damaged)) => Err(Refusal::Damaged(damaged.reason)),
+        Some(Ok(hook)) if !condition.holds(hook.version) => Err(Refusal::VersionDiffers(hook.version)),
+        Some(Ok(hook)) => Ok(hook),
+    })
+}
+
+pub(super) fn edit(writing: &mut Writing<'_>, edit: &HookEdit) -> Result<Result<EditedHook, Refusal>> {
+    let place = &edit.place;
+    if let Err(refusal) = require(writing, place, &edit.condition)? {
+        return Ok(Err(refusal));
+    }
+    let mut test = None;
+    match &edit.action {
+        HookAction::Replace(spec) => change(writing, place.hook, spec)?,
+        HookAction::RotateSecret { secret, until } => {
+            let sql = "UPDATE hooks SET old_secret = secret, old_until = ?3, secret = ?2 WHERE id = ?1";
+            writing.prepare(sql)?.execute(params![place.hook.0, secret.0, until.as_millis()])?;
+        }
+        HookAction::Pause => pause(writing, place.hook)?,
+        HookAction::Resume => resume(writing, place.hook)?,
+        HookAction::Test => test = Some(redrive::test(writing, place, edit.now)?),
+        HookAction::Replay(from) => redrive::replay(writing, place.hook, *from)?,
+    }
+    Ok(Ok(EditedHook { hook: written(writing, place)?, test }))
+}
+
+/// Removes a hook, also one that is damaged.
+pub(super) fn delete(
+    writing: &mut Writing<'_>,
+    place: &HookPlace,
+    condition: &Condition,
+) -> Result<Result<(), Refusal>> {
+    match require(writing, place, condition)? {
+        Ok(_) | Err(Refusal::Damaged(_)) => hooks::remove(writing, place.hook).map(|_| Ok(())),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+fn pause(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    let newest = journal::newest(writing.connection)?;
+    let sql = "UPDATE hooks SET status = 'paused', behind = COALESCE(behind, ?2) WHERE id = ?1 AND status = 'active'";
+    writing.prepare(sql)?.execute([hook.0, newest])?;
+    refresh(writing, hook)
+}
+
+fn resume(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    // It is active from here on, and owed what it missed in steps: see `catch_up`.
+    let sql = "UPDATE hooks SET status = 'active', disabled = NULL, reason = NULL, failing = NULL, failed = NULL
+               WHERE id = ?1";
+    writing.prepare(sql)?.execute([hook.0])?;
+    refresh(writing, hook)
+}
+
+fn change(writing: &mut Writing<'_>, hook: HookId, spec: &HookSpec) -> Result<()> {
+    let mut touched = Touched::default();
+    let mut select = writing.prepare("SELECT destination, account FROM hooks WHERE id = ?1")?;
+    let before: (Arc<str>, AccountId) = select.query_row([hook.0], |row| Ok((row.get(0)?, get(row, 1)?)))?;
+    touched.share(Arc::clone(&before.0), before.1);
+    let mut update = writing.prepare(
+        "UPDATE hooks SET url = ?2, destination = ?3, token = ?4, words = ?5, format = ?6, mode = ?7, rate = ?8
+         WHERE id = ?1",
+    )?;
+    update.execute(params![
+        hook.0,
+        spec.url.as_url().as_str(),
+        spec.url.destination(),
+        spec.token.as_ref().map(|token| &token.0),
+        words::write(spec)?,
+        spec.format.as_str(),
+        spec.mode.as_str(),
+        spec.rate.map(Rate::as_per_second),
+    ])?;
+    // A pace that was kept for another rate would hold back, or let through, too many.
+    writing.prepare("UPDATE queues SET paced = 0 WHERE hook = ?1")?.execute([hook.0])?;
+    touched.hook(hook);
+    touched.refresh(writing)?;
+    turns::forget_destination(writing, &before.0)
+}
+
+fn refresh(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    let mut touched = Touched::default();
+    touched.hook(hook);
+    touched.refresh(writing)
+}

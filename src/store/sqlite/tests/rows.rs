@@ -1,0 +1,20 @@
+//! What a store's file has of accounts, in whatever table: so a table that is added is looked at as well.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+/// Tables of the store as a whole, in which nothing of an account is.
+const OF_THE_STORE: [&str; 5] = ["meta", "counts", "endpoints", "providers", "sqlite_sequence"];
+
+/// The tables that have rows of accounts, with their number.
+pub(crate) fn left(path: &Path) -> Vec<(String, i64)> {
+    let connection = Connection::open(path).expect("the store's file");
+    let mut select = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").expect("read");
+    let tables = select.query_map((), |row| row.get(0)).expect("read").collect::<rusqlite::Result<Vec<String>>>();
+    let count = |table: &String| {
+        connection.query_row(&format!("SELECT COUNT(*) FROM {table}"), (), |row| row.get(0)).expect("counted")
+    };
+    let tables = tables.expect("read").into_iter().filter(|table| !OF_THE_STORE.contains(&table.as_str()));
+    tables.map(|table| (table.clone(), count(&table))).filter(|(_, rows)| *rows > 0).collect()
+}
