@@ -91,9 +91,10 @@ pub enum StoreError {
     /// What was asked for is older than what is kept: of the journal, everything behind this place.
     #[error("what is asked for is no longer kept")]
     Forgotten { oldest: Cursor },
-    /// The same for what was before; it is known since then.
-    #[error("what is asked for is no longer known")]
-    PastForgotten { since: Timestamp },
+    /// The past that was asked for is not known, or no longer; it is known since then. Nothing is known of what was never
+    /// listed.
+    #[error("what is asked for is not known, or no longer")]
+    PastUnknown { since: Option<Timestamp> },
     /// There is no room on the disk for what was to be written.
     #[error("the store's disk is full: {0}")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -110,7 +111,7 @@ impl StoreError {
         match self {
             StoreError::Unusable(_) => "unusable",
             StoreError::LeaseLost => "lease-lost",
-            StoreError::Forgotten { .. } | StoreError::PastForgotten { .. } => "forgotten",
+            StoreError::Forgotten { .. } | StoreError::PastUnknown { .. } => "forgotten",
             StoreError::Full(_) => "disk-full",
             StoreError::Disk(_) => "disk-failed",
             StoreError::Failed(_) => "failed",

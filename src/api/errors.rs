@@ -248,10 +248,14 @@ impl From<StoreError> for Problem {
                     .with("oldest", oldest.to_string())
                     .with("list", ["/api/instances", "/api/realms"])
             }
-            StoreError::PastForgotten { since } => {
-                Problem::new(ProblemType::PastForgotten, format!("what was before {since} is no longer known"))
+            StoreError::PastUnknown { since: Some(since) } => {
+                Problem::new(ProblemType::PastForgotten, format!("what was before {since} is not known, or no longer"))
                     .with("since", since.to_string())
             }
+            StoreError::PastUnknown { since: None } => Problem::new(
+                ProblemType::PastForgotten,
+                "the account was never listed, so that nothing of its past is known",
+            ),
             StoreError::Full(_) => store_full(&error),
             StoreError::Unusable(_) | StoreError::LeaseLost | StoreError::Disk(_) | StoreError::Failed(_) => {
                 store_unavailable(&error)

@@ -25,7 +25,7 @@ use super::problem::{Problem, ProblemType};
 use super::realms::RealmDocument;
 use super::track::TrackDocument;
 use crate::model::{Kind, Resource, ResourceId, State, Timestamp};
-use crate::store::{HookTarget, ListQuery, Seen, Track};
+use crate::store::{self, HookTarget, ListQuery, Seen, StoreError, Track};
 
 /// Where the feed goes on from a list.
 const CURSOR: HeaderName = HeaderName::from_static("tracker-cursor");
@@ -49,7 +49,7 @@ impl<'a> Document<'a> {
     }
 
     /// With the hook that the store found on it.
-    fn shown(seen: &'a Seen, public_url: &str) -> Document<'a> {
+    pub(super) fn shown(seen: &'a Seen, public_url: &str) -> Document<'a> {
         Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))
     }
 }
@@ -87,21 +87,21 @@ pub(super) async fn list(app: &Arc<App>, caller: &Caller, kind: Kind, asked: Ask
     }
     // Read before the list: whoever follows the feed from here may read again what the list shows, and misses nothing.
     let cursor = app.context.store.extent(caller.account).await?.newest;
-    // One more than is shown, which tells whether there is another page.
+    // One more than is shown, which tells whether there is another page. Whether a time of the past is known is asked also
+    // where nothing fits the filter.
+    let limit = if query.state == States::None { 0 } else { query.limit + 1 };
     let wanted = ListQuery {
         kind,
         id: query.id,
         state: query.state.one(),
         realm: query.realm,
         after: query.after,
-        limit: query.limit + 1,
+        limit,
         at,
         owner: caller.owner.clone(),
     };
-    let mut seen = match query.state {
-        States::None => Vec::new(),
-        States::Any | States::One(_) => app.context.store.list(caller.account, wanted.clone()).await?,
-    };
+    let read = || app.context.store.list(caller.account, wanted.clone());
+    let mut seen = if at.is_some() { of_the_past(app, caller, kind, read).await? } else { read().await? };
     let is_last = seen.len() <= query.limit;
     seen.truncate(query.limit);
     let public_url = &app.context.public_url;
@@ -139,7 +139,7 @@ pub(super) async fn show(
     parameters.check_format()?;
     let context = &app.context;
     if let Some(at) = read_at(app, parameters)? {
-        let seen = context.store.find_at(caller.account, kind, &id, at).await?;
+        let seen = of_the_past(app, caller, kind, || context.store.find_at(caller.account, kind, &id, at)).await?;
         let seen = seen.ok_or_else(|| {
             Problem::new(missing(kind), format!("{kind} {:?} was not in the account's last list at {at}", id.as_str()))
         })?;
@@ -181,6 +181,20 @@ fn missing(kind: Kind) -> ProblemType {
     match kind {
         Kind::Instance => ProblemType::InstanceNotFound,
         Kind::Realm => ProblemType::RealmNotFound,
+    }
+}
+
+/// Reads the past. An account that was never listed is listed first, so that the answer says since when its past is known.
+async fn of_the_past<T, R>(app: &App, caller: &Caller, kind: Kind, read: impl Fn() -> R) -> Result<T, Problem>
+where
+    R: Future<Output = store::Result<T>>,
+{
+    match read().await {
+        Err(StoreError::PastUnknown { since: None }) => {
+            fresh::wait(app, caller, kind).await?;
+            Ok(read().await?)
+        }
+        read => Ok(read?),
     }
 }
 

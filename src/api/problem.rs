@@ -109,8 +109,9 @@ problem_types! {
     CursorForgotten "cursor-forgotten" GONE "The cursor is older than what is kept"
         "Changes behind it were forgotten. Read what there is now at the places in `list`, each of which gives a \
          Tracker-Cursor to follow from; or go on from `oldest`, without what lies between.";
-    PastForgotten "past-forgotten" GONE "The time is older than what is kept"
-        "`since` says from when on the past is known.";
+    PastForgotten "past-forgotten" GONE "What was at that time is not known, or no longer"
+        "The time is before the first list of the account, or older than what is kept. `since` says from when on the past is \
+         known: `at` with that time is answered.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
         "The Allow header has those that it takes.";
     RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
@@ -120,9 +121,10 @@ problem_types! {
          is not carried out again. Look at what there is now, and send what is still to be done with a new key.";
     HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"
         "`where` points to the member that does not go with what the hook is; `detail` says why.";
-    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The hook is not of the version that the request is for"
+    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The hook or resource is not as the request is for"
         "The hook was changed since the client read it, and If-Match does not name its version; or If-None-Match does. \
-         `etag` has its tag now. Read the hook again, and make the change anew.";
+         `etag` has its tag now. Read the hook again, and make the change anew. An instance or a realm has a weak tag, with \
+         which If-Match never holds.";
     UriTooLong "uri-too-long" URI_TOO_LONG "The path and query are too long"
         "They have at most some 64 KB.";
     HeadTooLarge "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"

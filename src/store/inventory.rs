@@ -12,7 +12,7 @@ pub trait Inventory {
     /// A page of an account's resources of one kind, sorted by id (bytewise).
     ///
     /// # Errors
-    /// `PastForgotten` where it is to be of a time that is no longer known.
+    /// `PastUnknown` where it is to be of a time that is not known, or no longer.
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>>;
 
     /// One of them, with the hook of `owner` on it.
@@ -21,7 +21,7 @@ pub trait Inventory {
     /// One of them, as it was known at that time; no hook is shown.
     ///
     /// # Errors
-    /// `PastForgotten` where that is no longer known.
+    /// `PastUnknown` where that is not known, or no longer.
     async fn find_at(&self, account: AccountId, kind: Kind, id: &ResourceId, at: Timestamp) -> Result<Option<Seen>>;
 }
 

@@ -23,6 +23,8 @@ async fn the_api_is_as_it_is_described() {
     let seconds = std::env::var("OPENAPI_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
     let mut command = Command::new(in_venv("schemathesis"));
     command
+        .arg("--config-file")
+        .arg(folder.join("schemathesis.toml"))
         .args(["run", &format!("{url}/openapi.json"), "--auth", "mockuser:mockpassword", "--checks", "all"])
         .args(["--max-examples", "15", "--max-time", &seconds, "--seed", "1", "--continue-on-failure", "--no-color"])
         .envs([("TRACKER_URL", url.as_str()), ("TRACKER_USER", "mockuser"), ("TRACKER_PASSWORD", "mockpassword")])

@@ -11,6 +11,9 @@ use super::shapes::{
 };
 use crate::model::{ChangeType, Format, Mode, Rate, State};
 
+const PAST: &str = "The time is before the first list of the account, or older than what is kept; `since` says since when the \
+    past is known (`past-forgotten`)";
+
 pub(super) fn paths(bounds: Bounds) -> Paths {
     let mut api = Api { paths: Paths::new(), bounds };
     api.host();
@@ -151,7 +154,8 @@ impl Api {
                     .and_xml()
                     .takes(vec![filters])
                     .gives("200", "One page", Some(object(vec![(many, array(named(of)))])), &headers)
-                    .gives("304", "As If-None-Match has it", None, &["ETag"]),
+                    .gives("304", "As If-None-Match has it", None, &["ETag"])
+                    .fails("410", PAST, &[]),
             );
             let one = || vec![path("id", id(), "The provider's id")];
             self.get(
@@ -162,7 +166,8 @@ impl Api {
                     .takes(vec![query("at", past(), "As it was known at that time")])
                     .takes_format()
                     .gives("200", "It", Some(named(of)), &["ETag"])
-                    .gives("304", "As If-None-Match has it", None, &["ETag"]),
+                    .gives("304", "As If-None-Match has it", None, &["ETag"])
+                    .fails("410", PAST, &[]),
             );
             let track = vec![
                 required(query("track_hook", form("hook"), "Where its changes are sent, or `none`")),
@@ -192,10 +197,10 @@ impl Api {
                     Some(any_of(&[of, "Unseen"])),
                     &[],
                 )
-                .gives(
-                    "202",
-                    "The hook, which waits for what was not seen yet",
-                    Some(named("Unseen")),
+                .gives("202", "The hook, which waits for what was not seen yet", Some(named("Unseen")), &[])
+                .fails(
+                    "412",
+                    "The resource is not as If-Match or If-None-Match has it (`precondition-failed`)",
                     &[],
                 ),
             );

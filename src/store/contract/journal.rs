@@ -209,7 +209,10 @@ pub(crate) async fn so_many_changes_are_kept(world: World) {
 pub(crate) async fn what_was_known_is_known_of_every_time(mut world: World) {
     let account = world.client("ann").await;
     let other = world.client("bob").await;
-    let mut times = vec![(world.now, vec![])];
+    let begun = world.now;
+    let never = at_time(&world, account, begun, query()).await;
+    assert!(matches!(never, Err(StoreError::PastUnknown { since: None })), "{never:?}");
+    let mut times: Vec<(Timestamp, Vec<String>)> = Vec::new();
     for list in [
         &[("a", RUNNING), ("b", RUNNING)][..],
         &[("a", RUNNING), ("b", STOPPED), ("c", RUNNING)],
@@ -225,14 +228,7 @@ pub(crate) async fn what_was_known_is_known_of_every_time(mut world: World) {
             list.iter().map(|(name, state)| format!("{name} {}", State::Instance(*state).as_str())).collect(),
         ));
     }
-    let at = async |world: &World, at: Timestamp, query: ListQuery| {
-        let seen = world.store().list(account, ListQuery { at: Some(at), ..query }).await?;
-        let told = |seen: &crate::store::Seen| {
-            assert!(seen.first_seen <= seen.state_since && seen.state_since <= seen.last_seen && seen.last_seen <= at);
-            format!("{} {}", seen.resource.id(), seen.resource.state().as_str())
-        };
-        Ok::<_, StoreError>(seen.iter().map(told).collect::<Vec<_>>())
-    };
+    let at = async |world: &World, at: Timestamp, query: ListQuery| at_time(world, account, at, query).await;
     let minute = Duration::from_secs(60);
     for (time, want) in &times {
         assert_eq!(&at(&world, *time, query()).await.expect("known"), want);
@@ -243,8 +239,23 @@ pub(crate) async fn what_was_known_is_known_of_every_time(mut world: World) {
             assert_eq!(found.as_ref(), want.iter().find(|told| told.starts_with(name)), "{name}");
         }
     }
+    // Before the first list an empty one would say that there was nothing.
+    let first = times[0].0;
+    for before in [begun, first.before(Duration::from_millis(1))] {
+        let unknown = at(&world, before, query()).await;
+        assert!(matches!(unknown, Err(StoreError::PastUnknown { since }) if since == Some(first)), "{unknown:?}");
+        let unknown = world.store().find_at(account, Kind::Instance, &id("a"), before).await;
+        assert!(matches!(unknown, Err(StoreError::PastUnknown { since }) if since == Some(first)), "{unknown:?}");
+    }
+    let realms = at(&world, world.now, ListQuery { kind: Kind::Realm, ..query() }).await;
+    assert!(matches!(realms, Err(StoreError::PastUnknown { since: None })), "{realms:?}");
+    // A step of the clock moves what is due, and no history.
+    world.store().clock_set(-1000 * 3600, world.now).await.expect("set");
+    assert_eq!(&at(&world, first, query()).await.expect("known"), &times[0].1);
+    world.store().clock_set(1000 * 3600, world.now).await.expect("set back");
+
     // With filters and in pages, as of the present.
-    let second = times[2].0;
+    let second = times[1].0;
     let page = |query| at(&world, second, query);
     assert_eq!(page(ListQuery { limit: 2, ..query() }).await.expect("known"), ["a RUNNING", "b STOPPED"]);
     assert_eq!(page(ListQuery { after: Some(id("b")), ..query() }).await.expect("known"), ["c RUNNING"]);
@@ -253,13 +264,28 @@ pub(crate) async fn what_was_known_is_known_of_every_time(mut world: World) {
     assert_eq!(page(ListQuery { realm: Some("eu".into()), ..query() }).await.expect("known").len(), 0);
 
     // Of what is forgotten nothing is told, rather than a part.
-    let third = times[3].0;
+    let third = times[2].0;
     forget(&world, KeptChanges { since: third, changes: 1000 }).await;
     let forgotten = at(&world, second, query()).await;
-    assert!(matches!(forgotten, Err(StoreError::PastForgotten { since }) if since == third), "{forgotten:?}");
-    for (time, want) in &times[3..] {
+    assert!(matches!(forgotten, Err(StoreError::PastUnknown { since }) if since == Some(third)), "{forgotten:?}");
+    for (time, want) in &times[2..] {
         assert_eq!(&at(&world, *time, query()).await.expect("known"), want);
     }
+}
+
+/// What was known at that time.
+async fn at_time(
+    world: &World,
+    account: AccountId,
+    at: Timestamp,
+    query: ListQuery,
+) -> Result<Vec<String>, StoreError> {
+    let seen = world.store().list(account, ListQuery { at: Some(at), ..query }).await?;
+    let told = |seen: &crate::store::Seen| {
+        assert!(seen.first_seen <= seen.state_since && seen.state_since <= seen.last_seen && seen.last_seen <= at);
+        format!("{} {}", seen.resource.id(), seen.resource.state().as_str())
+    };
+    Ok(seen.iter().map(told).collect())
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -10,7 +10,7 @@ use super::inventory::read_resource;
 use super::writer::Writing;
 use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 
-/// The name in `meta` of the time since which nothing of the past was forgotten.
+/// The name in `meta` of the time since which nothing of the past of any account was forgotten.
 pub(super) const MARK: &str = "past";
 
 /// What a resource is, as far as it does not stand in its body.
@@ -104,7 +104,7 @@ struct Moment<'a> {
 /// It goes through the ids of the present and of the past side by side, and looks up the version of each, so that it costs
 /// what the page costs, whatever the number of versions.
 pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Vec<Seen>> {
-    check_known(reading, at)?;
+    require_known(reading, account, query.kind, at)?;
     let moment = Moment { reading, account, kind: query.kind, at };
     // No id is empty, so all come after it.
     let after = query.after.as_ref().map_or("", ResourceId::as_str);
@@ -166,7 +166,7 @@ pub(super) fn find(
     id: &ResourceId,
     at: Timestamp,
 ) -> Result<Option<Seen>> {
-    check_known(reading, at)?;
+    require_known(reading, account, kind, at)?;
     Moment { reading, account, kind, at }.find(id.as_str(), None)
 }
 
@@ -273,9 +273,24 @@ fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
     })
 }
 
-fn check_known(reading: &Connection, at: Timestamp) -> Result<()> {
-    let since = known_since(reading)?;
-    if at < since { Err(StoreError::PastForgotten { since }) } else { Ok(()) }
+/// Errs where what was then was never known, or was forgotten.
+fn require_known(reading: &Reading<'_>, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
+    let since = first_list(reading, account, kind)?.map(|first| known_since(reading).map(|kept| first.max(kept)));
+    match since.transpose()? {
+        Some(since) if since <= at => Ok(()),
+        since => Err(StoreError::PastUnknown { since }),
+    }
+}
+
+/// When the account was first listed. Before that an empty list would say that there was nothing.
+fn first_list(reading: &Reading<'_>, account: AccountId, kind: Kind) -> Result<Option<Timestamp>> {
+    let mut select = reading.prepare_cached("SELECT first_list FROM polls WHERE account = ?1 AND kind = ?2")?;
+    let key = [account.0, kind_number(kind)];
+    let source = Source { table: "polls", account: Some(account), key: Key::Values(&key) };
+    let read = |row: &Row<'_>| reading.damages.read(source, row, |row| get::<Option<Timestamp>>(row, 0));
+    let first = select.query_row(key, read).optional()?.flatten().flatten();
+    // What is beyond every time is none: the next list puts its own there.
+    Ok(first.filter(|first| first.as_millis() < 1 << 48))
 }
 
 /// Since when nothing was forgotten; long ago, if nothing ever was.

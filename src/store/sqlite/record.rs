@@ -301,6 +301,7 @@ impl Recording {
         let mut update = writing.prepare(
             "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
              last_complete = CASE WHEN ?5 THEN ?6 ELSE last_complete END,
+             first_list = CASE WHEN first_list < 1 << 48 THEN first_list ELSE ?18 END,
              last_full = CASE WHEN ?5 AND ?14 THEN ?6 ELSE last_full END,
              recorded = CASE WHEN ?5 AND ?14 THEN ?16 ELSE recorded END,
              unconfirmed = CASE WHEN ?5 AND ?14 THEN ?15 ELSE unconfirmed END,
@@ -333,6 +334,7 @@ impl Recording {
             self.misses_something,
             record.lease,
             record.ends_hold,
+            record.observed_at.as_millis(),
         ])?;
         wanted::go_on(writing, record.account, record.kind, now, again)?;
         note_budget(writing, record.account, record.budget)

@@ -208,7 +208,7 @@ pub(in super::super) fn delete_unnumbered(writing: &Writing<'_>, hook: HookId) -
     Ok(())
 }
 
-/// It is made due, as one that never was, but for when its last list came. The error says so until a poll succeeds.
+/// It is made due, as one that never was, but for when its first and its last list came. The error says so until a poll succeeds.
 pub(super) fn poll(connection: &Connection, key: &[Value], reason: &str) -> Result<()> {
     let [Value::Integer(account), Value::Integer(kind)] = *key else { return Ok(()) };
     if ![0, 1].contains(&kind) {
@@ -225,10 +225,12 @@ pub(super) fn poll(connection: &Connection, key: &[Value], reason: &str) -> Resu
         |column: &str| format!("CASE WHEN typeof({column}) = 'integer' THEN MIN({column}, {MOST_LEASES}) END");
     let sql = format!(
         "INSERT OR REPLACE INTO polls
-         (account, kind, due, last_complete, last_full, last_attempt, lease, recorded, error_at, error_code, error_message)
-         SELECT account, kind, COALESCE({}, ?3), {}, {}, {}, COALESCE({}, 0) + 1, COALESCE({}, 0), ?3, 'damaged', ?4
+         (account, kind, due, first_list, last_complete, last_full, last_attempt, lease, recorded, error_at, error_code,
+          error_message)
+         SELECT account, kind, COALESCE({}, ?3), {}, {}, {}, {}, COALESCE({}, 0) + 1, COALESCE({}, 0), ?3, 'damaged', ?4
          FROM polls WHERE account = ?1 AND kind = ?2",
         kept("due"),
+        kept("first_list"),
         kept("last_complete"),
         kept("last_full"),
         kept("last_attempt"),

@@ -57,6 +57,9 @@ CREATE TABLE polls (
     lease INTEGER NOT NULL DEFAULT 0,
     last_attempt INTEGER,
     last_complete INTEGER,
+    -- When the first list came, complete or not: of what was before, nothing is known. History, so no step of the clock
+    -- moves it.
+    first_list INTEGER,
     -- The last of these that listed everything, and whether something was missing from it that is not yet gone.
     last_full INTEGER,
     unconfirmed INTEGER NOT NULL DEFAULT 0,
