@@ -36,12 +36,12 @@ pub(super) async fn conditional(request: Request, next: Next) -> Response {
 }
 
 /// A weak one: the same content may be compressed, or not.
-fn tag_of(body: &[u8]) -> String {
+pub(super) fn tag_of(body: &[u8]) -> String {
     format!("W/\"{:032x}\"", xxh3_128(body))
 }
 
 /// Without the mark of a weak one: by that two are compared here.
-fn tag_text(tag: &str) -> &str {
+pub(super) fn tag_text(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 

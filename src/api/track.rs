@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
+use super::conditions::ResourceConditions;
 use super::errors::UrlIn;
 use super::hooks::signing;
 use super::listing::Document;
@@ -22,7 +23,7 @@ use super::request::query_and_form;
 use super::settings::Settings;
 use crate::model::change::href;
 use crate::model::{Hook, HookSpec, HookStatus, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
-use crate::store::{self, Condition, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Once, Track, Written};
+use crate::store::{self, Condition, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Once, Seen, Track, Written};
 use crate::vault::{Purpose, Vault};
 
 const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
@@ -87,11 +88,13 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     let (kind, resource) = target;
     let context = &app.context;
+    let conditions = ResourceConditions::of(request.headers())?;
     let parameters = query_and_form(request, app.body_bounds()).await?;
     let order = Order::read(&parameters, &context.settings)?;
     let target = HookTarget { account: caller.account, owner: caller.owner.clone(), kind, resource };
     // Read first: once the hook is set nothing is left that can fail.
     let seen = context.store.find(caller.account, kind, &target.resource, &target.owner).await?;
+    check_conditions(app, &conditions, seen.as_ref())?;
     let track = match order {
         Order::Remove => {
             context.store.remove_track_hook(&target).await?;
@@ -108,6 +111,17 @@ pub(super) async fn put(
             Ok((status, Json(unseen)).into_response())
         }
     }
+}
+
+/// Errs where the request is not for the resource as `GET` shows it.
+fn check_conditions(app: &App, conditions: &ResourceConditions, seen: Option<&Seen>) -> Result<(), Problem> {
+    let shown = seen.map(|seen| serde_json::to_vec(&Document::shown(seen, &app.context.public_url)));
+    if conditions.hold(shown.transpose().map_err(Problem::internal)?.as_deref()) {
+        return Ok(());
+    }
+    let detail = "the resource is not as If-Match or If-None-Match has it. Its tag is weak, and changes with each poll, so that \
+                  If-Match with a tag never holds here: PUT /api/hooks/{id} takes If-Match with the tag of the hook";
+    Err(Problem::new(ProblemType::PreconditionFailed, detail))
 }
 
 /// What a request wants of the hook.

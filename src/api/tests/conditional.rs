@@ -91,6 +91,37 @@ async fn of_writers_that_have_read_the_same_one_gets_through() {
     assert_eq!(house.get(&path).await.ok()["description"], through[0].json()["description"]);
 }
 
+/// A condition that is passed over is a write that the client did not want.
+#[tokio::test]
+async fn a_hook_on_a_resource_is_set_only_where_the_resource_is_as_the_client_has_it() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![instance("i-1", "us", InstanceState::Running)]).await;
+    let (seen, unseen) = ("/api/instances/i-1", "/api/instances/i-2");
+    let put = async |path: &str, condition: (&str, &str)| {
+        let path = format!("{path}?track_hook={URL}");
+        house.conditional("PUT", &path, condition, &Value::Null).await
+    };
+    let tag = house.tag(seen).await;
+    for (path, condition) in [
+        (seen, ("if-match", tag.as_str())),
+        (seen, ("if-match", "\"1\"")),
+        (seen, ("if-none-match", "*")),
+        (seen, ("if-none-match", tag.as_str())),
+        (unseen, ("if-match", "*")),
+        (unseen, ("if-match", tag.as_str())),
+    ] {
+        put(path, condition).await.problem(412, "precondition-failed");
+    }
+    put(seen, ("if-match", "x")).await.problem(400, "malformed-request");
+    assert_eq!(house.get("/api/hooks").await.ok()["hooks"], json!([]), "nothing was done");
+    put(seen, ("if-match", "*")).await.ok();
+    // It has another hook now, which its representation shows.
+    put(seen, ("if-none-match", tag.as_str())).await.ok();
+    let tag = house.tag(seen).await;
+    put(seen, ("if-none-match", tag.as_str())).await.problem(412, "precondition-failed");
+    assert_eq!(put(unseen, ("if-none-match", "*")).await.status, 202);
+}
+
 #[tokio::test]
 async fn parallel_requests_never_pass_a_limit() {
     const LIMIT: usize = 3;
