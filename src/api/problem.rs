@@ -60,7 +60,8 @@ problem_types! {
     InvalidIdempotencyKey "invalid-idempotency-key" BAD_REQUEST "The Idempotency-Key can't be one"
         "It is given once, as 1 to 255 visible ASCII characters.";
     HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is closed"
-        "Callbacks go to public addresses only, unless the operator opens others with delivery.allow_addresses.";
+        "Callbacks go to public addresses only, unless the operator opens others with delivery.allow_addresses. Only an \
+         address that is written in the URL is judged when the hook is set: a callback to a name that leads to none fails.";
     ProviderNotNamed "provider-not-named" BAD_REQUEST "Driver and provider are not named"
         "Name them in X-Deltacloud-Driver and X-Deltacloud-Provider; `known` has what can be named.";
     UnknownDriver "unknown-driver" BAD_REQUEST "There is no such driver"

@@ -1,5 +1,6 @@
-//! Whether a URL may be called back, judged when a hook is set: its scheme, its port, its address as things stand, and,
-//! where the operator wants it, its receiver's consent. Whoever sends judges the address again.
+//! Whether a URL may be called back, judged when a hook is set: its scheme, its port, an address that is written in it, and,
+//! where the operator wants it, its receiver's consent. Whoever sends judges what a name resolves to: an answer that hung on
+//! that here would tell every client which names there are inside.
 
 use super::App;
 use super::consent;
@@ -7,7 +8,6 @@ use super::errors::UrlIn;
 use super::problem::{Problem, ProblemType};
 use super::settings::{Consent, Settings};
 use crate::model::{HookUrl, Rate};
-use crate::net::SendError;
 
 pub(super) fn check_form(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
     if url.as_url().port() == Some(0) {
@@ -24,7 +24,7 @@ pub(super) fn check_form(url: &HookUrl, place: UrlIn, settings: &Settings) -> Re
 
 /// Returns the rate that the hook may have: the one that was asked for, or a lower one that its receiver allows.
 pub(super) async fn admit(app: &App, url: &HookUrl, place: UrlIn, rate: Option<Rate>) -> Result<Option<Rate>, Problem> {
-    check_address(app, url, place).await?;
+    check_address(app, url, place)?;
     match app.context.settings.consent {
         Consent::None => Ok(rate),
         Consent::Ask => consent::ask(app, url, place, rate).await,
@@ -32,17 +32,12 @@ pub(super) async fn admit(app: &App, url: &HookUrl, place: UrlIn, rate: Option<R
 }
 
 /// A hook that could never be called is better refused when it is set.
-async fn check_address(app: &App, url: &HookUrl, place: UrlIn) -> Result<(), Problem> {
-    match app.context.hooks_client.check_url(url.as_url()).await {
-        Err(error @ SendError::Refused(_)) => {
-            let detail = format!(
-                "{} can't be called: {}; an operator opens an address or range to callbacks with \
-                 delivery.allow_addresses",
-                place.name(),
-                error.public()
-            );
-            Err(place.mark(Problem::new(ProblemType::HookAddressClosed, detail)).logging(error))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
+fn check_address(app: &App, url: &HookUrl, place: UrlIn) -> Result<(), Problem> {
+    app.context.hooks_client.check_literal(url.as_url()).map_err(|refused| {
+        let detail = format!(
+            "{} can't be called: {refused}; an operator opens an address or range to callbacks with delivery.allow_addresses",
+            place.name()
+        );
+        place.mark(Problem::new(ProblemType::HookAddressClosed, detail))
+    })
 }

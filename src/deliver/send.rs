@@ -242,13 +242,15 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
             _ => Sign::Alive,
         },
         Err(Failed::Send(error)) => match error {
-            SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) => Sign::Failing(Failing::Strained),
+            // A name that leads inside is treated as one that there is not, or its owner could tell the two by that.
+            SendError::Refused(_) | SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) => {
+                Sign::Failing(Failing::Strained)
+            }
             SendError::Timeout => Sign::Failing(Failing::TimedOut),
             // A proxy that does not connect says nothing of why: the receiver's host may be the one that is down.
             SendError::Proxy { .. } | SendError::ProxyRefused { .. } => Sign::Failing(Failing::Strained),
             SendError::Broken(_) | SendError::HeadTooLarge => Sign::Failing(Failing::Refusing),
-            SendError::Refused(_)
-            | SendError::Exhausted(_)
+            SendError::Exhausted(_)
             | SendError::NoRoots
             | SendError::ProxyCredentials { .. }
             | SendError::Socket { .. }

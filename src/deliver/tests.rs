@@ -219,11 +219,30 @@ async fn a_destination_that_can_t_be_reached_is_tried_again_without_telling_why(
     let gone = listener.local_addr().unwrap();
     drop(listener);
     check(&format!("http://{gone}/"), "no connection could be made", 2).await;
-    let closed = "its address is not a public one, and the operator has not opened it";
+    let closed = "it has no address that callbacks may go to: its name does not resolve, or leads to no public address";
     check("http://10.0.0.1/", closed, 1).await;
     check("http://127.0.0.2/", closed, 1).await;
     check("http://[::1]/", closed, 1).await;
-    check("http://no-such-host.invalid/", "its name does not resolve", 1).await;
+    check("http://no-such-host.invalid/", closed, 1).await;
+}
+
+/// Whoever sets hooks on names must not learn which of them there are inside.
+#[tokio::test]
+async fn a_name_that_leads_inside_fails_as_one_that_there_is_not() {
+    let told = async |url: &str| {
+        let bench = bench();
+        let client = Clients::new(ClientSettings::default()).unwrap().under(&AddressPolicy::default()).unwrap();
+        let context = Context { client, ..bench.context.clone() };
+        let delivery = delivery(url, 1, 1);
+        let send::Ended { outcome, attempts, sign } = send::attempt(&context, &delivery).await;
+        let tried: Vec<_> =
+            attempts.into_iter().map(|attempt| (attempt.status, attempt.error, attempt.answer)).collect();
+        (outcome, tried, sign)
+    };
+    let inside = told("http://localhost/").await;
+    assert_eq!(inside, told("http://no-such-host.invalid/").await);
+    assert_eq!(inside, told("http://127.0.0.1/").await);
+    assert!(matches!(inside.0, Outcome::Retry { .. }), "{inside:?}");
 }
 
 /// Panics when a task other than the test's own asks for the time: a try does, the loop does not.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::failure::{Scheme, SendError, Way, innermost};
-use super::policy::AddressPolicy;
-use super::resolver::{Lookups, ResolveError, Resolver};
+use super::policy::{AddressPolicy, AddressRefused};
+use super::resolver::{Lookups, Resolver};
 use super::route::{Proxy, ProxyChoice, Route};
 use super::trust::Trust;
 
@@ -94,7 +94,6 @@ pub struct Client {
 /// What a client knows of its settings when it sends.
 #[derive(Debug)]
 struct Limits {
-    connect_timeout: Duration,
     has_roots: bool,
     way: Way,
 }
@@ -171,7 +170,7 @@ impl Shared {
             (None, Some(proxy)) => (builder.proxy(proxy.for_client().map_err(failed)?), Way::Proxy(proxy.origin())),
             (None, None) => (builder.no_proxy().dns_resolver(resolver.clone()), Way::Direct),
         };
-        let limits = Limits { connect_timeout: self.settings.connect_timeout, has_roots: trust.has_roots(), way };
+        let limits = Limits { has_roots: trust.has_roots(), way };
         Ok(Client { http: builder.build().map_err(failed)?, resolver, shared: Arc::new(limits) })
     }
 
@@ -188,7 +187,7 @@ impl Client {
     /// Sends one request and gives what came back, redirects included. The body is still to be read, and
     /// its errors are `SendError::from` too.
     pub async fn send(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
-        self.check_literal(request.url())?;
+        self.check_literal(request.url()).map_err(SendError::Refused)?;
         let scheme = Scheme::of(request.url());
         if scheme == Scheme::Https && !self.shared.has_roots {
             return Err(SendError::NoRoots);
@@ -207,27 +206,10 @@ impl Client {
         }
     }
 
-    /// Whether the policy lets a URL be reached as things stand: an address in it is judged, a name is looked
-    /// up once. A name that does not resolve, or not in time, is let through: it may tomorrow, and `send`
-    /// judges anew.
-    pub async fn check_url(&self, url: &Url) -> Result<(), SendError> {
-        self.check_literal(url)?;
-        let Some(Host::Domain(name)) = url.host() else {
-            return Ok(());
-        };
-        match self.shared.way {
-            Way::Direct => {}
-            Way::Proxy(_) | Way::Socket(_) => return Ok(()),
-        }
-        let lookup = self.resolver.clone().lookup(name.to_owned());
-        match tokio::time::timeout(self.shared.connect_timeout, lookup).await {
-            Ok(Err(ResolveError::Refused(refused))) => Err(SendError::Refused(refused)),
-            Ok(Ok(_) | Err(ResolveError::Unresolved)) | Err(_) => Ok(()),
-        }
-    }
-
-    /// The HTTP client asks no resolver about an address that is written in the URL.
-    fn check_literal(&self, url: &Url) -> Result<(), SendError> {
+    /// Whether the policy lets the address be reached that is written in a URL: the HTTP client asks no resolver about it.
+    /// A name passes, and is not looked up: which names the host's resolver knows is nobody's business but the operator's.
+    /// `send` judges what it resolves to.
+    pub fn check_literal(&self, url: &Url) -> Result<(), AddressRefused> {
         if self.shared.way.socket().is_some() {
             return Ok(());
         }
@@ -236,7 +218,7 @@ impl Client {
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             Some(Host::Domain(_)) | None => return Ok(()),
         };
-        self.resolver.policy.check(address).map_err(SendError::Refused)
+        self.resolver.policy.check(address)
     }
 }
 

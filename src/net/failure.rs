@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hyper_util::client::legacy::connect::{HttpConnector, proxy::Tunnel};
 use rustix::io::Errno;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
 use super::policy::AddressRefused;
 use super::resolver::ResolveError;
@@ -87,6 +87,10 @@ pub enum TlsFault {
          client_key_file), or it knows none of TLS 1.2 and 1.3 as they are spoken here"
     )]
     Handshake,
+    #[error("the server speaks neither TLS 1.2 nor 1.3: it has to be updated there")]
+    TooOld,
+    #[error("what the server says is not TLS: it may be for http at that port")]
+    NotTls,
     #[error("{0}")]
     Other(String),
 }
@@ -121,18 +125,21 @@ pub(super) enum Scheme {
 }
 
 impl SendError {
-    /// What a client may be told: nothing of what a name resolved to, or of what is behind the host.
+    /// What a client may be told: nothing of what a name resolved to, or of what is behind the host. Whether the host's
+    /// resolver knows a name is part of that: a name that it does not know and one that leads inside are told alike.
     pub fn public(&self) -> &'static str {
         match self {
-            SendError::Refused(_) => "its address is not a public one, and the operator has not opened it",
-            SendError::Unresolved => "its name does not resolve",
+            SendError::Refused(_) | SendError::Unresolved => {
+                "it has no address that callbacks may go to: its name does not resolve, or leads to no public address"
+            }
             SendError::Connect(_)
             | SendError::Exhausted(_)
             | SendError::Proxy { .. }
             | SendError::ProxyCredentials { .. }
             | SendError::ProxyRefused { .. }
             | SendError::Socket { .. } => "no connection could be made",
-            SendError::Tls(_) | SendError::NoRoots => "no secure connection could be made",
+            SendError::Tls(fault) => fault.public(),
+            SendError::NoRoots => "no secure connection could be made",
             SendError::Timeout => "no answer came in time",
             SendError::HeadTooLarge => "the head of the answer is too large",
             SendError::Broken(_) => "the exchange broke off",
@@ -219,6 +226,30 @@ fn at_the_proxy(error: &reqwest::Error, proxy: &str, scheme: Scheme) -> Option<S
 }
 
 impl TlsFault {
+    /// The reason for whoever has to put it right. It says nothing but what the server shows to all that connect to it.
+    fn public(&self) -> &'static str {
+        match self {
+            TlsFault::UnknownIssuer => {
+                "no secure connection could be made: no authority that the tracker trusts signed the certificate; see that the \
+                 server sends all of its chain"
+            }
+            TlsFault::Expired => "no secure connection could be made: the certificate has expired",
+            TlsFault::NotYetValid => "no secure connection could be made: the certificate is not valid yet",
+            TlsFault::WrongName => "no secure connection could be made: the certificate is for another name",
+            TlsFault::Certificate(_) => "no secure connection could be made: the certificate can't be verified",
+            TlsFault::CertificateRequired | TlsFault::CertificateRejected(_) => {
+                "no secure connection could be made: the server asks for a client certificate"
+            }
+            TlsFault::Handshake => {
+                "no secure connection could be made: the server refuses what it is offered; it needs TLS 1.2 or 1.3 with a \
+                 cipher of today, and no client certificate"
+            }
+            TlsFault::TooOld => "no secure connection could be made: the server speaks neither TLS 1.2 nor 1.3",
+            TlsFault::NotTls => "no secure connection could be made: the server does not speak TLS at that port",
+            TlsFault::Other(_) => "no secure connection could be made",
+        }
+    }
+
     fn of(error: &rustls::Error) -> TlsFault {
         match error {
             rustls::Error::InvalidCertificate(fault) => match fault {
@@ -241,10 +272,16 @@ impl TlsFault {
                     TlsFault::CertificateRejected("without a reason")
                 }
                 AlertDescription::DecryptError => TlsFault::CertificateRejected("its signature does not hold"),
+                AlertDescription::ProtocolVersion => TlsFault::TooOld,
                 // What TLS 1.2 has for a certificate that is missing.
                 AlertDescription::HandshakeFailure => TlsFault::Handshake,
                 _ => TlsFault::Other(error.to_string()),
             },
+            rustls::Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            ) => TlsFault::TooOld,
+            rustls::Error::InvalidMessage(_) => TlsFault::NotTls,
             other => TlsFault::Other(other.to_string()),
         }
     }
@@ -321,6 +358,31 @@ mod tests {
         check(alert(AlertDescription::HandshakeFailure), "may be missing");
         check(alert(AlertDescription::InternalError), "InternalError");
         check(rustls::Error::DecryptError, "decrypt");
+    }
+
+    #[test]
+    fn what_tls_says_is_told_to_whoever_owns_the_receiver() {
+        let check = |error: rustls::Error, want: &str| {
+            let said = SendError::Tls(TlsFault::of(&error)).public();
+            assert!(
+                said.starts_with("no secure connection could be made") && said.ends_with(want),
+                "{error:?}: {said}"
+            );
+        };
+        let alert = rustls::Error::AlertReceived;
+        check(CertificateError::UnknownIssuer.into(), "all of its chain");
+        check(CertificateError::Expired.into(), "has expired");
+        check(CertificateError::NotValidYet.into(), "not valid yet");
+        check(CertificateError::NotValidForName.into(), "for another name");
+        check(CertificateError::BadSignature.into(), "can't be verified");
+        check(PeerIncompatible::ServerDoesNotSupportTls12Or13.into(), "neither TLS 1.2 nor 1.3");
+        check(alert(AlertDescription::ProtocolVersion), "neither TLS 1.2 nor 1.3");
+        check(alert(AlertDescription::CertificateRequired), "client certificate");
+        check(alert(AlertDescription::UnknownCA), "client certificate");
+        check(alert(AlertDescription::HandshakeFailure), "no client certificate");
+        check(rustls::InvalidMessage::InvalidContentType.into(), "does not speak TLS at that port");
+        check(alert(AlertDescription::InternalError), "no secure connection could be made");
+        check(rustls::Error::General("10.0.0.1".into()), "no secure connection could be made");
     }
 
     #[test]

@@ -38,6 +38,21 @@ async fn origin() -> (SocketAddr, JoinSet<()>) {
     (address, serving)
 }
 
+/// A server that says this to whatever it is sent first.
+async fn saying(answer: &'static [u8]) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 1024];
+            assert!(stream.read(&mut head).await.expect("read") > 0, "it closed the connection");
+            stream.write_all(answer).await.expect("written");
+        }
+    });
+    (address, serving)
+}
+
 fn clients() -> Clients {
     Clients::new(ClientSettings::default()).expect("clients")
 }
@@ -91,12 +106,24 @@ async fn what_is_wrong_with_a_certificate_is_named() {
     let (lab, other) = (Authority::new("lab"), Authority::new("other"));
     let (origin, _serving) = origin().await;
     let clients = clients();
+    let told = async |port: u16, via: Via, want: fn(&TlsFault) -> bool| match get(
+        &clients,
+        &via,
+        &format!("https://localhost:{port}/"),
+    )
+    .await
+    {
+        Err(SendError::Tls(fault)) if want(&fault) => {
+            let says = fault.to_string();
+            let public = SendError::Tls(fault).public();
+            assert!(public.len() > "no secure connection could be made".len(), "its owner is not told: {says}");
+            says
+        }
+        other => panic!("{other:?}"),
+    };
     let check = async |server: Certified, asked: Option<&Authority>, via: Via, want: fn(&TlsFault) -> bool| {
         let gate = Gate::tls(origin, &server, asked).await;
-        match get(&clients, &via, &format!("https://localhost:{}/", gate.port())).await {
-            Err(SendError::Tls(fault)) if want(&fault) => fault.to_string(),
-            other => panic!("{other:?}"),
-        }
+        told(gate.port(), via, want).await
     };
     let at = ["localhost"];
     let says = check(lab.certify_once(&at), None, trusting(&lab), |fault| *fault == TlsFault::Expired).await;
@@ -112,6 +139,12 @@ async fn what_is_wrong_with_a_certificate_is_named() {
     check(server(), Some(&lab), stranger, |fault| matches!(fault, TlsFault::CertificateRejected(_))).await;
     let late = showing(&lab.certify_once(&[]), trusting(&lab));
     check(server(), Some(&lab), late, |fault| matches!(fault, TlsFault::CertificateRejected(_))).await;
+
+    let (plain, _serving) = saying(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    told(plain.port(), trusting(&lab), |fault| *fault == TlsFault::NotTls).await;
+    // What a server of TLS 1.1 says to whoever offers it nothing before 1.2: an alert that is fatal, of the version.
+    let (old, _serving_old) = saying(&[0x15, 3, 2, 0, 2, 2, 70]).await;
+    told(old.port(), trusting(&lab), |fault| *fault == TlsFault::TooOld).await;
 }
 
 #[tokio::test]

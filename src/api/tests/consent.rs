@@ -121,6 +121,17 @@ async fn a_receiver_that_gives_no_answer_does_not_consent() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_has_no_public_address_is_told_as_one_that_there_is_not() {
+    let house = House::with(|settings| settings.consent = Consent::Ask);
+    let mut told = Vec::new();
+    for name in ["localhost", "no-such-host.invalid"] {
+        let refused = house.post("/api/hooks", &json!({ "url": format!("http://{name}/") })).await;
+        told.push(refused.problem(400, "consent-refused"));
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
 async fn only_another_url_is_asked_about() {
     let asking = Asking::start().await;
     let mut hook = asking.post("/yes", json!({})).await.json();

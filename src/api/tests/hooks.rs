@@ -181,6 +181,23 @@ async fn what_cant_be_a_hook_is_refused_with_its_place() {
     }
 }
 
+/// Otherwise anyone who may set a hook could ask the host which names there are inside.
+#[tokio::test]
+async fn a_name_that_leads_inside_is_answered_as_one_that_there_is_not() {
+    let house = House::new();
+    let mut answers = Vec::new();
+    for name in ["localhost", "no-such-host.invalid"] {
+        let made = house.post("/api/hooks", &json!({ "url": format!("http://{name}/") })).await;
+        assert_eq!(made.status, 201, "{name}: {}", made.body);
+        let mut hook = made.json();
+        for own in ["id", "href", "url", "secret"] {
+            hook.as_object_mut().expect("an object").remove(own);
+        }
+        answers.push(hook);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
 #[tokio::test]
 async fn a_hook_set_on_a_resource_is_among_the_hooks() {
     let house = House::new();

@@ -69,11 +69,23 @@ async fn a_closed_address_gets_no_connection() {
         let url = format!("http://{host}:{port}/");
         let error = client.send(get(&url)).await.expect_err(host);
         assert!(matches!(error, SendError::Refused(_)), "{host}: {error:?}");
-        let error = client.check_url(&url.parse().unwrap()).await.expect_err(host);
-        assert!(matches!(error, SendError::Refused(_)), "{host}: {error:?}");
         assert!(!error.public().contains("loopback"), "what is inside is not told: {}", error.public());
     }
     assert_eq!(*connections.lock().unwrap(), 0);
+}
+
+#[test]
+fn only_an_address_that_a_url_names_is_judged_before_it_is_called() {
+    let check = |host: &str, is_closed: bool| {
+        let refused = client("").check_literal(&format!("http://{host}/").parse().unwrap());
+        assert_eq!(refused.is_err(), is_closed, "{host}");
+    };
+    for closed in ["127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "[::1]", "[::ffff:7f00:1]", "10.0.0.1"] {
+        check(closed, true);
+    }
+    for open in ["localhost", "no-such-host.invalid", "example.com", "192.88.98.1"] {
+        check(open, false);
+    }
 }
 
 #[tokio::test]
@@ -82,7 +94,7 @@ async fn an_opened_address_is_reached_by_number_and_by_name() {
     let client = client(LOOPBACK);
     for host in ["127.0.0.1", "localhost", "127.0.0.1"] {
         let url = format!("http://{host}:{}/", address.port());
-        client.check_url(&url.parse().unwrap()).await.unwrap();
+        client.check_literal(&url.parse().unwrap()).unwrap();
         assert_eq!(client.send(get(&url)).await.unwrap().status(), 204, "{host}");
     }
     assert_eq!(*connections.lock().unwrap(), 2, "the third request went over the first one's connection");
@@ -118,7 +130,6 @@ async fn each_failure_has_its_own_kind() {
 
     let error = client.send(get("http://no-such-host.invalid/")).await.unwrap_err();
     assert!(matches!(error, SendError::Unresolved), "{error:?}");
-    client.check_url(&"http://no-such-host.invalid/".parse().unwrap()).await.expect("it may resolve tomorrow");
 
     let error = client.send(get("ftp://127.0.0.1/")).await.unwrap_err();
     assert!(matches!(error, SendError::Unsendable(_)), "{error:?}");
