@@ -2,6 +2,7 @@
 //! settled in `caller`, how errors look in `problem`, what each error means to a client in `errors`.
 
 mod account;
+mod bearer;
 mod caller;
 mod changes;
 mod conditions;
@@ -62,6 +63,7 @@ use crate::vault::Vault;
 pub use listen::{ClientHeader, Listeners, Peer, serve};
 pub use settings::{Consent, OperatorSettings, ProofSettings, Settings};
 
+use bearer::Bearers;
 use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
 use in_flight::InFlight;
@@ -106,6 +108,8 @@ struct App {
     rates: Rates,
     /// The places of those who follow the journal.
     shares: Arc<Shares>,
+    /// The tokens of requests under way.
+    bearers: Arc<Bearers>,
     /// What all other requests hold.
     in_flight: Arc<InFlight>,
     openapi: openapi::Written,
@@ -158,11 +162,24 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone(), Arc::clone(&proof_shares), metrics);
     let shares = Arc::new(Shares::new(&context.settings));
     let in_flight = InFlight::new(&context.settings);
+    let bearers = Arc::default();
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, hub } = running.clone();
     let openapi = openapi::Written::default();
     let whole_lists = Arc::new(Semaphore::new(WHOLE_LISTS_AT_ONCE));
-    Arc::new(App { context, proofs, proof_shares, stopping, hub, rates, shares, in_flight, openapi, whole_lists })
+    Arc::new(App {
+        context,
+        proofs,
+        proof_shares,
+        stopping,
+        hub,
+        rates,
+        shares,
+        bearers,
+        in_flight,
+        openapi,
+        whole_lists,
+    })
 }
 
 /// What operators ask, of which no credentials are needed.

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::App;
+use super::bearer::{Bearer, Ended};
 use super::identify::{self, Credentials, Named, Names};
 use super::in_flight::Place;
 use super::listen::Peer;
@@ -18,6 +19,7 @@ use super::problem::{Problem, ProblemType};
 use super::proof::Claim;
 use super::rate::Left;
 use super::tokens;
+use crate::clock::Clock;
 use crate::model::{AccountId, AccountKey, Owner, Scope, Timestamp};
 use crate::roster::Roster;
 
@@ -36,6 +38,8 @@ pub(super) struct Caller {
     pub(super) peer: Option<IpAddr>,
     /// Where the request counts while it is under way.
     pub(super) place: Option<Place>,
+    /// The token that it brought.
+    pub(super) bearer: Option<Arc<Bearer>>,
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
@@ -65,7 +69,7 @@ async fn by_credentials(parts: &Parts, app: &App, user: String, password: Secret
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let proven = app.proofs.prove(Claim { key: key.clone(), password, peer }).await?;
     let (owner, scope) = (Owner::Account, Scope::Track);
-    Ok(Caller { account: proven.account, key, owner, scope, proven: proven.at, peer, place: None })
+    Ok(Caller { account: proven.account, key, owner, scope, proven: proven.at, peer, place: None, bearer: None })
 }
 
 impl Caller {
@@ -77,6 +81,19 @@ impl Caller {
                 let detail = "a token gives nobody another: send the cloud account's user and password by HTTP Basic";
                 Err(Problem::new(ProblemType::AccountNeeded, detail))
             }
+        }
+    }
+
+    /// Why its token is not accepted any more, if it is not. What an account proved stays proven.
+    pub(super) fn ended(&self, now: Timestamp) -> Option<Ended> {
+        self.bearer.as_ref().and_then(|bearer| bearer.ended(now))
+    }
+
+    /// Returns once its token is not accepted any more.
+    pub(super) async fn end(&self, clock: &dyn Clock) -> Ended {
+        match &self.bearer {
+            Some(bearer) => bearer.end(clock).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -95,11 +112,17 @@ const USE_IS_NOTED_EVERY: Duration = Duration::from_secs(60);
 async fn by_token(parts: &Parts, app: &App, secret: &SecretString) -> Result<Caller, Problem> {
     let context = &app.context;
     let refused = |detail: &str| Problem::new(ProblemType::TokenRefused, detail);
-    let found = context.store.find_token(tokens::hash(secret.expose_secret())).await?;
-    let (token, account) = found.ok_or_else(|| refused("there is no such token: it may have been revoked"))?;
+    let (token, account, bearer) = loop {
+        let before = app.bearers.revocations();
+        let found = context.store.find_token(tokens::hash(secret.expose_secret())).await?;
+        let (token, account) = found.ok_or_else(|| refused("there is no such token: it may have been revoked"))?;
+        if let Some(bearer) = app.bearers.bear((account.id, token.id), token.expires, before) {
+            break (token, account, bearer);
+        }
+    };
     let now = context.clock.now();
-    if let Some(expires) = token.expires.filter(|_| token.is_expired(now)) {
-        return Err(refused(&format!("the token expired at {expires}")));
+    if let Some(ended) = bearer.ended(now) {
+        return Err(ended.into());
     }
     let named = Named::of(&parts.headers)?;
     let is_other = |named: Option<&str>, own: &str| named.is_some_and(|named| named != own);
@@ -119,6 +142,7 @@ async fn by_token(parts: &Parts, app: &App, secret: &SecretString) -> Result<Cal
         proven: now,
         peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
         place: None,
+        bearer: Some(Arc::new(bearer)),
     };
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         caller.may_track()?;

@@ -71,6 +71,9 @@ async fn next_page(
     let mut held = None;
     loop {
         let page = store.changes(caller.account, query.clone()).await?;
+        if let Some(ended) = caller.ended(app.context.clock.now()) {
+            return Err(ended.into());
+        }
         if !page.changes.is_empty() || !page.at_end || wait.is_zero() {
             return Ok(page);
         }
@@ -83,6 +86,7 @@ async fn next_page(
             () = listener.changed() => query.after = After::Number(page.next.sequence),
             () = &mut over => return Ok(page),
             () = place.given_up() => return Ok(page),
+            ended = caller.end(&*app.context.clock) => return Err(ended.into()),
             () = app.stopping.cancelled() => return Ok(page),
         }
     }

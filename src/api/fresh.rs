@@ -162,6 +162,7 @@ async fn ended(
             Ok(waited) => waited,
             Err(_) => Ok(Waited::InVain(status(app, caller, kind).await?)),
         },
+        ended = caller.end(&*context.clock) => Err(ended.into()),
         () = app.stopping.cancelled() => {
             Err(Problem::new(ProblemType::Stopping, "the host is stopping").retry_after(RETRY_SOON))
         }

@@ -112,7 +112,7 @@ pub(super) async fn list(app: &Arc<App>, caller: &Caller, kind: Kind, asked: Ask
         format!("{public_url}/api{matrix}/{}?{query}{format}", kind.plural())
     });
     let mut response = if is_all_wanted && !is_last {
-        whole::written(Arc::clone(app), caller.account, wanted, seen)?
+        whole::written(Arc::clone(app), caller, wanted, seen)?
     } else {
         let shown = seen.iter().map(|seen| Document::shown(seen, public_url)).collect::<Vec<_>>();
         Json(std::collections::BTreeMap::from([(kind.plural(), shown)])).into_response()

@@ -25,7 +25,7 @@ use super::problem::{Problem, ProblemType};
 use super::repeat::{Answer, Repeatable};
 use super::request::{Query, json_object, path_word};
 use crate::model::{Scope, Timestamp, Token, TokenId};
-use crate::store::{DamagedToken, NewToken, Refusal, RenewedToken, TokenHash};
+use crate::store::{DamagedToken, NewToken, Refusal, RenewedToken, TokenHash, Written};
 
 /// What every secret begins with, so that one that got lost is known for what it is.
 const PREFIX: &str = "trk_";
@@ -262,7 +262,8 @@ pub(super) async fn show(
     Ok(Json(listed(&app, &token)).into_response())
 }
 
-/// `POST .../rotate`: another secret, and another end if the body says so; the secret before is not taken any more. What
+/// `POST .../rotate`: another secret, and another end if the body says so; the secret before is not taken any more, and what
+/// waits with it ends. What
 /// the token owns stays its own. Answers with the token, whose secret is in this answer and in no other.
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
@@ -278,7 +279,13 @@ pub(super) async fn rotate(
     let expires = read_expiry(&mut object, context.clock.now())?;
     let secret = new_secret()?;
     let renewed = RenewedToken { account: caller.account, id, hash: hash(secret.expose_secret()), expires };
-    let write = async |once| context.store.renew_token(renewed, once).await;
+    let write = async |once| {
+        let written = context.store.renew_token(renewed, once).await;
+        if let Ok(Written::Done(_)) = written {
+            app.bearers.revoke(caller.account, id);
+        }
+        written
+    };
     let of = Arc::clone(&app);
     let answer = move |token: &Token| Answer::json(StatusCode::OK, &document(&of, token, Some(&secret)));
     let limit = context.settings.tokens_per_account;
@@ -293,6 +300,7 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     caller.is_the_account()?;
     done(app.context.store.revoke_token(caller.account, id).await?)?;
+    app.bearers.revoke(caller.account, id);
     Ok(StatusCode::NO_CONTENT)
 }
 

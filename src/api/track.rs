@@ -338,7 +338,16 @@ mod tests {
         let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("vault");
         let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "a".into() };
         let (account, owner, proven) = (AccountId(1), Owner::Account, Timestamp::default());
-        let caller = Caller { account, key, owner, scope: crate::model::Scope::Track, proven, peer: None, place: None };
+        let caller = Caller {
+            account,
+            key,
+            owner,
+            scope: crate::model::Scope::Track,
+            proven,
+            peer: None,
+            place: None,
+            bearer: None,
+        };
         let old = |token: Option<&str>| Hook {
             id: HookId(1),
             account,

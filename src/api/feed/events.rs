@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::bearer::Ended;
 use crate::model::{Change, Cursor};
 
 /// Why a stream ends; its `end` event says so, and from where to go on.
@@ -19,6 +20,9 @@ pub(super) enum End {
     Displaced,
     /// Its account was forgotten, by whoever holds it.
     AccountForgotten,
+    /// Its token was revoked, or given another secret.
+    TokenRevoked,
+    TokenExpired,
     /// What it was about to send is no longer kept.
     Forgotten,
     StoreUnavailable,
@@ -32,8 +36,19 @@ impl End {
             End::Stopping => "stopping",
             End::Displaced => "displaced",
             End::AccountForgotten => "account-forgotten",
+            End::TokenRevoked => "token-revoked",
+            End::TokenExpired => "token-expired",
             End::Forgotten => "forgotten",
             End::StoreUnavailable => "store-unavailable",
+        }
+    }
+}
+
+impl From<Ended> for End {
+    fn from(ended: Ended) -> End {
+        match ended {
+            Ended::Revoked => End::TokenRevoked,
+            Ended::Expired(_) => End::TokenExpired,
         }
     }
 }

@@ -184,6 +184,9 @@ impl Stream {
             if self.own_place.is_given_up() {
                 return Err(self.given_up());
             }
+            if let Some(ended) = self.caller.ended(self.app.context.clock.now()) {
+                return Err(ended.into());
+            }
             if self.beaten.elapsed() >= every {
                 self.beaten = Stopwatch::start();
                 self.keep_polled().await;
@@ -203,6 +206,7 @@ impl Stream {
                 () = tokio::time::sleep(until) => {}
                 () = self.stopping.cancelled() => return Err(End::Stopping),
                 () = self.own_place.given_up() => return Err(self.given_up()),
+                ended = self.caller.end(&*self.app.context.clock) => return Err(ended.into()),
             }
         }
     }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 
 use super::super::App;
+use super::super::bearer::Bearer;
+use super::super::caller::Caller;
 use super::super::deltacloud::{XML, closing, items_of, opening};
 use super::super::problem::Problem;
 use super::Document;
@@ -27,19 +29,17 @@ enum Rest {
 struct List {
     app: Arc<App>,
     account: AccountId,
+    /// The token that it was asked for with.
+    bearer: Option<Arc<Bearer>>,
     query: ListQuery,
     rest: Rest,
 }
 
 /// The whole list, of which the first page is there already.
-pub(super) fn written(
-    app: Arc<App>,
-    account: AccountId,
-    query: ListQuery,
-    first: Vec<Seen>,
-) -> Result<Response, Problem> {
+pub(super) fn written(app: Arc<App>, caller: &Caller, query: ListQuery, first: Vec<Seen>) -> Result<Response, Problem> {
     let opening = Bytes::from(opening(query.kind.plural())?);
-    let list = List { app, account, query, rest: Rest::Page(first) };
+    let (account, bearer) = (caller.account, caller.bearer.clone());
+    let list = List { app, account, bearer, query, rest: Rest::Page(first) };
     let pieces = stream::unfold((list, Some(opening)), |(mut list, opening)| async move {
         if let Some(opening) = opening {
             return Some((Ok(opening), (list, None)));
@@ -59,6 +59,9 @@ pub(super) fn written(
 
 impl List {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        if let Some(ended) = self.bearer.as_ref().and_then(|bearer| bearer.ended(self.app.context.clock.now())) {
+            return Err(ended.into());
+        }
         let page = match std::mem::replace(&mut self.rest, Rest::End) {
             Rest::Page(page) => page,
             Rest::After => self.app.context.store.list(self.account, self.query.clone()).await?,

@@ -19,11 +19,15 @@ pub(super) type Event = (String, String, Value);
 
 impl House {
     pub(super) async fn stream(&self, query: &str, last_id: Option<&str>) -> Reader {
+        self.stream_as(&basic("user", "right"), query, last_id).await
+    }
+
+    async fn stream_as(&self, authorization: &str, query: &str, last_id: Option<&str>) -> Reader {
         let mut request = Request::builder()
             .uri(format!("/api/changes?{query}"))
             .header("host", "tracker.example")
             .header("accept", "text/event-stream")
-            .header("authorization", basic("user", "right"));
+            .header("authorization", authorization);
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }
@@ -189,6 +193,112 @@ async fn a_stream_ends_with_a_cursor_to_go_on_from() {
     let stream = house.stream("", None).await;
     stopping.cancel();
     end(&house, stream, "stopping").await;
+}
+
+impl House {
+    async fn expiring_token(&self, expires: Timestamp) -> String {
+        let body = json!({ "name": "ci", "scope": "track", "expires": expires });
+        self.post("/api/tokens", &body).await.json()["token"].as_str().expect("a secret").to_owned()
+    }
+}
+
+/// Whoever found a token must not go on reading what it opened.
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let house = House::new();
+    house.poll(Kind::Instance, vec![instance("a", "us", Pending)]).await;
+    let in_an_hour = house.now().after(Duration::from_secs(3600));
+    let (revoked, rotated) = (house.token("read").await, house.token("read").await);
+    let expiring = house.expiring_token(in_an_hour).await;
+    let mut streams = Vec::new();
+    for token in [&revoked.1, &rotated.1, &expiring] {
+        let mut stream = house.stream_as(&format!("Bearer {token}"), "since=0", None).await;
+        assert_eq!(stream.ids(1).await, ["a"]);
+        streams.push(stream);
+    }
+    let mut own = house.stream("since=now", None).await;
+    let end = async |stream: &mut Reader, why: &str| {
+        let (name, id, data) = stream.next().await;
+        assert_eq!((name.as_str(), &data["reason"], &data["cursor"]), ("end", &json!(why), &json!(id)));
+        assert_eq!(stream.any().await, None);
+    };
+    // A stranger's word ends nothing.
+    house.post("/api/tokens/9/rotate", &Value::Null).await.problem(404, "token-not-found");
+    house.delete("/api/tokens/9").await.problem(404, "token-not-found");
+
+    // The clock stands still: they end at once, and before anything that comes then.
+    assert_eq!(house.delete(&format!("/api/tokens/{}", revoked.0)).await.status, 204);
+    assert_eq!(house.post(&format!("/api/tokens/{}/rotate", rotated.0), &Value::Null).await.status, 200);
+    house.poll(Kind::Instance, vec![instance("b", "us", Pending)]).await;
+    end(&mut streams[0], "token-revoked").await;
+    end(&mut streams[1], "token-revoked").await;
+    assert_eq!(streams[2].ids(1).await, ["b"]);
+
+    house.clock.set(in_an_hour.before(Duration::from_millis(1)));
+    house.poll(Kind::Instance, vec![instance("c", "us", Pending)]).await;
+    assert_eq!(streams[2].ids(1).await, ["c"]);
+    house.clock.advance(Duration::from_millis(1));
+    end(&mut streams[2], "token-expired").await;
+    assert_eq!(own.ids(2).await, ["b", "c"], "those of others go on");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_ends_with_its_token() {
+    // For a list that never comes, they would wait beyond every patience.
+    let house = Arc::new(House::with(|settings| settings.poll_wait = Duration::from_secs(3600)));
+    let in_an_hour = house.now().after(Duration::from_secs(3600));
+    for (method, path) in
+        [("GET", "/api/changes?since=now&wait=30"), ("GET", "/api/instances"), ("POST", "/api/refresh?kind=realm")]
+    {
+        for way in ["revoked", "rotated", "expired"] {
+            let (id, token) = match way {
+                "expired" => (String::new(), house.expiring_token(in_an_hour).await),
+                _ => house.token("track").await,
+            };
+            let asked = {
+                let (house, path) = (Arc::clone(&house), path.to_owned());
+                tokio::spawn(async move { house.bear(&token, method, &path).await })
+            };
+            // It has proven itself, and asks for a poll that nobody makes.
+            house.context.poll_wake.notified().await;
+            match way {
+                "revoked" => assert_eq!(house.delete(&format!("/api/tokens/{id}")).await.status, 204),
+                "rotated" => drop(house.post(&format!("/api/tokens/{id}/rotate"), &Value::Null).await.ok()),
+                _ => house.clock.set(in_an_hour),
+            }
+            asked.await.expect("answered").problem(401, "token-refused");
+            house.clock.set(NOW);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_sent_in_pieces_ends_with_its_token() {
+    let house = House::with(|settings| settings.page_items = 2);
+    house.poll(Kind::Instance, (0..6).map(|number| instance(&format!("i-{number}"), "us", Running)).collect()).await;
+    let (id, token) = house.token("read").await;
+    let request = Request::builder()
+        .uri("/api/instances")
+        .header("host", "tracker.example")
+        .header("accept", "application/xml")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty())
+        .expect("a request");
+    let Ok(response) = TowerToHyperService::new(house.router.clone()).call(request).await;
+    let mut body = response.into_body().into_data_stream();
+    let mut text = String::new();
+    while !text.contains("i-1") {
+        let bytes = body.next().await.expect("it goes on").expect("a piece");
+        text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
+    }
+    assert_eq!(house.delete(&format!("/api/tokens/{id}")).await.status, 204);
+    while let Some(piece) = body.next().await {
+        // It breaks off, which no client takes for its end.
+        let Ok(bytes) = piece else { return };
+        text.push_str(std::str::from_utf8(&bytes).expect("UTF-8"));
+        assert!(!text.contains("i-4"), "{text}");
+    }
+    panic!("it came to its end: {text}");
 }
 
 #[tokio::test]
