@@ -1,7 +1,7 @@
 //! Delivery when everything fails at once: hundreds of instances that change at every step, dozens of hooks at
 //! receivers in every mood, a provider that errs, a disk that is full for a while, and a host that is killed at random
 //! moments and started again. Beside them are neighbours who hang, and who change much at once. At the end every change has arrived, in order,
-//! and nothing is left over.
+//! and nothing is left over; and what clients have written meanwhile was done once.
 //!
 //! `CHAOS_ROUNDS` says how many steps there are, or `CHAOS_SECONDS` for how long there are any; `CHAOS_SEED` says which:
 //! a run that fails prints the seed of its choices, which comes as near to having it again as machines allow.
@@ -10,6 +10,7 @@ mod ledger;
 mod neighbours;
 mod receivers;
 mod world;
+mod writers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use self::ledger::{Ledger, Mode};
 use self::neighbours::Neighbours;
 use self::receivers::{REPLIES, Receiver};
 use self::world::{Step, World};
+use self::writers::{TOKENS, Writers};
 use serde_json::{Value, json};
 use tracker::clock::Stopwatch;
 
@@ -74,6 +76,7 @@ struct Chaos {
     ledger: Arc<Ledger>,
     receivers: Vec<Receiver>,
     neighbours: Neighbours,
+    writers: Writers,
     /// How often the host was killed.
     kills: usize,
     /// How often it was refused a write, as its disk was full.
@@ -92,7 +95,7 @@ async fn no_callback_is_lost_in_chaos() {
         chaos.round().await;
         rounds += 1;
     }
-    chaos.end().await;
+    chaos.end(rounds).await;
 
     // Otherwise it would have been no chaos. Ten rounds have some of everything.
     let tally = chaos.ledger.tally();
@@ -108,14 +111,19 @@ impl Chaos {
     async fn begin(mut chance: Chance) -> Chaos {
         let world = World::new(INSTANCES, &mut chance);
         let neighbours = Neighbours::start().await;
-        let prepare = |setup: Setup| neighbours.move_in(setup.polls(POLLS).delivery(&delivery(IMPATIENT))).on_a_disk();
+        let writers = Writers::start().await;
+        let polls = format!("{POLLS}\n[api]\ntokens_per_account = {TOKENS}\n");
+        let prepare = |setup: Setup| {
+            let setup = setup.polls(&polls).delivery(&delivery(IMPATIENT));
+            writers.move_in(neighbours.move_in(setup)).on_a_disk()
+        };
         let lab = Lab::with(&world.list(), prepare).await;
         let ledger = Arc::new(Ledger::new());
         let mut receivers = Vec::new();
         for _ in 0..RECEIVERS {
             receivers.push(Receiver::start(&ledger, chance.split()).await);
         }
-        let chaos = Chaos { chance, lab, world, ledger, receivers, neighbours, kills: 0, refusals: 0 };
+        let chaos = Chaos { chance, lab, world, ledger, receivers, neighbours, writers, kills: 0, refusals: 0 };
         chaos.set_track_hooks().await;
         chaos.make_hooks().await;
         chaos.neighbours.make_hooks(&chaos.lab.host).await;
@@ -169,6 +177,7 @@ impl Chaos {
             self.lab.provider.misbehaves(self.chance.pick(&errors).clone());
         }
         self.neighbours.step(&mut self.chance);
+        self.writers.begin(&self.lab.host).await;
         let is_full = self.chance.one_in(4);
         if is_full {
             self.lab.host.fill_disk().await;
@@ -198,11 +207,12 @@ impl Chaos {
         }
         self.lab.provider.recovers();
         self.is_seen().await;
+        self.writers.are_done().await;
         self.ledger.has_no_faults();
     }
 
     /// Everyone behaves. What is left over then goes out, and after it there is nothing.
-    async fn end(&mut self) {
+    async fn end(&mut self, rounds: usize) {
         for receiver in &mut self.receivers {
             receiver.behave().await;
         }
@@ -226,6 +236,9 @@ impl Chaos {
         self.is_settled().await;
         self.is_seen().await;
         self.neighbours.are_seen(&self.lab.host).await;
+        let tally = self.writers.are_served(&self.lab.host).await;
+        assert!(rounds < 10 || tally.conflicts > 0, "no write was for a hook that another had changed");
+        assert!(2 * rounds <= TOKENS || tally.refused_tokens > 0, "the limit of tokens was not reached");
         self.ledger.has_no_faults();
         self.ledger.is_the_journal(&self.journal().await);
     }

@@ -1,6 +1,5 @@
 //! Every check there is, in the order in which they are made.
 
-mod alone;
 mod by_id;
 mod chains;
 mod changes;
@@ -8,7 +7,6 @@ mod failing;
 mod items;
 mod keeping;
 mod listing;
-mod options;
 mod repeating;
 mod requests;
 mod rows;

@@ -13,6 +13,11 @@ pub(crate) async fn at_most<T>(time: Duration, future: impl Future<Output = T>) 
     tokio::time::timeout(time, future).await.ok()
 }
 
+/// Between two looks, for a task of its own, which can't hand a condition to `eventually`.
+pub(crate) async fn a_moment() {
+    tokio::time::sleep(BETWEEN_LOOKS).await;
+}
+
 /// Gives what the condition gives once it gives something. Fails after the deadline, saying what did not come
 /// and what the condition saw instead.
 pub(crate) async fn eventually<T>(
