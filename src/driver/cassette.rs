@@ -22,7 +22,7 @@ use url::Url;
 
 use super::wire::{Answered, Unanswered};
 use super::{EndpointSource, SecretKind, Target, Wire};
-use crate::model::{AccountKey, Kind, Timestamp};
+use crate::model::{AccountKey, Kind, ResourceId, Timestamp};
 use crate::net::{AddressPolicy, Via};
 
 pub use expect::{Expect, ExpectedCoverage, ExpectedWait, Row};
@@ -54,6 +54,9 @@ pub struct Cassette {
     pub list: Kind,
     /// Since when what changed is asked for, in the place of everything: of a driver that can tell, of instances.
     pub since: Option<Timestamp>,
+    /// The single instances that are asked for, in the place of everything: of a driver that can be asked for them. All of
+    /// them if there are none.
+    pub ids: Vec<ResourceId>,
     pub exchanges: Vec<Recorded>,
     pub expect: Expect,
 }

@@ -34,7 +34,7 @@ use stand::{Blank, Run, Stand};
 
 /// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
 /// older one then counts no more.
-pub const SUITE: u32 = 4;
+pub const SUITE: u32 = 5;
 
 /// What came of the suite.
 #[derive(Clone, Debug, Serialize)]
@@ -157,9 +157,9 @@ impl Case {
         &self.cassette.name
     }
 
-    /// Whether it shows a list, and the driver gave one.
+    /// Whether it shows a list, and the driver gave one. Single instances are none.
     fn is_list(&self) -> bool {
-        self.cassette.expect.error.is_none() && self.run.outcome.is_ok()
+        self.cassette.ids.is_empty() && self.cassette.expect.error.is_none() && self.run.outcome.is_ok()
     }
 
     fn finding(&self, why: impl Into<String>, what_to_do: impl Into<String>) -> Finding {
@@ -314,7 +314,10 @@ pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
         declarations_sha256: manifest.sha256(),
         lists: Kind::ALL
             .into_iter()
-            .filter(|kind| cases.iter().any(|case| case.cassette.list == *kind && !case.run.resources().is_empty()))
+            .filter(|kind| {
+                let lists = |case: &Case| case.is_list() && case.cassette.list == *kind;
+                cases.iter().any(|case| lists(case) && !case.run.resources().is_empty())
+            })
             .map(Kind::plural)
             .collect(),
         checks: Vec::new(),

@@ -22,10 +22,19 @@ struct Lax {
 
 impl Lax {
     fn with(flaw: &str) -> Lax {
+        Lax::of("cassettes", flaw)
+    }
+
+    /// Where it stands for the provider itself.
+    fn alone(flaw: &str) -> Lax {
+        Lax::of("alone", flaw)
+    }
+
+    fn of(cassettes: &str, flaw: &str) -> Lax {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("cassettes")).expect("made");
         std::fs::write(folder.path().join("lax.wasm"), built_faulty("lax")).expect("written");
-        for entry in std::fs::read_dir(repository().join("tests/lax/cassettes")).expect("cassettes") {
+        for entry in std::fs::read_dir(repository().join("tests/lax").join(cassettes)).expect("cassettes") {
             let path = entry.expect("an entry").path();
             let text = std::fs::read_to_string(&path).expect("text");
             let text = text.replace(r#""flaw": "none""#, &format!("\"flaw\": {flaw:?}"));
@@ -195,9 +204,9 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("takes-redirects", &["broken-answers"]);
     check("logs-broken", &["keeps-secrets"]);
     check("sends-twice", &["uses-secrets"]);
-    check("ignores-ids", &["lists-by-id"]);
-    check("refuses-absent", &["lists-by-id"]);
-    check("first-id", &["lists-by-id"]);
+    check("ignores-ids", &["replays-cassettes", "lists-by-id"]);
+    check("refuses-absent", &["replays-cassettes", "lists-by-id"]);
+    check("first-id", &["replays-cassettes", "lists-by-id"]);
     check("takes-cut", &["broken-answers"]);
     check("needs-order", &["ids-are-stable"]);
     check("drops-future", &["works-elsewhere"]);
@@ -208,12 +217,39 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("forgets-codes", &["errors-are-told-apart"]);
     check("logs-names", &["keeps-secrets"]);
     check("quotes-login", &["keeps-secrets"]);
+    check("small-ids", &["ids-are-stable"]);
+    check("trims-padding", &["many-pages"]);
+    check("blames-user", &["errors-are-told-apart"]);
+    check("waits-a-minute", &["errors-are-told-apart"]);
+    check("refuses-odd-ids", &["lists-by-id"]);
     // Each says itself what is wrong.
     let mut failed = 0;
     while let Some(checked) = checks.join_next().await {
         failed += usize::from(checked.is_err());
     }
     assert_eq!(failed, 0, "flaws that were found by other checks than theirs, or by none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_asks_nobody_is_held_to_what_it_makes_up() {
+    Lax::alone("none").fails("none", &[]).await;
+    Lax::alone("loses-between-pages").fails("loses-between-pages", &["changes-are-whole"]).await;
+    Lax::alone("buries-alive").fails("buries-alive", &["changes-are-whole"]).await;
+    Lax::alone("finds-successors").fails("finds-successors", &["lists-by-id"]).await;
+    Lax::alone("lets-in-everybody").fails("lets-in-everybody", &["errors-are-told-apart"]).await;
+    Lax::alone("takes-any-value").fails("takes-any-value", &["works-elsewhere"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_not_declared_as_one_is_found() {
+    let lax = Lax::with("none");
+    let options = r#""options": { "flaw": "none" }"#;
+    let with_secret = format!(r#"{options}, "secrets": ["key"]"#);
+    let lax = lax.edit("servers-two-pages.json", options, &with_secret);
+    lax.fails("an undeclared secret", &["replays-cassettes", "uses-secrets"]).await;
+    let unknown = r#""options": { "flaw": "none", "region": "north" }"#;
+    let lax = Lax::with("none").edit("servers-two-pages.json", options, unknown);
+    lax.fails("an undeclared option", &["replays-cassettes"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,10 +266,10 @@ async fn a_description_that_differs_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cassette_of_what_changed_needs_a_driver_that_can_tell() {
-    // It is asked for everything, which the cassette does not have.
+async fn cassettes_of_what_changed_and_of_single_instances_need_a_driver_that_can_tell() {
+    // It is asked for everything, which the cassettes do not have.
     let lax = Lax::with("none").describing("whole!");
-    lax.fails("no deltas", &["replays-cassettes", "changes-are-whole"]).await;
+    lax.fails("no deltas", &["replays-cassettes", "changes-are-whole", "lists-by-id"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,8 +288,9 @@ async fn what_is_not_shown_fails_unless_it_is_declared() {
     let zones = ["zones.json", "zones-two-pages.json"];
     without(&zones).fails("no zones", &["shows-each-list"]).await;
     declaring(without(&zones), r#"{"suite": 1, "lists": ["instances"]}"#).fails("declared", &[]).await;
-    for error in ["unauthorized", "forbidden", "throttled", "unavailable"] {
-        without(&[&format!("{error}.json")]).fails(error, &["shows-each-error"]).await;
+    let throttled = ["throttled.json", "throttled-until.json"];
+    for names in [throttled.as_slice(), &["unauthorized.json"], &["forbidden.json"], &["unavailable.json"]] {
+        without(names).fails(names[0], &["shows-each-error"]).await;
     }
     let three = r#"{"suite": 1, "errors": ["unauthorized", "throttled", "unavailable"]}"#;
     declaring(without(&["forbidden.json"]), three).fails("declared", &[]).await;
@@ -264,8 +301,12 @@ async fn what_is_not_shown_fails_unless_it_is_declared() {
     declaring(without(&["servers-partial.json"]), r#"{"suite": 1, "partial": false}"#).fails("declared", &[]).await;
     declaring(Lax::with("none"), r#"{"suite": 1, "partial": false}"#).fails("not so", &["partial-is-said"]).await;
     without(&["servers-changed.json"]).fails("no delta", &["changes-are-whole"]).await;
+    without(&["servers-by-id.json"]).fails("no single instances", &["lists-by-id"]).await;
+    let all_there = Lax::with("none").edit("servers-by-id.json", r#""3164445", "3164449""#, r#""3164445""#);
+    let all_there = all_there.edit("servers-by-id.json", "ids=3164445%2C3164449", "ids=3164445");
+    all_there.fails("none that is not there", &["lists-by-id"]).await;
     // What changed comes on two pages, too.
-    let paged = ["servers-two-pages.json", "zones-two-pages.json", "servers-changed.json"];
+    let paged = ["servers-two-pages.json", "zones-two-pages.json", "servers-changed.json", "servers-by-id.json"];
     let whole = || without(&paged).describing("whole!");
     whole().fails("no pages", &["pages-to-the-end"]).await;
     declaring(whole(), r#"{"suite": 1, "paging": false}"#).fails("declared", &[]).await;
@@ -387,7 +428,7 @@ async fn only_what_passed_is_admitted_where_the_operator_asks_for_it() {
 fn a_driver_of_which_no_instances_were_seen_is_not_admitted() {
     let setup = Setup::new(&[]);
     let lax = Lax::with("none");
-    for name in ["servers-two-pages.json", "servers-partial.json", "servers-changed.json"] {
+    for name in ["servers-two-pages.json", "servers-partial.json", "servers-changed.json", "servers-by-id.json"] {
         std::fs::remove_file(lax.cassettes().join(name)).expect("removed");
     }
     let declared = r#"{"suite": 1, "partial": false, "lists": ["realms"]}"#;

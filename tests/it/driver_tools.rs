@@ -49,7 +49,11 @@ async fn play(driver: &Path, directory: &Path) -> usize {
         let engine = Engine::new(Limits::default(), clients, clock).expect("an engine");
         let driver = load::unapproved(&engine, driver).await.expect("loaded");
         let (target, tape) = cassette.replay();
-        let listed = driver.list_since(&target, cassette.list, cassette.since).await.map_err(|failure| failure.error);
+        let listed = match cassette.ids.as_slice() {
+            [] => driver.list_since(&target, cassette.list, cassette.since).await,
+            ids => driver.list_ids(&target, ids).await,
+        };
+        let listed = listed.map_err(|failure| failure.error);
         let name = &cassette.name;
         assert_eq!(cassette.expect.differences(listed.as_ref()), Vec::<String>::new(), "{name}");
         assert_eq!(tape.surprises(), [], "{name}");
@@ -197,6 +201,20 @@ fn a_vetted_driver_runs_unasked_on_a_configured_account() {
     let ended = other.run(&["driver", "run", "ec2", "--since", "2026-01-01T00:00:00Z"]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     assert!(ended.stderr.contains("the feature `delta`"), "{ended:#?}");
+
+    // Single instances, of a driver that can be asked for them.
+    let kept = setup.path("single");
+    let kept = kept.to_str().expect("UTF-8");
+    let single = ["driver", "record", "mock", "--cassettes", kept, "--yes", "--list"];
+    setup.run(&[&single[..], &["instances", "--ids", "inst1,inst7", "--name", "some"]].concat());
+    let cassette: Value =
+        serde_json::from_str(&std::fs::read_to_string(setup.path("single/some.json")).expect("written")).expect("JSON");
+    assert_eq!(cassette["ids"], serde_json::json!(["inst1", "inst7"]));
+    assert_eq!(cassette["expect"]["ids"], serde_json::json!(["inst1"]), "{cassette}");
+    let ended = setup.run(&[&single[..], &["realms", "--ids", "us"]].concat());
+    assert!(ended.code == Some(2) && ended.stderr.contains("realms are listed whole"), "{ended:#?}");
+    let ended = setup.run(&[&single[..], &["instances", "--ids", "inst1", "--since", "2026-01-01T00:00:00Z"]].concat());
+    assert!(ended.code == Some(2) && ended.stderr.contains("cannot be used with"), "{ended:#?}");
 
     // The driver compares the password itself, so one that is made up would not do.
     let record = ["driver", "record", "mock", "--cassettes"];

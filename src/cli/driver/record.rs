@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::tried::{Tried, TriedArgs, check_since};
+use super::tried::{Tried, TriedArgs, check_ids, check_since};
 use crate::cli::listing::What;
 use crate::cli::output;
 use crate::cli::table::printable;
@@ -16,7 +16,7 @@ use crate::clock::{Clock as _, ManualClock, SystemClock};
 use crate::driver::cassette::leak;
 use crate::driver::cassette::record::{Occasion, Recorder};
 use crate::driver::{CallError, Cassette, Driver, Listing, Target};
-use crate::model::{Kind, Timestamp};
+use crate::model::{Kind, ResourceId, Timestamp};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,7 +28,9 @@ Examples:
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key
   tracker driver record ec2 --cassettes cassettes --config tracker.toml --list instances --name busy-day
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key \\
-      --list instances --since 2026-11-20T10:00:00Z --name changes")]
+      --list instances --since 2026-11-20T10:00:00Z --name changes
+  tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key \\
+      --list instances --ids i-17,i-gone --name by-id")]
 pub(crate) struct Record {
     #[command(flatten)]
     tried: TriedArgs,
@@ -41,6 +43,10 @@ pub(crate) struct Record {
     /// Record what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell; with `--list instances`
     #[arg(long, value_name = "TIME", requires = "list")]
     since: Option<Timestamp>,
+    /// Record what comes for these single instances, with commas between their ids, of a driver that can be asked for them;
+    /// with `--list instances`. One that is not there shows what the provider says then
+    #[arg(long, value_name = "IDS", requires = "list", conflicts_with = "since", value_delimiter = ',', value_parser = id)]
+    ids: Vec<ResourceId>,
     /// What the cassettes are called, before `-instances` or `-realms` where both are recorded
     #[arg(long, value_parser = name)]
     name: Option<String>,
@@ -58,6 +64,7 @@ struct Session<'a> {
     target: &'a Target,
     about: Option<&'a str>,
     since: Option<Timestamp>,
+    ids: &'a [ResourceId],
     /// What the sandbox's clock stands at, so that times in requests are the same in replay.
     at: Timestamp,
     /// Whether its user says beforehand that what is recorded is right.
@@ -83,9 +90,10 @@ impl Record {
         let Tried { driver, target } = self.tried.open(&runtime, Arc::new(ManualClock::new(at)))?;
         for &kind in &kinds {
             check_since(self.since, kind, driver.info())?;
+            check_ids(&self.ids, kind, driver.info())?;
         }
-        let (about, since) = (self.about.as_deref(), self.since);
-        let session = Session { driver: &driver, target: &target, about, since, at, yes };
+        let (about, since, ids) = (self.about.as_deref(), self.since, self.ids.as_slice());
+        let session = Session { driver: &driver, target: &target, about, since, ids, at, yes };
         let mut other = 0;
         let mut to_confirm = Vec::new();
         for (kind, file) in files {
@@ -116,12 +124,21 @@ impl Record {
 }
 
 impl Session<'_> {
+    /// Asks for what is recorded.
+    async fn list(&self, target: &Target, kind: Kind) -> Result<Listing, CallError> {
+        let listed = match self.ids {
+            [] => self.driver.list_since(target, kind, self.since).await,
+            ids => self.driver.list_ids(target, ids).await,
+        };
+        listed.map_err(|failure| failure.error)
+    }
+
     /// Records one list. Gives it if it plays as recorded.
     async fn record(&self, kind: Kind, file: &Path) -> anyhow::Result<Option<Cassette>> {
         let recorder = Arc::new(Recorder::default());
         let mut target = self.target.clone();
         target.wire.watch = Some(Arc::clone(&recorder) as _);
-        let listed = self.driver.list_since(&target, kind, self.since).await.map_err(|failure| failure.error);
+        let listed = self.list(&target, kind).await;
         let listed = listed.as_ref();
         if let Err(error) = listed
             && !is_providers(error)
@@ -133,7 +150,7 @@ impl Session<'_> {
         cassette.write(file)?;
 
         let (replayed, tape) = Cassette::read(file)?.replay();
-        let again = self.driver.list_since(&replayed, kind, self.since).await.map_err(|failure| failure.error);
+        let again = self.list(&replayed, kind).await;
         let mut differences = differences(listed, again.as_ref());
         differences.extend(tape.surprises().iter().map(ToString::to_string));
         let outcome = match listed {
@@ -185,7 +202,7 @@ impl Session<'_> {
         file: &Path,
         listed: Result<&Listing, &CallError>,
     ) -> anyhow::Result<Cassette> {
-        let Session { driver, target, about, since, at, yes: _ } = *self;
+        let Session { driver, target, about, since, ids, at, yes: _ } = *self;
         let info = driver.info();
         let on = at.to_string();
         let source = format!(
@@ -196,10 +213,14 @@ impl Session<'_> {
             info.version
         );
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let what = if since.is_some() { "what changed among the" } else { "the" };
+        let what = match (since, ids) {
+            (Some(_), _) => "what changed among the",
+            (None, []) => "the",
+            (None, _) => "some of the",
+        };
         let about =
             about.map_or_else(|| format!("{what} {} of an account of {}", list.plural(), info.title), str::to_owned);
-        Ok(recorder.cassette(Occasion { name: &name, about, source, target, list, since, at, listed })?)
+        Ok(recorder.cassette(Occasion { name: &name, about, source, target, list, since, ids, at, listed })?)
     }
 }
 
@@ -235,6 +256,10 @@ fn differences(live: Result<&Listing, &CallError>, replayed: Result<&Listing, &C
         }
     }
     differences
+}
+
+fn id(text: &str) -> Result<ResourceId, String> {
+    ResourceId::parse(text).map_err(|error| error.to_string())
 }
 
 fn name(text: &str) -> Result<String, String> {

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::grants::Endpoint;
 use crate::driver::{Catalog, Driver, DriverInfo, Engine, Lock, Target, load};
-use crate::model::{AccountKey, Kind, Timestamp};
+use crate::model::{AccountKey, Kind, MOST_IDS, ResourceId, Timestamp};
 use crate::net::{AddressPolicy, Clients};
 use crate::roster::{ConfiguredProvider, Roster};
 
@@ -104,6 +104,22 @@ pub(super) fn check_since(since: Option<Timestamp>, kind: Kind, info: &DriverInf
             printable(&info.name)
         ))),
         (Some(_), Kind::Instance) => Ok(()),
+    }
+}
+
+/// Whether the driver can be asked for single instances.
+pub(super) fn check_ids(ids: &[ResourceId], kind: Kind, info: &DriverInfo) -> Result<(), UsageError> {
+    match kind {
+        _ if ids.is_empty() => Ok(()),
+        Kind::Realm => Err(UsageError("--ids is for instances: realms are listed whole".into())),
+        Kind::Instance if ids.len() > MOST_IDS => {
+            Err(UsageError(format!("--ids: there are {}, and a driver is asked for {MOST_IDS} at most", ids.len())))
+        }
+        Kind::Instance if !info.by_id => Err(UsageError(format!(
+            "{} can't be asked for single instances: its `describe` does not have the feature `by-id`. Leave --ids away",
+            printable(&info.name)
+        ))),
+        Kind::Instance => Ok(()),
     }
 }
 

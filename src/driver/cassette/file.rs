@@ -18,7 +18,7 @@ use super::{
 };
 use crate::driver::grants::Endpoint;
 use crate::driver::wire::Unanswered;
-use crate::model::{Kind, Timestamp};
+use crate::model::{Kind, MOST_IDS, ResourceId, Timestamp};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +31,8 @@ struct File {
     list: ListForm,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ids: Vec<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     expect: Expect,
     exchanges: Vec<ExchangeForm>,
@@ -159,6 +161,7 @@ pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
     if file.since.is_some() && matches!(file.list, ListForm::Realms) {
         return Err(invalid("since: what changed is asked for of instances only; take it out".into()));
     }
+    let ids = ids(&file).map_err(&invalid)?;
     let mut exchanges = Vec::with_capacity(file.exchanges.len());
     for (at, form) in file.exchanges.into_iter().enumerate() {
         exchanges.push(exchange(form, at, folder, &invalid)?);
@@ -175,9 +178,28 @@ pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
             ListForm::Realms => Kind::Realm,
         },
         since: file.since,
+        ids,
         exchanges,
         expect: file.expect,
     })
+}
+
+/// The single instances that are asked for.
+fn ids(file: &File) -> Result<Vec<ResourceId>, String> {
+    if file.ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    if matches!(file.list, ListForm::Realms) {
+        return Err("ids: single ones are asked for of instances only; take it out".into());
+    }
+    if file.since.is_some() {
+        return Err("ids: what changed is asked for of all instances; take it out, or `since`".into());
+    }
+    if file.ids.len() > MOST_IDS {
+        return Err(format!("ids: there are {}, and {MOST_IDS} are asked for at most", file.ids.len()));
+    }
+    let parse = |id: &String| ResourceId::parse(id.as_str()).map_err(|error| format!("ids: {id:?}: {error}"));
+    file.ids.iter().map(parse).collect()
 }
 
 /// A file's content, if it is not too large.
@@ -300,6 +322,7 @@ pub(super) fn text(cassette: &Cassette) -> String {
             Kind::Realm => ListForm::Realms,
         },
         since: cassette.since,
+        ids: cassette.ids.iter().map(ToString::to_string).collect(),
         expect: cassette.expect.clone(),
         exchanges: cassette.exchanges.iter().map(exchange_form).collect(),
     };
@@ -493,5 +516,19 @@ mod tests {
         check("\"GET\"", "\"G T\"", &["exchanges[1].request.method"]);
         check("T09:00:00Z", "", &["line 13", "RFC 3339"]);
         check("\"instances\"", "\"realms\"", &["since", "instances only"]);
+        check("\"list\"", "\"ids\": [\"1\"], \"list\"", &["ids", "`since`"]);
+        let single = WHOLE.replace("\"since\": \"2026-11-20T09:00:00Z\"", "\"ids\": [\"17\", \"18\"]");
+        let check = |from: &str, to: &str, want: &str| {
+            fs::write(&path, single.replacen(from, to, 1)).expect("written");
+            let error = Cassette::read(&path).expect_err(to).to_string();
+            assert!(error.contains("ids: ") && error.contains(want), "{error} should say {want}");
+        };
+        check("\"instances\"", "\"realms\"", "instances only");
+        check("\"17\"", "\"\"", "\"\"");
+        check("\"17\"", "\"1\", ".repeat(100).trim_end_matches(", "), "100 are asked for at most");
+        fs::write(&path, &single).expect("written");
+        let read = Cassette::read(&path).expect("read");
+        assert_eq!(read.ids.iter().map(ToString::to_string).collect::<Vec<_>>(), ["17", "18"]);
+        assert!(read.text().contains("\"ids\": [\n    \"17\""), "{}", read.text());
     }
 }

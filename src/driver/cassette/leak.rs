@@ -119,6 +119,7 @@ mod tests {
             at: Timestamp::from_millis(0),
             list: Kind::Instance,
             since: None,
+            ids: Vec::new(),
             exchanges: vec![Recorded {
                 request: Request {
                     method: Method::GET,

@@ -10,7 +10,7 @@ use super::redact::Redactor;
 use super::{Account, Body, Cassette, Expect, Outcome, Recorded};
 use crate::driver::wire::{Exchange, Watch};
 use crate::driver::{CallError, Listing, Target};
-use crate::model::{Kind, Timestamp};
+use crate::model::{Kind, ResourceId, Timestamp};
 
 /// The most that is recorded of one call, in bytes of bodies: a cassette is for people to read, too.
 const MOST_BYTES: usize = 64 << 20;
@@ -42,6 +42,8 @@ pub struct Occasion<'a> {
     pub list: Kind,
     /// Since when it was asked what changed.
     pub since: Option<Timestamp>,
+    /// The single instances that it was asked for, if not for everything.
+    pub ids: &'a [ResourceId],
     /// What the sandbox's clock said all the while.
     pub at: Timestamp,
     pub listed: Result<&'a Listing, &'a CallError>,
@@ -73,7 +75,7 @@ impl Recorder {
         heard.exchanges.iter().for_each(|exchange| redactor.learn(exchange));
         let exchanges = heard.exchanges.iter().enumerate();
         let exchanges = exchanges.map(|(at, exchange)| recorded(&redactor, exchange, occasion.name, at)).collect();
-        let Occasion { name, about, source, target, list, since, at, listed } = occasion;
+        let Occasion { name, about, source, target, list, since, ids, at, listed } = occasion;
         Ok(Cassette {
             name: name.to_owned(),
             about,
@@ -82,6 +84,7 @@ impl Recorder {
             at,
             list,
             since,
+            ids: ids.to_vec(),
             exchanges,
             expect: Expect::of(listed),
         })
@@ -188,7 +191,17 @@ mod tests {
         };
         let (about, source, at) = ("a".into(), "b".into(), Timestamp::from_millis(0));
         let (name, list, target) = ("big", Kind::Instance, &target());
-        recorder.cassette(Occasion { name, about, source, target, list, since: None, at, listed: Ok(&listing) })
+        recorder.cassette(Occasion {
+            name,
+            about,
+            source,
+            target,
+            list,
+            since: None,
+            ids: &[],
+            at,
+            listed: Ok(&listing),
+        })
     }
 
     #[test]

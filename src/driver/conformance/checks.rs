@@ -1,5 +1,6 @@
 //! Every check there is, in the order in which they are made.
 
+mod alone;
 mod by_id;
 mod chains;
 mod changes;
@@ -7,6 +8,7 @@ mod failing;
 mod items;
 mod keeping;
 mod listing;
+mod options;
 mod repeating;
 mod requests;
 mod rows;

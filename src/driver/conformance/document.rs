@@ -227,6 +227,16 @@ impl Document {
         }
     }
 
+    /// Whether a number is at a place. XML has none.
+    pub(super) fn is_number(&self, place: &Place) -> bool {
+        match (self, place) {
+            (Document::Json(value), Place::Pointer(pointer)) => {
+                value.pointer(pointer).is_some_and(serde_json::Value::is_number)
+            }
+            _ => false,
+        }
+    }
+
     /// An XML body with an element emptied, under a name that nobody knows.
     pub(super) fn renamed(&self, place: &Place) -> Vec<u8> {
         match self {

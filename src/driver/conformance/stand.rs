@@ -136,8 +136,9 @@ impl Stand {
 
     /// The same as an account that may have a session.
     pub(super) async fn list_as(&self, target: Target, cassette: &Cassette, tape: Arc<dyn Tape>) -> Run {
-        self.noted(target, cassette, tape, async |target| {
-            self.driver.list_since(&target, cassette.list, cassette.since).await
+        self.noted(target, cassette, tape, async |target| match cassette.ids.as_slice() {
+            ids if !ids.is_empty() && self.driver.info().by_id => self.driver.list_ids(&target, ids).await,
+            _ => self.driver.list_since(&target, cassette.list, cassette.since).await,
         })
         .await
     }

@@ -1,4 +1,4 @@
-//! Times as providers write them: RFC 3339 and what is near to it, seconds and milliseconds.
+//! Times as providers write them: RFC 3339 and what is near to it, the dates of HTTP, seconds and milliseconds.
 
 use crate::model::Timestamp;
 
@@ -16,7 +16,9 @@ pub(super) fn read(text: &str) -> Vec<Timestamp> {
         let millis = |factor: f64| Timestamp::from_millis((number * factor) as i64);
         return vec![millis(1.0), millis(1000.0)];
     }
-    instant(text).into_iter().collect()
+    let http_date = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    let http_date = || http_date().map(|instant| Timestamp::from_millis(instant.as_millisecond()));
+    instant(text).or_else(http_date).into_iter().collect()
 }
 
 /// What is written with a date and a time of day: in UTC where no zone stands there.
@@ -47,6 +49,7 @@ mod tests {
             "1795168800",
             "1795168800000",
             "1795168800.0",
+            "Fri, 20 Nov 2026 10:00:00 GMT",
         ] {
             assert!(read(text).contains(&at), "{text}: {:?}", read(text));
         }

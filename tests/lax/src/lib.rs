@@ -1,6 +1,8 @@
 //! A driver with one flaw, which its account's option `flaw` names: what the conformance suite is tested with.
 //! Without a flaw it keeps the contract. Its provider is made up: a login for a token, servers in pages, zones.
 
+mod alone;
+
 use serde_json::{Value, json};
 use tracker_driver_sdk::http::{Request, Response, encode_query};
 use tracker_driver_sdk::secret::{self, Encoding};
@@ -24,13 +26,22 @@ impl Driver for Lax {
         Description {
             providers: vec![Provider::new("main", "https://api.lax.example")],
             endpoints: vec!["https://api.lax.example".into()],
-            options: vec![AccountOption::new("flaw", "What is wrong with this driver. Default: nothing.")],
+            options: vec![
+                AccountOption::new("flaw", "What is wrong with this driver, one word. Default: nothing."),
+                AccountOption::new("alone", "`yes` where it asks nobody. Default: it asks its provider."),
+            ],
             features: if is_whole { Features::empty() } else { Features::DELTA | Features::BY_ID },
             ..Description::new("lax", title, env!("CARGO_PKG_VERSION"))
         }
     }
 
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+        if is_alone(account)? {
+            return alone::instances(account, query);
+        }
+        if flaw(account, "refuses-odd-ids") && query.ids.iter().any(|id| id.parse::<u64>().is_err()) {
+            return Err(Error::UnexpectedAnswer("an id is no number".into()));
+        }
         let page = match query.cursor.as_deref() {
             Some(cursor) if flaw(account, "cuts-cursors") => cursor.get(..1).unwrap_or(cursor),
             cursor => cursor.unwrap_or("1"),
@@ -112,9 +123,15 @@ impl Driver for Lax {
     }
 
     fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
+        if is_alone(account)? {
+            return alone::realms(account);
+        }
         let path = match query.cursor.as_deref() {
             None => "/zones".to_owned(),
             Some(cursor) if flaw(account, "raw-cursors") => format!("/zones?after={cursor}"),
+            Some(cursor) if flaw(account, "trims-padding") => {
+                format!("/zones?{}", encode_query([("after", cursor.trim_end_matches('='))]))
+            }
             Some(cursor) => format!("/zones?{}", encode_query([("after", cursor)])),
         };
         let answer = get(account, &path)?;
@@ -131,6 +148,19 @@ impl Driver for Lax {
             }
         };
         Ok(Page::complete(zones?).followed_by(more))
+    }
+}
+
+/// Whether it stands for the provider itself. What is set and can't be used is said.
+fn is_alone(account: &Account) -> Result<bool, Error> {
+    if account.option("flaw").is_some_and(|flaw| flaw.contains(' ')) {
+        return Err(Error::bad_option("flaw", account.option("flaw").unwrap_or_default(), "one word"));
+    }
+    match account.option("alone") {
+        None => Ok(false),
+        Some("yes") => Ok(true),
+        Some(_) if flaw(account, "takes-any-value") => Ok(false),
+        Some(other) => Err(Error::bad_option("alone", other, "`yes`")),
     }
 }
 
@@ -158,7 +188,8 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
         }
         _ => InstanceState::Unknown,
     };
-    let id = entry["id"].as_u64().ok_or_else(|| Error::UnexpectedAnswer("a server has no id".into()))?;
+    let id = entry["id"].as_u64().filter(|id| *id <= u64::from(u32::MAX) || !flaw(account, "small-ids"));
+    let id = id.ok_or_else(|| Error::UnexpectedAnswer("a server has no id".into()))?;
     let kept = if flaw(account, "changes-words") { word.to_uppercase() } else { word };
     let mut item = Instance::new(id.to_string(), state, kept);
     item.name = Some(text(entry, "name")?);
@@ -286,7 +317,20 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
     if (300..400).contains(&response.status) && flaw(account, "takes-redirects") {
         return response.json();
     }
+    let refused = response.status == 400;
+    // The second at which it answers again.
+    let reset = response.headers.get("ratelimit-reset").and_then(|reset| reset.parse::<i64>().ok());
+    let wait = reset.and_then(|reset| u32::try_from(reset - time::now() / 1000).ok());
     let response = match response.success() {
+        Err(Error::UnexpectedAnswer(why)) if refused && why.contains("\"code\"") && flaw(account, "blames-user") => {
+            let is_known =
+                ["unknown_user", "may_not", "too_many", "out_of_order"].iter().any(|code| why.contains(code));
+            return Err(if is_known { Error::UnexpectedAnswer(why) } else { Error::Unauthorized(why) });
+        }
+        Err(Error::Throttled(throttle)) if throttle.retry_after.is_none() && wait.is_some() => {
+            let wait = if flaw(account, "waits-a-minute") { Some(60) } else { wait.map(|wait| wait.min(60)) };
+            return Err(Error::throttled(wait, throttle.message));
+        }
         Err(Error::Unauthorized(why)) if flaw(account, "401-is-down") => return Err(Error::Unavailable(why)),
         Err(error) if throttled && flaw(account, "forgets-wait") => {
             return Err(Error::throttled(None, error.message()));

@@ -179,11 +179,16 @@ pub(super) fn alike(cursor: &str, number: u64) -> String {
     format!("{cursor}{number:04}")
 }
 
-/// Long, and with all that has a meaning somewhere.
+/// Long, and with all that has a meaning somewhere: at the beginning of some, at the end of others.
 pub(super) fn odd(number: u64) -> String {
     const PARTS: [&str; 5] = ["a+b/c==", "x y&z=1;#%2F?", "{\"k\":[1]}", "<é>'\\$!~*,:@", " blank"];
     const LONG: usize = 1_500;
-    let part = PARTS[usize::try_from(number).unwrap_or(0) % PARTS.len()];
+    let turn = usize::try_from(number).unwrap_or(0);
+    let part = PARTS[turn % PARTS.len()];
     let length = if number.is_multiple_of(3) { LONG } else { 0 };
-    format!("{part}{}{number}", "abcdefghij".repeat(length / 10))
+    let filler = "abcdefghij".repeat(length / 10);
+    match (turn / PARTS.len()).is_multiple_of(2) {
+        true => format!("{part}{filler}{number}"),
+        false => format!("{number}{filler}{part}"),
+    }
 }

@@ -3,41 +3,59 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::repeating::ids;
 use crate::driver::Coverage;
+use crate::driver::cassette::{Account, Cassette};
 use crate::driver::conformance::document::{Document, Edit, Fresh, Place};
 use crate::driver::conformance::stage::{Outcome, Stage, recorded, with_body};
-use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, Verdict, count};
 use crate::driver::wire::{Answered, Asked, Tape};
-use crate::model::{Kind, MOST_IDS, ResourceId};
+use crate::model::{Kind, MOST_IDS, ResourceId, Timestamp};
 
 const REMEDY: &str = "ask the provider for these ids alone, with a filter that takes one that is not there for no error; a \
                       driver that can't has no feature `by-id`";
 
 /// How many ids any provider takes at once.
 const SHORT: usize = 4;
-/// How many lists it is tried with: one of several pages, and the one with the most instances on its last page.
+/// How many lists of any account it is tried with: one of several pages, and the one with the most instances on its last
+/// page. Beside them stands one for each make of an account, which may have code of its own.
 const LISTS: usize = 2;
+/// How long ago it was that a driver which asks nobody is asked what there was: what was there then may be gone.
+const AGO: [Duration; 3] = [Duration::from_secs(3_600), Duration::from_secs(86_400), Duration::from_secs(30 * 86_400)];
+/// How many ids of each of these times are asked for.
+const FORMER: usize = 20;
 
 pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
+    let recorded: Vec<&Case> = suite.cases.iter().filter(|case| !case.cassette.ids.is_empty()).collect();
     if !suite.stand.driver.info().by_id {
-        return Ok(Verdict::nothing("its `describe` does not have the feature `by-id`"));
+        let mut verdict = Verdict::nothing("its `describe` does not have the feature `by-id`");
+        for case in recorded {
+            verdict.find(case.finding(
+                "it has `ids`, and a driver without the feature `by-id` is asked for everything",
+                "give the feature `by-id` in `describe`, or take `ids` out of the cassette",
+            ));
+        }
+        return Ok(verdict);
     }
-    let mut tried: Vec<(&Case, Arc<Filtering>)> = suite
-        .lists()
-        .filter(|case| case.cassette.list == Kind::Instance && case.cassette.since.is_none())
-        .filter(|case| case.run.resources().len() > 1)
-        .filter(|case| matches!(&case.run.outcome, Ok(listing) if listing.coverage == Coverage::Complete))
-        .filter_map(|case| Some((case, Arc::new(Filtering::of(case)?))))
-        .collect();
+    let mut tried = match suite.makes_requests() {
+        true => recorded_lists(suite),
+        false => made_up_lists(suite).await,
+    };
     tried.sort_by_key(|(case, _)| std::cmp::Reverse(case.run.pages.len()));
     if let Some(most) = (1..tried.len()).max_by_key(|&at| tried[at].1.there.len()) {
         tried.swap(1, most);
     }
-    tried.truncate(LISTS);
+    let mut makes = BTreeSet::new();
+    let mut place = 0;
+    tried.retain(|(case, _)| {
+        let Account { options, secrets, .. } = &case.cassette.account;
+        place += 1;
+        makes.insert((options.keys().collect::<Vec<_>>(), secrets)) || place <= LISTS
+    });
     let mut verdict = Verdict::default();
     let mut queries = 0;
     for (case, filtering) in &tried {
@@ -59,6 +77,23 @@ pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    // What a provider makes of an id that it does not have is its own: an error for all of them, say.
+    let shows_absent = |case: &&Case| {
+        let there = case.cassette.expect.ids.as_ref();
+        there.is_some_and(|there| case.cassette.ids.iter().any(|id| !there.iter().any(|own| own == id.as_str())))
+    };
+    if suite.makes_requests() && !recorded.iter().any(shows_absent) {
+        verdict.find(Finding {
+            cassette: None,
+            why:
+                "it has the feature `by-id`, and no cassette shows what comes for an id that the provider does not have"
+                    .into(),
+            what_to_do:
+                "record one that asks for an instance that is there and for one that is not (tracker driver record \
+                         --list instances --ids ID,ID)"
+                    .into(),
+        });
+    }
     let names: Vec<&str> = tried.iter().map(|(case, _)| case.name()).collect();
     verdict.tried = match names.is_empty() {
         true => "nothing: no complete list has an instance in an entry of its own, beside another one".into(),
@@ -67,6 +102,59 @@ pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
         }
     };
     Ok(verdict)
+}
+
+/// The lists that a provider with a filter can be made of.
+fn recorded_lists(suite: &Suite) -> Vec<(&Case, Arc<Filtering>)> {
+    suite
+        .lists()
+        .filter(|case| case.cassette.list == Kind::Instance && case.cassette.since.is_none())
+        .filter(|case| case.run.resources().len() > 1)
+        .filter(|case| matches!(&case.run.outcome, Ok(listing) if listing.coverage == Coverage::Complete))
+        .filter_map(|case| Some((case, Arc::new(Filtering::of(case)?))))
+        .collect()
+}
+
+/// What a driver lists that asks nobody, for each account and time that a cassette has, with what it listed before.
+async fn made_up_lists(suite: &Suite) -> Vec<(&Case, Arc<Filtering>)> {
+    let mut lists: Vec<(&Case, Arc<Filtering>)> = Vec::new();
+    for case in suite.lists().filter(|case| case.cassette.list == Kind::Instance) {
+        let Cassette { account, at, .. } = &case.cassette;
+        if lists.iter().any(|(other, _)| (&other.cassette.account, other.cassette.at) == (account, *at)) {
+            continue;
+        }
+        let list = async |at: Timestamp| {
+            let cassette = Cassette { at, since: None, ..case.cassette.clone() };
+            suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette)).await
+        };
+        let now = list(*at).await;
+        let there: Vec<String> = now.resources().iter().map(|resource| resource.id().to_string()).collect();
+        let mut former = Vec::new();
+        for ago in AGO {
+            let then = list(at.before(ago)).await;
+            let ids = then.resources().iter().map(|resource| resource.id().to_string());
+            former.extend(ids.filter(|id| !there.contains(id)).take(FORMER));
+        }
+        if !there.is_empty() {
+            lists.push((case, Arc::new(Filtering::alone(case, there, former))));
+        }
+    }
+    lists
+}
+
+/// Ids that nobody has: some of the same make as this one, some that are none of a driver's own, and `more`.
+fn absent(like: &str, taken: &HashSet<&str>, more: Vec<String>) -> Vec<String> {
+    const SAME: usize = 2;
+    let mut fresh = Fresh::beside(taken);
+    let mut absent: Vec<String> = (0..SAME).map(|_| fresh.like(like)).collect();
+    let letters = |c: char| if c.is_ascii_digit() { 'x' } else { c };
+    let odd = [like.chars().map(letters).collect(), format!("{like}{like}")];
+    absent.extend(odd.into_iter().chain(more).filter(|id| !taken.contains(id.as_str())));
+    while absent.len() < MOST_IDS {
+        absent.push(fresh.like(like));
+    }
+    absent.truncate(MOST_IDS);
+    absent
 }
 
 /// The provider, with a filter.
@@ -106,15 +194,16 @@ impl Page {
 }
 
 impl Filtering {
+    /// Of a driver that asks nobody.
+    fn alone(case: &Case, there: Vec<String>, former: Vec<String>) -> Filtering {
+        let taken: HashSet<&str> = there.iter().map(String::as_str).collect();
+        let absent = absent(&there[0], &taken, former);
+        Filtering { there, absent, page: None, others: Stage::of(&case.cassette) }
+    }
+
     fn of(case: &Case) -> Option<Filtering> {
         let ids = ids(case.run.resources());
         let others = Stage::of(&case.cassette).rearranged();
-        let mut fresh = Fresh::beside(&ids);
-        if case.cassette.exchanges.is_empty() {
-            let there: Vec<String> = case.run.resources().iter().map(|resource| resource.id().to_string()).collect();
-            let absent = (0..MOST_IDS).map(|_| fresh.like(&there[0])).collect();
-            return Some(Filtering { there, absent, page: None, others });
-        }
         let mut pages = case.cassette.exchanges.iter().enumerate().rev().filter_map(|(at, exchange)| {
             let answered = recorded(exchange).ok()?;
             let document = Document::read(&answered.body)?;
@@ -130,7 +219,7 @@ impl Filtering {
         };
         let entries: Vec<_> = entries.into_iter().map(alone).collect();
         let there: Vec<String> = entries.iter().filter_map(|(_, own)| own.clone()).collect();
-        let absent = (0..MOST_IDS).map(|_| Some(fresh.like(there.first()?))).collect::<Option<_>>()?;
+        let absent = absent(there.first()?, &ids, Vec::new());
         let nodes = document.nodes();
         let counts = nodes.iter().filter(|node| super::rows::counts(node, ids.len())).map(|node| node.place.clone());
         let counts = counts.collect();

@@ -1,10 +1,52 @@
 //! Lists of what changed, by drivers that say that they can give them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::driver::Coverage;
-use crate::driver::cassette::Expect;
+use crate::driver::cassette::{Cassette, Expect};
+use crate::driver::conformance::stage::Stage;
 use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
+use crate::driver::{Coverage, Listing};
+use crate::model::{Resource, ResourceId, Timestamp};
+
+/// Since when it is asked what changed, in spans of a cassette's: over a long one more changes than fits on a page.
+const SPANS: [u32; 3] = [1, 10, 100];
+
+/// Of a driver that asks nobody it is known what there is at any time: what changed since then makes the list of now out of
+/// the one of then. Says how often that was tried.
+async fn adds_up(suite: &Suite, verdict: &mut Verdict) -> usize {
+    let mut tried = 0;
+    for case in suite.changes().filter(|case| case.cassette.exchanges.is_empty()) {
+        let Some(since) = case.cassette.since else { continue };
+        let now = case.cassette.at;
+        let list = async |at: Timestamp, since: Option<Timestamp>| {
+            let cassette = Cassette { at, since, ..case.cassette.clone() };
+            suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette)).await
+        };
+        for spans in SPANS {
+            let then = now.before(now.since(since).saturating_mul(spans));
+            let (before, after, changed) = (list(then, None).await, list(now, None).await, list(now, Some(then)).await);
+            let Ok(Listing { coverage: Coverage::Delta(gone), .. }) = &changed.outcome else { continue };
+            tried += 1;
+            let mut known: HashMap<&ResourceId, &Resource> = HashMap::new();
+            let told = before.resources().iter().chain(changed.resources());
+            known.extend(told.map(|resource| (resource.id(), resource)));
+            let untold = after.resources().iter().find(|resource| known.get(resource.id()) != Some(resource));
+            if let Some(resource) = untold {
+                verdict.find(case.finding(
+                    format!("since {then}, {} changed, and it is not listed as it is now", resource.id()),
+                    "list everything that changed, from the first page to the last",
+                ));
+            }
+            if let Some(there) = after.resources().iter().find(|resource| gone.contains(resource.id())) {
+                verdict.find(case.finding(
+                    format!("since {then}, {} is said to be gone, and it is there", there.id()),
+                    "name what is gone, and nothing else",
+                ));
+            }
+        }
+    }
+    tried
+}
 
 pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
     let asked = suite.cases.iter().filter(|case| case.cassette.since.is_some());
@@ -34,6 +76,10 @@ pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
                  one that says it is complete is taken for gone, and what a delta leaves out for what it was",
             ));
         }
+    }
+    let added = adds_up(suite, &mut verdict).await;
+    if added > 0 {
+        verdict.tried.push_str(&format!("; lists of then and of now that have to add up: {added}"));
     }
     if shown == 0 {
         verdict.find(Finding {

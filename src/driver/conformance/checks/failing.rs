@@ -5,21 +5,77 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 
+use super::alone;
 use super::repeating::ids;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::faults::{self, Fault, FaultKind, Owed};
 use crate::driver::conformance::stage::{Stage, recorded};
-use crate::driver::conformance::{Case, Faulted, StandError, Suite, Verdict, count};
+use crate::driver::conformance::{Case, Faulted, StandError, Suite, Verdict, count, times};
 use crate::driver::wire::Answered;
 use crate::driver::{CallError, CallFailure, Coverage};
+use crate::model::Timestamp;
 
 /// Into how many exchanges of a cassette faults are put: a login, a first page, a second, and what stands last.
 const POSITIONS: usize = 4;
 
 pub(super) async fn statuses(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = each(suite, FaultKind::Status).await?;
+    if !suite.makes_requests() {
+        let refused = alone::refused_everywhere(suite, &mut verdict).await;
+        if refused > 0 {
+            verdict.tried = format!("{} for accounts that it does not let in", count(refused, "list"));
+        }
+        return Ok(verdict);
+    }
     waits(suite, &mut verdict).await;
+    resets(suite, &mut verdict).await;
     Ok(verdict)
+}
+
+/// A provider that says at which time it answers again, shortly before that time.
+async fn resets(suite: &Suite, verdict: &mut Verdict) {
+    const LEFT: Duration = Duration::from_secs(7);
+    // A part of a second counts as one.
+    const MOST: Duration = Duration::from_secs(8);
+    for case in &suite.cases {
+        let Some((header, reset)) = reset_of(case) else { continue };
+        let mut cassette = case.cassette.clone();
+        cassette.at = reset.before(LEFT);
+        let run = suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette).rearranged()).await;
+        let Err(CallFailure { error: CallError::Throttled { retry_after: Some(wait), .. }, .. }) = &run.outcome else {
+            continue;
+        };
+        if *wait > MOST {
+            verdict.find(case.finding(
+                format!(
+                    "{} seconds before the time in {header}, {} seconds to wait came",
+                    LEFT.as_secs(),
+                    wait.as_secs()
+                ),
+                "a point in time is no span: take the time that it is now from it, as the sandbox's clock has it",
+            ));
+        }
+    }
+}
+
+/// The last point in time that a throttled answer's headers name, where they name no span that may be meant in its place.
+fn reset_of(case: &Case) -> Option<(String, Timestamp)> {
+    const FAR: Duration = Duration::from_secs(86_400);
+    if case.cassette.expect.error.as_deref() != Some("throttled") {
+        return None;
+    }
+    let answered = case.cassette.exchanges.iter().rev().find_map(|exchange| recorded(exchange).ok())?;
+    let named = answered.headers.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        name.contains("reset") || name.contains("retry-after")
+    });
+    let at = case.cassette.at;
+    let is_near = |instant: &Timestamp| *instant > at && *instant <= at.after(FAR);
+    let read = named.map(|(name, value)| {
+        let instant = times::read(value.to_str().ok()?).into_iter().find(is_near)?;
+        Some((name.to_string(), instant))
+    });
+    read.collect::<Option<Vec<_>>>()?.into_iter().max_by_key(|(_, instant)| *instant)
 }
 
 /// A provider that throttles in its own words, and says for how long.

@@ -53,6 +53,9 @@ pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict =
         Verdict::tried(format!("{} with {}", count(suite.cases.len(), "cassette"), count(exchanges, "exchange")));
     for case in &suite.cases {
+        for (why, what_to_do) in undeclared(suite, case) {
+            verdict.find(case.finding(why, what_to_do));
+        }
         let tape = case.cassette.tape();
         let run =
             suite.stand.list_as(suite.blank.stranger(&case.cassette), &case.cassette, Arc::clone(&tape) as _).await;
@@ -86,6 +89,27 @@ pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
         }
     }
     Ok(verdict)
+}
+
+/// The options of a case's account that a host would not take for one: those that `describe` does not have, and those that it
+/// has as secrets, or has not as secrets.
+fn undeclared(suite: &Suite, case: &Case) -> Vec<(String, &'static str)> {
+    let account = &case.cassette.account;
+    let known = &suite.stand.driver.info().options;
+    let is_known = |name: &str, secret: bool| known.iter().any(|option| option.name == name && option.secret == secret);
+    let options = account.options.keys().filter(|name| !is_known(name, false)).map(|name| {
+        (
+            format!("its account has the option {name:?}, and `describe` has none of that name that is no secret"),
+            "name each option in `describe`; what is a secret stands among `secrets`, with its value under `fakes`",
+        )
+    });
+    let secrets = account.secrets.iter().filter(|name| !is_known(name, true)).map(|name| {
+        (
+            format!("its account has the secret option {name:?}, and `describe` has no secret one of that name"),
+            "say in `describe` that it is a secret: what is none is told to the driver, and shown to whoever sees the account",
+        )
+    });
+    options.chain(secrets).collect()
 }
 
 pub(super) async fn shows_each_list(suite: &Suite) -> Result<Verdict, StandError> {

@@ -1,6 +1,6 @@
 //! The same again: in another order, with another sandbox, with a session, in an engine that was never used.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -53,6 +53,20 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
             ));
         }
     }
+    let mut large = 0;
+    for case in suite.richest() {
+        let Some((stage, wanted)) = with_large_ids(case) else { continue };
+        large += 1;
+        let run = suite.list(case, stage).await;
+        let listed = ids(run.resources());
+        if listed.len() != wanted.len() || wanted.iter().any(|id| !listed.contains(id.as_str())) {
+            let first = wanted.first().map_or("", String::as_str);
+            verdict.find(case.finding(
+                format!("with ids such as {first} in its answers, {} came", run.came()),
+                "keep an id as the provider writes it, or in 64 bits: a number that only grows does not stay small",
+            ));
+        }
+    }
     let mut ordered = 0;
     for case in suite.lists() {
         for order in Order::ALL {
@@ -72,13 +86,37 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
         }
     }
     verdict.tried = format!(
-        "{} with the entries in the opposite order, {ordered} with their members in another",
+        "{} with the entries in the opposite order, {ordered} with their members in another, {large} with ids of 53 bits",
         count(tried, "list")
     );
     if unread > 0 {
         verdict.tried.push_str(&format!("; without an answer with two entries that are JSON or XML: {unread}"));
     }
     Ok(verdict)
+}
+
+/// A case's answers with the largest ids that JSON has a number for in every language, and these ids; none where ids are no
+/// numbers in JSON.
+fn with_large_ids(case: &Case) -> Option<(Stage, BTreeSet<String>)> {
+    const LARGEST: u64 = (1 << 53) - 1;
+    let ids = ids(case.run.resources());
+    let mut large: BTreeMap<String, String> = BTreeMap::new();
+    let mut stage = Stage::of(&case.cassette).rearranged();
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let Some(document) = Document::read(&answered.body) else { continue };
+        let Some(path) = document.id_path(&ids) else { continue };
+        let held = document.nodes().into_iter().filter(|node| node.path == path && document.is_number(&node.place));
+        let mut edits = Vec::new();
+        for node in held {
+            let Some(own) = node.text.filter(|text| ids.contains(text.as_str())) else { continue };
+            let next = LARGEST - large.len() as u64;
+            let new = large.entry(own).or_insert_with(|| next.to_string());
+            edits.push((node.place, Edit::Text(new.clone())));
+        }
+        stage = stage.with(at, Ok(with_body(&answered, document.edited(&edits))));
+    }
+    (!large.is_empty() && large.len() == ids.len()).then(|| (stage, large.into_values().collect()))
 }
 
 /// A case's answers with their members in another order.

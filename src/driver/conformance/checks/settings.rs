@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 
+use super::options;
 use super::secrets::wrong_signature;
 use crate::clock::ManualClock;
 use crate::driver::cassette::{Body, Cassette, Outcome};
@@ -57,10 +58,15 @@ const EARLIER: Duration = Duration::from_secs(3 * 86_400 + 5 * 3_600 + 17);
 const STEP: Duration = Duration::from_secs(61);
 
 pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
-    if !suite.makes_requests() {
-        return Ok(Verdict::nothing("it makes no requests, so it is nowhere"));
-    }
     let mut verdict = Verdict::default();
+    let options = options::malformed(suite, &mut verdict).await;
+    if !suite.makes_requests() {
+        verdict.tried = match options {
+            0 => "nothing to check: it makes no requests, so it is nowhere".to_owned(),
+            _ => format!("options with a value that is none: {options}"),
+        };
+        return Ok(verdict);
+    }
     let mut tried = 0;
     for case in suite.lists() {
         for variation in variations(suite, case) {
@@ -81,6 +87,9 @@ pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
         }
     }
     verdict.tried = format!("{} for another user and password, elsewhere and at another time", count(tried, "list"));
+    if options > 0 {
+        verdict.tried.push_str(&format!("; options with a value that is none: {options}"));
+    }
     Ok(verdict)
 }
 

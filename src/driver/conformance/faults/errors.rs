@@ -17,6 +17,9 @@ use crate::driver::wire::Answered;
 /// How long the provider asks to be left alone where the suite has it say so, in seconds: as no provider does.
 const WAIT: u64 = 4_321;
 
+/// A word that no provider has.
+const UNKNOWN_WORD: &str = "SuiteUnknownWord";
+
 /// What errors mean that every provider has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
@@ -25,6 +28,7 @@ enum Class {
     Throttled,
     Unavailable,
     Unexpected,
+    InvalidAccount,
 }
 
 impl Class {
@@ -45,6 +49,7 @@ impl Class {
             Class::Throttled => "throttled",
             Class::Unavailable => "unavailable",
             Class::Unexpected => "unexpected-answer",
+            Class::InvalidAccount => "invalid-account",
         }
     }
 
@@ -55,6 +60,7 @@ impl Class {
             CallError::Throttled { .. } => Some(Class::Throttled),
             CallError::Unavailable(_) => Some(Class::Unavailable),
             CallError::UnexpectedAnswer(_) => Some(Class::Unexpected),
+            CallError::InvalidAccount(_) => Some(Class::InvalidAccount),
             _ => None,
         }
     }
@@ -210,7 +216,38 @@ impl RecordedError {
             owed: Owed::Told(plain(own, &[Class::Unexpected])),
             kind: FaultKind::Broken,
         }));
+        faults.extend(self.in_unknown_words());
         faults
+    }
+
+    /// The document with words in it that nobody knows, and statuses that say as little. What a document is made of may mean
+    /// something by itself, and is left as it is: one that is about credentials is no example of another one.
+    fn in_unknown_words(&self) -> Vec<Fault> {
+        if self.class == Class::Unauthorized {
+            return Vec::new();
+        }
+        let is_word =
+            |text: &str| text.bytes().any(|byte| byte.is_ascii_alphabetic()) && !matches!(text, "true" | "false");
+        let unknown = |text: &str| is_word(text).then(|| UNKNOWN_WORD.to_owned());
+        let document = Document::read(&self.answered.body);
+        let Some(body) = document.and_then(|document| document.with_values(&mut |text| unknown(text))) else {
+            return Vec::new();
+        };
+        let told =
+            Told { own: self.class, or: &[Class::Unexpected, Class::Unavailable, Class::InvalidAccount], wait: None };
+        let statuses =
+            [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+        let fault = |status: StatusCode| Fault {
+            what: format!(
+                "the recorded error {} with status {} and {UNKNOWN_WORD} for every word in it",
+                self.name(),
+                status.as_u16()
+            ),
+            outcome: Ok(Answered { status, ..with_body(&self.answered, body.clone()) }),
+            owed: Owed::Told(told),
+            kind: FaultKind::Status,
+        };
+        statuses.into_iter().map(fault).collect()
     }
 
     fn name(&self) -> String {

@@ -70,6 +70,7 @@ pub(in crate::driver::conformance) fn without_envelope(
     };
     let is_everywhere = |node: &Node| others.iter().all(|other| other.nodes().iter().any(|own| own.path == node.path));
     let mut faults = Vec::new();
+    let mut missing: Vec<Node> = Vec::new();
     for node in document.nodes().into_iter().filter(is_beside) {
         let mut add = |what: &str, edit: Edit, owed: Owed| {
             let what = format!("with {} {what}, which stands beside the list", node.path);
@@ -79,8 +80,22 @@ pub(in crate::driver::conformance) fn without_envelope(
         if node.text.is_none() && !document.is_null(&node.place) && is_everywhere(&node) {
             add("missing", Edit::Remove, Owed::NoListOrMisfit);
             add("null", Edit::Null, Owed::NoListOrMisfit);
+            if !missing.iter().any(|outer| document.is_within(&node.place, &outer.place)) {
+                missing.push(node.clone());
+            }
         }
         add("of another type", Edit::OtherType, Owed::NoList);
+    }
+    // One of them may tell what another one would have told, and nothing does where all are gone.
+    if missing.len() > 1 {
+        let paths: Vec<&str> = missing.iter().map(|node| node.path.as_str()).collect();
+        let edits: Vec<_> = missing.iter().map(|node| (node.place.clone(), Edit::Remove)).collect();
+        faults.push(Fault {
+            what: format!("with {} missing together, which stand beside the list", paths.join(" and ")),
+            outcome: Ok(with_body(good, document.edited(&edits))),
+            owed: Owed::NoListOrMisfit,
+            kind: FaultKind::Broken,
+        });
     }
     faults
 }
@@ -155,4 +170,29 @@ pub(in crate::driver::conformance) fn other_statuses(good: &Answered, ids: &Hash
         }
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_every_list_goes_alone_and_together() {
+        let check = |body: &'static str, others: &[&str], want: &[&str]| {
+            let good = answer(StatusCode::OK, "application/json", body);
+            let others: Vec<Document> = others.iter().filter_map(|body| Document::read(body.as_bytes())).collect();
+            let faults = without_envelope(&good, &HashSet::from(["1", "2"]), &others);
+            let missing: Vec<&str> = faults
+                .iter()
+                .filter_map(|fault| fault.what.strip_prefix("with ")?.split_once(" missing"))
+                .map(|(what, _)| what)
+                .collect();
+            assert_eq!(missing, want, "{body}");
+        };
+        let servers = r#"{"servers": [{"id": 1}, {"id": 2}], "links": {"next": "/2"}, "meta": {"total": {"all": 3}}}"#;
+        check(servers, &[servers], &["/links", "/meta", "/meta/total", "/links and /meta"]);
+        // What another list does without may be absent.
+        check(servers, &[servers, r#"{"servers": [], "meta": {"total": {}}}"#], &["/meta", "/meta/total"]);
+        check(r#"{"servers": [{"id": 1}, {"id": 2}], "next": "/2"}"#, &[], &[]);
+    }
 }
