@@ -41,7 +41,12 @@ async fn one_account_leaves_requests_for_others() {
     }
     let refused = eventually(SOON, "the account has its share", async || {
         let answer = client.get("/api/account").await;
-        if answer.status == 429 { Ok(answer) } else { Err(answer.text) }
+        if answer.status == 429 {
+            return Ok(answer);
+        }
+        // One of those that are held may have come while a look was under way, and was refused itself.
+        held.push(begun([127, 0, 0, 1], &host, "default", 100).await);
+        Err(answer.text)
     })
     .await;
     assert!(refused.headers.contains_key("retry-after"));
