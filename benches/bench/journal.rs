@@ -15,9 +15,12 @@ pub(crate) fn fill(folder: &Path, account: AccountId, resources: usize, changes:
         .execute_batch(&format!(
             "PRAGMA synchronous = off;
              BEGIN;
-             INSERT INTO changes (id, account, recorded, latest, type, kind, resource, old_state, new_state,
+             INSERT INTO histories (account, kind, resource)
+             {numbers} SELECT {account}, 0, {resource} FROM n WHERE i <= {resources};
+             INSERT INTO changes (id, account, recorded, latest, type, kind, resource, history, old_state, new_state,
                                   observed_at, passed_over)
-             {numbers} SELECT randomblob(16), {account}, i, i, 'instance.state', 0, {resource}, 1, 3, i, 0 FROM n;
+             {numbers} SELECT randomblob(16), {account}, i, i, 'instance.state', 0, {resource}, (i - 1) % {resources} + 1,
+                 1, 3, i, 0 FROM n;
              INSERT INTO bodies (id, first_seen, state_since, attributes)
              {numbers} SELECT i, 1, i, '{{\"s\":\"running\"}}' FROM n;
              INSERT INTO versions (account, kind, id, until, state, seen, body, since)

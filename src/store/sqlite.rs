@@ -17,6 +17,7 @@ mod fair_pool;
 mod flaps;
 mod flush;
 mod forget;
+mod histories;
 mod hook_cache;
 mod hook_edits;
 mod hook_index;

@@ -441,7 +441,9 @@ async fn a_page_of_deliveries_counts_those_that_cannot_be_read() {
     house.poll(Kind::Instance, seen.into()).await;
     let page = house.get(&path).await.ok();
     assert_eq!((page["deliveries"].as_array().map(Vec::len), &page["damaged"]), (Some(2), &json!(0)));
-    house.store.execute("UPDATE deliveries SET kind = 99 WHERE resource = 'i-1'").await.expect("damaged");
+    let damage =
+        "UPDATE deliveries SET history = -1 WHERE change IN (SELECT sequence FROM changes WHERE resource = 'i-1')";
+    house.store.execute(damage).await.expect("damaged");
     let claim = DeliveryClaim {
         now: house.now(),
         lease: Duration::from_secs(60),

@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{CatchUp, CaughtUp, Result};
 use super::columns::get;
-use super::journal::{self, change_columns, read_change};
+use super::histories::HistoryId;
+use super::journal::{self, CHANGE_COLUMNS, Tidings, change_columns, read_change};
 use super::listeners::Listener;
-use super::queue::{self, Tidings};
+use super::queue;
 use super::turns::Touched;
 use super::writer::Writing;
 use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
@@ -145,6 +146,16 @@ struct Gone {
     looked_at: usize,
 }
 
+/// What comes next in the journal.
+struct Next {
+    /// Those that can be read.
+    changes: Vec<(Change, HistoryId)>,
+    /// Of how many.
+    rows: usize,
+    /// The number of the last of all of them.
+    last: i64,
+}
+
 struct Step {
     /// How many changes are looked at.
     at_most: usize,
@@ -158,15 +169,15 @@ impl Step {
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
         let behind = behind.max(journal::oldest(writing.connection)?);
-        let (changes, rows, last) = self.read(writing, hook, behind)?;
+        let Next { changes, rows, last } = self.read(writing, hook, behind)?;
         let mut looked_at = 0;
-        for change in &changes {
+        for (change, history) in &changes {
             if looked_at > 0 && writing.is_turn_over() {
                 break;
             }
             looked_at += 1;
             if listener.hears(&change.what) {
-                let tidings = Tidings { number: change.cursor.sequence, change: &change.what };
+                let tidings = Tidings { number: change.cursor.sequence, history: *history, change: &change.what };
                 queue::insert_again(writing, listener, &tidings, self.now, touched)?;
             }
         }
@@ -176,7 +187,7 @@ impl Step {
             _ if at_end => journal::newest(writing.connection)?.max(behind),
             // What comes after it and can't be read is passed over.
             _ if is_all => last,
-            Some(change) => change.cursor.sequence,
+            Some((change, _)) => change.cursor.sequence,
             None => behind,
         };
         let looked_at = if is_all { rows } else { looked_at };
@@ -184,12 +195,11 @@ impl Step {
         Ok(Gone { at: if at_end { Reached::TheEnd } else { Reached::ItsLimit }, looked_at })
     }
 
-    /// The next changes that can be read, of how many, and the number of the last of all of them.
-    fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<(Vec<Change>, usize, i64)> {
+    fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<Next> {
         let mut select = writing.prepare(concat!(
             "SELECT ",
             change_columns!(),
-            " FROM changes c INDEXED BY changes_account CROSS JOIN accounts a ON a.id = c.account
+            ", c.history FROM changes c INDEXED BY changes_account CROSS JOIN accounts a ON a.id = c.account
              WHERE c.account = (SELECT account FROM hooks WHERE id = ?1) AND c.sequence > ?2
              ORDER BY c.sequence LIMIT ?3"
         ))?;
@@ -197,10 +207,10 @@ impl Step {
         let limit = i64::try_from(self.at_most).unwrap_or(i64::MAX);
         let mut last = behind;
         let rows = select.query(params![hook.0, behind, limit])?;
-        let (changes, looked_at) = writing.memory.damages.rows(journal::source(None), rows, |row: &Row<'_>| {
+        let (changes, rows) = writing.memory.damages.rows(journal::source(None), rows, |row: &Row<'_>| {
             last = row.get(0)?;
-            read_change(row, mark)
+            Ok((read_change(row, mark)?, get(row, CHANGE_COLUMNS)?))
         })?;
-        Ok((changes, looked_at, last))
+        Ok(Next { changes, rows, last })
     }
 }

@@ -15,11 +15,12 @@ use super::super::{Budget, DeliveryClaim, DeliveryId, DestinationRoom, DueDelive
 use super::columns::get;
 use super::damage::{self, Key, Source};
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
+use super::queue::Line;
 use super::turns::{self, Served, Stored, Touched};
 use super::words::Words;
 use super::writer::Writing;
 use crate::model::breaker::Standing;
-use crate::model::{AccountId, HookId, HookSecrets, ResourceId, Sealed, Subject, Timestamp};
+use crate::model::{AccountId, HookId, HookSecrets, Sealed, Timestamp};
 use round::Round;
 
 /// How much of its rate a hook may use at once, having been quiet: what comes due between two looks.
@@ -402,7 +403,7 @@ fn take(
     let mut select = writing.prepare(concat!(
         "SELECT ",
         change_columns!(),
-        ", d.attempts, d.lease, d.change, d.kind, d.resource, c.account, d.hook
+        ", d.attempts, d.lease, d.change, d.history, c.history, c.account, d.hook
          FROM deliveries d INDEXED BY deliveries_due LEFT JOIN changes c ON c.sequence = d.change
          LEFT JOIN accounts a ON a.id = c.account
          WHERE d.hook = ?1 AND d.due <= ?2 ORDER BY d.due, d.change LIMIT ?3"
@@ -416,7 +417,7 @@ fn take(
             let change = read_change(row, mark)?;
             let lease: i64 = row.get(AT + 1)?;
             // Settling it takes its line.
-            let _: (Subject, ResourceId) = (get(row, AT + 3)?, get(row, AT + 4)?);
+            Line::read(row, AT + 3, hook)?;
             Ok(DueDelivery {
                 id: DeliveryId { hook, change: change.cursor.sequence },
                 recipient: Arc::clone(recipient),

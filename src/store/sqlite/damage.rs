@@ -3,8 +3,8 @@
 //!
 //! What is set aside depends on the table. A hook and a delivery keep their rows, with a mark. What the next poll finds
 //! again (a resource, the record of a poll) is reset. What only tells of the past (a version, an attempt) is deleted. A
-//! change stays in the journal, where it is passed over until it is forgotten. `aside` does this, and `healed` says what
-//! makes up for it.
+//! change stays in the journal, where it is passed over until it is forgotten. A resource whose history can't be found by
+//! its name begins another. `aside` does this, and `healed` says what makes up for it.
 
 mod aside;
 mod healed;

@@ -265,6 +265,13 @@ fn clear_account(writing: &mut Writing<'_>, account: AccountId, left: &mut usize
     if !is_all {
         return Ok(false);
     }
+    let histories = "SELECT number FROM histories INDEXED BY histories_resource WHERE account = ?1 LIMIT ?2";
+    let is_all = each(writing, histories, [account.0], left, |writing, [number, _]| {
+        execute(writing, "DELETE FROM histories WHERE number = ?1", [number])
+    })?;
+    if !is_all {
+        return Ok(false);
+    }
     if !clear_requests(writing, account, left)? {
         return Ok(false);
     }

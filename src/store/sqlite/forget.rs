@@ -5,11 +5,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{KeptChanges, Result, Sweep};
 use super::SqliteStore;
+use super::columns::get;
 use super::fair_pool::Flow;
+use super::histories;
 use super::journal::{newest, oldest};
 use super::past;
 use super::writer::Writing;
@@ -139,9 +141,13 @@ fn forget(writing: &mut Writing<'_>, mut changes: Vec<i64>) -> Result<Vec<i64>> 
     // What is damaged is kept as long as the journal is.
     let sql = "DELETE FROM deliveries WHERE damaged IS NOT NULL AND change <= ?1";
     writing.prepare(sql)?.execute([oldest(writing.connection)?])?;
-    let mut delete = writing.prepare("DELETE FROM changes WHERE sequence = ?1")?;
+    let mut delete = writing.prepare("DELETE FROM changes WHERE sequence = ?1 RETURNING history")?;
     while let Some(change) = changes.pop() {
-        delete.execute([change])?;
+        // Of one that is damaged the history is not known. It goes with its account.
+        let history = delete.query_row([change], |row| Ok(get(row, 0).ok())).optional()?.flatten();
+        if let Some(history) = history {
+            histories::forget_if_empty(writing, history)?;
+        }
         if writing.is_turn_over() {
             break;
         }

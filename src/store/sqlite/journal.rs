@@ -10,6 +10,7 @@ use super::super::{
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::damage::{self, Key, Reading, Source};
 use super::fair_pool::Flow;
+use super::histories::{self, HistoryId};
 use super::writer::Writing;
 use super::{Fault, SqliteStore, forget, page};
 use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
@@ -25,6 +26,14 @@ pub(super) use change_columns;
 
 /// How many columns these are: those that follow start here.
 pub(super) const CHANGE_COLUMNS: usize = 17;
+
+/// A change in the journal that hooks may have to hear of.
+pub(super) struct Tidings<'a> {
+    /// Its number.
+    pub(super) number: i64,
+    pub(super) history: HistoryId,
+    pub(super) change: &'a NewChange,
+}
 
 #[async_trait]
 impl Journal for SqliteStore {
@@ -114,11 +123,14 @@ fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &History
     if before <= oldest && oldest > 0 {
         return Err(StoreError::Forgotten { oldest: Cursor { store: mark, sequence: oldest } });
     }
+    // Of a change that is damaged, the number can be that of another history, also of another account.
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
-        " FROM changes c INDEXED BY changes_resource CROSS JOIN accounts a ON a.id = c.account
-         WHERE c.account = ?1 AND c.kind = ?2 AND c.resource = ?3 AND c.sequence < ?4 AND c.sequence > ?5
+        " FROM changes c INDEXED BY changes_history CROSS JOIN accounts a ON a.id = c.account
+         WHERE c.history = (SELECT number FROM histories WHERE account = ?1 AND kind = ?2 AND resource = ?3)
+             AND c.sequence < ?4 AND c.sequence > ?5
+             AND c.account = ?1 AND c.kind = ?2 AND c.resource = ?3
          ORDER BY c.sequence DESC LIMIT ?6"
     ))?;
     damage::page(query.limit, |limit| {
@@ -186,15 +198,21 @@ pub(super) fn before(reading: &Connection, time: Timestamp) -> Result<i64> {
     Ok(low)
 }
 
-/// Adds a change; gives its number in the journal.
-pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timestamp, what: &NewChange) -> Result<i64> {
+/// Adds a change; gives its place in the journal.
+pub(super) fn append<'a>(
+    writing: &mut Writing<'_>,
+    account: AccountId,
+    now: Timestamp,
+    what: &'a NewChange,
+) -> Result<Tidings<'a>> {
+    let history = histories::of(writing, account, what.subject, &what.resource)?;
     let id = writing.memory.change_ids.next(now)?;
     let details = what.details.as_ref().map(serde_json::to_string).transpose().map_err(Fault::Attributes)?;
     let mut insert = writing.prepare(
         "INSERT INTO changes
          (id, account, recorded, type, kind, resource, name, realm, old_state, new_state, observed_after, observed_at,
-          passed_over, details, latest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+          passed_over, details, history, latest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
              MAX(?3, COALESCE((SELECT latest FROM changes ORDER BY sequence DESC LIMIT 1), ?3)))",
     )?;
     let number = insert.insert(params![
@@ -212,9 +230,10 @@ pub(super) fn append(writing: &mut Writing<'_>, account: AccountId, now: Timesta
         what.observed_at.as_millis(),
         what.passed_over,
         details,
+        history.0,
     ])?;
     writing.memory.newest = number;
-    Ok(number)
+    Ok(Tidings { number, history, change: what })
 }
 
 /// Reads `change_columns!()`, which come first in the row.

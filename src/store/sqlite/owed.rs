@@ -48,7 +48,7 @@ fn take_now(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit:
     let mut select = writing.prepare(concat!(
         "SELECT ",
         change_columns!(),
-        ", h.token, d.kind, d.resource, COALESCE(d.claimed, d.due), d.hook, d.change
+        ", h.token, d.history, c.history, COALESCE(d.claimed, d.due), d.hook, d.change
          FROM deliveries d CROSS JOIN hooks h ON h.id = d.hook
          LEFT JOIN changes c ON c.sequence = d.change LEFT JOIN accounts a ON a.id = c.account
          WHERE d.hook = ?1 AND d.change = ?2"
@@ -64,7 +64,7 @@ fn take_now(writing: &mut Writing<'_>, account: AccountId, owner: &Owner, limit:
         let source = Source { table: "deliveries", account: Some(account), key: Key::Columns(&[AT + 4, AT + 5]) };
         let mark = writing.memory.mark;
         let read = |row: &Row<'_>| {
-            let line = Line { hook: HookId(hook), subject: get(row, AT + 1)?, resource: get(row, AT + 2)? };
+            let line = Line::read(row, AT + 1, HookId(hook))?;
             let due: Option<Timestamp> = get(row, AT + 3)?;
             let owed = Owed { hook: line.hook, change: read_change(row, mark)?, token: get(row, AT)? };
             Ok((owed, line, due))

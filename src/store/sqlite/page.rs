@@ -79,8 +79,9 @@ fn of_ids(reading: &Connection, account: AccountId, query: &ChangeQuery, after: 
     };
     let each = (2 * query.limit / (ids.len() * subjects.len())).max(LEAST_OF_AN_ID).min(query.looked_at);
     let mut select = reading.prepare_cached(
-        "SELECT sequence FROM changes INDEXED BY changes_resource
-         WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND sequence > ?4 ORDER BY sequence LIMIT ?5",
+        "SELECT sequence FROM changes INDEXED BY changes_history
+         WHERE history = (SELECT number FROM histories WHERE account = ?1 AND kind = ?2 AND resource = ?3)
+             AND sequence > ?4 ORDER BY sequence LIMIT ?5",
     )?;
     let mut found = Found { numbers: Vec::new(), reached: None };
     for id in ids {

@@ -3,28 +3,39 @@
 //! Statements on a line name its index: without statistics SQLite prefers the primary key, by which it reads
 //! the whole backlog of the hook.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::Result;
-use super::columns::{get, subject_number};
+use super::columns::get;
+use super::histories::HistoryId;
+use super::journal::Tidings;
 use super::listeners::{Listener, Listeners};
 use super::turns::Touched;
 use super::writer::Writing;
-use crate::model::{HookId, Mode, NewChange, ResourceId, Subject, Timestamp};
+use crate::model::{HookId, Mode, Timestamp};
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Line {
     pub(super) hook: HookId,
-    pub(super) subject: Subject,
-    pub(super) resource: ResourceId,
+    pub(super) history: HistoryId,
 }
 
-/// A change in the journal that hooks may have to hear of.
-pub(super) struct Tidings<'a> {
-    /// Its number.
-    pub(super) number: i64,
-    pub(super) change: &'a NewChange,
+impl Line {
+    /// Reads the history that a delivery stands under, and behind it that of its change. In the line of another resource
+    /// it would be sent, and those that wait behind it would not.
+    pub(super) fn read(row: &Row<'_>, index: usize, hook: HookId) -> rusqlite::Result<Line> {
+        let (history, of_change): (HistoryId, HistoryId) = (get(row, index)?, get(row, index + 1)?);
+        match history == of_change {
+            true => Ok(Line { hook, history }),
+            false => Err(rusqlite::Error::FromSqlConversionFailure(
+                index,
+                Type::Integer,
+                "it is not the history of its change".into(),
+            )),
+        }
+    }
 }
 
 /// Puts the change at the end of the line of each hook that hears of it; gives their number.
@@ -52,11 +63,11 @@ pub(super) fn append(
     touched: &mut Touched,
 ) -> Result<()> {
     let hook = listener.hook;
-    let place = params![hook.0, subject_number(tidings.change.subject), tidings.change.resource.as_str()];
     let mut select = writing.prepare(
         "SELECT change, claimed IS NOT NULL FROM deliveries INDEXED BY deliveries_line
-         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL ORDER BY change DESC LIMIT 1",
+         WHERE hook = ?1 AND history = ?2 AND dead IS NULL ORDER BY change DESC LIMIT 1",
     )?;
+    let place = [hook.0, tidings.history.0];
     let last: Option<(i64, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match last {
         None => {
@@ -83,7 +94,7 @@ pub(super) fn insert_again(
     touched: &mut Touched,
 ) -> Result<()> {
     let hook = listener.hook;
-    let line = Line { hook, subject: tidings.change.subject, resource: tidings.change.resource.clone() };
+    let line = Line { hook, history: tidings.history };
     let is_last = !has_later(writing, &line, tidings.number)?;
     if listener.mode == Mode::Latest && !is_last {
         return Ok(());
@@ -103,22 +114,14 @@ pub(super) fn insert_again(
 pub(super) fn has_later(writing: &Writing<'_>, line: &Line, number: i64) -> Result<bool> {
     let mut select = writing.prepare(
         "SELECT 1 FROM deliveries INDEXED BY deliveries_line
-         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND change > ?4",
+         WHERE hook = ?1 AND history = ?2 AND dead IS NULL AND change > ?3",
     )?;
-    let later = params![line.hook.0, subject_number(line.subject), line.resource.as_str(), number];
-    Ok(select.exists(later)?)
+    Ok(select.exists([line.hook.0, line.history.0, number])?)
 }
 
 fn insert(writing: &Writing<'_>, hook: HookId, tidings: &Tidings<'_>, due: Option<Timestamp>) -> Result<()> {
-    let mut insert =
-        writing.prepare("INSERT INTO deliveries (hook, change, kind, resource, due) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    insert.execute(params![
-        hook.0,
-        tidings.number,
-        subject_number(tidings.change.subject),
-        tidings.change.resource.as_str(),
-        due.map(Timestamp::as_millis),
-    ])?;
+    let mut insert = writing.prepare("INSERT INTO deliveries (hook, change, history, due) VALUES (?1, ?2, ?3, ?4)")?;
+    insert.execute(params![hook.0, tidings.number, tidings.history.0, due.map(Timestamp::as_millis)])?;
     Ok(())
 }
 
@@ -134,9 +137,9 @@ pub(super) fn revive(writing: &Writing<'_>, hook: HookId, change: i64) -> Result
 pub(super) fn promote(writing: &Writing<'_>, line: &Line, due: Timestamp) -> Result<()> {
     let mut select = writing.prepare(
         "SELECT change, due IS NOT NULL FROM deliveries INDEXED BY deliveries_line
-         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL ORDER BY change LIMIT 1",
+         WHERE hook = ?1 AND history = ?2 AND dead IS NULL ORDER BY change LIMIT 1",
     )?;
-    let place = params![line.hook.0, subject_number(line.subject), line.resource.as_str()];
+    let place = [line.hook.0, line.history.0];
     let head: Option<(i64, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     if let Some((change, false)) = head {
         let mut update = writing.prepare("UPDATE deliveries SET due = ?3 WHERE hook = ?1 AND change = ?2")?;
@@ -147,10 +150,10 @@ pub(super) fn promote(writing: &Writing<'_>, line: &Line, due: Timestamp) -> Res
 
 /// Makes the oldest of a line its head, after one was put in before others. What is being sent stays ahead.
 pub(super) fn elect(writing: &Writing<'_>, line: &Line, now: Timestamp) -> Result<()> {
-    let place = params![line.hook.0, subject_number(line.subject), line.resource.as_str()];
+    let place = [line.hook.0, line.history.0];
     let mut select = writing.prepare(
         "SELECT change, due, claimed IS NOT NULL FROM deliveries INDEXED BY deliveries_line
-         WHERE hook = ?1 AND kind = ?2 AND resource = ?3 AND dead IS NULL AND due IS NOT NULL ORDER BY change LIMIT 1",
+         WHERE hook = ?1 AND history = ?2 AND dead IS NULL AND due IS NOT NULL ORDER BY change LIMIT 1",
     )?;
     let head = select.query_row(place, |row| Ok((row.get(0)?, get(row, 1)?, row.get(2)?))).optional()?;
     let head: Option<(i64, Timestamp, bool)> = head;

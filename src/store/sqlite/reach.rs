@@ -7,7 +7,6 @@ use super::super::Result;
 use super::columns::get;
 use super::flaps::Flapper;
 use super::listeners::Listeners;
-use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
 use super::{flaps, journal, queue};
@@ -112,9 +111,9 @@ fn tell(
 }
 
 fn enter(writing: &mut Writing<'_>, account: AccountId, change: &NewChange, now: Timestamp) -> Result<()> {
-    let number = journal::append(writing, account, now, change)?;
+    let tidings = journal::append(writing, account, now, change)?;
     let listeners = Listeners::of(writing, account)?;
     let mut touched = Touched::default();
-    queue::owe(writing, &listeners, &Tidings { number, change }, now, &mut touched)?;
+    queue::owe(writing, &listeners, &tidings, now, &mut touched)?;
     touched.refresh(writing)
 }

@@ -19,7 +19,6 @@ use super::fair_pool::Flow;
 use super::listeners::Listeners;
 use super::past::Standing;
 use super::polls::{check_lease, due_again, millis};
-use super::queue::Tidings;
 use super::turns::Touched;
 use super::writer::Writing;
 use super::{SqliteStore, attributes, damage, flaps, journal, past, queue, reach, wanted};
@@ -227,11 +226,10 @@ impl Recording {
 
     fn append(&mut self, writing: &mut Writing<'_>, step: &mut Step, change: &NewChange) -> Result<()> {
         let PollRecord { account, now, .. } = self.record;
-        let number = journal::append(writing, account, now, change)?;
+        let tidings = journal::append(writing, account, now, change)?;
         self.recorded.changes += 1;
         step.listeners(writing, account)?;
         if let Some(listeners) = &step.listeners {
-            let tidings = Tidings { number, change };
             self.recorded.deliveries += queue::owe(writing, listeners, &tidings, now, &mut step.touched)?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Sending anew, and looking at what was sent: tests, replays, dead letters, and the record of deliveries.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::super::{
     Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Redrive, Redriven, Refusal, Replay,
@@ -11,7 +11,7 @@ use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::journal::{self, change_columns, read_change};
 use super::listeners::Listener;
-use super::queue::{self, Line, Tidings};
+use super::queue::{self, Line};
 use super::requests::{self, Found, Progress};
 use super::settle::of_hook;
 use super::turns::Touched;
@@ -23,14 +23,14 @@ use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
 pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
     let Some(listener) = Listener::one(writing, place.hook)? else { return Err(Fault::DamagedHook(place.hook).into()) };
     let change = of_hook(ChangeType::HookTest, place.hook, now);
-    let number = journal::append(writing, place.account, now, &change)?;
+    let tidings = journal::append(writing, place.account, now, &change)?;
     if listener.behind.is_none() {
         let mut touched = Touched::default();
-        queue::append(writing, &listener, &Tidings { number, change: &change }, now, &mut touched)?;
+        queue::append(writing, &listener, &tidings, now, &mut touched)?;
         touched.refresh(writing)?;
     }
     let mut select = writing.prepare("SELECT id FROM changes WHERE sequence = ?1")?;
-    Ok(select.query_row([number], |row| get(row, 0))?)
+    Ok(select.query_row([tidings.number], |row| get(row, 0))?)
 }
 
 /// Puts the hook back to that place of the journal; `catch_up` owes it what comes from there.
@@ -125,11 +125,13 @@ fn redrive_some(
     // twice: it lies before what was reached.
     let sql = match redrive.only {
         Some(_) => {
-            "SELECT change, kind, resource, hook FROM deliveries INDEXED BY deliveries_dead_id
-             WHERE hook = ?1 AND dead_id = ?2 AND dead IS NOT NULL AND damaged IS NULL AND change > ?4 LIMIT ?3"
+            "SELECT d.change, d.history, c.history, d.hook
+             FROM deliveries d INDEXED BY deliveries_dead_id CROSS JOIN changes c ON c.sequence = d.change
+             WHERE d.hook = ?1 AND d.dead_id = ?2 AND d.dead IS NOT NULL AND d.damaged IS NULL AND d.change > ?4
+             LIMIT ?3"
         }
         None => {
-            "SELECT d.change, d.kind, d.resource, d.hook
+            "SELECT d.change, d.history, c.history, d.hook
              FROM deliveries d INDEXED BY deliveries_dead CROSS JOIN changes c ON c.sequence = d.change
              WHERE d.hook = ?1 AND d.dead IS NOT NULL AND d.damaged IS NULL AND ?2 IS NULL AND d.change > ?4
              ORDER BY d.change LIMIT ?3"
@@ -143,8 +145,7 @@ fn redrive_some(
         let mut dead = Vec::new();
         while let Some(row) = rows.next()? {
             let source = Source { table: "deliveries", account: None, key: Key::Columns(&[3, 0]) };
-            let line = |row: &Row<'_>| Ok(Line { hook, subject: get(row, 1)?, resource: get(row, 2)? });
-            let line = writing.memory.damages.read(source, row, line)?;
+            let line = writing.memory.damages.read(source, row, |row| Line::read(row, 1, hook))?;
             dead.extend(line.map(|line| Ok::<_, rusqlite::Error>((row.get(0)?, line))).transpose()?);
         }
         dead

@@ -38,7 +38,9 @@ pub(super) fn repair(connection: &Connection, damages: &Damages, deliveries: &[[
     };
     let note = |table, column: &str, reason: &str, sql: &str| note_as(Fate::Repaired, table, column, reason, sql);
     // Numbers are given one after the other: none is so large, and one that is would leave none for others.
-    for (table, key) in [("accounts", "id"), ("hooks", "id"), ("tokens", "id"), ("changes", "sequence")] {
+    for (table, key) in
+        [("accounts", "id"), ("hooks", "id"), ("tokens", "id"), ("changes", "sequence"), ("histories", "number")]
+    {
         let sql = format!("DELETE FROM {table} WHERE {key} > 1 << 62 RETURNING {key}, NULL, NULL, NULL");
         note(table, key, "no number is so large", &sql)?;
     }
@@ -155,6 +157,12 @@ pub(super) fn repair(connection: &Connection, damages: &Damages, deliveries: &[[
              OR account NOT IN (SELECT id FROM accounts)
          RETURNING NULL, NULL, NULL, account",
     )?;
+    note(
+        "histories",
+        "account",
+        "it is no number",
+        "DELETE FROM histories WHERE account >= '' RETURNING number, NULL, NULL, NULL",
+    )?;
     // Last, when all else is as it will be.
     connection.execute(
         "INSERT INTO counts (name, number) SELECT n.column1, CASE n.column1
@@ -235,7 +243,13 @@ fn dropped(connection: &Connection, damages: &Damages) -> Result<()> {
     if damaged.is_empty() {
         return Ok(());
     }
-    for table in ["resources", "versions INDEXED BY versions_resource", "changes INDEXED BY changes_account", "flaps"] {
+    for table in [
+        "resources",
+        "versions INDEXED BY versions_resource",
+        "changes INDEXED BY changes_account",
+        "histories INDEXED BY histories_resource",
+        "flaps",
+    ] {
         let sql = format!(
             "INSERT OR IGNORE INTO dropped (kind, account, id) SELECT DISTINCT 2, account, 0 FROM {table}
              WHERE typeof(account) = 'integer' AND account NOT IN (SELECT id FROM accounts)"

@@ -13,7 +13,7 @@ use super::columns::get;
 use super::damage::{Key, Source};
 use super::fair_pool::Flow;
 use super::listeners::Listeners;
-use super::queue::{self, Line, Tidings};
+use super::queue::{self, Line};
 use super::turns::{self, Touched};
 use super::writer::Writing;
 use super::{SqliteStore, attempts, journal, unopened};
@@ -116,14 +116,14 @@ struct Claimed {
 fn find_claimed(writing: &Writing<'_>, settlement: &Settlement) -> Result<Option<Claimed>> {
     let id = settlement.id;
     let mut select = writing.prepare(
-        "SELECT kind, resource, claimed FROM deliveries
+        "SELECT history, claimed FROM deliveries
          WHERE hook = ?1 AND change = ?2 AND lease = ?3 AND claimed IS NOT NULL",
     )?;
     let found = select.query_row(params![id.hook.0, id.change, settlement.lease], |row| {
         let source = Source { table: "deliveries", account: None, key: Key::Values(&[id.hook.0, id.change]) };
         writing.memory.damages.read(source, row, |row| {
-            let line = Line { hook: id.hook, subject: get(row, 0)?, resource: get(row, 1)? };
-            Ok(Claimed { line, due: get(row, 2)? })
+            let line = Line { hook: id.hook, history: get(row, 0)? };
+            Ok(Claimed { line, due: get(row, 1)? })
         })
     });
     Ok(found.optional()?.flatten())
@@ -256,9 +256,9 @@ fn disable(
     let Some(account) = account else { return Ok(()) };
     touched.hook(hook);
     let change = of_hook(ChangeType::HookDisabled, hook, now);
-    let number = journal::append(writing, account, now, &change)?;
+    let tidings = journal::append(writing, account, now, &change)?;
     let listeners = Listeners::of(writing, account)?;
-    queue::owe(writing, &listeners, &Tidings { number, change: &change }, now, touched)?;
+    queue::owe(writing, &listeners, &tidings, now, touched)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod fair_writes;
 mod faults;
 mod file;
 mod hearing;
+mod histories;
 mod long_work;
 pub(super) mod plans;
 mod promises;

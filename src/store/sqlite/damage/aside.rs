@@ -156,11 +156,12 @@ fn delivery(writing: &Writing<'_>, damaged: &Pending) -> Result<()> {
         return refresh(writing, HookId(hook));
     };
     give_up(writing.connection, [hook, change], &damaged.reason)?;
-    let mut select = writing.prepare("SELECT kind, resource, dead FROM deliveries WHERE hook = ?1 AND change = ?2")?;
-    let line = select.query_row([hook, change], |row| {
-        let line = Line { hook: HookId(hook), subject: get(row, 0)?, resource: get(row, 1)? };
-        Ok((line, get(row, 2)?))
-    });
+    let mut select = writing.prepare(
+        "SELECT d.history, d.dead FROM deliveries d JOIN changes c ON c.sequence = d.change AND c.history = d.history
+         WHERE d.hook = ?1 AND d.change = ?2",
+    )?;
+    let line =
+        select.query_row([hook, change], |row| Ok((Line { hook: HookId(hook), history: get(row, 0)? }, get(row, 1)?)));
     match line.optional() {
         Ok(Some((line, due))) => queue::promote(writing, &line, due)?,
         // Which line it was the head of is not known: any that has none gets one.
@@ -193,7 +194,7 @@ pub(super) fn elect_all(connection: &Connection, hook: HookId) -> Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE deliveries SET due = 0 WHERE hook = ?1 AND change IN (
              SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND dead IS NULL
-             GROUP BY kind, resource HAVING COUNT(due) = 0)",
+             GROUP BY history HAVING COUNT(due) = 0)",
     )?;
     update.execute([hook.0])?;
     Ok(())

@@ -223,6 +223,18 @@ CREATE TABLE flaps (
     PRIMARY KEY (account, kind, id)
 ) STRICT, WITHOUT ROWID;
 
+-- The resources that the journal has changes of. What has much of one resource (changes, deliveries) names it by this
+-- number: an index with the text in each of its entries would be three times as large, and where it does not fit into
+-- memory, each change would cost a page of it that is read and written.
+CREATE TABLE histories (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    resource TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX histories_resource ON histories (account, kind, resource);
+
 -- The journal. `forgotten` in `meta` is the number up to which only what is still owed is kept.
 CREATE TABLE changes (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -235,6 +247,8 @@ CREATE TABLE changes (
     type TEXT NOT NULL,
     kind INTEGER NOT NULL,
     resource TEXT NOT NULL,
+    -- The same resource by its number: the changes of one are found by it.
+    history INTEGER NOT NULL,
     name TEXT,
     realm TEXT,
     old_state INTEGER,
@@ -247,7 +261,7 @@ CREATE TABLE changes (
 ) STRICT;
 
 CREATE INDEX changes_account ON changes (account);
-CREATE INDEX changes_resource ON changes (account, kind, resource);
+CREATE INDEX changes_history ON changes (history);
 
 CREATE TABLE hooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -308,8 +322,8 @@ CREATE TABLE deliveries (
     hook INTEGER NOT NULL,
     -- The change's number in the journal.
     change INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    resource TEXT NOT NULL,
+    -- The history that the change is of: those of one history wait in line.
+    history INTEGER NOT NULL,
     -- When it can be claimed: for one under lease, when that ends.
     due INTEGER,
     -- For one under lease, when it was due before.
@@ -324,7 +338,7 @@ CREATE TABLE deliveries (
     PRIMARY KEY (hook, change)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX deliveries_line ON deliveries (hook, kind, resource, change) WHERE dead IS NULL;
+CREATE INDEX deliveries_line ON deliveries (hook, history, change) WHERE dead IS NULL;
 -- With the change, by which it is ordered, and the claim, so that a start need not look at each of a million rows.
 CREATE INDEX deliveries_due ON deliveries (hook, due, change, claimed) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;

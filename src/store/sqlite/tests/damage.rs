@@ -39,13 +39,14 @@ const DAMAGES: [&str; 9] = [
 ];
 
 /// How the rows of the account with the number 1 are found.
-const OF_ANN: [(&str, &str); 21] = [
+const OF_ANN: [(&str, &str); 22] = [
     ("accounts", "id = 1"),
     ("polls", "account = 1"),
     ("resources", "account = 1"),
     ("bodies", "id IN (SELECT body FROM resources WHERE account = 1)"),
     ("versions", "account = 1"),
     ("flaps", "account = 1"),
+    ("histories", "account = 1 AND kind = 0"),
     ("changes", "account = 1"),
     ("hooks", "account = 1"),
     ("deliveries", "due IS NOT NULL AND hook IN (SELECT id FROM hooks WHERE account = 1)"),
@@ -145,7 +146,7 @@ async fn template() -> TempDir {
     connection
         .execute_batch(
             "INSERT INTO dropped VALUES (0, 0, 90), (1, 91, 92), (2, 93, 0);
-             INSERT INTO deliveries (hook, change, kind, resource) VALUES (90, 1, 0, 'i-1');
+             INSERT INTO deliveries (hook, change, history) VALUES (90, 1, 1);
              INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
              VALUES (93, 0, 'i-1', 1, 1, 0, 1, 900, 1);
              INSERT INTO flaps VALUES (1, 1, 'us', '[1]', 1, 32, 4), (2, 1, 'us', '[1]', 1, 32, 4);",
@@ -374,7 +375,8 @@ fn a_damaged_resource_affects_itself_alone() {
 
 #[test]
 fn a_damaged_change_affects_itself_alone() {
-    each_column(&["changes"], &["changes.id", "changes.type", "changes.kind", "changes.resource", "changes.details"]);
+    let named = ["changes.id", "changes.type", "changes.kind", "changes.resource", "changes.details"];
+    each_column(&["changes", "histories"], &named);
 }
 
 #[test]
@@ -402,8 +404,7 @@ fn a_damaged_hook_or_token_affects_itself_alone() {
 
 #[test]
 fn a_damaged_delivery_affects_itself_alone() {
-    let named =
-        ["deliveries.change", "deliveries.kind", "deliveries.resource", "deliveries.attempts", "attempts.status"];
+    let named = ["deliveries.change", "deliveries.history", "deliveries.attempts", "attempts.status"];
     each_column(&["deliveries", "attempts", "queues", "counts", "shares", "claimants", "destinations"], &named);
 }
 

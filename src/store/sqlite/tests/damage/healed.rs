@@ -34,7 +34,7 @@ async fn a_row_that_is_removed_or_healed_is_counted_no_more() {
     assert!(store.remove_hook(&world.place(ann, HookId(1))).await.expect("removed"));
     assert_eq!((counted(&store, "hooks").await, is_shown("hooks").await), ((0, 1), false));
 
-    execute(&store, "UPDATE deliveries SET kind = 99 WHERE hook = 2 AND due IS NOT NULL").await;
+    execute(&store, "UPDATE deliveries SET history = -1 WHERE hook = 2 AND due IS NOT NULL").await;
     world.claim().await;
     let (now, _) = counted(&store, "deliveries").await;
     assert!(now > 0 && is_shown("deliveries").await);
@@ -124,7 +124,13 @@ async fn a_request_whose_answer_cannot_be_read_is_not_made_again() {
 fn left_of_ann(path: &Path) -> i64 {
     let connection = Connection::open(path).expect("opened");
     let tables = ["accounts WHERE id", "hooks WHERE account", "tokens WHERE account", "polls WHERE account"];
-    let more = ["resources WHERE account", "versions WHERE account", "changes WHERE account", "flaps WHERE account"];
+    let more = [
+        "resources WHERE account",
+        "versions WHERE account",
+        "histories WHERE account",
+        "changes WHERE account",
+        "flaps WHERE account",
+    ];
     let count = |of: &&str| -> i64 {
         let sql = format!("SELECT COUNT(*) FROM {of} = 1");
         connection.query_row(&sql, (), |row| row.get(0)).expect("counted")

@@ -1,11 +1,13 @@
 //! A value that is of another type than its column, in a row that the host writes while it runs: SQLite refuses whatever
 //! writes the row again, and what is written beside it goes on.
 
+use std::sync::Arc;
+
 use super::super::world;
 use super::healed::counted;
 use super::*;
 use crate::store::contract::world::LEASE;
-use crate::store::{Accounts as _, PollClaim};
+use crate::store::{Accounts as _, Deliveries as _, PollClaim};
 
 /// What is written together with rows of other accounts.
 const WRITTEN_TOGETHER: [&str; 9] =
@@ -97,4 +99,39 @@ async fn a_row_that_cannot_be_set_aside_is_passed_over() {
     assert_eq!(store.damaged_rows(bob).await.expect("looked up"), []);
     let shown = store.damaged_rows(ann).await.expect("looked up");
     assert_eq!(shown.len(), 3, "{shown:?}");
+}
+
+/// Two resources of which two changes each wait for one hook. The first of `i-1` stands in the line of `i-2`: it would be
+/// sent, but that behind it would not be.
+async fn in_another_line() -> (World, Arc<SqliteStore>, AccountId) {
+    let (mut world, store) = world();
+    let ann = world.client("ann").await;
+    world.observe(ann, &[]).await;
+    world.filtering(ann, spec("all")).await;
+    world.observe(ann, &[("i-1", Running), ("i-2", Running)]).await;
+    world.observe(ann, &[("i-1", Stopped), ("i-2", Stopped)]).await;
+    store.execute("UPDATE deliveries SET history = 2 WHERE history = 1 AND due IS NOT NULL").await.expect("damaged");
+    world.wait(Duration::from_secs(1));
+    (world, store, ann)
+}
+
+#[tokio::test]
+async fn a_delivery_in_the_line_of_another_resource_is_given_up_and_holds_nothing_up() {
+    let (world, store, _) = in_another_line().await;
+    let mut arrived = world.drain().await;
+    arrived.sort_unstable();
+    assert_eq!(arrived, ["i-1 RUNNING>STOPPED", "i-2 ->RUNNING", "i-2 RUNNING>STOPPED"]);
+    assert_eq!(counted(&store, "deliveries").await, (1, 1));
+}
+
+#[tokio::test]
+async fn a_delivery_in_the_line_of_another_resource_is_taken_and_holds_nothing_up() {
+    let (world, store, ann) = in_another_line().await;
+    assert!(
+        store.take_owed(ann, &Owner::Account, 1).await.expect("taken").is_empty(),
+        "there is nothing of it to give"
+    );
+    let mut arrived = world.drain().await;
+    arrived.sort_unstable();
+    assert_eq!(arrived, ["i-1 RUNNING>STOPPED", "i-2 ->RUNNING", "i-2 RUNNING>STOPPED"]);
 }

@@ -54,7 +54,7 @@ async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
         store.write(Flow::Host, move |writing| Ok(writing.connection.execute(sql, ())?)).await.expect("written");
     };
     world.observe(account, &[("i-1", InstanceState::Pending)]).await;
-    execute("UPDATE deliveries SET kind = 99 WHERE hook = 1 AND change = (SELECT change FROM deliveries WHERE hook = 1 ORDER BY change LIMIT 1)").await;
+    execute("UPDATE deliveries SET history = -1 WHERE hook = 1 AND change = (SELECT change FROM deliveries WHERE hook = 1 ORDER BY change LIMIT 1)").await;
     world.claim().await;
     store.count_damaged_deliveries(&world.place(account, HookId(1))).await.expect("counted");
     world.observe(account, &[("i-1", InstanceState::Running)]).await;

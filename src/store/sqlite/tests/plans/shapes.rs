@@ -98,11 +98,16 @@ impl Shape {
             &format!("1 + (i - 1) / {resources}, 0, 'i-' || ((i - 1) % {resources}), i, i % 5, i, {all} + i, i"),
         )?;
         insert(
+            all,
+            "histories (account, kind, resource)",
+            &format!("1 + (i - 1) / {resources}, 0, 'i-' || ((i - 1) % {resources})"),
+        )?;
+        insert(
             changes,
-            "changes (id, account, recorded, type, kind, resource, observed_at, passed_over, latest)",
+            "changes (id, account, recorded, type, kind, resource, history, observed_at, passed_over, latest)",
             &format!(
                 "randomblob(16), 1 + i % {accounts}, i, 'instance.state_changed', 0,
-                 'i-' || (i / {accounts} % {resources}), i, 0, i"
+                 'i-' || (i / {accounts} % {resources}), 1 + i % {accounts} * {resources} + i / {accounts} % {resources}, i, 0, i"
             ),
         )?;
         insert(
@@ -117,9 +122,9 @@ impl Shape {
         )?;
         insert(
             backlog * waiting,
-            "deliveries (hook, change, kind, resource, due, dead)",
+            "deliveries (hook, change, history, due, dead)",
             &format!(
-                "1 + (i - 1) % {lines}, 1 + (i - 1) / {lines}, 0, 'i-' || ((i - 1) / {lines} % {resources}),
+                "1 + (i - 1) % {lines}, 1 + (i - 1) / {lines}, 1 + (i - 1) / {lines} % {resources},
                  CASE WHEN (i - 1) / {lines} < {resources} THEN i END,
                  CASE WHEN i % 100 = 99 AND (i - 1) / {lines} >= {resources} THEN i END"
             ),

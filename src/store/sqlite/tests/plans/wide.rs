@@ -10,9 +10,10 @@ const KEYS: &[(&str, &[&[&str]])] = &[
     ("bodies", &[&["rowid"]]),
     ("versions", &[&["rowid"], &["account", "kind", "id"]]),
     ("flaps", &[&["account", "kind"]]),
-    ("changes", &[&["rowid"]]),
+    ("histories", &[&["rowid"], &["account", "kind", "resource"]]),
+    ("changes", &[&["rowid"], &["history"]]),
     ("hooks", &[&["rowid"], &["account", "kind", "resource"]]),
-    ("deliveries", &[&["hook", "change"], &["hook", "kind", "resource"], &["hook", "dead_id"]]),
+    ("deliveries", &[&["hook", "change"], &["hook", "history"], &["hook", "dead_id"]]),
     ("queues", &[&["rowid"]]),
     ("shares", &[&["destination", "account"]]),
     ("claimants", &[&["rowid"]]),
@@ -79,6 +80,7 @@ const WIDE: &[(&str, &str)] = &[
     (" RETURNING account, kind, NULL, account", REPAIR),
     (" RETURNING hook, change, NULL, NULL", REPAIR),
     (" RETURNING NULL, change, NULL, NULL", REPAIR),
+    (" RETURNING number, NULL, NULL, NULL", REPAIR),
     ("INSERT INTO polls (account, kind, due) SELECT a.id, k.column1, 0", REPAIR),
     ("INSERT INTO counts (name, number) SELECT", REPAIR),
     ("DELETE FROM counts WHERE name NOT IN", REPAIR),
@@ -223,9 +225,9 @@ fn a_step_that_reads_a_backlog_is_a_fault() {
         let found = faults(sql, &[step.to_owned()], &BTreeSet::from(["tokens"]));
         assert_eq!(!found.is_empty(), is_fault, "{step} in {sql}");
     };
-    let line = "SELECT change FROM deliveries WHERE hook = ?1 AND kind = ?2 AND resource = ?3 ORDER BY change LIMIT 1";
+    let line = "SELECT change FROM deliveries WHERE hook = ?1 AND history = ?2 ORDER BY change LIMIT 1";
     check(line, "SEARCH deliveries USING PRIMARY KEY (hook=?)", true);
-    check(line, "SEARCH deliveries USING INDEX deliveries_line (hook=? AND kind=? AND resource=?)", false);
+    check(line, "SEARCH deliveries USING INDEX deliveries_line (hook=? AND history=?)", false);
     let first = "SELECT d.change FROM deliveries d WHERE d.hook = ?1 ORDER BY d.change LIMIT ?2";
     check(first, "SEARCH d USING PRIMARY KEY (hook=?)", false);
     check(first, "USE TEMP B-TREE FOR ORDER BY", true);
