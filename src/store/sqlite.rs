@@ -101,9 +101,14 @@ pub enum Disk {
     /// The system's files.
     #[default]
     System,
-    /// Another VFS, known to SQLite by its name, and how a file of it is written again as it is read and flushed: a
-    /// test's, that fails when it is asked to.
-    Other { vfs: &'static str, write_again: fn(&Path) -> std::io::Result<()> },
+    /// Another VFS, known to SQLite by its name, and how a file of it is written again as it is read and flushed,
+    /// and how pages of one are (by their numbers, from 1, and their size in bytes) without being flushed: a test's, that
+    /// fails when it is asked to.
+    Other {
+        vfs: &'static str,
+        write_again: fn(&Path) -> std::io::Result<()>,
+        write_pages_again: fn(&Path, &[u32], usize) -> std::io::Result<()>,
+    },
 }
 
 /// What is on disk when a write is answered.

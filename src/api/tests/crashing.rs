@@ -37,7 +37,11 @@ pub(super) fn faulty() -> (House, Disk) {
     let settings = sqlite::Settings {
         // So that work in steps has several.
         step_rows: 2,
-        disk: Under::Other { vfs: faulty_disk::NAME, write_again: Disk::write_log_again },
+        disk: Under::Other {
+            vfs: faulty_disk::NAME,
+            write_again: Disk::write_log_again,
+            write_pages_again: Disk::write_pages_again,
+        },
         ..sqlite::Settings::default()
     };
     (House::at(folder, settings, |_| {}), disk)

@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(damages.counts(), counts);
         let shown = &damages.lock().rows[0].shown;
         assert_eq!((shown.table, shown.key.as_str(), shown.column.as_str()), ("hooks", "7", "url"));
-        assert_eq!(shown.reason, "it is \u{fffd}[2J no URL");
+        assert_eq!(shown.reason, "it is <U+001B>[2J no URL");
     }
 
     #[test]

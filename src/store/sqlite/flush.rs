@@ -5,14 +5,22 @@
 //! flush succeeds without it, and leaves a hole in the log at which everything after it ends in a power cut. So the log is
 //! in doubt from then on, and before anything else is written, it is written once more as it is read, and flushed. Until
 //! that is done, each write fails.
+//!
+//! The same goes for the file. While somebody reads an older state, SQLite folds a part of the log, does not flush the file
+//! for it, and never writes that part again. Where the flush of a later part fails, what was folded before may be lost with
+//! it. So each page that is in the log is then written once more to the file, as it is read there, before the log is folded
+//! again: the log is begun anew only after a flush of all that was folded from it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::space::{self, Space};
@@ -33,10 +41,15 @@ pub(super) struct Flush {
     fold_from: i32,
     /// Whether there was a flush that failed, and the log was not written again since.
     in_doubt: bool,
+    /// Whether a folding failed, and the pages of the file were not written again since.
+    file_in_doubt: bool,
     /// Whether the last folding failed, so that not each failure is logged.
     unfolded: bool,
     space: Space,
+    file: PathBuf,
     log: PathBuf,
+    /// In bytes.
+    page: usize,
     disk: Disk,
 }
 
@@ -60,9 +73,12 @@ impl Flush {
             pages,
             fold_from: i32::try_from(settings.log / page).unwrap_or(i32::MAX),
             in_doubt: false,
+            file_in_doubt: false,
             unfolded: false,
             space: Space::default(),
+            file: path.to_owned(),
             log,
+            page,
             disk: settings.disk,
         })
     }
@@ -108,7 +124,7 @@ impl Flush {
         if self.pages.load(Ordering::Relaxed) < self.fold_from {
             return;
         }
-        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
+        match self.fold_as(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
             Ok(()) => self.unfolded = false,
             Err(error) => {
                 let error = self.failed(error);
@@ -117,6 +133,35 @@ impl Flush {
                 }
             }
         }
+    }
+
+    /// Folds the log into the file at the end, unless someone still reads from it, which is not waited for, or it takes too
+    /// long; any of these is a sound state.
+    pub(super) fn close(&mut self, connection: &Connection) {
+        let _ = connection.busy_timeout(Duration::ZERO);
+        let prepared = self.prepare(connection, Lasting::Lasts);
+        let folded = prepared.and_then(|()| self.fold_as(connection, "PRAGMA wal_checkpoint(TRUNCATE)"));
+        if folded.is_err() {
+            // SQLite would fold it by itself. The next start does, from its beginning.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
+
+    fn fold_as(&mut self, connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
+        if self.file_in_doubt {
+            let written = pages_in(&self.log, self.page).and_then(|pages| match self.disk {
+                Disk::System => write_pages_again(&self.file, &pages, self.page),
+                Disk::Other { write_pages_again, .. } => write_pages_again(&self.file, &pages, self.page),
+            });
+            written.map_err(|error| {
+                let why = format!("a flush failed, and the file's pages can't be written again: {error}");
+                rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), Some(why))
+            })?;
+            self.file_in_doubt = false;
+        }
+        let folded = connection.query_row(pragma, (), |_| Ok(()));
+        self.file_in_doubt = folded.is_err();
+        folded
     }
 
     fn settle_doubt(&mut self) -> rusqlite::Result<()> {
@@ -158,6 +203,36 @@ fn write_again(path: &Path) -> io::Result<()> {
         file.write_all_at(&piece[..read], at)?;
         at += read as u64;
     }
+}
+
+/// The numbers of the pages that are in a log, those of an earlier round included, each once and in order. See SQLite's
+/// description of its file format, "The Write-Ahead Log": a header of 32 bytes, then frames, each with a header of 24 bytes
+/// that begins with the page's number (from 1, big-endian).
+fn pages_in(log: &Path, page: usize) -> io::Result<Vec<u32>> {
+    let file = File::open(log)?;
+    let frames = file.metadata()?.len().saturating_sub(32) / (page as u64 + 24);
+    let mut pages = BTreeSet::new();
+    for frame in 0..frames {
+        let mut number = [0; 4];
+        file.read_exact_at(&mut number, 32 + frame * (page as u64 + 24))?;
+        pages.insert(u32::from_be_bytes(number));
+    }
+    Ok(pages.into_iter().collect())
+}
+
+/// Writes these pages of a file again as they are read. Those that the file does not have yet are left out.
+fn write_pages_again(file: &Path, pages: &[u32], page: usize) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(file)?;
+    let mut content = vec![0; page];
+    for number in pages.iter().filter(|number| **number > 0) {
+        let at = u64::from(number - 1) * page as u64;
+        match file.read_exact_at(&mut content, at) {
+            Ok(()) => file.write_all_at(&content, at)?,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

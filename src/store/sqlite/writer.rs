@@ -384,12 +384,7 @@ fn run(
         }
         flush.fold(connection);
     }
-    // The log is folded into the file, unless someone still reads from it, which is not waited for, or it takes too
-    // long; any of these is a sound state.
-    let _ = connection.busy_timeout(Duration::ZERO);
-    if flush.prepare(connection, Lasting::Lasts).is_ok() {
-        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
-    }
+    flush.close(connection);
 }
 
 /// Runs jobs in one transaction until none is left or the turn is over; those that were run are put into `ran`.

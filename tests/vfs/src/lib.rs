@@ -147,6 +147,25 @@ impl Disk {
         inner.state().files.insert(File::Log, Kept { flushed: content, pending: Vec::new() });
         Ok(())
     }
+
+    /// Writes pages of a database once more as they are read (by their numbers, from 1, and their size in bytes), as a
+    /// program can do by itself beside SQLite.
+    ///
+    /// # Errors
+    /// If reading or writing fails.
+    pub fn write_pages_again(path: &Path, pages: &[u32], page: usize) -> io::Result<()> {
+        let Some(inner) = disk_of(path) else { return Err(io::ErrorKind::NotFound.into()) };
+        let content = std::fs::read(path)?;
+        for number in pages.iter().filter_map(|number| usize::try_from(*number).ok()?.checked_sub(1)) {
+            let at = number.saturating_mul(page);
+            let Some(bytes) = content.get(at..at.saturating_add(page)) else { continue };
+            if inner.fails(File::Database, Operation::Write).is_some() {
+                return Err(io::Error::other("as asked"));
+            }
+            inner.written(File::Database, Pending::Write { at, bytes: bytes.to_vec() });
+        }
+        Ok(())
+    }
 }
 
 impl File {

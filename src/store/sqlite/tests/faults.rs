@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use faulty_disk::{Disk, Error, Fault, File, Operation};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::super::{Disk as Under, Settings, SqliteStore};
@@ -59,7 +59,11 @@ fn settings() -> Settings {
         // Small, so that long transactions are written before they commit.
         page_cache: 1 << 16,
         step_rows: 7,
-        disk: Under::Other { vfs: faulty_disk::NAME, write_again: Disk::write_log_again },
+        disk: Under::Other {
+            vfs: faulty_disk::NAME,
+            write_again: Disk::write_log_again,
+            write_pages_again: Disk::write_pages_again,
+        },
         ..Settings::default()
     }
 }
@@ -266,11 +270,11 @@ async fn live_through(fault: Fault, life: Life) -> (u64, u64) {
     let cut = TempDir::new().expect("a folder");
     let left = cut.path().join("tracker.db");
     disk.after_power_cut(&left).expect("written");
-    check_file(&left, &context);
+    check_file(&left, &format!("power cut; {context}"));
     host.check(&SqliteStore::open(&left, Settings::default()).expect("opened"), &format!("power cut; {context}")).await;
 
     host.world.crash();
-    check_file(&path, &context);
+    check_file(&path, &format!("crash; {context}"));
     let store = host.world.store();
     drop(store);
     let again = TempDir::new().expect("a folder");
@@ -345,6 +349,74 @@ async fn a_log_that_cannot_be_folded_into_the_file_loses_nothing() {
         at_every_point_of(Life::Folding, File::Database, operation, error, points).await;
     }
 }
+
+#[tokio::test]
+async fn a_log_that_was_folded_in_part_loses_nothing_where_a_later_flush_fails() {
+    const LITTLE: &str = "INSERT INTO little VALUES (1)";
+    for is_ended in [false, true] {
+        let directory = TempDir::new().expect("a folder");
+        let path = directory.path().join("tracker.db");
+        let disk = Disk::under(&path);
+        let settings = Life::Folding.settings();
+        let store = SqliteStore::open(&path, settings.clone()).expect("opened");
+        store.execute("CREATE TABLE filler (content BLOB); CREATE TABLE little (number INTEGER)").await.expect("made");
+        // While somebody reads an older state, a part of what is newer is folded, and the file is not flushed.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = || {
+            let reader = Connection::open_with_flags_and_vfs(&path, flags, faulty_disk::NAME).expect("opened");
+            reader.execute_batch("BEGIN; SELECT COUNT(*) FROM meta;").expect("read");
+            reader
+        };
+        let first = reader();
+        store.execute(LITTLE).await.expect("written");
+        store.execute(FILLER).await.expect("written");
+        let second = reader();
+        store.execute(LITTLE).await.expect("written");
+        drop(first);
+        store.execute(LITTLE).await.expect("written");
+        store.execute(LITTLE).await.expect("what was folded before has come to its end");
+        let flushed = disk.seen(File::Database, Operation::Sync);
+        drop(second);
+        disk.fail(Fault {
+            file: File::Database,
+            operation: Operation::Sync,
+            error: Error::Broken,
+            first: 0,
+            number: 1,
+        });
+        for _ in 0..3 {
+            let _ = store.execute(LITTLE).await;
+        }
+        assert_eq!(disk.failed(), 1, "the file is flushed, which fails; before that it was {flushed} times");
+        disk.mend();
+        let store = match is_ended {
+            false => store,
+            true => {
+                store.close().await.expect("closed");
+                drop(store);
+                SqliteStore::open(&path, settings).expect("opened")
+            }
+        };
+        // The log is folded whole, and begun anew.
+        for _ in 0..5 {
+            store.execute(LITTLE).await.expect("written");
+        }
+        let cut = TempDir::new().expect("a folder");
+        let left = cut.path().join("tracker.db");
+        disk.after_power_cut(&left).expect("written");
+        check_file(&left, "power cut");
+        let filled = Connection::open(&left).expect("opened").query_row(
+            "SELECT COUNT(*) FROM filler WHERE content = zeroblob(2000)",
+            (),
+            |row| row.get::<_, i64>(0),
+        );
+        assert_eq!(filled, Ok(200));
+    }
+}
+
+/// Of a few hundred pages.
+const FILLER: &str = "INSERT INTO filler WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+                      SELECT zeroblob(2000) FROM n";
 
 #[tokio::test]
 async fn files_that_cannot_be_opened_lose_nothing() {
