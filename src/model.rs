@@ -24,7 +24,7 @@ pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, IdPattern,
     Mode, Owner, Rate,
 };
-pub use legible::legible;
+pub use legible::{legible, legible_json, legible_lines};
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, MOST_IDS, Realm, RealmState, Resource,
     ResourceId, State, Text,

@@ -38,7 +38,7 @@ pub(super) enum Output {
 pub(super) fn print(key: &AccountKey, listing: &Listing, output: Output) -> anyhow::Result<()> {
     match output {
         Output::Table => output::text!("{}{}", as_table(&listing.resources), gone_lines(gone(listing))),
-        Output::Json => output::line!("{}", serde_json::to_string_pretty(&as_json(listing))?),
+        Output::Json => output::json(&as_json(listing))?,
     }
     output::stderr_line!("{}", closing_line(key, listing));
     Ok(())

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::bounded::Bounded;
-use self::lossy::{Flush, Lossy};
+use self::lossy::{Flush, Form, Lossy};
 use crate::config::{LogFormat, LogSettings};
 
 /// Flushes the log; set once the log is started.
@@ -39,9 +39,14 @@ pub(super) fn to_file(settings: &LogSettings, path: &Path) -> anyhow::Result<()>
 fn start(settings: &LogSettings, output: impl Write + Send + 'static, colours: bool) -> anyhow::Result<Bounded> {
     let bounded = Bounded::new(settings.lines, settings.lines_every);
     let filter = EnvFilter::try_new(settings.filter.as_str())?;
-    let (lossy, flush) = Lossy::start(output)?;
+    let form = match (settings.format, colours) {
+        (LogFormat::Json, _) => Form::Json,
+        (LogFormat::Text, false) => Form::Text,
+        (LogFormat::Text, true) => Form::Coloured,
+    };
+    let (lossy, flush) = Lossy::start(output, form)?;
     // The subscriber would report its own errors by `eprintln!`, which panics where standard error can't be written.
-    let log = tracing_subscriber::fmt::layer().with_writer(lossy).with_ansi(colours).log_internal_errors(false);
+    let log = tracing_subscriber::fmt::layer().with_writer(lossy).with_ansi(false).log_internal_errors(false);
     let log = match settings.format {
         LogFormat::Text => log.boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),

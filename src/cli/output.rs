@@ -1,8 +1,15 @@
 //! The output of commands. A command whose standard output can't be written ends with an error, not with a panic. What it
 //! writes to standard error is for a person, and is dropped where standard error can't be written.
+//!
+//! Whatever it is made of, no text commands the terminal: all that is written here is made legible, but for the styles of
+//! `styled_line`, whose text is made legible before it is painted.
 
 use std::fmt::Arguments;
 use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::model::{legible_json, legible_lines};
 
 /// Standard output can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +26,32 @@ pub(super) fn reader_left(error: &anyhow::Error) -> bool {
 
 /// Writes to standard output, and flushes it.
 pub(super) fn stdout(text: Arguments<'_>) -> Result<(), OutputError> {
-    let mut output = io::stdout().lock();
-    output.write_fmt(text).and_then(|()| output.flush()).map_err(OutputError)
+    as_it_is(&legible_lines(&text.to_string()))
 }
 
 /// Writes to standard error, if it can be written.
 pub(super) fn stderr(text: Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
+    let _ = io::stderr().lock().write_all(legible_lines(&text.to_string()).as_bytes());
+}
+
+/// Writes a document to standard output, for programs.
+pub(super) fn json(document: &impl Serialize) -> anyhow::Result<()> {
+    Ok(json_line(&serde_json::to_string_pretty(document)?)?)
+}
+
+/// Writes a line of JSON to standard output.
+pub(super) fn json_line(json: &str) -> Result<(), OutputError> {
+    as_it_is(&format!("{}\n", legible_json(json)))
+}
+
+/// Writes a line with styles to standard output. What it has of others is legible already.
+pub(super) fn styled_line(line: &str) -> Result<(), OutputError> {
+    as_it_is(&format!("{line}\n"))
+}
+
+fn as_it_is(text: &str) -> Result<(), OutputError> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(OutputError)
 }
 
 /// Writes a line to standard output. Where that fails, the calling function returns the error.
@@ -35,7 +61,7 @@ macro_rules! line {
     };
 }
 
-/// Writes a text to standard output, as it is. Where that fails, the calling function returns the error.
+/// Writes a text of whole lines to standard output. Where that fails, the calling function returns the error.
 macro_rules! text {
     ($($text:tt)*) => {
         $crate::cli::output::stdout(::std::format_args!($($text)*))?

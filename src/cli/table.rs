@@ -49,6 +49,6 @@ mod tests {
         let rows = [["inst0", "RUNNING"], ["i-0123456789", ""]].map(|row| row.map(String::from));
         assert_eq!(table(["ID", "STATE"], rows), "ID            STATE\ninst0         RUNNING\ni-0123456789\n");
         assert_eq!(table(["ID"], []), "ID\n");
-        assert_eq!(printable("a\x1b[2Jb\n"), "a\u{fffd}[2Jb ");
+        assert_eq!(printable("a\x1b[2Jb\n"), "a<U+001B>[2Jb ");
     }
 }

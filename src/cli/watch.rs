@@ -259,8 +259,8 @@ impl Watch {
                         let is_renewal = why == "expired";
                         return Ok(Ended { why: format!("the host ended the stream ({why})"), is_renewal });
                     }
-                    (_, Output::Json) => output::line!("{data}"),
-                    (name, Output::Text) => output::line!("{}", line::of(name, &data, colour)),
+                    (_, Output::Json) => output::json_line(&data)?,
+                    (name, Output::Text) => output::styled_line(&line::of(name, &data, colour))?,
                 }
             }
         }

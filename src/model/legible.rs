@@ -1,54 +1,217 @@
-//! Text of someone else's, a driver's or a provider's, as it may stand in one line of a log, of an error or of a
-//! terminal: nothing in it ends the line, commands the terminal, or makes letters stand where they do not.
+//! Text of others (a driver's, a provider's, a client's) as a person may be shown it in a log, in an error or on a terminal.
+//! Nothing in it ends the line, commands the terminal, hides, or makes letters stand where they do not. Host names are shown as
+//! they are sent.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
-/// The text with white space in place of what would break the line, and U+FFFD in place of every other character
-/// that acts on a screen without being seen there.
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::MixedScript as _;
+
+/// So many marks on one letter are of a script that is written so; more are not.
+const MARKS: usize = 4;
+/// What stands behind a host name with letters of several scripts, which may look like another name.
+const MIXED: &str = "<mixed scripts>";
+
+/// The text in one line. A space is in the place of each line break and tab. Other characters that act without being seen
+/// (control characters, those that turn the direction of writing, invisible ones, and more marks on one letter than any script
+/// has) are shown by their number, such as `<U+200B>`. Host names of URLs are in ASCII (RFC 3492, UTS 46), with a warning where
+/// a part of one mixes scripts (UTS 39).
 pub fn legible(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.chars().any(acts_unseen) {
-        return Cow::Borrowed(text);
-    }
-    let shown = |c: char| match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-        c if acts_unseen(c) => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    Cow::Owned(text.chars().map(shown).collect())
+    shown(text, false)
 }
 
-/// Control characters; those that turn the direction of writing (as in "Trojan Source", CVE-2021-42574); and those
-/// that take no room, but for the joiners that some scripts cannot be written without.
+/// The same for a text of several lines, which the program itself laid out: line breaks (LF) stay.
+pub fn legible_lines(text: &str) -> Cow<'_, str> {
+    shown(text, true)
+}
+
+/// A text of JSON (RFC 8259) that says the same, with each character that acts unseen escaped.
+pub fn legible_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(|c| !c.is_ascii() && acts_unseen(c)) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        // Beyond ASCII, characters stand in strings only.
+        if c.is_ascii() || !acts_unseen(c) {
+            escaped.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn shown(text: &str, keep_lines: bool) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') || (keep_lines && byte == b'\n');
+    if text.bytes().all(is_plain) && !text.contains("xn--") {
+        return Cow::Borrowed(text);
+    }
+    let text = with_hosts_in_ascii(text);
+    let mut shown = String::with_capacity(text.len());
+    let mut marks = 0;
+    for c in text.chars() {
+        let is_mark = is_combining_mark(c) || joins(c);
+        marks = if is_mark { marks + 1 } else { 0 };
+        match c {
+            '\n' if keep_lines => shown.push(c),
+            '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => shown.push(' '),
+            c if acts_unseen(c) || marks > MARKS => {
+                let _ = write!(shown, "<U+{:04X}>", u32::from(c));
+            }
+            c => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Joins letters, or chooses among their forms: some scripts and emoji cannot be written without.
+fn joins(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Control characters; those that turn the direction of writing (as in "Trojan Source", CVE-2021-42574); and those that take
+/// no room or show nothing (Unicode's Default_Ignorable_Code_Point and the blank of Braille), but for those that join.
 fn acts_unseen(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
             '\u{ad}'
                 | '\u{61c}'
-                | '\u{180e}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'
                 | '\u{200e}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
+}
+
+fn with_hosts_in_ascii(text: &str) -> Cow<'_, str> {
+    let mut made = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, host) = rest.split_at(at + 3);
+        made.push_str(before);
+        let ends = |c: char| {
+            c.is_whitespace()
+                || c.is_control()
+                || matches!(c, '/' | '?' | '#' | '\\' | '"' | '\'' | '`' | '<' | '>' | '(' | ')' | ',')
+        };
+        let (authority, after) = host.split_at(host.find(ends).unwrap_or(host.len()));
+        made.push_str(&authority_in_ascii(authority));
+        rest = after;
+    }
+    if made.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    made.push_str(rest);
+    Cow::Owned(made)
+}
+
+fn authority_in_ascii(authority: &str) -> Cow<'_, str> {
+    if authority.is_ascii() && !authority.contains("xn--") {
+        return Cow::Borrowed(authority);
+    }
+    let (user, place) = authority.rsplit_once('@').map_or(("", authority), |(user, place)| (user, place));
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') => (host, port),
+        _ => (place, ""),
+    };
+    // A pattern's asterisk is no letter of a name.
+    let labels: Vec<&str> = host.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']).collect();
+    let ascii: Result<Vec<String>, idna::Errors> = labels
+        .iter()
+        .map(|label| if label.is_ascii() { Ok((*label).to_owned()) } else { idna::domain_to_ascii(label) })
+        .collect();
+    let Ok(ascii) = ascii else { return Cow::Borrowed(authority) };
+    if ascii.iter().zip(&labels).any(|(made, label)| made.is_empty() && !label.is_empty()) {
+        return Cow::Borrowed(authority);
+    }
+    let is_mixed = |label: &String| {
+        let (name, decoded) = idna::domain_to_unicode(label);
+        decoded.is_err() || !name.as_str().is_single_script()
+    };
+    let mixed = if ascii.iter().filter(|label| label.starts_with("xn--")).any(is_mixed) { MIXED } else { "" };
+    let at = if user.is_empty() { "" } else { "@" };
+    let colon = if port.is_empty() { "" } else { ":" };
+    Cow::Owned(format!("{user}{at}{}{mixed}{colon}{port}", ascii.join(".")))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn what_acts_unseen_is_shown_or_goes() {
+    fn what_acts_unseen_is_shown() {
         let check = |text: &str, want: &str| assert_eq!(legible(text), want, "{text:?}");
         check("", "");
-        check("web-1, Zürich, 東京, нода, 🦀", "web-1, Zürich, 東京, нода, 🦀");
+        check(
+            "web-1, Zürich, 東京, нода, 🦀, ❤\u{fe0f}, 👩\u{200d}💻",
+            "web-1, Zürich, 東京, нода, 🦀, ❤\u{fe0f}, 👩\u{200d}💻",
+        );
         check("می\u{200c}خواهم", "می\u{200c}خواهم");
         check("one\ntwo\r\nthree\tfour", "one two  three four");
         check("a\u{2028}b\u{2029}c", "a b c");
-        check("\x1b[2J\x07\0\u{9b}31m", "\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}31m");
-        check("user\u{202e}nimda\u{2066}\u{200b}\u{feff}", "user\u{fffd}nimda\u{fffd}\u{fffd}\u{fffd}");
+        check("\x1b[2J\x07\0\u{9b}31m", "<U+001B>[2J<U+0007><U+0000><U+009B>31m");
+        check("user\u{202e}nimda\u{2066}\u{200b}\u{feff}", "user<U+202E>nimda<U+2066><U+200B><U+FEFF>");
+        check("a\u{3164}b\u{2800}\u{e0101}", "a<U+3164>b<U+2800><U+E0101>");
+        // Vietnamese and Hebrew bear two and three.
+        check("e\u{302}\u{301}, ש\u{5c1}\u{5b0}\u{591}", "e\u{302}\u{301}, ש\u{5c1}\u{5b0}\u{591}");
+        check("a\u{301}\u{301}\u{301}\u{301}\u{301}\u{302}b", "a\u{301}\u{301}\u{301}\u{301}<U+0301><U+0302>b");
+        check(&format!("a{}", "\u{200d}".repeat(6)), "a\u{200d}\u{200d}\u{200d}\u{200d}<U+200D><U+200D>");
+    }
+
+    #[test]
+    fn hosts_are_shown_as_they_are_sent() {
+        let check = |text: &str, want: &str| assert_eq!(legible(text), want, "{text:?}");
+        check("https://api.example.com/v1?q=ü", "https://api.example.com/v1?q=ü");
+        check("reach https://bücher.example:8443/v1, then", "reach https://xn--bcher-kva.example:8443/v1, then");
+        check("https://*.bücher.example", "https://*.xn--bcher-kva.example");
+        check("http://u@東京.example", "http://u@xn--1lqs71d.example");
+        // A Cyrillic letter among Latin ones, be it written so or encoded.
+        check("https://ex\u{430}mple.com/", "https://xn--exmple-4nf.com<mixed scripts>/");
+        check("https://xn--exmple-4nf.com/", "https://xn--exmple-4nf.com<mixed scripts>/");
+        check("https://xn--1lqs71d.example", "https://xn--1lqs71d.example");
+        check("no host: ex\u{430}mple://", "no host: ex\u{430}mple://");
+        check("http://\u{200b}", "http://<U+200B>");
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let json = "{\"a\u{202e}\": \"ü\u{e0001}\"}";
+        let shown = legible_json(json);
+        assert_eq!(shown, "{\"a\\u202e\": \"ü\\udb40\\udc01\"}");
+        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(parse(&shown), parse(json));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_shown_acts_unseen(text in ".{0,40}(https?://)?.{0,40}") {
+            for (shown, lines) in [(legible(&text), false), (legible_lines(&text), true)] {
+                prop_assert!(!shown.chars().any(|c| acts_unseen(c) && !(lines && c == '\n')), "{shown:?}");
+                prop_assert_eq!(shown.lines().count() > 1, lines && text.lines().count() > 1 && shown.contains('\n'));
+                let mut marks = 0;
+                for c in shown.chars() {
+                    marks = if is_combining_mark(c) || joins(c) { marks + 1 } else { 0 };
+                    prop_assert!(marks <= MARKS);
+                }
+            }
+        }
     }
 }

@@ -85,6 +85,50 @@ async fn the_demo_shows_verified_callbacks_and_ends_at_ctrl_c() {
     assert!(left.is_empty(), "it leaves nothing behind: {left:?}");
 }
 
+/// A component that imports something of that name. No name of an import may have such characters, so that it is refused,
+/// and the reason quotes the name.
+fn component_that_imports(name: &str) -> Vec<u8> {
+    let length = |length: usize| u8::try_from(length).expect("one byte of LEB128");
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    // A type, the function without parameters and results; then an import of that type.
+    component.extend([7, 5, 1, 0x40, 0, 1, 0]);
+    component.extend([10, length(name.len() + 5), 1, 0, length(name.len())]);
+    component.extend(name.as_bytes());
+    component.extend([1, 0]);
+    component
+}
+
+#[test]
+fn no_name_in_a_component_ends_a_line_or_commands_the_terminal() {
+    let setup = Setup::new(&["mock"]);
+    for name in [
+        "a\x1b[2J\x1b]0;title\x07",
+        "a\nForged: yes\r\nForged: no",
+        "a\u{9b}31m\u{85}Forged",
+        "a\u{202e}b\u{200b}\u{2028}Forged",
+        &format!("a{}", "\u{301}".repeat(40)),
+    ] {
+        setup.driver_file("odd", &component_that_imports(name));
+        for command in [
+            &["driver", "inspect", "drivers/odd.wasm"][..],
+            &["driver", "inspect", "drivers/odd.wasm", "--output", "json"],
+            &["driver", "approve", "drivers/odd.wasm", "--yes"],
+            &["driver", "run", "drivers/odd.wasm"],
+            &["driver", "test", "drivers/odd.wasm"],
+            &["driver", "list"],
+        ] {
+            let ended = setup.run(command);
+            let printed = format!("{}{}", ended.stdout, ended.stderr);
+            for c in printed.chars() {
+                let acts = (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{200b}' | '\u{2028}');
+                assert!(!acts, "{command:?} {name:?}: {printed:?}");
+            }
+            assert!(!printed.lines().any(|line| line.starts_with("Forged")), "{command:?}: {printed}");
+            assert!(!printed.contains(&"\u{301}".repeat(5)), "{command:?}: {printed}");
+        }
+    }
+}
+
 /// Takes nothing: the disk behind it is full.
 fn full() -> Stdio {
     Stdio::from(File::options().write(true).open("/dev/full").expect("Linux"))

@@ -52,7 +52,7 @@ impl Inspect {
         let anatomy = dissected.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
         match self.output {
             Output::Text => output::text!("{}", text(&file, &anatomy)),
-            Output::Json => output::line!("{}", serde_json::to_string_pretty(&Document::of(&anatomy))?),
+            Output::Json => output::json(&Document::of(&anatomy))?,
         }
         Ok(())
     }

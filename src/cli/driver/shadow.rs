@@ -40,7 +40,7 @@ impl Shadow {
         let asked = local::ask(&config.control_socket, Method::GET, "/drivers/shadows", None);
         let answer: ShadowsDocument = serde_json::from_slice(&runtime()?.block_on(asked)?)?;
         match self.output {
-            Output::Json => output::line!("{}", serde_json::to_string_pretty(&answer)?),
+            Output::Json => output::json(&answer)?,
             Output::Text if answer.shadows.is_empty() => {
                 output::line!("No driver has a shadow. To give it one: tracker driver approve FILE --shadow");
             }

@@ -73,7 +73,7 @@ impl Test {
         })?;
         match self.output {
             Output::Text => output::text!("{}", text(&report)),
-            Output::Json => output::line!("{}", serde_json::to_string_pretty(&report)?),
+            Output::Json => output::json(&report)?,
         }
         let failed = report.checks.iter().filter(|check| !check.passed()).count();
         if failed > 0 {
@@ -223,7 +223,7 @@ mod tests {
         has("lax 1.0.0 (aaaaaaaaaaaa), form 1 of the suite, 1 cassettes (cccccccccccc)\n");
         has("Declared by its author, and believed: paging: false\n");
         has("FAILED  pages-to-the-end        2 lists\n          A list goes on to its end.\n");
-        has("- two-pages: one id is listed \u{fffd}[2Jtwice\n          What to do: list it once\n");
+        has("- two-pages: one id is listed <U+001B>[2Jtwice\n          What to do: list it once\n");
         has("warns   within-limits           2 lists\n        - 60 %\n");
         has("600 B (60 %)");
         has("1 of 2 checks passed, over 4 lists; 1 warning.\n");

@@ -130,7 +130,7 @@ mod tests {
         let shown = trace.text(&exchange("a\x1b[2J", Ok(&format!("{{\"x\": \"a-real-token\"}}\n{}", "y".repeat(500)))));
         let want = "> POST https://a.example/login?token=*\n\
                     >   authorization: Basic {{password as basic}}\n\
-                    >   a\u{fffd}[2J\n\
+                    >   a<U+001B>[2J\n\
                     < 200 OK after 12.0ms: 522 bytes, sent 5, and then the connection broke off\n\
                     <   x-subject-token: fake-token-1\n\
                     <   {\"x\": \"fake-token-1\"}\n";

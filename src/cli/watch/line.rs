@@ -102,7 +102,7 @@ mod tests {
         check(
             "message",
             &change,
-            "2026-11-22T10:00:00.123Z  instance.state    i-1 (web\u{fffd}[2J)  RUNNING -> STOPPED  (states may have been passed over)",
+            "2026-11-22T10:00:00.123Z  instance.state    i-1 (web<U+001B>[2J)  RUNNING -> STOPPED  (states may have been passed over)",
         );
         let gap = json!({ "timestamp": "T", "type": "tracker.gap", "resource": { "id": "main" }, "why": "no answer" });
         check("message", &gap, "T  tracker.gap       main  no answer");
