@@ -19,6 +19,8 @@ pub mod steps;
 mod tokens;
 mod unopened;
 
+use std::path::PathBuf;
+
 use crate::model::{Cursor, Timestamp};
 
 pub use accounts::{Accounts, Enrolment, Forgetting};
@@ -101,6 +103,9 @@ pub enum StoreError {
     /// The system could not read, write or flush the store's file.
     #[error("the store's disk failed: {0}")]
     Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A page of the store's file is no page of a store.
+    #[error("the store's file {} is damaged: {source}. Stop the host, and restore the file from a backup or move it away to start anew", file.display())]
+    Damaged { file: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -114,6 +119,7 @@ impl StoreError {
             StoreError::Forgotten { .. } | StoreError::PastUnknown { .. } => "forgotten",
             StoreError::Full(_) => "disk-full",
             StoreError::Disk(_) => "disk-failed",
+            StoreError::Damaged { .. } => "damaged",
             StoreError::Failed(_) => "failed",
         }
     }

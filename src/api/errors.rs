@@ -257,9 +257,11 @@ impl From<StoreError> for Problem {
                 "the account was never listed, so that nothing of its past is known",
             ),
             StoreError::Full(_) => store_full(&error),
-            StoreError::Unusable(_) | StoreError::LeaseLost | StoreError::Disk(_) | StoreError::Failed(_) => {
-                store_unavailable(&error)
-            }
+            StoreError::Unusable(_)
+            | StoreError::LeaseLost
+            | StoreError::Disk(_)
+            | StoreError::Damaged { .. }
+            | StoreError::Failed(_) => store_unavailable(&error),
         }
     }
 }

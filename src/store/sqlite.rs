@@ -52,7 +52,8 @@ mod wanted;
 mod words;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -143,6 +144,9 @@ pub struct SqliteStore {
     writer: Writer,
     step_rows: usize,
     damages: Damages,
+    path: PathBuf,
+    /// Whether a page of the file was found to be damaged.
+    is_damaged: AtomicBool,
     /// The store's own, which is part of every cursor.
     mark: u32,
     /// See `Journal::newest`.
@@ -203,10 +207,32 @@ impl SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
             damages: damages.clone(),
+            path: path.to_owned(),
+            is_damaged: AtomicBool::new(false),
             writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), (flush, recovery), lock)?,
             mark,
             newest,
         })
+    }
+
+    /// Names the file in an error that says it is damaged, and remembers that it is.
+    fn named<T>(&self, result: Result<T>) -> Result<T> {
+        let Err(StoreError::Damaged { source, .. }) = result else { return result };
+        let error = StoreError::Damaged { file: self.path.clone(), source };
+        if !self.is_damaged.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "the host is not ready any more: what is on the damaged pages can't be read or written");
+        }
+        Err(error)
+    }
+
+    /// Errs once a page of the file was found to be damaged: what is asked next may be on another page.
+    fn require_whole(&self) -> Result<()> {
+        match self.is_damaged.load(Ordering::Relaxed) {
+            true => {
+                Err(StoreError::Damaged { file: self.path.clone(), source: "a page could not be read before".into() })
+            }
+            false => Ok(()),
+        }
     }
 
     /// Takes no more writes, finishes those that wait, and gives the file up, within about a second. Reading goes on.
@@ -224,6 +250,7 @@ impl SqliteStore {
     {
         let damages = self.damages.clone();
         let read = self.readers.read(flow, move |connection| work(&Reading { connection, damages: &damages })).await;
+        let read = self.named(read);
         if self.damages.is_any_pending() {
             // The writer sets aside what was met after each of its jobs. Who reads has what can be read, be that done or not.
             let _ = self.write_passing(Flow::Host, |_| Ok(())).await;
@@ -238,7 +265,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.write(flow, Lasting::Lasts, work).await
+        self.named(self.writer.write(flow, Lasting::Lasts, work).await)
     }
 
     /// The same for a step of long work, which waits behind other steps and lets others write in between.
@@ -247,7 +274,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.step(flow, Lasting::Lasts, work).await
+        self.named(self.writer.step(flow, Lasting::Lasts, work).await)
     }
 
     /// The same for what may be lost, whole, in a power cut: it is answered without a flush to disk.
@@ -256,7 +283,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.write(flow, Lasting::MayGo, work).await
+        self.named(self.writer.write(flow, Lasting::MayGo, work).await)
     }
 
     /// A step that may be lost in a power cut.
@@ -265,7 +292,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer.step(flow, Lasting::MayGo, work).await
+        self.named(self.writer.step(flow, Lasting::MayGo, work).await)
     }
 }
 
@@ -333,6 +360,10 @@ fn of_kind(code: Option<ErrorCode>) -> fn(Box<dyn std::error::Error + Send + Syn
     match code {
         Some(ErrorCode::DiskFull) => StoreError::Full,
         Some(ErrorCode::SystemIoFailure) => StoreError::Disk,
+        // Which file it is, the store knows.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            |source| StoreError::Damaged { file: PathBuf::new(), source }
+        }
         _ => StoreError::Failed,
     }
 }
@@ -397,7 +428,7 @@ fn unusable(path: &Path, error: StoreError) -> StoreError {
             path.display()
         ));
     }
-    let StoreError::Failed(source) = &error else { return error };
+    let (StoreError::Failed(source) | StoreError::Damaged { source, .. }) = &error else { return error };
     let Some(sqlite) = source.downcast_ref::<rusqlite::Error>() else { return error };
     let advice = match sqlite.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "it is not a store of the tracker: move it away, or name another path",

@@ -227,6 +227,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
+        self.require_whole()?;
         self.read(Flow::Host, |reading| {
             Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?)
         })

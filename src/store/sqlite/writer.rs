@@ -445,6 +445,7 @@ fn taken_back(failure: Option<&StoreError>) -> rusqlite::Error {
     let code = match failure {
         Some(StoreError::Full(_)) => ffi::SQLITE_FULL,
         Some(StoreError::Disk(_)) => ffi::SQLITE_IOERR,
+        Some(StoreError::Damaged { .. }) => ffi::SQLITE_CORRUPT,
         _ => return rusqlite::Error::ToSqlConversionFailure(Box::new(Fault::TakenBack)),
     };
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(Fault::TakenBack.to_string()))

@@ -3,6 +3,7 @@
 //! shown and can be removed.
 
 mod healed;
+mod pages;
 mod types;
 mod unopened;
 
