@@ -133,6 +133,8 @@ macro_rules! every_case {
                 a_test_reaches_its_hook_alone
                 a_replay_sends_what_was_sent_before_in_order
                 a_replay_does_not_owe_twice
+                a_replay_repeats_what_is_being_sent
+                a_replay_to_a_hook_of_the_latest_repeats_what_is_being_sent
                 a_replay_from_a_time_bears_a_clock_that_was_set_back
                 dead_letters_are_redriven
                 what_became_of_each_change_is_known

@@ -95,6 +95,70 @@ pub(crate) async fn a_replay_does_not_owe_twice(mut world: World) {
     assert_eq!(world.drain().await, ["i-1 PENDING>RUNNING"]);
 }
 
+pub(crate) async fn a_replay_repeats_what_is_being_sent(mut world: World) {
+    let (account, hook) = world.hearing().await;
+    world.live(account, &[PENDING, RUNNING]).await;
+    world.drain().await;
+    let mut all = vec!["i-1 ->PENDING", "i-1 PENDING>RUNNING"];
+    let minute = Duration::from_secs(60);
+    let due = world.now.after(minute);
+    let outcomes = [
+        Outcome::Delivered,
+        Outcome::Dead,
+        Outcome::Returned,
+        Outcome::Retry { due },
+        Outcome::Delivered,
+        Outcome::Dead,
+    ];
+    for (outcome, (state, step)) in
+        outcomes.iter().zip([(STOPPED, "i-1 RUNNING>STOPPED"), (RUNNING, "i-1 STOPPED>RUNNING")].into_iter().cycle())
+    {
+        world.live(account, &[state]).await;
+        all.push(step);
+        let sent = world.claim().await.remove(0);
+        assert_eq!(told(&sent), step);
+        // Asked for twice, it is still sent once more.
+        for _ in 0..2 {
+            let place = world.place(account, hook);
+            assert!(world.store().replay(&place, ReplayFrom::After(0), world.now).await.expect("asked"));
+            world.catch_up().await;
+        }
+        world.settle(&sent, outcome.clone()).await;
+        world.wait(minute);
+        assert_eq!(world.drain().await, all, "{outcome:?}");
+        assert_eq!(world.waiting().await, 0, "{outcome:?}");
+    }
+}
+
+pub(crate) async fn a_replay_to_a_hook_of_the_latest_repeats_what_is_being_sent(mut world: World) {
+    let (account, _) = world.hearing().await;
+    world.drain().await;
+    let latest = world.filtering(account, HookSpec { mode: Mode::Latest, ..spec("latest") }).await;
+    let replay = async |world: &World| {
+        let place = world.place(account, latest);
+        assert!(world.store().replay(&place, ReplayFrom::After(0), world.now).await.expect("asked"));
+        world.catch_up().await;
+    };
+    let claim = async |world: &World| {
+        let claimed = world.claim().await;
+        claimed.into_iter().find(|delivery| delivery.id.hook == latest).expect("one is due")
+    };
+    world.live(account, &[PENDING]).await;
+    let sent = claim(&world).await;
+    replay(&world).await;
+    world.settle(&sent, Outcome::Delivered).await;
+    let sent = claim(&world).await;
+    assert_eq!(told(&sent), "i-1 ->PENDING");
+    // A later change takes its place.
+    replay(&world).await;
+    world.live(account, &[RUNNING]).await;
+    world.settle(&sent, Outcome::Delivered).await;
+    let sent = claim(&world).await;
+    assert_eq!(told(&sent), "i-1 PENDING>RUNNING");
+    world.settle(&sent, Outcome::Delivered).await;
+    assert_eq!(world.drain().await, [""; 0]);
+}
+
 pub(crate) async fn dead_letters_are_redriven(mut world: World) {
     let (account, hook) = world.hearing().await;
     let place = world.place(account, hook);

@@ -85,7 +85,8 @@ pub(super) fn append(
     }
 }
 
-/// Puts a change that may have been told before into its place in the line, unless it is owed already.
+/// Puts a change that may have been told before into its place in the line, unless it is owed already. One that is being
+/// sent is sent once more: its attempt began before this was asked for.
 pub(super) fn insert_again(
     writing: &Writing<'_>,
     listener: &Listener,
@@ -99,10 +100,17 @@ pub(super) fn insert_again(
     if listener.mode == Mode::Latest && !is_last {
         return Ok(());
     }
-    let mut select = writing.prepare("SELECT dead IS NOT NULL FROM deliveries WHERE hook = ?1 AND change = ?2")?;
-    match select.query_row(params![hook.0, tidings.number], |row| row.get(0)).optional()? {
-        Some(false) => return Ok(()),
-        Some(true) => revive(writing, hook, tidings.number)?,
+    let mut select = writing
+        .prepare("SELECT dead IS NOT NULL, claimed IS NOT NULL FROM deliveries WHERE hook = ?1 AND change = ?2")?;
+    let place = [hook.0, tidings.number];
+    let waiting: Option<(bool, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match waiting {
+        Some((false, false)) => return Ok(()),
+        Some((false, true)) => {
+            writing.prepare("UPDATE deliveries SET again = 1 WHERE hook = ?1 AND change = ?2")?.execute(place)?;
+            return Ok(());
+        }
+        Some((true, _)) => revive(writing, hook, tidings.number)?,
         None if is_last => return append(writing, listener, tidings, now, touched),
         None => insert(writing, hook, tidings, None)?,
     }

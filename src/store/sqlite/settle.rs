@@ -111,19 +111,21 @@ struct Claimed {
     line: Line,
     /// When it was due before the claim.
     due: Timestamp,
+    /// Whether a replay asked for it during this attempt.
+    again: bool,
 }
 
 fn find_claimed(writing: &Writing<'_>, settlement: &Settlement) -> Result<Option<Claimed>> {
     let id = settlement.id;
     let mut select = writing.prepare(
-        "SELECT history, claimed FROM deliveries
+        "SELECT history, claimed, again <> 0 FROM deliveries
          WHERE hook = ?1 AND change = ?2 AND lease = ?3 AND claimed IS NOT NULL",
     )?;
     let found = select.query_row(params![id.hook.0, id.change, settlement.lease], |row| {
         let source = Source { table: "deliveries", account: None, key: Key::Values(&[id.hook.0, id.change]) };
         writing.memory.damages.read(source, row, |row| {
             let line = Line { hook: id.hook, history: get(row, 0)? };
-            Ok(Claimed { line, due: get(row, 1)? })
+            Ok(Claimed { line, due: get(row, 1)?, again: row.get(2)? })
         })
     });
     Ok(found.optional()?.flatten())
@@ -132,6 +134,12 @@ fn find_claimed(writing: &Writing<'_>, settlement: &Settlement) -> Result<Option
 fn settle_one(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed) -> Result<()> {
     let place = [settlement.id.hook.0, settlement.id.change];
     let now = settlement.now;
+    if let Outcome::Unopened(column) = &settlement.outcome {
+        unopened::note(writing, column)?;
+    }
+    if claimed.again {
+        return put_back(writing, settlement, claimed);
+    }
     match &settlement.outcome {
         Outcome::Delivered => {
             writing.prepare("DELETE FROM deliveries WHERE hook = ?1 AND change = ?2")?.execute(place)?;
@@ -155,14 +163,28 @@ fn settle_one(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed)
             queue::promote(writing, &claimed.line, now)
         }
         Outcome::Disable(_) | Outcome::Returned | Outcome::Unopened(_) => {
-            if let Outcome::Unopened(column) = &settlement.outcome {
-                unopened::note(writing, column)?;
-            }
             let sql = "UPDATE deliveries SET due = ?3, claimed = NULL WHERE hook = ?1 AND change = ?2";
             writing.prepare(sql)?.execute(params![place[0], place[1], claimed.due.as_millis()])?;
             Ok(())
         }
     }
+}
+
+/// Puts a delivery that is sent once more back into its line, as if it had never been tried. What the replay put before it is
+/// sent first.
+fn put_back(writing: &Writing<'_>, settlement: &Settlement, claimed: &Claimed) -> Result<()> {
+    let due = match settlement.outcome {
+        Outcome::Delivered | Outcome::Dead => settlement.now,
+        Outcome::Retry { due } => due,
+        Outcome::Disable(_) | Outcome::Returned | Outcome::Unopened(_) => claimed.due,
+    };
+    if supersede(writing, settlement, &claimed.line, due)? {
+        return Ok(());
+    }
+    let sql =
+        "UPDATE deliveries SET due = NULL, claimed = NULL, attempts = 0, again = 0 WHERE hook = ?1 AND change = ?2";
+    writing.prepare(sql)?.execute([settlement.id.hook.0, settlement.id.change])?;
+    queue::promote(writing, &claimed.line, due)
 }
 
 /// Where only the latest is wanted and a newer one came while this one failed, the newer one takes its place.

@@ -330,6 +330,8 @@ CREATE TABLE deliveries (
     claimed INTEGER,
     lease INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
+    -- Whether a replay asked for it during its attempt: it is then sent once more.
+    again INTEGER NOT NULL DEFAULT 0,
     -- When it was given up, and the id of its change, by which it is made due again.
     dead INTEGER,
     dead_id BLOB,
