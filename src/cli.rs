@@ -16,6 +16,7 @@ mod serve;
 mod table;
 mod watch;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -140,7 +141,7 @@ impl ConfigArgs {
     fn load_by(&self, load: impl Fn(&Path) -> Result<Config, ConfigError>) -> Result<Config, ConfigError> {
         let mut config = match &self.config {
             Some(path) => load(path)?,
-            None => Config::without_file(&environment),
+            None => Config::without_file(&environment)?,
         };
         config.compile.executable = compile::this_program().ok();
         if let Some(directory) = &self.drivers {
@@ -153,9 +154,9 @@ impl ConfigArgs {
     }
 }
 
-/// A variable of the process's environment, if it is text.
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+/// A variable of the process's environment.
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// The runtime that a subcommand runs on.

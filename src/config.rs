@@ -105,8 +105,8 @@ impl Config {
     }
 
     /// What a host without a configuration runs with.
-    pub fn without_file(environment: Environment<'_>) -> Config {
-        Config::parse("", "the empty configuration", environment).expect("invariant: every key has a default")
+    pub fn without_file(environment: Environment<'_>) -> Result<Config, ConfigError> {
+        Config::parse("", "the empty configuration", environment)
     }
 
     /// `origin` says in errors where the text is from.
@@ -135,7 +135,10 @@ impl Reading<'_> {
         let data_dir = file.data_dir.unwrap_or_else(|| DATA_DIR.into());
         let key = match (file.key_file, (self.environment)(KEY_VARIABLE)) {
             (Some(path), _) => KeySource::File(path),
-            (None, Some(key)) => KeySource::Environment(key.into()),
+            (None, Some(key)) => {
+                let key = key.into_string().map_err(|_| ConfigError::KeyNotText)?;
+                KeySource::Environment(key.into())
+            }
             (None, None) => KeySource::File(data_dir.join("key")),
         };
         let mut drivers = driver::Settings {

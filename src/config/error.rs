@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::KEY_VARIABLE;
 use super::file::File;
 use super::network::NetworkFault;
 use super::secret::SecretError;
@@ -17,6 +18,10 @@ pub enum ConfigError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{0}")]
     Wrong(Box<Wrong>),
+    #[error(
+        "the environment variable {KEY_VARIABLE} is not UTF-8 text: set it to the base64 text of the host's key, or unset it"
+    )]
+    KeyNotText,
 }
 
 /// Something wrong at a place in the configuration.

@@ -1,6 +1,7 @@
 //! Where a secret of the configuration comes from: a file or an environment variable, never the configuration
 //! itself, which is passed around and kept in version control.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 /// Looks up an environment variable: the process's in the program, a table in tests.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// No password or private key is longer; a wrong path (a disk image, a log) is.
 const MAX_BYTES: u64 = 64 << 10;
@@ -34,6 +35,8 @@ pub enum SecretError {
     NotSet(String),
     #[error("the environment variable {0} is empty: set it to the secret")]
     EmptyVariable(String),
+    #[error("the environment variable {0} is not UTF-8 text: set it to the secret")]
+    VariableNotText(String),
 }
 
 /// A secret, and what its owner should be told about the place it came from.
@@ -50,7 +53,10 @@ impl SecretSource {
             SecretSource::Environment(name) => match environment(name) {
                 None => Err(SecretError::NotSet(name.clone())),
                 Some(value) if value.is_empty() => Err(SecretError::EmptyVariable(name.clone())),
-                Some(value) => Ok(Found { secret: value.into(), warning: None }),
+                Some(value) => match value.into_string() {
+                    Ok(value) => Ok(Found { secret: value.into(), warning: None }),
+                    Err(_) => Err(SecretError::VariableNotText(name.clone())),
+                },
             },
         }
     }
@@ -83,6 +89,8 @@ fn read_file(path: &Path) -> Result<Found, SecretError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
     use secrecy::ExposeSecret as _;
 
     use super::*;
@@ -117,13 +125,15 @@ mod tests {
     #[test]
     fn a_variable_is_read_or_its_absence_explained() {
         let environment = |name: &str| match name {
-            "SET" => Some("value".to_owned()),
-            "EMPTY" => Some(String::new()),
+            "SET" => Some("value".into()),
+            "EMPTY" => Some(OsString::new()),
+            "BINARY" => Some(OsString::from_vec(b"\xffvalue".to_vec())),
             _ => None,
         };
         let read = |name: &str| SecretSource::Environment(name.into()).read(&environment);
         assert_eq!(read("SET").expect("set").secret.expose_secret(), "value");
         assert!(matches!(read("EMPTY"), Err(SecretError::EmptyVariable(_))));
+        assert!(matches!(read("BINARY"), Err(SecretError::VariableNotText(_))));
         assert!(matches!(read("UNSET"), Err(SecretError::NotSet(_))));
     }
 }

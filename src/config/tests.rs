@@ -1,12 +1,14 @@
 //! What the configuration takes, what it refuses, and that the example tells the truth.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use secrecy::ExposeSecret as _;
 
 use super::*;
 
-fn environment(name: &str) -> Option<String> {
+fn environment(name: &str) -> Option<OsString> {
     match name {
         "TRACKER_TEST_PASSWORD" => Some("hunter2".into()),
         _ => None,
@@ -32,7 +34,7 @@ fn example(only_defaults: bool) -> String {
 
 #[test]
 fn nothing_needs_to_be_configured() {
-    let config = Config::without_file(&environment);
+    let config = Config::without_file(&environment).expect("every key has a default");
     assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
     assert!(config.accounts.is_empty() && config.warnings.is_empty());
     assert!(matches!(config.key, KeySource::File(path) if path == Path::new("./tracker-data/key")));
@@ -41,7 +43,10 @@ fn nothing_needs_to_be_configured() {
 #[test]
 fn the_example_shows_every_key_with_its_default() {
     let defaults = parse(&example(true)).unwrap_or_else(|error| panic!("{error}"));
-    let (shown, true_ones) = (format!("{defaults:#?}"), format!("{:#?}", Config::without_file(&environment)));
+    let (shown, true_ones) = (
+        format!("{defaults:#?}"),
+        format!("{:#?}", Config::without_file(&environment).expect("every key has a default")),
+    );
     let differing: Vec<_> =
         shown.lines().zip(true_ones.lines()).filter(|(shown, true_one)| shown != true_one).collect();
     assert!(shown == true_ones, "config.example.toml shows, and it is in truth: {differing:#?}");
@@ -127,12 +132,16 @@ fn accounts_and_providers_are_read() {
 
 #[test]
 fn the_key_may_come_from_the_environment() {
-    let environment = |name: &str| (name == KEY_VARIABLE).then(|| "c2VjcmV0".to_owned());
+    let environment = |name: &str| (name == KEY_VARIABLE).then(|| "c2VjcmV0".into());
     let config = Config::parse("", "", &environment).expect("parsed");
     assert!(matches!(config.key, KeySource::Environment(_)));
     assert!(!format!("{config:?}").contains("c2VjcmV0"));
     let config = Config::parse("key_file = \"k\"", "", &environment).expect("parsed");
     assert!(matches!(config.key, KeySource::File(_)));
+
+    let binary = |name: &str| (name == KEY_VARIABLE).then(|| OsString::from_vec(b"c2Vj\xff".to_vec()));
+    let error = Config::without_file(&binary).expect_err("it is no text").to_string();
+    assert!(error.contains("TRACKER_KEY is not UTF-8 text"), "{error}");
 }
 
 #[test]

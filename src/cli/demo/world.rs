@@ -92,7 +92,7 @@ impl World {
             drivers = self.drivers,
             lock = self.lock(),
         );
-        let environment = |name: &str| (name == PASSWORD_VARIABLE).then(|| PASSWORD.to_owned());
+        let environment = |name: &str| (name == PASSWORD_VARIABLE).then(|| PASSWORD.into());
         let mut config = Config::parse(&text, "the demo's configuration", &environment)?;
         config.compile.executable = this_program().ok();
         Ok(config)

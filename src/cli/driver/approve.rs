@@ -280,7 +280,8 @@ pub(super) fn as_what(role: Role) -> &'static str {
 /// Who approves, for the record.
 pub(super) fn user() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(environment).filter(|name| !name.is_empty());
-    name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    name.map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 fn is_in(file: &Path, directory: &Path) -> bool {

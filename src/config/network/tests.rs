@@ -26,7 +26,7 @@ fn folder() -> tempfile::TempDir {
 
 fn parse(folder: &Path, text: &str) -> Result<Config, String> {
     let text = text.replace("DIR", folder.to_str().unwrap());
-    let environment = |name: &str| matches!(name, "PASSWORD").then(|| "hunter2".to_owned());
+    let environment = |name: &str| matches!(name, "PASSWORD").then(|| "hunter2".into());
     Config::parse(&text, "tracker.toml", &environment).map_err(|error| error.to_string())
 }
 
