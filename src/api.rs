@@ -155,11 +155,12 @@ impl Running {
 }
 
 fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc<App> {
-    let (vault, clock) = (Arc::clone(&context.vault), Arc::clone(&context.clock));
+    let clock = Arc::clone(&context.clock);
     let endpoints = Arc::clone(context.poll_shares.endpoints());
     let proof_shares = CallShares::new(endpoints, Arc::clone(&clock), context.settings.proof.limits());
     let metrics = Arc::clone(&context.metrics);
-    let proofs = Proofs::new(prover, vault, clock, context.settings.proof.clone(), Arc::clone(&proof_shares), metrics);
+    let (settings, shares) = (context.settings.proof.clone(), Arc::clone(&proof_shares));
+    let proofs = Proofs::new(prover, &context.vault, clock, settings, shares, metrics);
     let shares = Arc::new(Shares::new(&context.settings));
     let in_flight = InFlight::new(&context.settings);
     let bearers = Arc::default();

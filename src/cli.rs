@@ -7,6 +7,7 @@ mod compile;
 mod damaged;
 mod demo;
 mod driver;
+mod key;
 mod listing;
 mod logging;
 mod mass_change;
@@ -54,6 +55,9 @@ enum Command {
     Driver(driver::Driver),
     /// Accept or reject mass changes, which the host does not believe at once
     MassChange(mass_change::MassChange),
+    /// Rotate the host's key, which stored secrets are sealed with
+    #[command(subcommand)]
+    Key(key::Key),
     /// Look after rows of the store that can't be read
     Damaged(damaged::Damaged),
     /// Follow what happens to an account, in this terminal
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Poll(poll) => poll.run(),
         Command::Driver(driver) => driver.run(),
         Command::MassChange(mass_change) => mass_change.run(),
+        Command::Key(key) => key.run(),
         Command::Damaged(damaged) => damaged.run(),
         Command::Watch(watch) => watch.run(),
         Command::Demo(demo) => demo.run(),

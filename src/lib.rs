@@ -11,6 +11,7 @@ pub mod net;
 pub mod store;
 
 pub mod driver;
+pub mod rotation;
 
 pub mod roster;
 

@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod change;
 pub mod flapping;
 pub mod hook;
+mod key;
 pub mod legible;
 pub mod resource;
 mod schema;
@@ -24,6 +25,7 @@ pub use hook::{
     DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, IdPattern,
     Mode, Owner, Rate,
 };
+pub use key::KeyId;
 pub use legible::{legible, legible_json, legible_lines};
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, MOST_IDS, Realm, RealmState, Resource,

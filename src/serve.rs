@@ -15,24 +15,25 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
+pub use key::KeyError;
 
 use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, EvenClock, SystemClock};
-use crate::config::{Config, KEY_VARIABLE, KeySource};
+use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
 use crate::metrics::{Metrics, Operation};
 use crate::net::NetError;
 use crate::roster::{CallShares, Endpoints, Roster};
+use crate::rotation::Rotation;
 use crate::store::sqlite::SqliteStore;
 use crate::store::steps;
 use crate::store::{Accounts as _, Polls as _, Store, StoreError};
-use crate::vault::{Vault, VaultError};
+use crate::vault::VaultError;
 use crate::{api, deliver, poll, retention};
 use adopt::Adoption;
 use contained::{Contained, Part};
@@ -57,6 +58,7 @@ pub struct Host {
     reloader: Reloader,
     reloads: Reloads,
     sessions: SessionKeeper,
+    rotation: Arc<Rotation>,
     adoption: Adoption,
     /// The operator's own door; a host runs without it, too.
     control: Option<UnixListener>,
@@ -73,15 +75,12 @@ pub enum ServeError {
     ListenForOperators { address: SocketAddr, source: io::Error },
     #[error("can't make the data directory {}: {source} (setting: data_dir)", .path.display())]
     DataDirectory { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Vault(#[from] VaultError),
     #[error("the store: {0}")]
     Store(#[from] StoreError),
-    #[error(
-        "the store {} was written with another key than the host's, which is {key}: give the host the key that belongs to \
-         the store, or move the store away to start anew", .store.display()
-    )]
-    OtherKey { store: PathBuf, key: String },
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     #[error(transparent)]
     Drivers(#[from] DriversError),
     #[error(transparent)]
@@ -117,12 +116,9 @@ impl Host {
 
         make_private(&config.data_dir)
             .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
-        let vault = Arc::new(open_vault(&config.key)?);
         let path = config.data_dir.join(STORE_FILE);
         let store = Arc::new(open_store(path.clone(), config.store.clone()).await?);
-        if !key::is_the_stores(store.as_ref(), &vault).await? {
-            return Err(ServeError::OtherKey { store: path, key: shown_key(&config.key) });
-        }
+        let vault = Arc::new(key::open(&config.key, store.as_ref(), &path).await?);
         if let Err(error) = key::set_damaged_aside(store.as_ref(), &vault).await {
             // Their polls meet them.
             tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
@@ -144,6 +140,9 @@ impl Host {
         let endpoints = Arc::new(endpoints);
         let poll_shares = CallShares::new(Arc::clone(&endpoints), Arc::clone(&clock), polling.limits());
         summarize(&roster, address, &public_url);
+        let (of_keys, hashes_kept) = (Arc::clone(&vault), config.api.answers_kept);
+        let rotation =
+            Rotation::new(Arc::clone(&shared), of_keys, Arc::clone(&clock), key_file(&config.key), hashes_kept);
         let sessions =
             SessionKeeper { engine: engine.clone(), store: Arc::clone(&store) as _, vault: Arc::clone(&vault) };
         sessions.restore(&roster.catalog()).await;
@@ -214,6 +213,7 @@ impl Host {
             reloader,
             reloads,
             sessions,
+            rotation: Arc::new(rotation),
             adoption,
             control,
             steps,
@@ -244,6 +244,7 @@ impl Host {
         let control = Control {
             roster: Arc::clone(&self.api.roster),
             reloads: self.reloads,
+            rotation: Arc::clone(&self.rotation),
             store: Arc::clone(&self.api.store),
             clock: Arc::clone(&self.api.clock),
             poll_wake: Arc::clone(&self.api.poll_wake),
@@ -289,8 +290,9 @@ impl Host {
         // Without it, drivers log in more often.
         let sessions = contained.run(Part("sessions", None), async || self.sessions.run(token.clone()).await);
         let adoption = contained.run(Part("configuration", None), async || self.adoption.run(token.clone()).await);
-        let (api, (), (), (), (), (), (), (), ()) =
-            tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions, adoption);
+        let rotation = contained.run(Part("keys", None), async || self.rotation.run(token.clone()).await);
+        let (api, (), (), (), (), (), (), (), (), ()) =
+            tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions, rotation, adoption);
         self.sessions.end().await;
         self.store.close().await?;
         tracing::info!("the host has ended");
@@ -323,20 +325,25 @@ fn open_control(path: &Path) -> Option<UnixListener> {
         .ok()
 }
 
-fn open_vault(key: &KeySource) -> Result<Vault, VaultError> {
-    match key {
-        KeySource::File(path) => Vault::from_file(path),
-        KeySource::Environment(text) => {
-            Vault::from_base64(text.expose_secret(), &format!("the environment variable {KEY_VARIABLE}"))
-        }
-    }
+/// The rotation of the keys of a store that no host has open.
+pub async fn open_rotation(config: &Config) -> Result<(Arc<SqliteStore>, Rotation), KeyError> {
+    let path = config.data_dir.join(STORE_FILE);
+    let store = Arc::new(open_store(path.clone(), config.store.clone()).await?);
+    let vault = Arc::new(key::open(&config.key, store.as_ref(), &path).await?);
+    let rotation = Rotation::new(
+        Arc::clone(&store) as _,
+        vault,
+        Arc::new(SystemClock),
+        key_file(&config.key),
+        config.api.answers_kept,
+    );
+    Ok((store, rotation))
 }
 
-/// Where the host's key is from.
-fn shown_key(key: &KeySource) -> String {
-    match key {
-        KeySource::File(path) => format!("in the file {}", path.display()),
-        KeySource::Environment(_) => format!("in the environment variable {KEY_VARIABLE}"),
+fn key_file(source: &KeySource) -> Option<PathBuf> {
+    match source {
+        KeySource::File(path) => Some(path.clone()),
+        KeySource::Environment(_) => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod deliveries;
 mod hooks;
 mod inventory;
 mod journal;
+mod keys;
 mod polls;
 mod provider_states;
 mod repeats;
@@ -35,6 +36,7 @@ pub use hooks::{
 };
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
+pub use keys::{KeyUse, Keys, Resealed, SealedPage, SealedPlace, SealedValue, StoreKey};
 pub use polls::{
     Admission, Again, Breadth, Comparison, Decision, Delta, Held, HeldMassChange, Known, KnownResource, Missing,
     NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote,
@@ -49,7 +51,19 @@ pub use unopened::{SealedColumn, Unopened};
 
 /// Everything that the host remembers.
 pub trait Store:
-    Accounts + Polls + Inventory + Hooks + Deliveries + Journal + Repeats + Tokens + DriverSessions + Send + Sync + 'static
+    Accounts
+    + Polls
+    + Inventory
+    + Hooks
+    + Deliveries
+    + Journal
+    + Repeats
+    + Tokens
+    + DriverSessions
+    + Keys
+    + Send
+    + Sync
+    + 'static
 {
 }
 
@@ -63,6 +77,7 @@ impl<T> Store for T where
         + Repeats
         + Tokens
         + DriverSessions
+        + Keys
         + Send
         + Sync
         + 'static

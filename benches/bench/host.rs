@@ -18,7 +18,7 @@ use tracker::poll;
 use tracker::roster::{CallShares, ConfiguredAccount, ConfiguredProvider, Endpoints, Roster};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{Enrolment, Store};
-use tracker::vault::{Purpose, Vault};
+use tracker::vault::{Keyring, Purpose, Vault};
 
 use crate::provider::{Answer, Provider};
 use crate::table::Table;
@@ -163,7 +163,7 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(&folder.path().join("store"), sqlite::Settings::default()).expect("a store");
         let store: Arc<dyn Store> = Arc::new(store);
-        let vault = Arc::new(Vault::from_file(&folder.path().join("key")).expect("a key"));
+        let vault = Arc::new(Vault::new(Keyring::make(&folder.path().join("key")).expect("a key")));
         let password = if key.driver == "mock" { "mockpassword" } else { "a-secret-key-of-the-bench" };
         let providers = endpoint.map(|endpoint| ConfiguredProvider {
             driver: key.driver.clone(),

@@ -25,7 +25,7 @@ use tracker::store::{
     Accounts as _, Deliveries as _, Enrolment, HookAction, HookPlace, NewHook, Pace, PollClaim, PollFailure,
     PollRecord, PollTicket, Polls as _, Reach, ReplayFrom, Upsert,
 };
-use tracker::vault::{Purpose, Vault};
+use tracker::vault::{Keyring, Purpose, Vault};
 
 use crate::compare::instance;
 use crate::hooks;
@@ -74,7 +74,7 @@ impl Outlet {
 
     pub(crate) fn open_with(data: &Path, settings: sqlite::Settings) -> Outlet {
         let store = SqliteStore::open(&data.join("tracker.db"), settings).expect("a store");
-        let vault = Vault::from_file(&data.join("key")).expect("a key");
+        let vault = Vault::new(Keyring::make(&data.join("key")).expect("a key"));
         Outlet {
             store: Arc::new(store),
             vault: Arc::new(vault),

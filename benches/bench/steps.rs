@@ -14,7 +14,7 @@ use tracker::store::sqlite::{self, SqliteStore, Synchronous};
 use tracker::store::{
     Accounts as _, Breadth, Enrolment, Journal as _, Pace, PollClaim, PollRecord, Polls as _, Upserts,
 };
-use tracker::vault::{Purpose, Vault};
+use tracker::vault::{Keyring, Purpose, Vault};
 
 use crate::fleet::Polls;
 use crate::outlet::{Outlet, urls};
@@ -196,7 +196,7 @@ fn puts(host: &Host, is_enough: &mut impl FnMut() -> bool) -> Vec<Duration> {
 async fn fill_journal(data: &Path) {
     let settings = sqlite::Settings { synchronous: Synchronous::Normal, ..sqlite::Settings::default() };
     let store = SqliteStore::open(&data.join("tracker.db"), settings).expect("a store");
-    let vault = Vault::from_file(&data.join("key")).expect("a key");
+    let vault = Vault::new(Keyring::make(&data.join("key")).expect("a key"));
     let key = AccountKey { driver: "mock".into(), provider: "past".into(), user: "mockuser".into() };
     let now = SystemClock.now();
     let password = vault.seal(Purpose::AccountPassword(&key), b"mockpassword").expect("sealed");

@@ -1,6 +1,8 @@
 //! The operator's own door: a Unix socket in the data directory, which only the host's user can open. Behind it
 //! drivers are loaded anew, and what their shadows saw is told. It is no part of the API that clients have.
 
+mod keys;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +24,9 @@ use crate::driver::shadow::Tally;
 use crate::driver::{LoadError, Role};
 use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 use crate::roster::Roster;
+use crate::rotation::Rotation;
 use crate::store::{DamagedRow, Decision, HeldMassChange, Store, StoreError};
+pub use keys::{KeyDocument, KeysDocument, WrittenKeyUse};
 
 /// How long what was asked for is answered when the host ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -192,6 +196,7 @@ impl From<WrittenDecision> for Decision {
 pub struct Control {
     pub roster: Arc<Roster>,
     pub reloads: Reloads,
+    pub rotation: Arc<Rotation>,
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     /// Wakes whoever polls.
@@ -235,6 +240,8 @@ pub(super) fn routes(control: Control) -> Router {
         .route("/drivers/reload", post(reload))
         .route("/drivers/shadows", get(shadows))
         .route("/mass-changes", get(mass_changes).post(decide_mass_change))
+        .route("/keys", get(keys::keys))
+        .route("/keys/rotate", post(keys::rotate))
         .route("/damaged", get(damaged))
         .route("/damaged/accounts/{id}", delete(remove_account))
         .with_state(control)

@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::model::{AccountId, AccountKey, Timestamp};
 use crate::roster::{CallShares, Found, NotOnRoster};
 use crate::store::StoreError;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{HashKey, Vault, VaultError};
 
 pub(super) use provider::Provider;
 
@@ -107,7 +107,8 @@ pub(super) struct Proofs {
 
 struct Inner {
     prover: Arc<dyn Prover>,
-    vault: Arc<Vault>,
+    /// Kept for as long as the memory, which a rotation of the host's key outlasts.
+    hash_key: HashKey,
     clock: Arc<dyn Clock>,
     settings: ProofSettings,
     turns: Arc<Turns>,
@@ -130,7 +131,7 @@ struct UnderWay {
 impl Proofs {
     pub(super) fn new(
         prover: Arc<dyn Prover>,
-        vault: Arc<Vault>,
+        vault: &Vault,
         clock: Arc<dyn Clock>,
         settings: ProofSettings,
         shares: Arc<CallShares>,
@@ -138,7 +139,8 @@ impl Proofs {
     ) -> Proofs {
         let state = State { memory: Memory::new(settings.clone()), under_way: HashMap::new(), calls: 0 };
         let turns = Turns::new(shares, Arc::clone(&clock), &settings);
-        let inner = Inner { prover, vault, clock, settings, turns, metrics, state: Mutex::new(state) };
+        let hash_key = vault.hash_key();
+        let inner = Inner { prover, hash_key, clock, settings, turns, metrics, state: Mutex::new(state) };
         Proofs { shared: Arc::new(inner) }
     }
 
@@ -186,7 +188,7 @@ impl Inner {
     fn print(&self, claim: &Claim) -> Print {
         let AccountKey { driver, provider, user } = &claim.key;
         let password = claim.password.expose_secret().as_bytes();
-        Print::of(self.vault.keyed_hash(&[b"proof", driver.as_bytes(), provider.as_bytes(), user.as_bytes(), password]))
+        Print::of(self.hash_key.hash(&[b"proof", driver.as_bytes(), provider.as_bytes(), user.as_bytes(), password]))
     }
 
     fn recall(&self, claim: &Claim, print: &Print) -> Option<Outcome> {

@@ -68,10 +68,17 @@ async fn keyed(app: &Arc<App>, key: String, request: Request, next: Next) -> Res
     let body = request::read(body, app.body_bounds()).await?;
     let context = &app.context;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let fingerprint = context.vault.keyed_hash(&[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
+    let hashes = context.vault.keyed_hashes(&[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
+    let (fingerprint, old_fingerprints) = hashes.split_first().expect("invariant: a keyring has a key");
     let id = RequestId { account: caller.account, owner: caller.owner.clone(), key };
     let now = context.clock.now();
-    let repeatable = RepeatableRequest { id, fingerprint, now, forget: now.before(context.settings.answers_kept) };
+    let repeatable = RepeatableRequest {
+        id,
+        fingerprint: *fingerprint,
+        old_fingerprints: old_fingerprints.to_vec(),
+        now,
+        forget: now.before(context.settings.answers_kept),
+    };
     if let Some(replay) = context.store.find_answer(&repeatable).await? {
         return replayed(app, &caller, &repeatable, replay).await;
     }

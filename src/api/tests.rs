@@ -47,6 +47,7 @@ use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::roster::{Endpoints, NotOnRoster};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
+use crate::vault::Keyring;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -89,7 +90,8 @@ impl House {
         let store = SqliteStore::open(&folder.path().join("tracker.db"), store).expect("a store");
         let store = Arc::new(store);
         let clock = Arc::new(ManualClock::new(NOW));
-        let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a vault");
+        let vault =
+            Vault::new(Keyring::parse("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a key"));
         let (polled, polls) = watch::channel(0);
         let mut settings = Settings::default();
         change(&mut settings);

@@ -293,6 +293,7 @@ fn is_same(vault: &Vault, caller: &Caller, old: &Hook, wanted: &Wanted) -> bool 
 mod tests {
     use super::*;
     use crate::model::{AccountId, AccountKey, HookId, HookSecrets, Owner, Timestamp};
+    use crate::vault::Keyring;
 
     #[test]
     fn an_order_is_read_whole_or_refused() {
@@ -335,7 +336,8 @@ mod tests {
     fn a_hook_stays_only_if_all_of_it_is_the_same() {
         const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-        let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("vault");
+        let vault =
+            Vault::new(Keyring::parse("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a key"));
         let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "a".into() };
         let (account, owner, proven) = (AccountId(1), Owner::Account, Timestamp::default());
         let caller = Caller {

@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, SealedColumn, Unopened};
-use crate::vault::Purpose;
+use crate::vault::{Keyring, Purpose};
 
 const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -58,7 +58,7 @@ fn bench_with(settings: Settings) -> Bench {
 }
 
 fn vault(key: &str) -> Vault {
-    Vault::from_base64(key, "the test").unwrap()
+    Vault::new(Keyring::parse(key, "the test").unwrap())
 }
 
 fn account() -> AccountKey {

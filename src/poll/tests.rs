@@ -17,7 +17,7 @@ use crate::model::{AccountId, AccountKey, Origin, Sealed};
 use crate::roster::{CallShares, ConfiguredAccount, Endpoints};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::store::{Enrolment, PollStatus};
-use crate::vault::Purpose;
+use crate::vault::{Keyring, Purpose};
 
 /// A host that only polls.
 pub(super) struct Lab {
@@ -38,7 +38,7 @@ impl Lab {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(&folder.path().join("store"), storing.clone()).expect("a store");
         let store = Arc::new(store);
-        let vault = Vault::from_file(&folder.path().join("key")).expect("a key");
+        let vault = Vault::new(Keyring::make(&folder.path().join("key")).expect("a key"));
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_341_600_000)));
         let configured = ConfiguredAccount {
             key: key("configured"),

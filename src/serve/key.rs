@@ -1,30 +1,95 @@
-//! Holds the store to the host's key before anything in it is opened. With another key nothing opens: every sealed row would
-//! be taken for a damaged one and be set aside, where it is the key that has to be put right. With the key known to be the
-//! right one, an account whose password does not open is damaged, in that or in its names, and is set aside before its hooks
-//! are met, whose secrets do not open either then.
+//! Opens the host's keys, and holds them to those that the store names before anything in it is opened. With another key
+//! nothing opens: every sealed row would be taken for a damaged one and be set aside, where it is the key that has to be put
+//! right. With the keys known to be the right ones, an account whose password does not open is damaged, in that or in its
+//! names, and is set aside before its hooks are met, whose secrets do not open either then.
 
-use crate::model::{Account, AccountId};
-use crate::store::{Accounts, SealedColumn, StoreError, Unopened};
-use crate::vault::{Purpose, Vault};
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+
+use crate::config::{KEY_VARIABLE, KeySource};
+use crate::model::{Account, AccountId, KeyId};
+use crate::store::{Accounts, KeyUse, Keys, SealedColumn, StoreError, Unopened};
+use crate::vault::{Keyring, Purpose, Vault, VaultError};
 
 /// How many accounts are read at once.
 const AT_ONCE: usize = 1000;
 
-/// Whether the store was written with this key. A store that does not know its key yet notes it.
-pub(super) async fn is_the_stores(store: &dyn Accounts, vault: &Vault) -> Result<bool, StoreError> {
-    if let Some(print) = store.key_print().await? {
-        return Ok(print == vault.print());
+/// Why the host's keys can't be used with its store.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    #[error(
+        "there is no key file {}, and the store {} is sealed with {}: put that key back into the file, from where it is kept \
+         apart from backups of the store, or move the store away to start anew", .file.display(), .store.display(),
+        named(.needed)
+    )]
+    NoFile { file: PathBuf, store: PathBuf, needed: Vec<KeyId> },
+    #[error(
+        "the store {} is sealed with {}, and {origin} has {}: give the host the key that belongs to the store, or move the \
+         store away to start anew", .store.display(), named(.needed), named(.given)
+    )]
+    OtherKey { store: PathBuf, origin: String, needed: Vec<KeyId>, given: Vec<KeyId> },
+}
+
+fn named(ids: &[KeyId]) -> String {
+    match ids {
+        [] => "a key that it does not name".to_owned(),
+        [id] => format!("the key {id}"),
+        ids => format!("the keys {}", ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(" and ")),
     }
+}
+
+/// Opens the keys that the store needs. Where they are in a file that is not there, it is made, if the store is new. From then
+/// on the store names the key that seals.
+pub(super) async fn open(
+    source: &KeySource,
+    store: &(impl Accounts + Keys + Sync),
+    path: &Path,
+) -> Result<Vault, KeyError> {
+    let keys = store.keys().await?;
+    let needed: Vec<KeyId> =
+        keys.iter().filter(|key| !matches!(key.used, KeyUse::Hashed(_))).map(|key| key.id).collect();
     // Some of them may be damaged.
-    let accounts = store.accounts(None, AT_ONCE).await?;
-    if !accounts.is_empty() && !accounts.iter().any(|account| opens(vault, account)) {
-        return Ok(false);
+    let accounts = if keys.is_empty() { store.accounts(None, AT_ONCE).await? } else { Vec::new() };
+    let (vault, origin) = match source {
+        KeySource::Environment(text) => {
+            let origin = format!("the environment variable {KEY_VARIABLE}");
+            (Vault::new(Keyring::parse(text.expose_secret(), &origin)?), origin)
+        }
+        KeySource::File(file) => {
+            let keyring = match Keyring::read(file)? {
+                Some(keyring) => keyring,
+                None if keys.is_empty() && accounts.is_empty() => Keyring::make(file)?,
+                None => return Err(KeyError::NoFile { file: file.clone(), store: path.to_owned(), needed }),
+            };
+            (Vault::new(keyring), format!("the key file {}", file.display()))
+        }
+    };
+    let given: Vec<KeyId> = vault.keyring().ids().collect();
+    let is_other = needed.iter().any(|id| !given.contains(id));
+    if is_other || !accounts.is_empty() && !accounts.iter().any(|account| opens(&vault, account)) {
+        return Err(KeyError::OtherKey { store: path.to_owned(), origin, needed, given });
     }
-    match store.note_key_print(vault.print()).await {
-        // The next start notes it.
-        Ok(()) | Err(StoreError::Full(_) | StoreError::Disk(_)) => Ok(true),
-        Err(error) => Err(error),
+    for key in keys.iter().filter(|key| !needed.contains(&key.id) && !given.contains(&key.id)) {
+        tracing::warn!(
+            key = %key.id,
+            "{origin} lacks an old key: a request that came before the key was rotated is refused as another one when it \
+             comes again"
+        );
     }
+    if keys.first().is_none_or(|key| key.id != vault.current_key()) {
+        match store.set_current_key(vault.current_key()).await {
+            Ok(()) => {}
+            // Nothing is sealed yet that the store would have to name a key for: the next start notes it.
+            Err(StoreError::Full(_) | StoreError::Disk(_)) if keys.is_empty() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(vault)
 }
 
 /// Sets accounts aside whose passwords do not open with the store's key.
@@ -47,6 +112,10 @@ fn opens(vault: &Vault, account: &Account) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
     use tempfile::TempDir;
 
     use super::*;
@@ -54,39 +123,94 @@ mod tests {
     use crate::store::Enrolment;
     use crate::store::sqlite::{Settings, SqliteStore};
 
-    fn vault(byte: u8) -> Vault {
-        use base64::Engine as _;
-        Vault::from_base64(&base64::engine::general_purpose::STANDARD.encode([byte; 32]), "the test").expect("a key")
+    fn source(bytes: &[u8]) -> KeySource {
+        let keys: Vec<String> = bytes.iter().map(|byte| BASE64.encode([*byte; 32])).collect();
+        KeySource::Environment(keys.join(",").into())
+    }
+
+    fn vault(bytes: &[u8]) -> Vault {
+        let KeySource::Environment(text) = source(bytes) else { unreachable!("it is from there") };
+        Vault::new(Keyring::parse(text.expose_secret(), "the test").expect("keys"))
+    }
+
+    async fn enrol(store: &SqliteStore, user: &str, password: Sealed) {
+        let now = Timestamp::from_millis(1_795_341_600_000);
+        store.enrol(Enrolment { key: key(user), origin: Origin::Client, password, now }).await.expect("enrolled");
+    }
+
+    fn key(user: &str) -> AccountKey {
+        AccountKey { driver: "mock".into(), provider: "default".into(), user: user.into() }
+    }
+
+    fn store() -> (TempDir, PathBuf, SqliteStore) {
+        let directory = TempDir::new().expect("a folder");
+        let path = directory.path().join("tracker.db");
+        let store = SqliteStore::open(&path, Settings::default()).expect("opened");
+        (directory, path, store)
+    }
+
+    fn sealed(vault: &Vault, user: &str) -> Sealed {
+        vault.seal(Purpose::AccountPassword(&key(user)), b"secret").expect("sealed")
     }
 
     #[tokio::test]
     async fn another_key_is_told_from_damaged_rows() {
-        let directory = TempDir::new().expect("a folder");
-        let store = SqliteStore::open(&directory.path().join("tracker.db"), Settings::default()).expect("opened");
-        let enrol = async |user: &str, password: Sealed| {
-            let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: user.into() };
-            let now = Timestamp::from_millis(1_795_341_600_000);
-            store.enrol(Enrolment { key, origin: Origin::Client, password, now }).await.expect("enrolled");
-        };
-        let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "ann".into() };
-        enrol("ann", vault(1).seal(Purpose::AccountPassword(&key), b"secret").expect("sealed")).await;
-        enrol("bob", Sealed(vec![1])).await;
+        let (_directory, path, store) = store();
+        enrol(&store, "ann", sealed(&vault(&[1]), "ann")).await;
+        enrol(&store, "bob", Sealed(vec![1])).await;
         // What it is not known to be written with is tried.
-        assert!(!is_the_stores(&store, &vault(2)).await.expect("asked"));
-        assert!(is_the_stores(&store, &vault(1)).await.expect("asked"));
+        assert!(matches!(open(&source(&[2]), &store, &path).await, Err(KeyError::OtherKey { .. })));
+        open(&source(&[1]), &store, &path).await.expect("opened");
         // From now on it is known, whatever is damaged.
-        enrol("ann", Sealed(vec![1])).await;
-        assert!(is_the_stores(&store, &vault(1)).await.expect("asked"));
-        assert!(!is_the_stores(&store, &vault(2)).await.expect("asked"));
+        enrol(&store, "ann", Sealed(vec![1])).await;
+        open(&source(&[1]), &store, &path).await.expect("opened");
+        let error = open(&source(&[2]), &store, &path).await.expect_err("refused").to_string();
+        for id in [vault(&[1]).current_key(), vault(&[2]).current_key()] {
+            assert!(error.contains(&id.to_string()), "{error}");
+        }
 
-        set_damaged_aside(&store, &vault(1)).await.expect("set aside");
+        set_damaged_aside(&store, &vault(&[1])).await.expect("set aside");
         let damaged = store.all_damaged_rows().await.expect("looked up");
         let keys: Vec<_> = damaged.iter().map(|(_, row)| (row.table, row.key.as_str(), row.column.as_str())).collect();
         assert_eq!(keys, [("accounts", "1", "password"), ("accounts", "2", "password")]);
-        enrol("ann", vault(1).seal(Purpose::AccountPassword(&key), b"secret").expect("sealed")).await;
+        enrol(&store, "ann", sealed(&vault(&[1]), "ann")).await;
         // Its password is bound to its names.
         store.execute("UPDATE accounts SET user = 'eve' WHERE id = 1").await.expect("damaged");
-        set_damaged_aside(&store, &vault(1)).await.expect("set aside");
+        set_damaged_aside(&store, &vault(&[1])).await.expect("set aside");
         assert_eq!(store.all_damaged_rows().await.expect("looked up").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_missing_key_file_is_made_for_a_new_store_alone() {
+        let (directory, path, store) = store();
+        let file = directory.path().join("key");
+        let source = KeySource::File(file.clone());
+        let id = open(&source, &store, &path).await.expect("made").current_key();
+        assert!(file.exists());
+        let kept = std::fs::read(&file).expect("read");
+        std::fs::remove_file(&file).expect("removed");
+        let error = open(&source, &store, &path).await.expect_err("refused").to_string();
+        assert!(error.contains(&id.to_string()) && error.contains("put that key back"), "{error}");
+        assert!(!file.exists(), "no other key takes its place");
+        std::fs::write(&file, kept).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
+        assert_eq!(open(&source, &store, &path).await.expect("opened").current_key(), id);
+    }
+
+    #[tokio::test]
+    async fn a_store_needs_each_key_that_something_is_sealed_with() {
+        let (_directory, path, store) = store();
+        let used = async || store.keys().await.expect("read").iter().map(|key| key.used).collect::<Vec<_>>();
+        open(&source(&[1]), &store, &path).await.expect("opened");
+        assert_eq!(used().await, [KeyUse::Current]);
+        let two = open(&source(&[2, 1]), &store, &path).await.expect("opened").current_key();
+        assert_eq!(used().await, [KeyUse::Current, KeyUse::Sealed]);
+        for lacking in [&[1][..], &[2], &[3]] {
+            assert!(matches!(open(&source(lacking), &store, &path).await, Err(KeyError::OtherKey { .. })));
+        }
+        let until = Timestamp::from_millis(1_795_341_600_000);
+        assert!(store.note_resealed(two, until).await.expect("noted"));
+        open(&source(&[2]), &store, &path).await.expect("opened");
+        assert_eq!(used().await, [KeyUse::Current, KeyUse::Hashed(until)]);
     }
 }

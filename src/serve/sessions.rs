@@ -161,6 +161,7 @@ mod tests {
     use crate::net::{ClientSettings, Clients};
     use crate::store::sqlite::{Settings, SqliteStore};
     use crate::store::{Accounts as _, DriverSessions as _, Enrolment};
+    use crate::vault::Keyring;
 
     const TOKEN: &[u8] = b"a-login-token-of-the-provider";
     const PASSWORD: [u8; 32] = *b"the mark of one account's secret";
@@ -186,7 +187,7 @@ mod tests {
         fn over(folder: TempDir, clock: Arc<ManualClock>) -> Lab {
             let store = SqliteStore::open(&folder.path().join("tracker.db"), Settings::default()).expect("a store");
             let store = Arc::new(store);
-            let vault = Vault::from_file(&folder.path().join("key")).expect("a key");
+            let vault = Vault::new(Keyring::make(&folder.path().join("key")).expect("a key"));
             let clients = Clients::new(ClientSettings::default()).expect("clients");
             let now: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
             let engine = Engine::new(Limits::default(), clients, now).expect("an engine");

@@ -34,12 +34,6 @@ pub trait Accounts {
     /// the hooks are not named beside it: what is sealed is bound to its names.
     async fn set_aside_unopened(&self, unopened: Unopened) -> Result<()>;
 
-    /// By what the host's key is recognised, if that was ever noted.
-    async fn key_print(&self) -> Result<Option<i64>>;
-
-    /// Notes by what the host's key is recognised.
-    async fn note_key_print(&self, print: i64) -> Result<()>;
-
     /// Accounts that can be read, in the order of their ids, after this one: up to `limit`, none only if there are no more.
     async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>>;
 

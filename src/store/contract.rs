@@ -7,6 +7,7 @@ pub(super) mod endpoints;
 pub(super) mod hooks;
 pub(super) mod inventory;
 pub(super) mod journal;
+pub(super) mod keys;
 pub(super) mod owed;
 pub(crate) mod plainly;
 pub(super) mod polls;
@@ -149,6 +150,10 @@ macro_rules! every_case {
             sessions {
                 a_session_is_kept_for_its_account_and_driver
                 a_session_goes_when_it_runs_out_and_with_its_account
+            }
+            keys {
+                the_keys_that_a_store_needs_are_named
+                what_is_sealed_is_listed_and_sealed_anew
             }
             tokens {
                 a_token_is_found_by_its_secret_until_it_is_revoked

@@ -32,6 +32,8 @@ pub struct RepeatableRequest {
     pub id: RequestId,
     /// Of method, path and body.
     pub fingerprint: [u8; 32],
+    /// The same as it was made before the host's key was rotated.
+    pub old_fingerprints: Vec<[u8; 32]>,
     pub now: Timestamp,
     /// What was begun before is forgotten.
     pub forget: Timestamp,

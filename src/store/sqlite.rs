@@ -24,6 +24,7 @@ mod hook_index;
 mod hooks;
 mod inventory;
 mod journal;
+mod keys;
 mod known;
 mod listeners;
 mod lock;

@@ -23,4 +23,10 @@ pub enum SealedColumn {
         account: AccountKey,
         driver: String,
     },
+    /// The answer to a request, by what names the request in the store.
+    Answer {
+        account: AccountId,
+        owner: String,
+        key: String,
+    },
 }

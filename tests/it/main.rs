@@ -27,6 +27,7 @@ mod hooks;
 mod hooks_resource;
 mod hostile;
 mod incremental;
+mod keys;
 mod mass_changes;
 mod mock_world;
 mod network;

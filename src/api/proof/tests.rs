@@ -8,6 +8,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::model::breaker;
 use crate::roster::Endpoints;
+use crate::vault::Keyring;
 
 /// Accepts one password, and counts how often it was asked.
 struct Fake {
@@ -79,14 +80,14 @@ fn house(gate: Option<Notify>) -> House {
         gate,
     });
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_000_000_000)));
-    let vault = Vault::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("vault");
+    let vault = Vault::new(Keyring::parse("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a key"));
     let prover: Arc<dyn Prover> = fake.clone();
     let settings = ProofSettings::default();
     let endpoints = Endpoints::new(clock.clone(), breaker::Settings::default(), 24);
     endpoints.recall([("mock default".into(), breaker::Standing::Proven)]);
     let shares = CallShares::new(Arc::new(endpoints), clock.clone(), settings.limits());
     let metrics = Arc::<Metrics>::default();
-    let proofs = Proofs::new(prover, Arc::new(vault), clock.clone(), settings, shares, Arc::clone(&metrics));
+    let proofs = Proofs::new(prover, &vault, clock.clone(), settings, shares, Arc::clone(&metrics));
     House { fake, clock, proofs: Arc::new(proofs), metrics }
 }
 

@@ -5,11 +5,15 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::api::control::{Control, routes};
+use crate::rotation::Rotation;
 
 impl House {
     /// Through the operator's own door.
     async fn operator(&self, method: &str, path: &str) -> Answer {
+        let (store, vault) = (Arc::clone(&self.context.store), Arc::clone(&self.context.vault));
+        let (clock, kept) = (Arc::clone(&self.context.clock), self.context.settings.answers_kept);
         let control = Control {
+            rotation: Arc::new(Rotation::new(store, vault, clock, None, kept)),
             reloads: mpsc::channel(1).0,
             roster: Arc::clone(&self.context.roster),
             store: Arc::clone(&self.context.store),

@@ -50,6 +50,22 @@ async fn a_key_belongs_to_one_request() {
 }
 
 #[tokio::test]
+async fn a_request_comes_again_after_the_hosts_key_was_rotated() {
+    let house = House::new();
+    let first = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+    let rotated = "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=";
+    house.context.vault.take_keys(&Keyring::parse(rotated, "a test").expect("a key"));
+    let again = house.post_keyed("/api/hooks", Some("k"), &hook()).await;
+    assert_eq!((again.status, again.body.as_str()), (201, first.body.as_str()));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let other = json!({ "url": URL, "mode": "latest" });
+    house.post_keyed("/api/hooks", Some("k"), &other).await.problem(422, "idempotency-key-reused");
+    house.post_keyed("/api/hooks", Some("l"), &other).await;
+    house.post_keyed("/api/hooks", Some("l"), &other).await;
+    assert_eq!(hooks(&house).await, 2);
+}
+
+#[tokio::test]
 async fn a_key_is_forgotten_after_a_day() {
     let house = House::new();
     house.post_keyed("/api/hooks", Some("k"), &hook()).await;

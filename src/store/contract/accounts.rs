@@ -107,6 +107,7 @@ pub(crate) async fn an_account_is_forgotten_by_its_owner(mut world: World) {
     let wanted = RepeatableRequest {
         id: RequestId { account: ann, owner: Owner::Account, key: "k".into() },
         fingerprint: [1; 32],
+        old_fingerprints: Vec::new(),
         now: world.now,
         forget: world.now.before(POLL_EVERY),
     };

@@ -15,6 +15,7 @@ fn request(world: &World, account: AccountId, key: &str, print: u8) -> Repeatabl
     RepeatableRequest {
         id: RequestId { account, owner: Owner::Account, key: key.into() },
         fingerprint: [print; 32],
+        old_fingerprints: Vec::new(),
         now: world.now,
         forget: world.now.before(Duration::from_secs(3600)),
     }

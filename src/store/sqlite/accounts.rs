@@ -67,23 +67,6 @@ impl Accounts for SqliteStore {
         self.write(Flow::Host, move |writing| unopened::note(writing, &unopened)).await
     }
 
-    async fn key_print(&self) -> Result<Option<i64>> {
-        self.read(Flow::Host, |reading| {
-            let mut select = reading.prepare_cached("SELECT value FROM meta WHERE name = 'key'")?;
-            Ok(select.query_row((), |row| row.get(0)).optional()?)
-        })
-        .await
-    }
-
-    async fn note_key_print(&self, print: i64) -> Result<()> {
-        self.write(Flow::Host, move |writing| {
-            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('key', ?1)";
-            writing.prepare(sql)?.execute([print])?;
-            Ok(())
-        })
-        .await
-    }
-
     async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
         let after = after.map_or(i64::MIN, |after| after.0);
         self.read(Flow::Host, move |reading| {

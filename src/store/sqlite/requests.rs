@@ -118,7 +118,9 @@ fn look_up(connection: &Connection, damages: &Damages, request: &RepeatableReque
         None => None,
         Some(None) => Some(Found::Damaged),
         Some(Some((_, begun, ..))) if begun < request.forget => None,
-        Some(Some((fingerprint, ..))) if fingerprint != request.fingerprint => Some(Found::Ended(Replay::Another)),
+        Some(Some((print, ..))) if print != request.fingerprint && !request.old_fingerprints.contains(&print) => {
+            Some(Found::Ended(Replay::Another))
+        }
         Some(Some((_, _, None, progress))) => Some(Found::Begun(progress)),
         Some(Some((_, _, Some(Sealed(answer)), _))) if answer.is_empty() => Some(Found::Ended(Replay::Lost)),
         Some(Some((_, _, Some(answer), _))) => Some(Found::Ended(Replay::Answered(answer))),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::super::{Result, StoreError};
 use super::columns::get;
 use super::damage::{self, Damages};
-use super::{Fault, endpoints, repair, turns};
+use super::{Fault, endpoints, keys, repair, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
@@ -68,12 +68,13 @@ const META: [&str; 5] = ["store", "forgotten", super::past::MARK, "pings", "key"
 /// # Errors
 /// `Unusable` where something in it can't be read, or is missing.
 pub(super) fn check_meta(connection: &Connection, path: &Path) -> Result<u32> {
-    let damaged = |why: String| {
+    let refuse = |table: &str, why: &str| {
         StoreError::Unusable(format!(
-            "the store {} is damaged: in its table meta, {why}; restore it from a backup, or move it away to start anew",
+            "the store {} is damaged: in its table {table}, {why}; restore it from a backup, or move it away to start anew",
             path.display()
         ))
     };
+    let damaged = |why: String| refuse("meta", &why);
     let mut mark = None;
     let mut select = connection.prepare("SELECT name, value FROM meta")?;
     let mut rows = select.query(())?;
@@ -97,6 +98,7 @@ pub(super) fn check_meta(connection: &Connection, path: &Path) -> Result<u32> {
             _ => {}
         }
     }
+    keys::check(connection).map_err(|why| refuse("keys", &why))?;
     mark.ok_or_else(|| damaged("the store's mark is missing".to_owned()))
 }
 

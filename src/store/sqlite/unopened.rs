@@ -37,6 +37,8 @@ pub(super) fn note(writing: &Writing<'_>, unopened: &Unopened) -> Result<()> {
             }
             Ok(())
         }
+        // Whoever asks for it learns that it is lost, and has it set aside.
+        SealedColumn::Answer { .. } => Ok(()),
     }
 }
 

@@ -5,6 +5,14 @@ CREATE TABLE meta (
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The keys that what is sealed here opens with, and what is hashed was hashed with.
+CREATE TABLE keys (
+    id INTEGER PRIMARY KEY,
+    is_current INTEGER NOT NULL,
+    -- Of an old key with which nothing is sealed any more: until when what was hashed with it is good.
+    until INTEGER
+) STRICT;
+
 -- How many rows there are of what is read for metrics, kept by the triggers at the end: counting costs what is counted.
 CREATE TABLE counts (
     name TEXT NOT NULL PRIMARY KEY,

@@ -113,6 +113,7 @@ fn request(world: &World, account: AccountId) -> RepeatableRequest {
     RepeatableRequest {
         id: RequestId { account, owner: Owner::Account, key: "k".into() },
         fingerprint: [7; 32],
+        old_fingerprints: Vec::new(),
         now: world.now,
         forget: world.now.before(Duration::from_secs(60)),
     }
@@ -146,7 +147,8 @@ async fn template() -> TempDir {
     let connection = Connection::open(file(&directory)).expect("opened");
     connection
         .execute_batch(
-            "INSERT INTO dropped VALUES (0, 0, 90), (1, 91, 92), (2, 93, 0);
+            "INSERT INTO keys VALUES (7, 1, NULL), (8, 0, 5);
+             INSERT INTO dropped VALUES (0, 0, 90), (1, 91, 92), (2, 93, 0);
              INSERT INTO deliveries (hook, change, history) VALUES (90, 1, 1);
              INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
              VALUES (93, 0, 'i-1', 1, 1, 0, 1, 900, 1);
@@ -410,25 +412,33 @@ fn a_damaged_delivery_affects_itself_alone() {
 }
 
 #[test]
-fn damaged_meta_refuses_the_start() {
+fn what_the_store_says_of_itself_refuses_the_start_where_it_is_damaged() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let template = runtime.block_on(template());
-    let mut refused = 0;
-    for column in ["name", "value"] {
+    let columns = [
+        ("meta", "name = 'store'", "name"),
+        ("meta", "name = 'store'", "value"),
+        ("keys", "is_current = 1", "is_current"),
+        ("keys", "is_current = 0", "until"),
+    ];
+    for (table, row, column) in columns {
+        let mut refused = 0;
         for value in DAMAGES {
             let directory = TempDir::new().expect("a folder");
             std::fs::copy(file(&template), file(&directory)).expect("copied");
-            if !damage(&file(&directory), "meta", "name = 'store'", column, value) {
+            if !damage(&file(&directory), table, row, column, value) {
                 continue;
             }
             match SqliteStore::open(&file(&directory), settings()) {
                 Err(StoreError::Unusable(message)) => {
-                    assert!(message.contains("damaged") && message.contains("meta"), "{message}");
+                    assert!(message.contains("damaged") && message.contains(table), "{message}");
                     refused += 1;
                 }
-                opened => panic!("{column} = {value}: {opened:?}"),
+                // Any number is a time, and a key may have none.
+                Ok(_) if column == "until" => {}
+                opened => panic!("{table}.{column} = {value}: {opened:?}"),
             }
         }
+        assert!(refused >= 4, "{table}.{column}: {refused}");
     }
-    assert!(refused > 5, "{refused}");
 }

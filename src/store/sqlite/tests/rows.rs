@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Tables of the store as a whole, in which nothing of an account is.
-const OF_THE_STORE: [&str; 5] = ["meta", "counts", "endpoints", "providers", "sqlite_sequence"];
+const OF_THE_STORE: [&str; 6] = ["meta", "keys", "counts", "endpoints", "providers", "sqlite_sequence"];
 
 /// The tables that have rows of accounts, with their number.
 pub(crate) fn left(path: &Path) -> Vec<(String, i64)> {

@@ -13,9 +13,9 @@ use crate::model::{
 use crate::store::contract::plainly::{Plainly as _, once};
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Decision, Hooks as _, NewToken, Outcome, Passing, PlacedProvider, PollClaim, PollHeld, PollNote,
-    Polls, Removed, RepeatableRequest, Repeats as _, Replay, RequestId, SealedColumn, Tokens as _, Transition,
-    Unopened, Upsert,
+    Accounts, Attempt, Decision, Hooks as _, Keys as _, NewToken, Outcome, Passing, PlacedProvider, PollClaim,
+    PollHeld, PollNote, Polls, Removed, RepeatableRequest, Repeats as _, Replay, RequestId, SealedColumn, Tokens as _,
+    Transition, Unopened, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -38,8 +38,7 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
 
 /// The host's key, and what does not open with it.
 async fn unopened(account: AccountId, store: &SqliteStore) {
-    assert_eq!(store.key_print().await.expect("read"), None);
-    store.note_key_print(7).await.expect("noted");
+    assert_eq!(store.keys().await.expect("read"), []);
     assert_eq!(store.accounts(None, 9).await.expect("read").len(), 1);
     let was = Sealed(vec![9]);
     let session = SealedColumn::Session { account: key("ann"), driver: "digest".into() };
@@ -79,7 +78,8 @@ async fn damaged(world: &mut World, account: AccountId, store: &SqliteStore) {
 async fn requests(account: AccountId, store: &SqliteStore, now: Timestamp) {
     let id = |key: &str| RequestId { account, owner: Owner::Account, key: key.into() };
     let forget = now.before(Duration::from_secs(60));
-    let request = |key: &str| RepeatableRequest { id: id(key), fingerprint: [7; 32], now, forget };
+    let request =
+        |key: &str| RepeatableRequest { id: id(key), fingerprint: [7; 32], old_fingerprints: Vec::new(), now, forget };
     for (key, hash) in [("a", 101), ("b", 102)] {
         let (name, scope, hash) = ("ci".into(), Scope::Read, [hash; 32]);
         let token = NewToken { account, name, scope, hash, expires: None, limit: u64::MAX, now };

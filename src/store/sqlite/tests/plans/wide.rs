@@ -26,6 +26,7 @@ const KEYS: &[(&str, &[&[&str]])] = &[
     ("sessions", &[&["account", "digest"]]),
     ("dropped", &[&["kind", "account", "id"]]),
     ("meta", &[&[]]),
+    ("keys", &[&[]]),
     ("counts", &[&[]]),
 ];
 
@@ -164,7 +165,7 @@ pub(super) fn faults(sql: &str, steps: &[String], small: &BTreeSet<&str>) -> Vec
         let is_bounded = has_limit && unused_equals(sql, table, &names, &columns).is_empty();
         step.contains("AUTOMATIC")
             || (what == "SEARCH" && !is_found && !is_bounded && !small.contains(table))
-            || (what == "SCAN" && !["meta", "counts"].contains(&table) && !is_bounded && !small.contains(table))
+            || (what == "SCAN" && !["meta", "keys", "counts"].contains(&table) && !is_bounded && !small.contains(table))
     };
     steps.iter().filter(|step| is_fault(step)).cloned().collect()
 }

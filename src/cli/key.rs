@@ -1,0 +1,269 @@
+//! `tracker key`: the keys that stored secrets are sealed with. A running host is asked; where none runs, the store is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use tokio::runtime::Runtime;
+
+use super::table::table;
+use super::{ConfigArgs, UsageError, output, runtime};
+use crate::api::control::{KeyDocument, KeysDocument, WrittenKeyUse};
+use crate::config::{Config, KEY_VARIABLE, KeySource};
+use crate::net::local::{self, LocalError};
+use crate::rotation::Rotation;
+use crate::serve;
+use crate::store::sqlite::SqliteStore;
+use crate::vault::Keyring;
+
+/// How often a host is asked how far a rotation is.
+const ASKED_EVERY: Duration = Duration::from_millis(200);
+/// How often what it answers is shown.
+const SHOWN_EACH: u32 = 10;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// List the keys that the store names, and those that the host has
+    List(List),
+    /// Seal every stored secret with a new key, while the host runs
+    Rotate(Rotate),
+    /// Remove from the key file the keys that the store needs no more
+    Prune(Prune),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A new key becomes the first line of the key file; the lines behind it still open what was sealed with them. The host then seals
+every stored secret with the new key, in small steps. A rotation that is broken off goes on with the host's next start, or with
+this command. Afterwards the old key is needed until requests with an Idempotency-Key from before are forgotten
+(api.answers_kept); `tracker key prune` then removes it.
+
+Copies of the key file that are kept elsewhere have to be made anew. A backup from before still needs the old key.
+
+Where the file is written by something else, put the new key into it as its first line, as `openssl rand -base64 32` prints it,
+and then run this. Where the key is in the environment variable TRACKER_KEY, put the new one before the old one, with a comma
+between them, and start the host again.")]
+pub(super) struct Rotate {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Key {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Key::List(list) => list.run(),
+            Key::Rotate(rotate) => rotate.run(),
+            Key::Prune(prune) => prune.run(),
+        }
+    }
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let held = held(&config)?;
+        let document = Reach::find(&config)?.keys()?;
+        let has = |id: &str| held.iter().flat_map(Keyring::ids).any(|held| held.to_string() == id);
+        let mut rows: Vec<[String; 3]> =
+            document.keys.iter().map(|key| [key.id.clone(), shown(key), is_there(has(&key.id))]).collect();
+        let is_named = |id: &str| document.keys.iter().any(|key| key.id == id);
+        for id in held.iter().flat_map(Keyring::ids).map(|id| id.to_string()).filter(|id| !is_named(id)) {
+            rows.push([id, "not needed".to_owned(), is_there(true)]);
+        }
+        output::text!("{}", table(["KEY", "USE", "THE HOST HAS IT"], rows));
+        Ok(())
+    }
+}
+
+fn shown(key: &KeyDocument) -> String {
+    match (key.used, key.until) {
+        (WrittenKeyUse::Current, _) => "current".to_owned(),
+        (WrittenKeyUse::Sealed, _) | (WrittenKeyUse::Hashed, None) => "old: some secrets are sealed with it".to_owned(),
+        (WrittenKeyUse::Hashed, Some(until)) => format!("old: needed until {until}, for requests that come again"),
+    }
+}
+
+fn is_there(is_there: bool) -> String {
+    if is_there { "yes" } else { "no" }.to_owned()
+}
+
+/// The host's keys, as far as they are there.
+fn held(config: &Config) -> anyhow::Result<Option<Keyring>> {
+    use secrecy::ExposeSecret as _;
+
+    Ok(match &config.key {
+        KeySource::File(path) => Keyring::read(path)?,
+        KeySource::Environment(text) => {
+            Some(Keyring::parse(text.expose_secret(), &format!("the environment variable {KEY_VARIABLE}"))?)
+        }
+    })
+}
+
+/// The key file, with its keys.
+fn key_file(config: &Config) -> anyhow::Result<(&Path, Keyring)> {
+    let KeySource::File(path) = &config.key else {
+        return Err(UsageError(format!(
+            "the host's key is in the environment variable {KEY_VARIABLE}: put the new key there before the old one, with a \
+             comma between them, start the host again, and remove the old one once `tracker key list` does not name it"
+        ))
+        .into());
+    };
+    match Keyring::read(path)? {
+        Some(keyring) => Ok((path, keyring)),
+        None => Err(UsageError(format!(
+            "there is no key file {}: the host makes it when it first starts (settings: key_file, data_dir)",
+            path.display()
+        ))
+        .into()),
+    }
+}
+
+impl Rotate {
+    fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let (path, keyring) = key_file(&config)?;
+        let reach = Reach::find(&config)?;
+        let document = reach.keys()?;
+        let current = document.keys.first().map(|key| key.id.clone());
+        let is_new = current.is_some_and(|current| current != keyring.current_id().to_string());
+        if document.is_under_way() || is_new {
+            output::line!("The rotation to the key {} goes on.", keyring.current_id());
+        } else {
+            let keyring = keyring.with_new_key()?;
+            keyring.replace(path)?;
+            output::line!("The new key {} is the first line of {}.", keyring.current_id(), path.display());
+        }
+        let document = reach.rotate()?;
+        for key in &document.keys {
+            match key.used {
+                WrittenKeyUse::Current => output::line!("Every stored secret is sealed with the key {}.", key.id),
+                _ => output::line!("The key {} is {}.", key.id, shown(key)),
+            }
+        }
+        if document.unopened > 0 {
+            output::stderr_line!(
+                "warning: {} secrets open with no key of the host's, and stay as they are: they are damaged, which \
+                 `tracker damaged list` shows once the host has met them",
+                document.unopened
+            );
+        }
+        output::line!("Keep a copy of {} apart from backups of the store.", path.display());
+        Ok(())
+    }
+}
+
+impl Prune {
+    fn run(self) -> anyhow::Result<()> {
+        let config = self.config.load_without_accounts()?;
+        let (path, keyring) = key_file(&config)?;
+        let document = Reach::find(&config)?.keys()?;
+        let is_needed = |id: &str| document.keys.iter().any(|key| key.id == id);
+        if document.keys.is_empty() || !is_needed(&keyring.current_id().to_string()) {
+            return Err(UsageError(format!(
+                "the store does not name the key {}, the first of {}: run `tracker key rotate` first",
+                keyring.current_id(),
+                path.display()
+            ))
+            .into());
+        }
+        let kept = keyring.keeping(|id| is_needed(&id.to_string()));
+        let removed: Vec<String> =
+            keyring.ids().filter(|id| !is_needed(&id.to_string())).map(|id| id.to_string()).collect();
+        if removed.is_empty() {
+            output::line!("The store needs every key in {}.", path.display());
+        } else {
+            kept.replace(path)?;
+            output::line!("Removed from {}: {}.", path.display(), removed.join(", "));
+        }
+        Ok(())
+    }
+}
+
+/// Where the store is reached.
+enum Reach {
+    /// Through the host that has it open.
+    Host {
+        runtime: Runtime,
+        socket: PathBuf,
+    },
+    Store {
+        runtime: Runtime,
+        store: Arc<SqliteStore>,
+        rotation: Box<Rotation>,
+    },
+}
+
+impl Reach {
+    fn find(config: &Config) -> anyhow::Result<Reach> {
+        let runtime = runtime()?;
+        match runtime.block_on(ask(&config.control_socket, Method::GET, "/keys")) {
+            Ok(_) => Ok(Reach::Host { runtime, socket: config.control_socket.clone() }),
+            Err(LocalError::NobodyThere { .. }) => {
+                let (store, rotation) = runtime.block_on(serve::open_rotation(config))?;
+                Ok(Reach::Store { runtime, store, rotation: Box::new(rotation) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn keys(&self) -> anyhow::Result<KeysDocument> {
+        Ok(match self {
+            Reach::Host { runtime, socket } => read(&runtime.block_on(ask(socket, Method::GET, "/keys"))?)?,
+            Reach::Store { runtime, rotation, .. } => runtime.block_on(KeysDocument::of(rotation))?,
+        })
+    }
+
+    /// Has everything sealed with the first key of the key file, and waits for it.
+    fn rotate(&self) -> anyhow::Result<KeysDocument> {
+        match self {
+            Reach::Host { runtime, socket } => {
+                let mut document: KeysDocument = read(&runtime.block_on(ask(socket, Method::POST, "/keys/rotate"))?)?;
+                let mut asked: u32 = 0;
+                while document.is_under_way() {
+                    if let Some(failure) = &document.failure {
+                        anyhow::bail!(
+                            "the host can't go on with the rotation, and tries again by itself: {failure}. This command shows \
+                             whether it could"
+                        );
+                    }
+                    asked += 1;
+                    if asked.is_multiple_of(SHOWN_EACH) {
+                        output::stderr_line!("{} secrets are looked at.", document.looked_at);
+                    }
+                    std::thread::sleep(ASKED_EVERY);
+                    document = self.keys()?;
+                }
+                Ok(document)
+            }
+            Reach::Store { runtime, store, rotation } => runtime.block_on(async {
+                rotation.begin().await?;
+                rotation.work().await?;
+                let document = KeysDocument::of(rotation).await?;
+                store.close().await?;
+                Ok(document)
+            }),
+        }
+    }
+}
+
+async fn ask(socket: &Path, method: Method, path: &str) -> Result<Vec<u8>, LocalError> {
+    local::ask(socket, method, path, None).await
+}
+
+fn read(body: &[u8]) -> serde_json::Result<KeysDocument> {
+    serde_json::from_slice(body)
+}
