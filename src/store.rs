@@ -121,6 +121,12 @@ pub enum StoreError {
     /// A page of the store's file is no page of a store.
     #[error("the store's file {} is damaged: {source}. Stop the host, and restore the file from a backup or move it away to start anew", file.display())]
     Damaged { file: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    /// A file of the store is not where it was when the store was opened: what is written would be lost.
+    #[error(
+        "the store's file {} was {how} while the host runs. Put that very file back, or stop the host and restore a backup",
+        file.display()
+    )]
+    Gone { file: PathBuf, how: &'static str },
     #[error("the store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -135,6 +141,7 @@ impl StoreError {
             StoreError::Full(_) => "disk-full",
             StoreError::Disk(_) => "disk-failed",
             StoreError::Damaged { .. } => "damaged",
+            StoreError::Gone { .. } => "gone",
             StoreError::Failed(_) => "failed",
         }
     }

@@ -261,6 +261,7 @@ impl From<StoreError> for Problem {
             | StoreError::LeaseLost
             | StoreError::Disk(_)
             | StoreError::Damaged { .. }
+            | StoreError::Gone { .. }
             | StoreError::Failed(_) => store_unavailable(&error),
         }
     }

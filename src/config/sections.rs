@@ -388,6 +388,7 @@ section! {
         queue: NonZeroUsize => queue,
         page_cache: Size => page_cache,
         log: Size => log,
+        fold_after: Period => fold_after,
         step_rows: NonZeroUsize => step_rows,
         damaged_rows: NonZeroUsize => damaged_rows,
         busy_timeout: Span => busy_timeout,

@@ -22,6 +22,7 @@ mod hook_cache;
 mod hook_edits;
 mod hook_index;
 mod hooks;
+mod idle_fold;
 mod inventory;
 mod journal;
 mod keys;
@@ -33,6 +34,7 @@ mod owed;
 mod page;
 mod past;
 mod polls;
+mod presence;
 mod queue;
 mod reach;
 mod readers;
@@ -41,6 +43,7 @@ mod redrive;
 mod repair;
 mod requests;
 mod schema;
+mod seen;
 mod sessions;
 mod settle;
 mod space;
@@ -65,9 +68,10 @@ use self::damage::{Damages, Reading};
 use self::fair_pool::Flow;
 use self::flush::Flush;
 use self::lock::HostLock;
+use self::presence::{Absence, Presence};
 use self::readers::Readers;
 use self::space::Space;
-use self::writer::{Lasting, Recovery, Writer, Writing};
+use self::writer::{Lasting, OnDisk, Recovery, Writer, Writing};
 use super::{Result, StoreError};
 
 /// How the file is used. The defaults suit a host with tens of thousands of instances.
@@ -85,6 +89,9 @@ pub struct Settings {
     /// From how many bytes on the log of writes is folded into the file. The log is read by who reads what is in it, so it
     /// must not get long; folding costs a flush, so it must not be short.
     pub log: usize,
+    /// For how long nothing is written until the log is folded into the file, whatever its length. A copy of the file is a
+    /// backup from then on.
+    pub fold_after: Duration,
     /// Rows that one step of a long write takes at most, and has others write before the next; at least one. A step
     /// ends sooner where its time is over.
     pub step_rows: usize,
@@ -132,6 +139,7 @@ impl Default for Settings {
             page_cache: 48 << 20,
             // What is folded at once takes the writer some tens of milliseconds, in which others wait.
             log: 16 << 20,
+            fold_after: Duration::from_secs(1),
             step_rows: 1000,
             damaged_rows: 1000,
             busy_timeout: Duration::from_secs(5),
@@ -139,6 +147,10 @@ impl Default for Settings {
         }
     }
 }
+
+/// How often the writer sees whether the store's files are in their places while it has nothing to do. That is three looks at
+/// a directory.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub struct SqliteStore {
     readers: Readers,
@@ -177,9 +189,10 @@ impl SqliteStore {
             schema::identify(&connection, path)?;
             lock::make_private(path)?;
             configure(&connection, &settings, writer_cache)?;
-            schema::bring_up_to_date(&mut connection)?;
+            let age = schema::bring_up_to_date(&mut connection)?;
             let mark = schema::check_meta(&connection, path)?;
-            let recovery = match schema::void_leases(&connection, &damages) {
+            let start = seen::begin(&connection, path, mark, age, settings.synchronous)?;
+            let recovery = match schema::begin_run(&connection, &damages, start.run) {
                 Ok(()) => Recovery::Done,
                 Err(error) if is_for_want_of_room(path, &error) => {
                     tracing::error!(
@@ -187,7 +200,7 @@ impl SqliteStore {
                         "the disk that the store is on is full: what it has is served, and nothing is written before there \
                          is room"
                     );
-                    Recovery::Due
+                    Recovery::Due(start.run)
                 }
                 Err(error) => return Err(error),
             };
@@ -199,18 +212,21 @@ impl SqliteStore {
                     Ok(connection)
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok((connection, mark, readers, recovery))
+            Ok((connection, start, readers, recovery))
         };
-        let (mut connection, mark, readers, recovery) = opened().map_err(|error| unusable(path, error))?;
+        let (mut connection, start, readers, recovery) = opened().map_err(|error| unusable(path, error))?;
         let (told, newest) = watch::channel(journal::newest(&connection)?);
         let flush = Flush::new(&mut connection, path, &settings)?;
+        let presence = Presence::of(path).map_err(|error| lock::cant_open(path, &error))?;
+        let seen::Start { seen, mark, .. } = start;
+        let disk = OnDisk { flush, recovery, presence, seen, look_every: settings.fold_after.min(LOOK_EVERY) };
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
             damages: damages.clone(),
             path: path.to_owned(),
             is_damaged: AtomicBool::new(false),
-            writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), (flush, recovery), lock)?,
+            writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), disk, lock)?,
             mark,
             newest,
         })
@@ -311,6 +327,15 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
+/// Why a transaction did not commit, or is lost.
+#[derive(Debug, thiserror::Error)]
+enum NotCommitted {
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    #[error(transparent)]
+    Gone(Absence),
+}
+
 /// What went wrong inside, beside SQLite's own errors.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
@@ -319,7 +344,7 @@ enum Fault {
     #[error("a read of the store did not end: {0}")]
     Read(#[source] tokio::task::JoinError),
     #[error("the transaction that this was a part of did not commit: {0}")]
-    NotCommitted(#[source] std::sync::Arc<rusqlite::Error>),
+    NotCommitted(#[source] std::sync::Arc<NotCommitted>),
     #[error("account {0} is not in the store: it may have been forgotten meanwhile")]
     NoAccount(crate::model::AccountId),
     #[error("account {0} is being forgotten, and can be used again once all of it is gone")]
@@ -344,9 +369,10 @@ enum Fault {
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> StoreError {
-        match &fault {
-            Fault::NotCommitted(cause) => of_kind(cause.sqlite_error_code())(Box::new(fault)),
-            _ => StoreError::Failed(Box::new(fault)),
+        let Fault::NotCommitted(cause) = &fault else { return StoreError::Failed(Box::new(fault)) };
+        match &**cause {
+            NotCommitted::Sqlite(error) => of_kind(error.sqlite_error_code())(Box::new(fault)),
+            NotCommitted::Gone(absence) => absence.clone().into(),
         }
     }
 }
@@ -369,7 +395,7 @@ fn of_kind(code: Option<ErrorCode>) -> fn(Box<dyn std::error::Error + Send + Syn
     }
 }
 
-fn connect(path: &Path, settings: &Settings) -> Result<Connection> {
+fn connect(path: &Path, settings: &Settings) -> rusqlite::Result<Connection> {
     // SQLite's own locks are not needed: a connection is never used by two threads at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match settings.disk {

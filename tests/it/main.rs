@@ -42,6 +42,7 @@ mod secrets;
 mod signatures;
 mod sources;
 mod stopping;
+mod store_files;
 mod streams;
 mod support;
 mod tidy;

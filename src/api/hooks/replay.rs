@@ -69,8 +69,10 @@ fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFr
 pub(in super::super) fn foreign_cursor() -> Problem {
     Problem::new(
         ProblemType::ForeignCursor,
-        "the cursor is not from this store's journal: begin with 0, a time, or a list of what there is",
+        "the cursor is not from this store's journal, or from before the store was restored: begin with 0, a time, or a list \
+         of what there is",
     )
+    .with("list", ["/api/instances", "/api/realms"])
 }
 
 #[cfg(test)]

@@ -17,12 +17,13 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, ffi};
 
+use super::idle_fold::{IdleFold, Whole, checkpoint};
 use super::space::{self, Space};
 use super::writer::Lasting;
 use super::{Disk, Settings, Synchronous};
@@ -39,6 +40,12 @@ pub(super) struct Flush {
     pages: Arc<AtomicI32>,
     /// From how many on it is folded into the file.
     fold_from: i32,
+    /// How many transactions have committed, of how many it is known that they are in the file, and of how many that will be
+    /// known once the fold ends that is under way.
+    committed: Arc<AtomicU64>,
+    folded: u64,
+    folding: u64,
+    idle: IdleFold,
     /// Whether there was a flush that failed, and the log was not written again since.
     in_doubt: bool,
     /// Whether a folding failed, and the pages of the file were not written again since.
@@ -56,10 +63,13 @@ pub(super) struct Flush {
 impl Flush {
     pub(super) fn new(connection: &mut Connection, path: &Path, settings: &Settings) -> rusqlite::Result<Flush> {
         let pages = Arc::new(AtomicI32::new(0));
-        let seen = Arc::clone(&pages);
+        // What the last host has left in the log counts as one.
+        let committed = Arc::new(AtomicU64::new(1));
+        let (seen, counted) = (Arc::clone(&pages), Arc::clone(&committed));
         // In the place of SQLite's own hook, which folds the log and passes over every error.
         connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
             seen.store(pages, Ordering::Relaxed);
+            counted.fetch_add(1, Ordering::Relaxed);
             Ok(())
         }))?;
         let mut log = path.as_os_str().to_owned();
@@ -72,6 +82,10 @@ impl Flush {
             present: Lasting::Lasts,
             pages,
             fold_from: i32::try_from(settings.log / page).unwrap_or(i32::MAX),
+            committed,
+            folded: 0,
+            folding: 0,
+            idle: IdleFold::new(path, settings),
             in_doubt: false,
             file_in_doubt: false,
             unfolded: false,
@@ -119,13 +133,55 @@ impl Flush {
         if has_no_room { full(format!("there is no room for the store to grow: {error}")) } else { error }
     }
 
-    /// Folds the log into the file, if it is long.
-    pub(super) fn fold(&mut self, connection: &Connection) {
-        if self.pages.load(Ordering::Relaxed) < self.fold_from {
-            return;
+    /// Whether the log is so long that it is to be folded.
+    pub(super) fn is_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= self.fold_from
+    }
+
+    /// Folds the log into the file, unless that is under way. Says whether it did.
+    pub(super) fn fold(&mut self, connection: &Connection) -> bool {
+        self.take_in_fold();
+        !self.idle.is_under_way() && self.fold_now(connection)
+    }
+
+    /// Folds what there is, if nothing was written for so long. Says whether that was begun.
+    pub(super) fn fold_if_idle(&mut self, connection: &Connection, quiet: Duration) -> bool {
+        self.take_in_fold();
+        let committed = self.committed.load(Ordering::Relaxed);
+        if self.folded == committed || self.in_doubt || !self.idle.is_due(quiet) {
+            return false;
         }
-        match self.fold_as(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
-            Ok(()) => self.unfolded = false,
+        if self.file_in_doubt {
+            return self.fold_now(connection);
+        }
+        self.folding = committed;
+        self.idle.begin();
+        true
+    }
+
+    fn fold_now(&mut self, connection: &Connection) -> bool {
+        self.folding = self.committed.load(Ordering::Relaxed);
+        let folded = self.fold_as(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+        self.note_fold(folded);
+        true
+    }
+
+    /// Takes in how a fold ended that was made beside the writer.
+    fn take_in_fold(&mut self) {
+        if let Some(ended) = self.idle.take_ended() {
+            self.file_in_doubt |= ended.is_err();
+            self.note_fold(ended);
+        }
+    }
+
+    fn note_fold(&mut self, ended: rusqlite::Result<Whole>) {
+        match ended {
+            Ok(is_whole) => {
+                self.unfolded = false;
+                if is_whole {
+                    self.folded = self.folding;
+                }
+            }
             Err(error) => {
                 let error = self.failed(error);
                 if !std::mem::replace(&mut self.unfolded, true) {
@@ -136,8 +192,11 @@ impl Flush {
     }
 
     /// Folds the log into the file at the end, unless someone still reads from it, which is not waited for, or it takes too
-    /// long; any of these is a sound state.
-    pub(super) fn close(&mut self, connection: &Connection) {
+    /// long; any of these is a sound state. Says whether all is in the file.
+    pub(super) fn close(&mut self, connection: &Connection) -> bool {
+        if let Some(ended) = self.idle.wait() {
+            self.file_in_doubt |= ended.is_err();
+        }
         let _ = connection.busy_timeout(Duration::ZERO);
         let prepared = self.prepare(connection, Lasting::Lasts);
         let folded = prepared.and_then(|()| self.fold_as(connection, "PRAGMA wal_checkpoint(TRUNCATE)"));
@@ -145,9 +204,11 @@ impl Flush {
             // SQLite would fold it by itself. The next start does, from its beginning.
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
+        matches!(folded, Ok(true))
     }
 
-    fn fold_as(&mut self, connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
+    /// Says whether all of the log is in the file now.
+    fn fold_as(&mut self, connection: &Connection, pragma: &str) -> rusqlite::Result<Whole> {
         if self.file_in_doubt {
             let written = pages_in(&self.log, self.page).and_then(|pages| match self.disk {
                 Disk::System => write_pages_again(&self.file, &pages, self.page),
@@ -159,7 +220,7 @@ impl Flush {
             })?;
             self.file_in_doubt = false;
         }
-        let folded = connection.query_row(pragma, (), |_| Ok(()));
+        let folded = checkpoint(connection, pragma);
         self.file_in_doubt = folded.is_err();
         folded
     }
@@ -237,7 +298,51 @@ fn write_pages_again(file: &Path, pages: &[u32], page: usize) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::{configure, connect};
     use super::*;
+
+    #[test]
+    fn the_log_is_folded_once_nothing_was_written_for_a_time_and_not_again_before_the_next_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        std::fs::write(&path, "").expect("made");
+        let settings = Settings::default();
+        let open = || {
+            let connection = connect(&path, &settings).expect("opened");
+            configure(&connection, &settings, 64).expect("configured");
+            connection
+        };
+        let (mut connection, reader) = (open(), open());
+        let mut flush = Flush::new(&mut connection, &path, &settings).expect("it follows the log");
+        let mut fold = |connection: &Connection, quiet: Duration| {
+            let is_begun = flush.fold_if_idle(connection, quiet);
+            is_begun.then(|| {
+                let ended = flush.idle.wait().expect("it is under way");
+                flush.note_fold(ended);
+                flush.folded == flush.folding
+            })
+        };
+        // What a copy of the file alone has.
+        let copied = || {
+            let copy = folder.path().join("copy");
+            std::fs::copy(&path, &copy).expect("copied");
+            let count = "SELECT COUNT(*) FROM little";
+            Connection::open(&copy).expect("opened").query_row(count, (), |row| row.get::<_, i64>(0)).ok()
+        };
+
+        connection.execute_batch("CREATE TABLE little (number); INSERT INTO little VALUES (1)").expect("written");
+        assert_eq!(fold(&connection, Duration::ZERO), None, "it was just written");
+        assert_eq!(copied(), None);
+        assert_eq!(fold(&connection, settings.fold_after), Some(true));
+        assert_eq!(copied(), Some(1));
+        assert_eq!(fold(&connection, Duration::MAX), None, "nothing was written since");
+
+        connection.execute_batch("INSERT INTO little VALUES (2)").expect("written");
+        reader.execute_batch("BEGIN; SELECT * FROM little").expect("read");
+        connection.execute_batch("INSERT INTO little VALUES (3)").expect("written");
+        assert_eq!(fold(&connection, settings.fold_after), Some(false), "an older state is read");
+        assert_eq!(fold(&connection, settings.fold_after), None, "it is not tried again at once");
+    }
 
     #[test]
     fn a_file_that_is_written_again_is_as_it_was() {

@@ -176,7 +176,10 @@ pub(super) fn oldest(connection: &Connection) -> Result<i64> {
 pub(super) fn newest(connection: &Connection) -> Result<i64> {
     let mut select = connection.prepare_cached("SELECT MAX(sequence) FROM changes")?;
     let newest: Option<i64> = select.query_row((), |row| row.get(0))?;
-    Ok(newest.unwrap_or(0).max(oldest(connection)?))
+    // The newest may be gone, with its account: its number is not given to another, and is the end of the journal still.
+    let mut select = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")?;
+    let given = select.query_row((), |row| Ok(row.get(0).ok())).optional()?.flatten();
+    Ok(newest.max(given).unwrap_or(0).max(oldest(connection)?))
 }
 
 /// The number after which all changes lie that were recorded at that time or later. Where the clock was set back, some

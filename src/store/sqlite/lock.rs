@@ -83,11 +83,11 @@ pub(super) fn make_private(store: &Path) -> Result<()> {
     Ok(())
 }
 
-fn cant_open(path: &Path, error: &io::Error) -> StoreError {
+pub(super) fn cant_open(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Unusable(format!("can't open the store {}: {error}", path.display()))
 }
 
-fn with_suffix(store: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(store: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(store);
     name.push(suffix);
     PathBuf::from(name)

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::super::{Result, StoreError};
 use super::columns::get;
 use super::damage::{self, Damages};
+use super::seen::{Age, Run};
 use super::{Fault, endpoints, keys, repair, turns};
 use crate::model::Timestamp;
 
@@ -42,8 +43,8 @@ fn version(connection: &Connection) -> Result<i32> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Makes or migrates the tables, in one transaction.
-pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
+/// Makes or migrates the tables, in one transaction. Says whether they were there.
+pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<Age> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
     for (migration, version) in MIGRATIONS.iter().zip(1..) {
@@ -57,11 +58,11 @@ pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<()> {
         }
     }
     transaction.commit()?;
-    Ok(())
+    Ok(if found == 0 { Age::New } else { Age::Old })
 }
 
 /// What may stand in `meta`, all of it whole numbers.
-const META: [&str; 5] = ["store", "forgotten", super::past::MARK, "pings", "key"];
+const META: [&str; 6] = ["store", "forgotten", super::past::MARK, "pings", "key", "run"];
 
 /// Holds `meta` to be what this version wrote: what the whole store hangs on can't be guessed. Gives the store's mark.
 ///
@@ -102,13 +103,17 @@ pub(super) fn check_meta(connection: &Connection, path: &Path) -> Result<u32> {
     mark.ok_or_else(|| damaged("the store's mark is missing".to_owned()))
 }
 
-/// Makes the random number by which cursors of another store are recognised.
+/// Gives a new store its mark.
 fn make_mark(connection: &Connection) -> Result<()> {
+    connection.execute("INSERT INTO meta (name, value) VALUES ('store', ?1)", [new_mark()?])?;
+    Ok(())
+}
+
+/// A random number by which cursors of another store are recognised.
+pub(super) fn new_mark() -> Result<u32, Fault> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
-    let mark = u32::from_ne_bytes(bytes);
-    connection.execute("INSERT INTO meta (name, value) VALUES ('store', ?1)", [mark])?;
-    Ok(())
+    Ok(u32::from_ne_bytes(bytes))
 }
 
 /// Moves all that is counted from by so many milliseconds: what is due, and what was last seen when. What was told stays
@@ -191,9 +196,11 @@ pub(super) fn latest(connection: &Connection) -> Result<Option<Timestamp>> {
     Ok(connection.prepare_cached(sql)?.query_row((), |row| get(row, 0))?)
 }
 
-/// What the last host had claimed is due as it was before. No transaction is under way on this connection.
-pub(super) fn void_leases(connection: &Connection, damages: &Damages) -> Result<()> {
+/// Begins a host's run: what the last host had claimed is due as it was before. No transaction is under way on this
+/// connection.
+pub(super) fn begin_run(connection: &Connection, damages: &Damages, run: Run) -> Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    run.write(&transaction)?;
     // By the heads of the lines, and not by all that waits behind them. With many lines that is the longest part of a start.
     let deliveries = damage::claimed_or_due_at_no_time(&transaction)?;
     repair::repair(&transaction, damages, &deliveries)?;

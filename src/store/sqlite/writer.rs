@@ -22,17 +22,19 @@ use rusqlite::{CachedStatement, Connection, InterruptHandle, ffi};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
-use super::Fault;
 use super::damage::{self, Damages, Reading};
 use super::fair_pool::{FairPool, Flow};
 use super::flush::Flush;
 use super::hook_cache::HookCache;
 use super::journal::ChangeIds;
 use super::lock::HostLock;
+use super::presence::Presence;
 use super::schema;
+use super::seen::{Run, Seen};
+use super::{Fault, NotCommitted};
 use crate::clock::Stopwatch;
 use crate::model::Timestamp;
-use queues::{Message, Placed, Queues};
+use queues::{Message, Next, Placed, Queues};
 use round_robin::RoundRobin;
 
 /// How long a store that is closed has for what waits and for folding the log into the file, until it is interrupted;
@@ -107,14 +109,14 @@ impl<'a> Writing<'a> {
 }
 
 impl Writer {
-    /// `told` is told the number of the newest change; `flush` says how transactions are committed.
+    /// `told` is told the number of the newest change; `disk` says how transactions are committed.
     pub(super) fn start(
         mut connection: Connection,
         damages: Damages,
         mark: u32,
         told: watch::Sender<i64>,
         queue: usize,
-        (flush, recovery): (Flush, Recovery),
+        disk: OnDisk,
         lock: HostLock,
     ) -> Result<Writer> {
         // One more for the message that closes it.
@@ -122,7 +124,7 @@ impl Writer {
         let (steps, waiting_steps) = mpsc::channel(queue);
         let places = || FairPool::new(vec![(); queue], (queue / PART).max(1));
         // It only waits for whichever queue has something.
-        let waiter = tokio::runtime::Builder::new_current_thread().build().map_err(Fault::NoThread)?;
+        let waiter = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Fault::NoThread)?;
         let newest = *told.borrow();
         let memory = Memory {
             mark,
@@ -142,7 +144,7 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || {
                 let queues = Queues::new(urgent, waiting_steps);
-                run(&connection, (flush, recovery), memory, &told, queues, &waiter);
+                run(&connection, disk, memory, &told, queues, &waiter);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -195,22 +197,69 @@ impl Writer {
     }
 }
 
+/// The store's files, as the writer looks after them.
+pub(super) struct OnDisk {
+    pub(super) flush: Flush,
+    pub(super) recovery: Recovery,
+    pub(super) presence: Presence,
+    pub(super) seen: Seen,
+    /// How often, while nothing is written.
+    pub(super) look_every: Duration,
+}
+
+impl OnDisk {
+    /// There was nothing to write for a moment, and was not for so long.
+    fn rest(&mut self, connection: &Connection, quiet: Duration) {
+        if self.presence.check().is_ok() && self.flush.fold_if_idle(connection, quiet) {
+            self.seen.flush();
+        }
+    }
+
+    /// Has the next transaction lasting as it has to, where anything can be written.
+    fn prepare(&mut self, connection: &Connection, damages: &Damages, wanted: Lasting) -> Result<(), NotCommitted> {
+        self.presence.check().map_err(NotCommitted::Gone)?;
+        let recovered = self.recovery.finish(connection, &mut self.flush, damages);
+        recovered.and_then(|()| self.flush.prepare(connection, wanted)).map_err(|error| self.failed(connection, error))
+    }
+
+    fn failed(&mut self, connection: &Connection, error: rusqlite::Error) -> NotCommitted {
+        roll_back(connection);
+        NotCommitted::Sqlite(self.flush.failed(error))
+    }
+
+    /// Errs if what was committed is lost all the same.
+    fn committed(&mut self, newest: i64) -> Result<(), NotCommitted> {
+        self.seen.note(newest);
+        self.presence.check().map_err(NotCommitted::Gone)
+    }
+
+    fn fold(&mut self, connection: &Connection) {
+        if self.flush.is_long() && self.presence.check().is_ok() && self.flush.fold(connection) {
+            self.seen.flush();
+        }
+    }
+
+    fn close(&mut self, connection: &Connection) {
+        if self.flush.close(connection) && self.presence.check().is_ok() {
+            self.seen.end();
+        }
+    }
+}
+
 /// What a start has to put right before anything else is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Recovery {
     Done,
     /// There was no room for it. It is tried again before each turn, all of which fails until it is done.
-    Due,
+    Due(Run),
 }
 
 impl Recovery {
     fn finish(&mut self, connection: &Connection, flush: &mut Flush, damages: &Damages) -> rusqlite::Result<()> {
-        if *self == Recovery::Done {
-            return Ok(());
-        }
+        let Recovery::Due(run) = *self else { return Ok(()) };
         flush.require_room()?;
         flush.prepare(connection, Lasting::Lasts)?;
-        schema::void_leases(connection, damages).map_err(|error| taken_back(Some(&error)))?;
+        schema::begin_run(connection, damages, run).map_err(|error| taken_back(Some(&error)))?;
         tracing::info!("there is room on the store's disk again: what the last host had claimed is due");
         *self = Recovery::Done;
         Ok(())
@@ -271,7 +320,7 @@ trait Job: Send {
     fn failure(&self) -> Option<&StoreError>;
 
     /// Tells whoever waits, once it is known whether the transaction holds.
-    fn answer(self: Box<Self>, committed: &Result<(), Arc<rusqlite::Error>>);
+    fn answer(self: Box<Self>, committed: &Result<(), Arc<NotCommitted>>);
 }
 
 enum Verdict {
@@ -321,7 +370,7 @@ where
         self.result.as_ref()?.as_ref().err()
     }
 
-    fn answer(self: Box<Self>, committed: &Result<(), Arc<rusqlite::Error>>) {
+    fn answer(self: Box<Self>, committed: &Result<(), Arc<NotCommitted>>) {
         let Waiting { result, answer, .. } = *self;
         let of_all = |error: &Arc<_>| Err(StoreError::from(Fault::NotCommitted(Arc::clone(error))));
         let result = match (result, committed) {
@@ -340,23 +389,29 @@ where
 
 fn run(
     connection: &Connection,
-    (mut flush, mut recovery): (Flush, Recovery),
+    mut disk: OnDisk,
     mut memory: Memory,
     told: &watch::Sender<i64>,
     mut queues: Queues,
     waiter: &tokio::runtime::Runtime,
 ) {
-    while let Some(turn) = queues.wait(waiter) {
+    let mut quiet = Stopwatch::start();
+    loop {
+        let turn = match queues.wait(waiter, disk.look_every) {
+            Next::Turn(turn) => turn,
+            Next::Nothing => {
+                disk.rest(connection, quiet.elapsed());
+                continue;
+            }
+            Next::Ended => break,
+        };
         let left = queues.left(turn);
         let mut ran = Vec::new();
         let any_lasts = left.iter().any(|placed| placed.job.lasting() == Lasting::Lasts);
         let wanted = if any_lasts { Lasting::Lasts } else { Lasting::MayGo };
-        let prepared = recovery.finish(connection, &mut flush, &memory.damages);
-        let prepared = prepared.and_then(|()| flush.prepare(connection, wanted));
-        let committed = prepared.and_then(|()| run_together(connection, &mut memory, left, &mut ran));
-        let committed = committed.map_err(|error| {
-            roll_back(connection);
-            Arc::new(flush.failed(error))
+        let prepared = disk.prepare(connection, &memory.damages, wanted);
+        let committed = prepared.and_then(|()| {
+            run_together(connection, &mut memory, left, &mut ran).map_err(|error| disk.failed(connection, error))
         });
         match &committed {
             Ok(()) => {
@@ -378,13 +433,15 @@ fn run(
                 }
             }
         }
+        let lasting = committed.and_then(|()| disk.committed(memory.newest)).map_err(Arc::new);
         for Placed { job, place } in ran {
-            job.answer(&committed);
+            job.answer(&lasting);
             drop(place);
         }
-        flush.fold(connection);
+        disk.fold(connection);
+        quiet = Stopwatch::start();
     }
-    flush.close(connection);
+    disk.close(connection);
 }
 
 /// Runs jobs in one transaction until none is left or the turn is over; those that were run are put into `ran`.

@@ -1,5 +1,7 @@
 //! The two queues of the writer: urgent jobs, and steps of long work. They take turns, and so do the accounts in each.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::super::fair_pool::Lent;
@@ -24,6 +26,16 @@ pub(super) enum Turn {
     Steps,
 }
 
+/// What a wait came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Turn(Turn),
+    /// Nothing came in the time that was given.
+    Nothing,
+    /// Both queues have ended.
+    Ended,
+}
+
 /// What waits for the writer.
 pub(super) struct Queues {
     urgent: mpsc::Receiver<Message>,
@@ -40,8 +52,8 @@ impl Queues {
         Queues { urgent, steps, urgent_left: RoundRobin::new(), steps_left: RoundRobin::new(), next: Turn::Urgent }
     }
 
-    /// Waits until there is something to do; says whose turn it is then. Nothing, once both queues have ended.
-    pub(super) fn wait(&mut self, waiter: &tokio::runtime::Runtime) -> Option<Turn> {
+    /// Waits until there is something to do, for so long at most; says whose turn it is then.
+    pub(super) fn wait(&mut self, waiter: &tokio::runtime::Runtime, patience: Duration) -> Next {
         loop {
             self.receive();
             let turn = match (self.urgent_left.is_empty(), self.steps_left.is_empty()) {
@@ -49,12 +61,16 @@ impl Queues {
                 (false, true) => Turn::Urgent,
                 (true, false) => Turn::Steps,
                 (true, true) => {
-                    waiter.block_on(self.receive_one())?;
-                    continue;
+                    let received = async { tokio::time::timeout(patience, self.receive_one()).await };
+                    match waiter.block_on(received) {
+                        Ok(Some(())) => continue,
+                        Ok(None) => return Next::Ended,
+                        Err(_) => return Next::Nothing,
+                    }
                 }
             };
             self.next = if turn == Turn::Urgent { Turn::Steps } else { Turn::Urgent };
-            return Some(turn);
+            return Next::Turn(turn);
         }
     }
 
