@@ -3,6 +3,7 @@
 //! Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.
 
 mod account;
+mod backup;
 mod compile;
 mod damaged;
 mod demo;
@@ -60,6 +61,10 @@ enum Command {
     Key(key::Key),
     /// Look after rows of the store that can't be read
     Damaged(damaged::Damaged),
+    /// Copy the store into one file, while the host runs or not
+    Backup(backup::Backup),
+    /// Put a backup in the place of the store
+    Restore(backup::Restore),
     /// Follow what happens to an account, in this terminal
     Watch(watch::Watch),
     /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
@@ -99,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::MassChange(mass_change) => mass_change.run(),
         Command::Key(key) => key.run(),
         Command::Damaged(damaged) => damaged.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Watch(watch) => watch.run(),
         Command::Demo(demo) => demo.run(),
         Command::CompileDriver(compile) => compile.run(),
@@ -224,6 +231,10 @@ mod tests {
         check("tracker mass-change reject mock/default/u", true);
         check("tracker mass-change reject mock/default/u --silent", false);
         check("tracker mass-change accept", false);
+        check("tracker backup tracker.backup --force --config tracker.toml", true);
+        check("tracker backup", false);
+        check("tracker restore tracker.backup", true);
+        check("tracker restore --force", false);
         check("tracker damaged list", true);
         check("tracker damaged remove-account 7", true);
         check("tracker damaged remove-account ann", false);

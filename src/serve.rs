@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
-pub use key::KeyError;
+pub use key::{KeyError, KeyNeeded, require_keys};
 
 use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, EvenClock, SystemClock};
@@ -41,7 +41,7 @@ use reload::Reloader;
 use sessions::SessionKeeper;
 
 /// The store's file in the data directory.
-const STORE_FILE: &str = "tracker.db";
+pub const STORE_FILE: &str = "tracker.db";
 
 /// A host that is ready to run: everything is open, and its address is taken.
 pub struct Host {

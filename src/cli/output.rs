@@ -5,11 +5,11 @@
 //! `styled_line`, whose text is made legible before it is painted.
 
 use std::fmt::Arguments;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use crate::model::{legible_json, legible_lines};
+use crate::model::{legible, legible_json, legible_lines};
 
 /// Standard output can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,14 @@ pub(super) fn stdout(text: Arguments<'_>) -> Result<(), OutputError> {
 /// Writes to standard error, if it can be written.
 pub(super) fn stderr(text: Arguments<'_>) {
     let _ = io::stderr().lock().write_all(legible_lines(&text.to_string()).as_bytes());
+}
+
+/// Shows on a terminal how far something is, in the place of what was shown before. The text is one line.
+pub(super) fn progress(text: &str) {
+    let mut output = io::stderr().lock();
+    if output.is_terminal() {
+        let _ = write!(output, "\r\x1b[K{}", legible(text)).and_then(|()| output.flush());
+    }
 }
 
 /// Writes a document to standard output, for programs.

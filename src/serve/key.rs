@@ -35,6 +35,53 @@ pub enum KeyError {
     OtherKey { store: PathBuf, origin: String, needed: Vec<KeyId>, given: Vec<KeyId> },
 }
 
+/// The host lacks a key that a backup names.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyNeeded {
+    #[error(
+        "{} is sealed with {}, and there is no key file {}: put the key there, from where it is kept apart from backups",
+        backup.display(), named(needed), file.display()
+    )]
+    NoFile { backup: PathBuf, needed: Vec<KeyId>, file: PathBuf },
+    #[error(
+        "{} is sealed with {}, and {origin} has {}: give the host the key that belongs to the backup",
+        backup.display(), named(needed), named(given)
+    )]
+    OtherKey { backup: PathBuf, needed: Vec<KeyId>, origin: String, given: Vec<KeyId> },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// Errs unless the host has each of the keys that a backup names. None is made.
+pub fn require_keys(source: &KeySource, needed: &[KeyId], backup: &Path) -> Result<(), KeyNeeded> {
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let (backup, needed) = (backup.to_owned(), needed.to_vec());
+    let origin = origin_of(source);
+    let keyring = match source {
+        KeySource::Environment(text) => Keyring::parse(text.expose_secret(), &origin)?,
+        KeySource::File(file) => Keyring::read(file)?.ok_or_else(|| KeyNeeded::NoFile {
+            backup: backup.clone(),
+            needed: needed.clone(),
+            file: file.clone(),
+        })?,
+    };
+    let given: Vec<KeyId> = keyring.ids().collect();
+    match needed.iter().all(|id| given.contains(id)) {
+        true => Ok(()),
+        false => Err(KeyNeeded::OtherKey { backup, needed, origin, given }),
+    }
+}
+
+/// Where the keys are from, in words.
+fn origin_of(source: &KeySource) -> String {
+    match source {
+        KeySource::Environment(_) => format!("the environment variable {KEY_VARIABLE}"),
+        KeySource::File(file) => format!("the key file {}", file.display()),
+    }
+}
+
 fn named(ids: &[KeyId]) -> String {
     match ids {
         [] => "a key that it does not name".to_owned(),
@@ -55,18 +102,16 @@ pub(super) async fn open(
         keys.iter().filter(|key| !matches!(key.used, KeyUse::Hashed(_))).map(|key| key.id).collect();
     // Some of them may be damaged.
     let accounts = if keys.is_empty() { store.accounts(None, AT_ONCE).await? } else { Vec::new() };
-    let (vault, origin) = match source {
-        KeySource::Environment(text) => {
-            let origin = format!("the environment variable {KEY_VARIABLE}");
-            (Vault::new(Keyring::parse(text.expose_secret(), &origin)?), origin)
-        }
+    let origin = origin_of(source);
+    let vault = match source {
+        KeySource::Environment(text) => Vault::new(Keyring::parse(text.expose_secret(), &origin)?),
         KeySource::File(file) => {
             let keyring = match Keyring::read(file)? {
                 Some(keyring) => keyring,
                 None if keys.is_empty() && accounts.is_empty() => Keyring::make(file)?,
                 None => return Err(KeyError::NoFile { file: file.clone(), store: path.to_owned(), needed }),
             };
-            (Vault::new(keyring), format!("the key file {}", file.display()))
+            Vault::new(keyring)
         }
     };
     let given: Vec<KeyId> = vault.keyring().ids().collect();

@@ -6,6 +6,7 @@ mod accounts;
 mod attempts;
 mod attention;
 mod attributes;
+pub mod backup;
 mod catch_up;
 mod claim;
 mod columns;

@@ -57,6 +57,8 @@ fn help_is_there_for_every_command() {
         &["driver", "push"],
         &["driver", "revoke"],
         &["driver", "verify"],
+        &["backup"],
+        &["restore"],
         &["mass-change", "list"],
         &["demo"],
         &["watch"],

@@ -3,6 +3,7 @@
 //! environment with moto, an EC2 API that really starts and stops instances, and what others verify callbacks with.
 
 mod api;
+mod backups;
 mod bad_config;
 mod bad_driver;
 mod bad_provider;

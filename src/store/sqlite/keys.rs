@@ -91,6 +91,12 @@ fn read(connection: &Connection) -> rusqlite::Result<Vec<StoreKey>> {
     Ok(keys)
 }
 
+/// The keys that what is sealed in the store opens with: two, while they are rotated.
+pub(super) fn needed(connection: &Connection) -> Result<Vec<KeyId>> {
+    let keys = read(connection)?.into_iter();
+    Ok(keys.filter(|key| !matches!(key.used, KeyUse::Hashed(_))).map(|key| key.id).collect())
+}
+
 /// Says what is wrong with the keys that the store names, if anything is: without them nothing can be opened.
 pub(super) fn check(connection: &Connection) -> Result<(), String> {
     match read(connection) {

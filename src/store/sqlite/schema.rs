@@ -39,6 +39,12 @@ pub(super) fn identify(connection: &Connection, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether it is the tracker's, of whatever version.
+pub(super) fn is_store(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(application == APPLICATION)
+}
+
 fn version(connection: &Connection) -> Result<i32> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

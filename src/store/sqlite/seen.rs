@@ -135,6 +135,27 @@ pub(super) fn begin(
     Ok(Start { seen, mark, run: Run { number, mark } })
 }
 
+/// What a store is from now on that was put in the place of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewed {
+    run: Run,
+    newest: i64,
+}
+
+/// Gives a store another mark, and a number as of a host's start.
+pub(super) fn renew(connection: &Connection) -> Result<Renewed> {
+    let run = Run { number: random()?, mark: schema::new_mark()? };
+    run.write(connection)?;
+    Ok(Renewed { run, newest: journal::newest(connection)? })
+}
+
+/// Leaves beside a store that was renewed what the next host has to find there. Where that fails, that host renews it again.
+pub(super) fn leave(store: &Path, renewed: Renewed) {
+    let Renewed { run: Run { number, mark }, newest } = renewed;
+    let record = Record { store: mark, run: number, before: number, newest, boot: None, may_lose: false, ended: true };
+    Seen { path: path(store), file: None, record, is_unwritten: false }.write_lasting();
+}
+
 /// Why the store may have gone back behind what was seen of it, if it may.
 fn gone_back(
     found: Option<&Record>,

@@ -1,5 +1,6 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
+mod backups;
 mod damage;
 mod fair_reads;
 mod fair_writes;

@@ -1,0 +1,142 @@
+//! `tracker backup` and `tracker restore`: the store as one file, made while a host runs, and put back where none does.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytesize::ByteSize;
+use clap::Args;
+
+use super::{ConfigArgs, Signals, UsageError, output, runtime};
+use crate::config::Config;
+use crate::model::KeyId;
+use crate::serve::{STORE_FILE, require_keys};
+use crate::store::sqlite::backup::{self, BackupError, Existing, Restored, Stage, Watch};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The backup is the store as it is at one moment; the host goes on meanwhile. It is written to FILE.partial, read whole and
+verified, and then named FILE. It holds no key: keep the key elsewhere. The configuration, drivers and drivers.lock are not in
+it either.
+
+Examples:
+  tracker backup /backup/tracker.db
+  tracker backup /backup/tracker.db --force --config tracker.toml")]
+pub(super) struct Backup {
+    /// The file to make
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Replace FILE, if it is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Stop the host first, and give it the key that the backup names. The backup is copied and verified before anything is changed.
+Cursors that clients have of the feed are refused from then on, so that they list anew and miss nothing.
+
+Examples:
+  tracker restore /backup/tracker.db
+  tracker restore /backup/tracker.db --force    where there is a store already, which is kept beside the new one")]
+pub(super) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Replace the store that is there; it is kept as tracker.db.before-restore
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Backup { file, force, config } = self;
+        require_name(&file)?;
+        let config = config.load_without_accounts()?;
+        let (store, settings) = (store(&config), config.store);
+        let (from, to) = (store.clone(), file.clone());
+        let made = watched(move |watch| backup::back_up(&from, &to, existing(force), &settings, watch))?;
+        output::line!("Backed up {} to {}: {}, verified.", store.display(), file.display(), ByteSize(made.bytes));
+        match made.keys.as_slice() {
+            [] => {}
+            keys => output::line!("It holds no key. To restore it, the host needs {}.", named(keys)),
+        }
+        Ok(())
+    }
+}
+
+impl Restore {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Restore { file, force, config } = self;
+        require_name(&file)?;
+        let config = config.load_without_accounts()?;
+        let (store, settings, key) = (store(&config), config.store, config.key);
+        let (from, to) = (file.clone(), store.clone());
+        let restored = watched(move |watch| {
+            let allow = |needed: &[KeyId]| require_keys(&key, needed, &from).map_err(|error| error.to_string());
+            backup::restore(&from, &to, existing(force), &settings, &allow, watch)
+        })?;
+        let Restored { bytes, aside } = restored;
+        output::line!("Restored {} from {}: {}, verified.", store.display(), file.display(), ByteSize(bytes));
+        if let Some(aside) = aside {
+            output::line!("The store that was there is kept as {}.", aside.display());
+        }
+        Ok(())
+    }
+}
+
+fn store(config: &Config) -> PathBuf {
+    config.data_dir.join(STORE_FILE)
+}
+
+fn existing(force: bool) -> Existing {
+    if force { Existing::Replaced } else { Existing::Kept }
+}
+
+fn require_name(file: &Path) -> Result<(), UsageError> {
+    match file.file_name() {
+        Some(_) if !file.is_dir() => Ok(()),
+        _ => Err(UsageError(format!("{} is not the name of a file", file.display()))),
+    }
+}
+
+fn named(keys: &[KeyId]) -> String {
+    let ids: Vec<_> = keys.iter().map(ToString::to_string).collect();
+    format!("{} {}", if keys.len() == 1 { "the key" } else { "the keys" }, ids.join(" and "))
+}
+
+/// Runs what copies a store, shows how far it is, and has it stop at a signal.
+fn watched<T: Send + 'static>(
+    work: impl FnOnce(Watch<'_>) -> Result<T, BackupError> + Send + 'static,
+) -> anyhow::Result<T> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        let mut working = tokio::task::spawn_blocking(move || work(Watch { progress: &mut show, stop: stopped }));
+        let ended = tokio::select! {
+            ended = &mut working => ended,
+            () = signals.next() => {
+                stop.store(true, Ordering::Relaxed);
+                working.await
+            }
+        };
+        output::progress("");
+        Ok(ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?)
+    })
+}
+
+fn show(stage: Stage) {
+    match stage {
+        Stage::Copying { bytes, of } => {
+            let part = bytes.saturating_mul(100).checked_div(of).unwrap_or(100);
+            output::progress(&format!("copying: {part} % of {}", ByteSize(of)));
+        }
+        Stage::Verifying => output::progress("verifying"),
+        Stage::Replacing => output::progress("replacing"),
+    }
+}
