@@ -9,7 +9,6 @@ mod call;
 pub mod cassette;
 pub mod catalog;
 pub mod compile;
-mod computed;
 pub mod conformance;
 mod description;
 mod egress;
@@ -42,6 +41,7 @@ mod skew;
 pub mod source;
 pub mod verify;
 pub mod wire;
+mod withheld;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -274,11 +274,11 @@ async fn one_page(
     match kind {
         Kind::Instance => {
             let page = running.list_instances(account, query).await?;
-            egress.with_computed(|computed| page::instances(page, Checks::new(limits, left, computed, words)))
+            egress.with_withheld(|withheld| page::instances(page, Checks::new(limits, left, withheld, words)))
         }
         Kind::Realm => {
             let page = running.list_realms(account, query).await?;
-            egress.with_computed(|computed| page::realms(page, Checks::new(limits, left, computed, words)))
+            egress.with_withheld(|withheld| page::realms(page, Checks::new(limits, left, withheld, words)))
         }
     }
 }

@@ -7,7 +7,7 @@ mod answer;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body::Frame;
@@ -20,7 +20,6 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use answer::Answer;
 
 use super::budget::Budget;
-use super::computed::Computed;
 use super::description::DriverInfo;
 use super::grants::{Origin, Reach, Refusal};
 use super::kept::BODY_CHUNK;
@@ -34,6 +33,7 @@ use super::secrets::{Secrets, TooLong};
 use super::session::SessionKey;
 use super::skew::Skew;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
+use super::withheld::Withheld;
 use super::{CallError, Target};
 use crate::clock::{Clock, Stopwatch};
 use crate::net::{AddressPolicy, Client, Clients, NetError, Route, SendError};
@@ -55,9 +55,9 @@ pub(super) struct Egress {
     memory: Arc<PollMemory>,
     secrets: Mutex<Secrets>,
     /// Of the secrets themselves.
-    mask: OnceLock<Arc<Mask>>,
-    /// What the driver was given that was computed with secrets.
-    computed: Mutex<Computed>,
+    mask: Arc<Mask>,
+    /// What nothing that leaves the sandbox may show.
+    withheld: Mutex<Withheld>,
     requests: AtomicU32,
     /// Bounds what the host holds of requests under way: each is held whole.
     at_once: Arc<Semaphore>,
@@ -82,6 +82,8 @@ impl Egress {
         (clients, limits, clock): (&Clients, &Limits, &Arc<dyn Clock>),
         memory: Arc<PollMemory>,
     ) -> Result<Egress, NetError> {
+        let secrets = Secrets::new(&target.key.user, target.password.clone(), &target.secrets);
+        let mask = Arc::new(secrets.mask());
         Ok(Egress {
             driver: driver.name.clone(),
             session: SessionKey { account: target.key.clone(), driver: driver.digest.clone() },
@@ -96,9 +98,9 @@ impl Egress {
             budget: target.budget.clone(),
             limits: limits.clone(),
             memory,
-            secrets: Mutex::new(Secrets::new(&target.key.user, target.password.clone(), &target.secrets)),
-            mask: OnceLock::new(),
-            computed: Mutex::new(Computed::default()),
+            secrets: Mutex::new(secrets),
+            withheld: Mutex::new(Withheld::of(Arc::clone(&mask))),
+            mask,
             requests: AtomicU32::new(0),
             at_once: Arc::new(Semaphore::new(limits.requests_at_once as usize)),
             home: Handle::current(),
@@ -123,8 +125,18 @@ impl Egress {
         use_them(&mut self.secrets.lock().expect("invariant: no holder of this lock can panic"))
     }
 
-    pub(super) fn with_computed<T>(&self, use_it: impl FnOnce(&mut Computed) -> T) -> T {
-        use_it(&mut self.computed.lock().expect("invariant: no holder of this lock can panic"))
+    pub(super) fn with_withheld<T>(&self, use_it: impl FnOnce(&mut Withheld) -> T) -> T {
+        use_it(&mut self.withheld.lock().expect("invariant: no holder of this lock can panic"))
+    }
+
+    /// What is masked by now in what leaves the sandbox.
+    pub(super) fn withheld(&self) -> Arc<Mask> {
+        self.with_withheld(|withheld| withheld.so_far())
+    }
+
+    /// A text that is shown, logged or kept, without secrets.
+    pub(super) fn masked(&self, text: String) -> String {
+        self.withheld().text(text)
     }
 
     /// What is masked in the answer to a request: secrets, and what was computed for it.
@@ -134,8 +146,8 @@ impl Egress {
         self.with_secrets(|secrets| {
             let computed = secrets.computed_in(texts);
             match computed.is_empty() {
-                true => Arc::clone(self.mask.get_or_init(|| Arc::new(secrets.mask(&[])))),
-                false => Arc::new(secrets.mask(&computed)),
+                true => Arc::clone(&self.mask),
+                false => Arc::new(secrets.mask_with(&self.mask, &computed)),
             }
         })
     }
@@ -161,6 +173,7 @@ impl Egress {
     }
 
     fn set_cut_off(&self, why: Option<String>) {
+        let why = why.map(|why| self.masked(why));
         *self.cut_off.lock().expect("invariant: no holder of this lock can panic") = why;
     }
 
@@ -189,7 +202,7 @@ impl Egress {
     }
 
     fn refuse(&self, why: String) {
-        let why = message(why);
+        let why = message(self.masked(why));
         let mut refused = self.refused.lock().expect("invariant: no holder of this lock can panic");
         refused.get_or_insert(why);
     }
@@ -217,7 +230,7 @@ impl Egress {
             return Err(Error::HttpRequestUriInvalid);
         };
         if let Err(refusal) = self.reach.check(&url) {
-            let why = self.explain(&origin, refusal);
+            let why = self.masked(self.explain(&origin, refusal));
             if let Some(watch) = self.watch() {
                 watch.refused(&why);
             }
@@ -411,21 +424,30 @@ impl Egress {
         Ok(Asked { method: parts.method.clone(), url, headers, body })
     }
 
-    /// A request as those see it who look on.
+    /// A request as those see it who look on: what it has of secrets otherwise than by their placeholders is masked.
     fn asked(&self, url: &Url, parts: &http::request::Parts, body: &Bytes) -> Asked {
+        let mask = self.withheld();
+        let shown = |secrets: &Secrets, text: &[u8]| {
+            let named = secrets.named(text);
+            mask.apply(&named).unwrap_or_else(|| named.into_owned())
+        };
         self.with_secrets(|secrets| {
             let mut headers = http::HeaderMap::with_capacity(parts.headers.len());
             for (name, value) in &parts.headers {
-                if let Ok(value) = http::HeaderValue::from_bytes(&secrets.named(value.as_bytes())) {
+                if let Ok(value) = http::HeaderValue::from_bytes(&shown(secrets, value.as_bytes())) {
                     headers.append(name, value);
                 }
             }
-            let body = Bytes::from(secrets.named(body).into_owned());
+            let body = Bytes::from(shown(secrets, body));
             let mut url = url.clone();
-            if let Some(query) = url.query().map(str::to_owned)
-                && let std::borrow::Cow::Owned(named) = secrets.named(query.as_bytes())
-            {
-                url.set_query(Some(&String::from_utf8_lossy(&named)));
+            if let Some(path) = mask.apply(url.path().as_bytes()) {
+                url.set_path(&String::from_utf8_lossy(&path));
+            }
+            if let Some(query) = url.query().map(str::to_owned) {
+                let shown = shown(secrets, query.as_bytes());
+                if shown != query.as_bytes() {
+                    url.set_query(Some(&String::from_utf8_lossy(&shown)));
+                }
             }
             Asked { method: parts.method.clone(), url, headers, body }
         })
@@ -488,7 +510,14 @@ impl Egress {
     fn sending_failed(&self, url: &Url, error: SendError) -> Error {
         // Not the path: it is of the driver's making.
         let place = url.origin().ascii_serialization();
-        tracing::debug!(driver = self.driver, provider = self.provider, url = place, %error, "no answer from the provider");
+        let (shown, why) = (self.masked(place.clone()), self.masked(error.to_string()));
+        tracing::debug!(
+            driver = self.driver,
+            provider = self.provider,
+            url = shown,
+            error = why,
+            "no answer from the provider"
+        );
         match error {
             SendError::Refused(refused) => {
                 self.refuse(format!(
@@ -549,9 +578,8 @@ impl Egress {
         if let Some(coding) = answer.headers().get(http::header::CONTENT_ENCODING)
             && coding.as_bytes() != b"identity"
         {
-            return Err(Error::HttpResponseContentCoding(Some(
-                String::from_utf8_lossy(coding.as_bytes()).into_owned(),
-            )));
+            let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
+            return Err(Error::HttpResponseContentCoding(Some(mask.text(coding))));
         }
         self.check_head(answer.headers())?;
         let (mut parts, body) = http::Response::from(answer).into_parts();
@@ -598,6 +626,11 @@ impl From<Unanswered> for Error {
 }
 
 fn mask_headers(mask: &Mask, headers: &mut http::HeaderMap) -> Result<(), Error> {
+    // A name can't have a mask in it.
+    let named: Vec<_> = headers.keys().filter(|name| mask.is_in(name.as_str().as_bytes())).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
     for value in headers.values_mut() {
         if let Some(masked) = mask.apply(value.as_bytes()) {
             *value = http::HeaderValue::from_bytes(&masked).map_err(|_| Error::HttpProtocolError)?;

@@ -1,42 +1,320 @@
-//! Masks secrets in what a provider sends back, before a driver reads it. Pure, and streaming: a secret
-//! that is split over two chunks is found.
+//! Masks secrets in what a provider sends back, before a driver reads it, and in what leaves the sandbox, whoever wrote it.
+//! Pure, and streaming: a secret that is split over two chunks is found.
+//!
+//! A text is not searched for the forms that a secret may have, of which there is no end. It is read as whoever decodes it
+//! would, from each place where a secret may begin, in each way in which it can be read (`reading`, `digits`), and held
+//! against the secrets themselves (`patterns`). What is found is a range of the text as it is. So a secret is found whichever
+//! of its characters are escaped, and by which escapes, up to `DEPTH` deep; and in base64 and hexadecimal, wherever
+//! in a longer text it stands there, with escapes within and without.
+//!
+//! A text costs about the same for each byte, whatever is in it. Two bytes tell where nothing can begin (`starts`), which
+//! is nearly everywhere; what is looked at in other places has a budget that grows with the text. A place that would
+//! take more is one where the beginning of a secret stands over and over, and is masked.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+mod digits;
+mod entities;
+mod patterns;
+mod reading;
+mod starts;
+
+use std::ops::Range;
+
 use bytes::Bytes;
+
+use digits::{Code, Digits, NoDigit, Raw};
+pub(super) use patterns::SHORTEST;
+use patterns::{Candidates, Patterns};
+use reading::{DEPTH, Ground, begins_escape};
+use starts::{BASE64, HEX, PLAIN, Starts};
 
 /// What stands where a secret stood. It is always the same, so that an echo does not look like a change
 /// from one poll to the next.
-pub(super) const MASK: &[u8] = b"[secret]";
+pub(super) const SECRET: &str = "[secret]";
+/// What stands where something stood that was computed with a secret and given to the driver.
+pub(super) const SIGNATURE: &str = "[signature]";
+/// What stands there where the secret is a part of these.
+const STARS: &str = "[***]";
 
-/// Shorter secrets are not masked: they would be found in ordinary words.
-pub(super) const SHORTEST: usize = 6;
+/// How deep escapes may be within what digits stand for.
+const DEPTH_IN_DIGITS: usize = 2;
 
-/// The forms of secrets that are looked for.
-#[derive(Debug)]
+/// How much of a text that comes in chunks may be held back, since a secret may have begun in it: many times the secret,
+/// as each of its bytes may be an escape of escapes.
+const HELD_PER_BYTE: usize = 16;
+const LEAST_HELD: usize = 64 << 10;
+const MOST_HELD: usize = 128 << 10;
+
+/// How many steps a byte of a text may take, and how many may be saved up: as many as a long private key takes in escapes.
+const STEPS_PER_BYTE: usize = 16;
+/// How many ways that are open count for one.
+const OPEN_PER_STEP: usize = 16;
+/// What an escape counts for.
+const STEPS_PER_ESCAPE: usize = 8;
+const MOST_STEPS: usize = 256 << 10;
+
+/// The secrets that are looked for.
+#[derive(Clone, Debug)]
 pub(super) struct Mask {
-    finder: Option<AhoCorasick>,
+    patterns: Patterns,
+    starts: Option<Starts>,
     longest: usize,
 }
 
+/// A secret in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    end: usize,
+    label: &'static str,
+}
+
 impl Mask {
-    pub(super) fn new(mut forms: Vec<Vec<u8>>) -> Mask {
-        forms.retain(|form| form.len() >= SHORTEST);
-        forms.sort();
-        forms.dedup();
-        let longest = forms.iter().map(Vec::len).max().unwrap_or(0);
-        let finder = (longest > 0).then(|| {
-            AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .build(&forms)
-                .expect("invariant: a few short patterns make an automaton")
-        });
-        Mask { finder, longest }
+    pub(super) fn none() -> Mask {
+        Mask { patterns: Patterns::default(), starts: None, longest: 0 }
     }
 
-    /// Masks what is whole, such as a header's value.
+    /// Of these secrets, but for those that are too short.
+    pub(super) fn of<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Mask {
+        let mut mask = Mask::none();
+        secrets.into_iter().for_each(|secret| mask.add(secret, SECRET));
+        mask
+    }
+
+    /// Has one more looked for, and this written in its place.
+    pub(super) fn add(&mut self, secret: &[u8], label: &'static str) {
+        let label = if memchr::memmem::find(label.as_bytes(), secret).is_some() { STARS } else { label };
+        if self.patterns.add(secret, label) {
+            self.starts.get_or_insert_with(Starts::new).add(secret);
+            self.longest = self.longest.max(secret.len());
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Masks what is whole, such as a header's value; nothing where all stays.
     pub(super) fn apply(&self, whole: &[u8]) -> Option<Vec<u8>> {
-        let finder = self.finder.as_ref()?;
-        finder.is_match(whole).then(|| finder.replace_all_bytes(whole, &vec![MASK; finder.patterns_len()]))
+        let mut masked = Masked::of(whole);
+        self.scan(whole, true, &mut |range, label| masked.put(range, label));
+        masked.finish(whole.len())
+    }
+
+    /// Masks a text.
+    pub(super) fn text(&self, text: String) -> String {
+        match self.apply(text.as_bytes()) {
+            None => text,
+            Some(masked) => {
+                String::from_utf8(masked).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+            }
+        }
+    }
+
+    /// Whether there is anything to be masked in it.
+    pub(super) fn is_in(&self, whole: &[u8]) -> bool {
+        let mut is_in = false;
+        self.scan(whole, true, &mut |_, _| is_in = true);
+        is_in
+    }
+
+    /// Shows all that is to be masked, in order. Gives up to where the text is settled, if more of it comes.
+    fn scan(&self, text: &[u8], is_whole: bool, show: &mut dyn FnMut(Range<usize>, &'static str)) -> usize {
+        let Some(starts) = &self.starts else { return text.len() };
+        let raw = Raw::of(text);
+        let mut steps = Steps { left: MOST_STEPS, until: 0 };
+        let mut at = 0;
+        while let Some((start, flags)) = starts.next(text, at) {
+            if starts.is_ruled_out(text, start, flags) {
+                at = start + 1;
+                continue;
+            }
+            steps.reach(start);
+            let found = self.at(&raw, start, flags, &mut steps);
+            // What may go on is left for later, but not without end.
+            if raw.ran_out() && !is_whole && text.len() - start <= self.most_held() {
+                return start;
+            }
+            at = start + 1;
+            if let Some(Found { end, label }) = found {
+                at = at.max(end);
+                show(start..at, label);
+            }
+        }
+        // One byte tells nothing.
+        if is_whole { text.len() } else { at.max(text.len().saturating_sub(1)) }
+    }
+
+    fn most_held(&self) -> usize {
+        self.longest.saturating_mul(HELD_PER_BYTE).clamp(LEAST_HELD, MOST_HELD)
+    }
+
+    /// The longest secret that begins here.
+    fn at(&self, raw: &Raw<'_>, start: usize, flags: u8, steps: &mut Steps) -> Option<Found> {
+        let (byte, next) = raw.byte(start)?;
+        let all = self.patterns.all();
+        let mut found = None;
+        if !begins_escape(byte) || byte == b'+' {
+            if flags & PLAIN != 0 {
+                self.follow(raw, (start, all), DEPTH, steps, &mut found);
+            }
+            self.at_digit(raw, (byte, next), flags, steps, &mut found);
+            return found;
+        }
+        self.follow(raw, (start, all), DEPTH, steps, &mut found);
+        for way in raw.readings(start, DEPTH).as_slice() {
+            if let Some(byte) = way.single() {
+                self.at_digit(raw, (byte, way.next), flags, steps, &mut found);
+            }
+        }
+        found
+    }
+
+    /// What begins with a digit.
+    fn at_digit(
+        &self,
+        raw: &Raw<'_>,
+        (byte, next): (u8, usize),
+        flags: u8,
+        steps: &mut Steps,
+        found: &mut Option<Found>,
+    ) {
+        let Some(starts) = &self.starts else { return };
+        let mut begin = |code: Code, bits: u8| {
+            let Some(value) = code.digit(byte) else { return };
+            let digits = Digits { text: raw, code };
+            let place = digits.place(value, bits, next);
+            let begins = match digits.two(place) {
+                Ok(Some((first, second))) => starts.begin(first, second),
+                Ok(None) => true,
+                Err(NoDigit) => false,
+            };
+            if begins {
+                self.follow(&digits, (place, self.patterns.all()), DEPTH_IN_DIGITS, steps, found);
+            }
+        };
+        if flags & HEX != 0 {
+            begin(Code::Hex, 4);
+        }
+        for (flag, bits) in BASE64 {
+            if flags & flag != 0 {
+                begin(Code::Base64, bits);
+            }
+        }
+    }
+
+    /// Reads on from a place in every way for as long as a secret may come of it.
+    fn follow<G: Ground>(
+        &self,
+        ground: &G,
+        start: (G::Place, Candidates),
+        depth: usize,
+        steps: &mut Steps,
+        found: &mut Option<Found>,
+    ) {
+        let mut open: Vec<(G::Place, Candidates)> = Vec::new();
+        let mut here = Some(start);
+        while let Some((at, candidates)) = here {
+            let cost = self.step(ground, (at, candidates), depth, &mut |state, label| {
+                let (next, candidates) = state;
+                if let Some(label) = label {
+                    note(found, Found { end: ground.raw(next), label });
+                }
+                if self.patterns.go_on(candidates) && !open.contains(&state) {
+                    open.push(state);
+                }
+            });
+            // In order, so that each place is read from once, whatever led there.
+            let first = open.iter().enumerate().min_by_key(|(_, (place, _))| *place).map(|(index, _)| index);
+            here = first.map(|index| open.swap_remove(index));
+            // To begin is paid for by the text.
+            if let Some((at, _)) = here
+                && !steps.take(cost + open.len() / OPEN_PER_STEP)
+            {
+                note(found, Found { end: ground.raw(at), label: SECRET });
+                return;
+            }
+        }
+    }
+
+    /// One step on, in every way. Gives what it costs.
+    fn step<G: Ground>(
+        &self,
+        ground: &G,
+        (at, candidates): (G::Place, Candidates),
+        depth: usize,
+        reached: &mut dyn FnMut((G::Place, Candidates), Option<&'static str>),
+    ) -> usize {
+        let Some((byte, next)) = ground.byte(at) else { return 1 };
+        if !begins_escape(byte) {
+            if let Some(candidates) = self.patterns.after(candidates, byte) {
+                reached((next, candidates), self.patterns.label(candidates));
+            }
+            return 1;
+        }
+        for way in ground.readings(at, depth).as_slice() {
+            let read = |candidates, byte: &u8| self.patterns.after(candidates, *byte);
+            if let Some(candidates) = way.bytes().iter().try_fold(candidates, read) {
+                reached((way.next, candidates), self.patterns.label(candidates));
+            }
+        }
+        STEPS_PER_ESCAPE
+    }
+}
+
+/// The longest is kept, and of two that are as long the first.
+fn note(found: &mut Option<Found>, new: Found) {
+    if found.is_none_or(|found| new.end > found.end) {
+        *found = Some(new);
+    }
+}
+
+/// What may be spent on looking.
+struct Steps {
+    left: usize,
+    /// Up to where the text has paid for it.
+    until: usize,
+}
+
+impl Steps {
+    fn reach(&mut self, at: usize) {
+        self.left = MOST_STEPS.min(self.left + at.saturating_sub(self.until).saturating_mul(STEPS_PER_BYTE));
+        self.until = at;
+    }
+
+    fn take(&mut self, steps: usize) -> bool {
+        match self.left.checked_sub(steps) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// A text, and what of it is written anew so far.
+struct Masked<'a> {
+    text: &'a [u8],
+    written: Option<Vec<u8>>,
+    copied: usize,
+}
+
+impl<'a> Masked<'a> {
+    fn of(text: &'a [u8]) -> Masked<'a> {
+        Masked { text, written: None, copied: 0 }
+    }
+
+    fn put(&mut self, range: Range<usize>, label: &str) {
+        let written = self.written.get_or_insert_with(|| Vec::with_capacity(self.text.len()));
+        written.extend_from_slice(&self.text[self.copied..range.start]);
+        written.extend_from_slice(label.as_bytes());
+        self.copied = range.end;
+    }
+
+    /// What is written of the text up to there, if it differs.
+    fn finish(self, end: usize) -> Option<Vec<u8>> {
+        let mut written = self.written?;
+        written.extend_from_slice(&self.text[self.copied..end]);
+        Some(written)
     }
 }
 
@@ -45,89 +323,46 @@ impl Mask {
 pub(super) struct Masker {
     /// The end of what came, held back since a secret may have begun in it.
     held: Vec<u8>,
+    /// How much there has to be before it is looked at again: twice what was held back, so that a text in tiny chunks is
+    /// looked at no more than twice.
+    enough: usize,
 }
 
 impl Masker {
     /// Takes a chunk and gives what can't be part of a secret any more, masked.
     pub(super) fn push(&mut self, mask: &Mask, chunk: Bytes) -> Bytes {
-        let Some(finder) = &mask.finder else { return chunk };
-        let mut text = std::mem::take(&mut self.held);
-        text.extend_from_slice(&chunk);
-        self.pass(finder, text, mask.longest - 1)
+        if mask.is_empty() {
+            return chunk;
+        }
+        let text = if self.held.is_empty() {
+            chunk
+        } else {
+            self.held.extend_from_slice(&chunk);
+            if self.held.len() < self.enough {
+                return Bytes::new();
+            }
+            std::mem::take(&mut self.held).into()
+        };
+        let (settled, rest) = pass(mask, text, false);
+        self.enough = 2 * rest.len();
+        self.held = rest.into();
+        settled
     }
 
     /// Gives the rest, at the end of the body.
     pub(super) fn finish(&mut self, mask: &Mask) -> Bytes {
-        let text = std::mem::take(&mut self.held);
-        match &mask.finder {
-            Some(finder) => self.pass(finder, text, 0),
-            None => text.into(),
-        }
+        pass(mask, std::mem::take(&mut self.held).into(), true).0
     }
+}
 
-    /// Masks `text`, holding back up to `hold` bytes of its end. A match that begins in what is held
-    /// back is left for later, as more may show a longer one.
-    fn pass(&mut self, finder: &AhoCorasick, mut text: Vec<u8>, hold: usize) -> Bytes {
-        let mut settled = text.len().saturating_sub(hold);
-        let mut masked: Option<Vec<u8>> = None;
-        let mut copied = 0;
-        for found in finder.find_iter(&text) {
-            if found.start() >= settled {
-                break;
-            }
-            let out = masked.get_or_insert_with(|| Vec::with_capacity(text.len()));
-            out.extend_from_slice(&text[copied..found.start()]);
-            out.extend_from_slice(MASK);
-            copied = found.end();
-            settled = settled.max(copied);
-        }
-        self.held = text.split_off(settled);
-        match masked {
-            Some(mut out) => {
-                out.extend_from_slice(&text[copied..]);
-                out.into()
-            }
-            None => text.into(),
-        }
-    }
+/// What is settled of a text, masked, and the rest.
+fn pass(mask: &Mask, mut text: Bytes, is_whole: bool) -> (Bytes, Bytes) {
+    let mut masked = Masked::of(&text);
+    let settled = mask.scan(&text, is_whole, &mut |range, label| masked.put(range, label));
+    let masked = masked.finish(settled);
+    let rest = text.split_off(settled);
+    (masked.map_or(text, Bytes::from), rest)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn masked(forms: &[&str], text: &str, chunk: usize) -> String {
-        let mask = Mask::new(forms.iter().map(|form| form.as_bytes().to_vec()).collect());
-        let mut masker = Masker::default();
-        let mut out = Vec::new();
-        for piece in text.as_bytes().chunks(chunk) {
-            out.extend_from_slice(&masker.push(&mask, Bytes::copy_from_slice(piece)));
-        }
-        out.extend_from_slice(&masker.finish(&mask));
-        String::from_utf8(out).expect("text")
-    }
-
-    #[test]
-    fn secrets_are_masked_however_they_are_cut() {
-        let check = |forms: &[&str], text: &str, want: &str| {
-            for chunk in 1..=text.len().max(1) {
-                assert_eq!(masked(forms, text, chunk), want, "in chunks of {chunk}");
-            }
-        };
-        check(&["s3cretword"], "", "");
-        check(&["s3cretword"], "nothing here", "nothing here");
-        check(&["s3cretword"], "s3cretword", "[secret]");
-        check(&["s3cretword"], "a s3cretword, s3cretwors3cretword!", "a [secret], s3cretwor[secret]!");
-        check(&["s3cretword"], "s3cretwords3cretword", "[secret][secret]");
-        check(&["s3cret", "s3cretword"], "xs3cretwordx s3cretx", "x[secret]x [secret]x");
-        check(&["aaaaaa"], "aaaaaaaaaaaaaaa", "[secret][secret]aaa");
-        check(&["short"], "short secrets stay", "short secrets stay");
-    }
-
-    #[test]
-    fn headers_are_masked_whole() {
-        let mask = Mask::new(vec![b"s3cretword".to_vec()]);
-        assert_eq!(mask.apply(b"token=s3cretword;").as_deref(), Some(b"token=[secret];".as_slice()));
-        assert_eq!(mask.apply(b"nothing"), None);
-    }
-}
+mod tests;

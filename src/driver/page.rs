@@ -4,9 +4,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::bindings::inventory;
-use super::computed::Computed;
 use super::limits::Limits;
 use super::message::message;
+use super::withheld::Withheld;
 use super::{CallError, Coverage};
 use crate::model::word::{Word, Words};
 use crate::model::{
@@ -37,8 +37,8 @@ pub(super) struct Left {
 /// What the checks of one page need to know.
 pub(super) struct Checks<'a> {
     limits: &'a Limits,
-    /// What no list may show: it was computed with a secret.
-    computed: &'a Computed,
+    /// What no list may show.
+    withheld: &'a Withheld,
     words: &'a mut Words,
     items_left: usize,
     bytes: usize,
@@ -63,8 +63,8 @@ pub(super) fn realms(page: inventory::RealmPage, mut checks: Checks<'_>) -> Resu
 }
 
 impl Checks<'_> {
-    pub(super) fn new<'a>(limits: &'a Limits, left: Left, computed: &'a Computed, words: &'a mut Words) -> Checks<'a> {
-        Checks { limits, computed, words, items_left: left.items, bytes: left.bytes }
+    pub(super) fn new<'a>(limits: &'a Limits, left: Left, withheld: &'a Withheld, words: &'a mut Words) -> Checks<'a> {
+        Checks { limits, withheld, words, items_left: left.items, bytes: left.bytes }
     }
 
     fn count(&mut self, items: usize, size: usize) -> Result<(), CallError> {
@@ -114,7 +114,7 @@ impl Checks<'_> {
                 Err(self.too_long("the next page's cursor", cursor.len()))
             }
             // An empty one is none.
-            _ => Ok(next.filter(|cursor| !cursor.is_empty())),
+            _ => Ok(next.filter(|cursor| !cursor.is_empty()).map(|cursor| self.withheld.mask(cursor))),
         }
     }
 
@@ -127,7 +127,7 @@ impl Checks<'_> {
         if text.len() > self.limits.field_bytes {
             return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
         }
-        let text = self.computed.mask(text);
+        let text = self.withheld.mask(text);
         self.take(text.len());
         Ok(text.into())
     }
@@ -137,7 +137,7 @@ impl Checks<'_> {
         if text.len() > self.limits.field_bytes {
             return Err(self.too_long(&format!("{name} of {:?}", id.as_str()), text.len()));
         }
-        let text = self.computed.mask(text);
+        let text = self.withheld.mask(text);
         let (word, is_new) = self.words.of(text);
         if is_new {
             self.take(word.bytes());
@@ -157,7 +157,7 @@ impl Checks<'_> {
 fn coverage(coverage: inventory::Coverage, checks: &mut Checks<'_>) -> Result<Coverage, CallError> {
     match coverage {
         inventory::Coverage::Complete => Ok(Coverage::Complete),
-        inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(checks.computed.mask(why)))),
+        inventory::Coverage::Partial(why) => Ok(Coverage::Partial(message(checks.withheld.mask(why)))),
         inventory::Coverage::Delta(removed) => {
             checks.count(removed.len(), size_of::<ResourceId>())?;
             let removed = removed.into_iter().map(|text| id(text, checks)).collect::<Result<Vec<_>, _>>()?;
@@ -169,7 +169,7 @@ fn coverage(coverage: inventory::Coverage, checks: &mut Checks<'_>) -> Result<Co
 }
 
 fn id(text: String, checks: &Checks<'_>) -> Result<ResourceId, CallError> {
-    let text = checks.computed.mask(text);
+    let text = checks.withheld.mask(text);
     let broken = |error, shown: &str| CallError::Contract(format!("it listed the id {}: {error}", beginning(shown)));
     ResourceId::check(&text).map_err(|error| broken(error, &text))?;
     ResourceId::parse(text).map_err(|error| broken(error, ""))
@@ -268,7 +268,10 @@ fn realm(item: inventory::Realm, checks: &mut Checks<'_>) -> Result<Resource, Ca
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::driver::mask::Mask;
 
     fn item(id: &str) -> inventory::Instance {
         inventory::Instance {
@@ -294,7 +297,7 @@ mod tests {
     fn checked(page: inventory::InstancePage) -> Result<Page, CallError> {
         let limits = Limits { field_bytes: 8, items: 2, labels: 3, list_bytes: 10_000, ..Limits::default() };
         let left = Left { items: limits.items, bytes: 0 };
-        instances(page, Checks::new(&limits, left, &Computed::default(), &mut Words::default()))
+        instances(page, Checks::new(&limits, left, &Withheld::of(Arc::new(Mask::none())), &mut Words::default()))
     }
 
     #[test]
@@ -342,8 +345,8 @@ mod tests {
         let limits = Limits { list_bytes: 2 * size_of::<Instance>() + 1000, ..Limits::default() };
         let list = |before: usize, text: usize| {
             let item = inventory::Instance { labels: vec![], name: Some("x".repeat(text)), ..item("a") };
-            let (left, computed) = (Left { items: 9, bytes: before }, Computed::default());
-            instances(page(vec![item]), Checks::new(&limits, left, &computed, &mut Words::default()))
+            let (left, withheld) = (Left { items: 9, bytes: before }, Withheld::of(Arc::new(Mask::none())));
+            instances(page(vec![item]), Checks::new(&limits, left, &withheld, &mut Words::default()))
                 .map(|page| page.bytes)
         };
         let first = list(0, 100).expect("there is room");

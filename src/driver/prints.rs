@@ -11,27 +11,59 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use super::egress::Egress;
+use super::mask::Masker;
+
 /// How much of the end is kept.
 const KEPT: usize = 4 << 10;
 /// How much a guest may write at once.
 const PERMIT: usize = 64 << 10;
 
-#[derive(Clone, Debug, Default)]
-pub(super) struct Prints(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone, Default)]
+pub(super) struct Prints {
+    /// Knows the secrets that are masked; none while a driver describes itself.
+    egress: Option<Arc<Egress>>,
+    printed: Arc<Mutex<Printed>>,
+}
+
+#[derive(Default)]
+struct Printed {
+    /// Masks all that comes, so that no part of a secret stays where its beginning is dropped.
+    masker: Masker,
+    end: Vec<u8>,
+}
+
+impl Printed {
+    fn keep(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(KEPT)..];
+        let excess = (self.end.len() + bytes.len()).saturating_sub(KEPT);
+        self.end.drain(..excess);
+        self.end.extend_from_slice(bytes);
+    }
+}
 
 impl Prints {
-    fn push(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().expect("invariant: no holder of this lock can panic");
-        let bytes = &bytes[bytes.len().saturating_sub(KEPT)..];
-        let excess = (kept.len() + bytes.len()).saturating_sub(KEPT);
-        kept.drain(..excess);
-        kept.extend_from_slice(bytes);
+    pub(super) fn of(egress: Option<Arc<Egress>>) -> Prints {
+        Prints { egress, printed: Arc::default() }
     }
 
-    /// The end of what was printed, without the white space around it.
+    fn push(&self, bytes: Bytes) {
+        let mut printed = self.printed.lock().expect("invariant: no holder of this lock can panic");
+        let masked = match &self.egress {
+            Some(egress) => printed.masker.push(&egress.withheld(), bytes),
+            None => bytes,
+        };
+        printed.keep(&masked);
+    }
+
+    /// The end of what was printed, masked, and without the white space around it.
     pub(super) fn end(&self) -> String {
-        let kept = self.0.lock().expect("invariant: no holder of this lock can panic");
-        String::from_utf8_lossy(&kept).trim().to_owned()
+        let mut printed = self.printed.lock().expect("invariant: no holder of this lock can panic");
+        if let Some(egress) = &self.egress {
+            let rest = printed.masker.finish(&egress.withheld());
+            printed.keep(&rest);
+        }
+        String::from_utf8_lossy(&printed.end).trim().to_owned()
     }
 }
 
@@ -58,7 +90,7 @@ impl Pollable for Prints {
 
 impl OutputStream for Prints {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.push(&bytes);
+        self.push(bytes);
         Ok(())
     }
 
@@ -73,7 +105,7 @@ impl OutputStream for Prints {
 
 impl AsyncWrite for Prints {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.push(bytes);
+        self.push(Bytes::copy_from_slice(bytes));
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -94,9 +126,9 @@ mod tests {
     fn only_the_end_is_kept() {
         let prints = Prints::default();
         assert_eq!(prints.end(), "");
-        prints.push(b"first\n");
-        prints.push(&vec![b'x'; 2 * KEPT]);
-        prints.push(b" last\n");
+        prints.push(Bytes::from_static(b"first\n"));
+        prints.push(vec![b'x'; 2 * KEPT].into());
+        prints.push(Bytes::from_static(b" last\n"));
         let end = prints.end();
         assert!(end.ends_with("x last") && end.len() < KEPT + 1, "{}", end.len());
     }

@@ -69,7 +69,7 @@ impl Running {
     ) -> Result<Running, CallError> {
         let limits = engine.limits();
         let meter = Arc::clone(meter);
-        let prints = Prints::default();
+        let prints = Prints::of(account.as_ref().map(|(_, egress)| Arc::clone(egress)));
         let wasi = WasiCtx::builder()
             .stdout(prints.clone())
             .stderr(prints.clone())
@@ -212,11 +212,12 @@ fn failure(store: &mut Store<Sandbox>, error: &wasmtime::Error) -> CallError {
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
-    let printed = sandbox.masked(sandbox.prints.end());
-    CallError::Crashed(message(match printed.is_empty() {
+    let printed = sandbox.prints.end();
+    // What it is may name things of the driver's making.
+    CallError::Crashed(message(sandbox.masked(match printed.is_empty() {
         true => what,
         false => format!("{what}; it printed: {printed}"),
-    }))
+    })))
 }
 
 /// Whether the component has as many handles as it may have. Its error does not say so but by its text; that there is no
@@ -291,10 +292,10 @@ impl Sandbox {
         self.account.as_ref().map(|account| account.egress.as_ref())
     }
 
-    /// A text that leaves the sandbox, without what was computed with a secret and given to the driver.
+    /// A text that leaves the sandbox, without secrets.
     fn masked(&self, text: String) -> String {
         match self.egress() {
-            Some(egress) => egress.with_computed(|computed| computed.mask(text)),
+            Some(egress) => egress.masked(text),
             None => text,
         }
     }

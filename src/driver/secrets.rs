@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_SAFE_NO_PAD as BASE64_URL};
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::bindings::v0_2::credentials::{Encoding, Error, Hash, Output, Scheme};
-use super::mask::Mask;
+use super::mask::{Mask, SECRET};
 use super::message::message;
 use super::signing;
 
@@ -337,22 +337,34 @@ impl Secrets {
         found
     }
 
-    /// Every form in which a provider might send a secret back, or one of these computed values.
-    pub(super) fn mask(&self, computed: &[usize]) -> Mask {
-        let computed = computed.iter().filter_map(|place| match &self.words.get(*place)?.meaning {
-            Meaning::Computed { value, .. } => Some(signing::forms(value)),
-            Meaning::Secret { .. } => None,
-        });
-        let encodings =
-            [Encoding::Raw, Encoding::Basic, Encoding::Json, Encoding::Form, Encoding::Xml, Encoding::Query];
-        let forms = self.by_name.iter().flat_map(|(name, secret)| {
+    /// The account's secrets, to be masked, each as `Basic` sends it, too: that is masked with the user in it, and of a secret
+    /// that is too short it is all. By itself such a secret would be found in ordinary words.
+    pub(super) fn mask(&self) -> Mask {
+        let secrets = self.by_name.values().map(|secret| secret.expose_secret().as_bytes());
+        let mut mask = Mask::of(secrets);
+        for (name, secret) in &self.by_name {
             let secret = secret.expose_secret();
-            // A secret that is too short to be masked is so in every encoding.
-            let masked = secret.len() >= super::mask::SHORTEST;
-            let encoded = encodings.into_iter().map(|encoding| self.encoded(name, encoding));
-            encoded.chain(echoes(secret)).filter(move |_| masked).map(String::into_bytes)
-        });
-        Mask::new(forms.chain(computed.flatten().map(String::into_bytes)).collect())
+            if !secret.is_empty() && !self.user.is_empty() {
+                let basic = self.encoded(name, Encoding::Basic);
+                mask.add(basic.trim_end_matches('=').as_bytes(), SECRET);
+            }
+            // Its lines may be broken otherwise, or not at all.
+            if let Some(key) = signing::der(secret) {
+                mask.add(&key, SECRET);
+            }
+        }
+        mask
+    }
+
+    /// The same, and these computed values.
+    pub(super) fn mask_with(&self, secrets: &Mask, computed: &[usize]) -> Mask {
+        let mut mask = secrets.clone();
+        for place in computed {
+            if let Some(Word { meaning: Meaning::Computed { value, .. }, .. }) = self.words.get(*place) {
+                mask.add(value, SECRET);
+            }
+        }
+        mask
     }
 }
 
@@ -422,30 +434,6 @@ fn scheme_name(scheme: Scheme) -> &'static str {
         Scheme::Rs256 => "rs256",
         Scheme::Ps256 => "ps256",
     }
-}
-
-/// The longest secret that is looked for in every form. What is longer is a key, with whose many forms the search
-/// would be made anew for each poll.
-const ECHOED_BYTES: usize = 256;
-
-/// Forms that nobody asks for a secret in, and that a provider may give it back in all the same.
-fn echoes(secret: &str) -> Vec<String> {
-    let mut forms = vec![BASE64.encode(secret)];
-    if secret.len() > ECHOED_BYTES {
-        return forms;
-    }
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    forms.extend([hex.to_uppercase(), hex]);
-    forms.push(percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string());
-    // Behind other text, base64 writes it in one of three ways. The digits at both ends hold bits of what is around.
-    for before in 0..3 {
-        let text = [&vec![0; before][..], secret.as_bytes()].concat();
-        let from = (before * 8).div_ceil(6);
-        let digits = STANDARD_NO_PAD.encode(&text)[from..text.len() * 8 / 6].to_owned();
-        forms.push(digits.replace('+', "-").replace('/', "_"));
-        forms.push(digits);
-    }
-    forms
 }
 
 #[cfg(test)]

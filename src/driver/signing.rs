@@ -1,7 +1,5 @@
 //! What is computed with secrets, and in which forms it may be found again. Pure.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
 use ring::{digest, hmac, rand, signature};
 
 use super::bindings::v0_2::credentials::{Hash, Scheme};
@@ -78,10 +76,15 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Every form in which a computed value may be found where a text has it.
-pub(super) fn forms(value: &[u8]) -> [String; 4] {
-    let base64 = BASE64.encode(value);
-    [hex(value), hex(value).to_uppercase(), base64.trim_end_matches('=').to_owned(), BASE64_URL.encode(value)]
+/// A private key as it is without PEM, where the secret is one.
+pub(super) fn der(secret: &str) -> Option<Vec<u8>> {
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    if !secret.contains("PRIVATE KEY-----") {
+        return None;
+    }
+    PrivateKeyDer::from_pem_slice(secret.as_bytes()).ok().map(|key| key.secret_der().to_vec())
 }
 
 /// Whether the HMAC over a chain that ends so may be given to a driver, as contract 0.1 does: a signature of one request,

@@ -2,14 +2,11 @@
 //! driver, a provider or a file may give it? Everything before should have made sure of that; this is what it is
 //! held to, and it knows nothing of how.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret as _;
 
 use super::{Body, Cassette, Outcome};
 use crate::driver::Target;
-use crate::driver::mask::SHORTEST;
+use crate::driver::mask::{Mask, SHORTEST};
 
 /// Why a cassette is not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +47,9 @@ pub fn check(cassette: &Cassette, target: &Target) -> Result<(), Leak> {
         if secret.len() < SHORTEST {
             return Err(Leak::TooShort { name: name.to_owned() });
         }
-        let forms = forms(secret, &target.key.user);
+        let mask = Mask::of([secret.as_bytes()]);
         for (place, text) in &places {
-            if forms.iter().any(|form| memchr::memmem::find(text, form).is_some()) {
+            if mask.is_in(text) {
                 return Err(Leak::Found { name: name.to_owned(), place: place.clone() });
             }
         }
@@ -64,44 +61,9 @@ fn whole(body: &Body) -> Vec<u8> {
     body.bytes().to_vec()
 }
 
-/// A secret in every form that is known of.
-fn forms(secret: &str, user: &str) -> Vec<Vec<u8>> {
-    let quoted = |text: &str| {
-        let quoted = serde_json::Value::from(text).to_string();
-        quoted[1..quoted.len() - 1].to_owned()
-    };
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let escaped = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let mut forms = vec![
-        secret.to_owned(),
-        quoted(secret),
-        // As a text in a JSON body that is a text in a JSON file.
-        quoted(&quoted(secret)),
-        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-        percent.to_ascii_lowercase(),
-        percent,
-        escaped,
-        hex.to_ascii_uppercase(),
-        hex,
-        STANDARD_NO_PAD.encode(format!("{user}:{secret}")),
-    ];
-    // Base64 of a longer text shows the secret in one of three ways, by what stands before it; what of it
-    // depends on the neighbours is left away.
-    for before in 0..3_usize {
-        let padded = [vec![0; before], secret.as_bytes().to_vec()].concat();
-        let whole = padded.len() / 3 * 4;
-        for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
-            let start = (before * 8).div_ceil(6);
-            forms.push(encoded[start..whole.max(start)].to_owned());
-        }
-    }
-    forms.retain(|form| form.len() >= SHORTEST);
-    forms.into_iter().map(String::into_bytes).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use bytes::Bytes;
     use http::{HeaderMap, Method, StatusCode};

@@ -56,7 +56,8 @@ impl Body for Answer {
                 }
                 Some(Err(error)) => {
                     this.ended = true;
-                    tracing::debug!(driver = this.egress.driver, %error, "the provider's answer broke off");
+                    let error = this.egress.masked(error.to_string());
+                    tracing::debug!(driver = this.egress.driver, error, "the provider's answer broke off");
                     return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
                 }
                 None => {

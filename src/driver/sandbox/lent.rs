@@ -7,6 +7,7 @@ use super::super::bindings::{v0_1, v0_2};
 use super::super::message::message;
 use super::super::secrets::{Secrets, TooLong, Uncomputed};
 use super::super::signing;
+use super::super::withheld::Withheld;
 use super::Sandbox;
 
 /// The longest chain of messages that is signed. The longest scheme that is known (AWS's) has five.
@@ -61,8 +62,9 @@ impl Sandbox {
         let Some(account) = &self.account else { return };
         let lifetime = Duration::from_secs(lifetime_seconds.into());
         let (now, mark) = (self.engine.clock().now(), &account.credentials_mark);
-        let kept = match account.egress.with_computed(|computed| computed.is_in(&key) || computed.is_in_bytes(&value)) {
-            true => Err("what was computed with a secret is not kept"),
+        let is_in = |withheld: &mut Withheld| withheld.is_in(key.as_bytes()) || withheld.is_in(&value);
+        let kept = match account.egress.with_withheld(is_in) {
+            true => Err("a secret, or what was computed with one, is not kept"),
             false => self.engine.sessions().put(account.egress.session(), mark, (key, value), lifetime, now),
         };
         if let Err(why) = kept
@@ -227,7 +229,7 @@ const TOO_MANY_COMPUTED: &str = "too many different values are computed with sec
 impl Sandbox {
     /// Notes a value that the driver is given, so that it is masked where it leaves the sandbox.
     fn given(&self, value: Vec<u8>) -> Result<Vec<u8>, v0_2::credentials::Error> {
-        match self.egress().is_none_or(|egress| egress.with_computed(|computed| computed.note(&value))) {
+        match self.egress().is_none_or(|egress| egress.with_withheld(|withheld| withheld.note(&value))) {
             true => Ok(value),
             false => Err(v0_2::credentials::Error::Unusable(TOO_MANY_COMPUTED.into())),
         }

@@ -1,0 +1,111 @@
+//! What is looked for, sorted, so that a text is held against all of it at once, byte after byte.
+
+/// Shorter secrets are not looked for: they would be found in ordinary words.
+pub(in crate::driver) const SHORTEST: usize = 6;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Patterns {
+    sorted: Vec<Pattern>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pattern {
+    bytes: Box<[u8]>,
+    label: &'static str,
+}
+
+/// The patterns that begin with what was read so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidates {
+    from: u32,
+    to: u32,
+    /// How many bytes were read.
+    read: u32,
+}
+
+impl Patterns {
+    /// False for one that is too short, or known already.
+    pub(super) fn add(&mut self, bytes: &[u8], label: &'static str) -> bool {
+        if bytes.len() < SHORTEST {
+            return false;
+        }
+        match self.sorted.binary_search_by(|pattern| (*pattern.bytes).cmp(bytes)) {
+            Ok(_) => false,
+            Err(place) => {
+                self.sorted.insert(place, Pattern { bytes: bytes.into(), label });
+                true
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    /// All of them: nothing was read.
+    pub(super) fn all(&self) -> Candidates {
+        Candidates { from: 0, to: u32::try_from(self.sorted.len()).unwrap_or(u32::MAX), read: 0 }
+    }
+
+    /// Those of the candidates that go on with this byte, if any does.
+    pub(super) fn after(&self, candidates: Candidates, byte: u8) -> Option<Candidates> {
+        let Candidates { from, to, read } = candidates;
+        let among = &self.sorted[from as usize..to as usize];
+        let next = |pattern: &Pattern| pattern.bytes.get(read as usize).copied();
+        let (skipped, kept) = match among {
+            [only] => (0, usize::from(next(only) == Some(byte))),
+            _ => {
+                // One that has ended sorts before those that go on.
+                let skipped = among.partition_point(|pattern| next(pattern) < Some(byte));
+                (skipped, among[skipped..].partition_point(|pattern| next(pattern) == Some(byte)))
+            }
+        };
+        let from = from + u32::try_from(skipped).unwrap_or(u32::MAX);
+        let to = from + u32::try_from(kept).unwrap_or(u32::MAX);
+        (kept > 0).then_some(Candidates { from, to, read: read + 1 })
+    }
+
+    /// What to write in the place of what was read, where that is a whole pattern.
+    pub(super) fn label(&self, candidates: Candidates) -> Option<&'static str> {
+        let first = &self.sorted[candidates.from as usize];
+        (first.bytes.len() == candidates.read as usize).then_some(first.label)
+    }
+
+    /// Whether more could be read.
+    pub(super) fn go_on(&self, candidates: Candidates) -> bool {
+        candidates.to - candidates.from > 1 || self.label(candidates).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_those_that_begin_with_what_was_read() {
+        let mut patterns = Patterns::default();
+        for (text, is_new) in [
+            ("secret-2", true),
+            ("secret", true),
+            ("secret-10", true),
+            ("seven!", true),
+            ("secret", false),
+            ("five5", false),
+        ] {
+            assert_eq!(patterns.add(text.as_bytes(), "[x]"), is_new, "{text}");
+        }
+        let read = |text: &str| {
+            text.bytes().try_fold(patterns.all(), |candidates, byte| patterns.after(candidates, byte)).map(
+                |candidates| {
+                    (candidates.to - candidates.from, patterns.label(candidates).is_some(), patterns.go_on(candidates))
+                },
+            )
+        };
+        assert_eq!(read("se"), Some((4, false, true)));
+        assert_eq!(read("secret"), Some((3, true, true)));
+        assert_eq!(read("secret-"), Some((2, false, true)));
+        assert_eq!(read("secret-2"), Some((1, true, false)));
+        assert_eq!(read("secret-3"), None);
+        assert_eq!(read("a"), None);
+    }
+}
