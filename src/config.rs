@@ -201,6 +201,9 @@ impl Reading<'_> {
         if polling.lease <= limits.poll_timeout {
             return Err(self.source.wrong(Problem::Lease, None));
         }
+        if !store.has_room() {
+            return Err(self.source.wrong(Problem::StoreSize, None));
+        }
         if limits.total_memory < limits.poll_memory {
             return Err(self.source.wrong(Problem::Memory, None));
         }

@@ -145,6 +145,9 @@ pub struct Metrics {
     host_faults: Family<InPart, Counter>,
     damaged_rows: Family<InTable, Gauge>,
     damaged_rows_found: Family<InTable, Counter>,
+    store_size: Gauge,
+    store_limit: Gauge,
+    large_accounts: Family<InState, Gauge>,
 }
 
 /// What polls make the host spend. Whoever runs drivers has one, and `Metrics` shows it.
@@ -194,6 +197,12 @@ pub struct Held {
     /// How many destinations of each standing callbacks wait for.
     pub destinations_waiting: Vec<(&'static str, u64)>,
     pub damaged_rows: Vec<DamagedRows>,
+    /// What the store takes in its file, and may take.
+    pub store_bytes: u64,
+    pub store_limit: u64,
+    /// Accounts by what they take of it, where that is much.
+    pub accounts_near_limit: u64,
+    pub accounts_at_limit: u64,
 }
 
 /// Rows of one table that can't be read.
@@ -254,6 +263,9 @@ impl Default for Metrics {
             host_faults: Family::default(),
             damaged_rows: Family::default(),
             damaged_rows_found: Family::default(),
+            store_size: Gauge::default(),
+            store_limit: Gauge::default(),
+            large_accounts: Family::default(),
             registry: Registry::default(),
         };
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -306,6 +318,12 @@ impl Default for Metrics {
         registry.register("damaged_rows", help, metrics.damaged_rows.clone());
         let help = "Stored rows that were found damaged, by table";
         registry.register("damaged_rows_found", help, metrics.damaged_rows_found.clone());
+        let help = "What the store takes in its file, its log apart";
+        registry.register_with_unit("store_size", help, Unit::Bytes, metrics.store_size.clone());
+        let help = "What the store may take (store.size)";
+        registry.register_with_unit("store_size_limit", help, Unit::Bytes, metrics.store_limit.clone());
+        let help = "Accounts that are near their bound in the store, or at it (store.account_share)";
+        registry.register("large_accounts", help, metrics.large_accounts.clone());
         Metrics { registry, ..metrics }
     }
 }
@@ -419,6 +437,11 @@ impl Metrics {
         self.streams.set(count(streams as u64));
         if let Some(held) = held {
             self.accounts.set(count(held.accounts));
+            self.store_size.set(count(held.store_bytes));
+            self.store_limit.set(count(held.store_limit));
+            for (state, accounts) in [("near-limit", held.accounts_near_limit), ("at-limit", held.accounts_at_limit)] {
+                self.large_accounts.get_or_create(&InState { state }).set(count(accounts));
+            }
             self.waiting.set(count(held.callbacks_waiting));
             let statuses = [
                 ("active", held.hooks_active),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::metrics::{Metrics, Operation};
 use crate::store::{Backoff, KeptChanges, Store, StoreError, Sweep};
 
@@ -41,7 +41,9 @@ pub struct Context {
 pub async fn run(context: &Context, token: CancellationToken) {
     let round = async {
         let mut backoff = Backoff::default();
+        let mut measured = Measured::default();
         loop {
+            measured.measure(context).await;
             let wait = match forget(context).await {
                 Ok(()) => {
                     backoff.reset();
@@ -57,6 +59,27 @@ pub async fn run(context: &Context, token: CancellationToken) {
         }
     };
     token.run_until_cancelled(round).await;
+}
+
+/// When the accounts were measured last, and how long that took.
+#[derive(Debug, Default)]
+struct Measured(Option<(Stopwatch, Duration)>);
+
+/// Between two measurements, so many times as long as one takes: a large store is read for a small part of the time.
+const PAUSE: u32 = 10;
+
+impl Measured {
+    /// Has the store measure its accounts, if it is time.
+    async fn measure(&mut self, context: &Context) {
+        if self.0.is_some_and(|(since, took)| since.elapsed() < took.saturating_mul(PAUSE)) {
+            return;
+        }
+        let stopwatch = Stopwatch::start();
+        if let Err(error) = context.store.measure_accounts().await {
+            tracing::warn!(%error, "can't see what accounts take of the store");
+        }
+        self.0 = Some((Stopwatch::start(), stopwatch.elapsed()));
+    }
 }
 
 /// One round, or as much of it as the store takes.

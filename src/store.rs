@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use crate::model::{Cursor, Timestamp};
 
-pub use accounts::{Accounts, Enrolment, Forgetting};
+pub use accounts::{AccountSize, Accounts, Enrolment, Forgetting, Fullness};
 pub use backoff::Backoff;
 pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, Outcome, Owed, Recipient,
@@ -115,6 +115,14 @@ pub enum StoreError {
     /// There is no room on the disk for what was to be written.
     #[error("the store's disk is full: {0}")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store is as large as it may be, in bytes.
+    #[error("the store takes {used} bytes, of {limit} that it may take (store.size)")]
+    AtLimit { used: u64, limit: u64 },
+    /// The account takes as much of the store as it may, in bytes.
+    #[error(
+        "the account takes {used} bytes of the store, of {limit} that it may take (store.account_share of store.size)"
+    )]
+    AccountAtLimit { used: u64, limit: u64 },
     /// The system could not read, write or flush the store's file.
     #[error("the store's disk failed: {0}")]
     Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -139,6 +147,8 @@ impl StoreError {
             StoreError::LeaseLost => "lease-lost",
             StoreError::Forgotten { .. } | StoreError::PastUnknown { .. } => "forgotten",
             StoreError::Full(_) => "disk-full",
+            StoreError::AtLimit { .. } => "size-limit",
+            StoreError::AccountAtLimit { .. } => "account-size-limit",
             StoreError::Disk(_) => "disk-failed",
             StoreError::Damaged { .. } => "damaged",
             StoreError::Gone { .. } => "gone",

@@ -21,7 +21,7 @@ use crate::metrics::{Operation, Unrecorded};
 use crate::model::{Flapping, Kind, Timestamp, whole_millis};
 use crate::roster::EndpointView;
 use crate::store::Forgetting::Configured;
-use crate::store::{DamagedRow, PollError, PollStatus};
+use crate::store::{AccountSize, DamagedRow, Fullness, PollError, PollStatus};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Account)]
@@ -42,10 +42,35 @@ pub(super) struct AccountDocument<'a> {
     budget: Option<BudgetDocument>,
     /// By collection; only those that were ever asked for.
     polls: BTreeMap<&'static str, PollDocument>,
+    storage: StorageDocument,
     /// What was stored of the account and can't be read, as far as it was met since the host started. Hooks and tokens that
     /// are damaged can be deleted and made again; what polls find is listed anew. A row that was removed or made up for is
     /// no longer here.
     damaged: Vec<DamagedDocument>,
+}
+
+/// What the account takes of the host's store.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Storage)]
+struct StorageDocument {
+    /// `ok`, `near-limit`, or `at-limit`: then nothing can be added to the account, and polls that see something new are not
+    /// recorded. The host looks again each minute, or more seldom where its store is large.
+    state: &'static str,
+    /// About as many bytes; absent where the account is not near its limit.
+    used_bytes: Option<u64>,
+    limit_bytes: u64,
+}
+
+impl From<AccountSize> for StorageDocument {
+    fn from(size: AccountSize) -> StorageDocument {
+        let AccountSize { used, limit, fullness } = size;
+        let state = match fullness {
+            Fullness::Room => "ok",
+            Fullness::NearLimit => "near-limit",
+            Fullness::AtLimit => "at-limit",
+        };
+        StorageDocument { state, used_bytes: used, limit_bytes: limit }
+    }
 }
 
 /// A stored row that can't be read.
@@ -233,6 +258,7 @@ pub(super) async fn show(
         hooks,
         budget: app.context.roster.budget(&caller.key).map(|budget| budget.view().into()),
         polls: status.into_iter().map(|status| (status.kind.plural(), known(status))).collect(),
+        storage: store.account_size(caller.account).into(),
         damaged: store.damaged_rows(caller.account).await?.into_iter().map(DamagedDocument::from).collect(),
     };
     Ok(Json(document).into_response())
@@ -271,6 +297,8 @@ type StoreFailure = (Timestamp, &'static str);
 fn store_fails_as(error: &str) -> &'static str {
     match error {
         "disk-full" => "its disk is full",
+        "size-limit" => "its store is as large as it may be",
+        "account-size-limit" => "the account takes as much of its store as it may",
         "disk-failed" => "its disk failed",
         _ => "its store failed",
     }

@@ -164,7 +164,7 @@ impl From<ProofError> for Problem {
                 Problem::new(ProblemType::ProofsBusy, error.to_string()).retry_after(retry_after)
             }
             ProofError::Store(error) => match *error {
-                StoreError::Full(_) => store_full(&error),
+                StoreError::Full(_) | StoreError::AtLimit { .. } => store_full(&error),
                 _ => store_unavailable(&error),
             },
             ProofError::Vault(error) => Problem::internal(error),
@@ -229,6 +229,8 @@ pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
 pub(super) fn poll_unrecorded(lost: &Unrecorded) -> Problem {
     let (problem_type, why) = match lost.error {
         "disk-full" => (ProblemType::StoreFull, "its disk is full"),
+        "size-limit" => (ProblemType::StoreFull, "its store is as large as it may be"),
+        "account-size-limit" => (ProblemType::AccountFull, "the account takes as much of its store as it may"),
         "disk-failed" => (ProblemType::StoreUnavailable, "its disk failed"),
         _ => (ProblemType::StoreUnavailable, "its store failed"),
     };
@@ -256,7 +258,14 @@ impl From<StoreError> for Problem {
                 ProblemType::PastForgotten,
                 "the account was never listed, so that nothing of its past is known",
             ),
-            StoreError::Full(_) => store_full(&error),
+            StoreError::Full(_) | StoreError::AtLimit { .. } => store_full(&error),
+            StoreError::AccountAtLimit { used, limit } => Problem::new(
+                ProblemType::AccountFull,
+                "the account takes as much of the host's store as it may, so that nothing can be added to it",
+            )
+            .with("used_bytes", used)
+            .with("limit_bytes", limit)
+            .retry_after(RETRY_SOON),
             StoreError::Unusable(_)
             | StoreError::LeaseLost
             | StoreError::Disk(_)
@@ -274,9 +283,13 @@ fn store_unavailable(error: &StoreError) -> Problem {
 }
 
 fn store_full(error: &StoreError) -> Problem {
-    Problem::new(ProblemType::StoreFull, "the host's disk is full, so that nothing can be written; reading goes on")
-        .retry_after(RETRY_SOON)
-        .logging(error)
+    let detail = match error {
+        StoreError::AtLimit { .. } => {
+            "the host's store is as large as it may be, so that nothing can be added; reading and deleting go on"
+        }
+        _ => "the host's disk is full, so that nothing can be written; reading goes on",
+    };
+    Problem::new(ProblemType::StoreFull, detail).retry_after(RETRY_SOON).logging(error)
 }
 
 impl From<VaultError> for Problem {

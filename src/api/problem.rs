@@ -152,8 +152,11 @@ problem_types! {
         "The host's log says why each is not loaded. Put that right, and run `tracker driver reload`.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
         "Try again; the host's log says more.";
-    StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full"
+    StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full, or its store as large as it may be"
         "Reading goes on; try again as Retry-After says, once the operator has made room.";
+    AccountFull "account-full" INSUFFICIENT_STORAGE "The account takes as much of the host's store as it may"
+        "Reading and deleting go on. `storage` in /api/account says how much that is. Delete hooks that are owed much, or wait \
+         until changes are old enough to be forgotten; the operator can raise the account's share.";
     TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many streams are open"
         "Try again as Retry-After says, or read the feed page by page. `limit` says how many may be open at once.";
     StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has as many streams open as it may have"

@@ -47,6 +47,11 @@ pub enum Problem {
     #[error("drivers.limits.total_memory has to be at least drivers.limits.poll_memory, or no poll would fit into it")]
     Memory,
     #[error(
+        "store.size times store.account_share is less than {}: nothing of an account could be recorded",
+        bytesize::ByteSize(crate::store::sqlite::LEAST_ROOM as u64)
+    )]
+    StoreSize,
+    #[error(
         "drivers.limits.sandboxes is {sandboxes}, and up to {polls} polls and {proofs} proofs of credentials may be under \
          way at once: set it to at least {}, or lower the shares in polling (concurrency, unproven, slow, suspected) or in \
          api.credentials (at_once, unproven, suspected)",

@@ -391,6 +391,9 @@ section! {
         fold_after: Period => fold_after,
         step_rows: NonZeroUsize => step_rows,
         damaged_rows: NonZeroUsize => damaged_rows,
+        size: Size => size,
+        account_share: Part => account_share,
+        warn_at: Part => warn_at,
         busy_timeout: Span => busy_timeout,
     } apart {
         disk,

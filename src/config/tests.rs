@@ -173,6 +173,8 @@ fn what_is_wrong_is_shown_where_it_stands() {
         "[drivers.limits]\npoll_memory = \"3 GiB\"",
         &["tracker.toml: drivers.limits.total_memory has to be at least"],
     );
+    check("[store]\nsize = \"1 MiB\"", &["tracker.toml: store.size times store.account_share is less than 1.0 MiB"]);
+    check("[store]\naccount_share = 0.0", &["tracker.toml: store.size times store.account_share"]);
     check("[drivers.limits]\nsandboxes = 64", &["tracker.toml: drivers.limits.sandboxes is 64", "at least 176"]);
     check("[polling]\nconcurrency = 100", &["tracker.toml: drivers.limits.sandboxes is 192", "up to 164 polls"]);
     check("[api]\npoll_wait = \"2 min\"", &["api.request_timeout has to be longer"]);

@@ -123,6 +123,10 @@ async fn made(
         }
         Err(error) => failed(context, ticket, &error, &mut claim, (&stopwatch, late)).await.map(|()| 0),
     };
+    if let Err(StoreError::AccountAtLimit { .. }) = recorded {
+        // The provider is asked as often as usual: a list that shows nothing new is recorded.
+        claim.wait_until(context.clock.as_ref(), context.clock.now().after(context.settings.interval(kind)));
+    }
     drop(steady);
     let release = concluded(context, (&key, account_id, kind), &recorded, claim);
     if release.is_some() {
@@ -202,6 +206,10 @@ fn report(context: &Context, (account, kind): (AccountId, Kind), recorded: &Resu
         }
         // The store does as it should: the newer claim is the one that counts.
         Err(StoreError::LeaseLost) => {}
+        // So it does here: the bound is the account's.
+        Err(error @ StoreError::AccountAtLimit { .. }) => {
+            metrics.health().unrecorded(account, kind, now, error.kind());
+        }
         Err(error) => {
             metrics.failed(Operation::RecordPolls, now, error.kind());
             metrics.health().unrecorded(account, kind, now, error.kind());

@@ -38,7 +38,9 @@ impl Adoption {
     pub(super) async fn begin(&mut self) -> Result<(), ServeError> {
         match self.adopt().await {
             Ok(()) => self.is_done = true,
-            Err(ServeError::Store(error @ (StoreError::Full(_) | StoreError::Disk(_)))) => {
+            Err(ServeError::Store(
+                error @ (StoreError::Full(_) | StoreError::AtLimit { .. } | StoreError::Disk(_)),
+            )) => {
                 tracing::error!(
                     %error,
                     "the store can't be written: the host serves what it has, and takes up its configuration once it can"

@@ -75,7 +75,14 @@ pub trait Accounts {
     /// How much there is of what operators watch.
     async fn held(&self) -> Result<Held>;
 
-    /// Answers if the store can be read and written: for readiness.
+    /// Finds what each account takes of the store, if the store is so large that one could be near its bound, and says in the
+    /// log which of them came near it. Reads the whole store, in steps.
+    async fn measure_accounts(&self) -> Result<()>;
+
+    /// What was found of one account.
+    fn account_size(&self, account: AccountId) -> AccountSize;
+
+    /// Answers if the store can be read, written, and added to: for readiness.
     async fn ping(&self) -> Result<()>;
 }
 
@@ -85,6 +92,23 @@ pub enum Forgetting {
     Begun,
     /// It is the configuration's, which would enrol it again.
     Configured,
+}
+
+/// What an account takes of the store, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountSize {
+    /// Where it is near its bound or at it, when it was last measured.
+    pub used: Option<u64>,
+    pub limit: u64,
+    pub fullness: Fullness,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fullness {
+    #[default]
+    Room,
+    NearLimit,
+    AtLimit,
 }
 
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ mod attempts;
 mod attention;
 mod attributes;
 pub mod backup;
+mod bounds;
 mod catch_up;
 mod claim;
 mod columns;
@@ -58,6 +59,7 @@ mod words;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -65,6 +67,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
+use self::bounds::Bounds;
 use self::damage::{Damages, Reading};
 use self::fair_pool::Flow;
 use self::flush::Flush;
@@ -99,10 +102,26 @@ pub struct Settings {
     /// How many damaged rows are named in the log, shown and set aside one by one; at least one. Beyond these they are only
     /// counted: a file in which so much is damaged is restored from a backup.
     pub damaged_rows: usize,
+    /// How many bytes the store may take in its file. What would make it larger is refused.
+    pub size: usize,
+    /// Which part of that one account may take: 0 to 1.
+    pub account_share: f64,
+    /// From which part of either bound on a warning is given: 0 to 1.
+    pub warn_at: f64,
     /// How long another process (a backup, a shell) may hold the file before an operation fails.
     pub busy_timeout: Duration,
     /// Under the file. There is no key of the configuration for it.
     pub disk: Disk,
+}
+
+/// With less than this an account could not even be listed: a store that has nothing in it takes some hundred KiB.
+pub const LEAST_ROOM: usize = 1 << 20;
+
+impl Settings {
+    /// Whether the bounds leave an account some room.
+    pub fn has_room(&self) -> bool {
+        bounds::part(self.size as u64, self.account_share) >= LEAST_ROOM as u64
+    }
 }
 
 /// What SQLite reads and writes by.
@@ -143,6 +162,10 @@ impl Default for Settings {
             fold_after: Duration::from_secs(1),
             step_rows: 1000,
             damaged_rows: 1000,
+            // Some ten times what the journal takes with all its changes.
+            size: 32 << 30,
+            account_share: 0.25,
+            warn_at: 0.8,
             busy_timeout: Duration::from_secs(5),
             disk: Disk::System,
         }
@@ -153,11 +176,15 @@ impl Default for Settings {
 /// a directory.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// No sooner, whatever `fold_after` says.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     step_rows: usize,
     damages: Damages,
+    bounds: Arc<Bounds>,
     path: PathBuf,
     /// Whether a page of the file was found to be damaged.
     is_damaged: AtomicBool,
@@ -219,15 +246,19 @@ impl SqliteStore {
         let (told, newest) = watch::channel(journal::newest(&connection)?);
         let flush = Flush::new(&mut connection, path, &settings)?;
         let presence = Presence::of(path).map_err(|error| lock::cant_open(path, &error))?;
+        let bounds = Arc::new(Bounds::new(&settings));
+        bounds.look(&connection)?;
         let seen::Start { seen, mark, .. } = start;
-        let disk = OnDisk { flush, recovery, presence, seen, look_every: settings.fold_after.min(LOOK_EVERY) };
+        let disk =
+            OnDisk { flush, recovery, presence, seen, look_every: settings.fold_after.clamp(LOOK_AGAIN, LOOK_EVERY) };
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
             damages: damages.clone(),
+            bounds: Arc::clone(&bounds),
             path: path.to_owned(),
             is_damaged: AtomicBool::new(false),
-            writer: Writer::start(connection, damages, mark, told, settings.queue.max(1), disk, lock)?,
+            writer: Writer::start(connection, (damages, bounds), mark, told, settings.queue.max(1), disk, lock)?,
             mark,
             newest,
         })

@@ -41,6 +41,7 @@ mod sandbox;
 mod scaffold;
 mod secrets;
 mod signatures;
+mod size_bounds;
 mod sources;
 mod stopping;
 mod store_files;

@@ -94,7 +94,7 @@ impl Api {
                 "503",
                 "They can't: the store can't be written, work with it keeps failing, or none of the drivers that are \
                  approved or needed is loaded. `failing` says what fails, since when and why: `error` is `disk-full` where \
-                 the disk is full, and `gone` where a file of the store was removed or replaced while the host runs",
+                 the disk is full, `size-limit` where the store is as large as it may be, and `gone` where a file of the store was removed or replaced while the host runs",
                 &["Retry-After"],
             ),
         );

@@ -72,7 +72,7 @@ impl Prover for Provider {
         let failed = |error| ProofError::Store(Arc::new(error));
         let account = match self.store.enrol(enrolment).await {
             // Who is known reads what there is. The next proof keeps the password.
-            Err(error @ (StoreError::Full(_) | StoreError::Disk(_))) => {
+            Err(error @ (StoreError::Full(_) | StoreError::AtLimit { .. } | StoreError::Disk(_))) => {
                 let known = self.store.find_account(&claim.key).await.map_err(failed)?;
                 return known.map(|account| account.id).ok_or_else(|| failed(error));
             }

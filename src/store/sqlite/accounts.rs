@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{Accounts, DamagedRow, Enrolment, Forgetting, Result, Unopened};
+use super::super::{AccountSize, Accounts, DamagedRow, Enrolment, Forgetting, Result, Unopened};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::fair_pool::Flow;
 use super::writer::Writing;
-use super::{Fault, SqliteStore, damage, polls, schema, turns, unopened};
+use super::{Fault, SqliteStore, bounds, damage, polls, schema, turns, unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -207,10 +207,24 @@ impl Accounts for SqliteStore {
             Ok(held)
         })
         .await
+        .map(|held| {
+            let (store_bytes, store_limit) = self.bounds.size();
+            let (accounts_near_limit, accounts_at_limit) = self.bounds.large_accounts();
+            Held { store_bytes, store_limit, accounts_near_limit, accounts_at_limit, ..held }
+        })
+    }
+
+    async fn measure_accounts(&self) -> Result<()> {
+        bounds::measure::measure(self).await
+    }
+
+    fn account_size(&self, account: AccountId) -> AccountSize {
+        self.bounds.size_of(account)
     }
 
     async fn ping(&self) -> Result<()> {
         self.require_whole()?;
+        self.bounds.require_room()?;
         self.read(Flow::Host, |reading| {
             Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?)
         })
@@ -304,6 +318,7 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
         return heal(writing, id, enrolment);
     }
     let Some((_, Some(known))) = known else {
+        writing.memory.bounds.require_room()?;
         let mut insert = writing.prepare(
             "INSERT INTO accounts (driver, provider, user, origin, password, used) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;

@@ -15,6 +15,7 @@ use crate::model::{AccountId, Hook, HookId, HookSpec, Rate};
 pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result<Hook, Refusal>> {
     let account = hook.account;
     accounts::require(writing, account)?;
+    writing.memory.bounds.require_room_for(account)?;
     let was_watched = polls::is_watched(writing, account)?;
     let old = match &hook.track {
         Some((kind, resource)) => {
@@ -92,6 +93,9 @@ pub(super) fn edit(writing: &mut Writing<'_>, edit: &HookEdit) -> Result<Result<
     let place = &edit.place;
     if let Err(refusal) = require(writing, place, &edit.condition)? {
         return Ok(Err(refusal));
+    }
+    if matches!(edit.action, HookAction::Replay(_)) {
+        writing.memory.bounds.require_room_for(place.account)?;
     }
     let mut test = None;
     match &edit.action {

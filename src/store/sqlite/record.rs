@@ -112,6 +112,9 @@ impl Recording {
     fn step(&mut self, writing: &mut Writing<'_>) -> Result<()> {
         let PollRecord { account, kind, lease, now, .. } = self.record;
         check_lease(writing, account, kind, lease)?;
+        if self.shows_something_new || !self.changes.is_empty() {
+            writing.memory.bounds.require_room_for(account)?;
+        }
         if self.clock_set.is_none() {
             self.clock_set = Some(writing.memory.clock_set);
             reach::answered(writing, account, now, &self.record.damping)?;

@@ -1,6 +1,7 @@
 //! What is SQLite's own, beside the contract that every store keeps.
 
 mod backups;
+mod bounds;
 mod damage;
 mod fair_reads;
 mod fair_writes;

@@ -108,6 +108,7 @@ impl Tokens for SqliteStore {
 }
 
 fn create(writing: &mut Writing<'_>, token: &NewToken) -> Result<Result<Token, Refusal>> {
+    writing.memory.bounds.require_room_for(token.account)?;
     let NewToken { account, name, scope, hash, expires, limit, now } = token;
     accounts::require(writing, *account)?;
     let limit = i64::try_from(*limit).unwrap_or(i64::MAX);

@@ -22,6 +22,7 @@ use rusqlite::{CachedStatement, Connection, InterruptHandle, ffi};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Result, StoreError};
+use super::bounds::Bounds;
 use super::damage::{self, Damages, Reading};
 use super::fair_pool::{FairPool, Flow};
 use super::flush::Flush;
@@ -76,6 +77,7 @@ pub(super) struct Memory {
     /// Who hears of changes.
     pub(super) hooks: HookCache,
     pub(super) damages: Damages,
+    pub(super) bounds: Arc<Bounds>,
     /// Runs from the last write for readiness that was committed, unless a commit failed since.
     pub(super) proven: Option<Stopwatch>,
     /// Whether the transaction has a write for readiness.
@@ -112,7 +114,7 @@ impl Writer {
     /// `told` is told the number of the newest change; `disk` says how transactions are committed.
     pub(super) fn start(
         mut connection: Connection,
-        damages: Damages,
+        (damages, bounds): (Damages, Arc<Bounds>),
         mark: u32,
         told: watch::Sender<i64>,
         queue: usize,
@@ -131,6 +133,7 @@ impl Writer {
             change_ids: ChangeIds::of(&connection)?,
             hooks: HookCache::follow(&mut connection, damages.clone())?,
             damages,
+            bounds,
             proven: None,
             proving: false,
             newest,
@@ -417,6 +420,8 @@ fn run(
             Ok(()) => {
                 memory.hooks.committed();
                 memory.damages.committed();
+                // Where it can't be seen, the next turn sees it.
+                let _ = memory.bounds.look(connection);
                 if std::mem::take(&mut memory.proving) {
                     memory.proven = Some(Stopwatch::start());
                 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::super::SqliteStore;
 use super::super::super::fair_pool::Flow;
+use super::super::super::{SqliteStore, bounds};
 use crate::model::breaker::Standing;
 use crate::model::{
     AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, Scope, Sealed,
@@ -30,6 +30,7 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     endpoints(&world, account, &store).await;
     dropped(&mut world, &store).await;
     store.held().await.expect("counted");
+    assert_eq!(bounds::measure::weigh(&store).await.expect("weighed").len(), 1);
     store.latest().await.expect("read");
     store.clock_set(-1000, world.now).await.expect("moved");
     unopened(account, &store).await;

@@ -1,0 +1,219 @@
+//! How much the store may hold, and one account of it. At a bound, what would make it grow is refused before it is written:
+//! new accounts, hooks, tokens and replays, and polls that saw something new. All else goes on: reading, deleting, forgetting
+//! what is too old, polls that saw nothing new, callbacks, and what hooks are owed from the journal. So a store at its bound
+//! gets smaller by itself, and takes more once it has.
+//!
+//! What the store takes are its pages in use, which SQLite counts; those that are free are written again before the file grows. What
+//! an account takes of them is found by reading the store (`measure`), which is done only while the store is so large that an
+//! account could be near its bound.
+
+pub(super) mod measure;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use bytesize::ByteSize;
+use rusqlite::Connection;
+
+use super::super::{AccountSize, Fullness, Result, StoreError};
+use super::Settings;
+use crate::model::AccountId;
+
+/// Bytes that may be taken, and from how many on a warning is given.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    limit: u64,
+    warn_at: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Bounds {
+    store: Bound,
+    account: Bound,
+    /// What the store takes.
+    used: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the store, as it was told last.
+    told: Fullness,
+    /// What each account takes, of those that are near their bound or at it.
+    large: HashMap<AccountId, u64>,
+    /// Whether the accounts were measured.
+    is_measured: bool,
+}
+
+impl Bound {
+    fn new(limit: u64, warn_at: f64) -> Bound {
+        Bound { limit, warn_at: part(limit, warn_at) }
+    }
+
+    fn fullness(self, used: u64) -> Fullness {
+        match used {
+            used if used >= self.limit => Fullness::AtLimit,
+            used if used >= self.warn_at => Fullness::NearLimit,
+            _ => Fullness::Room,
+        }
+    }
+}
+
+/// A part of so many bytes.
+pub(super) fn part(of: u64, part: f64) -> u64 {
+    (of as f64 * part) as u64
+}
+
+impl Bounds {
+    pub(super) fn new(settings: &Settings) -> Bounds {
+        let size = settings.size as u64;
+        Bounds {
+            store: Bound::new(size, settings.warn_at),
+            account: Bound::new(part(size, settings.account_share), settings.warn_at),
+            used: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Sees how large the store is, outside of a transaction.
+    pub(super) fn look(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let read = |pragma: &str| {
+            connection.prepare_cached(pragma)?.query_row((), |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+        };
+        let pages = read("PRAGMA page_count")?.saturating_sub(read("PRAGMA freelist_count")?);
+        let used = pages.saturating_mul(read("PRAGMA page_size")?);
+        self.used.store(used, Ordering::Relaxed);
+        let fullness = self.store.fullness(used);
+        let told = std::mem::replace(&mut self.state().told, fullness);
+        if told != fullness {
+            self.tell(fullness, used);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, fullness: Fullness, used: u64) {
+        let (used, limit) = (ByteSize(used).to_string(), ByteSize(self.store.limit).to_string());
+        match fullness {
+            Fullness::Room => tracing::info!(used, limit, "the store has room again"),
+            Fullness::NearLimit => tracing::warn!(
+                used,
+                limit,
+                "the store is near its bound: raise store.size, or keep less (journal.keep_for, journal.keep_changes)"
+            ),
+            Fullness::AtLimit => tracing::error!(
+                used,
+                limit,
+                "the store is at its bound: nothing new is recorded, and the host is not ready, until it is smaller or \
+                 store.size is raised"
+            ),
+        }
+    }
+
+    /// What the store takes, and may take.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.used.load(Ordering::Relaxed), self.store.limit)
+    }
+
+    /// How many accounts are near their bound, and how many are at it.
+    pub(super) fn large_accounts(&self) -> (u64, u64) {
+        let state = self.state();
+        let at_limit = state.large.values().filter(|used| **used >= self.account.limit).count() as u64;
+        (state.large.len() as u64 - at_limit, at_limit)
+    }
+
+    pub(super) fn size_of(&self, account: AccountId) -> AccountSize {
+        let state = self.state();
+        let used = state.large.get(&account).copied();
+        let fullness = used.map_or(Fullness::Room, |used| self.account.fullness(used));
+        AccountSize { used, limit: self.account.limit, fullness }
+    }
+
+    /// Errs if the store is at its bound.
+    pub(super) fn require_room(&self) -> Result<()> {
+        let used = self.used.load(Ordering::Relaxed);
+        match self.store.fullness(used) {
+            Fullness::AtLimit => Err(StoreError::AtLimit { used, limit: self.store.limit }),
+            Fullness::Room | Fullness::NearLimit => Ok(()),
+        }
+    }
+
+    /// The same for what is added to an account.
+    pub(super) fn require_room_for(&self, account: AccountId) -> Result<()> {
+        self.require_room()?;
+        match self.size_of(account) {
+            AccountSize { used: Some(used), limit, fullness: Fullness::AtLimit } => {
+                Err(StoreError::AccountAtLimit { used, limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an account could be near its bound, so that it is worth while to measure them.
+    fn may_be_near(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.account.warn_at
+    }
+
+    /// Takes in what all accounts take: each its part of the pages in use. Gives those whose fullness is another than before.
+    fn take_in(&self, weights: &HashMap<AccountId, u64>) -> Vec<(AccountId, AccountSize)> {
+        let used = self.used.load(Ordering::Relaxed);
+        let all: u64 = weights.values().sum();
+        let bytes = |weight: u64| part(used, weight as f64 / all.max(1) as f64);
+        let large = weights.iter().map(|(account, weight)| (*account, bytes(*weight)));
+        let large: HashMap<_, _> = large.filter(|(_, bytes)| self.account.fullness(*bytes) != Fullness::Room).collect();
+        let mut state = self.state();
+        let fullness = |of: &HashMap<AccountId, u64>, account| {
+            of.get(&account).map_or(Fullness::Room, |used| self.account.fullness(*used))
+        };
+        let mut changed: Vec<AccountId> = large.keys().chain(state.large.keys()).copied().collect();
+        changed.sort_unstable();
+        changed.dedup();
+        changed.retain(|account| fullness(&large, *account) != fullness(&state.large, *account));
+        state.large = large;
+        state.is_measured = true;
+        drop(state);
+        changed.into_iter().map(|account| (account, self.size_of(account))).collect()
+    }
+
+    /// No account can be near its bound.
+    fn forget_accounts(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.is_measured) {
+            state.large.clear();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("invariant: no holder of this lock can panic")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_its_part_of_the_pages_in_use() {
+        let settings = Settings { size: 1000, account_share: 0.5, warn_at: 0.8, ..Settings::default() };
+        let bounds = Bounds::new(&settings);
+        let (ann, bob) = (AccountId(1), AccountId(2));
+        let check = |used: u64, weights: [u64; 2], want: [Fullness; 2], changed: usize| {
+            bounds.used.store(used, Ordering::Relaxed);
+            let told = bounds.take_in(&HashMap::from([(ann, weights[0]), (bob, weights[1])]));
+            assert_eq!([ann, bob].map(|account| bounds.size_of(account).fullness), want, "{used}: {weights:?}");
+            assert_eq!(told.len(), changed, "{used}: {weights:?}: {told:?}");
+        };
+        check(900, [1, 1], [Fullness::NearLimit; 2], 2);
+        check(900, [10, 10], [Fullness::NearLimit; 2], 0);
+        check(900, [5, 4], [Fullness::AtLimit, Fullness::NearLimit], 1);
+        assert!(bounds.require_room_for(ann).is_err() && bounds.require_room_for(bob).is_ok());
+        check(900, [1, 8], [Fullness::Room, Fullness::AtLimit], 2);
+        check(600, [1, 1], [Fullness::Room; 2], 1);
+        assert!(bounds.require_room().is_ok());
+        bounds.used.store(1000, Ordering::Relaxed);
+        assert!(bounds.require_room_for(ann).is_err());
+        assert!(bounds.may_be_near());
+        bounds.used.store(399, Ordering::Relaxed);
+        assert!(!bounds.may_be_near());
+    }
+}
