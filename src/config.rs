@@ -1,10 +1,12 @@
 //! The configuration: read from one TOML file, checked whole, once. What comes out has only valid values in
 //! it, and secrets that do not show in `Debug`; every key that is left out has its room's own default.
 
+mod bounds;
 mod error;
 mod file;
 mod log;
 mod network;
+mod orders;
 mod secret;
 mod sections;
 mod signatures;
@@ -195,22 +197,20 @@ impl Reading<'_> {
         if let Some(consent) = file.delivery.consent {
             api.consent = consent.into();
         }
-        if api.request_timeout <= api.poll_wait {
-            return Err(self.source.wrong(Problem::Waits, None));
-        }
-        if polling.lease <= limits.poll_timeout {
-            return Err(self.source.wrong(Problem::Lease, None));
-        }
         if !store.has_room() {
-            return Err(self.source.wrong(Problem::StoreSize, None));
+            let at = ["store.account_share", "store.size"].into_iter().find_map(|key| self.source.find(key));
+            return Err(self.source.wrong(Problem::StoreSize, at));
         }
-        if limits.total_memory < limits.poll_memory {
-            return Err(self.source.wrong(Problem::Memory, None));
+        for problem in orders::broken(&limits, &polling, &delivery, &api) {
+            let Problem::Order { lesser, greater, .. } = &problem else { continue };
+            let at = self.source.find(lesser).or_else(|| self.source.find(greater));
+            return Err(self.source.wrong(problem, at));
         }
         let (polls, proofs) = (polling.limits().all(), api.proof.limits().all());
         if (limits.sandboxes as usize) < polls.saturating_add(proofs) {
             let sandboxes = limits.sandboxes;
-            return Err(self.source.wrong(Problem::Sandboxes { sandboxes, polls, proofs }, None));
+            let at = self.source.find("drivers.limits.sandboxes");
+            return Err(self.source.wrong(Problem::Sandboxes { sandboxes, polls, proofs }, at));
         }
         if !api.operator_routes && api.operator.listen.is_none() {
             self.warnings.push(
@@ -280,7 +280,7 @@ impl Reading<'_> {
                 addresses: policy(provider_addresses.unwrap_or_default()),
                 options: texts(options),
                 via: Via { socket, ..via },
-                requests_per_minute,
+                requests_per_minute: requests_per_minute.map(Into::into),
             });
         }
         Ok(providers)
@@ -339,7 +339,7 @@ impl Reading<'_> {
             options: texts(table.options),
             secrets,
             via,
-            requests_per_minute,
+            requests_per_minute: requests_per_minute.map(Into::into),
         })
     }
 

@@ -27,6 +27,8 @@ pub(crate) fn fill(folder: &Path, account: AccountId, resources: usize, changes:
              {numbers} SELECT {account}, 0, {resource}, i + {resources}, 1, i + {resources}, i, i FROM n WHERE i <= {ended};
              INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
              {numbers} SELECT {account}, 0, {resource}, i, 1, 0, i, i, i FROM n WHERE i > {ended};
+             INSERT INTO polls (account, kind, first_list) VALUES ({account}, 0, 1)
+             ON CONFLICT (account, kind) DO UPDATE SET first_list = 1;
              COMMIT;"
         ))
         .expect("filled");

@@ -40,12 +40,16 @@ pub enum Problem {
     Parse(String),
     #[error("default_driver and default_provider go together: set both, or neither")]
     HalfDefault,
-    #[error("api.request_timeout has to be longer than api.poll_wait, which a request may spend waiting")]
-    Waits,
-    #[error("polling.lease has to be longer than drivers.limits.poll_timeout, or a long poll may be made twice")]
-    Lease,
-    #[error("drivers.limits.total_memory has to be at least drivers.limits.poll_memory, or no poll would fit into it")]
-    Memory,
+    #[error("{lesser} is {is}, and has to be {} {greater}, which is {than}: {why}", if *.equal { "at most" } else { "less than" })]
+    Order {
+        lesser: &'static str,
+        is: String,
+        greater: &'static str,
+        than: String,
+        /// Whether they may be the same.
+        equal: bool,
+        why: &'static str,
+    },
     #[error(
         "store.size times store.account_share is less than {}: nothing of an account could be recorded",
         bytesize::ByteSize(crate::store::sqlite::LEAST_ROOM as u64)
@@ -101,6 +105,18 @@ impl Source<'_> {
         };
         let place = at.map(|at| self.place(at));
         ConfigError::Wrong(Box::new(Wrong { problem, place, origin: self.origin.to_owned(), meant }))
+    }
+
+    /// Where the key with this path stands, if it is written.
+    pub(super) fn find(&self, path: &str) -> Option<Range<usize>> {
+        let table = toml::de::DeTable::parse(self.text).ok()?;
+        let (mut table, mut found) = (Some(table.get_ref()), None);
+        for name in path.split('.') {
+            let (key, value) = table?.iter().find(|(key, _)| key.get_ref() == name)?;
+            found = Some(key.span());
+            table = value.get_ref().as_table();
+        }
+        found
     }
 
     fn place(&self, at: Range<usize>) -> Place {

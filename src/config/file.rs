@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::bounds::PerMinute;
 use super::network::{Network, Place};
 use super::sections::{
     ApiSection, DeliverySection, DriversSection, JournalSection, LogSection, NetworkSection, OperatorSection,
@@ -51,7 +51,7 @@ pub(super) struct Provider {
     pub(super) allow_addresses: Option<Vec<Range>>,
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) network: Option<Network>,
-    pub(super) requests_per_minute: Option<NonZeroU32>,
+    pub(super) requests_per_minute: Option<PerMinute>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,7 +67,7 @@ pub(super) struct Account {
     pub(super) options: Option<BTreeMap<String, OptionValue>>,
     pub(super) secrets: Option<BTreeMap<String, Secret>>,
     pub(super) network: Option<Network>,
-    pub(super) requests_per_minute: Option<NonZeroU32>,
+    pub(super) requests_per_minute: Option<PerMinute>,
 }
 
 /// A part of a provider that has an endpoint of its own.

@@ -1,15 +1,17 @@
 //! One section a room: which key sets which of the room's settings, and how its value is written.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::LogSettings;
+use super::bounds::{
+    Bytes, Count, DAY, GIB, HOUR, Interval, KIB, Lasting, MIB, MINUTE, Number, Patience, PerMinute, SECOND, Time, Waits,
+};
 use super::log::{LogFilter, LogFormat};
 use super::signatures::SignaturesSection;
-use super::values::{Part, Period, ProxyUrl, Range, Ranges, Size, Span, Spans};
+use super::values::{Part, ProxyUrl, Range, Ranges};
 use crate::driver::{self, Limits};
 use crate::metrics::Threshold;
 use crate::model::breaker;
@@ -56,7 +58,7 @@ section! {
         require_tested: bool => require_tested,
     } also {
         fetch: Option<bool>,
-        fetch_timeout: Option<Period>,
+        fetch_timeout: Option<Patience>,
         limits: LimitsSection,
         compile: CompileSection,
         signatures: SignaturesSection,
@@ -69,38 +71,38 @@ section! {
 section! {
     /// `[drivers.limits]`: the keys are those that the errors of a passed limit name.
     LimitsSection over Limits {
-        memory: Size => memory,
-        poll_memory: Size => poll_memory,
-        total_memory: Size => total_memory,
-        table_elements: NonZeroUsize => table_elements,
-        cpu_per_page: Period => cpu_per_page,
-        heavy_after: Period => heavy_after,
-        request_timeout: Period => request_timeout,
-        poll_timeout: Period => poll_timeout,
-        pages: NonZeroU32 => pages,
-        items: NonZeroUsize => items,
-        list_bytes: Size => list_bytes,
-        labels: NonZeroUsize => labels,
-        field_bytes: Size => field_bytes,
-        answer_bytes: Size => answer_bytes,
-        answer_header_bytes: Size => answer_header_bytes,
-        request_header_bytes: Size => request_header_bytes,
-        request_bytes: Size => request_bytes,
-        requests: NonZeroU32 => requests,
-        requests_at_once: NonZeroU32 => requests_at_once,
-        handles: NonZeroUsize => handles,
-        log_lines: u32 => log_lines,
-        sandboxes: NonZeroU32 => sandboxes,
-        driver_bytes: Size => driver_bytes,
+        memory: Bytes<{ 4 * MIB }, { 4 * GIB }> => memory,
+        poll_memory: Bytes<{ 16 * MIB }, { 64 * GIB }> => poll_memory,
+        total_memory: Bytes<{ 16 * MIB }, { 1024 * GIB }> => total_memory,
+        table_elements: Count<1000, 10_000_000> => table_elements,
+        cpu_per_page: Time<10, { 10 * MINUTE }> => cpu_per_page,
+        heavy_after: Time<1, { 10 * MINUTE }> => heavy_after,
+        request_timeout: Patience => request_timeout,
+        poll_timeout: Patience => poll_timeout,
+        pages: Number => pages,
+        items: Count<100, 10_000_000> => items,
+        list_bytes: Bytes<{ 64 * KIB }, { 64 * GIB }> => list_bytes,
+        labels: Count<1, 100_000> => labels,
+        field_bytes: Bytes<256, { 16 * MIB }> => field_bytes,
+        answer_bytes: Bytes<{ 4 * KIB }, { 4 * GIB }> => answer_bytes,
+        answer_header_bytes: Bytes<KIB, { 400 * KIB }> => answer_header_bytes,
+        request_header_bytes: Bytes<KIB, MIB> => request_header_bytes,
+        request_bytes: Bytes<KIB, { 256 * MIB }> => request_bytes,
+        requests: Number => requests,
+        requests_at_once: Count<1, 10_000> => requests_at_once,
+        handles: Count<64, 1_000_000> => handles,
+        log_lines: Count<0, 1_000_000> => log_lines,
+        sandboxes: Count<1, 4096> => sandboxes,
+        driver_bytes: Bytes<KIB, { 4 * GIB }> => driver_bytes,
     }
 }
 
 section! {
     /// `[drivers.compile]`
     CompileSection over driver::compile::Settings {
-        memory: Size => memory,
-        cpu: Period => cpu,
-        time: Period => time,
+        memory: Bytes<{ 64 * MIB }, { 64 * GIB }> => memory,
+        cpu: Time<SECOND, HOUR> => cpu,
+        time: Time<100, DAY> => time,
     } apart {
         executable,
     }
@@ -109,29 +111,29 @@ section! {
 section! {
     /// `[polling]`
     PollingSection over poll::Settings {
-        instances_every: Period => instances_every,
-        realms_every: Period => realms_every,
-        fast: Period => fast,
-        fast_after_hook: Span => fast_after_hook,
-        fast_for: Span => fast_for,
-        quiet_after: Period => quiet_after,
-        quiet: Period => quiet,
-        full_every: Span => full_every,
-        delta_overlap: Span => delta_overlap,
+        instances_every: Interval => instances_every,
+        realms_every: Interval => realms_every,
+        fast: Interval => fast,
+        fast_after_hook: Lasting => fast_after_hook,
+        fast_for: Lasting => fast_for,
+        quiet_after: Interval => quiet_after,
+        quiet: Interval => quiet,
+        full_every: Lasting => full_every,
+        delta_overlap: Time<0, DAY> => delta_overlap,
         jitter: Part => jitter,
-        requests_per_minute: NonZeroU32 => requests_per_minute,
-        max_backoff: Period => max_backoff,
-        removal_confirmations: NonZeroU32 => removal_confirmations,
-        unreachable_after: NonZeroU32 => unreachable_after,
-        concurrency: NonZeroUsize => concurrency,
-        unproven: NonZeroUsize => unproven,
-        slow: NonZeroUsize => slow,
-        suspected: NonZeroUsize => suspected,
-        slow_after: Period => slow_after,
-        per_endpoint: NonZeroUsize => per_endpoint,
-        lease: Period => lease,
-        grace: Span => grace,
-        forget_after: Span => forget_after,
+        requests_per_minute: PerMinute => requests_per_minute,
+        max_backoff: Interval => max_backoff,
+        removal_confirmations: Count<1, 1000> => removal_confirmations,
+        unreachable_after: Count<1, 1000> => unreachable_after,
+        concurrency: Count<1, 4096> => concurrency,
+        unproven: Count<1, 4096> => unproven,
+        slow: Count<1, 4096> => slow,
+        suspected: Count<1, 4096> => suspected,
+        slow_after: Patience => slow_after,
+        per_endpoint: Count<1, 4096> => per_endpoint,
+        lease: Time<100, { 2 * DAY }> => lease,
+        grace: Time<0, HOUR> => grace,
+        forget_after: Lasting => forget_after,
     } also {
         mass_changes: MassChangesSection,
         damping: DampingSection,
@@ -147,7 +149,7 @@ section! {
     /// `[polling.mass_changes]`
     MassChangesSection over poll::mass_change::Settings {
         share: Part => share,
-        least: NonZeroUsize => least,
+        least: Number => least,
         until: WrittenUntil => until,
     }
 }
@@ -155,9 +157,9 @@ section! {
 section! {
     /// `[polling.damping]`
     DampingSection over Damping {
-        flips: u32 => flips,
-        within: Period => within,
-        stable_for: Period => stable_for,
+        flips: Count<0, 1000> => flips,
+        within: Interval => within,
+        stable_for: Interval => stable_for,
     }
 }
 
@@ -181,23 +183,23 @@ impl From<WrittenUntil> for poll::mass_change::Until {
 section! {
     /// `[delivery]`
     DeliverySection over deliver::Settings {
-        concurrency: NonZeroUsize => concurrency,
-        probation: NonZeroUsize => probation,
-        slow_after: Period => slow_after,
-        per_hook: NonZeroUsize => per_hook,
-        per_destination: NonZeroUsize => per_destination,
-        destinations: NonZeroUsize => destinations,
-        batch: NonZeroUsize => batch,
-        timeout: Period => timeout,
-        lease: Period => lease,
-        look_every: Period => idle,
-        grace: Span => grace,
-        disable_after: Period => disable_after,
-        answer_bytes: Size => answer_bytes,
-        attempts_for: Span => attempts_for,
-        attempts_per_hook: NonZeroUsize => attempts_per_hook,
-        catch_up: NonZeroUsize => catch_up,
-        backlog: NonZeroUsize => backlog,
+        concurrency: Count<1, 1_000_000> => concurrency,
+        probation: Count<1, 1_000_000> => probation,
+        slow_after: Patience => slow_after,
+        per_hook: Count<1, 1_000_000> => per_hook,
+        per_destination: Count<1, 1_000_000> => per_destination,
+        destinations: Count<1, 1_000_000> => destinations,
+        batch: Count<1, 10_000> => batch,
+        timeout: Patience => timeout,
+        lease: Time<100, { 2 * DAY }> => lease,
+        look_every: Time<10, HOUR> => idle,
+        grace: Time<0, HOUR> => grace,
+        disable_after: Time<MINUTE, { 3650 * DAY }> => disable_after,
+        answer_bytes: Bytes<0, MIB> => answer_bytes,
+        attempts_for: Lasting => attempts_for,
+        attempts_per_hook: Number => attempts_per_hook,
+        catch_up: Count<1, 100_000> => catch_up,
+        backlog: Number => backlog,
     } also {
         allow_addresses: Option<Vec<Range>>,
         https_only: Option<bool>,
@@ -213,11 +215,11 @@ section! {
 section! {
     /// `[delivery.breaker]`
     BreakerSection over breaker::Settings {
-        failures: NonZeroU32 => failures,
-        timeouts: NonZeroU32 => timeouts,
-        window: Span => window,
-        open_for: Period => open_for,
-        open_at_most: Period => open_at_most,
+        failures: Count<1, 1_000_000> => failures,
+        timeouts: Count<1, 1_000_000> => timeouts,
+        window: Time<0, DAY> => window,
+        open_for: Interval => open_for,
+        open_at_most: Interval => open_at_most,
     }
 }
 
@@ -241,10 +243,10 @@ impl From<WrittenConsent> for api::Consent {
 section! {
     /// `[delivery.retries]`
     RetriesSection over deliver::Retries {
-        waits: Spans => waits,
+        waits: Waits => waits,
         jitter: Part => jitter,
-        slow_down: Span => slow_down,
-        longest_asked: Span => longest_asked,
+        slow_down: Time<0, DAY> => slow_down,
+        longest_asked: Lasting => longest_asked,
     }
 }
 
@@ -273,55 +275,55 @@ impl From<WrittenClientHeaders> for Vec<api::ClientHeader> {
 section! {
     /// `[api]`
     ApiSection over api::Settings {
-        connections: NonZeroUsize => connections,
-        connections_per_peer: NonZeroUsize => connections_per_peer,
-        unfinished_connections: NonZeroUsize => unfinished_connections,
-        unfinished_per_peer: NonZeroUsize => unfinished_per_peer,
-        requests_at_once: NonZeroUsize => requests_at_once,
-        requests_at_once_per_account: NonZeroUsize => requests_at_once_per_account,
-        requests_at_once_per_peer: NonZeroUsize => requests_at_once_per_peer,
-        request_memory: Size => request_memory,
-        request_memory_per_peer: Size => request_memory_per_peer,
-        http2_streams: NonZeroU32 => http2_streams,
-        http2_budget: NonZeroU32 => http2_budget,
-        http2_budget_per_second: NonZeroU32 => http2_budget_per_second,
-        http2_budget_per_peer: NonZeroU32 => http2_budget_per_peer,
-        http2_budget_per_peer_per_second: NonZeroU32 => http2_budget_per_peer_per_second,
+        connections: Count<1, 1_000_000> => connections,
+        connections_per_peer: Count<1, 1_000_000> => connections_per_peer,
+        unfinished_connections: Count<1, 1_000_000> => unfinished_connections,
+        unfinished_per_peer: Count<1, 1_000_000> => unfinished_per_peer,
+        requests_at_once: Count<1, 1_000_000> => requests_at_once,
+        requests_at_once_per_account: Count<1, 1_000_000> => requests_at_once_per_account,
+        requests_at_once_per_peer: Count<1, 1_000_000> => requests_at_once_per_peer,
+        request_memory: Bytes<{ 64 * KIB }, { 1024 * GIB }> => request_memory,
+        request_memory_per_peer: Bytes<{ 64 * KIB }, { 1024 * GIB }> => request_memory_per_peer,
+        http2_streams: Count<1, 10_000> => http2_streams,
+        http2_budget: Count<100, 10_000_000> => http2_budget,
+        http2_budget_per_second: Count<10, 10_000_000> => http2_budget_per_second,
+        http2_budget_per_peer: Count<100, 10_000_000> => http2_budget_per_peer,
+        http2_budget_per_peer_per_second: Count<10, 10_000_000> => http2_budget_per_peer_per_second,
         operator_routes: bool => operator_routes,
         trusted_proxies: Ranges => trusted_proxies,
         client_ip_headers: WrittenClientHeaders => client_ip_headers,
-        header_timeout: Period => header_timeout,
-        write_timeout: Period => write_timeout,
-        request_timeout: Period => request_timeout,
-        grace: Span => grace,
-        head_bytes: Size => head_bytes,
-        body_bytes: Size => body_bytes,
-        body_timeout: Period => body_timeout,
-        page_items: NonZeroUsize => page_items,
-        owed_changes: NonZeroUsize => owed_changes,
-        hooks_per_account: u64 => hooks_per_account,
-        tokens_per_account: u64 => tokens_per_account,
-        token_bytes: Size => token_bytes,
-        filter_items: NonZeroUsize => filter_items,
-        rotation_overlap: Span => rotation_overlap,
-        redriven: NonZeroUsize => redriven,
-        feed_looked_at: NonZeroUsize => feed_looked_at,
-        feed_wait: Span => feed_wait,
-        feed_streams: NonZeroUsize => feed_streams,
-        feed_streams_per_account: NonZeroUsize => feed_streams_per_account,
-        feed_streams_per_token: NonZeroUsize => feed_streams_per_token,
-        feed_streams_per_peer: NonZeroUsize => feed_streams_per_peer,
-        feed_heartbeat: Period => feed_heartbeat,
-        feed_stream_for: Period => feed_stream_for,
-        feed_stall: Period => feed_stall,
-        feed_ring: NonZeroUsize => feed_ring,
-        answers_kept: Period => answers_kept,
-        consent_timeout: Period => consent_timeout,
-        fresh_instances: Span => fresh_instances,
-        fresh_realms: Span => fresh_realms,
-        refresh_every: Span => refresh_every,
-        poll_wait: Span => poll_wait,
-        requests_per_minute: NonZeroU32 => requests_per_minute,
+        header_timeout: Patience => header_timeout,
+        write_timeout: Patience => write_timeout,
+        request_timeout: Patience => request_timeout,
+        grace: Time<0, HOUR> => grace,
+        head_bytes: Bytes<{ 8 * KIB }, { 16 * MIB }> => head_bytes,
+        body_bytes: Bytes<KIB, { 64 * MIB }> => body_bytes,
+        body_timeout: Patience => body_timeout,
+        page_items: Count<1, 100_000> => page_items,
+        owed_changes: Count<1, 1_000_000> => owed_changes,
+        hooks_per_account: Count<0, 1_000_000> => hooks_per_account,
+        tokens_per_account: Count<0, 1_000_000> => tokens_per_account,
+        token_bytes: Bytes<16, { 64 * KIB }> => token_bytes,
+        filter_items: Count<1, 100_000> => filter_items,
+        rotation_overlap: Time<0, { 7 * DAY }> => rotation_overlap,
+        redriven: Number => redriven,
+        feed_looked_at: Count<100, 10_000_000> => feed_looked_at,
+        feed_wait: Time<0, DAY> => feed_wait,
+        feed_streams: Count<1, 1_000_000> => feed_streams,
+        feed_streams_per_account: Count<1, 1_000_000> => feed_streams_per_account,
+        feed_streams_per_token: Count<1, 1_000_000> => feed_streams_per_token,
+        feed_streams_per_peer: Count<1, 1_000_000> => feed_streams_per_peer,
+        feed_heartbeat: Time<100, HOUR> => feed_heartbeat,
+        feed_stream_for: Time<SECOND, { 30 * DAY }> => feed_stream_for,
+        feed_stall: Time<100, HOUR> => feed_stall,
+        feed_ring: Count<1, 1_000_000> => feed_ring,
+        answers_kept: Time<SECOND, { 365 * DAY }> => answers_kept,
+        consent_timeout: Patience => consent_timeout,
+        fresh_instances: Lasting => fresh_instances,
+        fresh_realms: Lasting => fresh_realms,
+        refresh_every: Lasting => refresh_every,
+        poll_wait: Time<0, DAY> => poll_wait,
+        requests_per_minute: PerMinute => requests_per_minute,
     } also {
         credentials: CredentialsSection,
         readiness: ReadinessSection,
@@ -338,45 +340,45 @@ section! {
     /// `[operator]`
     OperatorSection over api::OperatorSettings {
         listen: SocketAddr => listen,
-        connections: NonZeroUsize => connections,
+        connections: Count<1, 10_000> => connections,
     }
 }
 
 section! {
     /// `[api.credentials]`
     CredentialsSection over api::ProofSettings {
-        accepted_for: Span => accepted_for,
-        refused_for: Span => refused_for,
-        failed_for: Span => failed_for,
-        refusals: NonZeroUsize => refusals,
-        refusals_per_account: NonZeroUsize => refusals_per_account,
-        refusals_per_peer: NonZeroUsize => refusals_per_peer,
-        window: Period => window,
-        remembered: NonZeroUsize => remembered,
-        at_once: NonZeroUsize => at_once,
-        per_peer: NonZeroUsize => per_peer,
-        waiting_per_peer: NonZeroUsize => waiting_per_peer,
-        unproven: NonZeroUsize => unproven,
-        suspected: NonZeroUsize => suspected,
-        slow_after: Period => slow_after,
-        wait: Period => wait,
+        accepted_for: Lasting => accepted_for,
+        refused_for: Lasting => refused_for,
+        failed_for: Lasting => failed_for,
+        refusals: Count<1, 1_000_000> => refusals,
+        refusals_per_account: Count<1, 1_000_000> => refusals_per_account,
+        refusals_per_peer: Count<1, 1_000_000> => refusals_per_peer,
+        window: Interval => window,
+        remembered: Count<1, 1_000_000> => remembered,
+        at_once: Count<1, 4096> => at_once,
+        per_peer: Count<1, 4096> => per_peer,
+        waiting_per_peer: Count<1, 1_000_000> => waiting_per_peer,
+        unproven: Count<1, 4096> => unproven,
+        suspected: Count<1, 4096> => suspected,
+        slow_after: Patience => slow_after,
+        wait: Patience => wait,
     }
 }
 
 section! {
     /// `[api.readiness]`
     ReadinessSection over Threshold {
-        failures: NonZeroU32 => failures,
-        lasting: Span => lasting,
+        failures: Count<1, 1000> => failures,
+        lasting: Time<0, DAY> => lasting,
     }
 }
 
 section! {
     /// `[journal]`
     JournalSection over retention::Settings {
-        keep_for: Period => keep_for,
-        keep_changes: NonZeroU64 => keep_changes,
-        every: Period => every,
+        keep_for: Time<MINUTE, { 3650 * DAY }> => keep_for,
+        keep_changes: Count<100, { u32::MAX }> => keep_changes,
+        every: Time<100, DAY> => every,
     }
 }
 
@@ -384,17 +386,17 @@ section! {
     /// `[store]`
     StoreSection over sqlite::Settings {
         synchronous: WrittenSynchronous => synchronous,
-        readers: NonZeroUsize => readers,
-        queue: NonZeroUsize => queue,
-        page_cache: Size => page_cache,
-        log: Size => log,
-        fold_after: Period => fold_after,
-        step_rows: NonZeroUsize => step_rows,
-        damaged_rows: NonZeroUsize => damaged_rows,
-        size: Size => size,
+        readers: Count<1, 64> => readers,
+        queue: Count<4, 1_000_000> => queue,
+        page_cache: Bytes<MIB, { 64 * GIB }> => page_cache,
+        log: Bytes<{ 64 * KIB }, { 16 * GIB }> => log,
+        fold_after: Time<100, HOUR> => fold_after,
+        step_rows: Count<1, 100_000> => step_rows,
+        damaged_rows: Count<1, 1_000_000> => damaged_rows,
+        size: Bytes<MIB, { 1024 * 1024 * GIB }> => size,
         account_share: Part => account_share,
         warn_at: Part => warn_at,
-        busy_timeout: Span => busy_timeout,
+        busy_timeout: Time<0, HOUR> => busy_timeout,
     } apart {
         disk,
     }
@@ -420,11 +422,11 @@ impl From<WrittenSynchronous> for Synchronous {
 section! {
     /// `[network]`
     NetworkSection over ClientSettings {
-        connect_timeout: Period => connect_timeout,
-        idle_connections_per_host: NonZeroUsize => idle_per_host,
-        idle_timeout: Period => idle_timeout,
-        lookups: NonZeroUsize => lookups,
-        clients: NonZeroUsize => clients,
+        connect_timeout: Patience => connect_timeout,
+        idle_connections_per_host: Count<1, 100_000> => idle_per_host,
+        idle_timeout: Time<100, DAY> => idle_timeout,
+        lookups: Count<2, 1024> => lookups,
+        clients: Count<1, 10_000> => clients,
         proxy: ProxyUrl => proxy,
     }
 }
@@ -434,7 +436,7 @@ section! {
     LogSection over LogSettings {
         format: LogFormat => format,
         filter: LogFilter => filter,
-        lines: NonZeroUsize => lines,
-        lines_every: Period => lines_every,
+        lines: Count<10, 10_000_000> => lines,
+        lines_every: Time<100, HOUR> => lines_every,
     }
 }

@@ -85,6 +85,124 @@ fn the_example_shows_every_key_with_its_default() {
     assert!(missing.is_empty(), "not in config.example.toml: {missing:?}");
 }
 
+/// Each key that has a number, a size or a length of time as its default, as the example has it: section, key, and default.
+fn measured() -> Vec<(String, String, toml::Value)> {
+    fn walk(section: &str, table: &toml::Table, found: &mut Vec<(String, String, toml::Value)>) {
+        for (key, value) in table {
+            let is_measure = match value {
+                toml::Value::Table(inner) => {
+                    let section = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
+                    walk(&section, inner, found);
+                    false
+                }
+                toml::Value::String(text) => text.starts_with(|first: char| first.is_ascii_digit()) && key != "listen",
+                toml::Value::Integer(_) | toml::Value::Float(_) => true,
+                _ => false,
+            };
+            if is_measure {
+                found.push((section.to_owned(), key.clone(), value.clone()));
+            }
+        }
+    }
+    let table: toml::Table = example(true).parse().expect("TOML");
+    let mut found = Vec::new();
+    walk("", &table, &mut found);
+    found
+}
+
+/// The two bounds that an error of a value outside them names.
+fn bounds(error: &str) -> Option<(String, String)> {
+    let (_, bounds) = error.lines().next()?.split_once(" takes ")?;
+    let (least, most) = bounds.split_once(" to ")?;
+    Some((least.to_owned(), most.to_owned()))
+}
+
+#[test]
+fn every_measure_has_a_floor_and_a_ceiling() {
+    let keys = measured();
+    assert!(keys.len() > 150, "{}", keys.len());
+    for (section, key, default) in keys {
+        let with = |value: &str| parse(&format!("[{section}]\n{key} = {value}\n"));
+        let refused = |value: &str| match with(value) {
+            Ok(_) => panic!("{section}.{key} = {value} is taken"),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.starts_with("tracker.toml:2:"), "{section}.{key} = {value}: {error}");
+                error
+            }
+        };
+        let extremes: &[&str] = match &default {
+            toml::Value::Float(_) => {
+                for wrong in ["-0.1", "1.5", "nan", "inf", "9223372036854775807", "\"half\""] {
+                    refused(wrong);
+                }
+                assert!(with("1.0").is_ok(), "{section}.{key}");
+                if let Err(error) = with("0.0") {
+                    assert!(error.to_string().starts_with("tracker.toml:2:"), "{section}.{key}: {error}");
+                }
+                continue;
+            }
+            toml::Value::Integer(_) => &["9223372036854775807", "-1"],
+            toml::Value::String(text) if crate::model::span::parse(text).is_ok() => &["\"1000000 days\""],
+            _ => &["9223372036854775807", "\"16 EiB\""],
+        };
+        for wrong in ["-1", "\"-1s\"", "true", "[]", "\"\"", "\"many\"", "-9223372036854775808", "1.5"] {
+            refused(wrong);
+        }
+        for extreme in extremes {
+            let error = refused(extreme);
+            if *extreme == "\"16 EiB\"" {
+                continue;
+            }
+            let (least, most) = bounds(&error).unwrap_or_else(|| panic!("{section}.{key}: {error}"));
+            for bound in [least, most] {
+                let written = if default.is_integer() { bound } else { format!("{bound:?}") };
+                match with(&written) {
+                    Ok(_) => {}
+                    // Beside the defaults of others it may be too much, or too little.
+                    Err(error) => {
+                        let error = error.to_string();
+                        let is_order =
+                            ["has to be", "set it to at least", "is less than"].iter().any(|part| error.contains(part));
+                        assert!(is_order, "{section}.{key}: {error}");
+                    }
+                }
+            }
+        }
+        for tiny in ["0", "1", "\"0s\"", "\"1ns\"", "\"1 B\""] {
+            if let Err(error) = with(tiny) {
+                let error = error.to_string();
+                assert!(error.starts_with("tracker.toml:2:"), "{section}.{key} = {tiny}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_holds_only_beside_others_is_checked() {
+    let check = |text: &str, wants: &[&str]| {
+        let error = parse(text).expect_err(text).to_string();
+        for want in wants {
+            assert!(error.contains(want), "{text:?} should say {want:?}, and says:\n{error}");
+        }
+    };
+    for key in ["poll_wait", "feed_wait", "consent_timeout"] {
+        let name = format!("api.{key} is 1m");
+        check(&format!("[api]\n{key} = \"60s\""), &["tracker.toml:2:1:", &name, "less than api.request_timeout"]);
+    }
+    check("[api.credentials]\nwait = \"60s\"", &["tracker.toml:2:1: api.credentials.wait is 1m"]);
+    check("[api]\nrequest_timeout = \"10s\"", &["tracker.toml:2:1: api.poll_wait is 25s"]);
+    check("[delivery]\ntimeout = \"60s\"", &["tracker.toml:2:1: delivery.timeout is 1m", "delivery.lease"]);
+    check("[delivery]\nlease = \"20s\"", &["tracker.toml:2:1: delivery.timeout is 20s"]);
+    for section in ["polling", "delivery"] {
+        let name = format!("tracker.toml:2:1: {section}.breaker.open_for is 10m");
+        check(&format!("[{section}.breaker]\nopen_for = \"10 min\""), &[&name, "at most"]);
+    }
+    check("[drivers.limits]\nmemory = \"1 GiB\"", &["drivers.limits.memory is 1.0 GiB", "drivers.limits.poll_memory"]);
+    check("[api]\nbody_bytes = \"1 MiB\"\nrequest_memory = \"512 KiB\"", &["api.body_bytes is 1.0 MiB"]);
+    check("[api]\nrequest_memory_per_peer = \"64 KiB\"\nbody_bytes = \"65 KiB\"", &["tracker.toml:3:1"]);
+}
+
 #[test]
 fn accounts_and_providers_are_read() {
     let folder = tempfile::tempdir().expect("folder");
@@ -166,18 +284,27 @@ fn what_is_wrong_is_shown_where_it_stands() {
     check("[drivers]\ndirectry = \"x\"", &["tracker.toml:2:1", "did you mean `directory`?"]);
     check("[network]\nproxy = \"http://u:hunter2@p/x\"", &["tracker.toml:2:9", "a proxy is http or https"]);
     check("[store]\nsynchronous = \"off\"", &["tracker.toml:2:15", "full", "normal"]);
-    check("[polling]\ninstances_every = \"0s\"", &["tracker.toml:2:19", "longer than nothing"]);
+    check("[polling]\ninstances_every = \"0s\"", &["tracker.toml:2:19", "it is 0s, and takes 10ms to 30 days"]);
     check("[polling]\njitter = 1.5", &["tracker.toml:2:10", "from 0 to 1"]);
-    check("[polling]\nlease = \"60s\"", &["tracker.toml: polling.lease has to be longer"]);
+    check(
+        "[polling]\nlease = \"60s\"",
+        &["tracker.toml:2:1: drivers.limits.poll_timeout is 2m, and has to be less than polling.lease, which is 1m"],
+    );
     check(
         "[drivers.limits]\npoll_memory = \"3 GiB\"",
-        &["tracker.toml: drivers.limits.total_memory has to be at least"],
+        &["tracker.toml:2:1: drivers.limits.poll_memory is 3.0 GiB, and has to be at most drivers.limits.total_memory"],
     );
-    check("[store]\nsize = \"1 MiB\"", &["tracker.toml: store.size times store.account_share is less than 1.0 MiB"]);
-    check("[store]\naccount_share = 0.0", &["tracker.toml: store.size times store.account_share"]);
-    check("[drivers.limits]\nsandboxes = 64", &["tracker.toml: drivers.limits.sandboxes is 64", "at least 176"]);
+    check(
+        "[store]\nsize = \"1 MiB\"",
+        &["tracker.toml:2:1: store.size times store.account_share is less than 1.0 MiB"],
+    );
+    check("[store]\naccount_share = 0.0", &["tracker.toml:2:1: store.size times store.account_share"]);
+    check("[drivers.limits]\nsandboxes = 64", &["tracker.toml:2:1: drivers.limits.sandboxes is 64", "at least 176"]);
     check("[polling]\nconcurrency = 100", &["tracker.toml: drivers.limits.sandboxes is 192", "up to 164 polls"]);
-    check("[api]\npoll_wait = \"2 min\"", &["api.request_timeout has to be longer"]);
+    check(
+        "[api]\npoll_wait = \"2 min\"",
+        &["tracker.toml:2:1: api.poll_wait is 2m, and has to be less than api.request_timeout, which is 1m"],
+    );
     check("[delivery.retries]\nwaits = [\"5s\", \"never\"]", &["tracker.toml:2:", "\"never\" is not a length"]);
     check("[log]\nfilter = \"tracker=loud\"", &["tracker.toml:2:10", "is not a filter"]);
     check("default_driver = \"mock\"", &["tracker.toml:1:18", "default_provider go together"]);

@@ -33,39 +33,6 @@ impl From<Span> for Duration {
     }
 }
 
-/// A length of time that is not zero: an interval, a timeout, a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Period(Duration);
-
-impl TryFrom<String> for Period {
-    type Error = InvalidValue;
-
-    fn try_from(text: String) -> Result<Period, InvalidValue> {
-        match Span::try_from(text)?.0 {
-            Duration::ZERO => Err(InvalidValue::NoPeriod),
-            period => Ok(Period(period)),
-        }
-    }
-}
-
-impl From<Period> for Duration {
-    fn from(period: Period) -> Duration {
-        period.0
-    }
-}
-
-/// Several lengths of time, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Spans(Vec<Span>);
-
-impl From<Spans> for Vec<Duration> {
-    fn from(spans: Spans) -> Vec<Duration> {
-        spans.0.into_iter().map(Duration::from).collect()
-    }
-}
-
 /// A part of a whole: 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "f64")]
@@ -271,8 +238,10 @@ impl From<OptionValue> for String {
 pub(super) enum InvalidValue {
     #[error("{text:?} is {error}")]
     Span { text: String, error: InvalidSpan },
-    #[error("it has to be longer than nothing")]
-    NoPeriod,
+    #[error("it is {value}, and takes {least} to {most}")]
+    Outside { value: String, least: String, most: String },
+    #[error("it has {number} waits, and takes at most {most}")]
+    TooManyWaits { number: usize, most: usize },
     #[error("{0} is not a part of a whole: write a number from 0 to 1, such as 0.2")]
     Part(f64),
     #[error("{0:?} is not a size: write it as \"64 MiB\", \"10 kB\", or as a number of bytes")]
@@ -343,8 +312,6 @@ mod tests {
         check::<Span>("2 months", Err("write it as"));
         check::<Span>("-5s", Err("negative"));
         check::<Span>("", Err("write it as"));
-        check::<Period>("1ms", Ok("Period(1ms)"));
-        check::<Period>("0s", Err("longer than nothing"));
     }
 
     #[test]

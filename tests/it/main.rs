@@ -40,6 +40,7 @@ mod routes;
 mod sandbox;
 mod scaffold;
 mod secrets;
+mod settings;
 mod signatures;
 mod size_bounds;
 mod sources;
