@@ -187,7 +187,9 @@ mod tests {
         fn over(folder: TempDir, clock: Arc<ManualClock>) -> Lab {
             let store = SqliteStore::open(&folder.path().join("tracker.db"), Settings::default()).expect("a store");
             let store = Arc::new(store);
-            let vault = Vault::new(Keyring::make(&folder.path().join("key")).expect("a key"));
+            let key = folder.path().join("key");
+            let keyring = Keyring::read(&key).expect("a key").unwrap_or_else(|| Keyring::make(&key).expect("a key"));
+            let vault = Vault::new(keyring);
             let clients = Clients::new(ClientSettings::default()).expect("clients");
             let now: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
             let engine = Engine::new(Limits::default(), clients, now).expect("an engine");
