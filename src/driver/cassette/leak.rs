@@ -47,14 +47,21 @@ pub fn check(cassette: &Cassette, target: &Target) -> Result<(), Leak> {
         if secret.len() < SHORTEST {
             return Err(Leak::TooShort { name: name.to_owned() });
         }
-        let mask = Mask::of([secret.as_bytes()]);
         for (place, text) in &places {
-            if mask.is_in(text) {
+            if is_in(secret.as_bytes(), text) {
                 return Err(Leak::Found { name: name.to_owned(), place: place.clone() });
             }
         }
     }
     Ok(())
+}
+
+/// Whether a text has a secret in it: as it is masked, and as nothing masks it, in other letters (as host names have them) or
+/// backwards.
+fn is_in(secret: &[u8], text: &[u8]) -> bool {
+    let backwards: Vec<u8> = secret.iter().rev().copied().collect();
+    Mask::of([secret, &backwards]).is_in(text)
+        || Mask::of([secret.to_ascii_lowercase().as_slice()]).is_in(&text.to_ascii_lowercase())
 }
 
 fn whole(body: &Body) -> Vec<u8> {
@@ -117,6 +124,9 @@ mod tests {
         check("p=pass%22word%2Fwith%26more");
         check("p=pass%22word%2fwith%26more");
         check("<p>pass&quot;word/with&amp;more</p>");
+        check(r#"{"a":"pass\u0022word\/with\u0026more"}"#);
+        check("PASS\"Word/With&More");
+        check(&secret.chars().rev().collect::<String>());
         for before in ["", "a", "ab", "abc", "user:"] {
             check(&STANDARD.encode(format!("{before}{secret}, and more")));
         }
