@@ -6,6 +6,7 @@ mod attacks;
 mod compiled;
 mod described;
 mod sink;
+mod turned;
 
 use std::path::Path;
 use std::time::Duration;
@@ -156,6 +157,9 @@ fn forms() -> Vec<String> {
         url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect(),
         percent_encoding::utf8_percent_encode(SECRET, percent_encoding::NON_ALPHANUMERIC).to_string(),
         SECRET.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        SECRET.replace('/', "\\/").replace('"', "\\\"").replace('&', "\\u0026"),
+        SECRET.replace('&', "&amp;").replace('"', "&quot;").replace('/', "&#x2F;").replace('+', "&#043;"),
+        SECRET.replace('/', "%2f"),
         // As base64 has it behind other text.
         BASE64.encode(format!("s={SECRET}!"))[4..40].to_owned(),
     ]

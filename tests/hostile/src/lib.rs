@@ -10,6 +10,7 @@ mod described;
 mod fetch;
 mod hoard;
 mod long;
+mod turn;
 
 use exports::tracker::driver::inventory::{
     Account, Coverage, Description, Error, Guest, Instance, InstancePage, InstanceState, Query, Realm, RealmPage,
@@ -37,6 +38,7 @@ impl Guest for Hostile {
             "long" => long::attack(how),
             "fetch" => fetch::attack(how, &told).map(|answer| page(vec![answer])),
             "carry" => carry::attack(how, &told).map(|answer| page(vec![answer])),
+            "turn" => turn::attack(how, &told, &query),
             "remember" => Ok(page(vec![remember(told.option("value"))])),
             other => Err(Error::InvalidAccount(format!("there is no attack {other:?}"))),
         }

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+/// All but what a URL has as it is (RFC 3986, 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub(super) struct Sink {
     address: SocketAddr,
@@ -56,7 +60,7 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<u8>>, elsewhere: &str) {
         "/echo" => whole(&mut stream, "", request.as_bytes()),
         "/echo-base64" => whole(&mut stream, "", BASE64.encode(&said).as_bytes()),
         "/echo-url" => {
-            let encoded = percent_encoding::utf8_percent_encode(&said, percent_encoding::NON_ALPHANUMERIC);
+            let encoded = percent_encoding::utf8_percent_encode(&said, NON_ALPHANUMERIC);
             whole(&mut stream, "", encoded.to_string().as_bytes())
         }
         "/echo-form" => {
@@ -67,6 +71,21 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<u8>>, elsewhere: &str) {
             let hex: String = said.bytes().map(|byte| format!("{byte:02x}")).collect();
             whole(&mut stream, "", hex.as_bytes())
         }
+        "/echo-slashes" => {
+            let written = said.replace('/', "\\/").replace('"', "\\\"").replace('&', "\\u0026");
+            whole(&mut stream, "", format!("{{\"was\":\"{written}\"}}").as_bytes())
+        }
+        "/echo-xml" => {
+            let written =
+                said.replace('&', "&amp;").replace('"', "&quot;").replace('/', "&#x2F;").replace('+', "&#043;");
+            whole(&mut stream, "", format!("<was>{written}</was>").as_bytes())
+        }
+        "/echo-lower" => {
+            let written = percent_encoding::utf8_percent_encode(&said, RESERVED).to_string().replace("%2F", "%2f");
+            whole(&mut stream, "", format!("?was={written}").as_bytes())
+        }
+        // In no form that anybody would look for.
+        "/backwards" => whole(&mut stream, "", secret.chars().rev().collect::<String>().as_bytes()),
         "/echo-header" => whole(&mut stream, &format!("x-echo: {said}\r\n"), b""),
         "/echo-bytes" => bytewise(&mut stream, request.as_bytes()),
         "/echo-gzip" => {
