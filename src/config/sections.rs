@@ -100,7 +100,7 @@ section! {
 section! {
     /// `[drivers.compile]`
     CompileSection over driver::compile::Settings {
-        memory: Bytes<{ 64 * MIB }, { 64 * GIB }> => memory,
+        memory: Bytes<{ 32 * MIB }, { 64 * GIB }> => memory,
         cpu: Time<SECOND, HOUR> => cpu,
         time: Time<100, DAY> => time,
     } apart {
