@@ -102,7 +102,7 @@ section! {
     CompileSection over driver::compile::Settings {
         memory: Bytes<{ 32 * MIB }, { 64 * GIB }> => memory,
         cpu: Time<SECOND, HOUR> => cpu,
-        time: Time<100, DAY> => time,
+        time: Time<1, DAY> => time,
     } apart {
         executable,
     }
