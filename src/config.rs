@@ -201,9 +201,8 @@ impl Reading<'_> {
             let at = ["store.account_share", "store.size"].into_iter().find_map(|key| self.source.find(key));
             return Err(self.source.wrong(Problem::StoreSize, at));
         }
-        for problem in orders::broken(&limits, &polling, &delivery, &api) {
-            let Problem::Order { lesser, greater, .. } = &problem else { continue };
-            let at = self.source.find(lesser).or_else(|| self.source.find(greater));
+        if let Some((problem, keys)) = orders::broken(&limits, &polling, &delivery, &api) {
+            let at = keys.into_iter().find_map(|key| self.source.find(key));
             return Err(self.source.wrong(problem, at));
         }
         let (polls, proofs) = (polling.limits().all(), api.proof.limits().all());

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
-pub use key::{KeyError, KeyNeeded, require_keys};
+pub use key::{KeyError, KeyNeeded, named_keys, require_keys};
 
 use crate::api::control::{Control, Reloads};
 use crate::clock::{Clock, EvenClock, SystemClock};

@@ -55,7 +55,7 @@ pub enum VaultError {
     )]
     Exposed { path: PathBuf, mode: u32 },
     #[error(
-        "{origin}: key {number} is none: expected base64 of 32 bytes, as `openssl rand -base64 32` prints; where there are \
+        "{origin}: key {number} is not a key: expected base64 of 32 bytes, as `openssl rand -base64 32` prints; where there are \
          several, the current one stands first"
     )]
     Malformed { origin: String, number: usize },

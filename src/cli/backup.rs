@@ -10,7 +10,7 @@ use clap::Args;
 use super::{ConfigArgs, Signals, UsageError, output, runtime};
 use crate::config::Config;
 use crate::model::KeyId;
-use crate::serve::{STORE_FILE, require_keys};
+use crate::serve::{STORE_FILE, named_keys, require_keys};
 use crate::store::sqlite::backup::{self, BackupError, Existing, Restored, Stage, Watch};
 
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ impl Backup {
         output::line!("Backed up {} to {}: {}, verified.", store.display(), file.display(), ByteSize(made.bytes));
         match made.keys.as_slice() {
             [] => {}
-            keys => output::line!("It holds no key. To restore it, the host needs {}.", named(keys)),
+            keys => output::line!("It holds no key. To restore it, the host needs {}.", named_keys(keys)),
         }
         Ok(())
     }
@@ -102,11 +102,6 @@ fn require_name(file: &Path) -> Result<(), UsageError> {
         Some(_) if !file.is_dir() => Ok(()),
         _ => Err(UsageError(format!("{} is not the name of a file", file.display()))),
     }
-}
-
-fn named(keys: &[KeyId]) -> String {
-    let ids: Vec<_> = keys.iter().map(ToString::to_string).collect();
-    format!("{} {}", if keys.len() == 1 { "the key" } else { "the keys" }, ids.join(" and "))
 }
 
 /// Runs what copies a store, shows how far it is, and has it stop at a signal.

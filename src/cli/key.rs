@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use http::Method;
+use secrecy::ExposeSecret as _;
 use tokio::runtime::Runtime;
 
 use super::table::table;
@@ -103,8 +104,6 @@ fn is_there(is_there: bool) -> String {
 
 /// The host's keys, as far as they are there.
 fn held(config: &Config) -> anyhow::Result<Option<Keyring>> {
-    use secrecy::ExposeSecret as _;
-
     Ok(match &config.key {
         KeySource::File(path) => Keyring::read(path)?,
         KeySource::Environment(text) => {

@@ -50,6 +50,7 @@ impl<const LEAST: u64, const MOST: u64> TryFrom<String> for Time<LEAST, MOST> {
 fn shown_time(millis: u64) -> String {
     match (millis, millis % DAY) {
         (0, _) => "0s".to_owned(),
+        (DAY, _) => "1 day".to_owned(),
         (_, 0) => format!("{} days", millis / DAY),
         _ => span::to_text(Duration::from_millis(millis)),
     }
@@ -213,7 +214,7 @@ mod tests {
         check::<Time<50, DAY>>("\"50 ms\"", Ok("Time(50ms)"));
         check::<Time<50, DAY>>("\"24h\"", Ok("Time(86400s)"));
         for outside in ["\"0s\"", "\"1ns\"", "\"49999us\"", "\"24h 1ms\"", "\"100000 days\""] {
-            check::<Time<50, DAY>>(outside, Err("takes 50ms to 1 days"));
+            check::<Time<50, DAY>>(outside, Err("takes 50ms to 1 day"));
         }
         check::<Time<50, DAY>>("\"-1s\"", Err("negative"));
         check::<Time<50, DAY>>("1", Err("expected a string"));

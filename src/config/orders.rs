@@ -15,13 +15,13 @@ struct Order<T> {
     why: &'static str,
 }
 
-/// The orders that are not kept.
+/// The first order that is not kept, with the keys that it is about.
 pub(super) fn broken(
     limits: &Limits,
     polling: &poll::Settings,
     delivery: &deliver::Settings,
     api: &api::Settings,
-) -> Vec<Problem> {
+) -> Option<(Problem, [&'static str; 2])> {
     let request_timeout = ("api.request_timeout", api.request_timeout);
     let within_request = |lesser: (&'static str, Duration)| Order {
         lesser,
@@ -71,13 +71,14 @@ pub(super) fn broken(
     let sizes = sizes.map(|(lesser, greater, why)| Order { lesser, greater, equal: true, why });
     let times = times.into_iter().filter_map(|order| order.broken(|time| span::to_text(*time)));
     let sizes = sizes.into_iter().filter_map(|order| order.broken(|size| bytesize::ByteSize(*size as u64).to_string()));
-    times.chain(sizes).collect()
+    times.chain(sizes).next()
 }
 
 impl<T: Ord> Order<T> {
-    fn broken(self, shown: impl Fn(&T) -> String) -> Option<Problem> {
+    fn broken(self, shown: impl Fn(&T) -> String) -> Option<(Problem, [&'static str; 2])> {
         let Order { lesser: (lesser, is), greater: (greater, than), equal, why } = self;
         let is_kept = is < than || equal && is == than;
-        (!is_kept).then(|| Problem::Order { lesser, is: shown(&is), greater, than: shown(&than), equal, why })
+        let problem = || Problem::Order { lesser, is: shown(&is), greater, than: shown(&than), equal, why };
+        (!is_kept).then(|| (problem(), [lesser, greater]))
     }
 }

@@ -424,7 +424,7 @@ impl Egress {
         Ok(Asked { method: parts.method.clone(), url, headers, body })
     }
 
-    /// A request as those see it who look on: what it has of secrets otherwise than by their placeholders is masked.
+    /// A request as observers see it: a secret that stands in it without a placeholder is masked.
     fn asked(&self, url: &Url, parts: &http::request::Parts, body: &Bytes) -> Asked {
         let mask = self.withheld();
         let shown = |secrets: &Secrets, text: &[u8]| {

@@ -25,12 +25,12 @@ pub enum KeyError {
     #[error(
         "there is no key file {}, and the store {} is sealed with {}: put that key back into the file, from where it is kept \
          apart from backups of the store, or move the store away to start anew", .file.display(), .store.display(),
-        named(.needed)
+        named_keys(.needed)
     )]
     NoFile { file: PathBuf, store: PathBuf, needed: Vec<KeyId> },
     #[error(
         "the store {} is sealed with {}, and {origin} has {}: give the host the key that belongs to the store, or move the \
-         store away to start anew", .store.display(), named(.needed), named(.given)
+         store away to start anew", .store.display(), named_keys(.needed), named_keys(.given)
     )]
     OtherKey { store: PathBuf, origin: String, needed: Vec<KeyId>, given: Vec<KeyId> },
 }
@@ -40,12 +40,12 @@ pub enum KeyError {
 pub enum KeyNeeded {
     #[error(
         "{} is sealed with {}, and there is no key file {}: put the key there, from where it is kept apart from backups",
-        backup.display(), named(needed), file.display()
+        backup.display(), named_keys(needed), file.display()
     )]
     NoFile { backup: PathBuf, needed: Vec<KeyId>, file: PathBuf },
     #[error(
         "{} is sealed with {}, and {origin} has {}: give the host the key that belongs to the backup",
-        backup.display(), named(needed), named(given)
+        backup.display(), named_keys(needed), named_keys(given)
     )]
     OtherKey { backup: PathBuf, needed: Vec<KeyId>, origin: String, given: Vec<KeyId> },
     #[error(transparent)]
@@ -82,7 +82,8 @@ fn origin_of(source: &KeySource) -> String {
     }
 }
 
-fn named(ids: &[KeyId]) -> String {
+/// Keys in a sentence.
+pub fn named_keys(ids: &[KeyId]) -> String {
     match ids {
         [] => "a key that it does not name".to_owned(),
         [id] => format!("the key {id}"),
