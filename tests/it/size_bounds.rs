@@ -19,7 +19,7 @@ async fn a_store_at_its_bound_refuses_what_is_new_and_goes_on_once_there_is_room
     let lab = Lab::with(&[("i-0", "running")], |setup| setup.polls(&sections)).await;
     let secret_hook = lab.client.post("/api/hooks", &json!({ "url": receiver.url("all") })).await.ok();
     let stranger = lab.client.as_user("AKIASTRANGER", "stranger's-own-password");
-    stranger.get("/api/instances?limit=1").await.ok();
+    stranger.post("/api/hooks", &json!({ "url": receiver.url("theirs") })).await.ok();
 
     // More and more instances, of both accounts, until there is no room for those of the first.
     let mut count = 0;
@@ -28,19 +28,22 @@ async fn a_store_at_its_bound_refuses_what_is_new_and_goes_on_once_there_is_room
         let names: Vec<String> = (0..count).map(|number| format!("i-{number}")).collect();
         lab.provider.has(&names.iter().map(|name| (name.as_str(), "running")).collect::<Vec<_>>());
         let last = format!("/api/instances/i-{}", count - 1);
-        let ended = eventually(SOON, "they are recorded, or there is no room", async || {
+        let ended = eventually(SOON, "both accounts record them, or there is no room", async || {
             let ready = lab.client.get("/readyz").await;
             if ready.text.contains("size-limit") {
                 return Ok(Some(ready));
             }
-            let seen = lab.client.get(&last).await;
-            if seen.status.is_success() { Ok(None) } else { Err(format!("{} {}", ready.text, seen.text)) }
+            let seen = [&lab.client, &stranger].map(|client| client.get(&last));
+            let seen = futures_util::future::join_all(seen).await;
+            match seen.iter().all(|seen| seen.status.is_success()) {
+                true => Ok(None),
+                false => Err(format!("{} {} {}", ready.text, seen[0].text, seen[1].text)),
+            }
         })
         .await;
-        match ended {
-            Some(ready) => break ready.problem(503),
-            None => stranger.post("/api/refresh", &json!({})).await,
-        };
+        if let Some(ready) = ended {
+            break ready.problem(503);
+        }
     };
     assert_eq!(problem["type"], "/problems/store-unavailable", "{problem}");
     let told = lab.host.log().text();
