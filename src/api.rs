@@ -29,6 +29,7 @@ mod listing;
 mod observe;
 mod openapi;
 mod parameters;
+mod pending;
 mod problem;
 mod proof;
 mod rate;
@@ -89,7 +90,7 @@ pub struct Context {
     pub poll_wake: Arc<Notify>,
     /// Ticks after each poll that was recorded. Only a hint: the store says what came of it.
     pub polled: watch::Receiver<u64>,
-    /// Wakes whoever delivers: something is owed that was not. Only a hint.
+    /// Wakes whoever delivers: something is pending that was not. Only a hint.
     pub deliver_wake: Arc<Notify>,
     /// The client that callbacks are sent with: it knows which addresses a hook may have.
     pub hooks_client: net::Client,
@@ -242,8 +243,9 @@ fn public_routes(app: &Arc<App>) -> Router {
         .route("/api/tokens", post(tokens::create).route_layer(once()).get(tokens::list))
         .route("/api/tokens/{id}", get(tokens::show).delete(tokens::revoke))
         .route("/api/tokens/{id}/rotate", post(tokens::rotate).route_layer(once()))
-        // Answered apart, because what a GET takes is gone from what is owed.
-        .route("/api/changes", get(changes::take).head(changes::nothing_taken))
+        // Answered apart, because what a GET reads is no longer pending.
+        .route("/api/changes", get(changes::read).head(changes::nothing_read))
+        .route("/api/changes/acknowledge", post(pending::acknowledge))
         .merge(if app.context.settings.operator_routes { of_operators() } else { Router::new() })
         .route("/openapi.json", get(openapi::show).route_layer(unless_known()))
         .route("/docs", get(openapi::read).route_layer(unless_known()))

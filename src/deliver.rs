@@ -129,7 +129,7 @@ impl Settings {
     }
 }
 
-/// Sends what is owed until `token` is cancelled. Then nothing new is sent, what is under way has
+/// Sends what is pending until `token` is cancelled. Then nothing new is sent, what is under way has
 /// `settings.grace` to finish, and the rest is given back to the store.
 pub async fn run(context: Context, token: CancellationToken) {
     let mut dispatch = Dispatch::new(Arc::new(context));

@@ -305,7 +305,7 @@ impl Default for Metrics {
         registry.register("streams", "Streams of changes that are open", metrics.streams.clone());
         registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
         registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
-        registry.register("callbacks_waiting", "Callbacks that are owed", metrics.waiting.clone());
+        registry.register("callbacks_waiting", "Callbacks that are pending", metrics.waiting.clone());
         let help = "The host's own work with its store and drivers, by operation and outcome";
         registry.register("store_operations", help, metrics.work.clone());
         let help = "How often in a row such work has failed since it last succeeded";

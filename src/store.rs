@@ -27,8 +27,8 @@ use crate::model::{Cursor, Timestamp};
 pub use accounts::{AccountSize, Accounts, Enrolment, Forgetting, Fullness};
 pub use backoff::Backoff;
 pub use deliveries::{
-    CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, Outcome, Owed, Recipient,
-    Settlement, Settling,
+    CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, LeaseId, LeasePlace,
+    LeaseRequest, Leased, Outcome, PendingChange, Recipient, Settlement, Settling,
 };
 pub use hooks::{
     Attempt, Condition, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, EditedHook, HookAction, HookEdit,

@@ -269,7 +269,7 @@ pub(super) async fn replace(
         let shower = Shower::new(&app, &caller, None);
         match context.store.edit_hook(edit, None).await? {
             Written::Done(edited) => {
-                // What it is owed may be due at another rate now.
+                // What is pending for it may be due at another rate now.
                 context.deliver_wake.notify_one();
                 return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response());
             }
@@ -294,7 +294,7 @@ async fn replacement(app: &App, caller: &Caller, object: Object, hook: &Hook) ->
     spec(app, caller, order, Some(hook)).await
 }
 
-/// `DELETE` of one, with what it is still owed.
+/// `DELETE` of one, with its pending deliveries.
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -8,6 +8,7 @@ mod meter;
 mod metered;
 pub(super) mod operator;
 mod peer;
+mod receipts;
 mod table;
 
 use std::convert::Infallible;
@@ -40,10 +41,12 @@ use answer::{Answer, UnderWay};
 use meter::Allowance;
 use metered::{Load, Metered, StreamTasks};
 use peer::Proxies;
+use receipts::CountedStream;
 use table::{Bound, Connections, Most, Seat};
 
 use super::errors::RETRY_SOON;
 use super::in_flight::{InFlight, Place};
+use super::pending::Receipt;
 use super::problem::{Problem, ProblemType};
 use super::unread::{Telling, whole};
 use super::{App, Context, Running, Settings, public_routes};
@@ -244,6 +247,13 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(http.peer = %peer, "can't set TCP_NODELAY: {error}");
     }
+    let (stream, sent) = match CountedStream::new(stream) {
+        Ok(counted) => counted,
+        Err(error) => {
+            tracing::warn!(http.peer = %peer, "can't serve a connection: {error}");
+            return server.metrics.connection_closed("no_files");
+        }
+    };
     // A reader that takes nothing holds its connection no longer than that.
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));
@@ -261,11 +271,13 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
         let under_way = UnderWay::begin(&seat);
         let http2 = (request.version() == Version::HTTP_2).then(|| Arc::clone(&load));
         let answer = router.call(request);
+        let sent = Arc::clone(&sent);
         async move {
             let answer: Result<Response, Infallible> = answer.await;
             answer.map(|mut answer| {
                 let place = answer.extensions_mut().remove::<Place>();
-                answer.map(|body| Answer::new(body, under_way, place, http2))
+                let end = answer.extensions_mut().remove::<Receipt>().map(|receipt| sent.await_receipt(receipt));
+                answer.map(|body| Answer::new(body, under_way, place, http2, end))
             })
         }
     });
@@ -286,8 +298,17 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
             () = load.left_alone() => (Ok(()), Some(Due::LeftAlone)),
         }
     };
-    let (ended, due) = served.await;
+    let receipts = async {
+        sent.give_receipts().await;
+        unreachable!("it goes on for as long as it is polled")
+    };
+    let (ended, due) = tokio::select! {
+        biased;
+        ended = served => ended,
+        never = receipts => never,
+    };
     drop(open);
+    sent.end(settings.write_timeout).await;
     let is_late = match (ended, due) {
         (Ok(()), Some(Due::Idle)) => true,
         (Ok(()), Some(Due::GivenUp)) => seat.under_way() == 0,

@@ -23,6 +23,7 @@ use super::drivers::{DriverDocument, DriversDocument};
 use super::entry::EntryDocument;
 use super::hooks::{DeliveriesDocument, HookDocument, ListedHook, RedrivenDocument};
 use super::instances::InstanceDocument;
+use super::pending::{AcknowledgedDocument, LONGEST_LEASE, PendingDocument};
 use super::problem::TypeDocument;
 use super::realms::RealmDocument;
 use super::refresh::Refreshed;
@@ -43,14 +44,14 @@ use operations::Bounds;
     tags(
         (name = "inventory", description = "What the tracker last saw, and what it saw at another time"),
         (name = "tracking", description = "Hooks, to which changes are sent"),
-        (name = "changes", description = "The feed, and what hooks are owed"),
+        (name = "changes", description = "The feed, and the pending changes of hooks"),
         (name = "account", description = "The caller's account, and tokens that stand for it"),
         (name = "host", description = "The host itself, of which no credentials are asked"),
     ),
     components(schemas(
         AccountDocument<'static>, ChangeDocument<'static>, DeliveriesDocument<'static>, DriverDocument<'static>,
         DriversDocument<'static>, EntryDocument, HookDocument<'static>, ListedHook<'static>, InstanceDocument<'static>, RealmDocument<'static>,
-        RedrivenDocument, Refreshed, ListedToken<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
+        PendingDocument<'static>, AcknowledgedDocument, RedrivenDocument, Refreshed, ListedToken<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
     )),
 )]
 struct Shapes;
@@ -65,6 +66,8 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
         filter_items: settings.filter_items,
         token_bytes: settings.token_bytes,
         wait: settings.feed_wait.as_secs(),
+        lease: LONGEST_LEASE.as_secs(),
+        pending: settings.pending_changes,
     });
     if !settings.operator_routes {
         api.paths.paths.retain(|path, _| !OPERATOR_ROUTES.contains(&path.as_str()));

@@ -80,7 +80,7 @@ problem_types! {
     AccountNeeded "account-needed" FORBIDDEN "This takes the account's own credentials"
         "Tokens are given out, listed and revoked by whoever proves the cloud account's user and password.";
     InsufficientScope "insufficient-scope" FORBIDDEN "The token does not allow this"
-        "A token of scope `read` changes nothing, and takes nothing that is owed: this needs one of scope `track`.";
+        "A token of scope `read` changes nothing, and reads no pending changes: this needs one of scope `track`.";
     TooManyTokens "too-many-tokens" FORBIDDEN "The account has as many tokens as it may have"
         "Revoke tokens that are no longer needed; `limit` says how many there may be.";
     TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "Too many requests"
@@ -107,6 +107,8 @@ problem_types! {
         "The change is not among those that were given up for this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
         "It is not loaded; `known` has those that are.";
+    LeaseNeeded "lease-needed" BAD_REQUEST "Over HTTP/2, pending changes are read with a lease"
+        "Send GET /api/changes?lease=60, and acknowledge what was dealt with by POST /api/changes/acknowledge.";
     CursorForgotten "cursor-forgotten" GONE "The cursor is older than what is kept"
         "Changes behind it were forgotten. Read what there is now at the places in `list`, each of which gives a \
          Tracker-Cursor to follow from; or go on from `oldest`, without what lies between.";
@@ -155,7 +157,7 @@ problem_types! {
     StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full, or its store as large as it may be"
         "Reading goes on; try again as Retry-After says, once the operator has made room.";
     AccountFull "account-full" INSUFFICIENT_STORAGE "The account takes as much of the host's store as it may"
-        "Reading and deleting go on. `storage` in /api/account says how much that is. Delete hooks that are owed much, or wait \
+        "Reading and deleting go on. `storage` in /api/account says how much that is. Delete hooks that have many pending changes, or wait \
          until changes are old enough to be forgotten; the operator can raise the account's share.";
     TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many streams are open"
         "Try again as Retry-After says, or read the feed page by page. `limit` says how many may be open at once.";

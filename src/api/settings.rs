@@ -69,8 +69,8 @@ pub struct Settings {
     /// How many resources one page of a list has at most; also what it has if the client does not say. A list in XML is
     /// read by pages of so many, and is whole.
     pub page_items: usize,
-    /// How many owed changes one request takes at most.
-    pub owed_changes: usize,
+    /// How many pending changes one request reads at most.
+    pub pending_changes: usize,
     pub hooks_per_account: u64,
     pub tokens_per_account: u64,
     /// The size of a hook's token, in bytes.
@@ -219,7 +219,7 @@ impl Default for Settings {
             body_bytes: 64 * 1024,
             body_timeout: Duration::from_secs(20),
             page_items: 1000,
-            owed_changes: 10_000,
+            pending_changes: 10_000,
             hooks_per_account: 10_000,
             tokens_per_account: 100,
             token_bytes: 1024,

@@ -10,6 +10,7 @@ mod failing_store;
 mod feed;
 mod forgetting;
 mod hooks;
+mod leases;
 mod openapi;
 mod readback;
 mod reading;
@@ -131,8 +132,11 @@ impl House {
         }
         let request = request.body(Body::from(body.to_owned())).expect("a request");
         let Ok(response) = TowerToHyperService::new(self.router.clone()).call(request).await;
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
+        if let Some(receipt) = parts.extensions.remove::<pending::Receipt>() {
+            receipt.arrived().await;
+        }
         let body = String::from_utf8(body.to_vec()).expect("UTF-8");
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }

@@ -200,7 +200,7 @@ impl Order {
         if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
             return Err(member.invalid(format!("has 1 to {MAX_NAME_CHARS} characters and no control characters")));
         }
-        let scope = object.need("scope", "read, or track to have hooks and to take what is owed, too")?;
+        let scope = object.need("scope", "read; or track, to have hooks and to read pending changes, too")?;
         let scope = scope.word(Scope::parse, &Scope::ALL.map(Scope::as_str))?;
         Ok(Order { name, scope, expires: read_expiry(object, now)? })
     }
@@ -292,7 +292,7 @@ pub(super) async fn rotate(
     repeatable.carry_out(&app, &caller, write, answer, |refusal| refused(refusal, limit)).await
 }
 
-/// `DELETE` of one, with its hooks and what they are still owed.
+/// `DELETE` of one, with its hooks and their pending deliveries.
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -169,7 +169,7 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
         && is_same(&context.vault, caller, old, &wanted)
         && let Some(track) = resumed(app, old).await?
     {
-        // Nothing changes, and what the hook is owed stays owed.
+        // Nothing changes, and what is pending for the hook stays pending.
         return Ok(track);
     }
     if old.is_none() {

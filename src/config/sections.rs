@@ -300,7 +300,7 @@ section! {
         body_bytes: Bytes<KIB, { 64 * MIB }> => body_bytes,
         body_timeout: Patience => body_timeout,
         page_items: Count<1, 100_000> => page_items,
-        owed_changes: Count<1, 1_000_000> => owed_changes,
+        pending_changes: Count<1, 1_000_000> => pending_changes,
         hooks_per_account: Count<0, 1_000_000> => hooks_per_account,
         tokens_per_account: Count<0, 1_000_000> => tokens_per_account,
         token_bytes: Bytes<16, { 64 * KIB }> => token_bytes,

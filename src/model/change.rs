@@ -323,7 +323,7 @@ pub struct Change {
     pub what: NewChange,
 }
 
-/// A change as every reader gets it: in a callback, in what is owed, in the feed. It stands here, with
+/// A change as every reader gets it: in a callback, among pending changes, in the feed. It stands here, with
 /// its serde, because those three rooms do not know one another and must say the very same.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
@@ -346,7 +346,7 @@ pub struct ChangeDocument<'a> {
     #[serde(flatten)]
     #[schema(value_type = Members, inline)]
     pub details: Option<&'a Details>,
-    /// Only in callbacks and in what is owed.
+    /// Only in callbacks and among pending changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track_token: Option<&'a str>,
 }

@@ -18,7 +18,7 @@ impl fmt::Display for TokenId {
 pub enum Scope {
     /// Read what there is and what happens, and change nothing.
     Read,
-    /// Also have hooks, ask for polls, and take what is owed.
+    /// Also have hooks, ask for polls, and read pending changes.
     Track,
 }
 

@@ -8,7 +8,7 @@ pub(super) mod hooks;
 pub(super) mod inventory;
 pub(super) mod journal;
 pub(super) mod keys;
-pub(super) mod owed;
+pub(super) mod pending;
 pub(crate) mod plainly;
 pub(super) mod polls;
 pub(super) mod promises;
@@ -127,7 +127,7 @@ macro_rules! every_case {
                 a_paused_hook_goes_on_from_where_it_stopped
                 a_hook_that_is_gone_is_disabled_and_loses_nothing
                 a_hook_that_fails_for_days_is_disabled
-                what_a_resting_hook_is_owed_can_be_taken
+                pending_changes_of_a_resting_hook_can_be_taken
                 a_long_rest_is_made_up_for_in_steps
             }
             redrive {
@@ -169,11 +169,16 @@ macro_rules! every_case {
                 so_many_changes_are_kept
                 what_was_known_is_known_of_every_time
             }
-            owed {
-                what_is_owed_is_given_once_and_in_order
+            pending {
+                pending_changes_are_given_once_and_in_order
                 what_is_taken_is_not_sent
-                a_limit_leaves_the_rest_owed
-                dead_letters_are_owed
+                what_is_lent_is_sent_by_nobody_until_the_lease_ends
+                a_lease_is_acknowledged_in_parts_and_given_back
+                a_lease_outlasts_a_crash_unless_it_ends_with_the_host
+                a_replay_of_what_is_lent_is_sent_after_it
+                a_lease_lasts_as_long_when_the_clock_is_set
+                a_limit_leaves_the_rest_pending
+                dead_letters_are_pending
             }
             random {
                 whatever_happens_each_hook_hears_of_each_change_in_order

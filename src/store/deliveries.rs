@@ -29,9 +29,17 @@ pub trait Deliveries {
     /// it, and to each hook until `backlog` deliveries wait for it.
     async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp>;
 
-    /// Every change still owed to the owner's hooks, dead letters among them, oldest first, up to `limit`:
-    /// they count as delivered from then on, and no callback is sent for them.
-    async fn take_owed(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>>;
+    /// Lends the owner every change that is pending for its hooks, dead letters among them, oldest first, up to the limit. Until
+    /// the lease ends, no callback is sent for them, and nobody else is lent them. What is not acknowledged by then is pending
+    /// as before.
+    async fn lend_pending(&self, request: LeaseRequest) -> Result<Leased>;
+
+    /// Counts what was lent as delivered, up to a place in the journal, in steps. Says how many were; of a lease that is
+    /// over, these are those that nobody was sent or lent since.
+    async fn acknowledge_pending(&self, lease: LeasePlace, up_to: i64) -> Result<u64>;
+
+    /// Ends a lease before its time.
+    async fn return_pending(&self, lease: LeasePlace) -> Result<()>;
 
     /// How many deliveries are still to be made, dead ones not counted.
     async fn count_waiting(&self) -> Result<u64>;
@@ -140,7 +148,7 @@ pub enum Outcome {
     Retry { due: Timestamp },
     /// Given up: kept as a dead letter, and the next change of the same resource may go.
     Dead,
-    /// The receiver wants no more: the hook is disabled, with this and all else still owed to it.
+    /// The receiver wants no more: the hook is disabled, with this and all else that is pending for it.
     Disable(DisableReason),
     /// Not sent after all: due again at once, the attempt not counted.
     Returned,
@@ -175,9 +183,42 @@ pub struct KeptAttempts {
     pub changes: usize,
 }
 
-/// A change that was owed to a hook, with the token that goes with it.
+/// Names a lease of pending changes: by chance, so that nobody guesses one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseId(pub i64);
+
 #[derive(Clone, Debug)]
-pub struct Owed {
+pub struct LeaseRequest {
+    pub account: AccountId,
+    pub owner: Owner,
+    /// How many changes at most.
+    pub limit: usize,
+    pub now: Timestamp,
+    pub until: Timestamp,
+    /// Whether the lease is over, too, when the host starts again: whoever it was for is gone then.
+    pub ends_with_host: bool,
+}
+
+/// A lease, and whose it is.
+#[derive(Clone, Debug)]
+pub struct LeasePlace {
+    pub account: AccountId,
+    pub owner: Owner,
+    pub id: LeaseId,
+}
+
+/// What was lent.
+#[derive(Debug)]
+pub struct Leased {
+    pub id: LeaseId,
+    pub changes: Vec<PendingChange>,
+    /// How far the lease goes in the journal, also where the last of it can't be read; none if nothing is lent.
+    pub up_to: Option<i64>,
+}
+
+/// A change that is pending for a hook, with the token that goes with it.
+#[derive(Clone, Debug)]
+pub struct PendingChange {
     pub hook: HookId,
     pub change: Change,
     pub token: Option<Sealed>,

@@ -229,7 +229,7 @@ impl Chaos {
         // A host that was asked to end has written down all that it heard.
         self.stop().await;
         self.start().await;
-        assert_eq!(self.lab.client.owed().await, Vec::<Value>::new(), "nothing is owed any more");
+        assert_eq!(self.lab.client.pending().await, Vec::<Value>::new(), "nothing is owed any more");
 
         let steps = self.world.step_all();
         self.take(&steps);

@@ -78,7 +78,7 @@ async fn a_receiver_that_is_gone_for_good_ends_its_hook() {
     let feed = lab.client.get("/api/changes?since=0").await.ok();
     let disabled = feed.as_array().expect("changes").iter().filter(|change| change["type"] == "hook.disabled");
     assert_eq!(disabled.map(|change| &change["resource"]["kind"]).collect::<Vec<_>>(), ["hook"], "the feed says so");
-    let owed = lab.client.owed().await;
+    let owed = lab.client.pending().await;
     let of_it = owed.iter().filter(|change| change["resource"]["id"] == "i-1").map(step).collect::<Vec<_>>();
     assert_eq!(of_it, [json!(["RUNNING", "STOPPED"]), json!(["STOPPED", "RUNNING"])], "and nothing is lost");
 }

@@ -129,10 +129,10 @@ async fn what_a_dead_receiver_missed_is_owed_once() {
     moto.cloud.start_again(&id).await;
     seen_as(&client, &id, "RUNNING").await;
 
-    let owed = client.owed().await;
+    let owed = client.pending().await;
     assert_eq!(steps(&owed), [json!(["RUNNING", "STOPPED"]), json!(["STOPPED", "RUNNING"])]);
     assert!(owed.iter().all(|change| change["track_token"] == TOKEN), "{owed:#?}");
-    assert_eq!(client.owed().await, Vec::<Value>::new(), "what was taken is owed no more");
+    assert_eq!(client.pending().await, Vec::<Value>::new(), "what was taken is owed no more");
 
     // What was taken is not sent any more: the next callback is of the next change.
     receiver.up().await;

@@ -69,7 +69,7 @@ async fn a_hook_that_was_taken_away_hears_nothing_more() {
     let callback = receiver.next().await;
     assert_eq!(callback.path, "/i-2", "only the hook that is left hears something");
     assert_eq!(step(&callback.change(&secret)), json!(["RUNNING", "STOPPED"]));
-    let owed = lab.client.owed().await;
+    let owed = lab.client.pending().await;
     assert!(owed.iter().all(|change| change["resource"]["id"] != "i-1"), "nor is anything owed to it: {owed:#?}");
 }
 

@@ -34,6 +34,7 @@ mod mock_world;
 mod network;
 mod openapi;
 mod pages;
+mod pending;
 mod refresh;
 mod reload;
 mod routes;

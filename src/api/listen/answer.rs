@@ -12,6 +12,7 @@ use tokio::task;
 
 use super::super::in_flight::Place;
 use super::metered::Load;
+use super::receipts::End;
 use super::table::Seat;
 
 /// As much as h2 sends in one frame.
@@ -39,18 +40,28 @@ pub(super) struct Answer {
     rest: Bytes,
     /// Over HTTP/2, where a reader can keep its answers waiting though its connection takes bytes.
     http2: Option<(Arc<Load>, task::Id)>,
+    /// Where somebody wants to know when all of it was handed over.
+    end: Option<Arc<End>>,
+    /// Whether nothing came any more.
+    is_over: bool,
     _under_way: UnderWay,
     _place: Option<Place>,
 }
 
 impl Answer {
     /// `http2` is there where it is sent over that; it is sent by the task that calls this.
-    pub(super) fn new(body: Body, under_way: UnderWay, place: Option<Place>, http2: Option<Arc<Load>>) -> Answer {
+    pub(super) fn new(
+        body: Body,
+        under_way: UnderWay,
+        place: Option<Place>,
+        http2: Option<Arc<Load>>,
+        end: Option<Arc<End>>,
+    ) -> Answer {
         let http2 = http2.map(|load| (load, task::id()));
         if let Some((load, task)) = &http2 {
             load.waits_for_reader(*task);
         }
-        Answer { body, rest: Bytes::new(), http2, _under_way: under_way, _place: place }
+        Answer { body, rest: Bytes::new(), http2, end, is_over: false, _under_way: under_way, _place: place }
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
@@ -78,6 +89,7 @@ impl http_body::Body for Answer {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         let next = this.next(cx);
+        this.is_over |= matches!(next, Poll::Ready(None));
         if let Some((load, task)) = &this.http2 {
             match next {
                 // It is asked again once there is room for more.
@@ -104,7 +116,13 @@ impl http_body::Body for Answer {
 }
 
 impl Drop for Answer {
+    /// hyper drops a body once it has put the end of it into its own buffer, or when the connection breaks off.
     fn drop(&mut self) {
+        if let Some(end) = self.end.take()
+            && (self.is_over || http_body::Body::is_end_stream(self))
+        {
+            end.reached();
+        }
         if let Some((load, task)) = &self.http2 {
             load.is_taken(*task);
         }

@@ -15,7 +15,6 @@ use futures_util::FutureExt as _;
 use futures_util::task::AtomicWaker;
 use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task;
 use tokio::time::Sleep;
 use tokio_io_timeout::TimeoutStream;
@@ -25,6 +24,7 @@ use super::super::in_flight::Unfinished;
 use super::super::settings::Settings;
 use super::frames::{Frame, Frames, HeadPart};
 use super::meter::{Allowance, Meter, Next};
+use super::receipts::CountedStream;
 use super::table::{Bound, Seat};
 use crate::clock::Stopwatch;
 
@@ -42,9 +42,9 @@ pub(super) trait PeerCloses {
     fn has_peer_closed(&self) -> bool;
 }
 
-impl PeerCloses for Pin<Box<TimeoutStream<TcpStream>>> {
+impl PeerCloses for Pin<Box<TimeoutStream<CountedStream>>> {
     fn has_peer_closed(&self) -> bool {
-        let ready = TimeoutStream::get_ref(self).ready(Interest::READABLE).now_or_never();
+        let ready = TimeoutStream::get_ref(self).stream().ready(Interest::READABLE).now_or_never();
         matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
     }
 }

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{RefOr, Required};
 
-use super::shapes::{array, form, header_parameter, named, query, text, words_of};
+use super::shapes::{array, either, form, header_parameter, named, query, text, words_of};
 
 pub(super) const JSON: &str = "application/json";
 const XML: &str = "application/xml";
@@ -139,7 +139,7 @@ impl Asked {
     pub(super) fn streams(mut self, description: &str) -> Asked {
         let response = ResponseBuilder::new()
             .description(description)
-            .content(JSON, content(array(named("Change"))))
+            .content(JSON, content(either(array(named("Change")), named("PendingChanges"))))
             .content("text/event-stream", Content::default())
             .header("Link", header("Link"))
             .build();

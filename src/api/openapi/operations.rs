@@ -6,8 +6,8 @@ use utoipa::openapi::{Paths, RefOr, Required};
 
 use super::asked::{Asked, JSON, Who, asked};
 use super::shapes::{
-    any_of, array, bytes, form, header_parameter, id, ids, named, nullable, object, optional, past, path, query,
-    required, several_of, span, text, way, ways, whole, words_of,
+    any_of, array, bytes, form, header_parameter, id, ids, lease_id, named, nullable, object, optional, past, path,
+    query, required, several_of, span, text, way, ways, whole, words_of,
 };
 use crate::model::{ChangeType, Format, Mode, Rate, State};
 
@@ -32,6 +32,9 @@ pub(super) struct Bounds {
     pub(super) token_bytes: usize,
     /// In seconds.
     pub(super) wait: u64,
+    /// In seconds.
+    pub(super) lease: u64,
+    pub(super) pending: usize,
 }
 
 struct Api {
@@ -272,7 +275,7 @@ impl Api {
         self.add(
             HttpMethod::Delete,
             "/api/hooks/{id}",
-            on("remove-hook", "Removes a hook, with what it is owed").takes(the_hook()).conditional().gives(
+            on("remove-hook", "Removes a hook, with its pending deliveries").takes(the_hook()).conditional().gives(
                 "204",
                 "It is gone",
                 None,
@@ -364,24 +367,44 @@ impl Api {
         page.extend(filters());
         let mut stream = vec![("snapshot", words_of(&["true"]), "What there is comes first, and then what changes")];
         stream.extend(filters());
-        let owed = vec![("format", words_of(&["json"]), "As Deltacloud's clients say what they want to read")];
+        let format = || ("format", words_of(&["json"]), "As Deltacloud's clients say what they want to read");
+        let lease = vec![
+            ("lease", whole(1, self.bounds.lease), "For how many seconds what is read is kept for the reader"),
+            ("limit", whole(1, self.bounds.pending), "How many at most"),
+            format(),
+        ];
         let places = ways(vec![
             way("A page of the feed", page, Some("since")),
             way("A stream of what there is and then changes", stream, Some("snapshot")),
-            way("What is owed to the caller's hooks, which is taken by this", owed, None),
+            way("Pending changes of the caller's hooks, to be acknowledged", lease, Some("lease")),
+            way("The same in one step: they count as delivered once they have arrived", vec![format()], None),
         ]);
         let last = header_parameter("Last-Event-ID", form("cursor"), "Where a stream goes on");
         self.get(
             "/api/changes",
-            asked("changes", "changes", "The feed; or, without `since`, what is owed to the caller's hooks", Who::Account)
+            asked("changes", "changes", "The feed; or, without `since`, pending changes of the caller's hooks", Who::Account)
                 .says(
                     "With `since`, a page of the journal behind that place: nothing is marked by it, and `Link` says where \
-                     the next begins. `Accept: text/event-stream` gives a stream of the same. Without either, every change \
-                     that is still owed to the caller's hooks, which are then delivered: for that no other parameter is taken.",
+                     the next begins. `Accept: text/event-stream` gives a stream of the same. Without either, the pending \
+                     changes of the caller's hooks. With `lease`, an object with the lease and the changes: no callback is \
+                     sent for them, and nobody else reads them, until they are acknowledged or the lease ends. Without \
+                     `lease`, over HTTP/1.1, an array; the changes count as delivered once the client's TCP has \
+                     acknowledged the end of it, which does not say that the client has read it.",
                 )
                 .takes(vec![places, last])
                 .streams("Changes, oldest first")
                 .gives("410", "The cursor is older than what is kept", None, &[]),
+        );
+        let wanted = object(vec![("lease", lease_id()), ("cursor", form("cursor"))]);
+        self.post(
+            "/api/changes/acknowledge",
+            asked("changes", "acknowledge-changes", "Counts pending changes that were read with a lease as delivered", Who::Account)
+                .says(
+                    "All of the lease, up to the change with that cursor. What is not acknowledged by the end of the lease is \
+                     pending again. Sent again, it acknowledges nothing more.",
+                )
+                .body(JSON, wanted, Required::True)
+                .gives("200", "How many", Some(named("Acknowledged")), &[]),
         );
     }
 

@@ -29,6 +29,11 @@ pub(super) fn form(name: &str) -> RefOr<Schema> {
     text().format(Some(SchemaFormat::Custom(name.to_owned()))).into()
 }
 
+/// The id of a lease.
+pub(super) fn lease_id() -> RefOr<Schema> {
+    text().pattern(Some("^[1-9][0-9]{0,18}$")).into()
+}
+
 /// An id, in bytes at most 255.
 pub(super) fn id() -> RefOr<Schema> {
     text().pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]{1,255}$")).into()
@@ -104,6 +109,11 @@ pub(super) fn words_of(words: &[&str]) -> RefOr<Schema> {
 
 pub(super) fn named(name: &str) -> RefOr<Schema> {
     RefOr::Ref(Ref::from_schema_name(name))
+}
+
+/// One or the other.
+pub(super) fn either(one: RefOr<Schema>, other: RefOr<Schema>) -> RefOr<Schema> {
+    utoipa::openapi::schema::OneOfBuilder::new().item(one).item(other).into()
 }
 
 pub(super) fn any_of(names: &[&str]) -> RefOr<Schema> {

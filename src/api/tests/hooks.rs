@@ -312,7 +312,7 @@ async fn of_a_key_pair_only_the_public_half_is_shown() {
 }
 
 #[tokio::test]
-async fn a_test_is_owed_whatever_the_filter() {
+async fn a_test_reaches_its_hook_whatever_the_filter() {
     let house = House::new();
     let made = house.hook(json!({ "url": URL, "kinds": ["realm"] })).await;
     let answer = house.post(&path(&made, "/test"), &Value::Null).await;

@@ -41,7 +41,7 @@ async fn a_token_is_as_good_as_the_account_and_an_owner_of_its_own() {
     assert_eq!(house.bear(&token, "GET", "/api/hooks").await.ok()["hooks"].as_array().map(Vec::len), Some(1));
 
     house.poll(Kind::Instance, vec![instance("a", "us", Pending)]).await;
-    assert_eq!(house.get("/api/changes").await.ok(), json!([]), "what is owed to it is owed to it alone");
+    assert_eq!(house.get("/api/changes").await.ok(), json!([]), "its pending changes are its alone");
     assert_eq!(house.bear(&token, "GET", "/api/changes").await.ok().as_array().map(Vec::len), Some(1));
     assert!(house.provider.asked.load(Ordering::Relaxed) <= asked + 1, "the provider is not asked about a token");
 

@@ -1,4 +1,4 @@
-//! Hooks on single resources, and what is owed to them.
+//! Hooks on single resources, and their pending changes.
 
 use serde_json::json;
 
@@ -70,7 +70,7 @@ async fn realms_are_tracked_as_instances_are() {
 }
 
 #[tokio::test]
-async fn what_is_owed_is_given_once_with_its_token() {
+async fn pending_changes_are_given_once_with_their_token() {
     let house = with_one().await;
     house.put("/api/instances/i-1", &format!("track_hook={HOOK}&track_token=t%C3%B6ken")).await.ok();
     house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
@@ -81,18 +81,18 @@ async fn what_is_owed_is_given_once_with_its_token() {
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     house.get("/api/changes?limit=1").await.problem(400, "unknown-parameter");
 
-    let owed = house.get("/api/changes").await.ok();
-    let owed = owed.as_array().expect("a bare array");
-    let states: Vec<&Value> = owed.iter().map(|change| &change["new_state"]).collect();
+    let pending = house.get("/api/changes").await.ok();
+    let pending = pending.as_array().expect("a bare array");
+    let states: Vec<&Value> = pending.iter().map(|change| &change["new_state"]).collect();
     assert_eq!(states, ["RUNNING", "STOPPED"]);
-    assert_eq!((&owed[0]["type"], &owed[0]["track_token"]), (&json!("instance.state"), &json!("töken")));
-    assert_eq!(owed[0]["resource"]["href"], "https://tracker.example/api/instances/i-1");
+    assert_eq!((&pending[0]["type"], &pending[0]["track_token"]), (&json!("instance.state"), &json!("töken")));
+    assert_eq!(pending[0]["resource"]["href"], "https://tracker.example/api/instances/i-1");
     assert_eq!(house.get("/api/changes").await.ok(), json!([]));
 }
 
 #[tokio::test]
-async fn much_that_is_owed_comes_in_parts() {
-    let house = House::with(|settings| settings.owed_changes = 1);
+async fn many_pending_changes_come_in_parts() {
+    let house = House::with(|settings| settings.pending_changes = 1);
     house.poll(Kind::Instance, vec![instance("i-1", "us", Pending)]).await;
     house.put("/api/instances/i-1", &format!("track_hook={HOOK}")).await.ok();
     house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;

@@ -40,7 +40,7 @@ impl Scene {
             );
             steps.push(("move one instance's hook to where nobody listens: its callbacks stop here", put));
             let changes = format!("{curl} {tracker}/api/changes");
-            steps.push(("a minute later, what that hook is owed: nothing was lost", changes));
+            steps.push(("a minute later, the pending changes of that hook: nothing was lost", changes));
         }
         steps
     }

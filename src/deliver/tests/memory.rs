@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use crate::model::Timestamp;
 use crate::model::breaker::Standing;
-use crate::model::{AccountId, Owner, Timestamp};
 use crate::store::{
-    Attempt, Budget, CatchUp, CaughtUp, Deliveries, DeliveryClaim, DestinationRoom, DueDelivery, KeptAttempts, Outcome,
-    Owed, Recipient, Result, Settlement, Settling, StoreError,
+    Attempt, Budget, CatchUp, CaughtUp, Deliveries, DeliveryClaim, DestinationRoom, DueDelivery, KeptAttempts, LeaseId,
+    LeasePlace, LeaseRequest, Leased, Outcome, Recipient, Result, Settlement, Settling, StoreError,
 };
 
 #[derive(Default)]
@@ -143,8 +143,16 @@ impl Deliveries for MemoryStore {
         Ok(false)
     }
 
-    async fn take_owed(&self, _: AccountId, _: &Owner, _: usize) -> Result<Vec<Owed>> {
-        Ok(Vec::new())
+    async fn lend_pending(&self, _: LeaseRequest) -> Result<Leased> {
+        Ok(Leased { id: LeaseId(1), changes: Vec::new(), up_to: None })
+    }
+
+    async fn acknowledge_pending(&self, _: LeasePlace, _: i64) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn return_pending(&self, _: LeasePlace) -> Result<()> {
+        Ok(())
     }
 
     async fn count_waiting(&self) -> Result<u64> {

@@ -63,7 +63,7 @@ pub(crate) async fn hooks_of_others_are_left_alone(world: World) {
     world.observe(bob, &[("i-1", STOPPED)]).await;
     assert!(world.unhook(ann, "i-1").await);
     assert!(store.track_hook(&realm).await.unwrap().is_some(), "an instance is no realm");
-    assert!(store.take_owed(ann, &Owner::Account, 10).await.unwrap().is_empty());
+    assert!(store.take_pending(ann, &Owner::Account, 10).await.unwrap().is_empty());
     let delivery = world.claim().await.remove(0);
     assert_eq!((delivery.id.hook, delivery.change.account), (bobs, key("bob")));
 }

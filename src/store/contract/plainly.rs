@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::{AccountId, ChangeId, HookId, HookSpec, Sealed, Timestamp, Token, TokenId};
+use crate::model::{AccountId, ChangeId, HookId, HookSpec, Owner, Sealed, Timestamp, Token, TokenId};
 use crate::store::{
-    Condition, EditedHook, HookAction, HookEdit, HookPlace, NewHook, NewToken, Once, Redrive, Refusal, RenewedToken,
-    RepeatableRequest, ReplayFrom, Result, Store, TokenHash, Written,
+    Condition, EditedHook, HookAction, HookEdit, HookPlace, LeasePlace, LeaseRequest, Leased, NewHook, NewToken, Once,
+    PendingChange, Redrive, Refusal, RenewedToken, RepeatableRequest, ReplayFrom, Result, Store, TokenHash, Written,
 };
 
 #[async_trait]
@@ -35,6 +35,9 @@ pub(crate) trait Plainly {
         hash: TokenHash,
         expires: Option<Timestamp>,
     ) -> Result<bool>;
+
+    /// Everything that is pending, lent and acknowledged.
+    async fn take_pending(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<PendingChange>>;
 
     async fn change_hook(&self, place: &HookPlace, spec: HookSpec, now: Timestamp) -> Result<bool> {
         Ok(self.edit(place, HookAction::Replace(Box::new(spec)), now).await?.is_some())
@@ -72,6 +75,16 @@ fn done<T>(written: Written<T>) -> Option<T> {
 
 #[async_trait]
 impl<S: Store + ?Sized> Plainly for S {
+    async fn take_pending(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<PendingChange>> {
+        let (now, until) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
+        let request = LeaseRequest { account, owner: owner.clone(), limit, now, until, ends_with_host: false };
+        let Leased { id, changes, up_to } = self.lend_pending(request).await?;
+        if let Some(up_to) = up_to {
+            self.acknowledge_pending(LeasePlace { account, owner: owner.clone(), id }, up_to).await?;
+        }
+        Ok(changes)
+    }
+
     async fn set_hook(&self, hook: NewHook) -> Result<HookId> {
         Ok(done(self.create_hook(hook, None).await?).expect("there is no limit").id)
     }

@@ -215,7 +215,7 @@ impl Life {
     }
 
     async fn take(&mut self, limit: usize) {
-        let owed = self.world.store().take_owed(self.account, &Owner::Account, limit).await.expect("taken");
+        let owed = self.world.store().take_pending(self.account, &Owner::Account, limit).await.expect("taken");
         assert!(owed.is_sorted_by_key(|owed| owed.change.cursor));
         for owed in owed {
             let token = owed.token.expect("each hook has one");

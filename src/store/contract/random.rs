@@ -105,7 +105,7 @@ impl Life {
 
     async fn take(&mut self, world: &World, account: AccountId) {
         let limit = 1 + self.dice.index(6);
-        let owed = world.store().take_owed(account, &Owner::Account, limit).await.expect("take");
+        let owed = world.store().take_pending(account, &Owner::Account, limit).await.expect("take");
         let mut want: Vec<(u64, String)> = Vec::new();
         for hook in self.hooks.values().filter(|hook| hook.account == account) {
             want.extend(hook.pending.iter().chain(&hook.dead).cloned());

@@ -182,15 +182,15 @@ pub(crate) async fn a_hook_that_fails_for_days_is_disabled(mut world: World) {
     assert_eq!(world.drain().await, ["i-1 PENDING>RUNNING"]);
 }
 
-pub(crate) async fn what_a_resting_hook_is_owed_can_be_taken(mut world: World) {
+pub(crate) async fn pending_changes_of_a_resting_hook_can_be_taken(mut world: World) {
     let (account, hook) = world.hearing().await;
     world.live(account, &[PENDING]).await;
     let store = world.store();
     assert!(store.pause_hook(&world.place(account, hook), world.now).await.expect("paused"));
     world.live(account, &[RUNNING, STOPPED]).await;
-    let owed = store.take_owed(account, &Owner::Account, 2).await.expect("taken");
+    let owed = store.take_pending(account, &Owner::Account, 2).await.expect("taken");
     assert_eq!(owed.len(), 2);
-    let owed = store.take_owed(account, &Owner::Account, 9).await.expect("taken");
+    let owed = store.take_pending(account, &Owner::Account, 9).await.expect("taken");
     assert_eq!(
         owed.iter().map(|owed| owed.change.what.new_state).collect::<Vec<_>>(),
         [Some(State::Instance(STOPPED))]

@@ -71,7 +71,7 @@ pub(crate) async fn a_tokens_hooks_are_its_own_and_go_with_it(world: World) {
     world.observe(account, &[]).await;
     world.observe(account, &[("a", crate::model::InstanceState::Running)]).await;
     let store = world.store();
-    let taken = store.take_owed(account, &owner, 10).await.expect("taken");
+    let taken = store.take_pending(account, &owner, 10).await.expect("taken");
     assert_eq!(taken.len(), 1);
     assert_eq!(world.waiting().await, 1, "the account's own is owed still");
     let place = HookPlace { account, owner: owner.clone(), hook };

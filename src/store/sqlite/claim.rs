@@ -435,7 +435,8 @@ fn take(
     let mut at = first;
     while let Some(delivery) = claimed.get(at) {
         let mut update = writing.prepare(
-            "UPDATE deliveries SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4 WHERE hook = ?1 AND change = ?2",
+            "UPDATE deliveries SET claimed = COALESCE(claimed, due), due = ?3, lease = ?4, lent = NULL
+             WHERE hook = ?1 AND change = ?2",
         )?;
         match update.execute(params![hook.0, delivery.id.change, lease_end.as_millis(), delivery.lease]) {
             Err(error) if damage::is_of_another_type(&error) => {

@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 
-use super::super::{CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, Owed, Result, Settling};
+use super::super::{
+    CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, LeasePlace, LeaseRequest, Leased, Result,
+    Settling,
+};
 use super::columns::get;
 use super::fair_pool::Flow;
-use super::{SqliteStore, attempts, catch_up, claim, owed, settle};
-use crate::model::{AccountId, Owner, Timestamp};
+use super::{SqliteStore, attempts, catch_up, claim, pending, settle};
+use crate::model::Timestamp;
 
 #[async_trait]
 impl Deliveries for SqliteStore {
@@ -33,8 +36,16 @@ impl Deliveries for SqliteStore {
         self.write_passing_step(Flow::Host, move |writing| catch_up::catch_up(writing, now, limits)).await
     }
 
-    async fn take_owed(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<Owed>> {
-        owed::take(self, account, owner.clone(), limit).await
+    async fn lend_pending(&self, request: LeaseRequest) -> Result<Leased> {
+        pending::lend(self, request).await
+    }
+
+    async fn acknowledge_pending(&self, lease: LeasePlace, up_to: i64) -> Result<u64> {
+        pending::acknowledge(self, lease, up_to).await
+    }
+
+    async fn return_pending(&self, lease: LeasePlace) -> Result<()> {
+        pending::give_back(self, lease).await
     }
 
     async fn count_waiting(&self) -> Result<u64> {

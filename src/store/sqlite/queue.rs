@@ -64,10 +64,11 @@ pub(super) fn append(
 ) -> Result<()> {
     let hook = listener.hook;
     let mut select = writing.prepare(
-        "SELECT change, claimed IS NOT NULL FROM deliveries INDEXED BY deliveries_line
+        "SELECT change, claimed IS NOT NULL OR lent IS NOT NULL AND lent_until > ?3
+         FROM deliveries INDEXED BY deliveries_line
          WHERE hook = ?1 AND history = ?2 AND dead IS NULL ORDER BY change DESC LIMIT 1",
     )?;
-    let place = [hook.0, tidings.history.0];
+    let place = params![hook.0, tidings.history.0, now.as_millis()];
     let last: Option<(i64, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match last {
         None => {
@@ -86,7 +87,7 @@ pub(super) fn append(
 }
 
 /// Puts a change that may have been told before into its place in the line, unless it is owed already. One that is being
-/// sent is sent once more: its attempt began before this was asked for.
+/// sent, or is lent to its owner, is sent once more: that began before this was asked for.
 pub(super) fn insert_again(
     writing: &Writing<'_>,
     listener: &Listener,
@@ -100,10 +101,13 @@ pub(super) fn insert_again(
     if listener.mode == Mode::Latest && !is_last {
         return Ok(());
     }
-    let mut select = writing
-        .prepare("SELECT dead IS NOT NULL, claimed IS NOT NULL FROM deliveries WHERE hook = ?1 AND change = ?2")?;
+    let mut select = writing.prepare(
+        "SELECT dead IS NOT NULL, claimed IS NOT NULL OR lent IS NOT NULL AND lent_until > ?3 FROM deliveries
+         WHERE hook = ?1 AND change = ?2",
+    )?;
     let place = [hook.0, tidings.number];
-    let waiting: Option<(bool, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found = select.query_row(params![place[0], place[1], now.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let waiting: Option<(bool, bool)> = found.optional()?;
     match waiting {
         Some((false, false)) => return Ok(()),
         Some((false, true)) => {

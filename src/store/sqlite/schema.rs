@@ -160,6 +160,7 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
         "ids_polled",
     ];
     for sql in [
+        format!("UPDATE deliveries INDEXED BY deliveries_lent SET {} WHERE lent IS NOT NULL", moved(&["lent_until"])),
         format!("UPDATE polls SET {}", moved(&polls)),
         format!("UPDATE accounts SET {}", moved(&["used", "unreachable", "budget_at"])),
         format!(
@@ -221,10 +222,15 @@ pub(super) fn begin_run(connection: &Connection, damages: &Damages, run: Run) ->
         (),
     )?;
     let sql = "UPDATE deliveries SET due = claimed, claimed = NULL
-               WHERE hook = ?1 AND change = ?2 AND due IS NOT NULL AND claimed IS NOT NULL";
+               WHERE hook = ?1 AND change = ?2 AND due IS NOT NULL AND claimed IS NOT NULL AND lent IS NULL";
     for delivery in deliveries {
         transaction.prepare_cached(sql)?.execute(delivery)?;
     }
+    transaction.execute(
+        "UPDATE deliveries INDEXED BY deliveries_lent SET lent = NULL, lent_until = NULL,
+             due = COALESCE(claimed, due), claimed = NULL WHERE lent < 0",
+        (),
+    )?;
     turns::rebuild(&transaction)?;
     endpoints::rebuild(&transaction)?;
     transaction.commit()?;

@@ -96,11 +96,11 @@ impl Client {
         .await
     }
 
-    /// What is owed to the account's hooks, which counts as delivered from then on.
-    pub(crate) async fn owed(&self) -> Vec<Value> {
+    /// The pending changes of the account's hooks, read in one step.
+    pub(crate) async fn pending(&self) -> Vec<Value> {
         match self.get("/api/changes").await.ok() {
             Value::Array(changes) => changes,
-            other => panic!("what is owed is a bare array: {other}"),
+            other => panic!("pending changes are a bare array: {other}"),
         }
     }
 

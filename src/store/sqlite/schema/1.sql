@@ -340,6 +340,9 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     -- Whether a replay asked for it during its attempt: it is then sent once more.
     again INTEGER NOT NULL DEFAULT 0,
+    -- The lease with which the hook's owner reads it, and until when that holds. What is claimed for sending is lent no more.
+    lent INTEGER,
+    lent_until INTEGER,
     -- When it was given up, and the id of its change, by which it is made due again.
     dead INTEGER,
     dead_id BLOB,
@@ -351,6 +354,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_line ON deliveries (hook, history, change) WHERE dead IS NULL;
 -- With the change, by which it is ordered, and the claim, so that a start need not look at each of a million rows.
 CREATE INDEX deliveries_due ON deliveries (hook, due, change, claimed) WHERE due IS NOT NULL;
+CREATE INDEX deliveries_lent ON deliveries (lent, change) WHERE lent IS NOT NULL;
 CREATE INDEX deliveries_dead ON deliveries (hook, change) WHERE dead IS NOT NULL;
 CREATE INDEX deliveries_dead_id ON deliveries (hook, dead_id) WHERE dead IS NOT NULL;
 CREATE INDEX deliveries_damaged ON deliveries (hook, change) WHERE damaged IS NOT NULL;

@@ -10,8 +10,8 @@ use crate::model::{AccountId, HookId, InstanceState, Owner, Scope};
 use crate::store::contract::plainly::Plainly as _;
 use crate::store::contract::world::{DISABLE_AFTER, World, spec};
 use crate::store::{
-    Accounts as _, Deliveries as _, Fullness, HookAction, Journal as _, KeptChanges, NewToken, Outcome, ReplayFrom,
-    Result, StoreError, Sweep,
+    Accounts as _, Fullness, HookAction, Journal as _, KeptChanges, NewToken, Outcome, ReplayFrom, Result, StoreError,
+    Sweep,
 };
 
 const RUNNING: InstanceState = InstanceState::Running;
@@ -110,7 +110,7 @@ async fn a_store_at_its_bound_takes_nothing_new_and_goes_on_with_the_rest() {
     assert_eq!(world.client("ann").await, ann);
     observe(&world, ann, 20, RUNNING).await.expect("nothing new");
     assert_eq!(world.list(ann, crate::store::contract::world::query()).await.len(), 20);
-    assert!(!store.take_owed(ann, &Owner::Account, 5).await.expect("taken").is_empty());
+    assert!(!store.take_pending(ann, &Owner::Account, 5).await.expect("taken").is_empty());
     let claimed = world.claim().await;
     assert!(!claimed.is_empty());
     for delivery in &claimed {

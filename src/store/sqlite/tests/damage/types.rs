@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::super::world;
 use super::healed::counted;
 use super::*;
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::contract::world::LEASE;
-use crate::store::{Accounts as _, Deliveries as _, PollClaim};
+use crate::store::{Accounts as _, PollClaim};
 
 /// What is written together with rows of other accounts.
 const WRITTEN_TOGETHER: [&str; 9] =
@@ -128,7 +129,7 @@ async fn a_delivery_in_the_line_of_another_resource_is_given_up_and_holds_nothin
 async fn a_delivery_in_the_line_of_another_resource_is_taken_and_holds_nothing_up() {
     let (world, store, ann) = in_another_line().await;
     assert!(
-        store.take_owed(ann, &Owner::Account, 1).await.expect("taken").is_empty(),
+        store.take_pending(ann, &Owner::Account, 1).await.expect("taken").is_empty(),
         "there is nothing of it to give"
     );
     let mut arrived = world.drain().await;

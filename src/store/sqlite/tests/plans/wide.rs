@@ -43,6 +43,8 @@ const IN_ORDER: &str = "read in the order of an index, until there is enough";
 const WIDE: &[(&str, &str)] = &[
     ("DELETE FROM queues WHERE hook NOT IN", START),
     ("INSERT INTO queues (hook, account, destination, due, served) SELECT", START),
+    ("UPDATE deliveries INDEXED BY deliveries_lent SET lent = NULL", START),
+    ("UPDATE deliveries INDEXED BY deliveries_lent SET lent_until = MAX", CLOCK),
     ("DELETE FROM shares;", START),
     ("INSERT INTO shares (destination, account, due, served, turn) SELECT", START),
     ("DELETE FROM claimants;", START),

@@ -1,0 +1,299 @@
+//! Pending changes, lent to those who come and ask. The head of a line is lent as it is claimed for sending: it is due when the
+//! lease ends. What is lent behind it waits as before. Whatever is not acknowledged by then is sent, or lent again.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{LeaseId, LeasePlace, LeaseRequest, Leased, PendingChange, Result};
+use super::catch_up::OfOwner;
+use super::columns::get;
+use super::damage::{Key, Source};
+use super::fair_pool::Flow;
+use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
+use super::queue::{self, Line};
+use super::turns::Touched;
+use super::writer::Writing;
+use super::{Fault, SqliteStore};
+use crate::model::{AccountId, HookId, Owner, Timestamp};
+
+/// How many deliveries are looked at for each that is lent, and for all of a lease at least: others may be lent already.
+const LOOKED_AT_FOR_EACH: usize = 16;
+const LOOKED_AT: usize = 100_000;
+
+/// Dead letters are pending, too: who asks after an outage of its receiver misses nothing. Nor does one whose hooks rest:
+/// they catch up first, in steps.
+pub(super) async fn lend(store: &SqliteStore, request: LeaseRequest) -> Result<Leased> {
+    let (account, rows) = (request.account, store.step_rows);
+    let mut catching_up = OfOwner::new(account, request.owner.clone(), request.limit, Timestamp::default());
+    let is_behind = {
+        let owner = request.owner.clone();
+        store.read(Flow::Account(account), move |reading| is_behind(reading, account, &owner)).await?
+    };
+    let mut is_more = is_behind;
+    while is_more {
+        (catching_up, is_more) = store
+            .write_step(Flow::Account(account), move |writing| {
+                let is_more = catching_up.step(writing, rows)?;
+                Ok((catching_up, is_more))
+            })
+            .await?;
+    }
+    let mut lending = Lending::new(request)?;
+    loop {
+        let step = store.write_step(Flow::Account(account), move |writing| {
+            let is_more = lending.step(writing, rows)?;
+            Ok((lending, is_more))
+        });
+        let (lent, is_more) = step.await?;
+        if !is_more {
+            return Ok(lent.leased);
+        }
+        lending = lent;
+    }
+}
+
+fn is_behind(reading: &Connection, account: AccountId, owner: &Owner) -> Result<bool> {
+    let sql = "SELECT 1 FROM hooks INDEXED BY hooks_owner
+               WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL LIMIT 1";
+    Ok(reading.prepare_cached(sql)?.exists(params![account.0, owner.word()])?)
+}
+
+/// A lease that is being made.
+struct Lending {
+    request: LeaseRequest,
+    leased: Leased,
+    /// The next delivery of each hook, the oldest change first. Each hook's are in that order already: one after the other is
+    /// taken from the hook that has the oldest, so that backlogs are not read whole.
+    heads: Option<BinaryHeap<Reverse<(i64, i64)>>>,
+    /// Of what is lent to others already: what waits behind it waits for it.
+    lent_to_others: HashSet<Line>,
+    /// How many deliveries are lent, and how many were looked at.
+    number: usize,
+    looked_at: usize,
+}
+
+impl Lending {
+    fn new(request: LeaseRequest) -> Result<Lending> {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
+        // One that ends with the host is negative, by which the next start knows it.
+        let number = (i64::from_ne_bytes(bytes) & i64::MAX).max(1);
+        let id = LeaseId(if request.ends_with_host { -number } else { number });
+        let leased = Leased { id, changes: Vec::new(), up_to: None };
+        Ok(Lending { request, leased, heads: None, lent_to_others: HashSet::new(), number: 0, looked_at: 0 })
+    }
+
+    /// Goes on for as long as its turn lasts; says whether there is more to do.
+    fn step(&mut self, writing: &mut Writing<'_>, rows: usize) -> Result<bool> {
+        let mut touched = Touched::default();
+        let mut heads = match self.heads.take() {
+            Some(heads) => heads,
+            None => self.first(writing)?,
+        };
+        let at_most = self.request.limit.saturating_mul(LOOKED_AT_FOR_EACH).max(LOOKED_AT);
+        let mut done = 0;
+        while self.number < self.request.limit && self.looked_at < at_most {
+            if done == rows || done > 0 && writing.is_turn_over() {
+                self.heads = Some(heads);
+                break;
+            }
+            let Some(Reverse((change, hook))) = heads.pop() else { break };
+            done += 1;
+            self.looked_at += 1;
+            self.lend_one(writing, hook, change, &mut touched)?;
+            heads.extend(next(writing, hook, change)?);
+        }
+        touched.refresh(writing)?;
+        Ok(self.heads.is_some())
+    }
+
+    fn first(&self, writing: &Writing<'_>) -> Result<BinaryHeap<Reverse<(i64, i64)>>> {
+        let hooks: Vec<i64> = writing
+            .prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2")?
+            .query_map(params![self.request.account.0, self.request.owner.word()], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut heads = BinaryHeap::new();
+        for hook in hooks {
+            heads.extend(next(writing, hook, 0)?);
+        }
+        Ok(heads)
+    }
+
+    fn lend_one(&mut self, writing: &Writing<'_>, hook: i64, change: i64, touched: &mut Touched) -> Result<()> {
+        const AT: usize = CHANGE_COLUMNS;
+        let LeaseRequest { account, now, until, .. } = self.request;
+        let mut select = writing.prepare(concat!(
+            "SELECT ",
+            change_columns!(),
+            ", h.token, d.history, c.history, d.due IS NOT NULL, d.hook, d.change,
+             COALESCE(d.lent IS NOT NULL AND typeof(d.lent_until) = 'integer' AND d.lent_until > ?3, 0)
+             FROM deliveries d CROSS JOIN hooks h ON h.id = d.hook
+             LEFT JOIN changes c ON c.sequence = d.change LEFT JOIN accounts a ON a.id = c.account
+             WHERE d.hook = ?1 AND d.change = ?2"
+        ))?;
+        let mut found = select.query(params![hook, change, now.as_millis()])?;
+        let Some(row) = found.next()? else { return Ok(()) };
+        let (is_head, is_lent): (bool, bool) = (row.get(AT + 3)?, row.get(AT + 6)?);
+        let line = Line::read(row, AT + 1, HookId(hook)).ok();
+        if is_lent {
+            self.lent_to_others.extend(line);
+            return Ok(());
+        }
+        if line.is_some_and(|line| self.lent_to_others.contains(&line)) {
+            return Ok(());
+        }
+        let source = Source { table: "deliveries", account: Some(account), key: Key::Columns(&[AT + 4, AT + 5]) };
+        let mark = writing.memory.mark;
+        let read = |row: &Row<'_>| {
+            let line = Line::read(row, AT + 1, HookId(hook))?;
+            Ok(PendingChange { hook: line.hook, change: read_change(row, mark)?, token: get(row, AT)? })
+        };
+        // What can't be read goes with the rest: there is nothing of it to give.
+        self.leased.changes.extend(writing.memory.damages.read(source, row, read)?);
+        let sql = "UPDATE deliveries SET lent = ?3, lent_until = ?4, lease = lease + 1,
+                   claimed = CASE WHEN due IS NULL THEN NULL ELSE COALESCE(claimed, due) END,
+                   due = CASE WHEN due IS NULL THEN NULL ELSE ?4 END
+                   WHERE hook = ?1 AND change = ?2";
+        writing.prepare(sql)?.execute(params![hook, change, self.leased.id.0, until.as_millis()])?;
+        self.number += 1;
+        self.leased.up_to = Some(change);
+        if is_head {
+            touched.hook(HookId(hook));
+        }
+        Ok(())
+    }
+}
+
+/// The hook's next delivery behind that change.
+fn next(writing: &Writing<'_>, hook: i64, after: i64) -> Result<Option<Reverse<(i64, i64)>>> {
+    let mut select = writing.prepare("SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND change > ?2")?;
+    // What is no number is no change's.
+    let change: Option<i64> = select.query_row([hook, after], |row| Ok(row.get(0).ok().flatten()))?;
+    Ok(change.map(|change| Reverse((change, hook))))
+}
+
+pub(super) async fn acknowledge(store: &SqliteStore, lease: LeasePlace, up_to: i64) -> Result<u64> {
+    let (mut all, rows) = (0, store.step_rows);
+    loop {
+        let lease = lease.clone();
+        let step =
+            store.write_step(Flow::Account(lease.account), move |writing| each_lent(writing, &lease, up_to, rows, end));
+        let Done { number, is_more } = step.await?;
+        all += number;
+        if !is_more {
+            return Ok(all);
+        }
+    }
+}
+
+pub(super) async fn give_back(store: &SqliteStore, lease: LeasePlace) -> Result<()> {
+    let rows = store.step_rows;
+    loop {
+        let lease = lease.clone();
+        let step = store.write_step(Flow::Account(lease.account), move |writing| {
+            each_lent(writing, &lease, i64::MAX, rows, |writing, delivery| {
+                let sql =
+                    "UPDATE deliveries SET lent = NULL, lent_until = NULL, due = COALESCE(claimed, due), claimed = NULL
+                           WHERE hook = ?1 AND change = ?2";
+                writing.prepare(sql)?.execute([delivery.hook, delivery.change])?;
+                Ok(())
+            })
+        });
+        if !step.await?.is_more {
+            return Ok(());
+        }
+    }
+}
+
+struct Lent {
+    hook: i64,
+    change: i64,
+    /// Its line, where that can be read.
+    line: Option<Line>,
+    /// Of the head of a line: when it was due before it was lent.
+    due: Option<Timestamp>,
+    again: bool,
+}
+
+struct Done {
+    number: u64,
+    is_more: bool,
+}
+
+/// Does something to each delivery of a lease up to a place in the journal, as far as its turn lasts.
+fn each_lent(
+    writing: &mut Writing<'_>,
+    lease: &LeasePlace,
+    up_to: i64,
+    rows: usize,
+    each: impl Fn(&Writing<'_>, &Lent) -> Result<()>,
+) -> Result<Done> {
+    let LeasePlace { account, owner, id } = lease;
+    let found: Vec<Lent> = {
+        let mut select = writing.prepare(
+            "SELECT d.hook, d.change, d.history, COALESCE(d.claimed, d.due), d.again <> 0
+             FROM deliveries d INDEXED BY deliveries_lent CROSS JOIN hooks h ON h.id = d.hook
+             WHERE d.lent = ?1 AND d.change <= ?2 AND h.account = ?3 AND h.owner = ?4 ORDER BY d.change LIMIT ?5",
+        )?;
+        let limit = i64::try_from(rows.max(1)).unwrap_or(i64::MAX);
+        let lent = |row: &Row<'_>| {
+            let hook: i64 = row.get(0)?;
+            let line = get(row, 2).ok().map(|history| Line { hook: HookId(hook), history });
+            Ok(Lent { hook, change: row.get(1)?, line, due: get(row, 3).ok().flatten(), again: row.get(4)? })
+        };
+        let found = select.query_map(params![id.0, up_to, account.0, owner.word(), limit], lent)?;
+        found.collect::<rusqlite::Result<_>>()?
+    };
+    let (mut touched, mut done) = (Touched::default(), 0);
+    let mut headless: HashMap<Line, Timestamp> = HashMap::new();
+    for delivery in &found {
+        each(writing, delivery)?;
+        touched.hook(HookId(delivery.hook));
+        if let (Some(line), Some(due)) = (delivery.line, delivery.due) {
+            headless.insert(line, due);
+        }
+        done += 1;
+        if writing.is_turn_over() {
+            break;
+        }
+    }
+    for (line, due) in headless {
+        promote(writing, &line, due)?;
+    }
+    touched.refresh(writing)?;
+    Ok(Done { number: done as u64, is_more: done < found.len() || done == rows.max(1) })
+}
+
+/// A change that was acknowledged is delivered, unless a replay asked for it since it was lent.
+fn end(writing: &Writing<'_>, delivery: &Lent) -> Result<()> {
+    let sql = match delivery.again {
+        true => {
+            "UPDATE deliveries SET lent = NULL, lent_until = NULL, due = NULL, claimed = NULL, attempts = 0, again = 0,
+             dead = NULL, dead_id = NULL WHERE hook = ?1 AND change = ?2"
+        }
+        false => "DELETE FROM deliveries WHERE hook = ?1 AND change = ?2",
+    };
+    writing.prepare(sql)?.execute([delivery.hook, delivery.change])?;
+    Ok(())
+}
+
+/// Makes the head of a line due as the one before it was, so that a receiver that is being spared is spared still; or when its
+/// lease ends, if it is lent.
+fn promote(writing: &Writing<'_>, line: &Line, due: Timestamp) -> Result<()> {
+    let mut select = writing.prepare(
+        "SELECT change, due IS NULL AND lent IS NOT NULL FROM deliveries INDEXED BY deliveries_line
+         WHERE hook = ?1 AND history = ?2 AND dead IS NULL ORDER BY change LIMIT 1",
+    )?;
+    let place = [line.hook.0, line.history.0];
+    let head: Option<(i64, bool)> = select.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match head {
+        Some((change, true)) => {
+            let sql = "UPDATE deliveries SET claimed = ?3, due = MAX(?3, lent_until) WHERE hook = ?1 AND change = ?2";
+            writing.prepare(sql)?.execute(params![line.hook.0, change, due.as_millis()])?;
+            Ok(())
+        }
+        _ => queue::promote(writing, line, due),
+    }
+}
