@@ -12,6 +12,7 @@ mod signature;
 mod stage;
 mod stand;
 mod times;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,10 +32,11 @@ pub use stand::StandError;
 use faults::Fault;
 use stage::Stage;
 use stand::{Blank, Run, Stand};
+use verdict::Verdict;
 
 /// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
 /// older one then counts no more.
-pub const SUITE: u32 = 5;
+pub const SUITE: u32 = 6;
 
 /// What came of the suite.
 #[derive(Clone, Debug, Serialize)]
@@ -198,6 +200,11 @@ impl Suite {
         self.cases.iter().filter(|case| case.is_list())
     }
 
+    /// The cases that show a list, or single instances.
+    fn good(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.cassette.expect.error.is_none() && case.run.outcome.is_ok())
+    }
+
     /// The cases that show a list of what changed.
     fn changes(&self) -> impl Iterator<Item = &Case> {
         self.lists().filter(|case| case.cassette.since.is_some())
@@ -222,6 +229,20 @@ impl Suite {
         self.asked().filter_map(richest).map(|(place, _)| place).collect()
     }
 
+    /// Of single instances, the case with the most exchanges, where it asks for them as it asks for lists: what an address of
+    /// one's own that is not there says is another thing.
+    fn richest_of_ids(&self) -> Option<usize> {
+        let is_named = |case: &Case| {
+            let mut parts = case.run.asked.iter().flat_map(|asked| asked.url.path_segments().into_iter().flatten());
+            parts.any(|part| case.cassette.ids.iter().any(|id| id.as_str() == part))
+        };
+        let cases = self.cases.iter().enumerate().filter(|(_, case)| {
+            let is_good = case.cassette.expect.error.is_none() && case.run.outcome.is_ok();
+            is_good && self.stand.driver.info().by_id && !case.cassette.ids.is_empty() && !is_named(case)
+        });
+        cases.max_by_key(|(_, case)| case.cassette.exchanges.len()).map(|(place, _)| place)
+    }
+
     /// The richest cases, with every fault in every answer that faults are put into.
     async fn faulted(&self) -> &[Faulted] {
         self.faulted.get_or_init(|| checks::faulted(self)).await
@@ -230,34 +251,6 @@ impl Suite {
     /// Whether the driver made a request in any of its lists.
     fn makes_requests(&self) -> bool {
         self.cases.iter().any(|case| case.run.usage().requests > 0 || !case.cassette.exchanges.is_empty())
-    }
-}
-
-/// What a check found.
-#[derive(Default)]
-struct Verdict {
-    tried: String,
-    findings: Vec<Finding>,
-    warnings: Vec<String>,
-    usage: Vec<UsageRow>,
-}
-
-impl Verdict {
-    fn tried(tried: impl Into<String>) -> Verdict {
-        Verdict { tried: tried.into(), ..Verdict::default() }
-    }
-
-    /// There is nothing that the check could be made with, and nothing that is missing.
-    fn nothing(why: impl Into<String>) -> Verdict {
-        Verdict::tried(format!("nothing to check: {}", why.into()))
-    }
-
-    fn find(&mut self, finding: Finding) {
-        // The same fault often shows at many places; some of them are enough to put it right.
-        const MOST: usize = 12;
-        if self.findings.len() < MOST {
-            self.findings.push(finding);
-        }
     }
 }
 
@@ -326,7 +319,9 @@ pub async fn run(trial: Trial<'_>) -> Result<Report, SuiteError> {
     let suite = Suite { blank, stand, manifest, cases, faulted: OnceCell::new() };
     for entry in selected {
         let (stopwatch, before) = (Stopwatch::start(), suite.blank.runs());
-        let Verdict { tried, findings, warnings, usage } = (entry.run)(&suite).await?;
+        let verdict = (entry.run)(&suite).await?;
+        let findings = verdict.counted();
+        let Verdict { tried, warnings, usage, .. } = verdict;
         // A list of a thousand that an author recorded is shown by two checks.
         for row in usage {
             if !report.usage.iter().any(|other| other.what == row.what) {

@@ -127,29 +127,29 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
             Lax::with(flaw).fails(flaw, want).await;
         });
     };
-    check("asks-twice", &["replays-cassettes"]);
+    check("asks-twice", &["replays-cassettes", "many-pages"]);
     check("repeats", &["pages-to-the-end", "partial-is-said"]);
     check("by-place", &["replays-cassettes", "ids-are-stable"]);
-    check("shows-session", &["replays-cassettes", "session-changes-nothing"]);
+    check("shows-session", &["replays-cassettes", "ids-are-stable", "session-changes-nothing"]);
     check("keeps-stale", &["session-changes-nothing"]);
     check("misreads", &["replays-cassettes", "states-are-mapped"]);
     check("guesses", &["unknown-states", "reads-each-entry"]);
     check("refuses-unknown", &["unknown-states"]);
     check("changes-words", &["replays-cassettes", "states-are-mapped", "unknown-states", "reads-each-entry"]);
     check("hides-partial", &["partial-is-said"]);
-    check("401-is-down", &["errors-are-told-apart"]);
+    check("401-is-down", &["many-pages", "errors-are-told-apart"]);
     check("forgets-wait", &["errors-are-told-apart"]);
     check("strays", &["works-elsewhere", "stays-inside"]);
     check("logs-placeholder", &["keeps-secrets"]);
     check("logs-token", &["keeps-secrets"]);
     check("lists-token", &["replays-cassettes", "keeps-secrets"]);
-    check("lenient", &["broken-answers"]);
-    check("defaults", &["broken-answers"]);
+    check("lenient", &["many-pages", "session-changes-nothing", "broken-answers"]);
+    check("defaults", &["many-pages", "session-changes-nothing", "broken-answers"]);
     check("small", &["a-thousand"]);
     check("forgets-gone", &["changes-are-whole"]);
     check("calls-it-all", &["changes-are-whole"]);
-    check("ends-on-500", &["errors-are-told-apart", "broken-answers"]);
-    check("follows", &["broken-answers", "asks-no-more", "stays-inside"]);
+    check("ends-on-500", &["many-pages", "errors-are-told-apart", "broken-answers"]);
+    check("follows", &["many-pages", "broken-answers", "asks-no-more", "stays-inside"]);
     check(
         "random",
         &[
@@ -173,7 +173,7 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("region-for-realm", &["replays-cassettes", "values-are-plausible", "reads-each-entry"]);
     check("launched-now", &["replays-cassettes", "works-elsewhere"]);
     check("no-name", &["replays-cassettes"]);
-    check("retries", &["replays-cassettes", "asks-no-more"]);
+    check("retries", &["replays-cassettes", "many-pages", "asks-no-more"]);
     check("sleeps", &["asks-no-more"]);
     check("logs-headers", &["keeps-secrets"]);
     check("logs-answers", &["keeps-secrets"]);
@@ -219,7 +219,7 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("epoch", &["reads-each-entry"]);
     check("guesses-kind", &["reads-each-entry"]);
     check("assumes-up", &["reads-each-entry"]);
-    check("waits-zero", &["replays-cassettes", "errors-are-told-apart"]);
+    check("waits-zero", &["replays-cassettes", "many-pages", "errors-are-told-apart"]);
     check("forgets-codes", &["errors-are-told-apart"]);
     check("logs-names", &["keeps-secrets"]);
     check("quotes-login", &["keeps-secrets"]);
@@ -228,6 +228,26 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("blames-user", &["errors-are-told-apart"]);
     check("waits-a-minute", &["errors-are-told-apart"]);
     check("refuses-odd-ids", &["lists-by-id"]);
+    check("fixed-since", &["changes-are-whole"]);
+    check("needs-servers", &["lists-every-row"]);
+    check("knows-tens", &["reads-each-entry"]);
+    check("drops-paths", &["works-elsewhere"]);
+    check("counts-in-32-bits", &["works-elsewhere"]);
+    check("loses-filter", &["lists-by-id"]);
+    check("partial-at-first", &["partial-is-said"]);
+    check("reads-page-one", &["ids-are-stable"]);
+    check("lower-ids", &["ids-are-stable"]);
+    check("lower-words", &["unknown-states"]);
+    check("lower-labels", &["reads-each-entry"]);
+    check("drops-empty-labels", &["reads-each-entry"]);
+    check("asks-for-zones", &["reads-each-entry"]);
+    check("wraps-waits", &["errors-are-told-apart"]);
+    check("needs-seconds", &["errors-are-told-apart"]);
+    check("fears-pages", &["errors-are-told-apart"]);
+    check("4xx-is-down", &["many-pages", "errors-are-told-apart"]);
+    check("ends-far-behind", &["many-pages"]);
+    check("serves-kept", &["session-changes-nothing"]);
+    check("one-call", &["pages-to-the-end", "changes-are-whole"]);
     // Each says itself what is wrong.
     let mut failed = 0;
     while let Some(checked) = checks.join_next().await {
@@ -259,6 +279,31 @@ async fn a_secret_that_is_not_declared_as_one_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_looks_like_an_id_is_a_cursor() {
+    let like_an_id = |flaw: &str| {
+        let lax = Lax::with(flaw).edit("zones-two-pages.json", r#""more": "after:z2""#, r#""more": "z2""#);
+        lax.edit("zones-two-pages.json", "after=after:z2", "after=z2")
+    };
+    like_an_id("none").fails("none", &[]).await;
+    like_an_id("raw-cursors").fails("raw-cursors", &["many-pages"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_the_providers_in_a_log_line_gives_no_name_away() {
+    // An owner may call a server as the provider calls a state.
+    let file = "servers-partial.json";
+    let lax = Lax::with("logs-words").edit(
+        file,
+        r#""name": "web", "status": "on""#,
+        r#""name": "asleep", "status": "asleep""#,
+    );
+    let lax = lax.edit(file, r#""on": "RUNNING""#, r#""asleep": "UNKNOWN""#);
+    let expected = r#""name": "asleep", "state": "UNKNOWN", "provider_state": "asleep""#;
+    let lax = lax.edit(file, r#""name": "web", "state": "RUNNING", "provider_state": "on""#, expected);
+    lax.fails("logs-words", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_driver_that_always_sleeps_is_found_without_a_fault() {
     let only = Selection::Only(vec!["asks-no-more".to_owned()]);
     let report = Lax::with("always-sleeps").report_of(&Limits::default(), &only).await;
@@ -269,6 +314,8 @@ async fn a_driver_that_always_sleeps_is_found_without_a_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_description_that_differs_is_found() {
     Lax::with("none").describing("random").fails("describes", &["describes-itself"]).await;
+    Lax::with("none").describing("astray").fails("a provider that it may not reach", &["describes-itself"]).await;
+    Lax::with("none").describing("idling").fails("an option without an effect", &["works-elsewhere"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,8 @@ pub(super) struct Chain {
     begins_with: Option<String>,
     others: Stage,
     pages: Vec<(Option<String>, Answered)>,
+    /// In the place of a page, by its place.
+    instead: Option<(usize, Outcome)>,
     asked: Mutex<Vec<Option<usize>>>,
 }
 
@@ -107,7 +109,10 @@ impl Link {
         let last = played.iter().rev().find(|(asked, _)| asked.url.path() == before.url.path())?.1;
         let template = |exchange: usize| Template::of(&recorded(&case.cassette.exchanges[exchange]).ok()?, &ids);
         let (first, last) = (template(played[at].1)?, template(last)?);
+        let is_number = second.parse::<u64>().is_ok();
         let kind = match (second.parse::<u64>(), ids.contains(second.as_str())) {
+            // It looks like an id, and the answer gives it as what comes next.
+            (_, true) if !is_number && first.has_cursor(&second, parameter) => Cursor::Opaque,
             (_, true) => Cursor::Id,
             (Ok(number), false) => {
                 // A list begins with page 1, or with entry 0.
@@ -119,6 +124,16 @@ impl Link {
         };
         let requests = [before.clone(), after.clone()];
         Some(Link { first, last, parameter: (*parameter).clone(), begins_with, second, kind, requests })
+    }
+
+    /// The request for the first page, and for the second.
+    pub(super) fn requests(&self) -> &[Asked; 2] {
+        &self.requests
+    }
+
+    /// Where a request has the cursor.
+    pub(super) fn parameter(&self) -> &str {
+        &self.parameter
     }
 
     /// Whether cursors may be any text.
@@ -178,6 +193,7 @@ impl Link {
             begins_with: self.begins_with.clone(),
             others: Stage::of(&case.cassette),
             pages,
+            instead: None,
             asked: Mutex::default(),
         };
         Made { chain: Arc::new(chain), ids, bytes }
@@ -232,6 +248,24 @@ impl Chain {
         self.pages.len()
     }
 
+    /// The answer for the last page.
+    pub(super) fn last(&self) -> &Answered {
+        &self.pages[self.pages.len() - 1].1
+    }
+
+    /// The same with something else in the place of a page.
+    pub(super) fn with(&self, page: usize, outcome: Outcome) -> Chain {
+        Chain {
+            requests: self.requests.clone(),
+            parameter: self.parameter.clone(),
+            begins_with: self.begins_with.clone(),
+            others: self.others.anew(),
+            pages: self.pages.clone(),
+            instead: Some((page, outcome)),
+            asked: Mutex::default(),
+        }
+    }
+
     /// The cursor of a page, where it is one of the chain's, and has a parameter for it.
     fn cursor_in(&self, asked: &Asked) -> Option<Option<String>> {
         let [first, second] = &self.requests;
@@ -262,7 +296,10 @@ impl Tape for Chain {
         };
         self.asked.lock().expect("invariant: no holder of this lock can panic").push(place);
         match place {
-            Some(place) => Ok(self.pages[place].1.clone()),
+            Some(place) => match &self.instead {
+                Some((at, outcome)) if *at == place => outcome.clone(),
+                _ => Ok(self.pages[place].1.clone()),
+            },
             None => Ok(answer(StatusCode::BAD_REQUEST, "text/plain", "there is no such cursor")),
         }
     }

@@ -54,6 +54,9 @@ pub(super) enum Owed {
     NoListAtAll,
     /// The same, and not even the very list: a status that says that there is none is needed.
     NoListByStatus,
+    /// What is asked for is not to be had: no word on the credentials, none on when to ask again, and no fault of the
+    /// provider's.
+    Refused,
     /// Any error that a provider may have: its own words say which.
     AnyError,
     /// What a recorded error means, whatever its status.
@@ -75,6 +78,7 @@ impl Owed {
             Owed::NoList | Owed::NoListOrMisfit | Owed::NotWhole => "unavailable or unexpected-answer".into(),
             Owed::Told(told) => told.expected(),
             Owed::AnyError => "an error".into(),
+            Owed::Refused => "unexpected-answer, forbidden or invalid-account".into(),
             Owed::NoListAtAll | Owed::NoListByStatus => "an error, and no guess that the credentials are wrong".into(),
         }
     }
@@ -90,7 +94,7 @@ impl Owed {
                     Owed::NoListOrMisfit if matches!(listing.coverage, Coverage::Misfit(_)) => true,
                     Owed::Unauthorized | Owed::Throttled(_) => false,
                     Owed::Told(told) => told.may_be_partial() && in_part,
-                    Owed::NoListByStatus | Owed::NotWhole => in_part,
+                    Owed::NoListByStatus | Owed::NotWhole | Owed::Refused => in_part,
                     Owed::Forbidden
                     | Owed::Unavailable
                     | Owed::UnavailableOrThrottled(_)
@@ -114,6 +118,10 @@ impl Owed {
             )
             | (Owed::NoList | Owed::NoListOrMisfit | Owed::NotWhole, CallError::UnexpectedAnswer(_))
             | (Owed::AnyError, CallError::Unauthorized(_))
+            | (
+                Owed::Refused,
+                CallError::Forbidden(_) | CallError::InvalidAccount(_) | CallError::UnexpectedAnswer(_),
+            )
             | (
                 Owed::NoListAtAll | Owed::NoListByStatus | Owed::AnyError,
                 CallError::Forbidden(_)
@@ -143,6 +151,10 @@ impl Owed {
             }
             Owed::Unavailable | Owed::UnavailableOrThrottled(_) => {
                 "say `unavailable`: the fault is the provider's, or the network's"
+            }
+            Owed::Refused => {
+                "a status that only says that the request was not done (4xx) is `unexpected-answer`: `unavailable` is for no \
+                 answer and for 5xx, and what asks for patience or for other credentials says so"
             }
             Owed::NoListByStatus => "take for a list only what comes with a status of success (2xx)",
             Owed::Told(_) => {
@@ -180,6 +192,9 @@ pub(super) fn statuses() -> Vec<Fault> {
         owed: Owed::Unavailable,
         kind: FaultKind::Status,
     };
+    let own = |code: u16| {
+        status(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None, Owed::Unavailable)
+    };
     let wait = Duration::from_secs(WAIT);
     vec![
         status(StatusCode::UNAUTHORIZED, None, Owed::Unauthorized),
@@ -191,11 +206,50 @@ pub(super) fn statuses() -> Vec<Fault> {
         status(StatusCode::SERVICE_UNAVAILABLE, None, Owed::Unavailable),
         status(StatusCode::SERVICE_UNAVAILABLE, Some(WAIT), Owed::UnavailableOrThrottled(wait)),
         status(StatusCode::GATEWAY_TIMEOUT, None, Owed::Unavailable),
+        status(StatusCode::NOT_IMPLEMENTED, None, Owed::Unavailable),
+        status(StatusCode::INSUFFICIENT_STORAGE, None, Owed::Unavailable),
+        // A proxy's own, between it and the provider.
+        own(520),
+        own(524),
+        own(599),
+        status(StatusCode::BAD_REQUEST, None, Owed::Refused),
+        status(StatusCode::NOT_FOUND, None, Owed::Refused),
+        status(StatusCode::METHOD_NOT_ALLOWED, None, Owed::Refused),
+        status(StatusCode::CONFLICT, None, Owed::Refused),
+        status(StatusCode::GONE, None, Owed::Refused),
+        status(StatusCode::UNPROCESSABLE_ENTITY, None, Owed::Refused),
         silence(Unanswered::NoConnection),
         silence(Unanswered::Unresolved),
         silence(Unanswered::Broken),
         silence(Unanswered::Timeout),
     ]
+}
+
+/// Statuses with other bodies than the provider's: a proxy's, none, and a list that nobody is to believe.
+pub(super) fn in_other_bodies(good: &Answered) -> Vec<Fault> {
+    const PAGE: &str =
+        "<!DOCTYPE html>\n<html><head><title>Oops</title></head><body><h1>Something went wrong</h1></body></html>\n";
+    let bodies = [
+        ("a page for people", answer(StatusCode::OK, "text/html; charset=UTF-8", PAGE)),
+        ("nothing", answer(StatusCode::OK, "text/plain", "")),
+        ("the list", good.clone()),
+    ];
+    let statuses = [
+        (StatusCode::UNAUTHORIZED, Owed::Unauthorized),
+        (StatusCode::FORBIDDEN, Owed::Forbidden),
+        (StatusCode::NOT_FOUND, Owed::Refused),
+        (StatusCode::TOO_MANY_REQUESTS, Owed::Throttled(None)),
+        (StatusCode::INTERNAL_SERVER_ERROR, Owed::Unavailable),
+        (StatusCode::SERVICE_UNAVAILABLE, Owed::Unavailable),
+    ];
+    let pairs = statuses.iter().flat_map(|status| bodies.iter().map(move |body| (status, body)));
+    let fault = |((status, owed), (what, answered)): (&(StatusCode, Owed), &(&str, Answered))| Fault {
+        what: format!("{} with {what} in it", status.as_u16()),
+        outcome: Ok(Answered { status: *status, ..answered.clone() }),
+        owed: *owed,
+        kind: FaultKind::Status,
+    };
+    pairs.map(fault).collect()
 }
 
 /// What an answer becomes on a bad way, or where something else answers in the provider's place.

@@ -40,6 +40,17 @@ impl Stage {
         Stage { cassette: cassette.clone(), instead: BTreeMap::new(), stale: None, fit: Fit::Recorded, used }
     }
 
+    /// The same from the beginning.
+    pub(super) fn anew(&self) -> Stage {
+        Stage {
+            cassette: self.cassette.clone(),
+            instead: self.instead.clone(),
+            stale: self.stale.clone(),
+            fit: self.fit,
+            used: Mutex::new(vec![false; self.cassette.exchanges.len()]),
+        }
+    }
+
     /// Puts another outcome in the place of an exchange's.
     pub(super) fn with(mut self, exchange: usize, outcome: Outcome) -> Stage {
         self.instead.insert(exchange, outcome);

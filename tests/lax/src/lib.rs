@@ -18,18 +18,29 @@ tracker_driver_sdk::export_driver!(Lax);
 /// A test writes another word over this one, in the file: no account is told to `describe`.
 static DESCRIBES: [u8; 17] = *b"describes: steady";
 
+/// Since when the cassettes ask for what changed.
+const RECORDED_SINCE: i64 = 1_795_165_200_000;
+
 impl Driver for Lax {
     fn describe() -> Description {
-        let is_steady = std::hint::black_box(&DESCRIBES).ends_with(b"steady");
-        let is_whole = std::hint::black_box(&DESCRIBES).ends_with(b"whole!");
-        let title = if is_steady || is_whole { "Lax".into() } else { format!("Lax {}", random()) };
+        let describes = |word: &str| std::hint::black_box(&DESCRIBES).ends_with(word.as_bytes());
+        let is_whole = describes("whole!");
+        let title = if describes("random") { format!("Lax {}", random()) } else { "Lax".into() };
+        let mut providers = vec![Provider::new("main", "https://api.lax.example")];
+        if describes("astray") {
+            providers.push(Provider::new("other", "https://api.other.example"));
+        }
+        let mut options = vec![
+            AccountOption::new("flaw", "What is wrong with this driver, one word. Default: nothing."),
+            AccountOption::new("alone", "`yes` where it asks nobody. Default: it asks its provider."),
+        ];
+        if describes("idling") {
+            options.push(AccountOption::new("idle", "Has no effect. Default: it has none."));
+        }
         Description {
-            providers: vec![Provider::new("main", "https://api.lax.example")],
+            providers,
             endpoints: vec!["https://api.lax.example".into()],
-            options: vec![
-                AccountOption::new("flaw", "What is wrong with this driver, one word. Default: nothing."),
-                AccountOption::new("alone", "`yes` where it asks nobody. Default: it asks its provider."),
-            ],
+            options,
             features: if is_whole { Features::empty() } else { Features::DELTA | Features::BY_ID },
             ..Description::new("lax", title, env!("CARGO_PKG_VERSION"))
         }
@@ -39,6 +50,9 @@ impl Driver for Lax {
         if is_alone(account)? {
             return alone::instances(account, query);
         }
+        if flaw(account, "one-call") && query.cursor.is_none() {
+            return all_pages(account, query);
+        }
         if flaw(account, "refuses-odd-ids") && query.ids.iter().any(|id| id.parse::<u64>().is_err()) {
             return Err(Error::UnexpectedAnswer("an id is no number".into()));
         }
@@ -46,14 +60,22 @@ impl Driver for Lax {
             Some(cursor) if flaw(account, "cuts-cursors") => cursor.get(..1).unwrap_or(cursor),
             cursor => cursor.unwrap_or("1"),
         };
-        let since = query.changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();
-        let ids = match query.ids.is_empty() || flaw(account, "ignores-ids") {
+        let changed_since = match query.changed_since {
+            Some(_) if flaw(account, "fixed-since") => Some(RECORDED_SINCE),
+            since => since,
+        };
+        let since = changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();
+        let is_lost = flaw(account, "ignores-ids") || flaw(account, "loses-filter") && page != "1";
+        let ids = match query.ids.is_empty() || is_lost {
             true => String::new(),
             false if flaw(account, "first-id") => format!("{}&", encode_query([("ids", query.ids[0].as_str())])),
             false => format!("{}&", encode_query([("ids", query.ids.join(",").as_str())])),
         };
         let answer = match get(account, &format!("/servers?{since}{ids}page={page}")) {
             Err(_) if flaw(account, "ends-on-500") && page != "1" => return Ok(Page::complete(vec![])),
+            Err(_) if flaw(account, "ends-far-behind") && page.parse::<u32>().is_ok_and(|page| page > 3) => {
+                return Ok(Page::complete(vec![]));
+            }
             answer => answer?,
         };
         let mut entries = entries(account, &answer, "servers")?;
@@ -91,6 +113,12 @@ impl Driver for Lax {
             let mut seen = std::collections::HashSet::new();
             items.retain(|item| seen.insert(item.id.clone()));
         }
+        if items.is_empty() && query.ids.is_empty() && answer["next"].is_null() && flaw(account, "needs-servers") {
+            return Err(Error::UnexpectedAnswer("there are no servers".into()));
+        }
+        if flaw(account, "reads-page-one") && page != "1" {
+            items.iter_mut().for_each(|item| item.public_addresses.clear());
+        }
         if flaw(account, "cuts-names") {
             items.iter_mut().for_each(|item| item.name = item.name.take().map(|name| name.chars().take(60).collect()));
         }
@@ -115,7 +143,11 @@ impl Driver for Lax {
             .filter(|_| !["hides-total", "hides-repeats", "any-next"].iter().any(|name| flaw(account, name)));
         let list = list.followed_by(next).of_total(total);
         match answer["failed_zones"].as_array() {
-            Some(zones) if !zones.is_empty() && !flaw(account, "hides-partial") => {
+            Some(zones)
+                if !zones.is_empty()
+                    && !flaw(account, "hides-partial")
+                    && !(flaw(account, "partial-at-first") && page != "1") =>
+            {
                 Ok(list.partial(format!("{} zones failed", zones.len())))
             }
             _ => Ok(list),
@@ -138,7 +170,9 @@ impl Driver for Lax {
         let zone = |entry: Value| {
             let is_up = entry["up"] == true || flaw(account, "assumes-up") && entry["up"] != false;
             let state = if is_up { RealmState::Available } else { RealmState::Unavailable };
-            Ok(Realm::new(text(&entry, "id")?, text(&entry, "name")?, state))
+            let id = text(&entry, "id")?;
+            let id = if flaw(account, "lower-ids") { id.to_lowercase() } else { id };
+            Ok(Realm::new(id, text(&entry, "name")?, state))
         };
         let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
         let more = match &answer["more"] {
@@ -149,6 +183,20 @@ impl Driver for Lax {
         };
         Ok(Page::complete(zones?).followed_by(more))
     }
+}
+
+/// All pages as one.
+fn all_pages(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+    let mut next = Some("1".to_owned());
+    let mut items = Vec::new();
+    let mut last = Page::complete(vec![]);
+    while let Some(cursor) = next {
+        let page = Query { cursor: Some(cursor), ..query.clone() };
+        last = Lax::list_instances(account, &page)?;
+        items.append(&mut last.items);
+        next = last.next.take();
+    }
+    Ok(Page { items, ..last })
 }
 
 /// Whether it stands for the provider itself. What is set and can't be used is said.
@@ -190,17 +238,35 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
     };
     let id = entry["id"].as_u64().filter(|id| *id <= u64::from(u32::MAX) || !flaw(account, "small-ids"));
     let id = id.ok_or_else(|| Error::UnexpectedAnswer("a server has no id".into()))?;
-    let kept = if flaw(account, "changes-words") { word.to_uppercase() } else { word };
+    let kept = match account.option("flaw") {
+        Some("changes-words") => word.to_uppercase(),
+        Some("lower-words") => word.to_lowercase(),
+        _ => word,
+    };
     let mut item = Instance::new(id.to_string(), state, kept);
     item.name = Some(text(entry, "name")?);
     item.realm = match text(entry, "zone") {
         Err(_) if flaw(account, "keeps-realm") => None,
+        Err(error) if flaw(account, "asks-for-zones") => {
+            let _ = get(account, "/zones");
+            return Err(error);
+        }
         Ok(zone) if flaw(account, "region-for-realm") => Some(zone[..1].to_owned()),
         zone => Some(zone?),
     };
     item.launched_at = entry["made"].as_str().and_then(time::parse_rfc3339);
     if entry["made"].is_string() && item.launched_at.is_none() && flaw(account, "epoch") {
         item.launched_at = Some(0);
+    }
+    if flaw(account, "counts-in-32-bits") {
+        item.launched_at = item.launched_at.filter(|_| i32::try_from(time::now() / 1000).is_ok());
+    }
+    for (name, value) in entry["labels"].as_object().into_iter().flatten() {
+        let name = if flaw(account, "lower-labels") { name.to_lowercase() } else { name.clone() };
+        let value = value.as_str().ok_or_else(|| Error::UnexpectedAnswer("a label has no text".into()))?;
+        if !(value.is_empty() && flaw(account, "drops-empty-labels")) {
+            item.labels.push((name, value.to_owned()));
+        }
     }
     if flaw(account, "drops-future") {
         item.launched_at = item.launched_at.filter(|at| *at <= time::now());
@@ -209,6 +275,8 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
         let address = net["ip"].as_str().and_then(Address::read);
         match net["kind"].as_str() {
             Some("outer") => item.public_addresses.extend(address),
+            Some("inner")
+                if flaw(account, "knows-tens") && !net["ip"].as_str().is_some_and(|ip| ip.starts_with("10.")) => {}
             Some("inner") => item.private_addresses.extend(address),
             _ if flaw(account, "guesses-kind") => item.private_addresses.extend(address),
             // Nothing says who reaches it.
@@ -226,6 +294,9 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
     }
     if flaw(account, "random") {
         item.labels.push(("random".into(), random().to_string()));
+    }
+    if flaw(account, "logs-words") {
+        log::info(&format!("a server is {}", item.provider_state));
     }
     if flaw(account, "logs-names") {
         log::info(&format!("{} is {word}", item.name.as_deref().unwrap_or_default(), word = item.provider_state));
@@ -269,7 +340,26 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
     if flaw(account, "greedy") {
         std::hint::black_box(vec![1u8; 40 << 20]);
     }
-    let url = format!("{}{path}", account.endpoint);
+    let endpoint = match account.endpoint.match_indices('/').nth(2) {
+        Some((at, _)) if flaw(account, "drops-paths") => &account.endpoint[..at],
+        _ => account.endpoint.as_str(),
+    };
+    let url = format!("{endpoint}{path}");
+    if flaw(account, "serves-kept") {
+        let name = format!("last {path}");
+        let fresh = Request::get(&url).header("authorization", format!("Bearer {}", token(account)?)).send();
+        let answer = fresh.and_then(|response| read(account, response));
+        return match (answer, session::get(&name)) {
+            (Ok(answer), _) => {
+                session::put(&name, answer.to_string().as_bytes(), 300);
+                Ok(answer)
+            }
+            (Err(Error::Unavailable(_)), Some(last)) => {
+                serde_json::from_slice(&last).map_err(|error| Error::UnexpectedAnswer(error.to_string()))
+            }
+            (Err(error), _) => Err(error),
+        };
+    }
     let kept = session::get("token").and_then(|token| String::from_utf8(token).ok());
     let mut response = match kept {
         Some(token) => {
@@ -308,6 +398,14 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
     read(account, response)
 }
 
+/// The token of the session, or a new one.
+fn token(account: &Account) -> Result<String, Error> {
+    match session::get("token").and_then(|token| String::from_utf8(token).ok()) {
+        Some(token) => Ok(token),
+        None => log_in(account),
+    }
+}
+
 fn asked(url: &str, token: &str) -> Result<Response, Error> {
     Request::get(url).header("authorization", format!("Bearer {token}")).send()
 }
@@ -318,9 +416,22 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         return response.json();
     }
     let refused = response.status == 400;
+    let status = response.status;
+    let hint = response.headers.get("retry-after").map(str::to_owned);
+    if throttled && flaw(account, "needs-seconds") && hint.is_some_and(|hint| hint.parse::<u32>().is_err()) {
+        return Err(Error::UnexpectedAnswer("the wait is no number".into()));
+    }
+    let is_page = response.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    if is_page && flaw(account, "fears-pages") {
+        return Err(Error::UnexpectedAnswer("the answer is a page for people".into()));
+    }
     // The second at which it answers again.
     let reset = response.headers.get("ratelimit-reset").and_then(|reset| reset.parse::<i64>().ok());
-    let wait = reset.and_then(|reset| u32::try_from(reset - time::now() / 1000).ok());
+    let left = reset.map(|reset| reset - time::now() / 1000);
+    let wait = left.and_then(|left| u32::try_from(left).ok());
+    if throttled && flaw(account, "wraps-waits") && left.is_some_and(|left| left < 0) {
+        return Err(Error::throttled(Some(u32::MAX), "too many requests"));
+    }
     let response = match response.success() {
         Err(Error::UnexpectedAnswer(why)) if refused && why.contains("\"code\"") && flaw(account, "blames-user") => {
             let is_known =
@@ -330,6 +441,9 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         Err(Error::Throttled(throttle)) if throttle.retry_after.is_none() && wait.is_some() => {
             let wait = if flaw(account, "waits-a-minute") { Some(60) } else { wait.map(|wait| wait.min(60)) };
             return Err(Error::throttled(wait, throttle.message));
+        }
+        Err(Error::UnexpectedAnswer(why)) if flaw(account, "4xx-is-down") && (400..500).contains(&status) => {
+            return Err(Error::Unavailable(why));
         }
         Err(Error::Unauthorized(why)) if flaw(account, "401-is-down") => return Err(Error::Unavailable(why)),
         Err(error) if throttled && flaw(account, "forgets-wait") => {

@@ -1,6 +1,8 @@
 //! Single instances, by drivers that say that they can be asked for them: a provider that knows a filter by id is made of
 //! the recorded answers.
 
+mod paged;
+
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +79,7 @@ pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    let paged = paged::tried(suite, &mut verdict).await;
     // What a provider makes of an id that it does not have is its own: an error for all of them, say.
     let shows_absent = |case: &&Case| {
         let there = case.cassette.expect.ids.as_ref();
@@ -101,6 +104,9 @@ pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
             format!("{} of ids that are there and that are not, in {}", count(queries, "list"), names.join(" and "))
         }
     };
+    if paged > 0 {
+        verdict.tried.push_str(&format!("; on several pages: {paged}"));
+    }
     Ok(verdict)
 }
 

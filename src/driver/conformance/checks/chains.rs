@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::driver::Coverage;
 use crate::driver::conformance::chain::{Cursors, Link, Made, Shape};
+use crate::driver::conformance::faults::{self, Owed};
 use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict};
 
 /// The most pages of a chain.
@@ -68,6 +69,7 @@ async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) {
             ));
         }
     }
+    fails_far_behind(suite, case, (link, shape), verdict).await;
     keeps_nothing(
         suite,
         case,
@@ -75,6 +77,54 @@ async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) {
         verdict,
     )
     .await;
+}
+
+/// Which pages something goes wrong at, of how many.
+const FAILING: [usize; 3] = [3, 6, 8];
+const OF_FAILING: usize = 9;
+/// Every how many of all faults are tried there.
+const FAULT_STEP: usize = 3;
+
+/// Holds that what goes wrong at a page far behind the first ones is said as it is at those.
+async fn fails_far_behind(suite: &Suite, case: &Case, (link, shape): (&Link, Shape), verdict: &mut Verdict) {
+    let made = link.chain(case, Shape { pages: OF_FAILING.min(shape.pages), ..shape });
+    // One of each class: what each status means is seen at the first pages.
+    let last = made.chain.last();
+    let faults: Vec<_> = faults::statuses().into_iter().chain(faults::broken(last)).step_by(FAULT_STEP).collect();
+    for (turn, fault) in faults.iter().enumerate() {
+        let at = FAILING[turn % FAILING.len()].min(made.chain.pages().saturating_sub(1));
+        let chain = Arc::new(made.chain.with(at, fault.outcome.clone()));
+        let target = suite.blank.stranger(&case.cassette);
+        let run = suite.stand.list_as(target, &case.cassette, Arc::clone(&chain) as _).await;
+        if !fault.owed.is_given(&run, &case.run) {
+            verdict.find(case.finding(
+                format!(
+                    "with {} pages of which the answer for page {} is {}, expected {}, and {} came",
+                    made.chain.pages(),
+                    at + 1,
+                    fault.what,
+                    fault.owed.expected(),
+                    run.came()
+                ),
+                fault.owed.remedy(),
+            ));
+            continue;
+        }
+        // A token may have ended: what was asked for with it is asked for with another.
+        let spare = usize::from(fault.owed == Owed::Unauthorized);
+        if chain.asked().len() > at + 1 + spare {
+            verdict.find(case.finding(
+                format!(
+                    "with {} pages of which the answer for page {} is {}, it asks for {} more",
+                    made.chain.pages(),
+                    at + 1,
+                    fault.what,
+                    chain.asked().len() - at - 1
+                ),
+                "say what went wrong, at once: the host asks again when it is time",
+            ));
+        }
+    }
 }
 
 /// How often memory is measured that seems to be kept. When a garbage collector comes is not the driver's doing, and may hang

@@ -1,10 +1,11 @@
 //! Lists of what changed, by drivers that say that they can give them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use crate::driver::cassette::{Cassette, Expect};
 use crate::driver::conformance::stage::Stage;
-use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
+use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, Verdict, count};
 use crate::driver::{Coverage, Listing};
 use crate::model::{Resource, ResourceId, Timestamp};
 
@@ -48,6 +49,29 @@ async fn adds_up(suite: &Suite, verdict: &mut Verdict) -> usize {
     tried
 }
 
+/// Asks for what changed since an earlier time, which has to stand in some request; says how often.
+async fn since_earlier(suite: &Suite, verdict: &mut Verdict) -> usize {
+    const EARLIER: Duration = Duration::from_secs(37 * 86_400 + 3 * 3_600 + 11);
+    let mut tried = 0;
+    for case in suite.changes().filter(|case| !case.cassette.exchanges.is_empty()) {
+        let Some(since) = case.cassette.since else { continue };
+        tried += 1;
+        let cassette = Cassette { since: Some(since.before(EARLIER)), ..case.cassette.clone() };
+        let run = suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette).rearranged()).await;
+        let asked = |run: &Run| -> Vec<_> {
+            run.asked.iter().map(|asked| (asked.url.clone(), asked.headers.clone(), asked.body.clone())).collect()
+        };
+        let is_whole = matches!(&run.outcome, Ok(listing) if listing.coverage == Coverage::Complete);
+        if asked(&run) == asked(&case.run) && !is_whole {
+            verdict.find(case.finding(
+                format!("since {}, it asks for the same as since {since}", since.before(EARLIER)),
+                "ask for what changed since the time that the query names",
+            ));
+        }
+    }
+    tried
+}
+
 pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
     let asked = suite.cases.iter().filter(|case| case.cassette.since.is_some());
     if !suite.stand.driver.info().delta {
@@ -76,6 +100,10 @@ pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
                  one that says it is complete is taken for gone, and what a delta leaves out for what it was",
             ));
         }
+    }
+    let earlier = since_earlier(suite, &mut verdict).await;
+    if earlier > 0 {
+        verdict.tried.push_str(&format!("; since an earlier time: {earlier}"));
     }
     let added = adds_up(suite, &mut verdict).await;
     if added > 0 {

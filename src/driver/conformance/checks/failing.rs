@@ -1,19 +1,15 @@
 //! Providers that are not well: at each exchange of the richest cassettes, one fault after the other.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use http::{HeaderValue, header};
-
-use super::alone;
 use super::repeating::ids;
+use super::{alone, hints};
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::faults::{self, Fault, FaultKind, Owed};
 use crate::driver::conformance::stage::{Stage, recorded};
-use crate::driver::conformance::{Case, Faulted, StandError, Suite, Verdict, count, times};
+use crate::driver::conformance::{Case, Faulted, StandError, Suite, Verdict, count};
 use crate::driver::wire::Answered;
 use crate::driver::{CallError, CallFailure, Coverage};
-use crate::model::Timestamp;
 
 /// Into how many exchanges of a cassette faults are put: a login, a first page, a second, and what stands last.
 const POSITIONS: usize = 4;
@@ -27,77 +23,9 @@ pub(super) async fn statuses(suite: &Suite) -> Result<Verdict, StandError> {
         }
         return Ok(verdict);
     }
-    waits(suite, &mut verdict).await;
-    resets(suite, &mut verdict).await;
+    let hints = hints::all(suite, &mut verdict).await;
+    verdict.tried.push_str(&format!("; hints of when to ask again: {hints}"));
     Ok(verdict)
-}
-
-/// A provider that says at which time it answers again, shortly before that time.
-async fn resets(suite: &Suite, verdict: &mut Verdict) {
-    const LEFT: Duration = Duration::from_secs(7);
-    // A part of a second counts as one.
-    const MOST: Duration = Duration::from_secs(8);
-    for case in &suite.cases {
-        let Some((header, reset)) = reset_of(case) else { continue };
-        let mut cassette = case.cassette.clone();
-        cassette.at = reset.before(LEFT);
-        let run = suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette).rearranged()).await;
-        let Err(CallFailure { error: CallError::Throttled { retry_after: Some(wait), .. }, .. }) = &run.outcome else {
-            continue;
-        };
-        if *wait > MOST {
-            verdict.find(case.finding(
-                format!(
-                    "{} seconds before the time in {header}, {} seconds to wait came",
-                    LEFT.as_secs(),
-                    wait.as_secs()
-                ),
-                "a point in time is no span: take the time that it is now from it, as the sandbox's clock has it",
-            ));
-        }
-    }
-}
-
-/// The last point in time that a throttled answer's headers name, where they name no span that may be meant in its place.
-fn reset_of(case: &Case) -> Option<(String, Timestamp)> {
-    const FAR: Duration = Duration::from_secs(86_400);
-    if case.cassette.expect.error.as_deref() != Some("throttled") {
-        return None;
-    }
-    let answered = case.cassette.exchanges.iter().rev().find_map(|exchange| recorded(exchange).ok())?;
-    let named = answered.headers.iter().filter(|(name, _)| {
-        let name = name.as_str();
-        name.contains("reset") || name.contains("retry-after")
-    });
-    let at = case.cassette.at;
-    let is_near = |instant: &Timestamp| *instant > at && *instant <= at.after(FAR);
-    let read = named.map(|(name, value)| {
-        let instant = times::read(value.to_str().ok()?).into_iter().find(is_near)?;
-        Some((name.to_string(), instant))
-    });
-    read.collect::<Option<Vec<_>>>()?.into_iter().max_by_key(|(_, instant)| *instant)
-}
-
-/// A provider that throttles in its own words, and says for how long.
-async fn waits(suite: &Suite, verdict: &mut Verdict) {
-    const WAIT: u64 = 4_321;
-    let throttled = |case: &&Case| case.cassette.expect.error.as_deref() == Some("throttled");
-    for case in suite.cases.iter().filter(throttled) {
-        let answers = case.cassette.exchanges.iter().enumerate();
-        let failed = answers.filter_map(|(at, exchange)| Some((at, recorded(exchange).ok()?)));
-        let Some((at, mut answered)) = failed.filter(|(_, answered)| !answered.status.is_success()).last() else {
-            continue;
-        };
-        answered.headers.insert(header::RETRY_AFTER, HeaderValue::from(WAIT));
-        let run = suite.list(case, Stage::of(&case.cassette).with(at, Ok(answered))).await;
-        let owed = Owed::Throttled(Some(Duration::from_secs(WAIT)));
-        if !owed.is_given(&run, &case.run) {
-            verdict.find(case.finding(
-                format!("with Retry-After: {WAIT}, expected {}, and {} came", owed.expected(), run.came()),
-                owed.remedy(),
-            ));
-        }
-    }
 }
 
 pub(super) async fn broken(suite: &Suite) -> Result<Verdict, StandError> {
@@ -121,8 +49,9 @@ fn without_list(suite: &Suite, case: &Case, good: &Answered) -> Vec<Fault> {
 pub(in crate::driver::conformance) async fn faulted(suite: &Suite) -> Vec<Faulted> {
     let errors = faults::recorded_errors(&suite.cases);
     let mut faulted = Vec::new();
-    for place in suite.richest_places() {
+    for place in suite.richest_places().into_iter().chain(suite.richest_of_ids()) {
         let case = &suite.cases[place];
+        let is_of_ids = !case.cassette.ids.is_empty();
         let secrets = &case.cassette.account.secrets;
         for at in positions(case.cassette.exchanges.len()) {
             let mut try_each = async |faults: Vec<Fault>| {
@@ -136,6 +65,13 @@ pub(in crate::driver::conformance) async fn faulted(suite: &Suite) -> Vec<Faulte
                 }
                 throttles
             };
+            if is_of_ids {
+                // What an answer is made of was tried with the lists.
+                let mut faults = faults::statuses();
+                faults.extend(recorded(&case.cassette.exchanges[at]).iter().flat_map(faults::broken));
+                try_each(faults).await;
+                continue;
+            }
             let throttles = try_each(faults_of_answers(suite, case, at)).await;
             let own = errors.iter().filter(|error| error.is_for(secrets));
             try_each(own.flat_map(|error| error.faults(throttles)).collect()).await;
@@ -150,6 +86,9 @@ fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
     if let Ok(good) = recorded(&case.cassette.exchanges[at]) {
         let ids = ids(case.run.resources());
         let has_list = Document::read(&good.body).is_some_and(|document| !document.entries(&ids).is_empty());
+        if has_list && at + 1 == case.cassette.exchanges.len() {
+            faults.extend(faults::in_other_bodies(&good));
+        }
         faults.extend(faults::broken(&good));
         faults.extend(faults::cut_off(&good, has_list));
         faults.extend(without_list(suite, case, &good));

@@ -227,7 +227,7 @@ async fn edited(
     if let Some(why) = forms::fault(suite, page, (entry, node)).await {
         verdict.find(page.case.finding(
             format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
-            "read a time with its offset, and take the owner's words as they are, however long and in whatever letters",
+            "read a time with its offset, and take words as they are, however long, in whatever letters, and without any",
         ));
     }
     for (edit, what) in edits {
@@ -237,7 +237,10 @@ async fn edited(
         let trial = Trial { base, run: &run, entry: &page.entries[entry], edited: node, edit: &edit, is_spared };
         let why = match trial.fault(&page.case.cassette) {
             Some(why) => Some(why),
-            None => follows(suite, page, &trial, &edits).await,
+            None => match asks_otherwise(&page.case.run, &run) {
+                Some(why) => Some(why),
+                None => follows(suite, page, &trial, &edits).await,
+            },
         };
         if let Some(why) = why {
             verdict.find(page.case.finding(
@@ -248,6 +251,17 @@ async fn edited(
             break;
         }
     }
+}
+
+/// What is asked for beside what the same list is otherwise made of: what an entry lacks is asked for nowhere.
+fn asks_otherwise(before: &Run, now: &Run) -> Option<String> {
+    if now.asked.len() > before.asked.len() {
+        return Some(format!("it makes {} requests, and {} otherwise", now.asked.len(), before.asked.len()));
+    }
+    let other = now.asked.iter().zip(&before.asked).find(|(now, before)| {
+        (&now.method, now.url.origin(), now.url.path()) != (&before.method, before.url.origin(), before.url.path())
+    });
+    other.map(|(now, _)| format!("it asks for {} {}, which it does not otherwise", now.method, now.url.path()))
 }
 
 /// Where a value came up that stands elsewhere in the entry: whether it follows what stands there, or is always the same.

@@ -1,16 +1,19 @@
 //! What a driver says of itself, and whether it lists what its cassettes show.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::cassette::{Expect, Request};
+use crate::driver::conformance::chain::Link;
 use crate::driver::conformance::document::Document;
 use crate::driver::conformance::manifest::ErrorName;
 use crate::driver::conformance::stage::recorded;
-use crate::driver::conformance::{Case, Finding, StandError, Suite, Verdict, count};
-use crate::driver::{CallError, CallFailure};
-use crate::model::Timestamp;
+use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, Verdict, count};
+use crate::driver::grants::{Endpoint, Pattern};
+use crate::driver::wire::Asked;
+use crate::driver::{CallError, CallFailure, DriverInfo};
+use crate::model::{Resource, Timestamp};
 
 pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandError> {
     const TIMES: usize = 3;
@@ -45,28 +48,57 @@ pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandErro
             });
         }
     }
+    for (provider, endpoint) in uncovered(info).into_iter().filter(|_| suite.makes_requests()) {
+        verdict.find(Finding {
+            cassette: None,
+            why: format!("its provider {provider} is reached at {endpoint}, and none of its `endpoints` covers that"),
+            what_to_do: "name a pattern for the endpoint of every provider in `describe`: no account reaches another one"
+                .into(),
+        });
+    }
     Ok(verdict)
+}
+
+/// The providers that it describes and may not reach, each with its endpoint.
+fn uncovered(info: &DriverInfo) -> Vec<(&str, &str)> {
+    let patterns: Vec<Pattern> = info.asks_for.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
+    let is_covered = |endpoint: &str| {
+        Endpoint::parse(endpoint).is_ok_and(|endpoint| patterns.iter().any(|pattern| pattern.matches(&endpoint)))
+    };
+    let endpoints = info.providers.iter().flat_map(|provider| {
+        let own = std::iter::once(&provider.endpoint).chain(provider.endpoints.values());
+        own.map(|endpoint| (provider.name.as_str(), endpoint.as_str()))
+    });
+    endpoints.filter(|(_, endpoint)| !endpoint.is_empty() && !is_covered(endpoint)).collect()
 }
 
 pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
     let exchanges: usize = suite.cases.iter().map(|case| case.cassette.exchanges.len()).sum();
     let mut verdict =
         Verdict::tried(format!("{} with {}", count(suite.cases.len(), "cassette"), count(exchanges, "exchange")));
+    let mut surprised = Vec::new();
+    let mut others = Vec::new();
     for case in &suite.cases {
         for (why, what_to_do) in undeclared(suite, case) {
-            verdict.find(case.finding(why, what_to_do));
+            others.push(case.finding(why, what_to_do));
         }
         let tape = case.cassette.tape();
         let run =
             suite.stand.list_as(suite.blank.stranger(&case.cassette), &case.cassette, Arc::clone(&tape) as _).await;
-        if let Some(surprise) = tape.surprises().first() {
-            verdict.find(case.finding(
+        let surprises = tape.surprises();
+        if let Some(again) = surprises.first().and_then(|_| asked_again(&run)) {
+            others.push(case.finding(
+                format!("it asks again for {again}, which was answered, and that is recorded once"),
+                "ask once, and say what came: the host asks again when it is time",
+            ));
+        } else if let Some(surprise) = surprises.first() {
+            surprised.push(case.finding(
                 surprise.to_string(),
                 "record the cassette anew if the driver is right, or have it ask for what was recorded",
             ));
         } else if let Some(&unused) = tape.unused().first() {
             let Request { method, url, .. } = &case.cassette.exchanges[unused].request;
-            verdict.find(case.finding(
+            others.push(case.finding(
                 format!("exchanges[{unused}] ({method} {url}) was never asked for, and what came is {}", run.came()),
                 "a list that ends too early loses resources: follow the provider's pages to their end, or take the \
                  exchange out of the cassette",
@@ -82,13 +114,43 @@ pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
                 "declare the endpoint in `describe`, or ask another"
             }
             Err(_) => "see what the driver makes of the recorded answers",
+            Ok(listing) if lists_the_same(&expect, &listing.resources) => {
+                "hold the resource against the provider's answer, field by field: correct the driver if that is wrong, and \
+                 `expect.resources` if it is right"
+            }
             Ok(_) => "list every entry of the answers once, by the provider's own id, unchanged",
         };
         for why in expect.differences(run.outcome.as_ref().map_err(|failure| &failure.error)) {
-            verdict.find(case.finding(why, remedy));
+            others.push(case.finding(why, remedy));
         }
     }
+    if !surprised.is_empty() {
+        let asked = suite.cases.iter().filter(|case| !case.cassette.exchanges.is_empty()).count();
+        verdict.find(Finding {
+            cassette: None,
+            why: format!("{} of {} no longer have what it asks for", surprised.len(), count(asked, "cassette")),
+            what_to_do:
+                "see to this first: where the driver is right, record those cassettes anew; what other checks find \
+                         may come of it alone"
+                    .into(),
+        });
+    }
+    surprised.into_iter().chain(others).for_each(|finding| verdict.find(finding));
     Ok(verdict)
+}
+
+/// What a run that was surprised had asked for before.
+fn asked_again(run: &Run) -> Option<String> {
+    let last = run.asked.last()?;
+    let is_same = |asked: &&Asked| (&asked.method, &asked.url, &asked.body) == (&last.method, &last.url, &last.body);
+    (run.asked.iter().filter(is_same).count() > 1).then(|| format!("{} {}", last.method, last.url))
+}
+
+/// Whether a list has the expected ids, whatever its resources are otherwise.
+fn lists_the_same(expect: &Expect, resources: &[Resource]) -> bool {
+    let listed: BTreeSet<&str> = resources.iter().map(|resource| resource.id().as_str()).collect();
+    let expected = expect.ids.iter().flatten().map(String::as_str).collect();
+    listed == expected && resources.len() == listed.len()
 }
 
 /// The options of a case's account that a host would not take for one: those that `describe` does not have, and those that it
@@ -211,7 +273,18 @@ pub(super) async fn pages(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    // Two requests that differ in a cursor alone, and one page made of what came.
+    let all_in_one = suite.lists().filter(|case| case.run.pages.len() == 1 && Link::of(case).is_some());
+    let all_in_one: Vec<&Case> = all_in_one.collect();
+    for case in &all_in_one {
+        verdict.find(case.finding(
+            format!("it asks for {} of the provider's pages in one call, and gives one page", case.run.asked.len()),
+            "a call of `list-instances` or `list-realms` gives one page: ask for one of the provider's in each, and give the \
+             cursor to the one behind it as `next`. Memory, time and the length of a page are limited by the call",
+        ));
+    }
     match (paged, suite.manifest.paging) {
+        (0, _) if !all_in_one.is_empty() => {}
         (0, Some(false)) => verdict.tried = "suite.json says that the provider has no pages, and no list has".into(),
         (0, _) => verdict.find(Finding {
             cassette: None,

@@ -10,6 +10,7 @@ use crate::driver::conformance::document::{Document, Edit, Order};
 use crate::driver::conformance::stage::{Stage, answer, recorded, with_body};
 use crate::driver::conformance::stand::{difference, is_same_coverage};
 use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
+use crate::driver::wire::Asked;
 use crate::model::Resource;
 
 /// The ids that a list has.
@@ -67,6 +68,8 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
             ));
         }
     }
+    let odd = super::odd_ids::kept(suite, &mut verdict).await;
+    let moved = super::pages::entries_change_pages(suite, &mut verdict).await;
     let mut ordered = 0;
     for case in suite.lists() {
         for order in Order::ALL {
@@ -86,7 +89,8 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
         }
     }
     verdict.tried = format!(
-        "{} with the entries in the opposite order, {ordered} with their members in another, {large} with ids of 53 bits",
+        "{} with the entries in the opposite order, {ordered} with their members in another, {large} with ids of 53 bits, {odd} with \
+         odd ids, {moved} with the entries on other pages",
         count(tried, "list")
     );
     if unread > 0 {
@@ -135,7 +139,7 @@ fn in_order(case: &Case, order: Order) -> Option<Stage> {
 }
 
 /// Whether two lists are the same but for the order of addresses and labels, which follows that of the answer.
-fn is_alike(one: &Run, other: &Run) -> bool {
+pub(super) fn is_alike(one: &Run, other: &Run) -> bool {
     match (&one.outcome, &other.outcome) {
         (Ok(first), Ok(second)) => {
             is_same_coverage(&first.coverage, &second.coverage)
@@ -222,13 +226,23 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
         let spoiled = list(stage().refusing(STALE)).await;
         if !spoiled.is_same(&empty) {
             let what = changed(&spoiled, case);
-            verdict.find(case.finding(
-                format!("with a token in the session that the provider answers with 401, another list came: {what}"),
-                "a token may end before its time: where the provider refuses one that came from the session, log in \
-                 anew in the same poll, once",
-            ));
+            let in_query = |asked: &Asked| asked.url.query().is_some_and(|query| query.contains(STALE));
+            let finding = match spoiled.asked.iter().find(|asked| in_query(asked)) {
+                Some(asked) => case.finding(
+                    format!("what it keeps in the session stands in the query of {} {}: {what}", asked.method, asked.url),
+                    "begin each list at its first page: keep what spares a login, and nothing that says where in a list \
+                     an earlier poll was",
+                ),
+                None => case.finding(
+                    format!("with a token in the session that the provider answers with 401, another list came: {what}"),
+                    "a token may end before its time: where the provider refuses one that came from the session, log in \
+                     anew in the same poll, once",
+                ),
+            };
+            verdict.find(finding);
         }
     }
+    let outages = super::outage::over_sessions(suite, &mut verdict).await;
     verdict.tried = match kept {
         0 => format!("{} twice as one account; it keeps nothing in the session", count(tried, "list")),
         _ => {
@@ -236,6 +250,9 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
             format!("{tried} twice as one account; {kept} of them with a session that is worth nothing any more")
         }
     };
+    if outages > 0 {
+        verdict.tried.push_str(&format!("; outages over a session: {outages}"));
+    }
     Ok(verdict)
 }
 

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::repeating::ids;
 use crate::driver::Coverage;
+use crate::driver::cassette::Cassette;
 use crate::driver::conformance::document::{Document, Edit, Node};
 use crate::driver::conformance::stage::{Stage, recorded, with_body};
 use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
 use crate::driver::guest::Contract;
+use crate::model::Kind;
 
 pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
@@ -53,11 +55,60 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
             }
         }
     }
+    let empty = empty_accounts(suite, &mut verdict).await;
     verdict.tried = format!("{} of answers; answers that do not fit together: {falsified}", count(rows, "row"));
+    if empty > 0 {
+        verdict.tried.push_str(&format!("; without a row: {empty}"));
+    }
     if omitted > 0 {
         verdict.tried.push_str(&format!("; left out as no instances: {omitted}"));
     }
     Ok(verdict)
+}
+
+/// Answers of an account that has no instances any more: a whole list with nothing in it. Says how many were tried.
+async fn empty_accounts(suite: &Suite, verdict: &mut Verdict) -> usize {
+    let mut tried = 0;
+    let lists = suite.lists().filter(|case| {
+        let Cassette { list, since, .. } = &case.cassette;
+        let is_whole = is_complete(&case.run) && !case.run.resources().is_empty();
+        *list == Kind::Instance && since.is_none() && is_whole
+    });
+    // A page behind others may say so, and is no first one then.
+    let lists: Vec<&Case> = lists.collect();
+    let least = lists.iter().map(|case| case.run.pages.len()).min();
+    for case in lists.into_iter().filter(|case| Some(case.run.pages.len()) == least) {
+        let ids = ids(case.run.resources());
+        let pages = case.cassette.exchanges.iter().enumerate().filter_map(|(at, exchange)| {
+            let answered = recorded(exchange).ok()?;
+            let document = Document::read(&answered.body)?;
+            let container = document.containers(&ids).into_iter().next()?;
+            Some((at, answered, document, container))
+        });
+        let pages: Vec<_> = pages.collect();
+        // The last one leads to no other.
+        let (Some((at, ..)), Some((_, answered, document, container))) = (pages.first(), pages.last()) else {
+            continue;
+        };
+        tried += 1;
+        let nodes = document.nodes();
+        let counts = nodes.iter().filter(|node| counts(node, ids.len()));
+        let counts = counts.map(|node| (node.place.clone(), Edit::Text("0".to_owned())));
+        let edits: Vec<_> = counts.chain([(container.place.clone(), Edit::Emptied)]).collect();
+        let stage = Stage::of(&case.cassette).with(*at, Ok(with_body(answered, document.edited(&edits))));
+        let run = suite.list(case, stage).await;
+        if !is_complete(&run) || !run.resources().is_empty() {
+            verdict.find(case.finding(
+                format!(
+                    "with nothing in {}, expected a whole list without anything in it, and {} came",
+                    container.path,
+                    run.came()
+                ),
+                "take a list without entries for what it is: an account may have none",
+            ));
+        }
+    }
+    tried
 }
 
 fn is_complete(run: &Run) -> bool {

@@ -1,6 +1,8 @@
 //! The same lists somewhere else: for another user and password, at another endpoint, of another provider, on another
 //! day, before all that its answers tell of, and by a clock that goes on.
 
+mod variations;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +11,19 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 
-use super::options;
 use super::secrets::wrong_signature;
+use super::{effects, options};
+use variations::variations;
+
 use crate::clock::ManualClock;
 use crate::driver::cassette::{Body, Cassette, Outcome};
 use crate::driver::conformance::chain::parameters;
 use crate::driver::conformance::document::Document;
-use crate::driver::conformance::stage::{Stage, recorded};
+use crate::driver::conformance::stage::Stage;
 use crate::driver::conformance::stand::difference;
-use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count, times};
-use crate::driver::secrets::PASSWORD;
+use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict, count};
 use crate::driver::wire::{Answered, Asked, Tape, Unanswered};
 use crate::driver::{CallError, CallFailure, Target};
-use crate::model::{Resource, Timestamp};
 
 /// What a text becomes.
 #[derive(Clone, Debug)]
@@ -39,23 +41,11 @@ struct Variation {
     exchanged: Vec<Exchanged>,
     /// How long each request takes by the sandbox's clock.
     step: Duration,
-    /// Whether an option has another value, which may be none of its values.
-    is_of_option: bool,
+    /// Whether a value may be none that the provider has: then it is an account that can't be used.
+    may_be_refused: bool,
     /// What stands in no request any more.
     outdated: Vec<String>,
 }
-
-const OTHER_USER: &str = "Suite-Other_User.7";
-/// With what has a meaning in JSON, forms, XML, URLs and headers.
-const OTHER_PASSWORD: &str = "other-pass \"w\\rd\" <&>'%41+=/?#;{}";
-const OTHER_ENDPOINT: &str = "https://suite-endpoint.example:8443";
-const OTHER_PROVIDER: &str = "suite-provider-7";
-/// A year and some months later, at another time of day.
-const LATER: Duration = Duration::from_secs(401 * 86_400 + 7 * 3_600 + 13 * 60 + 21);
-/// More than zones and clocks differ by.
-const EARLIER: Duration = Duration::from_secs(3 * 86_400 + 5 * 3_600 + 17);
-/// Longer than a poll takes, so that it shows.
-const STEP: Duration = Duration::from_secs(61);
 
 pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
@@ -68,126 +58,36 @@ pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
         return Ok(verdict);
     }
     let mut tried = 0;
-    for case in suite.lists() {
+    let effects = effects::none(suite, &mut verdict).await;
+    for case in suite.good() {
         for variation in variations(suite, case) {
             tried += 1;
             let target = target(suite, &variation);
             let run = play(suite, &variation, target.clone()).await;
-            let why = fault(case, &variation, &run).or_else(|| {
-                let is_still = variation.step.is_zero();
-                is_still.then(|| wrong_signature(&run, &target, variation.cassette.at)).flatten()
-            });
-            if let Some(why) = why {
+            let is_still = variation.step.is_zero();
+            if let Some(why) = fault(case, &variation, &run) {
                 verdict.find(case.finding(
                     format!("{}, {why}", variation.what),
-                    "take the user, the endpoint, the provider and its region from the account, and nothing that is listed \
-                     from the clock",
+                    "take the user, the endpoint with its path, the provider and its region from the account, and nothing \
+                     that is listed from the clock",
+                ));
+            } else if let Some(why) = is_still.then(|| wrong_signature(&run, &target, variation.cassette.at)).flatten()
+            {
+                verdict.find(case.finding(
+                    format!("{}, {why}", variation.what),
+                    "sign what is sent, as it is sent, with the account's own secret",
                 ));
             }
         }
     }
     verdict.tried = format!("{} for another user and password, elsewhere and at another time", count(tried, "list"));
+    if effects > 0 {
+        verdict.tried.push_str(&format!("; options that no cassette sets: {effects}"));
+    }
     if options > 0 {
         verdict.tried.push_str(&format!("; options with a value that is none: {options}"));
     }
     Ok(verdict)
-}
-
-fn variations(suite: &Suite, case: &Case) -> Vec<Variation> {
-    let base = || Variation {
-        what: String::new(),
-        cassette: case.cassette.clone(),
-        password: None,
-        exchanged: Vec::new(),
-        step: Duration::ZERO,
-        is_of_option: false,
-        outdated: Vec::new(),
-    };
-    let account = &case.cassette.account;
-    let mut all = Vec::new();
-    if !account.fakes.contains_key(PASSWORD) {
-        all.push(Variation { what: "with another password".into(), password: Some(OTHER_PASSWORD), ..base() });
-    }
-    if account.user.len() >= 3 {
-        let exchanged = exchanged(&[(&account.user, OTHER_USER)]);
-        all.push(Variation { what: "for another user".into(), exchanged, ..base() }.played());
-    }
-    let exchanges = |pairs: &[(&str, &str)]| exchanged(pairs);
-    all.push(
-        Variation {
-            what: format!("at the endpoint {OTHER_ENDPOINT}"),
-            exchanged: exchanges(&[(&account.endpoint, OTHER_ENDPOINT)]),
-            ..base()
-        }
-        .played(),
-    );
-    let known = &suite.stand.driver.info().providers;
-    let own = known.iter().find(|known| known.name == account.provider && known.endpoint == account.endpoint);
-    let other = known.iter().find(|known| known.name != account.provider && known.endpoint != account.endpoint);
-    if let (Some(own), Some(other)) = (own, other) {
-        let what = format!("of the provider {}", other.name);
-        let exchanged = exchanges(&[(&own.endpoint, &other.endpoint), (&own.name, &other.name)]);
-        all.push(Variation { what: what.clone(), exchanged, ..base() }.played());
-        // As behind a proxy: what names the region is the provider, and not where it is reached.
-        let exchanged = exchanges(&[(&own.endpoint, OTHER_ENDPOINT), (&own.name, &other.name)]);
-        all.push(Variation { what: format!("{what} at the endpoint {OTHER_ENDPOINT}"), exchanged, ..base() }.played());
-    }
-    let exchanged = exchanges(&[(&account.provider, OTHER_PROVIDER)]);
-    all.push(
-        Variation { what: format!("of a provider that is called {OTHER_PROVIDER}"), exchanged, ..base() }.played(),
-    );
-    // Those that requests have in them.
-    let is_sent = |value: &str| {
-        let sent = Exchanged { old: value.to_owned(), new: String::new() };
-        value.len() >= 3 && case.run.asked.iter().any(|asked| sent.is_in(asked))
-    };
-    for (name, value) in account.options.iter().filter(|(_, value)| is_sent(value)) {
-        let new = other_value(value);
-        let mut other = base();
-        other.cassette.account.options.insert(name.clone(), new.clone());
-        let what = format!("with {new:?} for the option {name:?}");
-        all.push(Variation { what, exchanged: exchanges(&[(value, &new)]), is_of_option: true, ..other }.played());
-    }
-    if case.cassette.since.is_none() {
-        let mut later = base();
-        later.cassette.at = case.cassette.at.after(LATER);
-        let written = case.cassette.at.to_string();
-        later.outdated = vec![written[..10].to_owned(), written[..10].replace('-', "")];
-        all.push(Variation { what: format!("at {}", later.cassette.at), ..later });
-        // As by a host whose clock is wrong: what is listed is the provider's to say.
-        let mut earlier = base();
-        earlier.cassette.at = first_time(case).before(EARLIER);
-        let what = format!("at {}, before all that its answers tell of", earlier.cassette.at);
-        all.push(Variation { what, ..earlier });
-    }
-    all.push(Variation { what: "by a clock that goes on".into(), step: STEP, ..base() });
-    all
-}
-
-/// The first of all times that a case tells of.
-fn first_time(case: &Case) -> Timestamp {
-    let answers = case.cassette.exchanges.iter().filter_map(|exchange| recorded(exchange).ok());
-    let nodes = answers.filter_map(|answered| Document::read(&answered.body)).flat_map(|document| document.nodes());
-    let written = nodes.filter_map(|node| times::instant(node.text.as_deref()?));
-    let launched = case.run.resources().iter().filter_map(|resource| match resource {
-        Resource::Instance(instance) => instance.launched_at,
-        Resource::Realm(_) => None,
-    });
-    let plausible = written.chain(launched).filter(|at| *at >= times::FIRST_CLOUD);
-    plausible.chain([case.cassette.at]).min().unwrap_or(case.cassette.at)
-}
-
-/// Another text of the same make.
-fn other_value(text: &str) -> String {
-    let mut letters: Vec<char> = text.chars().collect();
-    if let Some(last) = letters.iter_mut().rev().find(|letter| letter.is_ascii_alphanumeric()) {
-        *last = match last {
-            '0'..='8' | 'a'..='y' | 'A'..='Y' => char::from_u32(u32::from(*last) + 1).unwrap_or('x'),
-            '9' => '8',
-            _ => 'x',
-        };
-    }
-    letters.into_iter().collect()
 }
 
 /// What becomes what; nothing where there is nothing.
@@ -320,7 +220,8 @@ fn fault(case: &Case, variation: &Variation, run: &Run) -> Option<String> {
         return Some(format!("it asked for something that it may not: {refused}"));
     }
     // Not every word is a value of an option.
-    if matches!(&run.outcome, Err(CallFailure { error: CallError::InvalidAccount(_), .. })) && variation.is_of_option {
+    if matches!(&run.outcome, Err(CallFailure { error: CallError::InvalidAccount(_), .. })) && variation.may_be_refused
+    {
         return None;
     }
     let outdated = variation.outdated.iter().map(|text| Exchanged { old: text.clone(), new: String::new() });

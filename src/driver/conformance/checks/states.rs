@@ -73,7 +73,8 @@ pub(super) async fn mapped(suite: &Suite) -> Result<Verdict, StandError> {
 }
 
 /// Words that no provider has: text, and a number where a state is one.
-const UNHEARD_OF: &str = "suite-unheard-of";
+const UNHEARD_OF: &str = "Suite-Unheard_Of";
+const ODD: &str = "Gr\u{f6}\u{df}er als: X/Y (100 %)";
 const UNHEARD_OF_NUMBER: &str = "987654321";
 
 pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
@@ -101,8 +102,9 @@ pub(super) async fn unknown(suite: &Suite) -> Result<Verdict, StandError> {
                 ));
                 continue;
             }
-            for new in unheard_of(word) {
-                if let Some((why, remedy)) = in_place_of(suite, case, (word, &new)).await {
+            let unknown = unheard_of(word).into_iter().map(|new| (new, false));
+            for (new, may_be_known) in unknown.chain(recased(word).into_iter().map(|new| (new, true))) {
+                if let Some((why, remedy)) = in_place_of(suite, case, (word, &new), may_be_known).await {
                     verdict
                         .find(case.finding(format!("with {new:?} in the place of {word:?}, expected {why}"), remedy));
                     break;
@@ -122,8 +124,23 @@ fn unheard_of(word: &str) -> Vec<String> {
     match word.parse::<u64>() {
         Ok(_) => vec![UNHEARD_OF_NUMBER.to_owned()],
         Err(_) if word.is_empty() => vec![UNHEARD_OF.to_owned()],
-        Err(_) => vec![UNHEARD_OF.to_owned(), format!("{word}-{UNHEARD_OF}"), format!("{UNHEARD_OF}-{word}")],
+        Err(_) => {
+            vec![UNHEARD_OF.to_owned(), ODD.to_owned(), format!("{word}-{UNHEARD_OF}"), format!("{UNHEARD_OF}-{word}")]
+        }
     }
+}
+
+/// The word in letters of another case: another word, or the same one for a provider that writes it so today.
+fn recased(word: &str) -> BTreeSet<String> {
+    let mut letters = word.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let mut forms = BTreeSet::from([
+        word.to_uppercase(),
+        word.to_lowercase(),
+        format!("{first}{}", letters.as_str().to_lowercase()),
+    ]);
+    forms.remove(word);
+    forms
 }
 
 /// Whether a word is a value in a case's answers.
@@ -134,7 +151,12 @@ fn is_written(case: &Case, word: &str) -> bool {
 }
 
 /// What is wrong with what comes with a word in the place of another one, and what to do.
-async fn in_place_of(suite: &Suite, case: &Case, (word, new): (&str, &str)) -> Option<(String, &'static str)> {
+async fn in_place_of(
+    suite: &Suite,
+    case: &Case,
+    (word, new): (&str, &str),
+    may_be_known: bool,
+) -> Option<(String, &'static str)> {
     let mut stage = Stage::of(&case.cassette);
     for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
         let Ok(answered) = recorded(exchange) else { continue };
@@ -154,7 +176,7 @@ async fn in_place_of(suite: &Suite, case: &Case, (word, new): (&str, &str)) -> O
     let before = instances(case.run.resources()).filter(|before| before.provider_state.as_str() == word);
     let why = before.filter_map(|before| match instances(&listing.resources).find(|now| now.id == before.id) {
         None => Some(format!("{} is not listed any more", before.id)),
-        Some(now) if now.state != InstanceState::Unknown => {
+        Some(now) if now.state != InstanceState::Unknown && !(may_be_known && now.state == before.state) => {
             Some(format!("{} is {} by the word {:?}", before.id, State::Instance(now.state), now.provider_state))
         }
         Some(now) if now.provider_state.as_str() != new => {
@@ -163,9 +185,9 @@ async fn in_place_of(suite: &Suite, case: &Case, (word, new): (&str, &str)) -> O
         Some(_) => None,
     });
     why.into_iter().next().map(|why| {
-        let remedy = "list an instance in a state that you do not know as `unknown`, with the provider's word; a word that \
-                      has a known one in it is another word";
-        (format!("`unknown` and the word, and {why}"), remedy)
+        let remedy = "list an instance in a state that you do not know as `unknown`, with the provider's word, letter for \
+                      letter; a word that has a known one in it is another word";
+        (format!("`unknown` and the word as it is written, and {why}"), remedy)
     })
 }
 
@@ -184,6 +206,10 @@ pub(super) async fn partial(suite: &Suite) -> Result<Verdict, StandError> {
                 "say `partial` exactly where the provider answered with less than everything: nothing is removed then",
             ));
         }
+    }
+    let spliced = super::pages::partial_everywhere(suite, &mut verdict).await;
+    if spliced > 0 {
+        verdict.tried.push_str(&format!("; pages with what others say of themselves: {spliced}"));
     }
     let expected = suite.lists().any(|case| case.cassette.expect.coverage == Some(ExpectedCoverage::Partial));
     match (shown.first(), suite.manifest.partial) {

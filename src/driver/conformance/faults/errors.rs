@@ -233,8 +233,7 @@ impl RecordedError {
         let Some(body) = document.and_then(|document| document.with_values(&mut |text| unknown(text))) else {
             return Vec::new();
         };
-        let told =
-            Told { own: self.class, or: &[Class::Unexpected, Class::Unavailable, Class::InvalidAccount], wait: None };
+        let told = Told { own: self.class, or: &[Class::Unexpected, Class::InvalidAccount], wait: None };
         let statuses =
             [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
         let fault = |status: StatusCode| Fault {

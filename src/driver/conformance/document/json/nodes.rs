@@ -114,6 +114,32 @@ pub(in super::super) fn with_another(document: &Value, entry: &str, value: &str,
     Some(copy.to_string().into_bytes())
 }
 
+/// Another value at a place, in the place of what is there or as a member that was not.
+pub(in super::super) fn overlaid(document: &Value, pointer: &str, value: &Value) -> Option<Vec<u8>> {
+    let mut copy = document.clone();
+    let (parent, name) = pointer.rsplit_once('/')?;
+    match copy.pointer_mut(parent)? {
+        Value::Object(members) => drop(members.insert(plain(name), value.clone())),
+        Value::Array(entries) => *entries.get_mut(name.parse::<usize>().ok()?)? = value.clone(),
+        _ => return None,
+    }
+    Some(copy.to_string().into_bytes())
+}
+
+/// A member under another name, which no other one has.
+pub(in super::super) fn with_name(document: &Value, pointer: &str, name: &str) -> Option<Vec<u8>> {
+    let mut copy = document.clone();
+    let (parent, old) = pointer.rsplit_once('/')?;
+    let members = copy.pointer_mut(parent)?.as_object_mut()?;
+    let value = members.remove(&plain(old))?;
+    members.insert(name.to_owned(), value).is_none().then(|| copy.to_string().into_bytes())
+}
+
+/// A name as it is, where a pointer has it.
+fn plain(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}
+
 /// The text with the members of each object in another order, which a map does not keep.
 pub(in super::super) fn ordered(value: &Value, order: Order) -> Vec<u8> {
     fn write(value: &Value, order: Order, text: &mut String) {
@@ -163,7 +189,7 @@ fn edit_one(document: &mut Value, pointer: &str, edit: &Edit) {
     if *edit == Edit::Remove {
         let Some((parent, name)) = pointer.rsplit_once('/') else { return };
         match document.pointer_mut(parent) {
-            Some(Value::Object(members)) => drop(members.remove(&name.replace("~1", "/").replace("~0", "~"))),
+            Some(Value::Object(members)) => drop(members.remove(&plain(name))),
             Some(Value::Array(entries)) => {
                 if let Some(at) = name.parse().ok().filter(|&at: &usize| at < entries.len()) {
                     entries.remove(at);

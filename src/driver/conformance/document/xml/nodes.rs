@@ -130,6 +130,28 @@ impl Xml {
         self.spliced(0..self.text.len(), change.as_slice()).into_bytes()
     }
 
+    /// With an element of another document, in the place of the first one of its path, or as the last one of the root where
+    /// it is a child of that.
+    pub(in super::super) fn overlaid(&self, other: &Xml, element: usize) -> Option<Vec<u8>> {
+        let path = other.path(element);
+        let new = other.text[other.elements.get(element)?.span.clone()].to_owned();
+        let own = (0..self.elements.len()).find(|at| self.path(*at) == path);
+        let root = self.elements.first()?;
+        let span = match own {
+            Some(own) => self.elements[own].span.clone(),
+            None if path.rsplit_once('/')?.0 == self.path(0) && root.has_children => root.inner.end..root.inner.end,
+            None => return None,
+        };
+        Some(self.spliced(0..self.text.len(), &[(span, new)]).into_bytes())
+    }
+
+    /// With what is in an element exchanged for what is in one of another document.
+    pub(in super::super) fn with_content_of(&self, place: usize, other: &Xml, of: usize) -> Option<Vec<u8>> {
+        let new = other.text[other.elements.get(of)?.inner.clone()].to_owned();
+        let span = self.elements.get(place)?.inner.clone();
+        Some(self.spliced(0..self.text.len(), &[(span, new)]).into_bytes())
+    }
+
     pub(in super::super) fn with_root_content(&self, content: &str) -> Option<Vec<u8>> {
         let root = self.elements.first().filter(|root| root.has_children)?;
         Some(self.spliced(0..self.text.len(), &[(root.inner.clone(), content.to_owned())]).into_bytes())
