@@ -142,14 +142,9 @@ impl Driver for Lax {
             .as_u64()
             .filter(|_| !["hides-total", "hides-repeats", "any-next"].iter().any(|name| flaw(account, name)));
         let list = list.followed_by(next).of_total(total);
+        let is_hidden = flaw(account, "hides-partial") || flaw(account, "partial-at-first") && page != "1";
         match answer["failed_zones"].as_array() {
-            Some(zones)
-                if !zones.is_empty()
-                    && !flaw(account, "hides-partial")
-                    && !(flaw(account, "partial-at-first") && page != "1") =>
-            {
-                Ok(list.partial(format!("{} zones failed", zones.len())))
-            }
+            Some(zones) if !zones.is_empty() && !is_hidden => Ok(list.partial(format!("{} zones failed", zones.len()))),
             _ => Ok(list),
         }
     }
