@@ -38,6 +38,7 @@ pub mod shadow;
 pub mod signature;
 mod signing;
 mod skew;
+mod skipped_sleep;
 pub mod source;
 pub mod verify;
 pub mod wire;
@@ -191,6 +192,14 @@ pub enum CallError {
 }
 
 impl CallError {
+    fn poll_timeout(limits: &Limits) -> CallError {
+        CallError::Limit {
+            limit: "the time of a poll",
+            setting: "poll_timeout",
+            value: format!("{:?}", limits.poll_timeout),
+        }
+    }
+
     /// The same with what may be the reason, where the provider refuses what is asked of it and clocks differ.
     fn explained(self, skew: Option<skew::Skew>) -> CallError {
         let Some(skew) = skew else { return self };

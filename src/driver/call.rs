@@ -168,11 +168,7 @@ impl Driver {
         let listed = match ended {
             Ok(Ok(listed)) => listed,
             Ok(Err(ended)) => Err(CallError::of_task(&ended)),
-            Err(_) => Err(memory.waiting().unwrap_or_else(|| CallError::Limit {
-                limit: "the time of a poll",
-                setting: "poll_timeout",
-                value: format!("{:?}", limits.poll_timeout),
-            })),
+            Err(_) => Err(memory.waiting().unwrap_or_else(|| CallError::poll_timeout(limits))),
         };
         let mut usage = *taken.lock().expect("invariant: no holder of this lock can panic");
         usage.requests = egress.requests();
@@ -227,7 +223,6 @@ impl Pages {
         let (mut pages, mut bytes) = (0, 0);
         let mut counted = Duration::ZERO;
         loop {
-            let stopwatch = Stopwatch::start();
             if pages >= limits.pages {
                 let value = limits.pages.to_string();
                 return Err(CallError::Limit { limit: "pages", setting: "pages", value });
@@ -246,8 +241,8 @@ impl Pages {
             bytes = page.bytes;
             if let Some(watch) = self.egress.watch() {
                 let (is_last, omitted) = (page.next.is_none(), page.omitted);
-                let waited = stopwatch.elapsed().saturating_sub(cpu);
-                watch.paged(Paged { resources: &page.resources, is_last, omitted, cpu, waited });
+                let memory = running.peak_memory();
+                watch.paged(Paged { resources: &page.resources, is_last, omitted, cpu, memory });
             }
             match gathering.take(page)? {
                 Some(next) if self.extent == Extent::AllPages => {

@@ -196,6 +196,16 @@ impl Egress {
         too_long
     }
 
+    /// Notes that the poll takes longer than it may.
+    pub(super) fn pass_poll_timeout(&self) {
+        self.end_with(CallError::poll_timeout(&self.limits));
+    }
+
+    /// Whether an answer is waited for, or whoever answers is.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.at_once.available_permits() < self.limits.requests_at_once as usize
+    }
+
     fn pass_request_timeout(&self) {
         let value = format!("{:?}", self.limits.request_timeout);
         self.pass("the time of one request", "request_timeout", value);

@@ -18,7 +18,8 @@ use super::limits::Limits;
 use super::memory::Pool;
 use super::sandbox::Sandbox;
 use super::session::Sessions;
-use crate::clock::Clock;
+use super::skipped_sleep;
+use crate::clock::{Clock, ManualClock};
 use crate::net::Clients;
 
 /// How often a running guest is interrupted, to be counted and to let others run.
@@ -34,6 +35,8 @@ struct Shared {
     limits: Limits,
     clients: Clients,
     clock: Arc<dyn Clock>,
+    /// The clock that is moved where a guest would sleep; none where guests sleep.
+    moved: Option<Arc<ManualClock>>,
     sessions: Sessions,
     slots: Arc<Semaphore>,
     ticker: Ticker,
@@ -59,9 +62,32 @@ impl Engine {
         clients: Clients,
         clock: Arc<dyn Clock>,
     ) -> Result<Engine, EngineError> {
+        Engine::made(compile, limits, clients, clock, None)
+    }
+
+    /// An engine in which nobody sleeps: the clock is moved in its place.
+    pub(super) fn skipping_sleep(
+        compile: compile::Settings,
+        limits: Limits,
+        clients: Clients,
+        clock: &Arc<ManualClock>,
+    ) -> Result<Engine, EngineError> {
+        Engine::made(compile, limits, clients, Arc::clone(clock) as Arc<_>, Some(Arc::clone(clock)))
+    }
+
+    fn made(
+        compile: compile::Settings,
+        limits: Limits,
+        clients: Clients,
+        clock: Arc<dyn Clock>,
+        moved: Option<Arc<ManualClock>>,
+    ) -> Result<Engine, EngineError> {
         let failed = |error: wasmtime::Error| EngineError(format!("{error:#}"));
         let engine = wasmtime::Engine::new(&limits.engine_config()).map_err(failed)?;
-        let linker = linker(&engine).map_err(failed)?;
+        let mut linker = linker(&engine).map_err(failed)?;
+        if moved.is_some() {
+            skipped_sleep::skip(&mut linker).map_err(failed)?;
+        }
         let memory = Pool::new(&limits).map_err(|error| EngineError(error.to_string()))?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError(error.to_string()))?;
         let slots = Arc::new(Semaphore::new(limits.sandboxes as usize));
@@ -72,6 +98,7 @@ impl Engine {
             limits,
             clients,
             clock,
+            moved,
             sessions: Sessions::default(),
             slots,
             ticker,
@@ -100,6 +127,11 @@ impl Engine {
     /// The clock by which drivers go.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    /// The clock that is moved where a guest would sleep.
+    pub(super) fn moved(&self) -> Option<&Arc<ManualClock>> {
+        self.0.moved.as_ref()
     }
 
     /// What drivers remember across polls.

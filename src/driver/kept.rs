@@ -21,7 +21,7 @@ use super::sandbox::Sandbox;
 
 /// The interfaces as wasmtime names them; components may name any other patch release.
 const HTTP: &str = "wasi:http/types@0.2.12";
-const POLL: &str = "wasi:io/poll@0.2.12";
+pub(super) const POLL: &str = "wasi:io/poll@0.2.12";
 
 /// What one header takes beside the bytes of its name and value: twice its place in the map, since maps double, and two
 /// allocations.

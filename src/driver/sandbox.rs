@@ -21,6 +21,7 @@ use super::message::message;
 use super::meter::Meter;
 use super::prints::Prints;
 use super::session::credentials_mark;
+use super::skipped_sleep::{MovedClock, Timers};
 use super::{CallError, SecretKind, Target};
 use crate::clock::Clock;
 use crate::model::{AccountKey, Timestamp};
@@ -43,6 +44,8 @@ pub(super) struct Sandbox {
     /// Absent while a driver describes itself.
     account: Option<Account>,
     log_lines: u32,
+    /// Where nobody sleeps.
+    timers: Option<Timers>,
 }
 
 /// The account that a sandbox works for.
@@ -70,16 +73,19 @@ impl Running {
         let limits = engine.limits();
         let meter = Arc::clone(meter);
         let prints = Prints::of(account.as_ref().map(|(_, egress)| Arc::clone(egress)));
-        let wasi = WasiCtx::builder()
-            .stdout(prints.clone())
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(prints.clone())
             .stderr(prints.clone())
             // As it is without being said: no socket is made, and so no file descriptor of the host's taken.
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .max_random_size(MOST_RANDOM)
-            .wall_clock(LentClock(Arc::clone(engine.clock())))
-            .build();
+            .wall_clock(LentClock(Arc::clone(engine.clock())));
+        if let Some(clock) = engine.moved() {
+            wasi.monotonic_clock(MovedClock::of(clock));
+        }
+        let wasi = wasi.build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut http = WasiHttpCtx::new();
@@ -99,6 +105,7 @@ impl Running {
                 credentials_mark: credentials_mark(target),
             }),
             log_lines: 0,
+            timers: engine.moved().map(Timers::by),
         };
         let mut store = Store::new(engine.wasmtime(), sandbox);
         store.limiter_async(|sandbox| &mut sandbox.growth);
@@ -288,7 +295,12 @@ impl Sandbox {
         self.engine.limits()
     }
 
-    fn egress(&self) -> Option<&Egress> {
+    /// Those whose end the clock is moved to, where nobody sleeps.
+    pub(super) fn timers(&mut self) -> Option<&mut Timers> {
+        self.timers.as_mut()
+    }
+
+    pub(super) fn egress(&self) -> Option<&Egress> {
         self.account.as_ref().map(|account| account.egress.as_ref())
     }
 

@@ -45,6 +45,9 @@ pub trait Watch: Send + Sync + 'static {
     /// The driver gave a page, as it came.
     fn paged(&self, _page: Paged<'_>) {}
 
+    /// The driver slept for that long, or would have, where nobody sleeps (`driver/skipped_sleep`).
+    fn slept(&self, _time: Duration) {}
+
     /// The driver wrote a line into the log.
     fn logged(&self, _line: &str) {}
 }
@@ -60,8 +63,8 @@ pub struct Paged<'a> {
     pub omitted: u64,
     /// What it took, and, of the first page, what making the sandbox took.
     pub cpu: Duration,
-    /// How long it took beside that: what the driver waited for answers, or slept.
-    pub waited: Duration,
+    /// The most linear memory that the sandbox had by then, in bytes.
+    pub memory: usize,
 }
 
 /// One request and what came of it.

@@ -12,7 +12,7 @@ use http::StatusCode;
 
 use super::Case;
 use super::document::{Document, Fresh};
-use super::stage::{Outcome, Stage, answer, recorded};
+use super::stage::{Outcome, Stage, answer, recorded, with_body};
 use crate::driver::wire::{Answered, Asked, Tape};
 
 pub(super) use parameters::parameters;
@@ -55,6 +55,8 @@ pub(super) struct Shape {
     pub(super) has_empty_pages: bool,
     /// How many entries a page has at least.
     pub(super) entries: usize,
+    /// How many blanks stand behind what is on a page. They mean nothing in JSON and in XML.
+    pub(super) blanks: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub(super) struct Chain {
     begins_with: Option<String>,
     others: Stage,
     pages: Vec<(Option<String>, Answered)>,
+    /// How many blanks stand behind each of them.
+    blanks: usize,
     /// In the place of a page, by its place.
     instead: Option<(usize, Outcome)>,
     asked: Mutex<Vec<Option<usize>>>,
@@ -193,6 +197,7 @@ impl Link {
             begins_with: self.begins_with.clone(),
             others: Stage::of(&case.cassette),
             pages,
+            blanks: shape.blanks,
             instead: None,
             asked: Mutex::default(),
         };
@@ -261,9 +266,21 @@ impl Chain {
             begins_with: self.begins_with.clone(),
             others: self.others.anew(),
             pages: self.pages.clone(),
+            blanks: self.blanks,
             instead: Some((page, outcome)),
             asked: Mutex::default(),
         }
+    }
+
+    /// A page's answer. Its blanks are made when it is asked for: all pages together may be large.
+    fn page(&self, place: usize) -> Answered {
+        let page = &self.pages[place].1;
+        if self.blanks == 0 {
+            return page.clone();
+        }
+        let mut body = page.body.to_vec();
+        body.resize(body.len() + self.blanks, b' ');
+        with_body(page, body)
     }
 
     /// The cursor of a page, where it is one of the chain's, and has a parameter for it.
@@ -298,7 +315,7 @@ impl Tape for Chain {
         match place {
             Some(place) => match &self.instead {
                 Some((at, outcome)) if *at == place => outcome.clone(),
-                _ => Ok(self.pages[place].1.clone()),
+                _ => Ok(self.page(place)),
             },
             None => Ok(answer(StatusCode::BAD_REQUEST, "text/plain", "there is no such cursor")),
         }

@@ -61,8 +61,10 @@ pub(super) struct Run {
     pub(super) omitted: u64,
     /// The most CPU time that one page took.
     pub(super) page_cpu: Duration,
-    /// How long each page took beside its CPU time.
-    pub(super) waits: Vec<Duration>,
+    /// For how long it slept.
+    pub(super) slept: Duration,
+    /// The most memory that the sandbox had by the end of each page.
+    pub(super) memory: Vec<usize>,
     /// Why requests were not let out.
     pub(super) refused: Vec<String>,
     pub(super) logged: Vec<String>,
@@ -97,10 +99,18 @@ impl Blank {
 
     /// The same with its clock at another time while the driver describes itself.
     pub(super) async fn stand_at(&self, at: Timestamp) -> Result<Stand, StandError> {
+        self.made(at, self.limits.clone()).await
+    }
+
+    /// The same under other limits.
+    pub(super) async fn stand_under(&self, limits: Limits) -> Result<Stand, StandError> {
+        self.made(Timestamp::from_millis(0), limits).await
+    }
+
+    async fn made(&self, at: Timestamp, limits: Limits) -> Result<Stand, StandError> {
         let clock = Arc::new(ManualClock::new(at));
         let clients = Clients::new(ClientSettings::default())?;
-        let (compile, limits) = (self.compile.clone(), self.limits.clone());
-        let engine = Engine::compiling(compile, limits, clients, Arc::clone(&clock) as Arc<_>)?;
+        let engine = Engine::skipping_sleep(self.compile.clone(), limits, clients, &clock)?;
         let cache = Cache::open(&self.compiled, engine.wasmtime()).map_err(StandError::Cache)?;
         let component = load::component(&engine, Some(&cache), &self.file).await?;
         let mut driver = load::assemble(&engine, &component, self.file.sha256.clone(), None).await?;
@@ -167,8 +177,8 @@ impl Stand {
         let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>), pulse: None };
         let outcome = call(Target { wire, ..target }).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
-        let Noted { pages, omitted, page_cpu, waits, refused, logged, asked, sent } = noted;
-        Run { outcome, pages, omitted, page_cpu, waits, refused, logged, asked, sent }
+        let Noted { pages, omitted, page_cpu, slept, memory, refused, logged, asked, sent } = noted;
+        Run { outcome, pages, omitted, page_cpu, slept, memory, refused, logged, asked, sent }
     }
 
     /// Puts a token that is worth nothing in the place of all that an account's session has; says whether it
@@ -262,7 +272,8 @@ struct Noted {
     pages: Vec<Vec<ResourceId>>,
     omitted: u64,
     page_cpu: Duration,
-    waits: Vec<Duration>,
+    slept: Duration,
+    memory: Vec<usize>,
     refused: Vec<String>,
     logged: Vec<String>,
     asked: Vec<Asked>,
@@ -293,8 +304,12 @@ impl Watch for Notes {
             noted.pages.push(page.resources.iter().map(|resource| resource.id().clone()).collect());
             noted.omitted = noted.omitted.saturating_add(page.omitted);
             noted.page_cpu = noted.page_cpu.max(page.cpu);
-            noted.waits.push(page.waited);
+            noted.memory.push(page.memory);
         });
+    }
+
+    fn slept(&self, time: Duration) {
+        self.note(|noted| noted.slept = noted.slept.saturating_add(time));
     }
 
     fn logged(&self, line: &str) {

@@ -13,6 +13,11 @@ use tracker_driver_sdk::{
 
 struct Lax;
 
+/// The texts of all pages, one behind the other.
+static KEPT_TEXT: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+/// All instances of all pages.
+static KEPT_ITEMS: std::sync::Mutex<Vec<Instance>> = std::sync::Mutex::new(Vec::new());
+
 tracker_driver_sdk::export_driver!(Lax);
 
 /// A test writes another word over this one, in the file: no account is told to `describe`.
@@ -102,6 +107,9 @@ impl Driver for Lax {
         }
         if flaw(account, "keeps-pages") {
             std::mem::forget(std::hint::black_box(vec![1u8; 128 << 10]));
+        }
+        if flaw(account, "keeps-items") {
+            KEPT_ITEMS.lock().expect("nobody panics").extend(items.iter().cloned());
         }
         if flaw(account, "repeats") {
             items.extend(items.first().cloned());
@@ -380,6 +388,10 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
     if response.status == 429 && flaw(account, "sleeps") {
         std::thread::sleep(std::time::Duration::from_millis(700));
     }
+    if response.status == 429 && flaw(account, "sleeps-as-told") {
+        let seconds = response.headers.get("retry-after").and_then(|hint| hint.parse().ok());
+        std::thread::sleep(std::time::Duration::from_secs(seconds.unwrap_or(60)));
+    }
     if flaw(account, "logs-headers") {
         log::info(&format!("{:?}", response.headers));
     }
@@ -450,6 +462,9 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         response => response?,
     };
     let body = response.bytes()?;
+    if flaw(account, "keeps-texts") {
+        KEPT_TEXT.lock().expect("nobody panics").push_str(&String::from_utf8_lossy(&body));
+    }
     if flaw(account, "logs-answers") {
         log::info(&String::from_utf8_lossy(&body));
     }

@@ -40,7 +40,8 @@ fn case(answers: [Value; 2], asked: [&str; 2], ids: &[&str]) -> Case {
         pages: Vec::new(),
         omitted: 0,
         page_cpu: Duration::ZERO,
-        waits: Vec::new(),
+        slept: Duration::ZERO,
+        memory: Vec::new(),
         refused: Vec::new(),
         logged: Vec::new(),
         asked: asked.iter().map(|url| get(&format!("{ENDPOINT}{url}"))).collect(),
@@ -125,7 +126,7 @@ async fn a_chain_with_odd_cursors_and_empty_pages_is_followed_to_its_end() {
     assert!(link.has_free_cursors() && link.says_what_is_next());
     for pages in [20, 100] {
         for (cursors, has_empty_pages) in [(Cursors::Alike, false), (Cursors::Odd, false), (Cursors::Odd, true)] {
-            let shape = Shape { pages, cursors, has_empty_pages, entries: 5 };
+            let shape = Shape { pages, cursors, has_empty_pages, entries: 5, blanks: 0 };
             let made = link.chain(&case, shape);
             let followed = follow(&made, "/vms?limit=2", |answer| {
                 let next = answer["next"].as_str()?;
@@ -153,7 +154,7 @@ async fn a_chain_follows_numbers_and_links() {
     let case = case(answers, ["/vms?page=1&size=2", "/vms?page=2&size=2"], &["11", "12", "13"]);
     let link = Link::of(&case).expect("two requests that differ in one parameter");
     assert!(!link.has_free_cursors() && link.says_what_is_next());
-    let shape = Shape { pages: 20, cursors: Cursors::Alike, has_empty_pages: true, entries: 0 };
+    let shape = Shape { pages: 20, cursors: Cursors::Alike, has_empty_pages: true, entries: 0, blanks: 0 };
     let made = link.chain(&case, shape);
     let followed = follow(&made, "/vms?page=1&size=2", |answer| {
         let link = answer["links"]["next"].as_str()?;
@@ -168,7 +169,7 @@ async fn a_cursor_that_no_page_gave_shows() {
     let answers = [json!({ "vms": [{ "id": "vm-1" }], "next": "b" }), json!({ "vms": [{ "id": "vm-2" }] })];
     let case = case(answers, ["/vms", "/vms?after=b"], &["vm-1", "vm-2"]);
     let link = Link::of(&case).expect("two requests that differ in one parameter");
-    let shape = Shape { pages: 20, cursors: Cursors::Odd, has_empty_pages: false, entries: 0 };
+    let shape = Shape { pages: 20, cursors: Cursors::Odd, has_empty_pages: false, entries: 0, blanks: 0 };
     let made = link.chain(&case, shape);
     let answered = made.chain.answer(&get(&format!("{ENDPOINT}/vms?after=b"))).await.expect("an answer");
     assert_eq!(answered.status, StatusCode::BAD_REQUEST);

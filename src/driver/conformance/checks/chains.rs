@@ -1,27 +1,19 @@
 //! Lists of many pages, with cursors that nobody would think of, and pages without anything on them.
 
+mod memory;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::driver::Coverage;
 use crate::driver::conformance::chain::{Cursors, Link, Made, Shape};
 use crate::driver::conformance::faults::{self, Owed};
+use crate::driver::conformance::stand::Stand;
 use crate::driver::conformance::{Case, Run, StandError, Suite, Verdict};
 
 /// The most pages of a chain.
 const MANY: usize = 100;
 const SOME: usize = 20;
-/// What a page has where memory is looked at, in bytes, and in entries at most.
-const PAGE_BYTES: usize = 64 << 10;
-const MOST_ENTRIES: usize = 100;
-/// What a sandbox may take more for more pages: an allocator is not exact.
-const SLACK: usize = 512 << 10;
-/// What each of many pages may take beside its CPU time, where every request is answered at once.
-const PATIENCE: Duration = Duration::from_millis(20);
-/// Which part of what was read is no accident, if as much is kept.
-const KEPT_PART: usize = 8;
-
 pub(super) async fn many_pages(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
         return Ok(Verdict::nothing("it makes no requests, so its pages are its own"));
@@ -37,7 +29,7 @@ pub(super) async fn many_pages(suite: &Suite) -> Result<Verdict, StandError> {
         });
         let Some((case, link)) = whole.filter_map(|case| Some((case, Link::of(case)?))).next() else { continue };
         made.push(case.name());
-        tried(suite, case, &link, &mut verdict).await;
+        tried(suite, case, &link, &mut verdict).await?;
     }
     verdict.tried = match made.is_empty() {
         true => "nothing: no two requests of a list differ in one parameter alone".into(),
@@ -46,11 +38,11 @@ pub(super) async fn many_pages(suite: &Suite) -> Result<Verdict, StandError> {
     Ok(verdict)
 }
 
-async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) {
+async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) -> Result<(), StandError> {
     let limits = &suite.blank.limits;
     let most =
         MANY.min(limits.pages as usize).min((limits.requests as usize).saturating_sub(case.cassette.exchanges.len()));
-    let shape = Shape { pages: SOME.min(most), cursors: Cursors::Alike, has_empty_pages: false, entries: 0 };
+    let shape = Shape { pages: SOME.min(most), cursors: Cursors::Alike, has_empty_pages: false, entries: 0, blanks: 0 };
     let mut shapes = vec![("", shape)];
     if link.has_free_cursors() {
         shapes.push((", with odd cursors", Shape { cursors: Cursors::Odd, ..shape }));
@@ -70,13 +62,14 @@ async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) {
         }
     }
     fails_far_behind(suite, case, (link, shape), verdict).await;
-    keeps_nothing(
-        suite,
-        case,
-        (link, Shape { entries: link.entries_of(PAGE_BYTES, MOST_ENTRIES), ..shape }, most),
-        verdict,
-    )
-    .await;
+    let runs = memory::keeps_nothing(suite, case, (link, shape, most), verdict).await?;
+    if let Some(run) = runs.iter().find(|run| !run.slept.is_zero()) {
+        verdict.find(case.finding(
+            format!("with {} pages, it sleeps for {:?}", run.pages.len(), run.slept),
+            "ask for the next page at once: the host keeps to the provider's rate",
+        ));
+    }
+    Ok(())
 }
 
 /// Which pages something goes wrong at, of how many.
@@ -127,101 +120,13 @@ async fn fails_far_behind(suite: &Suite, case: &Case, (link, shape): (&Link, Sha
     }
 }
 
-/// How often memory is measured that seems to be kept. When a garbage collector comes is not the driver's doing, and may hang
-/// on how busy the machine is; what a driver keeps is there each time.
-const MEASURED: usize = 3;
-
-/// How many short lists there are at most, and how many pages each has.
-const SHORT_LISTS: usize = 20;
-const SHORT: usize = 4;
-
-/// Holds that memory does not grow with the number of pages: not from some to more, and not from those to many. What a
-/// garbage collector has not collected yet grows once, and no further. Nor does a page wait for anything but its answer.
-async fn keeps_nothing(suite: &Suite, case: &Case, (link, shape, most): (&Link, Shape, usize), verdict: &mut Verdict) {
-    let (mut shortest, mut kept) = (None, None);
-    for _ in 0..MEASURED {
-        let Some((wait, bytes)) = measured(suite, case, (link, shape, most), verdict).await else { return };
-        shortest = shortest.into_iter().chain(wait).min();
-        kept = bytes;
-        if kept.is_none() {
-            break;
-        }
-    }
-    // A busy machine has some pages wait, and not each of them; or each, where there is much to do for it.
-    if shortest.is_some_and(|wait| wait > PATIENCE) {
-        shortest = shortest.into_iter().chain(of_short_pages(suite, case, link, shape).await).min();
-    }
-    if let Some(wait) = shortest.filter(|wait| *wait > PATIENCE) {
-        verdict.find(case.finding(
-            format!("no page behind the first took less than {} ms: it sleeps", wait.as_millis()),
-            "ask for the next page at once: the host keeps to the provider's rate",
-        ));
-    }
-    if let Some(kept) = kept {
-        verdict.find(case.finding(
-            format!(
-                "with {most} pages in the place of {}, it took {} more for each page",
-                shape.pages,
-                bytesize::ByteSize(kept as u64)
-            ),
-            "keep nothing of a page once it is given: the host has it",
-        ));
-    }
-}
-
-/// The shortest time that a page but the first takes of which each has as much as was recorded, in many short lists. A driver
-/// that sleeps at each page sleeps at these, too.
-async fn of_short_pages(suite: &Suite, case: &Case, link: &Link, shape: Shape) -> Option<Duration> {
-    let mut shortest = None;
-    for _ in 0..SHORT_LISTS {
-        let made = link.chain(case, Shape { pages: shape.pages.min(SHORT), entries: 0, ..shape });
-        let run = play(suite, case, &made).await;
-        shortest = shortest.into_iter().chain(run.waits.iter().skip(1).copied()).min();
-        if shortest.is_some_and(|wait| wait <= PATIENCE) {
-            break;
-        }
-    }
-    shortest
-}
-
-/// The shortest time that a page but the first took, and how many bytes were kept of each page, if any; none where a list
-/// went wrong, which is said.
-async fn measured(
-    suite: &Suite,
-    case: &Case,
-    (link, shape, most): (&Link, Shape, usize),
-    verdict: &mut Verdict,
-) -> Option<(Option<Duration>, Option<usize>)> {
-    let mut before: Option<(Made, Run)> = None;
-    let mut shortest: Option<Duration> = None;
-    let mut kept = Vec::new();
-    for pages in [shape.pages, (shape.pages + most) / 2, most] {
-        let made = link.chain(case, Shape { pages, ..shape });
-        let run = play(suite, case, &made).await;
-        if let Some(why) = fault(&made, &run) {
-            verdict.find(case.finding(
-                format!("with {} pages of {} entries, {why}", made.chain.pages(), made.ids.len() / pages.max(1)),
-                "follow the provider's cursor until it gives none, and list all that is on a page",
-            ));
-            return None;
-        }
-        // Of the first page it may log in.
-        shortest = shortest.into_iter().chain(run.waits.iter().skip(1).copied()).min();
-        if let Some((fewer, earlier)) = &before {
-            let grown = run.usage().memory.saturating_sub(earlier.usage().memory);
-            let read = made.bytes.saturating_sub(fewer.bytes);
-            let more = made.chain.pages().saturating_sub(fewer.chain.pages()).max(1);
-            kept.push((grown > SLACK && grown > read / KEPT_PART).then_some(grown / more));
-        }
-        before = Some((made, run));
-    }
-    let kept = kept.into_iter().collect::<Option<Vec<usize>>>().and_then(|kept| kept.into_iter().min());
-    Some((shortest, kept))
-}
-
 async fn play(suite: &Suite, case: &Case, made: &Made) -> Run {
+    play_on(&suite.stand, suite, case, made).await
+}
+
+async fn play_on(stand: &Stand, suite: &Suite, case: &Case, made: &Made) -> Run {
     let target = suite.blank.stranger(&case.cassette);
-    suite.stand.list_as(target, &case.cassette, Arc::clone(&made.chain) as _).await
+    stand.list_as(target, &case.cassette, Arc::clone(&made.chain) as _).await
 }
 
 /// In what a list is not the chain's.

@@ -1,7 +1,6 @@
 //! How often a driver asks, and how long it waits: the host does both for it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 
@@ -13,28 +12,15 @@ use crate::driver::wire::Asked;
 
 /// Where redirects lead to, at the account's own endpoint.
 const ELSEWHERE: &str = "/suite-elsewhere";
-/// What a driver may be slower under a fault than without: what is more is sleep.
-const PATIENCE: Duration = Duration::from_millis(200);
-/// How often it has to be as slow: a machine may be busy.
-const TIMES: usize = 3;
-
 pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
         return Ok(Verdict::nothing("it makes no requests"));
     }
     let mut verdict = Verdict::default();
     let (mut tried, mut requests) = (0, 0);
-    for case in suite.richest() {
-        if sleeps(suite, case).await {
-            verdict.find(case.finding("it sleeps while it lists", REMEDY));
-        }
+    for case in suite.cases.iter().filter(|case| !case.run.slept.is_zero()) {
+        verdict.find(case.finding(format!("it sleeps for {:?} while it lists", case.run.slept), REMEDY));
     }
-    // A thousand lists of a driver that sleeps in each say no more.
-    if !verdict.findings.is_empty() {
-        verdict.tried = "lists without a fault".into();
-        return Ok(verdict);
-    }
-    let mut has_slept = false;
     let mut look = async |case: &Case, at: usize, fault: &Fault, run: &Run| {
         tried += 1;
         requests += run.usage().requests;
@@ -42,9 +28,8 @@ pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
         if let Some(why) = more(case, run, fault.owed) {
             verdict.find(case.finding(format!("{what}{why}"), REMEDY));
         }
-        if !has_slept && waited(run) > PATIENCE && is_slow(suite, case, (at, fault)).await {
-            has_slept = true;
-            verdict.find(case.finding(format!("{what}it sleeps"), REMEDY));
+        if !run.slept.is_zero() {
+            verdict.find(case.finding(format!("{what}it sleeps for {:?}", run.slept), REMEDY));
         }
     };
     for Faulted { case, at, fault, run } in suite.faulted().await {
@@ -63,36 +48,6 @@ pub(super) async fn asks_no_more(suite: &Suite) -> Result<Verdict, StandError> {
 }
 
 const REMEDY: &str = "say what went wrong, at once: the host asks again when it is time, and follows no redirect";
-
-fn waited(run: &Run) -> Duration {
-    let usage = run.usage();
-    usage.wall.saturating_sub(usage.cpu)
-}
-
-/// Whether some page of each of several lists takes long, although every request is answered at once.
-async fn sleeps(suite: &Suite, case: &Case) -> bool {
-    const LISTS: usize = 8;
-    const LONG: Duration = Duration::from_millis(100);
-    for _ in 0..LISTS {
-        let run = suite.list(case, Stage::of(&case.cassette)).await;
-        if run.waits.iter().all(|wait| *wait <= LONG) {
-            return false;
-        }
-    }
-    true
-}
-
-/// Whether each of several lists with a fault takes longer than one that nothing is wrong with took beside it.
-async fn is_slow(suite: &Suite, case: &Case, (at, fault): (usize, &Fault)) -> bool {
-    for _ in 0..TIMES {
-        let beside = waited(&suite.list(case, Stage::of(&case.cassette)).await);
-        let stage = Stage::of(&case.cassette).with(at, fault.outcome.clone());
-        if waited(&suite.list(case, stage).await) <= beside + PATIENCE {
-            return false;
-        }
-    }
-    true
-}
 
 /// Redirects to the account's own endpoint, which nothing stands in the way of.
 fn redirects(case: &Case) -> Vec<Fault> {

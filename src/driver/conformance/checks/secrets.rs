@@ -63,7 +63,7 @@ pub(super) async fn used(suite: &Suite) -> Result<Verdict, StandError> {
         }
         // Cursors with everything in them that a signature has to encode.
         if let Some(link) = Link::of(case).filter(Link::has_free_cursors) {
-            let shape = Shape { pages: 5, cursors: Cursors::Odd, has_empty_pages: false, entries: 0 };
+            let shape = Shape { pages: 5, cursors: Cursors::Odd, has_empty_pages: false, entries: 0, blanks: 0 };
             let target = suite.blank.stranger(&case.cassette);
             let run = suite.stand.list_as(target.clone(), &case.cassette, link.chain(case, shape).chain as _).await;
             signatures += verify(case, &target, &run, &mut verdict);
