@@ -10,6 +10,7 @@ mod hooks;
 mod inventory;
 mod journal;
 mod keys;
+mod page;
 mod polls;
 mod provider_states;
 mod repeats;
@@ -37,6 +38,7 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use keys::{KeyUse, Keys, Resealed, SealedPage, SealedPlace, SealedValue, StoreKey};
+pub use page::Page;
 pub use polls::{
     Admission, Again, Breadth, Comparison, Decision, Delta, Held, HeldMassChange, Known, KnownResource, Missing,
     NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote,

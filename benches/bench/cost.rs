@@ -241,7 +241,7 @@ impl Filled {
         let spec = HookSpec { filter, ..HookSpec::to(url) };
         let (secret, now) = (Sealed(Vec::new()), SystemClock.now());
         let hook =
-            NewHook { account, owner: Owner::Account, track: None, spec, secret, limit: u64::MAX, poll_by: None, now };
+            NewHook { account, owner: Owner::Account, track: None, spec, secret, limit: u64::MAX, filter_items: u64::MAX, poll_by: None, now };
         hooks::set(&self.store, hook).await
     }
 

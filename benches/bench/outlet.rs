@@ -178,6 +178,7 @@ impl Outlet {
             },
             secret: self.seal(Purpose::HookSecret(key), &SigningSecret::from_bytes([7; 32]).to_text()),
             limit: u64::MAX,
+            filter_items: u64::MAX,
             poll_by: None,
             now: SystemClock.now(),
         };

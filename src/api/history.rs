@@ -52,14 +52,12 @@ async fn show(
         Some(text) => Some(read_before(text, context.store.extent(caller.account).await?.newest)?),
         None => None,
     };
-    let query = HistoryQuery { kind, resource: id.clone(), before, limit: limit + 1 };
-    let mut changes = context.store.history(caller.account, query).await?;
-    let is_last = changes.len() <= limit;
-    changes.truncate(limit);
+    let query = HistoryQuery { kind, resource: id.clone(), before, limit };
+    let changes = context.store.history(caller.account, query).await?;
     let documents: Vec<ChangeDocument<'_>> =
         changes.iter().map(|change| change.document(&context.public_url, None)).collect();
     let mut response = Json(documents).into_response();
-    if let Some(last) = changes.last().filter(|_| !is_last) {
+    if let Some(last) = changes.last().filter(|_| changes.is_more) {
         let query = parameters.with("before", &last.cursor.to_string());
         put_next(&mut response, &format!("{}/history?{query}", href(&context.public_url, kind, &id)));
     }

@@ -112,7 +112,7 @@ fn refused(refusal: Refusal) -> Problem {
             let detail = "the change is no dead letter of this hook; GET .../deliveries?state=dead lists them";
             Problem::new(ProblemType::NoDeadLetter, detail)
         }
-        Refusal::NotFound | Refusal::LimitReached => not_found(),
+        Refusal::NotFound | Refusal::LimitReached | Refusal::TooManyFilterItems => not_found(),
     }
 }
 
@@ -155,11 +155,8 @@ pub(super) async fn list(
     let page_items = context.settings.page_items;
     let limit = parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?;
     let after = parameters.get("after").map(read_after).transpose()?;
-    // One more than is shown, which tells whether there is another page.
-    let mut hooks = context.store.hooks(caller.account, &caller.owner, after, limit + 1).await?;
-    let is_last = hooks.len() <= limit;
-    hooks.truncate(limit);
-    for hook in &mut hooks {
+    let mut hooks = context.store.hooks(caller.account, &caller.owner, after, limit).await?;
+    for hook in &mut hooks.items {
         if let Ok(read) = hook {
             *hook = whole(&app, &caller, read.clone()).await?;
         }
@@ -172,7 +169,7 @@ pub(super) async fn list(
         })
         .collect();
     let mut response = Json(BTreeMap::from([("hooks", documents)])).into_response();
-    if let Some(last) = hooks.last().filter(|_| !is_last) {
+    if let Some(last) = hooks.last().filter(|_| hooks.is_more) {
         let id = match last {
             Ok(hook) => hook.id,
             Err(damaged) => damaged.id,
@@ -217,9 +214,25 @@ pub(super) async fn create(
     let answer =
         move |hook: &Hook| shower.answer(StatusCode::CREATED, hook).at(&link(&shower.app.context.public_url, hook.id));
     let write = async |once| track::create(&app, &caller, hook, once).await;
-    let created = repeatable.carry_out(&app, &caller, write, answer, |_| track::no_room(&app)).await?;
+    let created = repeatable.carry_out(&app, &caller, write, answer, |refusal| not_created(&app, &refusal)).await?;
     context.poll_wake.notify_one();
     Ok(created)
+}
+
+fn not_created(app: &App, refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::TooManyFilterItems => too_many_filter_items(app),
+        _ => track::no_room(app),
+    }
+}
+
+fn too_many_filter_items(app: &App) -> Problem {
+    let limit = app.context.settings.filter_items_per_account;
+    let detail = format!(
+        "the filters of the account's hooks would have more than {limit} items together: name the beginning of ids, as in \
+         \"web-*\", in place of many ids, or remove hooks"
+    );
+    Problem::new(ProblemType::TooManyFilterItems, detail).with("limit", limit)
 }
 
 /// `GET` of one.
@@ -263,7 +276,8 @@ pub(super) async fn replace(
         let spec = replacement(&app, &caller, object.clone(), &hook).await?;
         // What it keeps of the hook is what was read: this is for no other version.
         let only = Some(Versions::These(vec![hook.version]));
-        let (place, action) = (place.clone(), HookAction::Replace(Box::new(spec)));
+        let filter_items = context.settings.filter_items_per_account;
+        let (place, action) = (place.clone(), HookAction::Replace { spec: Box::new(spec), filter_items });
         let condition = Condition { only, none_of: None };
         let edit = HookEdit { place, condition, action, now: context.clock.now() };
         let shower = Shower::new(&app, &caller, None);
@@ -274,6 +288,7 @@ pub(super) async fn replace(
                 return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response());
             }
             Written::Refused(Refusal::VersionDiffers(_)) => {}
+            Written::Refused(Refusal::TooManyFilterItems) => return Err(too_many_filter_items(&app)),
             Written::Refused(refusal) => return Err(refused(refusal)),
             Written::Replayed(_) => return Err(Problem::internal("the store replayed a request that has no key")),
         }

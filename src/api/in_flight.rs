@@ -1,5 +1,5 @@
 //! Requests under way, from the first byte of their heads to the last byte of their answers: how many there are, and how
-//! many bytes of heads and bodies the host holds for them. All of them together are bounded, and so is what one account
+//! many bytes of heads, bodies and answers the host holds for them. All of them together are bounded, and so is what one account
 //! and one network may have of them. Who waits for changes has a place of another kind (`shares`) in the place of this one.
 
 use std::collections::HashMap;
@@ -110,7 +110,11 @@ impl InFlight {
     /// # Errors
     /// There are as many requests, or as many bytes of them, as the host or the address may have.
     pub(super) fn begin(self: &Arc<Self>, peer: Option<IpAddr>, bytes: usize) -> Result<Place, Problem> {
-        self.hold(peer, bytes.saturating_sub(LEAST_HEAD_BYTES)).map_err(|full| match full {
+        self.hold(peer, bytes.saturating_sub(LEAST_HEAD_BYTES)).map_err(|full| self.refusal(full))
+    }
+
+    fn refusal(&self, full: Full) -> Problem {
+        match full {
             Full::All => {
                 Problem::new(ProblemType::TooManyRequestsAtOnce, "as many requests are under way as the host allows")
                     .with("limit", self.most.all)
@@ -130,7 +134,7 @@ impl InFlight {
                     .with("limit", limit)
                     .retry_after(RETRY_SOON)
             }
-        })
+        }
     }
 
     fn hold(self: &Arc<Self>, peer: Option<IpAddr>, bytes: usize) -> Result<Place, Full> {
@@ -169,11 +173,13 @@ impl InFlight {
         if by.bytes > 0 && state.all.bytes.saturating_add(by.bytes) > bytes {
             return Err(Full::Bytes);
         }
-        if let Some(network) = network {
-            state.networks.entry(network).or_default().add(by);
-        }
-        state.all.add(by);
+        state.add(network, by);
         Ok(())
+    }
+
+    /// What there is already counts, whether there is room for it or not.
+    fn grow_beyond(&self, network: Option<IpAddr>, by: Holds) {
+        self.lock().add(network, by);
     }
 
     fn shrink(&self, network: Option<IpAddr>, account: Option<AccountId>, by: Holds) {
@@ -215,6 +221,15 @@ fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
+impl State {
+    fn add(&mut self, network: Option<IpAddr>, by: Holds) {
+        if let Some(network) = network {
+            self.networks.entry(network).or_default().add(by);
+        }
+        self.all.add(by);
+    }
+}
+
 impl Holds {
     fn add(&mut self, by: Holds) {
         self.requests += by.requests;
@@ -246,6 +261,25 @@ impl Place {
         *has += 1;
         taken.account = Some(account);
         Ok(())
+    }
+
+    /// Counts the bytes of its answer as well, until that is taken. They count in any case: where there is no room for them,
+    /// they are to be dropped soon.
+    ///
+    /// # Errors
+    /// There are as many bytes as the host or the address may have.
+    pub(super) fn holds_answer(&self, bytes: usize) -> Result<(), Problem> {
+        let Held { in_flight, taken } = &*self.0;
+        let mut taken = lock(taken);
+        let Some(taken) = taken.as_mut() else { return Ok(()) };
+        let bytes = bytes.saturating_sub(LEAST_HEAD_BYTES);
+        let by = Holds { requests: 0, bytes };
+        let room = in_flight.grow(taken.network, by).map_err(|full| in_flight.refusal(full));
+        if room.is_err() {
+            in_flight.grow_beyond(taken.network, by);
+        }
+        taken.bytes += bytes;
+        room
     }
 
     /// From now on it counts as something else.
@@ -344,6 +378,23 @@ mod tests {
         place.give_up();
         drop(place);
         drop(head);
+        assert_eq!(in_flight.lock().all, Holds::default());
+        assert!(in_flight.lock().networks.is_empty());
+    }
+
+    #[test]
+    fn answers_that_nobody_takes_leave_no_room_for_more() {
+        let in_flight = in_flight();
+        let first = in_flight.hold(of(1), 0).expect("free");
+        first.holds_answer(LEAST_HEAD_BYTES + 600).expect("room");
+        let second = in_flight.hold(of(1), 0).expect("free");
+        assert!(second.holds_answer(LEAST_HEAD_BYTES + 101).is_err());
+        assert_eq!(in_flight.lock().all.bytes, 701, "there it is, all the same");
+        drop(second);
+        let other = in_flight.hold(of(2), 0).expect("free");
+        other.holds_answer(LEAST_HEAD_BYTES).expect("so much is always given");
+        assert!(other.holds_answer(LEAST_HEAD_BYTES + 401).is_err());
+        drop((first, other));
         assert_eq!(in_flight.lock().all, Holds::default());
         assert!(in_flight.lock().networks.is_empty());
     }

@@ -87,9 +87,8 @@ pub(super) async fn list(app: &Arc<App>, caller: &Caller, kind: Kind, asked: Ask
     }
     // Read before the list: whoever follows the feed from here may read again what the list shows, and misses nothing.
     let cursor = app.context.store.extent(caller.account).await?.newest;
-    // One more than is shown, which tells whether there is another page. Whether a time of the past is known is asked also
-    // where nothing fits the filter.
-    let limit = if query.state == States::None { 0 } else { query.limit + 1 };
+    // Whether a time of the past is known is asked also where nothing fits the filter.
+    let limit = if query.state == States::None { 0 } else { query.limit };
     let wanted = ListQuery {
         kind,
         id: query.id,
@@ -101,20 +100,18 @@ pub(super) async fn list(app: &Arc<App>, caller: &Caller, kind: Kind, asked: Ask
         owner: caller.owner.clone(),
     };
     let read = || app.context.store.list(caller.account, wanted.clone());
-    let mut seen = if at.is_some() { of_the_past(app, caller, kind, read).await? } else { read().await? };
-    let is_last = seen.len() <= query.limit;
-    seen.truncate(query.limit);
+    let page = if at.is_some() { of_the_past(app, caller, kind, read).await? } else { read().await? };
     let public_url = &app.context.public_url;
     let is_all_wanted = form == Form::Xml && parameters.get("limit").is_none();
-    let next = seen.last().filter(|_| !is_last && !is_all_wanted).map(|last| {
+    let next = page.last().filter(|_| page.is_more && !is_all_wanted).map(|last| {
         let query = parameters.with("after", &after_text(kind, last.resource.id()));
         let format = if form == Form::Xml { "&format=xml" } else { "" };
         format!("{public_url}/api{matrix}/{}?{query}{format}", kind.plural())
     });
-    let mut response = if is_all_wanted && !is_last {
-        whole::written(Arc::clone(app), caller, wanted, seen)?
+    let mut response = if is_all_wanted && page.is_more {
+        whole::written(Arc::clone(app), caller, wanted, page)?
     } else {
-        let shown = seen.iter().map(|seen| Document::shown(seen, public_url)).collect::<Vec<_>>();
+        let shown = page.iter().map(|seen| Document::shown(seen, public_url)).collect::<Vec<_>>();
         Json(std::collections::BTreeMap::from([(kind.plural(), shown)])).into_response()
     };
     if at.is_none() {

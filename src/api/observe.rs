@@ -45,6 +45,14 @@ pub(super) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
             };
             // Whoever sends the answer holds it until that is taken.
             if let Some(place) = place {
+                let bytes = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+                let room = place.holds_answer(bytes.unwrap_or(0));
+                // What was done has to be answered.
+                if let Err(problem) = room
+                    && method == Method::GET
+                {
+                    response = problem.into_response();
+                }
                 response.extensions_mut().insert(place);
             }
             response

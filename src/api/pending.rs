@@ -95,7 +95,7 @@ async fn lease(app: &Arc<App>, caller: &Caller, parameters: &Parameters, lease: 
         changes: documents(app, &leased, &tokens),
     };
     let mut response = Json(&document).into_response();
-    if document.changes.len() >= limit {
+    if leased.is_more {
         let query = parameters.with("lease", &lease.as_secs().to_string());
         put_next(&mut response, &format!("{}/api/changes?{query}", context.public_url));
     }
@@ -126,7 +126,7 @@ async fn page(app: &Arc<App>, caller: &Caller, parameters: &Parameters, version:
     let tokens = tokens(app, caller, &leased).await;
     let documents = documents(app, &leased, &tokens);
     let mut response = Json(&documents).into_response();
-    if documents.len() >= limit {
+    if leased.is_more {
         put_next(&mut response, &format!("{}/api/changes", context.public_url));
     }
     if let Some(up_to) = leased.up_to {

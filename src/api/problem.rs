@@ -89,6 +89,9 @@ problem_types! {
         "The provider accepts the credentials, but does not let this account list such resources.";
     TooManyHooks "too-many-hooks" FORBIDDEN "The account has as many hooks as it may have"
         "Remove hooks that are no longer needed; `limit` says how many there may be.";
+    TooManyFilterItems "too-many-filter-items" FORBIDDEN "The filters of the account's hooks have as many items as they may have"
+        "Name the beginning of ids (`web-*`) in place of many ids, or remove hooks; `limit` says how many items the filters of \
+         all hooks may have together.";
     RouteNotFound "not-found" NOT_FOUND "There is nothing at this path"
         "GET /api has links to what there is.";
     InstanceNotFound "instance-not-found" NOT_FOUND "There is no such instance"

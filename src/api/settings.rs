@@ -77,6 +77,9 @@ pub struct Settings {
     pub token_bytes: usize,
     /// How many items a list of a filter may have: kinds, ids, realms, types, states.
     pub filter_items: usize,
+    /// How many items the filters of all hooks of an account may have together. The store's writer reads them within one
+    /// step, which takes about 3 us an item.
+    pub filter_items_per_account: u64,
     /// How long the signing key that was replaced signs beside the new one, if the client does not say.
     pub rotation_overlap: Duration,
     /// How many dead letters one request makes due again at most.
@@ -224,6 +227,7 @@ impl Default for Settings {
             tokens_per_account: 100,
             token_bytes: 1024,
             filter_items: 1000,
+            filter_items_per_account: 20_000,
             rotation_overlap: Duration::from_secs(24 * 3600),
             redriven: 10_000,
             feed_looked_at: 20_000,

@@ -213,6 +213,7 @@ pub(super) fn new_hook(
         spec,
         secret,
         limit: settings.hooks_per_account,
+        filter_items: settings.filter_items_per_account,
         poll_by: Some(now.after(settings.refresh_every)),
         now,
     }

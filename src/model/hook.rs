@@ -374,6 +374,12 @@ impl fmt::Display for IdPattern {
 }
 
 impl Filter {
+    /// How many items its lists have together: what it takes in memory grows with them.
+    pub fn items(&self) -> usize {
+        let Filter { kinds, ids, realms, types, from, to } = self;
+        kinds.len() + ids.len() + realms.len() + types.len() + from.len() + to.len()
+    }
+
     /// Whether it lets the change through.
     pub fn matches(&self, change: &NewChange) -> bool {
         fn allows<T: PartialEq>(list: &[T], value: Option<&T>) -> bool {

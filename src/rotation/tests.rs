@@ -93,6 +93,7 @@ impl House {
             spec: HookSpec { token: Some(seal(Purpose::HookToken(&key))), ..HookSpec::to(url) },
             secret: seal(Purpose::HookSecret(&key)),
             limit: 9,
+            filter_items: 9,
             poll_by: None,
             now,
         };

@@ -214,6 +214,8 @@ pub struct Leased {
     pub changes: Vec<PendingChange>,
     /// How far the lease goes in the journal, also where the last of it can't be read; none if nothing is lent.
     pub up_to: Option<i64>,
+    /// Whether it ended at its limit, or at what a page may take in memory: there may be more.
+    pub is_more: bool,
 }
 
 /// A change that is pending for a hook, with the token that goes with it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Once, Refusal, Result, Written};
+use super::{Once, Page, Refusal, Result, Written};
 use crate::model::{
     AccountId, Change, ChangeId, Hook, HookId, HookSpec, HookVersion, Kind, Owner, ResourceId, Sealed, Timestamp,
 };
@@ -36,7 +36,7 @@ pub trait Hooks {
         owner: &Owner,
         after: Option<HookId>,
         limit: usize,
-    ) -> Result<Vec<Result<Hook, DamagedHook>>>;
+    ) -> Result<Page<Result<Hook, DamagedHook>>>;
 
     async fn count_hooks(&self, account: AccountId) -> Result<u64>;
 
@@ -55,7 +55,7 @@ pub trait Hooks {
     async fn count_damaged_deliveries(&self, place: &HookPlace) -> Result<u64>;
 
     /// What became of the hook's changes, newest first.
-    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>>;
+    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Page<DeliveryRecord>>;
 }
 
 /// A hook of which something stored can't be read.
@@ -93,6 +93,8 @@ pub struct NewHook {
     pub secret: Sealed,
     /// How many hooks the account may have. One that takes the place of another is always let in.
     pub limit: u64,
+    /// How many items the filters of all its hooks may have together.
+    pub filter_items: u64,
     /// By when the account is polled for it, if not sooner; by nothing but its schedule where this is absent.
     pub poll_by: Option<Timestamp>,
     pub now: Timestamp,
@@ -110,7 +112,8 @@ pub struct HookEdit {
 #[derive(Clone, Debug)]
 pub enum HookAction {
     /// Replaces what the owner says of the hook. What it is owed already stays owed, and is sent as the new words have it.
-    Replace(Box<HookSpec>),
+    /// Its filter may not bring the items of all filters of the account beyond `filter_items`.
+    Replace { spec: Box<HookSpec>, filter_items: u64 },
     /// The present secret signs beside the new one until `until`; one that did so till now no longer does.
     RotateSecret { secret: Sealed, until: Timestamp },
     /// Nothing more is sent until it is resumed. A disabled one stays disabled.

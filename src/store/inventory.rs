@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Page, Result};
 use crate::model::{
     AccountId, Flapping, HookId, HookStatus, HookUrl, Kind, Owner, Resource, ResourceId, State, Timestamp,
 };
@@ -13,7 +13,7 @@ pub trait Inventory {
     ///
     /// # Errors
     /// `PastUnknown` where it is to be of a time that is not known, or no longer.
-    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>>;
+    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Page<Seen>>;
 
     /// One of them, with the hook of `owner` on it.
     async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>>;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::Result;
+use super::{Page, Result};
 use crate::model::{AccountId, Change, Cursor, Filter, Kind, ResourceId, Timestamp};
 
 #[async_trait]
@@ -18,7 +18,7 @@ pub trait Journal {
     ///
     /// # Errors
     /// `Forgotten` where it is to be older than what is kept.
-    async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Vec<Change>>;
+    async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Page<Change>>;
 
     /// The changes of all accounts behind a number of the journal, in order.
     async fn changes_of_all(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>>;

@@ -79,6 +79,8 @@ pub enum Refusal {
     VersionDiffers(HookVersion),
     /// The account has as many as it may have.
     LimitReached,
+    /// The filters of the account's hooks would have more items than they may have.
+    TooManyFilterItems,
     /// The change was not given up for this hook.
     NoDeadLetter,
 }

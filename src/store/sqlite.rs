@@ -7,6 +7,7 @@ mod attempts;
 mod attention;
 mod attributes;
 pub mod backup;
+mod bounded_page;
 mod bounds;
 mod catch_up;
 mod claim;
@@ -102,6 +103,12 @@ pub struct Settings {
     /// How many damaged rows are named in the log, shown and set aside one by one; at least one. Beyond these they are only
     /// counted: a file in which so much is damaged is restored from a backup.
     pub damaged_rows: usize,
+    /// How much of hooks and their filters the writer keeps in its memory, of all accounts together: a hook counts as one,
+    /// and so does each item of its filter. What is not kept is read anew when its account has a change.
+    pub filters_kept: usize,
+    /// How many bytes a page of hooks, resources, changes or deliveries takes at most, one item apart; a page ends early
+    /// there.
+    pub page_bytes: usize,
     /// How many bytes the store may take in its file. What would make it larger is refused.
     pub size: usize,
     /// Which part of that one account may take: 0 to 1.
@@ -162,6 +169,10 @@ impl Default for Settings {
             fold_after: Duration::from_secs(1),
             step_rows: 1000,
             damaged_rows: 1000,
+            // Some tens of megabytes.
+            filters_kept: 200_000,
+            // A thousand instances as they are usually.
+            page_bytes: 2 << 20,
             // Some ten times what the journal takes with all its changes.
             size: 32 << 30,
             account_share: 0.25,
@@ -183,6 +194,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     step_rows: usize,
+    page_bytes: usize,
     damages: Damages,
     bounds: Arc<Bounds>,
     path: PathBuf,
@@ -254,11 +266,12 @@ impl SqliteStore {
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
+            page_bytes: settings.page_bytes,
             damages: damages.clone(),
             bounds: Arc::clone(&bounds),
             path: path.to_owned(),
             is_damaged: AtomicBool::new(false),
-            writer: Writer::start(connection, (damages, bounds), mark, told, settings.queue.max(1), disk, lock)?,
+            writer: Writer::start(connection, (damages, bounds), mark, told, (settings.queue.max(1), settings.filters_kept, settings.page_bytes), disk, lock)?,
             mark,
             newest,
         })
@@ -297,8 +310,8 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Reading<'_>) -> Result<T> + Send + 'static,
     {
-        let damages = self.damages.clone();
-        let read = self.readers.read(flow, move |connection| work(&Reading { connection, damages: &damages })).await;
+        let (damages, page_bytes) = (self.damages.clone(), self.page_bytes);
+        let read = self.readers.read(flow, move |connection| work(&Reading { connection, damages: &damages, page_bytes })).await;
         let read = self.named(read);
         if self.damages.is_any_pending() {
             // The writer sets aside what was met after each of its jobs. Who reads has what can be read, be that done or not.

@@ -280,7 +280,7 @@ impl Stream {
                 owner: self.caller.owner.clone(),
             };
             let seen = context.store.list(self.caller.account, query).await.map_err(|error| failed(&error))?;
-            if seen.len() == AT_ONCE {
+            if seen.is_more {
                 snapshot.after = seen.last().map(|last| last.resource.id().clone());
             } else {
                 snapshot.kinds.pop();

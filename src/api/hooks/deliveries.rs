@@ -110,16 +110,14 @@ pub(in super::super) async fn list(
     };
     let place = place(&caller, number);
     find(&app, &caller, &place).await?;
-    let query = DeliveryQuery { state, before, limit: limit + 1 };
-    let mut deliveries = context.store.hook_deliveries(&place, query).await?;
-    let is_last = deliveries.len() <= limit;
-    deliveries.truncate(limit);
+    let query = DeliveryQuery { state, before, limit };
+    let deliveries = context.store.hook_deliveries(&place, query).await?;
     let public_url = &context.public_url;
     let documents: Vec<DeliveryDocument<'_>> =
         deliveries.iter().map(|delivery| DeliveryDocument::of(delivery, public_url)).collect();
     let damaged = context.store.count_damaged_deliveries(&place).await?;
     let mut response = Json(DeliveriesDocument { deliveries: documents, damaged }).into_response();
-    if let Some(last) = deliveries.last().filter(|_| !is_last) {
+    if let Some(last) = deliveries.last().filter(|_| deliveries.is_more) {
         let query = parameters.with("after", &last.change.cursor.to_string());
         put_next(&mut response, &format!("{}/deliveries?{query}", link(public_url, place.hook)));
     }

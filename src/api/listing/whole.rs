@@ -15,12 +15,12 @@ use super::super::deltacloud::{XML, closing, items_of, opening};
 use super::super::problem::Problem;
 use super::Document;
 use crate::model::{AccountId, Kind};
-use crate::store::{ListQuery, Seen};
+use crate::store::{ListQuery, Page, Seen};
 
 /// What is still to be written.
 enum Rest {
     /// This page, and all that comes after it.
-    Page(Vec<Seen>),
+    Page(Page<Seen>),
     /// All that comes after the last page.
     After,
     End,
@@ -36,7 +36,7 @@ struct List {
 }
 
 /// The whole list, of which the first page is there already.
-pub(super) fn written(app: Arc<App>, caller: &Caller, query: ListQuery, first: Vec<Seen>) -> Result<Response, Problem> {
+pub(super) fn written(app: Arc<App>, caller: &Caller, query: ListQuery, first: Page<Seen>) -> Result<Response, Problem> {
     let opening = Bytes::from(opening(query.kind.plural())?);
     let (account, bearer) = (caller.account, caller.bearer.clone());
     let list = List { app, account, bearer, query, rest: Rest::Page(first) };

@@ -181,6 +181,48 @@ async fn what_cant_be_a_hook_is_refused_with_its_place() {
     }
 }
 
+#[tokio::test]
+async fn filters_of_all_hooks_of_an_account_are_bounded_together() {
+    let house = House::with(|settings| settings.filter_items_per_account = 4);
+    let hook = |ids: &[&str], types: &[&str]| json!({ "url": URL, "ids": ids, "types": types });
+    let first = house.hook(hook(&["a", "b"], &["instance.state"])).await;
+    let refused = house.post("/api/hooks", &hook(&["c", "d"], &[])).await.problem(403, "too-many-filter-items");
+    assert_eq!(refused["limit"], 4);
+    let second = house.hook(hook(&["c"], &[])).await;
+    house.hook(hook(&[], &[])).await;
+    let more = hook(&["c"], &["instance.state"]);
+    house.put_json(&path(&second, ""), &more).await.problem(403, "too-many-filter-items");
+    // What is not more is taken at the bound, too; and what is given up is free for others.
+    house.put_json(&path(&first, ""), &hook(&["a", "b", "c"], &[])).await.ok();
+    house.put_json(&path(&first, ""), &hook(&["a*"], &[])).await.ok();
+    house.put_json(&path(&second, ""), &more).await.ok();
+    assert_eq!(house.delete(&path(&second, "")).await.status, 204);
+    house.hook(hook(&["c", "d", "e"], &[])).await;
+    house.post("/api/hooks", &hook(&["f"], &[])).await.problem(403, "too-many-filter-items");
+}
+
+#[tokio::test]
+async fn a_page_of_large_hooks_ends_early() {
+    const HOOKS: usize = 12;
+    let store = sqlite::Settings { page_bytes: 128 * 1024, ..Default::default() };
+    let house = House::at(tempfile::tempdir().expect("a folder"), store, |_| {});
+    let ids: Vec<String> = (0..200).map(|number| format!("{number:0>200}")).collect();
+    for _ in 0..HOOKS {
+        house.hook(json!({ "url": URL, "ids": ids })).await;
+    }
+    let (mut path, mut seen, mut pages) = ("/api/hooks?limit=1000".to_owned(), 0, 0);
+    loop {
+        let answer = house.get(&path).await;
+        assert!(answer.body.len() < 256 * 1024, "{} bytes are one page", answer.body.len());
+        let next = answer.header("link").map(|link| link[1..link.find('>').expect("a link")].to_owned());
+        seen += answer.ok()["hooks"].as_array().expect("hooks").len();
+        pages += 1;
+        let Some(next) = next else { break };
+        path = next.strip_prefix("https://tracker.example").expect("a link into the API").to_owned();
+    }
+    assert!(seen == HOOKS && pages > 2, "{seen} hooks are on {pages} pages");
+}
+
 /// Otherwise anyone who may set a hook could ask the host which names there are inside.
 #[tokio::test]
 async fn a_name_that_leads_inside_is_answered_as_one_that_there_is_not() {

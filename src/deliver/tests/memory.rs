@@ -144,7 +144,7 @@ impl Deliveries for MemoryStore {
     }
 
     async fn lend_pending(&self, _: LeaseRequest) -> Result<Leased> {
-        Ok(Leased { id: LeaseId(1), changes: Vec::new(), up_to: None })
+        Ok(Leased { id: LeaseId(1), changes: Vec::new(), up_to: None, is_more: false })
     }
 
     async fn acknowledge_pending(&self, _: LeasePlace, _: i64) -> Result<u64> {

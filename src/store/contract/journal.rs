@@ -137,7 +137,7 @@ pub(crate) async fn a_resource_has_a_history(world: World) {
     assert_eq!(read(ann, Some(whole[0].0), 10).await, whole[1..]);
     assert_eq!(read(bob, None, 10).await.len(), 3);
     let query = HistoryQuery { kind: Kind::Realm, resource: id("a"), before: None, limit: 10 };
-    assert_eq!(world.store().history(ann, query).await.expect("read"), []);
+    assert_eq!(world.store().history(ann, query).await.expect("read").items, []);
 }
 
 /// Rounds until nothing is left to be forgotten.

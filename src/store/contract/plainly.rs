@@ -40,7 +40,7 @@ pub(crate) trait Plainly {
     async fn take_pending(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<PendingChange>>;
 
     async fn change_hook(&self, place: &HookPlace, spec: HookSpec, now: Timestamp) -> Result<bool> {
-        Ok(self.edit(place, HookAction::Replace(Box::new(spec)), now).await?.is_some())
+        Ok(self.edit(place, HookAction::Replace { spec: Box::new(spec), filter_items: u64::MAX }, now).await?.is_some())
     }
 
     async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool> {
@@ -78,7 +78,7 @@ impl<S: Store + ?Sized> Plainly for S {
     async fn take_pending(&self, account: AccountId, owner: &Owner, limit: usize) -> Result<Vec<PendingChange>> {
         let (now, until) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
         let request = LeaseRequest { account, owner: owner.clone(), limit, now, until, ends_with_host: false };
-        let Leased { id, changes, up_to } = self.lend_pending(request).await?;
+        let Leased { id, changes, up_to, .. } = self.lend_pending(request).await?;
         if let Some(up_to) = up_to {
             self.acknowledge_pending(LeasePlace { account, owner: owner.clone(), id }, up_to).await?;
         }

@@ -207,6 +207,7 @@ impl World {
             spec: HookSpec { token: Some(Sealed(format!("token of {name}").into_bytes())), ..spec(name) },
             secret: Sealed(vec![1, 2, 3]),
             limit: u64::MAX,
+            filter_items: u64::MAX,
             poll_by: None,
             now: self.now,
         }

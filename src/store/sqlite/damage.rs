@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::super::{DamagedRow, Result, StoreError};
+use super::super::{DamagedRow, Page, Result, StoreError};
+use super::bounded_page::{BoundedPage, text_of};
 use crate::clock::Stopwatch;
 use crate::metrics::DamagedRows;
 use crate::model::{AccountId, Sealed};
@@ -99,6 +100,29 @@ struct Pending {
 pub(super) struct Reading<'a> {
     pub(super) connection: &'a Connection,
     pub(super) damages: &'a Damages,
+    /// How many bytes a page takes at most.
+    pub(super) page_bytes: usize,
+}
+
+impl Reading<'_> {
+    /// A page of up to `limit` of the rows that can be read.
+    pub(super) fn page<T>(
+        &self,
+        source: Source<'_>,
+        mut rows: rusqlite::Rows<'_>,
+        limit: usize,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Page<T>> {
+        let mut page = BoundedPage::new(limit, self.page_bytes);
+        while let Some(row) = rows.next()? {
+            let Some(item) = self.damages.read(source, row, &mut read)? else { continue };
+            if !page.has_room_for(text_of(row)) {
+                break;
+            }
+            page.add(item);
+        }
+        Ok(page.finish())
+    }
 }
 
 impl std::ops::Deref for Reading<'_> {

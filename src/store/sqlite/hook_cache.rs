@@ -14,10 +14,6 @@ use super::hook_index::HookIndex;
 use super::listeners;
 use crate::model::{AccountId, HookId};
 
-/// How much is kept of all accounts together, the one apart that has a change: a part for each hook, and for each id and
-/// realm that its filter names. These are some tens of megabytes.
-const MOST_PARTS: usize = 200_000;
-
 #[derive(Debug, Default)]
 pub(super) struct HookCache {
     accounts: HashMap<AccountId, Kept>,
@@ -29,7 +25,7 @@ pub(super) struct HookCache {
     /// Rows that were read within the present transaction after it had written them.
     unsure: HashSet<HookId>,
     damages: Damages,
-    /// See `MOST_PARTS`.
+    /// How much is kept of all accounts together, the one apart that has a change; see `HookIndex::parts`.
     most_parts: usize,
     turn: u64,
 }
@@ -43,11 +39,11 @@ struct Kept {
 
 impl HookCache {
     /// Follows what the connection, which is the only one that does, writes to hooks.
-    pub(super) fn follow(connection: &mut Connection, damages: Damages) -> rusqlite::Result<HookCache> {
-        HookCache::bounded(connection, damages, MOST_PARTS)
-    }
-
-    fn bounded(connection: &mut Connection, damages: Damages, most_parts: usize) -> rusqlite::Result<HookCache> {
+    pub(super) fn follow(
+        connection: &mut Connection,
+        damages: Damages,
+        most_parts: usize,
+    ) -> rusqlite::Result<HookCache> {
         let cache = HookCache { damages, most_parts, ..HookCache::default() };
         let written = Arc::clone(&cache.written);
         connection.update_hook(Some(move |_, _: &str, table: &str, row: i64| {
@@ -110,19 +106,26 @@ impl HookCache {
         Ok(())
     }
 
-    /// Takes out those that were used longest ago, but for this one, which has a change.
+    /// Takes out others than this one, which has a change: first those that take more than an equal share, so that no account
+    /// with few hooks is read anew because another has many, and of these the one that was used longest ago.
     fn make_room(&mut self, present: AccountId) {
         let mut kept = self.accounts.values().map(|kept| kept.index.parts()).sum::<usize>();
         if kept <= self.most_parts {
             return;
         }
+        let share = self.most_parts / self.accounts.len().max(1);
         let others = self.accounts.iter().filter(|(id, _)| **id != present);
-        let mut oldest: Vec<(u64, AccountId)> = others.map(|(id, kept)| (kept.turn, *id)).collect();
-        oldest.sort_unstable();
-        for (_, account) in oldest {
-            // Some more than have to, so that this is not done for each change.
-            if kept <= self.most_parts / 2 {
+        let mut in_order: Vec<(bool, u64, AccountId)> =
+            others.map(|(id, kept)| (kept.index.parts() <= share, kept.turn, *id)).collect();
+        in_order.sort_unstable();
+        let mut enough = self.most_parts;
+        for (is_within_share, _, account) in in_order {
+            if kept <= enough {
                 break;
+            }
+            if is_within_share {
+                // Of these some more than have to, so that this is not done for each change.
+                enough = self.most_parts / 2;
             }
             if let Some(gone) = self.accounts.remove(&account) {
                 kept -= gone.index.parts();
@@ -191,7 +194,7 @@ mod tests {
         let mut connection = tables();
         // An account, and its hooks with a prefix each.
         let most = 2 * (1 + 2 * usize::try_from(HOOKS).expect("few"));
-        let mut cache = HookCache::bounded(&mut connection, Damages::new(10), most).expect("followed");
+        let mut cache = HookCache::follow(&mut connection, Damages::new(10), most).expect("followed");
         let mut dice = Dice(0x2026_1129);
         let mut taken_out = 0;
         for _ in 0..2_000 {
@@ -235,5 +238,33 @@ mod tests {
             assert!(cache.holders.values().all(|holder| cache.accounts.contains_key(holder)));
         }
         assert!(taken_out > 20, "only {taken_out} times anything was taken out");
+    }
+
+    #[test]
+    fn an_account_of_large_filters_does_not_push_out_those_of_small_ones() {
+        let mut connection = tables();
+        let large = [1, 2];
+        for account in 1..=ACCOUNTS {
+            set(&connection, account, account);
+        }
+        for account in large {
+            let ids: Vec<String> = (0..40).map(|id| format!("\"i-{id}\"")).collect();
+            let sql = "UPDATE hooks SET words = ?2 WHERE account = ?1";
+            let words = format!("{{\"ids\":[{}]}}", ids.join(","));
+            connection.execute(sql, rusqlite::params![number(account), words]).expect("changed");
+        }
+        // Room for one large account and all small ones.
+        let mut cache = HookCache::follow(&mut connection, Damages::new(10), 60).expect("followed");
+        let small: Vec<AccountId> =
+            (1..=ACCOUNTS).filter(|account| !large.contains(account)).map(|one| AccountId(number(one))).collect();
+        for &account in &small {
+            cache.of(&connection, account).expect("read");
+        }
+        for round in 0..3 {
+            for account in large {
+                cache.of(&connection, AccountId(number(account))).expect("read");
+                assert!(small.iter().all(|one| cache.accounts.contains_key(one)), "round {round}, account {account}");
+            }
+        }
     }
 }

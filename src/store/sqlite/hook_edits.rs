@@ -24,6 +24,9 @@ pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result
         }
         None => None,
     };
+    if !has_room_for_filter(writing, account, spec_items(&hook.spec), hook.filter_items)? {
+        return Ok(Err(Refusal::TooManyFilterItems));
+    }
     match old {
         // The new one gets a number of its own: what is still under way to the old one can't be taken for its.
         Some(old) => drop(turns::drop_hook(writing, old)?),
@@ -70,6 +73,20 @@ fn has_as_many(writing: &Writing<'_>, account: AccountId, limit: u64) -> Result<
     Ok(count >= limit)
 }
 
+fn spec_items(spec: &HookSpec) -> u64 {
+    spec.filter.items() as u64
+}
+
+/// Whether the filters of the account's hooks may have so many items more. They are counted where changes are matched
+/// against them: in the writer's memory, which is as this transaction has left the hooks.
+fn has_room_for_filter(writing: &mut Writing<'_>, account: AccountId, more: u64, limit: u64) -> Result<bool> {
+    if more == 0 {
+        return Ok(true);
+    }
+    let has = writing.memory.hooks.of(writing.connection, account)?.items() as u64;
+    Ok(has.saturating_add(more) <= limit)
+}
+
 /// A hook as this transaction has left it.
 fn written(writing: &Writing<'_>, place: &HookPlace) -> Result<Hook> {
     hooks::find(&writing.reading(), place)?.ok_or_else(|| Fault::DamagedHook(place.hook).into())
@@ -91,15 +108,22 @@ pub(super) fn require(
 
 pub(super) fn edit(writing: &mut Writing<'_>, edit: &HookEdit) -> Result<Result<EditedHook, Refusal>> {
     let place = &edit.place;
-    if let Err(refusal) = require(writing, place, &edit.condition)? {
-        return Ok(Err(refusal));
-    }
+    let old = match require(writing, place, &edit.condition)? {
+        Ok(old) => old,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     if matches!(edit.action, HookAction::Replay(_)) {
         writing.memory.bounds.require_room_for(place.account)?;
     }
     let mut test = None;
     match &edit.action {
-        HookAction::Replace(spec) => change(writing, place.hook, spec)?,
+        HookAction::Replace { spec, filter_items } => {
+            let more = spec_items(spec).saturating_sub(spec_items(&old.spec));
+            if !has_room_for_filter(writing, place.account, more, *filter_items)? {
+                return Ok(Err(Refusal::TooManyFilterItems));
+            }
+            change(writing, place.hook, spec)?;
+        }
         HookAction::RotateSecret { secret, until } => {
             let sql = "UPDATE hooks SET old_secret = secret, old_until = ?3, secret = ?2 WHERE id = ?1";
             writing.prepare(sql)?.execute(params![place.hook.0, secret.0, until.as_millis()])?;

@@ -21,8 +21,8 @@ pub(super) struct HookIndex {
     buckets: HashMap<Key, Vec<(Conditions, HookId)>>,
     /// How many patterns there are of each length, in bytes.
     prefixes: BTreeMap<usize, usize>,
-    /// Of the hooks; see `parts`.
-    parts: usize,
+    /// How many items the filters of the hooks have.
+    items: usize,
 }
 
 /// The hash of an id, or of the beginning of one, and of a realm. Two that are the same by chance cost a look at a hook
@@ -73,9 +73,13 @@ impl HookIndex {
         index
     }
 
-    /// How much it is: a part for the account, for each hook, and for each id and realm that a filter names.
+    /// How much it is: a part for the account, for each hook, and for each item of a filter.
     pub(super) fn parts(&self) -> usize {
-        1 + self.parts
+        1 + self.listeners.len() + self.items
+    }
+
+    pub(super) fn items(&self) -> usize {
+        self.items
     }
 
     pub(super) fn hooks(&self) -> impl Iterator<Item = HookId> {
@@ -99,7 +103,7 @@ impl HookIndex {
 
     pub(super) fn remove(&mut self, hook: HookId) {
         let Some(listener) = self.listeners.remove(&hook) else { return };
-        self.parts -= parts(&listener.filter);
+        self.items -= listener.filter.items();
         let entry = (Conditions::of(&listener), hook);
         for key in keys(&listener.filter) {
             let Some(bucket) = self.buckets.get_mut(&key) else { continue };
@@ -128,7 +132,7 @@ impl HookIndex {
         for length in lengths(&listener.filter) {
             *self.prefixes.entry(length).or_default() += 1;
         }
-        self.parts += parts(&listener.filter);
+        self.items += listener.filter.items();
         self.listeners.insert(listener.hook, listener);
     }
 
@@ -243,10 +247,6 @@ impl Key {
         (place, realm).hash(&mut hasher);
         Key(hasher.finish())
     }
-}
-
-fn parts(filter: &Filter) -> usize {
-    1 + filter.ids.len() + filter.realms.len()
 }
 
 /// What a hook is found by. None twice, unless its filter says something twice.

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
     Condition, DamagedHook, DeliveryQuery, DeliveryRecord, EditedHook, HookEdit, HookPlace, HookTarget, Hooks, NewHook,
-    Once, Redrive, Redriven, Refusal, Result, Written,
+    Once, Page, Redrive, Redriven, Refusal, Result, Written,
 };
 use super::claim::read_secrets;
 use super::columns::{get, kind_number};
@@ -67,18 +67,17 @@ impl Hooks for SqliteStore {
         owner: &Owner,
         after: Option<HookId>,
         limit: usize,
-    ) -> Result<Vec<Result<Hook, DamagedHook>>> {
+    ) -> Result<Page<Result<Hook, DamagedHook>>> {
         let owner = owner.clone();
         self.read(Flow::Account(account), move |reading| {
             let sql = select_hooks!(
                 " INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2 AND id > ?3 ORDER BY id LIMIT ?4"
             );
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = reading.prepare_cached(sql)?;
             let after = after.map_or(i64::MIN, |after| after.0);
-            let place = params![account.0, owner.word(), after, limit];
-            let hooks = select.query_map(place, |row| read_any(reading, row))?;
-            Ok(hooks.collect::<rusqlite::Result<_>>()?)
+            // The page ends where it has enough.
+            let rows = select.query(params![account.0, owner.word(), after, i64::MAX])?;
+            Ok(reading.page(source(account), rows, limit, |row| read_any(reading, row))?)
         })
         .await
     }
@@ -121,11 +120,11 @@ impl Hooks for SqliteStore {
         .await
     }
 
-    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Vec<DeliveryRecord>> {
+    async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Page<DeliveryRecord>> {
         let (place, mark) = (place.clone(), self.mark);
         self.read(Flow::Account(place.account), move |reading| match find(reading, &place)? {
             Some(hook) => redrive::records(reading, mark, hook.id, &query),
-            None => Ok(Vec::new()),
+            None => Ok(Page::default()),
         })
         .await
     }

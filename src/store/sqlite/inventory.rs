@@ -4,21 +4,21 @@ use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{Inventory, ListQuery, Result, Seen, Track};
+use super::super::{Inventory, ListQuery, Page, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
-use super::damage::{self, Damages, Key, Reading, Source};
+use super::damage::{Damages, Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::{SqliteStore, attributes, flaps, hooks, past};
 use crate::model::{AccountId, Kind, Owner, Resource, ResourceId, Timestamp};
 
 #[async_trait]
 impl Inventory for SqliteStore {
-    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Vec<Seen>> {
+    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Page<Seen>> {
         self.read(Flow::Account(account), move |reading| match (&query.id, query.at) {
             (_, Some(at)) => past::list(reading, account, &query, at),
             (Some(id), None) => {
                 let found = find(reading, account, query.kind, id, &query.owner)?;
-                Ok(found.into_iter().filter(|seen| passes(seen, &query)).take(query.limit).collect())
+                Ok(Page::of_all(found.into_iter().filter(|seen| passes(seen, &query)).take(query.limit).collect()))
             }
             (None, None) => list(reading, account, &query),
         })
@@ -64,28 +64,30 @@ fn find(reading: &Reading<'_>, account: AccountId, kind: Kind, id: &ResourceId, 
     Ok(seen)
 }
 
-fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery) -> Result<Vec<Seen>> {
+fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery) -> Result<Page<Seen>> {
+    if query.limit == 0 {
+        return Ok(Page::default());
+    }
     let mut select = reading.prepare_cached(select_seen!(
         "r.id > ?4 AND (?5 IS NULL OR r.state = ?5) AND (?6 IS NULL OR b.realm = ?6) ORDER BY r.id LIMIT ?7"
     ))?;
     let damages = reading.damages;
-    let mut seen = damage::page(query.limit, |limit| {
-        let rows = select.query(params![
-            account.0,
-            kind_number(query.kind),
-            query.owner.word(),
-            // No id is empty, so all come after it.
-            query.after.as_ref().map_or("", ResourceId::as_str),
-            query.state.map(state_number),
-            query.realm,
-            i64::try_from(limit).unwrap_or(i64::MAX),
-        ])?;
-        Ok(damages.rows(source(account), rows, |row| read_seen(row, damages, account))?)
-    })?;
+    let rows = select.query(params![
+        account.0,
+        kind_number(query.kind),
+        query.owner.word(),
+        // No id is empty, so all come after it.
+        query.after.as_ref().map_or("", ResourceId::as_str),
+        query.state.map(state_number),
+        query.realm,
+        // The page ends where it has enough that can be read.
+        i64::MAX,
+    ])?;
+    let mut page = reading.page(source(account), rows, query.limit, |row| read_seen(row, damages, account))?;
     if query.kind == Kind::Realm {
-        flaps::show(reading, account, &mut seen)?;
+        flaps::show(reading, account, &mut page.items)?;
     }
-    Ok(seen)
+    Ok(page)
 }
 
 /// Resources of `select_seen!`.

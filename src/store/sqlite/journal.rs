@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::watch;
 
 use super::super::{
-    After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Result, StoreError, Sweep,
+    After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Page, Result, StoreError, Sweep,
 };
+use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::damage::{self, Key, Reading, Source};
 use super::fair_pool::Flow;
@@ -42,7 +43,7 @@ impl Journal for SqliteStore {
         self.read(Flow::Account(account), move |reading| page(reading, mark, account, &query)).await
     }
 
-    async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Vec<Change>> {
+    async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Page<Change>> {
         let mark = self.mark;
         self.read(Flow::Account(account), move |reading| history(reading, mark, account, &query)).await
     }
@@ -85,7 +86,11 @@ fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuer
     let mut rows = select.query(params![account.0, after, looked_at])?;
     let mut found = ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: after }, at_end: false };
     let mut left = query.looked_at;
-    while found.changes.len() < query.limit {
+    let mut room = BoundedPage::new(query.limit, reading.page_bytes);
+    if query.limit == 0 {
+        return Ok(found);
+    }
+    loop {
         let Some(row) = rows.next()? else {
             found.at_end = left > 0;
             if found.at_end {
@@ -100,9 +105,13 @@ fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuer
             found.next.sequence = row.get(0)?;
             continue;
         };
+        if !room.has_room_for(text_of(row)) {
+            break;
+        }
         found.next = change.cursor;
-        found.changes.push(change);
+        room.add(change);
     }
+    found.changes = room.finish().items;
     Ok(found)
 }
 
@@ -116,7 +125,7 @@ fn place(reading: &Connection, mark: u32, after: After) -> Result<i64> {
     }
 }
 
-fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Vec<Change>> {
+fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Page<Change>> {
     let oldest = oldest(reading)?;
     let before = query.before.unwrap_or(i64::MAX);
     // Before the oldest change that is kept there was something once, if anything was forgotten.
@@ -133,12 +142,10 @@ fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &History
              AND c.account = ?1 AND c.kind = ?2 AND c.resource = ?3
          ORDER BY c.sequence DESC LIMIT ?6"
     ))?;
-    damage::page(query.limit, |limit| {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let place = params![account.0, kind_number(query.kind), query.resource.as_str(), before, oldest, limit];
-        let rows = select.query(place)?;
-        Ok(reading.damages.rows(source(Some(account)), rows, |row| read_change(row, mark))?)
-    })
+    // The page ends where it has enough that can be read.
+    let place = params![account.0, kind_number(query.kind), query.resource.as_str(), before, oldest, i64::MAX];
+    let rows = select.query(place)?;
+    Ok(reading.page(source(Some(account)), rows, query.limit, |row| read_change(row, mark))?)
 }
 
 /// Changes by their numbers, which come first in the row.

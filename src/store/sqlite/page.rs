@@ -4,7 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{ChangePage, ChangeQuery, Result};
+use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{get, state_number, subject_number};
+use super::damage::Reading;
 use super::journal::{change_columns, newest, read_change};
 use crate::model::{AccountId, Change, ChangeType, Cursor, Filter, IdPattern, State, Subject};
 
@@ -22,7 +24,7 @@ struct Found {
 }
 
 pub(super) fn filtered(
-    reading: &Connection,
+    reading: &Reading<'_>,
     mark: u32,
     account: AccountId,
     query: &ChangeQuery,
@@ -38,13 +40,23 @@ pub(super) fn filtered(
         " FROM changes c CROSS JOIN accounts a ON a.id = c.account WHERE c.sequence = ?1"
     ))?;
     let mut page = ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: after }, at_end: false };
+    let mut room = BoundedPage::new(query.limit, reading.page_bytes);
     for number in found.numbers {
-        page.next.sequence = number;
-        let change: Option<Change> = select.query_row([number], |row| read_change(row, mark)).optional()?;
-        page.changes.extend(change.filter(|change| query.filter.matches(&change.what)));
-        if page.changes.len() == query.limit {
-            return Ok(page);
+        let read = select.query_row([number], |row| Ok((read_change(row, mark)?, text_of(row)))).optional()?;
+        let read: Option<(Change, usize)> = read.filter(|(change, _): &(Change, _)| query.filter.matches(&change.what));
+        if let Some((change, text)) = read {
+            if !room.has_room_for(text) {
+                page.changes = room.finish().items;
+                return Ok(page);
+            }
+            room.add(change);
         }
+        page.next.sequence = number;
+    }
+    page.changes = room.finish().items;
+    // One more might have been found if this were not full.
+    if page.changes.len() == query.limit {
+        return Ok(page);
     }
     page.at_end = found.reached.is_none();
     // At the end it is that of the whole journal, not of this account's part: who goes on from there is not told one day

@@ -3,7 +3,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
-use super::super::{ListQuery, Result, Seen, StoreError};
+use super::super::{ListQuery, Page, Result, Seen, StoreError};
+use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{Key, Reading, Source};
 use super::inventory::read_resource;
@@ -103,22 +104,25 @@ struct Moment<'a> {
 ///
 /// It goes through the ids of the present and of the past side by side, and looks up the version of each, so that it costs
 /// what the page costs, whatever the number of versions.
-pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Vec<Seen>> {
+pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery, at: Timestamp) -> Result<Page<Seen>> {
     require_known(reading, account, query.kind, at)?;
     let moment = Moment { reading, account, kind: query.kind, at };
     // No id is empty, so all come after it.
     let after = query.after.as_ref().map_or("", ResourceId::as_str);
     if let Some(id) = &query.id {
         let found = if id.as_str() > after { moment.find(id.as_str(), Some(query))? } else { None };
-        return Ok(found.into_iter().take(query.limit).collect());
+        return Ok(Page::of_all(found.into_iter().map(|(seen, _)| seen).take(query.limit).collect()));
     }
     let mut select = reading.prepare_cached(present!("r.id > ?3 ORDER BY r.id"))?;
     let mut rows = select.query(params![account.0, kind_number(query.kind), after, at.as_millis()])?;
     let mut present = rows.next()?;
     let mut select_past = reading.prepare_cached(versions!("v.id > ?4 ORDER BY v.id, v.until LIMIT 1"))?;
     let mut past = moment.next_past(&mut select_past, after, query)?;
-    let mut page = Vec::new();
-    while page.len() < query.limit {
+    let mut page = BoundedPage::new(query.limit, reading.page_bytes);
+    if query.limit == 0 {
+        return Ok(page.finish());
+    }
+    loop {
         let present_id = match present {
             None => None,
             Some(row) => match row.get_ref(0)?.as_str() {
@@ -142,21 +146,27 @@ pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery,
             _ => Told::NotYet,
         };
         let next_past = if in_past { Some(moment.next_past(&mut select_past, id, query)?) } else { None };
-        match told {
-            Told::Row(seen) => page.extend(seen),
+        let found = match told {
+            Told::Row(found) => found,
             Told::NotYet if in_past => match past.take() {
-                Some(Past { first: Told::Row(seen), .. }) => page.extend(seen),
-                Some(Past { id, first: Told::NotYet }) => page.extend(moment.version(&id, Some(query))?),
-                None => {}
+                Some(Past { first: Told::Row(found), .. }) => found,
+                Some(Past { id, first: Told::NotYet }) => moment.version(&id, Some(query))?,
+                None => None,
             },
-            Told::NotYet => {}
+            Told::NotYet => None,
+        };
+        if let Some((seen, text)) = found {
+            if !page.has_room_for(text) {
+                break;
+            }
+            page.add(seen);
         }
         if in_present {
             present = rows.next()?;
         }
         past = next_past.unwrap_or(past);
     }
-    Ok(page)
+    Ok(page.finish())
 }
 
 pub(super) fn find(
@@ -167,11 +177,11 @@ pub(super) fn find(
     at: Timestamp,
 ) -> Result<Option<Seen>> {
     require_known(reading, account, kind, at)?;
-    Moment { reading, account, kind, at }.find(id.as_str(), None)
+    Ok(Moment { reading, account, kind, at }.find(id.as_str(), None)?.map(|(seen, _)| seen))
 }
 
 impl Moment<'_> {
-    fn find(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
+    fn find(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Found>> {
         let mut select = self.reading.prepare_cached(present!("r.id = ?3"))?;
         let mut rows = select.query(params![self.account.0, kind_number(self.kind), id, self.at.as_millis()])?;
         if let Some(row) = rows.next()?
@@ -183,7 +193,7 @@ impl Moment<'_> {
     }
 
     /// The version of that time, if it is wanted.
-    fn version(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Seen>> {
+    fn version(&self, id: &str, query: Option<&ListQuery>) -> Result<Option<Found>> {
         let mut select =
             self.reading.prepare_cached(versions!("v.id = ?4 AND v.until > ?1 ORDER BY v.until LIMIT ?5"))?;
         let at = self.at.as_millis();
@@ -230,11 +240,14 @@ impl Moment<'_> {
     }
 }
 
+/// A resource, and how many bytes of text its row has.
+type Found = (Seen, usize);
+
 /// What a row says of the time.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Told {
     /// What was there then, unless the query leaves it out.
-    Row(Option<Seen>),
+    Row(Option<Found>),
     /// It was not yet so.
     NotYet,
 }
@@ -246,7 +259,7 @@ fn is_since(row: &Row<'_>, at: Timestamp) -> rusqlite::Result<bool> {
 }
 
 /// Reads the row, unless the query leaves it out.
-fn wanted(row: &Row<'_>, query: Option<&ListQuery>) -> rusqlite::Result<Option<Seen>> {
+fn wanted(row: &Row<'_>, query: Option<&ListQuery>) -> rusqlite::Result<Option<Found>> {
     if let Some(query) = query {
         if let Some(state) = query.state
             && row.get::<_, i64>(1)? != state_number(state)
@@ -259,7 +272,7 @@ fn wanted(row: &Row<'_>, query: Option<&ListQuery>) -> rusqlite::Result<Option<S
             return Ok(None);
         }
     }
-    Ok(Some(read_seen(row)?))
+    Ok(Some((read_seen(row)?, text_of(row))))
 }
 
 fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {

@@ -7,6 +7,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{LeaseId, LeasePlace, LeaseRequest, Leased, PendingChange, Result};
+use super::bounded_page::{BoundedPage, text_of};
 use super::catch_up::OfOwner;
 use super::columns::get;
 use super::damage::{Key, Source};
@@ -40,7 +41,7 @@ pub(super) async fn lend(store: &SqliteStore, request: LeaseRequest) -> Result<L
             })
             .await?;
     }
-    let mut lending = Lending::new(request)?;
+    let mut lending = Lending::new(request, store.page_bytes)?;
     loop {
         let step = store.write_step(Flow::Account(account), move |writing| {
             let is_more = lending.step(writing, rows)?;
@@ -64,6 +65,8 @@ fn is_behind(reading: &Connection, account: AccountId, owner: &Owner) -> Result<
 struct Lending {
     request: LeaseRequest,
     leased: Leased,
+    /// What there is room for.
+    room: BoundedPage<()>,
     /// The next delivery of each hook, the oldest change first. Each hook's are in that order already: one after the other is
     /// taken from the hook that has the oldest, so that backlogs are not read whole.
     heads: Option<BinaryHeap<Reverse<(i64, i64)>>>,
@@ -75,14 +78,15 @@ struct Lending {
 }
 
 impl Lending {
-    fn new(request: LeaseRequest) -> Result<Lending> {
+    fn new(request: LeaseRequest, page_bytes: usize) -> Result<Lending> {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
         // One that ends with the host is negative, by which the next start knows it.
         let number = (i64::from_ne_bytes(bytes) & i64::MAX).max(1);
         let id = LeaseId(if request.ends_with_host { -number } else { number });
-        let leased = Leased { id, changes: Vec::new(), up_to: None };
-        Ok(Lending { request, leased, heads: None, lent_to_others: HashSet::new(), number: 0, looked_at: 0 })
+        let leased = Leased { id, changes: Vec::new(), up_to: None, is_more: false };
+        let room = BoundedPage::new(request.limit, page_bytes);
+        Ok(Lending { request, leased, room, heads: None, lent_to_others: HashSet::new(), number: 0, looked_at: 0 })
     }
 
     /// Goes on for as long as its turn lasts; says whether there is more to do.
@@ -94,7 +98,12 @@ impl Lending {
         };
         let at_most = self.request.limit.saturating_mul(LOOKED_AT_FOR_EACH).max(LOOKED_AT);
         let mut done = 0;
-        while self.number < self.request.limit && self.looked_at < at_most {
+        self.leased.is_more = false;
+        while self.looked_at < at_most {
+            if self.number >= self.request.limit {
+                self.leased.is_more = true;
+                break;
+            }
             if done == rows || done > 0 && writing.is_turn_over() {
                 self.heads = Some(heads);
                 break;
@@ -102,7 +111,10 @@ impl Lending {
             let Some(Reverse((change, hook))) = heads.pop() else { break };
             done += 1;
             self.looked_at += 1;
-            self.lend_one(writing, hook, change, &mut touched)?;
+            if !self.lend_one(writing, hook, change, &mut touched)? {
+                self.leased.is_more = true;
+                break;
+            }
             heads.extend(next(writing, hook, change)?);
         }
         touched.refresh(writing)?;
@@ -121,7 +133,8 @@ impl Lending {
         Ok(heads)
     }
 
-    fn lend_one(&mut self, writing: &Writing<'_>, hook: i64, change: i64, touched: &mut Touched) -> Result<()> {
+    /// Says whether there was room for it.
+    fn lend_one(&mut self, writing: &Writing<'_>, hook: i64, change: i64, touched: &mut Touched) -> Result<bool> {
         const AT: usize = CHANGE_COLUMNS;
         let LeaseRequest { account, now, until, .. } = self.request;
         let mut select = writing.prepare(concat!(
@@ -134,16 +147,20 @@ impl Lending {
              WHERE d.hook = ?1 AND d.change = ?2"
         ))?;
         let mut found = select.query(params![hook, change, now.as_millis()])?;
-        let Some(row) = found.next()? else { return Ok(()) };
+        let Some(row) = found.next()? else { return Ok(true) };
         let (is_head, is_lent): (bool, bool) = (row.get(AT + 3)?, row.get(AT + 6)?);
         let line = Line::read(row, AT + 1, HookId(hook)).ok();
         if is_lent {
             self.lent_to_others.extend(line);
-            return Ok(());
+            return Ok(true);
         }
         if line.is_some_and(|line| self.lent_to_others.contains(&line)) {
-            return Ok(());
+            return Ok(true);
         }
+        if !self.room.has_room_for(text_of(row)) {
+            return Ok(false);
+        }
+        self.room.add(());
         let source = Source { table: "deliveries", account: Some(account), key: Key::Columns(&[AT + 4, AT + 5]) };
         let mark = writing.memory.mark;
         let read = |row: &Row<'_>| {
@@ -162,7 +179,7 @@ impl Lending {
         if is_head {
             touched.hook(HookId(hook));
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Sending anew, and looking at what was sent: tests, replays, dead letters, and the record of deliveries.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Redrive, Redriven, Refusal, Replay,
-    ReplayFrom, Result, Written,
+    Attempt, Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Page, Redrive, Redriven, Refusal,
+    Replay, ReplayFrom, Result, Written,
 };
+use super::bounded_page::{BoundedPage, text_of};
 use super::columns::get;
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
@@ -173,8 +174,9 @@ pub(super) fn records(
     mark: u32,
     hook: HookId,
     query: &DeliveryQuery,
-) -> Result<Vec<DeliveryRecord>> {
-    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+) -> Result<Page<DeliveryRecord>> {
+    // One more than is shown, which tells whether there are more.
+    let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
     let before = query.before.unwrap_or(i64::MAX);
     let waiting = "SELECT change FROM deliveries WHERE hook = ?1 AND change < ?2 AND dead IS NULL";
     let dead =
@@ -196,23 +198,27 @@ pub(super) fn records(
         .prepare_cached(&sql)?
         .query_map([hook.0, before, limit], |row| Ok(row.get(0).ok()))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut records = Vec::with_capacity(numbers.len());
+    let mut page = BoundedPage::new(query.limit, reading.page_bytes);
     for number in numbers.into_iter().flatten() {
-        records.extend(record(reading, mark, hook, number)?);
+        let Some((record, text)) = record(reading, mark, hook, number)? else { continue };
+        if !page.has_room_for(text) {
+            break;
+        }
+        page.add(record);
     }
-    Ok(records)
+    Ok(page.finish())
 }
 
-fn record(reading: &Reading<'_>, mark: u32, hook: HookId, number: i64) -> Result<Option<DeliveryRecord>> {
+fn record(reading: &Reading<'_>, mark: u32, hook: HookId, number: i64) -> Result<Option<(DeliveryRecord, usize)>> {
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),
         " FROM changes c JOIN accounts a ON a.id = c.account WHERE c.sequence = ?1"
     ))?;
-    let change = select
-        .query_row([number], |row| reading.damages.read(journal::source(None), row, |row| read_change(row, mark)));
-    let change: Option<Change> = change.optional()?.flatten();
-    let Some(change) = change else { return Ok(None) };
+    let read = |row: &Row<'_>| Ok((read_change(row, mark)?, text_of(row)));
+    let found = select.query_row([number], |row| reading.damages.read(journal::source(None), row, read));
+    let found: Option<(Change, usize)> = found.optional()?.flatten();
+    let Some((change, text)) = found else { return Ok(None) };
     let mut select = reading.prepare_cached(
         "SELECT dead IS NOT NULL, COALESCE(claimed, due) FROM deliveries WHERE hook = ?1 AND change = ?2",
     )?;
@@ -222,5 +228,8 @@ fn record(reading: &Reading<'_>, mark: u32, hook: HookId, number: i64) -> Result
         Some((false, due)) => (DeliveryState::Waiting, due),
         None => (DeliveryState::Done, None),
     };
-    Ok(Some(DeliveryRecord { change, state, due, attempts: attempts::of(reading, hook, number)? }))
+    let attempts = attempts::of(reading, hook, number)?;
+    let said = attempts.iter().flat_map(|attempt| [&attempt.error, &attempt.answer]).flatten().map(String::len);
+    let text = text + said.sum::<usize>() + attempts.len() * size_of::<Attempt>();
+    Ok(Some((DeliveryRecord { change, state, due, attempts }, text)))
 }

@@ -11,6 +11,7 @@ mod going_back;
 mod hearing;
 mod histories;
 mod long_work;
+mod page_bytes;
 pub(super) mod plans;
 mod presence;
 mod promises;

@@ -78,6 +78,8 @@ pub(super) struct Memory {
     pub(super) hooks: HookCache,
     pub(super) damages: Damages,
     pub(super) bounds: Arc<Bounds>,
+    /// How many bytes a page takes at most.
+    pub(super) page_bytes: usize,
     /// Runs from the last write for readiness that was committed, unless a commit failed since.
     pub(super) proven: Option<Stopwatch>,
     /// Whether the transaction has a write for readiness.
@@ -101,7 +103,7 @@ impl<'a> Writing<'a> {
 
     /// What the transaction has written so far, for those who read.
     pub(super) fn reading(&self) -> Reading<'_> {
-        Reading { connection: self.connection, damages: &self.memory.damages }
+        Reading { connection: self.connection, damages: &self.memory.damages, page_bytes: self.memory.page_bytes }
     }
 
     /// Whether a step should leave the rest of its work to the next one, so that others get their turn.
@@ -117,7 +119,7 @@ impl Writer {
         (damages, bounds): (Damages, Arc<Bounds>),
         mark: u32,
         told: watch::Sender<i64>,
-        queue: usize,
+        (queue, filters_kept, page_bytes): (usize, usize, usize),
         disk: OnDisk,
         lock: HostLock,
     ) -> Result<Writer> {
@@ -131,9 +133,10 @@ impl Writer {
         let memory = Memory {
             mark,
             change_ids: ChangeIds::of(&connection)?,
-            hooks: HookCache::follow(&mut connection, damages.clone())?,
+            hooks: HookCache::follow(&mut connection, damages.clone(), filters_kept)?,
             damages,
             bounds,
+            page_bytes,
             proven: None,
             proving: false,
             newest,

@@ -78,6 +78,7 @@ impl Life {
             spec: HookSpec::to(HookUrl::parse("https://example.com/").expect("a URL")),
             secret: Sealed(vec![1]),
             limit: u64::MAX,
+            filter_items: u64::MAX,
             poll_by: None,
             now: observed.lab.clock.now(),
         };
