@@ -331,7 +331,8 @@ impl Default for Metrics {
 impl Metrics {
     /// Shows what polls make the host spend.
     pub fn show_poll_memory(&mut self, memory: &PollMemory) {
-        let help = "Memory that polls under way take: sandboxes, lists, requests, answers";
+        let help =
+            "Memory that polls under way have: sandboxes, lists, requests, answers. What they wait for is not in it";
         self.registry.register_with_unit("poll_memory", help, Unit::Bytes, memory.bytes.clone());
         let help = "Polls under way that wait for memory (drivers.limits.total_memory)";
         self.registry.register("polls_waiting_for_memory", help, memory.waiting.clone());

@@ -8,12 +8,12 @@
 //! - A quarter of the rest is *small*: only polls that need no more than `FIRST_BYTES` take of it. Of this part, as much as
 //!   one such poll may need is a reserve, too. A poll that grows beyond `FIRST_BYTES` moves as a whole to the shared part, and
 //!   gives this part back.
-//! - What is left is *shared*. Of it an endpoint has three quarters at most, so that lists that are long and never end take
-//!   no more than that from the accounts of other endpoints. A poll that needs little takes of it where small is full.
+//! - What is left is *shared*. An endpoint never has more of it than is left to others, so that lists that are long and never
+//!   end leave room to the accounts of other endpoints. A poll that needs little takes of it where small is full.
 //!
-//! Waiting can't deadlock. Whoever waits, for whichever part, stands in line for the reserve as well, and that line is
-//! first come, first served. The poll at its head gets the reserve once its holder is gone. The holder has room up to its
-//! own limit, so it never waits for memory, and ends at the latest with the time of a poll. So the line always moves on.
+//! Waiting can't deadlock. Whoever waits, for whichever part, waits for the reserve as well, in which endpoints take turns.
+//! The next one gets the reserve once its holder is gone. The holder has room up to its own limit, so it never waits for
+//! memory, and ends at the latest with the time of a poll. So there is always one that goes on.
 //!
 //! Polls that need little go on even if nothing else ever does. One that has grown beyond `FIRST_BYTES` and waits for the
 //! shared part still holds what it has of the small one. As soon as a poll that needs little waits as well, it is ended, to
@@ -21,9 +21,9 @@
 //! small reserve: it either ends, or grows beyond `FIRST_BYTES`, and then gives the small reserve back as well.
 
 mod line;
+mod shares;
 mod state;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Semaphore;
@@ -35,7 +35,8 @@ use super::outline;
 use crate::metrics;
 use crate::model::{AccountKey, Kind};
 use line::{Line, Waiting};
-use state::{Lack, Shared, State};
+use shares::{Grant, Sharer, Shares};
+use state::{Lack, State};
 
 /// Memory of all polls is shared out in units of this size.
 const UNIT: usize = 64 << 10;
@@ -47,8 +48,6 @@ pub(super) const SANDBOX_BYTES: usize = CONTEXT_BYTES + outline::MOST_BYTES + (1
 const FIRST_BYTES: usize = SANDBOX_BYTES + (12 << 20);
 /// Of the memory beside the reserve, one part in this many is for polls that need little.
 const SMALL_PART: usize = 4;
-/// Of the shared memory, one part in this many is never one endpoint's alone.
-const OTHERS_PART: usize = 4;
 
 /// The memory for all polls of a host.
 #[derive(Debug)]
@@ -59,11 +58,8 @@ pub(super) struct Pool {
     first: usize,
     small: Arc<Semaphore>,
     small_reserve: Arc<Semaphore>,
-    shared: Arc<Semaphore>,
-    reserve: Arc<Semaphore>,
-    /// How much of the shared part each endpoint may have. There are no more than the roster has providers.
-    endpoints: Mutex<HashMap<String, Arc<Semaphore>>>,
-    of_one_endpoint: usize,
+    /// The shared part, and the reserve.
+    shares: Arc<Shares>,
     line: Mutex<Line>,
     gauges: metrics::PollMemory,
 }
@@ -112,10 +108,7 @@ impl Pool {
             first,
             small: Arc::new(Semaphore::new(small - first)),
             small_reserve: Arc::new(Semaphore::new(1)),
-            shared: Arc::new(Semaphore::new(shared)),
-            reserve: Arc::new(Semaphore::new(1)),
-            endpoints: Mutex::default(),
-            of_one_endpoint: shared - shared / OTHERS_PART,
+            shares: Shares::new(shared),
             line: Mutex::default(),
             gauges: metrics::PollMemory::default(),
         }))
@@ -141,11 +134,10 @@ impl Pool {
 
     fn begin(self: &Arc<Pool>, owner: Option<Owner>) -> Arc<PollMemory> {
         let endpoint = owner.as_ref().map(|owner| owner.endpoint.clone()).unwrap_or_default();
-        let mut endpoints = self.endpoints.lock().expect("invariant: no holder of this lock can panic");
-        let of_endpoint = endpoints.entry(endpoint).or_insert_with(|| Arc::new(Semaphore::new(self.of_one_endpoint)));
+        let account = owner.as_ref().map(|owner| owner.account.clone());
         Arc::new(PollMemory {
             pool: Arc::clone(self),
-            of_endpoint: Arc::clone(of_endpoint),
+            sharer: Arc::new(Sharer { endpoint, account }),
             whose: owner.map(|Owner { account, kind, .. }| (account, kind)),
             displaced: CancellationToken::new(),
             state: Mutex::default(),
@@ -161,8 +153,8 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct PollMemory {
     pool: Arc<Pool>,
-    /// What the polls of its endpoint may have of the shared part.
-    of_endpoint: Arc<Semaphore>,
+    /// Whose share it takes of what is shared.
+    sharer: Arc<Sharer>,
     whose: Option<(AccountKey, Kind)>,
     /// Told to end, since what it holds while it waits is wanted by polls that need little.
     displaced: CancellationToken,
@@ -184,9 +176,16 @@ impl PollMemory {
         }
         state.lasting += lasting;
         state.held += held;
-        drop(state);
-        self.pool.gauges.add(lasting + held);
+        self.show(&mut state);
         Ok(())
+    }
+
+    /// Brings the gauge up to date with what this has.
+    fn show(&self, state: &mut State) {
+        let covered = state.covered(self.pool.first);
+        self.pool.gauges.add(covered.saturating_sub(state.shown));
+        self.pool.gauges.remove(state.shown.saturating_sub(covered));
+        state.shown = covered;
     }
 
     /// Spends bytes for as long as the sandbox is there. Where they do not fit beside other polls, this one is in debt
@@ -240,11 +239,12 @@ impl PollMemory {
 
     /// Waits until all that is spent has room.
     pub(super) async fn settle(&self) {
-        let Pool { small, small_reserve, reserve, first, .. } = &*self.pool;
+        let Pool { small, small_reserve, shares, first, .. } = &*self.pool;
         let lack = {
             let mut state = self.state();
             let Some(lack) = state.lack(*first) else { return };
             if self.take_what_is_free(&mut state, lack) {
+                self.show(&mut state);
                 return;
             }
             lack
@@ -252,43 +252,38 @@ impl PollMemory {
         let _waiting = Waiting::begin(self, lack);
         let needs_little = matches!(lack, Lack::Small(_));
         let there = "invariant: the semaphore is never closed";
-        let shared = async {
-            let of_endpoint = Arc::clone(&self.of_endpoint).acquire_many_owned(lack.units()).await.expect(there);
-            let of_all = Arc::clone(&self.pool.shared).acquire_many_owned(lack.units()).await.expect(there);
-            Shared { of_endpoint, of_all }
-        };
         tokio::select! {
-            permit = Arc::clone(small).acquire_many_owned(lack.units()), if needs_little => {
+            permit = Arc::clone(small).acquire_many_owned(lack.permits()), if needs_little => {
                 self.state().take_small(permit.expect(there));
             }
             permit = Arc::clone(small_reserve).acquire_owned(), if needs_little => {
                 self.state().take_small_reserve(permit.expect(there));
             }
-            permit = shared => self.state().take_shared(permit),
-            permit = Arc::clone(reserve).acquire_owned() => self.state().take_reserve(permit.expect(there)),
+            grant = shares.wait(&self.sharer, lack.units()) => match grant {
+                Grant::Units(units) => self.state().take_shared(units),
+                Grant::Reserve(reserve) => self.state().take_reserve(reserve),
+            },
         }
+        self.show(&mut self.state());
     }
 
     fn take_what_is_free(&self, state: &mut State, lack: Lack) -> bool {
-        let Pool { small, small_reserve, shared, reserve, .. } = &*self.pool;
+        let Pool { small, small_reserve, shares, .. } = &*self.pool;
         let needs_little = matches!(lack, Lack::Small(_));
-        let units = lack.units();
-        if needs_little && let Ok(permit) = Arc::clone(small).try_acquire_many_owned(units) {
+        if needs_little && let Ok(permit) = Arc::clone(small).try_acquire_many_owned(lack.permits()) {
             state.take_small(permit);
             return true;
         }
-        if let Ok(of_endpoint) = Arc::clone(&self.of_endpoint).try_acquire_many_owned(units)
-            && let Ok(of_all) = Arc::clone(shared).try_acquire_many_owned(units)
-        {
-            state.take_shared(Shared { of_endpoint, of_all });
+        if let Some(units) = shares.try_units(&self.sharer, lack.units()) {
+            state.take_shared(units);
             return true;
         }
         if needs_little && let Ok(permit) = Arc::clone(small_reserve).try_acquire_owned() {
             state.take_small_reserve(permit);
             return true;
         }
-        if let Ok(permit) = Arc::clone(reserve).try_acquire_owned() {
-            state.take_reserve(permit);
+        if let Some(reserve) = shares.try_reserve(&self.sharer) {
+            state.take_reserve(reserve);
             return true;
         }
         false
@@ -298,15 +293,14 @@ impl PollMemory {
         let mut state = self.state();
         state.held -= bytes;
         state.trim();
-        drop(state);
-        self.pool.gauges.remove(bytes);
+        self.show(&mut state);
     }
 }
 
 impl Drop for PollMemory {
     fn drop(&mut self) {
-        let used = self.state().used();
-        self.pool.gauges.remove(used);
+        let shown = self.state().shown;
+        self.pool.gauges.remove(shown);
     }
 }
 
@@ -317,10 +311,9 @@ pub(super) struct SandboxMemory(pub(super) Arc<PollMemory>);
 impl Drop for SandboxMemory {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        let lasting = std::mem::take(&mut state.lasting);
+        state.lasting = 0;
         state.trim();
-        drop(state);
-        self.0.pool.gauges.remove(lasting);
+        self.0.show(&mut state);
     }
 }
 

@@ -3,6 +3,7 @@
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::UNIT;
+use super::shares::{Reserve, Units};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -15,20 +16,15 @@ pub(super) struct State {
     /// With the reserve of that part the poll has room for as long as it needs little.
     small_reserve: Option<OwnedSemaphorePermit>,
     /// Units taken of those that all polls share.
-    shared: Option<Shared>,
+    shared: Option<Units>,
     /// With the reserve the poll has room up to its limit.
-    reserve: Option<OwnedSemaphorePermit>,
+    reserve: Option<Reserve>,
+    /// Bytes that the gauge shows of it.
+    pub(super) shown: usize,
     /// Tasks of the poll that wait for room.
     pub(super) waiting: usize,
     /// Whether the poll's own limit was passed.
     pub(super) passed: bool,
-}
-
-/// Units of the shared part, which are its endpoint's, too.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) of_endpoint: OwnedSemaphorePermit,
-    pub(super) of_all: OwnedSemaphorePermit,
 }
 
 /// Units that a poll needs and does not have.
@@ -41,9 +37,14 @@ pub(super) enum Lack {
 }
 
 impl Lack {
-    pub(super) fn units(self) -> u32 {
+    pub(super) fn units(self) -> usize {
         let (Lack::Small(units) | Lack::Large(units)) = self;
-        u32::try_from(units).unwrap_or(u32::MAX)
+        units
+    }
+
+    /// The same, as a semaphore counts.
+    pub(super) fn permits(self) -> u32 {
+        u32::try_from(self.units()).unwrap_or(u32::MAX)
     }
 }
 
@@ -61,7 +62,7 @@ impl State {
     }
 
     fn shared_units(&self) -> usize {
-        self.shared.as_ref().map_or(0, |shared| shared.of_all.num_permits())
+        self.shared.as_ref().map_or(0, Units::number)
     }
 
     /// What more it needs, where up to `first` units are little.
@@ -75,6 +76,14 @@ impl State {
         }
         let lacking = used.saturating_sub(shared + self.small_units());
         (self.small_reserve.is_none() && lacking > 0).then_some(Lack::Small(lacking))
+    }
+
+    /// How much of what it needs it has room for: what waits for room is not taken yet.
+    pub(super) fn covered(&self, first: usize) -> usize {
+        match self.lack(first) {
+            None => self.used(),
+            Some(lack) => self.used().saturating_sub(lack.units().saturating_mul(UNIT)),
+        }
     }
 
     /// Whether it has anything of the part for polls that need little.
@@ -95,19 +104,16 @@ impl State {
         self.trim();
     }
 
-    pub(super) fn take_shared(&mut self, permit: Shared) {
+    pub(super) fn take_shared(&mut self, units: Units) {
         match &mut self.shared {
-            Some(shared) => {
-                shared.of_endpoint.merge(permit.of_endpoint);
-                shared.of_all.merge(permit.of_all);
-            }
-            None => self.shared = Some(permit),
+            Some(shared) => shared.merge(units),
+            None => self.shared = Some(units),
         }
         self.trim();
     }
 
-    pub(super) fn take_reserve(&mut self, permit: OwnedSemaphorePermit) {
-        self.reserve = Some(permit);
+    pub(super) fn take_reserve(&mut self, reserve: Reserve) {
+        self.reserve = Some(reserve);
         self.trim();
     }
 
@@ -124,7 +130,7 @@ impl State {
         let small = if self.small_reserve.is_some() { 0 } else { (used - shared).min(self.small_units()) };
         let excess = self.shared_units() - shared;
         if let Some(shared) = &mut self.shared {
-            drop((shared.of_endpoint.split(excess), shared.of_all.split(excess)));
+            shared.give_back(excess);
         }
         let excess = self.small_units() - small;
         if let Some(small) = &mut self.small {

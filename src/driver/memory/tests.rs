@@ -18,12 +18,12 @@ fn pool(poll_units: usize, total_units: usize) -> Arc<Pool> {
 
 /// Units of the parts beside the reserve. A small part of three units is the small reserve alone, as `FIRST_BYTES` is more.
 const SMALL: usize = 3;
-const SHARED: usize = 9;
+const SHARED: usize = 12;
 
 /// A pool with these parts, and a reserve of so many units.
 fn parts(reserve: usize) -> Arc<Pool> {
     let pool = pool(reserve, reserve + SMALL + SHARED);
-    assert_eq!((pool.first, pool.shared.available_permits()), (SMALL.min(reserve), SHARED));
+    assert_eq!((pool.first, pool.shares.free()), (SMALL.min(reserve), SHARED));
     pool
 }
 
@@ -43,13 +43,12 @@ fn end(memory: Arc<PollMemory>) {
 /// Nothing of the pool is taken, and nobody waits.
 fn is_whole(pool: &Pool) -> bool {
     let line = pool.line();
-    let of_endpoints = pool.endpoints.lock().expect("no panic");
     line.accounts.is_empty()
         && (line.small, line.large.len()) == (0, 0)
         && (pool.gauges.bytes(), pool.gauges.waiting()) == (0, 0)
-        && (pool.small_reserve.available_permits(), pool.reserve.available_permits()) == (1, 1)
-        && of_endpoints.values().all(|of_endpoint| of_endpoint.available_permits() == pool.of_one_endpoint)
-        && pool.small.available_permits() + pool.first + pool.shared.available_permits()
+        && pool.small_reserve.available_permits() == 1
+        && pool.shares.is_whole()
+        && pool.small.available_permits() + pool.first + pool.shares.free()
             == (pool.total_limit - pool.poll_limit) / UNIT
 }
 
@@ -74,21 +73,23 @@ async fn a_poll_has_its_limit_whatever_is_free() {
 async fn polls_that_do_not_fit_wait_and_one_of_them_always_goes_on() {
     let pool = parts(9);
     let (one, two, three) = (begin_at(&pool, "one"), begin_at(&pool, "two"), begin_at(&pool, "three"));
-    one.grow(5 * UNIT).await.expect("shared");
-    two.grow(4 * UNIT).await.expect("shared");
+    one.grow(6 * UNIT).await.expect("shared");
+    two.grow(3 * UNIT).await.expect("shared");
     three.grow(5 * UNIT).await.expect("the reserve");
-    assert_eq!(pool.reserve.available_permits(), 0);
+    assert!(!pool.shares.is_reserve_free());
     {
         let mut more = pin!(one.grow(UNIT));
         assert!(poll!(&mut more).is_pending(), "nothing is left");
         assert!(one.waiting().is_some_and(|error| error.code() == "limit.total_memory"));
         assert_eq!(pool.gauges.waiting(), 1);
+        let has = i64::try_from(14 * UNIT).expect("small");
+        assert_eq!(pool.gauges.bytes(), has, "what it waits for is not taken");
         three.grow(4 * UNIT).await.expect("the reserve has room for all that a poll may need");
         end(three);
         more.await.expect("the reserve is free again");
     }
     assert!(one.waiting().is_none());
-    assert_eq!(pool.shared.available_permits(), 5, "who has the reserve shares nothing");
+    assert_eq!(pool.shares.free(), SHARED - 3, "who has the reserve shares nothing");
     end(one);
     end(two);
     assert!(is_whole(&pool));
@@ -98,8 +99,8 @@ async fn polls_that_do_not_fit_wait_and_one_of_them_always_goes_on() {
 async fn a_poll_that_needs_little_finds_room_beside_polls_that_took_all_the_rest() {
     let pool = parts(9);
     let hogs: Vec<_> = ["one", "two", "three"].iter().map(|endpoint| begin_at(&pool, endpoint)).collect();
-    hogs[0].grow(5 * UNIT).await.expect("shared");
-    hogs[1].grow(4 * UNIT).await.expect("shared");
+    hogs[0].grow(6 * UNIT).await.expect("shared");
+    hogs[1].grow(3 * UNIT).await.expect("shared");
     hogs[2].grow(9 * UNIT).await.expect("the reserve");
     let small = begin_at(&pool, "one");
     small.grow(2 * UNIT).await.expect("the small part");
@@ -132,7 +133,7 @@ async fn a_poll_that_grows_gives_the_small_part_back() {
     let memory = begin(&pool);
     memory.grow(SMALL * UNIT).await.expect("there is room");
     memory.grow(UNIT).await.expect("there is room");
-    assert_eq!(pool.shared.available_permits(), SHARED - SMALL - 1);
+    assert_eq!(pool.shares.free(), SHARED - SMALL - 1);
     assert!(!memory.state().holds_small());
     end(memory);
     assert!(is_whole(&pool));
@@ -143,8 +144,8 @@ async fn one_endpoint_never_has_all_that_is_shared() {
     let pool = parts(9);
     let hogs = [begin_at(&pool, "one"), begin_at(&pool, "one")];
     hogs[0].grow(9 * UNIT).await.expect("the reserve, as it is more than an endpoint may have");
-    assert_eq!(pool.reserve.available_permits(), 0);
-    hogs[1].grow(7 * UNIT).await.expect("shared");
+    assert!(!pool.shares.is_reserve_free());
+    hogs[1].grow(5 * UNIT).await.expect("shared");
     let third = begin_at(&pool, "one");
     {
         let mut more = pin!(third.grow(4 * UNIT));
