@@ -116,18 +116,14 @@ impl CallShares {
         self.limits.of(share).saturating_sub(self.lock().count(share))
     }
 
-    /// How many more may begin at an endpoint. A slow one may have half of the share: the other half is for others.
+    /// How many more may begin at an endpoint.
     pub fn room_at(&self, endpoint: &str, share: Share) -> usize {
-        let (mut under_way, mut slow) = (0, 0);
-        for call in self.lock().calls.values().filter(|call| *call.endpoint == *endpoint) {
-            under_way += 1;
-            slow += usize::from(call.share == Share::Slow);
-        }
+        let state = self.lock();
+        let under_way = state.calls.values().filter(|call| *call.endpoint == *endpoint).count();
+        let slow = state.slow_room(endpoint, self.limits.of(Share::Slow));
+        drop(state);
         let allowance = self.endpoints.allowance(endpoint, under_way);
-        match share {
-            Share::Slow => allowance.min(self.limits.of(Share::Slow).div_ceil(2).saturating_sub(slow)),
-            _ => allowance,
-        }
+        if share == Share::Slow { allowance.min(slow) } else { allowance }
     }
 
     /// How many calls are under way in a share.
@@ -192,7 +188,7 @@ impl CallShares {
         overdue.sort_by_key(|(number, _, to, since)| (*to != Share::Suspected, *since, *number));
         let mut freed = false;
         for (number, from, to, _) in overdue {
-            if state.count(to) < self.limits.of(to) {
+            if state.has_room(number, to, self.limits.of(to)) {
                 state.count_to(number, to);
                 freed = true;
             } else {
@@ -220,6 +216,25 @@ impl CallShares {
 impl State {
     fn count(&self, share: Share) -> usize {
         self.counts.get(&share).copied().unwrap_or(0)
+    }
+
+    /// How many more slow calls of `most` an endpoint may have: no more than it leaves to others, and one where it has none.
+    /// So however many endpoints are slow, each leaves half of what it found.
+    fn slow_room(&self, endpoint: &str, most: usize) -> usize {
+        let free = most.saturating_sub(self.count(Share::Slow));
+        let is_slow = |call: &&Call| call.share == Share::Slow && *call.endpoint == *endpoint;
+        match self.calls.values().filter(is_slow).count() {
+            0 => free.div_ceil(2),
+            has => free.saturating_sub(has).div_ceil(2),
+        }
+    }
+
+    /// Whether a call may be counted to another share.
+    fn has_room(&self, number: u64, to: Share, most: usize) -> bool {
+        match self.calls.get(&number) {
+            Some(call) if to == Share::Slow => self.slow_room(&call.endpoint, most) > 0,
+            _ => self.count(to) < most,
+        }
     }
 
     fn count_to(&mut self, number: u64, share: Share) {
@@ -290,7 +305,7 @@ impl InFlight {
     pub fn goes_on_slowly(&self) -> bool {
         let mut state = self.shares.lock();
         let is_slow = state.calls.get(&self.number).is_some_and(|call| call.share == Share::Slow);
-        if !is_slow && state.count(Share::Slow) >= self.shares.limits.of(Share::Slow) {
+        if !is_slow && !state.has_room(self.number, Share::Slow, self.shares.limits.of(Share::Slow)) {
             return false;
         }
         state.count_to(self.number, Share::Slow);

@@ -38,7 +38,7 @@ impl Claim {
         let Claim { account, kind, lease, not_before } = self;
         // By the uptime, as the clock may be set meanwhile.
         let ends = context.clock.uptime().saturating_add(context.settings.lease);
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut is_failing) = (Backoff::default(), false);
         loop {
             let released = {
                 let _steady = context.clock.steady().await;
@@ -53,9 +53,11 @@ impl Claim {
                 Err(StoreError::LeaseLost) => return,
                 Err(_) if context.clock.uptime() >= ends => return context.wake.notify_one(),
                 Err(error) => {
-                    let wait = backoff.wait();
-                    tracing::warn!(%account, %kind, %error, "a claim of a poll can't be given back; trying again in {wait:?}");
-                    context.clock.sleep(wait).await;
+                    // A disk may be full for hours.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(%account, %kind, %error, "a claim of a poll can't be given back; it is tried again");
+                    }
+                    context.clock.sleep(backoff.wait()).await;
                 }
             }
         }

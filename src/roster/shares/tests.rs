@@ -5,7 +5,7 @@ use crate::clock::ManualClock;
 use crate::model::{Timestamp, breaker};
 
 const LIMITS: ShareLimits =
-    ShareLimits { prompt: 4, unproven: 2, slow: 2, suspected: 2, slow_after: Duration::from_secs(2) };
+    ShareLimits { prompt: 4, unproven: 2, slow: 4, suspected: 2, slow_after: Duration::from_secs(2) };
 
 fn house(limits: ShareLimits) -> (Arc<CallShares>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_795_341_600_000)));
@@ -58,6 +58,25 @@ fn what_goes_on_slowly_finds_a_slow_slot_or_ends() {
     assert_eq!((shares.under_way(Share::Slow), shares.under_way(Share::Prompt)), (0, 0));
     let next = shares.begin(&endpoint, Share::Prompt);
     assert!(next.goes_on_slowly(), "there is room again");
+}
+
+#[test]
+fn endpoints_that_are_slow_leave_room_to_others_however_many_these_are() {
+    let (shares, _) = house(ShareLimits { slow: 16, ..LIMITS });
+    let mut calls = Vec::new();
+    for (number, may_have) in [8, 4, 2, 1].into_iter().enumerate() {
+        let endpoint = name(number);
+        answers(&shares, &endpoint);
+        let mut has = 0;
+        while shares.room_at(&endpoint, Share::Slow) > 0 {
+            calls.push(shares.begin(&endpoint, Share::Slow));
+            has += 1;
+        }
+        assert_eq!(has, may_have, "endpoint {number}");
+        let quick = shares.begin(&endpoint, Share::Prompt);
+        assert!(!quick.goes_on_slowly(), "nor may a quick call become one of them");
+    }
+    assert_eq!((shares.room(Share::Slow), shares.room_at(&name(9), Share::Slow)), (1, 1));
 }
 
 /// Neither while the call waits nor when it ends: other accounts at the endpoint are polled as before.
