@@ -69,7 +69,7 @@ use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
 use in_flight::InFlight;
 use problem::Problem;
-use proof::{Proofs, Prover, Provider};
+use proof::{Admission, Proofs, Prover, Provider};
 use rate::Rates;
 use request::BodyBounds;
 use shares::Shares;
@@ -136,6 +136,7 @@ fn app(context: Context, running: &Running) -> Arc<App> {
         vault: Arc::clone(&context.vault),
         clock: Arc::clone(&context.clock),
         poll_wake: Arc::clone(&context.poll_wake),
+        admission: Admission::new(&context.settings.proof),
     };
     app_with(context, Arc::new(provider), running)
 }

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use crate::model::{Cursor, Timestamp};
 
-pub use accounts::{AccountSize, Accounts, Enrolment, Forgetting, Fullness};
+pub use accounts::{AccountSize, Accounts, Credential, Enrolment, Forgetting, Fullness};
 pub use backoff::Backoff;
 pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, LeaseId, LeasePlace,
@@ -125,6 +125,9 @@ pub enum StoreError {
         "the account takes {used} bytes of the store, of {limit} that it may take (store.account_share of store.size)"
     )]
     AccountAtLimit { used: u64, limit: u64 },
+    /// As many users are enrolled with the same credentials as may be.
+    #[error("{limit} users are enrolled with these credentials, which is as many as may be")]
+    CredentialAtLimit { limit: u64 },
     /// The system could not read, write or flush the store's file.
     #[error("the store's disk failed: {0}")]
     Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -151,6 +154,7 @@ impl StoreError {
             StoreError::Full(_) => "disk-full",
             StoreError::AtLimit { .. } => "size-limit",
             StoreError::AccountAtLimit { .. } => "account-size-limit",
+            StoreError::CredentialAtLimit { .. } => "credential-user-limit",
             StoreError::Disk(_) => "disk-failed",
             StoreError::Damaged { .. } => "damaged",
             StoreError::Gone { .. } => "gone",

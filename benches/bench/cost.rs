@@ -240,8 +240,17 @@ impl Filled {
         let url = HookUrl::parse("https://receiver.example.com/").expect("a URL");
         let spec = HookSpec { filter, ..HookSpec::to(url) };
         let (secret, now) = (Sealed(Vec::new()), SystemClock.now());
-        let hook =
-            NewHook { account, owner: Owner::Account, track: None, spec, secret, limit: u64::MAX, filter_items: u64::MAX, poll_by: None, now };
+        let hook = NewHook {
+            account,
+            owner: Owner::Account,
+            track: None,
+            spec,
+            secret,
+            limit: u64::MAX,
+            filter_items: u64::MAX,
+            poll_by: None,
+            now,
+        };
         hooks::set(&self.store, hook).await
     }
 

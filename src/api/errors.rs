@@ -163,7 +163,11 @@ impl From<ProofError> for Problem {
             ProofError::Busy { retry_after } => {
                 Problem::new(ProblemType::ProofsBusy, error.to_string()).retry_after(retry_after)
             }
+            ProofError::TooManyNewcomers { retry_after } => {
+                Problem::new(ProblemType::TooManyNewAccounts, error.to_string()).retry_after(retry_after)
+            }
             ProofError::Store(error) => match *error {
+                StoreError::CredentialAtLimit { limit } => credential_at_limit(limit),
                 StoreError::Full(_) | StoreError::AtLimit { .. } => store_full(&error),
                 _ => store_unavailable(&error),
             },
@@ -266,6 +270,7 @@ impl From<StoreError> for Problem {
             .with("used_bytes", used)
             .with("limit_bytes", limit)
             .retry_after(RETRY_SOON),
+            StoreError::CredentialAtLimit { limit } => credential_at_limit(limit),
             StoreError::Unusable(_)
             | StoreError::LeaseLost
             | StoreError::Disk(_)
@@ -274,6 +279,14 @@ impl From<StoreError> for Problem {
             | StoreError::Failed(_) => store_unavailable(&error),
         }
     }
+}
+
+fn credential_at_limit(limit: u64) -> Problem {
+    let detail = format!(
+        "{limit} other users are enrolled with these credentials, which is as many as may be: be one of those, or forget one with \
+         DELETE /api/account"
+    );
+    Problem::new(ProblemType::TooManyAccounts, detail).with("limit", limit)
 }
 
 fn store_unavailable(error: &StoreError) -> Problem {

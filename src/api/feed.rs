@@ -80,7 +80,7 @@ async fn next_page(
         // Taken only by those who have something to wait for. Who loses it is answered at once, and may ask again.
         let place = match held.take() {
             Some(place) => held.insert(place),
-            None => held.insert(app.shares.take(caller, Waits::LongPoll)?),
+            None => held.insert(app.shares.take(caller, Waits::LongPoll, &query.filter)?),
         };
         tokio::select! {
             () = listener.changed() => query.after = After::Number(page.next.sequence),

@@ -83,6 +83,11 @@ problem_types! {
         "A token of scope `read` changes nothing, and reads no pending changes: this needs one of scope `track`.";
     TooManyTokens "too-many-tokens" FORBIDDEN "The account has as many tokens as it may have"
         "Revoke tokens that are no longer needed; `limit` says how many there may be.";
+    TooManyAccounts "too-many-accounts" FORBIDDEN "As many users have these credentials as may have them"
+        "The credentials are good, but `limit` other users are enrolled with them. Be one of those, or forget one with \
+         DELETE /api/account.";
+    TooManyNewAccounts "too-many-new-accounts" TOO_MANY_REQUESTS "Too many new accounts"
+        "As many accounts that the host did not know were enrolled from this address as may be. Wait as Retry-After says.";
     TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "Too many requests"
         "Wait as Retry-After says; the RateLimit headers of every answer say how many are left.";
     Forbidden "forbidden" FORBIDDEN "The provider refuses this to the account"

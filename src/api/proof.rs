@@ -2,6 +2,7 @@
 //! requests with the same credentials joined into the same call, and wrong ones held off.
 
 mod memory;
+mod newcomers;
 mod provider;
 mod turns;
 
@@ -25,7 +26,7 @@ use crate::roster::{CallShares, Found, NotOnRoster};
 use crate::store::StoreError;
 use crate::vault::{HashKey, Vault, VaultError};
 
-pub(super) use provider::Provider;
+pub(super) use provider::{Admission, Provider};
 
 use memory::{Known, Memory, Print, Try};
 use turns::{NoTurn, Turns};
@@ -70,6 +71,9 @@ pub(super) enum ProofError {
     /// There was no slot in time.
     #[error("too many credentials wait to be checked at this provider, or at others that give no answer")]
     Busy { retry_after: Duration },
+    /// Where the request came from, as many new accounts became known as may.
+    #[error("too many new accounts from this address")]
+    TooManyNewcomers { retry_after: Duration },
     #[error(transparent)]
     Store(Arc<StoreError>),
     #[error(transparent)]
@@ -87,6 +91,10 @@ pub(super) trait Prover: Send + Sync + 'static {
 
     /// See `Roster::goes_its_own_way`.
     fn goes_its_own_way(&self, key: &AccountKey) -> bool;
+
+    /// Errs where an account that is not known could not become known, whatever its provider says: there are as many with the
+    /// same credentials, or of the same network, as there may be.
+    async fn admit(&self, claim: &Claim) -> Result<(), ProofError>;
 
     /// One call to the account's provider. The pulse is told of its requests.
     async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError>;
@@ -267,6 +275,7 @@ impl Inner {
 impl Inner {
     /// Asks the provider once there is a slot for it.
     async fn ask(&self, claim: &Claim) -> Result<Result<(), CallError>, ProofError> {
+        self.prover.admit(claim).await?;
         let turn = self.turns.turn(&self.prover.endpoint(&claim.key), claim.peer).await.map_err(|none| match none {
             NoTurn::Open(wait) => ProofError::CircuitOpen { retry_after: wait.max(self.settings.failed_for) },
             NoTurn::OfPeer(limit) => ProofError::PeerBusy { retry_after: self.settings.failed_for, limit },

@@ -93,6 +93,8 @@ pub struct Settings {
     pub feed_streams: usize,
     /// How many of them one account may have, its tokens included.
     pub feed_streams_per_account: usize,
+    /// How many items the filters of one account's streams, and requests that wait, may have together; some 200 bytes each.
+    pub feed_filter_items_per_account: usize,
     /// How many of them one token may have.
     pub feed_streams_per_token: usize,
     /// How many of them one network may have: an address, or of IPv6 a /64.
@@ -166,6 +168,11 @@ pub struct ProofSettings {
     pub window: Duration,
     /// How many accounts, and how many addresses, are remembered.
     pub remembered: usize,
+    /// How many users may have the same secret at one endpoint: at some providers the user is any name.
+    pub users_per_credential: u64,
+    /// How many new accounts of one network may become known within `new_accounts_window`.
+    pub new_accounts_per_peer: usize,
+    pub new_accounts_window: Duration,
     /// How many proofs are under way at once at endpoints that answer soon; more wait.
     pub at_once: usize,
     /// The same at endpoints that were never asked, beside those.
@@ -235,6 +242,8 @@ impl Default for Settings {
             feed_streams: 8_000,
             // Three quarters: as much as one is likely to need, and never all.
             feed_streams_per_account: 6_000,
+            // Ten for each stream that it may have.
+            feed_filter_items_per_account: 60_000,
             feed_streams_per_token: 2_000,
             feed_streams_per_peer: 6_000,
             feed_heartbeat: Duration::from_secs(15),
@@ -273,6 +282,10 @@ impl Default for ProofSettings {
             refusals_per_peer: 1000,
             window: Duration::from_secs(300),
             remembered: 10_000,
+            // Some teams of one organization, each with a name of its own.
+            users_per_credential: 16,
+            new_accounts_per_peer: 100,
+            new_accounts_window: Duration::from_secs(3600),
             at_once: 24,
             unproven: 24,
             suspected: 16,

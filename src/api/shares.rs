@@ -15,7 +15,7 @@ use super::errors::RETRY_SOON;
 use super::listen::network;
 use super::problem::{Problem, ProblemType};
 use super::settings::Settings;
-use crate::model::{AccountId, Owner, TokenId};
+use crate::model::{AccountId, Filter, Owner, TokenId};
 
 /// How many places there are.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ struct Most {
     account: usize,
     token: usize,
     network: usize,
+    /// Items of the filters of one account's.
+    items: usize,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,8 @@ struct State {
     next: u64,
     streams: usize,
     accounts: HashMap<AccountId, usize>,
+    /// How many items the filters of each account's have.
+    items: HashMap<AccountId, usize>,
     tokens: HashMap<TokenId, usize>,
     networks: HashMap<IpAddr, usize>,
 }
@@ -47,6 +51,7 @@ struct State {
 struct Taken {
     holder: Holder,
     what: Waits,
+    items: usize,
     given_up: CancellationToken,
     forgotten: Arc<AtomicBool>,
 }
@@ -71,6 +76,7 @@ struct Holder {
 enum Full {
     All,
     Of(&'static str, usize),
+    Items(usize),
 }
 
 /// A place that is taken until this is dropped.
@@ -89,22 +95,23 @@ impl Shares {
             account: settings.feed_streams_per_account,
             token: settings.feed_streams_per_token,
             network: settings.feed_streams_per_peer,
+            items: settings.feed_filter_items_per_account,
         };
         Shares { most, state: Mutex::default() }
     }
 
-    /// Takes a place.
+    /// Takes a place for somebody who waits with this filter.
     ///
     /// # Errors
-    /// The caller's account, token or network has as many as it may have; or all are taken, and no account has more than
+    /// The filters of the account's have as many items as they may have; the caller's account, token or network has as many as it may have; or all are taken, and no account has more than
     /// this one would have.
-    pub(super) fn take(self: &Arc<Self>, caller: &Caller, what: Waits) -> Result<Place, Problem> {
+    pub(super) fn take(self: &Arc<Self>, caller: &Caller, what: Waits, filter: &Filter) -> Result<Place, Problem> {
         let token = match caller.owner {
             Owner::Account => None,
             Owner::Token(token) => Some(token),
         };
         let holder = Holder { account: caller.account, token, network: caller.peer.map(network) };
-        let place = self.hold(holder, what).map_err(|full| match full {
+        let place = self.hold(holder, what, filter.items()).map_err(|full| match full {
             Full::All => Problem::new(ProblemType::TooManyStreams, "as many streams are open as the host allows")
                 .with("limit", self.most.all)
                 .retry_after(RETRY_SOON),
@@ -112,6 +119,14 @@ impl Shares {
                 let detail = format!("this {whose} has as many streams and waiting requests open as it may have");
                 Problem::new(ProblemType::StreamLimit, detail)
                     .with("of", whose)
+                    .with("limit", limit)
+                    .retry_after(RETRY_SOON)
+            }
+            Full::Items(limit) => {
+                let detail = "the filters of the account's open streams and waiting requests would have more items together \
+                              than they may: close some, or name the beginning of ids in place of many ids";
+                Problem::new(ProblemType::StreamLimit, detail)
+                    .with("of", "filters")
                     .with("limit", limit)
                     .retry_after(RETRY_SOON)
             }
@@ -123,7 +138,7 @@ impl Shares {
         Ok(place)
     }
 
-    fn hold(self: &Arc<Self>, holder: Holder, what: Waits) -> Result<Place, Full> {
+    fn hold(self: &Arc<Self>, holder: Holder, what: Waits, items: usize) -> Result<Place, Full> {
         let mut state = self.lock();
         let most = &self.most;
         let has = state.accounts.get(&holder.account).copied().unwrap_or(0);
@@ -136,6 +151,10 @@ impl Shares {
         if holder.network.is_some_and(|network| state.networks.get(&network).is_some_and(|has| *has >= most.network)) {
             return Err(Full::Of("address", most.network));
         }
+        let has_items = state.items.get(&holder.account).copied().unwrap_or(0);
+        if items > 0 && has_items.saturating_add(items) > most.items {
+            return Err(Full::Items(most.items));
+        }
         if state.taken.len() >= most.all {
             let number = state.to_give_up(has).ok_or(Full::All)?;
             if let Some(taken) = state.remove(number) {
@@ -143,7 +162,7 @@ impl Shares {
             }
         }
         let (given_up, forgotten) = (CancellationToken::new(), Arc::<AtomicBool>::default());
-        let taken = Taken { holder, what, given_up: given_up.clone(), forgotten: Arc::clone(&forgotten) };
+        let taken = Taken { holder, what, items, given_up: given_up.clone(), forgotten: Arc::clone(&forgotten) };
         let number = state.put(taken);
         Ok(Place { shares: Arc::clone(self), number, given_up, forgotten })
     }
@@ -174,6 +193,9 @@ impl State {
     fn put(&mut self, taken: Taken) -> u64 {
         let Holder { account, token, network } = taken.holder;
         *self.accounts.entry(account).or_default() += 1;
+        if taken.items > 0 {
+            *self.items.entry(account).or_default() += taken.items;
+        }
         if let Some(token) = token {
             *self.tokens.entry(token).or_default() += 1;
         }
@@ -191,6 +213,7 @@ impl State {
         let taken = self.taken.remove(&number)?;
         let Holder { account, token, network } = taken.holder;
         take_one(&mut self.accounts, &account);
+        take(&mut self.items, &account, taken.items);
         if let Some(token) = token {
             take_one(&mut self.tokens, &token);
         }
@@ -212,8 +235,12 @@ impl State {
 }
 
 fn take_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    take(counts, key, 1);
+}
+
+fn take<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K, number: usize) {
     if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
+        *count -= number;
         if *count == 0 {
             counts.remove(key);
         }
@@ -248,7 +275,7 @@ mod tests {
 
     use super::*;
 
-    const MOST: Most = Most { all: 12, account: 8, token: 3, network: 9 };
+    const MOST: Most = Most { all: 12, account: 8, token: 3, network: 9, items: 10 };
 
     fn shares() -> Arc<Shares> {
         Arc::new(Shares { most: MOST, state: Mutex::default() })
@@ -263,21 +290,33 @@ mod tests {
     fn the_account_with_the_most_places_gives_one_up() {
         let shares = shares();
         let mut places: Vec<Place> =
-            (0..8).map(|n| shares.hold(holder(1, None, n), Waits::Stream).expect("free")).collect();
-        assert_eq!(shares.hold(holder(1, None, 9), Waits::Stream).err(), Some(Full::Of("account", 8)));
-        places.extend((0..4).map(|n| shares.hold(holder(2, None, n), Waits::LongPoll).expect("free")));
+            (0..8).map(|n| shares.hold(holder(1, None, n), Waits::Stream, 0).expect("free")).collect();
+        assert_eq!(shares.hold(holder(1, None, 9), Waits::Stream, 0).err(), Some(Full::Of("account", 8)));
+        places.extend((0..4).map(|n| shares.hold(holder(2, None, n), Waits::LongPoll, 0).expect("free")));
         assert_eq!(shares.streams(), 8);
         // Another account, and then the one with few, get in until all have as many.
-        places.push(shares.hold(holder(3, None, 1), Waits::Stream).expect("given up"));
+        places.push(shares.hold(holder(3, None, 1), Waits::Stream, 0).expect("given up"));
         assert!(places[0].given_up.is_cancelled() && !places[1].given_up.is_cancelled());
-        places.push(shares.hold(holder(2, None, 1), Waits::Stream).expect("given up"));
+        places.push(shares.hold(holder(2, None, 1), Waits::Stream, 0).expect("given up"));
         assert!(places[1].given_up.is_cancelled());
-        assert_eq!(shares.hold(holder(2, None, 1), Waits::Stream).err(), Some(Full::All));
+        assert_eq!(shares.hold(holder(2, None, 1), Waits::Stream, 0).err(), Some(Full::All));
         // A place that was given up is given back once, and not again by who had it.
         drop(places);
         let state = shares.lock();
         assert!(state.taken.is_empty() && state.accounts.is_empty() && state.networks.is_empty());
         assert_eq!(state.streams, 0);
+    }
+
+    #[test]
+    fn the_filters_of_an_account_are_bounded_together() {
+        let shares = shares();
+        let first = shares.hold(holder(1, None, 1), Waits::Stream, 6).expect("free");
+        assert_eq!(shares.hold(holder(1, None, 1), Waits::LongPoll, 5).err(), Some(Full::Items(10)));
+        let _whole = shares.hold(holder(1, None, 1), Waits::Stream, 0).expect("it has no filter");
+        let _other = shares.hold(holder(2, None, 1), Waits::Stream, 10).expect("another account's");
+        drop(first);
+        drop(shares.hold(holder(1, None, 1), Waits::LongPoll, 10).expect("free again"));
+        assert_eq!(shares.lock().items.len(), 1);
     }
 
     proptest! {
@@ -289,7 +328,7 @@ mod tests {
             let mut places = Vec::new();
             for (account, token, network, gives_back) in events {
                 let holder = holder(account, (token > 0).then_some(account * 10 + token), network);
-                let held = shares.hold(holder, Waits::Stream);
+                let held = shares.hold(holder, Waits::Stream, 0);
                 {
                     let state = shares.lock();
                     prop_assert!(state.taken.len() <= MOST.all);
@@ -301,7 +340,7 @@ mod tests {
                 if gives_back == 0 {
                     places.swap_remove(places.len() / 2);
                 }
-                let newcomer = shares.hold(self::holder(99, None, 99), Waits::Stream);
+                let newcomer = shares.hold(self::holder(99, None, 99), Waits::Stream, 0);
                 prop_assert!(newcomer.is_ok(), "{newcomer:?}");
             }
         }

@@ -175,7 +175,9 @@ fn refused(refusal: Refusal, limit: u64) -> Problem {
             Problem::new(ProblemType::TooManyTokens, detail).with("limit", limit)
         }
         Refusal::Damaged(reason) => damaged(reason),
-        Refusal::NotFound | Refusal::VersionDiffers(_) | Refusal::TooManyFilterItems | Refusal::NoDeadLetter => not_found(),
+        Refusal::NotFound | Refusal::VersionDiffers(_) | Refusal::TooManyFilterItems | Refusal::NoDeadLetter => {
+            not_found()
+        }
     }
 }
 

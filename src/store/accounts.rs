@@ -16,6 +16,18 @@ pub trait Accounts {
     /// bytes that are known, within that minute, writes nothing: a caller that enrols often keeps them.
     async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId>;
 
+    /// The same for an account that a client proved with these credentials.
+    ///
+    /// # Errors
+    /// `CredentialAtLimit` where the account is not known, and as many other users have the same credentials as may have them.
+    async fn enrol_proven(&self, enrolment: Enrolment, credential: Credential) -> Result<AccountId>;
+
+    /// Whether the account is known.
+    ///
+    /// # Errors
+    /// `CredentialAtLimit` where `enrol_proven` would refuse it.
+    async fn check_newcomer(&self, key: &AccountKey, credential: &Credential) -> Result<bool>;
+
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
 
     /// The rows of the account that were met since the host started and can't be read, until they are removed, written anew
@@ -117,4 +129,13 @@ pub struct Enrolment {
     pub origin: Origin,
     pub password: Sealed,
     pub now: Timestamp,
+}
+
+/// What a client proved: at some providers the user is any name, and one secret proves them all.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Keyed hashes of endpoint and secret, under each of the host's keys, the current one's first.
+    pub prints: Vec<[u8; 32]>,
+    /// How many users there may be whose accounts are enrolled with it.
+    pub users: u64,
 }

@@ -48,6 +48,7 @@ macro_rules! every_case {
         every_case! { @$how $lab;
             accounts {
                 enrolling_again_keeps_the_account
+                one_credential_has_so_many_users_and_no_more
                 a_configured_account_is_due_at_once_and_stays_configured
                 an_account_that_left_the_configuration_rests
                 idle_accounts_are_forgotten_whole

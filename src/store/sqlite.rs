@@ -271,7 +271,15 @@ impl SqliteStore {
             bounds: Arc::clone(&bounds),
             path: path.to_owned(),
             is_damaged: AtomicBool::new(false),
-            writer: Writer::start(connection, (damages, bounds), mark, told, (settings.queue.max(1), settings.filters_kept, settings.page_bytes), disk, lock)?,
+            writer: Writer::start(
+                connection,
+                (damages, bounds),
+                mark,
+                told,
+                (settings.queue.max(1), settings.filters_kept, settings.page_bytes),
+                disk,
+                lock,
+            )?,
             mark,
             newest,
         })
@@ -311,7 +319,10 @@ impl SqliteStore {
         F: FnOnce(&Reading<'_>) -> Result<T> + Send + 'static,
     {
         let (damages, page_bytes) = (self.damages.clone(), self.page_bytes);
-        let read = self.readers.read(flow, move |connection| work(&Reading { connection, damages: &damages, page_bytes })).await;
+        let read = self
+            .readers
+            .read(flow, move |connection| work(&Reading { connection, damages: &damages, page_bytes }))
+            .await;
         let read = self.named(read);
         if self.damages.is_any_pending() {
             // The writer sets aside what was met after each of its jobs. Who reads has what can be read, be that done or not.

@@ -46,6 +46,7 @@ max_backoff = "100ms"
 
 [api.credentials]
 failed_for = "1ms"
+new_accounts_per_peer = 1000000
 
 [log]
 filter = "warn"

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::droplets::{Droplets, Instead, TOKEN};
+use crate::support::host::QUICK_POLLS;
 use crate::support::lab::step;
 use crate::support::wait::{SOON, eventually};
 use crate::support::{Ended, Receiver, Setup};
@@ -115,4 +116,27 @@ async fn changes_are_called_back_and_an_unsure_list_removes_nothing() {
         answer => Err(answer.text),
     })
     .await;
+}
+
+/// The token alone counts there, and the user is any name: else each name would have limits and a budget of its own.
+#[tokio::test]
+async fn one_token_has_so_many_users_whatever_these_are_called() {
+    let droplets = Droplets::start().await;
+    droplets.has([(1, "active")]);
+    let host = Setup::new(&["digitalocean"])
+        .provider("digitalocean", "lab", &droplets.endpoint(), "")
+        .polls(&format!("{QUICK_POLLS}users_per_credential = 2\nnew_accounts_per_peer = 2\n"))
+        .start()
+        .await;
+    let as_user = |user: &str| host.client().at("digitalocean", "lab").as_user(user, TOKEN);
+    for user in ["one", "two"] {
+        as_user(user).get("/api/instances").await.ok();
+    }
+    let refused = as_user("three").get("/api/instances").await.problem(403);
+    assert_eq!((&refused["type"], &refused["limit"]), (&json!("/problems/too-many-accounts"), &json!(2)));
+    as_user("one").get("/api/instances").await.ok();
+    // Forgetting one makes room among those of the token, and the address has had what it may have.
+    assert!(as_user("two").delete("/api/account").await.status.is_success());
+    let refused = as_user("three").get("/api/instances").await.problem(429);
+    assert_eq!(refused["type"], "/problems/too-many-new-accounts");
 }

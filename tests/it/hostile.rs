@@ -46,7 +46,7 @@ fn setup() -> Setup {
             "[polling]\ninstances_every = \"300ms\"\nrealms_every = \"1s\"\njitter = 0.0\nmax_backoff = \"300ms\"\n\
              requests_per_minute = 1000000\n\
              \n[api]\nfresh_instances = \"1ms\"\nfresh_realms = \"1ms\"\n\n[api.credentials]\nfailed_for = \"1ms\"\n\
-             \n[log]\nfilter = \"tracker=debug,info\"\n",
+             new_accounts_per_peer = 1000\n\n[log]\nfilter = \"tracker=debug,info\"\n",
         );
     setup.driver_file("hostile.wasm", &hostile_driver());
     setup.run(&["driver", "approve", "hostile", "--yes"]).succeeded();

@@ -9,7 +9,8 @@ use crate::support::moto::in_venv;
 
 /// Short waits and streams: all of them are asked for, many times.
 const SETTINGS: &str = "[api]\nfeed_wait = \"1s\"\nfeed_stream_for = \"1s\"\npoll_wait = \"2s\"\nrefresh_every = \"0s\"\n\
-                        hooks_per_account = 100000\ntokens_per_account = 100000\n";
+                        hooks_per_account = 100000\ntokens_per_account = 100000\n\
+                        [api.credentials]\nnew_accounts_per_peer = 100000\n";
 
 /// For how long it asks, in seconds; `OPENAPI_SECONDS` says otherwise, and `make fuzz-api` asks for ten minutes.
 const SECONDS: &str = "45";

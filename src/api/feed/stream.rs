@@ -77,7 +77,7 @@ pub(in super::super) async fn open(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(invalid("since", "is not what Last-Event-ID has: that is not a cursor")),
     };
-    let own_place = app.shares.take(&caller, Waits::Stream)?;
+    let own_place = app.shares.take(&caller, Waits::Stream, &filter)?;
 
     let listener = app.hub.listen(caller.account);
     let extent = app.context.store.extent(caller.account).await?;

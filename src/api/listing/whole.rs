@@ -36,7 +36,12 @@ struct List {
 }
 
 /// The whole list, of which the first page is there already.
-pub(super) fn written(app: Arc<App>, caller: &Caller, query: ListQuery, first: Page<Seen>) -> Result<Response, Problem> {
+pub(super) fn written(
+    app: Arc<App>,
+    caller: &Caller,
+    query: ListQuery,
+    first: Page<Seen>,
+) -> Result<Response, Problem> {
     let opening = Bytes::from(opening(query.kind.plural())?);
     let (account, bearer) = (caller.account, caller.bearer.clone());
     let list = List { app, account, bearer, query, rest: Rest::Page(first) };

@@ -136,7 +136,11 @@ impl Api {
                     ("id", id(), "Only that one"),
                     ("state", state, "Only those in that state"),
                     ("at", past(), "As it was known at that time"),
-                    ("limit", whole(1, self.bounds.page_items), "How many on a page, at most; a page of much text has fewer, and a Link to the rest"),
+                    (
+                        "limit",
+                        whole(1, self.bounds.page_items),
+                        "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+                    ),
                     ("after", form(&format!("{many}-page")), "Opaque: from the Link of the page before"),
                     ("format", format, "As Deltacloud's clients say what they want to read"),
                 ];
@@ -208,7 +212,11 @@ impl Api {
                 ),
             );
             let pages = vec![
-                query("limit", whole(1, self.bounds.page_items), "How many on a page, at most; a page of much text has fewer, and a Link to the rest"),
+                query(
+                    "limit",
+                    whole(1, self.bounds.page_items),
+                    "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+                ),
                 query("before", form("cursor"), "Only changes before that one"),
             ];
             self.get(
@@ -228,7 +236,11 @@ impl Api {
         let bounds = self.bounds;
         let pages = |of: &str| {
             vec![
-                query("limit", whole(1, bounds.page_items), "How many on a page, at most; a page of much text has fewer, and a Link to the rest"),
+                query(
+                    "limit",
+                    whole(1, bounds.page_items),
+                    "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+                ),
                 query("after", form(of), "Opaque: from the Link of the page before"),
             ]
         };
@@ -361,7 +373,11 @@ impl Api {
         let since = ("since", form("since"), "A cursor, `0` for the oldest that is kept, `now` for the end");
         let mut page = vec![
             since,
-            ("limit", whole(1, self.bounds.page_items), "How many on a page, at most; a page of much text has fewer, and a Link to the rest"),
+            (
+                "limit",
+                whole(1, self.bounds.page_items),
+                "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+            ),
             ("wait", whole(0, self.bounds.wait), "For how many seconds to wait until something comes"),
         ];
         page.extend(filters());
@@ -450,7 +466,11 @@ impl Api {
         );
         let the_token = || vec![path("id", form("token-id"), "The token's id")];
         let pages = vec![
-            query("limit", whole(1, self.bounds.page_items), "How many on a page, at most; a page of much text has fewer, and a Link to the rest"),
+            query(
+                "limit",
+                whole(1, self.bounds.page_items),
+                "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+            ),
             query("after", form("tokens-page"), "Opaque: from the Link of the page before"),
         ];
         let list = object(vec![("tokens", array(named("ListedToken")))]);

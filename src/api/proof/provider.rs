@@ -1,19 +1,21 @@
 //! The real prover: the account's provider, asked through its driver, and the store, which then keeps the
 //! account and its password.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Notify;
 
+use super::super::settings::ProofSettings;
+use super::newcomers::Newcomers;
 use super::{Claim, ProofError, Prover};
 use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Origin};
 use crate::roster::{NotOnRoster, Roster};
-use crate::store::{Enrolment, SealedColumn, Store, StoreError, Unopened};
+use crate::store::{Credential, Enrolment, SealedColumn, Store, StoreError, Unopened};
 use crate::vault::{Purpose, Vault};
 
 pub(in crate::api) struct Provider {
@@ -22,9 +24,36 @@ pub(in crate::api) struct Provider {
     pub(in crate::api) vault: Arc<Vault>,
     pub(in crate::api) clock: Arc<dyn Clock>,
     pub(in crate::api) poll_wake: Arc<Notify>,
+    pub(in crate::api) admission: Admission,
+}
+
+/// How many accounts may become known.
+pub(in crate::api) struct Admission {
+    per_credential: u64,
+    newcomers: Mutex<Newcomers>,
+}
+
+impl Admission {
+    pub(in crate::api) fn new(settings: &ProofSettings) -> Admission {
+        let ProofSettings { new_accounts_per_peer, new_accounts_window, remembered, .. } = *settings;
+        let newcomers = Newcomers::new(new_accounts_per_peer, new_accounts_window, remembered);
+        Admission { per_credential: settings.users_per_credential, newcomers: Mutex::new(newcomers) }
+    }
+
+    fn newcomers(&self) -> MutexGuard<'_, Newcomers> {
+        self.newcomers.lock().expect("invariant: no holder of this lock can panic")
+    }
 }
 
 impl Provider {
+    /// What the claim would prove at its endpoint, whoever the user is.
+    fn credential(&self, claim: &Claim) -> Credential {
+        let endpoint = self.endpoint(&claim.key);
+        let secret = claim.password.expose_secret().as_bytes();
+        let parts = [b"credential", claim.key.driver.as_bytes(), endpoint.as_bytes(), secret];
+        Credential { prints: self.vault.keyed_hashes(&parts), users: self.admission.per_credential }
+    }
+
     /// Keeps what the proof has left of the account's requests, for a host after this one.
     async fn note_budget(&self, key: &AccountKey) {
         let Some(budget) = self.roster.budget(key) else { return };
@@ -46,6 +75,17 @@ impl Prover for Provider {
 
     fn goes_its_own_way(&self, key: &AccountKey) -> bool {
         self.roster.goes_its_own_way(key)
+    }
+
+    async fn admit(&self, claim: &Claim) -> Result<(), ProofError> {
+        let known = self.store.check_newcomer(&claim.key, &self.credential(claim)).await;
+        if known.map_err(|error| ProofError::Store(Arc::new(error)))? {
+            return Ok(());
+        }
+        match self.admission.newcomers().hold_off(claim.peer, self.clock.now()) {
+            Some(retry_after) => Err(ProofError::TooManyNewcomers { retry_after }),
+            None => Ok(()),
+        }
     }
 
     async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError> {
@@ -70,7 +110,10 @@ impl Prover for Provider {
         let now = self.clock.now();
         let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
         let failed = |error| ProofError::Store(Arc::new(error));
-        let account = match self.store.enrol(enrolment).await {
+        let credential = self.credential(claim);
+        // Where the store can't tell, it can't take it in, either.
+        let is_known = self.store.check_newcomer(&claim.key, &credential).await.unwrap_or(true);
+        let account = match self.store.enrol_proven(enrolment, credential).await {
             // Who is known reads what there is. The next proof keeps the password.
             Err(error @ (StoreError::Full(_) | StoreError::AtLimit { .. } | StoreError::Disk(_))) => {
                 let known = self.store.find_account(&claim.key).await.map_err(failed)?;
@@ -78,6 +121,9 @@ impl Prover for Provider {
             }
             enrolled => enrolled.map_err(failed)?,
         };
+        if !is_known {
+            self.admission.newcomers().note(claim.peer, now);
+        }
         // The account is known by now.
         self.note_budget(&claim.key).await;
         // Polls that the provider refused may go well with this password: they need not wait any longer.

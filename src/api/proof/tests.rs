@@ -38,6 +38,10 @@ impl Prover for Fake {
         false
     }
 
+    async fn admit(&self, _: &Claim) -> Result<(), ProofError> {
+        Ok(())
+    }
+
     async fn ask(&self, claim: &Claim, _: Arc<Pulse>) -> Result<(), CallError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if let Some(gate) = &self.gate {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::plainly::once;
 use super::world::{POLL_EVERY, World, key, query, spec};
-use crate::model::{InstanceState, Kind, Origin, Owner, Sealed};
-use crate::store::{Enrolment, Forgetting, RepeatableRequest, RequestId, StoreError, Written};
+use crate::model::{AccountKey, InstanceState, Kind, Origin, Owner, Sealed};
+use crate::store::{Credential, Enrolment, Forgetting, RepeatableRequest, RequestId, StoreError, Written};
 
 pub(crate) async fn enrolling_again_keeps_the_account(world: World) {
     let store = world.store();
@@ -41,6 +41,34 @@ pub(crate) async fn a_configured_account_is_due_at_once_and_stays_configured(mut
     assert_eq!(store.enrol(enrolment).await.unwrap(), account);
     let found = store.account(account).await.unwrap().unwrap();
     assert_eq!((found.origin, found.password), (Origin::Config, Sealed(b"ann".to_vec())));
+}
+
+pub(crate) async fn one_credential_has_so_many_users_and_no_more(world: World) {
+    let store = world.store();
+    let enrolment =
+        |user: &str| Enrolment { key: key(user), origin: Origin::Client, password: Sealed(vec![7]), now: world.now };
+    // The second print is that of an older key of the host.
+    let credential = |prints: &[u8]| Credential { prints: prints.iter().map(|byte| [*byte; 32]).collect(), users: 2 };
+    let refused = |result: Result<_, StoreError>| matches!(result, Err(StoreError::CredentialAtLimit { limit: 2 }));
+    let ann = store.enrol_proven(enrolment("ann"), credential(&[1])).await.expect("the first");
+    assert!(!store.check_newcomer(&key("bob"), &credential(&[2, 1])).await.expect("the second"));
+    store.enrol_proven(enrolment("bob"), credential(&[2, 1])).await.expect("the second");
+    assert!(refused(store.check_newcomer(&key("eve"), &credential(&[2, 1])).await.map(drop)));
+    assert!(refused(store.enrol_proven(enrolment("eve"), credential(&[2, 1])).await.map(drop)));
+    assert!(store.find_account(&key("eve")).await.expect("asked").is_none());
+    // The same user at another provider of the endpoint is no other one.
+    let elsewhere = Enrolment { key: AccountKey { provider: "another".into(), ..key("ann") }, ..enrolment("ann") };
+    store.enrol_proven(elsewhere, credential(&[2, 1])).await.expect("the same user");
+    // Who is known stays so, and others have credentials of their own.
+    assert!(store.check_newcomer(&key("ann"), &credential(&[2, 1])).await.expect("known"));
+    assert_eq!(store.enrol_proven(enrolment("ann"), credential(&[2, 1])).await.expect("known"), ann);
+    store.enrol_proven(enrolment("eve"), credential(&[3])).await.expect("with another secret");
+    // One that leaves makes room.
+    for account in store.accounts(None, 100).await.expect("read").into_iter().filter(|one| one.key.user == "ann") {
+        store.forget_account(account.id).await.expect("forgotten");
+        store.clear_account(account.id).await.expect("cleared");
+    }
+    store.enrol_proven(enrolment("joe"), credential(&[2, 1])).await.expect("there is room again");
 }
 
 pub(crate) async fn an_account_that_left_the_configuration_rests(world: World) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{AccountSize, Accounts, DamagedRow, Enrolment, Forgetting, Result, Unopened};
+use super::super::{
+    AccountSize, Accounts, Credential, DamagedRow, Enrolment, Forgetting, Result, StoreError, Unopened,
+};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
@@ -33,7 +35,24 @@ impl Accounts for SqliteStore {
         {
             return Ok(known.id);
         }
-        self.write(Flow::Key(enrolment.key.clone()), move |writing| enrol(writing, &enrolment)).await
+        self.write(Flow::Key(enrolment.key.clone()), move |writing| enrol(writing, &enrolment, None)).await
+    }
+
+    async fn enrol_proven(&self, enrolment: Enrolment, credential: Credential) -> Result<AccountId> {
+        let flow = Flow::Key(enrolment.key.clone());
+        self.write(flow, move |writing| enrol(writing, &enrolment, Some(&credential))).await
+    }
+
+    async fn check_newcomer(&self, key: &AccountKey, credential: &Credential) -> Result<bool> {
+        let (key, credential) = (key.clone(), credential.clone());
+        self.read(Flow::Key(key.clone()), move |reading| {
+            let is_known = reading.prepare_cached(ENROLLED)?.exists(params![key.driver, key.provider, key.user])?;
+            if !is_known {
+                require_room_for(reading, &key.user, &credential)?;
+            }
+            Ok(is_known)
+        })
+        .await
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>> {
@@ -301,8 +320,31 @@ fn refuse_leaving(connection: &Connection, known: Option<AccountId>) -> Result<(
     }
 }
 
-fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> {
+/// Errs where as many other users have these credentials as may.
+fn require_room_for(connection: &Connection, user: &str, credential: &Credential) -> Result<()> {
+    let limit = i64::try_from(credential.users).unwrap_or(i64::MAX);
+    let mut select =
+        connection.prepare_cached("SELECT DISTINCT user FROM accounts WHERE credential = ?1 ORDER BY user LIMIT ?2")?;
+    let mut has = connection.prepare_cached("SELECT 1 FROM accounts WHERE credential = ?1 AND user = ?2")?;
+    let mut users = HashSet::new();
+    for print in &credential.prints {
+        // Its accounts at other providers of the endpoint are those of the same user.
+        if has.exists(params![print, user])? {
+            return Ok(());
+        }
+        for user in select.query_map(params![print, limit], |row| Ok(row.get::<_, String>(0).ok()))? {
+            users.insert(user?);
+        }
+    }
+    match u64::try_from(users.len()).is_ok_and(|has| has < credential.users) {
+        true => Ok(()),
+        false => Err(StoreError::CredentialAtLimit { limit: credential.users }),
+    }
+}
+
+fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment, credential: Option<&Credential>) -> Result<AccountId> {
     let Enrolment { key, origin, password, now } = enrolment;
+    let print = credential.and_then(|credential| credential.prints.first());
     let place = params![key.driver, key.provider, key.user];
     let damages = &writing.memory.damages;
     let mut select = writing.prepare(ENROLLED)?;
@@ -315,12 +357,16 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
     refuse_leaving(writing.connection, known.as_ref().map(|(id, _)| *id))?;
     if let Some((id, None)) = known {
         // An enrolment brings all that there is of it.
-        return heal(writing, id, enrolment);
+        return heal(writing, id, enrolment, print);
     }
     let Some((_, Some(known))) = known else {
         writing.memory.bounds.require_room()?;
+        if let Some(credential) = credential {
+            require_room_for(writing.connection, &key.user, credential)?;
+        }
         let mut insert = writing.prepare(
-            "INSERT INTO accounts (driver, provider, user, origin, password, used) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO accounts (driver, provider, user, origin, password, used, credential)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         let id = AccountId(insert.insert(params![
             key.driver,
@@ -328,7 +374,8 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
             key.user,
             origin_text(origin),
             password.0,
-            now.as_millis()
+            now.as_millis(),
+            print
         ])?);
         if *origin == Origin::Config {
             polls::watch(writing, id, *now)?;
@@ -338,12 +385,8 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
     let was_watched = polls::is_watched(writing, known.id)?;
     let (origin, password) =
         if known.keeps_its_own(enrolment) { (&known.origin, &known.password) } else { (origin, password) };
-    writing.prepare("UPDATE accounts SET origin = ?2, password = ?3, used = ?4 WHERE id = ?1")?.execute(params![
-        known.id.0,
-        origin_text(origin),
-        password.0,
-        now.as_millis()
-    ])?;
+    let sql = "UPDATE accounts SET origin = ?2, password = ?3, used = ?4, credential = COALESCE(?5, credential) WHERE id = ?1";
+    writing.prepare(sql)?.execute(params![known.id.0, origin_text(origin), password.0, now.as_millis(), print])?;
     if *origin == Origin::Config && !was_watched {
         polls::watch(writing, known.id, *now)?;
     } else if was_watched {
@@ -353,13 +396,18 @@ fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment) -> Result<AccountId> 
 }
 
 /// Writes a row anew that could not be read, and has its polls made that were set aside with it.
-fn heal(writing: &mut Writing<'_>, id: AccountId, enrolment: &Enrolment) -> Result<AccountId> {
+fn heal(
+    writing: &mut Writing<'_>,
+    id: AccountId,
+    enrolment: &Enrolment,
+    print: Option<&[u8; 32]>,
+) -> Result<AccountId> {
     let Enrolment { origin, password, now, .. } = enrolment;
     let mut update = writing.prepare(
         "UPDATE accounts SET origin = ?2, password = ?3, used = ?4, unanswered = 0, unreachable = NULL,
-         budget_left = NULL, budget_at = NULL WHERE id = ?1",
+         budget_left = NULL, budget_at = NULL, credential = ?5 WHERE id = ?1",
     )?;
-    update.execute(params![id.0, origin_text(origin), password.0, now.as_millis()])?;
+    update.execute(params![id.0, origin_text(origin), password.0, now.as_millis(), print])?;
     drop(update);
     damage::set_aside(writing)?;
     if polls::is_watched(writing, id)? {

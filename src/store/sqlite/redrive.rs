@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Attempt, Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Page, Redrive, Redriven, Refusal,
-    Replay, ReplayFrom, Result, Written,
+    Attempt, Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Page, Redrive, Redriven,
+    Refusal, Replay, ReplayFrom, Result, Written,
 };
 use super::bounded_page::{BoundedPage, text_of};
 use super::columns::get;

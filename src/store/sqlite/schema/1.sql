@@ -38,8 +38,13 @@ CREATE TABLE accounts (
     -- What its budget of requests had left, and when; at no time that is known, if its host ended without a word.
     budget_left REAL,
     budget_at INTEGER,
+    -- A keyed hash of the endpoint and the secret that a client proved: at some providers the user is any name, and one
+    -- secret proves them all.
+    credential BLOB,
     UNIQUE (driver, provider, user)
 ) STRICT;
+
+CREATE INDEX accounts_credential ON accounts (credential, user) WHERE credential IS NOT NULL;
 
 CREATE TABLE polls (
     account INTEGER NOT NULL,

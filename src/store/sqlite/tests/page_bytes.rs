@@ -75,7 +75,8 @@ async fn every_page_ends_early_and_nothing_is_lost() {
         assert_eq!(all(list, |seen| seen.resource.id().clone()).await, ITEMS, "{at:?}");
     }
     let hooks = async |last: Option<&Result<crate::model::Hook, _>>| {
-        let after = last.map(|hook: &Result<_, _>| hook.as_ref().map(|hook: &crate::model::Hook| hook.id).expect("whole"));
+        let after =
+            last.map(|hook: &Result<_, _>| hook.as_ref().map(|hook: &crate::model::Hook| hook.id).expect("whole"));
         store.hooks(account, &owner, after, 1000).await.expect("a page")
     };
     assert_eq!(all(hooks, |hook| hook.as_ref().map(|hook| hook.id).expect("whole")).await, ITEMS);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What finds one row of a table, or as many as one resource, account or request has.
 const KEYS: &[(&str, &[&[&str]])] = &[
-    ("accounts", &[&["rowid"], &["driver", "provider", "user"]]),
+    ("accounts", &[&["rowid"], &["driver", "provider", "user"], &["credential", "user"]]),
     ("polls", &[&["account"]]),
     ("resources", &[&["account", "kind", "id"]]),
     ("bodies", &[&["rowid"]]),
