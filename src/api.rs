@@ -40,6 +40,7 @@ mod repeat;
 mod request;
 mod settings;
 mod shares;
+pub mod starting;
 mod tokens;
 mod track;
 mod unread;

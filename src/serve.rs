@@ -23,6 +23,7 @@ pub use drivers::{Drivers, DriversError};
 pub use key::{KeyError, KeyNeeded, named_keys, require_keys};
 
 use crate::api::control::{Control, Reloads};
+use crate::api::starting::{ANSWERS_AFTER, while_starting};
 use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
@@ -117,13 +118,16 @@ impl Host {
         make_private(&config.data_dir)
             .map_err(|source| ServeError::DataDirectory { path: config.data_dir.clone(), source })?;
         let path = config.data_dir.join(STORE_FILE);
-        let store = Arc::new(open_store(path.clone(), config.store.clone()).await?);
+        let opening = open_store(path.clone(), config.store.clone());
+        let store = while_starting(opening, &listener, operator.as_ref(), ANSWERS_AFTER).await?;
+        let store = Arc::new(store);
         let vault = Arc::new(key::open(&config.key, store.as_ref(), &path).await?);
         if let Err(error) = key::set_damaged_aside(store.as_ref(), &vault).await {
             // Their polls meet them.
             tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
         }
-        let Drivers { catalog, clients, engine, lock, fetcher } = Drivers::load(&config).await?;
+        let Drivers { catalog, clients, engine, lock, fetcher } =
+            while_starting(Box::pin(Drivers::load(&config)), &listener, operator.as_ref(), ANSWERS_AFTER).await?;
         let mut metrics = Metrics::default();
         metrics.show_poll_memory(engine.poll_memory());
         let hooks_client = clients.under(&config.hook_addresses)?;

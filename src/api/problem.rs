@@ -180,6 +180,8 @@ problem_types! {
          Retry-After says.";
     TooManyConnections "too-many-connections" SERVICE_UNAVAILABLE "Too many connections are open"
         "The address has as many as the host allows, and a request is under way on each. Try again as Retry-After says.";
+    Starting "starting" SERVICE_UNAVAILABLE "The host is starting"
+        "It opens its store and loads its drivers, which may have to be compiled. Wait as Retry-After says.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
         "Try again once it has started anew.";
     Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"
