@@ -14,7 +14,7 @@ use crate::store::{Backoff, KeptChanges, Store, StoreError, Sweep};
 pub struct Settings {
     /// What happened longer ago is forgotten.
     pub keep_for: Duration,
-    /// So many changes are kept at most, of all accounts together.
+    /// So many changes are kept at most, of all accounts together: the accounts that have most lose their oldest.
     pub keep_changes: u64,
     /// How often what is too old is looked for.
     pub every: Duration,

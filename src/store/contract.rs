@@ -168,6 +168,7 @@ macro_rules! every_case {
                 a_resource_has_a_history
                 what_is_too_old_is_forgotten_and_what_is_owed_is_not
                 so_many_changes_are_kept
+                an_account_of_many_changes_pushes_out_its_own_past
                 what_was_known_is_known_of_every_time
             }
             pending {

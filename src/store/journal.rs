@@ -83,7 +83,7 @@ pub struct Extent {
 pub struct KeptChanges {
     /// Everything since then.
     pub since: Timestamp,
-    /// So many changes, of all accounts together.
+    /// So many changes, of all accounts together. Those that have most lose their oldest.
     pub changes: u64,
 }
 

@@ -53,6 +53,7 @@ mod space;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
+mod trim;
 mod turns;
 mod unopened;
 mod wanted;

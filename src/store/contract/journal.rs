@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::world::{World, id, query, short};
+use super::plainly::Plainly as _;
+use super::world::{World, id, query, short, spec};
 use crate::model::{AccountId, ChangeType, Filter, IdPattern, InstanceState, Kind, State, Timestamp};
-use crate::store::{After, ChangePage, ChangeQuery, HistoryQuery, KeptChanges, ListQuery, StoreError, Sweep};
+use crate::store::{
+    After, ChangePage, ChangeQuery, HistoryQuery, KeptChanges, ListQuery, ReplayFrom, StoreError, Sweep,
+};
 
 const RUNNING: InstanceState = InstanceState::Running;
 const STOPPED: InstanceState = InstanceState::Stopped;
@@ -204,6 +207,55 @@ pub(crate) async fn so_many_changes_are_kept(world: World) {
     forget(&world, KeptChanges { since: Timestamp::from_millis(0), changes: 100 }).await;
     let kept = world.store().changes_of_all(0, 10_000).await.expect("read");
     assert_eq!((kept.len(), short(&kept[0].1.what).as_str()), (100, "i2400 ->RUNNING"));
+}
+
+/// Be they changes of its resources or tests of its hooks.
+pub(crate) async fn an_account_of_many_changes_pushes_out_its_own_past(mut world: World) {
+    const MOST: u64 = 30;
+    let (ann, bob) = (world.client("ann").await, world.client("bob").await);
+    for account in [ann, bob] {
+        world.observe(account, &[]).await;
+    }
+    world.observe(bob, &[("b", RUNNING)]).await;
+    let begun = world.now;
+    let all = ChangeQuery { after: After::Oldest, filter: Filter::default(), limit: 1000, looked_at: 1000 };
+    let of_bob = page(&world, bob, all.clone()).await;
+    let tested = world.filtering(ann, spec("tested")).await;
+    world.store().pause_hook(&world.place(ann, tested), world.now).await.expect("paused");
+    for state in [RUNNING, STOPPED].into_iter().cycle().take(40) {
+        world.wait(Duration::from_secs(1));
+        world.observe(ann, &[("a", state)]).await;
+        world.store().test_hook(&world.place(ann, tested), world.now).await.expect("tested");
+    }
+    world.observe(bob, &[("b", STOPPED)]).await;
+    let first = page(&world, ann, ChangeQuery { limit: 1, ..all.clone() }).await.next;
+
+    forget(&world, KeptChanges { since: Timestamp::from_millis(0), changes: MOST }).await;
+    let kept = page(&world, ann, all.clone()).await.changes;
+    assert_eq!(kept.len(), 28, "all but what bob has");
+    let told: Vec<String> = page(&world, bob, all.clone()).await.changes.iter().map(|one| short(&one.what)).collect();
+    assert_eq!(told, ["b ->RUNNING", "b RUNNING>STOPPED"]);
+    // Who follows bob's part misses nothing, and who follows ann's is told so.
+    let behind = |after: i64| ChangeQuery { after: After::Number(after), ..all.clone() };
+    let from = of_bob.changes[0].cursor.sequence;
+    assert_eq!(page(&world, bob, behind(from)).await.changes.len(), 1);
+    let lost = world.store().changes(ann, behind(first.sequence)).await;
+    let extent = world.store().extent(ann).await.expect("read");
+    assert!(matches!(lost, Err(StoreError::Forgotten { oldest }) if oldest == extent.oldest), "{lost:?}");
+    assert_eq!(page(&world, ann, behind(extent.oldest.sequence)).await.changes, kept);
+    // So it is with what their resources were.
+    assert_eq!(at_time(&world, bob, begun, query()).await.expect("known"), ["b RUNNING"]);
+    let past = at_time(&world, ann, begun, query()).await;
+    assert!(matches!(past, Err(StoreError::PastUnknown { since: Some(since) }) if since > begun), "{past:?}");
+
+    // Another round finds nothing to do, a hook that comes back is owed what is kept, and a crash changes nothing.
+    forget(&world, KeptChanges { since: Timestamp::from_millis(0), changes: MOST }).await;
+    world.crash();
+    assert_eq!(page(&world, ann, all.clone()).await.changes, kept);
+    world.store().replay(&world.place(ann, tested), ReplayFrom::After(0), world.now).await.expect("asked");
+    world.store().resume_hook(&world.place(ann, tested), world.now).await.expect("resumed");
+    world.catch_up().await;
+    assert_eq!(world.drain().await.len(), kept.len());
 }
 
 pub(crate) async fn what_was_known_is_known_of_every_time(mut world: World) {

@@ -523,6 +523,7 @@ fn delete_access(writing: &Writing<'_>, account: AccountId) -> Result<()> {
         "DELETE FROM tokens WHERE account = ?1",
         "DELETE FROM sessions WHERE account = ?1",
         "DELETE FROM polls WHERE account = ?1",
+        "DELETE FROM trimmed WHERE account = ?1",
     ] {
         writing.prepare(sql)?.execute([account.0])?;
     }

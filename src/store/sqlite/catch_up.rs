@@ -8,10 +8,10 @@ use super::super::{CatchUp, CaughtUp, Result};
 use super::columns::get;
 use super::histories::HistoryId;
 use super::journal::{self, CHANGE_COLUMNS, Tidings, change_columns, read_change};
-use super::listeners::Listener;
-use super::queue;
+use super::listeners::{self, Listener};
 use super::turns::Touched;
 use super::writer::Writing;
+use super::{queue, trim};
 use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
 
 /// How many hooks one step serves.
@@ -168,7 +168,11 @@ impl Step {
         let Some(behind) = listener.behind else { return Ok(Gone { at: Reached::TheEnd, looked_at: 0 }) };
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
-        let behind = behind.max(journal::oldest(writing.connection)?);
+        let oldest = match listeners::account_of(writing.connection, hook)? {
+            Some(account) => trim::oldest_of(writing.connection, account)?,
+            None => journal::oldest(writing.connection)?,
+        };
+        let behind = behind.max(oldest);
         let Next { changes, rows, last } = self.read(writing, hook, behind)?;
         let mut looked_at = 0;
         for (change, history) in &changes {

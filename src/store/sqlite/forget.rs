@@ -1,4 +1,4 @@
-//! Forgetting the oldest of the journal, and of what was before. First the mark is moved, up to which nothing is
+//! Forgetting what of the journal, and of what was before, is too old. `trim` forgets what is too much. First the mark is moved, up to which nothing is
 //! promised any more; then what lies before it goes, a little in each transaction. What a hook is still owed stays
 //! until that is settled: readers of the journal do not get it any more, its hook does.
 
@@ -12,9 +12,9 @@ use super::SqliteStore;
 use super::columns::get;
 use super::fair_pool::Flow;
 use super::histories;
-use super::journal::{newest, oldest};
-use super::past;
+use super::journal::oldest;
 use super::writer::Writing;
+use super::{past, trim};
 use crate::model::Timestamp;
 
 /// How many changes, and how many versions of resources, one step looks at.
@@ -26,6 +26,9 @@ const VERSIONS_AT_ONCE: i64 = 100;
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
+    if sweep == Sweep::default() {
+        trim::round(store, kept.changes).await?;
+    }
     let mark = store.read(Flow::Host, move |reading| next_mark(reading, kept)).await?;
     if let Some(to) = mark.to {
         store.write_passing(Flow::Host, move |writing| move_mark(writing, &to)).await?;
@@ -57,7 +60,6 @@ struct To {
 
 fn next_mark(reading: &Connection, kept: KeptChanges) -> Result<NextMark> {
     let before = oldest(reading)?;
-    let too_many = newest(reading)?.saturating_sub(i64::try_from(kept.changes).unwrap_or(i64::MAX));
     let mut select = reading
         .prepare_cached("SELECT sequence, recorded FROM changes WHERE sequence > ?1 ORDER BY sequence LIMIT ?2")?;
     let mut rows = select.query([before, AT_ONCE])?;
@@ -69,7 +71,7 @@ fn next_mark(reading: &Connection, kept: KeptChanges) -> Result<NextMark> {
         let recorded =
             row.get(1).map(Timestamp::from_millis).ok().filter(|recorded| *recorded < kept.since.after(CENTURY));
         let recorded = recorded.unwrap_or_default();
-        if sequence > too_many && recorded >= kept.since {
+        if recorded >= kept.since {
             break;
         }
         change = sequence;
@@ -120,7 +122,7 @@ fn forgettable(reading: &Connection, sweep: Sweep) -> Result<Forgettable> {
 
 /// Those among the changes from the one to the other that some hook is owed. Hooks that are owed nothing cost
 /// nothing here.
-fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
+pub(super) fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
     let mut owed = HashSet::new();
     let mut next_hook = reading.prepare_cached("SELECT MIN(hook) FROM deliveries WHERE hook > ?1")?;
     let mut of_hook = reading.prepare_cached(
@@ -137,7 +139,7 @@ fn owed(reading: &Connection, first: i64, last: i64) -> Result<HashSet<i64>> {
 }
 
 /// Forgets some of these, the last first; gives those that are left.
-fn forget(writing: &mut Writing<'_>, mut changes: Vec<i64>) -> Result<Vec<i64>> {
+pub(super) fn forget(writing: &mut Writing<'_>, mut changes: Vec<i64>) -> Result<Vec<i64>> {
     // What is damaged is kept as long as the journal is.
     let sql = "DELETE FROM deliveries WHERE damaged IS NOT NULL AND change <= ?1";
     writing.prepare(sql)?.execute([oldest(writing.connection)?])?;

@@ -13,7 +13,7 @@ use super::damage::{self, Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::histories::{self, HistoryId};
 use super::writer::Writing;
-use super::{Fault, SqliteStore, forget, page};
+use super::{Fault, SqliteStore, forget, page, trim};
 use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
 
 /// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
@@ -57,7 +57,7 @@ impl Journal for SqliteStore {
         let mark = self.mark;
         self.read(Flow::Account(account), move |reading| {
             let place = |sequence| Cursor { store: mark, sequence };
-            Ok(Extent { oldest: place(oldest(reading)?), newest: place(newest(reading)?) })
+            Ok(Extent { oldest: place(trim::oldest_of(reading, account)?), newest: place(newest(reading)?) })
         })
         .await
     }
@@ -72,7 +72,7 @@ impl Journal for SqliteStore {
 }
 
 fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
-    let after = place(reading, mark, query.after)?;
+    let after = place(reading, mark, account, query.after)?;
     if query.filter != Filter::default() {
         return page::filtered(reading, mark, account, query, after);
     }
@@ -116,8 +116,8 @@ fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuer
 }
 
 /// The number after which to read; an error where something behind it may have been forgotten.
-fn place(reading: &Connection, mark: u32, after: After) -> Result<i64> {
-    let oldest = oldest(reading)?;
+fn place(reading: &Connection, mark: u32, account: AccountId, after: After) -> Result<i64> {
+    let oldest = trim::oldest_of(reading, account)?;
     match after {
         After::Oldest => Ok(oldest),
         After::Number(number) if number >= oldest => Ok(number),
@@ -126,7 +126,7 @@ fn place(reading: &Connection, mark: u32, after: After) -> Result<i64> {
 }
 
 fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Page<Change>> {
-    let oldest = oldest(reading)?;
+    let oldest = trim::oldest_of(reading, account)?;
     let before = query.before.unwrap_or(i64::MAX);
     // Before the oldest change that is kept there was something once, if anything was forgotten.
     if before <= oldest && oldest > 0 {

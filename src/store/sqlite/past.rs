@@ -8,6 +8,7 @@ use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{Key, Reading, Source};
 use super::inventory::read_resource;
+use super::trim;
 use super::writer::Writing;
 use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 
@@ -288,7 +289,8 @@ fn read_seen(row: &Row<'_>) -> rusqlite::Result<Seen> {
 
 /// Errs where what was then was never known, or was forgotten.
 fn require_known(reading: &Reading<'_>, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
-    let since = first_list(reading, account, kind)?.map(|first| known_since(reading).map(|kept| first.max(kept)));
+    let since =
+        first_list(reading, account, kind)?.map(|first| known_since_of(reading, account).map(|kept| first.max(kept)));
     match since.transpose()? {
         Some(since) if since <= at => Ok(()),
         since => Err(StoreError::PastUnknown { since }),
@@ -313,12 +315,34 @@ pub(super) fn known_since(reading: &Connection) -> Result<Timestamp> {
     Ok(since.unwrap_or(Timestamp::from_millis(i64::MIN)))
 }
 
+/// The same for what an account has, which may have lost more.
+fn known_since_of(reading: &Connection, account: AccountId) -> Result<Timestamp> {
+    let since = known_since(reading)?;
+    Ok(trim::mark_of(reading, account)?.map_or(since, |mark| since.max(mark.past)))
+}
+
 /// Whether there are versions that were over by then, among the oldest.
 pub(super) fn is_any_before(reading: &Connection, time: Timestamp, oldest: i64) -> Result<bool> {
     let mut select = reading.prepare_cached(
         "SELECT 1 FROM (SELECT until FROM versions ORDER BY number LIMIT ?2) WHERE until <= ?1 LIMIT 1",
     )?;
     Ok(select.exists([time.as_millis(), oldest])?)
+}
+
+/// Forgets some of these, the last first; gives those that are left.
+pub(super) fn forget_these(writing: &mut Writing<'_>, mut versions: Vec<i64>) -> Result<Vec<i64>> {
+    while let Some(version) = versions.pop() {
+        for sql in [
+            "DELETE FROM bodies WHERE id = (SELECT body FROM versions WHERE number = ?1)",
+            "DELETE FROM versions WHERE number = ?1",
+        ] {
+            writing.prepare(sql)?.execute([version])?;
+        }
+        if writing.is_turn_over() {
+            break;
+        }
+    }
+    Ok(versions)
 }
 
 /// Forgets those of the oldest versions that were over before the mark; gives how many those were.

@@ -276,6 +276,14 @@ CREATE TABLE changes (
 CREATE INDEX changes_account ON changes (account);
 CREATE INDEX changes_history ON changes (history);
 
+-- Accounts that had more of the journal than their share: see sqlite/trim.rs.
+CREATE TABLE trimmed (
+    account INTEGER PRIMARY KEY,
+    -- The number up to which only what is still owed of its changes is kept, and since when its past is known.
+    change INTEGER NOT NULL,
+    past INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE hooks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL,

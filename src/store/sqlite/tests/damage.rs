@@ -40,7 +40,8 @@ const DAMAGES: [&str; 9] = [
 ];
 
 /// How the rows of the account with the number 1 are found.
-const OF_ANN: [(&str, &str); 22] = [
+const OF_ANN: [(&str, &str); 23] = [
+    ("trimmed", "account = 1"),
     ("accounts", "id = 1"),
     ("polls", "account = 1"),
     ("resources", "account = 1"),
@@ -152,6 +153,7 @@ async fn template() -> TempDir {
              INSERT INTO deliveries (hook, change, history) VALUES (90, 1, 1);
              INSERT INTO resources (account, kind, id, fingerprint, state, missing, seen, body, since)
              VALUES (93, 0, 'i-1', 1, 1, 0, 1, 900, 1);
+             INSERT INTO trimmed VALUES (1, 1, 5), (2, 0, 5);
              INSERT INTO flaps VALUES (1, 1, 'us', '[1]', 1, 32, 4), (2, 1, 'us', '[1]', 1, 32, 4);",
         )
         .expect("written");
@@ -379,7 +381,7 @@ fn a_damaged_resource_affects_itself_alone() {
 #[test]
 fn a_damaged_change_affects_itself_alone() {
     let named = ["changes.id", "changes.type", "changes.kind", "changes.resource", "changes.details"];
-    each_column(&["changes", "histories"], &named);
+    each_column(&["changes", "histories", "trimmed"], &named);
 }
 
 #[test]
