@@ -5,13 +5,15 @@
 //! would, from each place where a secret may begin, in each way in which it can be read (`reading`, `digits`), and held
 //! against the secrets themselves (`patterns`). What is found is a range of the text as it is. So a secret is found whichever
 //! of its characters are escaped, and by which escapes, up to `DEPTH` deep; and in base64 and hexadecimal, wherever
-//! in a longer text it stands there, with escapes within and without.
+//! in a longer text it stands there, with escapes within and without; in Latin-1, UTF-16 and UTF-32; with characters within
+//! that nobody sees; and where its end is cut off.
 //!
 //! A text costs about the same for each byte, whatever is in it. Two bytes tell where nothing can begin (`starts`), which
 //! is nearly everywhere; what is looked at in other places has a budget that grows with the text. A place that would
 //! take more is one where the beginning of a secret stands over and over, and is masked.
 
 mod digits;
+mod encodings;
 mod entities;
 mod patterns;
 mod reading;
@@ -82,9 +84,11 @@ impl Mask {
     /// Has one more looked for, and this written in its place.
     pub(super) fn add(&mut self, secret: &[u8], label: &'static str) {
         let label = if memchr::memmem::find(label.as_bytes(), secret).is_some() { STARS } else { label };
-        if self.patterns.add(secret, label) {
-            self.starts.get_or_insert_with(Starts::new).add(secret);
-            self.longest = self.longest.max(secret.len());
+        for form in std::iter::once(secret.to_vec()).chain(encodings::forms(secret)) {
+            if self.patterns.add(&form, label) {
+                self.starts.get_or_insert_with(Starts::new).add(&form);
+                self.longest = self.longest.max(form.len());
+            }
         }
     }
 
@@ -246,14 +250,24 @@ impl Mask {
         let Some((byte, next)) = ground.byte(at) else { return 1 };
         if !begins_escape(byte) {
             if let Some(candidates) = self.patterns.after(candidates, byte) {
-                reached((next, candidates), self.patterns.label(candidates));
+                reached((next, candidates), self.patterns.label_of_most(candidates));
+            }
+            if let Some(next) = reading::passed_over(ground, byte, next, depth)
+                && let Some(candidates) = candidates.pass_over()
+            {
+                reached((next, candidates), None);
             }
             return 1;
         }
         for way in ground.readings(at, depth).as_slice() {
             let read = |candidates, byte: &u8| self.patterns.after(candidates, *byte);
             if let Some(candidates) = way.bytes().iter().try_fold(candidates, read) {
-                reached((way.next, candidates), self.patterns.label(candidates));
+                reached((way.next, candidates), self.patterns.label_of_most(candidates));
+            }
+            if let Some(next) = way.passed_over(ground, depth)
+                && let Some(candidates) = candidates.pass_over()
+            {
+                reached((next, candidates), None);
             }
         }
         STEPS_PER_ESCAPE

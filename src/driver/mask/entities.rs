@@ -1,4 +1,4 @@
-//! The names that HTML has for characters of ASCII and of Latin-1. XML's five are among them.
+//! The names that HTML has for characters of ASCII, of Latin-1 and of Windows-1252. XML's five are among them.
 
 /// The longest of the names.
 pub(super) const LONGEST: usize = 16;
@@ -21,58 +21,85 @@ fn among(names: &[(&str, char)], name: &[u8]) -> Option<char> {
 }
 
 /// Names that want their semicolon, sorted.
-const CLOSED: [(&str, char); 51] = [
+const CLOSED: [(&str, char); 78] = [
     ("Cedilla", '¸'),
     ("CenterDot", '·'),
+    ("Dagger", '‡'),
     ("DiacriticalGrave", '`'),
     ("Dot", '¨'),
     ("DoubleDot", '¨'),
     ("Hat", '^'),
     ("NewLine", '\n'),
     ("NonBreakingSpace", '\u{a0}'),
+    ("OElig", 'Œ'),
     ("PlusMinus", '±'),
+    ("Scaron", 'Š'),
     ("Tab", '\t'),
     ("UnderBar", '_'),
     ("VerticalLine", '|'),
+    ("Yuml", 'Ÿ'),
+    ("Zcaron", 'Ž'),
     ("angst", 'Å'),
     ("apos", '\''),
     ("ast", '*'),
+    ("bdquo", '„'),
     ("bsol", '\\'),
+    ("bull", '•'),
     ("centerdot", '·'),
+    ("circ", 'ˆ'),
     ("circledR", '®'),
     ("colon", ':'),
     ("comma", ','),
     ("commat", '@'),
+    ("dagger", '†'),
     ("die", '¨'),
     ("div", '÷'),
     ("dollar", '$'),
     ("equals", '='),
+    ("euro", '€'),
     ("excl", '!'),
+    ("fnof", 'ƒ'),
     ("grave", '`'),
     ("half", '½'),
+    ("hellip", '…'),
     ("lbrace", '{'),
     ("lbrack", '['),
     ("lcub", '{'),
+    ("ldquo", '“'),
     ("lowbar", '_'),
     ("lpar", '('),
+    ("lsaquo", '‹'),
     ("lsqb", '['),
+    ("lsquo", '‘'),
+    ("mdash", '—'),
     ("midast", '*'),
+    ("ndash", '–'),
     ("num", '#'),
+    ("oelig", 'œ'),
     ("percnt", '%'),
     ("period", '.'),
+    ("permil", '‰'),
     ("plus", '+'),
     ("pm", '±'),
     ("quest", '?'),
     ("rbrace", '}'),
     ("rbrack", ']'),
     ("rcub", '}'),
+    ("rdquo", '”'),
     ("rpar", ')'),
+    ("rsaquo", '›'),
     ("rsqb", ']'),
+    ("rsquo", '’'),
+    ("sbquo", '‚'),
+    ("scaron", 'š'),
     ("semi", ';'),
     ("sol", '/'),
     ("strns", '¯'),
+    ("tilde", '˜'),
+    ("trade", '™'),
     ("verbar", '|'),
     ("vert", '|'),
+    ("zcaron", 'ž'),
 ];
 
 /// Names that browsers read without a semicolon as well, sorted.
@@ -196,6 +223,8 @@ mod tests {
         check("Uuml", Some('Ü'));
         check("divide", Some('÷'));
         check("yuml", Some('ÿ'));
+        check("euro", Some('€'));
+        check("Zcaron", Some('Ž'));
         check("", None);
         check("UUML", None);
         assert_eq!(bare(b"sol"), None, "browsers want its semicolon");

@@ -21,6 +21,22 @@ pub(super) struct Candidates {
     to: u32,
     /// How many bytes were read.
     read: u32,
+    /// How much was passed over since the last of them.
+    passed_over: u8,
+}
+
+/// Of how much of a secret it is enough that it stands there, if it is at least a half: part of a secret is cut off in many
+/// messages.
+const PART: usize = 16;
+/// How much may be passed over between two bytes of a secret: as much as UTF-32 has between two of ASCII, and a line end.
+const MOST_PASSED_OVER: u8 = 8;
+
+impl Candidates {
+    /// The same behind something that is no part of any secret. It can't be where none has begun.
+    pub(super) fn pass_over(self) -> Option<Candidates> {
+        let may = self.read > 0 && self.passed_over < MOST_PASSED_OVER;
+        may.then(|| Candidates { passed_over: self.passed_over + 1, ..self })
+    }
 }
 
 impl Patterns {
@@ -44,12 +60,12 @@ impl Patterns {
 
     /// All of them: nothing was read.
     pub(super) fn all(&self) -> Candidates {
-        Candidates { from: 0, to: u32::try_from(self.sorted.len()).unwrap_or(u32::MAX), read: 0 }
+        Candidates { from: 0, to: u32::try_from(self.sorted.len()).unwrap_or(u32::MAX), read: 0, passed_over: 0 }
     }
 
     /// Those of the candidates that go on with this byte, if any does.
     pub(super) fn after(&self, candidates: Candidates, byte: u8) -> Option<Candidates> {
-        let Candidates { from, to, read } = candidates;
+        let Candidates { from, to, read, .. } = candidates;
         let among = &self.sorted[from as usize..to as usize];
         let next = |pattern: &Pattern| pattern.bytes.get(read as usize).copied();
         let (skipped, kept) = match among {
@@ -62,10 +78,20 @@ impl Patterns {
         };
         let from = from + u32::try_from(skipped).unwrap_or(u32::MAX);
         let to = from + u32::try_from(kept).unwrap_or(u32::MAX);
-        (kept > 0).then_some(Candidates { from, to, read: read + 1 })
+        (kept > 0).then_some(Candidates { from, to, read: read + 1, passed_over: 0 })
     }
 
-    /// What to write in the place of what was read, where that is a whole pattern.
+    /// What to write in the place of what was read, where that is a whole pattern, or most of one.
+    pub(super) fn label_of_most(&self, candidates: Candidates) -> Option<&'static str> {
+        let read = candidates.read as usize;
+        if read < PART {
+            return self.label(candidates);
+        }
+        let among = &self.sorted[candidates.from as usize..candidates.to as usize];
+        among.iter().find(|pattern| pattern.bytes.len() <= 2 * read).map(|pattern| pattern.label)
+    }
+
+    /// The same of a whole pattern.
     pub(super) fn label(&self, candidates: Candidates) -> Option<&'static str> {
         let first = &self.sorted[candidates.from as usize];
         (first.bytes.len() == candidates.read as usize).then_some(first.label)

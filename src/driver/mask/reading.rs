@@ -58,6 +58,17 @@ impl<P> Reading<P> {
         &self.bytes[..usize::from(self.length)]
     }
 
+    /// The place behind it, if it is a character that nobody sees, or begins one.
+    pub(super) fn passed_over<G: Ground<Place = P>>(&self, ground: &G, depth: usize) -> Option<P>
+    where
+        P: Copy + Ord + Default,
+    {
+        match self.single() {
+            Some(byte) => passed_over(ground, byte, self.next, depth),
+            None => PASSED_OVER.contains(&self.bytes()).then_some(self.next),
+        }
+    }
+
     /// The byte, where it is one.
     pub(super) fn single(&self) -> Option<u8> {
         (self.length == 1).then_some(self.bytes[0])
@@ -132,6 +143,48 @@ impl<P: Copy + Ord + Default> Readings<P> {
         }
         done
     }
+}
+
+/// Characters that may stand within a secret and are no part of it: what UTF-16 and UTF-32 have beside ASCII, line ends, and
+/// what has no width (U+00AD, U+200B to U+200D, U+2060, U+FEFF).
+const PASSED_OVER: [&[u8]; 9] = [
+    b"\0",
+    b"\r",
+    b"\n",
+    b"\xc2\xad",
+    b"\xe2\x80\x8b",
+    b"\xe2\x80\x8c",
+    b"\xe2\x80\x8d",
+    b"\xe2\x81\xa0",
+    b"\xef\xbb\xbf",
+];
+
+/// What such characters begin with.
+pub(super) fn begins_passed_over(byte: u8) -> bool {
+    matches!(byte, 0 | b'\r' | b'\n' | 0xc2 | 0xe2 | 0xef)
+}
+
+/// The place behind a character that nobody sees, if one begins with this byte, behind which is `next`. Its bytes may be escaped
+/// one by one.
+pub(super) fn passed_over<G: Ground>(ground: &G, byte: u8, next: G::Place, depth: usize) -> Option<G::Place> {
+    if !begins_passed_over(byte) {
+        return None;
+    }
+    let (mut bytes, mut length, mut end) = ([byte, 0, 0], 1, next);
+    while !PASSED_OVER.contains(&&bytes[..length]) {
+        let slot = bytes.get_mut(length)?;
+        let (byte, next) = ground.byte(end)?;
+        (*slot, end) = match begins_escape(byte) && depth > 0 {
+            false => (byte, next),
+            true => {
+                let readings = ground.readings(end, depth);
+                let mut ways = readings.as_slice().iter();
+                ways.find_map(|way| way.single().filter(|byte| !byte.is_ascii()).map(|byte| (byte, way.next)))?
+            }
+        };
+        length += 1;
+    }
+    Some(end)
 }
 
 /// Whether an escape may begin with it.

@@ -1,7 +1,7 @@
 //! Where a pattern may begin, told by two bytes: most of a text is passed over by this alone.
 
 use super::digits::{Code, may_go_on};
-use super::reading::may_escape;
+use super::reading::{begins_passed_over, may_escape};
 
 /// As it stands there.
 pub(super) const PLAIN: u8 = 1;
@@ -54,6 +54,9 @@ impl Starts {
             for second in [second, b'\\', b'&', b'%', b'+'] {
                 self.set(first, second, PLAIN);
             }
+            (0..=u8::MAX)
+                .filter(|second| begins_passed_over(*second))
+                .for_each(|second| self.set(first, second, PLAIN));
             self.add_coded(first);
         }
     }

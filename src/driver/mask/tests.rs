@@ -87,6 +87,12 @@ fn every_escape_is_read() {
         "HTML, without semicolons",
         "pa&#47ss&ampwo&ltr&gtd &quot\"q'Ü😀".replace("&quot\"", "&quotq").replace("qq", "q").as_str(),
     );
+    check("lines", "pa/s\ns&wo\r\n<r>d \"q'Ü\n😀");
+    check("lines of JSON", r#"pa\/s\ns&wo<r>\r\nd \"q'Ü😀"#);
+    check("what nobody sees", "pa/\u{200b}ss&\u{ad}wo<r>d\u{2060} \"q'\u{feff}Ü😀");
+    check("what nobody sees, escaped", r#"pa/\u200bss&amp;&shy;wo<r>d%E2%80%8D \"q'Ü😀"#);
+    check("NULs", "p\0a\0/\0\0\0ss&wo<r>d \"q'Ü😀");
+    check("NULs, escaped", r#"p\u0000a/&#0;ss%00&wo<r>d \"q'Ü😀"#);
     check("percent", &percent(secret, "", true));
     check("percent, lower-case", &percent(secret, "", false));
     check("percent but for the unreserved", &percent(secret, "-._~", true));
@@ -142,6 +148,53 @@ fn digits_are_read_wherever_a_secret_stands_in_them() {
             }
         }
     }
+}
+
+#[test]
+fn other_encodings_are_read() {
+    for secret in ["plain/ascii+key", "pässwörd", "gr€€n–tea„", "пароль-Ω", "🔑and🔑 lock"] {
+        let mask = mask(&[secret]);
+        let latin = |c: char| match c {
+            '€' => 0x80,
+            '–' => 0x96,
+            '„' => 0x84,
+            other => u8::try_from(u32::from(other)).unwrap_or(b'?'),
+        };
+        let utf_16 = |bytes: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        let utf_32 = |bytes: fn(u32) -> [u8; 4]| secret.chars().map(u32::from).flat_map(bytes).collect::<Vec<u8>>();
+        let mut encoded = vec![
+            utf_16(u16::to_le_bytes),
+            utf_16(u16::to_be_bytes),
+            utf_32(u32::to_le_bytes),
+            utf_32(u32::to_be_bytes),
+        ];
+        if !secret.contains(['Ω', '🔑']) {
+            encoded.push(secret.chars().map(latin).collect());
+        }
+        for bytes in encoded {
+            let digits = [STANDARD.encode(&bytes), URL_SAFE_NO_PAD.encode([&b"x"[..], &bytes].concat())];
+            let percent: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+            for text in [bytes.as_slice(), digits[0].as_bytes(), digits[1].as_bytes(), percent.as_bytes()] {
+                let text = [b"<a>", text, b"</a>"].concat();
+                let masked = mask.apply(&text).unwrap_or_else(|| panic!("{secret} in {text:?}"));
+                assert!(!mask.is_in(&masked) && masked.len() < text.len() + 8, "{secret} in {text:?}: {masked:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_whose_end_is_cut_off_is_masked() {
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    let mask = mask(&[secret]);
+    for (kept, is_masked) in [(15, false), (19, false), (20, true), (30, true), (39, true)] {
+        for (before, after) in [("", ""), ("key=", "..."), ("\"", "…\", more")] {
+            let (text, want) = (format!("{before}{}{after}", &secret[..kept]), format!("{before}[secret]{after}"));
+            assert_eq!(applied(&mask, &text), if is_masked { want } else { text.clone() }, "{kept} of 40");
+        }
+    }
+    let masked = applied(&mask, &STANDARD.encode(&secret[..30]));
+    assert!(masked.starts_with("[secret]"), "{masked}");
 }
 
 #[test]
