@@ -26,7 +26,7 @@ pub(super) struct Backup {
     /// The file to make
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace FILE, if it is there
+    /// Replace FILE, if it is an earlier backup
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -87,6 +87,8 @@ pub enum BackupError {
     StoreExists(PathBuf),
     #[error("{} is a file of the host's store: name another file", .0.display())]
     OfTheStore(PathBuf),
+    #[error("{} is there already, and is no backup: --force replaces a backup alone. Name another file", .0.display())]
+    NoBackupThere(PathBuf),
     #[error("{} is being written by another process: wait until it has ended", .0.display())]
     InUse(PathBuf),
     #[error("{} is not a file that this program left there: move it away", .0.display())]
@@ -141,8 +143,12 @@ pub fn back_up(
     if target::is_of_the_store(file, store) {
         return Err(BackupError::OfTheStore(file.to_owned()));
     }
-    if existing == Existing::Kept && std::fs::symlink_metadata(file).is_ok() {
-        return Err(BackupError::FileExists(file.to_owned()));
+    if std::fs::symlink_metadata(file).is_ok() {
+        match existing {
+            Existing::Kept => return Err(BackupError::FileExists(file.to_owned())),
+            Existing::Replaced if target::is_backup(file) => {}
+            Existing::Replaced => return Err(BackupError::NoBackupThere(file.to_owned())),
+        }
     }
     let target = Target::beside(file)?;
     let copied = copy::copy(store, Origin::Store, &target, settings, &|_| Ok(()), &mut watch)?;

@@ -36,7 +36,8 @@ pub(super) struct Absence {
 impl Presence {
     /// Of a store that all connections are open to.
     pub(super) fn of(store: &Path) -> io::Result<Presence> {
-        let files = ["", "-wal", "-shm"].map(|suffix| with_suffix(store, suffix));
+        // Without the lock file, a second host would take the store for its own.
+        let files = ["", "-wal", "-shm", ".lock"].map(|suffix| with_suffix(store, suffix));
         let files = files.into_iter().map(|file| identity(&file).map(|identity| (file, identity)));
         Ok(Presence { files: files.collect::<io::Result<_>>()?, absence: None })
     }
@@ -92,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("data/tracker.db");
         std::fs::create_dir(folder.path().join("data")).expect("made");
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
             std::fs::write(with_suffix(&store, suffix), "x").expect("written");
         }
         let mut presence = Presence::of(&store).expect("looked at");
@@ -108,7 +109,7 @@ mod tests {
             }
         };
         check(None);
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
             let (file, aside) = (with_suffix(&store, suffix), folder.path().join("aside"));
             let name = format!("tracker.db{suffix}");
             std::fs::rename(&file, &aside).expect("moved");

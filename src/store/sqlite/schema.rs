@@ -12,7 +12,7 @@ use super::{Fault, endpoints, keys, repair, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
-const APPLICATION: i32 = 0x5452_4B52;
+pub(super) const APPLICATION: i32 = 0x5452_4B52;
 
 /// Each brings a file from the version that is its index to the next. One that was released is never
 /// changed; what is to be different is a further one.

@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::lock::with_suffix;
 use super::super::seen::Renewed;
-use super::super::{Disk, Settings, keys, schema, seen};
+use super::super::{Disk, Settings, keys, schema, seen, space};
 use super::{Allow, BackupError, Origin, Stage, StoreError, Target, Watch, failed};
 use crate::model::KeyId;
 
@@ -65,7 +65,13 @@ pub(super) fn copy(
     settle(&copy).map_err(on_failure)?;
     schema::check_meta(&copy, from).map_err(of_source)?;
     let keys = keys::needed(&copy).map_err(of_source)?;
-    let renewed = seen::renew(&copy)?;
+    let renewed = seen::renew(&copy).map_err(|error| match error {
+        StoreError::Full(source) => BackupError::NoRoom { file: target.path().to_owned(), source },
+        StoreError::Disk(source) if space::Space::default().is_lacking(target.path()) => {
+            BackupError::NoRoom { file: target.path().to_owned(), source }
+        }
+        error => of_source(error),
+    })?;
     verify(&mut copy, from, target, origin, watch)?;
     copy.close().map_err(|(_, error)| on_failure(error))?;
     Ok(Copied { keys, renewed })

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with}
 use rustix::io::Errno;
 
 use super::super::lock::with_suffix;
+use super::super::schema;
 use super::super::space::is_no_room;
 use super::{BackupError, Existing};
 
@@ -125,6 +126,25 @@ pub(super) fn is_of_the_store(file: &Path, store: &Path) -> bool {
     // It may be reached by another name.
     let file = std::fs::canonicalize(&file).unwrap_or(file);
     ours.iter().any(|own| *own == file || std::fs::canonicalize(own).is_ok_and(|own| own == file))
+}
+
+/// Whether a file has the header of a store (SQLite's "Database File Format", 1.3), or is empty: no other is replaced. A key, a
+/// device or a link would be lost.
+pub(super) fn is_backup(file: &Path) -> bool {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    const APPLICATION: std::ops::Range<usize> = 68..72;
+    let is_file = std::fs::symlink_metadata(file).is_ok_and(|file| file.is_file());
+    let read = || {
+        let mut header = Vec::new();
+        File::open(file)?.take(APPLICATION.end as u64).read_to_end(&mut header)?;
+        Ok::<_, io::Error>(header)
+    };
+    let has_header = |header: Vec<u8>| {
+        header.is_empty()
+            || header.starts_with(MAGIC)
+                && header.get(APPLICATION) == Some(schema::APPLICATION.to_be_bytes().as_slice())
+    };
+    is_file && read().is_ok_and(has_header)
 }
 
 /// Removes what SQLite may have left beside a database.

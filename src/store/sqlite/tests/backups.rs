@@ -158,7 +158,15 @@ async fn a_file_that_is_there_is_replaced_only_where_that_is_asked_for() {
     let file = data.path("backup");
     std::fs::write(&file, "dear").expect("written");
     assert!(matches!(backed_up(&data.store(), &file, Existing::Kept), Err(BackupError::FileExists(_))));
+    let link = data.path("link");
+    std::os::unix::fs::symlink(&file, &link).expect("made");
+    for other in [&file, &link, Path::new("/dev/null")] {
+        let refused = backed_up(&data.store(), other, Existing::Replaced);
+        assert!(matches!(refused, Err(BackupError::NoBackupThere(_))), "{other:?}: {refused:?}");
+    }
     assert_eq!(std::fs::read(&file).expect("read"), b"dear");
+    std::fs::write(&file, "").expect("written");
+    backed_up(&data.store(), &file, Existing::Replaced).expect("made");
     // What a process that was killed has left does not matter.
     std::fs::write(data.path("backup.partial"), "half").expect("written");
     std::fs::write(data.path("backup.partial-journal"), "half").expect("written");

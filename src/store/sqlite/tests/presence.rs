@@ -42,7 +42,7 @@ async fn nothing_is_written_to_a_file_that_is_gone() {
     assert!(store.find_account(&key("bob")).await.expect("read").is_none(), "what was refused was not written");
     enrol(&store, "bob").await.expect("enrolled");
 
-    for name in ["tracker.db", "tracker.db-wal"] {
+    for name in ["tracker.db", "tracker.db-wal", "tracker.db.lock"] {
         let file = path.with_file_name(name);
         rename(&file, &aside);
         assert_eq!(gone(enrol(&store, "cyd").await), file);

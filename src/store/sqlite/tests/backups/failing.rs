@@ -39,7 +39,7 @@ async fn at_each_point(disk: &Disk, file: File, mut work: impl AsyncFnMut(&str) 
         disk.fail(Fault { file, operation, error, first: u64::MAX, number: 1 });
         assert!(work("nothing fails").await);
         let all = disk.seen(file, operation);
-        let step = usize::try_from(all.div_ceil(8).max(1)).expect("it is small");
+        let step = usize::try_from(all.div_ceil(24).max(1)).expect("it is small");
         for first in (0..all).step_by(step) {
             disk.fail(Fault { file, operation, error, first, number: u64::MAX });
             let context = format!("{operation:?} {error:?} from {first} of {all}");
