@@ -48,6 +48,10 @@ pub enum RotationError {
     Vault(#[from] VaultError),
     #[error("the store: {0}")]
     Store(#[from] StoreError),
+    #[error(
+        "the key file {} lacks the key {lacking}, which stored secrets are sealed with: put it back, behind the new one", file.display()
+    )]
+    Lacks { file: PathBuf, lacking: KeyId },
     #[error("there is no key file {}: put back the one that the host was started with", .0.display())]
     NoFile(PathBuf),
     #[error(
@@ -73,6 +77,10 @@ impl Rotation {
     pub async fn begin(&self) -> Result<(), RotationError> {
         let path = self.file.as_ref().ok_or(RotationError::FromEnvironment)?;
         let keyring = Keyring::read(path)?.ok_or_else(|| RotationError::NoFile(path.clone()))?;
+        // This process has it still. The next one would not.
+        if let Some(lacking) = self.store.keys().await?.into_iter().find(|key| !keyring.ids().any(|id| id == key.id)) {
+            return Err(RotationError::Lacks { file: path.clone(), lacking: lacking.id });
+        }
         // The store names it first: what a crash leaves then opens with keys that it names.
         self.store.set_current_key(keyring.current_id()).await?;
         self.vault.take_keys(&keyring);

@@ -159,6 +159,28 @@ async fn a_rotation_seals_everything_with_the_new_key() {
 }
 
 #[tokio::test]
+async fn a_key_file_without_a_key_that_is_needed_is_refused() {
+    let house = House::new();
+    let host = house.process(&[1]);
+    host.rotation.begin().await.expect("begun");
+    house.fill(&host.vault, "ann").await;
+    // This process has the old key still, and could seal everything anew; one that it is killed before would have none.
+    house.write_keys(&[2]);
+    let refused = host.rotation.begin().await;
+    assert!(matches!(refused, Err(RotationError::Lacks { lacking, .. }) if lacking == id(1)), "{refused:?}");
+    assert_eq!((host.vault.current_key(), house.uses().await), (id(1), vec![(id(1), KeyUse::Current)]));
+
+    // Also one that requests were hashed with.
+    house.write_keys(&[2, 1]);
+    host.rotation.begin().await.expect("begun");
+    host.rotation.work().await.expect("done");
+    house.write_keys(&[3, 2]);
+    let refused = host.rotation.begin().await;
+    assert!(matches!(refused, Err(RotationError::Lacks { lacking, .. }) if lacking == id(1)), "{refused:?}");
+    assert_eq!(house.opened_with(&[2]).await, EACH);
+}
+
+#[tokio::test]
 async fn a_rotation_goes_on_where_it_was_broken_off() {
     let house = House::new();
     let host = house.process(&[1]);
