@@ -95,20 +95,12 @@ struct UsageError(String);
 
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
-    // clap ends the process itself: 0 after help and version, 2 where the arguments are wrong.
-    let cli = Cli::parse();
-    let ended = match cli.command {
-        Command::Serve(serve) => serve.run(),
-        Command::Poll(poll) => poll.run(),
-        Command::Driver(driver) => driver.run(),
-        Command::MassChange(mass_change) => mass_change.run(),
-        Command::Key(key) => key.run(),
-        Command::Damaged(damaged) => damaged.run(),
-        Command::Backup(backup) => backup.run(),
-        Command::Restore(restore) => restore.run(),
-        Command::Watch(watch) => watch.run(),
-        Command::Demo(demo) => demo.run(),
-        Command::CompileDriver(compile) => compile.run(),
+    let ended = match Cli::try_parse() {
+        Ok(cli) => cli.command.run(),
+        // What was asked for is help, or the version.
+        Err(shown) if !shown.use_stderr() => output::of_clap(&shown).map_err(anyhow::Error::from),
+        // It ends the process, with 2.
+        Err(wrong) => wrong.exit(),
     };
     logging::flush();
     match ended {
@@ -118,6 +110,24 @@ pub fn main() -> ExitCode {
             // Every error of this house says in its own words what is behind it; its sources would repeat it.
             output::stderr_line!("error: {error}");
             ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Command::Serve(serve) => serve.run(),
+            Command::Poll(poll) => poll.run(),
+            Command::Driver(driver) => driver.run(),
+            Command::MassChange(mass_change) => mass_change.run(),
+            Command::Key(key) => key.run(),
+            Command::Damaged(damaged) => damaged.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Watch(watch) => watch.run(),
+            Command::Demo(demo) => demo.run(),
+            Command::CompileDriver(compile) => compile.run(),
         }
     }
 }

@@ -57,6 +57,11 @@ pub(super) fn styled_line(line: &str) -> Result<(), OutputError> {
     as_it_is(&format!("{line}\n"))
 }
 
+/// Writes the help or the version, with styles on a terminal.
+pub(super) fn of_clap(shown: &clap::Error) -> Result<(), OutputError> {
+    shown.print().and_then(|()| io::stdout().flush()).map_err(OutputError)
+}
+
 fn as_it_is(text: &str) -> Result<(), OutputError> {
     let mut output = io::stdout().lock();
     output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(OutputError)

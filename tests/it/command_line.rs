@@ -146,7 +146,11 @@ fn closed() -> Stdio {
 #[test]
 fn a_command_whose_output_cannot_be_written_ends_without_a_panic() {
     let setup = Setup::new(&["mock"]).account("mock", "default", "mockuser", "mockpassword");
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 10] = [
+        &["--help"],
+        &["--version"],
+        &["serve", "--help"],
+        &["driver", "inspect", "--help"],
         &["poll"],
         &["poll", "--output", "json"],
         &["driver", "list"],
