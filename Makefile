@@ -43,13 +43,15 @@ NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.jso
 # Debian's OCI registry, unpacked here where it is not installed: nothing of it is to run but in tests.
 REGISTRY := target/registry
 
+CLOCK := target/clock/shift.so
+
 # How long `make chaos` goes on, in seconds.
 CHAOS_SECONDS ?= 300
 
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers templates whole node faulty hostile test chaos fuzz-api bench lint tools wasm-target
+.PHONY: help run host drivers templates whole node faulty hostile clock test chaos fuzz-api bench lint tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,7 +126,15 @@ hostile: tools wasm-target
 	@echo "== the driver that is out to do harm, for the tests ($(WASM))"
 	@cd tests/hostile && CARGO_TARGET_DIR=$(HOSTILE) cargo build --locked --release --target $(WASM)
 
-test: drivers templates whole faulty hostile $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
+# Sets the clock of a host that runs in a test.
+clock: $(CLOCK)
+
+$(CLOCK): tests/clock/shift.c
+	@echo "== the clock that tests set"
+	@mkdir -p $(@D)
+	@cc -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
+
+test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@command -v openssl > /dev/null || { echo "make test needs openssl, which makes keys and signatures: install openssl" >&2; exit 1; }
 	@command -v curl > /dev/null || { echo "make test needs curl, as docs/curl.md does: install curl" >&2; exit 1; }
 	@echo "== the drivers' own tests"
@@ -134,7 +144,7 @@ test: drivers templates whole faulty hostile $(VENV)/installed $(NODE)/installed
 	@echo "== the host's tests"
 	@cargo test --locked -- --test-threads=$(TEST_THREADS)
 
-chaos: drivers ## Kill the host and break its receivers for some minutes (CHAOS_SECONDS, CHAOS_SEED)
+chaos: drivers clock ## Kill the host and break its receivers for some minutes (CHAOS_SECONDS, CHAOS_SEED)
 	@CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --locked --test it chaos::
 
 fuzz-api: drivers $(VENV)/installed ## Ask the API for all that its description allows, and much that it does not, for ten minutes

@@ -1,11 +1,15 @@
 //! `tracker backup` and `tracker restore`: a host's store as one file, made while it runs, and taken up elsewhere with the key
 //! that it names.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tracker::clock::Stopwatch;
 
-use crate::support::{Ended, Lab, Receiver, Setup, at_terminal};
+use crate::support::wait::at_most;
+use crate::support::{Ended, Lab, Lines, Receiver, Running, Setup, at_terminal};
 
 /// What a command that failed says.
 fn refusal(ended: Ended) -> String {
@@ -100,4 +104,54 @@ fn what_is_no_store_is_neither_backed_up_nor_restored() {
     assert!(!setup.path("data/tracker.db").exists());
     let nowhere = setup.run(&["backup", "drivers"]);
     assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
+}
+
+#[tokio::test]
+async fn a_backup_and_a_restore_that_are_killed_leave_a_whole_store() {
+    const INSTANCES: usize = 5_000;
+    const KILLS: u32 = 12;
+    let ids: Vec<String> = (0..INSTANCES).map(|number| format!("i-{number:04}")).collect();
+    let mut lab = Lab::start(&[("i-0000", "running")]).await;
+    lab.provider.has(&ids.iter().map(|id| (id.as_str(), "running")).collect::<Vec<_>>());
+    lab.client.until(&format!("/api/instances/{}", ids[INSTANCES - 1]), "all are there", |_| true).await;
+    let make_hook =
+        async |lab: &Lab| lab.client.post("/api/hooks", &json!({ "url": "http://127.0.0.1:9/" })).await.ok();
+    let hooks = async |lab: &Lab| lab.client.get("/api/hooks").await.ok()["hooks"].as_array().expect("a list").len();
+    make_hook(&lab).await;
+    let folder = lab.host.setup().path(".");
+    let whole = Stopwatch::start();
+    lab.host.setup().run(&["backup", "backup"]).succeeded();
+    let whole = whole.elapsed();
+    let arguments = |words: &[&'static str]| [words, &["--config", "tracker.toml"]].concat();
+    let killed = async |words: &[&'static str], after: Duration| {
+        let running = Running::start(&folder, &arguments(words), &Lines::default());
+        at_most(after, std::future::pending::<()>()).await;
+        drop(running);
+    };
+
+    for kill in 0..KILLS {
+        killed(&["backup", "backup", "--force"], whole * kill / KILLS).await;
+        let checked = lab.host.setup().run(&["backup", "other", "--force"]).succeeded();
+        assert!(checked.stdout.contains("verified"), "{checked:#?}");
+    }
+    lab.host.setup().run(&["backup", "backup", "--force"]).succeeded();
+    make_hook(&lab).await;
+    for kill in 0..KILLS {
+        assert!(lab.host.stop().await.success());
+        killed(&["restore", "backup", "--force"], whole * kill / KILLS).await;
+        lab.host.start().await;
+        let there = hooks(&lab).await;
+        assert!((1..=2).contains(&there), "{there} hooks after the kill {kill}");
+        if there == 1 {
+            make_hook(&lab).await;
+        }
+    }
+    assert!(lab.host.stop().await.success());
+    lab.host.setup().run(&["restore", "backup", "--force"]).succeeded();
+    lab.host.start().await;
+    assert_eq!(hooks(&lab).await, 1, "the backup was made before the second hook");
+    let left: Vec<_> =
+        std::fs::read_dir(&folder).expect("read").map(|entry| entry.expect("an entry").file_name()).collect();
+    let left: Vec<_> = left.iter().filter(|name| name.to_string_lossy().contains("backup")).collect();
+    assert_eq!(left, ["backup"], "nothing is left of those that were killed");
 }

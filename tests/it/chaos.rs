@@ -1,13 +1,16 @@
 //! Delivery when everything fails at once: hundreds of instances that change at every step, dozens of hooks at
 //! receivers in every mood, a provider that errs, a disk that is full for a while, and a host that is killed at random
-//! moments and started again. Beside them are neighbours who hang, and who change much at once. At the end every change has arrived, in order,
-//! and nothing is left over; and what clients have written meanwhile was done once.
+//! moments and started again, and whose clock is set. Beside them are neighbours who hang, and who change much at once. At the
+//! end every change has arrived, in order, and nothing is left over; what clients have written meanwhile was done once, and who
+//! came for pending changes has all of them.
 //!
 //! `CHAOS_ROUNDS` says how many steps there are, or `CHAOS_SECONDS` for how long there are any; `CHAOS_SEED` says which:
 //! a run that fails prints the seed of its choices, which comes as near to having it again as machines allow.
 
 mod ledger;
 mod neighbours;
+mod persistent;
+mod readers;
 mod receivers;
 mod world;
 mod writers;
@@ -17,9 +20,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::future::join_all;
 
 use self::ledger::{Ledger, Mode};
 use self::neighbours::Neighbours;
+use self::persistent::text;
+use self::readers::Readers;
 use self::receivers::{REPLIES, Receiver};
 use self::world::{Step, World};
 use self::writers::{TOKENS, Writers};
@@ -27,6 +33,7 @@ use serde_json::{Value, json};
 use tracker::clock::Stopwatch;
 
 use crate::support::chance::Chance;
+use crate::support::client::Answer;
 use crate::support::lab::TOKEN;
 use crate::support::wait::{SOON, at_most, eventually};
 use crate::support::{Lab, Misbehaviour, Setup};
@@ -78,10 +85,17 @@ struct Chaos {
     receivers: Vec<Receiver>,
     neighbours: Neighbours,
     writers: Writers,
+    readers: Readers,
+    /// By how many seconds the host's clock is ahead.
+    ahead: i64,
+    /// How often its clock was set.
+    steps: usize,
     /// How often the host was killed.
     kills: usize,
     /// How often it was refused a write, as its disk was full.
     refusals: usize,
+    /// The hooks that took the last room on its disk.
+    fillers: Vec<String>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,6 +118,12 @@ async fn no_callback_is_lost_in_chaos() {
     assert!(rounds < 10 || tally.replies.len() == REPLIES, "a reply was never given: {tally:#?}");
     assert!(callbacks > changes && changes > 20 * rounds, "{changes} changes in {callbacks} callbacks");
     assert!(chaos.kills >= rounds / 10, "{} kills", chaos.kills);
+    let is_noticed = chaos.lab.host.log().text().contains("the clock was set");
+    assert!(
+        rounds < 40 || is_noticed,
+        "the clock was set {} times in {rounds} rounds, and no host noticed",
+        chaos.steps
+    );
     assert!(chaos.refusals >= rounds / 40, "the disk was full in {} of {rounds} rounds", chaos.refusals);
 }
 
@@ -113,10 +133,11 @@ impl Chaos {
         let world = World::new(INSTANCES, &mut chance);
         let neighbours = Neighbours::start().await;
         let writers = Writers::start().await;
+        let mut readers = Readers::start().await;
         let polls = format!("{POLLS}\n[api]\ntokens_per_account = {TOKENS}\n");
         let prepare = |setup: Setup| {
             let setup = setup.polls(&polls).delivery(&delivery(IMPATIENT));
-            writers.move_in(neighbours.move_in(setup)).on_a_disk()
+            readers.move_in(writers.move_in(neighbours.move_in(setup))).with_a_clock().on_a_disk()
         };
         let lab = Lab::with(&world.list(), prepare).await;
         let ledger = Arc::new(Ledger::new());
@@ -124,7 +145,22 @@ impl Chaos {
         for _ in 0..RECEIVERS {
             receivers.push(Receiver::start(&ledger, chance.split()).await);
         }
-        let chaos = Chaos { chance, lab, world, ledger, receivers, neighbours, writers, kills: 0, refusals: 0 };
+        readers.make_hooks(&lab.host, &mut chance).await;
+        let chaos = Chaos {
+            chance,
+            lab,
+            world,
+            ledger,
+            receivers,
+            neighbours,
+            writers,
+            readers,
+            ahead: 0,
+            steps: 0,
+            kills: 0,
+            refusals: 0,
+            fillers: Vec::new(),
+        };
         chaos.set_track_hooks().await;
         chaos.make_hooks().await;
         chaos.neighbours.make_hooks(&chaos.lab.host).await;
@@ -179,6 +215,11 @@ impl Chaos {
         }
         self.neighbours.step(&mut self.chance);
         self.writers.begin(&self.lab.host).await;
+        self.readers.step(&mut self.chance);
+        self.readers.begin();
+        if self.chance.one_in(4) {
+            self.set_clock();
+        }
         let is_full = self.chance.one_in(4);
         if is_full {
             self.lab.host.fill_disk().await;
@@ -194,6 +235,9 @@ impl Chaos {
                 self.moment().await;
                 self.lab.host.kill();
                 self.kills += 1;
+                if self.chance.one_in(8) {
+                    self.set_clock();
+                }
                 self.start().await;
             }
             5 => {
@@ -209,7 +253,18 @@ impl Chaos {
         self.lab.provider.recovers();
         self.is_seen().await;
         self.writers.are_done().await;
+        self.readers.are_done().await;
+        self.remove_fillers().await;
         self.ledger.has_no_faults();
+    }
+
+    /// Sets the host's clock, to at most an hour from the machine's.
+    fn set_clock(&mut self) {
+        let hour = i64::try_from(self.chance.below(7200)).expect("small") - 3600;
+        // Often by little.
+        self.ahead = if self.chance.one_in(2) { hour } else { self.ahead + hour / 60 };
+        self.lab.host.set_clock(self.ahead);
+        self.steps += 1;
     }
 
     /// Everyone behaves. What is left over then goes out, and after it there is nothing.
@@ -239,6 +294,8 @@ impl Chaos {
         self.neighbours.are_seen(&self.lab.host).await;
         let tally = self.writers.are_served(&self.lab.host).await;
         assert!(rounds < 10 || tally.conflicts > 0, "no write was for a hook that another had changed");
+        let read = self.readers.have_all(&self.lab.host).await;
+        assert!(rounds < 10 || read.acknowledged > 0 && read.whole > 0 && read.broken_off > 0, "{read:#?}");
         assert!(2 * rounds <= TOKENS || tally.refused_tokens > 0, "the limit of tokens was not reached");
         self.ledger.has_no_faults();
         self.ledger.is_the_journal(&self.journal().await);
@@ -278,21 +335,41 @@ impl Chaos {
         .await;
     }
 
-    /// Whoever would change something is told that the disk is full, once what is left of the log is, and whoever reads is
-    /// answered.
+    /// Whoever would change something is told that the disk is full, once what is left of the log and of the store's own file is,
+    /// and whoever reads is answered.
     async fn is_refused(&mut self) {
-        let hook = json!({ "url": self.receivers[0].url("/refused"), "kinds": ["instance"], "ids": ["none"] });
+        // It takes room: the longer the store was in use, the more of its file is free.
+        let token = "t".repeat(1000);
+        let url = self.receivers[0].url("/refused");
+        let hook = json!({ "url": url, "kinds": ["instance"], "ids": ["none"], "token": token });
         let answer = eventually(SOON, "a write is refused", async || {
-            let answer = self.lab.client.post("/api/hooks", &hook).await;
-            if answer.status == 201 { Err(answer.text) } else { Ok(answer) }
+            let answers = (0..20).map(|_| self.lab.client.post("/api/hooks", &hook));
+            let (made, refused): (Vec<_>, Vec<_>) =
+                join_all(answers).await.into_iter().partition(|answer| answer.status == 201);
+            self.fillers.extend(made.into_iter().map(|answer| text(&answer.ok()["id"])));
+            refused.into_iter().next().ok_or_else(|| format!("{} are made", self.fillers.len()))
         })
         .await;
+        // Credentials are proven anew when the clock was set, or the host killed, and the provider may be one that fails just now.
+        let is_of_provider =
+            |answer: &Answer| answer.status == 502 && answer.text.contains("/problems/provider-failed");
+        if is_of_provider(&answer) {
+            return;
+        }
         answer.problem(507);
-        // A host that was killed has the credentials proven anew, and the provider may be one that fails just now.
         let answer = self.lab.client.get("/api/instances").await;
-        let is_of_provider = answer.status == 502 && answer.text.contains("/problems/provider-failed");
-        assert!(answer.status == 200 || is_of_provider, "{} {}", answer.status, answer.text);
+        assert!(answer.status == 200 || is_of_provider(&answer), "{} {}", answer.status, answer.text);
         self.refusals += 1;
+    }
+
+    /// Removes the hooks that took the room.
+    async fn remove_fillers(&mut self) {
+        while !self.fillers.is_empty() {
+            let some = self.fillers.split_off(self.fillers.len().saturating_sub(50));
+            let paths: Vec<String> = some.iter().map(|id| format!("/api/hooks/{id}")).collect();
+            let removed = paths.iter().map(|path| self.lab.client.delete(path));
+            assert!(join_all(removed).await.iter().all(|answer| answer.status == 204));
+        }
     }
 
     async fn is_settled(&self) {

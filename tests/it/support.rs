@@ -17,6 +17,7 @@ pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod registry;
 pub(crate) mod shelf;
+pub(crate) mod shifted;
 pub(crate) mod terminal;
 pub(crate) mod verifier;
 pub(crate) mod wait;

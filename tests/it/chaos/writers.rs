@@ -4,13 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reqwest::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::client::http;
-use crate::support::wait::{SOON, a_moment, at_most};
+use super::persistent::{Credentials, Persistent, text};
 use crate::support::{Host, Provider, Setup};
 
 /// How many tokens an account may have: fewer than are asked for, in a run of usual length.
@@ -62,18 +60,7 @@ enum Done {
 
 /// A client of one account.
 #[derive(Clone)]
-struct Writer {
-    http: reqwest::Client,
-    base: String,
-    user: String,
-}
-
-struct Answer {
-    status: StatusCode,
-    tag: Option<String>,
-    is_replay: bool,
-    body: Value,
-}
+struct Writer(Persistent);
 
 impl Writers {
     pub(super) async fn start() -> Writers {
@@ -97,14 +84,14 @@ impl Writers {
 
     /// Has them begin. What happens to the host from here on happens to their requests.
     pub(super) async fn begin(&mut self, host: &Host) {
-        let writer = Writer { http: http(), base: host.client().base(), user: USER.to_owned() };
+        let writer = Writer::of(host, USER);
         let round = self.rounds;
         self.rounds += 1;
         let counting = match &self.counting {
             Some(id) => id.clone(),
             None => {
                 let hook = json!({ "url": URL, "ids": ["none"], "description": described([0, 0]) });
-                let made = writer.answered(Method::POST, "/api/hooks", Some(("counting", &hook))).await;
+                let made = writer.0.answered(Method::POST, "/api/hooks", Some(("counting", &hook))).await;
                 self.counting.insert(text(&made.body["id"])).clone()
             }
         };
@@ -122,8 +109,9 @@ impl Writers {
             self.at_work.spawn(async move { author.count(&counting, side, round + 1).await });
         }
         if round.is_multiple_of(4) {
-            let author = Writer { user: format!("AKIALEAVES{round}"), ..writer };
-            self.at_work.spawn(async move { author.come_and_go().await });
+            let user = format!("AKIALEAVES{round}");
+            let author = Writer::of(host, &user);
+            self.at_work.spawn(async move { author.come_and_go(user).await });
         }
     }
 
@@ -175,23 +163,27 @@ impl Writers {
 }
 
 impl Writer {
+    fn of(host: &Host, user: &str) -> Writer {
+        Writer(Persistent::new(host, "writers", Credentials::Password(user.to_owned(), PASSWORD.to_owned())))
+    }
+
     async fn make_hook(&self, key: String) -> Done {
         let hook = json!({ "url": URL, "ids": ["none"], "description": key });
         // The one that lost patience sends it a second time while the first is under way.
         let (first, second) = tokio::join!(
-            self.answered(Method::POST, "/api/hooks", Some((&key, &hook))),
-            self.answered(Method::POST, "/api/hooks", Some((&key, &hook))),
+            self.0.answered(Method::POST, "/api/hooks", Some((&key, &hook))),
+            self.0.answered(Method::POST, "/api/hooks", Some((&key, &hook))),
         );
         assert_eq!((first.status, &first.body), (StatusCode::CREATED, &second.body), "{key}");
         assert!(first.body["secret"].is_string(), "its secret is not lost: {}", first.body);
-        let again = self.answered(Method::POST, "/api/hooks", Some((&key, &hook))).await;
+        let again = self.0.answered(Method::POST, "/api/hooks", Some((&key, &hook))).await;
         assert_eq!((again.is_replay, &again.body), (true, &first.body), "{key}");
         Done::Hook { key, id: text(&first.body["id"]) }
     }
 
     async fn make_token(&self, key: String) -> Done {
         let token = json!({ "name": key, "scope": "read" });
-        let made = self.answered(Method::POST, "/api/tokens", Some((&key, &token))).await;
+        let made = self.0.answered(Method::POST, "/api/tokens", Some((&key, &token))).await;
         if made.status == StatusCode::FORBIDDEN {
             assert_eq!(made.body["type"], "/problems/too-many-tokens");
             return Done::Token(None);
@@ -205,7 +197,7 @@ impl Writer {
         let path = format!("/api/hooks/{hook}");
         let mut conflicts = 0;
         loop {
-            let read = self.answered(Method::GET, &path, None).await;
+            let read = self.0.answered(Method::GET, &path, None).await;
             let mut counters = counters(&text(&read.body["description"]));
             if counters[side] == number {
                 return Done::Counted { conflicts };
@@ -215,7 +207,7 @@ impl Writer {
             let body = json!({ "url": URL, "ids": ["none"], "description": described(counters) });
             let tag = read.tag.expect("a hook has a tag");
             // Not sent again as it is: it may have been done, and what comes then is for another version.
-            match self.send(Method::PUT, &path, None, Some(&tag), Some(&body)).await {
+            match self.0.send(Method::PUT, &path, None, Some(&tag), Some(&body)).await {
                 Ok(put) if put.status == StatusCode::OK => {}
                 Ok(put) => {
                     assert_eq!(put.status, StatusCode::PRECONDITION_FAILED, "{}", put.body);
@@ -227,68 +219,16 @@ impl Writer {
     }
 
     /// An account that comes, has something, and is taken back by its owner.
-    async fn come_and_go(&self) -> Done {
+    async fn come_and_go(&self, user: String) -> Done {
         let hook = json!({ "url": URL, "ids": ["none"] });
-        let made = self.answered(Method::POST, "/api/hooks", Some(("hook", &hook))).await;
+        let made = self.0.answered(Method::POST, "/api/hooks", Some(("hook", &hook))).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
         let token = json!({ "name": "leaves", "scope": "track" });
-        let made = self.answered(Method::POST, "/api/tokens", Some(("token", &token))).await;
+        let made = self.0.answered(Method::POST, "/api/tokens", Some(("token", &token))).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-        let gone = self.answered(Method::DELETE, "/api/account", None).await;
+        let gone = self.0.answered(Method::DELETE, "/api/account", None).await;
         assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.body);
-        Done::Forgotten { user: self.user.clone() }
-    }
-
-    /// Sends it until it is answered for good.
-    async fn answered(&self, method: Method, path: &str, keyed: Option<(&str, &Value)>) -> Answer {
-        let (key, body) = keyed.unzip();
-        let mut instead = String::new();
-        let asking = async {
-            loop {
-                match self.send(method.clone(), path, key, None, body).await {
-                    Ok(answer) => break answer,
-                    Err(why) => instead = why,
-                }
-                a_moment().await;
-            }
-        };
-        match at_most(4 * SOON, asking).await {
-            Some(answer) => answer,
-            None => panic!("{method} {path} is not answered; instead: {instead}"),
-        }
-    }
-
-    /// Errs where the host is not there, or says that it did nothing and that the same is to be sent again.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        key: Option<&str>,
-        tag: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Answer, String> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        request = request.basic_auth(&self.user, Some(PASSWORD));
-        request = request.header("X-Deltacloud-Driver", "ec2").header("X-Deltacloud-Provider", "writers");
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", key);
-        }
-        if let Some(tag) = tag {
-            request = request.header(IF_MATCH, tag);
-        }
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
-        }
-        let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
-        let status = answer.status();
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (tag, is_replay) = (header(ETAG.as_str()), header("idempotency-replayed").is_some());
-        let text = answer.text().await.map_err(|error| format!("{error:?}"))?;
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(format!("{status}: {text}"));
-        }
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") };
-        Ok(Answer { status, tag, is_replay, body })
+        Done::Forgotten { user }
     }
 }
 
@@ -299,8 +239,4 @@ fn described(counters: [usize; 2]) -> String {
 fn counters(description: &str) -> [usize; 2] {
     let mut numbers = description.split(['=', ' ']).filter_map(|word| word.parse().ok());
     [(); 2].map(|()| numbers.next().unwrap_or_else(|| panic!("two counters: {description}")))
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("text: {value}")).to_owned()
 }

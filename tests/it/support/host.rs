@@ -18,6 +18,7 @@ use super::client::Client;
 use super::disk::Disk;
 use super::lines::Lines;
 use super::process::{Ended, Running, TRACKER, command, ended, in_folder, tracker};
+use super::shifted::ShiftedClock;
 use super::wait::{SOON, eventually};
 
 /// Polls as often as tests are patient; failures are soon tried again, and hooks may be on this very machine.
@@ -64,6 +65,8 @@ pub(crate) struct Setup {
     disk: Option<Disk>,
     /// Where its log goes, if not to the test.
     log: Option<fn() -> Stdio>,
+    /// What it goes by, if not the machine's clock.
+    clock: Option<ShiftedClock>,
 }
 
 pub(crate) struct Host {
@@ -106,6 +109,7 @@ impl Setup {
             providers: String::new(),
             disk: None,
             log: None,
+            clock: None,
         };
         std::fs::create_dir(setup.path("drivers")).expect("made");
         setup
@@ -240,6 +244,12 @@ impl Setup {
         ended(command(self.folder.path(), &[arguments, &["--config", config]].concat()).stdout(stdout))
     }
 
+    /// Gives the host a clock of its own, which can be set.
+    pub(crate) fn with_a_clock(mut self) -> Setup {
+        self.clock = Some(ShiftedClock::new(self.folder.path()));
+        self
+    }
+
     /// Has the host's log go there.
     pub(crate) fn log_into(mut self, log: fn() -> Stdio) -> Setup {
         self.log = Some(log);
@@ -370,6 +380,9 @@ impl Host {
         let (folder, disk) = (self.setup.folder.path(), self.setup.disk.as_ref());
         let command = disk.map_or_else(|| Command::new(TRACKER), |disk| disk.command(TRACKER));
         let mut command = in_folder(command, folder, &arguments);
+        if let Some(clock) = &self.setup.clock {
+            clock.give_to(&mut command);
+        }
         let running = match self.setup.log {
             None => Running::begin(command, &self.log),
             Some(log) => Running::begin_with(command.stderr(log())),
@@ -381,6 +394,11 @@ impl Host {
             tokio::net::TcpStream::connect(address).await.map_err(|error| error.to_string())
         })
         .await;
+    }
+
+    /// Sets its clock, by seconds from the machine's.
+    pub(crate) fn set_clock(&self, ahead: i64) {
+        self.setup.clock.as_ref().expect("it was set up with a clock").set(ahead);
     }
 
     /// Leaves no room on its disk.
