@@ -3,16 +3,18 @@
 //! it is made for the host's user alone, and what a compiler wrote gets its name there only when it is whole.
 //!
 //! Damaged machine code would crash the host. So the file name contains the SHA-256 of the machine code, and a file that does
-//! not match its name is removed; its driver is compiled again.
+//! not match its name is removed; its driver is compiled again. What is run is a copy of it without a name, which nobody else
+//! can write: code is read from its file page by page, for as long as the host runs.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags, fallocate, flock, open};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -91,18 +93,15 @@ impl Cache {
         let entries = fs::read_dir(&self.directory).ok()?;
         entries.take(MOST_LOOKED_AT).filter_map(|entry| Some(entry.ok()?.path())).find_map(|path| {
             let digest = compiled_digest(&path, &of)?;
-            let error = match digest_of(&path).map(|found| found == digest) {
-                Ok(true) => match load(engine, &path) {
-                    Ok(component) => return Some(component),
-                    Err(error) => error,
-                },
-                Ok(false) => {
+            let error = match load(engine, &path, &digest) {
+                Ok(Some(component)) => return Some(component),
+                Ok(None) => {
                     tracing::warn!(file = %path.display(), "a compiled driver was damaged on disk; compiling it again");
                     // The new file has another name if the compiler's output differs: without this, both would stay.
                     let _ = fs::remove_file(&path);
                     return None;
                 }
-                Err(error) => error.into(),
+                Err(error) => error,
             };
             tracing::warn!(file = %path.display(), "can't load a compiled driver; compiling it again: {error:#}");
             None
@@ -180,13 +179,20 @@ fn compiled_digest(path: &Path, of: &str) -> Option<String> {
 
 /// The SHA-256 of a file, in hexadecimal digits.
 fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    copy(&mut File::open(path)?, &mut io::sink())
+}
+
+/// Copies a file, and gives its SHA-256 in hexadecimal digits.
+fn copy(from: &mut File, to: &mut impl Write) -> io::Result<String> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match file.read(&mut buffer)? {
+        match from.read(&mut buffer)? {
             0 => break,
-            read => digest.update(&buffer[..read]),
+            read => {
+                digest.update(&buffer[..read]);
+                to.write_all(&buffer[..read])?;
+            }
         }
     }
     Ok(digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
@@ -224,11 +230,13 @@ impl Draft {
         let digest = digest_of(&self.path).map_err(unkept)?;
         let kept = self.directory.join(format!("{}-{digest}.{COMPILED}", self.of));
         fs::rename(&self.path, &kept).map_err(unkept)?;
-        load(engine, &kept).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
-            Some(error) => LoadError::unkept(&kept, error),
-            // The compiler took it, and so all that can be wrong is how much of everything it has.
-            None => LoadError::Unfit(message(format!("{error:#}"))),
-        })
+        let loaded =
+            load(engine, &kept, &digest).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
+                Some(error) => LoadError::unkept(&kept, error),
+                // The compiler took it, and so all that can be wrong is how much of everything it has.
+                None => LoadError::Unfit(message(format!("{error:#}"))),
+            })?;
+        loaded.ok_or_else(|| LoadError::unkept(&kept, &io::Error::other("it was changed while it was read")))
     }
 }
 
@@ -239,11 +247,45 @@ impl Drop for Draft {
     }
 }
 
-#[expect(unsafe_code, reason = "compiled code is run as it is found; the directory is the host's own")]
-fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was written as a `Draft` by this program, into a directory that only the host's user can write
-    // to, and is replaced as a whole, never changed in place while it is mapped.
-    unsafe { Component::deserialize_file(engine, path) }
+/// Loads machine code; nothing where it does not have this digest.
+fn load(engine: &Engine, path: &Path, digest: &str) -> wasmtime::Result<Option<Component>> {
+    let mut file = File::open(path)?;
+    let copied = unnamed_beside(path).and_then(|mut unnamed| Ok((copy(&mut file, &mut unnamed)?, unnamed)));
+    if let Ok((found, unnamed)) = copied {
+        if found != digest {
+            return Ok(None);
+        }
+        // Where there is no /proc, it is loaded as where there are no such files.
+        if let Ok(component) = map(engine, &unnamed) {
+            return Ok(Some(component));
+        }
+    }
+    // No room for the copy, or a file system without files that have no name: it is held in memory.
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    match copy(&mut file, &mut bytes)? == digest {
+        true => in_memory(engine, &bytes).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// A new file on the same disk, which goes when it is closed.
+fn unnamed_beside(path: &Path) -> io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    Ok(open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?.into())
+}
+
+#[expect(unsafe_code, reason = "machine code is run as it is")]
+fn map(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
+    // SAFETY: a compiler of this engine wrote what this is a copy of, as its digest shows. The copy has no name and is closed
+    // here, so that nobody writes it while it is mapped.
+    unsafe { Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())) }
+}
+
+#[expect(unsafe_code, reason = "machine code is run as it is")]
+fn in_memory(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: a compiler of this engine wrote it, as its digest shows.
+    unsafe { Component::deserialize(engine, bytes) }
 }
 
 #[cfg(test)]
@@ -326,6 +368,21 @@ mod tests {
         }
         damaged(&|bytes| bytes.push(0));
         assert!(cache.component(&engine, &file.sha256).is_some());
+    }
+
+    #[test]
+    fn what_is_loaded_is_not_changed_with_the_file() {
+        let (folder, engine) = folder_and_engine();
+        let path = folder.path().join("code");
+        let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").expect("compiled");
+        fs::write(&path, &compiled).expect("written");
+        let digest = digest_of(&path).expect("read");
+        let _component = load(&engine, &path, &digest).expect("loaded").expect("it matches");
+        fs::write(&path, "").expect("emptied");
+        assert!(load(&engine, &path, &digest).expect("read").is_none());
+        let files = fs::read_dir(folder.path()).expect("read").count();
+        assert_eq!(files, 1, "the copy has no name");
+        assert!(in_memory(&engine, &compiled).is_ok());
     }
 
     #[test]

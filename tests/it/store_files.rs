@@ -93,3 +93,19 @@ async fn an_older_file_in_the_place_of_a_newer_one_makes_cursors_anew() {
     lab.host.start().await;
     lab.client.get(&now).await.ok();
 }
+
+#[tokio::test]
+async fn a_compiled_driver_that_is_written_over_is_run_as_it_was() {
+    let mut lab = Lab::start(&[("i-1", "running")]).await;
+    let files: Vec<_> = std::fs::read_dir(lab.host.setup().path("data/compiled")).expect("the host made it").collect();
+    let files: Vec<_> = files.into_iter().map(|entry| entry.expect("an entry").path()).collect();
+    assert!(!files.is_empty());
+    for (content, word) in [(vec![], "stopped"), (vec![0xff; 1 << 20], "running")] {
+        files.iter().for_each(|file| std::fs::write(file, &content).expect("written"));
+        lab.becomes(&[("i-1", word)]).await;
+    }
+    // The next host compiles it again.
+    assert!(lab.host.stop().await.success());
+    lab.host.start().await;
+    lab.becomes(&[("i-1", "stopped")]).await;
+}
