@@ -22,7 +22,6 @@ mod lane;
 pub mod limits;
 pub mod load;
 pub mod lock;
-mod mask;
 mod memory;
 mod message;
 mod meter;

@@ -3,6 +3,7 @@
 //! rooms that know nothing of the others up to the one that joins them all.
 
 pub mod clock;
+pub mod mask;
 pub mod metrics;
 pub mod model;
 pub mod vault;

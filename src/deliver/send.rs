@@ -10,6 +10,7 @@ use super::Context;
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::{format, sign};
 use crate::clock::Stopwatch;
+use crate::mask::{self, Mask};
 use crate::model::breaker::Failing;
 use crate::model::{DisableReason, Sealed, SigningKey};
 use crate::net::SendError;
@@ -22,6 +23,9 @@ const AGENT: &str = concat!("tracker/", env!("CARGO_PKG_VERSION"));
 /// again. One that trickles costs less closed than waited for.
 const ANSWER_BYTES: usize = 16 * 1024;
 const ANSWER_TIME: Duration = Duration::from_millis(250);
+
+/// As many bytes of an answer as one byte of a secret may take in it: escapes of escapes.
+const MASKED_PER_BYTE: usize = 16;
 
 /// Where connecting fails so soon, it is tried once more at once: a connection that was closed while it lay
 /// idle, a receiver that is being restarted.
@@ -128,15 +132,22 @@ async fn once(context: &Context, delivery: &DueDelivery, attempts: &mut Vec<Atte
 }
 
 async fn send(context: &Context, delivery: &DueDelivery) -> Result<Answer, Failed> {
-    let mut response = context.client.send(request(context, delivery)?).await?;
+    let Prepared { request, secrets } = prepare(context, delivery)?;
+    let mut response = context.client.send(request).await?;
     let header = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     let retry_after = header(&RETRY_AFTER).and_then(|value| parse_retry_after(value, context.clock.now()));
     let wish = header(&HeaderName::from_static(DELIVERY_HEADER)).and_then(Wish::parse);
-    let text = read(&mut response, context.settings.answer_bytes).await;
+    let text = read(&mut response, context.settings.answer_bytes, &secrets).await;
     Ok(Answer { status: response.status(), retry_after, wish, text })
 }
 
-fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed> {
+/// A request, and the secrets that a receiver may send back.
+struct Prepared {
+    request: Request,
+    secrets: Vec<SecretString>,
+}
+
+fn prepare(context: &Context, delivery: &DueDelivery) -> Result<Prepared, Failed> {
     let change = &delivery.change;
     let recipient = &delivery.recipient;
     let token = match &recipient.token {
@@ -146,15 +157,19 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
         }
         None => None,
     };
-    let token = token.as_ref().map(SecretString::expose_secret);
-    let message = format::write(change, recipient.format, &context.public_url, token);
+    let exposed = token.as_ref().map(SecretString::expose_secret);
+    let message = format::write(change, recipient.format, &context.public_url, exposed);
+    let mut secrets: Vec<SecretString> = token.into_iter().collect();
 
     let id = change.id.to_string();
     let now = context.clock.now();
     let timestamp = now.as_seconds();
-    let key = |column, sealed: &Sealed| -> Result<SigningKey, Failed> {
+    let mut key = |column, sealed: &Sealed| -> Result<SigningKey, Failed> {
         let secret = context.vault.open(Purpose::HookSecret(&change.account), sealed).ok();
-        secret.and_then(|text| SigningKey::parse(text.expose_secret()).ok()).ok_or_else(|| unopened(column, sealed))
+        let opened = secret.and_then(|secret| Some((SigningKey::parse(secret.expose_secret()).ok()?, secret)));
+        let (key, secret) = opened.ok_or_else(|| unopened(column, sealed))?;
+        secrets.push(secret);
+        Ok(key)
     };
     let mut keys = vec![key(SealedColumn::HookSecret(recipient.hook), &recipient.secrets.current)?];
     if let Some((previous, until)) = &recipient.secrets.previous
@@ -175,21 +190,24 @@ fn request(context: &Context, delivery: &DueDelivery) -> Result<Request, Failed>
     headers.extend(message.headers);
     *request.timeout_mut() = Some(context.settings.timeout);
     *request.body_mut() = Some(message.body.into());
-    Ok(request)
+    Ok(Prepared { request, secrets })
 }
 
 fn unopened(column: SealedColumn, sealed: &Sealed) -> Failed {
     Failed::Unopened(Unopened { column, sealed: sealed.clone() })
 }
 
-/// Reads the answer to its end if that is near, and gives the beginning of it, if there is any. The verdict
-/// does not hang on it.
-async fn read(response: &mut Response, keep: usize) -> Option<String> {
+/// Reads the answer to its end if that is near, and gives the beginning of it, if there is any, without the secrets that it
+/// sends back. The verdict does not hang on it.
+async fn read(response: &mut Response, keep: usize, secrets: &[SecretString]) -> Option<String> {
     let mut kept = Vec::new();
+    // One that begins before the end is read whole.
+    let longest = secrets.iter().map(|secret| secret.expose_secret().len()).max().unwrap_or_default();
+    let read_on = keep.saturating_add(MASKED_PER_BYTE.saturating_mul(longest)).min(ANSWER_BYTES);
     let mut left = ANSWER_BYTES;
     let read = async {
         while let Ok(Some(piece)) = response.chunk().await {
-            let room = keep.saturating_sub(kept.len());
+            let room = read_on.saturating_sub(kept.len());
             kept.extend_from_slice(&piece[..piece.len().min(room)]);
             left = left.saturating_sub(piece.len());
             if left == 0 {
@@ -199,8 +217,19 @@ async fn read(response: &mut Response, keep: usize) -> Option<String> {
     };
     // One that takes longer is cut off.
     let _ = tokio::time::timeout(ANSWER_TIME, read).await;
+    let mut kept = masked(kept, secrets);
+    kept.truncate(keep);
     let text = String::from_utf8_lossy(&kept);
     (!text.is_empty()).then(|| text.into_owned())
+}
+
+fn masked(text: Vec<u8>, secrets: &[SecretString]) -> Vec<u8> {
+    // No answer of a few bytes has half of a secret.
+    if text.len() < mask::SHORTEST {
+        return text;
+    }
+    let mask = Mask::of(secrets.iter().map(|secret| SigningKey::bare(secret.expose_secret()).as_bytes()));
+    mask.apply(&text).unwrap_or(text)
 }
 
 impl Wish {
@@ -277,7 +306,8 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
     let hook = delivery.id.hook.0;
     let change = delivery.change.id;
     let attempt = delivery.attempts.saturating_add(1);
-    let host = delivery.recipient.url.as_url().host_str().unwrap_or_default();
+    // As a URL, so that the log marks a name of mixed scripts.
+    let origin = delivery.recipient.url.as_url().origin().ascii_serialization();
     let error = match tried {
         Ok(answer) => format!("it answered {}", answer.status.as_u16()),
         Err(error) => error.to_string(),
@@ -293,15 +323,15 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
             tracing::error!(hook.id = hook, change.id = %change, attempt, error, "a callback can't be made");
         }
         Outcome::Retry { due } => tracing::info!(
-            hook.id = hook, hook.host = host, change.id = %change, attempt, error, retry.at = %due,
+            hook.id = hook, hook.origin = origin, change.id = %change, attempt, error, retry.at = %due,
             "a callback failed",
         ),
         Outcome::Disable(reason) => tracing::info!(
-            hook.id = hook, hook.host = host, change.id = %change, reason = reason.as_str(), error,
+            hook.id = hook, hook.origin = origin, change.id = %change, reason = reason.as_str(), error,
             "a receiver wants no more callbacks: its hook is disabled",
         ),
         Outcome::Dead | Outcome::Returned | Outcome::Unopened(_) => tracing::warn!(
-            hook.id = hook, hook.host = host, change.id = %change, attempt, error,
+            hook.id = hook, hook.origin = origin, change.id = %change, attempt, error,
             "a callback failed for the last time: it is a dead letter",
         ),
     }

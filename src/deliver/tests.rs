@@ -16,7 +16,7 @@ use crate::clock::{EvenClock, ManualClock, SystemClock};
 use crate::model::breaker::Standing;
 use crate::model::{
     AccountId, AccountKey, Change, ChangeId, ChangeType, Cursor, DisableReason, Format, HookId, HookSecrets, HookUrl,
-    InstanceState, NewChange, ResourceId, Sealed, SigningSecret, State, Subject, Timestamp,
+    InstanceState, NewChange, ResourceId, Sealed, SigningKey, SigningSecret, State, Subject, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, SealedColumn, Unopened};
@@ -143,6 +143,28 @@ async fn a_callback_arrives_signed_with_its_token_and_is_settled() {
     let verifier = standardwebhooks::Webhook::new(&secret().to_text()).unwrap();
     verifier.verify(&callback.body, &headers).unwrap();
     assert_eq!(receiver.connections(), 1, "the connection was used again");
+}
+
+#[tokio::test]
+async fn a_secret_that_a_receiver_sends_back_is_not_kept() {
+    let secret = secret().to_text();
+    let bare = SigningKey::bare(&secret);
+    let near_the_end = format!("{}{secret}", "x".repeat(Settings::default().answer_bytes - 20));
+    for (echo, shown) in [
+        (format!("{{\"secret\": \"{secret}\"}}"), "{\"secret\": \"whsec_[secret]\"}"),
+        (bare.replace('/', "%2f").replace('+', "\\u002b").to_string(), "[secret]"),
+        (near_the_end, "xwhsec_[secret]"),
+        ("it is well".into(), "it is well"),
+        ("ok".into(), "ok"),
+    ] {
+        let receiver =
+            Receiver::start(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{echo}", echo.len())).await;
+        let bench = bench();
+        bench.store.owe(delivery(&receiver.url("/"), 1, 1));
+        run_once(&bench.context).await.unwrap();
+        let answer = bench.store.row(0).tried[0].answer.clone().unwrap();
+        assert!(answer.ends_with(shown) && !answer.contains(&bare[..12]), "{answer}");
+    }
 }
 
 /// What one try becomes with a receiver that gives this answer; a wait is in seconds.

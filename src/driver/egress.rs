@@ -25,7 +25,6 @@ use super::grants::{Origin, Reach, Refusal};
 use super::kept::BODY_CHUNK;
 use super::lane::at_home;
 use super::limits::Limits;
-use super::mask::{Mask, Masker};
 use super::memory::{Full, Held, PollMemory};
 use super::message::message;
 use super::pulse::Pulse;
@@ -36,6 +35,7 @@ use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
 use super::withheld::Withheld;
 use super::{CallError, Target};
 use crate::clock::{Clock, Stopwatch};
+use crate::mask::{Mask, Masker};
 use crate::net::{AddressPolicy, Client, Clients, NetError, Route, SendError};
 
 /// What one poll may reach and what came of it, shared by the sandbox and the requests under way.

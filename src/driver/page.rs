@@ -271,7 +271,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::driver::mask::Mask;
+    use crate::mask::Mask;
 
     fn item(id: &str) -> inventory::Instance {
         inventory::Instance {

@@ -12,7 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::egress::Egress;
-use super::mask::Masker;
+use crate::mask::Masker;
 
 /// How much of the end is kept.
 const KEPT: usize = 4 << 10;

@@ -11,9 +11,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::bindings::v0_2::credentials::{Encoding, Error, Hash, Output, Scheme};
-use super::mask::{Mask, SECRET};
 use super::message::message;
 use super::signing;
+use crate::mask::{Mask, SECRET};
 
 /// What the name of an account's password is in the contract.
 pub(super) const PASSWORD: &str = "password";

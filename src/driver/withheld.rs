@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::mask::{Mask, SIGNATURE};
+use crate::mask::{Mask, SIGNATURE};
 
 /// A signature a request, and some for what is signed within it. Each is looked for until the poll ends.
 const MOST: usize = 1024;

@@ -40,6 +40,11 @@ impl SigningKey {
         }
     }
 
+    /// What is secret of such a text.
+    pub fn bare(text: &str) -> &str {
+        [PREFIX, PRIVATE_PREFIX].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text)
+    }
+
     /// As `parse` takes it: for the client, once, and for the vault.
     pub fn to_text(&self) -> String {
         match self {

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Body, Cassette, Outcome};
 use crate::driver::Target;
-use crate::driver::mask::{Mask, SHORTEST};
+use crate::mask::{Mask, SHORTEST};
 
 /// Why a cassette is not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use wasmtime_wasi_http::Error;
 
-use super::super::mask::{Mask, Masker};
 use super::super::memory::Held;
 use super::Egress;
+use crate::mask::{Mask, Masker};
 
 /// The body of an answer on its way into the sandbox.
 pub(super) struct Answer {

@@ -1,7 +1,7 @@
 //! What is looked for, sorted, so that a text is held against all of it at once, byte after byte.
 
 /// Shorter secrets are not looked for: they would be found in ordinary words.
-pub(in crate::driver) const SHORTEST: usize = 6;
+pub const SHORTEST: usize = 6;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Patterns {

@@ -1,5 +1,5 @@
-//! Masks secrets in what a provider sends back, before a driver reads it, and in what leaves the sandbox, whoever wrote it.
-//! Pure, and streaming: a secret that is split over two chunks is found.
+//! Masks secrets in what others send back: providers, before a driver reads it; drivers, in all that leaves the sandbox; and the
+//! receivers of callbacks. Pure, and streaming: a secret that is split over two chunks is found.
 //!
 //! A text is not searched for the forms that a secret may have, of which there is no end. It is read as whoever decodes it
 //! would, from each place where a secret may begin, in each way in which it can be read (`reading`, `digits`), and held
@@ -24,16 +24,16 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use digits::{Code, Digits, NoDigit, Raw};
-pub(super) use patterns::SHORTEST;
+pub use patterns::SHORTEST;
 use patterns::{Candidates, Patterns};
 use reading::{DEPTH, Ground, begins_escape};
 use starts::{BASE64, HEX, PLAIN, Starts};
 
 /// What stands where a secret stood. It is always the same, so that an echo does not look like a change
 /// from one poll to the next.
-pub(super) const SECRET: &str = "[secret]";
+pub const SECRET: &str = "[secret]";
 /// What stands where something stood that was computed with a secret and given to the driver.
-pub(super) const SIGNATURE: &str = "[signature]";
+pub const SIGNATURE: &str = "[signature]";
 /// What stands there where the secret is a part of these.
 const STARS: &str = "[***]";
 
@@ -56,7 +56,7 @@ const MOST_STEPS: usize = 256 << 10;
 
 /// The secrets that are looked for.
 #[derive(Clone, Debug)]
-pub(super) struct Mask {
+pub struct Mask {
     patterns: Patterns,
     starts: Option<Starts>,
     longest: usize,
@@ -70,19 +70,19 @@ struct Found {
 }
 
 impl Mask {
-    pub(super) fn none() -> Mask {
+    pub fn none() -> Mask {
         Mask { patterns: Patterns::default(), starts: None, longest: 0 }
     }
 
     /// Of these secrets, but for those that are too short.
-    pub(super) fn of<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Mask {
+    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Mask {
         let mut mask = Mask::none();
         secrets.into_iter().for_each(|secret| mask.add(secret, SECRET));
         mask
     }
 
     /// Has one more looked for, and this written in its place.
-    pub(super) fn add(&mut self, secret: &[u8], label: &'static str) {
+    pub fn add(&mut self, secret: &[u8], label: &'static str) {
         let label = if memchr::memmem::find(label.as_bytes(), secret).is_some() { STARS } else { label };
         for form in std::iter::once(secret.to_vec()).chain(encodings::forms(secret)) {
             if self.patterns.add(&form, label) {
@@ -92,19 +92,19 @@ impl Mask {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
     /// Masks what is whole, such as a header's value; nothing where all stays.
-    pub(super) fn apply(&self, whole: &[u8]) -> Option<Vec<u8>> {
+    pub fn apply(&self, whole: &[u8]) -> Option<Vec<u8>> {
         let mut masked = Masked::of(whole);
         self.scan(whole, true, &mut |range, label| masked.put(range, label));
         masked.finish(whole.len())
     }
 
     /// Masks a text.
-    pub(super) fn text(&self, text: String) -> String {
+    pub fn text(&self, text: String) -> String {
         match self.apply(text.as_bytes()) {
             None => text,
             Some(masked) => {
@@ -114,7 +114,7 @@ impl Mask {
     }
 
     /// Whether there is anything to be masked in it.
-    pub(super) fn is_in(&self, whole: &[u8]) -> bool {
+    pub fn is_in(&self, whole: &[u8]) -> bool {
         let mut is_in = false;
         self.scan(whole, true, &mut |_, _| is_in = true);
         is_in
@@ -334,7 +334,7 @@ impl<'a> Masked<'a> {
 
 /// Masks one body, chunk after chunk.
 #[derive(Debug, Default)]
-pub(super) struct Masker {
+pub struct Masker {
     /// The end of what came, held back since a secret may have begun in it.
     held: Vec<u8>,
     /// How much there has to be before it is looked at again: twice what was held back, so that a text in tiny chunks is
@@ -344,7 +344,7 @@ pub(super) struct Masker {
 
 impl Masker {
     /// Takes a chunk and gives what can't be part of a secret any more, masked.
-    pub(super) fn push(&mut self, mask: &Mask, chunk: Bytes) -> Bytes {
+    pub fn push(&mut self, mask: &Mask, chunk: Bytes) -> Bytes {
         if mask.is_empty() {
             return chunk;
         }
@@ -364,7 +364,7 @@ impl Masker {
     }
 
     /// Gives the rest, at the end of the body.
-    pub(super) fn finish(&mut self, mask: &Mask) -> Bytes {
+    pub fn finish(&mut self, mask: &Mask) -> Bytes {
         pass(mask, std::mem::take(&mut self.held).into(), true).0
     }
 }

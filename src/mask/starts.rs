@@ -1,5 +1,7 @@
 //! Where a pattern may begin, told by two bytes: most of a text is passed over by this alone.
 
+use std::sync::LazyLock;
+
 use super::digits::{Code, may_go_on};
 use super::reading::{begins_passed_over, may_escape};
 
@@ -25,6 +27,11 @@ impl std::fmt::Debug for Starts {
 impl Starts {
     /// Of no pattern but for escapes, of which each may be the beginning of any.
     pub(super) fn new() -> Starts {
+        static OF_ESCAPES: LazyLock<Starts> = LazyLock::new(Starts::of_escapes);
+        OF_ESCAPES.clone()
+    }
+
+    fn of_escapes() -> Starts {
         let mut starts = Starts(vec![0; 1 << 16].into_boxed_slice().try_into().expect("invariant: it has that length"));
         for first in *b"\\&%" {
             (0..=u8::MAX)
