@@ -259,6 +259,9 @@ impl TlsFault {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     TlsFault::WrongName
                 }
+                // A certificate that signed itself as an authority does, as openssl makes one. It is told by a type of a crate
+                // below rustls, by no more than its name.
+                CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity" => TlsFault::UnknownIssuer,
                 other => TlsFault::Certificate(other.to_string()),
             },
             rustls::Error::AlertReceived(alert) => match alert {

@@ -129,6 +129,8 @@ async fn what_is_wrong_with_a_certificate_is_named() {
     let says = check(lab.certify_once(&at), None, trusting(&lab), |fault| *fault == TlsFault::Expired).await;
     assert!(says.contains("has to be renewed"), "{says}");
     check(lab.certify_later(&at), None, trusting(&lab), |fault| *fault == TlsFault::NotYetValid).await;
+    let itself = Authority::certify_itself(&at);
+    check(itself, None, trusting(&lab), |fault| *fault == TlsFault::UnknownIssuer).await;
     let elsewhere = lab.certify("server", &["elsewhere.invalid"]);
     check(elsewhere, None, trusting(&lab), |fault| *fault == TlsFault::WrongName).await;
 

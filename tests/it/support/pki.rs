@@ -47,6 +47,15 @@ impl Authority {
         self.sign(params)
     }
 
+    /// For a server, and signed with its own key, as `openssl req -x509` makes one: it says of itself that it is an authority.
+    pub(crate) fn certify_itself(hosts: &[&str]) -> Certified {
+        let mut params = named("itself", hosts);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("signed");
+        Certified { certificate: certificate.der().clone(), pem: certificate.pem(), key }
+    }
+
     fn sign(&self, params: CertificateParams) -> Certified {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("signed");
