@@ -26,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
+use crate::metrics::LogLines;
 
 /// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
 #[derive(Debug, Parser)]
@@ -148,7 +149,7 @@ impl ConfigArgs {
     /// The same for a command that then lists: its log goes to standard error, and so do the warnings.
     fn load_and_log(&self) -> anyhow::Result<Config> {
         let config = self.load()?;
-        logging::to_stderr(&config.log)?;
+        logging::to_stderr(&config.log, &LogLines::default())?;
         for warning in &config.warnings {
             output::stderr_line!("warning: {warning}");
         }

@@ -229,6 +229,13 @@ pub struct Poll<'a> {
     pub requests: u32,
 }
 
+/// What is missing in the log. Clones count together: the log is there before the host is.
+#[derive(Clone, Debug, Default)]
+pub struct LogLines {
+    pub dropped: Counter,
+    pub left_out: Counter,
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         let mut registry = Registry::with_prefix("tracker");
@@ -336,6 +343,14 @@ impl Metrics {
         self.registry.register_with_unit("poll_memory", help, Unit::Bytes, memory.bytes.clone());
         let help = "Polls under way that wait for memory (drivers.limits.total_memory)";
         self.registry.register("polls_waiting_for_memory", help, memory.waiting.clone());
+    }
+
+    /// Shows what is missing in the log.
+    pub fn show_log_lines(&mut self, lines: &LogLines) {
+        let help = "Log lines that could not be written, or not fast enough";
+        self.registry.register("log_lines_dropped", help, lines.dropped.clone());
+        let help = "Log lines that were left out, as too many of their kind came (log.lines)";
+        self.registry.register("log_lines_left_out", help, lines.left_out.clone());
     }
 
     pub fn polled(&self, poll: Poll<'_>) {

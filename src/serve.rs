@@ -27,7 +27,7 @@ use crate::api::starting::{ANSWERS_AFTER, while_starting};
 use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
-use crate::metrics::{Metrics, Operation};
+use crate::metrics::{LogLines, Metrics, Operation};
 use crate::net::NetError;
 use crate::roster::{CallShares, Endpoints, Roster};
 use crate::rotation::Rotation;
@@ -102,7 +102,7 @@ fn hint(error: &io::Error) -> &'static str {
 impl Host {
     /// Opens everything that the configuration names. Drivers that can't be loaded, and accounts of such
     /// drivers, are logged and keep nothing else from working.
-    pub async fn open(config: Config) -> Result<Host, ServeError> {
+    pub async fn open(config: Config, log_lines: &LogLines) -> Result<Host, ServeError> {
         let steps = Arc::new(EvenClock::new(Arc::new(SystemClock)));
         let clock: Arc<dyn Clock> = Arc::clone(&steps) as _;
         // First what fails most often, before anything is written.
@@ -130,6 +130,7 @@ impl Host {
             while_starting(Box::pin(Drivers::load(&config)), &listener, operator.as_ref(), ANSWERS_AFTER).await?;
         let mut metrics = Metrics::default();
         metrics.show_poll_memory(engine.poll_memory());
+        metrics.show_log_lines(log_lines);
         let hooks_client = clients.under(&config.hook_addresses)?;
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
         let budgets = Budgets::new(Arc::clone(&clock), store.budgets().await?);

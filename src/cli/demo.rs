@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Signals, logging, output, runtime};
 use crate::clock::{Clock as _, SystemClock};
+use crate::metrics::LogLines;
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::serve::{Host, ServeError};
 use board::{Board, Callback, Counts};
@@ -136,10 +137,11 @@ fn conclude(until: Until, counts: Counts) -> anyhow::Result<()> {
 async fn open_host(world: &World, port: Option<u16>) -> anyhow::Result<Host> {
     let at = |port: u16| world.config(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let config = at(port.unwrap_or(PORT))?;
-    logging::to_file(&config.log, &world.log())?;
-    match Host::open(config).await {
+    let lines = LogLines::default();
+    logging::to_file(&config.log, &world.log(), &lines)?;
+    match Host::open(config, &lines).await {
         Err(ServeError::Listen { source, .. }) if port.is_none() && source.kind() == ErrorKind::AddrInUse => {
-            Ok(Host::open(at(0)?).await?)
+            Ok(Host::open(at(0)?, &lines).await?)
         }
         opened => Ok(opened?),
     }

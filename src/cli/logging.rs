@@ -14,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use self::bounded::Bounded;
 use self::lossy::{Flush, Form, Lossy};
 use crate::config::{LogFormat, LogSettings};
+use crate::metrics::LogLines;
 
 /// Flushes the log; set once the log is started.
 static FLUSH: Mutex<Option<Flush>> = Mutex::new(None);
@@ -25,26 +26,31 @@ pub(super) fn flush() {
 }
 
 /// Logs to standard error. Called once, before anything logs.
-pub(super) fn to_stderr(settings: &LogSettings) -> anyhow::Result<Bounded> {
-    start(settings, stderr(), stderr().is_terminal())
+pub(super) fn to_stderr(settings: &LogSettings, lines: &LogLines) -> anyhow::Result<Bounded> {
+    start(settings, stderr(), stderr().is_terminal(), lines)
 }
 
 /// Logs to the end of a file.
-pub(super) fn to_file(settings: &LogSettings, path: &Path) -> anyhow::Result<()> {
+pub(super) fn to_file(settings: &LogSettings, path: &Path, lines: &LogLines) -> anyhow::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-    start(settings, file, false)?;
+    start(settings, file, false, lines)?;
     Ok(())
 }
 
-fn start(settings: &LogSettings, output: impl Write + Send + 'static, colours: bool) -> anyhow::Result<Bounded> {
-    let bounded = Bounded::new(settings.lines, settings.lines_every);
+fn start(
+    settings: &LogSettings,
+    output: impl Write + Send + 'static,
+    colours: bool,
+    lines: &LogLines,
+) -> anyhow::Result<Bounded> {
+    let bounded = Bounded::new(settings.lines, settings.lines_every, lines.left_out.clone());
     let filter = EnvFilter::try_new(settings.filter.as_str())?;
     let form = match (settings.format, colours) {
         (LogFormat::Json, _) => Form::Json,
         (LogFormat::Text, false) => Form::Text,
         (LogFormat::Text, true) => Form::Coloured,
     };
-    let (lossy, flush) = Lossy::start(output, form)?;
+    let (lossy, flush) = Lossy::start(output, form, lines.dropped.clone())?;
     // The subscriber would report its own errors by `eprintln!`, which panics where standard error can't be written.
     let log = tracing_subscriber::fmt::layer().with_writer(lossy).with_ansi(false).log_internal_errors(false);
     let log = match settings.format {

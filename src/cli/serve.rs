@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConfigArgs, Signals, logging, runtime};
 use crate::api::control::{ReloadRequest, Reloads};
 use crate::config::Config;
+use crate::metrics::LogLines;
 use crate::serve::Host;
 
 #[derive(Debug, Args)]
@@ -29,11 +30,12 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.load()?;
-        let log = logging::to_stderr(&config.log)?;
+        let lines = LogLines::default();
+        let log = logging::to_stderr(&config.log, &lines)?;
         let runtime = runtime()?;
         let serving = async {
             tokio::select! {
-                ended = serve(config) => ended,
+                ended = serve(config, &lines) => ended,
                 never = log.tell() => match never {},
             }
         };
@@ -44,7 +46,7 @@ impl Serve {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, lines: &LogLines) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -58,7 +60,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let token = CancellationToken::new();
     let host = async {
         let host = tokio::select! {
-            host = Host::open(config) => host?,
+            host = Host::open(config, lines) => host?,
             () = token.cancelled() => return Ok(()),
         };
         let reloads = host.reloads();

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -20,6 +21,8 @@ pub(in crate::cli) struct Bounded(Arc<Inner>);
 struct Inner {
     lines: usize,
     every: Duration,
+    /// All that were.
+    left_out: Counter,
     /// As many as there are places in the source that log.
     kinds: Mutex<HashMap<Identifier, Lines>>,
 }
@@ -36,8 +39,8 @@ struct Lines {
 
 impl Bounded {
     /// Lets `lines` of each kind through in each `every`.
-    pub(super) fn new(lines: usize, every: Duration) -> Bounded {
-        Bounded(Arc::new(Inner { lines, every, kinds: Mutex::default() }))
+    pub(super) fn new(lines: usize, every: Duration, left_out: Counter) -> Bounded {
+        Bounded(Arc::new(Inner { lines, every, left_out, kinds: Mutex::default() }))
     }
 
     /// Says from time to time what was left out.
@@ -77,7 +80,10 @@ impl Bounded {
         let admitted = lines.written < self.0.lines;
         match admitted {
             true => lines.written += 1,
-            false => lines.left_out += 1,
+            false => {
+                lines.left_out += 1;
+                self.0.left_out.inc();
+            }
         }
         admitted
     }
@@ -116,7 +122,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_line_is_bounded_and_what_is_left_out_is_counted() {
-        let (written, bounded) = (Written::default(), Bounded::new(3, Duration::from_secs(3600)));
+        let counter = Counter::default();
+        let (written, bounded) = (Written::default(), Bounded::new(3, Duration::from_secs(3600), counter.clone()));
         let writer = written.clone();
         let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
         let log = tracing_subscriber::registry().with(bounded.clone()).with(layer);
@@ -134,7 +141,7 @@ mod tests {
         assert_eq!(text.matches("the second kind").count(), 2, "{text}");
         assert_eq!(text.matches("the third kind").count(), 10, "{text}");
         let left_out: Vec<u64> = bounded.take_left_out().into_iter().map(|(_, left_out)| left_out).collect();
-        assert_eq!(left_out, [7]);
+        assert_eq!((left_out, counter.get()), (vec![7], 7));
         assert!(bounded.take_left_out().is_empty(), "it is said once");
     }
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock::Stopwatch;
@@ -36,7 +37,22 @@ pub(super) enum Form {
 pub(super) struct Lossy {
     form: Form,
     lines: SyncSender<Vec<u8>>,
-    dropped: Arc<AtomicU64>,
+    dropped: Dropped,
+}
+
+/// How many lines were dropped.
+#[derive(Clone)]
+struct Dropped {
+    /// Since the log last said so.
+    untold: Arc<AtomicU64>,
+    all: Counter,
+}
+
+impl Dropped {
+    fn add(&self) {
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        self.all.inc();
+    }
 }
 
 /// When dropped, waits until the queued lines are written, for at most `LAST_LINES`.
@@ -47,25 +63,28 @@ pub(super) struct Flush {
 
 impl Lossy {
     /// Starts the thread that writes to `output`.
-    pub(super) fn start(output: impl Write + Send + 'static, form: Form) -> io::Result<(Lossy, Flush)> {
+    pub(super) fn start(
+        output: impl Write + Send + 'static,
+        form: Form,
+        dropped: Counter,
+    ) -> io::Result<(Lossy, Flush)> {
         let (lines, waiting) = sync_channel(WAITING);
         let (tell_written, written) = channel();
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&dropped);
+        let dropped = Dropped { untold: Arc::default(), all: dropped };
+        let counted = dropped.clone();
         std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write(output, &waiting, &counted, &tell_written))?;
         Ok((Lossy { form, lines: lines.clone(), dropped }, Flush { lines, written }))
     }
 
-    /// Lines dropped since the log last said so.
     #[cfg(test)]
     fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.dropped.untold.load(Ordering::Relaxed)
     }
 }
 
-fn write(mut output: impl Write, lines: &Receiver<Vec<u8>>, dropped: &AtomicU64, written: &Sender<()>) {
+fn write(mut output: impl Write, lines: &Receiver<Vec<u8>>, dropped: &Dropped, written: &Sender<()>) {
     while let Ok(line) = lines.recv() {
         // An empty line is the request of `Flush`.
         if line.is_empty() {
@@ -73,11 +92,9 @@ fn write(mut output: impl Write, lines: &Receiver<Vec<u8>>, dropped: &AtomicU64,
             continue;
         }
         match output.write_all(&line).and_then(|()| output.flush()) {
-            Err(_) => {
-                dropped.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(_) => dropped.add(),
             Ok(()) => {
-                let dropped = dropped.swap(0, Ordering::Relaxed);
+                let dropped = dropped.untold.swap(0, Ordering::Relaxed);
                 if dropped > 0 {
                     tracing::warn!(dropped, "log lines were dropped: the log could not be written, or not fast enough");
                 }
@@ -90,7 +107,7 @@ impl Write for Lossy {
     /// Takes the whole of what it is given, which is a line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !line.is_empty() && self.lines.try_send(self.form.legible(line).into_bytes()).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.add();
         }
         Ok(line.len())
     }
@@ -186,8 +203,8 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_written_are_dropped_and_counted() {
-        let output = Output::default();
-        let (mut log, flush) = Lossy::start(output.clone(), Form::Text).expect("a thread");
+        let (output, counter) = (Output::default(), Counter::default());
+        let (mut log, flush) = Lossy::start(output.clone(), Form::Text, counter.clone()).expect("a thread");
         log.write_all(b"one\n").expect("it never fails");
         let wait = |flush: &Flush| {
             flush.lines.send(Vec::new()).expect("the thread is there");
@@ -199,17 +216,18 @@ mod tests {
             log.write_all(b"dropped\n").expect("it never fails");
         }
         wait(&flush);
-        assert_eq!(log.dropped(), 3);
+        assert_eq!((log.dropped(), counter.get()), (3, 3));
         output.lock().0 = false;
         log.write_all(b"two\n").expect("it never fails");
         wait(&flush);
         assert_eq!((log.dropped(), output.lock().1.as_slice()), (0, b"one\ntwo\n".as_slice()));
+        assert_eq!(counter.get(), 3);
     }
 
     /// What is written of a line that has others' styles and line breaks wherever they may be.
     fn logged(form: Form) -> String {
         let output = Output::default();
-        let (lossy, flush) = Lossy::start(output.clone(), form).expect("a thread");
+        let (lossy, flush) = Lossy::start(output.clone(), form, Counter::default()).expect("a thread");
         let subscriber = tracing_subscriber::fmt().with_writer(lossy).with_ansi(false).with_target(false).finish();
         tracing::subscriber::with_default(subscriber, || {
             let (own, error) = ("\x1b[31mfield\x1b[8m\n", io::Error::other("\x1b[31merror\x1b[0m\r\n"));
@@ -244,7 +262,7 @@ mod tests {
     #[test]
     fn what_logs_does_not_wait_for_a_reader_that_hangs() {
         let output = Output::default();
-        let (mut log, flush) = Lossy::start(output.clone(), Form::Text).expect("a thread");
+        let (mut log, flush) = Lossy::start(output.clone(), Form::Text, Counter::default()).expect("a thread");
         let hanging = output.lock();
         for _ in 0..3 * WAITING {
             log.write_all(b"line\n").expect("it never fails");
