@@ -39,6 +39,19 @@ impl Accounts for SqliteStore {
     }
 
     async fn enrol_proven(&self, enrolment: Enrolment, credential: Credential) -> Result<AccountId> {
+        let (asked, print) = (enrolment.key.clone(), credential.prints.first().copied());
+        // Who is known with the same reads on, also where nothing can be written.
+        let known = self.read(Flow::Key(asked.clone()), move |reading| {
+            let Some(known) = enrolled(reading, &asked)? else { return Ok(None) };
+            let mut select = reading.prepare_cached("SELECT credential IS ?2 FROM accounts WHERE id = ?1")?;
+            let is_same: bool = select.query_row(params![known.id.0, print], |row| row.get(0))?;
+            Ok(is_same.then_some(known))
+        });
+        if let Some(known) = known.await?
+            && known.is_as(&enrolment)
+        {
+            return Ok(known.id);
+        }
         let flow = Flow::Key(enrolment.key.clone());
         self.write(flow, move |writing| enrol(writing, &enrolment, Some(&credential))).await
     }
