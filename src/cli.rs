@@ -100,8 +100,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli.command.run(),
         // What was asked for is help, or the version.
         Err(shown) if !shown.use_stderr() => output::of_clap(&shown).map_err(anyhow::Error::from),
-        // It ends the process, with 2.
-        Err(wrong) => wrong.exit(),
+        Err(wrong) => {
+            output::wrong_arguments(&wrong);
+            return ExitCode::from(2);
+        }
     };
     logging::flush();
     match ended {

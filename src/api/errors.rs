@@ -192,7 +192,12 @@ fn not_proven(error: &CallError) -> Problem {
                 "this account's requests to the provider are used up, so that the credentials can't be checked now";
             Problem::new(ProblemType::ProviderThrottled, detail).retry_after(*retry_after)
         }
-        CallError::InvalidAccount(message) => Problem::new(ProblemType::AccountUnusable, message),
+        // The driver may name options, which are the operator's.
+        CallError::InvalidAccount(_) => {
+            let detail = "its driver can't use this user and password, or the options that the operator configured for them; \
+                          the host's log says more";
+            Problem::new(ProblemType::AccountUnusable, detail)
+        }
         CallError::Unavailable(_) => {
             let detail = "the provider can't be reached, so that the credentials can't be checked now";
             Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)

@@ -4,6 +4,7 @@
 //! Whatever it is made of, no text commands the terminal: all that is written here is made legible, but for the styles of
 //! `styled_line`, whose text is made legible before it is painted.
 
+use std::ffi::OsString;
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -60,6 +61,15 @@ pub(super) fn styled_line(line: &str) -> Result<(), OutputError> {
 /// Writes the help or the version, with styles on a terminal.
 pub(super) fn of_clap(shown: &clap::Error) -> Result<(), OutputError> {
     shown.print().and_then(|()| io::stdout().flush()).map_err(OutputError)
+}
+
+/// Says on standard error what is wrong with the arguments: with styles on a terminal, unless one of them would command it.
+pub(super) fn wrong_arguments(wrong: &clap::Error) {
+    let is_plain = |argument: OsString| argument.to_str().is_some_and(|text| legible(text) == text);
+    match std::env::args_os().all(is_plain) {
+        true => drop(wrong.print()),
+        false => stderr(format_args!("{}", wrong.render())),
+    }
 }
 
 fn as_it_is(text: &str) -> Result<(), OutputError> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::legible::legible;
 use super::time::Timestamp;
 
 /// The store's number for an account.
@@ -24,7 +25,8 @@ pub struct AccountKey {
 
 impl fmt::Display for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.driver, self.provider, self.user)
+        // The user is whatever somebody sends, or wrote into the configuration.
+        write!(f, "{}/{}/{}", self.driver, self.provider, legible(&self.user))
     }
 }
 

@@ -131,6 +131,25 @@ fn no_name_in_a_component_ends_a_line_or_commands_the_terminal() {
     }
 }
 
+#[test]
+fn an_argument_that_is_refused_commands_no_terminal() {
+    let setup = Setup::new(&[]);
+    for argument in ["a\x1b[2J", "a\u{202e}b", "--a\u{9b}31m"] {
+        let ended = tracker(&setup.path("."), &[argument]);
+        assert_eq!(ended.code, Some(2), "{ended:#?}");
+        assert!(ended.stderr.contains("error:") && ended.stderr.contains("Usage:"), "{ended:#?}");
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!ended.stderr.contains(acts), "{ended:#?}");
+    }
+    // A user is part of what names an account, in errors and in the log.
+    let setup = Setup::new(&["mock"]).account("mock", "default", "a\nForged: yes\u{202e}", "x");
+    let ended = setup.run(&["poll"]);
+    assert!(
+        !ended.stderr.lines().any(|line| line.starts_with("Forged")) && !ended.stderr.contains('\u{202e}'),
+        "{ended:#?}"
+    );
+}
+
 /// Takes nothing: the disk behind it is full.
 fn full() -> Stdio {
     Stdio::from(File::options().write(true).open("/dev/full").expect("Linux"))
