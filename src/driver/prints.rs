@@ -53,16 +53,29 @@ impl Prints {
             Some(egress) => printed.masker.push(&egress.withheld(), bytes),
             None => bytes,
         };
-        printed.keep(&masked);
+        self.keep(&mut printed, &masked);
+    }
+
+    fn keep(&self, printed: &mut Printed, masked: &[u8]) {
+        printed.keep(masked);
+        if let Some(watch) = self.egress.as_ref().and_then(|egress| egress.watch()).filter(|_| !masked.is_empty()) {
+            watch.printed(masked);
+        }
+    }
+
+    /// Lets go of what was held back, since a secret may have begun in it: nothing more is printed.
+    pub(super) fn finish(&self) {
+        let mut printed = self.printed.lock().expect("invariant: no holder of this lock can panic");
+        if let Some(egress) = &self.egress {
+            let rest = printed.masker.finish(&egress.withheld());
+            self.keep(&mut printed, &rest);
+        }
     }
 
     /// The end of what was printed, masked, and without the white space around it.
     pub(super) fn end(&self) -> String {
-        let mut printed = self.printed.lock().expect("invariant: no holder of this lock can panic");
-        if let Some(egress) = &self.egress {
-            let rest = printed.masker.finish(&egress.withheld());
-            printed.keep(&rest);
-        }
+        self.finish();
+        let printed = self.printed.lock().expect("invariant: no holder of this lock can panic");
         String::from_utf8_lossy(&printed.end).trim().to_owned()
     }
 }

@@ -62,6 +62,13 @@ pub(super) struct Running {
     meter: Arc<Meter>,
 }
 
+impl Drop for Running {
+    /// Whoever looks on is told of all that was printed, also where the poll was given up.
+    fn drop(&mut self) {
+        self.store.data().prints.finish();
+    }
+}
+
 impl Running {
     /// Makes a sandbox for a poll of an account, or for `describe` where there is none. Needs a slot.
     pub(super) async fn start(

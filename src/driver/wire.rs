@@ -50,6 +50,9 @@ pub trait Watch: Send + Sync + 'static {
 
     /// The driver wrote a line into the log.
     fn logged(&self, _line: &str) {}
+
+    /// The driver printed that, on its standard output or its standard error. What belongs together may come in parts.
+    fn printed(&self, _part: &[u8]) {}
 }
 
 /// One page as the driver gave it.

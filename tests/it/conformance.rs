@@ -212,6 +212,10 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("sleeps-between-pages", &["many-pages", "asks-no-more"]);
     check("takes-redirects", &["broken-answers"]);
     check("logs-broken", &["keeps-secrets"]);
+    check("prints-broken", &["keeps-secrets"]);
+    check("prints-token", &["keeps-secrets"]);
+    check("repeats-addresses", &["replays-cassettes", "values-are-plausible"]);
+    check("lists-networks", &["replays-cassettes", "values-are-plausible"]);
     check("sends-twice", &["uses-secrets"]);
     check("ignores-ids", &["replays-cassettes", "lists-by-id"]);
     check("refuses-absent", &["replays-cassettes", "lists-by-id"]);
@@ -319,6 +323,9 @@ async fn a_driver_that_always_sleeps_is_found_without_a_fault() {
 async fn a_description_that_differs_is_found() {
     Lax::with("none").describing("random").fails("describes", &["describes-itself"]).await;
     Lax::with("none").describing("astray").fails("a provider that it may not reach", &["describes-itself"]).await;
+    for how in ["unsafe", "moved!", "greedy", "hasty!"] {
+        Lax::with("none").describing(how).fails(how, &["describes-itself"]).await;
+    }
     Lax::with("none").describing("idling").fails("an option without an effect", &["works-elsewhere"]).await;
 }
 

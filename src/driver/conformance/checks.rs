@@ -4,6 +4,7 @@ mod alone;
 mod by_id;
 mod chains;
 mod changes;
+mod describing;
 mod effects;
 mod failing;
 mod hints;
@@ -50,8 +51,8 @@ macro_rules! checks {
 }
 
 pub(super) const ALL: &[Entry] = checks! {
-    "describes-itself", listing::describes_itself,
-        "What it says of itself is the same every time.";
+    "describes-itself", describing::describes_itself,
+        "What it says of itself is the same every time, and fits its cassettes.";
     "replays-cassettes", listing::replays,
         "Each cassette gives what its author expects of it, by the requests that are recorded and no others.";
     "expects-everything", values::expected,

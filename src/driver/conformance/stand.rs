@@ -20,6 +20,8 @@ use crate::net::{ClientSettings, Clients, NetError};
 
 /// How many sandboxes a stand has: runs are made one after the other.
 const SANDBOXES: u32 = 2;
+/// How much of what a driver prints is kept, in bytes: log lines are bounded by the host.
+const MOST_PRINTED: usize = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StandError {
@@ -67,6 +69,7 @@ pub(super) struct Run {
     pub(super) memory: Vec<usize>,
     /// Why requests were not let out.
     pub(super) refused: Vec<String>,
+    /// Its log lines, and behind them, as if it were one, what it printed.
     pub(super) logged: Vec<String>,
     pub(super) asked: Vec<Asked>,
     /// The same requests as they would go out, with the fake secrets in them.
@@ -177,7 +180,11 @@ impl Stand {
         let wire = Wire { tape: Some(tape), watch: Some(Arc::clone(&notes) as Arc<_>), pulse: None };
         let outcome = call(Target { wire, ..target }).await;
         let noted = std::mem::take(&mut *notes.noted.lock().expect("invariant: no holder of this lock can panic"));
-        let Noted { pages, omitted, page_cpu, slept, memory, refused, logged, asked, sent } = noted;
+        let Noted { pages, omitted, page_cpu, slept, memory, refused, mut logged, printed, asked, sent } = noted;
+        // A host's operator reads it as log lines are read.
+        if !printed.is_empty() {
+            logged.push(String::from_utf8_lossy(&printed).into_owned());
+        }
         Run { outcome, pages, omitted, page_cpu, slept, memory, refused, logged, asked, sent }
     }
 
@@ -276,6 +283,7 @@ struct Noted {
     memory: Vec<usize>,
     refused: Vec<String>,
     logged: Vec<String>,
+    printed: Vec<u8>,
     asked: Vec<Asked>,
     sent: Vec<Asked>,
 }
@@ -314,6 +322,13 @@ impl Watch for Notes {
 
     fn logged(&self, line: &str) {
         self.note(|noted| noted.logged.push(line.to_owned()));
+    }
+
+    fn printed(&self, part: &[u8]) {
+        self.note(|noted| {
+            let room = MOST_PRINTED.saturating_sub(noted.printed.len());
+            noted.printed.extend_from_slice(&part[..part.len().min(room)]);
+        });
     }
 }
 

@@ -31,7 +31,17 @@ impl Driver for Lax {
         let describes = |word: &str| std::hint::black_box(&DESCRIBES).ends_with(word.as_bytes());
         let is_whole = describes("whole!");
         let title = if describes("random") { format!("Lax {}", random()) } else { "Lax".into() };
-        let mut providers = vec![Provider::new("main", "https://api.lax.example")];
+        let endpoint = match () {
+            () if describes("unsafe") => "http://api.lax.example",
+            () if describes("moved!") => "https://api.lax-cloud.example",
+            () => "https://api.lax.example",
+        };
+        let mut providers = vec![Provider::new("main", endpoint)];
+        let mut endpoints = vec![endpoint.to_owned(), "https://api.lax.example".to_owned()];
+        endpoints.dedup();
+        if describes("greedy") {
+            endpoints.push("https://*.elsewhere.example".to_owned());
+        }
         if describes("astray") {
             providers.push(Provider::new("other", "https://api.other.example"));
         }
@@ -44,8 +54,10 @@ impl Driver for Lax {
         }
         Description {
             providers,
-            endpoints: vec!["https://api.lax.example".into()],
+            endpoints,
             options,
+            // The provider answers 3,600 an hour.
+            requests_per_minute: describes("hasty!").then_some(3_600),
             features: if is_whole { Features::empty() } else { Features::DELTA | Features::BY_ID },
             ..Description::new("lax", title, env!("CARGO_PKG_VERSION"))
         }
@@ -286,6 +298,12 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
             _ => {}
         }
     }
+    if flaw(account, "repeats-addresses") {
+        item.private_addresses.extend(item.private_addresses.first().cloned());
+    }
+    if flaw(account, "lists-networks") {
+        item.private_addresses.push(Address::hostname("2001:db8::/64"));
+    }
     if flaw(account, "launched-now") {
         item.launched_at = Some(time::now());
     }
@@ -471,6 +489,9 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
     if flaw(account, "logs-broken") && serde_json::from_slice::<Value>(&body).is_err() {
         log::warn(&format!("no JSON: {}", String::from_utf8_lossy(&body)));
     }
+    if flaw(account, "prints-broken") && serde_json::from_slice::<Value>(&body).is_err() {
+        eprintln!("no JSON: {}", String::from_utf8_lossy(&body));
+    }
     if flaw(account, "needs-order") {
         let text = String::from_utf8_lossy(&body);
         if matches!((text.find("\"next\""), text.find("\"servers\"")), (Some(next), Some(servers)) if servers < next) {
@@ -541,6 +562,9 @@ fn log_in(account: &Account) -> Result<String, Error> {
         return Err(told(code));
     }
     let token = text(&answer, "token")?;
+    if flaw(account, "prints-token") {
+        println!("the token is {token}");
+    }
     if flaw(account, "logs-token") {
         log::info(&format!("the token is {token}"));
     }

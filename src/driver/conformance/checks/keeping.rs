@@ -138,7 +138,7 @@ async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
     let run = suite.list(case, marked).await;
     if run.said().contains(MARK) {
         verdict.find(case.finding(
-            "a header of an answer is in a list, in an error or in a log line",
+            "a header of an answer is in a list, in an error, in a log line or in what it prints",
             "keep headers of answers to yourself: cookies and tokens are among them",
         ));
     }
@@ -184,7 +184,8 @@ async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
     tried
 }
 
-const NO_ANSWERS: &str = "log what happened, and not what came: answers hold what their owners let nobody else see";
+const NO_ANSWERS: &str =
+    "log and print what happened, and not what came: answers hold what their owners let nobody else see";
 
 /// What of an answer is in a log line, or more than a little of it in an error.
 fn quotes(run: &Run, bodies: &[Bytes]) -> Option<String> {
@@ -194,7 +195,7 @@ fn quotes(run: &Run, bodies: &[Bytes]) -> Option<String> {
     };
     if let Some(line) = run.logged.iter().find(|line| has(line, LOGGED)) {
         let start: String = line.chars().take(60).collect();
-        return Some(format!("a log line has a part of an answer in it: {start:?}..."));
+        return Some(format!("a log line, or what it prints, has a part of an answer in it: {start:?}..."));
     }
     let error = run.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
     has(&error, QUOTED).then(|| format!("an error has more than {QUOTED} bytes of an answer in it"))
@@ -211,7 +212,10 @@ fn tells_of_owners(case: &Case, words: &BTreeSet<&str>) -> Option<String> {
         let is_in = |value: &str| case.run.logged.iter().any(|line| line.contains(value));
         let told =
             values.filter(|value| value.len() >= SHORTEST && !words.contains(value)).find(|value| is_in(value))?;
-        Some(format!("a log line has {told:?} of {} in it, although nothing went wrong", instance.id))
+        Some(format!(
+            "a log line, or what it prints, has {told:?} of {} in it, although nothing went wrong",
+            instance.id
+        ))
     })
 }
 
@@ -331,13 +335,15 @@ fn look(verdict: &mut Verdict, case: &Case, run: &Run, hidden: &[String], when: 
     let said = run.said();
     if hidden.iter().any(|text| said.contains(text.as_str())) {
         verdict.find(case.finding(
-            format!("{when}a secret, or a token that a login gave, is in a list, in an error or in a log line"),
+            format!("{when}a secret, or a token that a login gave, is in a list, in an error, in a log line or in what it prints"),
             "keep what a login answers out of logs and errors, and let no field of a list be taken from it",
         ));
     }
     if said.contains(WORD_PREFIX) {
         verdict.find(case.finding(
-            format!("{when}a word that stands for a secret is in a list, in an error or in a log line"),
+            format!(
+                "{when}a word that stands for a secret is in a list, in an error, in a log line or in what it prints"
+            ),
             "write placeholders into requests and nowhere else: each poll has other ones",
         ));
     }
@@ -346,13 +352,13 @@ fn look(verdict: &mut Verdict, case: &Case, run: &Run, hidden: &[String], when: 
     let was_there = answered.into_iter().any(|answered| is_masked(&String::from_utf8_lossy(&answered.body)));
     if when.is_empty() && !was_there && is_masked(&said) {
         verdict.find(case.finding(
-            "something that was computed with a secret is in a list, in an error or in a log line",
+            "something that was computed with a secret is in a list, in an error, in a log line or in what it prints",
             "signatures go into the request that they sign, and nowhere else",
         ));
     }
     if let Some(form) = disguised().iter().find(|form| said.contains(form.as_str())) {
         verdict.find(case.finding(
-            format!("{when}a word that stands for a secret is in a list, in an error or in a log line, as {form:?}"),
+            format!("{when}a word that stands for a secret is in a list, in an error, in a log line or in what it prints, as {form:?}"),
             "write placeholders into requests and nowhere else, in no encoding",
         ));
     }

@@ -1,8 +1,7 @@
-//! What a driver says of itself, and whether it lists what its cassettes show.
+//! Whether a driver lists what its cassettes show.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::driver::cassette::{Expect, Request};
 use crate::driver::conformance::chain::Link;
@@ -10,67 +9,9 @@ use crate::driver::conformance::document::Document;
 use crate::driver::conformance::manifest::ErrorName;
 use crate::driver::conformance::stage::recorded;
 use crate::driver::conformance::{Case, Finding, Run, StandError, Suite, Verdict, count};
-use crate::driver::grants::{Endpoint, Pattern};
 use crate::driver::wire::Asked;
-use crate::driver::{CallError, CallFailure, DriverInfo};
-use crate::model::{Resource, Timestamp};
-
-pub(super) async fn describes_itself(suite: &Suite) -> Result<Verdict, StandError> {
-    const TIMES: usize = 3;
-    let mut verdict = Verdict::tried(format!("{} sandboxes in as many engines", TIMES + 1));
-    let info = suite.stand.driver.info();
-    let begin = suite.cases.first().map_or(Timestamp::from_millis(0), |case| case.cassette.at);
-    for turn in 0..TIMES {
-        // Hours and years apart: what follows the clock shows.
-        let at = begin.after(Duration::from_secs(turn as u64 * 31 * 86_400 * 13 + turn as u64 * 7 * 3_601));
-        let again = suite.blank.stand_at(at).await?;
-        if again.driver.info() != suite.stand.driver.info() {
-            verdict.find(Finding {
-                cassette: None,
-                why: format!(
-                    "it described itself as {:?}, and then as {:?}",
-                    suite.stand.driver.info(),
-                    again.driver.info()
-                ),
-                what_to_do: "give the same in every call of `describe`: no time, no randomness, no order of a hash \
-                             table's"
-                    .into(),
-            });
-            break;
-        }
-    }
-    for (what, text) in [("title", &info.title), ("version", &info.version)] {
-        if text.trim().is_empty() {
-            verdict.find(Finding {
-                cassette: None,
-                why: format!("its {what} is empty"),
-                what_to_do: format!("give a {what} in `describe`: it is what operators see"),
-            });
-        }
-    }
-    for (provider, endpoint) in uncovered(info).into_iter().filter(|_| suite.makes_requests()) {
-        verdict.find(Finding {
-            cassette: None,
-            why: format!("its provider {provider} is reached at {endpoint}, and none of its `endpoints` covers that"),
-            what_to_do: "name a pattern for the endpoint of every provider in `describe`: no account reaches another one"
-                .into(),
-        });
-    }
-    Ok(verdict)
-}
-
-/// The providers that it describes and may not reach, each with its endpoint.
-fn uncovered(info: &DriverInfo) -> Vec<(&str, &str)> {
-    let patterns: Vec<Pattern> = info.asks_for.iter().filter_map(|text| Pattern::parse(text).ok()).collect();
-    let is_covered = |endpoint: &str| {
-        Endpoint::parse(endpoint).is_ok_and(|endpoint| patterns.iter().any(|pattern| pattern.matches(&endpoint)))
-    };
-    let endpoints = info.providers.iter().flat_map(|provider| {
-        let own = std::iter::once(&provider.endpoint).chain(provider.endpoints.values());
-        own.map(|endpoint| (provider.name.as_str(), endpoint.as_str()))
-    });
-    endpoints.filter(|(_, endpoint)| !endpoint.is_empty() && !is_covered(endpoint)).collect()
-}
+use crate::driver::{CallError, CallFailure};
+use crate::model::Resource;
 
 pub(super) async fn replays(suite: &Suite) -> Result<Verdict, StandError> {
     let exchanges: usize = suite.cases.iter().map(|case| case.cassette.exchanges.len()).sum();

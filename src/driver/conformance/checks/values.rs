@@ -78,6 +78,8 @@ pub(super) async fn plausible(suite: &Suite) -> Result<Verdict, StandError> {
             let values = answers.of_entry(instance.id.as_str());
             for why in [
                 in_the_wrong_list(instance),
+                no_address(instance),
+                twice(instance),
                 unlisted_address(instance, &values),
                 wrong_time(instance, &values, case.cassette.at),
                 unknown_realm(instance, &realms),
@@ -183,10 +185,33 @@ fn in_the_wrong_list(instance: &Instance) -> Option<String> {
     if let Some(address) = ips(&instance.public_addresses).find(|address| use_of(*address) == Use::Private) {
         return Some(format!("{address} is among its public addresses, and it is a private one"));
     }
-    let all = || instance.public_addresses.iter().chain(&instance.private_addresses);
     let misnamed =
         |address: &&Address| address.kind == AddressKind::Hostname && address.value.parse::<IpAddr>().is_ok();
-    all().find(misnamed).map(|address| format!("{} is listed as a hostname, and it is an IP address", address.value))
+    all_addresses(instance)
+        .find(misnamed)
+        .map(|address| format!("{} is listed as a hostname, and it is an IP address", address.value))
+}
+
+/// A hostname that no host can have: a network, or an address with a port.
+fn no_address(instance: &Instance) -> Option<String> {
+    let mut hostnames = all_addresses(instance).filter(|address| address.kind == AddressKind::Hostname);
+    let odd =
+        hostnames.find(|address| address.value.contains(['/', ':']) && address.value.parse::<IpAddr>().is_err())?;
+    Some(format!("{} is listed as a hostname, and no hostname has such a sign in it", odd.value))
+}
+
+/// An address that it has two times.
+fn twice(instance: &Instance) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let same = |address: &&Address| {
+        let value = address.value.to_ascii_lowercase();
+        !seen.insert(value.parse::<IpAddr>().map_or(value, |address| address.to_string().into()))
+    };
+    all_addresses(instance).find(same).map(|address| format!("{} stands twice among its addresses", address.value))
+}
+
+fn all_addresses(instance: &Instance) -> impl Iterator<Item = &Address> {
+    instance.public_addresses.iter().chain(&instance.private_addresses)
 }
 
 /// An address of the entry, where the instance has none like it.
