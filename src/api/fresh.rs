@@ -151,6 +151,11 @@ async fn ended(
             if let Some(lost) = unrecorded().filter(|lost| Some(lost) != before.as_ref()) {
                 return Ok(Waited::Unrecorded(status, lost));
             }
+            if status.is_none() && context.store.account(caller.account).await?.is_none() {
+                app.proofs.distrust(&caller.key, caller.proven);
+                let detail = "the account was deleted while its list was waited for";
+                return Err(Problem::new(ProblemType::CredentialsRefused, detail));
+            }
             if tokio::time::timeout(LOOK_EVERY, polled.changed()).await.is_ok_and(|changed| changed.is_err()) {
                 // Nobody is there any more to tell of polls.
                 tokio::time::sleep(LOOK_EVERY).await;

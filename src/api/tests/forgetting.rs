@@ -71,6 +71,24 @@ async fn nothing_is_left_of_an_account_that_is_forgotten() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_list_is_told_that_the_account_is_forgotten() {
+    let house = House::with(|settings| settings.poll_wait = Duration::from_secs(3600));
+    house.get("/api/account").await.ok();
+    let store = &house.context.store;
+    let account = store.find_account(&key("user")).await.expect("read").expect("it is known").id;
+    let forget = async {
+        while store.poll_status(account).await.expect("read").iter().all(|status| status.next_due.is_none()) {
+            tokio::task::yield_now().await;
+        }
+        house.delete("/api/account").await
+    };
+    let (list, forgotten) = tokio::join!(house.get("/api/instances"), forget);
+    assert_eq!(forgotten.status, 204);
+    list.problem(401, "credentials-refused");
+    assert_eq!(left(&house.path()), []);
+}
+
+#[tokio::test]
 async fn an_account_of_the_configuration_stays() {
     let house = House::new();
     let enrolment = Enrolment { key: key("user"), origin: Origin::Config, password: Sealed(vec![]), now: NOW };
