@@ -15,7 +15,6 @@ use crate::support::{Host, Provider, Setup};
 pub(super) const TOKENS: usize = 25;
 
 const USER: &str = "AKIAWRITER";
-const PASSWORD: &str = "writer-secret-access-key";
 /// Nothing listens there, and no change is for these hooks.
 const URL: &str = "http://127.0.0.1:9/";
 const COUNTERS: [&str; 2] = ["left", "right"];
@@ -131,7 +130,7 @@ impl Writers {
     /// Fails unless what is there is what was asked for, once.
     pub(super) async fn are_served(&mut self, host: &Host) -> WriterTally {
         self.are_done().await;
-        let client = host.client().at("ec2", "writers").as_user(USER, PASSWORD);
+        let client = host.client().at("ec2", "writers").as_user(USER, &password(USER));
         let mut made = BTreeMap::new();
         let mut next = Some("/api/hooks?limit=100".to_owned());
         while let Some(path) = next {
@@ -153,7 +152,7 @@ impl Writers {
         assert_eq!(tokens.len(), self.tokens_asked.min(TOKENS), "the limit is kept, and none is refused below it");
 
         for user in &self.forgotten {
-            let client = host.client().at("ec2", "writers").as_user(user, PASSWORD);
+            let client = host.client().at("ec2", "writers").as_user(user, &password(user));
             for list in ["hooks", "tokens"] {
                 assert_eq!(client.get(&format!("/api/{list}")).await.ok()[list], json!([]), "{user}");
             }
@@ -164,7 +163,7 @@ impl Writers {
 
 impl Writer {
     fn of(host: &Host, user: &str) -> Writer {
-        Writer(Persistent::new(host, "writers", Credentials::Password(user.to_owned(), PASSWORD.to_owned())))
+        Writer(Persistent::new(host, "writers", Credentials::Password(user.to_owned(), password(user))))
     }
 
     async fn make_hook(&self, key: String) -> Done {
@@ -230,6 +229,11 @@ impl Writer {
         assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.body);
         Done::Forgotten { user }
     }
+}
+
+/// Each has another: of one there are only so many users.
+fn password(user: &str) -> String {
+    format!("secret-access-key-of-{user}")
 }
 
 fn described(counters: [usize; 2]) -> String {
