@@ -164,7 +164,11 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
         ],
     );
     check("cuts-cursors", &["many-pages"]);
+    check("goes-to-last", &["many-pages"]);
     check("skips", &["reads-each-entry"]);
+    check("busy-is-pending", &["reads-each-entry"]);
+    check("reads-relatives", &["reads-each-entry"]);
+    check("needs-names", &["reads-each-entry"]);
     check("keeps-realm", &["reads-each-entry"]);
     check("hides-off", &["replays-cassettes", "states-are-mapped", "lists-every-row", "partial-is-said"]);
     check("keeps-pages", &["many-pages"]);

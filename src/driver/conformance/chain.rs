@@ -175,6 +175,7 @@ impl Link {
             ids.extend(pairs.iter().map(|(_, new)| new.clone()));
             names.push(pairs);
         }
+        let last = shape.pages.checked_sub(2).map(|page| self.cursor(page, &names[page], shape));
         let mut pages = Vec::with_capacity(shape.pages);
         let mut cursor: Option<String> = None;
         for (page, pairs) in names.iter().enumerate() {
@@ -183,6 +184,7 @@ impl Link {
             let answered = template.page(template::Page {
                 ids: (!is_empty(page)).then_some(pairs),
                 cursor: next.as_deref().map(|next| (self.second.as_str(), next)),
+                last: last.as_deref(),
                 parameter: &self.parameter,
                 number: (page + 1, shape.pages),
                 total: (taken.len(), ids.len()),

@@ -61,6 +61,17 @@ pub(super) enum Edit {
     OtherType,
 }
 
+/// On which side of a member others are put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    Behind,
+}
+
+impl Side {
+    pub(super) const ALL: [Side; 2] = [Side::Before, Side::Behind];
+}
+
 /// In which order the members of an object, or the elements within an element, stand: by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
@@ -197,6 +208,15 @@ impl Document {
                 xml.with_another(*entry, *value, text)
             }
             _ => None,
+        }
+    }
+
+    /// The body with members more beside some, each with a name and a text; a number where the one that it stands beside is one.
+    /// None where there is nothing to put there. Members of JSON have no order.
+    pub(super) fn with_siblings(&self, beside: &[(Place, Vec<(String, String)>)], side: Side) -> Option<Vec<u8>> {
+        match self {
+            Document::Json(value) => (side == Side::Behind).then(|| json::with_siblings(value, beside)).flatten(),
+            Document::Xml(xml) => xml.with_siblings(beside, side),
         }
     }
 

@@ -190,7 +190,8 @@ impl Driver for Lax {
             Ok(Realm::new(id, text(&entry, "name")?, state))
         };
         let zones: Result<_, Error> = entries(account, &answer, "zones")?.into_iter().map(zone).collect();
-        let more = match &answer["more"] {
+        let more = if flaw(account, "goes-to-last") { "last" } else { "more" };
+        let more = match &answer[more] {
             Value::Null => None,
             more => {
                 Some(more.as_str().ok_or_else(|| Error::UnexpectedAnswer("the cursor is no text".into()))?.to_owned())
@@ -259,16 +260,26 @@ fn instance(account: &Account, entry: &Value, place: usize) -> Result<Instance, 
         _ => word,
     };
     let mut item = Instance::new(id.to_string(), state, kept);
-    item.name = Some(text(entry, "name")?);
-    item.realm = match text(entry, "zone") {
-        Err(_) if flaw(account, "keeps-realm") => None,
-        Err(error) if flaw(account, "asks-for-zones") => {
-            let _ = get(account, "/zones");
-            return Err(error);
-        }
-        Ok(zone) if flaw(account, "region-for-realm") => Some(zone[..1].to_owned()),
-        zone => Some(zone?),
+    item.name = match entry["name"].is_null() && !flaw(account, "needs-names") {
+        true => None,
+        false => Some(text(entry, "name")?),
     };
+    item.realm = match entry["zone"].is_null() {
+        true if flaw(account, "asks-for-zones") => {
+            let _ = get(account, "/zones");
+            None
+        }
+        true => None,
+        false if flaw(account, "region-for-realm") => Some(text(entry, "zone")?[..1].to_owned()),
+        false => Some(text(entry, "zone")?),
+    };
+    if flaw(account, "reads-relatives") {
+        let zone = ["zone_id", "zoneId"].iter().find_map(|name| entry[*name].as_str());
+        item.realm = zone.map(str::to_owned).or(item.realm);
+    }
+    if entry["busy"] == true && flaw(account, "busy-is-pending") {
+        item.state = InstanceState::Pending;
+    }
     item.launched_at = entry["made"].as_str().and_then(time::parse_rfc3339);
     if entry["made"].is_string() && item.launched_at.is_none() && flaw(account, "epoch") {
         item.launched_at = Some(0);

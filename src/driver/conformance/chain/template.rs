@@ -29,6 +29,8 @@ pub(super) struct Page<'a> {
     pub(super) ids: Option<&'a Vec<(String, String)>>,
     /// The cursor that it has, and the one that it is to have; none for the last page.
     pub(super) cursor: Option<(&'a str, &'a str)>,
+    /// The cursor to the last page.
+    pub(super) last: Option<&'a str>,
     pub(super) parameter: &'a str,
     /// Which one it is, and how many there are.
     pub(super) number: (usize, usize),
@@ -104,14 +106,16 @@ impl Template {
         }
         let mut answered = with_body(&self.answered, self.document.edited(&edits));
         if let Some((old, new)) = page.cursor {
+            let of = |cursor: &str| format!("{}={}", name(page.parameter), encoded(cursor));
+            // Of several links in one header, that to the last page leads there.
+            let linked = |link: &str| {
+                let is_last = link.contains("rel=\"last\"") || link.contains("rel=last");
+                link.replace(&of(old), &of(page.last.filter(|_| is_last).unwrap_or(new)))
+            };
             for value in answered.headers.values_mut() {
                 let changed = value.to_str().ok().and_then(|text| match text == old {
                     true => Some(new.to_owned()),
-                    false => {
-                        let own = format!("{}={}", name(page.parameter), encoded(old));
-                        text.contains(&own)
-                            .then(|| text.replace(&own, &format!("{}={}", name(page.parameter), encoded(new))))
-                    }
+                    false => text.contains(&of(old)).then(|| text.split_inclusive(',').map(linked).collect::<String>()),
                 });
                 if let Some(changed) = changed.and_then(|changed| HeaderValue::from_str(&changed).ok()) {
                     *value = changed;
@@ -137,8 +141,24 @@ impl Template {
             return Some(page.number.1.to_string());
         }
         let (old, new) = page.cursor?;
-        carried(node, old, page.parameter, new)
+        // On the first of two pages, the next one is the last one, too: here it is not.
+        let leads_to_last = names_last(node) && self.has_other_than_last(old, page.parameter);
+        carried(node, old, page.parameter, page.last.filter(|_| leads_to_last).unwrap_or(new))
     }
+
+    /// Whether a cursor stands at a place that is not called the last one.
+    fn has_other_than_last(&self, cursor: &str, parameter: &str) -> bool {
+        let mut others = self.outside.iter().filter(|node| !names_last(node));
+        others.any(|node| carried(node, cursor, parameter, cursor).is_some())
+    }
+}
+
+/// Whether a node is what providers call the address, or the cursor, of the last page.
+fn names_last(node: &Node) -> bool {
+    const NAMES: [&str; 8] =
+        ["last", "lastpage", "lasturl", "lasturi", "lasthref", "lastlink", "lastpageurl", "lastcursor"];
+    let plain = |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    node.path.split('/').any(|name| NAMES.contains(&plain(name).as_str()))
 }
 
 /// A node with another cursor in it, if it has one: as it is, or in an address.

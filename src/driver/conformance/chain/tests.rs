@@ -175,3 +175,40 @@ async fn a_cursor_that_no_page_gave_shows() {
     assert_eq!(answered.status, StatusCode::BAD_REQUEST);
     assert_eq!(made.chain.asked(), [None]);
 }
+
+#[tokio::test]
+async fn the_last_page_is_not_the_next_one() {
+    let second = format!("{ENDPOINT}/vms?size=2&page=2");
+    let answers = [
+        json!({ "vms": [{ "id": 11 }, { "id": 12 }], "links": { "next": second, "last": second } }),
+        json!({ "vms": [{ "id": 13 }], "links": {} }),
+    ];
+    let case = case(answers, ["/vms?page=1&size=2", "/vms?page=2&size=2"], &["11", "12", "13"]);
+    let link = Link::of(&case).expect("two requests that differ in one parameter");
+    let shape = Shape { pages: 20, cursors: Cursors::Alike, has_empty_pages: false, entries: 0, blanks: 0 };
+    let made = link.chain(&case, shape);
+    let by = |name: &'static str| {
+        move |answer: &Value| {
+            let link = answer["links"][name].as_str()?;
+            Some((link.to_owned(), link.to_owned()))
+        }
+    };
+    let followed = follow(&made, "/vms?page=1&size=2", by("next")).await;
+    check(&made, &followed, shape);
+    let skipped = follow(&made, "/vms?page=1&size=2", by("last")).await;
+    assert_eq!(skipped.pages.len(), 2, "the last page is the 20th");
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_called_the_last_and_stands_nowhere_else_leads_on() {
+    let answers = [json!({ "vms": [{ "id": "vm-1" }], "last": "b" }), json!({ "vms": [{ "id": "vm-2" }] })];
+    let case = case(answers, ["/vms", "/vms?after=b"], &["vm-1", "vm-2"]);
+    let link = Link::of(&case).expect("two requests that differ in one parameter");
+    let shape = Shape { pages: 20, cursors: Cursors::Alike, has_empty_pages: false, entries: 0, blanks: 0 };
+    let made = link.chain(&case, shape);
+    let followed = follow(&made, "/vms", |answer| {
+        let last = answer["last"].as_str()?;
+        Some((last.to_owned(), format!("{ENDPOINT}/vms?{}", encoded("after", last))))
+    });
+    check(&made, &followed.await, shape);
+}

@@ -1,10 +1,13 @@
 //! Entries of a list that are not as they should be: one member away, empty, or of another type. Such an entry may
 //! end the list with an error; it is never skipped, and it takes nothing from its neighbours.
 
+mod flags;
 mod forms;
 mod judge;
 mod kinds;
 mod more;
+mod optional;
+mod siblings;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -55,6 +58,7 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
         // neighbour may be taken from either.
         let mut seen: BTreeSet<(Side, String)> = BTreeSet::new();
         let mut room = MOST_NODES;
+        siblings::ignored(suite, &pages, &mut verdict).await;
         for page in &pages {
             // What holds several resources shows less of each.
             let mut entries_of = from_the_middle(page.entries.len());
@@ -218,6 +222,13 @@ async fn edited(
              neither public nor private, and a realm of which nothing says that it is available is not",
         ));
     }
+    if let Some(why) = flags::fault(suite, page, node, &words).await {
+        verdict.find(page.case.finding(
+            format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
+            "a state comes of the provider's word for it; where a flag has a part in it, record an answer with either value, and \
+             say what it means in `expect`",
+        ));
+    }
     if let Some(why) = more::fault(suite, page, (entry, node)).await {
         verdict.find(page.case.finding(
             format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
@@ -247,6 +258,15 @@ async fn edited(
                 format!("where {} of an entry of exchange {} is {what}, {why}", node.path, page.at + 1),
                 "an entry that can't be read is `unexpected-answer`, or makes the list partial; it is never left out, and \
                  what it lacks is taken from nowhere else",
+            ));
+            break;
+        }
+        if matches!(edit, Edit::Remove | Edit::Null)
+            && let Some(why) = optional::fault(suite, page, (entry, node), &run).await
+        {
+            verdict.find(page.case.finding(
+                format!("where {} of an entry of exchange {} is {what}, {why}", node.path, page.at + 1),
+                "list an entry without what it may do without: one that lacks an address, say, is no reason to list none",
             ));
             break;
         }

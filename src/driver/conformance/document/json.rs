@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-pub(super) use nodes::{containers, edited, entries, nodes, ordered, overlaid, with_another, with_name};
+pub(super) use nodes::{containers, edited, entries, nodes, ordered, overlaid, with_another, with_name, with_siblings};
 
 use super::ids::Fresh;
 

@@ -126,6 +126,24 @@ pub(in super::super) fn overlaid(document: &Value, pointer: &str, value: &Value)
     Some(copy.to_string().into_bytes())
 }
 
+/// Members more in the objects that some values are in.
+pub(in super::super) fn with_siblings(document: &Value, beside: &[(Place, Vec<(String, String)>)]) -> Option<Vec<u8>> {
+    let mut copy = document.clone();
+    let mut has_changed = false;
+    for (place, members) in beside {
+        let Place::Pointer(pointer) = place else { continue };
+        let is_number = document.pointer(pointer).is_some_and(Value::is_number);
+        let Some((parent, _)) = pointer.rsplit_once('/') else { continue };
+        let Some(object) = copy.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+        for (name, text) in members {
+            let number = text.parse::<serde_json::Number>().ok().filter(|_| is_number);
+            object.insert(name.clone(), number.map_or_else(|| Value::from(text.as_str()), Value::Number));
+            has_changed = true;
+        }
+    }
+    has_changed.then(|| copy.to_string().into_bytes())
+}
+
 /// A member under another name, which no other one has.
 pub(in super::super) fn with_name(document: &Value, pointer: &str, name: &str) -> Option<Vec<u8>> {
     let mut copy = document.clone();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quick_xml::escape::escape;
 
-use super::super::{Edit, Node, Order, Place};
+use super::super::{Edit, Node, Order, Place, Side};
 use super::Xml;
 
 impl Xml {
@@ -143,6 +143,24 @@ impl Xml {
             None => return None,
         };
         Some(self.spliced(0..self.text.len(), &[(span, new)]).into_bytes())
+    }
+
+    /// With elements more before or behind some.
+    pub(in super::super) fn with_siblings(
+        &self,
+        beside: &[(Place, Vec<(String, String)>)],
+        side: Side,
+    ) -> Option<Vec<u8>> {
+        let change = |(place, members): &(Place, Vec<(String, String)>)| {
+            let Place::Element(element) = place else { return None };
+            let span = &self.elements.get(*element)?.span;
+            let at = if side == Side::Before { span.start } else { span.end };
+            let element = |(name, text): &(String, String)| format!("<{name}>{}</{name}>", escape(text.as_str()));
+            Some((at..at, members.iter().map(element).collect::<String>()))
+        };
+        let mut changes: Vec<_> = beside.iter().filter_map(change).filter(|(_, new)| !new.is_empty()).collect();
+        changes.sort_by_key(|(span, _)| span.start);
+        (!changes.is_empty()).then(|| self.spliced(0..self.text.len(), &changes).into_bytes())
     }
 
     /// With what is in an element exchanged for what is in one of another document.
