@@ -247,13 +247,7 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(http.peer = %peer, "can't set TCP_NODELAY: {error}");
     }
-    let (stream, sent) = match CountedStream::new(stream) {
-        Ok(counted) => counted,
-        Err(error) => {
-            tracing::warn!(http.peer = %peer, "can't serve a connection: {error}");
-            return server.metrics.connection_closed("no_files");
-        }
-    };
+    let (stream, sent) = CountedStream::new(stream);
     // A reader that takes nothing holds its connection no longer than that.
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));

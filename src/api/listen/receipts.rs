@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,8 +26,9 @@ pub(super) struct CountedStream {
 
 /// What was sent on a connection, and which answers somebody wants a receipt for.
 pub(super) struct Sent {
-    /// The connection, also after it was closed here.
-    socket: OwnedFd,
+    /// The connection, also after it was closed here. It takes a file more, and so is there only once an answer was sent that
+    /// somebody wants a receipt for.
+    socket: OnceLock<OwnedFd>,
     bytes: AtomicU64,
     awaited: Mutex<Vec<Awaited>>,
     changed: Notify,
@@ -51,11 +52,10 @@ impl End {
 }
 
 impl CountedStream {
-    pub(super) fn new(stream: TcpStream) -> io::Result<(CountedStream, Arc<Sent>)> {
-        let socket = stream.as_fd().try_clone_to_owned()?;
-        let (bytes, awaited, changed) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        let sent = Arc::new(Sent { socket, bytes, awaited, changed });
-        Ok((CountedStream { stream, sent: Arc::clone(&sent) }, sent))
+    pub(super) fn new(stream: TcpStream) -> (CountedStream, Arc<Sent>) {
+        let (socket, bytes) = (OnceLock::new(), AtomicU64::new(0));
+        let sent = Arc::new(Sent { socket, bytes, awaited: Mutex::default(), changed: Notify::new() });
+        (CountedStream { stream, sent: Arc::clone(&sent) }, sent)
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -79,7 +79,7 @@ impl Sent {
     }
 
     /// All that was to be written was written: hyper flushes a connection only when nothing is left in its own buffers.
-    fn flushed(&self) {
+    fn flushed(&self, stream: &TcpStream) {
         let bytes = self.bytes.load(Ordering::Acquire);
         let mut is_changed = false;
         for awaited in self.lock().iter_mut().filter(|awaited| awaited.sent_at.is_none()) {
@@ -89,6 +89,11 @@ impl Sent {
             }
         }
         if is_changed {
+            match stream.as_fd().try_clone_to_owned() {
+                // There may be one of an answer before.
+                Ok(socket) => drop(self.socket.set(socket)),
+                Err(error) => tracing::warn!("can't tell whether a page of changes arrives: {error}"),
+            }
             self.changed.notify_one();
         }
     }
@@ -132,15 +137,18 @@ impl Sent {
         self.lock().iter().any(|awaited| awaited.sent_at.is_some())
     }
 
-    /// Whether the client reset the connection: nothing more is acknowledged.
+    /// Whether the client reset the connection: nothing more is acknowledged. Nor can that be told without the socket.
     fn is_broken(&self) -> bool {
-        !matches!(rustix::net::sockopt::socket_error(&self.socket), Ok(Ok(())))
-            || rustix::net::getpeername(&self.socket).is_err()
+        let is_well = |socket: &OwnedFd| {
+            matches!(rustix::net::sockopt::socket_error(socket), Ok(Ok(()))) && rustix::net::getpeername(socket).is_ok()
+        };
+        !self.socket.get().is_some_and(is_well)
     }
 
     /// Takes out those of which the client's TCP has all.
     fn arrived(&self) -> Vec<Receipt> {
-        let Ok(waiting) = unacknowledged(self.socket.as_fd()) else { return Vec::new() };
+        let waiting = self.socket.get().map(|socket| unacknowledged(socket.as_fd()));
+        let Some(Ok(waiting)) = waiting else { return Vec::new() };
         let acknowledged = self.bytes.load(Ordering::Acquire).saturating_sub(waiting);
         let mut awaited = self.lock();
         let has = |awaited: &mut Awaited| awaited.sent_at.is_some_and(|sent| sent <= acknowledged);
@@ -194,7 +202,7 @@ impl AsyncWrite for CountedStream {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
-            this.sent.flushed();
+            this.sent.flushed(&this.stream);
         }
         flushed
     }
