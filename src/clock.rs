@@ -49,6 +49,11 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
         0
     }
 
+    /// The time and that sum, read together.
+    fn dated(&self) -> (Timestamp, i64) {
+        (self.now(), self.followed())
+    }
+
     /// Keeps what is due from being moved until the guard is dropped. Whoever reads `now` and has the store note when
     /// something is due holds it from the one to the other; otherwise the clock may be set in between, and the time that
     /// is noted is of the clock of before. Not to be asked for by one that holds it: the second may wait for a step, which
@@ -207,6 +212,11 @@ impl Clock for EvenClock {
 
     fn followed(&self) -> i64 {
         self.pace().steps
+    }
+
+    fn dated(&self) -> (Timestamp, i64) {
+        let pace = self.pace();
+        (pace.at(self.followed.uptime()), pace.steps)
     }
 
     async fn steady(&self) -> Steady {

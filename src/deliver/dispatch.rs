@@ -36,7 +36,8 @@ pub(super) struct Dispatch {
     /// Tries that have ended and are not being settled yet.
     ended: Vec<Settlement>,
     claiming: Option<Pending<(Claim, Result<Looked>)>>,
-    settling: Option<Pending<(Settling, Result<()>)>>,
+    /// With what there is to settle, and of which clock its times are (`Clock::followed`).
+    settling: Option<Pending<(Settling, i64, Result<()>)>>,
     catching_up: Option<Pending<Result<CaughtUp>>>,
     forgetting: Option<Pending<Result<bool>>>,
     woken: Pin<Box<OwnedNotified>>,
@@ -55,12 +56,12 @@ pub(super) struct Dispatch {
     /// Since the store last did what it was asked.
     backoff: Backoff,
     stopping: bool,
-    /// By how much the clock was set until the times that are kept here were read, in milliseconds.
-    followed: i64,
 }
 
 struct Claim {
     now: Timestamp,
+    /// Of which clock that is.
+    followed: i64,
     limit: usize,
 }
 
@@ -88,7 +89,6 @@ impl Dispatch {
             pause: None,
             backoff: Backoff::default(),
             stopping: false,
-            followed: context.clock.followed(),
             context,
         }
     }
@@ -133,7 +133,7 @@ impl Dispatch {
         tokio::select! {
             biased;
             (claim, result) = ready(&mut self.claiming) => self.claimed(&claim, result),
-            (batch, result) = ready(&mut self.settling) => self.settled(batch, result),
+            (batch, followed, result) = ready(&mut self.settling) => self.settled(batch, followed, result),
             Some(settlement) = self.flights.landed() => {
                 self.ended.push(settlement);
                 while let Some(settlement) = self.flights.landed_already() {
@@ -153,12 +153,12 @@ impl Dispatch {
 
     /// Moves the times that wait here for the store along with the clock.
     fn follow_clock(&mut self) {
-        let followed = self.context.clock.followed();
-        let step = followed.saturating_sub(std::mem::replace(&mut self.followed, followed));
+        let step = self.context.clock.followed().saturating_sub(self.flights.followed());
         if step == 0 {
             return;
         }
         self.flights.shift(step);
+        self.forget_at = self.forget_at.shifted(step);
         let ended = std::mem::take(&mut self.ended);
         self.ended = ended.into_iter().map(|settlement| settlement.shifted(step)).collect();
     }
@@ -169,15 +169,13 @@ impl Dispatch {
         }
         let batch = self.flights.settling(std::mem::take(&mut self.ended));
         let store = Arc::clone(&self.context.store);
-        let (clock, followed) = (Arc::clone(&self.context.clock), self.followed);
+        let (clock, kept) = (Arc::clone(&self.context.clock), self.flights.followed());
         self.settling = Some(Box::pin(async move {
             let _steady = clock.steady().await;
-            let batch = match clock.followed().saturating_sub(followed) {
-                0 => batch,
-                step => batch.shifted(step),
-            };
+            let followed = clock.followed();
+            let batch = shifted(batch, followed.saturating_sub(kept));
             let result = store.settle(batch.clone()).await;
-            (batch, result)
+            (batch, followed, result)
         }));
     }
 
@@ -241,8 +239,9 @@ impl Dispatch {
         self.alarm = None;
         self.claiming = Some(Box::pin(async move {
             let _steady = clock.steady().await;
-            let asked = DeliveryClaim { now: clock.now(), ..asked };
-            let claim = Claim { now: asked.now, limit: asked.limit };
+            let (now, followed) = clock.dated();
+            let asked = DeliveryClaim { now, ..asked };
+            let claim = Claim { now, followed, limit: asked.limit };
             let looked = async {
                 let due = store.claim_due_deliveries(asked).await?;
                 let next = if due.is_empty() { store.next_delivery_due().await? } else { None };
@@ -264,8 +263,9 @@ impl Dispatch {
         if self.ended.is_empty() && self.settling.is_none() {
             self.backoff.reset();
         }
+        let claimed_at = claim.now.shifted(self.flights.followed().saturating_sub(claim.followed));
         if self.stopping {
-            self.ended.extend(looked.due.iter().map(|delivery| returned(delivery, claim.now)));
+            self.ended.extend(looked.due.iter().map(|delivery| returned(delivery, claimed_at)));
             return;
         }
         let now = self.context.clock.now();
@@ -280,10 +280,10 @@ impl Dispatch {
         } else {
             self.alarm = Some(self.sleep(soonest));
         }
-        self.flights.launch(looked.due, claim.now);
+        self.flights.launch(looked.due, claimed_at);
     }
 
-    fn settled(&mut self, batch: Settling, result: Result<()>) {
+    fn settled(&mut self, batch: Settling, followed: i64, result: Result<()>) {
         match result {
             Ok(()) => {
                 self.backoff.reset();
@@ -298,8 +298,12 @@ impl Dispatch {
             }
             Err(error) => {
                 self.store_failed(Operation::SettleDeliveries, "settle callbacks", &error);
+                // The clock may have been set before the store failed, or since.
+                let kept = self.flights.followed();
+                let batch = shifted(batch, kept.saturating_sub(followed));
+                let (now, followed) = self.context.clock.dated();
                 // Beyond its lease the delivery is due again whatever is said of this try.
-                let oldest = self.context.clock.now().before(self.context.settings.lease());
+                let oldest = now.shifted(kept.saturating_sub(followed)).before(self.context.settings.lease());
                 self.ended.extend(batch.settlements.into_iter().filter(|settlement| settlement.now >= oldest));
                 self.flights.keep_news(batch.holds, batch.landed);
             }
@@ -322,6 +326,10 @@ impl Dispatch {
         let clock = Arc::clone(&self.context.clock);
         Box::pin(async move { clock.sleep_until(until).await })
     }
+}
+
+fn shifted(batch: Settling, step: i64) -> Settling {
+    if step == 0 { batch } else { batch.shifted(step) }
 }
 
 /// Listens from this moment on, not only from the first wait.

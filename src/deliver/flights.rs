@@ -24,6 +24,8 @@ pub(super) struct Flights {
     holds: BTreeMap<Arc<str>, Timestamp>,
     /// Destinations at which attempts have ended, and their standing, for the store to know.
     landed: BTreeMap<Arc<str>, Standing>,
+    /// See `followed`.
+    followed: i64,
 }
 
 /// A try that is under way.
@@ -65,6 +67,7 @@ impl Lane {
 
 impl Flights {
     pub(super) fn new(context: Arc<Context>) -> Flights {
+        let followed = context.clock.followed();
         Flights {
             admission: Arc::new(Admission::new(&context.settings)),
             context,
@@ -73,7 +76,13 @@ impl Flights {
             lanes: HashMap::new(),
             holds: BTreeMap::new(),
             landed: BTreeMap::new(),
+            followed,
         }
+    }
+
+    /// By how much the clock was set until the times that are kept here were read, in milliseconds.
+    pub(super) fn followed(&self) -> i64 {
+        self.followed
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,6 +101,7 @@ impl Flights {
 
     /// The clock was set by so many milliseconds.
     pub(super) fn shift(&mut self, step: i64) {
+        self.followed = self.followed.saturating_add(step);
         self.holds.values_mut().for_each(|until| *until = until.shifted(step));
         let waiting = self.lanes.values_mut().filter_map(|lane| lane.next.as_mut());
         waiting.for_each(|claimed| claimed.begin_by = claimed.begin_by.shifted(step));
@@ -199,7 +209,9 @@ impl Flights {
             Err(error) => (error.id(), Err(error)),
         };
         let flight = self.aloft.remove(&task).expect("invariant: each task has its flight");
-        let now = self.context.clock.now();
+        // The clock may have been set since the times that are kept here were read.
+        let (now, followed) = self.context.clock.dated();
+        let back = self.followed.saturating_sub(followed);
         let ended = ended.unwrap_or_else(|error| {
             tracing::error!(hook.id = flight.lane.hook.0, %error, "a callback could not be sent: this is a fault of the tracker");
             let failure = Failure { pace: Pace::Scheduled, retry_after: None };
@@ -208,20 +220,23 @@ impl Flights {
             self.context.metrics.host_fault("callback");
             let error = Some("the host failed before it could send the callback; this is a fault of the tracker".to_owned());
             let attempt = Attempt { at: now, duration: Duration::ZERO, status: None, error, answer: None };
-            Ended { outcome, attempts: vec![attempt], sign: Sign::None }
+            Ended { outcome, attempts: vec![attempt], sign: Sign::None, followed }
         });
         let took = ended.attempts.iter().map(|attempt| attempt.duration).max().unwrap_or_default();
-        self.learn(&flight.recipient, Lesson { sign: ended.sign, took, now });
+        self.learn(&flight.recipient, Lesson { sign: ended.sign, took, now }, back);
+        let now = now.shifted(back);
         if let Some(InLane { next: Some(next), .. }) = self.lanes.remove(&flight.lane)
             && now <= next.begin_by
         {
             self.admit(*next);
         }
-        Settlement { id: flight.delivery, lease: flight.lease, outcome: ended.outcome, now, attempts: ended.attempts }
+        let Ended { outcome, attempts, followed, .. } = ended;
+        let settlement = Settlement { id: flight.delivery, lease: flight.lease, outcome, now, attempts };
+        Settlement { now, ..settlement.shifted(self.followed.saturating_sub(followed)) }
     }
 
-    /// Takes in what the end of an attempt says of its destination.
-    fn learn(&mut self, recipient: &Recipient, lesson: Lesson) {
+    /// Takes in what the end of an attempt says of its destination. `back` leads from its times to those that are kept here.
+    fn learn(&mut self, recipient: &Recipient, lesson: Lesson, back: i64) {
         let learnt = self.admission.land(recipient, lesson);
         let name = &recipient.destination;
         self.landed.insert(Arc::clone(name), learnt.standing);
@@ -231,7 +246,7 @@ impl Flights {
         } else {
             tracing::warn!(destination = %name, %until, "the circuit breaker of a destination opened: nothing is sent there for a while");
         }
-        self.holds.insert(Arc::clone(name), until);
+        self.holds.insert(Arc::clone(name), until.shifted(back));
     }
 }
 

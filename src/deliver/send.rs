@@ -12,7 +12,7 @@ use super::{format, sign};
 use crate::clock::Stopwatch;
 use crate::mask::{self, Mask};
 use crate::model::breaker::Failing;
-use crate::model::{DisableReason, Sealed, SigningKey};
+use crate::model::{DisableReason, Sealed, SigningKey, Timestamp};
 use crate::net::SendError;
 use crate::store::{Attempt, DueDelivery, Outcome, SealedColumn, Unopened};
 use crate::vault::Purpose;
@@ -41,6 +41,8 @@ pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) attempts: Vec<Attempt>,
     pub(super) sign: Sign,
+    /// Of which clock its times are: see `Clock::followed`.
+    pub(super) followed: i64,
 }
 
 /// What it says of its destination.
@@ -86,7 +88,8 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
     let mut tried = once(context, delivery, &mut attempts).await;
     if let Err(Failed::Unopened(unopened)) = tried {
         // Nothing was sent. The store sets the hook aside, and says so once.
-        return Ended { outcome: Outcome::Unopened(unopened), attempts: Vec::new(), sign: Sign::None };
+        let followed = context.clock.followed();
+        return Ended { outcome: Outcome::Unopened(unopened), attempts: Vec::new(), sign: Sign::None, followed };
     }
     if let Err(Failed::Send(SendError::Connect(_) | SendError::Proxy { .. })) = &tried
         && attempts.last().is_some_and(|attempt| attempt.duration < CONNECT_AGAIN_WITHIN)
@@ -94,12 +97,13 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
         tried = once(context, delivery, &mut attempts).await;
     }
     let sign = sign_of(&tried);
+    let (now, followed) = context.clock.dated();
     let outcome = match &tried {
         Ok(Answer { status: StatusCode::GONE, .. }) => Outcome::Disable(DisableReason::Gone),
         Ok(Answer { wish: Some(Wish::Disable), .. }) => Outcome::Disable(DisableReason::Asked),
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(Answer { wish: Some(Wish::AbortMessage), .. }) => Outcome::Dead,
-        _ => again(context, delivery, &tried),
+        _ => again(context, delivery, &tried, now),
     };
     let word = match outcome {
         Outcome::Delivered => "delivered",
@@ -110,10 +114,10 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
     };
     context.metrics.sent(word, attempts.iter().map(|attempt| attempt.duration).sum());
     if outcome == Outcome::Delivered {
-        context.metrics.delivered(context.clock.now().since(delivery.change.timestamp));
+        context.metrics.delivered(now.since(delivery.change.timestamp));
     }
     tell(delivery, &tried, &outcome);
-    Ended { outcome, attempts, sign }
+    Ended { outcome, attempts, sign, followed }
 }
 
 /// One try, noted among the attempts.
@@ -243,7 +247,7 @@ impl Wish {
 }
 
 /// What the schedule makes of a failure.
-fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Failed>) -> Outcome {
+fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Failed>, now: Timestamp) -> Outcome {
     let failure = match tried {
         Ok(answer) => {
             let slowed = answer.status == StatusCode::TOO_MANY_REQUESTS;
@@ -256,7 +260,7 @@ fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Faile
     let retries = &context.settings.retries;
     let waits = delivery.recipient.retries.as_deref().unwrap_or(&retries.waits);
     let random = getrandom::u64().map_or(0.5, |random| random as f64 / u64::MAX as f64);
-    retries.after(failure, delivery.attempts, waits, context.clock.now(), random)
+    retries.after(failure, delivery.attempts, waits, now, random)
 }
 
 /// An answer that blames the request says that its sender is well; an overloaded or broken one does not.

@@ -256,7 +256,7 @@ async fn a_name_that_leads_inside_fails_as_one_that_there_is_not() {
         let client = Clients::new(ClientSettings::default()).unwrap().under(&AddressPolicy::default()).unwrap();
         let context = Context { client, ..bench.context.clone() };
         let delivery = delivery(url, 1, 1);
-        let send::Ended { outcome, attempts, sign } = send::attempt(&context, &delivery).await;
+        let send::Ended { outcome, attempts, sign, .. } = send::attempt(&context, &delivery).await;
         let tried: Vec<_> =
             attempts.into_iter().map(|attempt| (attempt.status, attempt.error, attempt.answer)).collect();
         (outcome, tried, sign)
