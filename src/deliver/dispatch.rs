@@ -350,3 +350,6 @@ async fn ready<T>(slot: &mut Option<Pending<T>>) -> T {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,17 +22,24 @@ use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, SealedColumn, Unopened};
 use crate::vault::{Keyring, Purpose};
 
-const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+pub(super) const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const OTHER_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-struct Bench {
+pub(super) struct Bench {
     store: Arc<MemoryStore>,
-    clock: Arc<ManualClock>,
-    context: Context,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) context: Context,
 }
 
-fn bench() -> Bench {
+impl Bench {
+    /// Has the next calls of the store fail.
+    pub(super) fn fail(&self, calls: usize) {
+        self.store.failing.store(calls, Ordering::SeqCst);
+    }
+}
+
+pub(super) fn bench() -> Bench {
     bench_with(Settings {
         timeout: Duration::from_secs(10),
         retries: Retries { jitter: 0.0, ..Retries::default() },
@@ -70,7 +77,7 @@ fn secret() -> SigningSecret {
 }
 
 /// A delivery of change number `change`, of the resource and to the hook of that number.
-fn delivery(url: &str, hook: i64, change: u128) -> DueDelivery {
+pub(super) fn delivery(url: &str, hook: i64, change: u128) -> DueDelivery {
     let seal = |purpose: Purpose<'_>, text: &str| vault(KEY).seal(purpose, text.as_bytes()).unwrap();
     DueDelivery {
         id: DeliveryId { hook: HookId(hook), change: change as i64 },
