@@ -93,7 +93,7 @@ section! {
         handles: Count<64, 1_000_000> => handles,
         log_lines: Count<0, 1_000_000> => log_lines,
         sandboxes: Count<1, 4096> => sandboxes,
-        driver_bytes: Bytes<MIB, { 4 * GIB }> => driver_bytes,
+        driver_bytes: Bytes<KIB, { 4 * GIB }> => driver_bytes,
     }
 }
 
