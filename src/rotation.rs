@@ -84,7 +84,7 @@ impl Rotation {
         // The store names it first: what a crash leaves then opens with keys that it names.
         self.store.set_current_key(keyring.current_id()).await?;
         self.vault.take_keys(&keyring);
-        // Whoever waits for this rotation is told of its failures, and of none before.
+        // Only failures of this rotation are shown from here on.
         self.lock().failure = None;
         self.wake.notify_one();
         Ok(())

@@ -282,7 +282,7 @@ impl Default for ProofSettings {
             refusals_per_peer: 1000,
             window: Duration::from_secs(300),
             remembered: 10_000,
-            // Some teams of one organization, each with a name of its own.
+            // Several teams of one organization may share a token.
             users_per_credential: 16,
             new_accounts_per_peer: 100,
             new_accounts_window: Duration::from_secs(3600),

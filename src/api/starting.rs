@@ -36,7 +36,7 @@ pub async fn while_starting<T>(
 ) -> T {
     let answering = async {
         tokio::time::sleep(after).await;
-        // Of the operator's listener a copy is enough, since the other goes to a thread of its own.
+        // The operator's listener is served by another thread later; a copy serves until then.
         let operator = operator.and_then(|listener| match copy(listener) {
             Ok(copy) => Some(copy),
             Err(error) => {

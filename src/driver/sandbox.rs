@@ -63,7 +63,7 @@ pub(super) struct Running {
 }
 
 impl Drop for Running {
-    /// Whoever looks on is told of all that was printed, also where the poll was given up.
+    /// Tells the watch all that the guest printed, also where the poll was given up.
     fn drop(&mut self) {
         self.store.data().prints.finish();
     }

@@ -285,7 +285,7 @@ impl Chaos {
         // A host that was asked to end has written down all that it heard.
         self.stop().await;
         self.start().await;
-        assert_eq!(self.lab.client.pending().await, Vec::<Value>::new(), "nothing is owed any more");
+        assert_eq!(self.lab.client.pending().await, Vec::<Value>::new(), "nothing is pending any more");
 
         let steps = self.world.step_all();
         self.take(&steps);
@@ -298,22 +298,7 @@ impl Chaos {
         assert!(rounds < 10 || read.acknowledged > 0 && read.whole > 0 && read.broken_off > 0, "{read:#?}");
         assert!(2 * rounds <= TOKENS || tally.refused_tokens > 0, "the limit of tokens was not reached");
         self.ledger.has_no_faults();
-        self.ledger.is_the_journal(&self.journal().await);
-    }
-
-    /// Every change there is, as the feed has it.
-    async fn journal(&self) -> Vec<Value> {
-        let mut journal = Vec::new();
-        let mut next = "/api/changes?since=0".to_owned();
-        loop {
-            let answer = self.lab.client.get(&next).await;
-            next = answer.next_page().expect("the feed always goes on");
-            match answer.ok() {
-                Value::Array(page) if page.is_empty() => return journal,
-                Value::Array(page) => journal.extend(page),
-                other => panic!("no list of changes: {other}"),
-            }
-        }
+        self.ledger.is_the_journal(&self.lab.client.feed("/api/changes?since=0").await);
     }
 
     /// Lets the provider have what the world became. What is owed for it is known before anyone can see it.

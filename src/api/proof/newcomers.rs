@@ -1,5 +1,5 @@
-//! New accounts, counted by where they come from: at a provider that takes any name for a user, or asks for no credentials
-//! at all, one client could have an account, with a budget and limits of its own, for each name that it thinks of. Pure.
+//! New accounts, counted by the address that they come from. Some providers take any name for a user, or ask for no credentials
+//! at all: one client could invent names, and each account would have its own budget and limits. Pure.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -102,7 +102,7 @@ impl Shares {
         Some(Reserve(Arc::clone(self)))
     }
 
-    /// Waits for so many units, or the reserve.
+    /// Waits for this number of units, or for the reserve.
     pub(super) async fn wait(self: &Arc<Shares>, sharer: &Arc<Sharer>, units: usize) -> Grant {
         let (grant, granted) = oneshot::channel();
         let number = {

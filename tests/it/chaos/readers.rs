@@ -154,7 +154,7 @@ impl Readers {
         let mut tally = ReaderTally::default();
         for reader in &mut self.readers {
             reader.read_all().await;
-            reader.has_all(&journal(host).await);
+            reader.has_all(&client.feed("/api/changes?since=0&kind=instance").await);
             tally.acknowledged += reader.tally.acknowledged;
             tally.whole += reader.tally.whole;
             tally.broken_off += reader.tally.broken_off;
@@ -172,22 +172,6 @@ impl Readers {
 
 fn id(number: usize) -> String {
     format!("i-{number:04}")
-}
-
-/// All changes of the readers' instances, as the feed has them.
-async fn journal(host: &Host) -> Vec<Value> {
-    let client = host.client().at("ec2", "readers").as_user(USER, PASSWORD);
-    let mut journal = Vec::new();
-    let mut next = "/api/changes?since=0&kind=instance".to_owned();
-    loop {
-        let answer = client.get(&next).await;
-        next = answer.next_page().expect("the feed always goes on");
-        match answer.ok() {
-            Value::Array(page) if page.is_empty() => return journal,
-            Value::Array(page) => journal.extend(page),
-            other => panic!("no list of changes: {other}"),
-        }
-    }
 }
 
 impl Reader {

@@ -104,6 +104,20 @@ impl Client {
         }
     }
 
+    /// All changes of the feed from a path on.
+    pub(crate) async fn feed(&self, path: &str) -> Vec<Value> {
+        let (mut changes, mut next) = (Vec::new(), path.to_owned());
+        loop {
+            let answer = self.get(&next).await;
+            next = answer.next_page().expect("the feed always goes on");
+            match answer.ok() {
+                Value::Array(page) if page.is_empty() => return changes,
+                Value::Array(page) => changes.extend(page),
+                other => panic!("no list of changes: {other}"),
+            }
+        }
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<(&str, String)>) -> Answer {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some((driver, provider)) = &self.provider {
