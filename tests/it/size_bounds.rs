@@ -21,37 +21,45 @@ async fn a_store_at_its_bound_refuses_what_is_new_and_goes_on_once_there_is_room
     let stranger = lab.client.as_user("AKIASTRANGER", "stranger's-own-password");
     stranger.post("/api/hooks", &json!({ "url": receiver.url("theirs") })).await.ok();
 
-    // More and more instances, of both accounts, until there is no room for those of the first.
+    // More and more instances, of both accounts, until there is no room for those of the first. The other's may be refused before.
+    let has_error = |account: &serde_json::Value| account["polls"]["instances"]["last_error"]["code"] == "store";
     let mut count = 0;
-    let problem = loop {
+    loop {
         count += 500;
         let names: Vec<String> = (0..count).map(|number| format!("i-{number}")).collect();
         lab.provider.has(&names.iter().map(|name| (name.as_str(), "running")).collect::<Vec<_>>());
         let last = format!("/api/instances/i-{}", count - 1);
-        let ended = eventually(SOON, "both accounts record them, or there is no room", async || {
-            let ready = lab.client.get("/readyz").await;
-            if ready.text.contains("size-limit") {
-                return Ok(Some(ready));
+        let is_refused = eventually(SOON, "each account records them, or is refused", async || {
+            let mut refused = Vec::new();
+            for client in [&lab.client, &stranger] {
+                let is_refused = has_error(&client.get("/api/account").await.ok());
+                let seen = client.get(&last).await;
+                if !is_refused && !seen.status.is_success() {
+                    return Err(seen.text);
+                }
+                refused.push(is_refused);
             }
-            let seen = [&lab.client, &stranger].map(|client| client.get(&last));
-            let seen = futures_util::future::join_all(seen).await;
-            match seen.iter().all(|seen| seen.status.is_success()) {
-                true => Ok(None),
-                false => Err(format!("{} {} {}", ready.text, seen[0].text, seen[1].text)),
-            }
+            Ok(refused[0])
         })
         .await;
-        if let Some(ready) = ended {
-            break ready.problem(503);
+        if is_refused {
+            break;
         }
-    };
+    }
+    let problem = eventually(SOON, "the host is not ready", async || {
+        let ready = lab.client.get("/readyz").await;
+        match ready.text.contains("size-limit") {
+            true => Ok(ready.problem(503)),
+            false => Err(ready.text),
+        }
+    })
+    .await;
     assert_eq!(problem["type"], "/problems/store-unavailable", "{problem}");
     let told = lab.host.log().text();
     assert!(told.contains("the store is near its bound") && told.contains("the store is at its bound"), "{told}");
 
     let refused = lab.client.post("/api/hooks", &json!({ "url": receiver.url("other") })).await.problem(507);
     assert_eq!(refused["type"], "/problems/store-full", "{refused}");
-    let has_error = |account: &serde_json::Value| account["polls"]["instances"]["last_error"]["code"] == "store";
     let account = lab.client.until("/api/account", "the account says so", has_error).await;
     let message = account["polls"]["instances"]["last_error"]["message"].as_str().expect("a message");
     assert!(message.contains("as large as it may be"), "{message}");
