@@ -11,7 +11,14 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use sigstore::crypto::{CosignVerificationKey, Signature, SigningScheme};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject as _;
+use spki::der::Decode as _;
+use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
 use super::evidence::Evidence;
 
@@ -36,9 +43,18 @@ pub struct PublicKey {
     name: String,
     /// Its DER, by which two keys are the same.
     der: Vec<u8>,
-    /// In each scheme that such a key may sign in.
-    schemes: Vec<CosignVerificationKey>,
+    /// The key itself, as its kind has it.
+    bits: Vec<u8>,
+    /// Each that such a key may sign by.
+    algorithms: &'static [&'static dyn VerificationAlgorithm],
 }
+
+/// Kinds of keys (RFC 5480, 8017 and 8410), and the curves of ECDSA.
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const ED25519_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKey {
@@ -47,7 +63,7 @@ pub enum InvalidKey {
     #[error("key {name:?}: it is a private key: give the public one, and keep this one to yourself")]
     Private { name: String },
     #[error(
-        "key {name:?}: it is of a kind that is not known here; known are ECDSA (P-256, P-384, P-521), Ed25519 and RSA"
+        "key {name:?}: it is of a kind that is not known here; known are ECDSA (P-256, P-384), Ed25519 and RSA from 2048 bits"
     )]
     Kind { name: String },
 }
@@ -154,22 +170,15 @@ impl Policy {
 impl PublicKey {
     /// Reads a public key in PEM, as cosign and openssl write it.
     pub fn parse(name: &str, pem: &str) -> Result<PublicKey, InvalidKey> {
-        use rustls::pki_types::SubjectPublicKeyInfoDer;
-        use rustls::pki_types::pem::PemObject as _;
-
         let name = || name.to_owned();
         let der = match SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()) {
             Ok(der) => der.to_vec(),
             Err(_) if pem.contains("PRIVATE KEY") => return Err(InvalidKey::Private { name: name() }),
             Err(_) => return Err(InvalidKey::NotPem { name: name() }),
         };
-        let key = CosignVerificationKey::try_from_der(&der).map_err(|_| InvalidKey::Kind { name: name() })?;
-        let mut schemes = vec![key];
-        if let CosignVerificationKey::RSA_PKCS1_SHA256(_) = schemes[0] {
-            let padded = CosignVerificationKey::from_der(&der, &SigningScheme::RSA_PSS_SHA256(0));
-            schemes.push(padded.map_err(|_| InvalidKey::Kind { name: name() })?);
-        }
-        Ok(PublicKey { name: name(), der, schemes })
+        let (algorithms, bits) = kind_of(&der).ok_or_else(|| InvalidKey::Kind { name: name() })?;
+        let bits = bits.to_vec();
+        Ok(PublicKey { name: name(), der, bits, algorithms })
     }
 
     pub fn name(&self) -> &str {
@@ -177,8 +186,40 @@ impl PublicKey {
     }
 
     fn signed(&self, claim: &Claim<'_>) -> bool {
-        self.schemes.iter().any(|key| key.verify_signature(Signature::Raw(&claim.signature), claim.message).is_ok())
+        let is_by = |algorithm: &&'static dyn VerificationAlgorithm| {
+            UnparsedPublicKey::new(*algorithm, &self.bits).verify(claim.message, &claim.signature).is_ok()
+        };
+        self.algorithms.iter().any(is_by)
     }
+}
+
+/// What keys of each kind sign by.
+static BY_RSA: [&dyn VerificationAlgorithm; 2] = [&RSA_PKCS1_2048_8192_SHA256, &RSA_PSS_2048_8192_SHA256];
+static BY_ED25519: [&dyn VerificationAlgorithm; 1] = [&ED25519];
+static BY_P256: [&dyn VerificationAlgorithm; 1] = [&ECDSA_P256_SHA256_ASN1];
+static BY_P384: [&dyn VerificationAlgorithm; 1] = [&ECDSA_P384_SHA384_ASN1];
+
+/// What a key in DER signs by, and its bits.
+fn kind_of(der: &[u8]) -> Option<(&'static [&'static dyn VerificationAlgorithm], &[u8])> {
+    let info = SubjectPublicKeyInfoRef::from_der(der).ok()?;
+    let bits = info.subject_public_key.as_bytes()?;
+    let algorithms: &'static [&'static dyn VerificationAlgorithm] = match info.algorithm.oid {
+        RSA if is_rsa_of_2048(bits) => &BY_RSA,
+        ED25519_KEY => &BY_ED25519,
+        EC => match info.algorithm.parameters_oid().ok()? {
+            P256 => &BY_P256,
+            P384 => &BY_P384,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((algorithms, bits))
+}
+
+/// Whether a key is long enough to count: no signature of a shorter one would be verified. Beside the modulus it has an exponent
+/// of a few bytes.
+fn is_rsa_of_2048(bits: &[u8]) -> bool {
+    bits.len() > 2048 / 8
 }
 
 impl fmt::Debug for PublicKey {

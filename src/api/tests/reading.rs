@@ -223,13 +223,13 @@ async fn answers_are_compressed_for_those_who_take_it() {
         assert_eq!(coding.as_deref(), want, "{accepted}");
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         match want {
-            Some("gzip") => assert!(body.starts_with(&[0x1f, 0x8b])),
-            Some(_) => assert!(body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])),
+            Some(_) => assert!(body.starts_with(&[0x1f, 0x8b])),
             None => assert!(body.starts_with(b"{")),
         }
     };
     check("", None).await;
     check("gzip", Some("gzip")).await;
-    check("gzip, zstd", Some("zstd")).await;
+    check("gzip, zstd", Some("gzip")).await;
+    check("zstd", None).await;
     check("br", None).await;
 }

@@ -3,22 +3,48 @@
 
 use std::collections::BTreeMap;
 
-use oci_client::client::{ClientConfig, ClientProtocol, ImageLayer};
+use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::manifest::OciImageManifest;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
-use oci_wasm::{COMPONENT_OS, Component, WasmClient, WasmConfig};
 use reqwest::StatusCode;
 use secrecy::ExposeSecret as _;
+use serde::Serialize;
 use url::Url;
 
 use super::fetch::{FetchError, Fetcher, sha256};
 use super::login::Login;
-use super::registry::{Label, Session, layer_of, not_a_component, pinned_to, tamed};
+use super::registry::{
+    CONFIG_TYPE, LAYER_TYPE, Label, MANIFEST_TYPE, Session, layer_of, not_a_component, pinned_to, tamed,
+};
 use super::token::{Credentials, Operation};
 use super::{Source, is_local_registry};
+use crate::clock::{Clock as _, SystemClock};
 use crate::driver::outline::Outline;
+use crate::model::Timestamp;
 use crate::net::SendError;
+
+/// The config of an artifact that is a component, version 0 of
+/// <https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactConfig {
+    created: Timestamp,
+    author: Option<String>,
+    architecture: &'static str,
+    os: &'static str,
+    layer_digests: [String; 1],
+    component: Edge,
+}
+
+/// What a component exports and imports.
+#[derive(Debug, Serialize)]
+struct Edge {
+    exports: Vec<String>,
+    imports: Vec<String>,
+    target: Option<String>,
+}
 
 pub(super) async fn push(
     fetcher: &Fetcher,
@@ -29,18 +55,15 @@ pub(super) async fn push(
     let registry = reference.registry();
     let broken = |source| FetchError::NotAnArtifact { from: "the file".into(), source };
     let pushed = sha256(&bytes);
-    let (config, layer) = artifact(bytes).map_err(|why| broken(not_a_component(&why)))?;
+    let config = config(&bytes, &pushed, SystemClock.now()).map_err(|why| broken(not_a_component(&why)))?;
     let session = Session::open(fetcher, reference, Operation::Push).await?;
     let annotations: BTreeMap<String, String> = labels.iter().map(Label::annotation).collect();
-    let client = WasmClient::new(client(fetcher, reference)?);
+    let layers = [ImageLayer { data: bytes.into(), media_type: LAYER_TYPE.to_owned(), annotations: None }];
+    let mut manifest = OciImageManifest::build(&layers, &config, Some(annotations));
+    manifest.media_type = Some(MANIFEST_TYPE.to_owned());
     let auth = auth(session.credentials());
-    let pushing = client.push(reference, &auth, layer, config, Some(annotations));
-    if let Err(error) = pushing.await {
-        return Err(match error.downcast::<OciDistributionError>() {
-            Ok(error) => failed(error, registry, session.login()),
-            Err(error) => broken(not_a_component(&error)),
-        });
-    }
+    let pushing = client(fetcher, reference)?.push(reference, &layers, config, &auth, Some(manifest)).await;
+    pushing.map_err(|error| failed(error, registry, session.login()))?;
     // What is pinned is what the registry has by now, if it is what was pushed.
     let manifest = session.manifest(reference.tag().unwrap_or("latest")).await?;
     let manifest = session.found(manifest)?.unwrap_or_default();
@@ -53,15 +76,20 @@ pub(super) async fn push(
     }
 }
 
-/// What a registry is given. `oci-wasm` would decode the component whole to name its imports and exports, at any cost:
-/// its edge says the same.
-fn artifact(bytes: Vec<u8>) -> Result<(WasmConfig, ImageLayer), String> {
-    let Outline { imports, exports, .. } = Outline::of(&bytes)?;
-    let (mut config, layer) = WasmConfig::from_raw_module(bytes, None).map_err(|error| error.to_string())?;
-    config.os = COMPONENT_OS.to_owned();
+/// What a registry is told of a component, by its edge.
+fn config(bytes: &[u8], sha256: &str, created: Timestamp) -> Result<Config, String> {
+    let Outline { imports, exports, .. } = Outline::of(bytes)?;
     let imports = imports.into_iter().map(|import| import.name).collect();
-    config.component = Some(Component { exports, imports, target: None });
-    Ok((config, layer))
+    let config = ArtifactConfig {
+        created,
+        author: None,
+        architecture: "wasm",
+        os: "wasip2",
+        layer_digests: [format!("sha256:{sha256}")],
+        component: Edge { exports, imports, target: None },
+    };
+    let data = serde_json::to_vec(&config).map_err(|error| error.to_string())?;
+    Ok(Config { data: data.into(), media_type: CONFIG_TYPE.to_owned(), annotations: None })
 }
 
 /// The client that pushes. It makes an HTTP client of its own, which knows the host's proxy and

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
-use oci_wasm::{WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE};
 use reqwest::StatusCode;
 use secrecy::SecretString;
 use url::Url;
@@ -26,6 +25,11 @@ const PAYLOAD_BYTES: u64 = 64 << 10;
 /// What a registry says of an error, at most.
 const MOST_OF_MESSAGE: usize = 200;
 
+/// What the manifest of a component is made of: <https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>.
+pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const CONFIG_TYPE: &str = "application/vnd.wasm.config.v0+json";
+pub(super) const LAYER_TYPE: &str = "application/wasm";
+
 /// Of cosign: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
 const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
@@ -36,13 +40,13 @@ pub enum NotAnArtifact {
     #[error("its manifest is no OCI manifest")]
     Manifest,
     #[error(
-        "its config is {0:?}, and that of a WebAssembly artifact is {WASM_MANIFEST_CONFIG_MEDIA_TYPE:?}; is it a \
+        "its config is {0:?}, and that of a WebAssembly artifact is {CONFIG_TYPE:?}; is it a \
          container image?"
     )]
     Config(String),
     #[error("it has {0} layers, and the one layer of a driver is its file")]
     Layers(usize),
-    #[error("its layer is {0:?}, and that of a driver is {WASM_LAYER_MEDIA_TYPE:?}")]
+    #[error("its layer is {0:?}, and that of a driver is {LAYER_TYPE:?}")]
     Layer(String),
     #[error("it names its layer by {0:?}, and not by a SHA-256")]
     Digest(String),
@@ -162,7 +166,7 @@ impl Session<'_> {
 
     pub(super) async fn manifest(&self, reference: &str) -> Result<Answer, FetchError> {
         let limit = "no manifest of a driver is that long";
-        self.get(&format!("manifests/{reference}"), WASM_MANIFEST_MEDIA_TYPE, MANIFEST_BYTES, limit).await
+        self.get(&format!("manifests/{reference}"), MANIFEST_TYPE, MANIFEST_BYTES, limit).await
     }
 
     /// What came; none where there is no such thing.
@@ -253,11 +257,11 @@ impl Layer {
 /// The one layer of a WebAssembly artifact.
 pub(super) fn layer_of(manifest: &[u8]) -> Result<Layer, NotAnArtifact> {
     let manifest: OciImageManifest = serde_json::from_slice(manifest).map_err(|_| NotAnArtifact::Manifest)?;
-    if manifest.config.media_type != WASM_MANIFEST_CONFIG_MEDIA_TYPE {
+    if manifest.config.media_type != CONFIG_TYPE {
         return Err(NotAnArtifact::Config(tamed(&manifest.config.media_type)));
     }
     let [layer] = manifest.layers.as_slice() else { return Err(NotAnArtifact::Layers(manifest.layers.len())) };
-    if layer.media_type != WASM_LAYER_MEDIA_TYPE {
+    if layer.media_type != LAYER_TYPE {
         return Err(NotAnArtifact::Layer(tamed(&layer.media_type)));
     }
     Layer::of(layer)
