@@ -7,6 +7,7 @@
 //! on it, since that store went on.
 
 mod copy;
+mod digest;
 mod restore;
 mod target;
 

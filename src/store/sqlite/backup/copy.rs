@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::super::lock::with_suffix;
 use super::super::seen::Renewed;
 use super::super::{Disk, Settings, keys, schema, seen, space};
-use super::{Allow, BackupError, Origin, Stage, StoreError, Target, Watch, failed};
+use super::{Allow, BackupError, Origin, Stage, StoreError, Target, Watch, digest, failed};
 use crate::model::KeyId;
 
 /// How many pages are copied between two looks at who watches: some megabytes.
@@ -40,8 +40,8 @@ pub(super) struct Copied {
     pub(super) renewed: Renewed,
 }
 
-/// Copies what a file is at this moment, gives the copy a mark of its own, and verifies it. `allow` is asked before anything is
-/// copied whether that is of use with the keys that the file names.
+/// Copies a file as it is at this moment, verifies the copy, and gives it a new mark, and a backup its digest. Before anything is
+/// copied, `allow` says whether the host has the keys that the file names.
 pub(super) fn copy(
     from: &Path,
     origin: Origin,
@@ -65,6 +65,7 @@ pub(super) fn copy(
     settle(&copy).map_err(on_failure)?;
     schema::check_meta(&copy, from).map_err(of_source)?;
     let keys = keys::needed(&copy).map_err(of_source)?;
+    verify(&mut copy, from, target, origin, watch)?;
     let renewed = seen::renew(&copy).map_err(|error| match error {
         StoreError::Full(source) => BackupError::NoRoom { file: target.path().to_owned(), source },
         StoreError::Disk(source) if space::Space::default().is_lacking(target.path()) => {
@@ -72,7 +73,9 @@ pub(super) fn copy(
         }
         error => of_source(error),
     })?;
-    verify(&mut copy, from, target, origin, watch)?;
+    if origin == Origin::Store {
+        interruptible(&mut copy, watch, digest::write).map_err(on_failure)?;
+    }
     copy.close().map_err(|(_, error)| on_failure(error))?;
     Ok(Copied { keys, renewed })
 }
@@ -159,18 +162,33 @@ fn verify(
     watch: &mut Watch<'_>,
 ) -> Result<(), BackupError> {
     watch.tell(Stage::Verifying)?;
-    let stop = Arc::clone(&watch.stop);
     let on_failure = |error| failed(from, target, origin, error);
-    copy.progress_handler(INSTRUCTIONS, Some(move || stop.load(Ordering::Relaxed))).map_err(on_failure)?;
-    let faults = copy.prepare("PRAGMA integrity_check(100)").and_then(|mut check| {
+    let damaged = |what| Err(BackupError::Damaged { file: from.to_owned(), what, origin });
+    let faults = interruptible(copy, watch, |copy| {
+        let mut check = copy.prepare("PRAGMA integrity_check(100)")?;
         check.query_map((), |row| row.get::<_, String>(0))?.take(FAULTS).collect::<rusqlite::Result<Vec<_>>>()
     });
-    let faults = faults.map_err(on_failure)?;
-    copy.progress_handler(INSTRUCTIONS, None::<fn() -> bool>).map_err(on_failure)?;
-    match faults.as_slice() {
-        [ok] if ok == "ok" => Ok(()),
-        faults => Err(BackupError::Damaged { file: from.to_owned(), what: faults.join("; "), origin }),
+    match faults.map_err(on_failure)?.as_slice() {
+        [ok] if ok == "ok" => {}
+        faults => return damaged(faults.join("; ")),
     }
+    match origin == Origin::Store || interruptible(copy, watch, digest::verify).map_err(on_failure)? {
+        true => Ok(()),
+        false => damaged("its content is not what was backed up".to_owned()),
+    }
+}
+
+/// Works on a copy, until somebody has it stop.
+fn interruptible<T>(
+    copy: &mut Connection,
+    watch: &Watch<'_>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let stop = Arc::clone(&watch.stop);
+    copy.progress_handler(INSTRUCTIONS, Some(move || stop.load(Ordering::Relaxed)))?;
+    let worked = work(copy);
+    copy.progress_handler(INSTRUCTIONS, None::<fn() -> bool>)?;
+    worked
 }
 
 /// What the store says of a file that is not one, or is damaged.
