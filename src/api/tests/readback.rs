@@ -324,7 +324,7 @@ fn every_accepted_token_is_read_back_and_taken() {
 /// What a driver may list of an instance, beyond its id.
 fn listed() -> impl Strategy<Value = Instance> {
     let maybe = || prop::option::of(text());
-    let times = prop::option::of(jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond());
+    let times = prop::option::of(Timestamp::EARLIEST.as_millis()..=Timestamp::LATEST.as_millis());
     let labels = prop::collection::vec((text(), text()), 0..3);
     (text(), maybe(), maybe(), maybe(), maybe(), text(), times, labels, text()).prop_filter_map(
         "the id is one",
