@@ -3,6 +3,7 @@
 pub mod account;
 pub mod breaker;
 pub mod change;
+pub mod filter;
 pub mod flapping;
 pub mod hook;
 mod key;
@@ -21,9 +22,9 @@ pub use change::{
     Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Flapping, Gap, MassChange, NewChange,
     ResourceDocument, Subject,
 };
+pub use filter::{Filter, IdPattern, Part};
 pub use hook::{
-    DisableReason, Filter, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, IdPattern,
-    Mode, Owner, Rate,
+    DisableReason, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, Mode, Owner, Rate,
 };
 pub use key::KeyId;
 pub use legible::{legible, legible_json, legible_lines};

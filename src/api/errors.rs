@@ -105,7 +105,7 @@ impl From<Unnamed> for Problem {
     fn from(error: Unnamed) -> Problem {
         let detail = error.to_string();
         match error {
-            Unnamed::Malformed { .. } => Problem::new(ProblemType::MalformedRequest, detail),
+            Unnamed::Malformed { .. } | Unnamed::Repeated { .. } => Problem::new(ProblemType::MalformedRequest, detail),
             Unnamed::UnknownDriver { known, .. } => {
                 Problem::new(ProblemType::UnknownDriver, detail).with("known", known)
             }

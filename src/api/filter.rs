@@ -1,9 +1,10 @@
-//! Filters of changes, in the words of requests: a hook's JSON has an array for each list, the feed's query
-//! the same with commas. Pure.
+//! Filters of changes, in the words of requests: a hook's JSON has an array for each list, the feed's query the same with
+//! commas, where `\,` is a comma and `\\` a backslash of an item (as in Kubernetes' field selectors). A filter that nothing
+//! can pass is refused. Pure.
 
 use super::json::{BodyError, Object};
 use super::parameters::{ParameterError, Parameters};
-use crate::model::{ChangeType, Filter, IdPattern, Kind, ResourceId, State};
+use crate::model::{ChangeType, Filter, IdPattern, Kind, Part, ResourceId, State};
 
 /// The lists of a filter. All that are not empty have to let a change through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,52 @@ impl List {
     }
 }
 
+impl From<Part> for List {
+    fn from(part: Part) -> List {
+        match part {
+            Part::Kinds => List::Kinds,
+            Part::Types => List::Types,
+            Part::From => List::From,
+            Part::To => List::To,
+        }
+    }
+}
+
+/// Where lists contradict each other: the first of them, and why nothing passes them.
+fn contradiction(filter: &Filter, name: impl Fn(List) -> &'static str) -> Option<(List, String)> {
+    let lists: Vec<List> = filter.contradiction().into_iter().map(List::from).collect();
+    let (first, others) = lists.split_first()?;
+    let others: Vec<&str> = others.iter().map(|list| name(*list)).collect();
+    let why = match others.as_slice() {
+        [] => "lets no change through".to_owned(),
+        others => format!("lets no change through that {} lets through: take one of them out", others.join(" and ")),
+    };
+    Some((*first, why))
+}
+
+/// Parts a text at its commas.
+fn items(text: &str) -> Result<Vec<String>, String> {
+    let mut items = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(next) = chars.next() {
+        let part = match next {
+            ',' => {
+                items.push(String::new());
+                continue;
+            }
+            '\\' => match chars.next() {
+                Some(escaped @ (',' | '\\')) => escaped,
+                _ => return Err(r"has a \ that is not followed by a comma or another \: write \\ for one".to_owned()),
+            },
+            plain => plain,
+        };
+        if let Some(item) = items.last_mut() {
+            item.push(part);
+        }
+    }
+    Ok(items)
+}
+
 fn one_of<T: Copy>(text: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, String> {
     all.iter().copied().find(|one| word(*one) == text).ok_or_else(|| {
         let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
@@ -91,6 +138,9 @@ pub(super) fn of_object(object: &mut Object, most: usize) -> Result<Filter, Body
             list.add(item.text()?, &mut filter).map_err(|why| item.invalid(why))?;
         }
     }
+    if let Some((list, why)) = contradiction(&filter, List::member) {
+        return Err(BodyError::Invalid { pointer: format!("/{}", list.member()), why });
+    }
     Ok(filter)
 }
 
@@ -100,13 +150,17 @@ pub(super) fn of_parameters(parameters: &Parameters, most: usize) -> Result<Filt
     for list in List::ALL {
         let name = list.parameter();
         let Some(text) = parameters.get(name) else { continue };
-        if text.split(',').count() > most {
+        let items = items(text).map_err(|why| ParameterError::Invalid { name, why })?;
+        if items.len() > most {
             return Err(ParameterError::Invalid { name, why: format!("may have {most} items") });
         }
-        for item in text.split(',') {
-            list.add(item, &mut filter)
+        for item in items {
+            list.add(&item, &mut filter)
                 .map_err(|why| ParameterError::Invalid { name, why: format!("{item:?} {why}") })?;
         }
+    }
+    if let Some((list, why)) = contradiction(&filter, List::parameter) {
+        return Err(ParameterError::Invalid { name: list.parameter(), why });
     }
     Ok(filter)
 }
@@ -114,7 +168,7 @@ pub(super) fn of_parameters(parameters: &Parameters, most: usize) -> Result<Filt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{InstanceState, RealmState};
+    use crate::model::InstanceState;
 
     fn whole() -> Filter {
         Filter {
@@ -123,7 +177,7 @@ mod tests {
             realms: vec!["us east".into()],
             types: vec![ChangeType::InstanceState],
             from: vec![State::Instance(InstanceState::ShuttingDown)],
-            to: vec![State::Realm(RealmState::Unavailable)],
+            to: vec![State::Instance(InstanceState::Finish)],
         }
     }
 
@@ -136,12 +190,25 @@ mod tests {
         check("{}", Ok(Filter::default()));
         check(r#"{"kinds": [], "to": null}"#, Ok(Filter::default()));
         let body = r#"{"kinds": ["instance", "realm"], "ids": ["i-1", "web-*"], "realms": ["us east"],
-                       "types": ["instance.state"], "from": ["SHUTTING_DOWN"], "to": ["UNAVAILABLE"]}"#;
+                       "types": ["instance.state"], "from": ["SHUTTING_DOWN"], "to": ["FINISH"]}"#;
         check(body, Ok(whole()));
         check(r#"{"kinds": ["instances"]}"#, Err("/kinds/0 is one of instance, realm"));
         check(r#"{"kinds": "instance"}"#, Err("/kinds is text, and has to be an array"));
         check(r#"{"ids": ["a", ""]}"#, Err("/ids/1 is no id, nor its beginning and *: an id can't be empty"));
         check(r#"{"ids": ["a", "b", "c"]}"#, Err("/ids has 3 items, and may have 2"));
+        let why = "lets no change through that types lets through: take one of them out";
+        let body = r#"{"kinds": ["realm"], "types": ["instance.state"], "to": ["UNAVAILABLE"]}"#;
+        check(body, Err(&format!("/kinds {why}")));
+        check(
+            r#"{"types": ["instance.state"], "from": ["RUNNING"], "to": ["RUNNING"]}"#,
+            Err("/types lets no change through that from and to lets through: take one of them out"),
+        );
+        check(
+            r#"{"ids": ["*a"]}"#,
+            Err(
+                "/ids/0 is no id, nor its beginning and *: a * stands at the end, where it means everything that begins so",
+            ),
+        );
         check(r#"{"realms": ["a\nb"]}"#, Err("/realms/0 is no realm's id: an id can't have control characters"));
     }
 
@@ -153,8 +220,22 @@ mod tests {
         };
         check("", Ok(Filter::default()));
         let query =
-            "kind=instance,realm&id=i-1,web-*&realm_id=us+east&type=instance.state&from=SHUTTING_DOWN&to=UNAVAILABLE";
+            "kind=instance,realm&id=i-1,web-*&realm_id=us+east&type=instance.state&from=SHUTTING_DOWN&to=FINISH";
         check(query, Ok(whole()));
+        check(
+            "kind=instance&to=AVAILABLE",
+            Err("kind lets no change through that to lets through: take one of them out"),
+        );
+        let ids = |ids: &[&str]| Filter {
+            ids: ids.iter().map(|id| IdPattern::Exact((*id).to_owned())).collect(),
+            ..Filter::default()
+        };
+        check(r"id=a\,b,c", Ok(ids(&["a,b", "c"])));
+        check(r"id=a%5C%2Cb%2Cc", Ok(ids(&["a,b", "c"])));
+        check(r"id=\\,\\\,", Ok(ids(&[r"\", r"\,"])));
+        for query in [r"id=a\", r"id=a\b", r"id=a,\*"] {
+            check(query, Err(r"id has a \ that is not followed by a comma or another \: write \\ for one"));
+        }
         check("kind=pod", Err("kind \"pod\" is one of instance, realm"));
         check("id=a,,b", Err("id may have 2 items"));
         check("id=a,", Err("id \"\" is no id, nor its beginning and *: an id can't be empty"));

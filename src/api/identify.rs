@@ -41,6 +41,8 @@ pub(super) enum Unidentified {
 pub(super) enum Unnamed {
     #[error("{header} has to be 1 to {MAX_NAME_BYTES} visible characters")]
     Malformed { header: &'static str },
+    #[error("{header} is there twice: send one")]
+    Repeated { header: &'static str },
     #[error("there is no driver {name:?}; loaded are: {}", enumerate(.known))]
     UnknownDriver { name: String, known: Vec<String> },
     #[error("no driver is named and there is no default: name one in X-Deltacloud-Driver: {}", enumerate(.known))]
@@ -121,7 +123,11 @@ impl<'a> Named<'a> {
 }
 
 fn name<'a>(headers: &'a HeaderMap, header: &'static str) -> Result<Option<&'a str>, Unnamed> {
-    let Some(value) = headers.get(header) else { return Ok(None) };
+    let mut values = headers.get_all(header).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Unnamed::Repeated { header });
+    }
     match value.to_str().map(str::trim) {
         Ok(name) if name.len() <= MAX_NAME_BYTES => Ok(Some(name).filter(|name| !name.is_empty())),
         _ => Err(Unnamed::Malformed { header }),
@@ -171,7 +177,12 @@ pub(super) fn known(named: Named<'_>, names: &impl Names) -> (Option<String>, Op
     match choose(named, names) {
         Ok((driver, provider)) => (Some(driver), Some(provider)),
         Err(Unnamed::NoProvider { driver, .. }) => (Some(driver), None),
-        Err(Unnamed::Malformed { .. } | Unnamed::UnknownDriver { .. } | Unnamed::NoDriver { .. }) => (None, None),
+        Err(
+            Unnamed::Malformed { .. }
+            | Unnamed::Repeated { .. }
+            | Unnamed::UnknownDriver { .. }
+            | Unnamed::NoDriver { .. },
+        ) => (None, None),
     }
 }
 
@@ -310,5 +321,13 @@ mod tests {
         check(b"", Ok(None));
         check(b"\xff", Err(Unnamed::Malformed { header: DRIVER }));
         check(&[b'x'; 256], Err(Unnamed::Malformed { header: DRIVER }));
+        for header in [DRIVER, PROVIDER] {
+            for second in ["mock", "ec2", ""] {
+                let mut headers = HeaderMap::new();
+                headers.append(header, HeaderValue::from_static("mock"));
+                headers.append(header, HeaderValue::from_static(second));
+                assert_eq!(Named::of(&headers), Err(Unnamed::Repeated { header }), "{second}");
+            }
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! A JSON object as a request's body, read strictly: what is not understood is said, not passed over, and each
 //! bad member is named by its JSON pointer (RFC 6901). Pure.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
 /// The members of an object, taken one by one.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +35,8 @@ const QUOTED_CHARS: usize = 64;
 impl Object {
     pub(super) fn parse(body: &[u8]) -> Result<Object, BodyError> {
         match serde_json::from_slice(body).map_err(|error| BodyError::Malformed(error.to_string()))? {
-            Value::Object(members) => Ok(Object(members)),
-            other => Err(BodyError::NoObject(name_of(&other))),
+            Unambiguous(Value::Object(members)) => Ok(Object(members)),
+            Unambiguous(other) => Err(BodyError::NoObject(name_of(&other))),
         }
     }
 
@@ -47,12 +50,12 @@ impl Object {
         }
     }
 
-    /// Takes a member out. One that is null is as good as absent.
     /// Whether it has such a member, and says something by it.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Takes a member out. One that is null is as good as absent.
     pub(super) fn take(&mut self, name: &str) -> Option<Member> {
         let value = self.0.remove(name).filter(|value| !value.is_null())?;
         Some(Member { pointer: format!("/{name}"), value })
@@ -105,6 +108,75 @@ impl Member {
     }
 }
 
+/// A JSON value in which no object has two members of one name: programs differ in which of them they take (RFC 8259, 4).
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unambiguous, D::Error> {
+        deserializer.deserialize_any(Builder).map(Unambiguous)
+    }
+}
+
+/// Builds what serde_json's own `Value` would be.
+struct Builder;
+
+impl<'de> Visitor<'de> for Builder {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unambiguous(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if members.contains_key(&name) {
+                let name: String = name.chars().take(QUOTED_CHARS).collect();
+                return Err(A::Error::custom(format_args!("an object has the member {name:?} twice")));
+            }
+            let Unambiguous(value) = entries.next_value()?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
 fn name_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -138,6 +210,21 @@ mod tests {
         check("{} {}", Err("the body is not JSON"));
         check("url=https://e.com/", Err("the body is not JSON"));
         check(&"[".repeat(10_000), Err("the body is not JSON"));
+        check(r#"{"a": 1, "a": 1}"#, Err(r#"an object has the member "a" twice at line 1 column"#));
+        check(r#"{"a": 1, "\u0061": 2}"#, Err(r#"the member "a" twice"#));
+        check(r#"{"a": [{"b": {"c": 1, "d": 2, "c": null}}]}"#, Err(r#"the member "c" twice"#));
+        check(r#"{"a": {"b": 1}, "b": {"a": 1}, "c": [{"a": 1}, {"a": 1}], "A": 1}"#, Ok(4));
+    }
+
+    #[test]
+    fn a_body_is_read_as_any_json_is() {
+        for text in [
+            r#"{"a": [1, -1, 0.5, 1e300, 18446744073709551615, -9223372036854775808, "\u00e9", "", null, true, {}, []]}"#,
+            r#"{"deep": [[[[[[{"x": [[[]]]}]]]]]]}"#,
+        ] {
+            let read = Object::parse(text.as_bytes()).expect(text);
+            assert_eq!(Value::Object(read.0), serde_json::from_str::<Value>(text).expect(text));
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ use super::errors::RETRY_SOON;
 use super::in_flight::{InFlight, Place};
 use super::pending::Receipt;
 use super::problem::{Problem, ProblemType};
-use super::unread::{Telling, whole};
+use super::unread::{NotedBody, Rest, Telling, whole};
 use super::{App, Context, Running, Settings, public_routes};
 use crate::clock::Stopwatch;
 use crate::metrics::Metrics;
@@ -64,6 +64,9 @@ const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// For how long a client that costs too much is listened to, so that it hears why its connection ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// For how long the rest of a request is read that was answered before its end.
+const REST: Duration = Duration::from_secs(5);
 
 /// hyper reads no less at once.
 pub(super) const LEAST_HEAD_BYTES: usize = 8192;
@@ -257,6 +260,7 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     let open = load.end_with_connection();
     let router = TowerToHyperService::new(server.router.clone());
     let active = Notify::new();
+    let rest = Rest::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         active.notify_one();
         load.head_ended();
@@ -264,7 +268,7 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
         request.extensions_mut().insert(client);
         let under_way = UnderWay::begin(&seat);
         let http2 = (request.version() == Version::HTTP_2).then(|| Arc::clone(&load));
-        let answer = router.call(request);
+        let answer = router.call(request.map(|body| NotedBody::new(body, rest.clone())));
         let sent = Arc::clone(&sent);
         async move {
             let answer: Result<Response, Infallible> = answer.await;
@@ -275,7 +279,7 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
             })
         }
     });
-    let (stream, unanswered) = Telling::new(Metered::new(Box::pin(stream), Arc::clone(&load)));
+    let (stream, unanswered) = Telling::new(Metered::new(Box::pin(stream), Arc::clone(&load)), rest.clone());
     let served = async {
         let builder = builder(settings, StreamTasks::of(&load));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -321,6 +325,16 @@ async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Sea
     };
     server.metrics.connection_closed(why);
     if !is_late && !load.is_costly() {
+        if due.is_none()
+            && rest.is_unread()
+            && let Ok(unread) = unanswered.await
+        {
+            tokio::select! {
+                _ = unread.throw_away(REST) => {}
+                () = seat.given_up() => {}
+                () = server.token.cancelled() => {}
+            }
+        }
         return;
     }
     let Ok(unanswered) = unanswered.await else { return };

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Request};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::deltacloud;
+use crate::model::Kind;
 
 /// Each type: its name in code and URI, its status, its title, and what it means.
 macro_rules! problem_types {
@@ -145,6 +146,8 @@ problem_types! {
         "`limit` says how many bytes it may have.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"
         "Bodies are application/json for hooks, and application/x-www-form-urlencoded for PUT of a resource.";
+    UnsupportedContentCoding "unsupported-content-coding" UNSUPPORTED_MEDIA_TYPE "The body has a coding that is not read"
+        "A body may be compressed with gzip, and Content-Encoding has to say so. No other coding is read.";
     IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key came with another request"
         "An Idempotency-Key belongs to one request, which is sent again with the same path and body.";
     TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many wrong passwords"
@@ -289,6 +292,10 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="tracker""#));
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(self.problem_type.bearer_challenge()));
         }
+        if self.problem_type == ProblemType::UnsupportedContentCoding {
+            // RFC 9110, 15.5.16.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         if let Some(seconds) = self.retry_seconds() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -347,7 +354,13 @@ pub(super) async fn no_such_route(request: Request) -> Problem {
 }
 
 pub(super) async fn method_not_allowed(request: Request) -> Problem {
-    let detail = format!("{} is not among the methods that the Allow header names", request.method());
+    let mut detail = format!("{} is not among the methods that the Allow header names", request.method());
+    let collection = request.uri().path().split('/').nth(2).unwrap_or_default();
+    if request.method() == Method::POST && Kind::ALL.iter().any(|kind| kind.plural() == collection) {
+        detail += &format!(
+            "; the tracker makes no {collection}. To track one, send PUT /api/{collection}/ID?track_hook=URL, also before it is there"
+        );
+    }
     Problem::new(ProblemType::MethodNotAllowed, detail)
 }
 

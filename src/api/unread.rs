@@ -1,13 +1,19 @@
 //! Requests that could not be read. hyper answers these by itself, with a status and nothing else, before any handler
 //! hears of them; on the way out such an answer is given the problem that says what was wrong. One whose head never
 //! ends it does not answer at all: that is done here, once hyper has let go of the connection, and so is telling a client of
-//! HTTP/2 why its connection ends.
+//! HTTP/2 why its connection ends. Of a request that is answered before it was read whole, the rest is read and thrown away for
+//! a while: a client that is still sending would lose the answer else (RFC 9112, 9.6).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::oneshot;
 
@@ -22,6 +28,60 @@ const BARE_BYTES: usize = 512;
 /// So much is still read of a client whose connection ends, at most.
 const UNHEARD_BYTES: u64 = 256 * 1024;
 
+/// So much is read and thrown away of a request that was answered before it was read whole, at most.
+const THROWN_AWAY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Whether a connection ends with a request that was answered and not read whole.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rest(Arc<AtomicBool>);
+
+impl Rest {
+    pub(super) fn is_unread(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn note(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A request's body, which notes whether it is let go of before its end.
+pub(super) struct NotedBody {
+    body: Incoming,
+    rest: Rest,
+}
+
+impl NotedBody {
+    pub(super) fn new(body: Incoming, rest: Rest) -> NotedBody {
+        NotedBody { body, rest }
+    }
+}
+
+impl Drop for NotedBody {
+    fn drop(&mut self) {
+        if !self.body.is_end_stream() {
+            self.rest.note();
+        }
+    }
+}
+
+impl Body for NotedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A connection on which bare answers are written as problems.
 pub(super) struct Telling<S> {
     /// There until this is dropped.
@@ -29,6 +89,7 @@ pub(super) struct Telling<S> {
     /// Where it is given back to.
     back: Option<oneshot::Sender<Unanswered<S>>>,
     heard: Heard,
+    rest: Rest,
     /// What is still to be written in the place of a bare answer, and of how many bytes it takes the place.
     problem: Vec<u8>,
     in_place_of: usize,
@@ -64,6 +125,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Unanswered<S> {
         self.stream.shutdown().await
     }
 
+    /// Reads what still comes of a request that was answered, for a while, and throws it away.
+    pub(super) async fn throw_away(mut self, within: Duration) -> io::Result<()> {
+        let read = async {
+            self.stream.shutdown().await?;
+            tokio::io::copy(&mut self.stream.take(THROWN_AWAY_BYTES), &mut tokio::io::sink()).await
+        };
+        tokio::time::timeout(within, read).await.map_or(Ok(()), |read| read.map(drop))
+    }
+
     /// Sends its last frame. For a while what comes is still read: a system that is told to close a connection on which
     /// something is unread takes back what it has not sent.
     pub(super) async fn calm(mut self, frame: Vec<u8>, within: Duration) -> io::Result<()> {
@@ -77,11 +147,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Unanswered<S> {
 }
 
 impl<S> Telling<S> {
-    /// Gives the stream back, when it is dropped, where something on it was not answered.
-    pub(super) fn new(stream: S) -> (Telling<S>, oneshot::Receiver<Unanswered<S>>) {
+    /// Gives the stream back, when it is dropped, where something on it was not answered, or not read.
+    pub(super) fn new(stream: S, rest: Rest) -> (Telling<S>, oneshot::Receiver<Unanswered<S>>) {
         let (back, unanswered) = oneshot::channel();
         let (stream, back) = (Some(stream), Some(back));
-        (Telling { stream, back, heard: Heard::Nothing, problem: Vec::new(), in_place_of: 0 }, unanswered)
+        (Telling { stream, back, heard: Heard::Nothing, rest, problem: Vec::new(), in_place_of: 0 }, unanswered)
     }
 }
 
@@ -94,7 +164,7 @@ impl<S: Unpin> Telling<S> {
 impl<S> Drop for Telling<S> {
     fn drop(&mut self) {
         let is_http2 = self.heard == Heard::Http2;
-        if (self.heard == Heard::Asked || is_http2)
+        if (self.heard == Heard::Asked || is_http2 || self.rest.is_unread())
             && let (Some(stream), Some(back)) = (self.stream.take(), self.back.take())
         {
             // Where nobody wants it, it is closed as it is.
@@ -166,7 +236,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Telling<S> {
         this.heard = this.heard.answered();
         if this.problem.is_empty() {
             match instead_of(buf) {
-                Some(problem) => (this.problem, this.in_place_of) = (problem, buf.len()),
+                Some(problem) => {
+                    (this.problem, this.in_place_of) = (problem, buf.len());
+                    this.rest.note();
+                }
                 None => return this.stream().poll_write(cx, buf),
             }
         }
@@ -208,7 +281,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Telling<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // There may be something to say still; the connection ends with the stream that is given back.
-        if self.heard == Heard::Asked {
+        if self.heard == Heard::Asked && !self.rest.is_unread() {
             return Poll::Ready(Ok(()));
         }
         self.stream().poll_shutdown(cx)
@@ -225,7 +298,7 @@ mod tests {
     async fn a_connection_is_given_back_where_something_was_not_answered() {
         let check = async |read: &[u8], answers: bool, read_then: &[u8], want: bool| {
             let (mut client, stream) = tokio::io::duplex(1000);
-            let (mut telling, unanswered) = Telling::new(stream);
+            let (mut telling, unanswered) = Telling::new(stream, Rest::default());
             for (bytes, answers) in [(read, answers), (read_then, false)] {
                 client.write_all(bytes).await.expect("written");
                 let mut buffer = vec![0; bytes.len()];

@@ -298,8 +298,13 @@ fn public_error(tried: &Result<Answer, Failed>) -> Option<String> {
     match tried {
         Ok(answer) if answer.status.is_success() => None,
         Ok(answer) => {
-            let redirect = if answer.status.is_redirection() { ", a redirect, which is never followed" } else { "" };
-            Some(format!("it answered {}{redirect}", answer.status.as_u16()))
+            let status = answer.status.as_u16();
+            // Those of 3xx that name another place (RFC 9110, 15.4): 304, say, is none of them.
+            let redirect = match status {
+                301 | 302 | 303 | 307 | 308 => ", a redirect, which is never followed",
+                _ => "",
+            };
+            Some(format!("it answered {status}{redirect}"))
         }
         Err(Failed::Send(error)) => Some(error.public().to_owned()),
         Err(Failed::Unopened(_)) => Some("the tracker can't sign for this hook: set it again".to_owned()),

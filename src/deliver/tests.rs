@@ -210,6 +210,10 @@ async fn an_answer_decides_what_becomes_of_a_delivery() {
         Err((5, "it answered 302, a redirect, which is never followed")),
     )
     .await;
+    for status in [300, 304, 305, 306] {
+        let answer = format!("HTTP/1.1 {status} No\r\nLocation: /\r\nContent-Length: 0\r\n\r\n");
+        check(&answer, Err((5, &format!("it answered {status}")))).await;
+    }
     check("HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", Err((60, "it answered 429"))).await;
     check("HTTP/1.1 429 Slow\r\nRetry-After: 100\r\nContent-Length: 0\r\n\r\n", Err((100, "it answered 429"))).await;
     check(

@@ -394,9 +394,24 @@ impl Change {
 /// Where the API shows a resource.
 pub fn href(public_url: &str, subject: impl Into<Subject>, id: &ResourceId) -> String {
     let Some(collection) = subject.into().plural() else { return format!("{public_url}/api/account") };
-    let id: String = url::form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
+    format!("{public_url}/api/{collection}/{}", segment(id.as_str()))
+}
+
+/// An id as one segment of a path.
+fn segment(id: &str) -> String {
+    if let "." | ".." = id {
+        // Clients take dots alone out of paths, percent-encoded ones, too (URL Standard, 4.4). With parameters behind them, of
+        // which there are none, they are a name (RFC 3986, 3.3).
+        return format!("{id};");
+    }
+    let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
     // In a path a space is %20; `+`, which forms write for it, would be taken literally.
-    format!("{public_url}/api/{collection}/{}", id.replace('+', "%20"))
+    id.replace('+', "%20")
+}
+
+/// The id that `href` wrote as this segment, where it did not percent-encode it.
+pub fn id_of_segment(segment: &str) -> Option<&str> {
+    segment.strip_suffix(';').filter(|id| matches!(*id, "." | ".."))
 }
 
 #[cfg(test)]
@@ -421,6 +436,20 @@ mod tests {
         check("é9b259fe00000000000000", None);
         check("0", None);
         check("", None);
+    }
+
+    #[test]
+    fn clients_find_every_id_by_its_href() {
+        for id in
+            [".", "..", "...", "..;", ";", "a/b", "a b", "a+b", "%2e", "%2e%2e", "?", "#", "\u{fc}", "\\", "a\\..\\b"]
+        {
+            let href = href("http://h.example", Kind::Instance, &ResourceId::parse(id).expect(id));
+            let url = url::Url::parse(&href).expect(&href);
+            assert_eq!(url.as_str(), href, "{id}: it stays as it is");
+            let segment = url.path().strip_prefix("/api/instances/").expect(&href);
+            let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().expect(&href);
+            assert_eq!(id_of_segment(segment).unwrap_or(&decoded), id);
+        }
     }
 
     #[test]

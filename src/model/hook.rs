@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
 use super::account::{AccountId, Sealed};
-use super::change::{ChangeType, NewChange, Subject};
-use super::resource::{InstanceState, InvalidResourceId, Kind, Resource, ResourceId, State};
+use super::filter::Filter;
+use super::resource::{Kind, ResourceId};
 use super::time::Timestamp;
 use super::token::TokenId;
 
@@ -79,6 +81,10 @@ impl HookUrl {
         if url.fragment().is_some() {
             return Err(InvalidHookUrl::Fragment);
         }
+        if url.port() == Some(0) {
+            return Err(InvalidHookUrl::Port);
+        }
+        let url = encoded(url);
         let normal = url.as_str();
         if normal.len() > Self::MAX_BYTES {
             return Err(InvalidHookUrl::TooLong(normal.len()));
@@ -102,6 +108,26 @@ impl HookUrl {
     pub fn destination(&self) -> &str {
         &self.0[..url::Position::BeforePath]
     }
+}
+
+/// What URLs have as it is in their paths and queries (URL Standard, 1.3), and URIs must not (RFC 3986, 3.3): receivers and what
+/// stands before them may refuse it.
+const NOT_IN_URIS: &AsciiSet =
+    &AsciiSet::EMPTY.add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// Percent-encodes what no URI has.
+fn encoded(mut url: url::Url) -> url::Url {
+    let encode = |text: &str| match utf8_percent_encode(text, NOT_IN_URIS).into() {
+        Cow::Owned(encoded) => Some(encoded),
+        Cow::Borrowed(_) => None,
+    };
+    if let Some(path) = encode(url.path()) {
+        url.set_path(&path);
+    }
+    if let Some(query) = url.query().and_then(encode) {
+        url.set_query(Some(&query));
+    }
+    url
 }
 
 /// Whether the DNS could have such a name: labels of 1 to 63 letters, digits, hyphens and underscores. URLs may have other
@@ -136,6 +162,8 @@ pub enum InvalidHookUrl {
     UserInformation,
     #[error("it has a fragment (#...), which is never sent: leave it out")]
     Fragment,
+    #[error("its port is 0, where nobody listens: give the receiver's port")]
+    Port,
     #[error("its host {0:?} is no name that the DNS could have: give a DNS name or an IP address")]
     Host(String),
     #[error("it has {0} bytes once it is percent-encoded, and may have {max}: give a shorter one", max = HookUrl::MAX_BYTES)]
@@ -324,124 +352,6 @@ impl Rate {
     }
 }
 
-/// Which changes a hook hears of: those that every list lets through. An empty list lets all through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Of which kinds of resource.
-    pub kinds: Vec<Kind>,
-    pub ids: Vec<IdPattern>,
-    /// In which realms: what a resource names as its realm, and for a realm its id.
-    pub realms: Vec<String>,
-    pub types: Vec<ChangeType>,
-    /// The state before, and the state now.
-    pub from: Vec<State>,
-    pub to: Vec<State>,
-}
-
-/// An id, or with a `*` at its end all that begin so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdPattern {
-    Exact(String),
-    Prefix(String),
-}
-
-impl IdPattern {
-    pub fn parse(text: &str) -> Result<IdPattern, InvalidResourceId> {
-        match text.strip_suffix('*') {
-            // A lone `*` is every id.
-            Some("") => Ok(IdPattern::Prefix(String::new())),
-            Some(prefix) => ResourceId::check(prefix).map(|()| IdPattern::Prefix(prefix.to_owned())),
-            None => ResourceId::check(text).map(|()| IdPattern::Exact(text.to_owned())),
-        }
-    }
-
-    /// Whether the id is the one, or begins so.
-    pub fn matches(&self, id: &str) -> bool {
-        match self {
-            IdPattern::Exact(exact) => exact == id,
-            IdPattern::Prefix(prefix) => id.starts_with(prefix.as_str()),
-        }
-    }
-}
-
-impl fmt::Display for IdPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            IdPattern::Exact(exact) => f.write_str(exact),
-            IdPattern::Prefix(prefix) => write!(f, "{prefix}*"),
-        }
-    }
-}
-
-impl Filter {
-    /// How many items its lists have together: what it takes in memory grows with them.
-    pub fn items(&self) -> usize {
-        let Filter { kinds, ids, realms, types, from, to } = self;
-        kinds.len() + ids.len() + realms.len() + types.len() + from.len() + to.len()
-    }
-
-    /// Whether it lets the change through.
-    pub fn matches(&self, change: &NewChange) -> bool {
-        fn allows<T: PartialEq>(list: &[T], value: Option<&T>) -> bool {
-            list.is_empty() || value.is_some_and(|value| list.contains(value))
-        }
-        let id = change.resource.as_str();
-        let kind_matches = match change.subject {
-            Subject::Hook | Subject::Provider | Subject::Account => self.kinds.is_empty(),
-            Subject::Instance => allows(&self.kinds, Some(&Kind::Instance)),
-            Subject::Realm => allows(&self.kinds, Some(&Kind::Realm)),
-        };
-        let realm = || match change.subject {
-            Subject::Realm => Some(id),
-            _ => change.realm.as_deref(),
-        };
-        kind_matches
-            && allows(&self.types, Some(&change.change_type))
-            && (self.ids.is_empty() || self.ids.iter().any(|pattern| pattern.matches(id)))
-            && (self.realms.is_empty() || realm().is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
-            && allows(&self.from, change.old_state.as_ref())
-            && allows(&self.to, change.new_state.as_ref())
-    }
-
-    /// Whether it lets a resource through as far as it is a matter of resources, and not of what happened to them.
-    pub fn shows(&self, resource: &Resource) -> bool {
-        let id = resource.id().as_str();
-        let realm = match resource.kind() {
-            Kind::Realm => Some(id),
-            Kind::Instance => resource.realm(),
-        };
-        (self.kinds.is_empty() || self.kinds.contains(&resource.kind()))
-            && (self.ids.is_empty() || self.ids.iter().any(|pattern| pattern.matches(id)))
-            && (self.realms.is_empty() || realm.is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
-    }
-
-    /// Whether it may let the change through by which an instance leaves this state. To which state is not known
-    /// beforehand, so that `to` has no say.
-    pub fn awaits(&self, id: &ResourceId, realm: Option<&str>, state: InstanceState) -> bool {
-        let leaves = |change_type: ChangeType| {
-            self.matches(&NewChange {
-                change_type,
-                subject: Subject::Instance,
-                resource: id.clone(),
-                name: None,
-                realm: realm.map(str::to_owned),
-                old_state: Some(State::Instance(state)),
-                new_state: self.to.first().copied(),
-                observed_after: None,
-                observed_at: Timestamp::default(),
-                passed_over: false,
-                details: None,
-            })
-        };
-        leaves(ChangeType::InstanceState) || leaves(ChangeType::InstanceRemoved)
-    }
-
-    /// Of which kind the lists are that a hook with this filter waits for most.
-    pub fn leading_kind(&self) -> Kind {
-        if self.kinds == [Kind::Realm] { Kind::Realm } else { Kind::Instance }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -469,6 +379,27 @@ mod tests {
         check(&format!("https://{}.com/", "x".repeat(64)), no_name(&format!("{}.com", "x".repeat(64))));
         check("https://my_receiver.example.com./", Ok(()));
         check("https://b\u{fc}cher.example/", Ok(()));
+        check("http://../", no_name(".."));
+        check("http://./", no_name("."));
+        check("http://a.-b.example.com/", no_name("a.-b.example.com"));
+        for port in ["0", "00000"] {
+            check(&format!("http://example.com:{port}/"), Err(InvalidHookUrl::Port));
+            check(&format!("https://[::1]:{port}"), Err(InvalidHookUrl::Port));
+        }
+        assert!(matches!(HookUrl::parse("http://example.com:65536/"), Err(InvalidHookUrl::Malformed(_))));
+    }
+
+    #[test]
+    fn what_no_uri_has_is_percent_encoded() {
+        let check = |text: &str, want: &str| {
+            let url = HookUrl::parse(text).expect(text);
+            assert_eq!(url.to_string(), want);
+            assert_eq!(HookUrl::parse(want).expect(want), url);
+        };
+        check("http://e.com/a|b^c?x=|&y=^", "http://e.com/a%7Cb%5Ec?x=%7C&y=%5E");
+        check("http://e.com/`{}?`{}\\", "http://e.com/%60%7B%7D?%60%7B%7D%5C");
+        check("http://e.com/%7c%5E?%7c", "http://e.com/%7c%5E?%7c");
+        check("http://e.com/a[0]=1,2;3'(4)?a[]=:@/?", "http://e.com/a[0]=1,2;3'(4)?a[]=:@/?");
     }
 
     #[test]
@@ -505,96 +436,6 @@ mod tests {
         check("https://EXAMPLE.com:443", "https://example.com");
         check("http://example.com:8080/", "http://example.com:8080");
         check("http://[::1]:9/x", "http://[::1]:9");
-    }
-
-    #[test]
-    fn a_filter_lets_through_what_all_its_lists_do() {
-        use crate::model::{InstanceState, RealmState};
-        let running = State::Instance(InstanceState::Running);
-        let stopped = State::Instance(InstanceState::Stopped);
-        let down = State::Realm(RealmState::Unavailable);
-        let change = |change_type: ChangeType, subject, id: &str, realm: Option<&str>, from, to| NewChange {
-            change_type,
-            subject,
-            resource: ResourceId::parse(id).expect(id),
-            name: None,
-            realm: realm.map(str::to_owned),
-            old_state: from,
-            new_state: to,
-            observed_after: None,
-            observed_at: Timestamp::default(),
-            passed_over: false,
-            details: None,
-        };
-        let stops =
-            change(ChangeType::InstanceState, Subject::Instance, "web-1", Some("us"), Some(running), Some(stopped));
-        let created = change(ChangeType::InstanceCreated, Subject::Instance, "db", None, None, Some(running));
-        let realm = change(ChangeType::RealmState, Subject::Realm, "eu", None, None, Some(down));
-        let disabled = change(ChangeType::HookDisabled, Subject::Hook, "7", None, None, None);
-        let check = |filter: Filter, want: [bool; 4]| {
-            let got = [&stops, &created, &realm, &disabled].map(|change| filter.matches(change));
-            assert_eq!(got, want, "{filter:?}");
-        };
-        let ids = |patterns: &[&str]| Filter {
-            ids: patterns.iter().map(|text| IdPattern::parse(text).expect(text)).collect(),
-            ..Filter::default()
-        };
-        let realms = |names: &[&str]| Filter {
-            realms: names.iter().map(|&name| name.to_owned()).collect(),
-            ..Filter::default()
-        };
-        let all = Filter::default;
-        check(all(), [true, true, true, true]);
-        check(Filter { kinds: vec![Kind::Realm], ..all() }, [false, false, true, false]);
-        check(Filter { kinds: Kind::ALL.to_vec(), ..all() }, [true, true, true, false]);
-        check(ids(&["web-1"]), [true, false, false, false]);
-        check(ids(&["web-*", "eu"]), [true, false, true, false]);
-        check(ids(&["web"]), [false, false, false, false]);
-        check(ids(&["*"]), [true, true, true, true]);
-        check(realms(&["us"]), [true, false, false, false]);
-        check(realms(&["eu", "us"]), [true, false, true, false]);
-        check(Filter { types: vec![ChangeType::InstanceCreated], ..all() }, [false, true, false, false]);
-        check(Filter { types: vec![ChangeType::HookDisabled], ..all() }, [false, false, false, true]);
-        check(Filter { from: vec![running], ..all() }, [true, false, false, false]);
-        check(Filter { to: vec![running, down], ..all() }, [false, true, true, false]);
-        check(Filter { from: vec![running], to: vec![running], ..all() }, [false, false, false, false]);
-    }
-
-    #[test]
-    fn an_instance_is_awaited_by_who_would_hear_of_its_next_state() {
-        use crate::model::InstanceState::{Pending, Running, Stopping};
-        let id = ResourceId::parse("web-1").expect("an id");
-        let check = |filter: Filter, want: [bool; 2]| {
-            let got = [Pending, Stopping].map(|state| filter.awaits(&id, Some("us"), state));
-            assert_eq!(got, want, "{filter:?}");
-        };
-        let all = Filter::default;
-        check(all(), [true, true]);
-        check(Filter { kinds: vec![Kind::Realm], ..all() }, [false, false]);
-        check(Filter { ids: vec![IdPattern::Prefix("web-".into())], ..all() }, [true, true]);
-        check(Filter { ids: vec![IdPattern::Exact("db".into())], ..all() }, [false, false]);
-        check(Filter { realms: vec!["us".into()], ..all() }, [true, true]);
-        check(Filter { realms: vec!["eu".into()], ..all() }, [false, false]);
-        check(Filter { from: vec![State::Instance(Stopping)], ..all() }, [false, true]);
-        check(Filter { to: vec![State::Instance(Running)], ..all() }, [true, true]);
-        check(Filter { types: vec![ChangeType::InstanceRemoved], ..all() }, [true, true]);
-        check(Filter { types: vec![ChangeType::InstanceCreated], ..all() }, [false, false]);
-    }
-
-    #[test]
-    fn a_pattern_is_an_id_or_the_beginning_of_one() {
-        let check = |text: &str, want: Option<IdPattern>| {
-            let got = IdPattern::parse(text).ok();
-            assert_eq!(got, want, "{text}");
-            assert!(got.is_none_or(|pattern| pattern.to_string() == text));
-        };
-        check("i-1", Some(IdPattern::Exact("i-1".into())));
-        check("i-*", Some(IdPattern::Prefix("i-".into())));
-        check("*", Some(IdPattern::Prefix(String::new())));
-        check("a*b", Some(IdPattern::Exact("a*b".into())));
-        check("", None);
-        check("a\nb*", None);
-        check(&"x".repeat(256), None);
     }
 
     #[test]

@@ -46,6 +46,32 @@ async fn problem(host: &Host, request: &[u8]) -> (u16, String) {
     (status, body["type"].as_str().expect("a type").replace("/problems/", ""))
 }
 
+/// A client that sends all of its request before it reads, as many do.
+#[tokio::test]
+async fn who_is_still_sending_gets_the_answer() {
+    let host = host().await;
+    let body = "x".repeat(20 << 20);
+    let head = format!("{}\r\nContent-Type: application/json\r\nContent-Length: {}", authorization(), body.len());
+    let stranger = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+    let chunked = format!("{}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked", authorization());
+    let in_one_chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (line, headers, body, want) in [
+        ("POST /api/hooks", &head, &body, "413"),
+        ("POST /api/hooks", &chunked, &in_one_chunk, "413"),
+        ("POST /api/hooks", &stranger, &body, "401"),
+        ("POST /api/instances", &head, &body, "405"),
+        ("POST /nothing", &head, &body, "404"),
+        ("GET /api", &stranger, &body, "200"),
+        ("POST /api", &format!("X-Long: {}", "x".repeat(1 << 20)), &body, "431"),
+    ] {
+        let mut stream = connect(&host).await;
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).await.unwrap_or_else(|error| panic!("{line} {want}: {error}"));
+        let answer = rest(stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {want} ")), "{line}: {}", &answer[..answer.len().min(500)]);
+    }
+}
+
 fn authorization() -> String {
     format!("Authorization: Basic {}", base64::engine::general_purpose::STANDARD.encode("mockuser:mockpassword"))
 }

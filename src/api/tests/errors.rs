@@ -1,5 +1,7 @@
 //! What goes wrong before there is an answer: who asks, and how.
 
+use serde_json::json;
+
 use super::*;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -21,7 +23,13 @@ async fn every_error_is_a_problem() {
     check("GET", "/api/instances/", none, "", (404, "not-found")).await;
     check("GET", "/api/drivers/none", none, "", (404, "driver-not-found")).await;
     check("GET", "/problems/none", none, "", (404, "not-found")).await;
-    check("POST", "/api/instances", none, "", (405, "method-not-allowed")).await;
+    for path in ["/api/instances", "/api/instances/i-1", "/api/realms", "/api;driver=mock/instances"] {
+        let problem = check("POST", path, none, "{}", (405, "method-not-allowed")).await;
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(detail.contains("send PUT /api/") && detail.contains("track_hook"), "{path}: {detail}");
+    }
+    let problem = check("POST", "/api/account", none, "", (405, "method-not-allowed")).await;
+    assert!(!problem["detail"].as_str().expect("text").contains("track_hook"), "{problem}");
     check("GET", "/api/instances/a%00", none, "", (400, "invalid-id")).await;
     check("GET", &format!("/api/instances/{}", "x".repeat(256)), none, "", (400, "invalid-id")).await;
     check("GET", "/api/instances/%ff", none, "", (400, "malformed-request")).await;
@@ -38,6 +46,33 @@ async fn every_error_is_a_problem() {
     check("PUT", "/api/instances/i", &[FORM], "track_hook=%", (400, "malformed-request")).await;
     let problem = check("PUT", "/api/instances/i", &[FORM], &"x".repeat(70_000), (413, "body-too-large")).await;
     assert_eq!(problem["limit"], 64 * 1024);
+    check("PUT", "/api/instances/i", &[FORM, ("content-encoding", "br")], "x", (415, "unsupported-content-coding"))
+        .await;
+    check(
+        "PUT",
+        "/api/instances/i",
+        &[FORM, ("content-encoding", "gzip")],
+        "track_hook=none",
+        (400, "malformed-request"),
+    )
+    .await;
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    let hook = |more: &str| format!(r#"{{"url": "https://example.com/"{more}}}"#);
+    check("POST", "/api/hooks", &[JSON], &hook(r#", "url": "https://example.com/""#), (400, "malformed-request")).await;
+    let body = hook(r#", "kinds": ["realm"], "types": ["instance.state"]"#);
+    let problem = check("POST", "/api/hooks", &[JSON], &body, (400, "invalid-member")).await;
+    assert_eq!(problem["where"], "/kinds");
+    check("POST", "/api/hooks", &[JSON], &hook(r#", "ids": ["*a"]"#), (400, "invalid-member")).await;
+    for url in ["https://example.com:0/", "https://../", "https://a..b/", &format!("https://{}.com/", "x".repeat(64))] {
+        check("POST", "/api/hooks", &[JSON], &json!({ "url": url }).to_string(), (400, "invalid-hook")).await;
+    }
+    let feed = "/api/changes?since=0";
+    check("GET", &format!("{feed}&kind=instance&to=AVAILABLE"), none, "", (400, "invalid-parameter")).await;
+    check("GET", &format!("{feed}&id=*a"), none, "", (400, "invalid-parameter")).await;
+    check("GET", &format!("{feed}&id=a%5Cb"), none, "", (400, "invalid-parameter")).await;
+    check("GET", "/api/instances?at=20261128T161000Z", none, "", (400, "invalid-parameter")).await;
+    let twice = [("x-deltacloud-driver", "mock"), ("x-deltacloud-driver", "mock")];
+    check("GET", "/api/realms", &twice, "", (400, "malformed-request")).await;
     check("GET", "/api/realms", &[("x-deltacloud-driver", "gce")], "", (400, "unknown-driver")).await;
     let named = [("x-deltacloud-driver", "gce"), ("x-deltacloud-provider", "here")];
     let problem = check("GET", "/api/realms", &named, "", (400, "unknown-driver")).await;
