@@ -5,17 +5,20 @@
 mod account;
 mod backup;
 mod compile;
+mod completions;
 mod damaged;
 mod demo;
 mod driver;
 mod key;
 mod listing;
 mod logging;
+mod man;
 mod mass_change;
 mod output;
 mod poll;
 mod serve;
 mod table;
+mod terminal;
 mod watch;
 
 use std::ffi::OsString;
@@ -30,7 +33,7 @@ use crate::metrics::LogLines;
 
 /// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
 #[derive(Debug, Parser)]
-#[command(name = "tracker", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "tracker", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,6 +73,10 @@ enum Command {
     Watch(watch::Watch),
     /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
     Demo(demo::Demo),
+    /// Write the script with which a shell completes the command line
+    Completions(completions::Completions),
+    /// Write the manual's pages, one for each command
+    Man(man::Man),
     /// Compile a driver, for the process that started this one
     #[command(hide = true, name = crate::driver::compile::SUBCOMMAND)]
     CompileDriver(compile::CompileDriver),
@@ -130,6 +137,8 @@ impl Command {
             Command::Restore(restore) => restore.run(),
             Command::Watch(watch) => watch.run(),
             Command::Demo(demo) => demo.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
             Command::CompileDriver(compile) => compile.run(),
         }
     }
@@ -266,6 +275,11 @@ mod tests {
         check("tracker driver new my-cloud --lang rust --title Mine --directory x", true);
         check("tracker driver new my-cloud", false);
         check("tracker driver new my-cloud --lang cobol", false);
+        check("tracker completions bash", true);
+        check("tracker completions", false);
+        check("tracker completions cmd.exe", false);
+        check("tracker man pages", true);
+        check("tracker man", false);
         check("tracker demo --once --port 0", true);
         check("tracker demo --once --duration 5s", false);
         check("tracker", false);

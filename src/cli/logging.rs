@@ -13,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::bounded::Bounded;
 use self::lossy::{Flush, Form, Lossy};
+use super::terminal;
 use crate::config::{LogFormat, LogSettings};
 use crate::metrics::LogLines;
 
@@ -27,7 +28,7 @@ pub(super) fn flush() {
 
 /// Logs to standard error. Called once, before anything logs.
 pub(super) fn to_stderr(settings: &LogSettings, lines: &LogLines) -> anyhow::Result<Bounded> {
-    start(settings, stderr(), stderr().is_terminal(), lines)
+    start(settings, stderr(), terminal::has_colours(stderr().is_terminal()), lines)
 }
 
 /// Logs to the end of a file.

@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
+use super::terminal;
 use crate::model::{legible, legible_json, legible_lines};
 
 /// Standard output can't be written.
@@ -38,7 +39,7 @@ pub(super) fn stderr(text: Arguments<'_>) {
 /// Shows on a terminal how far something is, in the place of what was shown before. The text is one line.
 pub(super) fn progress(text: &str) {
     let mut output = io::stderr().lock();
-    if output.is_terminal() {
+    if output.is_terminal() && !terminal::is_dumb() {
         let _ = write!(output, "\r\x1b[K{}", legible(text)).and_then(|()| output.flush());
     }
 }
@@ -56,6 +57,11 @@ pub(super) fn json_line(json: &str) -> Result<(), OutputError> {
 /// Writes a line with styles to standard output. What it has of others is legible already.
 pub(super) fn styled_line(line: &str) -> Result<(), OutputError> {
     as_it_is(&format!("{line}\n"))
+}
+
+/// Writes a text that is the program's own to standard output, as it is.
+pub(super) fn verbatim(text: &str) -> Result<(), OutputError> {
+    as_it_is(text)
 }
 
 /// Writes the help or the version, with styles on a terminal.

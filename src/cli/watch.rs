@@ -17,6 +17,7 @@ use url::Url;
 
 use super::output::{self, OutputError};
 use super::table::printable;
+use super::terminal;
 use super::{UsageError, environment, runtime};
 use crate::config::SecretSource;
 use crate::net::{AddressPolicy, Client, ClientSettings, Clients};
@@ -129,7 +130,7 @@ impl Watch {
         let colour = match self.color {
             When::Always => Colour::On,
             When::Never => Colour::Off,
-            When::Auto if std::io::stdout().is_terminal() && environment("NO_COLOR").is_none() => Colour::On,
+            When::Auto if terminal::has_colours(std::io::stdout().is_terminal()) => Colour::On,
             When::Auto => Colour::Off,
         };
         runtime()?.block_on(async {

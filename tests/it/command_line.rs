@@ -37,6 +37,39 @@ fn a_poll_that_fails_says_why() {
 }
 
 #[test]
+fn shells_complete_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("tracker.bash");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let printed = tracker(folder.path(), &["completions", shell]).succeeded().stdout;
+        assert!(printed.contains("mass-change"), "{shell}: {printed}");
+        if shell == "bash" {
+            std::fs::write(&script, printed).expect("written");
+        }
+    }
+    // As bash does when somebody types `tracker driver app` and the tabulator.
+    let typed = "source tracker.bash; COMP_WORDS=(tracker driver app); COMP_CWORD=2; _tracker tracker app driver; echo \"${COMPREPLY[@]}\"";
+    let mut bash = std::process::Command::new("bash");
+    let completed = bash.args(["-c", typed]).current_dir(folder.path()).output().expect("bash runs");
+    assert_eq!(String::from_utf8_lossy(&completed.stdout).trim(), "approve", "{completed:?}");
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    tracker(folder.path(), &["man", "new/pages"]).succeeded();
+    let page = |name: &str| std::fs::read_to_string(folder.path().join("new/pages").join(name)).expect(name);
+    assert!(page("tracker.1").contains(".TH tracker 1"));
+    assert!(page("tracker-driver-approve.1").contains("Show what a driver asks for"));
+    assert!(!folder.path().join("new/pages/tracker-compile-driver.1").exists());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let refused = tracker(folder.path(), &["man", "file"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("can't write the pages into file: "), "{refused:?}");
+}
+
+#[test]
 fn help_is_there_for_every_command() {
     let folder = tempfile::tempdir().expect("a folder");
     for command in [

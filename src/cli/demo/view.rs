@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::board::{Board, Callback, Signature};
 use super::screen::{self, Scene, time_of_day};
 use crate::cli::table::printable;
+use crate::cli::terminal;
 use crate::clock::{Clock as _, SystemClock};
 
 /// How often the keyboard is looked at; also how long the end of the demo waits for it.
@@ -31,9 +32,9 @@ impl Drop for Live {
 }
 
 impl View {
-    /// The live view if there is a terminal.
+    /// The live view if there is a terminal that can show it.
     pub(super) fn open() -> std::io::Result<View> {
-        match stdout().is_terminal() && stdin().is_terminal() {
+        match stdout().is_terminal() && stdin().is_terminal() && !terminal::is_dumb() {
             true => Ok(View::Live(Live(ratatui::try_init()?))),
             false => Ok(View::Plain),
         }

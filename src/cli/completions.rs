@@ -1,0 +1,26 @@
+//! `tracker completions`: the script with which a shell completes the command line.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::{Cli, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tracker completions bash > ~/.local/share/bash-completion/completions/tracker
+  tracker completions zsh > ~/.zfunc/_tracker
+  tracker completions fish > ~/.config/fish/completions/tracker.fish")]
+pub(super) struct Completions {
+    /// The shell that is to complete
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "tracker", &mut script);
+        Ok(output::verbatim(std::str::from_utf8(&script)?)?)
+    }
+}

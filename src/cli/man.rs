@@ -1,0 +1,28 @@
+//! `tracker man`: the manual's pages, one for each command.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, CommandFactory as _};
+
+use super::{Cli, output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tracker man ~/.local/share/man/man1    then: man tracker, man tracker-driver-approve")]
+pub(super) struct Man {
+    /// The folder to write the pages into; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+impl Man {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let Man { folder } = self;
+        let wrote = std::fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(Cli::command(), &folder));
+        wrote.map_err(|error| anyhow!("can't write the pages into {}: {error}", folder.display()))?;
+        output::line!("Wrote the pages into {}.", folder.display());
+        Ok(())
+    }
+}
