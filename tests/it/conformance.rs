@@ -289,6 +289,20 @@ async fn a_secret_that_is_not_declared_as_one_is_found() {
     lax.fails("an undeclared option", &["replays-cassettes"]).await;
 }
 
+/// Where a name is the word of a state as well, another entry shows what becomes of names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_stands_twice_in_an_entry_hides_no_fault() {
+    let named_like_states = |flaw: &str| {
+        let names = [("web-server", "on"), ("db", "off")];
+        // In the answer and in what is expected.
+        names.into_iter().flat_map(|name| [name; 2]).fold(Lax::with(flaw), |lax, (old, new)| {
+            lax.edit("servers-two-pages.json", &format!(r#""name": "{old}""#), &format!(r#""name": "{new}""#))
+        })
+    };
+    named_like_states("none").fails("none", &[]).await;
+    named_like_states("cuts-names").fails("cuts-names", &["reads-each-entry"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_looks_like_an_id_is_a_cursor() {
     let like_an_id = |flaw: &str| {
@@ -419,11 +433,18 @@ fn tested(setup: &Setup, driver: &str, more: &[&str]) -> crate::support::Ended {
 #[test]
 fn the_drivers_of_this_repository_pass() {
     let setup = Setup::new(&[]);
-    for driver in ["ec2", "mock", "digitalocean", "hetzner"] {
+    let folders = std::fs::read_dir(repository().join("drivers")).expect("read");
+    let drivers: Vec<String> = folders
+        .map(|folder| folder.expect("an entry").path())
+        .filter(|folder| folder.join("cassettes").is_dir() && folder.join("Cargo.toml").is_file())
+        .filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned()))
+        .collect();
+    assert!(drivers.len() >= 4, "{drivers:?}");
+    for driver in &drivers {
         setup.driver_file(&format!("{driver}.wasm"), &built_driver(driver));
         let ended = tested(&setup, driver, &["--output", "json"]).succeeded();
         let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
-        assert_eq!((&report["name"], &report["suite"]), (&driver.into(), &conformance::SUITE.into()));
+        assert_eq!((&report["name"], &report["suite"]), (&driver.as_str().into(), &conformance::SUITE.into()));
         let usage = report["usage"].as_array().expect("a table");
         assert!(usage.iter().any(|row| row["listed"].as_u64() >= Some(1000)), "{usage:#?}");
     }

@@ -57,6 +57,8 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
         // Each member once where an entry stands before its own, and once where one stands behind it: what is taken from a
         // neighbour may be taken from either.
         let mut seen: BTreeSet<(Side, String)> = BTreeSet::new();
+        // Another form of a member shows something in some entries alone: it is tried in the first of those.
+        let mut formed: BTreeSet<(&str, Vec<&str>)> = BTreeSet::new();
         let mut room = MOST_NODES;
         siblings::ignored(suite, &pages, &mut verdict).await;
         for page in &pages {
@@ -64,6 +66,14 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
             let mut entries_of = from_the_middle(page.entries.len());
             entries_of.sort_by_key(|&entry| page.entries[entry].ids.len() > 1);
             for entry in entries_of {
+                for node in &page.entries[entry].nodes {
+                    if formed.len() < MOST_NODES
+                        && let Some(shown) = forms::shows(page, (entry, node))
+                        && formed.insert((&node.path, shown))
+                    {
+                        in_another_form(suite, page, (entry, node), &mut verdict).await;
+                    }
+                }
                 let sides = sides(entry, page.entries.len());
                 let is_new = |node: &&Node| {
                     let new = sides.iter().filter(|side| seen.insert((**side, node.path.clone())));
@@ -173,6 +183,16 @@ fn spared(pages: &[Page<'_>]) -> BTreeSet<String> {
     spared
 }
 
+/// Tries the same value in another form.
+async fn in_another_form(suite: &Suite, page: &Page<'_>, (entry, node): (usize, &Node), verdict: &mut Verdict) {
+    if let Some(why) = forms::fault(suite, page, (entry, node)).await {
+        verdict.find(page.case.finding(
+            format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
+            "read a time with its offset, and take words as they are, however long, in whatever letters, and without any",
+        ));
+    }
+}
+
 /// Tries one member of one entry.
 async fn edited(
     suite: &Suite,
@@ -233,12 +253,6 @@ async fn edited(
         verdict.find(page.case.finding(
             format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
             "read all elements of a list, as many as there are",
-        ));
-    }
-    if let Some(why) = forms::fault(suite, page, (entry, node)).await {
-        verdict.find(page.case.finding(
-            format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1),
-            "read a time with its offset, and take words as they are, however long, in whatever letters, and without any",
         ));
     }
     for (edit, what) in edits {

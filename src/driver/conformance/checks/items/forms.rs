@@ -22,6 +22,23 @@ const ODD_NAME: &str = "Suite.Example/Gr\u{f6}\u{df}e_X-9:z";
 /// An hour and a half to the east, as no server and no cloud is.
 const EAST: i32 = 90 * 60;
 
+/// What a member in another form shows something of, if it does: the entry holds one resource, of which the member is a launch time
+/// or a text that stands in it once. What a word says of others is seen elsewhere; what stands twice may be taken from either.
+pub(super) fn shows(page: &Page<'_>, (entry, node): (usize, &Node)) -> Option<Vec<&'static str>> {
+    let (text, resource) = (node.text.as_deref()?, only_resource(page, entry)?);
+    if matches!(resource, Resource::Instance(instance) if is_launch(text, instance)) {
+        return Some(vec!["launched_at"]);
+    }
+    let entry = &page.entries[entry];
+    let is_twice = entry.nodes.iter().any(|other| other.place != node.place && other.text.as_deref() == Some(text));
+    let fields = texts_of(resource).into_iter().filter(|field| field.value == text).map(|field| match field.what {
+        What::Field(name) => name,
+        What::State => "provider_state",
+        What::Label(_) => "labels",
+    });
+    (!entry.ids.contains(text) && !text.is_empty() && !is_twice).then(|| fields.collect())
+}
+
 /// What is wrong with what comes of a member in another form, if anything is.
 pub(super) async fn fault(suite: &Suite, page: &Page<'_>, (entry, node): (usize, &Node)) -> Option<String> {
     let text = node.text.as_deref()?;
@@ -38,13 +55,6 @@ pub(super) async fn fault(suite: &Suite, page: &Page<'_>, (entry, node): (usize,
                 shown(&now, "launched_at")
             )),
         };
-    }
-    // What a word says of others is seen elsewhere; what stands twice may be taken from either.
-    let entry = &page.entries[entry];
-    let others = entry.nodes.iter().filter(|other| other.place != node.place);
-    let is_twice = others.clone().any(|other| other.text.as_deref() == Some(text));
-    if entry.ids.contains(text) || text.is_empty() || is_twice {
-        return None;
     }
     if let Some(why) = other_address(suite, page, (node, text), before).await {
         return Some(why);
