@@ -1,5 +1,7 @@
-//! The table that is printed at the end.
+//! The table that is printed at the end. Each row is also shown once it is measured, so that a run that breaks off has shown
+//! something.
 
+use std::fmt;
 use std::time::Duration;
 
 #[derive(Default)]
@@ -20,7 +22,7 @@ impl Table {
     pub(crate) fn times(&mut self, what: &'static str, mut rounds: Vec<Duration>, bound: Option<Duration>) -> Duration {
         rounds.sort();
         let median = rounds[rounds.len() / 2];
-        self.rows.push(Row {
+        self.push(Row {
             what,
             best: format!("{:.3?}", rounds[0]),
             median: format!("{median:.3?}"),
@@ -40,7 +42,7 @@ impl Table {
     pub(crate) fn at_least(&mut self, what: &'static str, mut rounds: Vec<f64>, unit: &str, bound: Option<f64>) -> f64 {
         rounds.sort_by(f64::total_cmp);
         let median = rounds[rounds.len() / 2];
-        self.rows.push(Row {
+        self.push(Row {
             what,
             best: format!("{} {unit}", figure(rounds[rounds.len() - 1])),
             median: format!("{} {unit}", figure(median)),
@@ -54,7 +56,7 @@ impl Table {
     pub(crate) fn comparisons(&mut self, what: &'static str, mut rounds: Vec<f64>, bound: f64) {
         rounds.sort_by(f64::total_cmp);
         let median = rounds[rounds.len() / 2];
-        self.rows.push(Row {
+        self.push(Row {
             what,
             best: format!("{:.2} x", rounds[0]),
             median: format!("{median:.2} x"),
@@ -65,7 +67,7 @@ impl Table {
 
     /// An amount, held against the most that it may be.
     pub(crate) fn amount(&mut self, what: &'static str, found: f64, unit: &str, bound: Option<f64>) {
-        self.rows.push(Row {
+        self.push(Row {
             what,
             best: String::new(),
             median: format!("{found:.1} {unit}"),
@@ -76,7 +78,7 @@ impl Table {
 
     /// How a row compares with another, held against the most that it may be of it.
     pub(crate) fn comparison(&mut self, what: &'static str, found: f64, bound: Option<f64>) {
-        self.rows.push(Row {
+        self.push(Row {
             what,
             best: String::new(),
             median: format!("{found:.2} x"),
@@ -85,16 +87,27 @@ impl Table {
         });
     }
 
+    #[expect(clippy::print_stderr, reason = "the table itself is printed to standard output")]
+    fn push(&mut self, row: Row) {
+        eprintln!("{row}");
+        self.rows.push(row);
+    }
+
     #[expect(clippy::print_stdout, reason = "the table is what a bench is run for")]
     pub(crate) fn print(&self) {
-        let line = |what: &str, best: &str, median: &str, bound: &str, ratio: &str| {
-            println!("{what:<58} {best:>12} {median:>12} {bound:>14} {ratio:>12}");
-        };
-        println!();
-        line("", "best", "median", "bound", "of bound");
-        for Row { what, best, median, bound, ratio } in &self.rows {
-            line(what, best, median, bound, ratio);
+        let head = ["best", "median", "bound", "of bound"].map(str::to_owned);
+        let [best, median, bound, ratio] = head;
+        println!("\n{}", Row { what: "", best, median, bound, ratio });
+        for row in &self.rows {
+            println!("{row}");
         }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { what, best, median, bound, ratio } = self;
+        write!(f, "{what:<58} {best:>12} {median:>12} {bound:>14} {ratio:>12}")
     }
 }
 
