@@ -3,7 +3,7 @@
 TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DRIVERS := target/drivers
 # Each is a folder in drivers/, the package tracker-driver-NAME, and target/drivers/NAME.wasm.
-DRIVER_NAMES := mock ec2 hetzner digitalocean
+DRIVER_NAMES ?= $(filter-out sdk,$(patsubst drivers/%/Cargo.toml,%,$(wildcard drivers/*/Cargo.toml)))
 # What drivers in Python and in JavaScript are written with. The drivers of their templates, for a provider that is made up,
 # keep them built and measured: each is target/templates/LANGUAGE-cloud.wasm.
 PYTHON_SDK := drivers/python-sdk
@@ -56,11 +56,14 @@ TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: drivers host ## Build everything and show it at work, with nothing configured
-	@$(TARGET)/release/tracker demo
+run: tools wasm-target ## Build the host and the mock driver, and show them at work, with nothing configured
+	@$(MAKE) --no-print-directory drivers DRIVER_NAMES=mock
+	@echo "== the host (the first build takes some minutes)"
+	@cargo build --locked --profile demo --bin tracker
+	@$(TARGET)/demo/tracker demo
 
-host: tools ## Build the host
-	@echo "== the host (release; the first build takes some minutes)"
+host: tools ## Build the host for use, with all optimizations
+	@echo "== the host (release; the first build takes a quarter of an hour on two cores)"
 	@cargo build --locked --release --bin tracker
 
 drivers: tools wasm-target ## Build the drivers into target/drivers
