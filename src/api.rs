@@ -8,6 +8,7 @@ mod changes;
 mod conditions;
 mod consent;
 pub mod control;
+mod cors;
 mod deltacloud;
 mod drivers;
 mod entry;
@@ -41,6 +42,7 @@ mod request;
 mod settings;
 mod shares;
 pub mod starting;
+mod tickets;
 mod tokens;
 mod track;
 mod unread;
@@ -74,6 +76,7 @@ use proof::{Admission, Proofs, Prover, Provider};
 use rate::Rates;
 use request::BodyBounds;
 use shares::Shares;
+use tickets::Tickets;
 
 /// What the API works with, joined in `serve`.
 #[derive(Clone)]
@@ -110,6 +113,8 @@ struct App {
     rates: Rates,
     /// The places of those who follow the journal.
     shares: Arc<Shares>,
+    /// What streams of browsers are opened with.
+    tickets: Tickets,
     /// The tokens of requests under way.
     bearers: Arc<Bearers>,
     /// What all other requests hold.
@@ -166,6 +171,7 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
     let proofs = Proofs::new(prover, &context.vault, clock, settings, shares, metrics);
     let shares = Arc::new(Shares::new(&context.settings));
     let in_flight = InFlight::new(&context.settings);
+    let tickets = Tickets::new(&context.settings);
     let bearers = Arc::default();
     let rates = Rates::new(context.settings.requests_per_minute);
     let Running { stopping, hub } = running.clone();
@@ -179,6 +185,7 @@ fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Running) -> Arc
         hub,
         rates,
         shares,
+        tickets,
         bearers,
         in_flight,
         openapi,
@@ -245,6 +252,7 @@ fn public_routes(app: &Arc<App>) -> Router {
         .route("/api/tokens", post(tokens::create).route_layer(once()).get(tokens::list))
         .route("/api/tokens/{id}", get(tokens::show).delete(tokens::revoke))
         .route("/api/tokens/{id}/rotate", post(tokens::rotate).route_layer(once()))
+        .route("/api/tickets", post(tickets::create))
         // Answered apart, because what a GET reads is no longer pending.
         .route("/api/changes", get(changes::read).head(changes::nothing_read))
         .route("/api/changes/acknowledge", post(pending::acknowledge))
@@ -259,9 +267,12 @@ fn public_routes(app: &Arc<App>) -> Router {
         .layer(from_fn(host::require_one))
         .layer(from_fn_with_state(Arc::clone(app), observe::observe))
         .layer(from_fn_with_state(Arc::clone(app), deltacloud::translate))
-        .layer(CompressionLayer::new())
-        .with_state(Arc::clone(app));
-    deltacloud::before(router)
+        .layer(CompressionLayer::new());
+    let router = match cors::layer(&app.context.settings.cors_origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    deltacloud::before(router.with_state(Arc::clone(app)))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::{api, deliver, poll};
 use error::Source;
 use file::{Account, File, Provider, Role};
 use network::Network;
-use values::{OptionValue, Range};
+use values::{FilePath, OptionValue, Range};
 
 /// Every key with its default and what it does.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -134,9 +134,9 @@ impl Reading<'_> {
                 return Err(self.source.wrong(Problem::HalfDefault, Some(half.span())));
             }
         };
-        let data_dir = file.data_dir.unwrap_or_else(|| DATA_DIR.into());
+        let data_dir = file.data_dir.map_or_else(|| DATA_DIR.into(), PathBuf::from);
         let key = match (file.key_file, (self.environment)(KEY_VARIABLE)) {
-            (Some(path), _) => KeySource::File(path),
+            (Some(path), _) => KeySource::File(path.into()),
             (None, Some(key)) => {
                 let key = key.into_string().map_err(|_| ConfigError::KeyNotText)?;
                 KeySource::Environment(key.into())
@@ -219,10 +219,10 @@ impl Reading<'_> {
         }
         let providers = self.providers(file.providers)?;
         let accounts = self.accounts(file.accounts, default_provider.as_ref())?;
-        let control_socket = file.control_socket.unwrap_or_else(|| data_dir.join(CONTROL_SOCKET));
+        let control_socket = file.control_socket.map_or_else(|| data_dir.join(CONTROL_SOCKET), PathBuf::from);
         Ok(Config {
             control_socket,
-            listen: file.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 3001))),
+            listen: file.listen.map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)), SocketAddr::from),
             public_url: file.public_url.map(String::from),
             data_dir,
             key,
@@ -366,9 +366,9 @@ fn read(path: &Path) -> Result<(String, String), ConfigError> {
 }
 
 /// The one of two places that is named; none where neither is, or both are.
-fn one_source(file: Option<PathBuf>, variable: Option<String>) -> Option<SecretSource> {
+fn one_source(file: Option<FilePath>, variable: Option<String>) -> Option<SecretSource> {
     match (file, variable) {
-        (Some(path), None) => Some(SecretSource::File(path)),
+        (Some(path), None) => Some(SecretSource::File(path.into())),
         (None, Some(name)) => Some(SecretSource::Environment(name)),
         (None, None) | (Some(_), Some(_)) => None,
     }

@@ -275,6 +275,7 @@ pub(super) async fn forget(State(app): State<Arc<App>>, caller: Caller) -> Resul
     }
     app.proofs.forget(&caller.key);
     app.shares.forget(caller.account);
+    app.tickets.forget(caller.account);
     app.bearers.revoke_all(caller.account);
     if let Some(driver) = context.roster.catalog().driver(&caller.key.driver) {
         driver.forget_sessions(&caller.key);

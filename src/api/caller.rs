@@ -18,7 +18,7 @@ use super::listen::Peer;
 use super::problem::{Problem, ProblemType};
 use super::proof::Claim;
 use super::rate::Left;
-use super::tokens;
+use super::{tickets, tokens};
 use crate::clock::Clock;
 use crate::model::{AccountId, AccountKey, Owner, Scope, Timestamp};
 use crate::roster::Roster;
@@ -50,9 +50,12 @@ impl FromRequestParts<Arc<App>> for Caller {
         if let Some(caller) = parts.extensions.get::<Caller>() {
             return Ok(caller.clone());
         }
-        let mut caller = match identify::credentials(&parts.headers)? {
-            Credentials::OfAccount(user, password) => by_credentials(parts, app, user, password).await?,
-            Credentials::Token(secret) => by_token(parts, app, &secret).await?,
+        let mut caller = match tickets::caller_of(parts, app)? {
+            Some(caller) => Caller { peer: peer_of(parts), ..caller },
+            None => match identify::credentials(&parts.headers)? {
+                Credentials::OfAccount(user, password) => by_credentials(parts, app, user, password).await?,
+                Credentials::Token(secret) => by_token(parts, app, &secret).await?,
+            },
         };
         app.rates.count(caller.account, &caller.owner, parts.extensions.get::<Left>())?;
         caller.place = parts.extensions.get::<Place>().cloned();
@@ -63,10 +66,14 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
+fn peer_of(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|peer| peer.0)
+}
+
 async fn by_credentials(parts: &Parts, app: &App, user: String, password: SecretString) -> Result<Caller, Problem> {
     let (driver, provider) = identify::choose(Named::of(&parts.headers)?, &*app.context.roster)?;
     let key = AccountKey { driver, provider, user };
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let peer = peer_of(parts);
     let proven = app.proofs.prove(Claim { key: key.clone(), password, peer }).await?;
     let (owner, scope) = (Owner::Account, Scope::Track);
     Ok(Caller { account: proven.account, key, owner, scope, proven: proven.at, peer, place: None, bearer: None })
@@ -140,11 +147,12 @@ async fn by_token(parts: &Parts, app: &App, secret: &SecretString) -> Result<Cal
         owner: Owner::Token(token.id),
         scope: token.scope,
         proven: now,
-        peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
+        peer: peer_of(parts),
         place: None,
         bearer: Some(Arc::new(bearer)),
     };
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
+    // A ticket opens what the token may read.
+    if !matches!(parts.method, Method::GET | Method::HEAD) && parts.uri.path() != tickets::PATH {
         caller.may_track()?;
     }
     let noted = token.last_used.filter(|used| *used <= now && now.since(*used) < USE_IS_NOTED_EVERY);

@@ -23,9 +23,7 @@ pub(super) async fn read(
     version: Version,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // Only streams begin with what there is.
-    let asks_for_snapshot = parameters.get("snapshot") == Some("true") && stream::is_taken(&headers);
-    if stream::is_wanted(&headers) || asks_for_snapshot {
+    if stream::is_asked_for(&headers, &parameters) {
         return stream::open(&app, caller, &parameters, &headers).await;
     }
     match parameters.get("since") {

@@ -27,6 +27,7 @@ use super::pending::{AcknowledgedDocument, LONGEST_LEASE, PendingDocument};
 use super::problem::TypeDocument;
 use super::realms::RealmDocument;
 use super::refresh::Refreshed;
+use super::tickets::TicketDocument;
 use super::tokens::ListedToken;
 use super::track::{TrackDocument, UnseenDocument};
 use super::{App, OPERATOR_ROUTES, Problem, Settings};
@@ -51,7 +52,7 @@ use operations::Bounds;
     components(schemas(
         AccountDocument<'static>, ChangeDocument<'static>, DeliveriesDocument<'static>, DriverDocument<'static>,
         DriversDocument<'static>, EntryDocument, HookDocument<'static>, ListedHook<'static>, InstanceDocument<'static>, RealmDocument<'static>,
-        PendingDocument<'static>, AcknowledgedDocument, RedrivenDocument, Refreshed, ListedToken<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
+        PendingDocument<'static>, AcknowledgedDocument, RedrivenDocument, Refreshed, TicketDocument<'static>, ListedToken<'static>, TrackDocument, TypeDocument, UnseenDocument<'static>,
     )),
 )]
 struct Shapes;

@@ -51,6 +51,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Where they name it: the first of these headers that is there.
     pub client_ip_headers: Vec<ClientHeader>,
+    /// Whose pages may ask this host, from a browser.
+    pub cors_origins: Vec<url::Origin>,
     /// How long a client may take to send a request's headers, and a connection may lie idle without
     /// a request.
     pub header_timeout: Duration,
@@ -99,6 +101,8 @@ pub struct Settings {
     pub feed_streams_per_token: usize,
     /// How many of them one network may have: an address, or of IPv6 a /64.
     pub feed_streams_per_peer: usize,
+    /// For how long a ticket opens a stream.
+    pub ticket_for: Duration,
     /// How often a stream says that it is alive, and how far it is.
     pub feed_heartbeat: Duration,
     /// How long a stream may be open before it has to be opened anew.
@@ -220,6 +224,7 @@ impl Default for Settings {
             operator_routes: true,
             operator: OperatorSettings::default(),
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
             client_ip_headers: vec![ClientHeader::XForwardedFor, ClientHeader::Forwarded],
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -246,6 +251,7 @@ impl Default for Settings {
             feed_filter_items_per_account: 60_000,
             feed_streams_per_token: 2_000,
             feed_streams_per_peer: 6_000,
+            ticket_for: Duration::from_secs(60),
             feed_heartbeat: Duration::from_secs(15),
             feed_stream_for: Duration::from_secs(3600),
             feed_stall: Duration::from_secs(30),

@@ -2,6 +2,7 @@
 
 mod conditional;
 mod consent;
+mod cors;
 mod crashing;
 mod damaged;
 mod deltacloud;
@@ -17,6 +18,7 @@ mod reading;
 mod repeating;
 mod serving;
 mod stream;
+mod tickets;
 mod tokens;
 mod tracking;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
-use super::values::{InvalidValue, Size, Span};
+use super::values::{InvalidValue, Size, Span, SpanText};
 use crate::model::span;
 
 pub(super) const SECOND: u64 = 1000;
@@ -32,13 +32,14 @@ pub(super) type Number = Count<1, 10_000_000>;
 
 /// A length of time, from `LEAST` to `MOST` milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(try_from = "SpanText")]
 pub(super) struct Time<const LEAST: u64, const MOST: u64>(Duration);
 
-impl<const LEAST: u64, const MOST: u64> TryFrom<String> for Time<LEAST, MOST> {
+impl<const LEAST: u64, const MOST: u64> TryFrom<SpanText> for Time<LEAST, MOST> {
     type Error = InvalidValue;
 
-    fn try_from(text: String) -> Result<Self, InvalidValue> {
+    fn try_from(text: SpanText) -> Result<Self, InvalidValue> {
+        let text = String::from(text);
         let time = Duration::from(Span::try_from(text.clone())?);
         match (Duration::from_millis(LEAST)..=Duration::from_millis(MOST)).contains(&time) {
             true => Ok(Time(time)),
@@ -217,7 +218,7 @@ mod tests {
             check::<Time<50, DAY>>(outside, Err("takes 50ms to 1 day"));
         }
         check::<Time<50, DAY>>("\"-1s\"", Err("negative"));
-        check::<Time<50, DAY>>("1", Err("expected a string"));
+        check::<Time<50, DAY>>("1", Err("expected a length of time with its unit"));
 
         check::<Bytes<KIB, MIB>>("1024", Ok("Bytes(Size(1024))"));
         check::<Bytes<KIB, MIB>>("\"1 MiB\"", Ok("Bytes(Size(1048576))"));

@@ -2,8 +2,6 @@
 //! section is laid over them. Unknown keys are refused everywhere.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -14,18 +12,18 @@ use super::sections::{
     ApiSection, DeliverySection, DriversSection, JournalSection, LogSection, NetworkSection, OperatorSection,
     PollingSection, StoreSection,
 };
-use super::values::{Endpoint, OptionValue, PublicUrl, Range};
+use super::values::{Endpoint, FilePath, Listen, OptionValue, PublicUrl, Range};
 use crate::driver::SecretKind;
 use crate::model::Timestamp;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct File {
-    pub(super) listen: Option<SocketAddr>,
+    pub(super) listen: Option<Listen>,
     pub(super) public_url: Option<PublicUrl>,
-    pub(super) data_dir: Option<PathBuf>,
-    pub(super) key_file: Option<PathBuf>,
-    pub(super) control_socket: Option<PathBuf>,
+    pub(super) data_dir: Option<FilePath>,
+    pub(super) key_file: Option<FilePath>,
+    pub(super) control_socket: Option<FilePath>,
     pub(super) default_driver: Option<Spanned<String>>,
     pub(super) default_provider: Option<Spanned<String>>,
     pub(super) drivers: DriversSection,
@@ -60,7 +58,7 @@ pub(super) struct Account {
     pub(super) driver: Option<String>,
     pub(super) provider: Option<String>,
     pub(super) user: String,
-    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_file: Option<FilePath>,
     pub(super) password_env: Option<String>,
     pub(super) password_kind: Option<SecretKind>,
     pub(super) password_expires: Option<Timestamp>,
@@ -83,6 +81,6 @@ pub(super) struct Role {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Secret {
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: Option<FilePath>,
     pub(super) env: Option<String>,
 }

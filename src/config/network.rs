@@ -13,7 +13,7 @@ use url::Url;
 
 use super::error::Problem;
 use super::secret::{Environment, SecretSource};
-use super::values::{Endpoint, InvalidValue};
+use super::values::{Endpoint, FilePath, InvalidValue};
 use crate::net::{Identity, PemError, PrivateRoots, Proxy, ProxyChoice, RootsReach, Via};
 
 /// What a driver is told as the endpoint of a provider that listens on a socket: it makes its URLs of it, and
@@ -30,12 +30,12 @@ const MAX_CERTIFICATES: u64 = 1 << 20;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Network {
-    roots_file: Option<PathBuf>,
+    roots_file: Option<FilePath>,
     roots: Option<WrittenRoots>,
-    client_certificate_file: Option<PathBuf>,
-    client_key_file: Option<PathBuf>,
+    client_certificate_file: Option<FilePath>,
+    client_key_file: Option<FilePath>,
     proxy: Option<WrittenProxy>,
-    proxy_password_file: Option<PathBuf>,
+    proxy_password_file: Option<FilePath>,
     proxy_password_env: Option<String>,
 }
 
@@ -184,17 +184,17 @@ impl Network {
     ) -> Result<Via, Problem> {
         let wrong = |fault| Problem::Network { of: of.to_owned(), fault: Box::new(fault) };
         let roots = match (self.roots_file, self.roots) {
-            (Some(path), reach) => Some(roots(path, reach).map_err(wrong)?),
+            (Some(path), reach) => Some(roots(path.into(), reach).map_err(wrong)?),
             (None, Some(_)) => return Err(wrong(NetworkFault::RootsWithoutFile)),
             (None, None) => None,
         };
         let identity = match (self.client_certificate_file, self.client_key_file) {
-            (Some(certificate), Some(key)) => Some(identity(certificate, key, warnings).map_err(wrong)?),
+            (Some(certificate), Some(key)) => Some(identity(certificate.into(), key.into(), warnings).map_err(wrong)?),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => return Err(wrong(NetworkFault::HalfIdentity)),
         };
         let password = match (self.proxy_password_file, self.proxy_password_env) {
-            (Some(path), None) => Some(SecretSource::File(path)),
+            (Some(path), None) => Some(SecretSource::File(path.into())),
             (None, Some(name)) => Some(SecretSource::Environment(name)),
             (None, None) => None,
             (Some(_), Some(_)) => return Err(wrong(NetworkFault::TwoPasswords)),

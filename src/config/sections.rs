@@ -1,8 +1,5 @@
 //! One section a room: which key sets which of the room's settings, and how its value is written.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use serde::Deserialize;
 
 use super::LogSettings;
@@ -11,7 +8,7 @@ use super::bounds::{
 };
 use super::log::{LogFilter, LogFormat};
 use super::signatures::SignaturesSection;
-use super::values::{Part, ProxyUrl, Range, Ranges};
+use super::values::{FilePath, Listen, Origins, Part, ProxyUrl, Range, Ranges};
 use crate::driver::{self, Limits};
 use crate::metrics::Threshold;
 use crate::model::breaker;
@@ -53,8 +50,8 @@ macro_rules! section {
 section! {
     /// `[drivers]`
     DriversSection over driver::Settings {
-        directory: PathBuf => directory,
-        lock: PathBuf => lock,
+        directory: FilePath => directory,
+        lock: FilePath => lock,
         require_tested: bool => require_tested,
     } also {
         fetch: Option<bool>,
@@ -93,7 +90,7 @@ section! {
         handles: Count<64, 1_000_000> => handles,
         log_lines: Count<0, 1_000_000> => log_lines,
         sandboxes: Count<1, 4096> => sandboxes,
-        driver_bytes: Bytes<KIB, { 4 * GIB }> => driver_bytes,
+        driver_bytes: Bytes<MIB, { 4 * GIB }> => driver_bytes,
     }
 }
 
@@ -292,6 +289,7 @@ section! {
         operator_routes: bool => operator_routes,
         trusted_proxies: Ranges => trusted_proxies,
         client_ip_headers: WrittenClientHeaders => client_ip_headers,
+        cors_origins: Origins => cors_origins,
         header_timeout: Patience => header_timeout,
         write_timeout: Patience => write_timeout,
         request_timeout: Patience => request_timeout,
@@ -315,6 +313,7 @@ section! {
         feed_filter_items_per_account: Count<1, 10_000_000> => feed_filter_items_per_account,
         feed_streams_per_token: Count<1, 1_000_000> => feed_streams_per_token,
         feed_streams_per_peer: Count<1, 1_000_000> => feed_streams_per_peer,
+        ticket_for: Time<SECOND, HOUR> => ticket_for,
         feed_heartbeat: Time<100, HOUR> => feed_heartbeat,
         feed_stream_for: Time<SECOND, { 30 * DAY }> => feed_stream_for,
         feed_stall: Time<100, HOUR> => feed_stall,
@@ -341,7 +340,7 @@ section! {
 section! {
     /// `[operator]`
     OperatorSection over api::OperatorSettings {
-        listen: SocketAddr => listen,
+        listen: Listen => listen,
         connections: Count<1, 10_000> => connections,
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::values::FilePath;
 use crate::driver::signature::{self, InvalidKey, InvalidPolicy, Policy, PublicKey};
 
 #[derive(Debug, Default, Deserialize)]
@@ -28,7 +29,7 @@ struct Key(PublicKey);
 #[serde(deny_unknown_fields)]
 struct WrittenKey {
     name: String,
-    file: Option<PathBuf>,
+    file: Option<FilePath>,
     pem: Option<String>,
 }
 
@@ -47,7 +48,7 @@ impl TryFrom<WrittenKey> for Key {
 
     fn try_from(written: WrittenKey) -> Result<Key, UnusableKey> {
         let WrittenKey { name, file, pem } = written;
-        let pem = match (file, pem) {
+        let pem = match (file.map(PathBuf::from), pem) {
             (None, Some(pem)) => pem,
             (Some(path), None) => match std::fs::read_to_string(&path) {
                 Ok(pem) => pem,

@@ -263,6 +263,23 @@ fn the_key_may_come_from_the_environment() {
 }
 
 #[test]
+fn localhost_is_an_address_to_listen_at() {
+    let config = parse("listen = \"localhost:3005\"\n[operator]\nlisten = \"localhost:3006\"").expect("read");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3005");
+    assert_eq!(config.api.operator.listen.expect("set").to_string(), "127.0.0.1:3006");
+}
+
+#[test]
+fn a_path_may_begin_in_the_home_of_the_user() {
+    let home = std::env::home_dir().expect("a home");
+    let config =
+        parse("data_dir = \"~/tracker/data\"\n[drivers]\ndirectory = \"~\"\nlock = \"./~/lock\"").expect("read");
+    assert_eq!(config.data_dir, home.join("tracker/data"));
+    assert_eq!(config.drivers.directory, home);
+    assert_eq!(config.drivers.lock, Path::new("./~/lock"));
+}
+
+#[test]
 fn what_is_wrong_is_shown_where_it_stands() {
     let check = |text: &str, wants: &[&str]| {
         let error = parse(text).expect_err(text).to_string();
@@ -273,7 +290,20 @@ fn what_is_wrong_is_shown_where_it_stands() {
     check("\nlisen = \"127.0.0.1:80\"\n", &["tracker.toml:2:1: ", "2 | lisen = ", "^^^^^", "did you mean `listen`?"]);
     check("[log]\nfromat = \"json\"", &["tracker.toml:2:1", "did you mean `format`?"]);
     check("[lgo]\nformat = \"json\"", &["tracker.toml:1:2", "did you mean `log`?"]);
-    check("listen = \"localhost\"", &["tracker.toml:1:10"]);
+    check(
+        "listen = \"localhost\"",
+        &["tracker.toml:1:10", "\"localhost\" is not an address with a port: write \"127.0.0.1"],
+    );
+    check("listen = \"example.com:80\"", &["tracker.toml:1:10", "write \"127.0.0.1:3001\""]);
+    check("[operator]\nlisten = \":3002\"", &["tracker.toml:2:10", "write \"127.0.0.1:3001\""]);
+    check(
+        "[polling]\ninstances_every = 60",
+        &["tracker.toml:2:19", "expected a length of time with its unit, such as \"60s\""],
+    );
+    check(
+        "data_dir = \"~somebody/x\"",
+        &["tracker.toml:1:12", "~somebody/x is in the home of another user: write the whole"],
+    );
     check("listen = 3001\nlog = 5", &["tracker.toml:1:10"]);
     check("listen = \"127.0.0.1:3001", &["tracker.toml:1:"]);
     check("public_url = \"https://t.example/\"", &["tracker.toml:1:14", "write \"https://t.example\""]);

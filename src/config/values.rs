@@ -2,7 +2,8 @@
 //! checked while the file is read, so that a wrong one is reported with its line.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,8 +14,28 @@ use crate::model::span::{self, InvalidSpan};
 
 /// A length of time: `"60s"`, `"5 min"`, `"1h 30m"`, or as ISO 8601 has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(try_from = "SpanText")]
 pub(super) struct Span(Duration);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a length of time with its unit, such as \"60s\" or \"5 min\"")]
+pub(super) enum SpanText {
+    Text(String),
+}
+
+impl From<SpanText> for String {
+    fn from(SpanText::Text(text): SpanText) -> String {
+        text
+    }
+}
+
+impl TryFrom<SpanText> for Span {
+    type Error = InvalidValue;
+
+    fn try_from(text: SpanText) -> Result<Span, InvalidValue> {
+        Span::try_from(String::from(text))
+    }
+}
 
 impl TryFrom<String> for Span {
     type Error = InvalidValue;
@@ -30,6 +51,64 @@ impl TryFrom<String> for Span {
 impl From<Span> for Duration {
     fn from(span: Span) -> Duration {
         span.0
+    }
+}
+
+/// An address and a port to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Listen(SocketAddr);
+
+impl TryFrom<String> for Listen {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<Listen, InvalidValue> {
+        // Of all names this one alone means the same everywhere (RFC 6761, 6.3).
+        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        match local.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| text.parse().ok()) {
+            Some(address) => Ok(Listen(address)),
+            None => Err(InvalidValue::Listen(text)),
+        }
+    }
+}
+
+impl From<Listen> for Option<SocketAddr> {
+    fn from(listen: Listen) -> Option<SocketAddr> {
+        Some(listen.0)
+    }
+}
+
+impl From<Listen> for SocketAddr {
+    fn from(listen: Listen) -> SocketAddr {
+        listen.0
+    }
+}
+
+/// The path of a file or a folder. One that begins with `~/` is in the home of the user whom the host runs as.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub(super) struct FilePath(PathBuf);
+
+impl TryFrom<PathBuf> for FilePath {
+    type Error = InvalidValue;
+
+    fn try_from(path: PathBuf) -> Result<FilePath, InvalidValue> {
+        let mut parts = path.components();
+        let Some(Component::Normal(first)) = parts.next() else { return Ok(FilePath(path)) };
+        match first.to_str() {
+            Some("~") => match std::env::home_dir().filter(|home| home.is_absolute()) {
+                Some(home) => Ok(FilePath(home.join(parts.as_path()))),
+                None => Err(InvalidValue::NoHome(path)),
+            },
+            Some(name) if name.starts_with('~') => Err(InvalidValue::OthersHome(path)),
+            _ => Ok(FilePath(path)),
+        }
+    }
+}
+
+impl From<FilePath> for PathBuf {
+    fn from(path: FilePath) -> PathBuf {
+        path.0
     }
 }
 
@@ -117,6 +196,34 @@ impl TryFrom<String> for Endpoint {
 impl From<Endpoint> for String {
     fn from(endpoint: Endpoint) -> String {
         endpoint.0
+    }
+}
+
+/// Origins of web pages: scheme, host, and port where it is not the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Origins(Vec<WebOrigin>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct WebOrigin(url::Origin);
+
+impl TryFrom<String> for WebOrigin {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<WebOrigin, InvalidValue> {
+        let origin = web_url(&text)?.origin();
+        let written = origin.ascii_serialization();
+        if text != written {
+            return Err(InvalidValue::NotAnOrigin { text, written });
+        }
+        Ok(WebOrigin(origin))
+    }
+}
+
+impl From<Origins> for Vec<url::Origin> {
+    fn from(origins: Origins) -> Vec<url::Origin> {
+        origins.0.into_iter().map(|origin| origin.0).collect()
     }
 }
 
@@ -238,6 +345,14 @@ impl From<OptionValue> for String {
 pub(super) enum InvalidValue {
     #[error("{text:?} is {error}")]
     Span { text: String, error: InvalidSpan },
+    #[error(
+        "{0:?} is not an address with a port: write \"127.0.0.1:3001\", or \"[::]:3001\" for every address of this machine"
+    )]
+    Listen(String),
+    #[error("{} is in the home of the user whom the host runs as, which is not known: write the whole path", .0.display())]
+    NoHome(PathBuf),
+    #[error("{} is in the home of another user: write the whole path", .0.display())]
+    OthersHome(PathBuf),
     #[error("it is {value}, and takes {least} to {most}")]
     Outside { value: String, least: String, most: String },
     #[error("it has {number} waits, and takes at most {most}")]
@@ -258,6 +373,10 @@ pub(super) enum InvalidValue {
     Query(String),
     #[error("{text:?} is more than scheme, host, port and path: write {written:?}")]
     NotAnEndpoint { text: String, written: String },
+    #[error(
+        "{text:?} is more than scheme, host and port, or written in another way than browsers send it: write {written:?}"
+    )]
+    NotAnOrigin { text: String, written: String },
     #[error("the URL ends in a slash: write {without:?}")]
     TrailingSlash { without: String },
     #[error("{0:?} is not a range of addresses: write it as \"10.0.0.0/8\", or as one address, \"127.0.0.1\"")]

@@ -39,8 +39,8 @@ fn extreme(section: &str, keys: &Table, ceiling: bool) -> Table {
     for (key, default) in keys {
         let is_time = default.as_str().is_some_and(|text| !text.ends_with('B'));
         // A host that may wait for next to nothing works on a machine that nothing else runs on, and one that may ask once a
-        // minute works for whoever is patient. A driver that is too large is refused, and these are.
-        if !ceiling && (is_time || ["requests_per_minute", "driver_bytes"].contains(&key.as_str())) {
+        // minute works for whoever is patient.
+        if !ceiling && (is_time || key == "requests_per_minute") {
             continue;
         }
         if let Some(bounds) = bounds(section, key, default) {

@@ -177,10 +177,15 @@ async fn a_registry_that_serves_something_else_is_caught() {
     failed(setup.run(&["driver", "approve", &registry.source("none:1"), "--yes"]), 1, &["does not have it"]);
     assert_eq!((lock(&setup), drivers(&setup)), (String::new(), vec![]));
 
-    std::fs::write(&blob, &bytes).expect("written");
-    let setup = setup.limits("driver_bytes = \"1 KiB\"");
+    let section = &with_section(&[], &"x".repeat(100));
+    let large = [bytes, section.repeat((1 << 20) / section.len())].concat();
+    let source = registry.source("large:1");
+    std::fs::write(setup.path("large.wasm"), large).expect("written");
+    push(&setup, &setup.path("large.wasm"), &source);
+    setup.run(&["driver", "pull", &source, "--output", "large-again.wasm"]).succeeded();
+    let setup = setup.limits("driver_bytes = \"1 MiB\"");
     let ended = setup.run(&["driver", "pull", &source, "--output", "pulled.wasm"]);
-    failed(ended, 1, &["more than 1024 bytes", "drivers.limits.driver_bytes"]);
+    failed(ended, 1, &["more than 1048576 bytes", "drivers.limits.driver_bytes"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,11 +75,38 @@ def is_sent(value):
     return value is not None and value != {}
 
 
+# Lists of a filter that may contradict each other, which is refused and which a schema does not say.
+CONTRADICTING = {"kind", "kinds", "type", "types", "from", "to"}
+
+
+def is_consistent(members):
+    """Whether a filter has one of these lists at most."""
+    return not isinstance(members, dict) or sum(1 for name in CONTRADICTING if members.get(name)) <= 1
+
+
 @schemathesis.hook
 def filter_case(context, case):
-    """What is wrong with a query has to be sent with it; and a condition is one that holds."""
+    """What is wrong with a query has to be sent with it; a condition is one that holds, and a filter one that can be passed."""
     conditions = ((case.headers or {}).get(name, holds) == holds for name, holds in CONDITIONS.items())
-    return all(map(is_sent, (case.query or {}).values())) and all(conditions)
+    query = case.query or {}
+    return all(map(is_sent, query.values())) and all(conditions) and is_consistent(query) and is_consistent(case.body)
+
+
+# What goes together in a request for changes, which stands in the descriptions of the parameters.
+FILTERS = {"kind", "id", "realm_id", "type", "from", "to"}
+TOGETHER = {"lease": {"lease", "limit"}, "snapshot": {"snapshot", "ticket"} | FILTERS, "since": {"since", "limit", "wait"} | FILTERS}
+
+
+@schemathesis.hook
+def map_case(context, case):
+    """Of what was drawn to be accepted, what goes together is sent."""
+    if case.path == "/api/changes" and case.query and case.meta.generation.mode.is_positive:
+        asked = next((those for name, those in TOGETHER.items() if name in case.query), set())
+        for name in set().union(*TOGETHER.values()) - asked:
+            case.query.pop(name, None)
+        for name in sorted(CONTRADICTING & set(case.query))[1:]:
+            del case.query[name]
+    return case
 
 
 VALID_KEY = re.compile(r"[!-~]{1,255}")

@@ -21,6 +21,7 @@ use super::super::listing::Document;
 use super::super::parameters::{ParameterError, Parameters};
 use super::super::problem::Problem;
 use super::super::shares::{Place, Waits};
+use super::super::tickets::PARAMETER;
 use super::super::track::TrackDocument;
 use super::events::{self, End};
 use super::hub::{Behind, Listener};
@@ -29,15 +30,20 @@ use crate::clock::Stopwatch;
 use crate::model::{Cursor, Filter, Kind, ResourceId};
 use crate::store::{After, ChangeQuery, ListQuery, StoreError};
 
-const KNOWN: &[&str] = &["since", "snapshot", "kind", "id", "realm_id", "type", "from", "to", "format"];
+const KNOWN: &[&str] = &["since", "snapshot", PARAMETER, "kind", "id", "realm_id", "type", "from", "to", "format"];
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// How many changes or resources are taken at once.
 const AT_ONCE: usize = 100;
 
+/// Whether a request for changes asks for a stream. Only streams begin with what there is.
+pub(in super::super) fn is_asked_for(headers: &HeaderMap, parameters: &Parameters) -> bool {
+    is_wanted(headers) || parameters.get("snapshot") == Some("true") && is_taken(headers)
+}
+
 /// Whether the client wants a stream: `Accept` names it, and does not rule it out.
-pub(in super::super) fn is_wanted(headers: &HeaderMap) -> bool {
+fn is_wanted(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
@@ -47,7 +53,7 @@ pub(in super::super) fn is_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the client takes a stream, though it may not have named it.
-pub(in super::super) fn is_taken(headers: &HeaderMap) -> bool {
+fn is_taken(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok()).peekable();
     let takes = |range: &str| range.starts_with("*/*") || range.starts_with("text/*");
     values.peek().is_none() || values.flat_map(|value| value.split(',')).any(|range| takes(range.trim()))

@@ -6,8 +6,8 @@ use utoipa::openapi::{Paths, RefOr, Required};
 
 use super::asked::{Asked, JSON, Who, asked};
 use super::shapes::{
-    any_of, array, bytes, form, header_parameter, id, ids, lease_id, named, nullable, object, optional, past, path,
-    query, required, several_of, span, text, way, ways, whole, words_of,
+    any_of, array, bytes, form, header_parameter, id, id_pattern, id_patterns, ids, lease_id, named, nullable, object,
+    optional, past, path, query, required, several_of, span, text, whole, words_of,
 };
 use crate::model::{ChangeType, Format, Mode, Rate, State};
 
@@ -131,35 +131,31 @@ impl Api {
             ("instance", "Instance", "instances", states_of(Kind::Instance)),
             ("realm", "Realm", "realms", states_of(Kind::Realm)),
         ] {
-            let filters = |state, format| {
-                let mut filters = vec![
-                    ("id", id(), "Only that one"),
-                    ("state", state, "Only those in that state"),
-                    ("at", past(), "As it was known at that time"),
-                    (
-                        "limit",
-                        whole(1, self.bounds.page_items),
-                        "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
-                    ),
-                    ("after", form(&format!("{many}-page")), "Opaque: from the Link of the page before"),
-                    ("format", format, "As Deltacloud's clients say what they want to read"),
-                ];
-                if kind == "instance" {
-                    filters.push(("realm_id", text().into(), "Only those in that realm"));
-                }
-                filters
-            };
-            let filters = ways(vec![
-                way("A list in JSON", filters(words_of(&states), words_of(&["json"])), None),
-                // Deltacloud's clients are promised an empty list for a filter that fits nothing.
-                way("A list in XML", filters(text().into(), words_of(&["xml"])), Some("format")),
-            ]);
+            let mut filters = vec![
+                query("id", id(), "Only that one"),
+                query(
+                    "state",
+                    words_of(&states),
+                    "Only those in that state. In XML, a word that is no state fits nothing",
+                ),
+                query("at", past(), "As it was known at that time"),
+                query(
+                    "limit",
+                    whole(1, self.bounds.page_items),
+                    "How many on a page, at most; a page of much text has fewer, and a Link to the rest. XML has no pages",
+                ),
+                query("after", form(&format!("{many}-page")), "Opaque: from the Link of the page before"),
+            ];
+            if kind == "instance" {
+                filters.push(query("realm_id", text().into(), "Only those in that realm"));
+            }
             let headers = ["ETag", "Link", "Tracker-Cursor"];
             self.get(
                 &format!("/api/{many}"),
                 on(many, &format!("The {many} that were last seen, sorted by id"))
                     .and_xml()
-                    .takes(vec![filters])
+                    .takes(filters)
+                    .takes_format()
                     .gives("200", "One page", Some(object(vec![(many, array(named(of)))])), &headers)
                     .gives("304", "As If-None-Match has it", None, &["ETag"])
                     .fails("410", PAST, &[]),
@@ -359,55 +355,66 @@ impl Api {
     }
 
     fn changes(&mut self) {
-        let filters = || {
-            vec![
-                ("kind", several_of(&["instance", "realm"]), "Only of these kinds, with commas between"),
-                ("id", ids(), "Only of these ids, or of ids that begin as one before `*`"),
-                ("realm_id", ids(), "Only in these realms"),
-                ("type", several_of(&ChangeType::ALL.map(ChangeType::as_str)), "Only of these types"),
-                ("from", several_of(&State::ALL.map(State::as_str)), "Only from these states"),
-                ("to", several_of(&State::ALL.map(State::as_str)), "Only to these states"),
-                ("format", words_of(&["json"]), "As Deltacloud's clients say what they want to read"),
-            ]
-        };
-        let since = ("since", form("since"), "A cursor, `0` for the oldest that is kept, `now` for the end");
-        let mut page = vec![
-            since,
-            (
-                "limit",
-                whole(1, self.bounds.page_items),
-                "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+        let least_limit = self.bounds.page_items.min(self.bounds.pending);
+        let parameters = vec![
+            query(
+                "since",
+                form("since"),
+                "Asks for the feed: a cursor, `0` for the oldest that is kept, `now` for the end. Without it, and without `snapshot`, \
+                 the answer has pending changes",
             ),
-            ("wait", whole(0, self.bounds.wait), "For how many seconds to wait until something comes"),
+            query(
+                "limit",
+                whole(1, least_limit),
+                "How many on a page, at most; a page of much text has fewer. With `since` or `lease`, and not in a stream",
+            ),
+            query(
+                "wait",
+                whole(0, self.bounds.wait),
+                "With `since`: for how many seconds to wait until something comes",
+            ),
+            query(
+                "snapshot",
+                words_of(&["true"]),
+                "Asks for a stream that begins with what there is. Not with `since`, `limit`, `wait` and `lease`",
+            ),
+            query(
+                "lease",
+                whole(1, self.bounds.lease),
+                "Asks for pending changes: for how many seconds what is read is kept for the reader. With `limit` and `format` alone",
+            ),
+            query(
+                "ticket",
+                text().into(),
+                "In a stream, from POST /api/tickets: says who asks, where a browser can't send Authorization",
+            ),
+            query("kind", several_of(&["instance", "realm"]), "Only of these kinds, with commas between. In the feed"),
+            query(
+                "id",
+                id_patterns(),
+                "Only of these ids, or of ids that begin as one before `*`; `\\,` is a comma of an id, and `\\\\` a backslash. In the \
+                 feed",
+            ),
+            query("realm_id", ids(), "Only in these realms. In the feed"),
+            query("type", several_of(&ChangeType::ALL.map(ChangeType::as_str)), "Only of these types. In the feed"),
+            query("from", several_of(&State::ALL.map(State::as_str)), "Only from these states. In the feed"),
+            query("to", several_of(&State::ALL.map(State::as_str)), "Only to these states. In the feed"),
         ];
-        page.extend(filters());
-        let mut stream = vec![("snapshot", words_of(&["true"]), "What there is comes first, and then what changes")];
-        stream.extend(filters());
-        let format = || ("format", words_of(&["json"]), "As Deltacloud's clients say what they want to read");
-        let lease = vec![
-            ("lease", whole(1, self.bounds.lease), "For how many seconds what is read is kept for the reader"),
-            ("limit", whole(1, self.bounds.pending), "How many at most"),
-            format(),
-        ];
-        let places = ways(vec![
-            way("A page of the feed", page, Some("since")),
-            way("A stream of what there is and then changes", stream, Some("snapshot")),
-            way("Pending changes of the caller's hooks, to be acknowledged", lease, Some("lease")),
-            way("The same in one step: they count as delivered once they have arrived", vec![format()], None),
-        ]);
         let last = header_parameter("Last-Event-ID", form("cursor"), "Where a stream goes on");
         self.get(
             "/api/changes",
             asked("changes", "changes", "The feed; or, without `since`, pending changes of the caller's hooks", Who::Account)
                 .says(
                     "With `since`, a page of the journal behind that place: nothing is marked by it, and `Link` says where \
-                     the next begins. `Accept: text/event-stream` gives a stream of the same. Without either, the pending \
+                     the next begins. Lists of a filter that no change can pass together are refused. `Accept: text/event-stream` gives a stream of the same. Without either, the pending \
                      changes of the caller's hooks. With `lease`, an object with the lease and the changes: no callback is \
                      sent for them, and nobody else reads them, until they are acknowledged or the lease ends. Without \
                      `lease`, over HTTP/1.1, an array; the changes count as delivered once the client's TCP has \
                      acknowledged the end of it, which does not say that the client has read it.",
                 )
-                .takes(vec![places, last])
+                .takes(parameters)
+                .takes(vec![last])
+                .takes_format()
                 .streams("Changes, oldest first")
                 .gives("410", "The cursor is older than what is kept", None, &[]),
         );
@@ -483,6 +490,11 @@ impl Api {
                 &["Link"],
             ),
         );
+        self.post(
+            "/api/tickets",
+            on("create-ticket", "Makes a ticket, with which a browser opens one stream of changes", Who::Account)
+                .gives("201", "The ticket", Some(named("Ticket")), &[]),
+        );
         let order = ObjectBuilder::new()
             .property("name", id())
             .property("scope", words_of(&["read", "track"]))
@@ -550,7 +562,7 @@ fn hook_order(order: Order, bounds: Bounds) -> RefOr<Schema> {
     let mut order_of = ObjectBuilder::new()
         .property("url", form("receiver"))
         .property("kinds", several(words_of(&["instance", "realm"])))
-        .property("ids", several(id()))
+        .property("ids", several(id_pattern()))
         .property("realms", several(id()))
         .property("types", several(words_of(&types)))
         .property("from", several(words_of(&states)))

@@ -39,9 +39,22 @@ pub(super) fn id() -> RefOr<Schema> {
     text().pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]{1,255}$")).into()
 }
 
-/// Several of them, with commas between.
+/// An id, or with a `*` at its end all that begin so.
+pub(super) fn id_pattern() -> RefOr<Schema> {
+    let one = r"[^*\u0000-\u001f\u007f-\u009f]";
+    text().pattern(Some(format!(r"^({one}{{1,255}}|{one}{{0,255}}\*)$"))).into()
+}
+
+/// Several of them, with commas between. Within one, a backslash stands before a comma or a backslash.
+pub(super) fn id_patterns() -> RefOr<Schema> {
+    let one = r"([^*,\\\u0000-\u001f\u007f-\u009f]|\\[,\\])";
+    let one = format!(r"({one}{{1,255}}|{one}{{0,255}}\*)");
+    text().pattern(Some(format!("^{one}(,{one})*$"))).into()
+}
+
+/// Several ids, with commas between, as in `id_patterns`.
 pub(super) fn ids() -> RefOr<Schema> {
-    let one = r"[^,\u0000-\u001f\u007f-\u009f]{1,255}";
+    let one = r"([^,\\\u0000-\u001f\u007f-\u009f]|\\[,\\]){1,255}";
     text().pattern(Some(format!("^{one}(,{one})*$"))).into()
 }
 
@@ -57,38 +70,6 @@ pub(super) fn span() -> RefOr<Schema> {
         .format(Some(SchemaFormat::Custom("span".into())))
         .description(Some("A span of time, such as `90s` or `5 min`, up to 7 days"))
         .into()
-}
-
-/// Parameters that go together in one of these sets.
-pub(super) fn ways(sets: Vec<RefOr<Schema>>) -> Parameter {
-    let object = utoipa::openapi::schema::OneOfBuilder::new().schema_type(Type::Object);
-    let any = sets.into_iter().fold(object, |any, set| any.item(set));
-    ParameterBuilder::new()
-        .name("query")
-        .parameter_in(ParameterIn::Query)
-        .style(Some(utoipa::openapi::path::ParameterStyle::Form))
-        .explode(Some(true))
-        .schema(Some(RefOr::T(Schema::OneOf(any.build()))))
-        .description(Some("Each member is a parameter of its own"))
-        .build()
-}
-
-/// One of several sets of parameters.
-pub(super) fn way(title: &str, members: Vec<(&str, RefOr<Schema>, &str)>, needed: Option<&str>) -> RefOr<Schema> {
-    let mut way = ObjectBuilder::new()
-        .title(Some(title))
-        .schema_type(Type::Object)
-        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    for (name, mut schema, description) in members {
-        if let RefOr::T(Schema::Object(object)) = &mut schema {
-            object.description = Some(description.to_owned());
-        }
-        way = way.property(name, schema);
-    }
-    if let Some(needed) = needed {
-        way = way.required(needed);
-    }
-    way.into()
 }
 
 pub(super) fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {

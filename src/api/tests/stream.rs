@@ -23,11 +23,18 @@ impl House {
     }
 
     async fn stream_as(&self, authorization: &str, query: &str, last_id: Option<&str>) -> Reader {
+        self.stream_by(Some(authorization), query, last_id).await
+    }
+
+    /// Without an authorization, by what the query has.
+    pub(super) async fn stream_by(&self, authorization: Option<&str>, query: &str, last_id: Option<&str>) -> Reader {
         let mut request = Request::builder()
             .uri(format!("/api/changes?{query}"))
             .header("host", "tracker.example")
-            .header("accept", "text/event-stream")
-            .header("authorization", authorization);
+            .header("accept", "text/event-stream");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }
@@ -58,7 +65,7 @@ impl Reader {
         }
     }
 
-    async fn next(&mut self) -> Event {
+    pub(super) async fn next(&mut self) -> Event {
         loop {
             let event = self.any().await.expect("the stream goes on");
             if event.0 != "heartbeat" {
@@ -68,7 +75,7 @@ impl Reader {
     }
 
     /// The ids of the resources of the next changes.
-    async fn ids(&mut self, count: usize) -> Vec<String> {
+    pub(super) async fn ids(&mut self, count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for _ in 0..count {
             let (name, id, data) = self.next().await;
