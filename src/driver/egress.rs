@@ -32,7 +32,7 @@ use super::secrets::{Secrets, TooLong};
 use super::session::SessionKey;
 use super::skew::Skew;
 use super::wire::{Answered, Asked, Exchange, Unanswered, Watch, Wire};
-use super::withheld::Withheld;
+use super::withheld::{TOO_MANY_COMPUTED, Withheld};
 use super::{CallError, Target};
 use crate::clock::{Clock, Stopwatch};
 use crate::mask::{Mask, Masker};
@@ -55,7 +55,6 @@ pub(super) struct Egress {
     memory: Arc<PollMemory>,
     secrets: Mutex<Secrets>,
     /// Of the secrets themselves.
-    mask: Arc<Mask>,
     /// What nothing that leaves the sandbox may show.
     withheld: Mutex<Withheld>,
     requests: AtomicU32,
@@ -99,8 +98,7 @@ impl Egress {
             limits: limits.clone(),
             memory,
             secrets: Mutex::new(secrets),
-            withheld: Mutex::new(Withheld::of(Arc::clone(&mask))),
-            mask,
+            withheld: Mutex::new(Withheld::of(mask)),
             requests: AtomicU32::new(0),
             at_once: Arc::new(Semaphore::new(limits.requests_at_once as usize)),
             home: Handle::current(),
@@ -139,17 +137,22 @@ impl Egress {
         self.withheld().text(text)
     }
 
-    /// What is masked in the answer to a request: secrets, and what was computed for it.
-    fn mask(&self, parts: &http::request::Parts, body: &[u8]) -> Arc<Mask> {
+    /// What is masked in the answer to a request: secrets, and what was computed for this request or for one before. From then on
+    /// that is masked in all that leaves the sandbox: a provider may give back later what it was sent.
+    ///
+    /// # Errors
+    /// Too many different values are sent.
+    fn mask(&self, parts: &http::request::Parts, body: &[u8]) -> Result<Arc<Mask>, Error> {
         let query = parts.uri.query().unwrap_or_default().as_bytes();
         let texts = parts.headers.values().map(|value| value.as_bytes()).chain([query, body]);
-        self.with_secrets(|secrets| {
-            let computed = secrets.computed_in(texts);
-            match computed.is_empty() {
-                true => Arc::clone(&self.mask),
-                false => Arc::new(secrets.mask_with(&self.mask, &computed)),
+        let computed = self.with_secrets(|secrets| secrets.computed_in(texts));
+        match self.with_withheld(|withheld| computed.iter().all(|value| withheld.note(value))) {
+            true => Ok(self.withheld()),
+            false => {
+                self.refuse(TOO_MANY_COMPUTED.to_owned());
+                Err(Error::HttpRequestDenied)
             }
-        })
+        }
     }
 
     /// The limit that was passed, if one was.
@@ -297,7 +300,7 @@ impl Egress {
         };
         let plain = self.wire.tape.is_none() && self.wire.watch.is_none();
         let asked = (!plain).then(|| self.asked(&url, &parts, &body));
-        let mask = self.mask(&parts, &body);
+        let mask = self.mask(&parts, &body)?;
         let stopwatch = Stopwatch::start();
         if let (Some(asked), Some(tape)) = (&asked, &self.wire.tape) {
             if let Some(watch) = self.watch() {

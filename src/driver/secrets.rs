@@ -2,7 +2,7 @@
 //! their place, and the signatures that the host computes. Secrets leave this file in requests only.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
@@ -22,8 +22,6 @@ pub(super) const WORD_PREFIX: &str = "tracker-placeholder-";
 const WORD_RANDOM_BYTES: usize = 16;
 /// One a secret and an encoding, and some for each request that is signed. Contract 0.2 names it.
 const MOST_WORDS: usize = 1024;
-/// How many computed values of one request are looked for in what is answered: an honest one has one or two.
-const MOST_MASKED: usize = 16;
 
 /// What a text would become with secrets in the place of their words is more than there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -314,27 +312,25 @@ impl Secrets {
         }
     }
 
-    /// Those words of computed values that stand in a request: its answer may have the values in it.
-    pub(super) fn computed_in<'a>(&self, texts: impl IntoIterator<Item = &'a [u8]>) -> Vec<usize> {
+    /// The computed values whose words stand in a request.
+    pub(super) fn computed_in<'a>(&self, texts: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
         if !self.words.iter().any(|word| matches!(word.meaning, Meaning::Computed { .. })) {
             return Vec::new();
         }
         let finder = memmem::Finder::new(WORD_PREFIX);
-        let mut found = Vec::new();
+        let mut found = BTreeSet::new();
         for text in texts {
             for start in finder.find_iter(text) {
                 let end = start + WORD_PREFIX.len() + 2 * WORD_RANDOM_BYTES;
                 let word = text.get(start..end).and_then(|word| std::str::from_utf8(word).ok());
                 if let Some(place) = word.and_then(|word| self.places.get(word))
-                    && matches!(self.words[*place].meaning, Meaning::Computed { .. })
-                    && found.len() < MOST_MASKED
-                    && !found.contains(place)
+                    && let Some(Word { meaning: Meaning::Computed { value, .. }, .. }) = self.words.get(*place)
                 {
-                    found.push(*place);
+                    found.insert(value.to_vec());
                 }
             }
         }
-        found
+        found.into_iter().collect()
     }
 
     /// The account's secrets, to be masked, each as `Basic` sends it, too: that is masked with the user in it, and of a secret
@@ -351,17 +347,6 @@ impl Secrets {
             // Its lines may be broken otherwise, or not at all.
             if let Some(key) = signing::der(secret) {
                 mask.add(&key, SECRET);
-            }
-        }
-        mask
-    }
-
-    /// The same, and these computed values.
-    pub(super) fn mask_with(&self, secrets: &Mask, computed: &[usize]) -> Mask {
-        let mut mask = secrets.clone();
-        for place in computed {
-            if let Some(Word { meaning: Meaning::Computed { value, .. }, .. }) = self.words.get(*place) {
-                mask.add(value, SECRET);
             }
         }
         mask

@@ -1,5 +1,6 @@
 //! What nothing that leaves a sandbox may show, but for requests: the account's secrets, which a provider may have given
-//! back in a form of its own, and what was computed with them in the poll and given to the driver, as contract 0.1 does.
+//! back in a form of its own, and what was computed with them in the poll and given to the driver, as contract 0.1 does, or sent
+//! to the provider.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use crate::mask::{Mask, SIGNATURE};
 
 /// A signature a request, and some for what is signed within it. Each is looked for until the poll ends.
 const MOST: usize = 1024;
+
+pub(super) const TOO_MANY_COMPUTED: &str = "too many different values are computed with secrets in one poll";
 
 #[derive(Debug)]
 pub(super) struct Withheld {

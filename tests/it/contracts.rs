@@ -91,8 +91,13 @@ async fn speaks_the_whole_contract(language: &str) {
 
     // The provider sends back what it was sent; the driver reads no value of it.
     let answer = of("answer");
-    assert!(answer.contains("secret raw: [secret]") && answer.contains("hmac sha1 hex: [secret]"), "{answer}");
+    assert!(answer.contains("secret raw: [secret]") && answer.contains("hmac sha1 hex: [signature]"), "{answer}");
     assert!(!answer.contains("tracker-placeholder-") && !answer.contains("quoted"), "{answer}");
+    let sent = &server.requests()[0].lines;
+    assert!(sent.len() > 30, "more than a request that is signed has: {sent:?}");
+    for (line, value) in sent.iter().filter(|(_, value)| value.len() > 16) {
+        assert!(!answer.contains(value.as_str()), "{line} {value} in {answer}");
+    }
     check_words(&server.requests()[0]);
 
     let since = Timestamp::from_millis(1_795_000_000_000);

@@ -7,7 +7,7 @@ use super::super::bindings::{v0_1, v0_2};
 use super::super::message::message;
 use super::super::secrets::{Secrets, TooLong, Uncomputed};
 use super::super::signing;
-use super::super::withheld::Withheld;
+use super::super::withheld::{TOO_MANY_COMPUTED, Withheld};
 use super::Sandbox;
 
 /// The longest chain of messages that is signed. The longest scheme that is known (AWS's) has five.
@@ -223,8 +223,6 @@ impl v0_1::credentials::Host for Sandbox {
         Ok(signed.and_then(|signed| self.given(signed)).map_err(Into::into))
     }
 }
-
-const TOO_MANY_COMPUTED: &str = "too many different values are computed with secrets in one poll";
 
 impl Sandbox {
     /// Notes a value that the driver is given, so that it is masked where it leaves the sandbox.
