@@ -1,51 +1,20 @@
 //! The HTTP API: every route at once, and what the handlers share. One file a resource; who asks is
 //! settled in `caller`, how errors look in `problem`, what each error means to a client in `errors`.
 
-mod account;
-mod bearer;
-mod caller;
-mod changes;
-mod conditions;
-mod consent;
+mod auth;
 pub mod control;
-mod cors;
 mod deltacloud;
-mod drivers;
-mod entry;
 mod errors;
-mod etag;
 mod feed;
-mod filter;
-mod fresh;
-mod health;
-mod history;
 mod hooks;
-mod host;
-mod identify;
-mod in_flight;
-mod instances;
-mod json;
-mod listen;
-mod listing;
-mod observe;
+mod input;
+mod middleware;
 mod openapi;
-mod parameters;
-mod pending;
 mod problem;
-mod proof;
-mod rate;
-mod realms;
-mod receiver;
-mod refresh;
-mod repeat;
-mod request;
+mod resources;
+mod server;
 mod settings;
-mod shares;
 pub mod starting;
-mod tickets;
-mod tokens;
-mod track;
-mod unread;
 
 use std::sync::Arc;
 
@@ -64,19 +33,24 @@ use crate::roster::{CallShares, Roster};
 use crate::store::Store;
 use crate::vault::Vault;
 
-pub use listen::{ClientHeader, Listeners, Peer, serve};
+pub use server::listen::{Listeners, serve};
+pub use server::peer::{ClientHeader, Peer};
 pub use settings::{Consent, OperatorSettings, ProofSettings, Settings};
 
-use bearer::Bearers;
+use auth::bearer::Bearers;
+use auth::proof::provider::{Admission, Provider};
+use auth::proof::{Proofs, Prover};
+use auth::tickets;
+use auth::tickets::Tickets;
 use deltacloud::{Document, in_xml_too};
 use feed::hub::Hub;
-use in_flight::InFlight;
+use feed::shares::Shares;
+use input::request::BodyBounds;
+use middleware::{access_log, cors, etag, host, idempotency};
 use problem::Problem;
-use proof::{Admission, Proofs, Prover, Provider};
-use rate::Rates;
-use request::BodyBounds;
-use shares::Shares;
-use tickets::Tickets;
+use resources::{account, drivers, entry, health, history, instances, pending, realms, refresh, tokens};
+use server::in_flight::InFlight;
+use server::rate_limit::Rates;
 
 /// What the API works with, joined in `serve`.
 #[derive(Clone)]
@@ -208,9 +182,9 @@ fn operator_routes(app: &Arc<App>) -> Router {
     of_operators()
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(CatchPanicLayer::custom(access_log::panicked))
         .layer(from_fn(host::require_one))
-        .layer(from_fn_with_state(Arc::clone(app), observe::observe))
+        .layer(from_fn_with_state(Arc::clone(app), access_log::observe))
         .with_state(Arc::clone(app))
 }
 
@@ -218,7 +192,7 @@ fn operator_routes(app: &Arc<App>) -> Router {
 /// passwords are counted by account alone.
 fn public_routes(app: &Arc<App>) -> Router {
     // Around every POST: what a client sends again is done once.
-    let once = || from_fn_with_state(Arc::clone(app), repeat::once);
+    let once = || from_fn_with_state(Arc::clone(app), idempotency::once);
     // Around what is read again and again: it is sent only where it is another.
     let unless_known = || from_fn(etag::conditional);
     let router = Router::new()
@@ -254,7 +228,7 @@ fn public_routes(app: &Arc<App>) -> Router {
         .route("/api/tokens/{id}/rotate", post(tokens::rotate).route_layer(once()))
         .route("/api/tickets", post(tickets::create))
         // Answered apart, because what a GET reads is no longer pending.
-        .route("/api/changes", get(changes::read).head(changes::nothing_read))
+        .route("/api/changes", get(feed::changes::read).head(feed::changes::nothing_read))
         .route("/api/changes/acknowledge", post(pending::acknowledge))
         .merge(if app.context.settings.operator_routes { of_operators() } else { Router::new() })
         .route("/openapi.json", get(openapi::show).route_layer(unless_known()))
@@ -263,9 +237,9 @@ fn public_routes(app: &Arc<App>) -> Router {
         .route("/problems/{slug}", get(problem::show))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(CatchPanicLayer::custom(access_log::panicked))
         .layer(from_fn(host::require_one))
-        .layer(from_fn_with_state(Arc::clone(app), observe::observe))
+        .layer(from_fn_with_state(Arc::clone(app), access_log::observe))
         .layer(from_fn_with_state(Arc::clone(app), deltacloud::translate))
         .layer(CompressionLayer::new());
     let router = match cors::layer(&app.context.settings.cors_origins) {

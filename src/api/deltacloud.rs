@@ -3,8 +3,8 @@
 //! is put into the other words here.
 
 mod accept;
-mod document;
-mod matrix;
+pub(super) mod document;
+pub(super) mod matrix;
 
 use std::sync::Arc;
 
@@ -19,13 +19,10 @@ use axum::routing::MethodRouter;
 use serde_json::Value;
 
 use super::App;
-use super::identify::{self, Named};
-use super::parameters::{ParameterError, Parameters};
+use super::auth::identify::{self, Named};
+use super::input::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
 use document::Backend;
-
-pub(super) use document::{closing, items_of, opening};
-pub(super) use matrix::{Matrix, unread as unread_matrix};
 
 pub(super) const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 const PROBLEM: &[u8] = b"application/problem+json";

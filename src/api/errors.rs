@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use super::identify::{Unidentified, Unnamed};
-use super::json::BodyError;
-use super::parameters::ParameterError;
+use super::auth::identify::{Unidentified, Unnamed};
+use super::auth::proof::ProofError;
+use super::input::json::BodyError;
+use super::input::parameters::ParameterError;
 use super::problem::{Problem, ProblemType};
-use super::proof::ProofError;
 use crate::driver::CallError;
 use crate::metrics::Unrecorded;
 use crate::model::hook::InvalidHookUrl;

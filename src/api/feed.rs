@@ -2,8 +2,10 @@
 //! lost: each answer says where the next begins. Read at once, or once something comes (`wait`), or as a stream of
 //! events (see `stream`).
 
+pub(super) mod changes;
 mod events;
 pub(super) mod hub;
+pub(super) mod shares;
 pub(super) mod stream;
 
 use std::sync::Arc;
@@ -13,16 +15,16 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
-use super::caller::Caller;
-use super::filter;
-use super::fresh;
+use super::auth::caller::Caller;
 use super::hooks::replay::foreign_cursor;
-use super::listing::{put_next, read_limit};
-use super::parameters::{ParameterError, Parameters};
+use super::input::filter;
+use super::input::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
-use super::shares::Waits;
+use super::resources::fresh;
+use super::resources::listing::{put_next, read_limit};
 use crate::model::{ChangeDocument, Cursor};
 use crate::store::{After, ChangePage, ChangeQuery};
+use shares::Waits;
 
 const KNOWN: &[&str] = &["since", "limit", "wait", "kind", "id", "realm_id", "type", "from", "to", "format"];
 

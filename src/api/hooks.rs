@@ -3,9 +3,11 @@
 //! them; another's are not there.
 
 pub(super) mod actions;
+mod consent;
 pub(super) mod deliveries;
-mod document;
+pub(super) mod document;
 mod order;
+pub(super) mod receiver;
 pub(super) mod replay;
 pub(super) mod rotation;
 pub(super) mod signing;
@@ -22,26 +24,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 use super::App;
-use super::caller::Caller;
-use super::conditions::{self, Conditions};
+use super::auth::caller::Caller;
 use super::errors::UrlIn;
-use super::filter::List;
-use super::json::Object;
-use super::listing::{put_next, read_limit};
-use super::parameters::ParameterError;
+use super::input::conditions::{self, Conditions};
+use super::input::filter::List;
+use super::input::json::Object;
+use super::input::parameters::ParameterError;
+use super::input::request::{Query, json_object, path_word};
+use super::middleware::idempotency::{Answer, Repeatable};
 use super::problem::{Problem, ProblemType};
-use super::receiver;
-use super::repeat::{Answer, Repeatable};
-use super::request::{Query, json_object, path_word};
-use super::track::{self, check_room, seal_token};
+use super::resources::listing::{put_next, read_limit};
+use super::resources::tracking::{self, check_room, seal_token};
 use crate::model::{Hook, HookId, HookSpec, Sealed, Timestamp};
 use crate::store::{Condition, DamagedHook, HookAction, HookEdit, HookPlace, Refusal, Versions, Written};
 
-pub(super) use actions::RedrivenDocument;
-pub(super) use deliveries::DeliveriesDocument;
-pub(super) use document::{HookDocument, ListedHook};
-
-use document::{DamagedHookDocument, link};
+use document::{DamagedHookDocument, HookDocument, ListedHook, link};
 use order::{Order, Token};
 use signing::Shown;
 
@@ -209,11 +206,11 @@ pub(super) async fn create(
     check_room(&app, &caller).await?;
     let spec = spec(&app, &caller, order, None).await?;
     let (secret, shown) = signing::new_key(&app, &caller, key.signing, key.secret)?;
-    let hook = track::new_hook(&app, &caller, None, spec, secret);
+    let hook = tracking::new_hook(&app, &caller, None, spec, secret);
     let shower = Shower::new(&app, &caller, Some(shown));
     let answer =
         move |hook: &Hook| shower.answer(StatusCode::CREATED, hook).at(&link(&shower.app.context.public_url, hook.id));
-    let write = async |once| track::create(&app, &caller, hook, once).await;
+    let write = async |once| tracking::create(&app, &caller, hook, once).await;
     let created = repeatable.carry_out(&app, &caller, write, answer, |refusal| not_created(&app, &refusal)).await?;
     context.poll_wake.notify_one();
     Ok(created)
@@ -222,7 +219,7 @@ pub(super) async fn create(
 fn not_created(app: &App, refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::TooManyFilterItems => too_many_filter_items(app),
-        _ => track::no_room(app),
+        _ => tracking::no_room(app),
     }
 }
 

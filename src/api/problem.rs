@@ -15,14 +15,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::deltacloud;
+use super::deltacloud::matrix;
 use crate::model::Kind;
 
 /// Each type: its name in code and URI, its status, its title, and what it means.
 macro_rules! problem_types {
     ($($name:ident $slug:literal $status:ident $title:literal $meaning:literal;)+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum ProblemType { $($name,)+ }
+        pub(crate) enum ProblemType { $($name,)+ }
 
         impl ProblemType {
             const ALL: &[ProblemType] = &[$(ProblemType::$name,)+];
@@ -208,7 +208,7 @@ struct Entry {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     problem_type: ProblemType,
     detail: String,
     members: Vec<(&'static str, Value)>,
@@ -218,57 +218,57 @@ pub(super) struct Problem {
 
 /// What the log is told of a response; `observe` takes it from the response's extensions.
 #[derive(Clone, Debug)]
-pub(super) struct Logged(pub(super) String);
+pub(crate) struct Logged(pub(crate) String);
 
 /// Details may quote what a client or a driver wrote: so much of it, and no more.
 const MAX_DETAIL_CHARS: usize = 1000;
 
 impl Problem {
-    pub(super) fn new(problem_type: ProblemType, detail: impl Into<String>) -> Problem {
+    pub(crate) fn new(problem_type: ProblemType, detail: impl Into<String>) -> Problem {
         Problem { problem_type, detail: detail.into(), members: Vec::new(), retry_after: None, logged: None }
     }
 
     /// A fault of the host: the client learns only that there was one.
-    pub(super) fn internal(logged: impl std::fmt::Display) -> Problem {
+    pub(crate) fn internal(logged: impl std::fmt::Display) -> Problem {
         Problem::new(ProblemType::Internal, "the request could not be answered").logging(logged)
     }
 
     /// Adds an extension member.
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Problem {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Problem {
         self.members.push((name, value.into()));
         self
     }
 
-    pub(super) fn retry_after(mut self, wait: Duration) -> Problem {
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Problem {
         self.retry_after = Some(wait);
         self
     }
 
-    pub(super) fn logging(mut self, logged: impl std::fmt::Display) -> Problem {
+    pub(crate) fn logging(mut self, logged: impl std::fmt::Display) -> Problem {
         self.logged = Some(logged.to_string());
         self
     }
 
     #[cfg(test)]
-    pub(super) fn problem_type(&self) -> ProblemType {
+    pub(crate) fn problem_type(&self) -> ProblemType {
         self.problem_type
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.problem_type.entry().status
     }
 
     /// As `Retry-After` says it.
-    pub(super) fn retry_seconds(&self) -> Option<u64> {
+    pub(crate) fn retry_seconds(&self) -> Option<u64> {
         self.retry_after.map(seconds)
     }
 
     /// What the log is told of it.
-    pub(super) fn logged(&self) -> &str {
+    pub(crate) fn logged(&self) -> &str {
         self.logged.as_deref().unwrap_or(&self.detail)
     }
 
-    pub(super) fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         let Entry { slug, status, title, .. } = self.problem_type.entry();
         let mut body = Map::new();
         body.insert("type".into(), uri(slug).into());
@@ -317,7 +317,7 @@ fn seconds(wait: Duration) -> u64 {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProblemType)]
-pub(super) struct TypeDocument {
+pub(crate) struct TypeDocument {
     #[serde(rename = "type")]
     uri: String,
     title: &'static str,
@@ -333,27 +333,27 @@ impl From<ProblemType> for TypeDocument {
 }
 
 /// `GET /problems`: every type there is.
-pub(super) async fn list() -> Response {
+pub(crate) async fn list() -> Response {
     let types: Vec<TypeDocument> = ProblemType::ALL.iter().map(|found| (*found).into()).collect();
     Json(json!({ "problems": types })).into_response()
 }
 
 /// `GET /problems/{slug}`: what a type's URI leads to.
-pub(super) async fn show(Path(slug): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn show(Path(slug): Path<String>) -> Result<Response, Problem> {
     match ProblemType::ALL.iter().find(|found| found.entry().slug == slug) {
         Some(found) => Ok(Json(TypeDocument::from(*found)).into_response()),
         None => Err(Problem::new(ProblemType::RouteNotFound, "there is no such problem; GET /problems lists them")),
     }
 }
 
-pub(super) async fn no_such_route(request: Request) -> Problem {
-    if let Some(error) = deltacloud::unread_matrix(request.uri()) {
+pub(crate) async fn no_such_route(request: Request) -> Problem {
+    if let Some(error) = matrix::unread(request.uri()) {
         return error.into();
     }
     Problem::new(ProblemType::RouteNotFound, "there is nothing at this path; GET /api has links to what there is")
 }
 
-pub(super) async fn method_not_allowed(request: Request) -> Problem {
+pub(crate) async fn method_not_allowed(request: Request) -> Problem {
     let mut detail = format!("{} is not among the methods that the Allow header names", request.method());
     let collection = request.uri().path().split('/').nth(2).unwrap_or_default();
     if request.method() == Method::POST && Kind::ALL.iter().any(|kind| kind.plural() == collection) {

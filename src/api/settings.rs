@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::listen::ClientHeader;
+use super::server::peer::ClientHeader;
 use crate::metrics::Threshold;
 use crate::roster::ShareLimits;
 

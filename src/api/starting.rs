@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::errors::RETRY_SOON;
-use super::health;
 use super::problem::{Problem, ProblemType};
+use super::resources::health;
 
 /// Most hosts start sooner, and their clients need not try again.
 pub const ANSWERS_AFTER: Duration = Duration::from_secs(2);

@@ -37,7 +37,7 @@ use hyper_util::service::TowerToHyperService;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::proof::{Claim, ProofError};
+use super::auth::proof::{Claim, ProofError};
 use super::*;
 use crate::clock::ManualClock;
 use crate::driver::{CallError, Catalog, Pulse};

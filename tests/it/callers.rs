@@ -310,7 +310,7 @@ async fn nobody_can_fill_the_log() {
     }
     let left_out = |line: &str| {
         let count = line.split("left_out=").nth(1)?.split(' ').next()?;
-        count.parse::<usize>().ok().filter(|_| line.contains("lines.target=\"tracker::api::observe\""))
+        count.parse::<usize>().ok().filter(|_| line.contains("lines.target=\"tracker::api::middleware::access_log\""))
     };
     let count = host.log().find("the log says what it left out", left_out).await;
     assert!(count > 0);

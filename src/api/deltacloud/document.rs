@@ -4,9 +4,9 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::Value;
 
-use super::super::identify::DEFAULT_PROVIDER;
 use super::super::problem::Problem;
 use super::Document;
+use crate::api::auth::identify::DEFAULT_PROVIDER;
 use crate::model::Kind;
 
 /// The version of Deltacloud's API whose documents these are.
@@ -47,12 +47,12 @@ pub(super) fn write_error(problem: &Value, path: &str, backend: &Backend) -> Res
 }
 
 /// How a list begins, for one that is written piece by piece.
-pub(in super::super) fn opening(element: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn opening(element: &str) -> Result<Vec<u8>, Problem> {
     written(|xml| xml.0.write_event(Event::Start(BytesStart::new(element))))
 }
 
 /// Some items of a list.
-pub(in super::super) fn items_of(kind: Kind, items: &[Value]) -> Result<Vec<u8>, Problem> {
+pub(crate) fn items_of(kind: Kind, items: &[Value]) -> Result<Vec<u8>, Problem> {
     let write = match kind {
         Kind::Instance => Xml::instance,
         Kind::Realm => Xml::realm,
@@ -63,7 +63,7 @@ pub(in super::super) fn items_of(kind: Kind, items: &[Value]) -> Result<Vec<u8>,
 }
 
 /// How a list ends.
-pub(in super::super) fn closing(element: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn closing(element: &str) -> Result<Vec<u8>, Problem> {
     let mut xml = Xml(Writer::new(Vec::new()));
     xml.0.write_event(Event::End(BytesEnd::new(element))).map_err(Problem::internal)?;
     Ok(xml.0.into_inner())

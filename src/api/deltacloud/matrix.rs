@@ -8,13 +8,13 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri};
 
-use super::super::identify::{DRIVER, PROVIDER};
-use super::super::parameters::{ParameterError, Parameters};
+use crate::api::auth::identify::{DRIVER, PROVIDER};
+use crate::api::input::parameters::{ParameterError, Parameters};
 
 /// What stood in the path beside `api`, as it is written there: nothing, for most. Links that lead from collection to
 /// collection and from page to page keep it, so that a client that only follows them stays where it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Matrix(String);
+pub(crate) struct Matrix(String);
 
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +44,7 @@ pub(super) async fn read(mut request: Request) -> Request {
 }
 
 /// Why a path with matrix parameters was not read.
-pub(in super::super) fn unread(uri: &Uri) -> Option<ParameterError> {
+pub(crate) fn unread(uri: &Uri) -> Option<ParameterError> {
     split(uri).err()
 }
 

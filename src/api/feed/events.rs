@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::bearer::Ended;
+use crate::api::auth::bearer::Ended;
 use crate::model::{Change, Cursor};
 
 /// Why a stream ends; its `end` event says so, and from where to go on.

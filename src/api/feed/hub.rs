@@ -26,7 +26,7 @@ const KEPT_FOR: Duration = Duration::from_secs(60);
 /// For how long to wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(in crate::api) struct Hub {
+pub(crate) struct Hub {
     store: Arc<dyn Store>,
     public_url: String,
     /// How many changes a ring has at most.
@@ -63,14 +63,14 @@ pub(super) struct Entry {
 }
 
 impl Hub {
-    pub(in crate::api) fn new(store: Arc<dyn Store>, public_url: String, ring: usize) -> Hub {
+    pub(crate) fn new(store: Arc<dyn Store>, public_url: String, ring: usize) -> Hub {
         let position = *store.newest().borrow();
         Hub { store, public_url, ring, state: Mutex::new(State { position, channels: HashMap::new() }) }
     }
 
     /// Keeps the rings up to date until `token` is cancelled.
     /// Follows the journal until `token` is cancelled. Starts again after a panic.
-    pub(in crate::api) async fn run(&self, token: CancellationToken) {
+    pub(crate) async fn run(&self, token: CancellationToken) {
         while AssertUnwindSafe(self.follow(&token)).catch_unwind().await.is_err() {
             tracing::error!("the feed panicked and starts again: this is a fault of the tracker");
             if token.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
@@ -148,7 +148,7 @@ impl Hub {
     }
 
     /// Hears of what is new in the account's part of the journal from now on.
-    pub(in crate::api) fn listen(self: &Arc<Self>, account: AccountId) -> Listener {
+    pub(crate) fn listen(self: &Arc<Self>, account: AccountId) -> Listener {
         let mut state = self.lock();
         let after = state.position;
         let channel = state.channels.entry(account).or_insert_with(|| Channel {
@@ -208,7 +208,7 @@ pub(super) enum Behind {
 }
 
 /// Somebody who follows one account's part of the journal.
-pub(in crate::api) struct Listener {
+pub(crate) struct Listener {
     hub: Arc<Hub>,
     account: AccountId,
     ring: Arc<Mutex<Ring>>,
@@ -217,7 +217,7 @@ pub(in crate::api) struct Listener {
 
 impl Listener {
     /// Returns once there is something new since it was made, or since this returned last.
-    pub(in crate::api) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         if self.changed.changed().await.is_err() {
             // The sender is dropped with the last listener's channel, and this is one.
             std::future::pending::<()>().await;

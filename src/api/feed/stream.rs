@@ -14,18 +14,18 @@ use futures_util::stream::unfold;
 use tokio_util::sync::CancellationToken;
 
 use super::super::App;
-use super::super::caller::Caller;
-use super::super::filter;
-use super::super::fresh;
-use super::super::listing::Document;
-use super::super::parameters::{ParameterError, Parameters};
 use super::super::problem::Problem;
-use super::super::shares::{Place, Waits};
-use super::super::tickets::PARAMETER;
-use super::super::track::TrackDocument;
 use super::events::{self, End};
 use super::hub::{Behind, Listener};
 use super::place;
+use super::shares::{Place, Waits};
+use crate::api::auth::caller::Caller;
+use crate::api::auth::tickets::PARAMETER;
+use crate::api::input::filter;
+use crate::api::input::parameters::{ParameterError, Parameters};
+use crate::api::resources::fresh;
+use crate::api::resources::listing::Document;
+use crate::api::resources::tracking::TrackDocument;
 use crate::clock::Stopwatch;
 use crate::model::{Cursor, Filter, Kind, ResourceId};
 use crate::store::{After, ChangeQuery, ListQuery, StoreError};
@@ -38,7 +38,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const AT_ONCE: usize = 100;
 
 /// Whether a request for changes asks for a stream. Only streams begin with what there is.
-pub(in super::super) fn is_asked_for(headers: &HeaderMap, parameters: &Parameters) -> bool {
+pub(crate) fn is_asked_for(headers: &HeaderMap, parameters: &Parameters) -> bool {
     is_wanted(headers) || parameters.get("snapshot") == Some("true") && is_taken(headers)
 }
 
@@ -60,7 +60,7 @@ fn is_taken(headers: &HeaderMap) -> bool {
 }
 
 /// Opens a stream behind `Last-Event-ID`, or `since`, or the journal's end.
-pub(in super::super) async fn open(
+pub(crate) async fn open(
     app: &Arc<App>,
     caller: Caller,
     parameters: &Parameters,

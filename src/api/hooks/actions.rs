@@ -10,25 +10,25 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::super::App;
-use super::super::caller::Caller;
-use super::super::conditions::Conditions;
 use super::super::problem::Problem;
-use super::super::repeat::{Answer, Repeatable};
-use super::super::request::json_object;
 use super::{Number, Shower, find, place, refused};
+use crate::api::auth::caller::Caller;
+use crate::api::input::conditions::Conditions;
+use crate::api::input::request::json_object;
+use crate::api::middleware::idempotency::{Answer, Repeatable};
 use crate::model::ChangeId;
 use crate::store::{EditedHook, HookAction, HookEdit, HookPlace, Redrive, Redriven};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Redriven)]
-pub(in super::super) struct RedrivenDocument {
+pub(crate) struct RedrivenDocument {
     redriven: usize,
     /// Whether there may be more than one request takes.
     more: bool,
 }
 
 /// `POST .../test`: owes the hook a change of type `hook.test`. Answers 202 with that change's id.
-pub(in super::super) async fn test(
+pub(crate) async fn test(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
@@ -42,7 +42,7 @@ pub(in super::super) async fn test(
 }
 
 /// `POST .../pause`. Answers with the hook.
-pub(in super::super) async fn pause(
+pub(crate) async fn pause(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
@@ -57,7 +57,7 @@ pub(in super::super) async fn pause(
 }
 
 /// `POST .../resume`: it goes on from where it stopped. Answers with the hook.
-pub(in super::super) async fn resume(
+pub(crate) async fn resume(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
@@ -101,7 +101,7 @@ impl Wanted {
 
 /// `POST .../redrive`, of all dead letters or of the one of `change`: each is tried again as if for the first time.
 /// Answers 202 with their number.
-pub(in super::super) async fn redrive(
+pub(crate) async fn redrive(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,

@@ -9,20 +9,20 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::App;
-use super::super::caller::Caller;
-use super::super::listing::{put_next, read_limit};
-use super::super::parameters::ParameterError;
 use super::super::problem::Problem;
-use super::super::request::Query;
 use super::document::link;
 use super::replay::foreign_cursor;
 use super::{Number, find, place};
+use crate::api::auth::caller::Caller;
+use crate::api::input::parameters::ParameterError;
+use crate::api::input::request::Query;
+use crate::api::resources::listing::{put_next, read_limit};
 use crate::model::{ChangeDocument, Cursor, Timestamp, whole_millis};
 use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Deliveries)]
-pub(in super::super) struct DeliveriesDocument<'a> {
+pub(crate) struct DeliveriesDocument<'a> {
     deliveries: Vec<DeliveryDocument<'a>>,
     /// How many of the hook's deliveries were given up, on this page or not, as the host can't read them or their changes from
     /// its store any more. One of which the change can't be read is on no page. They go with the hook, or with the journal.
@@ -31,7 +31,7 @@ pub(in super::super) struct DeliveriesDocument<'a> {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
-pub(in super::super) struct DeliveryDocument<'a> {
+pub(crate) struct DeliveryDocument<'a> {
     /// `waiting`, `dead` or `done`.
     state: &'static str,
     /// Of one that waits for no other.
@@ -92,7 +92,7 @@ fn read_state(text: &str) -> Result<DeliveryState, ParameterError> {
 }
 
 /// One page, newest change first.
-pub(in super::super) async fn list(
+pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,

@@ -12,7 +12,7 @@ use crate::store::DamagedHook;
 /// only the keys are left out where there is nothing to show.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Hook)]
-pub(in super::super) struct HookDocument<'a> {
+pub(crate) struct HookDocument<'a> {
     id: String,
     href: String,
     url: String,
@@ -46,7 +46,7 @@ pub(in super::super) struct HookDocument<'a> {
 /// A hook in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(in super::super) enum ListedHook<'a> {
+pub(crate) enum ListedHook<'a> {
     Whole(Box<HookDocument<'a>>),
     Damaged(DamagedHookDocument),
 }
@@ -54,7 +54,7 @@ pub(in super::super) enum ListedHook<'a> {
 /// A hook that the host can't read from its store any more. It is sent nothing; its owner can delete it, or set it again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DamagedHook)]
-pub(in super::super) struct DamagedHookDocument {
+pub(crate) struct DamagedHookDocument {
     id: String,
     href: String,
     /// `damaged`.

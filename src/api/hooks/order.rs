@@ -5,12 +5,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::super::errors::UrlIn;
-use super::super::filter;
-use super::super::json::{BodyError, Member, Object};
 use super::super::problem::Problem;
-use super::super::receiver;
 use super::super::settings::Settings;
+use super::receiver;
 use super::signing::Signing;
+use crate::api::input::filter;
+use crate::api::input::json::{BodyError, Member, Object};
 use crate::model::{Filter, Format, HookUrl, Mode, Rate, SigningSecret, span};
 
 /// What may be said of any hook.

@@ -8,19 +8,19 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::super::App;
-use super::super::caller::Caller;
-use super::super::conditions::Conditions;
-use super::super::json::Member;
 use super::super::problem::{Problem, ProblemType};
-use super::super::repeat::{Answer, Repeatable};
-use super::super::request::json_object;
 use super::actions::Wanted;
 use super::{Number, place};
+use crate::api::auth::caller::Caller;
+use crate::api::input::conditions::Conditions;
+use crate::api::input::json::Member;
+use crate::api::input::request::json_object;
+use crate::api::middleware::idempotency::{Answer, Repeatable};
 use crate::model::{Cursor, InvalidTimestamp, Timestamp};
 use crate::store::{EditedHook, HookAction, ReplayFrom, StoreError};
 
 /// Answers 202 with where it begins.
-pub(in super::super) async fn replay(
+pub(crate) async fn replay(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
@@ -66,7 +66,7 @@ fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFr
 }
 
 /// A cursor that is of no use here.
-pub(in super::super) fn foreign_cursor() -> Problem {
+pub(crate) fn foreign_cursor() -> Problem {
     Problem::new(
         ProblemType::ForeignCursor,
         "the cursor is not from this store's journal, or from before the store was restored: begin with 0, a time, or a list \
@@ -78,7 +78,7 @@ pub(in super::super) fn foreign_cursor() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::json::Object;
+    use crate::api::input::json::Object;
 
     #[test]
     fn a_replay_begins_at_a_cursor_or_a_time() {

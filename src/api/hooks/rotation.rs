@@ -9,15 +9,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::super::App;
-use super::super::caller::Caller;
-use super::super::conditions::Conditions;
 use super::super::problem::{Problem, ProblemType};
-use super::super::repeat::Repeatable;
-use super::super::request::json_object;
 use super::actions::Wanted;
 use super::order::secret_of;
 use super::signing::{self, Signing};
 use super::{Number, Shower, find, place};
+use crate::api::auth::caller::Caller;
+use crate::api::input::conditions::Conditions;
+use crate::api::input::request::json_object;
+use crate::api::middleware::idempotency::Repeatable;
 use crate::model::span;
 use crate::store::{EditedHook, HookAction};
 
@@ -25,7 +25,7 @@ use crate::store::{EditedHook, HookAction};
 const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Answers with the hook, which has the new secret in this answer and no other.
-pub(in super::super) async fn rotate(
+pub(crate) async fn rotate(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,

@@ -4,8 +4,8 @@
 use secrecy::ExposeSecret as _;
 
 use super::super::App;
-use super::super::caller::Caller;
 use super::super::problem::Problem;
+use crate::api::auth::caller::Caller;
 use crate::model::{Ed25519Key, Hook, Sealed, SigningKey, SigningSecret};
 use crate::store::{SealedColumn, Unopened};
 use crate::vault::Purpose;
@@ -72,7 +72,7 @@ pub(super) fn new_key(
 }
 
 /// A secret of random bytes.
-pub(in super::super) fn made() -> Result<SigningSecret, Problem> {
+pub(crate) fn made() -> Result<SigningSecret, Problem> {
     Ok(SigningSecret::from_bytes(random()?))
 }
 

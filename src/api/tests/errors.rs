@@ -164,7 +164,7 @@ async fn a_store_that_is_gone_is_said_to_be_and_no_more() {
 
 #[tokio::test]
 async fn a_panic_is_a_problem_that_says_nothing_of_it() {
-    let response = observe::panicked(Box::new("secret"));
+    let response = access_log::panicked(Box::new("secret"));
     assert_eq!(response.status(), 500);
     let body = response.into_body().collect().await.expect("a body").to_bytes();
     assert!(!String::from_utf8_lossy(&body).contains("secret"));

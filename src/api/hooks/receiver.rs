@@ -1,0 +1,43 @@
+//! Whether a URL may be called back, judged when a hook is set: its scheme, its port, an address that is written in it, and,
+//! where the operator wants it, its receiver's consent. Whoever sends judges what a name resolves to: an answer that hung on
+//! that here would tell every client which names there are inside.
+
+use super::consent;
+use crate::api::App;
+use crate::api::errors::UrlIn;
+use crate::api::problem::{Problem, ProblemType};
+use crate::api::settings::{Consent, Settings};
+use crate::model::{HookUrl, Rate};
+
+pub(crate) fn check_form(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
+    if url.as_url().port() == Some(0) {
+        let detail =
+            format!("{} has port 0, at which nothing can listen: give the port that the receiver has", place.name());
+        return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
+    }
+    if settings.https_only && url.as_url().scheme() != "https" {
+        let detail = format!("{} has to be https: the operator lets no callback go unencrypted", place.name());
+        return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
+    }
+    Ok(())
+}
+
+/// Returns the rate that the hook may have: the one that was asked for, or a lower one that its receiver allows.
+pub(crate) async fn admit(app: &App, url: &HookUrl, place: UrlIn, rate: Option<Rate>) -> Result<Option<Rate>, Problem> {
+    check_address(app, url, place)?;
+    match app.context.settings.consent {
+        Consent::None => Ok(rate),
+        Consent::Ask => consent::ask(app, url, place, rate).await,
+    }
+}
+
+/// A hook that could never be called is better refused when it is set.
+fn check_address(app: &App, url: &HookUrl, place: UrlIn) -> Result<(), Problem> {
+    app.context.hooks_client.check_literal(url.as_url()).map_err(|refused| {
+        let detail = format!(
+            "{} can't be called: {refused}; an operator opens an address or range to callbacks with delivery.allow_addresses",
+            place.name()
+        );
+        place.mark(Problem::new(ProblemType::HookAddressClosed, detail))
+    })
+}

@@ -1,0 +1,72 @@
+//! `ETag` and `If-None-Match` (RFC 9110) around what a client reads again and again: where nothing in it changed, it is
+//! told so in the place of being sent it. Only around requests that change nothing.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Answers with 304 and no body where the client has this very answer already.
+pub(crate) async fn conditional(request: Request, next: Next) -> Response {
+    let wanted = tags(request.headers());
+    let (mut parts, body) = next.run(request).await.into_parts();
+    // One that is written while it is sent is told by nothing before its end.
+    if parts.status != StatusCode::OK || body.size_hint().exact().is_none() {
+        return Response::from_parts(parts, body);
+    }
+    // Handlers make their answers whole, within the bounds of a page: nothing is held here that was not before.
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let tag = tag_of(&body);
+    // It may be kept, if it is asked about each time.
+    parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    parts.headers.insert(ETAG, HeaderValue::try_from(&tag).expect("invariant: a tag is visible ASCII"));
+    if wanted.iter().any(|wanted| wanted == "*" || tag_text(wanted) == tag_text(&tag)) {
+        parts.status = StatusCode::NOT_MODIFIED;
+        parts.headers.remove(CONTENT_LENGTH);
+        parts.headers.remove(CONTENT_TYPE);
+        return Response::from_parts(parts, Body::empty());
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// A weak one: the same content may be compressed, or not.
+pub(crate) fn tag_of(body: &[u8]) -> String {
+    format!("W/\"{:032x}\"", xxh3_128(body))
+}
+
+/// Without the mark of a weak one: by that two are compared here.
+pub(crate) fn tag_text(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+/// Every tag of `If-None-Match`. Quotes may have commas in them, in tags that are not ours: such a tag fits nothing.
+fn tags(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_from_wherever_they_stand() {
+        let check = |values: &[&str], want: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(IF_NONE_MATCH, HeaderValue::from_str(value).expect("a value"));
+            }
+            assert_eq!(tags(&headers), want);
+        };
+        check(&[], &[]);
+        check(&["*"], &["*"]);
+        check(&["\"a\""], &["\"a\""]);
+        check(&["W/\"a\", \"b\"", "\"c\""], &["W/\"a\"", "\"b\"", "\"c\""]);
+    }
+}

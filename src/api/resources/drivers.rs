@@ -1,0 +1,156 @@
+//! Drivers: `GET /api/drivers`, and one of them. As with Deltacloud, no credentials are needed; what is
+//! shown is what a client has to know to bring an account, and nothing of the operator's configuration but
+//! the names of providers. Files that were not loaded are the operator's business.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::App;
+use crate::api::input::request::{Query, path_word};
+use crate::api::problem::{Problem, ProblemType};
+use crate::driver::Driver;
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Drivers)]
+pub(crate) struct DriversDocument<'a> {
+    drivers: Vec<DriverDocument<'a>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Driver)]
+pub(crate) struct DriverDocument<'a> {
+    /// As `X-Deltacloud-Driver` names it.
+    id: &'a str,
+    href: String,
+    name: &'a str,
+    version: &'a str,
+    /// SHA-256 of its file.
+    digest: &'a str,
+    /// As `X-Deltacloud-Provider` names them.
+    providers: Vec<ProviderDocument<'a>>,
+    /// The endpoints that the operator lets it reach; an account is cut down to its own.
+    may_reach: &'a [String],
+    options: Vec<OptionDocument<'a>>,
+    /// The keys of the operator's policy that signed it, by name.
+    signed_by: &'a [String],
+    health: Health,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Provider)]
+struct ProviderDocument<'a> {
+    id: String,
+    /// Left out where the operator configured it: what stands there is no client's business.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountOption)]
+struct OptionDocument<'a> {
+    name: &'a str,
+    help: &'a str,
+    required: bool,
+    secret: bool,
+}
+
+/// Only what was vetted, compiled and described itself is in the catalog. How its polls go is told to each
+/// account apart.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Loaded,
+}
+
+impl Health {
+    fn as_str(self) -> &'static str {
+        match self {
+            Health::Loaded => "loaded",
+        }
+    }
+}
+
+pub(crate) async fn list(State(app): State<Arc<App>>, Query(parameters): Query) -> Result<Response, Problem> {
+    parameters.only(&["id", "state", "format"])?;
+    parameters.check_format()?;
+    let catalog = app.context.roster.catalog();
+    // Deltacloud's clients may ask for a state, too, which a driver has in its health.
+    let fits = |name: &str, value: &str| parameters.get(name).is_none_or(|wanted| wanted == value);
+    let is_asked_for =
+        |driver: &&Arc<Driver>| fits("id", &driver.info().name) && fits("state", Health::Loaded.as_str());
+    let drivers = catalog.drivers().filter(is_asked_for).map(|driver| document(&app, driver)).collect();
+    Ok(Json(DriversDocument { drivers }).into_response())
+}
+
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    DriverName(name): DriverName,
+    Query(parameters): Query,
+) -> Result<Response, Problem> {
+    parameters.only(&["format"])?;
+    parameters.check_format()?;
+    let catalog = app.context.roster.catalog();
+    match catalog.driver(&name) {
+        Some(driver) => Ok(Json(document(&app, driver)).into_response()),
+        None => {
+            let known: Vec<&str> = catalog.drivers().map(|driver| driver.info().name.as_str()).collect();
+            let detail = format!("there is no driver {name:?}; loaded are: {}", known.join(", "));
+            Err(Problem::new(ProblemType::DriverNotFound, detail).with("known", known))
+        }
+    }
+}
+
+/// The name of a driver, from the path.
+pub(crate) struct DriverName(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for DriverName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<DriverName, Problem> {
+        path_word(parts, state).await.map(DriverName)
+    }
+}
+
+fn document<'a>(app: &App, driver: &'a Driver) -> DriverDocument<'a> {
+    let info = driver.info();
+    DriverDocument {
+        id: &info.name,
+        // A driver's name has only characters that a path can have.
+        href: format!("{}/api/drivers/{}", app.context.public_url, info.name),
+        name: &info.title,
+        version: &info.version,
+        digest: &info.digest,
+        providers: providers(app, driver),
+        may_reach: &info.endpoints,
+        options: info
+            .options
+            .iter()
+            .map(|option| OptionDocument {
+                name: &option.name,
+                help: &option.help,
+                required: option.required,
+                secret: option.secret,
+            })
+            .collect(),
+        signed_by: &info.signed_by,
+        health: Health::Loaded,
+    }
+}
+
+fn providers<'a>(app: &App, driver: &'a Driver) -> Vec<ProviderDocument<'a>> {
+    let roster = &app.context.roster;
+    let names = roster.providers_of(driver).into_iter();
+    names
+        .map(|id| {
+            let known = driver.info().providers.iter().find(|known| known.name == id && !known.endpoint.is_empty());
+            let endpoint = known.filter(|_| !roster.is_configured(driver, &id)).map(|known| known.endpoint.as_str());
+            ProviderDocument { id, endpoint }
+        })
+        .collect()
+}

@@ -1,0 +1,63 @@
+//! The operators' own listener: liveness, readiness and metrics, on a socket that clients need not reach, and on a thread
+//! of its own, so that they are answered however busy the others are.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::table::Most;
+use super::{Server, accept};
+use crate::api::server::in_flight::InFlight;
+use crate::api::{App, operator_routes};
+
+/// The thread, which ends with the host.
+pub(super) struct Operator(JoinHandle<()>);
+
+/// Serves `listener` until `token` is cancelled.
+///
+/// # Errors
+/// The system gives no thread, or nothing to wait for sockets with.
+pub(super) fn start(listener: std::net::TcpListener, app: Arc<App>, token: CancellationToken) -> io::Result<Operator> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    listener.set_nonblocking(true)?;
+    let listener = {
+        let _inside = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    let serving = move || {
+        runtime.block_on(async move {
+            let grace = app.context.settings.grace;
+            let connections = app.context.settings.operator.connections;
+            let server =
+                Arc::new(Server::new(&app, operator_routes(&app), InFlight::new(&app.context.settings), token));
+            drop(app);
+            // One who scrapes from many places, or none that ends its heads, leaves room for another.
+            let most = Most {
+                all: connections,
+                network: connections,
+                unfinished: connections,
+                unfinished_of_network: connections,
+            };
+            let mut tasks = JoinSet::new();
+            accept(listener, &server, most, &mut tasks).await;
+            let ended = async { while tasks.join_next().await.is_some() {} };
+            // What is left by then ends with its runtime.
+            let _ = tokio::time::timeout(grace, ended).await;
+        });
+    };
+    Ok(Operator(std::thread::Builder::new().name("operator".to_owned()).spawn(serving)?))
+}
+
+impl Operator {
+    /// Waits until it has ended.
+    pub(super) async fn ended(self) {
+        let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the operators' listener ended in a panic");
+        }
+    }
+}
