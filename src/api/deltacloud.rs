@@ -2,7 +2,7 @@
 //! driver and provider as parameters of the path. Handlers know nothing of it: a document is made once, as JSON, and
 //! is put into the other words here.
 
-mod accept;
+pub(super) mod accept;
 pub(super) mod document;
 pub(super) mod matrix;
 
@@ -18,30 +18,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use serde_json::Value;
 
-use super::App;
+use super::app::App;
 use super::auth::identify::{self, Named};
 use super::input::parameters::{ParameterError, Parameters};
 use super::problem::Problem;
-use document::Backend;
+use accept::InXml;
+use document::{Backend, Document, XML};
 
-pub(super) const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
 const PROBLEM: &[u8] = b"application/problem+json";
-
-/// Which document a route answers with, for those that there are in XML.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Document {
-    Entry,
-    Drivers,
-    Driver,
-    Instances,
-    Instance,
-    Realms,
-    Realm,
-}
-
-/// A request whose answer is to be XML. Its clients do not follow links from page to page.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InXml;
 
 /// Around a route whose document there is in XML, too: `format` may ask for it, and the answer is marked.
 pub(super) fn in_xml_too<S: Clone + Send + Sync + 'static>(

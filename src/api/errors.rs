@@ -5,20 +5,16 @@
 use std::time::Duration;
 
 use super::auth::identify::{Unidentified, Unnamed};
-use super::auth::proof::ProofError;
+use super::auth::proof::claim::ProofError;
 use super::input::json::BodyError;
 use super::input::parameters::ParameterError;
-use super::problem::{Problem, ProblemType};
+use super::problem::{Problem, ProblemType, RETRY_SOON};
 use crate::driver::CallError;
 use crate::metrics::Unrecorded;
-use crate::model::hook::InvalidHookUrl;
 use crate::model::resource::InvalidResourceId;
 use crate::roster::NotOnRoster;
 use crate::store::{PollError, StoreError};
 use crate::vault::VaultError;
-
-/// For how long to wait where nobody can say.
-pub(super) const RETRY_SOON: Duration = Duration::from_secs(5);
 
 impl From<ParameterError> for Problem {
     fn from(error: ParameterError) -> Problem {
@@ -56,40 +52,6 @@ impl From<BodyError> for Problem {
                 Problem::new(ProblemType::InvalidMember, detail).with("where", pointer)
             }
         }
-    }
-}
-
-/// How a request names the URL of a hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UrlIn {
-    /// As the parameter `track_hook`.
-    Parameter,
-    /// As the member `url` of its body.
-    Body,
-}
-
-impl UrlIn {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            UrlIn::Parameter => "track_hook",
-            UrlIn::Body => "/url",
-        }
-    }
-
-    /// Says in a problem where the URL stands.
-    pub(super) fn mark(self, problem: Problem) -> Problem {
-        match self {
-            UrlIn::Parameter => problem.with("parameter", self.name()),
-            UrlIn::Body => problem.with("where", self.name()),
-        }
-    }
-
-    pub(super) fn invalid(self, error: &InvalidHookUrl) -> Problem {
-        let mut detail = format!("{} can't be a hook: {error}", self.name());
-        if self == UrlIn::Parameter {
-            detail += "; `none` removes the hook there is";
-        }
-        self.mark(Problem::new(ProblemType::InvalidHook, detail))
     }
 }
 
@@ -284,6 +246,16 @@ impl From<StoreError> for Problem {
             | StoreError::Failed(_) => store_unavailable(&error),
         }
     }
+}
+
+/// A cursor that is of no use here.
+pub(super) fn foreign_cursor() -> Problem {
+    Problem::new(
+        ProblemType::ForeignCursor,
+        "the cursor is not from this store's journal, or from before the store was restored: begin with 0, a time, or a list \
+         of what there is",
+    )
+    .with("list", ["/api/instances", "/api/realms"])
 }
 
 fn credential_at_limit(limit: u64) -> Problem {

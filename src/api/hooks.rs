@@ -3,9 +3,12 @@
 //! them; another's are not there.
 
 pub(super) mod actions;
+pub(super) mod callback_url;
 mod consent;
+pub(super) mod creation;
 pub(super) mod deliveries;
 pub(super) mod document;
+mod found;
 mod order;
 pub(super) mod receiver;
 pub(super) mod replay;
@@ -16,129 +19,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
-use super::App;
+use super::app::App;
 use super::auth::caller::Caller;
-use super::errors::UrlIn;
-use super::input::conditions::{self, Conditions};
+use super::input::conditions::Conditions;
 use super::input::filter::List;
 use super::input::json::Object;
+use super::input::paging::{put_next, read_limit};
 use super::input::parameters::ParameterError;
-use super::input::request::{Query, json_object, path_word};
-use super::middleware::idempotency::{Answer, Repeatable};
+use super::input::request::{Query, json_object};
+use super::middleware::idempotency::Repeatable;
 use super::problem::{Problem, ProblemType};
-use super::resources::listing::{put_next, read_limit};
-use super::resources::tracking::{self, check_room, seal_token};
-use crate::model::{Hook, HookId, HookSpec, Sealed, Timestamp};
-use crate::store::{Condition, DamagedHook, HookAction, HookEdit, HookPlace, Refusal, Versions, Written};
+use crate::model::{Hook, HookId, HookSpec, Sealed};
+use crate::store::{Condition, HookAction, HookEdit, Refusal, Versions, Written};
+use callback_url::UrlIn;
+use creation::{check_room, seal_token};
 
-use document::{DamagedHookDocument, HookDocument, ListedHook, link};
+use document::{DamagedHookDocument, ListedHook, link};
+use found::{Number, Shower, document, find, not_found, place, refused, whole};
 use order::{Order, Token};
-use signing::Shown;
-
-/// The hook that a path names.
-pub(super) struct Number(HookId);
-
-impl<S: Send + Sync> FromRequestParts<S> for Number {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Number, Problem> {
-        let word = path_word(parts, state).await?;
-        // What no hook could be called is not there either.
-        let number = word.parse().ok().filter(|number: &i64| number.to_string() == word);
-        number.map(|number| Number(HookId(number))).ok_or_else(not_found)
-    }
-}
-
-fn not_found() -> Problem {
-    Problem::new(ProblemType::HookNotFound, "there is no such hook among yours; GET /api/hooks lists them")
-}
-
-fn place(caller: &Caller, Number(hook): Number) -> HookPlace {
-    HookPlace { account: caller.account, owner: caller.owner.clone(), hook }
-}
-
-async fn find(app: &App, caller: &Caller, place: &HookPlace) -> Result<Hook, Problem> {
-    let found = match app.context.store.hook(place).await? {
-        Some(hook) => whole(app, caller, hook).await?.ok(),
-        None => None,
-    };
-    match found {
-        Some(hook) => Ok(hook),
-        None => Err(missing(app, place).await?),
-    }
-}
-
-/// Sets a hook aside whose token or secret does not open.
-async fn whole(app: &App, caller: &Caller, hook: Hook) -> Result<Result<Hook, DamagedHook>, Problem> {
-    let Some(unopened) = signing::unopened(app, caller, &hook) else { return Ok(Ok(hook)) };
-    let store = &app.context.store;
-    store.set_aside_unopened(unopened).await?;
-    // It may have been given another secret since it was read.
-    Ok(match store.damaged_hook(&place(caller, Number(hook.id))).await? {
-        Some(damaged) => Err(damaged),
-        None => Ok(hook),
-    })
-}
-
-/// Why nothing can be done with a hook: it is not there, or it is damaged.
-async fn missing(app: &App, place: &HookPlace) -> Result<Problem, Problem> {
-    Ok(app.context.store.damaged_hook(place).await?.map_or_else(not_found, |found| damaged(found.reason)))
-}
-
-fn damaged(reason: String) -> Problem {
-    let detail = "the hook can't be read from the host's store: delete it, and set it again";
-    Problem::new(ProblemType::HookConflict, detail).with("damaged", reason)
-}
-
-/// Why nothing was done with a hook.
-fn refused(refusal: Refusal) -> Problem {
-    match refusal {
-        Refusal::Damaged(reason) => damaged(reason),
-        Refusal::VersionDiffers(version) => {
-            let detail = "the hook was changed since you read it, or If-None-Match names what it is: read it again";
-            Problem::new(ProblemType::PreconditionFailed, detail).with("etag", conditions::tag(version))
-        }
-        Refusal::NoDeadLetter => {
-            let detail = "the change is no dead letter of this hook; GET .../deliveries?state=dead lists them";
-            Problem::new(ProblemType::NoDeadLetter, detail)
-        }
-        Refusal::NotFound | Refusal::LimitReached | Refusal::TooManyFilterItems => not_found(),
-    }
-}
-
-/// How a hook is answered, whatever was done to it: everything that this takes is at hand when the store has written.
-#[derive(Clone)]
-struct Shower {
-    app: Arc<App>,
-    caller: Caller,
-    now: Timestamp,
-    /// The key that the request made or brought.
-    key: Option<Shown>,
-}
-
-impl Shower {
-    fn new(app: &Arc<App>, caller: &Caller, key: Option<Shown>) -> Shower {
-        Shower { app: Arc::clone(app), caller: caller.clone(), now: app.context.clock.now(), key }
-    }
-
-    fn answer(&self, status: StatusCode, hook: &Hook) -> Answer {
-        let key = self.key.clone().or_else(|| signing::present(&self.app, &self.caller, hook));
-        let document = HookDocument::of(hook, key, &self.app.context.public_url, self.now);
-        Answer::json(status, &document).tagged(&conditions::tag(hook.version))
-    }
-}
-
-fn document<'a>(app: &App, caller: &Caller, hook: &'a Hook) -> HookDocument<'a> {
-    let key = signing::present(app, caller, hook);
-    HookDocument::of(hook, key, &app.context.public_url, app.context.clock.now())
-}
 
 /// `GET /api/hooks`: one page, the oldest first.
 pub(super) async fn list(
@@ -206,11 +110,11 @@ pub(super) async fn create(
     check_room(&app, &caller).await?;
     let spec = spec(&app, &caller, order, None).await?;
     let (secret, shown) = signing::new_key(&app, &caller, key.signing, key.secret)?;
-    let hook = tracking::new_hook(&app, &caller, None, spec, secret);
+    let hook = creation::new_hook(&app, &caller, None, spec, secret);
     let shower = Shower::new(&app, &caller, Some(shown));
     let answer =
         move |hook: &Hook| shower.answer(StatusCode::CREATED, hook).at(&link(&shower.app.context.public_url, hook.id));
-    let write = async |once| tracking::create(&app, &caller, hook, once).await;
+    let write = async |once| creation::create(&app, &caller, hook, once).await;
     let created = repeatable.carry_out(&app, &caller, write, answer, |refusal| not_created(&app, &refusal)).await?;
     context.poll_wake.notify_one();
     Ok(created)
@@ -219,7 +123,7 @@ pub(super) async fn create(
 fn not_created(app: &App, refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::TooManyFilterItems => too_many_filter_items(app),
-        _ => tracking::no_room(app),
+        _ => creation::no_room(app),
     }
 }
 

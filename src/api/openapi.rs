@@ -6,34 +6,33 @@ mod operations;
 mod page;
 mod shapes;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::Server;
 
-use super::auth::tickets::TicketDocument;
+use super::app::{App, OPERATOR_ROUTES};
 use super::hooks::actions::RedrivenDocument;
 use super::hooks::deliveries::DeliveriesDocument;
 use super::hooks::document::{HookDocument, ListedHook};
 use super::problem::{Problem, TypeDocument};
 use super::resources::account::AccountDocument;
+use super::resources::documents::instance::InstanceDocument;
+use super::resources::documents::realm::RealmDocument;
+use super::resources::documents::track::{TrackDocument, UnseenDocument};
 use super::resources::drivers::{DriverDocument, DriversDocument};
 use super::resources::entry::EntryDocument;
-use super::resources::instances::InstanceDocument;
 use super::resources::pending::{AcknowledgedDocument, LONGEST_LEASE, PendingDocument};
-use super::resources::realms::RealmDocument;
 use super::resources::refresh::Refreshed;
+use super::resources::tickets::TicketDocument;
 use super::resources::tokens::ListedToken;
-use super::resources::tracking::{TrackDocument, UnseenDocument};
 use super::settings::Settings;
-use super::{App, OPERATOR_ROUTES};
 use crate::model::ChangeDocument;
 use operations::Bounds;
 
@@ -104,20 +103,13 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
     api
 }
 
-/// The document and its page, each written once.
-#[derive(Debug, Default)]
-pub(super) struct Written {
-    json: OnceLock<Bytes>,
-    page: OnceLock<Bytes>,
-}
-
 pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let written = match app.openapi.json.get() {
+    let written = match app.openapi.get() {
         Some(written) => written.clone(),
         None => {
             let json =
                 description(&app.context.public_url, &app.context.settings).to_json().map_err(Problem::internal)?;
-            app.openapi.json.get_or_init(|| json.into()).clone()
+            app.openapi.get_or_init(|| json.into()).clone()
         }
     };
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], written).into_response())
@@ -125,12 +117,12 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Proble
 
 /// `GET /docs`: the same to be read.
 pub(super) async fn read(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let written = match app.openapi.page.get() {
+    let written = match app.docs.get() {
         Some(written) => written.clone(),
         None => {
             let api = description(&app.context.public_url, &app.context.settings);
             let html = page::written(&serde_json::to_value(api).map_err(Problem::internal)?);
-            app.openapi.page.get_or_init(|| html.into()).clone()
+            app.docs.get_or_init(|| html.into()).clone()
         }
     };
     let headers = [

@@ -7,16 +7,13 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Request};
+use axum::extract::Path;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
-
-use super::deltacloud::matrix;
-use crate::model::Kind;
 
 /// Each type: its name in code and URI, its status, its title, and what it means.
 macro_rules! problem_types {
@@ -220,6 +217,9 @@ pub(crate) struct Problem {
 #[derive(Clone, Debug)]
 pub(crate) struct Logged(pub(crate) String);
 
+/// For how long to wait where nobody can say.
+pub(crate) const RETRY_SOON: Duration = Duration::from_secs(5);
+
 /// Details may quote what a client or a driver wrote: so much of it, and no more.
 const MAX_DETAIL_CHARS: usize = 1000;
 
@@ -344,24 +344,6 @@ pub(crate) async fn show(Path(slug): Path<String>) -> Result<Response, Problem> 
         Some(found) => Ok(Json(TypeDocument::from(*found)).into_response()),
         None => Err(Problem::new(ProblemType::RouteNotFound, "there is no such problem; GET /problems lists them")),
     }
-}
-
-pub(crate) async fn no_such_route(request: Request) -> Problem {
-    if let Some(error) = matrix::unread(request.uri()) {
-        return error.into();
-    }
-    Problem::new(ProblemType::RouteNotFound, "there is nothing at this path; GET /api has links to what there is")
-}
-
-pub(crate) async fn method_not_allowed(request: Request) -> Problem {
-    let mut detail = format!("{} is not among the methods that the Allow header names", request.method());
-    let collection = request.uri().path().split('/').nth(2).unwrap_or_default();
-    if request.method() == Method::POST && Kind::ALL.iter().any(|kind| kind.plural() == collection) {
-        detail += &format!(
-            "; the tracker makes no {collection}. To track one, send PUT /api/{collection}/ID?track_hook=URL, also before it is there"
-        );
-    }
-    Problem::new(ProblemType::MethodNotAllowed, detail)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One file a resource: instances, realms, drivers, the account, its tokens and pending changes; and what these share.
 
 pub(super) mod account;
+pub(super) mod documents;
 pub(super) mod drivers;
 pub(super) mod entry;
 pub(super) mod fresh;
@@ -11,5 +12,6 @@ pub(super) mod listing;
 pub(super) mod pending;
 pub(super) mod realms;
 pub(super) mod refresh;
+pub(super) mod tickets;
 pub(super) mod tokens;
 pub(super) mod tracking;

@@ -5,4 +5,5 @@ pub(super) mod in_flight;
 pub(super) mod listen;
 pub(super) mod peer;
 pub(super) mod rate_limit;
+pub(super) mod receipt;
 pub(super) mod unread;

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::server::peer::ClientHeader;
 use crate::metrics::Threshold;
 use crate::roster::ShareLimits;
+
+/// hyper reads no less of a head at once, whatever `head_bytes` says.
+pub(super) const LEAST_HEAD_BYTES: usize = 8192;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -132,6 +134,14 @@ pub struct Settings {
     pub proof: ProofSettings,
     /// When the host is not ready, since its own work with the store keeps failing.
     pub readiness: Threshold,
+}
+
+/// A header in which proxies name the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientHeader {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
 }
 
 /// Whether a receiver is asked before it is called.

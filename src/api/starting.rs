@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::errors::RETRY_SOON;
+use super::problem::RETRY_SOON;
 use super::problem::{Problem, ProblemType};
 use super::resources::health;
 

@@ -22,11 +22,12 @@ mod tickets;
 mod tokens;
 mod tracking;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine as _;
@@ -36,10 +37,15 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
-use super::auth::proof::{Claim, ProofError};
-use super::*;
-use crate::clock::ManualClock;
+use super::app::{Context, OPERATOR_ROUTES, Running, app_with};
+use super::auth::proof::claim::{Claim, ProofError, Prover};
+use super::middleware::access_log;
+use super::server::receipt::Receipt;
+use super::{Consent, Listeners, Settings, public_routes, serve};
+use crate::clock::{Clock, ManualClock};
 use crate::driver::{CallError, Catalog, Pulse};
 use crate::model::breaker;
 use crate::model::{
@@ -47,10 +53,10 @@ use crate::model::{
     ResourceId, Sealed, State, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
-use crate::roster::{Endpoints, NotOnRoster};
+use crate::roster::{CallShares, Endpoints, NotOnRoster, Roster};
 use crate::store::sqlite::{self, SqliteStore};
-use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Upsert};
-use crate::vault::Keyring;
+use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Store, Upsert};
+use crate::vault::{Keyring, Vault};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -136,7 +142,7 @@ impl House {
         let Ok(response) = TowerToHyperService::new(self.router.clone()).call(request).await;
         let (mut parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        if let Some(receipt) = parts.extensions.remove::<pending::Receipt>() {
+        if let Some(receipt) = parts.extensions.remove::<Receipt>() {
             receipt.arrived().await;
         }
         let body = String::from_utf8(body.to_vec()).expect("UTF-8");

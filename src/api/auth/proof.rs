@@ -1,108 +1,31 @@
 //! Proving credentials: one real call to the provider for each, its outcome remembered as a keyed hash,
 //! requests with the same credentials joined into the same call, and wrong ones held off.
 
+pub(crate) mod claim;
 mod memory;
 mod newcomers;
 pub(crate) mod provider;
 mod turns;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::api::settings::ProofSettings;
 use crate::clock::Clock;
-use crate::driver::{CallError, Pulse};
+use crate::driver::CallError;
 use crate::metrics::Metrics;
-use crate::model::{AccountId, AccountKey, Timestamp};
-use crate::roster::{CallShares, Found, NotOnRoster};
-use crate::store::StoreError;
-use crate::vault::{HashKey, Vault, VaultError};
+use crate::model::{AccountKey, Timestamp};
+use crate::roster::{CallShares, Found};
+use crate::vault::{HashKey, Vault};
 
+use claim::{Claim, ProofError, Proven, Prover};
 use memory::{Known, Memory, Print, Try};
 use turns::{NoTurn, Turns};
-
-/// How the status of a poll calls it that the provider does not accept the credentials.
-pub(crate) const UNAUTHORIZED: &str = "unauthorized";
-
-/// What a request claims: that this is the account's password.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    pub(crate) key: AccountKey,
-    pub(crate) password: SecretString,
-    /// Where the request came from.
-    pub(crate) peer: Option<IpAddr>,
-}
-
-/// A claim that the provider accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Proven {
-    pub(crate) account: AccountId,
-    /// When it was accepted.
-    pub(crate) at: Timestamp,
-}
-
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum ProofError {
-    #[error(transparent)]
-    NotOnRoster(#[from] NotOnRoster),
-    #[error("the provider does not accept this user and password")]
-    Refused,
-    #[error("too many wrong passwords")]
-    TooMany { retry_after: Duration },
-    /// The provider gave no word about the credentials.
-    #[error(transparent)]
-    NoAnswer(CallError),
-    /// Nothing is sent to the provider for so long, since it gave no answer before.
-    #[error("the provider has given no answer, and is not asked for a while")]
-    CircuitOpen { retry_after: Duration },
-    /// Where the request came from, as many wait as may.
-    #[error("too many credentials from this address wait to be checked")]
-    PeerBusy { retry_after: Duration, limit: usize },
-    /// There was no slot in time.
-    #[error("too many credentials wait to be checked at this provider, or at others that give no answer")]
-    Busy { retry_after: Duration },
-    /// Where the request came from, as many new accounts became known as may.
-    #[error("too many new accounts from this address")]
-    TooManyNewcomers { retry_after: Duration },
-    #[error(transparent)]
-    Store(Arc<StoreError>),
-    #[error(transparent)]
-    Vault(Arc<VaultError>),
-}
-
-/// Who is asked. In a host it is `Provider`.
-#[async_trait]
-pub(crate) trait Prover: Send + Sync + 'static {
-    /// Whether there is somebody to ask about such an account.
-    fn knows(&self, key: &AccountKey) -> Result<(), NotOnRoster>;
-
-    /// The endpoint that would be asked.
-    fn endpoint(&self, key: &AccountKey) -> Arc<str>;
-
-    /// See `Roster::goes_its_own_way`.
-    fn goes_its_own_way(&self, key: &AccountKey) -> bool;
-
-    /// Errs where an account that is not known could not become known, whatever its provider says: there are as many with the
-    /// same credentials, or of the same network, as there may be.
-    async fn admit(&self, claim: &Claim) -> Result<(), ProofError>;
-
-    /// One call to the account's provider. The pulse is told of its requests.
-    async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError>;
-
-    /// Makes an account whose claim was accepted known to the store, with this password.
-    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError>;
-
-    /// Whether the store has this very password for the account: it was proven once.
-    async fn remembers(&self, claim: &Claim) -> bool;
-}
 
 type Outcome = Result<Proven, ProofError>;
 type Call = Shared<BoxFuture<'static, Outcome>>;

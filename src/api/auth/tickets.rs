@@ -3,27 +3,13 @@
 //! minute if the operator set nothing else, and that ends with the token that the ticket was got with.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::caller::Caller;
-use crate::api::App;
-use crate::api::feed::stream;
-use crate::api::input::parameters::Parameters;
-use crate::api::problem::{Problem, ProblemType};
-use crate::api::resources::tokens::hash;
+use super::token_secret::hash;
 use crate::api::settings::Settings;
 use crate::model::{AccountId, Timestamp};
 use crate::store::TokenHash;
@@ -32,12 +18,6 @@ use crate::store::TokenHash;
 pub(crate) const PATH: &str = "/api/tickets";
 /// The parameter that has one.
 pub(crate) const PARAMETER: &str = "ticket";
-/// What the stream is at that they open.
-const STREAM: &str = "/api/changes";
-
-/// What every ticket begins with, so that one that got lost is known for what it is.
-const PREFIX: &str = "tkt_";
-const SECRET_BYTES: usize = 32;
 
 /// Tickets that were given out and not used yet. They are kept in memory alone: a host that starts again has none.
 #[derive(Debug)]
@@ -67,7 +47,7 @@ impl Tickets {
 
     /// Gives one out. Where there are as many as may be, the oldest one gives way: of the account, or of the account that has
     /// the most.
-    fn give(&self, ticket: &SecretString, caller: Caller, now: Timestamp) -> Timestamp {
+    pub(crate) fn give(&self, ticket: &SecretString, caller: Caller, now: Timestamp) -> Timestamp {
         let expires = now.after(self.lasts);
         let account = caller.account;
         let mut state = self.lock();
@@ -94,7 +74,7 @@ impl Tickets {
     }
 
     /// Takes one back, and says whose it is.
-    fn redeem(&self, ticket: &str, now: Timestamp) -> Option<Caller> {
+    pub(super) fn redeem(&self, ticket: &str, now: Timestamp) -> Option<Caller> {
         let found = self.lock().remove(&hash(ticket))?;
         (found.expires > now).then_some(found.caller)
     }
@@ -107,47 +87,6 @@ impl Tickets {
     fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Ticket>> {
         self.state.lock().expect("invariant: no holder of this lock can panic")
     }
-}
-
-/// Whose ticket a request brings, if it asks for a stream with a ticket and nothing else says who asks.
-///
-/// # Errors
-/// The ticket is not accepted.
-pub(crate) fn caller_of(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
-    if parts.method != Method::GET || parts.uri.path() != STREAM || parts.headers.contains_key(AUTHORIZATION) {
-        return Ok(None);
-    }
-    let parameters = Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
-    let Some(ticket) = parameters.get(PARAMETER).filter(|_| stream::is_asked_for(&parts.headers, &parameters)) else {
-        return Ok(None);
-    };
-    let now = app.context.clock.now();
-    let Some(caller) = app.tickets.redeem(ticket, now) else {
-        let detail = "there is no such ticket: each opens one stream, and soon. POST /api/tickets gives another";
-        return Err(Problem::new(ProblemType::TokenRefused, detail));
-    };
-    match caller.ended(now) {
-        Some(ended) => Err(ended.into()),
-        None => Ok(Some(caller)),
-    }
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Ticket)]
-pub(crate) struct TicketDocument<'a> {
-    /// Opens one stream.
-    ticket: &'a str,
-    expires: Timestamp,
-}
-
-/// `POST /api/tickets`.
-pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Problem> {
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(Problem::internal)?;
-    let ticket: SecretString = format!("{PREFIX}{}", BASE64URL.encode(bytes)).into();
-    let expires = app.tickets.give(&ticket, caller, app.context.clock.now());
-    let document = TicketDocument { ticket: ticket.expose_secret(), expires };
-    Ok((StatusCode::CREATED, Json(document)).into_response())
 }
 
 #[cfg(test)]

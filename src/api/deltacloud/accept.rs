@@ -3,6 +3,10 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
+/// A request whose answer is to be XML. Its clients do not follow links from page to page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InXml;
+
 /// JSON is what there is where the client does not care.
 pub(super) fn prefers_xml(headers: &HeaderMap) -> bool {
     let values: Vec<&str> = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok()).collect();

@@ -1,13 +1,27 @@
 //! Deltacloud's documents, made of the API's own. Pure.
 
+use axum::http::HeaderValue;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use serde_json::Value;
 
-use super::super::problem::Problem;
-use super::Document;
 use crate::api::auth::identify::DEFAULT_PROVIDER;
+use crate::api::problem::Problem;
 use crate::model::Kind;
+
+pub(crate) const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
+
+/// Which document a route answers with, for those that there are in XML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    Entry,
+    Drivers,
+    Driver,
+    Instances,
+    Instance,
+    Realms,
+    Realm,
+}
 
 /// The version of Deltacloud's API whose documents these are.
 const DELTACLOUD: &str = "1.1.1";

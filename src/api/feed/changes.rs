@@ -10,12 +10,13 @@ use axum::http::{HeaderMap, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use super::stream;
+use super::{page, stream};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::input::event_stream::is_asked_for;
 use crate::api::input::request::Query;
 use crate::api::problem::Problem;
 use crate::api::resources::pending;
-use crate::api::{App, feed};
 
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
@@ -24,11 +25,11 @@ pub(crate) async fn read(
     version: Version,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if stream::is_asked_for(&headers, &parameters) {
+    if is_asked_for(&headers, &parameters) {
         return stream::open(&app, caller, &parameters, &headers).await;
     }
     match parameters.get("since") {
-        Some(since) => feed::read(&app, &caller, &parameters, since).await,
+        Some(since) => page::read(&app, &caller, &parameters, since).await,
         None => pending::read(&app, &caller, &parameters, version).await,
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::auth::caller::Caller;
-use crate::api::errors::RETRY_SOON;
+use crate::api::problem::RETRY_SOON;
 use crate::api::problem::{Problem, ProblemType};
 use crate::api::server::peer::network;
 use crate::api::settings::Settings;

@@ -6,26 +6,26 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
 use tokio_util::sync::CancellationToken;
 
-use super::super::App;
-use super::super::problem::Problem;
 use super::events::{self, End};
 use super::hub::{Behind, Listener};
-use super::place;
+use super::page::place;
 use super::shares::{Place, Waits};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::tickets::PARAMETER;
 use crate::api::input::filter;
 use crate::api::input::parameters::{ParameterError, Parameters};
+use crate::api::problem::Problem;
+use crate::api::resources::documents::Document;
+use crate::api::resources::documents::track::TrackDocument;
 use crate::api::resources::fresh;
-use crate::api::resources::listing::Document;
-use crate::api::resources::tracking::TrackDocument;
 use crate::clock::Stopwatch;
 use crate::model::{Cursor, Filter, Kind, ResourceId};
 use crate::store::{After, ChangeQuery, ListQuery, StoreError};
@@ -36,28 +36,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// How many changes or resources are taken at once.
 const AT_ONCE: usize = 100;
-
-/// Whether a request for changes asks for a stream. Only streams begin with what there is.
-pub(crate) fn is_asked_for(headers: &HeaderMap, parameters: &Parameters) -> bool {
-    is_wanted(headers) || parameters.get("snapshot") == Some("true") && is_taken(headers)
-}
-
-/// Whether the client wants a stream: `Accept` names it, and does not rule it out.
-fn is_wanted(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/event-stream"));
-        is_named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
-}
-
-/// Whether the client takes a stream, though it may not have named it.
-fn is_taken(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok()).peekable();
-    let takes = |range: &str| range.starts_with("*/*") || range.starts_with("text/*");
-    values.peek().is_none() || values.flat_map(|value| value.split(',')).any(|range| takes(range.trim()))
-}
 
 /// Opens a stream behind `Last-Event-ID`, or `since`, or the journal's end.
 pub(crate) async fn open(
@@ -346,45 +324,4 @@ fn joined<'a>(events: impl IntoIterator<Item = &'a Bytes>) -> Bytes {
         all.extend_from_slice(event);
     }
     all.freeze()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_is_taken_where_accept_leaves_it_open() {
-        let check = |accept: &[&'static str], want: bool| {
-            let mut headers = HeaderMap::new();
-            for value in accept {
-                headers.append(ACCEPT, HeaderValue::from_static(value));
-            }
-            assert_eq!(is_taken(&headers), want, "{accept:?}");
-        };
-        check(&[], true);
-        check(&["*/*"], true);
-        check(&["application/json, text/*;q=0.1"], true);
-        check(&["application/json", "*/*;q=0.8"], true);
-        check(&["application/json"], false);
-    }
-
-    #[test]
-    fn a_stream_is_wanted_where_accept_names_it() {
-        let check = |accept: &[&'static str], want: bool| {
-            let mut headers = HeaderMap::new();
-            for value in accept {
-                headers.append(ACCEPT, HeaderValue::from_static(value));
-            }
-            assert_eq!(is_wanted(&headers), want, "{accept:?}");
-        };
-        check(&[], false);
-        check(&["*/*"], false);
-        check(&["text/*"], false);
-        check(&["text/event-stream"], true);
-        check(&["Text/Event-Stream; charset=utf-8"], true);
-        check(&["application/json, text/event-stream;q=0.5"], true);
-        check(&["application/json", "text/event-stream"], true);
-        check(&["text/event-stream;q=0"], false);
-        check(&["text/event-streams"], false);
-    }
 }

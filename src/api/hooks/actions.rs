@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::super::App;
-use super::super::problem::Problem;
-use super::{Number, Shower, find, place, refused};
+use super::found::{Number, Shower, find, place, refused};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::input::conditions::Conditions;
 use crate::api::input::request::json_object;
 use crate::api::middleware::idempotency::{Answer, Repeatable};
+use crate::api::problem::Problem;
 use crate::model::ChangeId;
 use crate::store::{EditedHook, HookAction, HookEdit, HookPlace, Redrive, Redriven};
 

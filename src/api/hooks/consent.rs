@@ -6,8 +6,8 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use url::Url;
 
-use crate::api::App;
-use crate::api::errors::UrlIn;
+use super::callback_url::UrlIn;
+use crate::api::app::App;
 use crate::api::problem::{Problem, ProblemType};
 use crate::model::{HookUrl, Rate};
 

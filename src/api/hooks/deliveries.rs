@@ -8,15 +8,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::App;
-use super::super::problem::Problem;
 use super::document::link;
-use super::replay::foreign_cursor;
-use super::{Number, find, place};
+use super::found::{Number, find, place};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::errors::foreign_cursor;
+use crate::api::input::paging::{put_next, read_limit};
 use crate::api::input::parameters::ParameterError;
 use crate::api::input::request::Query;
-use crate::api::resources::listing::{put_next, read_limit};
+use crate::api::problem::Problem;
 use crate::model::{ChangeDocument, Cursor, Timestamp, whole_millis};
 use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
 

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::super::errors::UrlIn;
-use super::super::problem::Problem;
-use super::super::settings::Settings;
-use super::receiver;
+use super::callback_url::{UrlIn, check_form};
 use super::signing::Signing;
 use crate::api::input::filter;
 use crate::api::input::json::{BodyError, Member, Object};
+use crate::api::problem::Problem;
+use crate::api::settings::Settings;
 use crate::model::{Filter, Format, HookUrl, Mode, Rate, SigningSecret, span};
 
 /// What may be said of any hook.
@@ -121,7 +120,7 @@ impl Order {
     fn read(object: &mut Object, settings: &Settings) -> Result<Order, Problem> {
         let url = object.need("url", "the URL to call back")?;
         let url = HookUrl::parse(url.text()?).map_err(|error| UrlIn::Body.invalid(&error))?;
-        receiver::check_form(&url, UrlIn::Body, settings)?;
+        check_form(&url, UrlIn::Body, settings)?;
         Ok(Order {
             url,
             token: token_of(object, settings)?,

@@ -2,25 +2,12 @@
 //! where the operator wants it, its receiver's consent. Whoever sends judges what a name resolves to: an answer that hung on
 //! that here would tell every client which names there are inside.
 
+use super::callback_url::UrlIn;
 use super::consent;
-use crate::api::App;
-use crate::api::errors::UrlIn;
+use crate::api::app::App;
 use crate::api::problem::{Problem, ProblemType};
-use crate::api::settings::{Consent, Settings};
+use crate::api::settings::Consent;
 use crate::model::{HookUrl, Rate};
-
-pub(crate) fn check_form(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
-    if url.as_url().port() == Some(0) {
-        let detail =
-            format!("{} has port 0, at which nothing can listen: give the port that the receiver has", place.name());
-        return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
-    }
-    if settings.https_only && url.as_url().scheme() != "https" {
-        let detail = format!("{} has to be https: the operator lets no callback go unencrypted", place.name());
-        return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
-    }
-    Ok(())
-}
 
 /// Returns the rate that the hook may have: the one that was asked for, or a lower one that its receiver allows.
 pub(crate) async fn admit(app: &App, url: &HookUrl, place: UrlIn, rate: Option<Rate>) -> Result<Option<Rate>, Problem> {

@@ -7,15 +7,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::super::App;
-use super::super::problem::{Problem, ProblemType};
 use super::actions::Wanted;
-use super::{Number, place};
+use super::found::{Number, place};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::errors::foreign_cursor;
 use crate::api::input::conditions::Conditions;
 use crate::api::input::json::Member;
 use crate::api::input::request::json_object;
 use crate::api::middleware::idempotency::{Answer, Repeatable};
+use crate::api::problem::Problem;
 use crate::model::{Cursor, InvalidTimestamp, Timestamp};
 use crate::store::{EditedHook, HookAction, ReplayFrom, StoreError};
 
@@ -65,20 +66,11 @@ fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFr
     }
 }
 
-/// A cursor that is of no use here.
-pub(crate) fn foreign_cursor() -> Problem {
-    Problem::new(
-        ProblemType::ForeignCursor,
-        "the cursor is not from this store's journal, or from before the store was restored: begin with 0, a time, or a list \
-         of what there is",
-    )
-    .with("list", ["/api/instances", "/api/realms"])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::input::json::Object;
+    use crate::api::problem::ProblemType;
 
     #[test]
     fn a_replay_begins_at_a_cursor_or_a_time() {

@@ -8,16 +8,16 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::super::App;
-use super::super::problem::{Problem, ProblemType};
 use super::actions::Wanted;
+use super::found::{Number, Shower, find, place};
 use super::order::secret_of;
 use super::signing::{self, Signing};
-use super::{Number, Shower, find, place};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::input::conditions::Conditions;
 use crate::api::input::request::json_object;
 use crate::api::middleware::idempotency::Repeatable;
+use crate::api::problem::{Problem, ProblemType};
 use crate::model::span;
 use crate::store::{EditedHook, HookAction};
 

@@ -3,9 +3,9 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::super::App;
-use super::super::problem::Problem;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::problem::Problem;
 use crate::model::{Ed25519Key, Hook, Sealed, SigningKey, SigningSecret};
 use crate::store::{SealedColumn, Unopened};
 use crate::vault::Purpose;

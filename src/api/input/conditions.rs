@@ -6,8 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
+use xxhash_rust::xxh3::xxh3_128;
 
-use crate::api::middleware::etag;
 use crate::api::problem::{Problem, ProblemType};
 use crate::model::HookVersion;
 use crate::store::{Condition, Versions};
@@ -52,7 +52,7 @@ impl Conditions {
     fn of(headers: &HeaderMap) -> Result<Conditions, NoTags> {
         // If-Match is compared strongly, which a weak tag never passes; If-None-Match weakly.
         let only = tags(headers, &IF_MATCH)?.map(|tags| tags.versions(|tag| tag));
-        let none_of = tags(headers, &IF_NONE_MATCH)?.map(|tags| tags.versions(etag::tag_text));
+        let none_of = tags(headers, &IF_NONE_MATCH)?.map(|tags| tags.versions(tag_text));
         Ok(Conditions(Condition { only, none_of }))
     }
 }
@@ -74,8 +74,8 @@ impl ResourceConditions {
             (None, _) | (Some(_), None) => true,
             (Some(Tags::Any), Some(_)) => false,
             (Some(Tags::These(tags)), Some(shown)) => {
-                let tag = etag::tag_of(shown);
-                !tags.iter().any(|other| etag::tag_text(other) == etag::tag_text(&tag))
+                let tag = tag_of(shown);
+                !tags.iter().any(|other| tag_text(other) == tag_text(&tag))
             }
         };
         is_only && is_none
@@ -92,9 +92,19 @@ impl Tags {
     }
 }
 
-/// The tag of a hook.
+/// The tag of a hook, a strong one.
 pub(crate) fn tag(version: HookVersion) -> String {
     format!("\"{version}\"")
+}
+
+/// The tag of a body, a weak one: the same content may be compressed, or not.
+pub(crate) fn tag_of(body: &[u8]) -> String {
+    format!("W/\"{:032x}\"", xxh3_128(body))
+}
+
+/// Without the mark of a weak one: by that two are compared here.
+pub(crate) fn tag_text(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// The tags of a header, if it is there.
@@ -171,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_resource_has_a_weak_tag_or_none() {
-        let tag = etag::tag_of(b"{}");
-        let strong = etag::tag_text(&tag).to_owned();
+        let tag = tag_of(b"{}");
+        let strong = tag_text(&tag).to_owned();
         // Shown so, shown otherwise, not shown.
         let check = |name: HeaderName, value: &str, want: [bool; 3]| {
             let map = HeaderMap::from_iter([(name.clone(), HeaderValue::from_str(value).expect("a value"))]);

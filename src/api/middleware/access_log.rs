@@ -13,12 +13,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
 
+use crate::api::app::{App, OPERATOR_ROUTES};
 use crate::api::problem::{Logged, Problem, ProblemType};
 use crate::api::server::in_flight::Place;
-use crate::api::server::listen::LEAST_HEAD_BYTES;
 use crate::api::server::peer::Peer;
 use crate::api::server::rate_limit::Left;
-use crate::api::{App, OPERATOR_ROUTES};
+use crate::api::settings::LEAST_HEAD_BYTES;
 use crate::clock::Stopwatch;
 use crate::model::whole_millis;
 

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
-use xxhash_rust::xxh3::xxh3_128;
+
+use crate::api::input::conditions::{tag_of, tag_text};
 
 /// Answers with 304 and no body where the client has this very answer already.
 pub(crate) async fn conditional(request: Request, next: Next) -> Response {
@@ -33,16 +34,6 @@ pub(crate) async fn conditional(request: Request, next: Next) -> Response {
         return Response::from_parts(parts, Body::empty());
     }
     Response::from_parts(parts, Body::from(body))
-}
-
-/// A weak one: the same content may be compressed, or not.
-pub(crate) fn tag_of(body: &[u8]) -> String {
-    format!("W/\"{:032x}\"", xxh3_128(body))
-}
-
-/// Without the mark of a weak one: by that two are compared here.
-pub(crate) fn tag_text(tag: &str) -> &str {
-    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// Every tag of `If-None-Match`. Quotes may have commas in them, in tags that are not ours: such a tag fits nothing.

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::input::request;
 use crate::api::problem::{Problem, ProblemType};

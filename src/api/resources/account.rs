@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::fresh;
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::input::request::Query;
 use crate::api::problem::{Problem, ProblemType};

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::input::request::{Query, path_word};
 use crate::api::problem::{Problem, ProblemType};
 use crate::driver::Driver;

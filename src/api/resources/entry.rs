@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::identify::{self, Named};
 use crate::api::deltacloud::matrix::Matrix;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
-use crate::api::auth::proof::UNAUTHORIZED;
+use crate::api::auth::proof::claim::UNAUTHORIZED;
+use crate::api::errors;
 use crate::api::problem::{Problem, ProblemType};
-use crate::api::{App, errors};
 use crate::metrics::Unrecorded;
 use crate::model::{Kind, Owner, ResourceId, Timestamp};
 use crate::store::{PollError, PollStatus, StoreError};

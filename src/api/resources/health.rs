@@ -10,8 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::api::App;
-use crate::api::errors::RETRY_SOON;
+use crate::api::app::App;
+use crate::api::problem::RETRY_SOON;
 use crate::api::problem::{Problem, ProblemType};
 use crate::metrics::{self, Failing, Operation};
 use crate::model::Share;

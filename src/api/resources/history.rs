@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
-use super::listing::{put_next, read_limit};
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
-use crate::api::hooks::replay::foreign_cursor;
+use crate::api::errors::foreign_cursor;
+use crate::api::input::paging::{put_next, read_limit};
 use crate::api::input::parameters::ParameterError;
 use crate::api::input::request::{Id, Query};
 use crate::api::problem::Problem;

@@ -7,53 +7,27 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
-use axum::http::header::LINK;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use serde::Serialize;
 
+use super::documents::Document;
+use super::documents::track::TrackDocument;
 use super::fresh;
-use super::instances::InstanceDocument;
-use super::realms::RealmDocument;
-use super::tracking::TrackDocument;
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
-use crate::api::deltacloud::InXml;
+use crate::api::deltacloud::accept::InXml;
 use crate::api::deltacloud::matrix::Matrix;
+use crate::api::input::paging::{put_next, read_limit};
 use crate::api::input::parameters::{ParameterError, Parameters};
 use crate::api::problem::{Problem, ProblemType};
-use crate::model::{Kind, Resource, ResourceId, State, Timestamp};
-use crate::store::{self, HookTarget, ListQuery, Seen, StoreError, Track};
+use crate::model::{Kind, ResourceId, State, Timestamp};
+use crate::store::{self, HookTarget, ListQuery, StoreError, Track};
 
 /// Where the feed goes on from a list.
 const CURSOR: HeaderName = HeaderName::from_static("tracker-cursor");
-
-/// A resource as the API shows it.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Document<'a> {
-    Instance(Box<InstanceDocument<'a>>),
-    Realm(Box<RealmDocument<'a>>),
-}
-
-impl<'a> Document<'a> {
-    pub(crate) fn of(seen: &'a Seen, public_url: &str, track: Option<TrackDocument>) -> Document<'a> {
-        match &seen.resource {
-            Resource::Instance(instance) => {
-                Document::Instance(Box::new(InstanceDocument::of(instance, seen, public_url, track)))
-            }
-            Resource::Realm(realm) => Document::Realm(Box::new(RealmDocument::of(realm, seen, public_url, track))),
-        }
-    }
-
-    /// With the hook that the store found on it.
-    pub(crate) fn shown(seen: &'a Seen, public_url: &str) -> Document<'a> {
-        Document::of(seen, public_url, seen.track.as_ref().map(TrackDocument::from))
-    }
-}
 
 /// What a client asks of a list.
 pub(crate) struct Asked<'a> {
@@ -204,14 +178,6 @@ fn read_at(app: &App, parameters: &Parameters) -> Result<Option<Timestamp>, Para
     if at > app.context.clock.now() { Err(invalid("lies in the future".to_owned())) } else { Ok(Some(at)) }
 }
 
-/// `Link: <...>; rel="next"`, as RFC 8288 has it.
-pub(crate) fn put_next(response: &mut Response, url: &str) {
-    // A URL that was put together here has no character that a header can't have.
-    if let Ok(value) = HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")) {
-        response.headers_mut().insert(LINK, value);
-    }
-}
-
 /// A list's query, valid.
 #[derive(Debug, PartialEq, Eq)]
 struct Query {
@@ -281,14 +247,6 @@ fn read_state(text: &str, kind: Kind) -> Result<State, ParameterError> {
         let words: Vec<&str> = State::ALL.iter().filter(|state| of_kind(state)).map(|state| state.as_str()).collect();
         ParameterError::Invalid { name: "state", why: format!("is one of {}", words.join(", ")) }
     })
-}
-
-pub(crate) fn read_limit(text: &str, max: usize) -> Result<usize, ParameterError> {
-    let in_range = |limit: &usize| (1..=max).contains(limit);
-    text.parse()
-        .ok()
-        .filter(in_range)
-        .ok_or_else(|| ParameterError::Invalid { name: "limit", why: format!("is a number from 1 to {max}") })
 }
 
 /// Where a page begins: opaque to clients, and told apart from that of another collection.

@@ -13,15 +13,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::listing::{put_next, read_limit};
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
-use crate::api::hooks::replay::foreign_cursor;
+use crate::api::errors::foreign_cursor;
+use crate::api::input::paging::{put_next, read_limit};
 use crate::api::input::parameters::{ParameterError, Parameters};
 use crate::api::input::request::json_object;
 use crate::api::problem::{Problem, ProblemType};
+use crate::api::server::receipt::Receipt;
 use crate::model::{ChangeDocument, Cursor, Timestamp};
-use crate::store::{LeaseId, LeasePlace, LeaseRequest, Leased, SealedColumn, Store, Unopened};
+use crate::store::{LeaseId, LeasePlace, LeaseRequest, Leased, SealedColumn, Unopened};
 use crate::vault::Purpose;
 
 /// The longest lease that a client may ask for.
@@ -191,30 +192,4 @@ pub(crate) async fn acknowledge(
         context.deliver_wake.notify_one();
     }
     Ok(Json(AcknowledgedDocument { acknowledged }).into_response())
-}
-
-/// Beside a page that counts as delivered once the client has it.
-#[derive(Clone)]
-pub(crate) struct Receipt {
-    store: Arc<dyn Store>,
-    lease: LeasePlace,
-    up_to: i64,
-}
-
-impl Receipt {
-    /// The client has it.
-    pub(crate) async fn arrived(self) {
-        let account = self.lease.account;
-        if let Err(error) = self.store.acknowledge_pending(self.lease, self.up_to).await {
-            tracing::error!(%account, %error, "a page of changes arrived, and can't be marked as delivered: it comes again");
-        }
-    }
-
-    /// The client does not have it, or it can't be told.
-    pub(crate) async fn lost(self) {
-        let account = self.lease.account;
-        if let Err(error) = self.store.return_pending(self.lease).await {
-            tracing::error!(%account, %error, "a page of changes that did not arrive is pending again only when its lease ends");
-        }
-    }
 }

@@ -4,71 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::listing::{self, Asked, Form};
-use super::tracking::{self, TrackDocument};
-use crate::api::App;
+use super::tracking;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::deltacloud::matrix::Matrix;
 use crate::api::input::request::{Id, Query};
 use crate::api::problem::Problem;
-use crate::model::change::href;
-use crate::model::{Flapping, Kind, Realm, RealmState, Timestamp};
-use crate::store::Seen;
-
-/// A realm as the API shows it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Realm)]
-pub(crate) struct RealmDocument<'a> {
-    id: &'a str,
-    href: String,
-    name: &'a str,
-    state: RealmState,
-    limit: Option<u64>,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
-    state_since: Timestamp,
-    /// While its state goes to and fro, so that changes of it are not told.
-    #[serde(flatten)]
-    #[schema(value_type = FlappingMembers, inline)]
-    flapping: Option<Flapping>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    track: Option<TrackDocument>,
-}
-
-/// What a realm says while its state goes to and fro.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of what is written where `flapping` is")]
-struct FlappingMembers {
-    #[schema(required = false)]
-    damped_since: Timestamp,
-    #[schema(required = false)]
-    flips: u32,
-}
-
-impl<'a> RealmDocument<'a> {
-    pub(crate) fn of(
-        realm: &'a Realm,
-        seen: &Seen,
-        public_url: &str,
-        track: Option<TrackDocument>,
-    ) -> RealmDocument<'a> {
-        RealmDocument {
-            id: realm.id.as_str(),
-            href: href(public_url, Kind::Realm, &realm.id),
-            name: &realm.name,
-            state: realm.state,
-            limit: realm.limit,
-            first_seen: seen.first_seen,
-            last_seen: seen.last_seen,
-            state_since: seen.state_since,
-            flapping: seen.flapping.clone(),
-            track,
-        }
-    }
-}
+use crate::model::Kind;
 
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -95,5 +39,5 @@ pub(crate) async fn track(
     Id(id): Id,
     request: Request,
 ) -> Result<Response, Problem> {
-    track::put(&app, &caller, (Kind::Realm, id), request).await
+    tracking::put(&app, &caller, (Kind::Realm, id), request).await
 }

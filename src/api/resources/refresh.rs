@@ -12,11 +12,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::fresh::{self, Waited};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::errors;
 use crate::api::input::parameters::ParameterError;
 use crate::api::input::request::Query;
 use crate::api::problem::Problem;
-use crate::api::{App, errors};
 use crate::model::{Kind, ResourceId, Timestamp};
 use crate::store::PollStatus;
 

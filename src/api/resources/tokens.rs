@@ -13,24 +13,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::listing::{put_next, read_limit};
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::token_secret::{hash, new_secret};
 use crate::api::input::json::{BodyError, Object};
+use crate::api::input::paging::{put_next, read_limit};
 use crate::api::input::parameters::ParameterError;
 use crate::api::input::request::{Query, json_object, path_word};
 use crate::api::middleware::idempotency::{Answer, Repeatable};
 use crate::api::problem::{Problem, ProblemType};
 use crate::model::{Scope, Timestamp, Token, TokenId};
-use crate::store::{DamagedToken, NewToken, Refusal, RenewedToken, TokenHash, Written};
+use crate::store::{DamagedToken, NewToken, Refusal, RenewedToken, Written};
 
-/// What every secret begins with, so that one that got lost is known for what it is.
-const PREFIX: &str = "trk_";
-
-const SECRET_BYTES: usize = 32;
 const MAX_NAME_CHARS: usize = 255;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -118,17 +114,6 @@ fn not_found() -> Problem {
 
 fn done(was_there: bool) -> Result<(), Problem> {
     was_there.then_some(()).ok_or_else(not_found)
-}
-
-/// What is stored of a secret. It has so much chance in it that it needs no salt, and nothing slow.
-pub(crate) fn hash(secret: &str) -> TokenHash {
-    Sha256::digest(secret.as_bytes()).into()
-}
-
-fn new_secret() -> Result<SecretString, Problem> {
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(Problem::internal)?;
-    Ok(format!("{PREFIX}{}", BASE64URL.encode(bytes)).into())
 }
 
 /// `POST /api/tokens`. Answers 201 with the token, whose secret is in this answer and in no other.
@@ -345,12 +330,5 @@ mod tests {
             r#"{"name": "ci", "color": "red"}"#,
             Err("\"color\" is not a member here; known are: name, scope, expires"),
         );
-    }
-
-    #[test]
-    fn secrets_are_long_and_no_two_are_the_same() {
-        let (one, two) = (new_secret().expect("randomness"), new_secret().expect("randomness"));
-        assert_eq!((one.expose_secret().len(), &one.expose_secret()[..4]), (47, PREFIX));
-        assert_ne!(hash(one.expose_secret()), hash(two.expose_secret()));
     }
 }

@@ -6,14 +6,14 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 use subtle::ConstantTimeEq as _;
-use utoipa::ToSchema;
 
-use super::listing::Document;
-use crate::api::App;
+use super::documents::Document;
+use super::documents::track::{TrackDocument, UnseenDocument};
+use crate::api::app::App;
 use crate::api::auth::caller::Caller;
-use crate::api::errors::UrlIn;
+use crate::api::hooks::callback_url::{UrlIn, check_form};
+use crate::api::hooks::creation::{check_room, create, new_hook, no_room, seal_token};
 use crate::api::hooks::{receiver, signing};
 use crate::api::input::conditions::ResourceConditions;
 use crate::api::input::parameters::{ParameterError, Parameters};
@@ -22,60 +22,10 @@ use crate::api::problem::{Problem, ProblemType};
 use crate::api::settings::Settings;
 use crate::model::change::href;
 use crate::model::{Hook, HookSpec, HookStatus, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
-use crate::store::{self, Condition, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Once, Seen, Track, Written};
+use crate::store::{Condition, HookAction, HookEdit, HookPlace, HookTarget, Seen, Written};
 use crate::vault::{Purpose, Vault};
 
 const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
-
-/// A hook as the resource that it is on shows it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Track)]
-pub(crate) struct TrackDocument {
-    hook: String,
-    /// By which it is found among the hooks.
-    id: String,
-    /// `active`, `paused` or `disabled`.
-    status: &'static str,
-    /// Whether one is set; the token itself is never given back.
-    token: bool,
-    /// What its callbacks are signed with: only in the answer to the request that set the hook.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
-}
-
-impl From<&Track> for TrackDocument {
-    fn from(track: &Track) -> TrackDocument {
-        TrackDocument {
-            hook: track.url.to_string(),
-            id: track.hook.to_string(),
-            status: track.status.as_str(),
-            token: track.token_set,
-            secret: None,
-        }
-    }
-}
-
-impl TrackDocument {
-    fn of(hook: &Hook) -> TrackDocument {
-        TrackDocument {
-            hook: hook.spec.url.to_string(),
-            id: hook.id.to_string(),
-            status: hook.status.as_str(),
-            token: hook.spec.token.is_some(),
-            secret: None,
-        }
-    }
-}
-
-/// A resource that was not seen yet: all there is to show is the hook that waits for it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Unseen)]
-pub(crate) struct UnseenDocument<'a> {
-    id: &'a str,
-    href: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    track: Option<TrackDocument>,
-}
 
 /// `PUT` of one resource. Answers 200 with its representation; 202 with only the hook where that waits for a
 /// resource which was not seen yet.
@@ -156,7 +106,7 @@ impl Order {
             return Ok(Order::Remove);
         }
         let url = HookUrl::parse(hook).map_err(|error| UrlIn::Parameter.invalid(&error))?;
-        receiver::check_form(&url, UrlIn::Parameter, settings)?;
+        check_form(&url, UrlIn::Parameter, settings)?;
         Ok(Order::Set(Wanted { url, token: token.map(SecretString::from), secret }))
     }
 }
@@ -187,47 +137,11 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     match create(app, caller, hook, None).await? {
         Written::Done(hook) => {
             context.poll_wake.notify_one();
-            Ok(TrackDocument { secret: Some(secret), ..TrackDocument::of(&hook) })
+            Ok(TrackDocument::of(&hook).with_secret(secret))
         }
         Written::Refused(_) => Err(no_room(app)),
         Written::Replayed(_) => Err(Problem::internal("the store replayed a request that has no key")),
     }
-}
-
-/// A hook as the store is to make it: within the account's limit, and with the account polled soon, for a client that
-/// begins to wait for what happens. By then a client's own word would have had it listed, however many hooks are set.
-pub(crate) fn new_hook(
-    app: &App,
-    caller: &Caller,
-    track: Option<(Kind, ResourceId)>,
-    spec: HookSpec,
-    secret: Sealed,
-) -> NewHook {
-    let settings = &app.context.settings;
-    let now = app.context.clock.now();
-    NewHook {
-        account: caller.account,
-        owner: caller.owner.clone(),
-        track,
-        spec,
-        secret,
-        limit: settings.hooks_per_account,
-        filter_items: settings.filter_items_per_account,
-        poll_by: Some(now.after(settings.refresh_every)),
-        now,
-    }
-}
-
-pub(crate) async fn create(
-    app: &App,
-    caller: &Caller,
-    hook: NewHook,
-    once: Option<Once<Hook>>,
-) -> store::Result<Written<Hook>> {
-    app.context.store.create_hook(hook, once).await.inspect_err(|_| {
-        // The store may have forgotten the account, which a new proof makes known again.
-        app.proofs.distrust(&caller.key, caller.proven);
-    })
 }
 
 /// A hook that the tracker disabled goes on when its client sets it once more; one that is paused was paused by
@@ -243,28 +157,6 @@ async fn resumed(app: &App, hook: &Hook) -> Result<Option<TrackDocument>, Proble
     let Written::Done(edited) = context.store.edit_hook(edit, None).await? else { return Ok(None) };
     context.deliver_wake.notify_one();
     Ok(Some(TrackDocument::of(&edited.hook)))
-}
-
-/// Errs where the account has as many hooks as it may have. It is held to that when the hook is made: this only spares
-/// a receiver from being asked in vain.
-pub(crate) async fn check_room(app: &App, caller: &Caller) -> Result<(), Problem> {
-    let has = app.context.store.count_hooks(caller.account).await?;
-    if has < app.context.settings.hooks_per_account { Ok(()) } else { Err(no_room(app)) }
-}
-
-pub(crate) fn no_room(app: &App) -> Problem {
-    let limit = app.context.settings.hooks_per_account;
-    let detail = format!("the account has {limit} hooks, which is as many as it may have");
-    Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit)
-}
-
-pub(crate) fn seal_token(
-    vault: &Vault,
-    caller: &Caller,
-    token: Option<&SecretString>,
-) -> Result<Option<Sealed>, Problem> {
-    let seal = |token: &SecretString| vault.seal(Purpose::HookToken(&caller.key), token.expose_secret().as_bytes());
-    Ok(token.map(seal).transpose()?)
 }
 
 /// Whether a hook is as wanted already. A secret that no longer opens is like no other, so that the hook is

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipnet::IpNet;
 
-use super::listen::LEAST_HEAD_BYTES;
 use super::peer::network;
-use crate::api::errors::RETRY_SOON;
+use crate::api::problem::RETRY_SOON;
 use crate::api::problem::{Problem, ProblemType};
+use crate::api::settings::LEAST_HEAD_BYTES;
 use crate::api::settings::Settings;
 use crate::model::AccountId;
 

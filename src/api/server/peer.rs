@@ -11,6 +11,8 @@ use axum::http::header::{FORWARDED, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use crate::api::settings::ClientHeader;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Where a request came from.
@@ -26,14 +28,6 @@ pub(crate) fn network(peer: IpAddr) -> IpAddr {
         }
         v4 => v4,
     }
-}
-
-/// A header in which proxies name the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientHeader {
-    XForwardedFor,
-    /// RFC 7239.
-    Forwarded,
 }
 
 /// Which proxies are believed, and where they name the client.

@@ -97,7 +97,7 @@ async fn a_page_that_did_not_arrive_is_pending_again() {
     let request = Request::builder().uri("/api/changes").header("host", "tracker.example");
     let request = request.header("authorization", basic("user", "right")).body(Body::empty()).expect("a request");
     let Ok(mut response) = TowerToHyperService::new(house.router.clone()).call(request).await;
-    let receipt = response.extensions_mut().remove::<pending::Receipt>().expect("a receipt");
+    let receipt = response.extensions_mut().remove::<Receipt>().expect("a receipt");
     assert_eq!(house.get("/api/changes?lease=60").await.ok(), json!({ "changes": [] }));
     receipt.lost().await;
     assert_eq!(house.get("/api/changes").await.ok().as_array().map(Vec::len), Some(2));

@@ -195,7 +195,7 @@ async fn a_stream_ends_with_a_cursor_to_go_on_from() {
 
     let stopping = CancellationToken::new();
     let prover: Arc<dyn Prover> = house.provider.clone();
-    let running = super::super::Running::new(&house.context, stopping.clone());
+    let running = crate::api::app::Running::new(&house.context, stopping.clone());
     let house = House { router: public_routes(&app_with(house.context.clone(), prover, &running)), ..house };
     let stream = house.stream("", None).await;
     stopping.cancel();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 
-use super::Proven;
+use super::claim::Proven;
 use crate::api::server::peer::network;
 use crate::api::settings::ProofSettings;
 use crate::driver::CallError;

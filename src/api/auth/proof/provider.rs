@@ -8,8 +8,8 @@ use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Notify;
 
+use super::claim::{Claim, ProofError, Prover, UNAUTHORIZED};
 use super::newcomers::Newcomers;
-use super::{Claim, ProofError, Prover};
 use crate::api::settings::ProofSettings;
 use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
@@ -128,7 +128,7 @@ impl Prover for Provider {
         self.note_budget(&claim.key).await;
         // Polls that the provider refused may go well with this password: they need not wait any longer.
         for status in self.store.poll_status(account).await.map_err(failed)? {
-            let is_refused = status.last_error.is_some_and(|error| error.code == super::UNAUTHORIZED);
+            let is_refused = status.last_error.is_some_and(|error| error.code == UNAUTHORIZED);
             if status.failures > 0 && is_refused && status.next_due.is_some() {
                 self.store.request_poll(account, status.kind, now).await.map_err(failed)?;
                 self.poll_wake.notify_one();

@@ -1,13 +1,16 @@
 //! How claims, the provider and what is remembered play together.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::model::breaker;
-use crate::roster::Endpoints;
+use crate::driver::Pulse;
+use crate::model::{AccountId, breaker};
+use crate::roster::{Endpoints, NotOnRoster};
 use crate::vault::Keyring;
 
 /// Accepts one password, and counts how often it was asked.

@@ -8,13 +8,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 
-use super::Document;
-use crate::api::App;
+use crate::api::app::App;
 use crate::api::auth::bearer::Bearer;
 use crate::api::auth::caller::Caller;
-use crate::api::deltacloud::XML;
+use crate::api::deltacloud::document::XML;
 use crate::api::deltacloud::document::{closing, items_of, opening};
 use crate::api::problem::Problem;
+use crate::api::resources::documents::Document;
 use crate::model::{AccountId, Kind};
 use crate::store::{ListQuery, Page, Seen};
 

@@ -7,21 +7,19 @@ use std::thread::JoinHandle;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use super::accept::accept;
+use super::connection::Server;
 use super::table::Most;
-use super::{Server, accept};
-use crate::api::server::in_flight::InFlight;
-use crate::api::{App, operator_routes};
 
 /// The thread, which ends with the host.
 pub(super) struct Operator(JoinHandle<()>);
 
-/// Serves `listener` until `token` is cancelled.
+/// Serves `listener` until the server's token is cancelled.
 ///
 /// # Errors
 /// The system gives no thread, or nothing to wait for sockets with.
-pub(super) fn start(listener: std::net::TcpListener, app: Arc<App>, token: CancellationToken) -> io::Result<Operator> {
+pub(super) fn start(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<Operator> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     listener.set_nonblocking(true)?;
     let listener = {
@@ -30,11 +28,8 @@ pub(super) fn start(listener: std::net::TcpListener, app: Arc<App>, token: Cance
     };
     let serving = move || {
         runtime.block_on(async move {
-            let grace = app.context.settings.grace;
-            let connections = app.context.settings.operator.connections;
-            let server =
-                Arc::new(Server::new(&app, operator_routes(&app), InFlight::new(&app.context.settings), token));
-            drop(app);
+            let grace = server.settings.grace;
+            let connections = server.settings.operator.connections;
             // One who scrapes from many places, or none that ends its heads, leaves room for another.
             let most = Most {
                 all: connections,

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::api::resources::pending::Receipt;
+use crate::api::server::receipt::Receipt;
 
 /// How often the system is asked how far the client's TCP is.
 const LOOK_EVERY: Duration = Duration::from_millis(5);

@@ -1,0 +1,40 @@
+//! Tickets: `POST /api/tickets`, with which a page in a browser opens a stream.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::app::App;
+use crate::api::auth::caller::Caller;
+use crate::api::problem::Problem;
+use crate::model::Timestamp;
+
+/// What every ticket begins with, so that one that got lost is known for what it is.
+const PREFIX: &str = "tkt_";
+const SECRET_BYTES: usize = 32;
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Ticket)]
+pub(crate) struct TicketDocument<'a> {
+    /// Opens one stream.
+    ticket: &'a str,
+    expires: Timestamp,
+}
+
+/// `POST /api/tickets`.
+pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Problem> {
+    let mut bytes = [0; SECRET_BYTES];
+    getrandom::fill(&mut bytes).map_err(Problem::internal)?;
+    let ticket: SecretString = format!("{PREFIX}{}", BASE64URL.encode(bytes)).into();
+    let expires = app.tickets.give(&ticket, caller, app.context.clock.now());
+    let document = TicketDocument { ticket: ticket.expose_secret(), expires };
+    Ok((StatusCode::CREATED, Json(document)).into_response())
+}
