@@ -34,7 +34,7 @@ use super::resources::tickets::TicketDocument;
 use super::resources::tokens::ListedToken;
 use super::settings::Settings;
 use crate::model::ChangeDocument;
-use operations::Bounds;
+use operations::table::Bounds;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(

@@ -5,6 +5,7 @@ pub(crate) mod claim;
 mod memory;
 mod newcomers;
 pub(crate) mod provider;
+mod tries;
 mod turns;
 
 use std::collections::HashMap;
@@ -23,8 +24,8 @@ use crate::model::{AccountKey, Timestamp};
 use crate::roster::{CallShares, Found};
 use crate::vault::{HashKey, Vault};
 
-use claim::{Claim, ProofError, Proven, Prover};
-use memory::{Known, Memory, Print, Try};
+use claim::{Claim, Print, ProofError, Proven, Prover};
+use memory::{Known, Memory, Try};
 use turns::{NoTurn, Turns};
 
 type Outcome = Result<Proven, ProofError>;

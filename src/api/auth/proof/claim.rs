@@ -1,11 +1,13 @@
 //! What is claimed, what comes of it, and who is asked.
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use subtle::ConstantTimeEq as _;
 
 use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Timestamp};
@@ -23,6 +25,30 @@ pub(crate) struct Claim {
     pub(crate) password: SecretString,
     /// Where the request came from.
     pub(crate) peer: Option<IpAddr>,
+}
+
+/// The keyed hash of an account and a password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Print(pub(super) [u8; 32]);
+
+impl Print {
+    pub(super) fn of(hash: [u8; 32]) -> Print {
+        Print(hash)
+    }
+}
+
+impl PartialEq for Print {
+    fn eq(&self, other: &Print) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Print {}
+
+impl Hash for Print {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
 }
 
 /// A claim that the provider accepted.

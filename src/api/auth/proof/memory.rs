@@ -2,41 +2,16 @@
 //! of late. Pure: time is a parameter, credentials come as keyed hashes.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq as _;
-
-use super::claim::Proven;
+use super::claim::{Print, Proven};
+use super::tries::{Allowance, Tried, Tries, interval, is_within};
 use crate::api::server::peer::network;
 use crate::api::settings::ProofSettings;
 use crate::driver::CallError;
 use crate::model::{AccountKey, Timestamp};
-
-/// The keyed hash of an account and a password.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Print([u8; 32]);
-
-impl Print {
-    pub(super) fn of(hash: [u8; 32]) -> Print {
-        Print(hash)
-    }
-}
-
-impl PartialEq for Print {
-    fn eq(&self, other: &Print) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for Print {}
-
-impl Hash for Print {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
 
 /// What is remembered of one account and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,28 +53,6 @@ struct NoAnswer {
     error: CallError,
     at: Timestamp,
     wait: Duration,
-}
-
-/// Passwords that were tried for one account and not accepted, each once for each network, the oldest first.
-#[derive(Debug, Default)]
-struct Tries(Vec<Tried>);
-
-/// How many wrong passwords one network may still try, over all accounts: each costs `interval`, and time pays them back.
-/// A network that has spent all of it waits for one interval, and not for a whole window: many people may share an
-/// address, and most of them know their passwords.
-#[derive(Debug)]
-struct Allowance {
-    /// When all that was spent is paid back.
-    paid_back: Timestamp,
-}
-
-#[derive(Debug)]
-struct Tried {
-    print: Print,
-    network: Option<IpAddr>,
-    at: Timestamp,
-    /// Refused by the provider, rather than under way, given up, or without an answer.
-    refused: bool,
 }
 
 impl Memory {
@@ -261,85 +214,6 @@ impl Memory {
         remembered
     }
 }
-
-impl Tries {
-    fn find(&self, print: &Print) -> Option<&Tried> {
-        self.0.iter().find(|tried| tried.print == *print)
-    }
-
-    fn has(&self, print: &Print, network: Option<IpAddr>) -> bool {
-        self.0.iter().any(|tried| tried.print == *print && tried.network == network)
-    }
-
-    fn forget(&mut self, print: &Print) {
-        self.0.retain(|tried| tried.print != *print);
-    }
-
-    /// Beyond the limit the oldest go, so that a list never grows.
-    fn put(&mut self, tried: Tried, limit: usize) {
-        self.0.retain(|other| other.print != tried.print || other.network != tried.network);
-        if self.0.len() >= limit.max(1) {
-            self.0.remove(0);
-        }
-        self.0.push(tried);
-    }
-
-    fn expire(&mut self, now: Timestamp, window: Duration) {
-        self.0.retain(|tried| is_within(tried.at, now, window));
-    }
-
-    /// Whether this one was tried, and the provider has not refused it.
-    fn is_unsettled(&self, print: &Print) -> bool {
-        self.find(print).is_some_and(|tried| !tried.refused)
-    }
-
-    fn hold_off(
-        &self,
-        now: Timestamp,
-        window: Duration,
-        limit: usize,
-        counts: impl Fn(&Tried) -> bool,
-    ) -> Option<Duration> {
-        let counted: Vec<&Tried> = self.0.iter().filter(|tried| counts(tried)).collect();
-        let freed_by = counted.get(counted.len().checked_sub(limit.max(1))?)?;
-        Some(freed_by.at.after(window).since(now))
-    }
-}
-
-impl Allowance {
-    fn spend(&mut self, now: Timestamp, window: Duration, interval: Duration) {
-        self.paid_back = self.as_of(now, window).after(interval).min(now.after(window));
-    }
-
-    fn give_back(&mut self, interval: Duration) {
-        self.paid_back = self.paid_back.before(interval);
-    }
-
-    fn hold_off(&self, now: Timestamp, window: Duration, interval: Duration) -> Option<Duration> {
-        let wait = self.as_of(now, window).after(interval).since(now).saturating_sub(window);
-        (!wait.is_zero()).then_some(wait)
-    }
-
-    /// Nobody owes more than a window. Who seems to do so spent it before the clock was set back.
-    fn as_of(&self, now: Timestamp, window: Duration) -> Timestamp {
-        let was_set_back = self.paid_back > now.after(window + CLOCK_SLACK);
-        if was_set_back { now } else { self.paid_back.max(now) }
-    }
-}
-
-/// What one wrong password costs a network.
-fn interval(window: Duration, limit: usize) -> Duration {
-    let limit = u32::try_from(limit.max(1)).unwrap_or(u32::MAX);
-    (window / limit).max(Duration::from_millis(1))
-}
-
-/// Whether what happened at `at` is less than `span` ago. What lies in the future is not: the clock was set
-/// back, by more than it is when it is kept in time, and how long ago it was can't be said.
-fn is_within(at: Timestamp, now: Timestamp, span: Duration) -> bool {
-    at <= now.after(CLOCK_SLACK) && now.since(at) < span
-}
-
-const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
 /// Makes room for some more at once, so that a full map is not searched for each newcomer.
 fn drop_oldest<K: Clone + Eq + Hash, V, A: Ord>(map: &mut HashMap<K, V>, age: impl Fn(&V) -> A) {

@@ -1,0 +1,179 @@
+//! Hooks.
+
+use utoipa::openapi::path::HttpMethod;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{RefOr, Required};
+
+use super::table::{Bounds, Table};
+use crate::api::openapi::asked::{JSON, Who, asked};
+use crate::api::openapi::shapes::{
+    array, bytes, form, id, id_pattern, named, nullable, object, optional, path, query, span, text, whole, words_of,
+};
+use crate::model::{ChangeType, Format, Mode, Rate, State};
+
+pub(super) fn describe(api: &mut Table) {
+    let on = |id: &str, summary: &str| asked("tracking", id, summary, Who::Account);
+    let the_hook = || vec![path("id", form("hook-id"), "The hook's id")];
+    let bounds = api.bounds;
+    let pages = |of: &str| {
+        vec![
+            query(
+                "limit",
+                whole(1, bounds.page_items),
+                "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+            ),
+            query("after", form(of), "Opaque: from the Link of the page before"),
+        ]
+    };
+    let list = object(vec![("hooks", array(named("ListedHook")))]);
+    api.get(
+        "/api/hooks",
+        on("hooks", "The caller's hooks").takes(pages("hooks-page")).takes_format().gives(
+            "200",
+            "One page",
+            Some(list),
+            &["Link"],
+        ),
+    );
+    api.post(
+        "/api/hooks",
+        on("create-hook", "Makes a hook").once().body(JSON, hook_order(Order::New, api.bounds), Required::True).gives(
+            "201",
+            "The hook, with its secret in this answer and no other",
+            Some(named("Hook")),
+            &["Location", "ETag"],
+        ),
+    );
+    api.get(
+        "/api/hooks/{id}",
+        on("hook", "One hook").takes(the_hook()).takes_format().gives(
+            "200",
+            "It",
+            Some(named("ListedHook")),
+            &["ETag"],
+        ),
+    );
+    api.add(
+        HttpMethod::Put,
+        "/api/hooks/{id}",
+        on("replace-hook", "Says anew what a hook is to be")
+            .takes(the_hook())
+            .conditional()
+            .body(JSON, hook_order(Order::Old, api.bounds), Required::True)
+            .gives("200", "It", Some(named("Hook")), &["ETag"]),
+    );
+    api.add(
+        HttpMethod::Delete,
+        "/api/hooks/{id}",
+        on("remove-hook", "Removes a hook, with its pending deliveries").takes(the_hook()).conditional().gives(
+            "204",
+            "It is gone",
+            None,
+            &[],
+        ),
+    );
+    let nothing = || object(vec![]);
+    let change = object(vec![("change", text().into())]);
+    api.post(
+        "/api/hooks/{id}/test",
+        on("test-hook", "Sends a hook a change of type `hook.test`")
+            .takes(the_hook())
+            .conditional()
+            .once()
+            .body(JSON, nothing(), Required::False)
+            .gives("202", "The id of the change", Some(change), &[]),
+    );
+    for (word, what) in [("pause", "Lets a hook rest"), ("resume", "Lets a hook go on from where it stopped")] {
+        api.post(
+            &format!("/api/hooks/{{id}}/{word}"),
+            on(&format!("{word}-hook"), what)
+                .takes(the_hook())
+                .conditional()
+                .once()
+                .body(JSON, nothing(), Required::False)
+                .gives("200", "It", Some(named("Hook")), &["ETag"]),
+        );
+    }
+    let rotation = optional(vec![("overlap", span()), ("secret", form("signing-secret"))]);
+    api.post(
+        "/api/hooks/{id}/rotate",
+        on("rotate-hook", "Gives a hook another signing key, beside which the one before signs for a while")
+            .takes(the_hook())
+            .conditional()
+            .once()
+            .body(JSON, rotation, Required::False)
+            .gives("200", "It, with its secret in this answer and no other", Some(named("Hook")), &["ETag"]),
+    );
+    let from = object(vec![("from", form("place"))]);
+    let begins = object(vec![("from", text().into())]);
+    api.post(
+        "/api/hooks/{id}/replay",
+        on("replay-hook", "Sends a hook everything anew from a place of the journal, or a time, on")
+            .takes(the_hook())
+            .conditional()
+            .once()
+            .body(JSON, from, Required::True)
+            .gives("202", "Where it begins", Some(begins), &[]),
+    );
+    api.post(
+        "/api/hooks/{id}/redrive",
+        on("redrive-hook", "Tries again what was given up: all of it, or one change")
+            .takes(the_hook())
+            .conditional()
+            .once()
+            .body(JSON, optional(vec![("change", form("change-id"))]), Required::False)
+            .gives("202", "How many", Some(named("Redriven")), &[]),
+    );
+    let state = query("state", words_of(&["waiting", "dead", "done"]), "Only those");
+    api.get(
+        "/api/hooks/{id}/deliveries",
+        on("deliveries", "What became of a hook's changes, newest first, with every try")
+            .takes(the_hook())
+            .takes(vec![state])
+            .takes(pages("cursor"))
+            .takes_format()
+            .gives("200", "One page", Some(named("Deliveries")), &["Link"]),
+    );
+}
+
+/// Whether a hook is new.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    New,
+    Old,
+}
+
+fn hook_order(order: Order, bounds: Bounds) -> RefOr<Schema> {
+    let several =
+        |items: RefOr<Schema>| nullable(ArrayBuilder::new().items(items).max_items(Some(bounds.filter_items)).into());
+    let types = ChangeType::ALL.map(ChangeType::as_str);
+    let states = State::ALL.map(State::as_str);
+    let rate = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(Rate::LEAST)).maximum(Some(Rate::MOST));
+    let is_set = match order {
+        // One that there is keeps its token by `true`.
+        Order::Old => ObjectBuilder::new().schema_type(Type::Boolean),
+        Order::New => ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])),
+    };
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let token = utoipa::openapi::schema::OneOfBuilder::new().item(bytes(bounds.token_bytes)).item(is_set).item(null);
+    let mut order_of = ObjectBuilder::new()
+        .property("url", form("receiver"))
+        .property("kinds", several(words_of(&["instance", "realm"])))
+        .property("ids", several(id_pattern()))
+        .property("realms", several(id()))
+        .property("types", several(words_of(&types)))
+        .property("from", several(words_of(&states)))
+        .property("to", several(words_of(&states)))
+        .property("format", nullable(words_of(&Format::ALL.map(Format::as_str))))
+        .property("mode", nullable(words_of(&Mode::ALL.map(Mode::as_str))))
+        .property("rate_per_second", nullable(rate.into()))
+        .property("retries", nullable(ArrayBuilder::new().items(span()).max_items(Some(32)).into()))
+        .property("description", nullable(text().max_length(Some(256)).into()))
+        .property("token", token)
+        .required("url")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    if order == Order::New {
+        order_of = order_of.property("signing", nullable(words_of(&["hmac", "ed25519"])));
+    }
+    order_of.into()
+}
