@@ -18,6 +18,7 @@ pub mod roster;
 
 pub mod api;
 pub mod deliver;
+pub mod operator;
 pub mod poll;
 pub mod retention;
 

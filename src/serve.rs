@@ -22,20 +22,20 @@ use tokio_util::sync::CancellationToken;
 pub use drivers::{Drivers, DriversError};
 pub use key::{KeyError, KeyNeeded, named_keys, require_keys};
 
-use crate::api::control::{Control, Reloads};
 use crate::api::starting::{ANSWERS_AFTER, while_starting};
 use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
 use crate::metrics::{LogLines, Metrics, Operation};
 use crate::net::NetError;
+use crate::operator::{Control, Reloads};
 use crate::roster::{CallShares, Endpoints, Roster};
 use crate::rotation::Rotation;
 use crate::store::sqlite::SqliteStore;
 use crate::store::steps;
 use crate::store::{Accounts as _, Polls as _, Store, StoreError};
 use crate::vault::VaultError;
-use crate::{api, deliver, poll, retention};
+use crate::{api, deliver, operator, poll, retention};
 use adopt::Adoption;
 use contained::{Contained, Part};
 use reload::Reloader;
@@ -278,7 +278,7 @@ impl Host {
         let control = async {
             let Some(listener) = self.control else { return };
             // Clients can do without it, so the host does, too.
-            if let Err(error) = api::control::serve(listener, control, token.clone()).await {
+            if let Err(error) = operator::serve(listener, control, token.clone()).await {
                 tracing::error!("the control socket ended: {error}");
             }
         };
@@ -320,7 +320,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
 }
 
 fn open_control(path: &Path) -> Option<UnixListener> {
-    api::control::listen(path)
+    operator::listen(path)
         .inspect_err(|error| {
             tracing::warn!(
                 socket = %path.display(),

@@ -2,7 +2,7 @@
 //! URI is stable, and relative to this host, which shows what it means there.
 //!
 //! What a client is told and what the log is told are two things: `detail` is written for whoever sent the
-//! request, `logged` for whoever runs the host, and only `observe` logs it.
+//! request, `logged` for whoever runs the host, and only `middleware/access_log` logs it.
 
 use std::time::Duration;
 
@@ -213,7 +213,7 @@ pub(crate) struct Problem {
     logged: Option<String>,
 }
 
-/// What the log is told of a response; `observe` takes it from the response's extensions.
+/// What the log is told of a response; `middleware/access_log` takes it from the response's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Logged(pub(crate) String);
 

@@ -5,8 +5,8 @@ use http::Method;
 
 use super::table::table;
 use super::{ConfigArgs, output, runtime};
-use crate::api::control::{DamagedRowDocument, DamagedRowsDocument};
 use crate::net::local;
+use crate::operator::{DamagedRowDocument, DamagedRowsDocument};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -11,9 +11,9 @@ use tokio::runtime::Runtime;
 
 use super::table::table;
 use super::{ConfigArgs, UsageError, output, runtime};
-use crate::api::control::{KeyDocument, KeysDocument, WrittenKeyUse};
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::net::local::{self, LocalError};
+use crate::operator::{KeyDocument, KeysDocument, WrittenKeyUse};
 use crate::rotation::Rotation;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;

@@ -7,9 +7,9 @@ use super::account::account_key;
 use super::listing::What;
 use super::table::table;
 use super::{ConfigArgs, output, runtime};
-use crate::api::control::{DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
 use crate::model::{AccountKey, Kind};
 use crate::net::local;
+use crate::operator::{DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

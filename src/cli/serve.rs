@@ -8,9 +8,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Signals, logging, runtime};
-use crate::api::control::{ReloadRequest, Reloads};
 use crate::config::Config;
 use crate::metrics::LogLines;
+use crate::operator::{ReloadRequest, Reloads};
 use crate::serve::Host;
 
 #[derive(Debug, Args)]

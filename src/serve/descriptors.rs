@@ -4,7 +4,7 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit to the hard one, and returns how many callbacks may be in flight: `wanted`, or half
-/// of the limit. The rest is for clients (`api/listen/files`), providers and the store.
+/// of the limit. The rest is for clients (`api/server/listen/files`), providers and the store.
 pub(super) fn make_room(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::drivers::{DriversError, Loading};
-use crate::api::control::{ReloadRequest, Reloads};
 use crate::clock::Stopwatch;
 use crate::driver::reload::{Outcome, Reloaded};
 use crate::driver::{self, Catalog, Engine, Fetcher, LoadError, Lock};
 use crate::metrics::{Metrics, Operation};
+use crate::operator::{ReloadRequest, Reloads};
 use crate::roster::Roster;
 use crate::store::Store;
 

@@ -1,6 +1,6 @@
 //! Requests under way, from the first byte of their heads to the last byte of their answers: how many there are, and how
 //! many bytes of heads, bodies and answers the host holds for them. All of them together are bounded, and so is what one account
-//! and one network may have of them. Who waits for changes has a place of another kind (`shares`) in the place of this one.
+//! and one network may have of them. Who waits for changes has a place of another kind (`feed/shares`) in the place of this one.
 
 use std::collections::HashMap;
 use std::hash::Hash;

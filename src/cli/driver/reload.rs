@@ -3,12 +3,12 @@
 use clap::Args;
 use http::Method;
 
-use crate::api::control::{ReloadDocument, ReloadedDocument};
 use crate::cli::output;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, runtime};
 use crate::driver::Role;
 use crate::net::local;
+use crate::operator::{ReloadDocument, ReloadedDocument};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use http::Method;
 
-use crate::api::control::{ShadowDocument, ShadowsDocument};
 use crate::cli::output;
 use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, runtime};
 use crate::net::local;
+use crate::operator::{ShadowDocument, ShadowsDocument};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

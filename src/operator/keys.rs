@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
-use super::{Control, store_failed};
+use super::state::{Control, store_failed};
 use crate::model::Timestamp;
 use crate::rotation::{Progress, Rotation};
 use crate::store::{KeyUse, StoreError, StoreKey};

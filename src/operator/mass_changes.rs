@@ -1,0 +1,104 @@
+//! `GET /mass-changes`: lists that are held; and `POST`, which decides what becomes of one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+
+use super::state::{Control, store_failed};
+use crate::model::{AccountKey, Kind, Timestamp};
+use crate::store::{Decision, HeldMassChange};
+
+/// What `GET /mass-changes` answers with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MassChangesDocument {
+    pub mass_changes: Vec<MassChangeDocument>,
+}
+
+/// Lists that are held, since more vanished or changed in them at once than is believed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MassChangeDocument {
+    pub account: String,
+    pub kind: Kind,
+    pub since: Timestamp,
+    pub lists: u32,
+    pub affected: usize,
+    pub known: usize,
+    /// What was decided, where something was: it holds for the next list.
+    pub decision: Option<WrittenDecision>,
+}
+
+/// The body of `POST /mass-changes`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionDocument {
+    pub driver: String,
+    pub provider: String,
+    pub user: String,
+    pub kind: Kind,
+    pub decision: WrittenDecision,
+}
+
+/// `Decision`, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrittenDecision {
+    Accept,
+    AcceptSilently,
+    Reject,
+}
+
+impl From<Decision> for WrittenDecision {
+    fn from(decision: Decision) -> WrittenDecision {
+        match decision {
+            Decision::Accept => WrittenDecision::Accept,
+            Decision::AcceptSilently => WrittenDecision::AcceptSilently,
+            Decision::Reject => WrittenDecision::Reject,
+        }
+    }
+}
+
+impl From<WrittenDecision> for Decision {
+    fn from(written: WrittenDecision) -> Decision {
+        match written {
+            WrittenDecision::Accept => Decision::Accept,
+            WrittenDecision::AcceptSilently => Decision::AcceptSilently,
+            WrittenDecision::Reject => Decision::Reject,
+        }
+    }
+}
+
+pub(super) async fn mass_changes(State(control): State<Control>) -> Response {
+    let held = match control.store.held_mass_changes().await {
+        Ok(held) => held,
+        Err(error) => return store_failed(&error),
+    };
+    let document = |HeldMassChange { account, kind, held }: HeldMassChange| MassChangeDocument {
+        account: account.to_string(),
+        kind,
+        since: held.since,
+        lists: held.lists,
+        affected: held.affected,
+        known: held.known,
+        decision: held.decision.map(WrittenDecision::from),
+    };
+    Json(MassChangesDocument { mass_changes: held.into_iter().map(document).collect() }).into_response()
+}
+
+pub(super) async fn decide_mass_change(
+    State(control): State<Control>,
+    Json(decided): Json<DecisionDocument>,
+) -> Response {
+    let DecisionDocument { driver, provider, user, kind, decision } = decided;
+    let account = AccountKey { driver, provider, user };
+    let shown = format!("no mass change of {} is held of {account}", kind.plural());
+    match control.store.decide_mass_change(account, kind, decision.into(), control.clock.now()).await {
+        Err(error) => store_failed(&error),
+        Ok(false) => (StatusCode::NOT_FOUND, shown).into_response(),
+        Ok(true) => {
+            control.poll_wake.notify_one();
+            Json(()).into_response()
+        }
+    }
+}
