@@ -1,5 +1,4 @@
-//! The form of a cassette's file. Unknown members are refused, with their line: a misspelt one would otherwise
-//! change what is tried, and nobody would notice.
+//! Cassettes as files: read and written, with the files of their bodies.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,141 +9,34 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{
-    Account, Answer, Body, Cassette, CassetteError, Expect, MOST_FILE_BYTES, Outcome, Recorded, Request, VERSION,
+use super::error::MOST_FILE_BYTES;
+use super::form::{
+    AccountForm, AnswerForm, BodyForm, ExchangeForm, File, ListForm, RequestForm, Values, Versioned, exchange_form,
 };
+use super::{Account, Answer, Body, Cassette, CassetteError, Outcome, Recorded, Request, VERSION};
 use crate::driver::grants::Endpoint;
-use crate::driver::wire::Unanswered;
-use crate::model::{Kind, MOST_IDS, ResourceId, Timestamp};
+use crate::model::{Kind, MOST_IDS, ResourceId};
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    cassette: u32,
-    about: String,
-    source: String,
-    account: AccountForm,
-    at: Timestamp,
-    list: ListForm,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    ids: Vec<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    expect: Expect,
-    exchanges: Vec<ExchangeForm>,
+impl Cassette {
+    /// Reads a cassette and the files of its bodies.
+    pub fn read(path: &Path) -> Result<Cassette, CassetteError> {
+        read(path)
+    }
+
+    /// Writes a cassette, and the files of its bodies beside it.
+    pub fn write(&self, path: &Path) -> Result<(), CassetteError> {
+        write(self, path)
+    }
+
+    /// The text of its file, which names the files of bodies.
+    pub fn text(&self) -> String {
+        text(self)
+    }
 }
 
-/// Just enough to tell a later form, whatever else is in it.
-#[derive(Deserialize)]
-struct Versioned {
-    cassette: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AccountForm {
-    provider: String,
-    endpoint: String,
-    user: String,
-    #[serde(default, skip_serializing_if = "is_default")]
-    options: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    secrets: Vec<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    fakes: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ListForm {
-    Instances,
-    Realms,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExchangeForm {
-    request: RequestForm,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    answer: Option<AnswerForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    unanswered: Option<UnansweredForm>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestForm {
-    method: String,
-    url: String,
-    #[serde(default, skip_serializing_if = "is_default")]
-    headers: BTreeMap<String, Values>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_json")]
-    body_json: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body_file: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AnswerForm {
-    status: u16,
-    #[serde(default, skip_serializing_if = "is_default")]
-    headers: BTreeMap<String, Values>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_json")]
-    body_json: Option<serde_json::Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body_file: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    broken: bool,
-}
-
-/// A header's value, or its values where it stands several times.
-#[derive(PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Values {
-    One(String),
-    Several(Vec<String>),
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum UnansweredForm {
-    Unresolved,
-    NoConnection,
-    Broken,
-    Timeout,
-}
-
-/// The four members that a body may be in.
-struct BodyForm {
-    text: Option<String>,
-    json: Option<serde_json::Value>,
-    base64: Option<String>,
-    file: Option<String>,
-}
-
-/// `null` is a body as good as any other.
-fn some_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
-    serde_json::Value::deserialize(deserializer).map(Some)
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-pub(super) fn read(path: &Path) -> Result<Cassette, CassetteError> {
+fn read(path: &Path) -> Result<Cassette, CassetteError> {
     let text = bounded(path)?;
     let malformed = |source| CassetteError::Malformed { path: path.to_owned(), source };
     let Versioned { cassette: found } = serde_json::from_slice(&text).map_err(malformed)?;
@@ -303,7 +195,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn text(cassette: &Cassette) -> String {
+fn text(cassette: &Cassette) -> String {
     let file = File {
         cassette: VERSION,
         about: cassette.about.clone(),
@@ -331,7 +223,7 @@ pub(super) fn text(cassette: &Cassette) -> String {
     text
 }
 
-pub(super) fn write(cassette: &Cassette, path: &Path) -> Result<(), CassetteError> {
+fn write(cassette: &Cassette, path: &Path) -> Result<(), CassetteError> {
     let not_written = |path: &Path, source: io::Error| CassetteError::NotWritten { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|source| not_written(folder, source))?;
@@ -350,85 +242,6 @@ pub(super) fn write(cassette: &Cassette, path: &Path) -> Result<(), CassetteErro
         }
     }
     fs::write(path, text(cassette)).map_err(|source| not_written(path, source))
-}
-
-fn exchange_form(recorded: &Recorded) -> ExchangeForm {
-    let Request { method, url, headers, body } = &recorded.request;
-    let BodyForm { text, json, base64, file } = body_form(body.as_ref());
-    let request = RequestForm {
-        method: method.to_string(),
-        url: url.to_string(),
-        headers: headers_form(headers),
-        body: text,
-        body_json: json,
-        body_base64: base64,
-        body_file: file,
-    };
-    let (answer, unanswered) = match &recorded.outcome {
-        Outcome::Answer(Answer { status, headers, body, broken }) => {
-            let BodyForm { text, json, base64, file } = body_form(Some(body));
-            let answer = AnswerForm {
-                status: status.as_u16(),
-                headers: headers_form(headers),
-                body: text,
-                body_json: json,
-                body_base64: base64,
-                body_file: file,
-                broken: *broken,
-            };
-            (Some(answer), None)
-        }
-        Outcome::Unanswered(why) => (None, Some(UnansweredForm::from(why))),
-    };
-    ExchangeForm { request, answer, unanswered }
-}
-
-fn headers_form(headers: &HeaderMap) -> BTreeMap<String, Values> {
-    let values = |name: &HeaderName| -> Values {
-        let mut values: Vec<String> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-        match values.len() {
-            1 => Values::One(values.remove(0)),
-            _ => Values::Several(values),
-        }
-    };
-    headers.keys().map(|name| (name.to_string(), values(name))).collect()
-}
-
-fn body_form(body: Option<&Body>) -> BodyForm {
-    let mut form = BodyForm { text: None, json: None, base64: None, file: None };
-    match body {
-        None => {}
-        Some(Body::Text(text)) if text.is_empty() => {}
-        Some(Body::Text(text)) => form.text = Some(text.clone()),
-        Some(Body::Json(value)) => form.json = Some(value.clone()),
-        Some(Body::Bytes(bytes)) => form.base64 = Some(BASE64.encode(bytes)),
-        Some(Body::File { name, .. }) => form.file = Some(name.clone()),
-    }
-    form
-}
-
-impl From<UnansweredForm> for Unanswered {
-    fn from(form: UnansweredForm) -> Unanswered {
-        match form {
-            UnansweredForm::Unresolved => Unanswered::Unresolved,
-            UnansweredForm::NoConnection => Unanswered::NoConnection,
-            UnansweredForm::Broken => Unanswered::Broken,
-            UnansweredForm::Timeout => Unanswered::Timeout,
-        }
-    }
-}
-
-impl From<&Unanswered> for UnansweredForm {
-    /// What was not let out is for a driver as if there were no one to connect to.
-    fn from(why: &Unanswered) -> UnansweredForm {
-        match why {
-            Unanswered::Unresolved => UnansweredForm::Unresolved,
-            Unanswered::Refused(_) | Unanswered::NoConnection => UnansweredForm::NoConnection,
-            Unanswered::Broken => UnansweredForm::Broken,
-            Unanswered::Timeout => UnansweredForm::Timeout,
-        }
-    }
 }
 
 #[cfg(test)]

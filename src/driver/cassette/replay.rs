@@ -4,15 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
+use secrecy::SecretString;
 use url::Url;
 
-use super::{Body, Outcome, Recorded, Request};
-use crate::driver::wire::{Answered, Asked, Tape, Unanswered};
+use super::{Body, Cassette, Outcome, Recorded, Request};
+use crate::driver::wire::{Answered, Asked, Tape, Unanswered, Wire};
+use crate::driver::{EndpointSource, SecretKind, Target};
+use crate::model::AccountKey;
+use crate::net::{AddressPolicy, Via};
 
 /// The most surprises that are kept: a driver that asks at random would fill memory otherwise.
 const MOST_SURPRISES: usize = 100;
@@ -49,8 +53,51 @@ impl fmt::Display for Surprise {
     }
 }
 
+impl Cassette {
+    /// What to call a driver with. Nothing of it reaches the network: every request is answered by a tape of
+    /// its own; set `wire.tape` to see what became of it.
+    pub fn target(&self) -> Target {
+        let secret = |name: &str| match self.account.fakes.get(name) {
+            Some(fake) => SecretString::from(fake.as_str()),
+            None => SecretString::from(format!("cassette-{name}")),
+        };
+        Target {
+            // The name keeps the sessions of different scenarios apart.
+            key: AccountKey {
+                driver: self.name.clone(),
+                provider: self.account.provider.clone(),
+                user: self.account.user.clone(),
+            },
+            endpoint: self.account.endpoint.clone(),
+            roles: BTreeMap::new(),
+            endpoint_source: EndpointSource::Operator,
+            secret: SecretKind::Password,
+            secret_expires: None,
+            options: self.account.options.clone(),
+            password: secret("password"),
+            secrets: self.account.secrets.iter().map(|name| (name.clone(), secret(name))).collect(),
+            addresses: AddressPolicy::default(),
+            via: Via::default(),
+            wire: Wire { tape: Some(self.tape()), ..Wire::default() },
+            budget: None,
+        }
+    }
+
+    /// Its answers, from the beginning.
+    pub fn tape(&self) -> Arc<Replay> {
+        Arc::new(Replay::new(self.exchanges.clone()))
+    }
+
+    /// The target and the tape that answers it.
+    pub fn replay(&self) -> (Target, Arc<Replay>) {
+        let tape = self.tape();
+        let wire = Wire { tape: Some(Arc::clone(&tape) as _), ..Wire::default() };
+        (Target { wire, ..self.target() }, tape)
+    }
+}
+
 impl Replay {
-    pub(super) fn new(exchanges: Vec<Recorded>) -> Replay {
+    fn new(exchanges: Vec<Recorded>) -> Replay {
         Replay { exchanges, played: Mutex::default() }
     }
 
