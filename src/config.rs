@@ -23,14 +23,14 @@ pub use log::{LogFilter, LogFormat, LogSettings};
 pub use network::NetworkFault;
 pub use secret::{Environment, Found, SecretError, SecretSource};
 
-use crate::driver::signature::Policy;
-use crate::driver::{self, Limits, RoleTarget, source};
+use crate::driver::{self, Limits, RoleTarget};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, ClientSettings, Via};
-use crate::retention;
 use crate::roster::{ConfiguredAccount, ConfiguredProvider};
 use crate::store::sqlite;
-use crate::{api, deliver, poll};
+use crate::supply::signature::Policy;
+use crate::supply::{self, source};
+use crate::{api, deliver, poll, retention};
 use error::Source;
 use file::{Account, File, Provider, Role};
 use network::Network;
@@ -60,7 +60,7 @@ pub struct Config {
     pub control_socket: PathBuf,
     /// Driver and provider of a client that names none.
     pub default_provider: Option<(String, String)>,
-    pub drivers: driver::Settings,
+    pub drivers: supply::Settings,
     /// How drivers are fetched that are not in their directory.
     pub sources: source::Settings,
     pub limits: Limits,
@@ -143,7 +143,7 @@ impl Reading<'_> {
             }
             (None, None) => KeySource::File(data_dir.join("key")),
         };
-        let mut drivers = driver::Settings {
+        let mut drivers = supply::Settings {
             directory: DRIVERS_DIRECTORY.into(),
             lock: DRIVERS_LOCK.into(),
             cache: data_dir.join("compiled"),

@@ -10,10 +10,12 @@ pub mod vault;
 
 pub mod net;
 pub mod store;
+pub mod supply;
 
 pub mod driver;
 pub mod rotation;
 
+pub mod kit;
 pub mod roster;
 
 pub mod api;

@@ -13,11 +13,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::SecretString;
 
 use crate::driver::{
-    Allowance, Budget, Budgets, Catalog, Driver, DriverInfo, EndpointSource, OptionInfo, RoleTarget, SecretKind,
-    Target, Wire,
+    Allowance, Budget, Budgets, Catalog, Driver, DriverInfo, OptionInfo, RoleTarget, SecretKind, Target, Wire,
 };
 use crate::model::{AccountKey, Timestamp};
 use crate::net::{AddressPolicy, ProxyChoice, Via};
+use crate::supply::EndpointSource;
 
 pub use endpoints::{EndpointView, Endpoints, Found};
 pub use shares::{CallShares, InFlight, Others, ShareLimits};

@@ -10,14 +10,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use tracker::clock::{ManualClock, Stopwatch, SystemClock};
-use tracker::driver::signature::Policy;
-use tracker::driver::{Approval, Catalog, Driver, EndpointSource, Engine, Limits, Lock, Role, Settings, Target};
+use tracker::driver::{Catalog, Driver, Engine, Limits, Target};
 use tracker::model::{AccountId, AccountKey, Kind, Origin, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients, Via};
 use tracker::poll;
 use tracker::roster::{CallShares, ConfiguredAccount, ConfiguredProvider, Endpoints, Roster};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{Enrolment, Store};
+use tracker::supply::signature::Policy;
+use tracker::supply::{Approval, EndpointSource, Lock, Role, Settings};
 use tracker::vault::{Keyring, Purpose, Vault};
 
 use crate::provider::{Answer, Provider};
@@ -53,7 +54,7 @@ async fn catalog_where(
     let engine = Engine::new(Limits::default(), clients, clock).expect("engine");
     let directory = directory.to_owned();
     let mut lock = Lock::default();
-    let files = tracker::driver::catalog::wasm_files(&directory).expect("drivers: run `make drivers templates`");
+    let files = tracker::supply::wasm_files(&directory).expect("drivers: run `make drivers templates`");
     for file in files.into_iter().filter(|file| is_meant(file)) {
         let info = tracker::driver::load::inspect(&engine, &file, None).await.expect("a driver").info;
         lock.approve(Approval {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::UsageError;
-use crate::driver::catalog::wasm_files;
+use crate::supply::wasm_files;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Driver {

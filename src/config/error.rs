@@ -9,8 +9,8 @@ use super::KEY_VARIABLE;
 use super::file::File;
 use super::network::NetworkFault;
 use super::secret::SecretError;
-use crate::driver::signature::InvalidPolicy;
 use crate::model::AccountKey;
+use crate::supply::signature::InvalidPolicy;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

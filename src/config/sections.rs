@@ -15,7 +15,7 @@ use crate::model::breaker;
 use crate::model::flapping::Damping;
 use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
-use crate::{api, deliver, poll, retention};
+use crate::{api, deliver, poll, retention, supply};
 
 /// Makes a section of keys that are laid over a room's settings, `key: how it is written => what it sets`; and
 /// of others, which `Config` takes up itself. A setting that has no key is named under `apart`: without that,
@@ -49,7 +49,7 @@ macro_rules! section {
 
 section! {
     /// `[drivers]`
-    DriversSection over driver::Settings {
+    DriversSection over supply::Settings {
         directory: FilePath => directory,
         lock: FilePath => lock,
         require_tested: bool => require_tested,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::values::FilePath;
-use crate::driver::signature::{self, InvalidKey, InvalidPolicy, Policy, PublicKey};
+use crate::supply::signature::{self, InvalidKey, InvalidPolicy, Policy, PublicKey};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -185,7 +185,7 @@ impl TryFrom<String> for Endpoint {
     fn try_from(text: String) -> Result<Endpoint, InvalidValue> {
         let url = web_url(&text)?;
         let written = format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'));
-        let is_one = crate::driver::grants::Endpoint::parse(&written).is_ok();
+        let is_one = crate::supply::grants::Endpoint::parse(&written).is_ok();
         if text.ends_with('/') || url.query().is_some() || !is_one {
             return Err(InvalidValue::NotAnEndpoint { text, written });
         }

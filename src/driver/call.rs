@@ -5,23 +5,27 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::bindings::inventory;
-use super::description::DriverInfo;
-use super::egress::Egress;
+use super::contract::Contract;
 use super::engine::{Engine, Slot};
+use super::error::{CallError, CallFailure};
 use super::gather::Gathering;
-use super::grants::{Endpoint, Grants, Reach};
-use super::guest::{Contract, GuestPre};
+use super::info::DriverInfo;
 use super::limits::Limits;
-use super::memory::{ListMemory, Owner, PollMemory, SandboxMemory};
-use super::meter::Meter;
+use super::limits::memory::{ListMemory, Owner, PollMemory, SandboxMemory};
+use super::limits::meter::Meter;
+use super::listing::{Coverage, Listing};
 use super::page::{self, Checks, Left, Page};
+use super::requests::egress::Egress;
+use super::requests::wire::Paged;
+use super::sandbox::guest::GuestPre;
 use super::sandbox::{Running, guest_account};
 use super::session::credentials_mark;
-use super::wire::Paged;
-use super::{CallError, CallFailure, Coverage, Listing, Target, Usage};
+use super::target::Target;
+use super::usage::Usage;
 use crate::clock::Stopwatch;
 use crate::model::word::Words;
 use crate::model::{AccountKey, Kind, MOST_IDS, Resource, ResourceId, Timestamp};
+use crate::supply::grants::{Endpoint, Grants, Reach};
 
 /// A loaded driver.
 pub struct Driver {
@@ -62,7 +66,7 @@ enum Extent {
 
 impl Driver {
     /// The contract that it is built for.
-    pub(super) fn contract(&self) -> Contract {
+    pub(crate) fn contract(&self) -> Contract {
         self.pre.contract()
     }
 
@@ -114,7 +118,7 @@ impl Driver {
         let _memory = SandboxMemory(Arc::clone(&memory));
         let egress = self.egress(target, &memory)?;
         let meter = Arc::new(Meter::new(self.engine.limits().cpu_per_page));
-        Running::start(&self.engine, &self.pre, Some((target, egress)), (&meter, &memory)).await.map(drop)
+        Running::start(self.engine.host(), &self.pre, Some((target, egress)), (&meter, &memory)).await.map(drop)
     }
 
     fn egress(&self, target: &Target, memory: &Arc<PollMemory>) -> Result<Arc<Egress>, CallError> {
@@ -204,7 +208,7 @@ impl Pages {
         let limits = self.engine.limits();
         let account = Some((&self.target, Arc::clone(&self.egress)));
         let memory = &self.memory.0;
-        let mut running = Running::start(&self.engine, &self.pre, account, (&self.meter, memory)).await?;
+        let mut running = Running::start(self.engine.host(), &self.pre, account, (&self.meter, memory)).await?;
         let mut list_memory = memory.hold(0).await?;
         let account = guest_account(&self.target);
         let mut query = inventory::Query { cursor: None, changed_since: None, ids: Vec::new() };
@@ -269,11 +273,11 @@ async fn one_page(
     match kind {
         Kind::Instance => {
             let page = running.list_instances(account, query).await?;
-            egress.with_withheld(|withheld| page::instances(page, Checks::new(limits, left, withheld, words)))
+            egress.outcome().with_withheld(|withheld| page::instances(page, Checks::new(limits, left, withheld, words)))
         }
         Kind::Realm => {
             let page = running.list_realms(account, query).await?;
-            egress.with_withheld(|withheld| page::realms(page, Checks::new(limits, left, withheld, words)))
+            egress.outcome().with_withheld(|withheld| page::realms(page, Checks::new(limits, left, withheld, words)))
         }
     }
 }

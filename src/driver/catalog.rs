@@ -2,44 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::component::Component;
 
-use super::cache::Cache;
 use super::call::Driver;
-use super::conformance;
 use super::engine::Engine;
-use super::load::{self, DriverFile, LoadError};
-use super::lock::{Approval, Lock, Role};
+use super::load;
+use super::load::LoadError;
+use super::load::cache::Cache;
 use super::shadow::Shadow;
-use super::signature::Policy;
-
-/// Where drivers come from.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Every `*.wasm` in it is a driver.
-    pub directory: PathBuf,
-    /// `drivers.lock`.
-    pub lock: PathBuf,
-    /// Where compiled drivers are kept.
-    pub cache: PathBuf,
-    /// Whose signatures a driver must bear.
-    pub signatures: Policy,
-    /// Whether only what passed the conformance suite is loaded.
-    pub require_tested: bool,
-}
-
-impl Settings {
-    /// Holds an approved file against what the operator asks of it beyond that; gives the keys that signed it.
-    pub(super) fn admit(&self, lock: &Lock, path: &Path, file: &DriverFile) -> Result<Vec<String>, LoadError> {
-        if self.require_tested {
-            conformance::admit(lock, path, &file.sha256)?;
-        }
-        Ok(self.signatures.check(path, &file.bytes, &file.sha256)?)
-    }
-}
+use crate::supply::{AdmissionError, Admitted, Approval, Lock, Role, Settings, wasm_files};
 
 /// The drivers that are loaded, and those that are not. It never changes: a reload makes another, and polls
 /// under way go on with the drivers that they have.
@@ -85,13 +59,14 @@ impl Catalog {
             })
             .ok();
         let mut catalog = Catalog::default();
-        let loading = Loading { engine, settings, cache: cache.as_ref(), lock, before: self };
+        let loading = Loading { engine, cache: cache.as_ref(), before: self };
+        let driver_bytes = engine.limits().driver_bytes;
         let mut admitted: Vec<Admitted<'_>> = Vec::new();
         for path in files {
             let found = admitted.iter().map(|admitted| admitted.approval);
-            match loading.admit(&path, found) {
+            match settings.admit((lock, found), &path, driver_bytes) {
                 Ok(file) => admitted.push(file),
-                Err(reason) => catalog.rejected.push(Rejected { file: path, reason }),
+                Err(reason) => catalog.rejected.push(Rejected { file: path, reason: reason.into() }),
             }
         }
         let is_there =
@@ -100,8 +75,8 @@ impl Catalog {
             let file = settings.directory.join(&approval.file);
             // One that is there, and was refused, is told of already.
             if !catalog.rejected.iter().any(|rejected| rejected.file == file) {
-                let reason = LoadError::Missing { name: approval.name.clone() };
-                catalog.rejected.push(Rejected { file, reason });
+                let reason = AdmissionError::Missing { name: approval.name.clone() };
+                catalog.rejected.push(Rejected { file, reason: reason.into() });
             }
         }
         // As many at once as the engine's compiler has turns: one by one, ten drivers would make a first start wait.
@@ -198,7 +173,7 @@ impl Catalog {
 
     /// Whether no driver is loaded though one is approved.
     pub fn lacks_all(&self) -> bool {
-        let is_approved = |rejected: &Rejected| !matches!(rejected.reason, LoadError::NotApproved { .. });
+        let is_approved = |rejected: &Rejected| !rejected.reason.is_unapproved();
         self.drivers.is_empty() && self.rejected.iter().any(is_approved)
     }
 }
@@ -207,20 +182,9 @@ impl Catalog {
 #[derive(Clone, Copy)]
 struct Loading<'a> {
     engine: &'a Engine,
-    settings: &'a Settings,
     cache: Option<&'a Cache>,
-    lock: &'a Lock,
     /// What is loaded by now.
     before: &'a Catalog,
-}
-
-/// A file that may be looked into.
-struct Admitted<'a> {
-    path: PathBuf,
-    file: DriverFile,
-    approval: &'a Approval,
-    /// The keys of the policy that signed it.
-    signed_by: Vec<String>,
 }
 
 /// What there is of an admitted file.
@@ -228,45 +192,4 @@ enum Found {
     /// The driver that is loaded from it.
     Loaded(Arc<Driver>),
     Compiled(Result<Component, LoadError>),
-}
-
-impl<'a> Loading<'a> {
-    /// Reads a file and holds it against the lock and the operator's policies: what does not pass is never compiled.
-    /// `found` are the approvals whose files were found before.
-    fn admit(&self, path: &Path, mut found: impl Iterator<Item = &'a Approval>) -> Result<Admitted<'a>, LoadError> {
-        let Loading { engine, settings, lock, .. } = *self;
-        let file = DriverFile::read(path, engine.limits().driver_bytes)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(approval) = lock.by_digest(&file.sha256) else {
-            // A file that is no component is better told so than that it is not approved.
-            file.check_header()?;
-            let shown = path.display().to_string();
-            return Err(match lock.by_file(&name) {
-                None => LoadError::NotApproved { file: shown },
-                Some(old) => LoadError::Changed { file: shown, approved: old.sha256.clone(), found: file.sha256 },
-            });
-        };
-        if found.any(|other| other.sha256 == approval.sha256) {
-            return Err(LoadError::Twice { name: approval.name.clone(), file: approval.file.clone() });
-        }
-        let signed_by = settings.admit(lock, path, &file)?;
-        Ok(Admitted { path: path.to_owned(), file, approval, signed_by })
-    }
-}
-
-/// The driver files of a directory, sorted by name; none where there is no such directory.
-pub fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

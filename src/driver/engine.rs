@@ -7,18 +7,15 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::{HasSelf, Linker};
-use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+use wasmtime::component::Linker;
 
-use super::bindings::{v0_1, v0_2};
-use super::compile::{self, Compiler};
-use super::kept;
 use super::lane::Lane;
 use super::limits::Limits;
-use super::memory::Pool;
-use super::sandbox::Sandbox;
+use super::limits::memory::Pool;
+use super::load::compile::{self, Compiler};
+use super::sandbox::linker::linker;
+use super::sandbox::{Host, Sandbox, skipped_sleep};
 use super::session::Sessions;
-use super::skipped_sleep;
 use crate::clock::{Clock, ManualClock};
 use crate::net::Clients;
 
@@ -32,12 +29,8 @@ pub struct Engine(Arc<Shared>);
 struct Shared {
     engine: wasmtime::Engine,
     linker: Linker<Sandbox>,
-    limits: Limits,
     clients: Clients,
-    clock: Arc<dyn Clock>,
-    /// The clock that is moved where a guest would sleep; none where guests sleep.
-    moved: Option<Arc<ManualClock>>,
-    sessions: Sessions,
+    host: Arc<Host>,
     slots: Arc<Semaphore>,
     ticker: Ticker,
     lane: Lane,
@@ -66,7 +59,7 @@ impl Engine {
     }
 
     /// An engine in which nobody sleeps: the clock is moved in its place.
-    pub(super) fn skipping_sleep(
+    pub(crate) fn skipping_sleep(
         compile: compile::Settings,
         limits: Limits,
         clients: Clients,
@@ -92,14 +85,12 @@ impl Engine {
         let ticker = Ticker::start(engine.clone()).map_err(|error| EngineError(error.to_string()))?;
         let slots = Arc::new(Semaphore::new(limits.sandboxes as usize));
         let lane = Lane::open(limits.heavy_after).map_err(|error| EngineError(error.to_string()))?;
+        let host = Arc::new(Host { limits, clock, moved, sessions: Sessions::default() });
         Ok(Engine(Arc::new(Shared {
             engine,
             linker,
-            limits,
             clients,
-            clock,
-            moved,
-            sessions: Sessions::default(),
+            host,
             slots,
             ticker,
             lane,
@@ -117,7 +108,7 @@ impl Engine {
     }
 
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.0.host.limits
     }
 
     pub(super) fn clients(&self) -> &Clients {
@@ -126,17 +117,17 @@ impl Engine {
 
     /// The clock by which drivers go.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.0.clock
+        &self.0.host.clock
     }
 
-    /// The clock that is moved where a guest would sleep.
-    pub(super) fn moved(&self) -> Option<&Arc<ManualClock>> {
-        self.0.moved.as_ref()
+    /// What its sandboxes share.
+    pub(super) fn host(&self) -> &Arc<Host> {
+        &self.0.host
     }
 
     /// What drivers remember across polls.
     pub fn sessions(&self) -> &Sessions {
-        &self.0.sessions
+        &self.0.host.sessions
     }
 
     /// Waits for a slot in the pool. While it is held, guests are interrupted at every tick.
@@ -166,26 +157,9 @@ impl Engine {
     }
 }
 
-/// All that drivers may ask of the host.
-pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Sandbox>> {
-    let mut linker = Linker::new(engine);
-    // All of WASI is there, since guests' standard libraries import it; the context that each
-    // sandbox gives it has no file, variable, argument or socket in it.
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    add_only_http_to_linker_async(&mut linker)?;
-    v0_1::credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    v0_1::session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    v0_1::log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    v0_2::credentials::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    v0_2::session::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    v0_2::log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    kept::charge(&mut linker)?;
-    Ok(linker)
-}
-
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("limits", &self.0.limits).finish_non_exhaustive()
+        f.debug_struct("Engine").field("limits", &self.0.host.limits).finish_non_exhaustive()
     }
 }
 

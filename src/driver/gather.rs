@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 
+use super::error::CallError;
+use super::listing::Coverage;
 use super::page::Page;
-use super::{CallError, Coverage};
 use crate::model::{Resource, ResourceId, Timestamp};
 
 /// How many ids a sentence names.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
-use super::meter::Meter;
+use super::limits::meter::Meter;
 
 /// How many heavy polls are remembered, at 8 bytes each. Beyond that all are forgotten: each then has one light
 /// start more.

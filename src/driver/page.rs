@@ -4,10 +4,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::bindings::inventory;
+use super::error::CallError;
 use super::limits::Limits;
+use super::listing::Coverage;
 use super::message::message;
-use super::withheld::Withheld;
-use super::{CallError, Coverage};
+use super::requests::withheld::Withheld;
 use crate::model::word::{Word, Words};
 use crate::model::{
     Address, AddressKind, Instance, InstanceState, Realm, RealmState, Resource, ResourceId, Text, Timestamp,

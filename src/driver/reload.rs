@@ -1,7 +1,7 @@
 //! What a reload came to: which drivers are new, which took another's place, which go on.
 
 use super::catalog::Catalog;
-use super::lock::Role;
+use crate::supply::Role;
 
 /// One driver of the catalog before, of the one after, or of both.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::Target;
+use super::target::Target;
 use crate::model::{AccountKey, Timestamp};
 
 const MOST_ENTRIES: usize = 16;
@@ -172,7 +172,7 @@ impl Sessions {
 
     /// Puts another value in the place of each that the account has with any driver, and says whether it has any:
     /// for whoever wants to know what a driver makes of a token that is worth nothing any more.
-    pub(super) fn spoil(&self, account: &AccountKey, value: &[u8]) -> bool {
+    pub(crate) fn spoil(&self, account: &AccountKey, value: &[u8]) -> bool {
         let mut kept = self.lock();
         let of_account = kept.by_account.iter_mut().filter(|(key, _)| key.account == *account);
         let mut entries = of_account.flat_map(|(_, session)| session.entries.values_mut()).peekable();

@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::call::Driver;
-use super::{Coverage, Listing, Target};
+use super::listing::{Coverage, Listing};
+use super::target::Target;
 use crate::model::{AccountKey, Instance, Kind, Realm, Resource, ResourceId, State, Timestamp};
 
 /// How many of the newest differences are kept to be looked at.
@@ -240,7 +241,7 @@ fn realm_fields(a: &Realm, b: &Realm) -> Vec<(&'static str, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Usage;
+    use crate::driver::usage::Usage;
     use crate::model::InstanceState;
 
     fn instance(id: &str, state: InstanceState, word: &str, name: &str) -> Resource {

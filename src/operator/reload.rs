@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::state::{Control, ReloadRequest};
 use crate::driver::reload::{Outcome, Reloaded};
-use crate::driver::{LoadError, Role};
+use crate::supply::Role;
 
 /// What `POST /drivers/reload` answers with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub(super) async fn reload(State(control): State<Control>) -> Response {
             let catalog = control.roster.catalog();
             let not_loaded = catalog.rejected().iter().map(|rejected| NotLoadedDocument {
                 file: rejected.file.display().to_string(),
-                approved: !matches!(rejected.reason, LoadError::NotApproved { .. }),
+                approved: !rejected.reason.is_unapproved(),
                 reason: rejected.reason.to_string(),
             });
             let drivers = reloaded.into_iter().map(ReloadedDocument::from).collect();

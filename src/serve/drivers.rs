@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::driver::catalog::CatalogError;
-use crate::driver::{self, Catalog, Engine, EngineError, Fetcher, Lock, LockError, Rejected, source};
+use crate::driver::{Catalog, Engine, EngineError, Rejected};
 use crate::net::{Clients, NetError};
+use crate::supply::{Fetcher, Lock, LockError, Settings, source};
 
 /// The drivers that were found, and what they reach the world through.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ fn fetcher(config: &Config, clients: &Clients) -> Result<Option<Fetcher>, NetErr
 pub(super) struct Loading<'a> {
     pub(super) engine: &'a Engine,
     pub(super) fetcher: Option<&'a Fetcher>,
-    pub(super) settings: &'a driver::Settings,
+    pub(super) settings: &'a Settings,
 }
 
 impl Loading<'_> {

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::drivers::{DriversError, Loading};
 use crate::clock::Stopwatch;
 use crate::driver::reload::{Outcome, Reloaded};
-use crate::driver::{self, Catalog, Engine, Fetcher, LoadError, Lock};
+use crate::driver::{Catalog, Engine, LoadError};
 use crate::metrics::{Metrics, Operation};
 use crate::operator::{ReloadRequest, Reloads};
 use crate::roster::Roster;
 use crate::store::Store;
+use crate::supply::{Fetcher, Lock, Settings};
 
 /// How many that ask may wait; all of them are answered by the reloads that they ask for.
 const WAITING: usize = 8;
@@ -25,7 +26,7 @@ const WAITING: usize = 8;
 pub(super) struct Reloader {
     pub(super) engine: Engine,
     pub(super) fetcher: Option<Fetcher>,
-    pub(super) settings: driver::Settings,
+    pub(super) settings: Settings,
     pub(super) roster: Arc<Roster>,
     pub(super) store: Arc<dyn Store>,
     pub(super) metrics: Arc<Metrics>,

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tracker::driver::conformance::{self, Manifest, Report, Selection, Trial};
-use tracker::driver::{Cassettes, Limits, Lock, compile};
+use tracker::driver::{Limits, compile};
+use tracker::kit::cassette::Cassettes;
+use tracker::kit::conformance::{self, Manifest, Report, Selection, Trial};
+use tracker::supply::Lock;
 
 use crate::support::{Setup, built_driver, built_faulty};
 

@@ -14,13 +14,11 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 use tracker::clock::SystemClock;
-use tracker::driver::signature::Policy;
-use tracker::driver::{
-    Approval, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Role, RoleTarget, SecretKind,
-    Settings, Target, Wire,
-};
+use tracker::driver::{Catalog, Coverage, Driver, Engine, Limits, Listing, RoleTarget, SecretKind, Target, Wire};
 use tracker::model::{AccountKey, Address, AddressKind, Instance, Kind, Resource, ResourceId, Timestamp};
 use tracker::net::{AddressPolicy, ClientSettings, Clients, Via};
+use tracker::supply::signature::Policy;
+use tracker::supply::{Approval, EndpointSource, Lock, Role, Settings};
 
 use crate::support::{Setup, built_faulty, tracker};
 

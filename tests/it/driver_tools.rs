@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 use tracker::clock::{Clock, ManualClock};
-use tracker::driver::{Cassettes, Engine, Limits, load};
+use tracker::driver::{Engine, Limits, load};
+use tracker::kit::cassette::Cassettes;
 use tracker::net::{ClientSettings, Clients};
 
 use crate::support::{Ended, Moto, Setup, at_terminal, built_driver, built_drivers, tracker};

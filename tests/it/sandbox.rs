@@ -9,15 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracker::clock::SystemClock;
-use tracker::driver::signature::Policy;
-use tracker::driver::{
-    Approval, CallError, Catalog, Coverage, Driver, EndpointSource, Engine, Limits, Listing, Lock, Role, SecretKind,
-    Settings, Target,
-};
+use tracker::driver::{CallError, Catalog, Coverage, Driver, Engine, Limits, Listing, SecretKind, Target};
 use tracker::model::{AccountKey, Kind, Resource, Timestamp};
 use tracker::net::{
     AddressPolicy, ClientSettings, Clients, Identity, PrivateRoots, Proxy, ProxyChoice, RootsReach, Via,
 };
+use tracker::supply::signature::Policy;
+use tracker::supply::{Approval, EndpointSource, Lock, Role, Settings};
 
 use crate::support::gate::Gate;
 use crate::support::pki::Authority;

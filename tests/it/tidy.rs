@@ -2,10 +2,12 @@
 //! name which, which crate is named where, and how a source file begins. They are held against every source
 //! file of the repository, and against small bad ones, so that the rules themselves are known to bite.
 
+mod cycles;
 mod tokens;
 
 use std::path::{Path, PathBuf};
 
+use cycles::import_cycles;
 use tokens::{Token, tokens};
 
 /// What everyone may know.
@@ -26,7 +28,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "retention",
             "rotation",
             "roster",
+            "kit",
             "driver",
+            "supply",
             "store",
             "net",
             "vault",
@@ -47,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rotation",
             "roster",
             "driver",
+            "supply",
             "store",
             "net",
             "vault",
@@ -66,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rotation",
             "roster",
             "driver",
+            "supply",
             "store",
             "net",
             "vault",
@@ -75,14 +81,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // These meet in the store and never in one another.
-    ("api", &["roster", "driver", "store", "net", "vault", "clock", "metrics", "model"]),
-    ("operator", &["roster", "rotation", "driver", "store", "vault", "clock", "model"]),
+    ("api", &["roster", "driver", "supply", "store", "net", "vault", "clock", "metrics", "model"]),
+    ("operator", &["roster", "rotation", "driver", "supply", "store", "vault", "clock", "model"]),
     ("poll", &["roster", "driver", "store", "net", "vault", "clock", "metrics", "model"]),
     ("deliver", &["store", "net", "vault", "mask", "clock", "metrics", "model"]),
     ("retention", &["store", "clock", "metrics"]),
     ("rotation", &["store", "vault", "clock", "model"]),
-    ("roster", &["driver", "net", "vault", "clock", "model"]),
-    ("driver", &["net", "vault", "mask", "clock", "metrics", "model"]),
+    ("roster", &["driver", "supply", "net", "vault", "clock", "model"]),
+    // Tools for those who write drivers: a host runs drivers without them.
+    ("kit", &["driver", "supply", "net", "mask", "clock", "model"]),
+    ("driver", &["supply", "net", "vault", "mask", "clock", "metrics", "model"]),
+    ("supply", &["net", "clock", "model"]),
     ("store", GROUND),
     ("net", &["clock", "model"]),
     ("vault", &["model"]),
@@ -110,7 +119,7 @@ const CONFINED: &[Confined] = &[
     },
     // `oci-client` makes an HTTP client of its own, beside those of `net`: it pushes, and goes where the operator says,
     // never where a client or a driver does. Logins and downloads go through `net`.
-    Confined { name: "oci_client", allowed: &["src/driver/source"], why: "only `driver/source` speaks to registries" },
+    Confined { name: "oci_client", allowed: &["src/supply/source"], why: "only `supply/source` speaks to registries" },
     Confined {
         name: "axum",
         // The demo's receiver stands for a client of the tracker: it is no part of the API.
@@ -118,6 +127,9 @@ const CONFINED: &[Confined] = &[
         why: "only `api` and `operator` serve HTTP",
     },
 ];
+
+/// Rooms without an import cycle between their files.
+const ACYCLIC: &[&str] = &["driver", "kit", "supply"];
 
 /// Types whose `now` reads a clock.
 const CLOCKS: &[&str] = &["SystemTime", "Instant", "Timestamp", "Zoned", "OffsetDateTime", "Utc", "Local"];
@@ -271,7 +283,8 @@ fn sources(root: &Path) -> Vec<(String, String)> {
 #[test]
 fn the_house_is_tidy() {
     let sources = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
-    let faults: Vec<String> = sources.iter().flat_map(|(path, source)| faults(path, source)).collect();
+    let mut faults: Vec<String> = sources.iter().flat_map(|(path, source)| faults(path, source)).collect();
+    faults.extend(ACYCLIC.iter().flat_map(|room| import_cycles(room, &sources)));
     assert!(faults.is_empty(), "house rules are broken:\n{}", faults.join("\n"));
 
     // A table that speaks of rooms that are not there, or not of one that is, would check nothing.
@@ -311,6 +324,8 @@ fn every_rule_bites() {
     check("src/poll.rs", "use crate::{\n  api,\n  cli,\n};", &[":3: poll names api", ":4: poll names cli"]);
     check("src/deliver/send.rs", "fn f() { crate::driver::egress() }", &["deliver names driver"]);
     check("src/driver/call.rs", "fn f(store: &dyn crate::store::Store) {}", &["driver names store"]);
+    check("src/driver/call.rs", "use crate::kit::cassette::Cassette;", &["driver names kit"]);
+    check("src/supply/lock.rs", "use crate::{driver::Limits, model::Timestamp};", &["supply names driver"]);
     check("src/store.rs", "pub(crate) fn f() {} use crate::roster::Roster;", &["store names roster"]);
     check("src/store/sqlite/a.rs", "use super::super::super::driver::Target;", &["store names driver"]);
     check("src/store/sqlite/a.rs", "use super::super::Store; mod t { use super::super::b::C; }", &[]);
@@ -324,10 +339,11 @@ fn every_rule_bites() {
     check("src/deliver.rs", "// crate::api is never named here\nconst A: &str = \"crate::api\";", &[]);
 
     check("src/poll.rs", "use wasmtime::Store;", &["only `driver` runs WebAssembly"]);
+    check("src/kit/conformance.rs", "use wasmtime::Engine;", &["only `driver` runs WebAssembly"]);
     check("src/serve.rs", "fn f(_: wasmtime_wasi::WasiCtx) {}", &["only `driver` runs WebAssembly"]);
-    check("src/cli/driver/pull.rs", "use oci_client::Reference;", &["only `driver/source` speaks to registries"]);
-    check("src/driver/load.rs", "use oci_client::Client;", &["only `driver/source` speaks to registries"]);
-    check("src/driver/source/registry.rs", "use oci_client::Client;", &[]);
+    check("src/cli/driver/pull.rs", "use oci_client::Reference;", &["only `supply/source` speaks to registries"]);
+    check("src/driver/load.rs", "use oci_client::Client;", &["only `supply/source` speaks to registries"]);
+    check("src/supply/source/registry.rs", "use oci_client::Client;", &[]);
     check("src/store.rs", "use rusqlite::Connection;", &["only `store/*` names a database"]);
     check("src/store/sqlite.rs", "use rusqlite::Connection;", &[]);
     check("src/serve.rs", "axum::serve(listener, router).await", &["only `api` and `operator` serve HTTP"]);
@@ -345,4 +361,10 @@ fn every_rule_bites() {
         check("drivers/ec2/src/lib.rs", &format!("fn f() {{}} // {word}: later"), &["lib.rs:2: leaves work behind"]);
     }
     assert_eq!(faults("src/net.rs", "use std::fmt;\n").len(), 1, "a file that does not say what it is");
+
+    for room in ACYCLIC {
+        let file = |name: &str, text: &str| (format!("src/{room}/{name}.rs"), text.to_owned());
+        let found = import_cycles(room, &[file("a", "use super::b::B;"), file("b", "use super::a::A;")]);
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
 }

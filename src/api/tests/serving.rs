@@ -135,17 +135,18 @@ async fn operators_routes_may_be_left_to_their_own_listener() {
 
 #[tokio::test]
 async fn a_host_without_any_of_its_drivers_is_not_ready() {
-    use crate::driver::{Catalog, LoadError, Rejected};
+    use crate::driver::{Catalog, Rejected};
+    use crate::supply::AdmissionError;
     let house = House::new();
-    let has = |reason: LoadError| {
+    let has = |reason: AdmissionError| {
         let mut catalog = Catalog::default();
-        catalog.reject(Rejected { file: "a.wasm".into(), reason });
+        catalog.reject(Rejected { file: "a.wasm".into(), reason: reason.into() });
         house.context.roster.replace_catalog(Arc::new(catalog));
     };
     house.get("/readyz").await.ok();
-    has(LoadError::NotApproved { file: "a.wasm".into() });
+    has(AdmissionError::NotApproved { file: "a.wasm".into() });
     house.get("/readyz").await.ok();
-    has(LoadError::Missing { name: "a".into() });
+    has(AdmissionError::Missing { name: "a".into() });
     house.get("/readyz").await.problem(503, "no-driver");
 }
 

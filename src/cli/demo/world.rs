@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use crate::cli::compile::this_program;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::driver::{Approval, Engine, Limits, Lock, Role, compile, load};
+use crate::driver::{Engine, Limits, compile, load};
 use crate::net::{ClientSettings, Clients};
+use crate::supply::{Approval, Lock, Role};
 
 /// Whom the mock driver lets in.
 pub(super) const USER: &str = "mockuser";

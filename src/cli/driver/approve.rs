@@ -14,10 +14,11 @@ use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError, environment, runtime};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::driver::grants::Pattern;
-use crate::driver::source::{self, signatures_beside};
-use crate::driver::{Approval, DriverInfo, Engine, Evidence, Inspected, Lock, Role, Source, load};
+use crate::driver::{DriverInfo, Engine, Inspected, load};
 use crate::net::Clients;
+use crate::supply::grants::Pattern;
+use crate::supply::source::{self, signatures_beside};
+use crate::supply::{Approval, Evidence, Lock, Role, Source};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -218,7 +219,7 @@ impl Candidate {
         let Origin::Source { source, evidence } = &self.origin else { return Ok(Vec::new()) };
         let bytes = std::fs::read(&self.file)?;
         // It may lie where others write, and what was shown is what is approved.
-        if source::sha256(&bytes) != sha256 {
+        if crate::supply::sha256(&bytes) != sha256 {
             anyhow::bail!("{}: it changed while it was looked at, and was not approved", self.file.display());
         }
         let mut made = Vec::new();

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::short;
 use crate::cli::table::printable;
-use crate::driver::{Approval, DriverInfo, OptionInfo, Source};
+use crate::driver::{DriverInfo, OptionInfo};
+use crate::supply::{Approval, Source};
 
 /// A driver that is to be approved.
 pub(super) struct Asked<'a> {
@@ -143,8 +144,9 @@ pub(super) fn place(source: &Source) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::{KnownProvider, Role};
+    use crate::driver::KnownProvider;
     use crate::model::Timestamp;
+    use crate::supply::Role;
 
     fn info(version: &str, providers: &[&str], options: &[(&str, bool)], asks_for: &[&str]) -> DriverInfo {
         let provider = |name: &&str| KnownProvider {

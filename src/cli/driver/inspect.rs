@@ -11,13 +11,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::find;
-use crate::cli::output;
 use crate::cli::table::printable;
-use crate::cli::{ConfigArgs, runtime};
+use crate::cli::{ConfigArgs, output, runtime};
 use crate::clock::SystemClock;
-use crate::driver::anatomy::{Lent, dissect};
-use crate::driver::load::SERVED;
-use crate::driver::{Anatomy, DriverInfo, Engine, Import, SecretKind};
+use crate::driver::anatomy::dissect;
+use crate::driver::{Anatomy, DriverInfo, Engine, Import, Lent, SERVED, SecretKind};
 use crate::net::Clients;
 
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use clap::Args;
 use crate::cli::output;
 use crate::cli::{UsageError, environment};
 use crate::config::{Config, SecretSource};
-use crate::driver::source::Login;
-use crate::driver::{Fetcher, Source};
 use crate::net::Clients;
+use crate::supply::source::Login;
+use crate::supply::{Fetcher, Source};
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {

@@ -10,8 +10,8 @@ use super::login::LoginArgs;
 use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::config::Config;
-use crate::driver::source::{self, missing, provide};
-use crate::driver::{Approval, Evidence, Lock, Source};
+use crate::supply::source::{self, missing, provide};
+use crate::supply::{Approval, Evidence, Lock, Source};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -10,9 +10,10 @@ use super::login::LoginArgs;
 use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::clock::SystemClock;
-use crate::driver::source::{Label, sha256};
-use crate::driver::{DriverInfo, Engine, Source, load};
+use crate::driver::{DriverInfo, Engine, Outline, load};
 use crate::net::Clients;
+use crate::supply::source::{Artifact, Label};
+use crate::supply::{Source, sha256};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -54,7 +55,11 @@ impl Push {
         if sha256(&bytes) != info.digest {
             anyhow::bail!("{}: it changed while it was looked at, and was not pushed", file.display());
         }
-        let pinned = runtime.block_on(fetcher.push(bytes, &to, &labels(&info)))?;
+        let Outline { imports, exports, .. } =
+            Outline::of(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+        let imports = imports.into_iter().map(|import| import.name).collect();
+        let artifact = Artifact { bytes, imports, exports, labels: labels(&info) };
+        let pinned = runtime.block_on(fetcher.push(artifact, &to))?;
         output::line!("Pushed {} {}, SHA-256 {}.", info.name, info.version, info.digest);
         output::line!("{pinned}");
         Ok(())

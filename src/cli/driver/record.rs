@@ -13,9 +13,9 @@ use crate::cli::output;
 use crate::cli::table::printable;
 use crate::cli::{UsageError, runtime};
 use crate::clock::{Clock as _, ManualClock, SystemClock};
-use crate::driver::cassette::leak;
-use crate::driver::cassette::record::{Occasion, Recorder};
-use crate::driver::{CallError, Cassette, Driver, Listing, Target};
+use crate::driver::{CallError, Driver, Listing, Target};
+use crate::kit::cassette::record::{Occasion, Recorder};
+use crate::kit::cassette::{Cassette, leak};
 use crate::model::{Kind, ResourceId, Timestamp};
 
 #[derive(Debug, Args)]
@@ -244,7 +244,7 @@ fn is_providers(error: &CallError) -> bool {
 
 /// In what a replay ended otherwise than the recording.
 fn differences(live: Result<&Listing, &CallError>, replayed: Result<&Listing, &CallError>) -> Vec<String> {
-    let mut differences = crate::driver::cassette::Expect::of(live).differences(replayed);
+    let mut differences = crate::kit::cassette::Expect::of(live).differences(replayed);
     if let (Ok(live), Ok(replayed)) = (live, replayed)
         && differences.is_empty()
     {

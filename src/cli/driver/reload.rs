@@ -6,9 +6,9 @@ use http::Method;
 use crate::cli::output;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, runtime};
-use crate::driver::Role;
 use crate::net::local;
 use crate::operator::{ReloadDocument, ReloadedDocument};
+use crate::supply::Role;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

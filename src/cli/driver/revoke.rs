@@ -7,7 +7,7 @@ use super::approve::as_what;
 use super::{ask, short};
 use crate::cli::output;
 use crate::cli::{ConfigArgs, UsageError};
-use crate::driver::{Lock, Role};
+use crate::supply::{Lock, Role};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -11,8 +11,8 @@ use crate::cli::output;
 use crate::cli::table::{printable, table};
 use crate::cli::{ConfigArgs, UsageError, runtime};
 use crate::clock::{Clock as _, SystemClock};
-use crate::driver::conformance::{self, Check, Finding, Report, Selection, SuiteError, Trial, UsageRow, Used};
-use crate::driver::{Lock, Tested};
+use crate::kit::conformance::{self, Check, Finding, Report, Selection, SuiteError, Trial, UsageRow, Used};
+use crate::supply::{Lock, Tested};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

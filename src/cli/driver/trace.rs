@@ -10,8 +10,8 @@ use http::HeaderMap;
 
 use crate::cli::output;
 use crate::cli::table::printable;
-use crate::driver::cassette::redact::Redactor;
 use crate::driver::wire::{Exchange, Watch};
+use crate::kit::cassette::redact::Redactor;
 
 /// How much of a body is shown at its beginning, in characters.
 const BEGINNING: usize = 400;

@@ -16,11 +16,12 @@ use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, UsageError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::grants::Endpoint;
-use crate::driver::{Catalog, Driver, DriverInfo, Engine, Lock, Target, load};
+use crate::driver::{Catalog, Driver, DriverInfo, Engine, Target, load};
 use crate::model::{AccountKey, Kind, MOST_IDS, ResourceId, Timestamp};
 use crate::net::{AddressPolicy, Clients};
 use crate::roster::{ConfiguredProvider, Roster};
+use crate::supply::Lock;
+use crate::supply::grants::Endpoint;
 
 #[derive(Debug, Args)]
 pub(crate) struct TriedArgs {

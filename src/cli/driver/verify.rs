@@ -7,8 +7,9 @@ use super::short;
 use crate::cli::ConfigArgs;
 use crate::cli::output;
 use crate::cli::table::table;
-use crate::driver::verify::verify;
-use crate::driver::{Lock, Role};
+use crate::driver::load::check_contract;
+use crate::supply::verify::verify;
+use crate::supply::{Lock, Role};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -31,7 +32,7 @@ impl Verify {
         let config = self.config.load_without_accounts()?;
         let directory = &config.drivers.directory;
         let lock = Lock::read(&config.drivers.lock)?;
-        let verified = verify(&config.drivers, &lock, config.limits.driver_bytes)
+        let verified = verify(&config.drivers, &lock, config.limits.driver_bytes, check_contract)
             .map_err(|error| anyhow::anyhow!("can't read the directory of drivers {}: {error}", directory.display()))?;
         let file_name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut rows = Vec::new();

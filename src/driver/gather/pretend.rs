@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::{Gathering, Page};
-use crate::driver::{CallError, Coverage};
+use crate::driver::error::CallError;
+use crate::driver::listing::Coverage;
 use crate::model::Resource;
 
 /// What happens there between two pages.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::super::bindings::{v0_1, v0_2};
 use super::super::message::message;
-use super::super::secrets::{Secrets, TooLong, Uncomputed};
-use super::super::signing;
-use super::super::withheld::{TOO_MANY_COMPUTED, Withheld};
 use super::Sandbox;
+use crate::driver::requests::secrets::{Secrets, TooLong, Uncomputed};
+use crate::driver::requests::signing;
+use crate::driver::requests::withheld::{TOO_MANY_COMPUTED, Withheld};
 
 /// The longest chain of messages that is signed. The longest scheme that is known (AWS's) has five.
 const MOST_CHAINED: usize = 64;
@@ -16,11 +16,11 @@ const MOST_CHAINED: usize = 64;
 impl Sandbox {
     /// Ends the poll of a driver that has more signed or hashed in one call than a request may have.
     fn require_signable(&self, bytes: usize) -> wasmtime::Result<()> {
-        if bytes <= self.engine.limits().request_bytes {
+        if bytes <= self.host.limits.request_bytes {
             return Ok(());
         }
         if let Some(egress) = self.egress() {
-            egress.pass_request_bytes(TooLong);
+            egress.outcome().pass_request_bytes(TooLong);
         }
         Err(TooLong.into())
     }
@@ -33,11 +33,11 @@ impl Sandbox {
         let Some(egress) = self.egress() else {
             return Ok(Err(v0_2::credentials::Error::NotSet(NO_ACCOUNT.into())));
         };
-        let most = self.engine.limits().request_bytes;
+        let most = self.host.limits.request_bytes;
         match egress.with_secrets(|secrets| compute(secrets, most)) {
             Ok(computed) => Ok(Ok(computed)),
             Err(Uncomputed::Error(error)) => Ok(Err(error)),
-            Err(Uncomputed::TooLong(too_long)) => Err(egress.pass_request_bytes(too_long).into()),
+            Err(Uncomputed::TooLong(too_long)) => Err(egress.outcome().pass_request_bytes(too_long).into()),
         }
     }
 
@@ -54,18 +54,18 @@ impl Sandbox {
 
     fn remembered(&self, key: &str) -> Option<Vec<u8>> {
         let account = self.account.as_ref()?;
-        let now = self.engine.clock().now();
-        self.engine.sessions().get(account.egress.session(), &account.credentials_mark, key, now)
+        let now = self.host.clock.now();
+        self.host.sessions.get(account.egress.session(), &account.credentials_mark, key, now)
     }
 
     fn remember(&mut self, key: String, value: Vec<u8>, lifetime_seconds: u32) {
         let Some(account) = &self.account else { return };
         let lifetime = Duration::from_secs(lifetime_seconds.into());
-        let (now, mark) = (self.engine.clock().now(), &account.credentials_mark);
+        let (now, mark) = (self.host.clock.now(), &account.credentials_mark);
         let is_in = |withheld: &mut Withheld| withheld.is_in(key.as_bytes()) || withheld.is_in(&value);
-        let kept = match account.egress.with_withheld(is_in) {
+        let kept = match account.egress.outcome().with_withheld(is_in) {
             true => Err("a secret, or what was computed with one, is not kept"),
-            false => self.engine.sessions().put(account.egress.session(), mark, (key, value), lifetime, now),
+            false => self.host.sessions.put(account.egress.session(), mark, (key, value), lifetime, now),
         };
         if let Err(why) = kept
             && self.may_log()
@@ -200,12 +200,12 @@ impl v0_1::credentials::Host for Sandbox {
 
     fn digest_sha256(&mut self, message: Vec<u8>) -> wasmtime::Result<Vec<u8>> {
         self.require_signable(message.len())?;
-        let most = self.engine.limits().request_bytes;
+        let most = self.host.limits.request_bytes;
         let Some(egress) = self.egress() else {
             return Ok(Secrets::none().older_digest(&message, most)?.0);
         };
         let digest = egress.with_secrets(|secrets| secrets.older_digest(&message, most));
-        let (digest, has_secret) = digest.map_err(|too_long| egress.pass_request_bytes(too_long))?;
+        let (digest, has_secret) = digest.map_err(|too_long| egress.outcome().pass_request_bytes(too_long))?;
         if has_secret && self.given(digest.clone()).is_err() {
             // The contract has no error for it.
             return Err(wasmtime::Error::msg(TOO_MANY_COMPUTED));
@@ -227,7 +227,7 @@ impl v0_1::credentials::Host for Sandbox {
 impl Sandbox {
     /// Notes a value that the driver is given, so that it is masked where it leaves the sandbox.
     fn given(&self, value: Vec<u8>) -> Result<Vec<u8>, v0_2::credentials::Error> {
-        match self.egress().is_none_or(|egress| egress.with_withheld(|withheld| withheld.note(&value))) {
+        match self.egress().is_none_or(|egress| egress.outcome().with_withheld(|withheld| withheld.note(&value))) {
             true => Ok(value),
             false => Err(v0_2::credentials::Error::Unusable(TOO_MANY_COMPUTED.into())),
         }

@@ -1,0 +1,105 @@
+//! Why a call of a driver gave no list.
+
+use std::time::Duration;
+
+use super::limits::Limits;
+use super::requests::skew;
+use super::usage::Usage;
+
+/// A call that gave no list.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct CallFailure {
+    pub error: CallError,
+    pub usage: Usage,
+}
+
+/// Why a call gave no list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    #[error("the provider does not accept the credentials: {0}")]
+    Unauthorized(String),
+    #[error("the provider accepts the credentials but refuses the request: {0}")]
+    Forbidden(String),
+    #[error("the provider asks for fewer requests: {message}")]
+    Throttled { retry_after: Option<Duration>, message: String },
+    #[error("the provider is unavailable: {0}")]
+    Unavailable(String),
+    #[error("the account can't be used as it is configured: {0}")]
+    InvalidAccount(String),
+    #[error("the provider answered with something unexpected: {0}")]
+    UnexpectedAnswer(String),
+    /// A request that the host did not let out.
+    #[error("{0}")]
+    Refused(String),
+    /// A limit of the sandbox, with the setting that moves it.
+    #[error("the driver passed its limit on {limit} ({value}); setting: drivers.limits.{setting}")]
+    Limit { limit: &'static str, setting: &'static str, value: String },
+    /// The account's budget of requests is spent.
+    #[error(
+        "the account has had its {per_minute} requests a minute, and would have to wait too long for the next; setting: \
+         polling.requests_per_minute, or requests_per_minute of its provider or account"
+    )]
+    Budget { per_minute: u32, retry_after: Duration },
+    /// The driver trapped.
+    #[error("the driver crashed: {0}")]
+    Crashed(String),
+    /// The driver's answer breaks its contract.
+    #[error("the driver broke its contract: {0}")]
+    Contract(String),
+    /// The host panicked.
+    #[error(
+        "the host panicked during this call: this is a fault of the tracker, not of the provider or the driver; see the host's log, and report it"
+    )]
+    HostFault,
+}
+
+impl CallError {
+    pub(super) fn poll_timeout(limits: &Limits) -> CallError {
+        CallError::Limit {
+            limit: "the time of a poll",
+            setting: "poll_timeout",
+            value: format!("{:?}", limits.poll_timeout),
+        }
+    }
+
+    /// The same with what may be the reason, where the provider refuses what is asked of it and clocks differ.
+    pub(super) fn explained(self, skew: Option<skew::Skew>) -> CallError {
+        let Some(skew) = skew else { return self };
+        // In front, as what the provider says may be long, and is cut.
+        let with = |said: String| format!("{skew}; {said}");
+        match self {
+            CallError::Unauthorized(said) => CallError::Unauthorized(with(said)),
+            CallError::Forbidden(said) => CallError::Forbidden(with(said)),
+            CallError::InvalidAccount(said) => CallError::InvalidAccount(with(said)),
+            CallError::UnexpectedAnswer(said) => CallError::UnexpectedAnswer(with(said)),
+            other => other,
+        }
+    }
+
+    /// Of a driver's task that ended without an outcome.
+    pub(super) fn of_task(ended: &tokio::task::JoinError) -> CallError {
+        match ended.is_panic() {
+            true => CallError::HostFault,
+            false => CallError::Crashed("the host is ending".into()),
+        }
+    }
+
+    /// A stable word for it, as `/api/account` and the log have it.
+    pub fn code(&self) -> String {
+        match self {
+            CallError::Unauthorized(_) => "unauthorized".into(),
+            CallError::Forbidden(_) => "forbidden".into(),
+            CallError::Throttled { .. } => "throttled".into(),
+            CallError::Unavailable(_) => "unavailable".into(),
+            CallError::InvalidAccount(_) => "invalid-account".into(),
+            CallError::UnexpectedAnswer(_) => "unexpected-answer".into(),
+            CallError::Refused(_) => "refused".into(),
+            CallError::Limit { setting, .. } => format!("limit.{setting}"),
+            CallError::Budget { .. } => "budget".into(),
+            CallError::Crashed(_) => "crashed".into(),
+            CallError::Contract(_) => "contract".into(),
+            CallError::HostFault => "host-fault".into(),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! A driver's requests: what they may reach, with which secrets, and who carries them.
+
+pub(super) mod egress;
+pub(super) mod pulse;
+pub(crate) mod secrets;
+pub(crate) mod signing;
+pub(super) mod skew;
+pub mod wire;
+pub(super) mod withheld;

@@ -1,0 +1,212 @@
+//! What nasty exchanges leave behind: a login and what follows it, and bodies with secrets in every place.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::*;
+use crate::kit::cassette::Outcome;
+
+fn headers(listed: &[(&'static str, &'static str)]) -> HeaderMap {
+    listed.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+}
+
+fn exchange(
+    url: &str,
+    request: (&[(&'static str, &'static str)], &str),
+    answer: (&[(&'static str, &'static str)], &str),
+) -> Exchange {
+    Exchange {
+        asked: Asked {
+            method: Method::POST,
+            url: Url::parse(url).expect(url),
+            headers: headers(request.0),
+            body: request.1.to_owned().into(),
+        },
+        outcome: Ok(Answered {
+            status: StatusCode::OK,
+            headers: headers(answer.0),
+            body: answer.1.to_owned().into(),
+            broken: false,
+        }),
+        took: Duration::ZERO,
+    }
+}
+
+/// The exchanges as a cassette would have them.
+fn kept(exchanges: &[Exchange]) -> Vec<(Request, Answer)> {
+    let mut redactor = Redactor::default();
+    exchanges.iter().for_each(|exchange| redactor.learn(exchange));
+    let kept = |exchange: &Exchange| {
+        let answered = exchange.outcome.as_ref().expect("answered");
+        (redactor.request(&exchange.asked), redactor.answer(answered))
+    };
+    exchanges.iter().map(kept).collect()
+}
+
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJlLW9mLWEtdG9rZW4";
+
+#[test]
+fn a_token_is_the_same_fake_wherever_it_goes() {
+    let login = exchange(
+        "https://a.example/login?api_key=abcdefghij",
+        (
+            &[("content-type", "application/json"), ("authorization", "Basic {{password as basic}}"), ("date", "x")],
+            r#"{"auth": {"user": "u", "password": "{{password as json}}"}}"#,
+        ),
+        (
+            &[
+                ("x-subject-token", "gAAAAA-subject/token=="),
+                ("set-cookie", "sid=cookie-value-1; Path=/; HttpOnly"),
+                ("date", "Fri"),
+                ("x-request-id", "1"),
+                ("link", "<https://a.example/list?page=2>"),
+            ],
+            &format!(r#"{{"access_token": "ya29.opaque/value", "token_type": "Bearer", "jwt_in_text": "x {JWT} y"}}"#),
+        ),
+    );
+    let list = exchange(
+        "https://a.example/list/ya29.opaque%2Fvalue?token=ya29.opaque/value&page=2&X-Amz-Signature=0f0f&q=1",
+        (
+            &[
+                ("authorization", "Bearer ya29.opaque/value"),
+                ("x-auth-token", "gAAAAA-subject/token=="),
+                ("cookie", "sid=cookie-value-1"),
+                ("accept", "application/json"),
+                ("user-agent", "anything"),
+                ("x-api-version", "2"),
+            ],
+            "",
+        ),
+        (&[], r#"{"next": "https://a.example/list?token=ya29.opaque%2Fvalue", "items": []}"#),
+    );
+    let signed = exchange(
+        "https://a.example/",
+        (
+            &[("authorization", "AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=0123456789abcdef0123456789abcdef")],
+            &format!("grant_type=jwt&assertion={}", JWT.replace("c2ln", "b3Ro")),
+        ),
+        (&[], "<a/>"),
+    );
+    let kept = kept(&[login, list, signed]);
+    let shown = |headers: &HeaderMap| -> Vec<String> {
+        let mut shown: Vec<_> = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().expect("text"))).collect();
+        shown.sort();
+        shown
+    };
+    let (request, answer) = &kept[0];
+    assert_eq!(request.url.as_str(), "https://a.example/login?api_key=*");
+    assert_eq!(
+        shown(&request.headers),
+        ["authorization: Basic {{password as basic}}", "content-type: application/json"]
+    );
+    let body = request.body.as_ref().expect("kept").bytes();
+    assert_eq!(body, r#"{"auth":{"password":"{{password as json}}","user":"u"}}"#);
+    assert_eq!(
+        shown(&answer.headers),
+        [
+            "link: <https://a.example/list?page=2>",
+            "set-cookie: sid=fake-token-2; Path=/; HttpOnly",
+            "x-subject-token: fake-token-1"
+        ]
+    );
+    let body = answer.body.bytes();
+    assert_eq!(body, r#"{"access_token":"fake-token-3","jwt_in_text":"x fake-token-4 y","token_type":"Bearer"}"#);
+
+    let (request, answer) = &kept[1];
+    let url = "https://a.example/list/fake-token-3?token=fake-token-3&page=2&X-Amz-Signature=*&q=1";
+    assert_eq!(request.url.as_str(), url);
+    assert_eq!(
+        shown(&request.headers),
+        [
+            "accept: application/json",
+            "authorization: Bearer fake-token-3",
+            "cookie: sid=fake-token-2",
+            "x-api-version: 2",
+            "x-auth-token: fake-token-1",
+        ]
+    );
+    assert!(request.body.is_none());
+    let body = answer.body.bytes();
+    assert_eq!(body, r#"{"items":[],"next":"https://a.example/list?token=fake-token-3"}"#);
+
+    // What is computed anew each time can't be compared, and is not kept.
+    let (request, _) = &kept[2];
+    assert!(request.headers.is_empty() && request.body.is_none(), "{request:?}");
+}
+
+#[test]
+fn nasty_bodies_are_stripped() {
+    let check = |kind: &'static str, body: &str, want: &str| {
+        let exchange = exchange("https://a.example/", (&[], ""), (&[("content-type", kind)], body));
+        let answer = kept(&[exchange]).remove(0).1;
+        assert_eq!(String::from_utf8_lossy(&answer.body.bytes()), want);
+    };
+    let json = "application/json";
+    check(json, r#"{"a": {"Password": "hunter2hunter2"}}"#, r#"{"a":{"Password":"fake-token-1"}}"#);
+    check(json, r#"{"password": "short", "x": "short"}"#, r#"{"password":"fake","x":"short"}"#);
+    check(json, r#"{"admin_pass": 123456, "pin": 1}"#, r#"{"admin_pass":0,"pin":1}"#);
+    check(json, r#"{"token": null, "secret": true}"#, r#"{"secret":true,"token":null}"#);
+    check(json, r#"{"token": {"methods": ["password"], "id": "x"}}"#, r#"{"token":{"id":"x","methods":["password"]}}"#);
+    check(json, r#"{"secrets": ["aaaaaaaaaa", "bb"]}"#, r#"{"secrets":["fake-token-1","fake"]}"#);
+    check(json, r#"{"nextToken": "abcdefghijkl"}"#, r#"{"nextToken":"abcdefghijkl"}"#);
+    check(
+        json,
+        r#"{"token": "quo\"te-and-more", "x": "quo\"te-and-more"}"#,
+        r#"{"token":"fake-token-1","x":"fake-token-1"}"#,
+    );
+    check(
+        json,
+        r#"[{"key": "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----"}]"#,
+        r#"[{"key":"fake-token-1"}]"#,
+    );
+    check(json, r#"{"password": "[secret]"}"#, r#"{"password":"[secret]"}"#);
+    check("text/plain", &format!("token={JWT}."), &format!("token={JWT}.").replace(JWT, "fake-token-1"));
+    check("text/plain", "-----BEGIN PRIVATE KEY-----\ncut short", "fake-token-1");
+    check("text/plain", "-----BEGIN CERTIFICATE-----\nopen", "-----BEGIN CERTIFICATE-----\nopen");
+    check(
+        "text/xml",
+        "<r><SecretAccessKey>abc+def/ghi=</SecretAccessKey><keyName>abc</keyName></r>",
+        "<r><SecretAccessKey>fake-token-1</SecretAccessKey><keyName>abc</keyName></r>",
+    );
+    check(
+        "text/xml",
+        "<Credentials>\n <x:SessionToken a='1'>long&amp;session</x:SessionToken></Credentials><y>long&amp;session</y>",
+        "<Credentials>\n <x:SessionToken a='1'>fake-token-1</x:SessionToken></Credentials><y>fake-token-1</y>",
+    );
+    check(
+        "text/xml",
+        "<a token=\"abcdefghij\" id='1'/><b password='x'>",
+        "<a token=\"fake-token-1\" id='1'/><b password='fake'>",
+    );
+    check("text/xml", "<nextToken>abcdefghij</nextToken>", "<nextToken>abcdefghij</nextToken>");
+    check("text/xml", "<Token>abcdefghij", "<Token>fake-token-1");
+    check("text/xml", "<Token", "<Token");
+    check(
+        "application/x-www-form-urlencoded",
+        "access_token=a%2Fb%2Fc%2Fd%2Fe&expires=3",
+        "access_token=fake-token-1&expires=3",
+    );
+    check("", "", "");
+}
+
+#[test]
+fn a_trace_names_what_it_hides() {
+    let seen = exchange(
+        "https://a.example/",
+        (&[("authorization", "Bearer {{password as raw}}"), ("x-signature", "0123456789abcdef0123")], ""),
+        (&[("set-cookie", "a=b; Path=/"), ("date", "Fri")], r#"{"token": "abcdefghijkl"}"#),
+    );
+    let mut redactor = Redactor::default();
+    redactor.learn(&seen);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        redactor.shown_headers(&seen.asked.headers),
+        [pair("authorization", "Bearer {{password as raw}}"), pair("x-signature", "[hidden]")]
+    );
+    let answered = seen.outcome.as_ref().expect("answered");
+    assert_eq!(redactor.shown_headers(&answered.headers), [pair("set-cookie", "[hidden]"), pair("date", "Fri")]);
+    assert_eq!(redactor.shown_body(&answered.headers, &answered.body), r#"{"token":"fake-token-1"}"#);
+    let outcome = Outcome::Answer(redactor.answer(answered));
+    assert!(!format!("{outcome:?}").contains("abcdefghijkl"));
+}

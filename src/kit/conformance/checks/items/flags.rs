@@ -1,0 +1,42 @@
+//! Flags that are the same in every recorded entry. What the other value means, nobody looked at: it has no part in a state.
+
+use std::collections::BTreeSet;
+
+use super::page::{Page, play};
+use crate::kit::conformance::document::{Edit, Node};
+use crate::kit::conformance::stand::Run;
+use crate::kit::conformance::suite::Suite;
+use crate::model::{Resource, State};
+
+/// What is wrong with what comes where a flag has the value that no recorded entry has. `words` are those that they have.
+pub(super) async fn fault(suite: &Suite, page: &Page<'_>, node: &Node, words: &BTreeSet<&str>) -> Option<String> {
+    let other = match node.text.as_deref()? {
+        "true" => "false",
+        "false" => "true",
+        _ => return None,
+    };
+    if words.contains(other) {
+        return None;
+    }
+    let states = |run: &Run| -> Vec<(String, State)> {
+        run.resources().iter().map(|resource| (resource.id().to_string(), state_of(resource))).collect()
+    };
+    // In every entry: one may be in the state that the other value says.
+    let same = page.entries.iter().flat_map(|entry| &entry.nodes);
+    let same = same.filter(|other| other.path == node.path && other.text == node.text);
+    let edits: Vec<_> = same.map(|node| (node.place.clone(), Edit::Text(other.to_owned()))).collect();
+    let run = play(suite, page, &edits).await;
+    let (before, now) = (states(&page.case.run), states(&run));
+    let (id, was, is) = before.iter().find_map(|(id, was)| {
+        let (_, is) = now.iter().find(|(other, is)| other == id && is != was)?;
+        Some((id, was, is))
+    })?;
+    Some(format!("is {other}, {id} is {is} and not {was}, and no cassette shows that value"))
+}
+
+fn state_of(resource: &Resource) -> State {
+    match resource {
+        Resource::Instance(instance) => State::Instance(instance.state),
+        Resource::Realm(realm) => State::Realm(realm.state),
+    }
+}

@@ -1,0 +1,241 @@
+//! Members of JSON, one by one: where each stands, and the document without it or with something else there.
+
+use serde_json::{Value, json};
+
+use crate::kit::conformance::document::node::{Edit, Node, Order, Place};
+
+/// The members within a value, which its pointer names; what is in a list has the list's path.
+pub(in super::super) fn nodes(value: &Value, within: &str) -> Vec<Node> {
+    fn visit(value: &Value, (pointer, path): (&str, &str), found: &mut Vec<Node>) {
+        match value {
+            Value::Array(entries) => {
+                for (at, entry) in entries.iter().enumerate() {
+                    let pointer = format!("{pointer}/{at}");
+                    if !entry.is_object() && !entry.is_array() {
+                        found.push(Node {
+                            place: Place::Pointer(pointer.clone()),
+                            path: format!("{path}/[]"),
+                            text: text_of(entry),
+                        });
+                    }
+                    visit(entry, (&pointer, path), found);
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    let (pointer, path) = (format!("{pointer}/{name}"), format!("{path}/{name}"));
+                    found.push(Node {
+                        place: Place::Pointer(pointer.clone()),
+                        path: path.clone(),
+                        text: text_of(member).or_else(|| member.as_bool().map(|is| is.to_string())),
+                    });
+                    visit(member, (&pointer, &path), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Some(value) = value.pointer(within) {
+        visit(value, (within, &path_of(within)), &mut found);
+    }
+    found
+}
+
+/// A pointer without places in lists.
+fn path_of(pointer: &str) -> String {
+    let is_name = |part: &&str| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit());
+    pointer.split('/').filter(is_name).map(|name| format!("/{name}")).collect()
+}
+
+/// The entries of the innermost array that all places are in; none where that is no list of objects.
+pub(in super::super) fn entries(value: &Value, places: &[Place]) -> Option<Vec<Place>> {
+    let pointers: Vec<Vec<&str>> = places
+        .iter()
+        .filter_map(|place| match place {
+            Place::Pointer(pointer) => Some(pointer.split('/').collect()),
+            Place::Element(_) | Place::Value(_) => None,
+        })
+        .collect();
+    let first = pointers.first().filter(|_| pointers.len() > 1)?;
+    let common = (0..first.len()).take_while(|&at| pointers.iter().all(|parts| parts.get(at) == first.get(at))).count();
+    let list = first[..common].join("/");
+    let array = value.pointer(&list)?.as_array()?;
+    let mut found: Vec<usize> = pointers.iter().filter_map(|parts| parts.get(common)?.parse().ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    let are_objects = found.iter().all(|&at| array.get(at).is_some_and(Value::is_object));
+    are_objects.then(|| found.into_iter().map(|at| Place::Pointer(format!("{list}/{at}"))).collect())
+}
+
+/// What an entry is in, by name.
+pub(in super::super) fn containers(entry: &str) -> Vec<Node> {
+    let mut found = Vec::new();
+    let mut pointer = entry.rsplit_once('/').map_or("", |(list, _)| list);
+    while let Some((parent, name)) = pointer.rsplit_once('/') {
+        if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            found.push(Node { place: Place::Pointer(pointer.to_owned()), path: path_of(pointer), text: None });
+        }
+        pointer = parent;
+    }
+    found
+}
+
+pub(in super::super) fn edited(value: &Value, edits: &[(Place, Edit)]) -> Vec<u8> {
+    let mut copy = value.clone();
+    let mut edits: Vec<_> = edits.iter().collect();
+    // From the end on: what is removed from a list moves what stands behind it.
+    edits.sort_by_key(|(place, _)| std::cmp::Reverse(order(place)));
+    for (place, edit) in edits {
+        let Place::Pointer(pointer) = place else { continue };
+        edit_one(&mut copy, pointer, edit);
+    }
+    copy.to_string().into_bytes()
+}
+
+/// A second one of the element of the innermost list in an entry that a value is in.
+pub(in super::super) fn with_another(document: &Value, entry: &str, value: &str, text: &str) -> Option<Vec<u8>> {
+    let within = value.strip_prefix(entry)?;
+    let parts: Vec<&str> = within.split('/').collect();
+    let last = (1..parts.len()).rev().find(|&at| {
+        let list = format!("{entry}{}", parts[..at].join("/"));
+        document.pointer(&list).is_some_and(Value::is_array)
+    })?;
+    let list = format!("{entry}{}", parts[..last].join("/"));
+    let at: usize = parts[last].parse().ok()?;
+    let mut copy = document.clone();
+    let entries = copy.pointer_mut(&list)?.as_array_mut()?;
+    let mut another = entries.get(at)?.clone();
+    let inner: String = parts[last + 1..].iter().map(|part| format!("/{part}")).collect();
+    *another.pointer_mut(&inner)? = Value::from(text);
+    entries.insert(at + 1, another);
+    Some(copy.to_string().into_bytes())
+}
+
+/// Another value at a place, in the place of what is there or as a member that was not.
+pub(in super::super) fn overlaid(document: &Value, pointer: &str, value: &Value) -> Option<Vec<u8>> {
+    let mut copy = document.clone();
+    let (parent, name) = pointer.rsplit_once('/')?;
+    match copy.pointer_mut(parent)? {
+        Value::Object(members) => drop(members.insert(plain(name), value.clone())),
+        Value::Array(entries) => *entries.get_mut(name.parse::<usize>().ok()?)? = value.clone(),
+        _ => return None,
+    }
+    Some(copy.to_string().into_bytes())
+}
+
+/// Members more in the objects that some values are in.
+pub(in super::super) fn with_siblings(document: &Value, beside: &[(Place, Vec<(String, String)>)]) -> Option<Vec<u8>> {
+    let mut copy = document.clone();
+    let mut has_changed = false;
+    for (place, members) in beside {
+        let Place::Pointer(pointer) = place else { continue };
+        let is_number = document.pointer(pointer).is_some_and(Value::is_number);
+        let Some((parent, _)) = pointer.rsplit_once('/') else { continue };
+        let Some(object) = copy.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
+        for (name, text) in members {
+            let number = text.parse::<serde_json::Number>().ok().filter(|_| is_number);
+            object.insert(name.clone(), number.map_or_else(|| Value::from(text.as_str()), Value::Number));
+            has_changed = true;
+        }
+    }
+    has_changed.then(|| copy.to_string().into_bytes())
+}
+
+/// A member under another name, which no other one has.
+pub(in super::super) fn with_name(document: &Value, pointer: &str, name: &str) -> Option<Vec<u8>> {
+    let mut copy = document.clone();
+    let (parent, old) = pointer.rsplit_once('/')?;
+    let members = copy.pointer_mut(parent)?.as_object_mut()?;
+    let value = members.remove(&plain(old))?;
+    members.insert(name.to_owned(), value).is_none().then(|| copy.to_string().into_bytes())
+}
+
+/// A name as it is, where a pointer has it.
+fn plain(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}
+
+/// The text with the members of each object in another order, which a map does not keep.
+pub(in super::super) fn ordered(value: &Value, order: Order) -> Vec<u8> {
+    fn write(value: &Value, order: Order, text: &mut String) {
+        match value {
+            Value::Array(entries) => {
+                text.push('[');
+                for (at, entry) in entries.iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    write(entry, order, text);
+                }
+                text.push(']');
+            }
+            Value::Object(members) => {
+                let mut names: Vec<&String> = members.keys().collect();
+                names.sort_unstable();
+                if order == Order::Descending {
+                    names.reverse();
+                }
+                text.push('{');
+                for (at, name) in names.into_iter().enumerate() {
+                    if at > 0 {
+                        text.push(',');
+                    }
+                    text.push_str(&Value::from(name.as_str()).to_string());
+                    text.push(':');
+                    write(&members[name], order, text);
+                }
+                text.push('}');
+            }
+            leaf => text.push_str(&leaf.to_string()),
+        }
+    }
+    let mut text = String::new();
+    write(value, order, &mut text);
+    text.into_bytes()
+}
+
+/// Places in lists by their number.
+fn order(place: &Place) -> Vec<(u64, String)> {
+    let Place::Pointer(pointer) = place else { return Vec::new() };
+    pointer.split('/').map(|part| (part.parse().unwrap_or(0), part.to_owned())).collect()
+}
+
+fn edit_one(document: &mut Value, pointer: &str, edit: &Edit) {
+    if *edit == Edit::Remove {
+        let Some((parent, name)) = pointer.rsplit_once('/') else { return };
+        match document.pointer_mut(parent) {
+            Some(Value::Object(members)) => drop(members.remove(&plain(name))),
+            Some(Value::Array(entries)) => {
+                if let Some(at) = name.parse().ok().filter(|&at: &usize| at < entries.len()) {
+                    entries.remove(at);
+                }
+            }
+            _ => {}
+        }
+        return;
+    }
+    let Some(value) = document.pointer_mut(pointer) else { return };
+    *value = match (edit, &*value) {
+        (Edit::Text(text), Value::Number(_)) => {
+            text.parse::<serde_json::Number>().map_or_else(|_| Value::from(text.as_str()), Value::Number)
+        }
+        (Edit::Text(text), Value::Bool(_)) if matches!(text.as_str(), "true" | "false") => Value::from(text == "true"),
+        (Edit::Text(text), _) => Value::from(text.as_str()),
+        (Edit::Emptied, Value::Array(_)) => json!([]),
+        (Edit::Emptied, Value::Object(_)) => json!({}),
+        (Edit::OtherType, Value::Array(_) | Value::Object(_)) => json!("suite"),
+        (Edit::OtherType, _) => json!({ "suite": 1 }),
+        (Edit::Null | Edit::Emptied | Edit::Remove, _) => Value::Null,
+    };
+}
+
+/// Values that are text or a number, as text; numbers as the document writes them.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,119 @@
+//! Everything that checks work with.
+
+use std::collections::HashSet;
+
+use tokio::sync::OnceCell;
+
+use super::faults::Fault;
+use super::manifest::Manifest;
+use super::report::Finding;
+use super::stage::Stage;
+use super::stand::{Blank, Run, Stand, ids};
+use crate::kit::cassette::Cassette;
+use crate::model::Kind;
+
+/// A cassette, and what the driver made of it.
+pub(super) struct Case {
+    pub(super) cassette: Cassette,
+    pub(super) run: Run,
+}
+
+impl Case {
+    pub(super) fn name(&self) -> &str {
+        &self.cassette.name
+    }
+
+    /// Whether it shows a list, and the driver gave one. Single instances are none.
+    pub(super) fn is_list(&self) -> bool {
+        self.cassette.ids.is_empty() && self.cassette.expect.error.is_none() && self.run.outcome.is_ok()
+    }
+
+    pub(super) fn finding(&self, why: impl Into<String>, what_to_do: impl Into<String>) -> Finding {
+        Finding { cassette: Some(self.cassette.name.clone()), why: why.into(), what_to_do: what_to_do.into() }
+    }
+}
+
+/// Everything that checks work with.
+pub(super) struct Suite {
+    pub(super) blank: Blank,
+    pub(super) stand: Stand,
+    pub(super) manifest: Manifest,
+    pub(super) cases: Vec<Case>,
+    /// Lists under faults, which several checks look at.
+    pub(super) faulted: OnceCell<Vec<Faulted>>,
+}
+
+/// A list with a fault in one of its answers.
+pub(super) struct Faulted {
+    /// By its place among the cases.
+    pub(super) case: usize,
+    /// Which exchange's answer it is.
+    pub(super) at: usize,
+    pub(super) fault: Fault,
+    pub(super) run: Run,
+}
+
+impl Suite {
+    /// Lists by a case's cassette once more.
+    pub(super) async fn list(&self, case: &Case, stage: Stage) -> Run {
+        self.stand.list(&self.blank, &case.cassette, stage).await
+    }
+
+    /// The cases that show a list.
+    pub(super) fn lists(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.is_list())
+    }
+
+    /// The cases that show a list, or single instances.
+    pub(super) fn good(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.cassette.expect.error.is_none() && case.run.outcome.is_ok())
+    }
+
+    /// The cases that show a list of what changed.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &Case> {
+        self.lists().filter(|case| case.cassette.since.is_some())
+    }
+
+    /// What may be asked for: the kinds of lists, and whether it is what changed.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (Kind, bool)> + use<> {
+        Kind::ALL.into_iter().map(|kind| (kind, false)).chain([(Kind::Instance, true)])
+    }
+
+    /// Of each kind, and of the lists of what changed, the case with the most exchanges: what faults are put into.
+    pub(super) fn richest(&self) -> Vec<&Case> {
+        self.richest_places().into_iter().map(|place| &self.cases[place]).collect()
+    }
+
+    pub(super) fn richest_places(&self) -> Vec<usize> {
+        let richest = |(kind, is_of_changes): (Kind, bool)| {
+            let asks = |case: &Case| (case.cassette.list, case.cassette.since.is_some()) == (kind, is_of_changes);
+            let lists = self.cases.iter().enumerate().filter(|(_, case)| case.is_list() && asks(case));
+            lists.max_by_key(|(_, case)| (case.cassette.exchanges.len(), case.run.resources().len()))
+        };
+        self.asked().filter_map(richest).map(|(place, _)| place).collect()
+    }
+
+    /// Of single instances, the case with the most exchanges, where it asks for them as it asks for lists: what an address of
+    /// one's own that is not there says is another thing.
+    pub(super) fn richest_of_ids(&self) -> Option<usize> {
+        let is_named = |case: &Case| {
+            let mut parts = case.run.asked.iter().flat_map(|asked| asked.url.path_segments().into_iter().flatten());
+            parts.any(|part| case.cassette.ids.iter().any(|id| id.as_str() == part))
+        };
+        let cases = self.cases.iter().enumerate().filter(|(_, case)| {
+            let is_good = case.cassette.expect.error.is_none() && case.run.outcome.is_ok();
+            is_good && self.stand.driver.info().by_id && !case.cassette.ids.is_empty() && !is_named(case)
+        });
+        cases.max_by_key(|(_, case)| case.cassette.exchanges.len()).map(|(place, _)| place)
+    }
+
+    /// Whether the driver made a request in any of its lists.
+    pub(super) fn makes_requests(&self) -> bool {
+        self.cases.iter().any(|case| case.run.usage().requests > 0 || !case.cassette.exchanges.is_empty())
+    }
+}
+
+/// The ids that a case lists.
+pub(super) fn ids_of(case: &Case) -> HashSet<&str> {
+    ids(case.run.resources())
+}
