@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::app::{Context, OPERATOR_ROUTES, Running, app_with};
 use super::auth::proof::claim::{Claim, ProofError, Prover};
+use super::auth::proof::newcomers::Place;
 use super::middleware::access_log;
 use super::server::receipt::Receipt;
 use super::{Consent, Listeners, Settings, public_routes, serve};
@@ -338,8 +339,8 @@ impl Prover for Stub {
         false
     }
 
-    async fn admit(&self, _: &Claim) -> Result<(), ProofError> {
-        Ok(())
+    async fn admit(&self, _: &Claim) -> Result<Option<Place>, ProofError> {
+        Ok(None)
     }
 
     async fn ask(&self, claim: &Claim, _: Arc<Pulse>) -> Result<(), CallError> {
@@ -353,7 +354,7 @@ impl Prover for Stub {
         }
     }
 
-    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
+    async fn enrol(&self, claim: &Claim, _: Option<Place>) -> Result<AccountId, ProofError> {
         let enrolment =
             Enrolment { key: claim.key.clone(), origin: Origin::Client, password: Sealed(vec![]), now: NOW };
         let store: &dyn Store = &*self.store;

@@ -140,3 +140,21 @@ async fn one_token_has_so_many_users_whatever_these_are_called() {
     let refused = as_user("three").get("/api/instances").await.problem(429);
     assert_eq!(refused["type"], "/problems/too-many-new-accounts");
 }
+
+#[tokio::test]
+async fn parallel_first_logins_do_not_pass_the_limit_of_their_address() {
+    let droplets = Droplets::start().await;
+    droplets.has([(1, "active")]);
+    let host = Setup::new(&["digitalocean"])
+        .provider("digitalocean", "lab", &droplets.endpoint(), "")
+        .polls(&format!("{QUICK_POLLS}users_per_credential = 100\nnew_accounts_per_peer = 3\n"))
+        .start()
+        .await;
+    let logins = (0..40).map(|number| {
+        let client = host.client().at("digitalocean", "lab").as_user(&format!("user{number}"), TOKEN);
+        async move { client.get("/api/instances").await.status.as_u16() }
+    });
+    let statuses = futures_util::future::join_all(logins).await;
+    let of = |status: u16| statuses.iter().filter(|got| **got == status).count();
+    assert_eq!((of(200), of(429)), (3, 37), "{statuses:?}");
+}

@@ -3,7 +3,7 @@
 
 pub(crate) mod claim;
 mod memory;
-mod newcomers;
+pub(in crate::api) mod newcomers;
 pub(crate) mod provider;
 mod tries;
 mod turns;
@@ -26,6 +26,7 @@ use crate::vault::{HashKey, Vault};
 
 use claim::{Claim, Print, ProofError, Proven, Prover};
 use memory::{Known, Memory, Try};
+use newcomers::Place;
 use turns::{NoTurn, Turns};
 
 type Outcome = Result<Proven, ProofError>;
@@ -167,8 +168,8 @@ impl Inner {
             self.lock().memory.withdraw(Try { key: &claim.key, peer: claim.peer, print, now: self.clock.now() });
         })?;
         match asked {
-            Ok(()) => {
-                let account = self.prover.enrol(&claim).await?;
+            Ok(place) => {
+                let account = self.prover.enrol(&claim, place).await?;
                 let proven = Proven { account, at: self.clock.now() };
                 self.lock().memory.accept(&claim.key, claim.peer, print, proven);
                 Ok(proven)
@@ -196,8 +197,8 @@ impl Inner {
 
 impl Inner {
     /// Asks the provider once there is a slot for it.
-    async fn ask(&self, claim: &Claim) -> Result<Result<(), CallError>, ProofError> {
-        self.prover.admit(claim).await?;
+    async fn ask(&self, claim: &Claim) -> Result<Result<Option<Place>, CallError>, ProofError> {
+        let place = self.prover.admit(claim).await?;
         let turn = self.turns.turn(&self.prover.endpoint(&claim.key), claim.peer).await.map_err(|none| match none {
             NoTurn::Open(wait) => ProofError::CircuitOpen { retry_after: wait.max(self.settings.failed_for) },
             NoTurn::OfPeer(limit) => ProofError::PeerBusy { retry_after: self.settings.failed_for, limit },
@@ -220,7 +221,7 @@ impl Inner {
             Ok(()) => Found::Answers,
             Err(error) => Found::of(error, pulse.has_heard()),
         });
-        Ok(asked)
+        Ok(asked.map(|()| place))
     }
 }
 

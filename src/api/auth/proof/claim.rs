@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
 
+use super::newcomers::Place;
 use crate::driver::{CallError, Pulse};
 use crate::model::{AccountId, AccountKey, Timestamp};
 use crate::roster::NotOnRoster;
@@ -100,15 +101,15 @@ pub(crate) trait Prover: Send + Sync + 'static {
     /// See `Roster::goes_its_own_way`.
     fn goes_its_own_way(&self, key: &AccountKey) -> bool;
 
-    /// Errs where an account that is not known could not become known, whatever its provider says: there are as many with the
-    /// same credentials, or of the same network, as there may be.
-    async fn admit(&self, claim: &Claim) -> Result<(), ProofError>;
+    /// Takes a place for an account that is not known. Errs where it could not become known, whatever its provider says: there
+    /// are as many with the same credentials, or of the same network, as there may be.
+    async fn admit(&self, claim: &Claim) -> Result<Option<Place>, ProofError>;
 
     /// One call to the account's provider. The pulse is told of its requests.
     async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError>;
 
     /// Makes an account whose claim was accepted known to the store, with this password.
-    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError>;
+    async fn enrol(&self, claim: &Claim, place: Option<Place>) -> Result<AccountId, ProofError>;
 
     /// Whether the store has this very password for the account: it was proven once.
     async fn remembers(&self, claim: &Claim) -> bool;

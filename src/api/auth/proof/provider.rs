@@ -1,7 +1,8 @@
 //! The real prover: the account's provider, asked through its driver, and the store, which then keeps the
 //! account and its password.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
@@ -9,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Notify;
 
 use super::claim::{Claim, ProofError, Prover, UNAUTHORIZED};
-use super::newcomers::Newcomers;
+use super::newcomers::{Newcomers, NoPlace, Place};
 use crate::api::settings::ProofSettings;
 use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
@@ -30,18 +31,16 @@ pub(crate) struct Provider {
 /// How many accounts may become known.
 pub(crate) struct Admission {
     per_credential: u64,
-    newcomers: Mutex<Newcomers>,
+    newcomers: Arc<Newcomers>,
+    /// When to come again where the last places may become free.
+    again: Duration,
 }
 
 impl Admission {
     pub(crate) fn new(settings: &ProofSettings) -> Admission {
         let ProofSettings { new_accounts_per_peer, new_accounts_window, remembered, .. } = *settings;
-        let newcomers = Newcomers::new(new_accounts_per_peer, new_accounts_window, remembered);
-        Admission { per_credential: settings.users_per_credential, newcomers: Mutex::new(newcomers) }
-    }
-
-    fn newcomers(&self) -> MutexGuard<'_, Newcomers> {
-        self.newcomers.lock().expect("invariant: no holder of this lock can panic")
+        let newcomers = Arc::new(Newcomers::new(new_accounts_per_peer, new_accounts_window, remembered));
+        Admission { per_credential: settings.users_per_credential, newcomers, again: settings.failed_for }
     }
 }
 
@@ -77,15 +76,19 @@ impl Prover for Provider {
         self.roster.goes_its_own_way(key)
     }
 
-    async fn admit(&self, claim: &Claim) -> Result<(), ProofError> {
+    async fn admit(&self, claim: &Claim) -> Result<Option<Place>, ProofError> {
         let known = self.store.check_newcomer(&claim.key, &self.credential(claim)).await;
         if known.map_err(|error| ProofError::Store(Arc::new(error)))? {
-            return Ok(());
+            return Ok(None);
         }
-        match self.admission.newcomers().hold_off(claim.peer, self.clock.now()) {
-            Some(retry_after) => Err(ProofError::TooManyNewcomers { retry_after }),
-            None => Ok(()),
-        }
+        let place = self.admission.newcomers.reserve(claim.peer, self.clock.uptime());
+        place.map(Some).map_err(|none| {
+            let retry_after = match none {
+                NoPlace::Spent(wait) => wait,
+                NoPlace::Reserved => self.admission.again,
+            };
+            ProofError::TooManyNewcomers { retry_after }
+        })
     }
 
     async fn ask(&self, claim: &Claim, pulse: Arc<Pulse>) -> Result<(), CallError> {
@@ -101,7 +104,7 @@ impl Prover for Provider {
         proven
     }
 
-    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
+    async fn enrol(&self, claim: &Claim, place: Option<Place>) -> Result<AccountId, ProofError> {
         let purpose = Purpose::AccountPassword(&claim.key);
         let password = self
             .vault
@@ -111,9 +114,18 @@ impl Prover for Provider {
         let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
         let failed = |error| ProofError::Store(Arc::new(error));
         let credential = self.credential(claim);
-        // Where the store can't tell, it can't take it in, either.
-        let is_known = self.store.check_newcomer(&claim.key, &credential).await.unwrap_or(true);
-        let account = match self.store.enrol_proven(enrolment, credential).await {
+        // Another proof may have made it known, or its owner may have had it forgotten meanwhile.
+        let is_known = self.store.check_newcomer(&claim.key, &credential).await.unwrap_or(place.is_none());
+        if !is_known {
+            // Before it is: whoever hangs up in between is counted.
+            self.admission.newcomers.note(claim.peer, self.clock.uptime());
+        }
+        drop(place);
+        let enrolled = self.store.enrol_proven(enrolment, credential).await;
+        if !is_known && enrolled.is_err() {
+            self.admission.newcomers.take_back(claim.peer);
+        }
+        let account = match enrolled {
             // Who is known reads what there is. The next proof keeps the password.
             Err(error @ (StoreError::Full(_) | StoreError::AtLimit { .. } | StoreError::Disk(_))) => {
                 let known = self.store.find_account(&claim.key).await.map_err(failed)?;
@@ -121,9 +133,6 @@ impl Prover for Provider {
             }
             enrolled => enrolled.map_err(failed)?,
         };
-        if !is_known {
-            self.admission.newcomers().note(claim.peer, now);
-        }
         // The account is known by now.
         self.note_budget(&claim.key).await;
         // Polls that the provider refused may go well with this password: they need not wait any longer.
@@ -161,3 +170,6 @@ impl Prover for Provider {
         stored.expose_secret().as_bytes().ct_eq(claimed).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,8 +41,8 @@ impl Prover for Fake {
         false
     }
 
-    async fn admit(&self, _: &Claim) -> Result<(), ProofError> {
-        Ok(())
+    async fn admit(&self, _: &Claim) -> Result<Option<Place>, ProofError> {
+        Ok(None)
     }
 
     async fn ask(&self, claim: &Claim, _: Arc<Pulse>) -> Result<(), CallError> {
@@ -60,7 +60,7 @@ impl Prover for Fake {
         }
     }
 
-    async fn enrol(&self, claim: &Claim) -> Result<AccountId, ProofError> {
+    async fn enrol(&self, claim: &Claim, _: Option<Place>) -> Result<AccountId, ProofError> {
         *self.stored.lock().expect("lock") = Some(claim.password.expose_secret().to_owned());
         Ok(AccountId(7))
     }
