@@ -64,12 +64,12 @@ fn by_ticket(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
     let Some(ticket) = parameters.get(PARAMETER).filter(|_| is_asked_for(&parts.headers, &parameters)) else {
         return Ok(None);
     };
-    let now = app.context.clock.now();
-    let Some(caller) = app.tickets.redeem(ticket, now) else {
+    let clock = &app.context.clock;
+    let Some(caller) = app.tickets.redeem(ticket, clock.uptime()) else {
         let detail = "there is no such ticket: each opens one stream, and soon. POST /api/tickets gives another";
         return Err(Problem::new(ProblemType::TokenRefused, detail));
     };
-    match caller.ended(now) {
+    match caller.ended(clock.now()) {
         Some(ended) => Err(ended.into()),
         None => Ok(Some(caller)),
     }

@@ -32,7 +32,8 @@ pub(crate) struct Tickets {
 #[derive(Debug)]
 struct Ticket {
     caller: Caller,
-    expires: Timestamp,
+    /// Of the uptime: setting the clock neither ends tickets nor keeps them.
+    until: Duration,
 }
 
 impl Tickets {
@@ -47,11 +48,11 @@ impl Tickets {
 
     /// Gives one out. Where there are as many as may be, the oldest one gives way: of the account, or of the account that has
     /// the most.
-    pub(crate) fn give(&self, ticket: &SecretString, caller: Caller, now: Timestamp) -> Timestamp {
-        let expires = now.after(self.lasts);
+    pub(crate) fn give(&self, ticket: &SecretString, caller: Caller, uptime: Duration) {
+        let until = uptime.saturating_add(self.lasts);
         let account = caller.account;
         let mut state = self.lock();
-        state.retain(|_, ticket| ticket.expires > now);
+        state.retain(|_, ticket| ticket.until > uptime);
         let mut counts: HashMap<AccountId, usize> = HashMap::new();
         state.values().for_each(|ticket| *counts.entry(ticket.caller.account).or_default() += 1);
         let own = counts.get(&account).copied().unwrap_or_default();
@@ -64,19 +65,23 @@ impl Tickets {
         };
         if let Some(giver) = giver {
             let of_giver = state.iter().filter(|(_, ticket)| ticket.caller.account == giver);
-            if let Some(oldest) = of_giver.min_by_key(|(_, ticket)| ticket.expires).map(|(hash, _)| *hash) {
+            if let Some(oldest) = of_giver.min_by_key(|(_, ticket)| ticket.until).map(|(hash, _)| *hash) {
                 state.remove(&oldest);
             }
         }
         // It is another request that will be under way.
-        state.insert(hash(ticket.expose_secret()), Ticket { caller: Caller { place: None, ..caller }, expires });
-        expires
+        state.insert(hash(ticket.expose_secret()), Ticket { caller: Caller { place: None, ..caller }, until });
+    }
+
+    /// For how long each is good.
+    pub(crate) fn lasts(&self) -> Duration {
+        self.lasts
     }
 
     /// Takes one back, and says whose it is.
-    pub(super) fn redeem(&self, ticket: &str, now: Timestamp) -> Option<Caller> {
+    pub(super) fn redeem(&self, ticket: &str, uptime: Duration) -> Option<Caller> {
         let found = self.lock().remove(&hash(ticket))?;
-        (found.expires > now).then_some(found.caller)
+        (found.until > uptime).then_some(found.caller)
     }
 
     /// Those of an account that is forgotten.
@@ -103,9 +108,9 @@ mod tests {
     #[test]
     fn a_ticket_is_good_once_and_for_a_while() {
         let tickets = Tickets::new(&Settings { ticket_for: Duration::from_secs(60), ..Settings::default() });
-        let at = Timestamp::from_millis;
+        let at = Duration::from_millis;
         for name in ["a", "b", "c"] {
-            assert_eq!(tickets.give(&name.to_owned().into(), caller(1), at(0)), at(60_000));
+            tickets.give(&name.to_owned().into(), caller(1), at(0));
         }
         assert_eq!(tickets.redeem("a", at(59_999)).map(|caller| caller.account), Some(AccountId(1)));
         assert!(tickets.redeem("a", at(59_999)).is_none(), "it was used");
@@ -119,8 +124,8 @@ mod tests {
     fn an_account_that_asks_for_many_pushes_out_its_own() {
         let settings = Settings { feed_streams: 5, feed_streams_per_account: 4, ..Settings::default() };
         let tickets = Tickets::new(&settings);
-        let give = |name: &str, account: i64, at: i64| {
-            tickets.give(&name.to_owned().into(), caller(account), Timestamp::from_millis(at));
+        let give = |name: &str, account: i64, at: u64| {
+            tickets.give(&name.to_owned().into(), caller(account), Duration::from_millis(at));
         };
         give("other", 2, 0);
         for number in 1..100 {
@@ -130,7 +135,7 @@ mod tests {
         // All places are taken: the account with the most gives one up, and not the one with the oldest.
         give("third", 3, 100);
         give("fourth", 4, 101);
-        let now = Timestamp::from_millis(102);
+        let now = Duration::from_millis(102);
         for (name, is_good) in [("other", true), ("third", true), ("fourth", true), ("99", true), ("96", false)] {
             assert_eq!(tickets.redeem(name, now).is_some(), is_good, "{name}");
         }

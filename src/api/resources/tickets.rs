@@ -34,7 +34,9 @@ pub(crate) async fn create(State(app): State<Arc<App>>, caller: Caller) -> Resul
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(Problem::internal)?;
     let ticket: SecretString = format!("{PREFIX}{}", BASE64URL.encode(bytes)).into();
-    let expires = app.tickets.give(&ticket, caller, app.context.clock.now());
+    let clock = &app.context.clock;
+    app.tickets.give(&ticket, caller, clock.uptime());
+    let expires = clock.now().after(app.tickets.lasts());
     let document = TicketDocument { ticket: ticket.expose_secret(), expires };
     Ok((StatusCode::CREATED, Json(document)).into_response())
 }

@@ -41,6 +41,20 @@ async fn a_ticket_opens_one_stream() {
 }
 
 #[tokio::test]
+async fn setting_the_clock_neither_ends_tickets_nor_keeps_them() {
+    let house = House::new();
+    let lasts = house.context.settings.ticket_for;
+    for to in [NOW.after(1000 * lasts), NOW.before(1000 * lasts)] {
+        let (ticket, late) =
+            (house.stream_ticket(&basic("user", "right")).await, house.stream_ticket(&basic("user", "right")).await);
+        house.clock.set(to);
+        house.stream_by(None, &format!("since=0&ticket={ticket}"), None).await;
+        house.clock.advance(lasts);
+        house.is_refused("since=0", &late).await;
+    }
+}
+
+#[tokio::test]
 async fn a_ticket_opens_nothing_else() {
     let house = House::new();
     house.poll(Kind::Instance, vec![]).await;
