@@ -114,6 +114,15 @@ pub(super) struct Row {
     error: &'static str,
 }
 
+impl Row {
+    /// What lies in the future was noted before the clock was set back, and moves with it: else a row of failures would not
+    /// last until the old time came again.
+    fn as_of(self, now: Timestamp) -> Row {
+        let ahead = self.last.since(now);
+        Row { since: self.since.before(ahead), last: self.last.before(ahead), ..self }
+    }
+}
+
 impl Health {
     pub(super) fn succeeded(&self, operation: Operation, now: Timestamp) {
         self.work().insert(operation, Work { last_success: Some(now), failing: None });
@@ -122,7 +131,7 @@ impl Health {
     pub(super) fn failed(&self, operation: Operation, now: Timestamp, error: &'static str) {
         let mut work = self.work();
         let work = work.entry(operation).or_default();
-        let before = work.failing.filter(|row| now.since(row.last) < STALE);
+        let before = work.failing.map(|row| row.as_of(now)).filter(|row| now.since(row.last) < STALE);
         let (since, failures) = before.map_or((now, 0), |row| (row.since, row.failures));
         work.failing = Some(Row { since, last: now, failures: failures.saturating_add(1), error });
     }
@@ -141,7 +150,9 @@ impl Health {
     pub fn failing(&self, now: Timestamp, threshold: Threshold) -> Vec<Failing> {
         let counts = |failing: &Failing| {
             let lasts = failing.last.since(failing.since) >= threshold.lasting;
-            failing.failures >= threshold.failures && lasts && now.since(failing.last) < STALE
+            // Nor of work that was tried last before the clock was set back.
+            let is_recent = now.since(failing.last) < STALE && failing.last.since(now) < STALE;
+            failing.failures >= threshold.failures && lasts && is_recent
         };
         Operation::ALL.into_iter().filter_map(|operation| self.row(operation)).filter(counts).collect()
     }
@@ -224,6 +235,22 @@ mod tests {
         check(&[1, 2, 6, 20], 80, None);
         // A row that begins anew.
         check(&[1, 2, 6, 100], 101, None);
+    }
+
+    #[test]
+    fn work_that_fails_is_told_though_the_clock_is_set_back() {
+        let health = Health::default();
+        let threshold = Threshold { failures: 3, lasting: Duration::from_secs(5) };
+        let fail = |second| health.failed(Operation::RecordPolls, at(second), "disk-full");
+        [100_000, 100_003, 10].into_iter().for_each(fail);
+        assert!(health.failing(at(10), threshold).is_empty(), "for 3 seconds only");
+        fail(12);
+        let failing = health.failing(at(12), threshold);
+        assert_eq!(failing.first().map(|failing| (failing.since, failing.failures)), Some((at(7), 4)));
+        // And not until the old time comes again, once it is not tried any more.
+        [100_000, 100_003, 100_006].into_iter().for_each(fail);
+        assert!(!health.failing(at(100_006), threshold).is_empty());
+        assert!(health.failing(at(20), threshold).is_empty());
     }
 
     #[test]
