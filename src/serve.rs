@@ -27,9 +27,10 @@ use crate::clock::{Clock, EvenClock, SystemClock};
 use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
 use crate::metrics::{LogLines, Metrics, Operation};
+use crate::model::AccountKey;
 use crate::net::NetError;
 use crate::operator::{Control, Reloads};
-use crate::roster::{CallShares, Endpoints, Roster};
+use crate::roster::{CallShares, Endpoints, NotOnRoster, Roster};
 use crate::rotation::Rotation;
 use crate::store::sqlite::SqliteStore;
 use crate::store::steps;
@@ -372,6 +373,17 @@ fn summarize(roster: &Roster, address: SocketAddr, public_url: &str) {
         match roster.target(&account.key, account.password.clone()) {
             Ok(_) => tracing::info!(account = %account.key, "account polled always"),
             Err(reason) => tracing::error!(account = %account.key, "account can't be polled: {reason}"),
+        }
+    }
+    if let Some((driver, provider)) = roster.default_provider() {
+        let key = AccountKey { driver: driver.into(), provider: provider.into(), user: String::new() };
+        if let Err(reason @ (NotOnRoster::Driver { .. } | NotOnRoster::Provider { .. })) =
+            roster.target(&key, String::new().into())
+        {
+            // The driver may be approved, and loaded, while the host runs.
+            tracing::error!(
+                "clients that name no provider are refused until this is put right: {reason} (settings: default_driver, default_provider)"
+            );
         }
     }
     let drivers = catalog.drivers().count();
