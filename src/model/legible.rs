@@ -26,15 +26,17 @@ pub fn legible_lines(text: &str) -> Cow<'_, str> {
     shown(text, true)
 }
 
-/// A text of JSON (RFC 8259) that says the same, with each character that acts unseen escaped.
+/// A text of JSON (RFC 8259) that says the same, with each character that acts unseen escaped, and so each mark too many.
 pub fn legible_json(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(|c| !c.is_ascii() && acts_unseen(c)) {
+    if json.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);
+    let mut marks = 0;
     for c in json.chars() {
-        // Beyond ASCII, characters stand in strings only.
-        if c.is_ascii() || !acts_unseen(c) {
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
+        // White space between values stays. Of what acts unseen, all else stands in strings only.
+        if marks <= MARKS && (matches!(c, '\n' | '\r' | '\t') || !acts_unseen(c)) {
             escaped.push(c);
             continue;
         }
@@ -54,8 +56,7 @@ fn shown(text: &str, keep_lines: bool) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len());
     let mut marks = 0;
     for c in text.chars() {
-        let is_mark = is_combining_mark(c) || joins(c);
-        marks = if is_mark { marks + 1 } else { 0 };
+        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
         match c {
             '\n' if keep_lines => shown.push(c),
             '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => shown.push(' '),
@@ -68,31 +69,32 @@ fn shown(text: &str, keep_lines: bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Joins letters, or chooses among their forms: some scripts and emoji cannot be written without.
-fn joins(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
-}
-
 /// Control characters; those that turn the direction of writing (as in "Trojan Source", CVE-2021-42574); and those that take
-/// no room or show nothing (Unicode's Default_Ignorable_Code_Point and the blank of Braille), but for those that join.
+/// no room or show nothing: Unicode's Default_Ignorable_Code_Point, the blank of Braille, the format controls of hieroglyphs,
+/// and noncharacters. Those that join letters or choose among their forms are among them: some names cannot be written
+/// without, and two names that differ by nothing else look alike.
 fn acts_unseen(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(
             c,
             '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
                 | '\u{115f}'..='\u{1160}'
                 | '\u{17b4}'..='\u{17b5}'
                 | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'
-                | '\u{200e}'..='\u{200f}'
+                | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
                 | '\u{2800}'
                 | '\u{3164}'
+                | '\u{fdd0}'..='\u{fdef}'
+                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
                 | '\u{ffa0}'
                 | '\u{fff0}'..='\u{fffb}'
+                | '\u{13430}'..='\u{1343f}'
                 | '\u{1bca0}'..='\u{1bca3}'
                 | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e0fff}'
@@ -160,11 +162,9 @@ mod tests {
     fn what_acts_unseen_is_shown() {
         let check = |text: &str, want: &str| assert_eq!(legible(text), want, "{text:?}");
         check("", "");
-        check(
-            "web-1, Zürich, 東京, нода, 🦀, ❤\u{fe0f}, 👩\u{200d}💻",
-            "web-1, Zürich, 東京, нода, 🦀, ❤\u{fe0f}, 👩\u{200d}💻",
-        );
-        check("می\u{200c}خواهم", "می\u{200c}خواهم");
+        check("web-1, Zürich, 東京, нода, 🦀, \u{fffd}", "web-1, Zürich, 東京, нода, 🦀, \u{fffd}");
+        check("❤\u{fe0f}, 👩\u{200d}💻, می\u{200c}خواهم", "❤<U+FE0F>, 👩<U+200D>💻, می<U+200C>خواهم");
+        check("a\u{34f}b\u{13430}c\u{ffff}d\u{fdd0}", "a<U+034F>b<U+13430>c<U+FFFF>d<U+FDD0>");
         check("one\ntwo\r\nthree\tfour", "one two  three four");
         check("a\u{2028}b\u{2029}c", "a b c");
         check("\x1b[2J\x07\0\u{9b}31m", "<U+001B>[2J<U+0007><U+0000><U+009B>31m");
@@ -173,7 +173,6 @@ mod tests {
         // Vietnamese and Hebrew bear two and three.
         check("e\u{302}\u{301}, ש\u{5c1}\u{5b0}\u{591}", "e\u{302}\u{301}, ש\u{5c1}\u{5b0}\u{591}");
         check("a\u{301}\u{301}\u{301}\u{301}\u{301}\u{302}b", "a\u{301}\u{301}\u{301}\u{301}<U+0301><U+0302>b");
-        check(&format!("a{}", "\u{200d}".repeat(6)), "a\u{200d}\u{200d}\u{200d}\u{200d}<U+200D><U+200D>");
     }
 
     #[test]
@@ -193,11 +192,16 @@ mod tests {
 
     #[test]
     fn json_says_the_same() {
-        let json = "{\"a\u{202e}\": \"ü\u{e0001}\"}";
-        let shown = legible_json(json);
-        assert_eq!(shown, "{\"a\\u202e\": \"ü\\udb40\\udc01\"}");
-        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
-        assert_eq!(parse(&shown), parse(json));
+        let check = |json: &str, want: &str| {
+            let shown = legible_json(json);
+            assert_eq!(shown, want);
+            let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+            assert_eq!(parse(&shown), parse(json));
+        };
+        check("{\"a\u{202e}\": \"ü\u{e0001}\"}", "{\"a\\u202e\": \"ü\\udb40\\udc01\"}");
+        check("{\r\n\t\"a\": \"b\u{7f}\"\n}", "{\r\n\t\"a\": \"b\\u007f\"\n}");
+        let (four, flood) = ("\u{301}".repeat(4), "\u{301}".repeat(6));
+        check(&format!("[\"a{flood}b\"]"), &format!("[\"a{four}\\u0301\\u0301b\"]"));
     }
 
     proptest! {
@@ -208,7 +212,7 @@ mod tests {
                 prop_assert_eq!(shown.lines().count() > 1, lines && text.lines().count() > 1 && shown.contains('\n'));
                 let mut marks = 0;
                 for c in shown.chars() {
-                    marks = if is_combining_mark(c) || joins(c) { marks + 1 } else { 0 };
+                    marks = if is_combining_mark(c) { marks + 1 } else { 0 };
                     prop_assert!(marks <= MARKS);
                 }
             }
