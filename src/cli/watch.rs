@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use http::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
@@ -260,12 +261,22 @@ impl Watch {
                         let is_renewal = why == "expired";
                         return Ok(Ended { why: format!("the host ended the stream ({why})"), is_renewal });
                     }
-                    (_, Output::Json) => output::json_line(&data)?,
+                    (_, Output::Json) => match in_one_line(&data) {
+                        Some(json) => output::json_line(&json)?,
+                        None => output::stderr_line!("the host sent an event that is not JSON: it is left out"),
+                    },
                     (name, Output::Text) => output::styled_line(&line::of(name, &data, colour))?,
                 }
             }
         }
     }
+}
+
+/// JSON in one line; none where it is no JSON.
+fn in_one_line(data: &str) -> Option<String> {
+    serde_json::from_str::<IgnoredAny>(data).ok()?;
+    // In JSON, line breaks stand between values alone.
+    Some(data.trim().replace(['\r', '\n', '\t'], " "))
 }
 
 /// Why a stream is over.
@@ -301,5 +312,22 @@ async fn refused(mut response: Response) -> anyhow::Result<String> {
         (true, _) => Ok(said),
         (false, StatusCode::GONE) => Err(anyhow::anyhow!("{said}. With --snapshot it begins with what there is")),
         (false, _) => Err(anyhow::anyhow!(said)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_left_out() {
+        let check = |data: &str, want: Option<&str>| assert_eq!(in_one_line(data).as_deref(), want, "{data:?}");
+        check("{\"a\": \"b\"}", Some("{\"a\": \"b\"}"));
+        check("{\n\t\"a\": 1\r\n}\n", Some("{  \"a\": 1  }"));
+        check("{\"a\": \"\x1b[31m\"}", None);
+        check("{\"a\": \"b\nc\"}", None);
+        check("\x1b[31m", None);
+        check("", None);
+        check("1 2", None);
     }
 }
