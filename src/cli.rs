@@ -30,6 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
 use crate::metrics::LogLines;
+use crate::model::legible;
 
 /// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
 #[derive(Debug, Parser)]
@@ -108,7 +109,9 @@ pub fn main() -> ExitCode {
         // What was asked for is help, or the version.
         Err(shown) if !shown.use_stderr() => output::of_clap(&shown).map_err(anyhow::Error::from),
         Err(wrong) => {
-            output::wrong_arguments(&wrong);
+            // Told of the arguments as they are shown: in one line each.
+            let legible = std::env::args_os().map(|argument| legible(&argument.to_string_lossy()).into_owned());
+            output::wrong_arguments(&Cli::try_parse_from(legible).err().unwrap_or(wrong));
             return ExitCode::from(2);
         }
     };

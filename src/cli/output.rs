@@ -4,6 +4,7 @@
 //! Whatever it is made of, no text commands the terminal: all that is written here is made legible, but for the styles of
 //! `styled_line`, whose text is made legible before it is painted.
 
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -28,12 +29,39 @@ pub(super) fn reader_left(error: &anyhow::Error) -> bool {
 
 /// Writes to standard output, and flushes it.
 pub(super) fn stdout(text: Arguments<'_>) -> Result<(), OutputError> {
-    as_it_is(&legible_lines(&text.to_string()))
+    as_it_is(&legible_text(&text.to_string()))
 }
 
 /// Writes to standard error, if it can be written.
 pub(super) fn stderr(text: Arguments<'_>) {
-    let _ = io::stderr().lock().write_all(legible_lines(&text.to_string()).as_bytes());
+    let _ = io::stderr().lock().write_all(legible_text(&text.to_string()).as_bytes());
+}
+
+/// A text of lines that the program laid out. The line breaks of arguments, in which names of files and accounts come, are none
+/// of them.
+fn legible_text(text: &str) -> String {
+    let mut arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let text = with_arguments_in_one_line(text, &mut arguments);
+    legible_lines(&text).into_owned()
+}
+
+fn with_arguments_in_one_line(text: &str, arguments: &mut [String]) -> String {
+    arguments.sort_by_key(|argument| Reverse(argument.len()));
+    let mut text = text.to_owned();
+    // What stands behind an option's equals sign, too, and the parts of a path or an account, which may have been put together
+    // with others.
+    let parts = |argument: &String| {
+        let value = argument.split_once('=').map(|(_, value)| value.to_owned());
+        let parts = argument.split(['/', '=', ':']).map(str::to_owned);
+        std::iter::once(argument.clone()).chain(value).chain(parts).collect::<Vec<_>>()
+    };
+    for part in arguments.iter().flat_map(parts) {
+        if part.contains('\n') && !part.trim().is_empty() {
+            text = text.replace(&part, &legible(&part));
+        }
+    }
+    text
 }
 
 /// Shows on a terminal how far something is, in the place of what was shown before. The text is one line.
@@ -105,3 +133,21 @@ macro_rules! stderr_line {
 }
 
 pub(super) use {line, stderr_line, text};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_stand_in_one_line() {
+        let check = |text: &str, arguments: &[&str], want: &str| {
+            let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+            assert_eq!(with_arguments_in_one_line(text, &mut arguments), want);
+        };
+        check("error: no file a\nb\n", &["a\nb"], "error: no file a b\n");
+        check("error: /x/a\nb/c.wasm\n  why\n", &["--file=a\nb"], "error: /x/a b/c.wasm\n  why\n");
+        check("error: none of \"p\nq\"\n", &["d/p\nq/u"], "error: none of \"p q\"\n");
+        check("a\nb\n", &["\n", "a", "b"], "a\nb\n");
+        check("one\ntwo\n", &["poll"], "one\ntwo\n");
+    }
+}

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::account::AccountArgs;
 use super::listing::{self, Output, What};
+use super::table::printable;
 use super::{ConfigArgs, UsageError, runtime};
 use crate::config::Config;
 use crate::driver::{Listing, Rejected};
@@ -57,7 +58,8 @@ fn not_on_roster(error: &NotOnRoster, roster: &Roster) -> UsageError {
     let mut message = error.to_string();
     if let NotOnRoster::Driver { .. } = error {
         for Rejected { file, reason } in roster.catalog().rejected() {
-            message.push_str(&format!("\n  not loaded: {}: {reason}", file.display()));
+            let file = printable(&file.display().to_string());
+            message.push_str(&format!("\n  not loaded: {file}: {reason}"));
         }
     }
     UsageError(message)

@@ -38,6 +38,8 @@ async fn a_backup_of_a_running_host_is_restored_with_its_key_and_old_cursors_are
     assert!(made.stdout.contains("verified"), "{made:#?}");
     assert_eq!(made.stderr, "", "how far it is is for terminals");
     let key = key_id(&made.stdout);
+    let odd = lab.host.setup().run(&["backup", "odd\nForged.backup"]).succeeded();
+    assert!(odd.stdout.contains("odd Forged.backup"), "a name ends no line: {odd:#?}");
     let again = refusal(lab.host.setup().run(&["backup", "backup"]));
     assert!(again.contains("backup is there already") && again.contains("--force"), "{again}");
     let shown = at_terminal(&setup(&lab), &["backup", "backup", "--force", "--config", "tracker.toml"], "").succeeded();

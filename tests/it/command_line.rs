@@ -174,6 +174,24 @@ fn an_argument_that_is_refused_commands_no_terminal() {
         let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!ended.stderr.contains(acts), "{ended:#?}");
     }
+    // Names of files and other arguments stand in the line of what is said of them.
+    let name = "no\nForged";
+    let told: [&[&str]; 8] = [
+        &[name],
+        &["serve", "--\x1b[31m\nForged"],
+        &["driver", "inspect", name],
+        &["driver", "new", "x", "--lang", name],
+        &["restore", name],
+        &["poll", "--account", "mock/default/u", "--password-env", name],
+        &["poll", "--account", "mock/default/u", "--password-file", name],
+        &["key", "list", "--config", name],
+    ];
+    for command in told {
+        let ended = tracker(&setup.path("."), command);
+        assert_ne!(ended.code, Some(0), "{ended:#?}");
+        let is_forged = |line: &str| line.starts_with("Forged");
+        assert!(!ended.stderr.lines().any(is_forged) && ended.stderr.contains("Forged"), "{command:?}: {ended:#?}");
+    }
     // A user is part of what names an account, in errors and in the log.
     let setup = Setup::new(&["mock"]).account("mock", "default", "a\nForged: yes\u{202e}", "x");
     let ended = setup.run(&["poll"]);
