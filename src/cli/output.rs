@@ -94,7 +94,7 @@ pub(super) fn verbatim(text: &str) -> Result<(), OutputError> {
 
 /// Writes the help or the version, with styles on a terminal.
 pub(super) fn of_clap(shown: &clap::Error) -> Result<(), OutputError> {
-    shown.print().and_then(|()| io::stdout().flush()).map_err(OutputError)
+    require_open().and_then(|()| shown.print()).and_then(|()| io::stdout().flush()).map_err(OutputError)
 }
 
 /// Says on standard error what is wrong with the arguments: with styles on a terminal, unless one of them would command it.
@@ -108,7 +108,13 @@ pub(super) fn wrong_arguments(wrong: &clap::Error) {
 
 fn as_it_is(text: &str) -> Result<(), OutputError> {
     let mut output = io::stdout().lock();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(OutputError)
+    require_open().and_then(|()| output.write_all(text.as_bytes())).and_then(|()| output.flush()).map_err(OutputError)
+}
+
+/// Errs where standard output is not open for writing: the standard library drops what is written there then, and says that
+/// it was written.
+fn require_open() -> io::Result<()> {
+    Ok(rustix::io::write(io::stdout(), &[]).map(drop)?)
 }
 
 /// Writes a line to standard output. Where that fails, the calling function returns the error.

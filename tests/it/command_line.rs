@@ -206,6 +206,11 @@ fn full() -> Stdio {
     Stdio::from(File::options().write(true).open("/dev/full").expect("Linux"))
 }
 
+/// Open for reading alone.
+fn unwritable() -> Stdio {
+    Stdio::from(File::open("/dev/null").expect("there is one"))
+}
+
 /// A pipe whose reader is gone.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().expect("a pipe");
@@ -230,6 +235,9 @@ fn a_command_whose_output_cannot_be_written_ends_without_a_panic() {
     ];
     for command in commands {
         let ended = setup.run_into(full(), command);
+        assert_eq!(ended.code, Some(1), "{command:?}: {ended:#?}");
+        assert!(ended.stderr.contains("error: can't write to standard output"), "{command:?}: {ended:#?}");
+        let ended = setup.run_into(unwritable(), command);
         assert_eq!(ended.code, Some(1), "{command:?}: {ended:#?}");
         assert!(ended.stderr.contains("error: can't write to standard output"), "{command:?}: {ended:#?}");
         let left = setup.run_into(closed(), command);
