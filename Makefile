@@ -51,7 +51,7 @@ CHAOS_SECONDS ?= 300
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers templates whole node faulty hostile clock test chaos fuzz-api bench lint tools wasm-target
+.PHONY: help run host drivers templates whole node faulty hostile clock test chaos fuzz-api bench lint docs tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -139,7 +139,7 @@ $(CLOCK): tests/clock/shift.c
 
 test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@command -v openssl > /dev/null || { echo "make test needs openssl, which makes keys and signatures: install openssl" >&2; exit 1; }
-	@command -v curl > /dev/null || { echo "make test needs curl, as docs/curl.md does: install curl" >&2; exit 1; }
+	@command -v curl > /dev/null || { echo "make test needs curl, as the documentation does: install curl" >&2; exit 1; }
 	@echo "== the drivers' own tests"
 	@$(IN_DRIVERS) test --locked --workspace
 	@echo "== $(PYTHON_SDK)" && cd $(PYTHON_SDK) && PYTHONDONTWRITEBYTECODE=1 $(abspath $(VENV))/bin/python -m unittest
@@ -197,6 +197,10 @@ $(VENV)/installed: tests/requirements.txt
 	@$(PYTHON) -m venv $(VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
 	@touch $@
+
+docs: ## Build the documentation as a book, into target/book
+	@command -v mdbook > /dev/null || { echo "make docs needs mdBook: cargo install --locked mdbook" >&2; exit 1; }
+	@mdbook build docs
 
 # Where Node is missing, one who may install it does.
 node:

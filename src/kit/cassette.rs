@@ -1,6 +1,6 @@
 //! Cassettes: what a provider answered, kept in plain files, so that a driver is tried without the provider and
 //! without an account. One file is one scenario: an account, the list that is asked for, the exchanges that it
-//! takes, and what is expected to come of them. `drivers/CASSETTES.md` describes the form for authors.
+//! takes, and what is expected to come of them. `docs/drivers/cassettes.md` describes the form for authors.
 
 mod directory;
 mod error;

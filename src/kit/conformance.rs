@@ -1,6 +1,6 @@
 //! The conformance suite: whether a driver keeps the contract, tried with the answers that its author recorded
 //! and with what the suite makes of them. It knows no provider: what a check needs it takes from the cassettes.
-//! What each check holds, and how to satisfy it, is in `drivers/CONFORMANCE.md`.
+//! What each check holds, and how to satisfy it, is in `docs/drivers/conformance.md`.
 
 mod chain;
 mod checks;
@@ -39,7 +39,7 @@ pub enum SuiteError {
     #[error(transparent)]
     Cassettes(#[from] CassetteError),
     #[error(
-        "there are no cassettes in {0}: record one (tracker driver record), or write one by hand (drivers/CASSETTES.md)"
+        "there are no cassettes in {0}: record one (tracker driver record), or write one by hand (docs/drivers/cassettes.md)"
     )]
     NoCassettes(PathBuf),
     #[error(transparent)]
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn each_check_is_explained() {
-        let guide = include_str!("../../drivers/CONFORMANCE.md");
+        let guide = include_str!("../../docs/drivers/conformance.md");
         let rows: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         for entry in checks::ALL {
             let times = rows.iter().filter(|row| **row == entry.name).count();

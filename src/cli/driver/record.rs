@@ -22,7 +22,7 @@ use crate::model::{Kind, ResourceId, Timestamp};
 #[command(after_help = "\
 Left out are the account's secrets, Authorization and cookies, and tokens that the provider gives out, by name and by
 shape; a token that a later request carries is the same fake in both places. Kept are names, ids, addresses, labels and
-account numbers: look through a cassette before you give it away. drivers/CASSETTES.md describes the form.
+account numbers: look through a cassette before you give it away. docs/drivers/cassettes.md describes the form.
 
 Examples:
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key
@@ -170,7 +170,7 @@ impl Session<'_> {
         if !differences.is_empty() && exchanges == 0 {
             output::line!(
                 "  The driver asked the provider nothing: if it compares a secret itself, give one that is known to \
-                 all under account.fakes (drivers/CASSETTES.md)."
+                 all under account.fakes (docs/drivers/cassettes.md)."
             );
         }
         Ok(differences.is_empty().then_some(cassette))

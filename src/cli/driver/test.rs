@@ -16,8 +16,8 @@ use crate::supply::{Lock, Tested};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is reached but the cassettes, and the file need not be approved. drivers/CONFORMANCE.md tells what each
-check holds and how to satisfy it; drivers/CASSETTES.md, what a cassette is.
+Nothing is reached but the cassettes, and the file need not be approved. docs/drivers/conformance.md explains each
+check and how to satisfy it; docs/drivers/cassettes.md explains cassettes.
 
 Examples:
   tracker driver test target/drivers/ec2.wasm --cassettes drivers/ec2/cassettes
