@@ -23,7 +23,7 @@ pub(crate) mod verifier;
 pub(crate) mod wait;
 
 pub(crate) use client::Client;
-pub(crate) use host::{Host, Setup, built_driver, built_drivers, built_faulty};
+pub(crate) use host::{Host, Setup, built_driver, built_drivers, built_faulty, free_port};
 pub(crate) use lab::Lab;
 pub(crate) use lines::Lines;
 pub(crate) use moto::Moto;

@@ -177,6 +177,12 @@ impl Setup {
         self
     }
 
+    /// The options of the account before, in TOML.
+    pub(crate) fn account_options(mut self, keys: &str) -> Setup {
+        let _ = writeln!(self.providers, "[accounts.options]\n{keys}\n");
+        self
+    }
+
     /// A secret option of the account before.
     pub(crate) fn secret_option(mut self, name: &str, secret: &str) -> Setup {
         let file = self.secret_file(name, secret);
