@@ -90,7 +90,9 @@ impl Page {
         let mut open: Option<Block> = None;
         for (number, line) in self.text.lines().enumerate() {
             match (&mut open, line.trim_start().strip_prefix(FENCE)) {
-                (None, Some(info)) => open = Some(Block { info: info.trim().to_owned(), text: String::new(), line: number + 1 }),
+                (None, Some(info)) => {
+                    open = Some(Block { info: info.trim().to_owned(), text: String::new(), line: number + 1 })
+                }
                 (Some(_), Some("")) => blocks.extend(open.take()),
                 (Some(block), _) => {
                     block.text.push_str(line);
@@ -130,7 +132,8 @@ fn with_includes(text: &str, folder: &Path) -> String {
         let part = match anchor {
             "" => text.as_str(),
             anchor => {
-                let (_, rest) = text.split_once(&format!("<!-- ANCHOR: {anchor} -->\n")).unwrap_or_else(|| panic!("{include}"));
+                let (_, rest) =
+                    text.split_once(&format!("<!-- ANCHOR: {anchor} -->\n")).unwrap_or_else(|| panic!("{include}"));
                 rest.split_once(&format!("<!-- ANCHOR_END: {anchor} -->")).unwrap_or_else(|| panic!("{include}")).0
             }
         };
@@ -166,7 +169,8 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn markdown_is_read() {
-    let text = "# One `two`: three\n[a](b.md#c) `[no](no)` [d](https://e)\n```sh,norun\n# no [x](y)\n```\n## End_of it\n";
+    let text =
+        "# One `two`: three\n[a](b.md#c) `[no](no)` [d](https://e)\n```sh,norun\n# no [x](y)\n```\n## End_of it\n";
     let page = Page { path: "docs/p/q.md".into(), text: text.into(), whole: text.into() };
     assert_eq!(page.anchors(), ["one-two-three", "end_of-it"]);
     let links: Vec<(usize, String)> = page.links().into_iter().map(|link| (link.line, link.target)).collect();
