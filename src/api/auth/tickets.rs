@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::caller::Caller;
 use super::token_secret::hash;
 use crate::api::settings::Settings;
-use crate::model::{AccountId, Timestamp};
+use crate::model::AccountId;
 use crate::store::TokenHash;
 
 /// Where they are given out.
@@ -97,7 +97,7 @@ impl Tickets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AccountKey, Owner, Scope};
+    use crate::model::{AccountKey, Owner, Scope, Timestamp};
 
     fn caller(account: i64) -> Caller {
         let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: format!("user{account}") };
