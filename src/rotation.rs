@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::model::{AccountKey, KeyId};
 use crate::store::{Backoff, KeyUse, Resealed, SealedColumn, SealedPlace, Store, StoreError, StoreKey};
-use crate::vault::{Keyring, Purpose, Vault, VaultError, sealed_by};
+use crate::vault::{KeyFile, Purpose, Vault, VaultError, sealed_by};
 
 /// How many sealed values are read at once.
 const AT_ONCE: usize = 200;
@@ -76,14 +76,22 @@ impl Rotation {
     /// Reads the key file again, and begins to seal with its first key.
     pub async fn begin(&self) -> Result<(), RotationError> {
         let path = self.file.as_ref().ok_or(RotationError::FromEnvironment)?;
-        let keyring = Keyring::read(path)?.ok_or_else(|| RotationError::NoFile(path.clone()))?;
+        if !path.exists() {
+            return Err(RotationError::NoFile(path.clone()));
+        }
+        // Until the store names the key, no command takes it out of the file. Of two that begin, the later one has the newer
+        // key: it is the current one in the store and here alike.
+        let file = KeyFile::lock_elsewhere(path).await?;
+        let keyring = file.read()?.ok_or_else(|| RotationError::NoFile(path.clone()))?;
         // This process has it still. The next one would not.
         if let Some(lacking) = self.store.keys().await?.into_iter().find(|key| !keyring.ids().any(|id| id == key.id)) {
             return Err(RotationError::Lacks { file: path.clone(), lacking: lacking.id });
         }
+        file.flush()?;
         // The store names it first: what a crash leaves then opens with keys that it names.
         self.store.set_current_key(keyring.current_id()).await?;
         self.vault.take_keys(&keyring);
+        drop(file);
         // Only failures of this rotation are shown from here on.
         self.lock().failure = None;
         self.wake.notify_one();

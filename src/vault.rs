@@ -2,6 +2,7 @@
 //! the store nor the log ever has one in the clear. While the host's key is rotated it has several: the current one seals,
 //! and each opens what it sealed.
 
+mod key_file;
 mod keyring;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::model::{AccountKey, KeyId, Sealed};
+pub use key_file::{KeyFile, make_folder};
 pub use keyring::{HashKey, Keyring};
 
 const ID_BYTES: usize = 8;
@@ -49,6 +51,14 @@ pub enum VaultError {
          which `openssl rand -base64 32` prints, keep the lines that it has, and run this again", .path.display()
     )]
     NotReplaced { path: PathBuf, source: io::Error },
+    #[error("another command is changing the key file {}: run this again once it has ended", .path.display())]
+    Busy { path: PathBuf },
+    #[error("can't lock the folder of the key file {}: {source}", .path.display())]
+    Unlockable { path: PathBuf, source: io::Error },
+    #[error("can't flush the key file {} to disk, and nothing is sealed with a key that may be lost: {source}", .path.display())]
+    NotFlushed { path: PathBuf, source: io::Error },
+    #[error("there are {keys} keys already: run `tracker key prune`, which removes those that the store does not need")]
+    Full { keys: usize },
     #[error(
         "the key file {} can be read by others (mode {mode:o}): it holds the key to every stored credential. Run: \
          chmod 600 {}", .path.display(), .path.display()
@@ -59,9 +69,7 @@ pub enum VaultError {
          several, the current one stands first"
     )]
     Malformed { origin: String, number: usize },
-    #[error(
-        "{origin} has more than {most} keys: remove those that the store does not name, which `tracker key list` shows"
-    )]
+    #[error("{origin} has more than {most} keys: remove the last ones, which are the oldest")]
     TooMany { origin: String, most: usize },
     #[error("a stored secret does not open with the host's key: it is damaged")]
     WrongKey,
@@ -226,43 +234,30 @@ mod tests {
     }
 
     #[test]
-    fn the_key_file_is_made_once_and_kept_private() {
+    fn a_key_file_is_read_if_it_is_well_formed_and_private() {
         let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("data/key");
-        assert!(Keyring::read(&path).expect("looked for").is_none());
-        let made = Keyring::make(&path).expect("made");
-        assert!(matches!(Keyring::make(&path), Err(VaultError::NotMade { .. })));
-        let mode = || std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
-        assert_eq!(mode(), 0o600);
-        let ids = || Keyring::read(&path).expect("read").expect("there").ids().collect::<Vec<_>>();
-        assert_eq!(ids(), made.ids().collect::<Vec<_>>());
-
-        let two = made.with_new_key().expect("made");
-        std::fs::write(folder.path().join("data/key.new"), "left by a crash").expect("written");
-        two.replace(&path).expect("replaced");
-        assert_eq!((ids(), mode()), (two.ids().collect(), 0o600));
-        assert_eq!(ids()[1], made.current().id);
-        two.keeping(|id| id == two.current().id).replace(&path).expect("replaced");
-        assert_eq!(ids(), [two.current().id]);
-        assert_eq!(std::fs::read_dir(folder.path().join("data")).expect("a folder").count(), 1);
-        // A link to the file stays one.
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).expect("a link");
-        two.replace(&link).expect("replaced");
-        assert!(link.is_symlink());
-        assert_eq!(ids().len(), 2);
-
-        let malformed = |text: &str| {
+        let path = folder.path().join("key");
+        Keyring::make(&path).expect("made");
+        let written = |text: &str| {
             std::fs::write(&path, text).expect("written");
             Keyring::read(&path)
         };
         let (one, other) = (BASE64.encode([1; 32]), BASE64.encode([2; 32]));
-        assert!(malformed(&format!("\n{one}, {other}\n{one}")).is_ok_and(|keyring| keyring.is_some()));
+        assert!(written(&format!("\n{one}, {other}\n{one}")).is_ok_and(|keyring| keyring.is_some()));
         for (text, at) in [("", 1), ("short", 1), (&format!("{one}\nshort\n"), 2), (&format!("{one}{other}"), 1)] {
-            assert!(matches!(malformed(text), Err(VaultError::Malformed { number, .. }) if number == at), "{text:?}");
+            assert!(matches!(written(text), Err(VaultError::Malformed { number, .. }) if number == at), "{text:?}");
         }
-        let many: Vec<String> = (0..20).map(|byte| BASE64.encode([byte; 32])).collect();
-        assert!(matches!(malformed(&many.join("\n")), Err(VaultError::TooMany { .. })));
+        let many = |number: u16| {
+            let key = |number: u16| BASE64.encode([number.to_be_bytes(); 16].concat());
+            (0..number).map(key).collect::<Vec<_>>().join("\n")
+        };
+        // None is added to as many as these, but they open what they sealed.
+        for (number, is_full) in [(15, false), (16, true), (17, true), (256, true)] {
+            let keyring = written(&many(number)).expect("read").expect("there");
+            assert_eq!((keyring.ids().count(), keyring.is_full()), (number.into(), is_full));
+            assert_eq!(matches!(keyring.with_new_key(), Err(VaultError::Full { .. })), is_full, "{number}");
+        }
+        assert!(matches!(written(&many(257)), Err(VaultError::TooMany { .. })));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
         assert!(matches!(Keyring::read(&path), Err(VaultError::Exposed { mode: 0o644, .. })));
     }

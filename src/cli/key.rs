@@ -17,7 +17,7 @@ use crate::operator::{KeyDocument, KeysDocument, WrittenKeyUse};
 use crate::rotation::Rotation;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
-use crate::vault::Keyring;
+use crate::vault::{KeyFile, Keyring};
 
 /// How often a host is asked how far a rotation is.
 const ASKED_EVERY: Duration = Duration::from_millis(200);
@@ -112,40 +112,50 @@ fn held(config: &Config) -> anyhow::Result<Option<Keyring>> {
     })
 }
 
-/// The key file, with its keys.
-fn key_file(config: &Config) -> anyhow::Result<(&Path, Keyring)> {
+/// The path of the key file, which is there.
+fn key_file(config: &Config) -> Result<&Path, UsageError> {
     let KeySource::File(path) = &config.key else {
         return Err(UsageError(format!(
             "the host's key is in the environment variable {KEY_VARIABLE}: put the new key there before the old one, with a \
              comma between them, start the host again, and remove the old one once `tracker key list` does not name it"
-        ))
-        .into());
+        )));
     };
-    match Keyring::read(path)? {
-        Some(keyring) => Ok((path, keyring)),
-        None => Err(UsageError(format!(
-            "there is no key file {}: the host makes it when it first starts (settings: key_file, data_dir)",
-            path.display()
-        ))
-        .into()),
+    match path.exists() {
+        true => Ok(path),
+        false => Err(no_key_file(path)),
     }
+}
+
+fn no_key_file(path: &Path) -> UsageError {
+    UsageError(format!(
+        "there is no key file {}: the host makes it when it first starts (settings: key_file, data_dir)",
+        path.display()
+    ))
 }
 
 impl Rotate {
     fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
-        let (path, keyring) = key_file(&config)?;
+        let path = key_file(&config)?;
         let reach = Reach::find(&config)?;
-        let document = reach.keys()?;
-        let current = document.keys.first().map(|key| key.id.clone());
-        let is_new = current.is_some_and(|current| current != keyring.current_id().to_string());
-        if document.is_under_way() || is_new {
-            output::line!("The rotation to the key {} goes on.", keyring.current_id());
-        } else {
-            let keyring = keyring.with_new_key()?;
-            keyring.replace(path)?;
-            output::line!("The new key {} is the first line of {}.", keyring.current_id(), path.display());
+        {
+            // From what is read here to what is written of it, nobody else changes the file.
+            let file = KeyFile::lock(path)?;
+            let keyring = file.read()?.ok_or_else(|| no_key_file(path))?;
+            let document = reach.keys()?;
+            let current = document.keys.first().map(|key| key.id.clone());
+            let is_new = current.is_some_and(|current| current != keyring.current_id().to_string());
+            if document.is_under_way() || is_new {
+                output::line!("The rotation to the key {} goes on.", keyring.current_id());
+            } else if keyring.is_full() {
+                anyhow::bail!(full(path, &keyring, &document));
+            } else {
+                let keyring = keyring.with_new_key()?;
+                file.replace(&keyring)?;
+                output::line!("The new key {} is the first line of {}.", keyring.current_id(), path.display());
+            }
         }
+        // Whoever begins it reads the file under the same lock.
         let document = reach.rotate()?;
         for key in &document.keys {
             match key.used {
@@ -165,11 +175,33 @@ impl Rotate {
     }
 }
 
+/// What to do where the key file has as many keys as it may have.
+fn full(path: &Path, keyring: &Keyring, document: &KeysDocument) -> String {
+    let keys = keyring.ids().map(|id| id.to_string()).collect::<Vec<_>>();
+    let unneeded = keys.iter().filter(|id| document.keys.iter().all(|key| key.id != **id)).count();
+    let file = format!("the key file {} has {} keys, and may have no more", path.display(), keys.len());
+    let soonest = document.keys.iter().filter_map(|key| key.until).min();
+    match (unneeded, soonest) {
+        (0, Some(until)) => format!(
+            "{file}: the store needs each of them, and the first one until {until}, for requests that come again \
+             (api.answers_kept). After that run `tracker key prune`, and then this again. Nothing was changed"
+        ),
+        _ => format!(
+            "{file}: the store does not need {unneeded} of them. Run `tracker key prune`, and then this again. Nothing was \
+             changed"
+        ),
+    }
+}
+
 impl Prune {
     fn run(self) -> anyhow::Result<()> {
         let config = self.config.load_without_accounts()?;
-        let (path, keyring) = key_file(&config)?;
-        let document = Reach::find(&config)?.keys()?;
+        let path = key_file(&config)?;
+        let reach = Reach::find(&config)?;
+        // The store names no other key before this is written.
+        let file = KeyFile::lock(path)?;
+        let keyring = file.read()?.ok_or_else(|| no_key_file(path))?;
+        let document = reach.keys()?;
         let is_needed = |id: &str| document.keys.iter().any(|key| key.id == id);
         if document.keys.is_empty() || !is_needed(&keyring.current_id().to_string()) {
             return Err(UsageError(format!(
@@ -185,7 +217,7 @@ impl Prune {
         if removed.is_empty() {
             output::line!("The store needs every key in {}.", path.display());
         } else {
-            kept.replace(path)?;
+            file.replace(&kept)?;
             output::line!("Removed from {}: {}.", path.display(), removed.join(", "));
         }
         Ok(())
@@ -265,4 +297,35 @@ async fn ask(socket: &Path, method: Method, path: &str) -> Result<Vec<u8>, Local
 
 fn read(body: &[u8]) -> serde_json::Result<KeysDocument> {
     serde_json::from_slice(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn a_full_key_file_says_what_to_do() {
+        let keys: Vec<String> = (0..16).map(|byte| BASE64.encode([byte; 32])).collect();
+        let keyring = Keyring::parse(&keys.join("\n"), "the test").expect("keys");
+        assert!(keyring.is_full());
+        let document = |named: usize| {
+            let key = |(number, id): (i64, String)| match number {
+                0 => KeyDocument { id, used: WrittenKeyUse::Current, until: None },
+                _ => {
+                    let until = Timestamp::from_millis(1_795_341_600_000 - number * 60_000);
+                    KeyDocument { id, used: WrittenKeyUse::Hashed, until: Some(until) }
+                }
+            };
+            let keys = (0..).zip(keyring.ids().map(|id| id.to_string())).take(named).map(key).collect();
+            KeysDocument { keys, looked_at: 0, unopened: 0, failure: None }
+        };
+        let all = full(Path::new("/data/key"), &keyring, &document(16));
+        assert!(all.contains("/data/key has 16 keys") && all.contains("the first one until 2026-11-22T09:"), "{all}");
+        let some = full(Path::new("/data/key"), &keyring, &document(10));
+        assert!(some.contains("does not need 6 of them. Run `tracker key prune`"), "{some}");
+    }
 }

@@ -14,6 +14,7 @@ use crate::store::{
     Accounts as _, DriverSessions as _, Enrolment, HookPlace, Hooks as _, Keys as _, NewHook, RepeatableRequest,
     RequestId, SealedValue, SessionContent, StoredSession,
 };
+use crate::vault::Keyring;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -55,7 +56,7 @@ impl House {
         if !file.exists() {
             Keyring::make(&file).expect("made");
         }
-        keyring(keys).replace(&file).expect("written");
+        KeyFile::lock(&file).expect("locked").replace(&keyring(keys)).expect("written");
     }
 
     fn process(&self, keys: &[u8]) -> Process {

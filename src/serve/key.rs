@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use crate::config::{KEY_VARIABLE, KeySource};
 use crate::model::{Account, AccountId, KeyId};
 use crate::store::{Accounts, KeyUse, Keys, SealedColumn, StoreError, Unopened};
-use crate::vault::{Keyring, Purpose, Vault, VaultError};
+use crate::vault::{KeyFile, Keyring, Purpose, Vault, VaultError, make_folder};
 
 /// How many accounts are read at once.
 const AT_ONCE: usize = 1000;
@@ -24,13 +24,13 @@ pub enum KeyError {
     Store(#[from] StoreError),
     #[error(
         "there is no key file {}, and the store {} is sealed with {}: put that key back into the file, from where it is kept \
-         apart from backups of the store, or move the store away to start anew", .file.display(), .store.display(),
+         apart from backups of the store, or move the store away, with all that begins with its name, to start anew", .file.display(), .store.display(),
         named_keys(.needed)
     )]
     NoFile { file: PathBuf, store: PathBuf, needed: Vec<KeyId> },
     #[error(
         "the store {} is sealed with {}, and {origin} has {}: give the host the key that belongs to the store, or move the \
-         store away to start anew", .store.display(), named_keys(.needed), named_keys(.given)
+         store away, with all that begins with its name, to start anew", .store.display(), named_keys(.needed), named_keys(.given)
     )]
     OtherKey { store: PathBuf, origin: String, needed: Vec<KeyId>, given: Vec<KeyId> },
 }
@@ -104,17 +104,26 @@ pub(super) async fn open(
     // Some of them may be damaged.
     let accounts = if keys.is_empty() { store.accounts(None, AT_ONCE).await? } else { Vec::new() };
     let origin = origin_of(source);
-    let vault = match source {
-        KeySource::Environment(text) => Vault::new(Keyring::parse(text.expose_secret(), &origin)?),
+    let is_new = keys.is_empty() && accounts.is_empty();
+    // Until the store names the key that seals, no command takes it out of the file.
+    let (keyring, locked) = match source {
+        KeySource::Environment(text) => (Keyring::parse(text.expose_secret(), &origin)?, None),
         KeySource::File(file) => {
-            let keyring = match Keyring::read(file)? {
+            if is_new {
+                make_folder(file)?;
+            } else if !file.exists() {
+                return Err(KeyError::NoFile { file: file.clone(), store: path.to_owned(), needed });
+            }
+            let locked = KeyFile::lock_elsewhere(file).await?;
+            let keyring = match locked.read()? {
                 Some(keyring) => keyring,
-                None if keys.is_empty() && accounts.is_empty() => Keyring::make(file)?,
+                None if is_new => locked.make()?,
                 None => return Err(KeyError::NoFile { file: file.clone(), store: path.to_owned(), needed }),
             };
-            Vault::new(keyring)
+            (keyring, Some(locked))
         }
     };
+    let vault = Vault::new(keyring);
     let given: Vec<KeyId> = vault.keyring().ids().collect();
     let is_other = needed.iter().any(|id| !given.contains(id));
     if is_other || !accounts.is_empty() && !accounts.iter().any(|account| opens(&vault, account)) {
@@ -128,6 +137,7 @@ pub(super) async fn open(
         );
     }
     if keys.first().is_none_or(|key| key.id != vault.current_key()) {
+        locked.as_ref().map(KeyFile::flush).transpose()?;
         match store.set_current_key(vault.current_key()).await {
             Ok(()) => {}
             // Nothing is sealed yet that the store would have to name a key for: the next start notes it.
@@ -135,6 +145,7 @@ pub(super) async fn open(
             Err(error) => return Err(error.into()),
         }
     }
+    drop(locked);
     Ok(vault)
 }
 

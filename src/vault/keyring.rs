@@ -1,9 +1,9 @@
 //! The host's keys, as a file or the environment gives them: the first one seals, and all of them open.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,14 +17,16 @@ use super::VaultError;
 use crate::model::KeyId;
 
 const KEY_BYTES: usize = 32;
-/// No key file with [`MAX_KEYS`] is longer; a wrong path is.
+/// No key file with [`MOST_READ`] is longer; a wrong path is.
 const MAX_FILE_BYTES: u64 = 64 << 10;
-/// A rotation needs two. More are left where old ones were not pruned.
+/// A rotation needs two. More are left where old ones were not pruned, or are needed still. None is added beyond these.
 const MAX_KEYS: usize = 16;
+/// More than are ever written, so that whatever has them can still be opened and pruned.
+const MOST_READ: usize = 256;
 
 /// At least one key.
 #[derive(Clone)]
-pub struct Keyring(Vec<HostKey>);
+pub struct Keyring(pub(super) Vec<HostKey>);
 
 #[derive(Clone)]
 pub(super) struct HostKey {
@@ -62,10 +64,15 @@ impl HostKey {
         HostKey { id, cipher: XChaCha20Poly1305::new(&Key::from(*bytes)), bytes, hash }
     }
 
-    fn random() -> Result<HostKey, VaultError> {
+    pub(super) fn random() -> Result<HostKey, VaultError> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(&mut *bytes).map_err(VaultError::NoRandomness)?;
         Ok(HostKey::new(bytes))
+    }
+
+    /// As text, behind what is there.
+    pub(super) fn write(&self, text: &mut String) {
+        BASE64.encode_string(*self.bytes, text);
     }
 
     fn parse(text: &str) -> Option<HostKey> {
@@ -87,8 +94,8 @@ impl Keyring {
             if keys.iter().all(|known| known.id != key.id) {
                 keys.push(key);
             }
-            if keys.len() > MAX_KEYS {
-                return Err(VaultError::TooMany { origin: origin.to_owned(), most: MAX_KEYS });
+            if keys.len() > MOST_READ {
+                return Err(VaultError::TooMany { origin: origin.to_owned(), most: MOST_READ });
             }
         }
         match keys.is_empty() {
@@ -114,19 +121,17 @@ impl Keyring {
         Keyring::parse(&text, &format!("the key file {}", path.display())).map(Some)
     }
 
-    /// Makes a key and the file that has it, mode 0600. There must be no such file.
-    pub fn make(path: &Path) -> Result<Keyring, VaultError> {
-        let keyring = Keyring(vec![HostKey::random()?]);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| VaultError::NotMade { path: path.to_owned(), source })?;
-        }
-        keyring.write_new(path).map_err(|source| VaultError::NotMade { path: path.to_owned(), source })?;
-        Ok(keyring)
-    }
-
     /// These keys behind a new one, which is the current one.
     pub fn with_new_key(&self) -> Result<Keyring, VaultError> {
+        if self.is_full() {
+            return Err(VaultError::Full { keys: self.0.len() });
+        }
         Ok(Keyring([vec![HostKey::random()?], self.0.clone()].concat()))
+    }
+
+    /// Whether there are as many keys as may be: no new one is put before them.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MAX_KEYS
     }
 
     /// Those of the keys that `keep` names; all of them, if it names none.
@@ -139,35 +144,6 @@ impl Keyring {
     pub(super) fn and(&self, other: &Keyring) -> Keyring {
         let missing = other.0.iter().filter(|key| self.find(key.id).is_none()).cloned();
         Keyring(self.0.iter().cloned().chain(missing).collect())
-    }
-
-    /// Puts these keys in the place of a file's. A power cut leaves the one or the other.
-    pub fn replace(&self, path: &Path) -> Result<(), VaultError> {
-        let replaced = || {
-            // The file itself is written beside, and a link to it stays one.
-            let path = path.canonicalize()?;
-            let new = beside(&path);
-            match std::fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            self.write_new(&new)?;
-            std::fs::rename(&new, &path)?;
-            sync_folder(&path)
-        };
-        replaced().map_err(|source| VaultError::NotReplaced { path: path.to_owned(), source })
-    }
-
-    fn write_new(&self, path: &Path) -> io::Result<()> {
-        let mut text = Zeroizing::new(String::new());
-        for key in &self.0 {
-            BASE64.encode_string(*key.bytes, &mut text);
-            text.push('\n');
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        sync_folder(path)
     }
 
     /// The ids of the keys, the current one first.
@@ -189,18 +165,5 @@ impl Keyring {
 
     pub(super) fn find(&self, id: KeyId) -> Option<&HostKey> {
         self.0.iter().find(|key| key.id == id)
-    }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    path.with_file_name(name)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
     }
 }

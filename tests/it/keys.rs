@@ -1,5 +1,7 @@
 //! The host's key: what a host does that lacks it, and how it is rotated while the host runs, is killed, and rests.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::support::process::tracker;
@@ -133,4 +135,60 @@ async fn a_host_without_its_key_refuses_to_start() {
     std::fs::write(&file, kept).expect("written");
     lab.host.start().await;
     assert_ne!(lab.client.get("/api/hooks").await.ok()["hooks"], Value::Null);
+}
+
+#[tokio::test]
+async fn commands_at_the_same_time_lose_no_key() {
+    let mut receiver = Receiver::start().await;
+    let (mut lab, secrets) = tracked(&receiver, 2).await;
+    let config = lab.host.setup().path("tracker.toml").to_str().expect("UTF-8").to_owned();
+    for _ in 0..4 {
+        let start = |command: &'static str| {
+            let (folder, config) = (lab.host.setup().path("."), config.clone());
+            std::thread::spawn(move || tracker(&folder, &["key", command, "--config", &config]))
+        };
+        let [one, other, prune] = ["rotate", "rotate", "prune"].map(start);
+        for rotated in [one, other] {
+            rotated.join().expect("ended").succeeded();
+        }
+        // It may come between the writing of a key and its use.
+        let pruned = prune.join().expect("ended");
+        assert!(pruned.code == Some(0) || pruned.stderr.contains("run `tracker key rotate` first"), "{pruned:#?}");
+        let keys = listed(&lab.host);
+        assert!(keys.iter().all(|(_, shown)| shown.ends_with("yes")), "{keys:?}");
+    }
+    assert!(listed(&lab.host).len() > 4, "each key is needed for a day");
+    lab.host.kill();
+    lab.host.start().await;
+    all_hear(&lab, &mut receiver, &secrets, "stopped").await;
+    let left = std::fs::read_dir(lab.host.setup().path("data")).expect("a folder");
+    assert!(!left.into_iter().any(|entry| entry.expect("an entry").file_name().to_string_lossy().ends_with(".new")));
+}
+
+#[tokio::test]
+async fn a_file_with_many_keys_is_pruned_and_no_more_are_added() {
+    let mut receiver = Receiver::start().await;
+    let (mut lab, secrets) = tracked(&receiver, 1).await;
+    let file = lab.host.setup().path("data/key");
+    let write = |own: &str, others: u8| {
+        let others = (0..others).map(|number| BASE64.encode([number; 32]));
+        let lines: Vec<String> = std::iter::once(own.to_owned()).chain(others).collect();
+        std::fs::write(&file, lines.join("\n")).expect("written");
+    };
+    let own = lines(&lab.host)[0].clone();
+    write(&own, 15);
+    let refused = lab.host.setup().run(&["key", "rotate"]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("has 16 keys") && refused.stderr.contains("`tracker key prune`"), "{refused:#?}");
+    assert_eq!(lines(&lab.host).len(), 16, "nothing was written");
+
+    // More than it would ever write: it starts, and is helped.
+    write(&own, 40);
+    assert!(lab.host.stop().await.success());
+    assert_eq!(listed(&lab.host).len(), 41);
+    lab.host.start().await;
+    lab.host.setup().run(&["key", "prune"]).succeeded();
+    assert_eq!(lines(&lab.host), [own]);
+    lab.host.setup().run(&["key", "rotate"]).succeeded();
+    all_hear(&lab, &mut receiver, &secrets, "stopped").await;
 }
