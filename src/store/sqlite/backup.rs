@@ -92,7 +92,7 @@ pub enum BackupError {
     NoBackupThere(PathBuf),
     #[error("{} is being written by another process: wait until it has ended", .0.display())]
     InUse(PathBuf),
-    #[error("{} is not a file that this program left there: move it away", .0.display())]
+    #[error("{} is not a file that this program left there: move it away, or name another file", .0.display())]
     NotOurs(PathBuf),
     #[error(
         "{} is damaged ({what}): {}", file.display(),

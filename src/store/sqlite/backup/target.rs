@@ -15,6 +15,9 @@ use super::super::schema;
 use super::super::space::is_no_room;
 use super::{BackupError, Existing};
 
+/// How a database begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// What SQLite may have beside a database.
 const SQLITES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -98,9 +101,20 @@ fn open(path: &Path) -> Result<File, BackupError> {
         if !opened.is_file() || opened.nlink() != 1 || opened.uid() != rustix::process::geteuid().as_raw() {
             return Err(BackupError::NotOurs(path.to_owned()));
         }
+        if !is_left_copy(&file).map_err(|source| on_file("read", path, source))? {
+            return Err(BackupError::NotOurs(path.to_owned()));
+        }
         let emptied = file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(0o600)));
         return emptied.map(|()| file).map_err(|source| on_file("write", path, source));
     }
+}
+
+/// Whether a file is empty, or begins as a database does. The first page of a copy may be written last: before it is, there are
+/// zeros.
+fn is_left_copy(file: &File) -> io::Result<bool> {
+    let mut start = Vec::new();
+    file.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start.is_empty() || start == MAGIC || start.len() == MAGIC.len() && start.iter().all(|byte| *byte == 0))
 }
 
 /// Renames a file to a name that nothing has.
@@ -131,7 +145,6 @@ pub(super) fn is_of_the_store(file: &Path, store: &Path) -> bool {
 /// Whether a file has the header of a store (SQLite's "Database File Format", 1.3), or is empty: no other is replaced. A key, a
 /// device or a link would be lost.
 pub(super) fn is_backup(file: &Path) -> bool {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
     const APPLICATION: std::ops::Range<usize> = 68..72;
     let is_file = std::fs::symlink_metadata(file).is_ok_and(|file| file.is_file());
     let read = || {

@@ -168,9 +168,19 @@ async fn a_file_that_is_there_is_replaced_only_where_that_is_asked_for() {
     std::fs::write(&file, "").expect("written");
     backed_up(&data.store(), &file, Existing::Replaced).expect("made");
     // What a process that was killed has left does not matter.
-    std::fs::write(data.path("backup.partial"), "half").expect("written");
-    std::fs::write(data.path("backup.partial-journal"), "half").expect("written");
-    backed_up(&data.store(), &file, Existing::Replaced).expect("made");
+    for left in [&b""[..], b"SQLite format 3\0 and half of it", &[0; 5000]] {
+        std::fs::write(data.path("backup.partial"), left).expect("written");
+        std::fs::write(data.path("backup.partial-journal"), "half").expect("written");
+        backed_up(&data.store(), &file, Existing::Replaced).expect("made");
+    }
+    // What is of somebody else stays.
+    for dear in [&b"notes"[..], &[b'x'; 5000], b"\0"] {
+        std::fs::write(data.path("backup.partial"), dear).expect("written");
+        let refused = backed_up(&data.store(), &file, Existing::Replaced);
+        assert!(matches!(refused, Err(BackupError::NotOurs(_))), "{refused:?}");
+        assert_eq!(std::fs::read(data.path("backup.partial")).expect("read"), dear);
+    }
+    std::fs::remove_file(data.path("backup.partial")).expect("removed");
     assert_eq!(users(&file, &["ann"]).await, ["ann"]);
     for name in ["tracker.db", "tracker.db-wal", "tracker.db.seen", "./tracker.db"] {
         let refused = backed_up(&data.store(), &data.path(name), Existing::Replaced);
