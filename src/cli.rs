@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, ConfigError};
@@ -129,6 +130,10 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(self) -> anyhow::Result<()> {
+        // The compiler's process has such a bound on purpose, and whoever started it knows by the signal that it was reached.
+        if !matches!(self, Command::CompileDriver(_)) {
+            outlive_large_files()?;
+        }
         match self {
             Command::Serve(serve) => serve.run(),
             Command::Poll(poll) => poll.run(),
@@ -145,6 +150,14 @@ impl Command {
             Command::CompileDriver(compile) => compile.run(),
         }
     }
+}
+
+/// Where the system bounds the size of files, has a write beyond that be an error like any other, and not the end without a
+/// word. What is set here holds until the process ends.
+fn outlive_large_files() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 
 use clap::Args;
-use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +52,6 @@ async fn serve(config: Config, lines: &LogLines) -> anyhow::Result<()> {
     // From here on a signal is heard, also while drivers are still being compiled.
     let signals = Signals::listen()?;
     let hangups = signal(SignalKind::hangup())?;
-    // Where the system bounds the size of files, a write beyond that is an error like any other, and not the end.
-    let _oversized = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
     // They mean nothing to this host. One that is sent by mistake must not end it.
     let _unused = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
     let token = CancellationToken::new();

@@ -263,3 +263,26 @@ async fn a_host_whose_log_cannot_be_written_goes_on() {
         assert!(host.stop().await.success());
     }
 }
+
+/// The system's default ends a process that passes the bound, without a word.
+#[tokio::test]
+async fn a_command_says_that_a_file_would_be_larger_than_the_system_allows() {
+    let host = Setup::new(&["mock"]).start().await;
+    let setup = host.setup();
+    let key = || std::fs::read(setup.path("data/key")).expect("read");
+    let before = key();
+    let config = setup.path("tracker.toml");
+    let bounded = |bound: &str, arguments: &[&str]| {
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", "ulimit -f \"$0\" && exec \"$@\"", bound, env!("CARGO_BIN_EXE_tracker")]).args(arguments);
+        let output = shell.arg("--config").arg(&config).current_dir(setup.path(".")).output().expect("bash runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let rotated = bounded("0", &["key", "rotate"]);
+    assert!(rotated.contains("can't write the key file") && rotated.contains("File too large"), "{rotated}");
+    assert_eq!(key(), before);
+    let made = bounded("1", &["backup", "backup"]);
+    assert!(made.contains("error: ") && made.contains("backup"), "{made}");
+    assert!(!setup.path("backup").exists() && !setup.path("backup.partial").exists());
+}
