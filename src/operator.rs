@@ -13,7 +13,7 @@ mod state;
 pub use control::{listen, serve};
 pub use damaged::{DamagedRowDocument, DamagedRowsDocument};
 pub use keys::{KeyDocument, KeysDocument, WrittenKeyUse};
-pub use mass_changes::{DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
+pub use mass_changes::{DecidedDocument, DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
 pub use reload::{NotLoadedDocument, ReloadDocument, ReloadedDocument};
 pub use shadows::{DifferencesDocument, ExampleDocument, FailureDocument, ShadowDocument, ShadowsDocument};
 pub use state::{Control, ReloadRequest, Reloads};

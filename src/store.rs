@@ -6,6 +6,7 @@ mod backoff;
 #[cfg(test)]
 pub(crate) mod contract;
 mod deliveries;
+mod effects;
 mod hooks;
 mod inventory;
 mod journal;
@@ -31,6 +32,7 @@ pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, LeaseId, LeasePlace,
     LeaseRequest, Leased, Outcome, PendingChange, Recipient, Settlement, Settling,
 };
+pub use effects::Effects;
 pub use hooks::{
     Attempt, Condition, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, EditedHook, HookAction, HookEdit,
     HookPlace, HookTarget, Hooks, NewHook, Redrive, Redriven, ReplayFrom, Versions,
@@ -40,9 +42,10 @@ pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal,
 pub use keys::{KeyUse, Keys, Resealed, SealedPage, SealedPlace, SealedValue, StoreKey};
 pub use page::Page;
 pub use polls::{
-    Admission, Again, Breadth, Comparison, Decision, Delta, Held, HeldMassChange, Known, KnownResource, Missing,
-    NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollNote,
-    PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, Transition, Upsert, Upserts, WantedIds,
+    Admission, Again, Breadth, Comparison, Decided, Decision, Delta, Held, HeldMassChange, Known, KnownResource,
+    Missing, NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld,
+    PollNote, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, Transition, Upsert, Upserts,
+    WantedIds,
 };
 pub use provider_states::ProviderStates;
 pub use repeats::{Once, Refusal, RepeatableRequest, Repeats, Replay, RequestId, WriteAnswer, Written};
@@ -107,6 +110,9 @@ pub enum StoreError {
     /// What was claimed is no longer held: its lease ran out and another took it, or it is gone.
     #[error("the lease on it ran out")]
     LeaseLost,
+    /// The operator answered otherwise meanwhile, of what a poll was to be recorded under.
+    #[error("the operator answered meanwhile")]
+    AnswerChanged,
     /// What was asked for is older than what is kept: of the journal, everything behind this place.
     #[error("what is asked for is no longer kept")]
     Forgotten { oldest: Cursor },
@@ -150,6 +156,7 @@ impl StoreError {
         match self {
             StoreError::Unusable(_) => "unusable",
             StoreError::LeaseLost => "lease-lost",
+            StoreError::AnswerChanged => "answer-changed",
             StoreError::Forgotten { .. } | StoreError::PastUnknown { .. } => "forgotten",
             StoreError::Full(_) => "disk-full",
             StoreError::AtLimit { .. } => "size-limit",

@@ -2,7 +2,7 @@
 
 use tracker::model::word::Words;
 use tracker::model::{Address, AddressKind, Instance, InstanceState, Kind, Resource, ResourceId, Timestamp};
-use tracker::poll::diff::{Observation, diff};
+use tracker::poll::diff::{Missed, Observation, diff};
 use tracker::poll::fingerprint::fingerprint;
 use tracker::store::KnownResource;
 
@@ -29,6 +29,7 @@ pub(crate) fn unchanged(table: &mut Table) {
             observed_at: now,
             last_complete: Some(now),
             confirmations: 2,
+            missed: Missed::default(),
             former_words: None,
         };
         let before = process_cpu();

@@ -364,7 +364,7 @@ pub(crate) fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<New
         missing: Vec::new(),
         removed: Vec::new(),
         changes,
-        tells: true,
+        decision: None,
         ends_hold: true,
         passed_over: false,
         pace: Pace::usual(Duration::ZERO),

@@ -7,7 +7,7 @@ use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::model::flapping::Damping;
 use tracker::model::word::Words;
 use tracker::model::{AccountKey, Instance, InstanceState, Kind, Origin, Resource, ResourceId, Sealed};
-use tracker::poll::diff::{Comparing, Observation};
+use tracker::poll::diff::{Comparing, Missed, Observation};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
     Accounts as _, Breadth, Enrolment, Pace, PollClaim, PollRecord, PollTicket, Polls as _, Recorded, Upserts,
@@ -71,6 +71,7 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
         observed_at,
         last_complete: ticket.last_complete,
         confirmations: 2,
+        missed: Missed::default(),
         former_words: None,
     };
     let comparing = Box::new(Comparing::new(observation));
@@ -91,7 +92,7 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
         missing: delta.missing,
         removed: delta.removed,
         changes: Vec::new(),
-        tells: true,
+        decision: None,
         ends_hold: true,
         passed_over: false,
         pace: Pace::usual(Duration::ZERO),
@@ -129,7 +130,7 @@ async fn ticket(store: &SqliteStore) -> PollTicket {
             missing: Vec::new(),
             removed: Vec::new(),
             changes: Vec::new(),
-            tells: true,
+            decision: None,
             ends_hold: true,
             passed_over: false,
             pace: Pace::usual(Duration::ZERO),

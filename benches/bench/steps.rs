@@ -238,7 +238,7 @@ async fn fill_journal(data: &Path) {
             missing: Vec::new(),
             removed: Vec::new(),
             changes: (0..AT_ONCE).map(change).collect(),
-            tells: true,
+            decision: None,
             ends_hold: true,
             passed_over: false,
             pace: Pace::usual(Duration::ZERO),

@@ -240,6 +240,7 @@ impl From<StoreError> for Problem {
             StoreError::CredentialAtLimit { limit } => credential_at_limit(limit),
             StoreError::Unusable(_)
             | StoreError::LeaseLost
+            | StoreError::AnswerChanged
             | StoreError::Disk(_)
             | StoreError::Damaged { .. }
             | StoreError::Gone { .. }

@@ -228,7 +228,7 @@ impl House {
             missing: vec![],
             removed: vec![],
             changes,
-            tells: true,
+            decision: None,
             ends_hold: true,
             passed_over: false,
             pace: Pace::usual(Duration::from_secs(60)),

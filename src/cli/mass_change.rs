@@ -9,16 +9,18 @@ use super::table::table;
 use super::{ConfigArgs, output, runtime};
 use crate::model::{AccountKey, Kind};
 use crate::net::local;
-use crate::operator::{DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
+use crate::operator::{DecidedDocument, DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The host holds a mass change until a second list shows it (polling.mass_changes.until = \"confirmed\"), or until it is
 accepted here (\"accepted\"). Until then clients see what was known before. A mass change that passes is forgotten.
 
-After `accept`, the next list that shows it is recorded, and all its changes are told; with --silent, it is recorded, and
-only `tracker.storm` is told. After `reject`, what was known stays until a list differs from the rejected one; that list
-is judged anew.
+An answer is to the list that is held, and to a list that was asked for before it as well as after it. After `accept`,
+the host polls, and a list that shows the same or less is recorded and told; with --silent, it is recorded, and only
+`tracker.storm` is told. What a list shows beyond the accepted one is told with either; where that is a mass change by
+itself, nothing is recorded, and the list is held anew. After `reject`, what was known stays until a list differs from the
+rejected one; that list is judged anew. Once a mass change is being recorded, it is too late to answer.
 
 Examples:
   tracker mass-change list
@@ -96,18 +98,20 @@ impl Whose {
         let shown = account.to_string();
         let AccountKey { driver, provider, user } = account;
         let decided = DecisionDocument { driver, provider, user, kind: Kind::from(kind), decision };
-        ask(&config, Method::POST, Some(serde_json::to_vec(&decided)?))?;
+        let answer = ask(&config, Method::POST, Some(serde_json::to_vec(&decided)?))?;
+        let DecidedDocument { affected, known } = serde_json::from_slice(&answer)?;
+        let list = format!("{affected} of {known} {}", Kind::from(kind).plural());
         match decision {
             WrittenDecision::Accept => {
                 output::line!(
-                    "The host polls {shown} now. It records and tells the next list that shows the mass change."
+                    "The host polls {shown} now. It records and tells a list that shows the same ({list}) or less."
                 );
             }
             WrittenDecision::AcceptSilently => output::line!(
-                "The host polls {shown} now. It records the next list that shows the mass change, and does not tell its changes."
+                "The host polls {shown} now. It records a list that shows the same ({list}) or less, and does not tell it."
             ),
             WrittenDecision::Reject => {
-                output::line!("What is known of {shown} stays until a list differs from the rejected one.");
+                output::line!("What is known of {shown} stays until a list differs from the rejected one ({list}).");
             }
         }
         Ok(())

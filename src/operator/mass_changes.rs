@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Control, store_failed};
 use crate::model::{AccountKey, Kind, Timestamp};
-use crate::store::{Decision, HeldMassChange};
+use crate::store::{Decided, Decision, Held, HeldMassChange};
 
 /// What `GET /mass-changes` answers with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,8 +25,15 @@ pub struct MassChangeDocument {
     pub lists: u32,
     pub affected: usize,
     pub known: usize,
-    /// What was decided, where something was: it holds for the next list.
+    /// What was decided, where something was: it holds for no list that does more.
     pub decision: Option<WrittenDecision>,
+}
+
+/// What `POST /mass-changes` answers with: what the list shows that the answer is to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DecidedDocument {
+    pub affected: usize,
+    pub known: usize,
 }
 
 /// The body of `POST /mass-changes`.
@@ -95,10 +102,14 @@ pub(super) async fn decide_mass_change(
     let shown = format!("no mass change of {} is held of {account}", kind.plural());
     match control.store.decide_mass_change(account, kind, decision.into(), control.clock.now()).await {
         Err(error) => store_failed(&error),
-        Ok(false) => (StatusCode::NOT_FOUND, shown).into_response(),
-        Ok(true) => {
+        Ok(Decided::NothingHeld) => (StatusCode::NOT_FOUND, shown).into_response(),
+        Ok(Decided::Recording) => {
+            let message = format!("the mass change of {} is being recorded: it is too late", kind.plural());
+            (StatusCode::CONFLICT, message).into_response()
+        }
+        Ok(Decided::Taken(Held { affected, known, .. })) => {
             control.poll_wake.notify_one();
-            Json(()).into_response()
+            Json(DecidedDocument { affected, known }).into_response()
         }
     }
 }

@@ -2,9 +2,12 @@
 //! id, which touches nothing of a resource that is as it was.
 
 use super::listed::Listed;
+use super::mass_change;
 use crate::model::change::ChangeType;
 use crate::model::{InstanceState, InvalidResourceId, Kind, RealmState, Resource, ResourceId, State, Timestamp};
-use crate::store::{Comparison, Delta, Known, KnownResource, Missing, ProviderStates, Removed, Transition, Upsert};
+use crate::store::{
+    Comparison, Delta, Effects, Known, KnownResource, Missing, ProviderStates, Removed, Transition, Upsert,
+};
 
 /// One list of an account's resources, and what is to be known to judge it.
 #[derive(Debug)]
@@ -20,10 +23,18 @@ pub struct Observation {
     pub last_complete: Option<Timestamp>,
     /// In how many complete lists in a row a resource must be missing until it is taken for gone; at least 1.
     pub confirmations: u32,
+    pub missed: Missed,
     /// Where another version of the driver gave the last complete list: the provider's words for the states of
     /// instances, as they are stored. A state that is another now, by the same word, is the driver's doing and
     /// not the provider's.
     pub former_words: Option<ProviderStates>,
+}
+
+/// What was missing from a list that was held: in how many lists that counts.
+#[derive(Debug, Default)]
+pub struct Missed {
+    pub effects: Effects,
+    pub lists: u32,
 }
 
 /// A list, compared with what is stored as that comes.
@@ -35,12 +46,12 @@ pub struct Comparing {
 
 impl Comparing {
     pub fn new(observation: Observation) -> Comparing {
-        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, former_words } =
+        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, missed, former_words } =
             observation;
         // The clock may have been set back since: what was known cannot have been known later than this.
         let last_complete = last_complete.map(|complete| complete.min(observed_at));
         Comparing {
-            sight: Sight { kind, complete, observed_at, last_complete, confirmations, former_words },
+            sight: Sight { kind, complete, observed_at, last_complete, confirmations, missed, former_words },
             listed: Listed::new(resources),
             delta: Delta::default(),
         }
@@ -122,6 +133,7 @@ struct Sight {
     observed_at: Timestamp,
     last_complete: Option<Timestamp>,
     confirmations: u32,
+    missed: Missed,
     former_words: Option<ProviderStates>,
 }
 
@@ -173,7 +185,8 @@ impl Sight {
         let id = ResourceId::parse(known.id)?;
         delta.affected += usize::from(known.missing == 0);
         let seen = self.last_seen(known);
-        let times = known.missing.saturating_add(1);
+        let held = if self.missed.effects.has(mass_change::gone(&id)) { self.missed.lists } else { 0 };
+        let times = known.missing.saturating_add(1).saturating_add(held);
         if times < self.confirmations {
             delta.missing.push(Missing { id, times, seen });
             return Ok(());

@@ -1,12 +1,16 @@
 //! When so much of an account vanishes or changes at once that the provider is more likely to be wrong than right. Such
 //! a list is held: it is asked for again, and only what is still so is told, as a mass change. Pure.
+//!
+//! What confirms a list that is held, and what its operator accepts, is that very list. A later one that does the same, or
+//! less, is believed. What it does beyond that is judged by itself, as if the rest had been recorded: where that is no mass
+//! change it is told, also where the rest is not; where it is one, the list is held anew.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{
     AccountKey, ChangeType, Details, Kind, MassChange, NewChange, Resource, ResourceId, Subject, Timestamp,
 };
-use crate::store::{Decision, Held};
+use crate::store::{Decision, Delta, Effects, Held, Upsert};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -37,6 +41,8 @@ pub(super) struct Extent {
     /// Resources that vanished or are in another state.
     pub(super) affected: usize,
     pub(super) known: usize,
+    /// How many of those that are affected are not so by the list that is held.
+    pub(super) beyond: usize,
 }
 
 /// What is to be made of the list.
@@ -48,7 +54,7 @@ pub(super) enum Verdict {
     Hold,
     /// Not recorded: it is the list that was rejected.
     KeepRejected,
-    /// Not recorded: it is another list than the one that was rejected, and judged by itself.
+    /// Not recorded: it is another list than the one that is held, and judged by itself.
     HoldAnew,
     /// Recorded, and told as a mass change that was held since then.
     Tell(Timestamp),
@@ -58,8 +64,12 @@ pub(super) enum Verdict {
 
 /// Judges a list. `print` tells it from other lists; absent where it shows only a part of what there is.
 pub(super) fn judge(settings: &Settings, extent: Extent, print: Option<u64>, held: Option<&Held>) -> Verdict {
-    let Extent { affected, known } = extent;
-    let is_mass_change = affected >= settings.least.max(1) && affected as f64 > known as f64 * settings.share;
+    let Extent { affected, known, beyond } = extent;
+    let is_mass = |affected: usize, known: usize| {
+        affected >= settings.least.max(1) && affected as f64 > known as f64 * settings.share
+    };
+    let is_mass_change = is_mass(affected, known);
+    let is_more = is_mass(beyond, known.saturating_sub(affected.saturating_sub(beyond)));
     let Some(held) = held else {
         return if is_mass_change { Verdict::Hold } else { Verdict::Record };
     };
@@ -68,17 +78,16 @@ pub(super) fn judge(settings: &Settings, extent: Extent, print: Option<u64>, hel
         return Verdict::Record;
     }
     match held.decision {
-        Some(Decision::AcceptSilently) => Verdict::TellNothing(held.since),
-        Some(Decision::Accept) => Verdict::Tell(held.since),
-        _ if held.told => Verdict::Tell(held.since),
-        Some(Decision::Reject) => match (held.print, print) {
+        Some(Decision::Reject) if !held.told => match (held.print, print) {
             (Some(rejected), Some(print)) if rejected != print => Verdict::HoldAnew,
+            // Of a part of a list it can't be told otherwise.
+            _ if is_more => Verdict::HoldAnew,
             _ => Verdict::KeepRejected,
         },
-        None => match settings.until {
-            Until::Confirmed => Verdict::Tell(held.since),
-            Until::Accepted => Verdict::Hold,
-        },
+        None if !held.told && settings.until == Until::Accepted => Verdict::Hold,
+        _ if is_more => Verdict::HoldAnew,
+        Some(Decision::AcceptSilently) => Verdict::TellNothing(held.since),
+        _ => Verdict::Tell(held.since),
     }
 }
 
@@ -96,6 +105,61 @@ pub(super) fn print(resources: &[Resource]) -> u64 {
     })
 }
 
+/// That a resource is gone, as a number.
+pub(super) fn gone(id: &ResourceId) -> u64 {
+    effect(b"gone", id)
+}
+
+/// What is made of a resource that is listed, as a number: another state, by that state; and else whatever is known of it.
+fn listed(upsert: &Upsert) -> u64 {
+    match is_affected(upsert) {
+        true => effect(upsert.resource.state().as_str().as_bytes(), upsert.resource.id()),
+        false => effect(&upsert.fingerprint.to_le_bytes(), upsert.resource.id()),
+    }
+}
+
+fn effect(what: &[u8], id: &ResourceId) -> u64 {
+    let mut form = Vec::with_capacity(what.len() + 1 + id.as_str().len());
+    form.extend_from_slice(what);
+    form.push(0);
+    form.extend_from_slice(id.as_str().as_bytes());
+    xxh3_64(&form)
+}
+
+/// Whether it is known and in another state.
+fn is_affected(upsert: &Upsert) -> bool {
+    upsert.state_changed && upsert.change.is_some_and(|change| change.old_state.is_some())
+}
+
+fn gone_of(delta: &Delta) -> impl Iterator<Item = u64> {
+    let removed = delta.removed.iter().map(|removed| &removed.id);
+    removed.chain(delta.missing.iter().map(|missing| &missing.id)).map(gone)
+}
+
+/// What a list does that is to be held.
+pub(super) fn effects(delta: Delta) -> Effects {
+    let gone: Vec<u64> = gone_of(&delta).collect();
+    gone.into_iter().chain(delta.upserts.map(|upsert| listed(&upsert))).collect()
+}
+
+/// How many resources vanished or are in another state that are not so by the list that is held.
+pub(super) fn beyond(delta: &Delta, held: &Effects) -> usize {
+    let changed = delta.upserts.found().filter(|upsert| is_affected(upsert)).map(listed);
+    gone_of(delta).chain(changed).filter(|effect| !held.has(*effect)).count()
+}
+
+/// Has nothing told of what the list does that is held. What is beyond it was not shown to the operator, and is told.
+pub(super) fn silence(delta: &mut Delta, held: Effects) {
+    for removed in delta.removed.iter_mut().filter(|removed| held.has(gone(&removed.id))) {
+        removed.change = None;
+    }
+    delta.upserts.alter(move |upsert| {
+        if held.has(listed(upsert)) {
+            upsert.change = None;
+        }
+    });
+}
+
 /// The change that goes before those that a mass change is made of.
 pub(super) fn change(
     account: &AccountKey,
@@ -104,18 +168,14 @@ pub(super) fn change(
     verdict: Verdict,
     observed_at: Timestamp,
 ) -> Option<NewChange> {
-    let (since, silent) = match verdict {
+    let (since, silent, affected) = match verdict {
         Verdict::Record | Verdict::Hold | Verdict::KeepRejected | Verdict::HoldAnew => return None,
-        Verdict::Tell(since) => (since, false),
-        Verdict::TellNothing(since) => (since, true),
+        Verdict::Tell(since) => (since, false, extent.affected),
+        // What is beyond is told by itself.
+        Verdict::TellNothing(since) => (since, true, extent.affected.saturating_sub(extent.beyond)),
     };
-    let mass_change = MassChange {
-        of: kind.plural().to_owned(),
-        affected: extent.affected,
-        known: extent.known,
-        held_since: since,
-        silent,
-    };
+    let mass_change =
+        MassChange { of: kind.plural().to_owned(), affected, known: extent.known, held_since: since, silent };
     Some(NewChange {
         change_type: ChangeType::TrackerMassChange,
         subject: Subject::Account,
@@ -141,11 +201,17 @@ mod tests {
         let since = Timestamp::from_millis(1000);
         let held =
             |decision| Some(Held { since, lists: 1, affected: 25, known: 50, decision, print: Some(1), told: false });
-        let check = |until: Until, (affected, known): (usize, usize), print, held: Option<Held>, want: Verdict| {
+        let check_beyond = |until: Until,
+                            (affected, beyond, known): (usize, usize, usize),
+                            print,
+                            held: Option<Held>,
+                            want: Verdict| {
             let settings = Settings { until, ..Settings::default() };
-            let got = judge(&settings, Extent { affected, known }, print, held.as_ref());
-            assert_eq!(got, want, "{until:?} {affected} {known} {print:?} {held:?}");
+            let got = judge(&settings, Extent { affected, known, beyond }, print, held.as_ref());
+            assert_eq!(got, want, "{until:?} {affected} {beyond} {known} {print:?} {held:?}");
         };
+        let check =
+            |until, (affected, known), print, held, want| check_beyond(until, (affected, 0, known), print, held, want);
         use Decision::{Accept, AcceptSilently, Reject};
         use Until::{Accepted, Confirmed};
         use Verdict::{Hold, HoldAnew, KeepRejected, Record, Tell, TellNothing};
@@ -168,6 +234,18 @@ mod tests {
             check(until, (31, 100), None, held(Some(Reject)), KeepRejected);
             let part = held(Some(Reject)).map(|held| Held { print: None, ..held });
             check(until, (31, 100), Some(2), part, KeepRejected);
+            // What a list does beyond the one that is held is judged by itself, of what is left.
+            for decision in [Some(Accept), Some(AcceptSilently)] {
+                let told = if decision == Some(Accept) { Tell(since) } else { TellNothing(since) };
+                check_beyond(until, (59, 19, 100), Some(2), held(decision), told);
+                check_beyond(until, (70, 20, 100), Some(2), held(decision), HoldAnew);
+                check_beyond(until, (60, 20, 120), Some(2), held(decision), told);
+                let half_told = held(decision).map(|held| Held { told: true, ..held });
+                check_beyond(until, (70, 20, 100), Some(2), half_told, HoldAnew);
+            }
+            check_beyond(until, (70, 20, 100), None, held(Some(Reject)), HoldAnew);
+            let unanswered = if until == Confirmed { HoldAnew } else { Hold };
+            check_beyond(until, (70, 20, 100), Some(2), held(None), unanswered);
             // What is recorded and told in part is recorded to its end.
             for (decision, want) in
                 [(None, Tell(since)), (Some(Reject), Tell(since)), (Some(AcceptSilently), TellNothing(since))]

@@ -8,6 +8,7 @@ pub(super) mod hooks;
 pub(super) mod inventory;
 pub(super) mod journal;
 pub(super) mod keys;
+pub(super) mod mass_changes;
 pub(super) mod pending;
 pub(crate) mod plainly;
 pub(super) mod polls;
@@ -70,6 +71,9 @@ macro_rules! every_case {
                 a_ticket_says_what_was_the_matter
                 what_is_known_is_sorted_by_bytes
                 the_last_hook_takes_the_polls_with_it
+            }
+            mass_changes {
+                an_answer_is_not_passed_over_by_what_was_decided_before_it
             }
             wanted {
                 single_instances_are_polled_between_lists

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{ProviderStates, Result};
+use super::{Effects, ProviderStates, Result};
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
@@ -75,7 +75,8 @@ pub trait Polls {
     /// where a hook waits for that very resource.
     ///
     /// # Errors
-    /// `LeaseLost` where another has claimed the poll, before the first step or between two.
+    /// `LeaseLost` where another has claimed the poll, before the first step or between two. `AnswerChanged` where the
+    /// operator has answered a mass change that is held otherwise than the record says: the claim is held still.
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded>;
 
     /// Commits that a poll was not begun, and gives the ticket back: it is due again at `until`.
@@ -89,19 +90,25 @@ pub trait Polls {
     async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>>;
 
     /// Commits that a list is held, and gives the ticket back. What is known stays as it is.
+    ///
+    /// # Errors
+    /// As `record_poll`.
     async fn hold_poll(&self, held: PollHeld) -> Result<()>;
 
     /// Every mass change that is held, by account.
     async fn held_mass_changes(&self) -> Result<Vec<HeldMassChange>>;
 
-    /// Takes down what the operator makes of a held mass change, and has the account polled at `now`. Whether there was one.
+    /// The mass change that is held of an account, as it stands now, and what the list does that it was held for.
+    async fn held_mass_change(&self, account: AccountId, kind: Kind) -> Result<Option<(Held, Effects)>>;
+
+    /// Takes down what the operator makes of the list that is held, and has the account polled at `now`.
     async fn decide_mass_change(
         &self,
         account: AccountKey,
         kind: Kind,
         decision: Decision,
         now: Timestamp,
-    ) -> Result<bool>;
+    ) -> Result<Decided>;
 
     /// Commits that a poll failed, and gives the ticket back. Nothing else is touched.
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()>;
@@ -318,9 +325,20 @@ pub struct Held {
     pub told: bool,
 }
 
+/// What became of an operator's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// It holds for this list.
+    Taken(Held),
+    /// It comes too late: the list is being recorded.
+    Recording,
+    NothingHeld,
+}
+
+/// What the operator makes of the list that is held. It holds for no list that does more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The next list that shows it is recorded and told.
+    /// What it shows is recorded and told, once a list shows it again.
     Accept,
     /// It is recorded, and not told.
     AcceptSilently,
@@ -339,6 +357,10 @@ pub struct PollHeld {
     pub known: usize,
     /// See `Held`.
     pub print: Option<u64>,
+    /// What the list does; absent where the one that is held stays, which is as this one.
+    pub effects: Option<Effects>,
+    /// What the operator had answered when this was decided.
+    pub decision: Option<Decision>,
     /// Whether it has nothing to do with what was held before.
     pub is_anew: bool,
     pub next_due: Timestamp,
@@ -441,8 +463,8 @@ pub struct PollRecord {
     pub removed: Vec<Removed>,
     /// Changes of the account as a whole, of which there are few. They come before those of its resources.
     pub changes: Vec<NewChange>,
-    /// Whether the journal is to have the changes of resources.
-    pub tells: bool,
+    /// What the operator had answered to a mass change that is held, when it was decided to record this.
+    pub decision: Option<Decision>,
     /// Whether a mass change that is held is over.
     pub ends_hold: bool,
     /// Whether resources may have been in other states between this list and the one before it.
@@ -488,6 +510,22 @@ pub struct Upserts {
 impl Upserts {
     pub fn push(&mut self, upsert: Upsert) {
         self.found.push_back(upsert);
+    }
+
+    /// Those of resources that are stored, and some that are new.
+    pub fn found(&self) -> impl Iterator<Item = &Upsert> {
+        self.found.iter()
+    }
+
+    /// Alters each, those that still lie where they were listed when it is their turn.
+    pub fn alter(&mut self, alter: impl Fn(&mut Upsert) + Send + 'static) {
+        self.found.iter_mut().for_each(&alter);
+        if let Some(rest) = self.rest.take() {
+            self.rest = Some(Box::new(rest.map(move |mut upsert| {
+                alter(&mut upsert);
+                upsert
+            })));
+        }
     }
 
     /// Adds what comes last.

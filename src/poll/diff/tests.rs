@@ -45,6 +45,7 @@ fn observation(resources: Vec<Resource>, complete: bool) -> Observation {
         observed_at: Timestamp::from_millis(200),
         last_complete: Some(Timestamp::from_millis(100)),
         confirmations: 2,
+        missed: Missed::default(),
         former_words: None,
     }
 }
@@ -252,6 +253,7 @@ fn in_any_history_changes_tell_what_happened() {
                 observed_at: now,
                 last_complete,
                 confirmations: 2,
+                missed: Missed::default(),
                 former_words: None,
             };
             let delta = diff(observation, &stored.values().cloned().collect::<Vec<_>>());
@@ -287,6 +289,7 @@ fn in_any_history_changes_tell_what_happened() {
                     observed_at: now,
                     last_complete,
                     confirmations: 2,
+                    missed: Missed::default(),
                     former_words: None,
                 };
                 assert_eq!(

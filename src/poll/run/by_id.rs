@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::super::Context;
 use super::super::cadence::{self, Signs};
-use super::super::diff::{Observation, diff};
+use super::super::diff::{Missed, Observation, diff};
 use super::super::gap;
 use super::record::{Seen, awaited, budget_left};
 use crate::clock::Stopwatch;
@@ -36,6 +36,7 @@ pub(super) async fn record(
         observed_at,
         last_complete: ticket.last_complete,
         confirmations: settings.removal_confirmations,
+        missed: Missed::default(),
         former_words: None,
     };
     let delta = diff(observation, &known);
@@ -63,7 +64,7 @@ pub(super) async fn record(
         missing: Vec::new(),
         removed: Vec::new(),
         changes: Vec::new(),
-        tells: true,
+        decision: None,
         ends_hold: false,
         passed_over: gap::since(&ticket, usual, observed_at, false).late,
         // Lists keep theirs.

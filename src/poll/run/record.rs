@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::cadence::{self, Awaited, Signs};
-use super::super::diff::{Comparing, Observation, diff};
+use super::super::diff::{Comparing, Missed, Observation, diff};
 use super::super::gap::{self, Since};
 use super::super::mass_change::{self, Extent, Verdict};
 use super::super::schedule::{self, Done};
@@ -13,7 +13,8 @@ use crate::clock::Stopwatch;
 use crate::driver::{Coverage, Listing};
 use crate::model::{AccountId, AccountKey, BudgetMark, Kind, MOST_IDS, ResourceId, Timestamp};
 use crate::store::{
-    Again, Breadth, PaceReason, Passing, PollFailure, PollHeld, PollRecord, PollTicket, Recorded, StoreError,
+    Again, Breadth, Decision, Effects, Held, PaceReason, Passing, PollFailure, PollHeld, PollRecord, PollTicket,
+    Recorded, StoreError,
 };
 
 /// The most that is kept of why a poll failed, in bytes.
@@ -58,15 +59,28 @@ pub(super) async fn record(
         true => Some(context.store.provider_states(account).await?),
         false => None,
     };
-    let held_lists = ticket.held.as_ref().map_or(0, |held| held.lists);
+    // As it stands now: the operator may have answered since the list was asked for. Nobody answers what is not held.
+    let (held, held_effects) = match ticket.held {
+        Some(_) => context.store.held_mass_change(account, kind).await?.unzip(),
+        None => (None, None),
+    };
+    let held_effects = held_effects.unwrap_or_default();
     let complete = !matches!(listing.coverage, Coverage::Partial(_) | Coverage::Misfit(_));
     let repeat = matches!(listing.coverage, Coverage::Misfit(_)) && ticket.partials < REPEATED;
     let Since { late, gap } = gap::since(&ticket, context.settings.interval(kind), observed_at, complete);
     let confirmations = match listing.coverage {
         // The provider itself says that it is gone.
         Coverage::Delta(_) => 1,
-        // Lists that were held counted for nothing else than this.
-        _ => context.settings.removal_confirmations.saturating_sub(held_lists).max(1),
+        _ => context.settings.removal_confirmations,
+    };
+    let missed = Missed {
+        lists: match held.as_ref().and_then(|held| held.decision) {
+            // The operator confirms what is gone.
+            Some(Decision::Accept | Decision::AcceptSilently) => u32::MAX,
+            // The list that is held counted for nothing else than this.
+            Some(Decision::Reject) | None => 1,
+        },
+        effects: held_effects.clone(),
     };
     let (breadth, partial_reason) = match listing.coverage {
         Coverage::Complete => (Breadth::Full, None),
@@ -83,8 +97,16 @@ pub(super) async fn record(
     let awaited = awaited(context, account, passing, observed_at).await?;
     // A list of changes, or a part of one, does not show what else there is.
     let print = (breadth == Breadth::Full && complete).then(|| mass_change::print(&resources));
-    let observation =
-        Observation { kind, resources, complete, observed_at, last_complete: since, confirmations, former_words };
+    let observation = Observation {
+        kind,
+        resources,
+        complete,
+        observed_at,
+        last_complete: since,
+        confirmations,
+        missed,
+        former_words,
+    };
     let mut delta = match known {
         Some(known) => tokio::task::spawn_blocking(move || diff(observation, &known))
             .await
@@ -94,18 +116,29 @@ pub(super) async fn record(
     if breadth == Breadth::Delta && delta.affected >= context.settings.mass_changes.least {
         delta.known = context.store.count_known(account, kind).await?;
     }
-    let extent = Extent { affected: delta.affected, known: delta.known };
-    let verdict = mass_change::judge(&context.settings.mass_changes, extent, print, ticket.held.as_ref());
+    let beyond = mass_change::beyond(&delta, &held_effects);
+    let extent = Extent { affected: delta.affected, known: delta.known, beyond };
+    let verdict = mass_change::judge(&context.settings.mass_changes, extent, print, held.as_ref());
+    let decision = held.as_ref().and_then(|held| held.decision);
+    let (lease, now) = (ticket.lease, context.clock.now());
     if matches!(verdict, Verdict::Hold | Verdict::KeepRejected | Verdict::HoldAnew) {
-        let shown = Shown { extent, print, verdict, requests: listing.usage.requests, observed_at };
-        return hold(context, ticket, shown, stopwatch).await;
+        let effects = match verdict {
+            Verdict::KeepRejected => None,
+            _ => Some(mass_change::effects(delta)),
+        };
+        let requests = listing.usage.requests;
+        let shown = Shown { extent, print, effects, held, verdict, requests, observed_at };
+        let recorded = hold(context, ticket, shown, stopwatch).await;
+        return under_the_answer(context, (account, kind, lease), recorded).await;
     }
     let is_new = !(delta.upserts.is_empty() && delta.missing.is_empty() && delta.removed.is_empty());
     let changed = if is_new { Some(observed_at) } else { ticket.changed };
-    let is_told = ticket.held.as_ref().is_some_and(|held| held.told);
+    if matches!(verdict, Verdict::TellNothing(_)) {
+        mass_change::silence(&mut delta, held_effects);
+    }
+    let is_told = held.is_some_and(|held| held.told);
     let mass_change = mass_change::change(&ticket.account.key, kind, extent, verdict, observed_at).filter(|_| !is_told);
     let gap = gap.map(|gap| gap::change(&ticket.account.key, gap));
-    let now = context.clock.now();
     let signs = Signs { kind, now, awaited: awaited.is_any(), hook_set: ticket.hook_set, changed };
     let mut pace = cadence::pace(&context.settings, signs);
     let mut again = None;
@@ -118,7 +151,7 @@ pub(super) async fn record(
     let record = PollRecord {
         account,
         kind,
-        lease: ticket.lease,
+        lease,
         observed_at,
         complete,
         breadth,
@@ -129,7 +162,7 @@ pub(super) async fn record(
         missing: delta.missing,
         removed: delta.removed,
         changes: gap.into_iter().chain(mass_change).collect(),
-        tells: !matches!(verdict, Verdict::TellNothing(_)),
+        decision,
         // That a part of a list shows none does not end it.
         ends_hold: complete || verdict != Verdict::Record,
         passed_over: late,
@@ -145,7 +178,25 @@ pub(super) async fn record(
         damping: context.settings.damping,
         budget: budget_left(context, &ticket.account.key, listing.usage.requests),
     };
-    context.store.record_poll(record).await
+    let recorded = context.store.record_poll(record).await;
+    under_the_answer(context, (account, kind, lease), recorded).await
+}
+
+/// Has the poll made again at once where the operator answered after it was decided what is made of the list: the next one
+/// is judged under that answer.
+async fn under_the_answer(
+    context: &Context,
+    (account, kind, lease): (AccountId, Kind, i64),
+    recorded: Result<Recorded, StoreError>,
+) -> Result<Recorded, StoreError> {
+    match recorded {
+        Err(StoreError::AnswerChanged) => {
+            context.store.release_poll(account, kind, lease, context.clock.now()).await?;
+            context.wake.notify_one();
+            Ok(Recorded::default())
+        }
+        recorded => recorded,
+    }
 }
 
 /// Instances that pass from one state to another, and that somebody waits for.
@@ -178,6 +229,9 @@ pub(super) async fn awaited(
 struct Shown {
     extent: Extent,
     print: Option<u64>,
+    effects: Option<Effects>,
+    /// What was held before.
+    held: Option<Held>,
     verdict: Verdict,
     requests: u32,
     observed_at: Timestamp,
@@ -187,15 +241,18 @@ struct Shown {
 async fn hold(
     context: &Context,
     ticket: PollTicket,
-    Shown { extent, print, verdict, requests, observed_at }: Shown,
+    Shown { extent, print, effects, held, verdict, requests, observed_at }: Shown,
     stopwatch: &Stopwatch,
 ) -> Result<Recorded, StoreError> {
     let now = context.clock.now();
-    let Extent { affected, known } = extent;
+    let Extent { affected, known, .. } = extent;
     let is_anew = verdict == Verdict::HoldAnew;
-    let next_due = match ticket.held {
-        Some(_) if !is_anew => now.after(context.settings.interval(ticket.kind)),
-        _ => now,
+    let decision = held.as_ref().and_then(|held| held.decision);
+    let next_due = match (&held, decision) {
+        (None, _) => now,
+        // Nobody answers as fast as lists may differ from one another.
+        (Some(_), Some(_)) if is_anew => now,
+        (Some(_), _) => now.after(context.settings.interval(ticket.kind)),
     };
     let (account, kind) = (&ticket.account.key, ticket.kind);
     match verdict {
@@ -215,6 +272,8 @@ async fn hold(
         affected,
         known,
         print,
+        effects,
+        decision,
         is_anew,
         next_due,
         now,

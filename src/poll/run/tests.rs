@@ -1,5 +1,6 @@
 //! What is made of a driver's answer, over a real store.
 
+mod answers;
 mod broken_off;
 mod by_id;
 mod changing;
@@ -24,7 +25,7 @@ use crate::model::{
 use crate::poll::tests::{Lab, key};
 use crate::poll::{Settings, mass_change};
 use crate::roster::Found;
-use crate::store::{After, ChangeQuery, Decision, KnownResource, PollClaim};
+use crate::store::{After, ChangeQuery, Decided, Decision, KnownResource, PollClaim};
 use crate::vault::VaultError;
 
 fn instance(number: usize, state: InstanceState) -> Resource {
@@ -106,6 +107,12 @@ impl Observed {
             by_id: false,
         };
         record(context, ticket, seen, &Stopwatch::start()).await
+    }
+
+    async fn decide(&self, answer: Decision) -> Decided {
+        let now = self.lab.clock.now();
+        let store = &self.lab.context.store;
+        store.decide_mass_change(key("configured"), Kind::Instance, answer, now).await.expect("decided")
     }
 
     async fn changes(&self) -> Vec<crate::model::NewChange> {
@@ -307,9 +314,7 @@ async fn what_is_known_stays_until_a_list_differs_from_the_rejected_one() {
         let observed = Observed::under(Settings { mass_changes, ..Settings::default() }).await;
         let store = &observed.lab.context.store;
         let reject = async || {
-            let now = observed.lab.clock.now();
-            let decided = store.decide_mass_change(key("configured"), Kind::Instance, Decision::Reject, now).await;
-            assert!(decided.expect("decided"));
+            assert!(matches!(observed.decide(Decision::Reject).await, Decided::Taken(_)));
         };
         let held = async || store.held_mass_changes().await.expect("read").remove(0).held;
         observed.list(running(50), Coverage::Complete).await;
@@ -363,11 +368,9 @@ async fn a_mass_change_may_wait_for_the_operator() {
         }
         let now = observed.lab.clock.now();
         let store = &observed.lab.context.store;
-        assert!(
-            !store.decide_mass_change(key("configured"), Kind::Realm, decision, now).await.expect("decided"),
-            "there is none"
-        );
-        assert!(store.decide_mass_change(key("configured"), Kind::Instance, decision, now).await.expect("decided"));
+        let of_realms = store.decide_mass_change(key("configured"), Kind::Realm, decision, now).await;
+        assert_eq!(of_realms.expect("decided"), Decided::NothingHeld);
+        assert!(matches!(observed.decide(decision).await, Decided::Taken(_)));
         let status = observed.lab.status(observed.account, Kind::Instance).await;
         assert_eq!(status.next_due, Some(now), "it is not waited for");
         assert_eq!(observed.list(running(25), Coverage::Complete).await.changes, changes);

@@ -113,7 +113,7 @@ impl World {
             missing: Vec::new(),
             removed: Vec::new(),
             changes: Vec::new(),
-            tells: true,
+            decision: ticket.held.as_ref().and_then(|held| held.decision),
             ends_hold: true,
             passed_over: false,
             pace: Pace::usual(POLL_EVERY),

@@ -1,14 +1,14 @@
 //! Mass changes that are held: lists of which nothing is recorded until another shows the same, or an operator says so.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{Decision, Held, HeldMassChange, PollHeld, Result};
+use super::super::{Decided, Decision, Effects, Held, HeldMassChange, PollHeld, Result, StoreError};
 use super::accounts::note_budget;
 use super::columns::{account_key, get, kind_number};
 use super::damage::{Key, Reading, Source};
 use super::polls::{check_lease, due_again, millis};
 use super::writer::Writing;
-use crate::model::{AccountKey, Kind, Timestamp};
+use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 
 /// The columns that `read` reads, of `polls p`.
 macro_rules! held_columns {
@@ -22,6 +22,14 @@ pub(super) use held_columns;
 const ACCEPT: &str = "accept";
 const ACCEPT_SILENTLY: &str = "accept-silently";
 const REJECT: &str = "reject";
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Accept => ACCEPT,
+        Decision::AcceptSilently => ACCEPT_SILENTLY,
+        Decision::Reject => REJECT,
+    }
+}
 
 /// Reads `held_columns!()` from that index on.
 pub(super) fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Held>> {
@@ -45,9 +53,43 @@ pub(super) fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Held>
     }))
 }
 
+/// Errs if the operator has answered meanwhile: that answer may ask for something else.
+pub(super) fn check_answer(
+    writing: &Writing<'_>,
+    account: AccountId,
+    kind: Kind,
+    decision: Option<Decision>,
+) -> Result<()> {
+    let mut select = writing
+        .prepare("SELECT 1 FROM polls WHERE account = ?1 AND kind = ?2 AND (held IS NULL OR held_decision IS ?3)")?;
+    match select.exists(params![account.0, kind_number(kind), decision.map(word)])? {
+        true => Ok(()),
+        false => Err(StoreError::AnswerChanged),
+    }
+}
+
+pub(super) fn of(reading: &Reading<'_>, account: AccountId, kind: Kind) -> Result<Option<(Held, Effects)>> {
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT ",
+        held_columns!(),
+        ", p.held_effects FROM polls p WHERE p.account = ?1 AND p.kind = ?2"
+    ))?;
+    let key = [account.0, kind_number(kind)];
+    let source = Source { table: "polls", account: Some(account), key: Key::Values(&key) };
+    let found = select.query_row(key, |row| {
+        reading.damages.read(source, row, |row| {
+            let effects: Option<Vec<u8>> = row.get(7)?;
+            let effects = effects.map(|bytes| Effects::from_bytes(&bytes)).unwrap_or_default();
+            Ok(read(row, 0)?.map(|held| (held, effects)))
+        })
+    });
+    Ok(found.optional()?.flatten().flatten())
+}
+
 pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
     let PollHeld { account, kind, lease, .. } = *held;
     check_lease(writing, account, kind, lease)?;
+    check_answer(writing, account, kind, held.decision)?;
     let due = due_again(writing, account, kind, held.next_due)?;
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let mut update = writing.prepare(
@@ -55,7 +97,11 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
          held = CASE WHEN ?11 THEN ?5 ELSE COALESCE(held, ?5) END,
          held_lists = CASE WHEN ?11 THEN 1 ELSE MIN(held_lists, 1 << 30) + 1 END,
          held_decision = CASE WHEN ?11 THEN NULL ELSE held_decision END,
-         held_print = COALESCE(?10, held_print), held_affected = ?6, held_known = ?7,
+         held_told = CASE WHEN ?11 THEN 0 ELSE held_told END,
+         held_print = CASE WHEN ?11 THEN ?10 ELSE COALESCE(?10, held_print) END,
+         held_affected = CASE WHEN ?12 IS NULL THEN held_affected ELSE ?6 END,
+         held_known = CASE WHEN ?12 IS NULL THEN held_known ELSE ?7 END,
+         held_effects = COALESCE(?12, held_effects),
          wanted = NULL, list_due = NULL,
          last_duration = ?8, requests = MIN(requests, 1 << 62) + ?9, last_requests = ?9
          WHERE account = ?1 AND kind = ?2",
@@ -72,6 +118,7 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
         held.requests,
         held.print.map(u64::cast_signed),
         held.is_anew,
+        held.effects.as_ref().map(Effects::to_bytes),
     ])?;
     note_budget(writing, account, held.budget)?;
     Ok(())
@@ -103,18 +150,27 @@ pub(super) fn decide(
     kind: Kind,
     decision: Decision,
     now: Timestamp,
-) -> Result<bool> {
-    let word = match decision {
-        Decision::Accept => ACCEPT,
-        Decision::AcceptSilently => ACCEPT_SILENTLY,
-        Decision::Reject => REJECT,
-    };
-    let mut update = writing.prepare(
-        "UPDATE polls SET held_decision = ?5, asked = ?6, wanted = NULL, list_due = NULL,
-         due = CASE WHEN claimed IS NULL THEN MIN(?6, COALESCE(due, ?6)) ELSE due END
-         WHERE kind = ?4 AND held IS NOT NULL
-         AND account = (SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3)",
-    )?;
+) -> Result<Decided> {
+    let mut select = writing.prepare(concat!(
+        "SELECT ",
+        held_columns!(),
+        ", p.account FROM polls p WHERE p.kind = ?4
+         AND p.account = (SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3)"
+    ))?;
     let AccountKey { driver, provider, user } = account;
-    Ok(update.execute(params![driver, provider, user, kind_number(kind), word, now.as_millis()])? > 0)
+    let key = params![driver, provider, user, kind_number(kind)];
+    let found = select.query_row(key, |row| Ok((read(row, 0)?, row.get(7)?))).optional()?;
+    let Some((Some(held), account)) = found else { return Ok(Decided::NothingHeld) };
+    // Clients were told already, or were not told.
+    if held.told {
+        return Ok(Decided::Recording);
+    }
+    let account: i64 = account;
+    let mut update = writing.prepare(
+        "UPDATE polls SET held_decision = ?3, asked = ?4, wanted = NULL, list_due = NULL,
+         due = CASE WHEN claimed IS NULL THEN MIN(?4, COALESCE(due, ?4)) ELSE due END
+         WHERE account = ?1 AND kind = ?2",
+    )?;
+    update.execute(params![account, kind_number(kind), word(decision), now.as_millis()])?;
+    Ok(Decided::Taken(Held { decision: Some(decision), ..held }))
 }

@@ -8,9 +8,9 @@ use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Admission, Comparison, Decision, Delta, HeldMassChange, KnownResource, Pace, Passing, PlacedProvider, PollClaim,
-    PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls, ProviderStates, Reach, Recorded,
-    Result, StoreError,
+    Admission, Comparison, Decided, Decision, Delta, Effects, Held, HeldMassChange, KnownResource, Pace, Passing,
+    PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls,
+    ProviderStates, Reach, Recorded, Result, StoreError,
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
@@ -125,13 +125,17 @@ impl Polls for SqliteStore {
         self.read(Flow::Host, mass_changes::all).await
     }
 
+    async fn held_mass_change(&self, account: AccountId, kind: Kind) -> Result<Option<(Held, Effects)>> {
+        self.read(Flow::Account(account), move |reading| mass_changes::of(reading, account, kind)).await
+    }
+
     async fn decide_mass_change(
         &self,
         account: AccountKey,
         kind: Kind,
         decision: Decision,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<Decided> {
         self.write(Flow::Key(account.clone()), move |writing| {
             mass_changes::decide(writing, &account, kind, decision, now)
         })

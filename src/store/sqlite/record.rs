@@ -21,7 +21,7 @@ use super::past::Standing;
 use super::polls::{check_lease, due_again, millis};
 use super::turns::Touched;
 use super::writer::Writing;
-use super::{SqliteStore, attributes, damage, flaps, journal, past, queue, reach, wanted};
+use super::{SqliteStore, attributes, damage, flaps, journal, mass_changes, past, queue, reach, wanted};
 use crate::clock::Stopwatch;
 use crate::model::{AccountId, ChangeType, Kind, NewChange, Resource, ResourceId, Timestamp};
 
@@ -112,6 +112,8 @@ impl Recording {
     fn step(&mut self, writing: &mut Writing<'_>) -> Result<()> {
         let PollRecord { account, kind, lease, now, .. } = self.record;
         check_lease(writing, account, kind, lease)?;
+        // In each step: until it is told, a mass change can be answered.
+        mass_changes::check_answer(writing, account, kind, self.record.decision)?;
         if self.shows_something_new || !self.changes.is_empty() {
             writing.memory.bounds.require_room_for(account)?;
         }
@@ -147,7 +149,7 @@ impl Recording {
             self.listed.put(writing, &upsert)?;
             if let Some(change) = upsert.change {
                 let change = self.change(change, &upsert.resource);
-                self.enter_of_resource(writing, step, change)?;
+                self.enter(writing, step, change)?;
             }
         } else if self.is_more_listed {
             return Ok(Next::Load);
@@ -157,7 +159,7 @@ impl Recording {
             let last = self.listed.remove(writing, &removed.id)?.unwrap_or_default();
             if let Some(change) = removed.change {
                 let change = self.change_of(change, removed.id, last);
-                self.enter_of_resource(writing, step, change)?;
+                self.enter(writing, step, change)?;
             }
         } else if let Some(realm) = self.next_damped(writing)? {
             if let Some(change) = flaps::realm_settled(
@@ -206,10 +208,6 @@ impl Recording {
             passed_over: self.record.passed_over,
             details: None,
         }
-    }
-
-    fn enter_of_resource(&mut self, writing: &mut Writing<'_>, step: &mut Step, change: NewChange) -> Result<()> {
-        if self.record.tells { self.enter(writing, step, change) } else { Ok(()) }
     }
 
     /// Puts a change into the journal, if it is to be told.
@@ -311,6 +309,7 @@ impl Recording {
              held = CASE WHEN ?17 THEN NULL ELSE held END, held_lists = CASE WHEN ?17 THEN 0 ELSE held_lists END,
              held_decision = CASE WHEN ?17 THEN NULL ELSE held_decision END,
              held_print = CASE WHEN ?17 THEN NULL ELSE held_print END,
+             held_effects = CASE WHEN ?17 THEN NULL ELSE held_effects END,
              held_told = CASE WHEN ?17 THEN 0 ELSE held_told END,
              put_off = NULL, every = ?11, pace = ?12,
              changed = CASE WHEN ?13 THEN ?6 ELSE COALESCE(changed, ?6) END,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Change, HookSpec, HookUrl, NewChange, Owner, Sealed, State, Subject};
 use crate::store::contract::plainly::Plainly as _;
-use crate::store::{DeliveryQuery, HookPlace, NewHook, sqlite};
+use crate::store::{Decided, DeliveryQuery, HookPlace, NewHook, sqlite};
 
 /// The instance that a hook waits for.
 const AWAITED: usize = 0;
@@ -253,7 +253,7 @@ impl Life {
 }
 
 /// Lets a future go on so many times, and gives it up then.
-async fn polled_at_most<F: Future>(mut future: Pin<&mut F>, times: usize) -> Option<F::Output> {
+pub(super) async fn polled_at_most<F: Future>(mut future: Pin<&mut F>, times: usize) -> Option<F::Output> {
     let mut left = times;
     std::future::poll_fn(move |context| {
         let Some(rest) = left.checked_sub(1) else { return Poll::Ready(None) };
@@ -301,10 +301,7 @@ async fn a_mass_change_of_which_recording_was_broken_off_is_told_once() {
             observed.list(running(40), Coverage::Complete).await;
             observed.list(running(15), Coverage::Complete).await;
             if let Some(decision) = decision {
-                let (store, now) = (&observed.lab.context.store, observed.lab.clock.now());
-                assert!(
-                    store.decide_mass_change(key("configured"), Kind::Instance, decision, now).await.expect("decided")
-                );
+                assert!(matches!(observed.decide(decision).await, Decided::Taken(_)));
             }
             let ticket = observed.ticket().await;
             {

@@ -111,6 +111,8 @@ CREATE TABLE polls (
     -- Where its requests go, and whether the last list took long: polls take turns by these. Triggers set the endpoint.
     endpoint TEXT NOT NULL DEFAULT '',
     slow INTEGER NOT NULL DEFAULT 0,
+    -- What the list does that is held, resource by resource. It may be long, and nothing that comes behind it is read.
+    held_effects BLOB,
     PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
 

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::store::contract::plainly::{Plainly as _, once};
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Decision, Hooks as _, Keys as _, NewToken, Outcome, Passing, PlacedProvider, PollClaim,
+    Accounts, Attempt, Decision, Effects, Hooks as _, Keys as _, NewToken, Outcome, Passing, PlacedProvider, PollClaim,
     PollHeld, PollNote, Polls, Removed, RepeatableRequest, Repeats as _, Replay, RequestId, SealedColumn, Tokens as _,
     Transition, Unopened, Upsert,
 };
@@ -145,6 +145,8 @@ async fn mass_change(world: &mut World, account: AccountId, store: &SqliteStore)
         affected: 1,
         known: 1,
         print: Some(1),
+        effects: Some(Effects::from_iter([1])),
+        decision: None,
         is_anew: false,
         observed_at: world.now,
         next_due: world.now,
@@ -155,6 +157,7 @@ async fn mass_change(world: &mut World, account: AccountId, store: &SqliteStore)
     };
     store.hold_poll(held).await.expect("held");
     assert_eq!(store.held_mass_changes().await.expect("read").len(), 1);
+    store.held_mass_change(account, Kind::Instance).await.expect("read").expect("held");
     store.decide_mass_change(key("ann"), Kind::Instance, Decision::Accept, world.now).await.expect("ordered");
 }
 

@@ -1,0 +1,65 @@
+//! A list that is held, and what the operator makes of it.
+
+use std::time::Duration;
+
+use super::world::{POLL_EVERY, World, key};
+use crate::model::{InstanceState, Kind, Origin};
+use crate::store::{Decided, Decision, Effects, PollHeld, PollTicket, Recorded, StoreError};
+
+/// A list that shows so many affected.
+fn held(world: &World, ticket: &PollTicket, affected: u64) -> PollHeld {
+    PollHeld {
+        account: ticket.account.id,
+        kind: ticket.kind,
+        lease: ticket.lease,
+        observed_at: world.now,
+        affected: usize::try_from(affected).expect("few"),
+        known: 9,
+        print: Some(affected),
+        effects: Some((0..affected).collect()),
+        decision: ticket.held.as_ref().and_then(|held| held.decision),
+        is_anew: false,
+        next_due: world.now.after(POLL_EVERY),
+        now: world.now,
+        duration: Duration::ZERO,
+        requests: 1,
+        budget: None,
+    }
+}
+
+pub(crate) async fn an_answer_is_not_passed_over_by_what_was_decided_before_it(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    world.observe(account, &[("i-1", InstanceState::Running)]).await;
+    world.wait(POLL_EVERY);
+    let decide = |answer, now| store.decide_mass_change(key("ann"), Kind::Instance, answer, now);
+    assert_eq!(decide(Decision::Accept, world.now).await.unwrap(), Decided::NothingHeld);
+    assert_eq!(store.held_mass_change(account, Kind::Instance).await.unwrap(), None);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.hold_poll(held(&world, &ticket, 4)).await.unwrap();
+    let (before, effects) = store.held_mass_change(account, Kind::Instance).await.unwrap().expect("held");
+    assert_eq!((before.affected, before.known, before.decision), (4, 9, None));
+    assert_eq!(effects, (0..4).collect::<Effects>());
+
+    // Answered while a poll is under way, which was to be made of it what it was before.
+    for answer in [Decision::Accept, Decision::Reject, Decision::AcceptSilently] {
+        world.wait(POLL_EVERY);
+        let ticket = world.ticket(account, Kind::Instance).await;
+        let Decided::Taken(taken) = decide(answer, world.now).await.unwrap() else { panic!("it is held") };
+        assert_eq!((taken.decision, taken.affected), (Some(answer), 4));
+        let record = world.diff(&ticket, &[("i-1", InstanceState::Running), ("i-2", InstanceState::Running)]).await;
+        assert!(matches!(store.record_poll(record).await, Err(StoreError::AnswerChanged)));
+        for is_anew in [false, true] {
+            let larger = PollHeld { is_anew, ..held(&world, &ticket, 9) };
+            assert!(matches!(store.hold_poll(larger).await, Err(StoreError::AnswerChanged)));
+        }
+        assert_eq!(store.held_mass_change(account, Kind::Instance).await.unwrap(), Some((taken, (0..4).collect())));
+        assert_eq!(store.count_known(account, Kind::Instance).await.unwrap(), 1);
+        store.release_poll(account, Kind::Instance, ticket.lease, world.now).await.unwrap();
+    }
+
+    // Under the answer that stands it is recorded, and nothing is left of it.
+    let ticket = world.ticket(account, Kind::Instance).await;
+    assert_eq!(store.record_poll(world.record(&ticket)).await.unwrap(), Recorded::default());
+    assert_eq!(store.held_mass_change(account, Kind::Instance).await.unwrap(), None);
+}
