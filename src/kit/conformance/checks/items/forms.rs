@@ -38,7 +38,17 @@ pub(super) fn shows(page: &Page<'_>, (entry, node): (usize, &Node)) -> Option<Ve
         What::State => "provider_state",
         What::Label(_) => "labels",
     });
-    (!entry.ids.contains(text) && !text.is_empty() && !is_twice).then(|| fields.collect())
+    let addresses: Vec<&'static str> = match resource {
+        Resource::Instance(instance) => {
+            let is_in = |addresses: &[Address]| addresses.iter().any(|address| *address.value == *text);
+            [("public", is_in(&instance.public_addresses)), ("private", is_in(&instance.private_addresses))]
+                .into_iter()
+                .filter_map(|(list, is_in)| is_in.then_some(list))
+                .collect()
+        }
+        Resource::Realm(_) => Vec::new(),
+    };
+    (!entry.ids.contains(text) && !text.is_empty() && !is_twice).then(|| fields.chain(addresses).collect())
 }
 
 /// What is wrong with what comes of a member in another form, if anything is.
