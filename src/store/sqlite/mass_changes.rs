@@ -60,8 +60,11 @@ pub(super) fn check_answer(
     kind: Kind,
     decision: Option<Decision>,
 ) -> Result<()> {
-    let mut select = writing
-        .prepare("SELECT 1 FROM polls WHERE account = ?1 AND kind = ?2 AND (held IS NULL OR held_decision IS ?3)")?;
+    // A word that is none is taken for what it is read as.
+    let mut select = writing.prepare(
+        "SELECT 1 FROM polls WHERE account = ?1 AND kind = ?2 AND (held IS NULL OR ?3 IS
+         CASE WHEN held_decision NOT IN ('accept', 'accept-silently') THEN 'reject' ELSE held_decision END)",
+    )?;
     match select.exists(params![account.0, kind_number(kind), decision.map(word)])? {
         true => Ok(()),
         false => Err(StoreError::AnswerChanged),

@@ -257,6 +257,7 @@ async fn as_ann_sees_it(world: &World, ann: AccountId) -> usize {
     store.find_token([1; 32]).await.expect("asked");
     store.poll_status(ann).await.expect("polls");
     store.held_mass_changes().await.expect("mass changes");
+    store.held_mass_change(ann, Kind::Instance).await.expect("a mass change");
     store.budgets().await.expect("budgets");
     store.account(ann).await.expect("asked");
     store.find_answer(&request(world, ann)).await.expect("asked");
