@@ -3,7 +3,7 @@
 //! Its folders stand on each other, from below: `problem` (how an error looks) and `settings`; `input` (what a request says) and
 //! `server` (the socket); `auth` (who asks); `errors` (what each error means to a client); `app` (what handlers share);
 //! `deltacloud` and `middleware`; `hooks`; `resources`; `feed`; `openapi`; and this file, with `starting`, which answers in its
-//! place while a host starts. Of `feed` and `auth`, `app` holds parts that know nothing of it, and `auth/caller` looks into
+//! place while a host starts. Of `feed` and `auth`, `app` holds parts that know nothing of it, and `auth/authenticate` looks into
 //! `app`. No file comes back to itself through what it imports.
 
 mod app;

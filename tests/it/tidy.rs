@@ -280,10 +280,33 @@ fn sources(root: &Path) -> Vec<(String, String)> {
     sources
 }
 
+/// Files that no `mod` declaration leads to: the compiler does not read them.
+fn undeclared(sources: &[(String, String)]) -> Vec<String> {
+    let source_of = |path: &str| sources.iter().find(|(other, _)| other == path).map(|(_, source)| source.as_str());
+    let is_declared = |path: &str| {
+        let Some((folder, name)) = path.strip_suffix(".rs").and_then(|path| path.rsplit_once('/')) else { return true };
+        let parents = [format!("{folder}.rs"), format!("{folder}/lib.rs"), format!("{folder}/main.rs")];
+        parents.iter().filter_map(|parent| source_of(parent)).any(|source| {
+            tokens(source).windows(3).any(|part| (part[0].text, part[1].text, part[2].text) == ("mod", name, ";"))
+        })
+    };
+    let is_module = |path: &str| {
+        ["src/", "tests/it/", "benches/"].iter().any(|folder| path.starts_with(folder))
+            && !path.ends_with("/main.rs")
+            && !path.ends_with("/lib.rs")
+    };
+    let paths = sources.iter().map(|(path, _)| path.as_str());
+    paths
+        .filter(|path| is_module(path) && !is_declared(path))
+        .map(|path| format!("{path}: no mod declares it"))
+        .collect()
+}
+
 #[test]
 fn the_house_is_tidy() {
     let sources = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
     let mut faults: Vec<String> = sources.iter().flat_map(|(path, source)| faults(path, source)).collect();
+    faults.extend(undeclared(&sources));
     faults.extend(ACYCLIC.iter().flat_map(|room| import_cycles(room, &sources)));
     assert!(faults.is_empty(), "house rules are broken:\n{}", faults.join("\n"));
 
@@ -306,6 +329,21 @@ fn arrows_go_down_only() {
     for (room, _) in ARROWS {
         assert!(!reaches(room, room), "{room} comes back to itself");
     }
+}
+
+#[test]
+fn a_file_that_no_module_declares_is_found() {
+    let sources = [
+        ("src/lib.rs", "pub mod a;"),
+        ("src/a.rs", "mod b; // mod c;"),
+        ("src/a/b.rs", ""),
+        ("src/a/c.rs", ""),
+        ("tests/it/main.rs", "mod d {}"),
+        ("tests/it/d.rs", ""),
+        ("drivers/mock/tests/driver.rs", ""),
+    ];
+    let sources = sources.map(|(path, source)| (path.to_owned(), source.to_owned()));
+    assert_eq!(undeclared(&sources), ["src/a/c.rs: no mod declares it", "tests/it/d.rs: no mod declares it"]);
 }
 
 #[test]
