@@ -22,7 +22,7 @@ pub use change::{
     Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Flapping, Gap, MassChange, NewChange,
     ResourceDocument, Subject,
 };
-pub use filter::{Filter, IdPattern, Part};
+pub use filter::{Filter, FilterList, IdPattern};
 pub use hook::{
     DisableReason, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, Mode, Owner, Rate,
 };

@@ -70,15 +70,15 @@ pub enum InvalidIdPattern {
 
 /// A list of a filter that can contradict another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum FilterList {
     Kinds,
     Types,
     From,
     To,
 }
 
-impl Part {
-    const ALL: [Part; 4] = [Part::Kinds, Part::Types, Part::From, Part::To];
+impl FilterList {
+    const ALL: [FilterList; 4] = [FilterList::Kinds, FilterList::Types, FilterList::From, FilterList::To];
 }
 
 /// What changes of a type say of states.
@@ -135,27 +135,32 @@ fn kind_of(change_type: ChangeType) -> Option<Kind> {
 
 impl Filter {
     /// The lists that no change can ever pass together, as few as there are; none where some change can pass all.
-    pub fn contradiction(&self) -> Vec<Part> {
-        let subset = |bits: u8| -> Vec<Part> {
-            Part::ALL.into_iter().zip(0..).filter_map(|(part, bit)| (bits & (1 << bit) != 0).then_some(part)).collect()
+    pub fn contradiction(&self) -> Vec<FilterList> {
+        let subset = |bits: u8| -> Vec<FilterList> {
+            FilterList::ALL
+                .into_iter()
+                .zip(0..)
+                .filter_map(|(list, bit)| (bits & (1 << bit) != 0).then_some(list))
+                .collect()
         };
-        let mut subsets: Vec<Vec<Part>> = (1..1 << Part::ALL.len()).map(subset).collect();
+        let mut subsets: Vec<Vec<FilterList>> = (1..1 << FilterList::ALL.len()).map(subset).collect();
         subsets.sort_by_key(Vec::len);
-        subsets.into_iter().find(|parts| !self.can_be_passed(parts)).unwrap_or_default()
+        subsets.into_iter().find(|lists| !self.can_be_passed(lists)).unwrap_or_default()
     }
 
     /// Whether some change could pass these lists.
-    fn can_be_passed(&self, parts: &[Part]) -> bool {
-        let is_asked = |part: Part| parts.contains(&part);
+    fn can_be_passed(&self, lists: &[FilterList]) -> bool {
+        let is_asked = |list: FilterList| lists.contains(&list);
         ChangeType::ALL.into_iter().any(|change_type| {
             let (before, after, differ) = states_of(change_type);
             let (from, to): (&[State], &[State]) = (&self.from, &self.to);
-            let (is_from, is_to) = (is_asked(Part::From) && !from.is_empty(), is_asked(Part::To) && !to.is_empty());
+            let (is_from, is_to) =
+                (is_asked(FilterList::From) && !from.is_empty(), is_asked(FilterList::To) && !to.is_empty());
             let differs = |to: State| !(differ && is_from) || from.iter().any(|from| before.has(*from) && *from != to);
-            (!is_asked(Part::Kinds)
+            (!is_asked(FilterList::Kinds)
                 || self.kinds.is_empty()
                 || kind_of(change_type).is_some_and(|kind| self.kinds.contains(&kind)))
-                && (!is_asked(Part::Types) || self.types.is_empty() || self.types.contains(&change_type))
+                && (!is_asked(FilterList::Types) || self.types.is_empty() || self.types.contains(&change_type))
                 && (!is_from || from.iter().any(|state| before.has(*state)))
                 && (!is_to || to.iter().any(|state| after.has(*state) && differs(*state)))
         })
@@ -341,7 +346,7 @@ mod tests {
             };
             let found = filter.contradiction();
             let got = (!found.is_empty())
-                .then(|| found.iter().map(|part| format!("{part:?}").to_lowercase()).collect::<Vec<_>>().join(" "));
+                .then(|| found.iter().map(|list| format!("{list:?}").to_lowercase()).collect::<Vec<_>>().join(" "));
             assert_eq!(got.as_deref(), want, "{filter:?}");
         };
         let (instance, realm) = (Kind::Instance, Kind::Realm);

@@ -4,7 +4,7 @@
 
 use super::json::{BodyError, Object};
 use super::parameters::{ParameterError, Parameters};
-use crate::model::{ChangeType, Filter, IdPattern, Kind, Part, ResourceId, State};
+use crate::model::{ChangeType, Filter, FilterList, IdPattern, Kind, ResourceId, State};
 
 /// The lists of a filter. All that are not empty have to let a change through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ impl List {
     }
 }
 
-impl From<Part> for List {
-    fn from(part: Part) -> List {
-        match part {
-            Part::Kinds => List::Kinds,
-            Part::Types => List::Types,
-            Part::From => List::From,
-            Part::To => List::To,
+impl From<FilterList> for List {
+    fn from(list: FilterList) -> List {
+        match list {
+            FilterList::Kinds => List::Kinds,
+            FilterList::Types => List::Types,
+            FilterList::From => List::From,
+            FilterList::To => List::To,
         }
     }
 }
