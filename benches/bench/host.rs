@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +22,7 @@ use tracker::vault::{Keyring, Purpose, Vault};
 
 use crate::provider::{Answer, Provider};
 use crate::table::Table;
+use crate::thousand::thousand_instances;
 
 const ROUNDS: usize = 60;
 
@@ -240,27 +240,17 @@ pub(crate) fn process_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The recorded answer of 1,000 EC2 instances.
-fn recorded_instances() -> Vec<u8> {
-    let packed = root().join("drivers/ec2/fixtures/describe-instances-1000.xml.gz");
-    let mut answer = Vec::new();
-    flate2::read::GzDecoder::new(fs::File::open(&packed).expect("the recorded answer"))
-        .read_to_end(&mut answer)
-        .expect("unpacked");
-    answer
-}
-
-/// EC2 with those instances, unpacked into a folder.
+/// EC2 with 1,000 instances, in an answer that is put into a folder.
 pub(crate) fn ec2_provider(folder: &Path) -> Provider {
     let instances = folder.join("answer.xml");
-    fs::write(&instances, recorded_instances()).expect("written");
-    let zones = root().join("drivers/ec2/fixtures/describe-availability-zones.xml");
+    fs::write(&instances, thousand_instances()).expect("written");
+    let zones = root().join("drivers/ec2/cassettes/bodies/zones.xml");
     Provider::start(&[Answer::to("Action=DescribeAvailabilityZones", &zones), Answer::to("", &instances)])
 }
 
-/// A poll of a recorded answer of 1,000 instances: HTTP, guest, parsing, diff, store.
+/// A poll of an answer of 1,000 instances: HTTP, guest, parsing, diff, store.
 pub(crate) async fn ec2_poll(table: &mut Table) {
-    let answer = recorded_instances();
+    let answer = thousand_instances();
     let folder = tempfile::tempdir().expect("a folder");
     let provider = ec2_provider(folder.path());
     let key = AccountKey { driver: "ec2".into(), provider: "bench".into(), user: "AKIABENCH".into() };
@@ -279,7 +269,7 @@ pub(crate) async fn ec2_poll(table: &mut Table) {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let before = process_cpu();
-        assert!(read_xml(&answer) > 1000);
+        assert!(read_xml(answer.as_bytes()) > 1000);
         rounds.push(process_cpu() - before);
     }
     let native = table.times("  for scale: quick-xml alone over that answer, native", rounds, None);

@@ -147,14 +147,14 @@ pub(crate) async fn polls(table: &mut Table) {
 fn hetzner_provider(folder: &Path) -> Provider {
     const PER_PAGE: usize = 50;
     let fixtures = root().join("drivers/hetzner/fixtures");
-    let recorded = fs::read(fixtures.join("servers-page-1.json")).expect("the recorded answer");
-    let recorded: Value = serde_json::from_slice(&recorded).expect("JSON");
+    let fixture = fs::read(fixtures.join("servers-page-1.json")).expect("the fixture");
+    let fixture: Value = serde_json::from_slice(&fixture).expect("JSON");
     let pages = INSTANCES / PER_PAGE;
     let mut answers = Vec::new();
     for page in 1..=pages {
         let first = 1 + (page - 1) * PER_PAGE;
         let servers = (first..first + PER_PAGE).map(|id| {
-            let mut server = recorded["servers"][0].clone();
+            let mut server = fixture["servers"][0].clone();
             server["id"] = json!(id);
             server
         });
@@ -173,14 +173,14 @@ fn hetzner_provider(folder: &Path) -> Provider {
 fn digitalocean_provider(folder: &Path) -> Provider {
     const PER_PAGE: usize = 200;
     let fixtures = root().join("drivers/digitalocean/fixtures");
-    let recorded = fs::read(fixtures.join("droplets.json")).expect("the recorded answer");
-    let recorded: Value = serde_json::from_slice(&recorded).expect("JSON");
+    let fixture = fs::read(fixtures.join("droplets.json")).expect("the fixture");
+    let fixture: Value = serde_json::from_slice(&fixture).expect("JSON");
     let pages = INSTANCES / PER_PAGE;
     let mut answers = Vec::new();
     for page in 1..=pages {
         let first = 3_000_000 + (page - 1) * PER_PAGE;
         let droplets = (first..first + PER_PAGE).map(|id| {
-            let mut droplet = recorded["droplets"][0].clone();
+            let mut droplet = fixture["droplets"][0].clone();
             droplet["id"] = json!(id);
             droplet
         });
@@ -200,13 +200,13 @@ fn digitalocean_provider(folder: &Path) -> Provider {
 fn template_provider(folder: &Path) -> Provider {
     const PER_PAGE: usize = 100;
     let bodies = root().join("drivers/templates/python/cassettes/bodies");
-    let recorded = fs::read(bodies.join("servers-page-1.json")).expect("the recorded answer");
-    let recorded: Value = serde_json::from_slice(&recorded).expect("JSON");
+    let fixture = fs::read(bodies.join("servers-page-1.json")).expect("the fixture");
+    let fixture: Value = serde_json::from_slice(&fixture).expect("JSON");
     let id = |number: usize| format!("srv-{number:04}");
     let mut answers = Vec::new();
     for first in (0..INSTANCES).step_by(PER_PAGE) {
         let servers = (first..first + PER_PAGE).map(|number| {
-            let mut server = recorded["servers"][0].clone();
+            let mut server = fixture["servers"][0].clone();
             server["id"] = json!(id(number));
             server
         });

@@ -27,6 +27,9 @@ mod receivers;
 mod recording;
 mod steps;
 mod table;
+// Beside the driver's fixtures, whose tests use it too.
+#[path = "../../drivers/ec2/fixtures/thousand.rs"]
+mod thousand;
 
 use table::Table;
 

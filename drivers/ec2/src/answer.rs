@@ -1,5 +1,5 @@
 //! What EC2 answers: lists, read as they come, and errors, which it names in a document of their own.
-//! Nothing in here makes a request, so recorded answers test it.
+//! Nothing in here makes a request, so answers in files test it.
 
 mod addresses;
 mod fault;

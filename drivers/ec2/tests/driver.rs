@@ -9,7 +9,7 @@ const NOW: i64 = 1_795_341_600_000;
 
 fn account(provider: &str, endpoint: &str, options: &[(&str, &str)]) -> Account {
     let options = options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    Account { options, ..Account::new(provider, endpoint, "AKIDEXAMPLE") }
+    Account { options, ..Account::new(provider, endpoint, "AKIATRACKERTESTS0001") }
 }
 
 fn ask(host: Host, account: &Account, cursor: Option<&str>) -> (Result<Page<Instance>, Error>, Seen) {
@@ -17,19 +17,20 @@ fn ask(host: Host, account: &Account, cursor: Option<&str>) -> (Result<Page<Inst
     host.at(NOW).run(|| Ec2::list_instances(account, &query))
 }
 
-fn fixture(name: &str) -> Vec<u8> {
-    let path = format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+/// An answer, by its path in the driver's folder.
+fn read(path: &str) -> Vec<u8> {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn host() -> Host {
-    Host::new().secret("password", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    Host::new().secret("password", "a/secret+access/key/of/the/tests")
 }
 
 #[test]
 fn what_is_sent_is_a_signed_form() {
     let account = account("eu-west-1", "https://ec2.eu-west-1.amazonaws.com", &[]);
-    let answer = Answer::new(200).body(fixture("describe-instances-page-2.xml"));
+    let answer = Answer::new(200).body(read("cassettes/bodies/instances-page-2.xml"));
     let (page, seen) = ask(host().answer(answer), &account, Some("a b/+="));
     assert_eq!(page.unwrap().items.len(), 2);
     let [sent] = &seen.sent[..] else { panic!("one request, not {}", seen.sent.len()) };
@@ -37,16 +38,16 @@ fn what_is_sent_is_a_signed_form() {
     assert_eq!(sent.text(), "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000&NextToken=a%20b%2F%2B%3D");
     assert_eq!(sent.header("x-amz-date"), Some("20261122T100000Z"));
     let authorization = sent.header("authorization").unwrap();
-    let scope = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/eu-west-1/ec2/aws4_request, \
+    let scope = "AWS4-HMAC-SHA256 Credential=AKIATRACKERTESTS0001/20261122/eu-west-1/ec2/aws4_request, \
                  SignedHeaders=content-type;host;x-amz-date, Signature=";
     assert!(authorization.starts_with(scope), "{authorization}");
-    assert!(!format!("{sent:?}").contains("wJalrX"));
+    assert!(!format!("{sent:?}").contains("a/secret"));
 }
 
 #[test]
 fn single_instances_are_asked_for_by_a_filter() {
     let account = account("eu-west-1", "https://ec2.eu-west-1.amazonaws.com", &[]);
-    let answer = Answer::new(200).body(fixture("describe-instances-page-2.xml"));
+    let answer = Answer::new(200).body(read("cassettes/bodies/instances-page-2.xml"));
     let query = Query { ids: ["i-1", "a*b?c\\d"].map(str::to_owned).into(), ..Query::default() };
     let (page, seen) = host().answer(answer).at(NOW).run(|| Ec2::list_instances(&account, &query));
     assert!(page.is_ok());
@@ -60,12 +61,12 @@ fn single_instances_are_asked_for_by_a_filter() {
 #[test]
 fn a_session_token_is_sent_and_signed_as_a_placeholder() {
     let account = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
-    let answer = || Answer::new(200).body(fixture("describe-instances-empty.xml"));
-    let (_, seen) = ask(host().secret("session-token", "FwoGZXIvYXdz").answer(answer()), &account, None);
+    let answer = || Answer::new(200).body(read("cassettes/bodies/instances-none.xml"));
+    let (_, seen) = ask(host().secret("session-token", "made-up-token").answer(answer()), &account, None);
     let sent = &seen.sent[0];
     assert!(sent.header("x-amz-security-token").is_some_and(|token| token.contains("session-token")));
     assert!(sent.header("authorization").is_some_and(|auth| auth.contains(";x-amz-security-token, ")));
-    assert!(!format!("{sent:?}").contains("FwoGZXIvYXdz"));
+    assert!(!format!("{sent:?}").contains("made-up-token"));
     // The token is in the signature: another one gives another.
     let (_, other) = ask(host().secret("session-token", "another").answer(answer()), &account, None);
     assert_ne!(sent.header("authorization"), other.sent[0].header("authorization"));
@@ -74,22 +75,22 @@ fn a_session_token_is_sent_and_signed_as_a_placeholder() {
 #[test]
 fn the_region_signed_for_is_the_option_or_the_provider_or_the_first() {
     let check = |provider: &str, endpoint: &str, options: &[(&str, &str)], scope: &str, url: &str| {
-        let answer = Answer::new(200).body(fixture("describe-instances-empty.xml"));
+        let answer = Answer::new(200).body(read("cassettes/bodies/instances-none.xml"));
         let (page, seen) = ask(host().answer(answer), &account(provider, endpoint, options), None);
         assert!(page.is_ok(), "{page:?}");
         assert_eq!(seen.sent[0].url, url);
         let authorization = seen.sent[0].header("authorization").unwrap();
         assert!(authorization.contains(&format!("/{scope}/ec2/aws4_request,")), "{authorization}");
     };
-    let moto = "http://127.0.0.1:5000";
-    check("ap-south-2", moto, &[], "ap-south-2", "http://127.0.0.1:5000/");
-    check("moto", moto, &[], "us-east-1", "http://127.0.0.1:5000/");
-    check("moto", moto, &[("region", "eu-west-3")], "eu-west-3", "http://127.0.0.1:5000/");
-    check("us-west-2", moto, &[("region", "region1")], "region1", "http://127.0.0.1:5000/");
+    let lab = "http://127.0.0.1:5000";
+    check("ap-south-2", lab, &[], "ap-south-2", "http://127.0.0.1:5000/");
+    check("lab", lab, &[], "us-east-1", "http://127.0.0.1:5000/");
+    check("lab", lab, &[("region", "eu-west-3")], "eu-west-3", "http://127.0.0.1:5000/");
+    check("us-west-2", lab, &[("region", "region1")], "region1", "http://127.0.0.1:5000/");
     let eucalyptus = "https://cloud.example:8773/services/compute";
     check("euca", eucalyptus, &[], "us-east-1", "https://cloud.example:8773/services/compute/");
 
-    let (page, seen) = ask(host(), &account("moto", moto, &[("region", "EU West")]), None);
+    let (page, seen) = ask(host(), &account("lab", lab, &[("region", "EU West")]), None);
     let Err(Error::InvalidAccount(message)) = page else { panic!("{page:?}") };
     assert!(message.contains("`region` is `EU West`"), "{message}");
     assert!(seen.sent.is_empty());
@@ -173,7 +174,7 @@ fn an_error_with_the_status_of_a_success_keeps_its_code_and_its_class() {
 #[test]
 fn an_expired_request_is_a_matter_of_clocks_or_of_the_session_token() {
     let answer = |status| {
-        let body = "<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error>\
+        let body = "<Response><Errors><Error><Code>RequestExpired</Code><Message>too late</Message></Error>\
                     </Errors></Response>";
         Answer::new(status).body(body)
     };
@@ -183,7 +184,7 @@ fn an_expired_request_is_a_matter_of_clocks_or_of_the_session_token() {
         let Err(Error::UnexpectedAnswer(message)) = page else { panic!("{status}: {page:?}") };
         assert!(message.contains("RequestExpired") && message.contains("this host's clock"), "{message}");
 
-        let with_token = host().secret("session-token", "FwoGZXIvYXdz").answer(answer(status));
+        let with_token = host().secret("session-token", "made-up-token").answer(answer(status));
         let (page, _) = ask(with_token, &account, None);
         let Err(Error::Unauthorized(message)) = page else { panic!("{status}: {page:?}") };
         assert!(message.contains("RequestExpired") && message.contains("session token"), "{message}");
@@ -191,10 +192,10 @@ fn an_expired_request_is_a_matter_of_clocks_or_of_the_session_token() {
 }
 
 #[test]
-fn recorded_errors_are_understood() {
-    let line = meaning(Answer::new(401).body(fixture("error-auth-failure.xml")));
-    assert!(line.contains("Unauthorized") && line.contains("was not able to validate"), "{line}");
-    let line = meaning(Answer::new(400).body(fixture("error-not-found.xml")));
+fn errors_as_ec2_words_them_are_understood() {
+    let line = meaning(Answer::new(401).body(read("cassettes/bodies/auth-failure.xml")));
+    assert!(line.contains("Unauthorized") && line.contains("the access key is not known here"), "{line}");
+    let line = meaning(Answer::new(400).body(read("fixtures/error-not-found.xml")));
     assert!(line.contains("UnexpectedAnswer") && line.contains("InvalidInstanceID.NotFound"), "{line}");
 }
 
@@ -212,7 +213,7 @@ fn answers_that_are_none_of_ec2s_are_sorted_by_their_status() {
     check(Answer::new(204), &["UnexpectedAnswer", "answered 204"]);
     check(Answer::new(200), &["UnexpectedAnswer", "empty"]);
     check(Answer::new(200).body("<html></html>"), &["UnexpectedAnswer", "<html>"]);
-    let whole = fixture("describe-instances.xml");
+    let whole = read("cassettes/bodies/instances-page-1.xml");
     check(Answer::new(200).body(&whole[..9_000]), &["Unavailable", "broke off after 9000 bytes"]);
     check(Answer::new(200).body(&whole[..9_000]).broken("reset"), &["Unavailable", "broke off: reset"]);
 }
@@ -220,7 +221,7 @@ fn answers_that_are_none_of_ec2s_are_sorted_by_their_status() {
 #[test]
 fn realms_are_asked_for_by_their_own_call() {
     let account = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
-    let host = host().at(NOW).answer(Answer::new(200).body(fixture("describe-availability-zones.xml")));
+    let host = host().at(NOW).answer(Answer::new(200).body(read("cassettes/bodies/zones.xml")));
     let (page, seen) = host.run(|| Ec2::list_realms(&account, &Query::default()));
     assert_eq!(page.unwrap().items.len(), 6);
     assert_eq!(seen.sent[0].text(), "Action=DescribeAvailabilityZones&Version=2016-11-15&AllAvailabilityZones=false");
