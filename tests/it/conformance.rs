@@ -386,8 +386,8 @@ async fn what_is_not_shown_fails_unless_it_is_declared() {
     declaring(Lax::with("none"), r#"{"suite": 1, "partial": false}"#).fails("not so", &["partial-is-said"]).await;
     without(&["servers-changed.json"]).fails("no delta", &["changes-are-whole"]).await;
     without(&["servers-by-id.json"]).fails("no single instances", &["lists-by-id"]).await;
-    let all_there = Lax::with("none").edit("servers-by-id.json", r#""3164445", "3164449""#, r#""3164445""#);
-    let all_there = all_there.edit("servers-by-id.json", "ids=3164445%2C3164449", "ids=3164445");
+    let all_there = Lax::with("none").edit("servers-by-id.json", r#""5200145", "5200149""#, r#""5200145""#);
+    let all_there = all_there.edit("servers-by-id.json", "ids=5200145%2C5200149", "ids=5200145");
     all_there.fails("none that is not there", &["lists-by-id"]).await;
     // What changed comes on two pages, too.
     let paged = ["servers-two-pages.json", "zones-two-pages.json", "servers-changed.json", "servers-by-id.json"];
@@ -461,7 +461,7 @@ fn a_failure_says_where_what_and_what_to_do() {
     let (file, cassettes) = (lax.file().display().to_string(), lax.cassettes().display().to_string());
     let ended = setup.run(&["driver", "test", &file, "--cassettes", &cassettes, "--admit"]);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
-    for part in ["FAILED  states-are-mapped", "servers-two-pages: 3164445", "\"off\"", "STOPPED", "What to do:"] {
+    for part in ["FAILED  states-are-mapped", "servers-two-pages: 5200145", "\"off\"", "STOPPED", "What to do:"] {
         assert!(ended.stdout.contains(part), "{part:?} is not in {ended:#?}");
     }
     assert!(ended.stderr.contains("2 of 28 checks failed; nothing was recorded"), "{ended:#?}");

@@ -13,8 +13,8 @@ use crate::support::lab::{step, steps};
 use crate::support::verifier::Reads;
 use crate::support::{Lab, Verifier};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const OTHER: &str = "whsec_plJ3nmyCDGBKInavdOK15jsl0WLZPL4V";
+const SECRET: &str = "whsec_cM3TDrxG5Kx2pMaQ/5jigXKS8CWqP/6W";
+const OTHER: &str = "whsec_aZq/LObbndOuj+yVDb+E6FokygQPDNfp";
 /// Neither ASCII nor free of what JSON escapes.
 const TOKEN: &str = "a \"token\" of Zürich \u{1f980}\\";
 

@@ -1,5 +1,5 @@
 //! The APIs of DigitalOcean and of Hetzner Cloud as far as a list of machines goes: pages, tokens, limits on requests.
-//! What they answer with is the drivers' own recorded droplet or server, as often as a test wants it.
+//! What they answer with is the droplet or server of the drivers' own fixtures, as often as a test wants it.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -86,7 +86,7 @@ mod tests {
             }
         };
         let hex = |text: &str| text.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
-        check("3164444", &|new| new.len() == 7 && new.parse::<u64>().is_ok());
+        check("5200144", &|new| new.len() == 7 && new.parse::<u64>().is_ok());
         check("1", &|new| new.parse::<u64>().is_ok());
         check("i-0123456789abcdef0", &|new| new.len() == 19 && new.starts_with("i-") && hex(&new[2..]));
         check("6dff0c2e-0000-4f3b-8c3a-3d9f35a8a1c2", &|new| {
