@@ -2,6 +2,7 @@
 //! says.
 
 use serde::Deserialize;
+use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::{Address, Error, Instance, InstanceState, Page, Realm, RealmState, json, time};
 
 /// `droplets` has no default: an answer without it is no list, and is an error.
@@ -24,10 +25,12 @@ struct Links {
     pages: Option<Pages>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Pages {
     /// A URL; absent on the last page.
     next: Option<String>,
+    /// A URL; absent on the last page, too.
+    last: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,33 +83,55 @@ struct Region {
 }
 
 /// Which page a cursor stands for.
-pub fn page_number(cursor: Option<&str>) -> Result<u32, Error> {
+pub fn page_number(cursor: Option<&str>) -> Result<u64, Error> {
     let Some(cursor) = cursor else { return Ok(1) };
     cursor.parse().map_err(|_| Error::UnexpectedAnswer(format!("the cursor `{cursor}` is not of this driver")))
 }
 
 /// A page of droplets, the one of that number.
-pub fn droplets(body: &[u8], number: u32) -> Result<Page<Instance>, Error> {
+pub fn droplets(body: &[u8], number: u64) -> Result<Page<Instance>, Error> {
     let answer: Droplets = json::parse(body)?;
-    Ok(page(answer.droplets.into_iter().map(instance).collect(), answer.links, answer.meta, number))
+    page(answer.droplets.into_iter().map(instance).collect(), answer.links, answer.meta, number)
 }
 
 /// A page of regions, the one of that number.
-pub fn regions(body: &[u8], number: u32) -> Result<Page<Realm>, Error> {
+pub fn regions(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     let answer: Regions = json::parse(body)?;
-    Ok(page(answer.regions.into_iter().map(realm).collect(), answer.links, answer.meta, number))
+    page(answer.regions.into_iter().map(realm).collect(), answer.links, answer.meta, number)
 }
 
 /// Pages are numbered, so that a list that changes while it is read may skip an entry or have one twice. The host sees
 /// both, by the total.
-fn page<T>(items: Vec<T>, links: Option<Links>, meta: Option<Meta>, number: u32) -> Page<T> {
-    let following = links.and_then(|links| links.pages).and_then(|pages| pages.next).filter(|link| !link.is_empty());
-    // The link is not followed: a number can't lead to another host.
-    let next = following.map(|_| number.saturating_add(1).to_string());
-    let Some(total) = meta.and_then(|meta| meta.total) else {
-        return Page::complete(items).followed_by(next).partial("the answer does not say how many entries there are");
+fn page<T>(items: Vec<T>, links: Option<Links>, meta: Option<Meta>, number: u64) -> Result<Page<T>, Error> {
+    let Pages { next, last } = links.and_then(|links| links.pages).unwrap_or_default();
+    let next = match next.filter(|link| !link.is_empty()) {
+        Some(link) => Some(following(&link, last.as_deref(), number)?.to_string()),
+        None => None,
     };
-    Page::complete(items).followed_by(next).of_total(Some(total))
+    let page = Page::complete(items).followed_by(next);
+    Ok(match meta.and_then(|meta| meta.total) {
+        Some(total) => page.of_total(Some(total)),
+        None => page.partial("the answer does not say how many entries there are"),
+    })
+}
+
+/// The number of the page that a link leads to. The link is not followed: a number can't lead to another host. Pages that
+/// led back, or beyond the last one, would never end.
+fn following(link: &str, last: Option<&str>, number: u64) -> Result<u64, Error> {
+    match (number_in(link), last.and_then(number_in)) {
+        (Some(next), last) if next > number && last.is_none_or(|last| next <= last) => Ok(next),
+        _ => {
+            let last = last.map(|last| format!(" (the last is {})", quote(last.as_bytes()))).unwrap_or_default();
+            let link = quote(link.as_bytes());
+            Err(Error::UnexpectedAnswer(format!("page {number} says that {link} follows it{last}")))
+        }
+    }
+}
+
+/// Which page a link is to, if it says so.
+fn number_in(link: &str) -> Option<u64> {
+    let query = link.split('#').next()?.split_once('?')?.1;
+    query.split('&').find_map(|pair| pair.strip_prefix("page="))?.parse().ok()
 }
 
 fn instance(droplet: Droplet) -> Instance {

@@ -44,7 +44,7 @@ fn list<T>(
     account: &Account,
     query: &Query,
     what: &str,
-    read: fn(&[u8], u32) -> Result<Page<T>, Error>,
+    read: fn(&[u8], u64) -> Result<Page<T>, Error>,
 ) -> Result<Page<T>, Error> {
     let number = answer::page_number(query.cursor.as_deref())?;
     let url = format!("{}/v2/{what}?per_page={PER_PAGE}&page={number}", account.endpoint);

@@ -97,10 +97,21 @@ fn pages_lead_from_one_to_the_next_and_carry_the_total() {
     assert_eq!(last.coverage, Coverage::Complete);
     let none = droplets(&fixture("droplets-empty"), 1).unwrap();
     assert_eq!((none.items.len(), none.coverage, none.total), (0, Coverage::Complete, Some(0)));
-    // An empty page in the middle is no end, and where its link leads does not matter.
-    let empty =
-        br#"{"droplets": [], "links": {"pages": {"next": "https://elsewhere.example/"}}, "meta": {"total": 7}}"#;
-    assert_eq!(droplets(empty, 3).unwrap().next.as_deref(), Some("4"));
+    // An empty page in the middle is no end, and on which host its link leads does not matter.
+    let linked = |next: &str, last: &str| {
+        let pages = format!(r#"{{"next": "https://elsewhere.example/v2/droplets{next}", "last": "{last}"}}"#);
+        droplets(format!(r#"{{"droplets": [], "links": {{"pages": {pages}}}, "meta": {{"total": 7}}}}"#).as_bytes(), 3)
+    };
+    for (next, last) in [("?page=4", "/v2/droplets?page=4"), ("?per_page=1&page=4#top", "elsewhere"), ("?page=4", "")] {
+        assert_eq!(linked(next, last).unwrap().next.as_deref(), Some("4"), "{next} {last}");
+    }
+    // One that leads back, to the page itself, beyond the last, or nowhere, would never end.
+    for (next, last) in
+        [("?page=2", ""), ("?page=3", ""), ("?page=5", "?page=4"), ("", ""), ("?page=", ""), ("?page=x", "")]
+    {
+        let Err(Error::UnexpectedAnswer(why)) = linked(next, last) else { panic!("{next} {last}") };
+        assert!(why.starts_with("page 3 says that https://elsewhere.example/v2/droplets"), "{why}");
+    }
     for links in ["null", "{}", r#"{"pages": null}"#, r#"{"pages": {}}"#, r#"{"pages": {"next": ""}}"#] {
         let page = droplets(format!(r#"{{"droplets": [], "links": {links}, "meta": {{"total": 0}}}}"#).as_bytes(), 1);
         let page = page.unwrap();

@@ -28,6 +28,8 @@ struct Meta {
 struct Pagination {
     /// Null on the last page.
     next_page: Option<u64>,
+    last_page: Option<u64>,
+    /// Null where the API does not count: it may leave that out.
     total_entries: Option<u64>,
 }
 
@@ -89,32 +91,43 @@ struct Location {
 }
 
 /// Which page a cursor stands for.
-pub fn page_number(cursor: Option<&str>) -> Result<u32, Error> {
+pub fn page_number(cursor: Option<&str>) -> Result<u64, Error> {
     let Some(cursor) = cursor else { return Ok(1) };
     cursor.parse().map_err(|_| Error::UnexpectedAnswer(format!("the cursor `{cursor}` is not of this driver")))
 }
 
 /// A page of servers, the one of that number.
-pub fn servers(body: &[u8], number: u32) -> Result<Page<Instance>, Error> {
+pub fn servers(body: &[u8], number: u64) -> Result<Page<Instance>, Error> {
     let answer: Servers = json::parse(body)?;
-    Ok(page(answer.servers.into_iter().map(instance).collect(), answer.meta, number))
+    page(answer.servers.into_iter().map(instance).collect(), answer.meta, number)
 }
 
 /// A page of locations, the one of that number.
-pub fn locations(body: &[u8], number: u32) -> Result<Page<Realm>, Error> {
+pub fn locations(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     let answer: Locations = json::parse(body)?;
-    Ok(page(answer.locations.into_iter().map(realm).collect(), answer.meta, number))
+    page(answer.locations.into_iter().map(realm).collect(), answer.meta, number)
 }
 
 /// Pages are numbered, so that a list that changes while it is read may skip an entry or have one twice. The host sees
-/// both, by the total.
-fn page<T>(items: Vec<T>, meta: Option<Meta>, number: u32) -> Page<T> {
+/// both, by the total: without one, several pages may not be all that there is.
+fn page<T>(items: Vec<T>, meta: Option<Meta>, number: u64) -> Result<Page<T>, Error> {
     let Some(pagination) = meta.and_then(|meta| meta.pagination) else {
-        return Page::complete(items).partial("the answer does not say whether a page follows it");
+        return Ok(Page::complete(items).partial("the answer does not say whether a page follows it"));
     };
-    // The number is counted here: whatever stands there leads nowhere else.
-    let next = pagination.next_page.map(|_| number.saturating_add(1).to_string());
-    Page::complete(items).followed_by(next).of_total(pagination.total_entries)
+    let Pagination { next_page, last_page, total_entries } = pagination;
+    // Pages that led back, or beyond the last one, would never end.
+    if let Some(next) = next_page
+        && (next <= number || last_page.is_some_and(|last| next > last))
+    {
+        let last = last_page.map(|last| format!(" of {last}")).unwrap_or_default();
+        return Err(Error::UnexpectedAnswer(format!("page {number}{last} says that page {next} follows it")));
+    }
+    let is_one_of_several = number > 1 || next_page.is_some();
+    let page = Page::complete(items).followed_by(next_page.map(|next| next.to_string())).of_total(total_entries);
+    Ok(match total_entries {
+        None if is_one_of_several => page.partial("the answer does not say how many entries there are on all pages"),
+        _ => page,
+    })
 }
 
 fn instance(server: Server) -> Instance {

@@ -45,7 +45,7 @@ fn list<T>(
     account: &Account,
     query: &Query,
     what: &str,
-    read: fn(&[u8], u32) -> Result<Page<T>, Error>,
+    read: fn(&[u8], u64) -> Result<Page<T>, Error>,
 ) -> Result<Page<T>, Error> {
     let number = answer::page_number(query.cursor.as_deref())?;
     // Sorted by what never changes: a new server comes last, and moves no other from one page to the next.

@@ -105,6 +105,20 @@ fn pages_lead_from_one_to_the_next_and_carry_the_total() {
     // An empty page in the middle is no end.
     let empty = br#"{"servers": [], "meta": {"pagination": {"next_page": 4, "total_entries": 9}}}"#;
     assert_eq!(servers(empty, 3).unwrap().next.as_deref(), Some("4"));
+    // One that leads back, to the page itself or beyond the last would never end.
+    for (next, last) in [("2", "9"), ("3", "9"), ("0", "null"), ("5", "4")] {
+        let pagination = format!(r#"{{"next_page": {next}, "last_page": {last}, "total_entries": 9}}"#);
+        let body = format!(r#"{{"servers": [], "meta": {{"pagination": {pagination}}}}}"#);
+        let Err(Error::UnexpectedAnswer(why)) = servers(body.as_bytes(), 3) else { panic!("{body}") };
+        assert!(why.ends_with(&format!("says that page {next} follows it")), "{why}");
+    }
+    // Of several pages, one may lack what another had, and only the total would show it.
+    for (number, next, is_whole) in [(1, "null", true), (1, "2", false), (2, "3", false), (2, "null", false)] {
+        let pagination = format!(r#"{{"next_page": {next}, "total_entries": null}}"#);
+        let body = format!(r#"{{"servers": [], "meta": {{"pagination": {pagination}}}}}"#);
+        let page = servers(body.as_bytes(), number).unwrap();
+        assert_eq!(page.coverage == Coverage::Complete, is_whole, "{number} {next}");
+    }
     // Without its end, it is not known that it ends.
     for meta in ["", r#", "meta": null"#, r#", "meta": {}"#, r#", "meta": {"pagination": null}"#] {
         let page = servers(format!("{{\"servers\": []{meta}}}").as_bytes(), 1).unwrap();
