@@ -93,6 +93,7 @@ impl Gathering {
             // There is room for fewer than was thought.
             self.count_from = 0;
         }
+        let leads_on_empty = next.is_some() && resources.is_empty();
         if self.resources.is_empty() {
             self.resources = resources;
         } else {
@@ -101,6 +102,9 @@ impl Gathering {
         }
         if !is_delta {
             self.check_total()?;
+            if leads_on_empty && self.is_all_there() {
+                return Err(endless("all entries were listed, and it gave an empty page, and a cursor to another"));
+            }
         }
         Ok(next)
     }
@@ -118,6 +122,18 @@ impl Gathering {
         self.total.max(self.other_total)
     }
 
+    /// Whether there are as many different ids as entries.
+    fn is_all_there(&self) -> bool {
+        let Some(total) = self.largest_total() else { return false };
+        let is_enough = |ids: usize| self.omitted.saturating_add(ids as u64) >= total;
+        is_enough(self.resources.len()) && is_enough(self.different())
+    }
+
+    /// How many different ids there are.
+    fn different(&self) -> usize {
+        self.resources.iter().map(Resource::id).collect::<HashSet<_>>().len()
+    }
+
     /// Whether there are more different ids than entries. They are only looked at where there are more than fit.
     fn check_total(&mut self) -> Result<(), CallError> {
         let Some(total) = self.largest_total() else { return Ok(()) };
@@ -125,7 +141,7 @@ impl Gathering {
         if self.resources.len() <= room.max(self.count_from) {
             return Ok(());
         }
-        let different = self.resources.iter().map(Resource::id).collect::<HashSet<_>>().len();
+        let different = self.different();
         if different > room {
             return Err(CallError::UnexpectedAnswer(format!(
                 "the provider says that the list has {total} entries, and it gave {} and more",

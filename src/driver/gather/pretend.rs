@@ -19,6 +19,8 @@ pub(crate) enum Event {
     Stuck,
     /// The page before is given once more, under the cursor that led to it.
     Loops,
+    /// The next page has its first entry twice, and its last one not at all.
+    Doubles,
     /// No page comes, and with it no list.
     Fails,
 }
@@ -30,6 +32,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Comes),
         1 => Just(Event::Stuck),
         1 => Just(Event::Loops),
+        1 => Just(Event::Doubles),
         1 => Just(Event::Fails),
     ]
 }
@@ -56,12 +59,19 @@ impl Provider {
     ) -> Result<(Vec<Resource>, Coverage), CallError> {
         let mut gathering = Gathering::new(None);
         let (mut offset, mut cursor) = (0, 0);
+        let mut doubles = false;
         loop {
             let end = (offset + size).min(self.there.len());
             let is_last = end >= self.there.len();
             cursor += 1;
+            let mut ids = self.there.get(offset..end).unwrap_or_default().to_vec();
+            if std::mem::take(&mut doubles)
+                && let [first, .., last] = ids.as_mut_slice()
+            {
+                *last = *first;
+            }
             let page = Page {
-                resources: self.there.get(offset..end).unwrap_or_default().iter().map(|id| resource(*id)).collect(),
+                resources: ids.into_iter().map(&resource).collect(),
                 next: (!is_last).then(|| cursor.to_string()),
                 coverage: Coverage::Complete,
                 total: Some(self.there.len() as u64 + others),
@@ -85,6 +95,7 @@ impl Provider {
                 }
                 Event::Stuck => offset = before,
                 Event::Loops => (offset, cursor) = (before, cursor - 1),
+                Event::Doubles => doubles = true,
                 Event::Fails => return Err(CallError::Unavailable("it is down".into())),
             }
         }

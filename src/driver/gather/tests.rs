@@ -77,6 +77,11 @@ fn a_list_without_an_end_is_an_error_as_soon_as_it_shows() {
         2,
         "has 2 entries, and it gave 3",
     );
+    // Everything is there, and it goes on.
+    check(vec![page(&["1"], Some("2"), Some(1)), page(&[], Some("3"), Some(1))], 2, "all entries were listed");
+    check(vec![page(&[], Some("2"), Some(0))], 1, "all entries were listed");
+    let last = Page { omitted: 2, ..page(&[], Some("3"), Some(3)) };
+    check(vec![page(&["1"], Some("2"), Some(3)), last], 2, "all entries were listed");
     check(vec![page(&["1", "2", "3"], None, Some(2))], 1, "has 2 entries, and it gave 3 and more");
     let omitting = |omitted, next| Page { omitted, ..page(&["1", "2"], next, Some(3)) };
     let later = vec![page(&["1", "1", "2", "2"], Some("a"), Some(4)), Page { omitted: 3, ..page(&[], None, Some(4)) }];
