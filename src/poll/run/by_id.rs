@@ -9,6 +9,7 @@ use super::super::diff::{Missed, Observation, diff};
 use super::super::gap;
 use super::record::{Seen, awaited, budget_left};
 use crate::clock::Stopwatch;
+use crate::driver::Coverage;
 use crate::model::{Resource, ResourceId};
 use crate::store::{
     Again, Breadth, Pace, PaceReason, PollRecord, PollTicket, Recorded, StoreError, Upserts, WantedIds,
@@ -24,6 +25,8 @@ pub(super) async fn record(
     let (account, kind) = (ticket.account.id, ticket.kind);
     let Seen { listing, listed_by, observed_at, .. } = seen;
     let resources = listing.resources;
+    // Of an id that stands twice, nobody knows which entry holds.
+    let fits = !matches!(listing.coverage, Coverage::Misfit(_));
     let (settings, now) = (&context.settings, context.clock.now());
     let is_all = is_all_of(&wanted.ids, &resources);
     let awaited = awaited(context, account, cadence::passing(&resources), observed_at).await?;
@@ -41,9 +44,9 @@ pub(super) async fn record(
     };
     let delta = diff(observation, &known);
     // Whether so much is to be believed is for a list of everything to say.
-    let is_too_much = delta.affected >= settings.mass_changes.least;
-    let upserts = if is_too_much { Upserts::default() } else { delta.upserts };
-    if is_too_much || !is_all {
+    let is_believed = fits && delta.affected < settings.mass_changes.least;
+    let upserts = if is_believed { delta.upserts } else { Upserts::default() };
+    if !is_believed || !is_all {
         context.store.request_poll(account, kind, now).await?;
     }
     let changed = if upserts.is_empty() { ticket.changed } else { Some(observed_at) };

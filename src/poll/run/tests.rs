@@ -6,6 +6,7 @@ mod by_id;
 mod changing;
 mod flapping;
 mod incremental;
+mod misfits;
 mod pace;
 mod steps;
 mod unrecorded;

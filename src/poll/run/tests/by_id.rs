@@ -31,15 +31,19 @@ impl Observed {
     }
 
     async fn answer(&self, ticket: PollTicket, listed: Vec<Resource>) -> Recorded {
+        self.answer_with(ticket, self.seen(listed, Coverage::Complete)).await
+    }
+
+    async fn answer_with(&self, ticket: PollTicket, seen: Seen) -> Recorded {
         let wanted = ticket.wanted.clone().expect("single instances are due");
-        super::super::by_id::record(&self.lab.context, ticket, self.seen(listed), &wanted, &Stopwatch::start())
+        super::super::by_id::record(&self.lab.context, ticket, seen, &wanted, &Stopwatch::start())
             .await
             .expect("recorded")
     }
 
-    fn seen(&self, resources: Vec<Resource>) -> Seen {
+    fn seen(&self, resources: Vec<Resource>, coverage: Coverage) -> Seen {
         let usage = Usage { requests: 1, ..Usage::default() };
-        let listing = Listing { resources, coverage: Coverage::Complete, usage, memory: Default::default() };
+        let listing = Listing { resources, coverage, usage, memory: Default::default() };
         let observed_at = self.lab.clock.now();
         Seen { listing, listed_by: "one".into(), observed_at, since: None, by_id: true }
     }
@@ -48,7 +52,9 @@ impl Observed {
     async fn list_all(&self, resources: Vec<Resource>) {
         let ticket = self.next().await;
         assert_eq!(ticket.wanted, None);
-        record(&self.lab.context, ticket, self.seen(resources), &Stopwatch::start()).await.expect("recorded");
+        record(&self.lab.context, ticket, self.seen(resources, Coverage::Complete), &Stopwatch::start())
+            .await
+            .expect("recorded");
     }
 
     async fn schedule(&self) -> (Option<Timestamp>, Option<Timestamp>) {
@@ -69,6 +75,21 @@ async fn an_instance_that_is_asked_for_is_told_of_and_lists_stay_as_they_are() {
     assert_eq!((change.observed_after, change.passed_over), (schedule.1, false));
     assert_eq!(observed.known().await.len(), 5);
     assert_eq!(observed.schedule().await, schedule);
+}
+
+/// Of an id that stands twice, with two states: neither is recorded, and a list of everything tells.
+#[tokio::test]
+async fn an_answer_with_an_id_twice_is_not_believed_and_everything_is_polled() {
+    let observed = Observed::new().await;
+    observed.list_all(running(5)).await;
+    observed.lab.clock.advance(Duration::from_secs(2));
+    let ids = vec![instance(1, Running).id().clone()];
+    observed.lab.context.store.request_ids(observed.account, ids, observed.lab.clock.now()).await.expect("asked for");
+    let ticket = observed.next().await;
+    let seen = observed.seen(vec![instance(1, Stopped)], Coverage::Misfit("\"i000001\" stands twice".into()));
+    assert_eq!(observed.answer_with(ticket, seen).await.changes, 0);
+    assert!(observed.changes().await.iter().all(|change| change.change_type != ChangeType::InstanceState));
+    assert_eq!(observed.next().await.wanted, None, "everything is polled");
 }
 
 #[tokio::test]
