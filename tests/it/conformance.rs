@@ -291,6 +291,23 @@ async fn a_secret_that_is_not_declared_as_one_is_found() {
     lax.fails("an undeclared option", &["replays-cassettes"]).await;
 }
 
+/// The cassettes have it there, as one who recorded them with this driver would: the provider never saw the secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_placeholder_that_is_never_replaced_is_found() {
+    let with_key = |flaw: &str, encoding: &str| {
+        let lax = Lax::with(flaw);
+        for entry in std::fs::read_dir(lax.cassettes()).expect("cassettes") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("text");
+            let key = format!("/login?key={{{{password as {encoding}}}}}\"");
+            std::fs::write(path, text.replace("/login\"", &key)).expect("written");
+        }
+        lax
+    };
+    with_key("keys-in-query", "query").fails("keys-in-query", &[]).await;
+    with_key("raw-in-query", "raw").fails("raw-in-query", &["uses-secrets"]).await;
+}
+
 /// Where a name is the word of a state as well, another entry shows what becomes of names.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_stands_twice_in_an_entry_hides_no_fault() {

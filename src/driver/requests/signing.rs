@@ -48,6 +48,29 @@ pub(crate) fn digest(hash: Hash, message: &[u8]) -> Vec<u8> {
 
 /// An RSA signature (RFC 8017) with SHA-256. The key is PEM: PKCS#8 or PKCS#1.
 pub(crate) fn rsa(scheme: Scheme, key: &str, message: &[u8]) -> Result<Vec<u8>, Unusable> {
+    let pair = pair(key)?;
+    let padding: &dyn signature::RsaEncoding = match scheme {
+        Scheme::Rs256 => &signature::RSA_PKCS1_SHA256,
+        Scheme::Ps256 => &signature::RSA_PSS_SHA256,
+    };
+    let mut signed = vec![0; pair.public().modulus_len()];
+    pair.sign(padding, &rand::SystemRandom::new(), message, &mut signed).map_err(|_| Unusable::Failed)?;
+    Ok(signed)
+}
+
+/// Whether a text is an RSA private key, and this is its signature of a message.
+pub(crate) fn is_rsa(scheme: Scheme, key: &str, message: &[u8], signature: &[u8]) -> bool {
+    let padding: &signature::RsaParameters = match scheme {
+        Scheme::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Scheme::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+    };
+    let verify = |pair: signature::RsaKeyPair| {
+        signature::UnparsedPublicKey::new(padding, pair.public()).verify(message, signature).is_ok()
+    };
+    pair(key).is_ok_and(verify)
+}
+
+fn pair(key: &str) -> Result<signature::RsaKeyPair, Unusable> {
     use rustls::pki_types::PrivateKeyDer;
     use rustls::pki_types::pem::PemObject as _;
 
@@ -58,14 +81,7 @@ pub(crate) fn rsa(scheme: Scheme, key: &str, message: &[u8]) -> Result<Vec<u8>, 
         PrivateKeyDer::Pkcs1(der) => signature::RsaKeyPair::from_der(der.secret_pkcs1_der()),
         _ => return Err(Unusable::NoKey("it is a key of another kind".into())),
     };
-    let pair = pair.map_err(|rejected| Unusable::NoKey(rejected.to_string()))?;
-    let padding: &dyn signature::RsaEncoding = match scheme {
-        Scheme::Rs256 => &signature::RSA_PKCS1_SHA256,
-        Scheme::Ps256 => &signature::RSA_PSS_SHA256,
-    };
-    let mut signed = vec![0; pair.public().modulus_len()];
-    pair.sign(padding, &rand::SystemRandom::new(), message, &mut signed).map_err(|_| Unusable::Failed)?;
-    Ok(signed)
+    pair.map_err(|rejected| Unusable::NoKey(rejected.to_string()))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -557,7 +557,12 @@ fn log_in(account: &Account) -> Result<String, Error> {
     let word = if flaw(account, "sends-none") { "cassette-password".to_owned() } else { word };
     let user = if flaw(account, "knows-user") { "demo" } else { &account.user };
     let body = format!("{{\"user\": {}, \"password\": \"{word}\"}}", json!(user));
-    let request = Request::post(format!("{}/login", account.endpoint)).header("content-type", "application/json");
+    let url = match account.option("flaw") {
+        Some("keys-in-query") => format!("{}/login?key={}", account.endpoint, secret::placeholder(secret::PASSWORD, Encoding::Query)?),
+        Some("raw-in-query") => format!("{}/login?key={}", account.endpoint, secret::placeholder(secret::PASSWORD, Encoding::Raw)?),
+        _ => format!("{}/login", account.endpoint),
+    };
+    let request = Request::post(url).header("content-type", "application/json");
     let request = match flaw(account, "sends-twice") {
         true => request.header("x-password", secret::placeholder(secret::PASSWORD, Encoding::Raw)?),
         false => request,

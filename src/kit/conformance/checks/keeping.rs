@@ -321,7 +321,7 @@ fn echoes(case: &Case, form: &str) -> Vec<(Stage, &'static str)> {
 }
 
 /// The beginning of a placeholder in encodings that a driver may put it into.
-fn disguised() -> Vec<String> {
+pub(super) fn disguised() -> Vec<String> {
     let word = WORD_PREFIX.as_bytes();
     let hex = word.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     // What stands before it in what is encoded moves it by up to two bytes; what its ends share with others is left out.
@@ -373,8 +373,7 @@ fn look(verdict: &mut Verdict, case: &Case, run: &Run, hidden: &[String], when: 
                 asked.method,
                 asked.url.path()
             ),
-            "send secrets in a header or in a body: addresses are written into every log on the way, and the host puts \
-             no secret there",
+            "send secrets in a header or in a body: addresses are written into every log on the way",
         ));
     }
 }

@@ -1,12 +1,13 @@
 //! Secrets in requests: that each is used, in the encoding of where it stands, and that signatures are right.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::header;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::driver::secrets::PASSWORD;
+use super::keeping::disguised;
+use crate::driver::secrets::{PASSWORD, WORD_PREFIX};
 use crate::driver::wire::Asked;
 use crate::driver::{SecretKind, Target};
 use crate::kit::conformance::chain::{Cursors, Link, Shape};
@@ -58,6 +59,7 @@ pub(super) async fn used(suite: &Suite) -> Result<Verdict, StandError> {
                 }
             }
             signatures += verify(case, &target, &run, &mut verdict);
+            revealed(case, &run, &mut verdict);
             placed(case, &run, &mut verdict);
             if turn == 0 {
                 listed(case, &run, &mut verdict);
@@ -76,6 +78,7 @@ pub(super) async fn used(suite: &Suite) -> Result<Verdict, StandError> {
     for case in &suite.cases {
         let target = suite.blank.stranger(&case.cassette);
         signatures += verify(case, &target, &case.run, &mut verdict);
+        revealed(case, &case.run, &mut verdict);
     }
     verdict.tried = format!("{}; signatures held against their algorithm: {signatures}", count(tried, "list"));
     Ok(verdict)
@@ -182,6 +185,42 @@ fn placeholders(text: &str) -> Vec<Placed<'_>> {
     found
 }
 
+/// Whether a secret or a computed value went out in the place of each placeholder: one that stands where none is replaced,
+/// or that the driver changed, is sent as it is.
+fn revealed(case: &Case, run: &Run, verdict: &mut Verdict) {
+    for sent in &run.sent {
+        if let Some(place) = left_in(sent) {
+            verdict.find(case.finding(
+                format!("a placeholder goes out as it is, in {place} of {} {}", sent.method, sent.url.path()),
+                "in a query, ask for the encoding `query`, or for a computed value in hex, base64url or base64-query; \
+                 put no placeholder into a path, and use each one in the poll that it was made in, as it is",
+            ));
+            return;
+        }
+    }
+}
+
+/// Where a placeholder is left in a request.
+fn left_in(sent: &Asked) -> Option<String> {
+    if has_placeholder(sent.url.path().as_bytes()) {
+        return Some("the path".into());
+    }
+    if has_placeholder(sent.url.query().unwrap_or_default().as_bytes()) {
+        return Some("the query".into());
+    }
+    if let Some((name, _)) = sent.headers.iter().find(|(_, value)| has_placeholder(value.as_bytes())) {
+        return Some(format!("the header {name}"));
+    }
+    has_placeholder(&sent.body).then(|| "the body".into())
+}
+
+/// Whether the beginning of a placeholder is in a text, as it is or disguised.
+fn has_placeholder(text: &[u8]) -> bool {
+    static FORMS: LazyLock<Vec<String>> =
+        LazyLock::new(|| std::iter::once(WORD_PREFIX.to_owned()).chain(disguised()).collect());
+    FORMS.iter().any(|form| memchr::memmem::find(text, form.as_bytes()).is_some())
+}
+
 /// Whether each placeholder is in the encoding of where it stands.
 fn placed(case: &Case, run: &Run, verdict: &mut Verdict) {
     for asked in &run.asked {
@@ -274,6 +313,34 @@ fn alike(case: &Case, run: &Run, verdict: &mut Verdict) {
                 "make all requests of a list in one way",
             ));
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_found_however_it_was_changed() {
+        let word = format!("{WORD_PREFIX}00112233445566778899aabbccddeeff");
+        for before in 0..7 {
+            let text = format!("{}{word}", &"demo:x:"[..before]);
+            for changed in [
+                text.clone(),
+                text.to_uppercase(),
+                text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+                STANDARD.encode(&text),
+                URL_SAFE_NO_PAD.encode(&text),
+            ] {
+                assert!(has_placeholder(format!("Basic {changed}").as_bytes()), "{changed}");
+            }
+        }
+        for other in ["", "tracker", "Basic ZGVtbzpwYXNzd29yZA==", "placeholder-tracker"] {
+            assert!(!has_placeholder(other.as_bytes()), "{other}");
         }
     }
 }
