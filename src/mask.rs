@@ -25,7 +25,7 @@ use bytes::Bytes;
 
 use digits::{Code, Digits, NoDigit, Raw};
 pub use patterns::SHORTEST;
-use patterns::{Candidates, Patterns};
+use patterns::{Candidates, PART, Patterns};
 use reading::{DEPTH, Ground, begins_escape};
 use starts::{BASE64, HEX, PLAIN, Starts};
 
@@ -60,6 +60,8 @@ pub struct Mask {
     patterns: Patterns,
     starts: Option<Starts>,
     longest: usize,
+    /// A text with fewer bytes has none of them, nor enough of one.
+    shortest: usize,
 }
 
 /// A secret in a text.
@@ -71,7 +73,7 @@ struct Found {
 
 impl Mask {
     pub fn none() -> Mask {
-        Mask { patterns: Patterns::default(), starts: None, longest: 0 }
+        Mask { patterns: Patterns::default(), starts: None, longest: 0, shortest: usize::MAX }
     }
 
     /// Of these secrets, but for those that are too short.
@@ -88,6 +90,7 @@ impl Mask {
             if self.patterns.add(&form, label) {
                 self.starts.get_or_insert_with(Starts::new).add(&form);
                 self.longest = self.longest.max(form.len());
+                self.shortest = self.shortest.min(form.len()).min(PART);
             }
         }
     }
@@ -123,6 +126,10 @@ impl Mask {
     /// Shows all that is to be masked, in order. Gives up to where the text is settled, if more of it comes.
     fn scan(&self, text: &[u8], is_whole: bool, show: &mut dyn FnMut(Range<usize>, &'static str)) -> usize {
         let Some(starts) = &self.starts else { return text.len() };
+        // Most of what a list has is that short. Nothing that stands for a byte is shorter than a byte.
+        if is_whole && text.len() < self.shortest {
+            return text.len();
+        }
         let raw = Raw::of(text);
         let mut steps = Steps { left: MOST_STEPS, until: 0 };
         let mut at = 0;

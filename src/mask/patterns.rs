@@ -27,7 +27,7 @@ pub(super) struct Candidates {
 
 /// Of how much of a secret it is enough that it stands there, if it is at least a half: part of a secret is cut off in many
 /// messages.
-const PART: usize = 16;
+pub(super) const PART: usize = 16;
 /// How much may be passed over between two bytes of a secret: as much as UTF-32 has between two of ASCII, and a line end.
 const MOST_PASSED_OVER: u8 = 8;
 
