@@ -74,7 +74,9 @@ impl Outlet {
 
     pub(crate) fn open_with(data: &Path, settings: sqlite::Settings) -> Outlet {
         let store = SqliteStore::open(&data.join("tracker.db"), settings).expect("a store");
-        let vault = Vault::new(Keyring::make(&data.join("key")).expect("a key"));
+        let key = data.join("key");
+        let keyring = Keyring::read(&key).expect("a key");
+        let vault = Vault::new(keyring.unwrap_or_else(|| Keyring::make(&key).expect("a key")));
         Outlet {
             store: Arc::new(store),
             vault: Arc::new(vault),
