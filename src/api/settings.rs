@@ -89,7 +89,7 @@ pub struct Settings {
     /// How many dead letters one request makes due again at most.
     pub redriven: usize,
     /// How many changes of the journal one request for the feed looks at, at most, whatever its filter lets through.
-    pub feed_looked_at: usize,
+    pub feed_scan: usize,
     /// How long a request for the feed may wait for something to come. Shorter than `request_timeout`.
     pub feed_wait: Duration,
     /// How many streams of the feed, and requests that wait for it, are open at once. Where all are, the account that has
@@ -114,7 +114,7 @@ pub struct Settings {
     /// How many changes of one account are kept for those that follow it, so that they need not read the store.
     pub feed_ring: usize,
     /// How long the answer to a request with an `Idempotency-Key` is kept.
-    pub answers_kept: Duration,
+    pub idempotency_for: Duration,
     /// Whether a hook has to be https.
     pub https_only: bool,
     pub consent: Consent,
@@ -252,7 +252,7 @@ impl Default for Settings {
             filter_items_per_account: 20_000,
             rotation_overlap: Duration::from_secs(24 * 3600),
             redriven: 10_000,
-            feed_looked_at: 20_000,
+            feed_scan: 20_000,
             feed_wait: Duration::from_secs(30),
             feed_streams: 8_000,
             // Three quarters: as much as one is likely to need, and never all.
@@ -266,7 +266,7 @@ impl Default for Settings {
             feed_stream_for: Duration::from_secs(3600),
             feed_stall: Duration::from_secs(30),
             feed_ring: 1024,
-            answers_kept: Duration::from_secs(24 * 3600),
+            idempotency_for: Duration::from_secs(24 * 3600),
             https_only: false,
             consent: Consent::None,
             consent_timeout: Duration::from_secs(10),

@@ -60,7 +60,7 @@ filter = "warn"
 
 # Short, so that little fits into it once the disk is full, and it is often folded into the file and begun anew.
 [store]
-log = "64 KiB"
+wal_size = "64 KiB"
 "#;
 
 /// How long a receiver that hangs is waited for in chaos, and where every answer is good and may only be late.

@@ -38,7 +38,7 @@ pub(crate) async fn read(
     let query = ChangeQuery {
         filter: filter::of_parameters(parameters, settings.filter_items)?,
         limit: parameters.get("limit").map_or(Ok(page_items), |text| read_limit(text, page_items))?,
-        looked_at: settings.feed_looked_at,
+        looked_at: settings.feed_scan,
         after: place(since, context.store.extent(caller.account).await?.newest)?,
     };
     fresh::keep_polled(app, caller).await?;

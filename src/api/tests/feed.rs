@@ -52,7 +52,7 @@ async fn a_feed_is_read_to_its_end_and_on() {
 #[tokio::test]
 async fn pages_are_bounded_and_none_is_lost_between_them() {
     // Of each three changes that are looked at, one or two are let through, or none.
-    let house = House::with(|settings| settings.feed_looked_at = 3);
+    let house = House::with(|settings| settings.feed_scan = 3);
     house.has_history().await;
     let (mut path, mut seen) = ("/api/changes?since=0&limit=2&id=web-*".to_owned(), Vec::new());
     for _ in 0..5 {
@@ -141,7 +141,7 @@ async fn a_cursor_of_what_was_forgotten_has_a_way_on() {
     let kept = crate::store::KeptChanges { since: Timestamp::from_millis(0), changes: 2 };
     assert_eq!(house.context.store.forget_changes(kept, sweep).await.expect("forgotten"), None);
 
-    let problem = house.get(&old).await.problem(410, "cursor-forgotten");
+    let problem = house.get(&old).await.problem(410, "cursor-expired");
     assert_eq!(problem["list"], json!(["/api/instances", "/api/realms"]));
     let oldest = problem["oldest"].as_str().expect("a cursor");
     let (kept, _) = house.feed(&format!("/api/changes?since={oldest}")).await;
@@ -149,10 +149,10 @@ async fn a_cursor_of_what_was_forgotten_has_a_way_on() {
     assert_eq!(house.feed("/api/changes?since=0").await.0, kept);
     assert_eq!(house.feed(&end).await.0.len(), 0, "nothing was missed");
     let gone = format!("/api/instances/db-1/history?before={}", &old["/api/changes?limit=1&since=".len()..]);
-    house.get(&gone).await.problem(410, "cursor-forgotten");
+    house.get(&gone).await.problem(410, "cursor-expired");
     let stream = [("authorization", basic("user", "right")), ("accept", "text/event-stream".to_owned())];
     let stream = stream.each_ref().map(|(name, value)| (*name, value.as_str()));
-    house.send("GET", &old.replace("limit=1&", ""), &stream, "").await.problem(410, "cursor-forgotten");
+    house.send("GET", &old.replace("limit=1&", ""), &stream, "").await.problem(410, "cursor-expired");
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn the_past_is_shown_as_it_was() {
     for path in ["instances", "instances/db-1", "instances/db-2", "instances?state=STOPPED", "instances?limit=1"] {
         let query = if path.contains('?') { "&" } else { "?" };
         for at in [begun, begun.after(Duration::from_millis(3_599_999))] {
-            let problem = house.get(&format!("/api/{path}{query}at={at}")).await.problem(410, "past-forgotten");
+            let problem = house.get(&format!("/api/{path}{query}at={at}")).await.problem(410, "history-unavailable");
             assert_eq!(problem["since"], json!(first), "{path}");
         }
     }

@@ -35,7 +35,7 @@ impl IdleFold {
     /// Whether it is time to fold after so long without a write.
     pub(super) fn is_due(&self, quiet: Duration) -> bool {
         let may_try = self.in_vain.is_none_or(|since| since.elapsed() >= TRY_AGAIN);
-        quiet >= self.settings.fold_after && may_try && self.under_way.is_none()
+        quiet >= self.settings.checkpoint_after && may_try && self.under_way.is_none()
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -48,7 +48,7 @@ impl IdleFold {
         match thread {
             Ok(thread) => self.under_way = Some(thread),
             Err(error) => {
-                tracing::warn!(%error, "no thread can be started that folds the store's log into its file");
+                tracing::warn!(%error, "the thread that checkpoints the store cannot be started");
                 self.in_vain = Some(Stopwatch::start());
             }
         }
