@@ -115,7 +115,7 @@ impl From<ProofError> for Problem {
             }
             ProofError::NoAnswer(error) => not_proven(&error),
             ProofError::CircuitOpen { retry_after } => {
-                let detail = "the provider gave no answer several times, and is not asked for a while";
+                let detail = "the provider did not answer several times; requests to it pause";
                 Problem::new(ProblemType::ProviderFailed, detail).with("code", "circuit-open").retry_after(retry_after)
             }
             ProofError::PeerBusy { retry_after, limit } => Problem::new(ProblemType::RequestLimit, error.to_string())
@@ -146,12 +146,12 @@ fn not_proven(error: &CallError) -> Problem {
             Problem::new(ProblemType::CredentialsRefused, "the provider does not accept this user and password")
         }
         CallError::Throttled { retry_after, .. } => {
-            let detail = "the provider asks for fewer requests, so that the credentials can't be checked now";
+            let detail = "the provider asks for fewer requests, so that the credentials cannot be checked now";
             Problem::new(ProblemType::ProviderThrottled, detail).retry_after(retry_after.unwrap_or(RETRY_SOON))
         }
         CallError::Budget { retry_after, .. } => {
             let detail =
-                "this account's requests to the provider are used up, so that the credentials can't be checked now";
+                "this account's requests to the provider are used up, so that the credentials cannot be checked now";
             Problem::new(ProblemType::ProviderThrottled, detail).retry_after(*retry_after)
         }
         // The driver may name options, which are the operator's.
@@ -161,7 +161,7 @@ fn not_proven(error: &CallError) -> Problem {
             Problem::new(ProblemType::AccountUnusable, detail)
         }
         CallError::Unavailable(_) => {
-            let detail = "the provider can't be reached, so that the credentials can't be checked now";
+            let detail = "the provider can't be reached, so that the credentials cannot be checked now";
             Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)
         }
         CallError::HostFault => {
@@ -174,7 +174,7 @@ fn not_proven(error: &CallError) -> Problem {
         | CallError::Limit { .. }
         | CallError::Crashed(_)
         | CallError::Contract(_) => {
-            let detail = "no usable answer came from the provider, so that the credentials can't be checked now";
+            let detail = "no usable answer came from the provider, so that the credentials cannot be checked now";
             Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)
         }
     };
@@ -200,12 +200,12 @@ pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
 pub(super) fn poll_unrecorded(lost: &Unrecorded) -> Problem {
     let (problem_type, why) = match lost.error {
         "disk-full" => (ProblemType::StoreFull, "its disk is full"),
-        "size-limit" => (ProblemType::StoreFull, "its store is as large as it may be"),
-        "account-size-limit" => (ProblemType::AccountFull, "the account takes as much of its store as it may"),
+        "size-limit" => (ProblemType::StoreFull, "its store has reached store.size"),
+        "account-size-limit" => (ProblemType::AccountFull, "the account has reached its share of the store"),
         "disk-failed" => (ProblemType::StoreUnavailable, "its disk failed"),
         _ => (ProblemType::StoreUnavailable, "its store failed"),
     };
-    let detail = format!("the host could not record what the provider listed, as {why}; it polls again by itself");
+    let detail = format!("the host could not record the provider's list, because {why}; it polls again");
     Problem::new(problem_type, detail)
         .with("code", lost.error)
         .with("at", lost.last.to_string())
@@ -216,23 +216,23 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         match error {
             StoreError::Forgotten { oldest } => {
-                let detail = "changes behind this cursor are no longer kept: list what there is, and follow from there";
-                Problem::new(ProblemType::CursorForgotten, detail)
+                let detail =
+                    "the journal no longer has the changes after this cursor: list again, and follow from there";
+                Problem::new(ProblemType::CursorExpired, detail)
                     .with("oldest", oldest.to_string())
                     .with("list", ["/api/instances", "/api/realms"])
             }
             StoreError::PastUnknown { since: Some(since) } => {
-                Problem::new(ProblemType::PastForgotten, format!("what was before {since} is not known, or no longer"))
+                Problem::new(ProblemType::HistoryUnavailable, format!("there is no history before {since}"))
                     .with("since", since.to_string())
             }
-            StoreError::PastUnknown { since: None } => Problem::new(
-                ProblemType::PastForgotten,
-                "the account was never listed, so that nothing of its past is known",
-            ),
+            StoreError::PastUnknown { since: None } => {
+                Problem::new(ProblemType::HistoryUnavailable, "the account was never listed, so it has no history")
+            }
             StoreError::Full(_) | StoreError::AtLimit { .. } => store_full(&error),
             StoreError::AccountAtLimit { used, limit } => Problem::new(
                 ProblemType::AccountFull,
-                "the account takes as much of the host's store as it may, so that nothing can be added to it",
+                "the account has reached its share of the host's store, so that nothing can be added to it",
             )
             .with("used_bytes", used)
             .with("limit_bytes", limit)
@@ -276,9 +276,9 @@ fn store_unavailable(error: &StoreError) -> Problem {
 fn store_full(error: &StoreError) -> Problem {
     let detail = match error {
         StoreError::AtLimit { .. } => {
-            "the host's store is as large as it may be, so that nothing can be added; reading and deleting go on"
+            "the host's store has reached its maximum size, so that nothing can be added; reading and deleting still work"
         }
-        _ => "the host's disk is full, so that nothing can be written; reading goes on",
+        _ => "the host's disk is full, so that nothing can be written; reading still works",
     };
     Problem::new(ProblemType::StoreFull, detail).retry_after(RETRY_SOON).logging(error)
 }

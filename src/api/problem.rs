@@ -36,156 +36,158 @@ macro_rules! problem_types {
 }
 
 problem_types! {
-    MalformedRequest "malformed-request" BAD_REQUEST "The request is malformed"
-        "The path, the query or the body is not encoded as it has to be.";
-    UnknownParameter "unknown-parameter" BAD_REQUEST "There is no such parameter"
-        "`parameter` is not among those that this resource takes, which are in `known`.";
-    InvalidParameter "invalid-parameter" BAD_REQUEST "A parameter has a value that it can't have"
-        "`parameter` says which; `detail` says what it may be.";
-    InvalidId "invalid-id" BAD_REQUEST "The id can't be one"
+    MalformedRequest "malformed-request" BAD_REQUEST "Malformed request"
+        "The path, the query or the body has an invalid encoding.";
+    UnknownParameter "unknown-parameter" BAD_REQUEST "Unknown parameter"
+        "The resource has no parameter `parameter`. `known` lists the parameters that it has.";
+    InvalidParameter "invalid-parameter" BAD_REQUEST "Invalid parameter value"
+        "`parameter` names the parameter; `detail` says which values it takes.";
+    InvalidId "invalid-id" BAD_REQUEST "Invalid id"
         "An id has 1 to 255 bytes and no control characters.";
-    UnknownMember "unknown-member" BAD_REQUEST "The body has a member that is not known"
-        "`member` is not among those that this body may have, which are in `known`.";
-    InvalidMember "invalid-member" BAD_REQUEST "A member of the body has a value that it can't have"
-        "`where` points to it (RFC 6901); `detail` says what it may be.";
-    InvalidHook "invalid-hook" BAD_REQUEST "The hook can't be one"
-        "A hook is an absolute http or https URL without user information and fragment.";
-    ConsentRefused "consent-refused" BAD_REQUEST "The hook's receiver did not consent"
-        "The operator has receivers asked for their consent, by OPTIONS as CloudEvents' web hooks have it; `detail` \
-         says what was missing in the answer.";
-    ForeignCursor "foreign-cursor" BAD_REQUEST "The cursor is not of this journal"
-        "It was given out by another store, or by this one before it was restored from a backup.";
-    InvalidIdempotencyKey "invalid-idempotency-key" BAD_REQUEST "The Idempotency-Key can't be one"
-        "It is given once, as 1 to 255 visible ASCII characters.";
-    HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is closed"
-        "Callbacks go to public addresses only, unless the operator opens others with delivery.allow_addresses. Only an \
-         address that is written in the URL is judged when the hook is set: a callback to a name that leads to none fails.";
-    ProviderNotNamed "provider-not-named" BAD_REQUEST "Driver and provider are not named"
-        "Name them in X-Deltacloud-Driver and X-Deltacloud-Provider; `known` has what can be named.";
-    UnknownDriver "unknown-driver" BAD_REQUEST "There is no such driver"
-        "X-Deltacloud-Driver names a driver that is not loaded; `known` has those that are.";
-    UnknownProvider "unknown-provider" BAD_REQUEST "There is no such provider"
-        "X-Deltacloud-Provider names a provider that neither the operator configured nor the driver knows; \
-         `known` has those that can be named.";
-    AccountUnusable "account-unusable" BAD_REQUEST "The account can't be used as it is"
-        "The driver can't work with the account as it is configured, for the reason in `detail`.";
-    CredentialsMissing "credentials-missing" UNAUTHORIZED "Credentials are needed"
-        "Send the user and the password of the cloud account by HTTP Basic, or a token as Bearer.";
-    CredentialsRefused "credentials-refused" UNAUTHORIZED "The credentials are not accepted"
+    UnknownMember "unknown-member" BAD_REQUEST "Unknown member in the body"
+        "The body has no member `member`. `known` lists the members that it can have.";
+    InvalidMember "invalid-member" BAD_REQUEST "Invalid member value in the body"
+        "`where` points to the member (RFC 6901); `detail` says which values it takes.";
+    InvalidHook "invalid-hook" BAD_REQUEST "Invalid hook URL"
+        "A hook URL is an absolute http or https URL without user information and fragment.";
+    ConsentRefused "consent-refused" BAD_REQUEST "The receiver did not consent"
+        "The operator requires the consent of receivers. The host asks for it with OPTIONS, as CloudEvents web hooks do; \
+         `detail` says what was missing in the answer.";
+    ForeignCursor "foreign-cursor" BAD_REQUEST "The cursor belongs to another journal"
+        "Another store gave it out, or this store before it was restored from a backup.";
+    InvalidIdempotencyKey "invalid-idempotency-key" BAD_REQUEST "Invalid Idempotency-Key"
+        "Send the header once, with 1 to 255 visible ASCII characters.";
+    HookAddressClosed "hook-address-closed" BAD_REQUEST "The hook's address is not allowed"
+        "Callbacks go to public addresses only, unless the operator allows others with delivery.allow_addresses. The host \
+         checks an address that is written in the URL when the hook is set, and the addresses of a name at each delivery.";
+    ProviderNotNamed "provider-not-named" BAD_REQUEST "Driver and provider are missing"
+        "Name them in X-Deltacloud-Driver and X-Deltacloud-Provider; `known` lists the names.";
+    UnknownDriver "unknown-driver" BAD_REQUEST "Unknown driver"
+        "X-Deltacloud-Driver names a driver that is not loaded; `known` lists the loaded drivers.";
+    UnknownProvider "unknown-provider" BAD_REQUEST "Unknown provider"
+        "X-Deltacloud-Provider names a provider that is neither configured nor known to the driver; `known` lists the \
+         providers.";
+    AccountUnusable "account-unusable" BAD_REQUEST "The account's configuration is invalid"
+        "The driver refuses the account as it is configured; `detail` says why.";
+    CredentialsMissing "credentials-missing" UNAUTHORIZED "Credentials are missing"
+        "Send the user and the password of the cloud account with HTTP Basic, or a token as Bearer.";
+    CredentialsRefused "credentials-refused" UNAUTHORIZED "Invalid credentials"
         "The provider does not accept this user and password.";
-    TokenRefused "token-refused" UNAUTHORIZED "The token is not accepted"
-        "It is not known, was revoked, or has expired. The account's own credentials give another.";
-    AccountNeeded "account-needed" FORBIDDEN "This takes the account's own credentials"
-        "Tokens are given out, listed and revoked by whoever proves the cloud account's user and password.";
-    InsufficientScope "insufficient-scope" FORBIDDEN "The token does not allow this"
-        "A token of scope `read` changes nothing, and reads no pending changes: this needs one of scope `track`.";
-    TooManyTokens "too-many-tokens" FORBIDDEN "The account has as many tokens as it may have"
-        "Revoke tokens that are no longer needed; `limit` says how many there may be.";
-    TooManyAccounts "too-many-accounts" FORBIDDEN "As many users have these credentials as may have them"
-        "The credentials are good, but `limit` other users are enrolled with them. Be one of those, or forget one with \
-         DELETE /api/account.";
+    TokenRefused "token-refused" UNAUTHORIZED "Invalid token"
+        "The token is unknown, revoked or expired. The account's credentials create a new one.";
+    AccountNeeded "account-needed" FORBIDDEN "The account's credentials are required"
+        "Only the user and the password of the cloud account can create, list and revoke tokens.";
+    InsufficientScope "insufficient-scope" FORBIDDEN "The token's scope is insufficient"
+        "A token with the scope `read` cannot change anything and cannot read pending changes. Use one with the scope \
+         `track`.";
+    TooManyTokens "too-many-tokens" FORBIDDEN "The account has too many tokens"
+        "Revoke tokens that are no longer needed. `limit` is the most that an account can have.";
+    TooManyAccounts "too-many-accounts" FORBIDDEN "Too many users have these credentials"
+        "The credentials are valid, but `limit` other users are enrolled with them. Use one of those users, or delete one \
+         with DELETE /api/account.";
     TooManyNewAccounts "too-many-new-accounts" TOO_MANY_REQUESTS "Too many new accounts"
-        "As many accounts that the host did not know were enrolled from this address as may be. Wait as Retry-After says.";
+        "This address enrolled as many new accounts as the host allows. Retry after the time in Retry-After.";
     TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "Too many requests"
-        "Wait as Retry-After says; the RateLimit headers of every answer say how many are left.";
-    Forbidden "forbidden" FORBIDDEN "The provider refuses this to the account"
-        "The provider accepts the credentials, but does not let this account list such resources.";
-    TooManyHooks "too-many-hooks" FORBIDDEN "The account has as many hooks as it may have"
-        "Remove hooks that are no longer needed; `limit` says how many there may be.";
-    TooManyFilterItems "too-many-filter-items" FORBIDDEN "The filters of the account's hooks have as many items as they may have"
-        "Name the beginning of ids (`web-*`) in place of many ids, or remove hooks; `limit` says how many items the filters of \
-         all hooks may have together.";
-    RouteNotFound "not-found" NOT_FOUND "There is nothing at this path"
-        "GET /api has links to what there is.";
-    InstanceNotFound "instance-not-found" NOT_FOUND "There is no such instance"
-        "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
-    RealmNotFound "realm-not-found" NOT_FOUND "There is no such realm"
-        "It was not in the account's last list. Where a hook waits for it, `track` shows that.";
-    HookNotFound "hook-not-found" NOT_FOUND "There is no such hook"
-        "It is not among the caller's hooks; GET /api/hooks lists them.";
-    TokenNotFound "token-not-found" NOT_FOUND "There is no such token"
-        "It is not among the account's tokens; GET /api/tokens lists them.";
-    TokenDamaged "token-damaged" CONFLICT "The token can't be read any more"
-        "The host can't read it from its store, for the reason in `damaged`: revoke it, and make another.";
-    AccountConfigured "account-configured" CONFLICT "The account is the operator's"
-        "It stands in the host's configuration, by which it is polled whoever asks: only the operator can remove it.";
-    NoDeadLetter "no-dead-letter" CONFLICT "The change is no dead letter of the hook"
-        "The change is not among those that were given up for this hook.";
-    DriverNotFound "driver-not-found" NOT_FOUND "There is no such driver"
-        "It is not loaded; `known` has those that are.";
-    LeaseNeeded "lease-needed" BAD_REQUEST "Over HTTP/2, pending changes are read with a lease"
-        "Send GET /api/changes?lease=60, and acknowledge what was dealt with by POST /api/changes/acknowledge.";
-    CursorForgotten "cursor-forgotten" GONE "The cursor is older than what is kept"
-        "Changes behind it were forgotten. Read what there is now at the places in `list`, each of which gives a \
-         Tracker-Cursor to follow from; or go on from `oldest`, without what lies between.";
-    PastForgotten "past-forgotten" GONE "What was at that time is not known, or no longer"
-        "The time is before the first list of the account, or older than what is kept. `since` says from when on the past is \
-         known: `at` with that time is answered.";
-    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The resource does not take this method"
-        "The Allow header has those that it takes.";
-    RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not end in time"
-        "Its head, or its body, was not sent within the time that a request may take.";
+        "Retry after the time in Retry-After. The RateLimit headers of every answer show how many requests are left.";
+    Forbidden "forbidden" FORBIDDEN "The provider denies access"
+        "The provider accepts the credentials, but does not let the account list these resources.";
+    TooManyHooks "too-many-hooks" FORBIDDEN "The account has too many hooks"
+        "Delete hooks that are no longer needed. `limit` is the most that an account can have.";
+    TooManyFilterItems "too-many-filter-items" FORBIDDEN "The filters of the account have too many items"
+        "Use the beginning of ids (`web-*`) instead of many ids, or delete hooks. `limit` is the most that the filters of \
+         all hooks can have together.";
+    RouteNotFound "not-found" NOT_FOUND "Not found"
+        "There is no resource at this path. GET /api links to all resources.";
+    InstanceNotFound "instance-not-found" NOT_FOUND "No such instance"
+        "The account's last list did not have it. If a hook waits for it, `track` shows the hook.";
+    RealmNotFound "realm-not-found" NOT_FOUND "No such realm"
+        "The account's last list did not have it. If a hook waits for it, `track` shows the hook.";
+    HookNotFound "hook-not-found" NOT_FOUND "No such hook"
+        "The caller has no hook with this id; GET /api/hooks lists the caller's hooks.";
+    TokenNotFound "token-not-found" NOT_FOUND "No such token"
+        "The account has no token with this id; GET /api/tokens lists its tokens.";
+    TokenDamaged "token-damaged" CONFLICT "The token is damaged"
+        "The host cannot read the token from its store; `damaged` says why. Revoke the token and create a new one.";
+    AccountConfigured "account-configured" CONFLICT "The account is in the host's configuration"
+        "The host polls it whether or not a client asks. Only the operator can remove it.";
+    NoDeadLetter "no-dead-letter" CONFLICT "The change is not a dead letter of the hook"
+        "The host has not given up delivering this change to this hook.";
+    DriverNotFound "driver-not-found" NOT_FOUND "No such driver"
+        "The driver is not loaded; `known` lists the loaded drivers.";
+    LeaseNeeded "lease-needed" BAD_REQUEST "Over HTTP/2, pending changes need a lease"
+        "Send GET /api/changes?lease=60, and acknowledge the changes with POST /api/changes/acknowledge.";
+    CursorExpired "cursor-expired" GONE "The cursor has expired"
+        "The journal no longer keeps the changes after the cursor. Read the current lists in `list`, each of which gives \
+         a Tracker-Cursor to follow from; or continue from `oldest` without the changes before it.";
+    HistoryUnavailable "history-unavailable" GONE "No history for this time"
+        "The time is before the first list of the account, or before what the journal keeps. `since` is the earliest time \
+         for `at`.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "Method not allowed"
+        "The Allow header lists the methods of the resource.";
+    RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request took too long"
+        "The client did not send the whole head or body in time.";
     AnswerLost "answer-lost" CONFLICT "The answer to the first request with this key is lost"
-        "The request may have been carried out, but what it was answered can't be read from the host's store any more, so it \
-         is not carried out again. Look at what there is now, and send what is still to be done with a new key.";
-    HookConflict "hook-conflict" CONFLICT "The hook is not such that it could become this"
-        "`where` points to the member that does not go with what the hook is; `detail` says why.";
-    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The hook or resource is not as the request is for"
-        "The hook was changed since the client read it, and If-Match does not name its version; or If-None-Match does. \
-         `etag` has its tag now. Read the hook again, and make the change anew. An instance or a realm has a weak tag, with \
-         which If-Match never holds.";
+        "The host may have carried out the request, but cannot read its answer from the store, so it does not carry it out \
+         again. Check the current state, and send what is missing with a new key.";
+    HookConflict "hook-conflict" CONFLICT "The change conflicts with the hook"
+        "`where` points to the member that conflicts; `detail` says why.";
+    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "Precondition failed"
+        "The hook has changed since the client read it, so that If-Match does not name its version; or If-None-Match does. \
+         `etag` is the current tag. Read the hook and repeat the change. Instances and realms have weak tags, which never \
+         fulfil If-Match.";
     UriTooLong "uri-too-long" URI_TOO_LONG "The path and query are too long"
-        "They have at most some 64 KB.";
+        "They can have about 64 KB.";
     HeadTooLarge "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
-        "There are at most 100 of them, and with the request's line they have as many bytes as the \
-         host allows, 128 KiB if nobody set that.";
+        "A request has at most 100 headers. With the request line they have at most as many bytes as the host allows, by \
+         default 128 KiB.";
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
-        "`limit` says how many bytes it may have.";
-    UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body is of a type that is not read"
-        "Bodies are application/json for hooks, and application/x-www-form-urlencoded for PUT of a resource.";
-    UnsupportedContentCoding "unsupported-content-coding" UNSUPPORTED_MEDIA_TYPE "The body has a coding that is not read"
-        "A body may be compressed with gzip, and Content-Encoding has to say so. No other coding is read.";
-    IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key came with another request"
-        "An Idempotency-Key belongs to one request, which is sent again with the same path and body.";
+        "`limit` is the largest size in bytes.";
+    UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
+        "Send application/json for hooks, and application/x-www-form-urlencoded for PUT of a resource.";
+    UnsupportedContentCoding "unsupported-content-coding" UNSUPPORTED_MEDIA_TYPE "Unsupported content coding"
+        "The only supported coding of a body is gzip, and Content-Encoding has to name it.";
+    IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The Idempotency-Key belongs to another request"
+        "A request with the same key has to have the same path and body.";
     TooManyAttempts "too-many-attempts" TOO_MANY_REQUESTS "Too many wrong passwords"
-        "Wait as Retry-After says. A password that was proven before gets in meanwhile.";
-    Internal "internal" INTERNAL_SERVER_ERROR "The host failed"
-        "This is a fault of the host; its log says more.";
+        "Retry after the time in Retry-After. A password that was accepted before still works.";
+    Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
+        "The host failed; its log says more.";
     ProviderFailed "provider-failed" BAD_GATEWAY "The provider or its driver failed"
-        "No usable answer came from the provider; `code` says in one word what was wrong.";
-    ProviderThrottled "provider-throttled" SERVICE_UNAVAILABLE "The provider asks for fewer requests"
-        "Wait as Retry-After says.";
+        "The provider gave no usable answer; `code` classifies the error.";
+    ProviderThrottled "provider-throttled" SERVICE_UNAVAILABLE "The provider limits requests"
+        "Retry after the time in Retry-After.";
     ProofsBusy "proofs-busy" SERVICE_UNAVAILABLE "The credentials could not be checked in time"
-        "Too many others wait to be checked at the same provider, or at providers that give no answer. Try again as \
-         Retry-After says.";
-    NoDriver "no-driver" SERVICE_UNAVAILABLE "The host has none of the drivers that it is to have"
-        "The host's log says why each is not loaded. Put that right, and run `tracker driver reload`.";
-    StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The host's store is not available"
-        "Try again; the host's log says more.";
-    StoreFull "store-full" INSUFFICIENT_STORAGE "The host's disk is full, or its store as large as it may be"
-        "Reading goes on; try again as Retry-After says, once the operator has made room.";
-    AccountFull "account-full" INSUFFICIENT_STORAGE "The account takes as much of the host's store as it may"
-        "Reading and deleting go on. `storage` in /api/account says how much that is. Delete hooks that have many pending changes, or wait \
-         until changes are old enough to be forgotten; the operator can raise the account's share.";
-    TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many streams are open"
-        "Try again as Retry-After says, or read the feed page by page. `limit` says how many may be open at once.";
-    StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has as many streams open as it may have"
-        "`of` says whether that is the account, the token or the address, and `limit` how many it may have open, requests \
-         that wait included. Close some, or try again as Retry-After says.";
-    RequestLimit "request-limit" TOO_MANY_REQUESTS "The caller has as many requests under way as it may have"
-        "`of` says whether that is the account or the address, and `limit` how many requests, or bytes of them, it may have \
-         under way at once. Wait for an answer, or try again as Retry-After says.";
-    TooManyRequestsAtOnce "too-many-requests-at-once" SERVICE_UNAVAILABLE "Too many requests are under way"
-        "The host answers as many as it may at once, or holds as many bytes of requests, which `limit` says. Try again as \
-         Retry-After says.";
-    TooManyConnections "too-many-connections" SERVICE_UNAVAILABLE "Too many connections are open"
-        "The address has as many as the host allows, and a request is under way on each. Try again as Retry-After says.";
+        "Too many other credentials wait to be checked at this provider, or at providers that do not answer. Retry after the \
+         time in Retry-After.";
+    NoDriver "no-driver" SERVICE_UNAVAILABLE "No driver is loaded"
+        "The host's log says why each driver is not loaded. Fix the cause, and run `tracker driver reload`.";
+    StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store is unavailable"
+        "Retry; the host's log says more.";
+    StoreFull "store-full" INSUFFICIENT_STORAGE "The disk or the store is full"
+        "Reading still works. Retry after the time in Retry-After, when the operator has made room.";
+    AccountFull "account-full" INSUFFICIENT_STORAGE "The account's share of the store is used up"
+        "Reading and deleting still work. `storage` in /api/account shows the share. Delete hooks with many pending changes, \
+         or wait until the journal drops old changes. The operator can raise the share.";
+    TooManyStreams "too-many-streams" SERVICE_UNAVAILABLE "Too many open streams"
+        "Retry after the time in Retry-After, or read the feed page by page. `limit` is the most that can be open at once.";
+    StreamLimit "stream-limit" TOO_MANY_REQUESTS "The caller has too many open streams"
+        "`of` says whether the limit applies to the account, the token or the address. `limit` is the most that can be open \
+         at once, including long polls. Close some, or retry after the time in Retry-After.";
+    RequestLimit "request-limit" TOO_MANY_REQUESTS "The caller has too many requests in progress"
+        "`of` says whether the limit applies to the account or the address. `limit` is the most requests, or bytes of \
+         requests, at once. Wait for an answer, or retry after the time in Retry-After.";
+    TooManyRequestsAtOnce "too-many-requests-at-once" SERVICE_UNAVAILABLE "Too many requests in progress"
+        "The host answers as many requests, or holds as many bytes of requests, as `limit` allows. Retry after the time in \
+         Retry-After.";
+    TooManyConnections "too-many-connections" SERVICE_UNAVAILABLE "Too many open connections"
+        "The address has as many connections as the host allows, each with a request in progress. Retry after the time in \
+         Retry-After.";
     Starting "starting" SERVICE_UNAVAILABLE "The host is starting"
-        "It opens its store and loads its drivers, which may have to be compiled. Wait as Retry-After says.";
+        "The host opens its store and loads its drivers, some of which it may compile. Retry after the time in Retry-After.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
-        "Try again once it has started anew.";
-    Timeout "timeout" GATEWAY_TIMEOUT "No answer in time"
-        "The provider did not answer in time. Try again: what was begun may be done by then.";
+        "Retry when it has started again.";
+    Timeout "timeout" GATEWAY_TIMEOUT "The provider did not answer in time"
+        "Retry. The host may have finished the work by then.";
 }
 
 impl ProblemType {
@@ -362,7 +364,7 @@ mod tests {
             problem.body(),
             json!({
                 "type": "/problems/too-many-hooks",
-                "title": "The account has as many hooks as it may have",
+                "title": "The account has too many hooks",
                 "status": 403,
                 "detail": "10 hooks",
                 "limit": 10,

@@ -40,7 +40,7 @@ pub async fn while_starting<T>(
         let operator = operator.and_then(|listener| match copy(listener) {
             Ok(copy) => Some(copy),
             Err(error) => {
-                tracing::warn!(%error, "operators are answered when the host has started");
+                tracing::warn!(%error, "the operator's listener answers when the host has started");
                 None
             }
         });

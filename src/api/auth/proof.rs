@@ -161,7 +161,7 @@ impl Inner {
         let asked = AssertUnwindSafe(self.ask(&claim)).catch_unwind().await.unwrap_or(Ok(Err(CallError::HostFault)));
         if let Ok(Err(CallError::HostFault)) = asked {
             self.metrics.host_fault("proof");
-            tracing::error!(account = %claim.key, "checking credentials panicked: this is a fault of the tracker");
+            tracing::error!(account = %claim.key, "checking credentials panicked: this is a fault of the host");
         }
         let asked = asked.inspect_err(|_| {
             // The provider was not asked: that costs nobody a try.

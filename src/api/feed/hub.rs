@@ -72,7 +72,7 @@ impl Hub {
     /// Follows the journal until `token` is cancelled. Starts again after a panic.
     pub(crate) async fn run(&self, token: CancellationToken) {
         while AssertUnwindSafe(self.follow(&token)).catch_unwind().await.is_err() {
-            tracing::error!("the feed panicked and starts again: this is a fault of the tracker");
+            tracing::error!("the feed panicked and restarts: this is a fault of the host");
             if token.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
                 return;
             }
@@ -84,7 +84,7 @@ impl Hub {
         loop {
             let to = *newest.borrow_and_update();
             if let Err(error) = self.take_in(to).await {
-                tracing::error!("the feed can't read the journal, and tries again: {error}");
+                tracing::error!("the feed cannot read the journal; retrying: {error}");
                 tokio::select! {
                     () = token.cancelled() => return,
                     () = tokio::time::sleep(PAUSE) => continue,

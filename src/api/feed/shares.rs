@@ -116,7 +116,7 @@ impl Shares {
                 .with("limit", self.most.all)
                 .retry_after(RETRY_SOON),
             Full::Of(whose, limit) => {
-                let detail = format!("this {whose} has as many streams and waiting requests open as it may have");
+                let detail = format!("this {whose} has the maximum number of event streams and long polls open");
                 Problem::new(ProblemType::StreamLimit, detail)
                     .with("of", whose)
                     .with("limit", limit)

@@ -54,7 +54,7 @@ pub(crate) async fn check_room(app: &App, caller: &Caller) -> Result<(), Problem
 
 pub(crate) fn no_room(app: &App) -> Problem {
     let limit = app.context.settings.hooks_per_account;
-    let detail = format!("the account has {limit} hooks, which is as many as it may have");
+    let detail = format!("the account has {limit} hooks, the maximum");
     Problem::new(ProblemType::TooManyHooks, detail).with("limit", limit)
 }
 

@@ -77,7 +77,7 @@ async fn keyed(app: &Arc<App>, key: String, request: Request, next: Next) -> Res
         fingerprint: *fingerprint,
         old_fingerprints: old_fingerprints.to_vec(),
         now,
-        forget: now.before(context.settings.answers_kept),
+        forget: now.before(context.settings.idempotency_for),
     };
     if let Some(replay) = context.store.find_answer(&repeatable).await? {
         return replayed(app, &caller, &repeatable, replay).await;

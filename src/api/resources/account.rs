@@ -284,7 +284,7 @@ pub(crate) async fn forget(State(app): State<Arc<App>>, caller: Caller) -> Resul
         context.metrics.health().recorded(caller.account, kind);
     }
     if let Err(error) = context.store.clear_account(caller.account).await {
-        tracing::warn!(account = %caller.key, %error, "not all is deleted yet of an account that is forgotten; the rest goes later");
+        tracing::warn!(account = %caller.key, %error, "a deleted account still has rows; the host deletes the rest later");
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -298,8 +298,8 @@ type StoreFailure = (Timestamp, &'static str);
 fn store_fails_as(error: &str) -> &'static str {
     match error {
         "disk-full" => "its disk is full",
-        "size-limit" => "its store is as large as it may be",
-        "account-size-limit" => "the account takes as much of its store as it may",
+        "size-limit" => "its store has reached store.size",
+        "account-size-limit" => "the account has reached its share of the store",
         "disk-failed" => "its disk failed",
         _ => "its store failed",
     }
@@ -308,7 +308,7 @@ fn store_fails_as(error: &str) -> &'static str {
 /// The status of a poll that is due and can't be begun, as the store does not take that down.
 fn with_unclaimed(status: PollStatus, unclaimed: Option<StoreFailure>, now: Timestamp) -> PollStatus {
     let Some((at, error)) = unclaimed.filter(|_| is_due(&status, now)) else { return status };
-    let message = format!("the tracker can't begin this poll, as {}; it is tried again soon", store_fails_as(error));
+    let message = format!("the host cannot begin this poll, because {}; it retries soon", store_fails_as(error));
     PollStatus { last_error: Some(PollError { at, code: STORE.into(), message }), ..status }
 }
 
@@ -396,30 +396,45 @@ mod tests {
     use super::*;
     use crate::model::Kind;
 
+    fn status(kind: Kind, at: i64, code: Option<&str>) -> PollStatus {
+        let at = Timestamp::from_millis(at);
+        PollStatus {
+            kind,
+            last_attempt: Some(at),
+            last_complete: None,
+            last_full: None,
+            next_due: None,
+            under_way: false,
+            pace: None,
+            held: false,
+            put_off: false,
+            failures: u32::from(code.is_some()),
+            last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
+            partial_reason: None,
+            partials: 0,
+            retry: None,
+            ids_polled: None,
+            last_duration: None,
+            requests: 0,
+        }
+    }
+
+    #[test]
+    fn three_partial_lists_in_a_row_say_why_nothing_is_removed() {
+        let why = "\"i-1\" stands twice in the list, so another may be missing";
+        let said = |partials| {
+            let status = PollStatus { partials, partial_reason: Some(why.into()), ..status(Kind::Instance, 1, None) };
+            nothing_removed(&status)
+        };
+        assert_eq!((said(0), said(2)), (None, None));
+        for partials in [3, 40] {
+            let said = said(partials).expect("it is said");
+            assert!(said.contains(why) && said.contains(&format!("the last {partials} lists")), "{said}");
+        }
+    }
+
     #[test]
     fn the_provider_is_as_the_newest_attempt_found_it() {
-        let status = |kind: Kind, at: i64, code: Option<&str>| {
-            let at = Timestamp::from_millis(at);
-            PollStatus {
-                kind,
-                last_attempt: Some(at),
-                last_complete: None,
-                last_full: None,
-                next_due: None,
-                under_way: false,
-                pace: None,
-                held: false,
-                put_off: false,
-                failures: u32::from(code.is_some()),
-                last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
-                partial_reason: None,
-                partials: 0,
-                retry: None,
-                ids_polled: None,
-                last_duration: None,
-                requests: 0,
-            }
-        };
         let check = |instances: Option<(i64, Option<&str>)>, realms: Option<(i64, Option<&str>)>, want| {
             let instances = instances.map(|(at, code)| status(Kind::Instance, at, code));
             let realms = realms.map(|(at, code)| status(Kind::Realm, at, code));

@@ -156,7 +156,7 @@ pub(crate) async fn create(
 fn refused(refusal: Refusal, limit: u64) -> Problem {
     match refusal {
         Refusal::LimitReached => {
-            let detail = "the account has as many tokens as it may have: revoke those that are no longer needed";
+            let detail = "the account has the maximum number of tokens: revoke those that are no longer needed";
             Problem::new(ProblemType::TooManyTokens, detail).with("limit", limit)
         }
         Refusal::Damaged(reason) => damaged(reason),

@@ -205,7 +205,7 @@ impl InFlight {
 }
 
 fn at_once(whose: &'static str, limit: usize) -> Problem {
-    let detail = format!("this {whose} has as many requests under way as it may have");
+    let detail = format!("this {whose} has the maximum number of requests in progress");
     Problem::new(ProblemType::RequestLimit, detail).with("of", whose).with("limit", limit).retry_after(RETRY_SOON)
 }
 

@@ -78,11 +78,7 @@ pub(crate) async fn serve(
     accept(listeners.public, &server, most(&settings, all), &mut tasks).await;
     let ended = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(settings.grace, ended).await.is_err() {
-        tracing::warn!(
-            connections = tasks.len(),
-            "some requests did not end in {:?} and are broken off",
-            settings.grace
-        );
+        tracing::warn!(connections = tasks.len(), "some requests did not end in {:?} and were aborted", settings.grace);
         tasks.shutdown().await;
     }
     if let Some(operator) = operator {

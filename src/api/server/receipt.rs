@@ -18,7 +18,7 @@ impl Receipt {
     pub(crate) async fn arrived(self) {
         let account = self.lease.account;
         if let Err(error) = self.store.acknowledge_pending(self.lease, self.up_to).await {
-            tracing::error!(%account, %error, "a page of changes arrived, and can't be marked as delivered: it comes again");
+            tracing::error!(%account, %error, "a page of changes arrived, but cannot be marked as delivered: the client gets it again");
         }
     }
 
@@ -26,7 +26,7 @@ impl Receipt {
     pub(crate) async fn lost(self) {
         let account = self.lease.account;
         if let Err(error) = self.store.return_pending(self.lease).await {
-            tracing::error!(%account, %error, "a page of changes that did not arrive is pending again only when its lease ends");
+            tracing::error!(%account, %error, "a page of changes did not arrive; it is pending again when its lease expires");
         }
     }
 }

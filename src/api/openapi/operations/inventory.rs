@@ -10,7 +10,7 @@ use crate::api::openapi::shapes::{
 use crate::model::State;
 
 const PAST: &str = "The time is before the first list of the account, or older than what is kept; `since` says since when the \
-    past is known (`past-forgotten`)";
+    past is known (`history-unavailable`)";
 
 pub(super) fn describe(api: &mut Table) {
     let on = |id: &str, summary: &str| asked("inventory", id, summary, Who::Account);

@@ -54,8 +54,8 @@ pub(super) fn written(
         // What was sent can't be taken back: the answer breaks off, which no client takes for its end.
         let piece = piece.map_err(|problem| {
             list.rest = Rest::End;
-            tracing::warn!(account = %list.account, "a list broke off: {}", problem.logged());
-            std::io::Error::other("the list can't be read to its end")
+            tracing::warn!(account = %list.account, "a list ended early: {}", problem.logged());
+            std::io::Error::other("the list cannot be read to its end")
         });
         Some((piece, (list, None)))
     });

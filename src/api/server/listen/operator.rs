@@ -52,7 +52,7 @@ impl Operator {
     pub(super) async fn ended(self) {
         let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the operators' listener ended in a panic");
+            tracing::error!("the operator's listener panicked");
         }
     }
 }
