@@ -31,6 +31,7 @@ mod incremental;
 mod keys;
 mod mass_changes;
 mod mock_world;
+mod names;
 mod network;
 mod openapi;
 mod pages;
