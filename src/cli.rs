@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and how each ends. The only room that prints.
 //!
-//! Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.
+//! Exit codes: 0 success, 1 failure, 2 wrong command line or configuration.
 
 mod account;
 mod backup;
@@ -33,7 +33,7 @@ use crate::config::{Config, ConfigError};
 use crate::metrics::LogLines;
 use crate::model::legible;
 
-/// Tells every client what changed in the cloud accounts that it polls, once, for all of them.
+/// Polls cloud accounts once for all clients, and tells each client what changed.
 #[derive(Debug, Parser)]
 #[command(name = "tracker", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -43,41 +43,41 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  tracker demo                             see it work, with nothing configured
-  tracker driver approve ./ec2.wasm        vet a driver, so that the host may load it
-  tracker poll --config tracker.toml       list the configured account's instances now
+  tracker demo                             run a demonstration, without configuration
+  tracker driver approve ./ec2.wasm        approve a driver for loading
+  tracker poll --config tracker.toml       list the instances of the configured account now
   tracker serve --config tracker.toml      run the host
-  tracker watch --token-env TOKEN          follow what happens
+  tracker watch --token-env TOKEN          show changes as they happen
 
-Exit codes: 0 it worked, 1 it failed, 2 the command line or the configuration is wrong.";
+Exit codes: 0 success, 1 failure, 2 wrong command line or configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the host: poll, detect changes, serve the API, deliver callbacks
     Serve(serve::Serve),
-    /// List one account's instances or realms now, straight from its provider
+    /// List the instances or realms of one account now, without the host
     Poll(poll::Poll),
-    /// Vet drivers and list them
+    /// Approve, list and test drivers
     #[command(subcommand)]
     Driver(driver::Driver),
-    /// Accept or reject mass changes, which the host does not believe at once
+    /// List, accept or reject mass changes
     MassChange(mass_change::MassChange),
-    /// Rotate the host's key, which stored secrets are sealed with
+    /// Rotate the key that seals the stored secrets
     #[command(subcommand)]
     Key(key::Key),
-    /// Look after rows of the store that can't be read
+    /// List and remove damaged rows of the store
     Damaged(damaged::Damaged),
-    /// Copy the store into one file, while the host runs or not
+    /// Back up the store into one file, also while the host runs
     Backup(backup::Backup),
-    /// Put a backup in the place of the store
+    /// Replace the store with a backup
     Restore(backup::Restore),
-    /// Follow what happens to an account, in this terminal
+    /// Show the changes of an account as they happen
     Watch(watch::Watch),
-    /// Show it all at work: the mock driver, a receiver that verifies signatures, a live view
+    /// Run a demonstration: a host, the mock driver, a receiver that verifies signatures, a live view
     Demo(demo::Demo),
-    /// Write the script with which a shell completes the command line
+    /// Print the completion script for a shell
     Completions(completions::Completions),
-    /// Write the manual's pages, one for each command
+    /// Write the manual pages, one for each command
     Man(man::Man),
     /// Compile a driver, for the process that started this one
     #[command(hide = true, name = crate::driver::compile::SUBCOMMAND)]
@@ -87,13 +87,13 @@ enum Command {
 /// Where the configuration is, and what of it is set here instead.
 #[derive(Debug, Args)]
 struct ConfigArgs {
-    /// The configuration; without one, every key has its default
+    /// The configuration file; without one, every key has its default
     #[arg(short, long, value_name = "FILE", env = "TRACKER_CONFIG")]
     config: Option<PathBuf>,
-    /// The directory of drivers, instead of the configured one
+    /// The directory of drivers; overrides the configuration
     #[arg(long, value_name = "DIR")]
     drivers: Option<PathBuf>,
-    /// The lock file of drivers, instead of the configured one
+    /// The lock file of drivers; overrides the configuration
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
 }

@@ -276,60 +276,61 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version of this host", build);
-        registry.register("polls", "Polls that ended, by their outcome", metrics.polls.clone());
+        registry.register("build", "Version of the host", build);
+        registry.register("polls", "Polls that ended, by outcome", metrics.polls.clone());
         let seconds = |registry: &mut Registry, name: &str, help: &str, family: &Family<Listed, Histogram, _>| {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());
         };
         seconds(&mut registry, "poll_duration", "How long polls took", &metrics.poll_duration);
         seconds(&mut registry, "poll_lateness", "How long after they were due polls began", &metrics.poll_lateness);
-        let help = "Requests to providers, credentials' proofs left out";
+        let help = "Requests to providers, without logins";
         registry.register("provider_requests", help, metrics.provider_requests.clone());
-        registry.register("changes", "Changes that were written into the journal", metrics.changes.clone());
-        registry.register("callbacks", "Tries of callbacks that ended, by their outcome", metrics.callbacks.clone());
-        let help = "How long a receiver took to answer";
+        registry.register("changes", "Changes recorded in the journal", metrics.changes.clone());
+        registry.register("callbacks", "Delivery attempts that ended, by outcome", metrics.callbacks.clone());
+        let help = "Time from an attempt to the receiver's answer";
         registry.register_with_unit("callback_duration", help, Unit::Seconds, metrics.callback_duration.clone());
-        let help = "From a change's being written until its receiver had it";
+        let help = "Time from recording a change to its delivery";
         registry.register_with_unit("callback_delay", help, Unit::Seconds, metrics.callback_delay.clone());
-        let help = "Callbacks in flight: all, those to destinations on probation, and of these those to late ones";
+        let help =
+            "Callbacks in flight: all, those to destinations on probation, and of these those to late destinations";
         registry.register("callbacks_in_flight", help, metrics.callbacks_in_flight.clone());
-        let help = "How many callbacks of each share may be in flight (delivery.concurrency, delivery.probation)";
+        let help = "Limit of callbacks in flight of each share (delivery.concurrency, delivery.probation)";
         registry.register("callback_slots", help, metrics.callback_slots.clone());
-        let help = "Destinations that callbacks wait for, by their standing; no more than 10000 of each are counted";
+        let help = "Destinations with pending callbacks, by standing; at most 10000 of each are counted";
         registry.register("destinations_waiting", help, metrics.destinations_waiting.clone());
         registry.register("http_requests", "Requests to the API, by route and status", metrics.requests.clone());
-        let help = "How long requests to the API took until their answers began";
+        let help = "Time from a request to the API to the start of its answer";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_duration.clone());
-        registry.register("connections", "Connections to the API that are open", metrics.connections.clone());
-        let help = "Connections to the API that were closed, or refused, by the reason";
+        registry.register("connections", "Open connections to the API", metrics.connections.clone());
+        let help = "Connections to the API that the host closed or refused, by reason";
         registry.register("connections_closed", help, metrics.connections_closed.clone());
-        let help = "Providers' endpoints, by whether they answer; those whose circuit is open apart";
+        let help = "Endpoints of providers, by whether they answer or have an open circuit breaker";
         registry.register("endpoints", help, metrics.endpoints.clone());
-        let help = "Polls and proofs of credentials under way, by the share that they are counted to";
+        let help = "Polls and logins in progress, by share";
         registry.register("provider_calls_in_flight", help, metrics.calls.clone());
-        let help = "Polls and proofs of credentials that took long and gave their slot to others";
+        let help = "Polls and logins that took long and gave up their slot";
         registry.register("provider_calls_gave_way", help, metrics.gave_way.clone());
-        registry.register("streams", "Streams of changes that are open", metrics.streams.clone());
-        registry.register("accounts", "Accounts that are known", metrics.accounts.clone());
-        registry.register("hooks", "Hooks, by their status", metrics.hooks.clone());
-        registry.register("callbacks_waiting", "Callbacks that are pending", metrics.waiting.clone());
-        let help = "The host's own work with its store and drivers, by operation and outcome";
+        registry.register("streams", "Open event streams", metrics.streams.clone());
+        registry.register("accounts", "Accounts of the host", metrics.accounts.clone());
+        registry.register("hooks", "Hooks, by status", metrics.hooks.clone());
+        registry.register("callbacks_waiting", "Pending deliveries", metrics.waiting.clone());
+        let help = "Operations of the host on its store and drivers, by operation and outcome";
         registry.register("store_operations", help, metrics.work.clone());
-        let help = "How often in a row such work has failed since it last succeeded";
+        let help = "Failures in a row of an operation, since its last success";
         registry.register("store_failures_in_a_row", help, metrics.failures_in_a_row.clone());
-        let help = "When such work last succeeded, since 1970";
+        let help = "Time of the last success of an operation, since 1970";
         registry.register_with_unit("store_last_success", help, Unit::Seconds, metrics.last_success.clone());
-        let help = "Faults of the host itself (panics), by the part of it that went on after them";
+        let help = "Faults of the host (panics), by the part of the host";
         registry.register("host_faults", help, metrics.host_faults.clone());
-        let help = "Stored rows that can't be read, by table, until they are removed or healed";
+        let help = "Stored rows that cannot be read, by table, until they are removed or repaired";
         registry.register("damaged_rows", help, metrics.damaged_rows.clone());
-        let help = "Stored rows that were found damaged, by table";
+        let help = "Damaged rows that were found in the store, by table";
         registry.register("damaged_rows_found", help, metrics.damaged_rows_found.clone());
-        let help = "What the store takes in its file, its log apart";
+        let help = "Size of the store's file, without the WAL";
         registry.register_with_unit("store_size", help, Unit::Bytes, metrics.store_size.clone());
-        let help = "What the store may take (store.size)";
+        let help = "Limit of the store's file (store.size)";
         registry.register_with_unit("store_size_limit", help, Unit::Bytes, metrics.store_limit.clone());
-        let help = "Accounts that are near their bound in the store, or at it (store.account_share)";
+        let help = "Accounts near or at their share of the store (store.account_share)";
         registry.register("large_accounts", help, metrics.large_accounts.clone());
         Metrics { registry, ..metrics }
     }
@@ -341,7 +342,7 @@ impl Metrics {
         let help =
             "Memory that polls under way have: sandboxes, lists, requests, answers. What they wait for is not in it";
         self.registry.register_with_unit("poll_memory", help, Unit::Bytes, memory.bytes.clone());
-        let help = "Polls under way that wait for memory (drivers.limits.total_memory)";
+        let help = "Polls that wait for memory (drivers.limits.total_memory)";
         self.registry.register("polls_waiting_for_memory", help, memory.waiting.clone());
     }
 
@@ -349,7 +350,7 @@ impl Metrics {
     pub fn show_log_lines(&mut self, lines: &LogLines) {
         let help = "Log lines that could not be written, or not fast enough";
         self.registry.register("log_lines_dropped", help, lines.dropped.clone());
-        let help = "Log lines that were left out, as too many of their kind came (log.lines)";
+        let help = "Log lines that were left out by the limit of lines of one kind (log.lines)";
         self.registry.register("log_lines_left_out", help, lines.left_out.clone());
     }
 

@@ -178,7 +178,7 @@ pub async fn run(context: Context, token: CancellationToken) {
             Err(error) => {
                 let wait = backoff.wait();
                 context.metrics.failed(Operation::ClaimPolls, context.clock.now(), error.kind());
-                tracing::error!(%error, "can't take polls from the store; trying again in {wait:?}");
+                tracing::error!(%error, "cannot claim polls from the store; retrying in {wait:?}");
                 Some(context.clock.now().after(wait))
             }
         };
@@ -196,7 +196,7 @@ pub async fn run(context: Context, token: CancellationToken) {
         }
     }
     if tokio::time::timeout(context.settings.grace, all_ended(&mut polls)).await.is_err() {
-        tracing::warn!(polls = polls.len(), "polls under way were given up; they are due again at the next start");
+        tracing::warn!(polls = polls.len(), "polls in progress were ended; they are due again at the next start");
         polls.shutdown().await;
     }
 }
@@ -261,7 +261,7 @@ async fn all_ended(polls: &mut JoinSet<()>) {
 /// Should it end badly all the same, the loop goes on, and the poll is due again when its lease ends.
 fn tell_of_crash(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "a poll crashed; it is made again when its lease ends");
+        tracing::error!(%error, "a poll crashed; the host polls again when its lease expires");
     }
 }
 
@@ -324,7 +324,7 @@ async fn forget_idle_accounts(context: &Context) -> bool {
         Ok(0) => {}
         Ok(forgotten) => tracing::info!(accounts = forgotten, "forgot accounts that nobody uses"),
         Err(error) => {
-            tracing::error!(%error, "can't forget accounts that nobody uses");
+            tracing::error!(%error, "cannot forget unused accounts");
             return false;
         }
     }

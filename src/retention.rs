@@ -51,7 +51,7 @@ pub async fn run(context: &Context, token: CancellationToken) {
                 }
                 Err(error) => {
                     let wait = backoff.wait().min(context.settings.every);
-                    tracing::error!("the store can't forget what is too old; trying again in {wait:?}: {error}");
+                    tracing::error!("the store cannot drop old changes; retrying in {wait:?}: {error}");
                     wait
                 }
             };

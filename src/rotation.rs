@@ -119,7 +119,7 @@ impl Rotation {
                     Err(error) => {
                         let wait = backoff.wait();
                         tracing::error!(
-                            "stored secrets can't be sealed with the current key; trying again in {wait:?}: {error}"
+                            "stored secrets cannot be sealed with the current key; retrying in {wait:?}: {error}"
                         );
                         self.lock().failure = Some(error.to_string());
                         wait
@@ -158,7 +158,7 @@ impl Rotation {
                     // What was sealed before the rotation, and written only after its place was passed.
                     self.reseal().await?;
                     self.store.forget_key(id).await?;
-                    tracing::info!(key = %id, "an old key is needed no more; `tracker key prune` removes it from the key file");
+                    tracing::info!(key = %id, "an old key is no longer needed; `tracker key prune` removes it from the key file");
                 }
                 KeyUse::Hashed(until) => next = next.min(until.since(now)),
                 KeyUse::Current | KeyUse::Sealed => {}

@@ -146,7 +146,7 @@ impl Host {
         let endpoints = Arc::new(endpoints);
         let poll_shares = CallShares::new(Arc::clone(&endpoints), Arc::clone(&clock), polling.limits());
         summarize(&roster, address, &public_url);
-        let (of_keys, hashes_kept) = (Arc::clone(&vault), config.api.answers_kept);
+        let (of_keys, hashes_kept) = (Arc::clone(&vault), config.api.idempotency_for);
         let rotation =
             Rotation::new(Arc::clone(&shared), of_keys, Arc::clone(&clock), key_file(&config.key), hashes_kept);
         let sessions =
@@ -301,7 +301,7 @@ impl Host {
             tokio::join!(api, poll, deliver, forget, reload, control, steps, sessions, rotation, adoption);
         self.sessions.end().await;
         self.store.close().await?;
-        tracing::info!("the host has ended");
+        tracing::info!("the host has stopped");
         api.map_err(ServeError::Api)
     }
 }
@@ -341,7 +341,7 @@ pub async fn open_rotation(config: &Config) -> Result<(Arc<SqliteStore>, Rotatio
         vault,
         Arc::new(SystemClock),
         key_file(&config.key),
-        config.api.answers_kept,
+        config.api.idempotency_for,
     );
     Ok((store, rotation))
 }
@@ -371,7 +371,7 @@ fn summarize(roster: &Roster, address: SocketAddr, public_url: &str) {
     }
     for account in roster.accounts() {
         match roster.target(&account.key, account.password.clone()) {
-            Ok(_) => tracing::info!(account = %account.key, "account polled always"),
+            Ok(_) => tracing::info!(account = %account.key, "configured account"),
             Err(reason) => tracing::error!(account = %account.key, "account can't be polled: {reason}"),
         }
     }
@@ -382,7 +382,7 @@ fn summarize(roster: &Roster, address: SocketAddr, public_url: &str) {
         {
             // The driver may be approved, and loaded, while the host runs.
             tracing::error!(
-                "clients that name no provider are refused until this is put right: {reason} (settings: default_driver, default_provider)"
+                "the host refuses clients that name no provider until this is fixed: {reason} (settings: default_driver, default_provider)"
             );
         }
     }
@@ -390,7 +390,9 @@ fn summarize(roster: &Roster, address: SocketAddr, public_url: &str) {
     let accounts = roster.accounts().len();
     tracing::info!(drivers, accounts, public_url, "listening on http://{address}");
     if drivers == 0 {
-        tracing::warn!("no driver is loaded, so nothing can be polled. To vet one: tracker driver approve FILE");
+        tracing::warn!(
+            "no driver is loaded, so the host cannot poll. To approve a driver: tracker driver approve FILE"
+        );
     }
 }
 

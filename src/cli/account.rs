@@ -14,7 +14,7 @@ use crate::roster::ConfiguredAccount;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct AccountArgs {
-    /// The account: one of the configuration, or any with a password given here
+    /// An account of the configuration, or any account together with a password
     #[arg(long, value_name = "DRIVER/PROVIDER/USER", value_parser = account_key, conflicts_with_all = ["provider", "user"])]
     account: Option<AccountKey>,
     /// The account's provider
@@ -29,13 +29,13 @@ pub(super) struct AccountArgs {
     /// The environment variable that holds the account's password
     #[arg(long, value_name = "NAME")]
     password_env: Option<String>,
-    /// An option of the account, over the configured ones; may be repeated
+    /// An option of the account; overrides the configuration; repeatable
     #[arg(long = "option", value_name = "NAME=VALUE", value_parser = name_and_value)]
     options: Vec<(String, String)>,
-    /// The file that holds a secret option of the account; may be repeated
+    /// The file that holds a secret option of the account; repeatable
     #[arg(long, value_name = "NAME=FILE", value_parser = name_and_value)]
     secret_file: Vec<(String, String)>,
-    /// The environment variable that holds a secret option of the account; may be repeated
+    /// The environment variable that holds a secret option of the account; repeatable
     #[arg(long, value_name = "NAME=VARIABLE", value_parser = name_and_value)]
     secret_env: Vec<(String, String)>,
 }

@@ -15,18 +15,18 @@ use crate::store::sqlite::backup::{self, BackupError, Existing, Restored, Stage,
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The backup is the store as it is at one moment; the host goes on meanwhile. It is written to FILE.partial, read whole and
-verified, and then named FILE. It holds no key: keep the key elsewhere. The configuration, drivers and drivers.lock are not in
-it either.
+The backup is the store at one moment; the host continues meanwhile. The command writes FILE.partial, verifies it, and renames
+it to FILE. A backup has no key: keep the key in a different place. It does not contain the configuration, the drivers or
+drivers.lock either.
 
 Examples:
   tracker backup /backup/tracker.db
   tracker backup /backup/tracker.db --force --config tracker.toml")]
 pub(super) struct Backup {
-    /// The file to make
+    /// The file to write
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace FILE, if it is an earlier backup
+    /// Replace FILE if it is a backup
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -35,8 +35,8 @@ pub(super) struct Backup {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Stop the host first, and give it the key that the backup names. The backup is copied and verified before anything is changed.
-Cursors that clients have of the feed are refused from then on, so that they list anew and miss nothing.
+Stop the host first, and put the key that the backup names in its place. The command copies and verifies the backup before it
+changes anything. The host then refuses cursors from before, so that clients list again and miss nothing.
 
 Examples:
   tracker restore /backup/tracker.db
@@ -45,7 +45,7 @@ pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace the store that is there; it is kept as tracker.db.before-restore
+    /// Replace the existing store, and keep it as tracker.db.before-restore
     #[arg(long)]
     force: bool,
     #[command(flatten)]

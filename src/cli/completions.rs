@@ -12,7 +12,7 @@ Examples:
   tracker completions zsh > ~/.zfunc/_tracker
   tracker completions fish > ~/.config/fish/completions/tracker.fish")]
 pub(super) struct Completions {
-    /// The shell that is to complete
+    /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }

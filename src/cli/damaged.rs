@@ -10,9 +10,10 @@ use crate::operator::{DamagedRowDocument, DamagedRowsDocument};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A row that can't be read is set aside: it affects nothing else. What is of an account is shown to whoever holds the account's
-credentials (GET /api/account), who can remove it. Where the account's own driver, provider or user can't be read, nobody can
-prove that it is theirs: its hooks are sent nothing, it is not polled, and it is removed here, with all that it has.
+The host sets aside a row that it cannot read, so that it affects nothing else. It shows damaged rows of an account to clients
+with the account's credentials (GET /api/account), who can remove them. If the driver, provider or user of an account cannot be
+read, no client can authenticate for it: the host does not poll the account and sends nothing to its hooks. Remove it here,
+with everything that belongs to it.
 
 Examples:
   tracker damaged list
@@ -24,9 +25,9 @@ pub(super) struct Damaged {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the rows that can't be read, as far as they were met since the host started
+    /// List the damaged rows that the host found since it started
     List(List),
-    /// Remove an account of which driver, provider or user can't be read
+    /// Remove an account whose driver, provider or user cannot be read
     RemoveAccount(RemoveAccount),
 }
 

@@ -41,16 +41,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It needs no configuration and leaves nothing behind. q or Ctrl-C ends it.
+The demonstration needs no configuration and leaves no files behind. q or Ctrl-C ends it.
 
 Examples:
   tracker demo
   tracker demo --duration 30s | tee demo.txt      plain lines, for 30 seconds")]
 pub(super) struct Demo {
-    /// The directory that the mock driver is in
+    /// The directory of the mock driver
     #[arg(long, value_name = "DIR", default_value = "target/drivers")]
     drivers: PathBuf,
-    /// The port of the API on 127.0.0.1; 0 for any that is free [default: 3001, or any if that is taken]
+    /// The port of the API on 127.0.0.1; 0 for any free port [default: 3001, or any free port if it is in use]
     #[arg(long)]
     port: Option<u16>,
     /// End after the first verified callback

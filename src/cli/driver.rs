@@ -28,9 +28,9 @@ use crate::supply::wasm_files;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Driver {
-    /// List the drivers that are there, with why any of them is not loaded
+    /// List the drivers, and why a driver is not loaded
     List(list::List),
-    /// Show what a driver asks for, and let the host load it from then on
+    /// Show what a driver asks for, and approve it for loading
     Approve(approve::Approve),
     /// Have a running host take up what is approved by now
     Reload(reload::Reload),
@@ -38,21 +38,21 @@ pub(super) enum Driver {
     Shadow(shadow::Shadow),
     /// Hold a driver to the contract: replay recorded answers, and what can go wrong with them
     Test(test::Test),
-    /// Show what a component is, what it asks for and whether it would be loaded, without approving it
+    /// Show what a component is, what it asks for, and whether the host would load it
     Inspect(inspect::Inspect),
     /// List a live account's instances or realms through a driver, approved or not
     Run(run::Run),
-    /// Record a live account's answers into cassettes, without secrets
+    /// Record a provider's answers into cassettes, without secrets
     Record(record::Record),
-    /// Make a project for a driver of your own, that builds and loads
+    /// Create a project for a new driver that builds and loads
     New(new::New),
     /// Check every approved driver without loading any
     Verify(verify::Verify),
     /// Take a driver's approval back
     Revoke(revoke::Revoke),
-    /// Fetch approved drivers that are not there, or any driver into a file
+    /// Fetch missing approved drivers, or any driver into a file
     Pull(pull::Pull),
-    /// Put a driver into an OCI registry
+    /// Push a driver to an OCI registry
     Push(push::Push),
 }
 

@@ -26,11 +26,11 @@ const SHOWN_EACH: u32 = 10;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
-    /// List the keys that the store names, and those that the host has
+    /// List the keys that the store needs and the keys that the host has
     List(List),
     /// Seal every stored secret with a new key, while the host runs
     Rotate(Rotate),
-    /// Remove from the key file the keys that the store needs no more
+    /// Remove the keys from the key file that the store no longer needs
     Prune(Prune),
 }
 
@@ -42,16 +42,16 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A new key becomes the first line of the key file; the lines behind it still open what was sealed with them. The host then seals
-every stored secret with the new key, in small steps. A rotation that is broken off goes on with the host's next start, or with
-this command. Afterwards the old key is needed until requests with an Idempotency-Key from before are forgotten
-(api.answers_kept); `tracker key prune` then removes it.
+The command writes a new key into the first line of the key file, and keeps the older keys to open what they sealed. The host
+then seals every stored secret with the new key, in small steps. An interrupted rotation continues with the next start of the
+host, or with the same command. The store needs the old key until idempotency keys from before the rotation have expired
+(api.idempotency_for). `tracker key prune` then removes it.
 
-Copies of the key file that are kept elsewhere have to be made anew. A backup from before still needs the old key.
+Renew your copies of the key file afterwards. Backups from before the rotation still need the old key.
 
-Where the file is written by something else, put the new key into it as its first line, as `openssl rand -base64 32` prints it,
-and then run this. Where the key is in the environment variable TRACKER_KEY, put the new one before the old one, with a comma
-between them, and start the host again.")]
+If another program writes the key file, put the new key into its first line, as `openssl rand -base64 32` prints it, and run
+this command. If the key is in the environment variable TRACKER_KEY, put the new key and a comma before the old one, and
+restart the host.")]
 pub(super) struct Rotate {
     #[command(flatten)]
     config: ConfigArgs,
@@ -184,7 +184,7 @@ fn full(path: &Path, keyring: &Keyring, document: &KeysDocument) -> String {
     match (unneeded, soonest) {
         (0, Some(until)) => format!(
             "{file}: the store needs each of them, and the first one until {until}, for requests that come again \
-             (api.answers_kept). After that run `tracker key prune`, and then this again. Nothing was changed"
+             (api.idempotency_for). After that run `tracker key prune`, and then this again. Nothing was changed"
         ),
         _ => format!(
             "{file}: the store does not need {unneeded} of them. Run `tracker key prune`, and then this again. Nothing was \

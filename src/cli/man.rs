@@ -12,7 +12,7 @@ use super::{Cli, output};
 Examples:
   tracker man ~/.local/share/man/man1    then: man tracker, man tracker-driver-approve")]
 pub(super) struct Man {
-    /// The folder to write the pages into; it is made if it is not there
+    /// The folder for the pages; the command creates it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

@@ -29,10 +29,10 @@ pub(super) struct Poll {
     driver: Option<String>,
     #[command(flatten)]
     account: AccountArgs,
-    /// What to list
+    /// The kind of resources
     #[arg(long, value_enum, default_value_t = What::Instances)]
     kind: What,
-    /// How to print it
+    /// The format of the output
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
 }

@@ -14,12 +14,12 @@ use crate::serve::Host;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first SIGINT or SIGTERM lets what is under way finish; the second ends it at once.
-SIGHUP has drivers loaded anew, as `tracker driver reload` does.
-config.example.toml shows every setting. The key to stored credentials may come from TRACKER_KEY.
+The first SIGINT or SIGTERM stops the host after work in progress has finished; the second one stops it at once.
+SIGHUP reloads the drivers, as `tracker driver reload` does.
+config.example.toml shows every setting. The key that seals stored credentials can be in TRACKER_KEY.
 
 Examples:
-  tracker serve                            with the default of every setting
+  tracker serve                            with default settings
   tracker serve --config tracker.toml")]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -79,7 +79,7 @@ async fn reload_on_hangup(mut hangups: Signal, reloads: Reloads) -> Infallible {
         if hangups.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
-        tracing::info!("SIGHUP: loading drivers anew");
+        tracing::info!("SIGHUP: reloading the drivers");
         // Where many wait already, one of those reloads comes after this signal.
         let _ = reloads.try_send(ReloadRequest::default());
     }
@@ -88,7 +88,7 @@ async fn reload_on_hangup(mut hangups: Signal, reloads: Reloads) -> Infallible {
 /// Cancels the token at the first signal, and ends the process at the second.
 async fn end_on_signals(mut signals: Signals, token: &CancellationToken) -> Infallible {
     signals.next().await;
-    tracing::info!("ending: what is under way may finish; a second signal ends it at once");
+    tracing::info!("stopping after work in progress; a second signal stops the host at once");
     token.cancel();
     signals.next().await;
     std::process::exit(1)

@@ -39,7 +39,7 @@ const PROBLEM_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It goes on by itself when the host or the network is back, and misses nothing in between. Ctrl-C ends it.
+The command reconnects after an interruption and misses no change. Ctrl-C ends it.
 
 Examples:
   tracker watch --user mockuser --password-env PASSWORD
@@ -47,7 +47,7 @@ Examples:
   tracker watch --token-env TOKEN --snapshot --id 'web-*'
   tracker watch --token-env TOKEN --since 0 --output json | jq .resource.id")]
 pub(super) struct Watch {
-    /// Where the host is reached
+    /// The URL of the host
     #[arg(default_value = "http://127.0.0.1:3001", env = "TRACKER_URL", value_parser = address)]
     url: Url,
     /// The cloud account's user
@@ -59,7 +59,7 @@ pub(super) struct Watch {
     /// The environment variable that holds the account's password
     #[arg(long, value_name = "NAME", group = "password", requires = "user")]
     password_env: Option<String>,
-    /// The file that holds a token, in the place of user and password
+    /// The file that holds a token, instead of user and password
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "token_env"])]
     token_file: Option<PathBuf>,
     /// The environment variable that holds a token
@@ -71,16 +71,16 @@ pub(super) struct Watch {
     /// The account's provider, if it is not the host's default
     #[arg(long)]
     provider: Option<String>,
-    /// Only of these kinds: instance, realm
+    /// Only these kinds: instance, realm
     #[arg(long, value_name = "LIST")]
     kind: Option<String>,
-    /// Only of these, by id, or the beginning of ids and *
+    /// Only these ids, or ids that begin so: web-*
     #[arg(long, value_name = "LIST")]
     id: Option<String>,
     /// Only in these realms
     #[arg(long, value_name = "LIST")]
     realm: Option<String>,
-    /// Only of these types, such as instance.state,instance.removed
+    /// Only these types, such as instance.state,instance.removed
     #[arg(long = "type", value_name = "LIST")]
     types: Option<String>,
     /// Only from these states
@@ -89,16 +89,16 @@ pub(super) struct Watch {
     /// Only to these states
     #[arg(long, value_name = "LIST")]
     to: Option<String>,
-    /// Begin behind this cursor; 0 is the oldest change that is kept. Otherwise with what comes
+    /// Begin after this cursor; 0 is the beginning of the journal. If absent, begin now
     #[arg(long, value_name = "CURSOR", conflicts_with = "snapshot")]
     since: Option<String>,
-    /// First show what there is
+    /// Show the current state first
     #[arg(long)]
     snapshot: bool,
-    /// As lines for people, or each as the JSON that the host sent
+    /// Lines for people, or the JSON of each change
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Whether lines are coloured; auto is where they go to a terminal, and NO_COLOR is not set
+    /// When to use colours; `auto` uses them on a terminal unless NO_COLOR is set
     #[arg(long, value_enum, default_value_t = When::Auto)]
     color: When,
 }

@@ -110,10 +110,10 @@ impl Dispatch {
             return;
         }
         let cut_off = self.flights.abandon();
-        tracing::info!(deliveries = cut_off.len(), "callbacks under way were cut off and will be sent again");
+        tracing::info!(deliveries = cut_off.len(), "callbacks in flight were cut off and will be sent again");
         self.ended.extend(cut_off);
         if timeout(LAST_SETTLING, self.drain()).await.is_err() {
-            tracing::warn!("the store did not take in time how callbacks ended: some will be sent again");
+            tracing::warn!("the store did not record the results of some callbacks in time: they will be sent again");
         }
     }
 
@@ -293,7 +293,7 @@ impl Dispatch {
                 self.behind |= std::mem::take(&mut self.full);
             }
             Err(StoreError::LeaseLost) => {
-                tracing::warn!("callbacks that were sent had been given out anew, and will be sent again");
+                tracing::warn!("callbacks were sent after their lease had expired, and will be sent again");
                 self.look = true;
             }
             Err(error) => {

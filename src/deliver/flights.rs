@@ -213,12 +213,12 @@ impl Flights {
         let (now, followed) = self.context.clock.dated();
         let back = self.followed.saturating_sub(followed);
         let ended = ended.unwrap_or_else(|error| {
-            tracing::error!(hook.id = flight.lane.hook.0, %error, "a callback could not be sent: this is a fault of the tracker");
+            tracing::error!(hook.id = flight.lane.hook.0, %error, "a callback could not be sent: this is a fault of the host");
             let failure = Failure { pace: Pace::Scheduled, retry_after: None };
             let retries = &self.context.settings.retries;
             let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
             self.context.metrics.host_fault("callback");
-            let error = Some("the host failed before it could send the callback; this is a fault of the tracker".to_owned());
+            let error = Some("the host failed before it could send the callback; this is a fault of the host".to_owned());
             let attempt = Attempt { at: now, duration: Duration::ZERO, status: None, error, answer: None };
             Ended { outcome, attempts: vec![attempt], sign: Sign::None, followed }
         });
@@ -242,9 +242,9 @@ impl Flights {
         self.landed.insert(Arc::clone(name), learnt.standing);
         let Some(until) = learnt.hold else { return };
         if until <= lesson.now {
-            tracing::info!(destination = %name, "the circuit breaker of a destination closed: it accepts callbacks again");
+            tracing::info!(destination = %name, "the circuit breaker of a destination closed: the destination accepts callbacks again");
         } else {
-            tracing::warn!(destination = %name, %until, "the circuit breaker of a destination opened: nothing is sent there for a while");
+            tracing::warn!(destination = %name, %until, "the circuit breaker of a destination opened: deliveries to it pause");
         }
         self.holds.insert(Arc::clone(name), until.shifted(back));
     }

@@ -329,7 +329,7 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
         ) =>
         {
             // It is the host that is at fault, and not the receiver.
-            tracing::error!(hook.id = hook, change.id = %change, attempt, error, "a callback can't be made");
+            tracing::error!(hook.id = hook, change.id = %change, attempt, error, "a callback cannot be built");
         }
         Outcome::Retry { due } => tracing::info!(
             hook.id = hook, hook.origin = origin, change.id = %change, attempt, error, retry.at = %due,
@@ -337,11 +337,11 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
         ),
         Outcome::Disable(reason) => tracing::info!(
             hook.id = hook, hook.origin = origin, change.id = %change, reason = reason.as_str(), error,
-            "a receiver wants no more callbacks: its hook is disabled",
+            "a receiver answered 410: its hook is disabled",
         ),
         Outcome::Dead | Outcome::Returned | Outcome::Unopened(_) => tracing::warn!(
             hook.id = hook, hook.origin = origin, change.id = %change, attempt, error,
-            "a callback failed for the last time: it is a dead letter",
+            "the last retry of a delivery failed: it is a dead letter",
         ),
     }
 }

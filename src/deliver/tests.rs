@@ -323,7 +323,7 @@ async fn a_try_that_panics_is_told_as_an_attempt_and_made_again_by_the_schedule(
             (Some(Outcome::Retry { due }), attempts, attempts as usize)
         );
         let error = row.tried.last().and_then(|attempt| attempt.error.clone());
-        assert!(error.is_some_and(|error| error.contains("a fault of the tracker")));
+        assert!(error.is_some_and(|error| error.contains("a fault of the host")));
         bench.clock.advance(Duration::from_secs(wait));
     }
     let text = bench.context.metrics.text(None, 0).unwrap();

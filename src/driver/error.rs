@@ -49,7 +49,7 @@ pub enum CallError {
     Contract(String),
     /// The host panicked.
     #[error(
-        "the host panicked during this call: this is a fault of the tracker, not of the provider or the driver; see the host's log, and report it"
+        "the host panicked during this call: this is a fault of the host, not of the provider or the driver; see the host's log, and report it"
     )]
     HostFault,
 }

@@ -148,7 +148,7 @@ impl<T> Drop for Joined<T> {
 fn stand_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        tracing::warn!("heavy drivers may slow others down: the priority of their thread can't be lowered: {error}");
+        tracing::warn!("heavy drivers can slow down others: the priority of their thread cannot be lowered: {error}");
     }
 }
 

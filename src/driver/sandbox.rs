@@ -76,7 +76,7 @@ impl Sandbox {
         self.log_lines = self.log_lines.saturating_add(1);
         if self.log_lines == most.saturating_add(1) {
             let account = self.account.as_ref().map(|account| account.key.to_string()).unwrap_or_default();
-            tracing::warn!(account, "the driver logs more than {most} lines a poll: the rest is left out");
+            tracing::warn!(account, "the driver logs more than {most} lines in a poll: the rest is dropped");
         }
         self.log_lines <= most
     }

@@ -122,7 +122,7 @@ impl Shadow {
                 if differences > 0 {
                     tracing::warn!(
                         %account, %kind, differences, driver.version = self.driver.info().version,
-                        "the shadow lists otherwise: {}", comparison.differences[0]
+                        "the shadow's list differs: {}", comparison.differences[0]
                     );
                 }
                 self.take_down(account, kind, comparison, now);
@@ -133,7 +133,7 @@ impl Shadow {
 
     /// Takes down that the shadow gave no list.
     pub fn failed(&self, account: &AccountKey, message: String, now: Timestamp) {
-        tracing::warn!(%account, driver.version = self.driver.info().version, "the shadow gives no list: {message}");
+        tracing::warn!(%account, driver.version = self.driver.info().version, "the shadow returned no list: {message}");
         let mut tally = self.tally.lock().expect("invariant: no holder of this lock can panic");
         tally.failures += 1;
         tally.last_failure = Some(Failure { at: now, account: account.clone(), message });

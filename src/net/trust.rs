@@ -31,7 +31,7 @@ impl Trust {
         let mut store = RootCertStore::empty();
         let (_, ignored) = store.add_parsable_certificates(found.certs);
         if ignored > 0 {
-            tracing::debug!(ignored, "root certificates that rustls can't use were left out");
+            tracing::debug!(ignored, "root certificates that rustls cannot use are ignored");
         }
         if store.is_empty() {
             tracing::warn!("{}", super::SendError::NoRoots);

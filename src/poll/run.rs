@@ -43,7 +43,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket, claimed_at: Readi
 
 /// Records a poll that panicked as one that failed. Gives its claim, should that not have been given back.
 async fn panicked(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option<Claim> {
-    tracing::error!(account = %ticket.account.key, kind = %ticket.kind, "a poll panicked: this is a fault of the tracker");
+    tracing::error!(account = %ticket.account.key, kind = %ticket.kind, "a poll panicked: this is a fault of the host");
     let _steady = context.clock.steady().await;
     let late = context.clock.now().since(ticket.due);
     let (account, kind) = (ticket.account.clone(), ticket.kind);
@@ -73,7 +73,7 @@ async fn made(
         let _steady = context.clock.steady().await;
         let until = context.clock.now().after(wait);
         if let Err(error) = context.store.put_off_poll(ticket.account.id, kind, ticket.lease, until).await {
-            tracing::error!(account, %kind, %error, "a poll could not be put off; its claim is given back");
+            tracing::error!(account, %kind, %error, "a poll could not be postponed; its claim is released");
             claim.wait_until(context.clock.as_ref(), until);
             return Some(claim);
         }
@@ -185,10 +185,10 @@ fn concluded(
         Ok(0) => {}
         Ok(_) => context.deliver_wake.notify_one(),
         Err(StoreError::LeaseLost) => {
-            tracing::warn!(account = %key, %kind, "a poll took longer than its lease and was made anew: raise polling.lease");
+            tracing::warn!(account = %key, %kind, "a poll took longer than its lease and was repeated: raise polling.lease");
         }
         Err(error) => {
-            tracing::error!(account = %key, %kind, %error, "a poll could not be recorded; it will be made again");
+            tracing::error!(account = %key, %kind, %error, "a poll could not be recorded; the host polls again");
             release = Some(claim);
         }
     }

@@ -199,7 +199,7 @@ impl Endpoints {
                 endpoint.suspected = false;
                 endpoint.until = None;
                 if endpoint.breaker.succeeded(self.most) {
-                    tracing::info!(endpoint = %name, "the endpoint answers again: its circuit is closed");
+                    tracing::info!(endpoint = %name, "the endpoint answers again: its circuit breaker closed");
                 }
             }
             Found::Fails | Found::Hangs => {
@@ -207,7 +207,7 @@ impl Endpoints {
                 if let Some(until) = endpoint.breaker.failed(&self.breaker, now, how) {
                     endpoint.until = Some(until);
                     endpoint.last_open = Some(until);
-                    tracing::warn!(endpoint = %name, %until, "the endpoint gives no answer: its circuit is open");
+                    tracing::warn!(endpoint = %name, %until, "the endpoint does not answer: its circuit breaker opened");
                 }
             }
             Found::Nothing => {}

@@ -43,7 +43,7 @@ impl Adoption {
             )) => {
                 tracing::error!(
                     %error,
-                    "the store can't be written: the host serves what it has, and takes up its configuration once it can"
+                    "the store is not writable: the host serves what it has, and applies its configuration when it can"
                 );
             }
             Err(error) => return Err(error),
@@ -65,7 +65,7 @@ impl Adoption {
                     }
                 };
                 if is_done {
-                    tracing::info!("the store can be written, and has taken up the configuration");
+                    tracing::info!("the store is writable again and has the current configuration");
                 }
             }
         };

@@ -31,7 +31,7 @@ impl Contained {
         let mut backoff = Backoff::default();
         while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
             let wait = backoff.wait();
-            tracing::error!(part, "a loop panicked and starts again in {wait:?}: this is a fault of the tracker");
+            tracing::error!(part, "a loop panicked and starts again in {wait:?}: this is a fault of the host");
             self.metrics.host_fault(part);
             if let Some(work) = work {
                 self.metrics.failed(work, self.clock.now(), HOST_FAULT);

@@ -91,7 +91,7 @@ impl Reloader {
                 reloaded = Box::pin(reload) => reloaded,
             };
             if let Err(error) = &reloaded {
-                tracing::error!("drivers stay as they are: {error}");
+                tracing::error!("the loaded drivers stay: {error}");
             }
             if let Some(request) = request {
                 pace = Pace::default();
@@ -141,7 +141,7 @@ impl Reloader {
                 }
                 Outcome::Unchanged { version } => tracing::debug!(driver, ?role, version, "driver unchanged"),
                 Outcome::Dropped { before } => {
-                    tracing::warn!(driver, ?role, before, "driver dropped: it is approved no more")
+                    tracing::warn!(driver, ?role, before, "driver unloaded: it is no longer approved")
                 }
             }
         }

@@ -41,7 +41,7 @@ impl SessionKeeper {
     /// Takes up what the last host saved. What no driver of the catalog can use is forgotten.
     pub(super) async fn restore(&self, catalog: &Catalog) {
         if let Err(error) = self.take_up(&current(catalog)).await {
-            tracing::warn!("what drivers remembered before can't be read; they log in anew: {error}");
+            tracing::warn!("the session memory of drivers cannot be read; they log in again: {error}");
         }
     }
 
@@ -91,7 +91,7 @@ impl SessionKeeper {
                 }
                 Err(error) => {
                     if !is_failing {
-                        tracing::warn!("what drivers remember can't be saved; it is tried again: {error}");
+                        tracing::warn!("the session memory of drivers cannot be saved; retrying: {error}");
                     }
                     is_failing = true;
                     clock.pause(backoff.wait()).await;
@@ -104,8 +104,8 @@ impl SessionKeeper {
     pub(super) async fn end(&self) {
         match tokio::time::timeout(LAST_SAVE, self.save()).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!("what drivers remember can't be saved: {error}"),
-            Err(_) => tracing::warn!("what drivers remember can't be saved: the store takes too long"),
+            Ok(Err(error)) => tracing::warn!("the session memory of drivers cannot be saved: {error}"),
+            Err(_) => tracing::warn!("the session memory of drivers cannot be saved: the store takes too long"),
         }
     }
 

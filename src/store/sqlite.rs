@@ -97,7 +97,7 @@ pub struct Settings {
     pub log: usize,
     /// For how long nothing is written until the log is folded into the file, whatever its length. A copy of the file is a
     /// backup from then on.
-    pub fold_after: Duration,
+    pub checkpoint_after: Duration,
     /// Rows that one step of a long write takes at most, and has others write before the next; at least one. A step
     /// ends sooner where its time is over.
     pub step_rows: usize,
@@ -167,7 +167,7 @@ impl Default for Settings {
             page_cache: 48 << 20,
             // What is folded at once takes the writer some tens of milliseconds, in which others wait.
             log: 16 << 20,
-            fold_after: Duration::from_secs(1),
+            checkpoint_after: Duration::from_secs(1),
             step_rows: 1000,
             damaged_rows: 1000,
             // Some tens of megabytes.
@@ -188,7 +188,7 @@ impl Default for Settings {
 /// a directory.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// No sooner, whatever `fold_after` says.
+/// No sooner, whatever `checkpoint_after` says.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 pub struct SqliteStore {
@@ -262,8 +262,13 @@ impl SqliteStore {
         let bounds = Arc::new(Bounds::new(&settings));
         bounds.look(&connection)?;
         let seen::Start { seen, mark, .. } = start;
-        let disk =
-            OnDisk { flush, recovery, presence, seen, look_every: settings.fold_after.clamp(LOOK_AGAIN, LOOK_EVERY) };
+        let disk = OnDisk {
+            flush,
+            recovery,
+            presence,
+            seen,
+            look_every: settings.checkpoint_after.clamp(LOOK_AGAIN, LOOK_EVERY),
+        };
         Ok(SqliteStore {
             readers: Readers::new(readers),
             step_rows: settings.step_rows.max(1),
@@ -291,7 +296,7 @@ impl SqliteStore {
         let Err(StoreError::Damaged { source, .. }) = result else { return result };
         let error = StoreError::Damaged { file: self.path.clone(), source };
         if !self.is_damaged.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "the host is not ready any more: what is on the damaged pages can't be read or written");
+            tracing::error!(%error, "the host is not ready: rows on the damaged pages cannot be read or written");
         }
         Err(error)
     }

@@ -19,7 +19,7 @@ pub async fn follow(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify
     let following = async {
         loop {
             if let Err(error) = follow_once(store, clock, sleepers).await {
-                tracing::error!(%error, "the clock was set, and what is due can't be moved with it; trying again");
+                tracing::error!(%error, "the clock was set, and due times cannot be moved with it; retrying");
             }
             clock.pause(EVERY).await;
         }
@@ -37,7 +37,7 @@ pub async fn follow_once(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<N
     store.clock_set(step, clock.now()).await?;
     clock.follow(step);
     sleepers.iter().for_each(|sleeper| sleeper.notify_one());
-    tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; what is due was moved with it");
+    tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; due times were moved with it");
     Ok(())
 }
 
@@ -51,7 +51,7 @@ pub async fn begin(store: &dyn Store, now: Timestamp) -> Result<()> {
     store.clock_set(step, latest).await?;
     tracing::warn!(
         seconds = step as f64 / 1000.0,
-        "the clock was set back while no host ran; what is due was moved with it"
+        "the clock was set back while no host ran; due times were moved with it"
     );
     Ok(())
 }

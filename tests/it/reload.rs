@@ -92,7 +92,7 @@ async fn another_version_takes_over_and_its_mapping_is_no_change_of_state() {
     let reloaded = host.setup().run(&["driver", "reload"]);
     assert!(reloaded.stdout.contains("replaced"), "{reloaded:#?}");
     assert!(reloaded.stdout.contains("unchanged"), "the driver beside it: {reloaded:#?}");
-    // The file of version 1 is still there, and approved no more: that is said.
+    // The file of version 1 is still there, and no longer approved: that is said.
     assert!(reloaded.stdout.contains("faulty-1.wasm"), "{reloaded:#?}");
     assert_eq!(loaded(&client).await, "0.2.0");
     state_is(&client, "STOPPED").await;
@@ -144,7 +144,7 @@ async fn what_is_approved_no_more_is_dropped_at_a_hangup() {
         drivers => Err(drivers.to_string()),
     })
     .await;
-    host.log().find("it is said why", |line| line.contains("approved no more").then_some(())).await;
+    host.log().find("it is said why", |line| line.contains("no longer approved").then_some(())).await;
     // What was seen last can still be read, and that it is not polled is told.
     let failed = |account: &Value| account.to_string().contains("not-configured");
     client.until("/api/account", "its polls fail", failed).await;

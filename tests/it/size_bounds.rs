@@ -56,13 +56,16 @@ async fn a_store_at_its_bound_refuses_what_is_new_and_goes_on_once_there_is_room
     .await;
     assert_eq!(problem["type"], "/problems/store-unavailable", "{problem}");
     let told = lab.host.log().text();
-    assert!(told.contains("the store is near its bound") && told.contains("the store is at its bound"), "{told}");
+    assert!(
+        told.contains("the store is near its maximum size") && told.contains("the store is at its bound"),
+        "{told}"
+    );
 
     let refused = lab.client.post("/api/hooks", &json!({ "url": receiver.url("other") })).await.problem(507);
     assert_eq!(refused["type"], "/problems/store-full", "{refused}");
     let account = lab.client.until("/api/account", "the account says so", has_error).await;
     let message = account["polls"]["instances"]["last_error"]["message"].as_str().expect("a message");
-    assert!(message.contains("as large as it may be"), "{message}");
+    assert!(message.contains("has reached store.size"), "{message}");
     assert_eq!(account["storage"]["limit_bytes"], SIZE, "{account}");
     for path in ["/api/instances?limit=1", "/api/hooks", "/api/changes?since=now"] {
         lab.client.get(path).await.ok();
@@ -132,7 +135,7 @@ async fn an_account_at_its_bound_is_told_and_the_host_is_well() {
     let has_error = |account: &serde_json::Value| account["polls"]["instances"]["last_error"]["code"] == "store";
     let account = lab.client.until("/api/account", "the account says so", has_error).await;
     let message = account["polls"]["instances"]["last_error"]["message"].as_str().expect("a message");
-    assert!(message.contains("the account takes as much of its store as it may"), "{message}");
+    assert!(message.contains("the account has reached its share of the store"), "{message}");
     let refused = lab.client.post("/api/hooks", &json!({ "url": receiver.url("all") })).await.problem(507);
     assert_eq!(refused["type"], "/problems/account-full", "{refused}");
     assert_eq!(refused["limit_bytes"], SIZE, "{refused}");

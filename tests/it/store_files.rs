@@ -87,7 +87,7 @@ async fn an_older_file_in_the_place_of_a_newer_one_makes_cursors_anew() {
     let problem = lab.client.get(&newer).await.problem(400);
     assert_eq!(problem["type"], "/problems/foreign-cursor", "{problem}");
     let log = lab.host.log().text();
-    assert!(log.contains("the store may have gone back"), "{log}");
+    assert!(log.contains("the store may be an older one"), "{log}");
     let now = feed(&lab).await;
     lab.host.kill();
     lab.host.start().await;

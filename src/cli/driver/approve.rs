@@ -40,10 +40,10 @@ pub(crate) struct Approve {
     /// Approve without asking
     #[arg(short, long)]
     yes: bool,
-    /// Let it poll beside the current version: its lists are compared, and nothing comes of them
+    /// Run it as a shadow of the current version: the host compares its lists and does not use them
     #[arg(long)]
     shadow: bool,
-    /// Grant this endpoint, and of those that it asks for no others; may be repeated
+    /// Grant only this endpoint of those that it asks for; repeatable
     #[arg(long, value_name = "PATTERN")]
     endpoint: Vec<String>,
     #[command(flatten)]

@@ -27,7 +27,7 @@ pub(crate) struct Inspect {
     /// A file, or a driver's name in the directory of drivers
     #[arg(value_name = "FILE|NAME")]
     what: String,
-    /// How to print it
+    /// The format of the output
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     #[command(flatten)]

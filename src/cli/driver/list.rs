@@ -16,7 +16,7 @@ Examples:
 pub(crate) struct List {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Show each driver's providers and account options, too
+    /// Also show the providers and account options of each driver
     #[arg(long)]
     options: bool,
 }

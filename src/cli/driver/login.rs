@@ -13,13 +13,13 @@ use crate::supply::{Fetcher, Source};
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
-    /// The user at the registry; without one, the login in Docker's config.json, if there is one
+    /// The user at the registry; if absent, the login in Docker's config.json
     #[arg(long, value_name = "NAME", requires = "password")]
     username: Option<String>,
-    /// The file that holds the user's password or token
+    /// The file that holds the password or token of the user
     #[arg(long, value_name = "FILE", group = "password", requires = "username")]
     password_file: Option<PathBuf>,
-    /// The environment variable that holds it
+    /// The environment variable that holds the password or token
     #[arg(long, value_name = "NAME", group = "password", requires = "username")]
     password_env: Option<String>,
 }

@@ -23,16 +23,16 @@ Examples:
 
 The folder has a README.md, which leads from there to a loaded driver.")]
 pub(crate) struct New {
-    /// The driver's name, by which clients ask for it: 1 to 32 lower-case letters, digits and hyphens
+    /// The driver's name in the API: 1 to 32 lower-case letters, digits and hyphens
     #[arg(value_name = "NAME")]
     name: String,
-    /// The language to write it in
+    /// The language of the driver
     #[arg(long, value_name = "LANGUAGE", value_parser = PossibleValuesParser::new(LANGUAGES.iter().map(|one| one.name)))]
     lang: String,
-    /// What people know the provider as; the name in capitals, if absent
+    /// The name of the provider for people; if absent, the driver's name in capitals
     #[arg(long)]
     title: Option<String>,
-    /// The folder to make, instead of one of the driver's name
+    /// The folder to create; if absent, a folder with the driver's name
     #[arg(short, long, value_name = "DIR")]
     directory: Option<PathBuf>,
 }

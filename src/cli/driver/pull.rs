@@ -15,7 +15,7 @@ use crate::supply::{Approval, Evidence, Lock, Source};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Signatures that a registry has of a driver are kept beside its file.
+The command stores the driver's signatures from the registry beside its file.
 
 Examples:
   tracker driver pull                                     every approved driver whose file is not there
@@ -26,7 +26,7 @@ pub(crate) struct Pull {
     /// An approved driver's name, https://... or oci://...
     #[arg(value_name = "NAME|SOURCE")]
     what: Option<String>,
-    /// The file to write; named after the source if not given
+    /// The file to write; if absent, a name from the source
     #[arg(short, long, value_name = "FILE", requires = "what")]
     output: Option<PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,8 @@ use crate::supply::{Source, sha256};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file has to be a driver that this host would load; it need not be approved. What is printed pins it by digest.
+The file has to be a driver that this host can load; it does not have to be approved. The command prints the source with
+the digest.
 
 Examples:
   tracker driver push ./target/ec2.wasm oci://ghcr.io/example/ec2:1.2.0
@@ -27,7 +28,7 @@ pub(crate) struct Push {
     /// A file, or a driver's name in the directory of drivers
     #[arg(value_name = "FILE|NAME")]
     what: String,
-    /// Where to: oci://HOST/REPOSITORY:TAG
+    /// The target: oci://HOST/REPOSITORY:TAG
     #[arg(value_name = "SOURCE")]
     to: String,
     #[command(flatten)]

@@ -34,10 +34,10 @@ Examples:
 pub(crate) struct Record {
     #[command(flatten)]
     tried: TriedArgs,
-    /// The directory that cassettes are written into
+    /// The directory for the cassettes
     #[arg(long, value_name = "DIR")]
     cassettes: PathBuf,
-    /// What to record; both if not given
+    /// What to record; if absent, both
     #[arg(long, value_enum)]
     list: Vec<What>,
     /// Record what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell; with `--list instances`
@@ -50,10 +50,10 @@ pub(crate) struct Record {
     /// What the cassettes are called, before `-instances` or `-realms` where both are recorded
     #[arg(long, value_parser = name)]
     name: Option<String>,
-    /// What they show, in a few words
+    /// A short description of the cassettes
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
-    /// Write over cassettes that are there
+    /// Overwrite existing cassettes
     #[arg(long)]
     replace: bool,
 }

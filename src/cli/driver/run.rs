@@ -26,7 +26,7 @@ Examples:
 pub(crate) struct Run {
     #[command(flatten)]
     tried: TriedArgs,
-    /// What to list
+    /// The kind of resources
     #[arg(long, value_enum, default_value_t = What::Instances)]
     list: What,
     /// Ask only for what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell

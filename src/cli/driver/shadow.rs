@@ -21,7 +21,7 @@ Examples:
   tracker driver shadow
   tracker driver shadow --output json")]
 pub(crate) struct Shadow {
-    /// How to print it
+    /// The format of the output
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     #[command(flatten)]

@@ -35,7 +35,7 @@ pub(crate) struct Test {
     /// Record in the lock file that the file passed, for hosts with drivers.require_tested
     #[arg(long)]
     admit: bool,
-    /// How to print it
+    /// The format of the output
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     #[command(flatten)]

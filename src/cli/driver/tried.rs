@@ -36,7 +36,7 @@ pub(crate) struct TriedArgs {
     /// Addresses that the endpoint may have beside public ones, such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "RANGE", value_parser = range, requires = "endpoint")]
     allow_addresses: Vec<IpNet>,
-    /// Ask nothing: run what is not approved, and take what is recorded for right
+    /// Do not ask: run a driver that is not approved, and accept the recording as correct
     #[arg(short, long)]
     pub(super) yes: bool,
     #[command(flatten)]

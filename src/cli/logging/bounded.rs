@@ -53,7 +53,7 @@ impl Bounded {
                     lines.target = of.target(),
                     lines.level = %of.level(),
                     lines.source = of.line(),
-                    "lines of one kind were left out: more of them came than are logged (log.lines)"
+                    "log lines of one kind were left out: there were more than log.lines"
                 );
             }
         }

@@ -155,7 +155,7 @@ fn remove_abandoned(directory: &Path) {
         // Who writes a draft holds its lock, which ends with the process.
         let Ok(file) = OpenOptions::new().write(true).open(&path) else { continue };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && fs::remove_file(&path).is_ok() {
-            tracing::info!(file = %path.display(), "removed what an earlier process had not compiled to its end");
+            tracing::info!(file = %path.display(), "removed incomplete files of an earlier compilation");
         }
     }
 }

@@ -261,7 +261,7 @@ async fn hold(
         }
         _ => tracing::warn!(
             %account, %kind, affected, known,
-            "more vanished or changed at once than is believed: the list is held and asked for again"
+            "mass change: the list is held, and the host polls again"
         ),
     }
     let held = PollHeld {

@@ -55,7 +55,7 @@ impl Claim {
                 Err(error) => {
                     // A disk may be full for hours.
                     if !std::mem::replace(&mut is_failing, true) {
-                        tracing::warn!(%account, %kind, %error, "a claim of a poll can't be given back; it is tried again");
+                        tracing::warn!(%account, %kind, %error, "the claim of a poll cannot be released; retrying");
                     }
                     context.clock.sleep(backoff.wait()).await;
                 }

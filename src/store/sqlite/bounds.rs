@@ -99,7 +99,7 @@ impl Bounds {
             Fullness::NearLimit => tracing::warn!(
                 used,
                 limit,
-                "the store is near its bound: raise store.size, or keep less (journal.keep_for, journal.keep_changes)"
+                "the store is near its maximum size: raise store.size, or lower journal.keep_for or journal.keep_changes"
             ),
             Fullness::AtLimit => tracing::error!(
                 used,

@@ -107,7 +107,7 @@ pub(super) async fn clear(store: &SqliteStore, dropped: Dropped) -> Result<()> {
 /// The same, where what is left can wait for the next round of the retention: what was asked for is done.
 pub(super) async fn clear_or_leave(store: &SqliteStore, dropped: Dropped) {
     if let Err(error) = clear(store, dropped).await {
-        tracing::warn!(%error, "not all is deleted yet of what was removed; the rest goes later");
+        tracing::warn!(%error, "removed rows remain; the host deletes the rest later");
     }
 }
 

@@ -185,7 +185,7 @@ impl Flush {
             Err(error) => {
                 let error = self.failed(error);
                 if !std::mem::replace(&mut self.unfolded, true) {
-                    tracing::error!(%error, "the store's log can't be folded into its file, and grows until it can");
+                    tracing::error!(%error, "the store's WAL cannot be checkpointed and grows");
                 }
             }
         }
@@ -240,7 +240,7 @@ impl Flush {
                 false => rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), Some(why)),
             }
         })?;
-        tracing::warn!("a flush of the store's log failed; the log was written again, and is whole");
+        tracing::warn!("a flush of the store's WAL failed; the WAL was written again and is complete");
         self.in_doubt = false;
         Ok(())
     }
@@ -333,15 +333,15 @@ mod tests {
         connection.execute_batch("CREATE TABLE little (number); INSERT INTO little VALUES (1)").expect("written");
         assert_eq!(fold(&connection, Duration::ZERO), None, "it was just written");
         assert_eq!(copied(), None);
-        assert_eq!(fold(&connection, settings.fold_after), Some(true));
+        assert_eq!(fold(&connection, settings.checkpoint_after), Some(true));
         assert_eq!(copied(), Some(1));
         assert_eq!(fold(&connection, Duration::MAX), None, "nothing was written since");
 
         connection.execute_batch("INSERT INTO little VALUES (2)").expect("written");
         reader.execute_batch("BEGIN; SELECT * FROM little").expect("read");
         connection.execute_batch("INSERT INTO little VALUES (3)").expect("written");
-        assert_eq!(fold(&connection, settings.fold_after), Some(false), "an older state is read");
-        assert_eq!(fold(&connection, settings.fold_after), None, "it is not tried again at once");
+        assert_eq!(fold(&connection, settings.checkpoint_after), Some(false), "an older state is read");
+        assert_eq!(fold(&connection, settings.checkpoint_after), None, "it is not tried again at once");
     }
 
     #[test]

@@ -58,9 +58,9 @@ impl Presence {
             match &absence {
                 Some(absence) => {
                     let error = StoreError::from(absence.clone());
-                    tracing::error!(%error, "the host is not ready any more, and writes nothing");
+                    tracing::error!(%error, "the host is not ready and does not write");
                 }
-                None => tracing::info!("the store's files are back in their places: the host writes again"),
+                None => tracing::info!("the store's files are in place again: the host writes again"),
             }
             self.absence.clone_from(&absence);
         }

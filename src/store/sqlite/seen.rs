@@ -43,7 +43,7 @@ struct Record {
     boot: Option<String>,
     /// Whether a power cut may take changes that were read.
     may_lose: bool,
-    /// Whether the host has ended, with everything on disk.
+    /// Whether the host has stopped, with everything on disk.
     ended: bool,
 }
 
@@ -114,7 +114,7 @@ pub(super) fn begin(
             tracing::warn!(
                 store = %store.display(),
                 why,
-                "the store may have gone back: cursors that were given out before are refused, and their clients list anew"
+                "the store may be an older one: the host refuses cursors from before, and clients list again"
             );
             schema::new_mark()?
         }
@@ -230,7 +230,7 @@ impl Seen {
             tracing::warn!(
                 file = %self.path.display(),
                 %error,
-                "can't write down how far the store is: after the next start, cursors may be refused that are good"
+                "cannot save the store's position: after the next start, the host may refuse valid cursors"
             );
         }
     }

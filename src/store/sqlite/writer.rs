@@ -266,7 +266,7 @@ impl Recovery {
         flush.require_room()?;
         flush.prepare(connection, Lasting::Lasts)?;
         schema::begin_run(connection, damages, run).map_err(|error| taken_back(Some(&error)))?;
-        tracing::info!("there is room on the store's disk again: what the last host had claimed is due");
+        tracing::info!("the store's disk has room again: claims of the last host are due");
         *self = Recovery::Done;
         Ok(())
     }
@@ -519,7 +519,7 @@ fn taken_back(failure: Option<&StoreError>) -> rusqlite::Error {
 fn panicked(panic: &(dyn Any + Send)) -> StoreError {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    tracing::error!(panic = text, "a write of the store panicked: this is a fault of the tracker");
+    tracing::error!(panic = text, "a write of the store panicked: this is a fault of the host");
     Fault::Panicked(text.to_owned()).into()
 }
 
@@ -527,6 +527,6 @@ fn roll_back(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = connection.execute_batch("ROLLBACK")
     {
-        tracing::error!(error = %error, "the store can't take back a failed transaction");
+        tracing::error!(error = %error, "the store cannot roll back a failed transaction");
     }
 }

@@ -167,12 +167,12 @@ impl Session<'_> {
         let Some(manifest) = self.found(answer)? else { return Ok(Vec::new()) };
         let of = self.shown();
         let Ok(manifest) = serde_json::from_slice::<OciImageManifest>(&manifest) else {
-            tracing::warn!(source = of, "its signatures are left out: their manifest is no OCI manifest");
+            tracing::warn!(source = of, "its signatures are ignored: their manifest is not an OCI manifest");
             return Ok(Vec::new());
         };
         let signed = manifest.layers.iter().filter(|layer| layer.media_type == SIGNATURE_LAYER);
         if signed.clone().count() > MOST_SIGNATURES {
-            tracing::warn!(source = of, "it has more than {MOST_SIGNATURES} signatures: the others are left out");
+            tracing::warn!(source = of, "it has more than {MOST_SIGNATURES} signatures: the others are ignored");
         }
         let mut signatures = Vec::new();
         for layer in signed.take(MOST_SIGNATURES) {

@@ -42,8 +42,8 @@ fn tell(account: &str, size: AccountSize) {
     let AccountSize { used, limit, fullness } = size;
     let used = used.unwrap_or_default();
     match fullness {
-        Fullness::Room => tracing::info!(account, "the account is no longer near its bound in the store"),
-        Fullness::NearLimit => tracing::warn!(account, used, limit, "the account is near its bound in the store"),
+        Fullness::Room => tracing::info!(account, "the account is no longer near its share of the store"),
+        Fullness::NearLimit => tracing::warn!(account, used, limit, "the account is near its share of the store"),
         Fullness::AtLimit => tracing::error!(
             account,
             used,
