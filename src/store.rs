@@ -138,7 +138,7 @@ pub enum StoreError {
     #[error("the store's disk failed: {0}")]
     Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A page of the store's file is no page of a store.
-    #[error("the store's file {} is damaged: {source}. Stop the host, and restore the file from a backup or move it away to start anew", file.display())]
+    #[error("the store's file {} is damaged: {source}. Stop the host, and restore the file from a backup, or move it away, with all that begins with its name, to start anew", file.display())]
     Damaged { file: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     /// A file of the store is not where it was when the store was opened: what is written would be lost.
     #[error(

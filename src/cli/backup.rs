@@ -83,7 +83,7 @@ impl Restore {
         let Restored { bytes, aside } = restored;
         output::line!("Restored {} from {}: {}, verified.", store.display(), file.display(), ByteSize(bytes));
         if let Some(aside) = aside {
-            output::line!("The store that was there is kept as {}.", aside.display());
+            output::line!("What was there is kept as {}.", aside.display());
         }
         Ok(())
     }

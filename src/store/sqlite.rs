@@ -43,6 +43,7 @@ mod reach;
 mod readers;
 mod record;
 mod redrive;
+mod remains;
 mod repair;
 mod requests;
 mod schema;
@@ -76,6 +77,7 @@ use self::flush::Flush;
 use self::lock::HostLock;
 use self::presence::{Absence, Presence};
 use self::readers::Readers;
+use self::seen::Age;
 use self::space::Space;
 use self::writer::{Lasting, OnDisk, Recovery, Writer, Writing};
 use super::{Result, StoreError};
@@ -217,6 +219,7 @@ impl SqliteStore {
     /// `Unusable` if another host has it, if it is of a newer version, or if it is something else.
     pub fn open(path: &Path, settings: Settings) -> Result<SqliteStore> {
         let lock = HostLock::acquire(path)?;
+        remains::require_none(path)?;
         lock::make_file(path)?;
         let readers = settings.readers.max(1);
         // Two thirds for the writer, which touches every table and index; the rest in equal shares.
@@ -227,10 +230,16 @@ impl SqliteStore {
         let opened = || {
             let mut connection = connect(path, &settings)?;
             // Nothing is changed before it is known to be the tracker's.
-            schema::identify(&connection, path)?;
+            if schema::identify(&connection, path)? == schema::Content::Nothing {
+                remains::require_none_of_blank(path)?;
+            }
             lock::make_private(path)?;
             configure(&connection, &settings, writer_cache)?;
             let age = schema::bring_up_to_date(&mut connection)?;
+            if age == Age::New {
+                // On disk before `.seen` says that there is a store: with synchronous = normal, a power cut would take the log.
+                idle_fold::checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
+            }
             let mark = schema::check_meta(&connection, path)?;
             let start = seen::begin(&connection, path, mark, age, settings.synchronous)?;
             let recovery = match schema::begin_run(&connection, &damages, start.run) {
@@ -521,7 +530,9 @@ fn unusable(path: &Path, error: StoreError) -> StoreError {
     let Some(sqlite) = source.downcast_ref::<rusqlite::Error>() else { return error };
     let advice = match sqlite.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "it is not a store of the tracker: move it away, or name another path",
-        Some(ErrorCode::DatabaseCorrupt) => "it is damaged: restore it from a backup, or move it away to start anew",
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "it is damaged: restore it from a backup, or move it away, with all that begins with its name, to start anew"
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             "the tracker must be able to write the file and its directory"
         }

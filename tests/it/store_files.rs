@@ -109,3 +109,37 @@ async fn a_compiled_driver_that_is_written_over_is_run_as_it_was() {
     lab.host.start().await;
     lab.becomes(&[("i-1", "stopped")]).await;
 }
+
+#[tokio::test]
+async fn a_host_whose_store_is_missing_refuses_to_start_until_a_backup_is_restored() {
+    let mut lab = Lab::start(&[("i-1", "running")]).await;
+    lab.client.post("/api/hooks", &serde_json::json!({ "url": "http://127.0.0.1:9/" })).await.ok();
+    lab.host.setup().run(&["backup", "backup"]).succeeded();
+    assert!(lab.host.stop().await.success());
+    let data = lab.host.setup().path("data");
+    let lose = || {
+        for name in ["tracker.db", "tracker.db-wal", "tracker.db-shm"] {
+            let _ = std::fs::remove_file(data.join(name));
+        }
+    };
+    lose();
+    for content in [None, Some("")] {
+        if let Some(content) = content {
+            std::fs::write(data.join("tracker.db"), content).expect("written");
+        }
+        let refused = lab.host.setup().run(&["serve"]);
+        assert_eq!(refused.code, Some(1), "{refused:#?}");
+        for words in ["data/tracker.db is", "data/tracker.db.seen is left of it", "tracker restore", "remove"] {
+            assert!(refused.stderr.contains(words), "{words}: {refused:#?}");
+        }
+    }
+    lab.host.setup().run(&["restore", "backup"]).succeeded();
+    lab.host.start().await;
+    assert_eq!(lab.client.get("/api/hooks").await.ok()["hooks"].as_array().map(Vec::len), Some(1));
+
+    assert!(lab.host.stop().await.success());
+    lose();
+    std::fs::remove_file(data.join("tracker.db.seen")).expect("removed");
+    lab.host.start().await;
+    assert_eq!(lab.client.get("/api/hooks").await.ok()["hooks"].as_array().map(Vec::len), Some(0), "it began anew");
+}

@@ -18,8 +18,15 @@ pub(super) const APPLICATION: i32 = 0x5452_4B52;
 /// changed; what is to be different is a further one.
 const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
+/// Whether a database has any table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Nothing,
+    Tables,
+}
+
 /// Refuses what is not a store of the tracker's, or is one that this version does not know.
-pub(super) fn identify(connection: &Connection, path: &Path) -> Result<()> {
+pub(super) fn identify(connection: &Connection, path: &Path) -> Result<Content> {
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let is_empty: bool = connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", (), |r| r.get(0))?;
     if application != APPLICATION && !is_empty {
@@ -36,7 +43,7 @@ pub(super) fn identify(connection: &Connection, path: &Path) -> Result<()> {
             path.display()
         )));
     }
-    Ok(())
+    Ok(if is_empty { Content::Nothing } else { Content::Tables })
 }
 
 /// Whether it is the tracker's, of whatever version.
@@ -77,7 +84,8 @@ const META: [&str; 6] = ["store", "forgotten", super::past::MARK, "pings", "key"
 pub(super) fn check_meta(connection: &Connection, path: &Path) -> Result<u32> {
     let refuse = |table: &str, why: &str| {
         StoreError::Unusable(format!(
-            "the store {} is damaged: in its table {table}, {why}; restore it from a backup, or move it away to start anew",
+            "the store {} is damaged: in its table {table}, {why}; restore it from a backup, or move it away, with all that \
+             begins with its name, to start anew",
             path.display()
         ))
     };

@@ -12,10 +12,11 @@
 //! did: after a host that was running when the machine ended, the store may have gone back.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +105,11 @@ pub(super) fn begin(
         connection.query_row("SELECT value FROM meta WHERE name = 'run'", (), |row| row.get(0)).optional()?;
     let boot = std::fs::read_to_string(BOOT).ok().map(|boot| boot.trim().to_owned());
     let found = read(&path);
+    if let Err(error) = &found
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(file = %path.display(), %error, "can't read how far the store was");
+    }
     let gone_back = match age {
         Age::New => None,
         Age::Old => gone_back(found.as_ref().ok(), mark, run, newest, boot.as_deref()),
@@ -164,7 +170,7 @@ fn gone_back(
     newest: i64,
     boot: Option<&str>,
 ) -> Option<&'static str> {
-    let Some(record) = found else { return Some("there is nothing beside it that says how far it was") };
+    let Some(record) = found else { return Some("there is nothing beside it that can be read and says how far it was") };
     let Record { store, run: last, before, newest: seen, boot: then, may_lose, ended } = record;
     if *store != mark {
         return Some("the last host here had another store");
@@ -241,11 +247,19 @@ fn path(store: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_wait()).open(path)
 }
 
 fn read(path: &Path) -> io::Result<Record> {
-    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+    let mut text = String::new();
+    let file = File::options().read(true).custom_flags(no_wait()).open(path)?;
+    file.take(LENGTH as u64).read_to_string(&mut text)?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Has nobody wait for the other end of a named pipe in the file's place.
+fn no_wait() -> i32 {
+    i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0)
 }
 
 fn written(record: &Record) -> io::Result<Vec<u8>> {

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::super::lock::{HostLock, with_suffix};
-use super::super::{Settings, connect, idle_fold, seen};
+use super::super::{Settings, connect, idle_fold, remains, seen};
 use super::target::{flush_folder, is_of_the_store, on_file, remove_sqlites};
-use super::{Allow, BackupError, Existing, Origin, Stage, Target, Watch, copy};
+use super::{Allow, BackupError, Existing, Origin, Stage, StoreError, Target, Watch, copy};
 
 /// A backup that took the place of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     pub bytes: u64,
-    /// Where the store is that was there.
+    /// Where the store is that was there, or what was left of it.
     pub aside: Option<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ pub fn restore(
         return Err(BackupError::OfTheStore(file.to_owned()));
     }
     let _lock = HostLock::acquire(store)?;
-    let is_there = std::fs::symlink_metadata(store).is_ok();
+    let is_there = is_there(store)?;
     if is_there && existing == Existing::Kept {
         return Err(BackupError::StoreExists(store.to_owned()));
     }
@@ -47,7 +47,7 @@ pub fn restore(
     let copied = copy::copy(file, Origin::Backup, &target, settings, allow, &mut watch)?;
     target.flush()?;
     watch.tell(Stage::Replacing)?;
-    let aside = if is_there { Some(set_aside(store, settings, &mut watch)?) } else { None };
+    let aside = if is_there { Some(set_aside(store, settings, &mut watch)?) } else { keep_log(store)? };
     // A log that was left without its store would be taken for one of this.
     remove_sqlites(store).map_err(|source| on_file("remove what is beside", store, source))?;
     flush_folder(store)?;
@@ -55,6 +55,29 @@ pub fn restore(
     let bytes = target.put(Existing::Replaced)?;
     seen::leave(store, copied.renewed);
     Ok(Restored { bytes, aside })
+}
+
+/// Whether a store has the path already. An empty file is none.
+fn is_there(store: &Path) -> Result<bool, BackupError> {
+    match std::fs::symlink_metadata(store) {
+        Ok(found) if found.is_file() => Ok(found.len() > 0),
+        // Whatever it leads to.
+        Ok(found) if found.is_symlink() => Ok(true),
+        Ok(found) => Err(StoreError::Unusable(remains::no_file(store, found.file_type())).into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(on_file("look at", store, source)),
+    }
+}
+
+/// Keeps a log whose store is not there: with the store's file, which may have been moved away, it is whole again.
+fn keep_log(store: &Path) -> Result<Option<PathBuf>, BackupError> {
+    let log = with_suffix(store, "-wal");
+    if !std::fs::metadata(&log).is_ok_and(|log| log.is_file() && log.len() > 0) {
+        return Ok(None);
+    }
+    let aside = with_suffix(&free_name(store), "-wal");
+    name_also(&log, &aside)?;
+    Ok(Some(aside))
 }
 
 /// Gives the store another name beside its own; gives that name. From then on all of the store is in its file, or its log

@@ -398,3 +398,37 @@ async fn a_copy_that_is_to_stop_leaves_nothing() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_backup_is_restored_where_a_store_is_missing_or_empty_and_a_log_that_was_left_is_kept() {
+    let data = Data::with("ann").await;
+    let (store, backup) = (data.store(), data.path("backup"));
+    backed_up(&store, &backup, Existing::Kept).expect("backed up");
+    for content in [None, Some("")] {
+        std::fs::remove_file(&store).expect("removed");
+        if let Some(content) = content {
+            std::fs::write(&store, content).expect("written");
+        }
+        std::fs::write(data.path("tracker.db-wal"), "writes").expect("written");
+        assert!(SqliteStore::open(&store, Settings::default()).is_err(), "its host does not begin anew");
+        let Restored { aside, .. } = restored(&backup, &store, Existing::Kept).expect("restored");
+        let aside = aside.expect("the log is kept");
+        assert!(aside.ends_with("tracker.db.before-restore-wal"), "{}", aside.display());
+        assert_eq!(std::fs::read(&aside).expect("read"), b"writes");
+        std::fs::remove_file(&aside).expect("removed");
+        assert_eq!(users(&store, &["ann"]).await, ["ann"]);
+    }
+    // With nothing in its place, nothing is kept.
+    for file in data.files().iter().filter(|name| name.starts_with("tracker.db")) {
+        std::fs::remove_file(data.path(file)).expect("removed");
+    }
+    assert_eq!(restored(&backup, &store, Existing::Kept).expect("restored").aside, None);
+    assert_eq!(users(&store, &["ann"]).await, ["ann"]);
+
+    for file in data.files().iter().filter(|name| name.starts_with("tracker.db")) {
+        std::fs::remove_file(data.path(file)).expect("removed");
+    }
+    std::fs::create_dir(&store).expect("made");
+    let refused = restored(&backup, &store, Existing::Replaced).expect_err("refused").to_string();
+    assert!(refused.contains("tracker.db is a directory"), "{refused}");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::super::fair_pool::Flow;
@@ -92,6 +93,101 @@ fn what_is_not_a_store_is_refused_and_left_as_it_is() {
     says(&refusal(&directory.path().join("directory")), &["directory"]);
     std::fs::write(directory.path().join("file"), "").unwrap();
     says(&refusal(&directory.path().join("file/tracker.db")), &["can't make the store's directory"]);
+}
+
+#[test]
+fn a_missing_store_is_not_begun_anew_while_something_of_it_is_left() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("tracker.db");
+    let (seen, log) = (directory.path().join("tracker.db.seen"), directory.path().join("tracker.db-wal"));
+    drop(open(&path).unwrap());
+    let store = std::fs::read(&path).unwrap();
+    let noted = std::fs::read(&seen).unwrap();
+    let remove_log =
+        || ["-wal", "-shm"].map(|of| std::fs::remove_file(directory.path().join(format!("tracker.db{of}"))));
+    let _ = remove_log();
+    let blank = directory.path().join("blank");
+    let other = Connection::open(&blank).unwrap();
+    other.execute_batch("CREATE TABLE t (a); DROP TABLE t").unwrap();
+    drop(other);
+    let blank = std::fs::read(blank).unwrap();
+
+    let checks = |words: &[&str]| {
+        for (content, how) in
+            [(None, "missing"), (Some(&b""[..]), "is empty"), (Some(blank.as_slice()), "without any table")]
+        {
+            match content {
+                None => std::fs::remove_file(&path).unwrap(),
+                Some(content) => std::fs::write(&path, content).unwrap(),
+            }
+            says(&refusal(&path), &[&["tracker.db", how, "restore"], words].concat());
+            assert_eq!(std::fs::read(&path).ok().as_deref(), content, "it is left as it is");
+            std::fs::write(&path, &store).unwrap();
+        }
+    };
+    checks(&["tracker.db.seen is left of it"]);
+    // Whatever is in it, that it is there says that there was a store.
+    for damaged in ["", "{", "\0\0"] {
+        std::fs::write(&seen, damaged).unwrap();
+        checks(&["remove", "tracker.db.seen"]);
+    }
+    std::fs::remove_file(&seen).unwrap();
+    std::fs::create_dir(&seen).unwrap();
+    checks(&["tracker.db.seen"]);
+    std::fs::remove_dir(&seen).unwrap();
+    std::fs::write(&seen, noted).unwrap();
+    drop(open(&path).unwrap());
+    let _ = remove_log();
+
+    // The last writes may be in the log.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&log, "writes").unwrap();
+    says(&refusal(&path), &["is missing", "tracker.db.seen and", "tracker.db-wal is left of it"]);
+    std::fs::remove_file(&seen).unwrap();
+    says(&refusal(&path), &["is missing", "tracker.db-wal is left of it"]);
+    assert_eq!(std::fs::read(&log).unwrap(), b"writes");
+
+    // One that was removed with all its companions is begun anew, and so is one that a first start has not made yet.
+    let _ = remove_log();
+    drop(open(&path).unwrap());
+    for file in [&path, &seen] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let _ = remove_log();
+    std::fs::write(&path, "").unwrap();
+    open(&path).unwrap();
+}
+
+#[test]
+fn what_is_no_whole_file_of_a_store_is_refused_and_a_named_pipe_is_not_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("tracker.db");
+    let seen = directory.path().join("tracker.db.seen");
+    drop(open(&path).unwrap());
+    let store = std::fs::read(&path).unwrap();
+    for (length, words) in [(10, "not a store of the tracker"), (100, "damaged"), (4096, "damaged"), (9000, "damaged")]
+    {
+        std::fs::write(&path, &store[..length]).unwrap();
+        says(&refusal(&path), &["tracker.db", words]);
+        assert_eq!(std::fs::read(&path).unwrap(), &store[..length]);
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    says(&refusal(&path), &["tracker.db is a directory", "move it away"]);
+    std::fs::remove_dir(&path).unwrap();
+    let make_pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    make_pipe(&path);
+    says(&refusal(&path), &["tracker.db is a named pipe", "move it away"]);
+    std::fs::remove_file(&path).unwrap();
+
+    // Without a word of how far the store was, it starts: cursors are made anew.
+    std::fs::write(&path, &store).unwrap();
+    std::fs::remove_file(&seen).unwrap();
+    make_pipe(&seen);
+    drop(open(&path).unwrap());
+    std::fs::remove_file(&seen).unwrap();
+    std::fs::create_dir(&seen).unwrap();
+    drop(open(&path).unwrap());
 }
 
 #[tokio::test]
