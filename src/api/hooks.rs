@@ -20,19 +20,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 use super::app::App;
 use super::auth::caller::Caller;
-use super::input::conditions::Conditions;
+use super::input::conditions::{self, Conditions};
 use super::input::filter::List;
 use super::input::json::Object;
 use super::input::paging::{put_next, read_limit};
 use super::input::parameters::ParameterError;
 use super::input::request::{Query, json_object};
+use super::middleware::etag;
 use super::middleware::idempotency::Repeatable;
 use super::problem::{Problem, ProblemType};
 use crate::model::{Hook, HookId, HookSpec, Sealed};
@@ -136,11 +137,13 @@ fn too_many_filter_items(app: &App) -> Problem {
     Problem::new(ProblemType::TooManyFilterItems, detail).with("limit", limit)
 }
 
-/// `GET` of one.
+/// `GET` of one. By its tag: how its receiver is doing is not in it, and a client that has read the hook is sent that anew only
+/// without `If-None-Match`.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
     number: Number,
+    headers: HeaderMap,
     Query(parameters): Query,
 ) -> Result<Response, Problem> {
     parameters.only(&["format"])?;
@@ -149,7 +152,8 @@ pub(super) async fn show(
     if let Some(hook) = app.context.store.hook(&place).await?
         && let Ok(hook) = whole(&app, &caller, hook).await?
     {
-        return Ok(Shower::new(&app, &caller, None).answer(StatusCode::OK, &hook).into_response());
+        let answer = Shower::new(&app, &caller, None).answer(StatusCode::OK, &hook).into_response();
+        return Ok(etag::unless_known(&etag::tags(&headers), &conditions::tag(hook.version), answer));
     }
     let damaged = app.context.store.damaged_hook(&place).await?.ok_or_else(not_found)?;
     Ok(Json(DamagedHookDocument::of(&damaged, &app.context.public_url)).into_response())

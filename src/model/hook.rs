@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
@@ -23,13 +24,33 @@ impl fmt::Display for HookId {
 
 /// One state of what a hook's owner has said of it: each write of that gives it another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HookVersion(pub i64);
+pub struct HookVersion {
+    /// The store's own mark, as in `Cursor`: a store that went back counts on from an older number.
+    pub store: u32,
+    pub number: i64,
+}
 
 impl fmt::Display for HookVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(f, "{:08x}-{}", self.store, self.number)
     }
 }
+
+impl FromStr for HookVersion {
+    type Err = InvalidHookVersion;
+
+    fn from_str(text: &str) -> Result<HookVersion, InvalidHookVersion> {
+        let (store, number) = text.split_once('-').ok_or(InvalidHookVersion)?;
+        let store = u32::from_str_radix(store, 16).map_err(|_| InvalidHookVersion)?;
+        let version = HookVersion { store, number: number.parse().map_err(|_| InvalidHookVersion)? };
+        // Each is written in one way.
+        if version.to_string() == text { Ok(version) } else { Err(InvalidHookVersion) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the version of a hook, which is 8 digits and letters from a to f, a hyphen and a number")]
+pub struct InvalidHookVersion;
 
 /// Whose a hook is, within its account: two owners never take each other's callbacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -333,10 +333,10 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Reading<'_>) -> Result<T> + Send + 'static,
     {
-        let (damages, page_bytes) = (self.damages.clone(), self.page_bytes);
+        let (damages, page_bytes, mark) = (self.damages.clone(), self.page_bytes, self.mark);
         let read = self
             .readers
-            .read(flow, move |connection| work(&Reading { connection, damages: &damages, page_bytes }))
+            .read(flow, move |connection| work(&Reading { connection, damages: &damages, page_bytes, mark }))
             .await;
         let read = self.named(read);
         if self.damages.is_any_pending() {

@@ -179,7 +179,7 @@ mod tests {
             status: HookStatus::Disabled { at: at(4000), reason: DisableReason::Failing },
             failing_since: Some(at(3000)),
             created: at(1000),
-            version: HookVersion(1),
+            version: HookVersion { store: 1, number: 1 },
         };
         let shown = Shown { signing: Signing::Hmac, secret: None, public_key: None };
         let document = HookDocument::of(&hook, Some(shown), "https://tracker.example", at(5000));

@@ -137,8 +137,7 @@ fn is_tag(text: &str) -> bool {
 }
 
 fn version(tag: &str) -> Option<HookVersion> {
-    let number = tag.strip_prefix('"')?.strip_suffix('"')?;
-    number.parse().ok().map(HookVersion).filter(|version| version.to_string() == number)
+    tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -155,28 +154,51 @@ mod tests {
                 map.append(name, HeaderValue::from_static(value));
             }
             let Conditions(condition) = Conditions::of(&map).expect("tags");
-            assert_eq!([HookVersion(1), HookVersion(2)].map(|version| condition.holds(version)), want, "{headers:?}");
+            let version = |number| HookVersion { store: 0x5f09_68e4, number };
+            assert_eq!([version(1), version(2)].map(|version| condition.holds(version)), want, "{headers:?}");
         };
         check(&[], [true, true]);
-        check(&[(IF_MATCH, "\"1\"")], [true, false]);
+        check(&[(IF_MATCH, "\"5f0968e4-1\"")], [true, false]);
         check(&[(IF_MATCH, "*")], [true, true]);
-        check(&[(IF_MATCH, "\"7\", \"2\"")], [false, true]);
-        check(&[(IF_MATCH, "\"1\""), (IF_MATCH, "\"2\"")], [true, true]);
-        check(&[(IF_MATCH, "W/\"1\"")], [false, false]);
-        for foreign in ["\"01\"", "\"x\"", "\"\"", "\"-\", W/\"1x\""] {
+        check(&[(IF_MATCH, "\"5f0968e4-7\", \"5f0968e4-2\"")], [false, true]);
+        check(&[(IF_MATCH, "\"5f0968e4-1\""), (IF_MATCH, "\"5f0968e4-2\"")], [true, true]);
+        check(&[(IF_MATCH, "W/\"5f0968e4-1\"")], [false, false]);
+        for foreign in [
+            "\"1\"",
+            "\"5f0968e5-1\"",
+            "\"5f0968e4-01\"",
+            "\"5F0968E4-1\"",
+            "\"05f0968e4-1\"",
+            "\"5f0968e4\"",
+            "\"-1\"",
+            "\"x\"",
+            "\"\"",
+            "\"-\", W/\"1x\"",
+        ] {
             check(&[(IF_MATCH, foreign)], [false, false]);
             check(&[(IF_NONE_MATCH, foreign)], [true, true]);
         }
-        for wrong in ["", "1", "\"", "\"1", "'1'", "\"1\" \"2\"", "\"1\",", "*, \"1\"", "w/\"1\"", "\"a b\""] {
+        for wrong in [
+            "",
+            "1",
+            "\"",
+            "\"1",
+            "'1'",
+            "\"5f0968e4-1\" \"5f0968e4-2\"",
+            "\"5f0968e4-1\",",
+            "*, \"5f0968e4-1\"",
+            "w/\"5f0968e4-1\"",
+            "\"a b\"",
+        ] {
             for name in [IF_MATCH, IF_NONE_MATCH] {
                 let map = HeaderMap::from_iter([(name, HeaderValue::from_static(wrong))]);
                 assert!(Conditions::of(&map).is_err(), "{wrong}");
             }
         }
         check(&[(IF_NONE_MATCH, "*")], [false, false]);
-        check(&[(IF_NONE_MATCH, "\"1\"")], [false, true]);
-        check(&[(IF_NONE_MATCH, "W/\"1\"")], [false, true]);
-        check(&[(IF_MATCH, "\"1\", \"2\""), (IF_NONE_MATCH, "\"2\"")], [true, false]);
+        check(&[(IF_NONE_MATCH, "\"5f0968e4-1\"")], [false, true]);
+        check(&[(IF_NONE_MATCH, "W/\"5f0968e4-1\"")], [false, true]);
+        check(&[(IF_MATCH, "\"5f0968e4-1\", \"5f0968e4-2\""), (IF_NONE_MATCH, "\"5f0968e4-2\"")], [true, false]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::api::input::conditions::{tag_of, tag_text};
 /// Answers with 304 and no body where the client has this very answer already.
 pub(crate) async fn conditional(request: Request, next: Next) -> Response {
     let wanted = tags(request.headers());
-    let (mut parts, body) = next.run(request).await.into_parts();
+    let (parts, body) = next.run(request).await.into_parts();
     // One that is written while it is sent is told by nothing before its end.
     if parts.status != StatusCode::OK || body.size_hint().exact().is_none() {
         return Response::from_parts(parts, body);
@@ -24,20 +24,26 @@ pub(crate) async fn conditional(request: Request, next: Next) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let tag = tag_of(&body);
+    unless_known(&wanted, &tag, Response::from_parts(parts, Body::from(body)))
+}
+
+/// An answer with its tag, or 304 and no body where the client has it already.
+pub(crate) fn unless_known(wanted: &[String], tag: &str, mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
     // It may be kept, if it is asked about each time.
-    parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    parts.headers.insert(ETAG, HeaderValue::try_from(&tag).expect("invariant: a tag is visible ASCII"));
-    if wanted.iter().any(|wanted| wanted == "*" || tag_text(wanted) == tag_text(&tag)) {
-        parts.status = StatusCode::NOT_MODIFIED;
-        parts.headers.remove(CONTENT_LENGTH);
-        parts.headers.remove(CONTENT_TYPE);
-        return Response::from_parts(parts, Body::empty());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(ETAG, HeaderValue::try_from(tag).expect("invariant: a tag is visible ASCII"));
+    if wanted.iter().any(|wanted| wanted == "*" || tag_text(wanted) == tag_text(tag)) {
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(CONTENT_TYPE);
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        *answer.body_mut() = Body::empty();
     }
-    Response::from_parts(parts, Body::from(body))
+    answer
 }
 
 /// Every tag of `If-None-Match`. Quotes may have commas in them, in tags that are not ours: such a tag fits nothing.
-fn tags(headers: &HeaderMap) -> Vec<String> {
+pub(crate) fn tags(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()
 }

@@ -258,7 +258,7 @@ mod tests {
             status: HookStatus::Active,
             failing_since: None,
             created: proven,
-            version: crate::model::HookVersion(1),
+            version: crate::model::HookVersion { store: 1, number: 1 },
         };
         let check = |token: Option<&str>, wanted: &str, want: bool| {
             let parameters = Parameters::parse(wanted.as_bytes()).expect(wanted);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::store::sqlite::backup::{Existing, Watch, back_up};
 
 const URL: &str = "https://192.88.98.1/cb";
 
@@ -71,6 +72,59 @@ async fn a_hook_is_written_only_as_the_version_that_was_read() {
     let tags = format!("\"x\", {}", house.tag(&path).await);
     assert_eq!(house.conditional("DELETE", &path, ("if-match", &tags), &Value::Null).await.status, 204);
     house.conditional("PUT", &path, ("if-match", "*"), &second).await.problem(404, "hook-not-found");
+}
+
+#[tokio::test]
+async fn a_hook_that_the_client_has_is_not_sent_again() {
+    let house = House::new();
+    let made = house.post("/api/hooks", &json!({ "url": URL })).await;
+    let path = format!("/api/hooks/{}", made.json()["id"].as_str().expect("an id"));
+    let tag = house.tag(&path).await;
+    let read = async |tag: &str| house.conditional("GET", &path, ("if-none-match", tag), &Value::Null).await;
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+        let answer = read(&known).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str(), answer.header("etag")),
+            (304, "", Some(tag.as_str())),
+            "{known}"
+        );
+        assert_eq!(answer.header("cache-control"), Some("private, no-cache"), "{known}");
+    }
+    assert_eq!(read("\"x\"").await.ok()["status"], "active");
+    house.post(&format!("{path}/pause"), &Value::Null).await.ok();
+    assert_eq!(read(&tag).await.ok()["status"], "paused");
+}
+
+/// Of two stores that were one, each counts on from there.
+#[tokio::test]
+async fn tags_and_ids_that_were_given_out_after_a_backup_are_not_given_again_by_a_host_that_runs_on_it() {
+    let house = House::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = house.post("/api/hooks", &json!({ "url": URL })).await;
+    let path = format!("/api/hooks/{}", made.json()["id"].as_str().expect("an id"));
+    let backup = folder.path().join("tracker.db");
+    let store = house.folder.path().join("tracker.db");
+    let watch = Watch { progress: &mut |_| {}, stop: Arc::default() };
+    back_up(&store, &backup, Existing::Kept, &sqlite::Settings::default(), watch).expect("backed up");
+    let restored = House::at(folder, sqlite::Settings::default(), |_| {});
+
+    let mut given = Vec::new();
+    for (house, description) in [(&house, "lost"), (&restored, "found")] {
+        let body = json!({ "url": URL, "description": description });
+        let tag = house.put_json(&path, &body).await.header("etag").expect("a tag").to_owned();
+        let hook = house.post("/api/hooks", &json!({ "url": URL })).await.json()["id"].clone();
+        let token = house.post("/api/tokens", &json!({ "name": "ci", "scope": "read" })).await.json()["id"].clone();
+        given.push([json!(tag), hook, token]);
+    }
+    let [lost, found] = given.as_slice() else { unreachable!("two were asked") };
+    for (lost, found) in lost.iter().zip(found) {
+        assert!(lost.is_string() && found.is_string() && lost != found, "{given:?}");
+    }
+    let lost = lost[0].as_str().expect("a tag");
+    let read = restored.conditional("GET", &path, ("if-none-match", lost), &Value::Null).await;
+    assert_eq!(read.ok()["description"], "found");
+    let body = json!({ "url": URL });
+    restored.conditional("PUT", &path, ("if-match", lost), &body).await.problem(412, "precondition-failed");
 }
 
 /// The comparison is one with the write: of many at once that have read the same, one gets through.

@@ -94,7 +94,9 @@ impl House {
         let mut tags = Vec::new();
         for hook in hooks["hooks"].as_array().expect("a list") {
             let id = hook["id"].as_str().expect("an id");
-            tags.push(self.get(&format!("/api/hooks/{id}")).await.header("etag").expect("a tag").to_owned());
+            let tag = self.get(&format!("/api/hooks/{id}")).await.header("etag").expect("a tag").to_owned();
+            let (_mark, number) = tag.split_once('-').expect("the store's mark and a number");
+            tags.push(number.to_owned());
         }
         let place = crate::store::HookPlace {
             account: self.account().await,

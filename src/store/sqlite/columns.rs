@@ -6,9 +6,8 @@ use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use super::super::PaceReason;
 use crate::model::{
-    AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookUrl, HookVersion,
-    InstanceState, Kind, Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp,
-    TokenId,
+    AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookUrl, InstanceState, Kind,
+    Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp, TokenId,
 };
 
 /// What a column holds, as a value of the domain.
@@ -61,12 +60,6 @@ impl Column for AccountId {
 impl Column for HookId {
     fn read(value: ValueRef<'_>) -> FromSqlResult<HookId> {
         value.as_i64().map(HookId)
-    }
-}
-
-impl Column for HookVersion {
-    fn read(value: ValueRef<'_>) -> FromSqlResult<HookVersion> {
-        value.as_i64().map(HookVersion)
     }
 }
 

@@ -102,6 +102,8 @@ pub(super) struct Reading<'a> {
     pub(super) damages: &'a Damages,
     /// How many bytes a page takes at most.
     pub(super) page_bytes: usize,
+    /// The store's own mark.
+    pub(super) mark: u32,
 }
 
 impl Reading<'_> {

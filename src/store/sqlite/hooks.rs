@@ -18,7 +18,7 @@ use super::words::Words;
 use super::writer::Writing;
 use super::{SqliteStore, hook_edits, polls, redrive, requests, turns};
 use crate::model::{
-    AccountId, DisableReason, Hook, HookId, HookSpec, HookStatus, Kind, Owner, Rate, ResourceId, Timestamp,
+    AccountId, DisableReason, Hook, HookId, HookSpec, HookStatus, HookVersion, Kind, Owner, Rate, ResourceId, Timestamp,
 };
 
 #[async_trait]
@@ -35,7 +35,7 @@ impl Hooks for SqliteStore {
         self.read(Flow::Account(target.account), move |reading| {
             let sql = select_hooks!(" WHERE account = ?1 AND kind = ?2 AND resource = ?3 AND owner = ?4");
             let source = source(target.account);
-            let read = |row: &Row<'_>| reading.damages.read(source, row, read_hook);
+            let read = |row: &Row<'_>| reading.damages.read(source, row, |row| read_hook(row, reading.mark));
             Ok(reading.prepare_cached(sql)?.query_row(target_columns(&target), read).optional()?.flatten())
         })
         .await
@@ -141,7 +141,7 @@ macro_rules! select_hooks {
 }
 use select_hooks;
 
-fn read_hook(row: &Row<'_>) -> rusqlite::Result<Hook> {
+fn read_hook(row: &Row<'_>, mark: u32) -> rusqlite::Result<Hook> {
     let track: (Option<Kind>, Option<ResourceId>) = (get(row, 3)?, get(row, 4)?);
     let words: Words = get(row, 7)?;
     let rate: Option<f64> = row.get(10)?;
@@ -164,7 +164,7 @@ fn read_hook(row: &Row<'_>) -> rusqlite::Result<Hook> {
         status: read_status(row, 14)?,
         failing_since: get(row, 17)?,
         created: get(row, 18)?,
-        version: get(row, 19)?,
+        version: HookVersion { store: mark, number: row.get(19)? },
     })
 }
 
@@ -191,7 +191,7 @@ fn read_any(reading: &Reading<'_>, row: &Row<'_>) -> rusqlite::Result<Result<Hoo
         let reason: Option<String> = row.get(16)?;
         return Ok(Err(DamagedHook { id, reason: reason.unwrap_or_default() }));
     }
-    match read_hook(row) {
+    match read_hook(row, reading.mark) {
         Err(error) if damage::is_damage(&error) => {
             let account = get(row, 1).ok();
             reading.damages.read(Source { account, ..source(AccountId(0)) }, row, |_| Err::<(), _>(error))?;

@@ -8,6 +8,8 @@
 //! together. The number is written after each commit that adds changes, which a host that is killed loses nothing of, and
 //! flushed with each fold of the log.
 //!
+//! Versions of hooks have the mark in them, for the same reason, and ids of hooks and tokens go on at another place.
+//!
 //! With `synchronous = normal`, the last writes may go with the power, though they were read. It is not known whether any
 //! did: after a host that was running when the machine ended, the store may have gone back.
 
@@ -16,8 +18,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use rusqlite::{Connection, OptionalExtension};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::super::Result;
@@ -29,6 +31,9 @@ const LENGTH: usize = 512;
 
 /// Names the system's current boot; another after each start of the machine.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// How many ids are left out at least.
+const LEAST_SKIPPED: i64 = 1 << 20;
 
 /// What the host has seen of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +78,8 @@ pub(super) struct Start {
 pub(super) struct Run {
     number: i64,
     mark: u32,
+    /// Whether numbers may have been given out that the store knows nothing of.
+    skips_ids: bool,
 }
 
 impl Run {
@@ -80,7 +87,7 @@ impl Run {
         let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?;
         insert.execute(rusqlite::params!["run", self.number])?;
         insert.execute(rusqlite::params!["store", self.mark])?;
-        Ok(())
+        if self.skips_ids { skip_ids(connection) } else { Ok(()) }
     }
 }
 
@@ -114,13 +121,14 @@ pub(super) fn begin(
         Age::New => None,
         Age::Old => gone_back(found.as_ref().ok(), mark, run, newest, boot.as_deref()),
     };
+    let skips_ids = gone_back.is_some();
     let mark = match gone_back {
         None => mark,
         Some(why) => {
             tracing::warn!(
                 store = %store.display(),
                 why,
-                "the store may be an older one: the host refuses cursors from before, and clients list again"
+                "the store may be an older one: the host refuses cursors and tags of hooks from before, and clients list again"
             );
             schema::new_mark()?
         }
@@ -138,7 +146,22 @@ pub(super) fn begin(
     let mut seen = Seen { path, file: None, record, is_unwritten: false };
     // First here: a store that has another number than stands here would be taken for one that was put in its place.
     seen.write_lasting();
-    Ok(Start { seen, mark, run: Run { number, mark } })
+    Ok(Start { seen, mark, run: Run { number, mark, skips_ids } })
+}
+
+/// Leaves out ids of hooks and tokens: as many as were ever given out since the state that a store went back to, which is not
+/// known, and at random, since a backup may be restored more than once.
+fn skip_ids(connection: &Connection) -> Result<()> {
+    for table in ["hooks", "tokens"] {
+        let skipped = LEAST_SKIPPED + random()?.rem_euclid(1 << 32);
+        // A table that never had a row is not listed there.
+        let list = "INSERT INTO sqlite_sequence (name, seq)
+                    SELECT ?1, 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
+        connection.prepare_cached(list)?.execute([table])?;
+        let skip = "UPDATE sqlite_sequence SET seq = MIN(seq, 1 << 60) + ?2 WHERE name = ?1";
+        connection.prepare_cached(skip)?.execute(rusqlite::params![table, skipped])?;
+    }
+    Ok(())
 }
 
 /// What a store is from now on that was put in the place of another.
@@ -150,14 +173,14 @@ pub(super) struct Renewed {
 
 /// Gives a store another mark, and a number as of a host's start.
 pub(super) fn renew(connection: &Connection) -> Result<Renewed> {
-    let run = Run { number: random()?, mark: schema::new_mark()? };
+    let run = Run { number: random()?, mark: schema::new_mark()?, skips_ids: true };
     run.write(connection)?;
     Ok(Renewed { run, newest: journal::newest(connection)? })
 }
 
 /// Leaves beside a store that was renewed what the next host has to find there. Where that fails, that host renews it again.
 pub(super) fn leave(store: &Path, renewed: Renewed) {
-    let Renewed { run: Run { number, mark }, newest } = renewed;
+    let Renewed { run: Run { number, mark, .. }, newest } = renewed;
     let record = Record { store: mark, run: number, before: number, newest, boot: None, may_lose: false, ended: true };
     Seen { path: path(store), file: None, record, is_unwritten: false }.write_lasting();
 }
@@ -170,7 +193,9 @@ fn gone_back(
     newest: i64,
     boot: Option<&str>,
 ) -> Option<&'static str> {
-    let Some(record) = found else { return Some("there is nothing beside it that can be read and says how far it was") };
+    let Some(record) = found else {
+        return Some("there is nothing beside it that can be read and says how far it was");
+    };
     let Record { store, run: last, before, newest: seen, boot: then, may_lose, ended } = record;
     if *store != mark {
         return Some("the last host here had another store");

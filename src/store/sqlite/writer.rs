@@ -103,7 +103,8 @@ impl<'a> Writing<'a> {
 
     /// What the transaction has written so far, for those who read.
     pub(super) fn reading(&self) -> Reading<'_> {
-        Reading { connection: self.connection, damages: &self.memory.damages, page_bytes: self.memory.page_bytes }
+        let Memory { damages, page_bytes, mark, .. } = &*self.memory;
+        Reading { connection: self.connection, damages, page_bytes: *page_bytes, mark: *mark }
     }
 
     /// Whether a step should leave the rest of its work to the next one, so that others get their turn.

@@ -46,12 +46,11 @@ pub(super) fn describe(api: &mut Table) {
     );
     api.get(
         "/api/hooks/{id}",
-        on("hook", "One hook").takes(the_hook()).takes_format().gives(
-            "200",
-            "It",
-            Some(named("ListedHook")),
-            &["ETag"],
-        ),
+        on("hook", "One hook")
+            .takes(the_hook())
+            .takes_format()
+            .gives("200", "It", Some(named("ListedHook")), &["ETag"])
+            .gives("304", "As If-None-Match has it: its owner and its status changed nothing", None, &["ETag"]),
     );
     api.add(
         HttpMethod::Put,

@@ -63,16 +63,18 @@ pub(super) fn copy(
 
     let mut copy = connect(target.path(), flags(), settings).map_err(on_failure)?;
     settle(&copy).map_err(on_failure)?;
-    schema::check_meta(&copy, from).map_err(of_source)?;
-    let keys = keys::needed(&copy).map_err(of_source)?;
-    verify(&mut copy, from, target, origin, watch)?;
-    let renewed = seen::renew(&copy).map_err(|error| match error {
+    // What fails of `settle` for want of room may show only as the copy is read.
+    let of_copy = |error| match error {
         StoreError::Full(source) => BackupError::NoRoom { file: target.path().to_owned(), source },
         StoreError::Disk(source) if space::Space::default().is_lacking(target.path()) => {
             BackupError::NoRoom { file: target.path().to_owned(), source }
         }
         error => of_source(error),
-    })?;
+    };
+    schema::check_meta(&copy, from).map_err(of_copy)?;
+    let keys = keys::needed(&copy).map_err(of_copy)?;
+    verify(&mut copy, from, target, origin, watch)?;
+    let renewed = seen::renew(&copy).map_err(of_copy)?;
     if origin == Origin::Store {
         interruptible(&mut copy, watch, digest::write).map_err(on_failure)?;
     }

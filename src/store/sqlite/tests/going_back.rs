@@ -9,7 +9,7 @@ use super::super::{Settings, SqliteStore};
 use super::world;
 use crate::model::{AccountId, Cursor, InstanceState, Origin};
 use crate::store::contract::Lab;
-use crate::store::contract::world::World;
+use crate::store::contract::world::{World, target};
 use crate::store::{Journal as _, Store};
 use std::sync::Arc;
 
@@ -124,6 +124,37 @@ async fn a_store_that_goes_back_gives_other_cursors() {
     let last = now().await;
     restart(&|| std::fs::remove_file(folder.join("tracker.db.seen")).expect("removed"));
     assert_ne!(now().await.store, last.store);
+}
+
+#[tokio::test]
+async fn a_store_that_goes_back_gives_other_ids_and_versions_of_hooks() {
+    let data = Data::new();
+    let folder = data.lock().expect("no holder panics").folder.path().to_owned();
+    let world = World::new(Box::new(Arc::clone(&data)));
+    let ann = world.enrol("ann", Origin::Config).await;
+    let restart = |before: &dyn Fn()| {
+        let mut data = data.lock().expect("no holder panics");
+        data.stop();
+        before();
+        data.start();
+    };
+    let older = TempDir::new().expect("a folder");
+    restart(&|| copy(&folder, older.path(), &[""]));
+    let mut given = Vec::new();
+    // The same backup may be put back more than once.
+    for _ in 0..3 {
+        let id = world.hook(ann, "i-1").await;
+        let hook = world.store().track_hook(&target(ann, "i-1")).await.expect("read").expect("it was set");
+        assert_eq!(hook.id, id);
+        given.push((id, hook.version));
+        restart(&|| {});
+        let same = world.store().track_hook(&target(ann, "i-1")).await.expect("read").expect("it is there");
+        assert_eq!((same.id, same.version), (id, hook.version), "a host that ended well");
+        restart(&|| copy(older.path(), &folder, &[""]));
+    }
+    for (at, (id, version)) in given.iter().enumerate() {
+        assert!(given[..at].iter().all(|(other, seen)| other != id && seen != version), "{given:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::fair_pool::Flow;
-use super::super::super::{SqliteStore, bounds};
+use super::super::super::{SqliteStore, bounds, seen};
 use crate::model::breaker::Standing;
 use crate::model::{
     AccountId, AccountKey, ChangeType, HookId, InstanceState, Kind, Owner, Realm, RealmState, Resource, Scope, Sealed,
@@ -35,6 +35,7 @@ pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
     store.clock_set(-1000, world.now).await.expect("moved");
     unopened(account, &store).await;
     damaged(&mut world, account, &store).await;
+    store.write(Flow::Host, |writing| seen::renew(writing.connection).map(drop)).await.expect("renewed");
 }
 
 /// The host's key, and what does not open with it.
