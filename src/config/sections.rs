@@ -97,9 +97,9 @@ section! {
 section! {
     /// `[drivers.compile]`
     CompileSection over driver::compile::Settings {
-        memory: Bytes<{ 32 * MIB }, { 64 * GIB }> => memory,
+        memory: Bytes<{ 192 * MIB }, { 64 * GIB }> => memory,
         cpu: Time<SECOND, HOUR> => cpu,
-        time: Time<1, DAY> => time,
+        time: Time<SECOND, DAY> => time,
     } apart {
         executable,
     }
@@ -307,7 +307,7 @@ section! {
         rotation_overlap: Time<0, { 7 * DAY }> => rotation_overlap,
         redrive_limit: Number => redriven,
         feed_scan: Count<100, 10_000_000> => feed_scan,
-        feed_wait: Time<0, DAY> => feed_wait,
+        feed_wait: Time<SECOND, DAY> => feed_wait,
         feed_streams: Count<1, 1_000_000> => feed_streams,
         feed_streams_per_account: Count<1, 1_000_000> => feed_streams_per_account,
         feed_filter_items_per_account: Count<1, 10_000_000> => feed_filter_items_per_account,
@@ -323,7 +323,7 @@ section! {
         fresh_instances: Lasting => fresh_instances,
         fresh_realms: Lasting => fresh_realms,
         refresh_every: Lasting => refresh_every,
-        poll_wait: Time<0, DAY> => poll_wait,
+        poll_wait: Time<SECOND, DAY> => poll_wait,
         requests_per_minute: PerMinute => requests_per_minute,
     } also {
         credentials: CredentialsSection,

@@ -179,6 +179,21 @@ fn every_measure_has_a_floor_and_a_ceiling() {
 }
 
 #[test]
+fn what_leaves_no_time_or_memory_for_any_work_is_below_the_floor() {
+    let check = |section: &str, key: &str, below: &str, least: &str| {
+        let error = parse(&format!("[{section}]\n{key} = {below:?}")).expect_err(key).to_string();
+        assert!(error.contains(&format!("takes {least} to ")), "{section}.{key}: {error}");
+        parse(&format!("[{section}]\n{key} = {least:?}")).unwrap_or_else(|error| panic!("{section}.{key}: {error}"));
+    };
+    for below in ["0s", "1ms", "999ms"] {
+        check("api", "poll_wait", below, "1s");
+        check("api", "feed_wait", below, "1s");
+        check("drivers.compile", "time", below, "1s");
+    }
+    check("drivers.compile", "memory", "191 MiB", "192.0 MiB");
+}
+
+#[test]
 fn what_holds_only_beside_others_is_checked() {
     let check = |text: &str, wants: &[&str]| {
         let error = parse(text).expect_err(text).to_string();

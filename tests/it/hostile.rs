@@ -3,7 +3,7 @@
 //! memory back to where it was, and nothing leaked, to the driver, to another server, or into the log.
 
 mod attacks;
-mod compiled;
+pub(crate) mod compiled;
 mod described;
 mod sink;
 mod turned;

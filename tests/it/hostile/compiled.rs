@@ -13,6 +13,9 @@ const MEMORY: u64 = 200;
 const CPU: u64 = 3;
 const TIME: u64 = 30;
 
+/// The floor of the compiler's memory, in MiB.
+const LEAST_MEMORY: u64 = 192;
+
 fn setup() -> Setup {
     let limits = format!(
         "driver_bytes = \"128 MiB\"\n\n[drivers.compile]\nmemory = \"{MEMORY} MiB\"\ncpu = \"{CPU}s\"\ntime = \"{TIME}s\""
@@ -46,15 +49,21 @@ fn repeated(count: usize, one: impl Fn(usize) -> String) -> String {
     })
 }
 
+/// A component whose only function has so many steps: each 300,000 take seconds.
+pub(crate) fn long_function(steps: usize) -> Vec<u8> {
+    component(&long_core(steps))
+}
+
+fn long_core(steps: usize) -> String {
+    let steps =
+        repeated(steps, |n| format!("(local.set {} (i32.add (local.get {}) (i32.const {n})))", n % 50, (n + 7) % 50));
+    format!("(func (local{}) {steps})", " i32".repeat(50))
+}
+
 /// Each a way to make work of few bytes.
 fn slow() -> Vec<(&'static str, String)> {
     vec![
-        ("one-long-function", {
-            let steps = repeated(300_000, |n| {
-                format!("(local.set {} (i32.add (local.get {}) (i32.const {n})))", n % 50, (n + 7) % 50)
-            });
-            format!("(func (local{}) {steps})", " i32".repeat(50))
-        }),
+        ("one-long-function", long_core(300_000)),
         (
             "many-functions",
             repeated(60_000, |n| format!("(func (param i32) (result i32) (i32.mul (local.get 0) (i32.const {n})))")),
@@ -279,18 +288,28 @@ fn each_compiles_within_the_limits_or_names_the_one_it_passed() {
 
 #[test]
 fn each_limit_is_named() {
-    let slow = slow();
-    let core = |wanted: &str| component(&slow.iter().find(|(name, _)| *name == wanted).expect("a name").1);
     let check = |core: &[u8], keys: &str, setting: &str| {
         let setup = Setup::new(&["mock"]).limits(&format!("\n[drivers.compile]\n{keys}"));
         let ended = inspected(&setup, "it.wasm", core);
         assert_eq!(ended.code, Some(1), "{setting}: {ended:#?}");
         assert!(ended.stderr.contains("it.wasm") && ended.stderr.contains(setting), "{setting}: {ended:#?}");
     };
-    let long = core("one-long-function");
-    check(&long, "cpu = \"1s\"", "drivers.compile.cpu");
-    check(&long, "memory = \"60 MiB\"", "drivers.compile.memory");
-    check(&long, "time = \"300ms\"", "drivers.compile.time");
+    check(&long_function(300_000), "cpu = \"1s\"", "drivers.compile.cpu");
+    check(&long_function(600_000), &format!("memory = \"{LEAST_MEMORY} MiB\""), "drivers.compile.memory");
+    check(&long_function(600_000), "time = \"1s\"", "drivers.compile.time");
+}
+
+#[test]
+fn the_drivers_of_the_repository_compile_with_the_least_memory() {
+    let below = Setup::new(&[]).limits(&format!("\n[drivers.compile]\nmemory = \"{} MiB\"", LEAST_MEMORY - 1));
+    let refused = below.run(&["driver", "list"]);
+    let least = format!("takes {LEAST_MEMORY}.0 MiB to");
+    assert!(refused.code == Some(2) && refused.stderr.contains(&least), "{refused:#?}");
+    let setup = Setup::new(&[]).limits(&format!("\n[drivers.compile]\nmemory = \"{LEAST_MEMORY} MiB\""));
+    for name in ["digitalocean", "ec2", "hetzner", "mock"] {
+        let ended = inspected(&setup, &format!("{name}.wasm"), &built_driver(name));
+        assert!(ended.code == Some(0) && ended.stdout.contains("Loads"), "{name}: {ended:#?}");
+    }
 }
 
 #[test]
