@@ -36,7 +36,7 @@ use tower_http::compression::CompressionLayer;
 use crate::model::Kind;
 
 pub use app::Context;
-pub use server::listen::Listeners;
+pub use server::listen::{Listeners, read_clock_once};
 pub use server::peer::Peer;
 pub use settings::{ClientHeader, Consent, OperatorSettings, ProofSettings, Settings};
 

@@ -27,11 +27,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use rustix::process::Signal as Number;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::api::read_clock_once;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::metrics::LogLines;
-use crate::model::legible;
+use crate::model::{Timestamp, legible};
 
 /// Polls cloud accounts once for all clients, and tells each client what changed.
 #[derive(Debug, Parser)]
@@ -155,7 +158,7 @@ impl Command {
 /// Where the system bounds the size of files, has a write beyond that be an error like any other, and not the end without a
 /// word. What is set here holds until the process ends.
 fn outlive_large_files() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
     signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
 }
@@ -209,9 +212,11 @@ fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The runtime that a subcommand runs on.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// The runtime that a subcommand runs on. Errs at a time that neither certificates nor the `Date` of answers have a form for.
+fn runtime() -> anyhow::Result<Runtime> {
+    let (now, epoch) = (SystemClock.now(), Timestamp::default());
+    anyhow::ensure!(now >= epoch, "the system's clock is at {now}, which is before {epoch}: set it, and try again");
+    Ok(Builder::new_multi_thread().enable_all().on_thread_start(read_clock_once).build()?)
 }
 
 /// The signals that ask a process to end: SIGINT and SIGTERM. None is lost between two waits.

@@ -12,6 +12,7 @@ mod budget;
 mod cadence;
 mod callers;
 mod chaos;
+mod clock;
 mod clouds;
 mod command_line;
 mod conformance;

@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 mod connection;
+mod date;
 mod files;
 mod frames;
 mod meter;
@@ -25,6 +26,7 @@ use crate::api::settings::Settings;
 use crate::metrics::Metrics;
 use accept::accept;
 use connection::Server;
+pub use date::read_clock_once;
 use table::Most;
 
 /// Where requests come in.

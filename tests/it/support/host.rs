@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::disk::Disk;
 use super::lines::Lines;
-use super::process::{Ended, Running, TRACKER, command, ended, in_folder, tracker};
+use super::process::{Ended, Running, TRACKER, command, ended, in_folder};
 use super::shifted::ShiftedClock;
 use super::wait::{SOON, eventually};
 
@@ -240,7 +240,11 @@ impl Setup {
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let config = self.write_config();
         let config = config.to_str().expect("UTF-8");
-        tracker(self.folder.path(), &[arguments, &["--config", config]].concat())
+        let mut command = command(self.folder.path(), &[arguments, &["--config", config]].concat());
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
+        ended(&mut command)
     }
 
     /// The same, and what it writes to standard output goes there.

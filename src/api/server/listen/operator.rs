@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::accept::accept;
 use super::connection::Server;
+use super::date::read_clock_once;
 use super::table::Most;
 
 /// The thread, which ends with the host.
@@ -27,6 +28,7 @@ pub(super) fn start(listener: std::net::TcpListener, server: Arc<Server>) -> io:
         TcpListener::from_std(listener)?
     };
     let serving = move || {
+        read_clock_once();
         runtime.block_on(async move {
             let grace = server.settings.grace;
             let connections = server.settings.operator.connections;
