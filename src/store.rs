@@ -32,7 +32,7 @@ pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, LeaseId, LeasePlace,
     LeaseRequest, Leased, Outcome, PendingChange, Recipient, Settlement, Settling,
 };
-pub use effects::Effects;
+pub use effects::{Effects, HeldId};
 pub use hooks::{
     Attempt, Condition, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, EditedHook, HookAction, HookEdit,
     HookPlace, HookTarget, Hooks, NewHook, Redrive, Redriven, ReplayFrom, Versions,

@@ -10,21 +10,24 @@ use super::{ConfigArgs, output, runtime};
 use crate::model::{AccountKey, Kind};
 use crate::net::local;
 use crate::operator::{DecidedDocument, DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};
+use crate::store::HeldId;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The host holds a mass change until a second list shows it (polling.mass_changes.until = \"confirmed\"), or until it is
 accepted here (\"accepted\"). Until then clients see what was known before. A mass change that passes is forgotten.
 
-An answer is to the list that is held, and to a list that was asked for before it as well as after it. After `accept`,
-the host polls, and a list that shows the same or less is recorded and told; with --silent, it is recorded, and only
-`tracker.storm` is told. What a list shows beyond the accepted one is told with either; where that is a mass change by
-itself, nothing is recorded, and the list is held anew. After `reject`, what was known stays until a list differs from the
-rejected one; that list is judged anew. Once a mass change is being recorded, it is too late to answer.
+An answer is to the list with the ID that `list` shows; where another list is held by now, nothing is decided. A list that
+does the same has the same ID. Without an ID, the answer is to whichever list is held. It holds for a list that was asked for
+before it as well as after it. After `accept`, the host polls, and a list that shows the same or less is recorded and told;
+with --silent, it is recorded, and only `tracker.storm` is told. What a list shows beyond the accepted one is told with
+either; where that is a mass change by itself, nothing is recorded, and the list is held anew. After `reject`, what was known
+stays until a list differs from the rejected one; that list is judged anew. Once a mass change is being recorded, it is too
+late to answer.
 
 Examples:
   tracker mass-change list
-  tracker mass-change accept ec2/us-east-1/AKIAEXAMPLE
+  tracker mass-change accept ec2/us-east-1/AKIAEXAMPLE 5f0968e4
   tracker mass-change reject ec2/us-east-1/AKIAEXAMPLE --kind realms")]
 pub(super) struct MassChange {
     #[command(subcommand)]
@@ -61,6 +64,9 @@ struct Whose {
     /// The account
     #[arg(value_name = "DRIVER/PROVIDER/USER", value_parser = account_key)]
     account: AccountKey,
+    /// The list, as `list` shows it: refused where another is held by now
+    #[arg(value_name = "ID")]
+    id: Option<HeldId>,
     /// Of what
     #[arg(long, value_enum, default_value_t = What::Instances)]
     kind: What,
@@ -86,7 +92,7 @@ impl List {
             output::line!("No mass change is held.");
             return Ok(());
         }
-        let headings = ["ACCOUNT", "OF", "AFFECTED", "SINCE", "LISTS", "DECISION"];
+        let headings = ["ACCOUNT", "OF", "ID", "AFFECTED", "SINCE", "LISTS", "DECISION"];
         output::text!("{}", table(headings, answer.mass_changes.iter().map(row)));
         Ok(())
     }
@@ -94,10 +100,11 @@ impl List {
 
 impl Whose {
     fn decide(self, decision: WrittenDecision) -> anyhow::Result<()> {
-        let Whose { account, kind, config } = self;
+        let Whose { account, id, kind, config } = self;
         let shown = account.to_string();
         let AccountKey { driver, provider, user } = account;
-        let decided = DecisionDocument { driver, provider, user, kind: Kind::from(kind), decision };
+        let id = id.map(|id| id.to_string());
+        let decided = DecisionDocument { driver, provider, user, kind: Kind::from(kind), id, decision };
         let answer = ask(&config, Method::POST, Some(serde_json::to_vec(&decided)?))?;
         let DecidedDocument { affected, known } = serde_json::from_slice(&answer)?;
         let list = format!("{affected} of {known} {}", Kind::from(kind).plural());
@@ -123,10 +130,11 @@ fn ask(config: &ConfigArgs, method: Method, body: Option<Vec<u8>>) -> anyhow::Re
     Ok(runtime()?.block_on(local::ask(&config.control_socket, method, "/mass-changes", body))?)
 }
 
-fn row(held: &MassChangeDocument) -> [String; 6] {
+fn row(held: &MassChangeDocument) -> [String; 7] {
     [
         held.account.clone(),
         held.kind.plural().to_owned(),
+        held.id.clone(),
         format!("{} of {}", held.affected, held.known),
         held.since.to_string(),
         held.lists.to_string(),

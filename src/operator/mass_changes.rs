@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Control, store_failed};
 use crate::model::{AccountKey, Kind, Timestamp};
-use crate::store::{Decided, Decision, Held, HeldMassChange};
+use crate::store::{Decided, Decision, Held, HeldId, HeldMassChange};
 
 /// What `GET /mass-changes` answers with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct MassChangesDocument {
 pub struct MassChangeDocument {
     pub account: String,
     pub kind: Kind,
+    /// Names the list by what it does.
+    pub id: String,
     pub since: Timestamp,
     pub lists: u32,
     pub affected: usize,
@@ -44,6 +46,9 @@ pub struct DecisionDocument {
     pub provider: String,
     pub user: String,
     pub kind: Kind,
+    /// The list that it is to: no other. Absent, it is to the one that is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     pub decision: WrittenDecision,
 }
 
@@ -81,9 +86,10 @@ pub(super) async fn mass_changes(State(control): State<Control>) -> Response {
         Ok(held) => held,
         Err(error) => return store_failed(&error),
     };
-    let document = |HeldMassChange { account, kind, held }: HeldMassChange| MassChangeDocument {
+    let document = |HeldMassChange { account, kind, id, held }: HeldMassChange| MassChangeDocument {
         account: account.to_string(),
         kind,
+        id: id.to_string(),
         since: held.since,
         lists: held.lists,
         affected: held.affected,
@@ -97,12 +103,24 @@ pub(super) async fn decide_mass_change(
     State(control): State<Control>,
     Json(decided): Json<DecisionDocument>,
 ) -> Response {
-    let DecisionDocument { driver, provider, user, kind, decision } = decided;
+    let DecisionDocument { driver, provider, user, kind, id, decision } = decided;
+    let only = match id.as_deref().map(str::parse::<HeldId>).transpose() {
+        Ok(only) => only,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
     let account = AccountKey { driver, provider, user };
     let shown = format!("no mass change of {} is held of {account}", kind.plural());
-    match control.store.decide_mass_change(account, kind, decision.into(), control.clock.now()).await {
+    match control.store.decide_mass_change(account, kind, only, decision.into(), control.clock.now()).await {
         Err(error) => store_failed(&error),
         Ok(Decided::NothingHeld) => (StatusCode::NOT_FOUND, shown).into_response(),
+        Ok(Decided::Another(id, Held { affected, known, .. })) => {
+            let message = format!(
+                "another list is held now: {id}, with {affected} of {known} {}. Nothing was decided; look at it with `tracker \
+                 mass-change list`",
+                kind.plural()
+            );
+            (StatusCode::CONFLICT, message).into_response()
+        }
         Ok(Decided::Recording) => {
             let message = format!("the mass change of {} is being recorded: it is too late", kind.plural());
             (StatusCode::CONFLICT, message).into_response()

@@ -74,6 +74,7 @@ macro_rules! every_case {
             }
             mass_changes {
                 an_answer_is_not_passed_over_by_what_was_decided_before_it
+                an_answer_to_a_list_that_is_held_no_more_is_refused
             }
             wanted {
                 single_instances_are_polled_between_lists

@@ -1,6 +1,11 @@
 //! What a list does to what is known, resource by resource: kept of a list that is held, so that a later one can be
 //! told to show the same, less or more.
 
+use std::fmt;
+use std::str::FromStr;
+
+use xxhash_rust::xxh3::xxh3_64;
+
 /// A number for each resource that is gone, new or another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
@@ -10,6 +15,12 @@ pub struct Effects {
 impl Effects {
     pub fn has(&self, effect: u64) -> bool {
         self.sorted.binary_search(&effect).is_ok()
+    }
+
+    /// Names a list that does this.
+    pub fn id(&self) -> HeldId {
+        let [.., a, b, c, d] = xxh3_64(&self.to_bytes()).to_be_bytes();
+        HeldId(u32::from_be_bytes([a, b, c, d]))
     }
 
     /// As it is stored.
@@ -31,6 +42,30 @@ impl FromIterator<u64> for Effects {
     }
 }
 
+/// Names a list that is held, by what it does: where another list does the same, an operator's answer is to that as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldId(u32);
+
+impl fmt::Display for HeldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+impl FromStr for HeldId {
+    type Err = InvalidHeldId;
+
+    fn from_str(text: &str) -> Result<HeldId, InvalidHeldId> {
+        let id = u32::from_str_radix(text, 16).map(HeldId).map_err(|_| InvalidHeldId)?;
+        // Each is written in one way.
+        if id.to_string() == text { Ok(id) } else { Err(InvalidHeldId) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no id of a held list, which is 8 digits and letters from a to f: `tracker mass-change list` shows it")]
+pub struct InvalidHeldId;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +80,17 @@ mod tests {
             assert!(!read.has(8));
         }
         assert_eq!(Effects::from_bytes(&[1, 2, 3]), Effects::default());
+    }
+
+    #[test]
+    fn a_list_is_named_by_what_it_does() {
+        let id = |effects: &[u64]| effects.iter().copied().collect::<Effects>().id();
+        assert_eq!(id(&[1, 2]), id(&[2, 1]));
+        assert_ne!(id(&[1, 2]), id(&[1, 3]));
+        assert_ne!(id(&[1, 2]), id(&[1]));
+        assert_eq!(id(&[1]).to_string().parse(), Ok(id(&[1])));
+        for wrong in ["", "1", "+1234567", "1234567g", "123456789", "ABCDEF01"] {
+            assert_eq!(wrong.parse::<HeldId>(), Err(InvalidHeldId), "{wrong}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Effects, ProviderStates, Result};
+use super::{Effects, HeldId, ProviderStates, Result};
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
@@ -101,11 +101,13 @@ pub trait Polls {
     /// The mass change that is held of an account, as it stands now, and what the list does that it was held for.
     async fn held_mass_change(&self, account: AccountId, kind: Kind) -> Result<Option<(Held, Effects)>>;
 
-    /// Takes down what the operator makes of the list that is held, and has the account polled at `now`.
+    /// Takes down what the operator makes of the list that is held, and has the account polled at `now`. Where the operator
+    /// names a list, it is only of that.
     async fn decide_mass_change(
         &self,
         account: AccountKey,
         kind: Kind,
+        only: Option<HeldId>,
         decision: Decision,
         now: Timestamp,
     ) -> Result<Decided>;
@@ -330,6 +332,8 @@ pub struct Held {
 pub enum Decided {
     /// It holds for this list.
     Taken(Held),
+    /// It is to another list than the one that is held.
+    Another(HeldId, Held),
     /// It comes too late: the list is being recorded.
     Recording,
     NothingHeld,
@@ -375,6 +379,7 @@ pub struct PollHeld {
 pub struct HeldMassChange {
     pub account: AccountKey,
     pub kind: Kind,
+    pub id: HeldId,
     pub held: Held,
 }
 

@@ -83,11 +83,19 @@ async fn the_operator_accepts_a_mass_change_silently_or_rejects_it() {
     .await;
     assert_eq!(count(&client.get("/api/instances?limit=100").await.ok()), 60);
 
-    // Another list is another mass change.
+    // Another list is another mass change, to which no answer is that was meant for the one before.
+    let id = |listed: &str| listed.lines().nth(1).expect("a row").split_whitespace().nth(2).expect("an id").to_owned();
     has(&provider, &fleet(29));
     let anew = listed("31 of 60").await;
     assert!(!anew.contains("reject"), "{anew}");
-    run(&["accept", "--silent", "ec2/lab/AKIAEXAMPLE"]).succeeded();
+    let stale = run(&["accept", "ec2/lab/AKIAEXAMPLE", &id(&held)]);
+    assert_eq!(stale.code, Some(1), "{stale:#?}");
+    let now = format!("another list is held now: {}, with 31 of 60 instances", id(&anew));
+    assert!(stale.stderr.contains(&now), "{now}: {stale:#?}");
+    let malformed = run(&["accept", "ec2/lab/AKIAEXAMPLE", "31"]);
+    assert!(malformed.code == Some(2) && malformed.stderr.contains("no id of a held list"), "{malformed:#?}");
+    assert!(!listed("31 of 60").await.contains("accept"), "nothing was decided");
+    run(&["accept", "--silent", "ec2/lab/AKIAEXAMPLE", &id(&anew)]).succeeded();
     client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 29).await;
     let told = changes(&client).await;
     assert_eq!(told.len(), 1, "{told:#?}");

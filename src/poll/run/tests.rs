@@ -113,7 +113,7 @@ impl Observed {
     async fn decide(&self, answer: Decision) -> Decided {
         let now = self.lab.clock.now();
         let store = &self.lab.context.store;
-        store.decide_mass_change(key("configured"), Kind::Instance, answer, now).await.expect("decided")
+        store.decide_mass_change(key("configured"), Kind::Instance, None, answer, now).await.expect("decided")
     }
 
     async fn changes(&self) -> Vec<crate::model::NewChange> {
@@ -369,7 +369,7 @@ async fn a_mass_change_may_wait_for_the_operator() {
         }
         let now = observed.lab.clock.now();
         let store = &observed.lab.context.store;
-        let of_realms = store.decide_mass_change(key("configured"), Kind::Realm, decision, now).await;
+        let of_realms = store.decide_mass_change(key("configured"), Kind::Realm, None, decision, now).await;
         assert_eq!(of_realms.expect("decided"), Decided::NothingHeld);
         assert!(matches!(observed.decide(decision).await, Decided::Taken(_)));
         let status = observed.lab.status(observed.account, Kind::Instance).await;

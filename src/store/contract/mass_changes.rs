@@ -32,7 +32,7 @@ pub(crate) async fn an_answer_is_not_passed_over_by_what_was_decided_before_it(m
     let account = world.enrol("ann", Origin::Config).await;
     world.observe(account, &[("i-1", InstanceState::Running)]).await;
     world.wait(POLL_EVERY);
-    let decide = |answer, now| store.decide_mass_change(key("ann"), Kind::Instance, answer, now);
+    let decide = |answer, now| store.decide_mass_change(key("ann"), Kind::Instance, None, answer, now);
     assert_eq!(decide(Decision::Accept, world.now).await.unwrap(), Decided::NothingHeld);
     assert_eq!(store.held_mass_change(account, Kind::Instance).await.unwrap(), None);
     let ticket = world.ticket(account, Kind::Instance).await;
@@ -62,4 +62,34 @@ pub(crate) async fn an_answer_is_not_passed_over_by_what_was_decided_before_it(m
     let ticket = world.ticket(account, Kind::Instance).await;
     assert_eq!(store.record_poll(world.record(&ticket)).await.unwrap(), Recorded::default());
     assert_eq!(store.held_mass_change(account, Kind::Instance).await.unwrap(), None);
+}
+
+pub(crate) async fn an_answer_to_a_list_that_is_held_no_more_is_refused(mut world: World) {
+    let store = world.store();
+    let account = world.enrol("ann", Origin::Config).await;
+    world.observe(account, &[("i-1", InstanceState::Running)]).await;
+    let decide = |only, answer, now| store.decide_mass_change(key("ann"), Kind::Instance, Some(only), answer, now);
+    let mut looked_at = None;
+    for affected in [4, 5] {
+        world.wait(POLL_EVERY);
+        let ticket = world.ticket(account, Kind::Instance).await;
+        store.hold_poll(held(&world, &ticket, affected)).await.unwrap();
+        let shown = store.held_mass_changes().await.unwrap().remove(0);
+        assert_eq!(shown.held.affected, usize::try_from(affected).expect("few"));
+        let Some(before) = looked_at.replace(shown.id) else { continue };
+        assert_ne!(before, shown.id);
+        for answer in [Decision::Accept, Decision::AcceptSilently, Decision::Reject] {
+            let refused = decide(before, answer, world.now).await.unwrap();
+            assert_eq!(refused, Decided::Another(shown.id, shown.held.clone()));
+        }
+    }
+    let (still, _) = store.held_mass_change(account, Kind::Instance).await.unwrap().expect("held");
+    assert_eq!(still.decision, None, "nothing was decided");
+    let id = looked_at.expect("one was shown");
+    assert!(matches!(decide(id, Decision::Reject, world.now).await.unwrap(), Decided::Taken(_)));
+    // One that does the same is the same list.
+    world.wait(POLL_EVERY);
+    let ticket = world.ticket(account, Kind::Instance).await;
+    store.hold_poll(held(&world, &ticket, 5)).await.unwrap();
+    assert!(matches!(decide(id, Decision::Accept, world.now).await.unwrap(), Decided::Taken(_)));
 }

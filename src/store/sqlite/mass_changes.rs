@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{Decided, Decision, Effects, Held, HeldMassChange, PollHeld, Result, StoreError};
+use super::super::{Decided, Decision, Effects, Held, HeldId, HeldMassChange, PollHeld, Result, StoreError};
 use super::accounts::note_budget;
 use super::columns::{account_key, get, kind_number};
 use super::damage::{Key, Reading, Source};
@@ -53,6 +53,12 @@ pub(super) fn read(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Held>
     }))
 }
 
+/// Reads `held_effects`.
+fn read_effects(row: &Row<'_>, index: usize) -> rusqlite::Result<Effects> {
+    let effects: Option<Vec<u8>> = row.get(index)?;
+    Ok(effects.map(|bytes| Effects::from_bytes(&bytes)).unwrap_or_default())
+}
+
 /// Errs if the operator has answered meanwhile: that answer may ask for something else.
 pub(super) fn check_answer(
     writing: &Writing<'_>,
@@ -81,8 +87,7 @@ pub(super) fn of(reading: &Reading<'_>, account: AccountId, kind: Kind) -> Resul
     let source = Source { table: "polls", account: Some(account), key: Key::Values(&key) };
     let found = select.query_row(key, |row| {
         reading.damages.read(source, row, |row| {
-            let effects: Option<Vec<u8>> = row.get(7)?;
-            let effects = effects.map(|bytes| Effects::from_bytes(&bytes)).unwrap_or_default();
+            let effects = read_effects(row, 7)?;
             Ok(read(row, 0)?.map(|held| (held, effects)))
         })
     });
@@ -131,7 +136,7 @@ pub(super) fn all(reading: &Reading<'_>) -> Result<Vec<HeldMassChange>> {
     let mut select = reading.prepare_cached(concat!(
         "SELECT a.driver, a.provider, a.user, p.kind, ",
         held_columns!(),
-        ", p.account FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL
+        ", p.account, p.held_effects FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL
          ORDER BY a.driver, a.provider, a.user, p.kind"
     ))?;
     let mut held = Vec::new();
@@ -139,7 +144,10 @@ pub(super) fn all(reading: &Reading<'_>) -> Result<Vec<HeldMassChange>> {
     while let Some(row) = rows.next()? {
         let source = Source { table: "polls", account: get(row, 11).ok(), key: Key::Columns(&[11, 3]) };
         let mass_change = reading.damages.read(source, row, |row| match read(row, 4)? {
-            Some(held) => Ok(Some(HeldMassChange { account: account_key(row, 0)?, kind: get(row, 3)?, held })),
+            Some(held) => {
+                let (account, kind, id) = (account_key(row, 0)?, get(row, 3)?, read_effects(row, 12)?.id());
+                Ok(Some(HeldMassChange { account, kind, id, held }))
+            }
             None => Ok(None),
         })?;
         held.extend(mass_change.flatten());
@@ -149,24 +157,27 @@ pub(super) fn all(reading: &Reading<'_>) -> Result<Vec<HeldMassChange>> {
 
 pub(super) fn decide(
     writing: &mut Writing<'_>,
-    account: &AccountKey,
-    kind: Kind,
+    (account, kind): (&AccountKey, Kind),
+    only: Option<HeldId>,
     decision: Decision,
     now: Timestamp,
 ) -> Result<Decided> {
     let mut select = writing.prepare(concat!(
         "SELECT ",
         held_columns!(),
-        ", p.account FROM polls p WHERE p.kind = ?4
+        ", p.account, p.held_effects FROM polls p WHERE p.kind = ?4
          AND p.account = (SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3)"
     ))?;
     let AccountKey { driver, provider, user } = account;
     let key = params![driver, provider, user, kind_number(kind)];
-    let found = select.query_row(key, |row| Ok((read(row, 0)?, row.get(7)?))).optional()?;
-    let Some((Some(held), account)) = found else { return Ok(Decided::NothingHeld) };
+    let found = select.query_row(key, |row| Ok((read(row, 0)?, row.get(7)?, read_effects(row, 8)?))).optional()?;
+    let Some((Some(held), account, effects)) = found else { return Ok(Decided::NothingHeld) };
     // Clients were told already, or were not told.
     if held.told {
         return Ok(Decided::Recording);
+    }
+    if only.is_some_and(|only| only != effects.id()) {
+        return Ok(Decided::Another(effects.id(), held));
     }
     let account: i64 = account;
     let mut update = writing.prepare(

@@ -8,8 +8,8 @@ use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Admission, Comparison, Decided, Decision, Delta, Effects, Held, HeldMassChange, KnownResource, Pace, Passing,
-    PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls,
+    Admission, Comparison, Decided, Decision, Delta, Effects, Held, HeldId, HeldMassChange, KnownResource, Pace,
+    Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls,
     ProviderStates, Reach, Recorded, Result, StoreError,
 };
 use super::accounts::{note_budget, read_account};
@@ -133,11 +133,12 @@ impl Polls for SqliteStore {
         &self,
         account: AccountKey,
         kind: Kind,
+        only: Option<HeldId>,
         decision: Decision,
         now: Timestamp,
     ) -> Result<Decided> {
         self.write(Flow::Key(account.clone()), move |writing| {
-            mass_changes::decide(writing, &account, kind, decision, now)
+            mass_changes::decide(writing, (&account, kind), only, decision, now)
         })
         .await
     }

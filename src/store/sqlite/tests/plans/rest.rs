@@ -159,7 +159,7 @@ async fn mass_change(world: &mut World, account: AccountId, store: &SqliteStore)
     store.hold_poll(held).await.expect("held");
     assert_eq!(store.held_mass_changes().await.expect("read").len(), 1);
     store.held_mass_change(account, Kind::Instance).await.expect("read").expect("held");
-    store.decide_mass_change(key("ann"), Kind::Instance, Decision::Accept, world.now).await.expect("ordered");
+    store.decide_mass_change(key("ann"), Kind::Instance, None, Decision::Accept, world.now).await.expect("ordered");
 }
 
 async fn endpoints(world: &World, account: AccountId, store: &SqliteStore) {
