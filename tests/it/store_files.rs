@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::wait::{SOON, eventually};
 use crate::support::{Lab, Receiver, Setup};
@@ -104,10 +105,31 @@ async fn a_compiled_driver_that_is_written_over_is_run_as_it_was() {
         files.iter().for_each(|file| std::fs::write(file, &content).expect("written"));
         lab.becomes(&[("i-1", word)]).await;
     }
-    // The next host compiles it again.
+    // The next host compiles it again, also where what is no file is in its place.
     assert!(lab.host.stop().await.success());
     lab.host.start().await;
     lab.becomes(&[("i-1", "stopped")]).await;
+    for (file_type, word) in [(FileType::Directory, "running"), (FileType::Fifo, "stopped")] {
+        assert!(lab.host.stop().await.success());
+        for file in &files {
+            match std::fs::metadata(file).expect("it is there").is_dir() {
+                true => std::fs::remove_dir(file).expect("removed"),
+                false => std::fs::remove_file(file).expect("removed"),
+            }
+            match file_type {
+                FileType::Directory => std::fs::create_dir(file).expect("made"),
+                other => mknodat(CWD, file, other, Mode::RUSR | Mode::WUSR, 0).expect("made"),
+            }
+        }
+        lab.host.start().await;
+        lab.becomes(&[("i-1", word)]).await;
+        let log = lab.host.log().text();
+        for file in &files {
+            let name = file.file_name().expect("a name").to_str().expect("UTF-8");
+            let is_named = |line: &str| line.contains(name) && line.contains("it is no regular file");
+            assert!(log.lines().any(is_named), "{name}: {log}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -128,8 +128,16 @@ impl Cache {
             let path = self.directory.join(format!("{of}.{}.{number}.{DRAFT}", std::process::id()));
             let unkept = |error: io::Error| LoadError::unkept(&path, &error);
             // A process that was killed may have had the same number.
-            let lock = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-            let lock = lock.map_err(unkept)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600).custom_flags(no_wait());
+            let lock = match options.open(&path) {
+                Ok(lock) => lock,
+                Err(error) if is_no_file(&path) => {
+                    tracing::warn!(file = %path.display(), %error, "a driver can't be compiled into what is no file");
+                    continue;
+                }
+                Err(error) => return Err(unkept(error)),
+            };
             // Until the file is locked, a process that opens the cache can remove it as abandoned.
             let is_locked = match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => true,
@@ -153,7 +161,7 @@ fn remove_abandoned(directory: &Path) {
     for path in entries.take(MOST_LOOKED_AT).filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_draft(path))
     {
         // Who writes a draft holds its lock, which ends with the process.
-        let Ok(file) = OpenOptions::new().write(true).open(&path) else { continue };
+        let Ok(file) = OpenOptions::new().write(true).custom_flags(no_wait()).open(&path) else { continue };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && fs::remove_file(&path).is_ok() {
             tracing::info!(file = %path.display(), "removed incomplete files of an earlier compilation");
         }
@@ -199,6 +207,25 @@ fn copy(from: &mut File, to: &mut impl Write) -> io::Result<String> {
     Ok(digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
 }
 
+/// Has nobody wait for the other end of a named pipe.
+fn no_wait() -> i32 {
+    i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0)
+}
+
+/// Whether something else than a file has this name, and would not make way for one.
+fn is_no_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Opens a file for reading, if it is one.
+fn open_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(no_wait()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file: remove it"));
+    }
+    Ok(file)
+}
+
 /// Whether the open file still has this name.
 fn is_at(file: &File, path: &Path) -> bool {
     let of = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
@@ -225,12 +252,23 @@ impl Draft {
         &self.path
     }
 
-    /// Gives the file its name, and loads it.
+    /// Gives the file its name, and loads it. Where something that is no file has the name, it is only loaded.
     pub(in crate::driver) fn keep(&self, engine: &Engine) -> Result<Component, LoadError> {
         let unkept = |error: io::Error| LoadError::unkept(&self.path, &error);
         let digest = digest_of(&self.path).map_err(unkept)?;
-        let kept = self.directory.join(format!("{}-{digest}.{COMPILED}", self.of));
-        fs::rename(&self.path, &kept).map_err(unkept)?;
+        let mut kept = self.directory.join(format!("{}-{digest}.{COMPILED}", self.of));
+        match fs::rename(&self.path, &kept) {
+            Ok(()) => {}
+            Err(error) if is_no_file(&kept) => {
+                tracing::warn!(
+                    file = %kept.display(), %error,
+                    "a compiled driver can't be kept, since what is no file has its name: remove that, or the driver is \
+                     compiled at each start"
+                );
+                kept.clone_from(&self.path);
+            }
+            Err(error) => return Err(unkept(error)),
+        }
         let loaded =
             load(engine, &kept, &digest).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
                 Some(error) => LoadError::unkept(&kept, error),
@@ -250,7 +288,7 @@ impl Drop for Draft {
 
 /// Loads machine code; nothing where it does not have this digest.
 fn load(engine: &Engine, path: &Path, digest: &str) -> wasmtime::Result<Option<Component>> {
-    let mut file = File::open(path)?;
+    let mut file = open_file(path)?;
     let copied = unnamed_beside(path).and_then(|mut unnamed| Ok((copy(&mut file, &mut unnamed)?, unnamed)));
     if let Ok((found, unnamed)) = copied {
         if found != digest {
@@ -369,6 +407,48 @@ mod tests {
         }
         damaged(&|bytes| bytes.push(0));
         assert!(cache.component(&engine, &file.sha256).is_some());
+    }
+
+    #[test]
+    fn what_is_no_file_is_neither_waited_for_nor_in_the_way() {
+        let (folder, engine) = folder_and_engine();
+        let file = driver_file();
+        let cache = Cache::open(folder.path(), &engine).expect("cache");
+        let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").expect("compiled");
+        let keep = || {
+            let draft = cache.draft(&file).expect("draft");
+            fs::write(draft.path(), &compiled).expect("written");
+            draft.keep(&engine).expect("loaded");
+        };
+        let names = || -> Vec<PathBuf> {
+            fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("an entry").path()).collect()
+        };
+        let make_pipe = |path: &Path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+                .expect("a named pipe");
+        };
+        keep();
+        let kept = names().remove(0);
+
+        fs::remove_file(&kept).expect("removed");
+        fs::create_dir(&kept).expect("made");
+        for _ in 0..2 {
+            assert!(cache.component(&engine, &file.sha256).is_none());
+            keep();
+            assert_eq!(names(), std::slice::from_ref(&kept), "nothing is left beside it");
+        }
+        fs::remove_dir(&kept).expect("removed");
+        make_pipe(&kept);
+        assert!(cache.component(&engine, &file.sha256).is_none());
+        keep();
+        assert!(cache.component(&engine, &file.sha256).is_some(), "a file took its place");
+
+        // Neither is one that looks like a draft of an earlier process.
+        let draft = |number: u32| folder.path().join(format!("{}.1.{number}.new", cache.name_of(&file.sha256)));
+        make_pipe(&draft(1));
+        fs::create_dir(draft(2)).expect("made");
+        Cache::open(folder.path(), &engine).expect("cache");
+        assert_eq!(names().len(), 3);
     }
 
     #[test]
