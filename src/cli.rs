@@ -4,6 +4,7 @@
 
 mod account;
 mod backup;
+mod closed;
 mod compile;
 mod completions;
 mod damaged;

@@ -9,9 +9,10 @@ use std::ffi::OsString;
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use rustix::io::Errno;
 use serde::Serialize;
 
-use super::terminal;
+use super::{closed, terminal};
 use crate::model::{legible, legible_json, legible_lines};
 
 /// Standard output can't be written.
@@ -112,8 +113,11 @@ fn as_it_is(text: &str) -> Result<(), OutputError> {
 }
 
 /// Errs where standard output is not open for writing: the standard library drops what is written there then, and says that
-/// it was written.
+/// it was written. The same where it was not open at all.
 fn require_open() -> io::Result<()> {
+    if closed::was_stdout_closed() {
+        return Err(Errno::BADF.into());
+    }
     Ok(rustix::io::write(io::stdout(), &[]).map(drop)?)
 }
 

@@ -240,9 +240,12 @@ fn a_command_whose_output_cannot_be_written_ends_without_a_panic() {
         let ended = setup.run_into(unwritable(), command);
         assert_eq!(ended.code, Some(1), "{command:?}: {ended:#?}");
         assert!(ended.stderr.contains("error: can't write to standard output"), "{command:?}: {ended:#?}");
+        let none = setup.run_without_output(command);
+        assert_eq!(none.code, Some(1), "{command:?}: {none:#?}");
+        assert!(none.stderr.contains("error: can't write to standard output"), "{command:?}: {none:#?}");
         let left = setup.run_into(closed(), command);
         assert_eq!(left.code, Some(0), "{command:?}: {left:#?}");
-        for ended in [ended, left] {
+        for ended in [ended, none, left] {
             assert!(!ended.stderr.contains("panicked") && !ended.stderr.contains("Broken pipe"), "{ended:#?}");
         }
     }

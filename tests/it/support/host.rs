@@ -254,6 +254,14 @@ impl Setup {
         ended(command(self.folder.path(), &[arguments, &["--config", config]].concat()).stdout(stdout))
     }
 
+    /// The same, and its standard output is closed.
+    pub(crate) fn run_without_output(&self, arguments: &[&str]) -> Ended {
+        let config = self.write_config();
+        let shell = ["-c", "exec \"$@\" >&-", "sh", TRACKER];
+        let mut shell = in_folder(Command::new("/bin/sh"), self.folder.path(), &shell);
+        ended(shell.args(arguments).arg("--config").arg(config))
+    }
+
     /// Gives the host a clock of its own, which can be set.
     pub(crate) fn with_a_clock(mut self) -> Setup {
         self.clock = Some(ShiftedClock::new(self.folder.path()));
