@@ -219,11 +219,10 @@ impl Flights {
             let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
             self.context.metrics.host_fault("callback");
             let error = Some("the host failed before it could send the callback; this is a fault of the host".to_owned());
-            let attempt = Attempt { at: now, duration: Duration::ZERO, status: None, error, answer: None };
-            Ended { outcome, attempts: vec![attempt], sign: Sign::None, followed }
+            let attempt = Attempt { at: now, duration: None, status: None, error, answer: None };
+            Ended { outcome, attempts: vec![attempt], took: Duration::ZERO, sign: Sign::None, followed }
         });
-        let took = ended.attempts.iter().map(|attempt| attempt.duration).max().unwrap_or_default();
-        self.learn(&flight.recipient, Lesson { sign: ended.sign, took, now }, back);
+        self.learn(&flight.recipient, Lesson { sign: ended.sign, took: ended.took, now }, back);
         let now = now.shifted(back);
         if let Some(InLane { next: Some(next), .. }) = self.lanes.remove(&flight.lane)
             && now <= next.begin_by

@@ -40,6 +40,8 @@ const DELIVERY_HEADER: &str = "webhook-delivery";
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) attempts: Vec<Attempt>,
+    /// What the longest try took.
+    pub(super) took: Duration,
     pub(super) sign: Sign,
     /// Of which clock its times are: see `Clock::followed`.
     pub(super) followed: i64,
@@ -85,16 +87,20 @@ enum Failed {
 /// Sends it, and says what becomes of it. Never fails: a failure is an outcome.
 pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended {
     let mut attempts = Vec::with_capacity(1);
-    let mut tried = once(context, delivery, &mut attempts).await;
+    let (mut tried, mut took) = once(context, delivery, &mut attempts).await;
+    let mut took_in_all = took;
     if let Err(Failed::Unopened(unopened)) = tried {
         // Nothing was sent. The store sets the hook aside, and says so once.
         let followed = context.clock.followed();
-        return Ended { outcome: Outcome::Unopened(unopened), attempts: Vec::new(), sign: Sign::None, followed };
+        return Ended { outcome: Outcome::Unopened(unopened), attempts: Vec::new(), took, sign: Sign::None, followed };
     }
     if let Err(Failed::Send(SendError::Connect(_) | SendError::Proxy { .. })) = &tried
-        && attempts.last().is_some_and(|attempt| attempt.duration < CONNECT_AGAIN_WITHIN)
+        && took < CONNECT_AGAIN_WITHIN
     {
-        tried = once(context, delivery, &mut attempts).await;
+        let (again, took_again) = once(context, delivery, &mut attempts).await;
+        tried = again;
+        took = took.max(took_again);
+        took_in_all = took_in_all.saturating_add(took_again);
     }
     let sign = sign_of(&tried);
     let (now, followed) = context.clock.dated();
@@ -112,27 +118,37 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
         Outcome::Disable(_) => "disabled",
         Outcome::Returned | Outcome::Unopened(_) => "returned",
     };
-    context.metrics.sent(word, attempts.iter().map(|attempt| attempt.duration).sum());
+    context.metrics.sent(word, took_in_all);
     if outcome == Outcome::Delivered {
         context.metrics.delivered(now.since(delivery.change.timestamp));
     }
     tell(delivery, &tried, &outcome);
-    Ended { outcome, attempts, sign, followed }
+    Ended { outcome, attempts, took, sign, followed }
 }
 
-/// One try, noted among the attempts.
-async fn once(context: &Context, delivery: &DueDelivery, attempts: &mut Vec<Attempt>) -> Result<Answer, Failed> {
+/// One try, noted among the attempts, and how long it took.
+async fn once(
+    context: &Context,
+    delivery: &DueDelivery,
+    attempts: &mut Vec<Attempt>,
+) -> (Result<Answer, Failed>, Duration) {
     let at = context.clock.now();
     let stopwatch = Stopwatch::start();
     let tried = send(context, delivery).await;
+    let took = stopwatch.elapsed();
+    let has_connected = match &tried {
+        Ok(_) => true,
+        Err(Failed::Send(error)) => error.has_connected(),
+        Err(Failed::Unopened(_)) => false,
+    };
     attempts.push(Attempt {
         at,
-        duration: stopwatch.elapsed(),
+        duration: has_connected.then_some(took),
         status: tried.as_ref().ok().map(|answer| answer.status.as_u16()),
         error: public_error(&tried),
         answer: tried.as_ref().ok().and_then(|answer| answer.text.clone()),
     });
-    tried
+    (tried, took)
 }
 
 async fn send(context: &Context, delivery: &DueDelivery) -> Result<Answer, Failed> {

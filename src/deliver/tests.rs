@@ -191,10 +191,11 @@ async fn an_answer_decides_what_becomes_of_a_delivery() {
             Err((wait, error)) => (Outcome::Retry { due: START.after(Duration::from_secs(wait)) }, Some(error)),
         };
         assert_eq!(bench.store.outcomes(), [Some(outcome)], "{answer:?}");
-        let [Attempt { at, error: noted, .. }] = &bench.store.row(0).tried[..] else {
+        let [Attempt { at, error: noted, duration, .. }] = &bench.store.row(0).tried[..] else {
             panic!("{answer:?}: one try: {:?}", bench.store.row(0).tried);
         };
         assert_eq!(*at, START);
+        assert!(duration.is_some(), "{answer:?}: it was connected");
         assert!(error.is_none() || noted.as_deref() == error, "{answer:?}: {noted:?}");
         assert_eq!(receiver.connections(), 1);
     };
@@ -246,6 +247,7 @@ async fn a_destination_that_can_t_be_reached_is_tried_again_without_telling_why(
         let row = bench.store.row(0);
         let errors: Vec<_> = row.tried.iter().filter_map(|attempt| attempt.error.as_deref()).collect();
         assert_eq!(errors, vec![want; tries], "{url}");
+        assert!(row.tried.iter().all(|attempt| attempt.duration.is_none()), "{url}: {:?}", row.tried);
         assert_eq!(row.attempts, 1, "{url}: a second try at once is part of the first");
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -268,9 +270,8 @@ async fn a_name_that_leads_inside_fails_as_one_that_there_is_not() {
         let context = Context { client, ..bench.context.clone() };
         let delivery = delivery(url, 1, 1);
         let send::Ended { outcome, attempts, sign, .. } = send::attempt(&context, &delivery).await;
-        let tried: Vec<_> =
-            attempts.into_iter().map(|attempt| (attempt.status, attempt.error, attempt.answer)).collect();
-        (outcome, tried, sign)
+        let shown = |attempt: Attempt| (attempt.status, attempt.error, attempt.answer, attempt.duration);
+        (outcome, attempts.into_iter().map(shown).collect::<Vec<_>>(), sign)
     };
     let inside = told("http://localhost/").await;
     assert_eq!(inside, told("http://no-such-host.invalid/").await);

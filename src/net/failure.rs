@@ -147,6 +147,25 @@ impl SendError {
         }
     }
 
+    /// Whether it got as far as the other side. How long it took not to get there says whether a name resolves here, and
+    /// whether somebody refused at once: no more than `public` says of that is told.
+    pub fn has_connected(&self) -> bool {
+        match self {
+            SendError::Refused(_)
+            | SendError::Unresolved
+            | SendError::Connect(_)
+            | SendError::Exhausted(_)
+            | SendError::NoRoots
+            | SendError::Proxy { .. }
+            | SendError::ProxyCredentials { .. }
+            | SendError::ProxyRefused { .. }
+            | SendError::Socket { .. }
+            | SendError::Unsendable(_) => false,
+            // What runs out of time took as long as it may, wherever it was.
+            SendError::Tls(_) | SendError::Timeout | SendError::HeadTooLarge | SendError::Broken(_) => true,
+        }
+    }
+
     /// Takes apart what the HTTP client says of a request that went this way.
     pub(super) fn of(error: reqwest::Error, way: &Way, scheme: Scheme) -> SendError {
         // A URL may hold a secret in its query, and whoever logs this knows the URL.

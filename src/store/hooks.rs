@@ -223,7 +223,8 @@ pub struct DeliveryRecord {
 pub struct Attempt {
     /// When it began.
     pub at: Timestamp,
-    pub duration: Duration,
+    /// Absent where no connection was made, see `SendError::has_connected`.
+    pub duration: Option<Duration>,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
     /// What went wrong, in words that may be shown to the hook's owner.

@@ -44,7 +44,8 @@ pub(crate) struct DeliveryDocument<'a> {
 #[schema(as = Attempt)]
 struct AttemptDocument<'a> {
     at: Timestamp,
-    duration_ms: u64,
+    /// Null where no connection was made.
+    duration_ms: Option<u64>,
     /// The receiver's; null where it gave none.
     status: Option<u16>,
     error: Option<&'a str>,
@@ -66,7 +67,7 @@ impl<'a> AttemptDocument<'a> {
     fn of(attempt: &'a Attempt) -> AttemptDocument<'a> {
         AttemptDocument {
             at: attempt.at,
-            duration_ms: whole_millis(attempt.duration),
+            duration_ms: attempt.duration.map(whole_millis),
             status: attempt.status,
             error: attempt.error.as_deref(),
             answer: attempt.answer.as_deref(),

@@ -376,16 +376,23 @@ async fn deliveries_are_shown_with_every_attempt() {
     let attempts = vec![
         Attempt {
             at: NOW,
-            duration: Duration::from_millis(12),
+            duration: Some(Duration::from_millis(12)),
             status: Some(500),
             error: None,
             answer: Some("oh".into()),
         },
         Attempt {
             at: NOW.after(Duration::from_secs(1)),
-            duration: Duration::from_secs(20),
+            duration: Some(Duration::from_secs(20)),
             status: None,
             error: Some("no answer came in time".into()),
+            answer: None,
+        },
+        Attempt {
+            at: NOW.after(Duration::from_secs(2)),
+            duration: None,
+            status: None,
+            error: Some("no connection could be made".into()),
             answer: None,
         },
     ];
@@ -406,6 +413,8 @@ async fn deliveries_are_shown_with_every_attempt() {
             { "at": NOW.to_string(), "duration_ms": 12, "status": 500, "error": null, "answer": "oh" },
             { "at": NOW.after(Duration::from_secs(1)).to_string(), "duration_ms": 20_000, "status": null,
               "error": "no answer came in time", "answer": null },
+            { "at": NOW.after(Duration::from_secs(2)).to_string(), "duration_ms": null, "status": null,
+              "error": "no connection could be made", "answer": null },
         ])
     );
 

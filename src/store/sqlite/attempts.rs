@@ -21,7 +21,7 @@ pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()>
             settlement.id.hook.0,
             settlement.id.change,
             attempt.at.as_millis(),
-            i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX),
+            attempt.duration.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX)),
             attempt.status,
             attempt.error,
             attempt.answer,
@@ -38,10 +38,10 @@ pub(super) fn of(reading: &Reading<'_>, hook: HookId, change: i64) -> Result<Vec
     let source = Source { table: "attempts", account: None, key: Key::Columns(&[6, 7, 0, 5]) };
     let rows = select.query([hook.0, change])?;
     let (attempts, _) = reading.damages.rows(source, rows, |row| {
-        let duration: i64 = row.get(1)?;
+        let duration: Option<i64> = row.get(1)?;
         Ok(Attempt {
             at: get(row, 0)?,
-            duration: Duration::from_millis(duration.unsigned_abs()),
+            duration: duration.map(|millis| Duration::from_millis(millis.unsigned_abs())),
             status: row.get(2)?,
             error: row.get(3)?,
             answer: row.get(4)?,

@@ -440,7 +440,8 @@ CREATE TABLE attempts (
     at INTEGER NOT NULL,
     -- Among those of one millisecond.
     number INTEGER NOT NULL,
-    duration INTEGER NOT NULL,
+    -- NULL where no connection was made.
+    duration INTEGER,
     status INTEGER,
     error TEXT,
     answer TEXT,

@@ -91,7 +91,7 @@ async fn fill(world: &mut World, user: &str) -> AccountId {
     for (delivery, outcome) in claimed.iter().zip([Outcome::Delivered, Outcome::Dead]) {
         let attempts = vec![Attempt {
             at: world.now,
-            duration: Duration::from_millis(5),
+            duration: Some(Duration::from_millis(5)),
             status: Some(500),
             error: Some("refused".into()),
             answer: None,

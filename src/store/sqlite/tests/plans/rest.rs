@@ -115,7 +115,7 @@ async fn dropped(world: &mut World, store: &SqliteStore) {
     let delivery = world.claim().await.into_iter().find(|delivery| delivery.id.hook == hook).expect("it is due");
     let mut settlement = world.settlement(&delivery, Outcome::Retry { due: world.now });
     settlement.attempts =
-        vec![Attempt { at: world.now, duration: Duration::ZERO, status: Some(500), error: None, answer: None }];
+        vec![Attempt { at: world.now, duration: Some(Duration::ZERO), status: Some(500), error: None, answer: None }];
     world.settle_all(vec![settlement]).await;
     assert!(store.remove_hook(&world.place(account, hook)).await.expect("removed"));
     realm(world, account, ChangeType::RealmCreated, Some(RealmState::Available)).await;
