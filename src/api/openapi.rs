@@ -64,7 +64,7 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
     let mut api = Shapes::openapi();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     api.servers = Some(vec![Server::new(public_url)]);
-    api.paths = operations::paths(Bounds {
+    let (paths, schemas) = operations::described(Bounds {
         page_items: settings.page_items,
         filter_items: settings.filter_items,
         token_bytes: settings.token_bytes,
@@ -72,10 +72,12 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
         lease: LONGEST_LEASE.as_secs(),
         pending: settings.pending_changes,
     });
+    api.paths = paths;
     if !settings.operator_routes {
         api.paths.paths.retain(|path, _| !OPERATOR_ROUTES.contains(&path.as_str()));
     }
     let components = api.components.get_or_insert_default();
+    components.schemas.extend(schemas);
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let problem = ObjectBuilder::new()
         .description(Some(

@@ -278,6 +278,7 @@ pub struct Flapping {
     pub damped_since: Timestamp,
     /// When it was over; absent from the change that begins it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub damped_until: Option<Timestamp>,
     /// How many changes of state there were, with those that were told before the silence.
     pub flips: u32,
@@ -323,8 +324,9 @@ pub struct Change {
     pub what: NewChange,
 }
 
-/// A change as every reader gets it: in a callback, among pending changes, in the feed. It stands here, with
-/// its serde, because those three rooms do not know one another and must say the very same.
+/// A change, the same in a callback, among pending changes and in the feed.
+// It stands here, with its serde, because those three rooms do not know one another and must say the very same. A client's
+// documentation has what stands above.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
 pub struct ChangeDocument<'a> {
@@ -336,8 +338,11 @@ pub struct ChangeDocument<'a> {
     pub driver: &'a str,
     pub provider: &'a str,
     pub resource: ResourceDocument<'a>,
+    #[schema(required)]
     pub old_state: Option<State>,
+    #[schema(required)]
     pub new_state: Option<State>,
+    #[schema(required)]
     pub observed_after: Option<Timestamp>,
     pub observed_at: Timestamp,
     /// Only where it is so.
@@ -348,6 +353,7 @@ pub struct ChangeDocument<'a> {
     pub details: Option<&'a Details>,
     /// Only in callbacks and among pending changes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub track_token: Option<&'a str>,
 }
 
@@ -357,8 +363,10 @@ pub struct ResourceDocument<'a> {
     pub kind: Subject,
     pub id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub realm: Option<&'a str>,
     pub href: String,
 }

@@ -7,7 +7,9 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::change::{ChangeId, ChangeType, Cursor};
+use super::hook::{DisableReason, Format, HookStatus, Mode};
 use super::time::Timestamp;
+use super::token::Scope;
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
@@ -40,4 +42,9 @@ described! {
         .pattern(Some("^[0-9a-f]{24}$"))
         .description(Some("A place in the journal, opaque to clients: where the feed goes on behind a change"));
     ChangeType, "ChangeType" => text().enum_values(Some(ChangeType::ALL.map(ChangeType::as_str)));
+    Format, "CallbackFormat" => text().enum_values(Some(Format::ALL.map(Format::as_str)));
+    Mode, "HookMode" => text().enum_values(Some(Mode::ALL.map(Mode::as_str)));
+    HookStatus, "HookStatus" => text().enum_values(Some(["active", "paused", "disabled"]));
+    DisableReason, "DisableReason" => text().enum_values(Some(DisableReason::ALL.map(DisableReason::as_str)));
+    Scope, "TokenScope" => text().enum_values(Some(Scope::ALL.map(Scope::as_str)));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use utoipa::ToSchema;
 
 use super::{Once, Page, Refusal, Result, Written};
 use crate::model::{
@@ -197,7 +198,8 @@ pub struct DeliveryQuery {
     pub limit: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// Still to be made.
     Waiting,

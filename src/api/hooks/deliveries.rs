@@ -21,7 +21,7 @@ use crate::model::{ChangeDocument, Cursor, Timestamp, whole_millis};
 use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
 
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Deliveries)]
+#[schema(as = DeliveryList)]
 pub(crate) struct DeliveriesDocument<'a> {
     deliveries: Vec<DeliveryDocument<'a>>,
     /// How many of the hook's deliveries were given up, on this page or not, as the host can't read them or their changes from
@@ -32,9 +32,10 @@ pub(crate) struct DeliveriesDocument<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(crate) struct DeliveryDocument<'a> {
-    /// `waiting`, `dead` or `done`.
+    #[schema(value_type = DeliveryState)]
     state: &'static str,
     /// Of one that waits for no other.
+    #[schema(required)]
     next_try: Option<Timestamp>,
     attempts: Vec<AttemptDocument<'a>>,
     change: ChangeDocument<'a>,
@@ -47,8 +48,11 @@ struct AttemptDocument<'a> {
     /// Null where no connection was made.
     duration_ms: Option<u64>,
     /// The receiver's; null where it gave none.
+    #[schema(required)]
     status: Option<u16>,
+    #[schema(required)]
     error: Option<&'a str>,
+    #[schema(required)]
     answer: Option<&'a str>,
 }
 

@@ -3,13 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::signing::Shown;
+use super::signing::{Shown, Signing};
 use crate::model::change::href;
-use crate::model::{ChangeType, DisableReason, Hook, HookId, HookStatus, Kind, State, Timestamp, span};
+use crate::model::{ChangeType, DisableReason, Format, Hook, HookId, HookStatus, Kind, Mode, State, Timestamp, span};
 use crate::store::DamagedHook;
 
-/// What is not said is null, and an empty list lets everything through, so that every hook has the same members;
-/// only the keys are left out where there is nothing to show.
+/// A hook. A member that was not set is null, and an empty list lets every change through.
+// Every hook has the same members. Only the keys are left out where there is nothing to show.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Hook)]
 pub(crate) struct HookDocument<'a> {
@@ -22,24 +22,37 @@ pub(crate) struct HookDocument<'a> {
     types: &'a [ChangeType],
     from: &'a [State],
     to: &'a [State],
+    #[schema(value_type = Format)]
     format: &'static str,
+    #[schema(value_type = Mode)]
     mode: &'static str,
+    #[schema(required)]
     rate_per_second: Option<f64>,
+    #[schema(required)]
     retries: Option<Vec<String>>,
+    #[schema(required)]
     description: Option<&'a str>,
     /// Whether one is set.
     token: bool,
     /// Null where the host can't open the key any more.
+    #[schema(value_type = Option<Signing>, required)]
     signing: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     public_key: Option<String>,
+    #[schema(required)]
     track: Option<TrackedDocument<'a>>,
+    #[schema(value_type = HookStatus)]
     status: &'static str,
+    #[schema(required)]
     disabled: Option<DisabledDocument>,
+    #[schema(required)]
     failing_since: Option<Timestamp>,
     created: Timestamp,
+    #[schema(required)]
     secret_rotates_until: Option<Timestamp>,
 }
 
@@ -57,10 +70,16 @@ pub(crate) enum ListedHook<'a> {
 pub(crate) struct DamagedHookDocument {
     id: String,
     href: String,
-    /// `damaged`.
-    status: &'static str,
+    status: DamagedStatus,
     /// What can't be read, and why.
     reason: String,
+}
+
+/// The status of a hook or a token that the host can't read.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DamagedStatus {
+    Damaged,
 }
 
 impl DamagedHookDocument {
@@ -68,7 +87,7 @@ impl DamagedHookDocument {
         DamagedHookDocument {
             id: damaged.id.to_string(),
             href: link(public_url, damaged.id),
-            status: "damaged",
+            status: DamagedStatus::Damaged,
             reason: damaged.reason.clone(),
         }
     }
@@ -87,6 +106,7 @@ struct TrackedDocument<'a> {
 #[schema(as = Disabled)]
 struct DisabledDocument {
     at: Timestamp,
+    #[schema(value_type = DisableReason)]
     reason: &'static str,
 }
 
@@ -142,11 +162,10 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::signing::Signing;
     use super::*;
     use crate::model::{
-        AccountId, Filter, Format, HookSecrets, HookSpec, HookUrl, HookVersion, IdPattern, InstanceState, Mode, Owner,
-        Rate, ResourceId, Sealed,
+        AccountId, Filter, HookSecrets, HookSpec, HookUrl, HookVersion, IdPattern, InstanceState, Owner, Rate,
+        ResourceId, Sealed,
     };
 
     #[test]

@@ -2,6 +2,7 @@
 //! public half. Made here, sealed for the store, and shown once.
 
 use secrecy::ExposeSecret as _;
+use utoipa::ToSchema;
 
 use crate::api::app::App;
 use crate::api::auth::caller::Caller;
@@ -10,7 +11,8 @@ use crate::model::{Ed25519Key, Hook, Sealed, SigningKey, SigningSecret};
 use crate::store::{SealedColumn, Unopened};
 use crate::vault::Purpose;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(as = SigningAlgorithm, rename_all = "lowercase")]
 pub(super) enum Signing {
     #[default]
     Hmac,

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{RefOr, Required};
 
-use super::shapes::{array, either, form, header_parameter, named, query, text, words_of};
+use super::shapes::{array, either, form, header_parameter, named, query, text};
 
 pub(super) const JSON: &str = "application/json";
 const XML: &str = "application/xml";
@@ -70,11 +70,11 @@ impl Asked {
 
     /// `format`, which most take.
     pub(super) fn takes_format(self) -> Asked {
-        let words: &[&str] = match self.forms {
-            Forms::Json => &["json"],
-            Forms::JsonAndXml => &["json", "xml"],
+        let schema = match self.forms {
+            Forms::Json => "JsonFormat",
+            Forms::JsonAndXml => "AnswerFormat",
         };
-        let format = query("format", words_of(words), "As Deltacloud's clients say what they want to read");
+        let format = query("format", named(schema), "As Deltacloud's clients say what they want to read");
         self.takes(vec![format])
     }
 
@@ -169,8 +169,9 @@ impl Asked {
                 self.operation = self.operation.response("507", problem(FULL, self.forms, &["Retry-After"]));
             }
         }
-        let wrong = problem("What was wrong, where, and what to do", self.forms, &[]);
-        self.operation.response("default", wrong).build()
+        let wrong = problem("What is wrong with the request, where, and what to do", self.forms, &[]);
+        let failed = problem("The host failed, or can't answer now", self.forms, &[]);
+        self.operation.response("4XX", wrong).response("5XX", failed).build()
     }
 }
 

@@ -9,14 +9,14 @@ pub(super) mod table;
 
 use utoipa::openapi::Paths;
 
-use table::{Bounds, Table};
+use table::{Bounds, NamedSchemas, Table};
 
-pub(super) fn paths(bounds: Bounds) -> Paths {
-    let mut table = Table { paths: Paths::new(), bounds };
+pub(super) fn described(bounds: Bounds) -> (Paths, NamedSchemas) {
+    let mut table = Table { paths: Paths::new(), schemas: NamedSchemas::new(), bounds };
     host::describe(&mut table);
     inventory::describe(&mut table);
     hooks::describe(&mut table);
     changes::describe(&mut table);
     account::describe(&mut table);
-    table.paths
+    (table.paths, table.schemas)
 }

@@ -122,27 +122,15 @@ impl Page<'_> {
         self.put("</table>");
     }
 
-    /// One row for each; those that exclude one another stand under the title of their set.
     fn parameter(&mut self, parameter: &Value) {
-        let sets = list(&parameter["schema"]["oneOf"]);
-        if sets.is_empty() || parameter["explode"] != true {
-            let needed = if parameter["required"] == true { ", needed" } else { "" };
-            let what = format!(
-                "{} ({}{needed}): {}",
-                text(&parameter["description"]),
-                text(&parameter["in"]),
-                shape(&parameter["schema"])
-            );
-            return self.row(&[format!("<code>{}</code>", text(&parameter["name"])), what]);
-        }
-        for set in sets {
-            self.row(&[format!("<i>{}</i>", text(&set["title"])), "takes in its query".into()]);
-            for (name, schema) in members(&set["properties"]) {
-                let needed = if list(&set["required"]).iter().any(|needed| needed == name) { ", needed" } else { "" };
-                let what = format!("{}{needed}: {}", text(&schema["description"]), shape(schema));
-                self.row(&[format!("<code>{}</code>", escaped(name)), what]);
-            }
-        }
+        let needed = if parameter["required"] == true { ", needed" } else { "" };
+        let what = format!(
+            "{} ({}{needed}): {}",
+            text(&parameter["description"]),
+            text(&parameter["in"]),
+            shape(&parameter["schema"])
+        );
+        self.row(&[format!("<code>{}</code>", text(&parameter["name"])), what]);
     }
 
     /// The members of an object; of one that is put together, those of each part.

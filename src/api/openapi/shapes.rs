@@ -18,6 +18,11 @@ pub(super) fn bytes(most: usize) -> RefOr<Schema> {
         .into()
 }
 
+/// One of these words, for a parameter of which they are not worth a type.
+pub(super) fn one_of(words: &[&str]) -> RefOr<Schema> {
+    text().pattern(Some(format!("^({})$", words.join("|")))).into()
+}
+
 /// Some of these words, with commas between.
 pub(super) fn several_of(words: &[&str]) -> RefOr<Schema> {
     let one = words.join("|").replace('.', r"\.");

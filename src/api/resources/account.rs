@@ -34,11 +34,13 @@ pub(crate) struct AccountDocument<'a> {
     provider_state: ProviderState,
     endpoint: EndpointDocument,
     /// While that goes to and fro, so that changes of it are not told.
+    #[schema(required)]
     provider_flapping: Option<Flapping>,
     /// Whether it is polled regularly: it is the configuration's, or has a hook.
     watched: bool,
     hooks: u64,
-    /// The requests that its provider is sent; absent while its driver is not loaded.
+    /// The requests that its provider is sent; null while its driver is not loaded.
+    #[schema(required)]
     budget: Option<BudgetDocument>,
     /// By collection; only those that were ever asked for.
     polls: BTreeMap<&'static str, PollDocument>,
@@ -56,7 +58,8 @@ struct StorageDocument {
     /// `ok`, `near-limit`, or `at-limit`: then nothing can be added to the account, and polls that see something new are not
     /// recorded. The host looks again each minute, or more seldom where its store is large.
     state: &'static str,
-    /// About as many bytes; absent where the account is not near its limit.
+    /// About as many bytes; null where the account is not near its limit.
+    #[schema(required)]
     used_bytes: Option<u64>,
     limit_bytes: u64,
 }
@@ -95,29 +98,41 @@ impl From<DamagedRow> for DamagedDocument {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Poll)]
 pub(crate) struct PollDocument {
+    #[schema(required)]
     last_attempt: Option<Timestamp>,
+    #[schema(required)]
     last_complete: Option<Timestamp>,
     /// The last of these that listed everything, and not only what had changed.
+    #[schema(required)]
     last_full: Option<Timestamp>,
     /// How old the last complete list is.
+    #[schema(required)]
     age_seconds: Option<u64>,
+    #[schema(required)]
     next_due: Option<Timestamp>,
     /// Why a poll that is due has not begun, or one that has begun does not go on.
+    #[schema(required)]
     waiting: Option<WaitingDocument>,
     /// How far apart lists are planned to be at present, give or take the jitter; after failures they are tried for
     /// by other waits.
+    #[schema(required)]
     interval_seconds: Option<f64>,
     /// Why it is that: `usual`, `passing` while an instance that a hook hears of is on its way from one state to
     /// another (it is then asked for by itself in between lists, if the driver can do that), `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure,
     /// `held` while a mass change is, and `budget` where it waits for requests that the account may be sent.
+    #[schema(required)]
     pace: Option<&'static str>,
     /// Failures since the last success.
     failures: u32,
+    #[schema(required)]
     last_error: Option<ErrorDocument>,
     /// Why the last list was not complete.
+    #[schema(required)]
     partial_reason: Option<String>,
     /// Why nothing is removed at present: so many lists in a row were not complete.
+    #[schema(required)]
     nothing_removed: Option<String>,
+    #[schema(required)]
     last_duration_ms: Option<u64>,
     /// Requests to the provider in all.
     requests: u64,
@@ -131,6 +146,7 @@ struct EndpointDocument {
     /// have a bounded share.
     state: &'static str,
     /// Until when nothing is sent there, since its circuit breaker is open.
+    #[schema(required)]
     open_until: Option<Timestamp>,
 }
 
@@ -148,6 +164,7 @@ struct WaitingDocument {
     /// other polls give back memory (`drivers.limits.total_memory`).
     why: &'static str,
     /// Until when at least, where that is known.
+    #[schema(required)]
     until: Option<Timestamp>,
 }
 

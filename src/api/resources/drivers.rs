@@ -17,7 +17,7 @@ use crate::api::problem::{Problem, ProblemType};
 use crate::driver::Driver;
 
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Drivers)]
+#[schema(as = DriverList)]
 pub(crate) struct DriversDocument<'a> {
     drivers: Vec<DriverDocument<'a>>,
 }
@@ -48,6 +48,7 @@ struct ProviderDocument<'a> {
     id: String,
     /// Left out where the operator configured it: what stands there is no client's business.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     endpoint: Option<&'a str>,
 }
 
@@ -60,10 +61,11 @@ struct OptionDocument<'a> {
     secret: bool,
 }
 
-/// Only what was vetted, compiled and described itself is in the catalog. How its polls go is told to each
-/// account apart.
+/// The state of a driver: one that is not loaded is not listed.
+// Only what was vetted, compiled and described itself is in the catalog. How its polls go is told to each account apart.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = DriverHealth)]
 enum Health {
     Loaded,
 }

@@ -22,7 +22,9 @@ use crate::api::problem::Problem;
 pub(crate) struct EntryDocument {
     version: &'static str,
     /// Those that the request names or that are the default; null if that leaves it open.
+    #[schema(required)]
     driver: Option<String>,
+    #[schema(required)]
     provider: Option<String>,
     links: Vec<Link>,
 }

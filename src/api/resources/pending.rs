@@ -36,6 +36,7 @@ const PAGE_LEASE: Duration = Duration::from_secs(300);
 pub(crate) struct PendingDocument<'a> {
     /// Absent where nothing is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     lease: Option<LeaseDocument>,
     changes: Vec<ChangeDocument<'a>>,
 }

@@ -25,9 +25,12 @@ use crate::store::PollStatus;
 pub(crate) struct Refreshed {
     /// `polled`, `recent` where the last poll was made a moment ago, or `waiting` where it is still under way.
     outcome: &'static str,
+    #[schema(required)]
     last_attempt: Option<Timestamp>,
+    #[schema(required)]
     last_complete: Option<Timestamp>,
     /// Why the last poll gave no list.
+    #[schema(required)]
     error: Option<RefreshError>,
 }
 

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::token_secret::{hash, new_secret};
+use crate::api::hooks::document::DamagedStatus;
 use crate::api::input::json::{BodyError, Object};
 use crate::api::input::paging::{put_next, read_limit};
 use crate::api::input::parameters::ParameterError;
@@ -35,13 +36,17 @@ pub(crate) struct TokenDocument<'a> {
     id: String,
     href: String,
     name: &'a str,
+    #[schema(value_type = Scope)]
     scope: &'static str,
     created: Timestamp,
+    #[schema(required)]
     expires: Option<Timestamp>,
     /// To the minute.
+    #[schema(required)]
     last_used: Option<Timestamp>,
     /// In the answer that makes it, and in no other.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     token: Option<&'a str>,
 }
 
@@ -59,8 +64,7 @@ pub(crate) enum ListedToken<'a> {
 pub(crate) struct DamagedTokenDocument<'a> {
     id: String,
     href: String,
-    /// `damaged`.
-    status: &'static str,
+    status: DamagedStatus,
     /// What can't be read, and why.
     reason: &'a str,
 }
@@ -71,7 +75,7 @@ fn listed<'a>(app: &App, token: &'a Result<Token, DamagedToken>) -> ListedToken<
         Err(DamagedToken { id, reason }) => ListedToken::Damaged(DamagedTokenDocument {
             id: id.to_string(),
             href: link(app, *id),
-            status: "damaged",
+            status: DamagedStatus::Damaged,
             reason,
         }),
     }

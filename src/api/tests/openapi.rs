@@ -39,6 +39,46 @@ fn operations(json: &Value) -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
+/// Generators of clients make a type of each object and of each enumeration, and make up a name for one that has none.
+#[test]
+fn every_type_of_a_client_has_a_name() {
+    fn unnamed(value: &Value, place: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                if ["enum", "properties", "additionalProperties", "allOf"]
+                    .iter()
+                    .any(|word| members.contains_key(*word))
+                {
+                    found.push(place.to_owned());
+                }
+                members.iter().for_each(|(name, member)| unnamed(member, &format!("{place} {name}"), found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| unnamed(item, place, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    unnamed(&described()["paths"], "", &mut found);
+    assert!(found.is_empty(), "give these a name with `Table::define`:\n{}", found.join("\n"));
+}
+
+#[test]
+fn operation_ids_are_names_that_generators_can_keep() {
+    let json = described();
+    let operations =
+        json["paths"].as_object().expect("paths").values().flat_map(|item| item.as_object().expect("some").values());
+    let mut ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().expect("an id")).collect();
+    for id in &ids {
+        let is_camel_case =
+            id.starts_with(|first: char| first.is_ascii_lowercase()) && id.chars().all(char::is_alphanumeric);
+        assert!(is_camel_case, "{id}");
+    }
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "two operations have the same id");
+}
+
 #[test]
 fn the_paths_are_those_of_the_router() {
     // All routes stand in one file, which is how they are known here.

@@ -10,6 +10,7 @@ use crate::api::openapi::shapes::{
 use crate::model::{ChangeType, State};
 
 pub(super) fn describe(api: &mut Table) {
+    let snapshot = api.define("Snapshot", words_of(&["true"]));
     let least_limit = api.bounds.page_items.min(api.bounds.pending);
     let parameters = vec![
         query(
@@ -26,7 +27,7 @@ pub(super) fn describe(api: &mut Table) {
         query("wait", whole(0, api.bounds.wait), "With `since`: for how many seconds to wait until something comes"),
         query(
             "snapshot",
-            words_of(&["true"]),
+            snapshot,
             "Asks for a stream that begins with what there is. Not with `since`, `limit`, `wait` and `lease`",
         ),
         query(
@@ -54,7 +55,7 @@ pub(super) fn describe(api: &mut Table) {
     let last = header_parameter("Last-Event-ID", form("cursor"), "Where a stream goes on");
     api.get(
         "/api/changes",
-        asked("changes", "changes", "The feed; or, without `since`, pending changes of the caller's hooks", Who::Account)
+        asked("changes", "listChanges", "The feed; or, without `since`, pending changes of the caller's hooks", Who::Account)
             .says(
                 "With `since`, a page of the journal behind that place: nothing is marked by it, and `Link` says where \
                  the next begins. Lists of a filter that no change can pass together are refused. `Accept: text/event-stream` gives a stream of the same. Without either, the pending \
@@ -67,14 +68,15 @@ pub(super) fn describe(api: &mut Table) {
             .takes(vec![last])
             .takes_format()
             .streams("Changes, oldest first")
-            .gives("410", "The cursor is older than what is kept", None, &[]),
+            .fails("410", "The cursor is older than what is kept (`cursor-forgotten`)", &[]),
     );
     let wanted = object(vec![("lease", lease_id()), ("cursor", form("cursor"))]);
+    let wanted = api.define("Acknowledgement", wanted);
     api.post(
         "/api/changes/acknowledge",
         asked(
             "changes",
-            "acknowledge-changes",
+            "acknowledgeChanges",
             "Counts pending changes that were read with a lease as delivered",
             Who::Account,
         )

@@ -7,9 +7,9 @@ use utoipa::openapi::{RefOr, Required};
 use super::table::{Bounds, Table};
 use crate::api::openapi::asked::{JSON, Who, asked};
 use crate::api::openapi::shapes::{
-    array, bytes, form, id, id_pattern, named, nullable, object, optional, path, query, span, text, whole, words_of,
+    array, bytes, form, id, id_pattern, named, nullable, object, optional, path, query, span, text, whole,
 };
-use crate::model::{ChangeType, Format, Mode, Rate, State};
+use crate::model::Rate;
 
 pub(super) fn describe(api: &mut Table) {
     let on = |id: &str, summary: &str| asked("tracking", id, summary, Who::Account);
@@ -25,19 +25,20 @@ pub(super) fn describe(api: &mut Table) {
             query("after", form(of), "Opaque: from the Link of the page before"),
         ]
     };
-    let list = object(vec![("hooks", array(named("ListedHook")))]);
+    let list = api.define("HookList", object(vec![("hooks", array(named("ListedHook")))]));
     api.get(
         "/api/hooks",
-        on("hooks", "The caller's hooks").takes(pages("hooks-page")).takes_format().gives(
+        on("listHooks", "The caller's hooks").takes(pages("hooks-page")).takes_format().gives(
             "200",
             "One page",
             Some(list),
             &["Link"],
         ),
     );
+    let order = api.define("NewHook", hook_order(Order::New, bounds));
     api.post(
         "/api/hooks",
-        on("create-hook", "Makes a hook").once().body(JSON, hook_order(Order::New, api.bounds), Required::True).gives(
+        on("createHook", "Makes a hook").once().body(JSON, order, Required::True).gives(
             "201",
             "The hook, with its secret in this answer and no other",
             Some(named("Hook")),
@@ -46,68 +47,70 @@ pub(super) fn describe(api: &mut Table) {
     );
     api.get(
         "/api/hooks/{id}",
-        on("hook", "One hook")
+        on("getHook", "One hook")
             .takes(the_hook())
             .takes_format()
             .gives("200", "It", Some(named("ListedHook")), &["ETag"])
             .gives("304", "As If-None-Match has it: its owner and its status changed nothing", None, &["ETag"]),
     );
+    let order = api.define("HookReplacement", hook_order(Order::Old, bounds));
     api.add(
         HttpMethod::Put,
         "/api/hooks/{id}",
-        on("replace-hook", "Says anew what a hook is to be")
+        on("replaceHook", "Says anew what a hook is to be")
             .takes(the_hook())
             .conditional()
-            .body(JSON, hook_order(Order::Old, api.bounds), Required::True)
+            .body(JSON, order, Required::True)
             .gives("200", "It", Some(named("Hook")), &["ETag"]),
     );
     api.add(
         HttpMethod::Delete,
         "/api/hooks/{id}",
-        on("remove-hook", "Removes a hook, with its pending deliveries").takes(the_hook()).conditional().gives(
+        on("deleteHook", "Removes a hook, with its pending deliveries").takes(the_hook()).conditional().gives(
             "204",
             "It is gone",
             None,
             &[],
         ),
     );
-    let nothing = || object(vec![]);
-    let change = object(vec![("change", text().into())]);
+    let change = api.define("HookTest", object(vec![("change", text().into())]));
     api.post(
         "/api/hooks/{id}/test",
-        on("test-hook", "Sends a hook a change of type `hook.test`")
-            .takes(the_hook())
-            .conditional()
-            .once()
-            .body(JSON, nothing(), Required::False)
-            .gives("202", "The id of the change", Some(change), &[]),
+        on("testHook", "Sends a hook a change of type `hook.test`").takes(the_hook()).conditional().once().gives(
+            "202",
+            "The id of the change",
+            Some(change),
+            &[],
+        ),
     );
     for (word, what) in [("pause", "Lets a hook rest"), ("resume", "Lets a hook go on from where it stopped")] {
         api.post(
             &format!("/api/hooks/{{id}}/{word}"),
-            on(&format!("{word}-hook"), what)
-                .takes(the_hook())
-                .conditional()
-                .once()
-                .body(JSON, nothing(), Required::False)
-                .gives("200", "It", Some(named("Hook")), &["ETag"]),
+            on(&format!("{word}Hook"), what).takes(the_hook()).conditional().once().gives(
+                "200",
+                "It",
+                Some(named("Hook")),
+                &["ETag"],
+            ),
         );
     }
     let rotation = optional(vec![("overlap", span()), ("secret", form("signing-secret"))]);
+    let rotation = api.define("HookRotation", rotation);
     api.post(
         "/api/hooks/{id}/rotate",
-        on("rotate-hook", "Gives a hook another signing key, beside which the one before signs for a while")
+        on("rotateHook", "Gives a hook another signing key, beside which the one before signs for a while")
             .takes(the_hook())
             .conditional()
             .once()
             .body(JSON, rotation, Required::False)
             .gives("200", "It, with its secret in this answer and no other", Some(named("Hook")), &["ETag"]),
     );
-    let from = object(vec![("from", form("place"))]);
-    let begins = object(vec![("from", text().into())]);
+    let from = api.define("Replay", object(vec![("from", form("place"))]));
+    let begins = api.define("ReplayStart", object(vec![("from", text().into())]));
+    let which = api.define("Redrive", optional(vec![("change", form("change-id"))]));
     api.post(
         "/api/hooks/{id}/replay",
-        on("replay-hook", "Sends a hook everything anew from a place of the journal, or a time, on")
+        on("replayHook", "Sends a hook everything anew from a place of the journal, or a time, on")
             .takes(the_hook())
             .conditional()
             .once()
@@ -116,22 +119,22 @@ pub(super) fn describe(api: &mut Table) {
     );
     api.post(
         "/api/hooks/{id}/redrive",
-        on("redrive-hook", "Tries again what was given up: all of it, or one change")
+        on("redriveHook", "Tries again what was given up: all of it, or one change")
             .takes(the_hook())
             .conditional()
             .once()
-            .body(JSON, optional(vec![("change", form("change-id"))]), Required::False)
+            .body(JSON, which, Required::False)
             .gives("202", "How many", Some(named("Redriven")), &[]),
     );
-    let state = query("state", words_of(&["waiting", "dead", "done"]), "Only those");
+    let state = query("state", named("DeliveryState"), "Only those");
     api.get(
         "/api/hooks/{id}/deliveries",
-        on("deliveries", "What became of a hook's changes, newest first, with every try")
+        on("listDeliveries", "What became of a hook's changes, newest first, with every try")
             .takes(the_hook())
             .takes(vec![state])
             .takes(pages("cursor"))
             .takes_format()
-            .gives("200", "One page", Some(named("Deliveries")), &["Link"]),
+            .gives("200", "One page", Some(named("DeliveryList")), &["Link"]),
     );
 }
 
@@ -145,8 +148,6 @@ enum Order {
 fn hook_order(order: Order, bounds: Bounds) -> RefOr<Schema> {
     let several =
         |items: RefOr<Schema>| nullable(ArrayBuilder::new().items(items).max_items(Some(bounds.filter_items)).into());
-    let types = ChangeType::ALL.map(ChangeType::as_str);
-    let states = State::ALL.map(State::as_str);
     let rate = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(Rate::LEAST)).maximum(Some(Rate::MOST));
     let is_set = match order {
         // One that there is keeps its token by `true`.
@@ -157,14 +158,14 @@ fn hook_order(order: Order, bounds: Bounds) -> RefOr<Schema> {
     let token = utoipa::openapi::schema::OneOfBuilder::new().item(bytes(bounds.token_bytes)).item(is_set).item(null);
     let mut order_of = ObjectBuilder::new()
         .property("url", form("receiver"))
-        .property("kinds", several(words_of(&["instance", "realm"])))
+        .property("kinds", several(named("Kind")))
         .property("ids", several(id_pattern()))
         .property("realms", several(id()))
-        .property("types", several(words_of(&types)))
-        .property("from", several(words_of(&states)))
-        .property("to", several(words_of(&states)))
-        .property("format", nullable(words_of(&Format::ALL.map(Format::as_str))))
-        .property("mode", nullable(words_of(&Mode::ALL.map(Mode::as_str))))
+        .property("types", several(named("ChangeType")))
+        .property("from", several(named("State")))
+        .property("to", several(named("State")))
+        .property("format", nullable(named("CallbackFormat")))
+        .property("mode", nullable(named("HookMode")))
         .property("rate_per_second", nullable(rate.into()))
         .property("retries", nullable(ArrayBuilder::new().items(span()).max_items(Some(32)).into()))
         .property("description", nullable(text().max_length(Some(256)).into()))
@@ -172,7 +173,8 @@ fn hook_order(order: Order, bounds: Bounds) -> RefOr<Schema> {
         .required("url")
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
     if order == Order::New {
-        order_of = order_of.property("signing", nullable(words_of(&["hmac", "ed25519"])));
+        let secret = nullable(form("signing-secret"));
+        order_of = order_of.property("signing", nullable(named("SigningAlgorithm"))).property("secret", secret);
     }
     order_of.into()
 }

@@ -4,15 +4,17 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 
 use super::table::Table;
 use crate::api::openapi::asked::{Who, asked};
-use crate::api::openapi::shapes::{array, named, object, path, query, text, words_of};
+use crate::api::openapi::shapes::{array, named, object, one_of, path, query, text, words_of};
 
 pub(super) fn describe(api: &mut Table) {
     let on = |id: &str, summary: &str| asked("host", id, summary, Who::Anybody);
-    api.get("/", on("lead", "Leads to the entry point").gives("307", "To /api", None, &["Location"]));
-    let tried = query("force_auth", words_of(&["true", "false", "1", "0"]), "Whether to try the credentials out");
+    api.define("JsonFormat", words_of(&["json"]));
+    api.define("AnswerFormat", words_of(&["json", "xml"]));
+    api.get("/", on("getRoot", "Leads to the entry point").gives("307", "To /api", None, &["Location"]));
+    let tried = query("force_auth", one_of(&["true", "false", "1", "0"]), "Whether to try the credentials out");
     api.get(
         "/api",
-        on("entry", "The entry point: version, driver and provider, and links to the collections")
+        on("getEntryPoint", "The entry point: version, driver and provider, and links to the collections")
             .and_xml()
             .takes(vec![tried])
             .takes_format()
@@ -24,27 +26,28 @@ pub(super) fn describe(api: &mut Table) {
     ];
     api.get(
         "/api/drivers",
-        on("drivers", "The drivers that are loaded")
+        on("listDrivers", "The drivers that are loaded")
             .and_xml()
             .takes(list)
             .takes_format()
-            .gives("200", "The drivers", Some(named("Drivers")), &["ETag"])
+            .gives("200", "The drivers", Some(named("DriverList")), &["ETag"])
             .gives("304", "As If-None-Match has it", None, &["ETag"]),
     );
     api.get(
         "/api/drivers/{id}",
-        on("driver", "One driver")
+        on("getDriver", "One driver")
             .and_xml()
             .takes(vec![path("id", text().min_length(Some(1)).into(), "As X-Deltacloud-Driver names it")])
             .takes_format()
             .gives("200", "The driver", Some(named("Driver")), &["ETag"])
             .gives("304", "As If-None-Match has it", None, &["ETag"]),
     );
-    let status = || object(vec![("status", text().into())]);
-    api.get("/healthz", on("alive", "Whether the process runs").gives("200", "It does", Some(status()), &[]));
+    let status = api.define("HostStatus", object(vec![("status", text().into())]));
+    let alive = on("getLiveness", "Whether the process runs");
+    api.get("/healthz", alive.gives("200", "It does", Some(status.clone()), &[]));
     api.get(
         "/readyz",
-        on("ready", "Whether requests can be served").gives("200", "They can", Some(status()), &[]).fails(
+        on("getReadiness", "Whether requests can be served").gives("200", "They can", Some(status), &[]).fails(
             "503",
             "They can't: the store can't be written, work with it keeps failing, or none of the drivers that are \
              approved or needed is loaded. `failing` says what fails, since when and why: `error` is `disk-full` where \
@@ -52,25 +55,26 @@ pub(super) fn describe(api: &mut Table) {
             &["Retry-After"],
         ),
     );
-    let metrics = on("metrics", "What the host counts, as Prometheus reads it");
+    let metrics = on("getMetrics", "What the host counts, as Prometheus reads it");
     api.get("/metrics", metrics.gives_text("OpenMetrics text", "application/openmetrics-text", &[]));
     let anything = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    let document = api.define("OpenApiDocument", anything);
     api.get(
         "/openapi.json",
-        on("openapi", "This description").gives("200", "OpenAPI 3.1", Some(anything.into()), &["ETag"]).gives(
+        on("getOpenApi", "This description").gives("200", "OpenAPI 3.1", Some(document), &["ETag"]).gives(
             "304",
             "As If-None-Match has it",
             None,
             &["ETag"],
         ),
     );
-    let docs = on("docs", "This description, to be read").gives_text("A page", "text/html", &["ETag"]);
+    let docs = on("getDocs", "This description, to be read").gives_text("A page", "text/html", &["ETag"]);
     api.get("/docs", docs.gives("304", "As If-None-Match has it", None, &["ETag"]));
-    let types = object(vec![("problems", array(named("ProblemType")))]);
-    api.get("/problems", on("problems", "Every type of problem").gives("200", "The types", Some(types), &[]));
+    let types = api.define("ProblemTypeList", object(vec![("problems", array(named("ProblemType")))]));
+    api.get("/problems", on("listProblemTypes", "Every type of problem").gives("200", "The types", Some(types), &[]));
     api.get(
         "/problems/{slug}",
-        on("problem", "What a type of problem means")
+        on("getProblemType", "What a type of problem means")
             .takes(vec![path("slug", text().min_length(Some(1)).into(), "The end of the type's URI")])
             .gives("200", "The type", Some(named("ProblemType")), &[]),
     );

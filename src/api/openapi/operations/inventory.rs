@@ -5,22 +5,19 @@ use utoipa::openapi::path::HttpMethod;
 use super::table::Table;
 use crate::api::openapi::asked::{Who, asked};
 use crate::api::openapi::shapes::{
-    any_of, array, bytes, form, id, named, object, past, path, query, required, text, whole, words_of,
+    any_of, array, bytes, form, id, named, object, past, path, query, required, text, whole,
 };
-use crate::model::State;
 
 const PAST: &str = "The time is before the first list of the account, or older than what is kept; `since` says since when the \
     past is known (`history-unavailable`)";
 
 pub(super) fn describe(api: &mut Table) {
     let on = |id: &str, summary: &str| asked("inventory", id, summary, Who::Account);
-    for (kind, of, many, states) in [
-        ("instance", "Instance", "instances", states_of(Kind::Instance)),
-        ("realm", "Realm", "realms", states_of(Kind::Realm)),
-    ] {
+    for (kind, of, many) in [("instance", "Instance", "instances"), ("realm", "Realm", "realms")] {
+        let state = named(&format!("{of}State"));
         let mut filters = vec![
             query("id", id(), "Only that one"),
-            query("state", words_of(&states), "Only those in that state. In XML, a word that is no state fits nothing"),
+            query("state", state, "Only those in that state. In XML, a word that is no state fits nothing"),
             query("at", past(), "As it was known at that time"),
             query(
                 "limit",
@@ -33,20 +30,21 @@ pub(super) fn describe(api: &mut Table) {
             filters.push(query("realm_id", text().into(), "Only those in that realm"));
         }
         let headers = ["ETag", "Link", "Tracker-Cursor"];
+        let page = api.define(&format!("{of}List"), object(vec![(many, array(named(of)))]));
         api.get(
             &format!("/api/{many}"),
-            on(many, &format!("The {many} that were last seen, sorted by id"))
+            on(&format!("list{of}s"), &format!("The {many} that were last seen, sorted by id"))
                 .and_xml()
                 .takes(filters)
                 .takes_format()
-                .gives("200", "One page", Some(object(vec![(many, array(named(of)))])), &headers)
+                .gives("200", "One page", Some(page), &headers)
                 .gives("304", "As If-None-Match has it", None, &["ETag"])
                 .fails("410", PAST, &[]),
         );
         let one = || vec![path("id", id(), "The provider's id")];
         api.get(
             &format!("/api/{many}/{{id}}"),
-            on(kind, &format!("One {kind}"))
+            on(&format!("get{of}"), &format!("One {kind}"))
                 .and_xml()
                 .takes(one())
                 .takes(vec![query("at", past(), "As it was known at that time")])
@@ -63,7 +61,7 @@ pub(super) fn describe(api: &mut Table) {
         api.add(
             HttpMethod::Put,
             &format!("/api/{many}/{{id}}"),
-            asked("tracking", &format!("track-{kind}"), &format!("Sets the caller's hook on one {kind}"), Who::Account)
+            asked("tracking", &format!("track{of}"), &format!("Sets the caller's hook on one {kind}"), Who::Account)
                 .says(
                     "It replaces the one there was; `track_hook=none` removes it. What was not seen yet is waited for. \
                  The parameters may stand in a form that is the body, instead.",
@@ -91,22 +89,11 @@ pub(super) fn describe(api: &mut Table) {
         ];
         api.get(
             &format!("/api/{many}/{{id}}/history"),
-            on(&format!("{kind}-history"), &format!("What happened to one {kind}, newest first"))
+            on(&format!("get{of}History"), &format!("What happened to one {kind}, newest first"))
                 .takes(one())
                 .takes(pages)
                 .takes_format()
                 .gives("200", "One page", Some(array(named("Change"))), &["Link"]),
         );
     }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Instance,
-    Realm,
-}
-
-fn states_of(kind: Kind) -> Vec<&'static str> {
-    let of = |state: &State| matches!(state, State::Instance(_)) == (kind == Kind::Instance);
-    State::ALL.into_iter().filter(of).map(State::as_str).collect()
 }

@@ -15,23 +15,30 @@ use crate::store::Seen;
 pub(crate) struct InstanceDocument<'a> {
     id: &'a str,
     href: String,
+    #[schema(required)]
     name: Option<&'a str>,
     state: InstanceState,
     provider_state: &'a str,
+    #[schema(required)]
     owner: Option<&'a str>,
+    #[schema(required)]
     realm: Option<&'a str>,
+    #[schema(required)]
     image: Option<&'a str>,
+    #[schema(required)]
     hardware_profile: Option<&'a str>,
     public_addresses: &'a [Address],
     private_addresses: &'a [Address],
     #[serde(serialize_with = "as_map")]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: &'a [(Text, Text)],
+    #[schema(required)]
     launched_at: Option<Timestamp>,
     first_seen: Timestamp,
     last_seen: Timestamp,
     state_since: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     track: Option<TrackDocument>,
 }
 

@@ -16,19 +16,21 @@ pub(crate) struct RealmDocument<'a> {
     href: String,
     name: &'a str,
     state: RealmState,
+    #[schema(required)]
     limit: Option<u64>,
     first_seen: Timestamp,
     last_seen: Timestamp,
     state_since: Timestamp,
-    /// While its state goes to and fro, so that changes of it are not told.
+    // A description here would wrap the members into a `oneOf`, in which generators of clients don't find them.
     #[serde(flatten)]
     #[schema(value_type = FlappingMembers, inline)]
     flapping: Option<Flapping>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     track: Option<TrackDocument>,
 }
 
-/// What a realm says while its state goes to and fro.
+/// What a realm says while its state flaps, so that changes of it are damped.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of what is written where `flapping` is")]
 struct FlappingMembers {

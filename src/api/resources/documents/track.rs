@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::Hook;
+use crate::model::{Hook, HookStatus};
 use crate::store::Track;
 
 /// A hook as the resource that it is on shows it.
@@ -13,12 +13,13 @@ pub(crate) struct TrackDocument {
     hook: String,
     /// By which it is found among the hooks.
     id: String,
-    /// `active`, `paused` or `disabled`.
+    #[schema(value_type = HookStatus)]
     status: &'static str,
     /// Whether one is set; the token itself is never given back.
     token: bool,
     /// What its callbacks are signed with: only in the answer to the request that set the hook.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     secret: Option<String>,
 }
 
@@ -58,5 +59,6 @@ pub(crate) struct UnseenDocument<'a> {
     pub(crate) id: &'a str,
     pub(crate) href: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) track: Option<TrackDocument>,
 }
