@@ -39,6 +39,9 @@ NODE    := target/node
 # What makes components of JavaScript: the very packages that a project of `tracker driver new` names.
 JCO     := target/jco
 NODE_PACKAGES := $(addprefix tests/receivers/node/,package.json package-lock.json .npmrc)
+# What makes clients of the API's description in TypeScript, and what lints it.
+CLIENTS := target/clients
+CLIENTS_PACKAGES := $(addprefix tests/clients/typescript/,package.json package-lock.json .npmrc)
 
 # Debian's OCI registry, unpacked here where it is not installed: nothing of it is to run but in tests.
 REGISTRY := target/registry
@@ -137,7 +140,7 @@ $(CLOCK): tests/clock/shift.c
 	@mkdir -p $(@D)
 	@cc -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
-test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/installed $(REGISTRY)/installed ## Test the host and the drivers
+test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/installed $(CLIENTS)/installed $(REGISTRY)/installed ## Test the host and the drivers
 	@command -v openssl > /dev/null || { echo "make test needs openssl, which makes keys and signatures: install openssl" >&2; exit 1; }
 	@command -v curl > /dev/null || { echo "make test needs curl, as the documentation does: install curl" >&2; exit 1; }
 	@echo "== the drivers' own tests"
@@ -190,10 +193,10 @@ $(VENV)/componentize: drivers/requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement drivers/requirements.txt
 	@touch $@
 
-# A Python with the providers' test servers and what receives callbacks, for `make test` alone.
+# A Python with the providers' test servers, what receives callbacks and what makes clients of the API, for `make test` alone.
 $(VENV)/installed: tests/requirements.txt
 	@command -v $(PYTHON) > /dev/null || { echo "make test needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
-	@echo "== moto, which stands in for EC2, and others' verifiers of callbacks ($(VENV))"
+	@echo "== moto, which stands in for EC2, others' verifiers of callbacks, and a generator of clients ($(VENV))"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
 	@touch $@
@@ -225,6 +228,14 @@ $(NODE)/installed: $(NODE_PACKAGES) | node
 	@mkdir -p $(NODE)
 	@cp $(NODE_PACKAGES) $(NODE)
 	@npm ci --loglevel=error --prefix $(NODE) > /dev/null
+	@touch $@
+
+# The same Node as for drivers in JavaScript does.
+$(CLIENTS)/installed: $(CLIENTS_PACKAGES) | node
+	@echo "== generators of clients, and a linter of OpenAPI ($(CLIENTS))"
+	@mkdir -p $(CLIENTS)
+	@cp $(CLIENTS_PACKAGES) $(CLIENTS)
+	@npm ci --loglevel=error --prefix $(CLIENTS) > /dev/null
 	@touch $@
 
 # The registry that drivers are pushed to and pulled from. As root one would install it, and with it a service that

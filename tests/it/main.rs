@@ -13,6 +13,7 @@ mod cadence;
 mod callers;
 mod chaos;
 mod clock;
+mod clients;
 mod clouds;
 mod command_line;
 mod conformance;
