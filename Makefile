@@ -54,7 +54,7 @@ CHAOS_SECONDS ?= 300
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers templates whole node faulty hostile clock test chaos fuzz-api bench lint docs tools wasm-target
+.PHONY: help run host drivers templates whole node faulty hostile clock browser test test-systems chaos fuzz-api bench lint docs tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -148,7 +148,10 @@ test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/ins
 	@echo "== $(PYTHON_SDK)" && cd $(PYTHON_SDK) && PYTHONDONTWRITEBYTECODE=1 $(abspath $(VENV))/bin/python -m unittest
 	@echo "== $(JAVASCRIPT_SDK)" && cd $(JAVASCRIPT_SDK) && node --test
 	@echo "== the host's tests"
-	@cargo test --locked -- --test-threads=$(TEST_THREADS)
+	@cargo test --locked -- --test-threads=$(TEST_THREADS) --skip systems::
+
+test-systems: drivers browser ## Test with other systems: a browser
+	@cargo test --locked --test it systems::
 
 chaos: drivers clock ## Kill the host and break its receivers for some minutes (CHAOS_SECONDS, CHAOS_SEED)
 	@CHAOS_SECONDS=$(CHAOS_SECONDS) cargo test --locked --test it chaos::
@@ -204,6 +207,14 @@ $(VENV)/installed: tests/requirements.txt
 docs: ## Build the documentation as a book, into target/book
 	@command -v mdbook > /dev/null || { echo "make docs needs mdBook: cargo install --locked mdbook" >&2; exit 1; }
 	@mdbook build docs
+
+# Where a browser or what drives it is missing, one who may install them does.
+browser:
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && echo "== Chromium" && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium chromium-driver fonts-dejavu-core > /dev/null; } || { \
+		echo "make test-systems needs Chromium and its WebDriver: install chromium and chromium-driver" >&2; exit 1; }
 
 # Where Node is missing, one who may install it does.
 node:

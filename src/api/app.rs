@@ -71,7 +71,6 @@ pub(crate) struct App {
     pub(crate) in_flight: Arc<InFlight>,
     /// The description of the API, and the page of it, each written once.
     pub(crate) openapi: OnceLock<Bytes>,
-    pub(crate) docs: OnceLock<Bytes>,
     /// Whose turn it is to have a page of a whole list written.
     pub(crate) whole_lists: Arc<Semaphore>,
 }
@@ -140,7 +139,6 @@ pub(crate) fn app_with(context: Context, prover: Arc<dyn Prover>, running: &Runn
         bearers,
         in_flight,
         openapi: OnceLock::new(),
-        docs: OnceLock::new(),
         whole_lists,
     })
 }

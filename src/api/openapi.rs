@@ -2,14 +2,14 @@
 //! `operations` says what can be asked, and a test holds that to the routes.
 
 mod asked;
+pub(super) mod docs;
 mod operations;
-mod page;
 mod shapes;
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -115,22 +115,4 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Proble
         }
     };
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], written).into_response())
-}
-
-/// `GET /docs`: the same to be read.
-pub(super) async fn read(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let written = match app.docs.get() {
-        Some(written) => written.clone(),
-        None => {
-            let api = description(&app.context.public_url, &app.context.settings);
-            let html = page::written(&serde_json::to_value(api).map_err(Problem::internal)?);
-            app.docs.get_or_init(|| html.into()).clone()
-        }
-    };
-    let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
-        (CACHE_CONTROL, "no-cache".to_owned()),
-        (CONTENT_SECURITY_POLICY, page::policy()),
-    ];
-    Ok((headers, written).into_response())
 }

@@ -52,6 +52,7 @@ mod stopping;
 mod store_files;
 mod streams;
 mod support;
+mod systems;
 mod tidy;
 mod verifiers;
 mod watch;

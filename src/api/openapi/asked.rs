@@ -127,8 +127,11 @@ impl Asked {
     }
 
     /// An answer that is text of another kind.
-    pub(super) fn gives_text(mut self, description: &str, media_type: &str, headers: &[&str]) -> Asked {
-        let mut response = ResponseBuilder::new().description(description).content(media_type, content(text().into()));
+    pub(super) fn gives_text(mut self, description: &str, media_types: &[&str], headers: &[&str]) -> Asked {
+        let mut response = ResponseBuilder::new().description(description);
+        for media_type in media_types {
+            response = response.content(*media_type, content(text().into()));
+        }
         for name in headers {
             response = response.header(*name, header(name));
         }

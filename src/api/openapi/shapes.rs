@@ -20,7 +20,8 @@ pub(super) fn bytes(most: usize) -> RefOr<Schema> {
 
 /// One of these words, for a parameter of which they are not worth a type.
 pub(super) fn one_of(words: &[&str]) -> RefOr<Schema> {
-    text().pattern(Some(format!("^({})$", words.join("|")))).into()
+    let one = words.join("|").replace('.', r"\.");
+    text().pattern(Some(format!("^({one})$"))).into()
 }
 
 /// Some of these words, with commas between.

@@ -4,6 +4,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 
 use super::table::Table;
 use crate::api::openapi::asked::{Who, asked};
+use crate::api::openapi::docs::NAMES;
 use crate::api::openapi::shapes::{array, named, object, one_of, path, query, text, words_of};
 
 pub(super) fn describe(api: &mut Table) {
@@ -56,7 +57,7 @@ pub(super) fn describe(api: &mut Table) {
         ),
     );
     let metrics = on("getMetrics", "What the host counts, as Prometheus reads it");
-    api.get("/metrics", metrics.gives_text("OpenMetrics text", "application/openmetrics-text", &[]));
+    api.get("/metrics", metrics.gives_text("OpenMetrics text", &["application/openmetrics-text"], &[]));
     let anything = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
     let document = api.define("OpenApiDocument", anything);
     api.get(
@@ -68,8 +69,11 @@ pub(super) fn describe(api: &mut Table) {
             &["ETag"],
         ),
     );
-    let docs = on("getDocs", "This description, to be read").gives_text("A page", "text/html", &["ETag"]);
+    let docs = on("getDocs", "This description, to be read").gives_text("A page", &["text/html"], &["ETag"]);
     api.get("/docs", docs.gives("304", "As If-None-Match has it", None, &["ETag"]));
+    let file = on("getDocsFile", "A file of that page").takes(vec![path("file", one_of(&NAMES), "Its name")]);
+    let file = file.gives_text("The file", &["text/css", "text/javascript"], &["ETag"]);
+    api.get("/docs/{file}", file.gives("304", "As If-None-Match has it", None, &["ETag"]));
     let types = api.define("ProblemTypeList", object(vec![("problems", array(named("ProblemType")))]));
     api.get("/problems", on("listProblemTypes", "Every type of problem").gives("200", "The types", Some(types), &[]));
     api.get(

@@ -1,0 +1,4 @@
+//! What takes other systems to be tested: `make test-systems` installs them and runs these tests, which `make test` leaves out.
+
+mod browser;
+mod docs_page;
