@@ -100,12 +100,15 @@ pub enum RoleMisfit {
     Missing { name: String, help: String },
 }
 
-/// A kind of secret that a driver does not take.
+/// A kind of secret that a driver does not take, or an end of one that has none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its password_kind is {given}; the driver takes: {}", listed(.taken))]
-pub struct SecretMisfit {
-    given: SecretKind,
-    taken: Vec<String>,
+pub enum SecretMisfit {
+    #[error("its password_kind is {given}; the driver takes: {}", listed(.taken))]
+    Kind { given: SecretKind, taken: Vec<String> },
+    #[error(
+        "its password_expires is set, and a {given} does not end: take it out, or set password_kind to access-token"
+    )]
+    Expires { given: SecretKind },
 }
 
 /// What is wrong with an account's options. An option that nothing reads would be missed where it counts: a
@@ -289,7 +292,7 @@ impl Roster {
             (secret, secret_expires) = (account.secret, account.secret_expires);
         }
         fit_roles(driver.info(), &roles).map_err(NotOnRoster::Roles)?;
-        fit_secret(driver.info(), secret).map_err(NotOnRoster::Secret)?;
+        fit_secret(driver.info(), secret, secret_expires).map_err(NotOnRoster::Secret)?;
         fit(&driver.info().options, &options, &secrets).map_err(NotOnRoster::Options)?;
         Ok(Target {
             key: key.clone(),
@@ -328,12 +331,15 @@ fn fit_roles(driver: &DriverInfo, roles: &BTreeMap<String, RoleTarget>) -> Resul
     }
 }
 
-/// Holds the kind of an account's secret against those that the driver takes.
-fn fit_secret(driver: &DriverInfo, given: SecretKind) -> Result<(), SecretMisfit> {
+/// Holds the kind of an account's secret against those that the driver takes, and its end against the kind.
+fn fit_secret(driver: &DriverInfo, given: SecretKind, expires: Option<Timestamp>) -> Result<(), SecretMisfit> {
     let taken = driver.secret_kinds();
-    match taken.contains(&given) {
-        true => Ok(()),
-        false => Err(SecretMisfit { given, taken: taken.iter().map(SecretKind::to_string).collect() }),
+    if !taken.contains(&given) {
+        return Err(SecretMisfit::Kind { given, taken: taken.iter().map(SecretKind::to_string).collect() });
+    }
+    match expires {
+        Some(_) if !given.may_end() => Err(SecretMisfit::Expires { given }),
+        _ => Ok(()),
     }
 }
 
@@ -393,5 +399,24 @@ mod tests {
         check(&["project", "token"], &[], Err(where_it_goes));
         check(&["project"], &["region"], Err("\"region\" is no secret: give it among the options"));
         check(&["region"], &[], Err("it needs the option \"project\": What it is."));
+    }
+
+    #[test]
+    fn a_secret_is_of_a_kind_that_the_driver_takes_and_ends_if_that_kind_does() {
+        let check = |taken: &[SecretKind], given: SecretKind, ends: bool, want: Result<(), &str>| {
+            let driver = DriverInfo { secrets: taken.to_vec(), ..DriverInfo::default() };
+            let expires = ends.then(|| Timestamp::from_millis(0));
+            let got = fit_secret(&driver, given, expires).map_err(|misfit| misfit.to_string());
+            assert_eq!(got, want.map_err(str::to_owned), "{given}");
+        };
+        let both = [SecretKind::Password, SecretKind::AccessToken];
+        check(&[], SecretKind::Password, false, Ok(()));
+        check(&both, SecretKind::AccessToken, false, Ok(()));
+        check(&both, SecretKind::AccessToken, true, Ok(()));
+        let not_taken = "its password_kind is private-key; the driver takes: password, access-token";
+        check(&both, SecretKind::PrivateKey, false, Err(not_taken));
+        let endless = "its password_expires is set, and a password does not end: take it out, or set password_kind to \
+                       access-token";
+        check(&both, SecretKind::Password, true, Err(endless));
     }
 }

@@ -71,6 +71,13 @@ pub enum SecretKind {
     AccessToken,
 }
 
+impl SecretKind {
+    /// Whether one ends at a time that may be known.
+    pub fn may_end(self) -> bool {
+        self == SecretKind::AccessToken
+    }
+}
+
 impl fmt::Display for SecretKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
