@@ -94,3 +94,37 @@ impl From<Vec<Cassette>> for Cassettes {
         Cassettes(cassettes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = r#"{ "cassette": 1, "about": "none", "source": "made up", "at": "2026-11-20T10:00:00Z",
+        "account": { "provider": "p", "endpoint": "https://a.example", "endpoints": { "identity": "https://i.example" },
+            "user": "u", "secret": "access-token", "secret_expires": "2026-11-20T12:00:00Z" },
+        "list": "instances", "exchanges": [] }"#;
+
+    #[test]
+    fn the_digest_is_of_the_whole_account() {
+        let digest = |text: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("one.json"), text).expect("written");
+            Cassettes::read_dir(folder.path()).expect("read").sha256()
+        };
+        let own = digest(ONE);
+        assert_eq!(own, digest(&ONE.replace("\"user\": \"u\"", "\"user\":  \"u\"")), "blanks say nothing");
+        let expires = r#", "secret_expires": "2026-11-20T12:00:00Z""#;
+        let without = ONE.replace(expires, "");
+        let others = [
+            ONE.replace("i.example", "j.example"),
+            ONE.replace("identity", "compute"),
+            ONE.replace("12:00:00Z", "13:00:00Z"),
+            without.replace("access-token", "password"),
+            without,
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert_ne!(digest(other), own, "{other}");
+            assert!(others[..at].iter().all(|before| digest(before) != digest(other)), "{other}");
+        }
+    }
+}

@@ -16,6 +16,8 @@ use super::form::{
     AccountForm, AnswerForm, BodyForm, ExchangeForm, File, ListForm, RequestForm, Values, Versioned, exchange_form,
 };
 use super::{Account, Answer, Body, Cassette, CassetteError, Outcome, Recorded, Request, VERSION};
+use crate::driver::SecretKind;
+use crate::driver::secrets::PASSWORD;
 use crate::model::{Kind, MOST_IDS, ResourceId};
 use crate::supply::grants::Endpoint;
 
@@ -46,10 +48,7 @@ fn read(path: &Path) -> Result<Cassette, CassetteError> {
     let file: File = serde_json::from_slice(&text).map_err(malformed)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let invalid = |what| CassetteError::Invalid { path: path.to_owned(), what };
-    let endpoint = &file.account.endpoint;
-    if !endpoint.is_empty() {
-        Endpoint::parse(endpoint).map_err(|error| invalid(format!("account.endpoint: {error}")))?;
-    }
+    check_account(&file.account).map_err(&invalid)?;
     if file.since.is_some() && matches!(file.list, ListForm::Realms) {
         return Err(invalid("since: what changed is asked for of instances only; take it out".into()));
     }
@@ -58,12 +57,13 @@ fn read(path: &Path) -> Result<Cassette, CassetteError> {
     for (at, form) in file.exchanges.into_iter().enumerate() {
         exchanges.push(exchange(form, at, folder, &invalid)?);
     }
-    let AccountForm { provider, endpoint, user, options, secrets, fakes } = file.account;
+    let AccountForm { provider, endpoint, endpoints, user, secret, secret_expires, options, secrets, fakes } =
+        file.account;
     Ok(Cassette {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         about: file.about,
         source: file.source,
-        account: Account { provider, endpoint, user, options, secrets, fakes },
+        account: Account { provider, endpoint, endpoints, user, secret, secret_expires, options, secrets, fakes },
         at: file.at,
         list: match file.list {
             ListForm::Instances => Kind::Instance,
@@ -74,6 +74,30 @@ fn read(path: &Path) -> Result<Cassette, CassetteError> {
         exchanges,
         expect: file.expect,
     })
+}
+
+/// Whether an account is one, of whichever driver.
+fn check_account(account: &AccountForm) -> Result<(), String> {
+    let AccountForm { endpoint, endpoints, secret, secret_expires, fakes, .. } = account;
+    if !endpoint.is_empty() {
+        Endpoint::parse(endpoint).map_err(|error| format!("account.endpoint: {error}"))?;
+    }
+    for (role, endpoint) in endpoints {
+        Endpoint::parse(endpoint).map_err(|error| format!("account.endpoints.{role}: {error}"))?;
+    }
+    if secret_expires.is_some() && !secret.may_end() {
+        return Err(format!(
+            "account.secret_expires: a {secret} does not end; take it out, or add \"secret\": \"{}\"",
+            SecretKind::AccessToken
+        ));
+    }
+    if *secret == SecretKind::PrivateKey && !fakes.contains_key(PASSWORD) {
+        return Err(format!(
+            "account.fakes: {PASSWORD:?} is missing, and nothing is signed with a made-up word; add a private key in PEM \
+             that is used nowhere else"
+        ));
+    }
+    Ok(())
 }
 
 /// The single instances that are asked for.
@@ -203,7 +227,10 @@ fn text(cassette: &Cassette) -> String {
         account: AccountForm {
             provider: cassette.account.provider.clone(),
             endpoint: cassette.account.endpoint.clone(),
+            endpoints: cassette.account.endpoints.clone(),
             user: cassette.account.user.clone(),
+            secret: cassette.account.secret,
+            secret_expires: cassette.account.secret_expires,
             options: cassette.account.options.clone(),
             secrets: cassette.account.secrets.clone(),
             fakes: cassette.account.fakes.clone(),
@@ -343,5 +370,54 @@ mod tests {
         let read = Cassette::read(&path).expect("read");
         assert_eq!(read.ids.iter().map(ToString::to_string).collect::<Vec<_>>(), ["17", "18"]);
         assert!(read.text().contains("\"ids\": [\n    \"17\""), "{}", read.text());
+    }
+
+    #[test]
+    fn an_account_has_endpoints_by_role_and_a_secret_of_a_kind() {
+        const PARTS: &str = r#"{
+  "cassette": 1, "about": "parts", "source": "made up", "at": "2026-11-20T10:00:00.000Z", "list": "instances",
+  "account": { "provider": "nyc", "endpoint": "https://api.example.com",
+    "endpoints": { "compute": "https://compute.example.com", "identity": "https://id.example.com:5000/v3" },
+    "user": "demo", "secret": "access-token", "secret_expires": "2026-11-20T12:00:00.000Z" },
+  "exchanges": []
+}"#;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("parts.json");
+        let read = |text: &str| {
+            fs::write(&path, text).expect("written");
+            Cassette::read(&path)
+        };
+        let cassette = read(PARTS).expect("read");
+        let Account { endpoints, secret, secret_expires, .. } = &cassette.account;
+        assert_eq!(endpoints["identity"], "https://id.example.com:5000/v3");
+        assert_eq!(*secret, SecretKind::AccessToken);
+        assert_eq!(secret_expires.map(|ends| ends.to_string()).as_deref(), Some("2026-11-20T12:00:00.000Z"));
+        let written: serde_json::Value = serde_json::from_str(&cassette.text()).expect("JSON");
+        let given: serde_json::Value = serde_json::from_str(PARTS).expect("JSON");
+        assert_eq!(written, given);
+
+        // What was written before there were any is written as it was.
+        let plain = read(&WHOLE.replace(", \"body_file\": \"bodies/one.json\"", "")).expect("read");
+        for name in ["endpoints", "\"secret\"", "secret_expires"] {
+            assert!(!plain.text().contains(name), "{}", plain.text());
+        }
+
+        let check = |from: &str, to: &str, want: &[&str]| {
+            assert!(PARTS.contains(from), "{from}");
+            let error = read(&PARTS.replacen(from, to, 1)).expect_err(to).to_string();
+            for want in want {
+                assert!(error.contains(want), "{error} should say {want}");
+            }
+        };
+        check("https://id.example.com:5000/v3", "id.example.com", &["account.endpoints.identity", "not an endpoint"]);
+        check("https://compute.example.com", "", &["account.endpoints.compute"]);
+        check("access-token", "token", &["line 5", "token", "private-key"]);
+        check("2026-11-20T12:00:00.000Z", "soon", &["line 5", "RFC 3339"]);
+        check("access-token", "password", &["account.secret_expires", "a password does not end", "access-token"]);
+        check("\"secret\": \"access-token\", ", "", &["account.secret_expires", "a password does not end"]);
+        let ends = "\"access-token\", \"secret_expires\": \"2026-11-20T12:00:00.000Z\"";
+        check(ends, "\"private-key\"", &["account.fakes", "\"password\" is missing", "PEM"]);
+        check("\"secret\":", "\"kind\":", &["line 5", "kind"]);
+        read(&PARTS.replace(ends, "\"private-key\", \"fakes\": { \"password\": \"a key\" }")).expect("read");
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Body, Expect, Outcome, Recorded, Request};
+use crate::driver::SecretKind;
 use crate::driver::wire::Unanswered;
 use crate::model::Timestamp;
 
@@ -41,7 +42,13 @@ pub(super) struct Versioned {
 pub(super) struct AccountForm {
     pub(super) provider: String,
     pub(super) endpoint: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) endpoints: BTreeMap<String, String>,
     pub(super) user: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) secret: SecretKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) secret_expires: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) options: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "is_default")]

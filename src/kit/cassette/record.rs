@@ -4,12 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::redact::Redactor;
 use super::{Account, Body, Cassette, Expect, Outcome, Recorded};
+use crate::driver::secrets::PASSWORD;
 use crate::driver::wire::{Exchange, Watch};
-use crate::driver::{CallError, Listing, Target};
+use crate::driver::{CallError, Listing, SecretKind, Target};
 use crate::model::{Kind, ResourceId, Timestamp};
 
 /// The most that is recorded of one call, in bytes of bodies: a cassette is for people to read, too.
@@ -122,13 +123,20 @@ fn ending(kind: Option<&[u8]>, content: &Bytes) -> &'static str {
 }
 
 fn account(target: &Target) -> Account {
-    let secrets = [("password", &target.password)].into_iter();
+    let secrets = [(PASSWORD, &target.password)].into_iter();
     let secrets = secrets.chain(target.secrets.iter().map(|(name, secret)| (name.as_str(), secret)));
-    let keys = secrets.filter(|(_, secret)| secret.expose_secret().contains("PRIVATE KEY-----"));
+    let is_key = |name: &str, secret: &SecretString| {
+        let is_said_to_be = name == PASSWORD && target.secret == SecretKind::PrivateKey;
+        is_said_to_be || secret.expose_secret().contains("PRIVATE KEY-----")
+    };
+    let keys = secrets.filter(|(name, secret)| is_key(name, secret));
     Account {
         provider: target.key.provider.clone(),
         endpoint: target.endpoint.clone(),
+        endpoints: target.roles.iter().map(|(role, target)| (role.clone(), target.endpoint.clone())).collect(),
         user: target.key.user.clone(),
+        secret: target.secret,
+        secret_expires: target.secret_expires,
         options: target.options.clone(),
         secrets: target.secrets.keys().cloned().collect(),
         fakes: keys.map(|(name, _)| (name.to_owned(), FAKE_KEY.to_owned())).collect(),
@@ -141,13 +149,10 @@ mod tests {
     use std::time::Duration;
 
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
-    use secrecy::SecretString;
-
-    use crate::driver::SecretKind;
 
     use super::*;
     use crate::driver::wire::{Answered, Asked};
-    use crate::driver::{Coverage, Usage, Wire};
+    use crate::driver::{Coverage, RoleTarget, Usage, Wire};
     use crate::model::AccountKey;
     use crate::net::AddressPolicy;
     use crate::supply::EndpointSource;
@@ -182,6 +187,10 @@ mod tests {
     }
 
     fn cassette(bodies: Vec<Bytes>) -> Result<Cassette, TooMuch> {
+        cassette_of(&target(), bodies)
+    }
+
+    fn cassette_of(target: &Target, bodies: Vec<Bytes>) -> Result<Cassette, TooMuch> {
         let recorder = Recorder::default();
         bodies.into_iter().for_each(|body| recorder.saw(exchange(body)));
         let listing = Listing {
@@ -191,7 +200,7 @@ mod tests {
             memory: Default::default(),
         };
         let (about, source, at) = ("a".into(), "b".into(), Timestamp::from_millis(0));
-        let (name, list, target) = ("big", Kind::Instance, &target());
+        let (name, list) = ("big", Kind::Instance);
         recorder.cassette(Occasion {
             name,
             about,
@@ -224,6 +233,31 @@ mod tests {
         assert_eq!(target.password.expose_secret(), "cassette-password");
         let text = cassette.text();
         assert!(!text.contains("real"), "{text}");
+    }
+
+    #[test]
+    fn endpoints_by_role_and_the_kind_of_secret_are_recorded() {
+        let of = |endpoint: &str| RoleTarget {
+            endpoint: endpoint.into(),
+            addresses: AddressPolicy::default(),
+            via: crate::net::Via::default(),
+        };
+        let token = Target {
+            roles: BTreeMap::from([("identity".to_owned(), of("https://id.example:5000/v3"))]),
+            secret: SecretKind::AccessToken,
+            secret_expires: Some(Timestamp::from_millis(1_795_341_600_000)),
+            ..target()
+        };
+        let played = cassette_of(&token, Vec::new()).expect("small enough").target();
+        assert_eq!(played.roles["identity"].endpoint, "https://id.example:5000/v3");
+        assert_eq!((played.secret, played.secret_expires), (token.secret, token.secret_expires));
+        assert_eq!(played.password.expose_secret(), "cassette-password");
+
+        // Also one that does not look like a key: nothing is signed with a word in its place.
+        let key = Target { secret: SecretKind::PrivateKey, password: "a key in another form".into(), ..target() };
+        let cassette = cassette_of(&key, Vec::new()).expect("small enough");
+        assert_eq!(cassette.target().password.expose_secret(), FAKE_KEY);
+        assert_eq!(cassette.account.secret, SecretKind::PrivateKey);
     }
 
     #[test]

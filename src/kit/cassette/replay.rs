@@ -13,8 +13,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Body, Cassette, Outcome, Recorded, Request};
+use crate::driver::secrets::PASSWORD;
 use crate::driver::wire::{Answered, Asked, Tape, Unanswered, Wire};
-use crate::driver::{SecretKind, Target};
+use crate::driver::{RoleTarget, Target};
 use crate::model::AccountKey;
 use crate::net::{AddressPolicy, Via};
 use crate::supply::EndpointSource;
@@ -62,6 +63,10 @@ impl Cassette {
             Some(fake) => SecretString::from(fake.as_str()),
             None => SecretString::from(format!("cassette-{name}")),
         };
+        let role = |(role, endpoint): (&String, &String)| {
+            let (endpoint, addresses) = (endpoint.clone(), AddressPolicy::default());
+            (role.clone(), RoleTarget { endpoint, addresses, via: Via::default() })
+        };
         Target {
             // The name keeps the sessions of different scenarios apart.
             key: AccountKey {
@@ -70,12 +75,12 @@ impl Cassette {
                 user: self.account.user.clone(),
             },
             endpoint: self.account.endpoint.clone(),
-            roles: BTreeMap::new(),
+            roles: self.account.endpoints.iter().map(role).collect(),
             endpoint_source: EndpointSource::Operator,
-            secret: SecretKind::Password,
-            secret_expires: None,
+            secret: self.account.secret,
+            secret_expires: self.account.secret_expires,
             options: self.account.options.clone(),
-            password: secret("password"),
+            password: secret(PASSWORD),
             secrets: self.account.secrets.iter().map(|name| (name.clone(), secret(name))).collect(),
             addresses: AddressPolicy::default(),
             via: Via::default(),

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::expect::Expect;
+use crate::driver::SecretKind;
 use crate::driver::wire::{Answered, Unanswered};
 use crate::model::{Kind, ResourceId, Timestamp};
 
@@ -36,9 +37,14 @@ pub struct Cassette {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     pub provider: String,
-    /// Scheme, host and port, without a slash at the end.
+    /// Scheme, host, port and path, without a slash at the end.
     pub endpoint: String,
+    /// Those of the provider's other parts, by role.
+    pub endpoints: BTreeMap<String, String>,
     pub user: String,
+    /// What the password is, and when it ends where that is known.
+    pub secret: SecretKind,
+    pub secret_expires: Option<Timestamp>,
     pub options: BTreeMap<String, String>,
     /// The secret options that are set, by name. Their values are made up.
     pub secrets: Vec<String>,
