@@ -13,6 +13,8 @@ pub mod redact;
 mod replay;
 mod scenario;
 
+pub(crate) use record::FAKE_KEY;
+
 pub use directory::{Cassettes, MANIFEST};
 pub use error::{CassetteError, VERSION};
 pub use expect::{Expect, ExpectedCoverage, ExpectedWait, Row};

@@ -20,7 +20,7 @@ const MOST_BYTES: usize = 64 << 20;
 const LARGE: usize = 64 << 10;
 
 /// What a private key is replaced by: one made for this and used nowhere else, so that a driver can sign in replay.
-const FAKE_KEY: &str = include_str!("fake-key.pem");
+pub(crate) const FAKE_KEY: &str = include_str!("fake-key.pem");
 
 /// Looks on while a driver lists.
 #[derive(Debug, Default)]

@@ -100,6 +100,13 @@ pub enum Body {
     },
 }
 
+impl Account {
+    /// Its own endpoint, and those of the provider's other parts.
+    pub(crate) fn all_endpoints(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.endpoint).chain(self.endpoints.values()).map(String::as_str)
+    }
+}
+
 impl Cassette {
     /// The same with another answer in one place. There has to be an exchange there.
     #[must_use]

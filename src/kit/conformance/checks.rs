@@ -1,5 +1,6 @@
 //! Every check there is, in the order in which they are made.
 
+mod accounts;
 mod alone;
 mod by_id;
 mod chains;
@@ -93,7 +94,7 @@ pub(super) const ALL: &[Entry] = checks! {
     "uses-secrets", secrets::used,
         "Every secret of an account goes where it belongs, and signatures are those of their algorithm.";
     "stays-inside", keeping::inside,
-        "It asks for nothing but the account's endpoint and those that it declares.";
+        "It asks for nothing but the account's endpoints and those that it declares.";
     "keeps-secrets", keeping::secrets,
         "No secret, and no word that stands for one, is in a list, an error, a log line or an address.";
     "a-thousand", scale::thousand,

@@ -93,6 +93,25 @@ impl Suite {
         self.asked().filter_map(richest).map(|(place, _)| place).collect()
     }
 
+    /// Of each kind of secret that none of these has, the list with the most exchanges.
+    pub(super) fn richest_of_other_secrets(&self) -> Vec<usize> {
+        let richest = self.richest();
+        let kinds = self.stand.driver.info().secret_kinds().iter();
+        let others = kinds.filter(|kind| !richest.iter().any(|case| case.cassette.account.secret == **kind));
+        let most = others.filter_map(|kind| {
+            let is_of_kind = |case: &Case| case.is_list() && case.cassette.account.secret == *kind;
+            let lists = self.cases.iter().enumerate().filter(|(_, case)| is_of_kind(case));
+            lists.max_by_key(|(_, case)| case.cassette.exchanges.len())
+        });
+        most.map(|(place, _)| place).collect()
+    }
+
+    /// The richest, those of other secrets among them.
+    pub(super) fn richest_by_secret(&self) -> Vec<&Case> {
+        let others = self.richest_of_other_secrets().into_iter().map(|place| &self.cases[place]);
+        self.richest().into_iter().chain(others).collect()
+    }
+
     /// Of single instances, the case with the most exchanges, where it asks for them as it asks for lists: what an address of
     /// one's own that is not there says is another thing.
     pub(super) fn richest_of_ids(&self) -> Option<usize> {

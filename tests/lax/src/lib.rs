@@ -1,14 +1,16 @@
 //! A driver with one flaw, which its account's option `flaw` names: what the conformance suite is tested with.
-//! Without a flaw it keeps the contract. Its provider is made up: a login for a token, servers in pages, zones.
+//! Without a flaw it keeps the contract. Its provider is made up: a login for a token, servers in pages, zones. In the
+//! north and in the south it has parts with endpoints of their own, and takes access tokens for passwords.
 
 mod alone;
+mod login;
 
+use login::{COMPUTE, IDENTITY, endpoint_of, log_in};
 use serde_json::{Value, json};
 use tracker_driver_sdk::http::{Request, Response, encode_query};
-use tracker_driver_sdk::secret::{self, Encoding};
 use tracker_driver_sdk::{
-    Account, AccountOption, Address, Description, Driver, Error, Features, Instance, InstanceState, Page, Provider,
-    Query, Realm, RealmState, log, session, time,
+    Account, AccountOption, Address, Description, Driver, EndpointRole, Error, Features, Instance, InstanceState, Page,
+    Provider, Query, Realm, RealmState, SecretKind, log, session, time,
 };
 
 struct Lax;
@@ -29,7 +31,8 @@ const RECORDED_SINCE: i64 = 1_795_165_200_000;
 impl Driver for Lax {
     fn describe() -> Description {
         let describes = |word: &str| std::hint::black_box(&DESCRIBES).ends_with(word.as_bytes());
-        let is_whole = describes("whole!");
+        let is_plain = describes("plain!");
+        let is_whole = describes("whole!") || is_plain;
         let title = if describes("random") { format!("Lax {}", random()) } else { "Lax".into() };
         let endpoint = match () {
             () if describes("unsafe") => "http://api.lax.example",
@@ -39,6 +42,16 @@ impl Driver for Lax {
         let mut providers = vec![Provider::new("main", endpoint)];
         let mut endpoints = vec![endpoint.to_owned(), "https://api.lax.example".to_owned()];
         endpoints.dedup();
+        if !is_plain {
+            for name in ["north", "south"] {
+                let part =
+                    |role: &str, path: &str| (role.to_owned(), format!("https://{role}.{name}.lax.example{path}"));
+                let parts = vec![part(IDENTITY, "/v3"), part(COMPUTE, "")];
+                let own = Provider::new(name, format!("https://api.{name}.lax.example"));
+                providers.push(Provider { endpoints: parts, ..own });
+                endpoints.push(format!("https://*.{name}.lax.example"));
+            }
+        }
         if describes("greedy") {
             endpoints.push("https://*.elsewhere.example".to_owned());
         }
@@ -56,6 +69,14 @@ impl Driver for Lax {
             providers,
             endpoints,
             options,
+            roles: match is_plain {
+                true => vec![],
+                false => vec![
+                    EndpointRole::new(IDENTITY, "Where it is shown who asks."),
+                    EndpointRole::new(COMPUTE, "Where the servers are."),
+                ],
+            },
+            secrets: if is_plain { vec![] } else { vec![SecretKind::Password, SecretKind::AccessToken] },
             // The provider answers 3,600 an hour.
             requests_per_minute: describes("hasty!").then_some(3_600),
             features: if is_whole { Features::empty() } else { Features::DELTA | Features::BY_ID },
@@ -372,9 +393,13 @@ fn get(account: &Account, path: &str) -> Result<Value, Error> {
     if flaw(account, "greedy") {
         std::hint::black_box(vec![1u8; 40 << 20]);
     }
-    let endpoint = match account.endpoint.match_indices('/').nth(2) {
-        Some((at, _)) if flaw(account, "drops-paths") => &account.endpoint[..at],
-        _ => account.endpoint.as_str(),
+    let endpoint = match path.starts_with("/servers") {
+        true => endpoint_of(account, COMPUTE),
+        false => account.endpoint.clone(),
+    };
+    let endpoint = match endpoint.match_indices('/').nth(2) {
+        Some((at, _)) if flaw(account, "drops-paths") => &endpoint[..at],
+        _ => endpoint.as_str(),
     };
     let url = format!("{endpoint}{path}");
     if flaw(account, "serves-kept") {
@@ -542,48 +567,4 @@ fn beginning(body: &[u8]) -> Option<Value> {
     let list = &text[text.find("\"servers\":")? + "\"servers\":".len()..];
     let servers: Value = serde_json::Deserializer::from_str(list).into_iter().next()?.ok()?;
     Some(json!({ "servers": servers }))
-}
-
-/// Logs in and keeps the token.
-fn log_in(account: &Account) -> Result<String, Error> {
-    let word = secret::placeholder(secret::PASSWORD, Encoding::Json)?;
-    if flaw(account, "logs-placeholder") {
-        log::info(&format!("logging in with {word}"));
-    }
-    let word = match flaw(account, "sends-raw") {
-        true => secret::placeholder(secret::PASSWORD, Encoding::Raw)?,
-        false => word,
-    };
-    let word = if flaw(account, "sends-none") { "cassette-password".to_owned() } else { word };
-    let user = if flaw(account, "knows-user") { "demo" } else { &account.user };
-    let body = format!("{{\"user\": {}, \"password\": \"{word}\"}}", json!(user));
-    let url = match account.option("flaw") {
-        Some("keys-in-query") => format!("{}/login?key={}", account.endpoint, secret::placeholder(secret::PASSWORD, Encoding::Query)?),
-        Some("raw-in-query") => format!("{}/login?key={}", account.endpoint, secret::placeholder(secret::PASSWORD, Encoding::Raw)?),
-        _ => format!("{}/login", account.endpoint),
-    };
-    let request = Request::post(url).header("content-type", "application/json");
-    let request = match flaw(account, "sends-twice") {
-        true => request.header("x-password", secret::placeholder(secret::PASSWORD, Encoding::Raw)?),
-        false => request,
-    };
-    let response = match request.body(body).send()?.success() {
-        Err(Error::Unauthorized(_)) if flaw(account, "quotes-login") => {
-            return Err(Error::Unauthorized(format!("the provider does not take {word}")));
-        }
-        response => response?,
-    };
-    let answer: Value = response.json()?;
-    if let Some(code) = answer["code"].as_str().filter(|_| !flaw(account, "forgets-codes")) {
-        return Err(told(code));
-    }
-    let token = text(&answer, "token")?;
-    if flaw(account, "prints-token") {
-        println!("the token is {token}");
-    }
-    if flaw(account, "logs-token") {
-        log::info(&format!("the token is {token}"));
-    }
-    session::put("token", token.as_bytes(), 300);
-    Ok(token)
 }

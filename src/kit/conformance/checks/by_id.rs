@@ -49,9 +49,10 @@ pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
     let mut makes = BTreeSet::new();
     let mut place = 0;
     tried.retain(|(case, _)| {
-        let Account { options, secrets, .. } = &case.cassette.account;
+        let Account { endpoints, secret, options, secrets, .. } = &case.cassette.account;
         place += 1;
-        makes.insert((options.keys().collect::<Vec<_>>(), secrets)) || place <= LISTS
+        let roles: Vec<_> = endpoints.keys().collect();
+        makes.insert((roles, secret.to_string(), options.keys().collect::<Vec<_>>(), secrets)) || place <= LISTS
     });
     let mut verdict = Verdict::default();
     let mut queries = 0;

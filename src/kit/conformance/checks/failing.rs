@@ -56,9 +56,11 @@ pub(super) async fn faulted(suite: &Suite) -> &[Faulted] {
 async fn played(suite: &Suite) -> Vec<Faulted> {
     let errors = faults::recorded_errors(&suite.cases);
     let mut faulted = Vec::new();
-    for place in suite.richest_places().into_iter().chain(suite.richest_of_ids()) {
+    let richest = suite.richest_places();
+    let others = suite.richest_of_ids().into_iter().chain(suite.richest_of_other_secrets());
+    for place in richest.iter().copied().chain(others) {
         let case = &suite.cases[place];
-        let is_of_ids = !case.cassette.ids.is_empty();
+        let is_other = !richest.contains(&place);
         let secrets = &case.cassette.account.secrets;
         for at in positions(case.cassette.exchanges.len()) {
             let mut try_each = async |faults: Vec<Fault>| {
@@ -72,7 +74,7 @@ async fn played(suite: &Suite) -> Vec<Faulted> {
                 }
                 throttles
             };
-            if is_of_ids {
+            if is_other {
                 // What an answer is made of was tried with the lists.
                 let mut faults = faults::statuses();
                 faults.extend(recorded(&case.cassette.exchanges[at]).iter().flat_map(faults::broken));

@@ -55,10 +55,13 @@ pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
 
 const OTHER_HOST: &str = "https://suite-link.invalid";
 
-/// The provider with every link to the account's endpoint leading to another host; none where it gives no links.
+/// The provider with every link to an endpoint of the account leading to another host; none where it gives no links.
 fn elsewhere(case: &Case) -> Option<Stage> {
-    let endpoint = case.cassette.account.endpoint.as_str();
-    let exchanged = |text: &str| text.contains(endpoint).then(|| text.replace(endpoint, OTHER_HOST));
+    let endpoints: Vec<&str> = case.cassette.account.all_endpoints().filter(|endpoint| !endpoint.is_empty()).collect();
+    let exchanged = |text: &str| {
+        let changed = endpoints.iter().fold(text.to_owned(), |text, endpoint| text.replace(endpoint, OTHER_HOST));
+        (changed != text).then_some(changed)
+    };
     let mut stage = Stage::of(&case.cassette);
     let mut has_links = false;
     for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
@@ -94,7 +97,7 @@ pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
             verdict.find(case.finding(why, NO_ANSWERS));
         }
     }
-    for case in suite.richest() {
+    for case in suite.richest_by_secret() {
         let (secrets, tokens) = (secrets_of(case), tokens_of(case));
         for form in &secrets {
             for (stage, when) in echoes(case, form) {

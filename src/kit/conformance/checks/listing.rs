@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::accounts::undeclared;
 use crate::driver::wire::Asked;
 use crate::driver::{CallError, CallFailure};
 use crate::kit::cassette::{Expect, Request};
@@ -95,27 +96,6 @@ fn lists_the_same(expect: &Expect, resources: &[Resource]) -> bool {
     let listed: BTreeSet<&str> = resources.iter().map(|resource| resource.id().as_str()).collect();
     let expected = expect.ids.iter().flatten().map(String::as_str).collect();
     listed == expected && resources.len() == listed.len()
-}
-
-/// The options of a case's account that a host would not take for one: those that `describe` does not have, and those that it
-/// has as secrets, or has not as secrets.
-fn undeclared(suite: &Suite, case: &Case) -> Vec<(String, &'static str)> {
-    let account = &case.cassette.account;
-    let known = &suite.stand.driver.info().options;
-    let is_known = |name: &str, secret: bool| known.iter().any(|option| option.name == name && option.secret == secret);
-    let options = account.options.keys().filter(|name| !is_known(name, false)).map(|name| {
-        (
-            format!("its account has the option {name:?}, and `describe` has none of that name that is no secret"),
-            "name each option in `describe`; what is a secret stands among `secrets`, with its value under `fakes`",
-        )
-    });
-    let secrets = account.secrets.iter().filter(|name| !is_known(name, true)).map(|name| {
-        (
-            format!("its account has the secret option {name:?}, and `describe` has no secret one of that name"),
-            "say in `describe` that it is a secret: what is none is told to the driver, and shown to whoever sees the account",
-        )
-    });
-    options.chain(secrets).collect()
 }
 
 pub(super) async fn shows_each_list(suite: &Suite) -> Result<Verdict, StandError> {

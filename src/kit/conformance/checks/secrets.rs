@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use http::header;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::accounts;
 use super::keeping::disguised;
 use crate::driver::secrets::{PASSWORD, WORD_PREFIX};
 use crate::driver::wire::Asked;
@@ -28,7 +29,8 @@ pub(super) async fn used(suite: &Suite) -> Result<Verdict, StandError> {
     }
     let mut verdict = Verdict::default();
     let (mut tried, mut signatures) = (0, 0);
-    for case in suite.richest().into_iter().filter(|case| !case.cassette.exchanges.is_empty()) {
+    accounts::unshown_secrets(suite).into_iter().for_each(|finding| verdict.find(finding));
+    for case in suite.richest_by_secret().into_iter().filter(|case| !case.cassette.exchanges.is_empty()) {
         let options =
             suite.stand.driver.info().options.iter().filter(|option| option.secret).map(|option| &option.name);
         // As one who has every secret that there may be, and as the cassette's own.
@@ -165,13 +167,13 @@ fn signatures(run: &Run, target: &Target, at: Timestamp) -> (usize, Option<Strin
 }
 
 /// A placeholder in a request, with how it is encoded.
-struct Placed<'a> {
+pub(super) struct Placed<'a> {
     before: &'a str,
-    encoding: &'a str,
-    what: &'a str,
+    pub(super) encoding: &'a str,
+    pub(super) what: &'a str,
 }
 
-fn placeholders(text: &str) -> Vec<Placed<'_>> {
+pub(super) fn placeholders(text: &str) -> Vec<Placed<'_>> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(start) = text[from..].find("{{").map(|at| from + at) {

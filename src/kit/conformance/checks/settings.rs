@@ -1,6 +1,9 @@
-//! The same lists somewhere else: for another user and password, at another endpoint, of another provider, on another
-//! day, before all that its answers tell of, and by a clock that goes on.
+//! The same lists somewhere else: for another user, password and kind of secret, at other endpoints, of another provider, on
+//! another day, before all that its answers tell of, and by a clock that goes on.
 
+mod endpoints;
+mod expiry;
+mod kinds;
 mod variation;
 mod variations;
 
@@ -11,7 +14,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::secrets::wrong_signature;
-use super::{effects, options};
+use super::{accounts, effects, options};
 use crate::clock::ManualClock;
 use crate::driver::wire::{Answered, Asked, Tape, Unanswered};
 use crate::driver::{CallError, CallFailure, Target};
@@ -35,6 +38,8 @@ pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
     }
     let mut tried = 0;
     let effects = effects::none(suite, &mut verdict).await;
+    let kinds = kinds::changed(suite, &mut verdict).await;
+    accounts::unshown_roles(suite).into_iter().for_each(|finding| verdict.find(finding));
     for case in suite.good() {
         for variation in variations(suite, case) {
             tried += 1;
@@ -44,8 +49,8 @@ pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
             if let Some(why) = fault(case, &variation, &run) {
                 verdict.find(case.finding(
                     format!("{}, {why}", variation.what),
-                    "take the user, the endpoint with its path, the provider and its region from the account, and nothing \
-                     that is listed from the clock",
+                    "take the user, the endpoint of each role with its path, the provider and its region from the account, and \
+                     nothing that is listed from the clock",
                 ));
             } else if let Some(why) = is_still.then(|| wrong_signature(&run, &target, variation.cassette.at)).flatten()
             {
@@ -59,6 +64,9 @@ pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
     verdict.tried = format!("{} for another user and password, elsewhere and at another time", count(tried, "list"));
     if effects > 0 {
         verdict.tried.push_str(&format!("; options that no cassette sets: {effects}"));
+    }
+    if kinds > 0 {
+        verdict.tried.push_str(&format!("; with a secret of another kind: {kinds}"));
     }
     if options > 0 {
         verdict.tried.push_str(&format!("; options with a value that is none: {options}"));
@@ -104,7 +112,7 @@ fn fault(case: &Case, variation: &Variation, run: &Run) -> Option<String> {
     {
         return None;
     }
-    let outdated = variation.outdated.iter().map(|text| Exchanged { old: text.clone(), new: String::new() });
+    let outdated = variation.outdated.iter().map(|text| Exchanged::new(text, ""));
     let outdated: Vec<Exchanged> = variation.exchanged.iter().cloned().chain(outdated).collect();
     // A short word may be another option's, too.
     let is_option = |old: &str| case.cassette.account.options.values().any(|value| value == old);

@@ -1,10 +1,12 @@
 //! Whether the endpoints that a driver describes fit its patterns, its cassettes and each other, and hide what goes there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use url::Url;
 
-use crate::driver::DriverInfo;
+use crate::driver::{DriverInfo, KnownProvider};
+use crate::kit::cassette::Account;
 use crate::kit::conformance::suite::Suite;
 use crate::supply::grants::{Endpoint, Pattern};
 
@@ -46,8 +48,28 @@ pub(super) fn faults(suite: &Suite, info: &DriverInfo) -> Vec<(String, &'static 
                 "see which of them is right; a cassette of another installation names another provider",
             ));
         }
+        for (role, known, given) in known.into_iter().flat_map(|known| of_other_roles(known, account)) {
+            faults.push((
+                format!(
+                    "its provider {} has {known} for the role {role}, and the cassette {} has {given}",
+                    account.provider,
+                    case.name()
+                ),
+                "see which of them is right; a cassette of another installation names another provider",
+            ));
+        }
     }
     faults
+}
+
+/// The roles for which a provider and an account of it have different endpoints, with both.
+fn of_other_roles<'a>(known: &'a KnownProvider, account: &'a Account) -> Vec<(&'a str, &'a str, &'a str)> {
+    let roles: BTreeSet<&String> = known.endpoints.keys().chain(account.endpoints.keys()).collect();
+    let endpoint = |of: &'a BTreeMap<String, String>, role| of.get(role).map_or("none", String::as_str);
+    let both = roles
+        .into_iter()
+        .map(|role| (role.as_str(), endpoint(&known.endpoints, role), endpoint(&account.endpoints, role)));
+    both.filter(|(_, known, given)| known != given).collect()
 }
 
 /// The endpoints of the providers that it describes, those of their roles among them.
@@ -111,5 +133,31 @@ mod tests {
         check("http://127.0.0.1:5000", false);
         check("http://[::1]", false);
         check("http://169.254.169.254", false);
+    }
+
+    #[test]
+    fn an_account_has_the_endpoints_of_its_provider() {
+        let endpoints = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(role, endpoint)| ((*role).to_owned(), (*endpoint).to_owned())).collect()
+        };
+        let known = KnownProvider {
+            name: "main".into(),
+            endpoint: "https://a.example".into(),
+            endpoints: endpoints(&[("identity", "https://i.example"), ("image", "https://m.example")]),
+        };
+        let check = |given: &[(&str, &str)], want: &[(&str, &str, &str)]| {
+            let account = Account { endpoints: endpoints(given), ..Account::default() };
+            assert_eq!(of_other_roles(&known, &account), want);
+        };
+        check(&[("identity", "https://i.example"), ("image", "https://m.example")], &[]);
+        let all = [("identity", "https://o.example"), ("volume", "https://v.example")];
+        check(
+            &all,
+            &[
+                ("identity", "https://i.example", "https://o.example"),
+                ("image", "https://m.example", "none"),
+                ("volume", "none", "https://v.example"),
+            ],
+        );
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::variation::{Exchanged, Variation, exchanged};
-use crate::driver::Contract;
+use super::endpoints::{self, OTHER_ENDPOINT};
+use super::expiry;
+use super::variation::{Exchanged, Variation, exchanged, moved};
+use crate::driver::KnownProvider;
 use crate::driver::secrets::PASSWORD;
 use crate::kit::conformance::document::Document;
 use crate::kit::conformance::stage::recorded;
@@ -16,14 +18,6 @@ const OTHER_USER: &str = "Suite-Other_User.7";
 const OTHER_PASSWORD: &str = "other-pass \"w\\rd\" <&>'%41+=/?#;{}";
 /// As others name theirs: an address of mail.
 const ODD_USER: &str = "suite.user+7@other-user.example";
-const OTHER_ENDPOINT: &str = "https://suite-endpoint.example:8443";
-/// Behind a gateway, without encryption, and where an address stands for the name.
-const ODD_ENDPOINTS: [&str; 4] = [
-    "https://suite-endpoint.example/suite~path/v9.1",
-    "http://suite-endpoint.example:8080/cloud",
-    "https://[2001:db8::7]:8443",
-    "http://198.51.100.7:8774",
-];
 /// How many of the providers that a driver knows are tried.
 const MOST_KNOWN: usize = 60;
 const OTHER_PROVIDER: &str = "suite-provider-7";
@@ -37,15 +31,7 @@ const EARLIER: Duration = Duration::from_secs(3 * 86_400 + 5 * 3_600 + 17);
 const STEP: Duration = Duration::from_secs(61);
 
 pub(super) fn variations(suite: &Suite, case: &Case) -> Vec<Variation> {
-    let base = || Variation {
-        what: String::new(),
-        cassette: case.cassette.clone(),
-        password: None,
-        exchanged: Vec::new(),
-        step: Duration::ZERO,
-        may_be_refused: false,
-        outdated: Vec::new(),
-    };
+    let base = || Variation::of(&case.cassette);
     let account = &case.cassette.account;
     let mut all = Vec::new();
     if !account.fakes.contains_key(PASSWORD) {
@@ -66,37 +52,36 @@ pub(super) fn variations(suite: &Suite, case: &Case) -> Vec<Variation> {
         );
     }
     let exchanges = |pairs: &[(&str, &str)]| exchanged(pairs);
-    // An endpoint of contract 0.1 has no path.
-    let has_path = |endpoint: &str| endpoint.matches('/').count() > 2;
-    let takes_paths = suite.stand.driver.contract() != Contract::V0_1;
-    let endpoints = [OTHER_ENDPOINT].into_iter().chain(ODD_ENDPOINTS);
-    for endpoint in endpoints.filter(|endpoint| takes_paths || !has_path(endpoint)) {
-        all.push(
-            Variation {
-                what: format!("at the endpoint {endpoint}"),
-                exchanged: exchanges(&[(&account.endpoint, endpoint)]),
-                ..base()
-            }
-            .played(),
-        );
-    }
+    all.extend(endpoints::elsewhere(suite, case));
     let known = &suite.stand.driver.info().providers;
-    let own = known.iter().find(|known| known.name == account.provider && known.endpoint == account.endpoint);
-    let other = known.iter().find(|known| known.name != account.provider && known.endpoint != account.endpoint);
-    if let (Some(own), Some(other)) = (own, other) {
+    let is_own = |known: &&KnownProvider| {
+        (&known.name, &known.endpoint, &known.endpoints) == (&account.provider, &account.endpoint, &account.endpoints)
+    };
+    let own = known.iter().find(is_own);
+    // One with other parts is asked in another way.
+    let has_same_roles = |other: &&KnownProvider| other.endpoints.keys().eq(account.endpoints.keys());
+    let is_other = |other: &&KnownProvider| {
+        other.name != account.provider && other.endpoint != account.endpoint && has_same_roles(other)
+    };
+    let of_provider = |other: &KnownProvider| -> Vec<Exchanged> {
+        let roles = account.endpoints.iter().map(|(role, own)| (own.as_str(), other.endpoints[role].as_str()));
+        let pairs: Vec<(&str, &str)> = roles.chain([(account.endpoint.as_str(), other.endpoint.as_str())]).collect();
+        moved(account, &pairs).into_iter().chain(exchanges(&[(&account.provider, &other.name)])).collect()
+    };
+    if let (Some(own), Some(other)) = (own, known.iter().find(is_other)) {
         let what = format!("of the provider {}", other.name);
-        let exchanged = exchanges(&[(&own.endpoint, &other.endpoint), (&own.name, &other.name)]);
-        all.push(Variation { what: what.clone(), exchanged, ..base() }.played());
+        all.push(Variation { what: what.clone(), exchanged: of_provider(other), ..base() }.played());
         // As behind a proxy: what names the region is the provider, and not where it is reached.
-        let exchanged = exchanges(&[(&own.endpoint, OTHER_ENDPOINT), (&own.name, &other.name)]);
+        let mut exchanged = endpoints::all_moved(account, OTHER_ENDPOINT);
+        exchanged.extend(exchanges(&[(&own.name, &other.name)]));
         all.push(Variation { what: format!("{what} at the endpoint {OTHER_ENDPOINT}"), exchanged, ..base() }.played());
     }
     // Every provider that it knows by name, in one list of each kind.
-    if let Some(own) = own.filter(|_| suite.richest().into_iter().any(|richest| std::ptr::eq(richest, case))) {
-        let others = known.iter().filter(|other| other.name != own.name && other.endpoint != own.endpoint);
+    if own.is_some() && suite.richest().into_iter().any(|richest| std::ptr::eq(richest, case)) {
+        let others = known.iter().filter(is_other);
         for other in others.filter(|other| !other.endpoint.is_empty()).skip(1).take(MOST_KNOWN) {
-            let exchanged = exchanges(&[(&own.endpoint, &other.endpoint), (&own.name, &other.name)]);
-            all.push(Variation { what: format!("of the provider {}", other.name), exchanged, ..base() }.played());
+            let what = format!("of the provider {}", other.name);
+            all.push(Variation { what, exchanged: of_provider(other), ..base() }.played());
         }
     }
     let exchanged = exchanges(&[(&account.provider, OTHER_PROVIDER)]);
@@ -105,7 +90,7 @@ pub(super) fn variations(suite: &Suite, case: &Case) -> Vec<Variation> {
     );
     // Those that requests have in them.
     let is_sent = |value: &str| {
-        let sent = Exchanged { old: value.to_owned(), new: String::new() };
+        let sent = Exchanged::new(value, "");
         value.len() >= 3 && case.run.asked.iter().any(|asked| sent.is_in(asked))
     };
     for (name, value) in account.options.iter().filter(|(_, value)| is_sent(value)) {
@@ -115,15 +100,14 @@ pub(super) fn variations(suite: &Suite, case: &Case) -> Vec<Variation> {
         let what = format!("with {new:?} for the option {name:?}");
         all.push(Variation { what, exchanged: exchanges(&[(value, &new)]), may_be_refused: true, ..other }.played());
     }
+    all.extend(expiry::variations(case));
     if case.cassette.since.is_none() {
         let written = case.cassette.at.to_string();
         let outdated = vec![written[..10].to_owned(), written[..10].replace('-', "")];
         let odd = ODD_TIMES.iter().filter_map(|time| times::instant(time)).filter(|at| *at > case.cassette.at);
         for at in std::iter::once(case.cassette.at.after(LATER)).chain(odd) {
-            let mut later = base();
-            later.cassette.at = at;
-            later.outdated.clone_from(&outdated);
-            all.push(Variation { what: format!("at {at}"), ..later });
+            let later = Variation { what: format!("at {at}"), outdated: outdated.clone(), ..base() };
+            all.push(expiry::at(later, at));
         }
         // As by a host whose clock is wrong: what is listed is the provider's to say.
         let mut earlier = base();
