@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
 use super::{UsageError, environment};
 use crate::config::{Config, SecretSource};
 use crate::driver::SecretKind;
-use crate::model::AccountKey;
+use crate::model::{AccountKey, Timestamp};
 use crate::roster::ConfiguredAccount;
 
 #[derive(Clone, Debug, Args)]
@@ -29,6 +29,12 @@ pub(super) struct AccountArgs {
     /// The environment variable that holds the account's password
     #[arg(long, value_name = "NAME")]
     password_env: Option<String>,
+    /// The kind of the password; overrides the configuration; `tracker driver inspect` shows the kinds that a driver takes
+    #[arg(long, value_enum, value_name = "KIND")]
+    password_kind: Option<PasswordKind>,
+    /// The expiry of an access token, such as 2026-11-20T12:00:00Z, if it is known
+    #[arg(long, value_name = "TIME")]
+    password_expires: Option<Timestamp>,
     /// An option of the account; overrides the configuration; repeatable
     #[arg(long = "option", value_name = "NAME=VALUE", value_parser = name_and_value)]
     options: Vec<(String, String)>,
@@ -38,6 +44,26 @@ pub(super) struct AccountArgs {
     /// The environment variable that holds a secret option of the account; repeatable
     #[arg(long, value_name = "NAME=VARIABLE", value_parser = name_and_value)]
     secret_env: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PasswordKind {
+    /// A password, an API key, or a token that does not end
+    Password,
+    /// A private key in PEM
+    PrivateKey,
+    /// A token that somebody else got
+    AccessToken,
+}
+
+impl From<PasswordKind> for SecretKind {
+    fn from(kind: PasswordKind) -> SecretKind {
+        match kind {
+            PasswordKind::Password => SecretKind::Password,
+            PasswordKind::PrivateKey => SecretKind::PrivateKey,
+            PasswordKind::AccessToken => SecretKind::AccessToken,
+        }
+    }
 }
 
 impl AccountArgs {
@@ -76,6 +102,11 @@ impl AccountArgs {
             }
         };
         let account = &mut config.accounts[at];
+        if let Some(kind) = self.password_kind {
+            // The configured end is that of another secret.
+            (account.secret, account.secret_expires) = (kind.into(), None);
+        }
+        account.secret_expires = self.password_expires.or(account.secret_expires);
         account.options.extend(self.options.iter().cloned());
         account.secrets.extend(secrets);
         Ok((key, password))
@@ -171,15 +202,44 @@ mod tests {
         check("mock/default/", None);
     }
 
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        account: AccountArgs,
+    }
+
+    fn line(arguments: &str) -> Result<Line, clap::Error> {
+        <Line as clap::Parser>::try_parse_from(arguments.split(' '))
+    }
+
+    #[test]
+    fn what_the_password_is_stands_over_the_configuration() {
+        let check = |arguments: &str, configuration: &str, want: &str| {
+            let one = "[[accounts]]\ndriver = \"d\"\nprovider = \"p\"\nuser = \"u\"\npassword_env = \"P\"\n";
+            let configuration = format!("{one}{configuration}");
+            let mut config = Config::parse(&configuration, "", &|_| Some("s3cret".into())).expect("parsed");
+            line(arguments).expect(arguments).account.enter(&mut config, None).expect(arguments);
+            let ConfiguredAccount { secret, secret_expires, .. } = &config.accounts[0];
+            let expires = secret_expires.map_or("never".to_owned(), |expires| expires.to_string());
+            assert_eq!(format!("{secret} {expires}"), want, "{arguments}");
+        };
+        let token = "password_kind = \"access-token\"\npassword_expires = \"2030-01-01T00:00:00Z\"\n";
+        check("poll", "", "password never");
+        check("poll", token, "access-token 2030-01-01T00:00:00.000Z");
+        check("poll --password-kind private-key", token, "private-key never");
+        let until = "--password-expires 2026-11-20T12:00:00Z";
+        check(&format!("poll {until}"), token, "access-token 2026-11-20T12:00:00.000Z");
+        check(&format!("poll --password-kind access-token {until}"), "", "access-token 2026-11-20T12:00:00.000Z");
+        let error = line("poll --password-kind token").expect_err("no kind").to_string();
+        assert!(error.contains("private-key"), "{error}");
+        let error = line("poll --password-expires soon").expect_err("no time").to_string();
+        assert!(error.contains("RFC 3339"), "{error}");
+    }
+
     #[test]
     fn the_account_is_found_or_asked_for() {
         let check = |arguments: &str, driver: Option<&str>, configuration: &str, want: Result<&str, &str>| {
-            #[derive(Debug, clap::Parser)]
-            struct Line {
-                #[command(flatten)]
-                account: AccountArgs,
-            }
-            let line = <Line as clap::Parser>::try_parse_from(arguments.split(' ')).expect(arguments);
+            let line = line(arguments).expect(arguments);
             let mut config = Config::parse(configuration, "", &|_| Some("s3cret".into())).expect("parsed");
             let entered = line.account.enter(&mut config, driver);
             let entered = entered.map(|(key, _)| key.to_string()).map_err(|error| error.to_string());

@@ -1,6 +1,8 @@
 //! The tools for authors, with the real binary: a driver is inspected, run on a live account and recorded there,
 //! and what was recorded plays without the provider.
 
+mod roles;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

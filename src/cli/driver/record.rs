@@ -30,7 +30,10 @@ Examples:
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key \\
       --list instances --since 2026-11-20T10:00:00Z --name changes
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key \\
-      --list instances --ids i-17,i-gone --name by-id")]
+      --list instances --ids i-17,i-gone --name by-id
+  tracker driver record ./parts.wasm --cassettes cassettes --provider lab --user demo --password-file token \\
+      --password-kind access-token --password-expires 2026-11-20T12:00:00Z \\
+      --endpoint https://cloud.example:8774/v2.1 --endpoint identity=https://cloud.example:5000/v3 --name parts")]
 pub(crate) struct Record {
     #[command(flatten)]
     tried: TriedArgs,

@@ -22,7 +22,9 @@ Examples:
   tracker driver run ec2 --config tracker.toml --list realms
   tracker driver run ./example.wasm --provider main --user demo --password-file key --since 2026-11-20T10:00:00Z
   tracker driver run ./ec2.wasm --provider lab --endpoint http://10.0.0.5:5000 --allow-addresses 10.0.0.5 \\
-      --user AKIAEXAMPLE --password-file secret-key --trace")]
+      --user AKIAEXAMPLE --password-file secret-key --trace
+  tracker driver run ./parts.wasm --provider lab --user demo --password-file token --password-kind access-token \\
+      --endpoint https://cloud.example:8774/v2.1 --endpoint identity=https://cloud.example:5000/v3")]
 pub(crate) struct Run {
     #[command(flatten)]
     tried: TriedArgs,

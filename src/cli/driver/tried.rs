@@ -2,6 +2,7 @@
 //! and joined with the account. It reaches what it declares and the account's endpoint; the host's own rules on
 //! addresses and secrets hold all the same.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use crate::cli::table::printable;
 use crate::cli::{ConfigArgs, UsageError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::driver::{Catalog, Driver, DriverInfo, Engine, Target, load};
+use crate::driver::{Catalog, Driver, DriverInfo, Engine, RoleTarget, Target, load};
 use crate::model::{AccountKey, Kind, MOST_IDS, ResourceId, Timestamp};
-use crate::net::{AddressPolicy, Clients};
+use crate::net::{AddressPolicy, Clients, Via};
 use crate::roster::{ConfiguredProvider, Roster};
 use crate::supply::Lock;
 use crate::supply::grants::Endpoint;
@@ -30,17 +31,25 @@ pub(crate) struct TriedArgs {
     what: String,
     #[command(flatten)]
     account: AccountArgs,
-    /// The provider's endpoint, over the configured one and the driver's own
-    #[arg(long, value_name = "URL", value_parser = endpoint)]
-    endpoint: Option<String>,
-    /// Addresses that the endpoint may have beside public ones, such as 10.0.0.0/8; may be repeated
-    #[arg(long, value_name = "RANGE", value_parser = range, requires = "endpoint")]
+    /// The provider's endpoint, or that of one of its roles, over the configured one and the driver's own; may be repeated
+    #[arg(long = "endpoint", value_name = "[ROLE=]URL", value_parser = endpoint)]
+    endpoints: Vec<GivenEndpoint>,
+    /// Addresses that these endpoints may have beside public ones, such as 10.0.0.0/8; may be repeated
+    #[arg(long, value_name = "RANGE", value_parser = range, requires = "endpoints")]
     allow_addresses: Vec<IpNet>,
     /// Do not ask: run a driver that is not approved, and accept the recording as correct
     #[arg(short, long)]
     pub(super) yes: bool,
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+/// An endpoint of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct GivenEndpoint {
+    /// None for the provider's own.
+    role: Option<String>,
+    endpoint: String,
 }
 
 /// What is tried, and on what.
@@ -59,7 +68,7 @@ impl TriedArgs {
         let driver = loaded.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
         let lock = Lock::read(&config.drivers.lock)?;
         let (key, password) = self.account.enter(&mut config, Some(&driver.info().name))?;
-        self.enter_endpoint(&mut config, &key);
+        self.enter_endpoints(&mut config, &key, driver.info())?;
         let Config { providers, accounts, default_provider, .. } = config;
         let roster = Roster::new(Arc::new(Catalog::default()), providers, accounts, default_provider);
         let target =
@@ -74,25 +83,75 @@ impl TriedArgs {
         Ok(Tried { driver, target })
     }
 
-    fn enter_endpoint(&self, config: &mut Config, key: &AccountKey) {
-        let Some(endpoint) = self.endpoint.clone() else { return };
+    fn enter_endpoints(&self, config: &mut Config, key: &AccountKey, info: &DriverInfo) -> Result<(), UsageError> {
+        let given = by_role(&self.endpoints)?;
+        if given.is_empty() {
+            return Ok(());
+        }
         let addresses = AddressPolicy::opening(self.allow_addresses.clone());
-        let of_key =
-            |provider: &&mut ConfiguredProvider| (&provider.driver, &provider.name) == (&key.driver, &key.provider);
-        match config.providers.iter_mut().find(of_key) {
-            Some(provider) => (provider.endpoint, provider.addresses) = (endpoint, addresses),
-            None => config.providers.push(ConfiguredProvider {
-                driver: key.driver.clone(),
-                name: key.provider.clone(),
-                endpoint,
-                roles: Default::default(),
-                addresses,
-                options: Default::default(),
-                via: Default::default(),
-                requests_per_minute: None,
-            }),
+        let is_of_key =
+            |provider: &ConfiguredProvider| (&provider.driver, &provider.name) == (&key.driver, &key.provider);
+        let at = match config.providers.iter().position(is_of_key) {
+            Some(at) => at,
+            None => {
+                config.providers.push(unconfigured(key, info, given.contains_key(&None))?);
+                config.providers.len() - 1
+            }
+        };
+        let provider = &mut config.providers[at];
+        for (role, endpoint) in given {
+            let (endpoint, addresses) = (endpoint.to_owned(), addresses.clone());
+            match role {
+                None => (provider.endpoint, provider.addresses) = (endpoint, addresses),
+                Some(role) => {
+                    let own = provider.roles.get(role).map(|role| role.via.clone());
+                    // A socket is where the provider's own endpoint is, and no part of it.
+                    let via = own.unwrap_or_else(|| Via { socket: None, ..provider.via.clone() });
+                    provider.roles.insert(role.to_owned(), RoleTarget { endpoint, addresses, via });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is given for the provider itself, and for each role.
+fn by_role(given: &[GivenEndpoint]) -> Result<BTreeMap<Option<&str>, &str>, UsageError> {
+    let mut by_role = BTreeMap::new();
+    for GivenEndpoint { role, endpoint } in given {
+        let role = role.as_deref();
+        if by_role.insert(role, endpoint.as_str()).is_some() {
+            let of = role.map_or("the provider itself".to_owned(), |role| format!("the role {role:?}"));
+            return Err(UsageError(format!("--endpoint is there twice for {of}: give one")));
         }
     }
+    Ok(by_role)
+}
+
+/// A provider that the configuration does not have: as the driver knows it. If another endpoint is given for the provider itself,
+/// it is another installation, whose secrets the known endpoints are not to see.
+fn unconfigured(key: &AccountKey, info: &DriverInfo, is_elsewhere: bool) -> Result<ConfiguredProvider, UsageError> {
+    let known = info.providers.iter().find(|known| known.name == key.provider).filter(|_| !is_elsewhere);
+    if known.is_none() && !is_elsewhere {
+        return Err(UsageError(format!(
+            "{key}: its provider is neither configured nor known to the driver: give its own endpoint as well, with \
+             --endpoint URL"
+        )));
+    }
+    let role = |(role, endpoint): (&String, &String)| {
+        let (endpoint, addresses) = (endpoint.clone(), AddressPolicy::default());
+        (role.clone(), RoleTarget { endpoint, addresses, via: Via::default() })
+    };
+    Ok(ConfiguredProvider {
+        driver: key.driver.clone(),
+        name: key.provider.clone(),
+        endpoint: known.map(|known| known.endpoint.clone()).unwrap_or_default(),
+        roles: known.into_iter().flat_map(|known| &known.endpoints).map(role).collect(),
+        addresses: AddressPolicy::default(),
+        options: Default::default(),
+        via: Via::default(),
+        requests_per_minute: None,
+    })
 }
 
 /// Whether the driver can be asked for what changed since that time.
@@ -144,12 +203,78 @@ fn notice(info: &DriverInfo, target: &Target) -> String {
     text
 }
 
-fn endpoint(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    Endpoint::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+/// A URL, or a role, `=` and a URL: a role's name has no signs, and a URL has some before any `=`.
+fn endpoint(text: &str) -> Result<GivenEndpoint, String> {
+    let (role, url) = match text.split_once('=') {
+        Some((role, url)) if !role.contains([':', '/']) => (Some(role), url),
+        _ => (None, text),
+    };
+    if role == Some("") {
+        return Err("write it as URL or ROLE=URL".into());
+    }
+    let endpoint = url.trim_end_matches('/').to_owned();
+    Endpoint::parse(&endpoint).map_err(|error| error.to_string())?;
+    Ok(GivenEndpoint { role: role.map(str::to_owned), endpoint })
 }
 
 fn range(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| "write it as an address or a range, such as 10.0.0.0/8".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::KnownProvider;
+
+    #[test]
+    fn an_endpoint_is_of_the_provider_or_of_a_role() {
+        let check = |text: &str, want: Result<(Option<&str>, &str), &str>| match (endpoint(text), want) {
+            (Ok(given), Ok((role, url))) => assert_eq!((given.role.as_deref(), given.endpoint.as_str()), (role, url)),
+            (Err(error), Err(want)) => assert!(error.contains(want), "{error}"),
+            (got, want) => panic!("{text}: got {got:?}, want {want:?}"),
+        };
+        check("https://a.example/", Ok((None, "https://a.example")));
+        check("https://a.example/v=2/x", Ok((None, "https://a.example/v=2/x")));
+        check("identity=https://i.example:5000/v3/", Ok((Some("identity"), "https://i.example:5000/v3")));
+        check("block-store2=https://a.example/v=2", Ok((Some("block-store2"), "https://a.example/v=2")));
+        check("=https://a.example", Err("ROLE=URL"));
+        check("identity=i.example", Err("\"i.example\" is not an endpoint"));
+        check("identity", Err("\"identity\" is not an endpoint"));
+        check("identity=", Err("is not an endpoint"));
+    }
+
+    #[test]
+    fn each_endpoint_is_given_once() {
+        let given =
+            |texts: &[&str]| -> Vec<GivenEndpoint> { texts.iter().map(|text| endpoint(text).expect(text)).collect() };
+        let all = given(&["https://a.example", "identity=https://i.example", "image=https://i.example"]);
+        assert_eq!(by_role(&all).expect("each once").len(), 3);
+        for (twice, want) in [
+            (["https://a.example", "https://b.example"], "the provider itself"),
+            (["image=https://a.example", "image=https://a.example"], "the role \"image\""),
+        ] {
+            let error = by_role(&given(&twice)).expect_err(want).to_string();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_known_provider_keeps_the_roles_that_are_not_given() {
+        let known = KnownProvider {
+            name: "main".into(),
+            endpoint: "https://a.example".into(),
+            endpoints: BTreeMap::from([("identity".to_owned(), "https://i.example".to_owned())]),
+        };
+        let info = DriverInfo { providers: vec![known], ..DriverInfo::default() };
+        let key = |provider: &str| AccountKey { driver: "d".into(), provider: provider.into(), user: "u".into() };
+        let provider = unconfigured(&key("main"), &info, false).expect("known");
+        assert_eq!((provider.endpoint.as_str(), provider.roles.len()), ("https://a.example", 1));
+        // An account of another installation shows nothing to this one.
+        let provider = unconfigured(&key("main"), &info, true).expect("given");
+        assert_eq!((provider.endpoint.as_str(), provider.roles.len()), ("", 0));
+        assert_eq!(unconfigured(&key("lab"), &info, true).expect("given").roles.len(), 0);
+        let error = unconfigured(&key("lab"), &info, false).expect_err("unknown").to_string();
+        assert!(error.contains("--endpoint URL"), "{error}");
+    }
 }
