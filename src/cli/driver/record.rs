@@ -140,13 +140,16 @@ impl Session<'_> {
     async fn record(&self, kind: Kind, file: &Path) -> anyhow::Result<Option<Cassette>> {
         let recorder = Arc::new(Recorder::default());
         let mut target = self.target.clone();
+        // The driver's name in it is not told to the driver, and sessions are kept by it: with that of the list before, this one
+        // would lack its login.
+        target.key.driver = format!("{}-{}", target.key.driver, kind.plural());
         target.wire.watch = Some(Arc::clone(&recorder) as _);
         let listed = self.list(&target, kind).await;
         let listed = listed.as_ref();
         if let Err(error) = listed
             && !is_providers(error)
         {
-            anyhow::bail!("{}: {error}\nnothing was recorded of its {}", target.key, kind.plural());
+            anyhow::bail!("{}: {error}\nnothing was recorded of its {}", self.target.key, kind.plural());
         }
         let cassette = self.cassette(&recorder, kind, file, listed)?;
         leak::check(&cassette, &target).map_err(|leak| anyhow::anyhow!("{} is not written: {leak}", file.display()))?;
