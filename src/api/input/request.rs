@@ -9,7 +9,7 @@ use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -18,6 +18,9 @@ use super::parameters::{ParameterError, Parameters};
 use crate::api::problem::{Problem, ProblemType};
 use crate::model::ResourceId;
 use crate::model::change::id_of_segment;
+
+/// How many members a body in gzip may have (RFC 1952, 2.2). Each costs about the same, however little is in it.
+const MOST_MEMBERS: usize = 16;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
@@ -136,16 +139,25 @@ async fn read_decoded(headers: &HeaderMap, body: Body, bounds: BodyBounds) -> Re
     if coding == Coding::Identity || body.is_empty() {
         return Ok(body);
     }
-    let most = u64::try_from(bounds.bytes).unwrap_or(u64::MAX);
-    let mut decoded = Vec::new();
-    match MultiGzDecoder::new(&*body).take(most.saturating_add(1)).read_to_end(&mut decoded) {
-        Ok(_) if decoded.len() > bounds.bytes => Err(too_large(bounds)),
-        Ok(_) => Ok(decoded.into()),
-        Err(error) => Err(Problem::new(
-            ProblemType::MalformedRequest,
-            format!("the body is not gzip, as its header says: {error}"),
-        )),
+    let not_gzip = |error: std::io::Error| {
+        let detail = format!("the body is not gzip, as its header says: {error}");
+        Problem::new(ProblemType::MalformedRequest, detail)
+    };
+    let (mut decoded, mut rest) = (Vec::new(), &*body);
+    for _ in 0..MOST_MEMBERS {
+        let mut member = GzDecoder::new(rest);
+        let room = u64::try_from(bounds.bytes - decoded.len()).unwrap_or(u64::MAX);
+        (&mut member).take(room.saturating_add(1)).read_to_end(&mut decoded).map_err(not_gzip)?;
+        if decoded.len() > bounds.bytes {
+            return Err(too_large(bounds));
+        }
+        rest = member.into_inner();
+        if rest.is_empty() {
+            return Ok(decoded.into());
+        }
     }
+    let detail = format!("the body has more than {MOST_MEMBERS} members of gzip: compress it as one");
+    Err(Problem::new(ProblemType::MalformedRequest, detail))
 }
 
 fn too_large(bounds: BodyBounds) -> Problem {
@@ -219,6 +231,18 @@ mod tests {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
         encoder.finish().expect("compressed")
+    }
+
+    #[tokio::test]
+    async fn a_body_in_gzip_has_a_few_members_at_most() {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, axum::http::HeaderValue::from_static("gzip"))]);
+        let bounds = BodyBounds { bytes: 10_000, timeout: BOUNDS.timeout };
+        let read = async |members: usize| {
+            let body = Body::from(gzipped("x").repeat(members));
+            read_decoded(&headers, body, bounds).await.map_err(|problem| problem.problem_type())
+        };
+        assert_eq!(read(MOST_MEMBERS).await, Ok("x".repeat(MOST_MEMBERS).into()));
+        assert_eq!(read(MOST_MEMBERS + 1).await, Err(ProblemType::MalformedRequest));
     }
 
     #[tokio::test]
