@@ -55,10 +55,25 @@ pub async fn run(context: &Context, token: CancellationToken) {
                     wait
                 }
             };
-            context.clock.sleep(wait).await;
+            let until = context.clock.uptime() + wait;
+            while let Some(left) = until.checked_sub(context.clock.uptime()).filter(|left| !left.is_zero()) {
+                context.clock.sleep(left.min(LOOK_EVERY)).await;
+                if is_nearly_full(context) {
+                    measured.measure(context).await;
+                }
+            }
         }
     };
     token.run_until_cancelled(round).await;
+}
+
+/// How often it is looked whether the store gets full: accounts that take more than their share are to be known before.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether less than a quarter of the store is left.
+fn is_nearly_full(context: &Context) -> bool {
+    let (used, limit) = context.store.size();
+    used >= limit - limit / 4
 }
 
 /// When the accounts were measured last, and how long that took.

@@ -128,7 +128,7 @@ pub enum StoreError {
     AtLimit { used: u64, limit: u64 },
     /// The account takes as much of the store as it may, in bytes.
     #[error(
-        "the account takes {used} bytes of the store, of {limit} that it may take (store.account_share of store.size)"
+        "the account takes {used} bytes of the store, of {limit} that it may take (store.account_share of store.size; an equal share once only store.reserve is left)"
     )]
     AccountAtLimit { used: u64, limit: u64 },
     /// As many users are enrolled with the same credentials as may be.

@@ -402,6 +402,7 @@ section! {
         size: Bytes<MIB, { 1024 * 1024 * GIB }> => size,
         account_share: Part => account_share,
         warn_at: Part => warn_at,
+        reserve: Part => reserve,
         busy_timeout: Time<0, HOUR> => busy_timeout,
     } apart {
         disk,

@@ -91,6 +91,9 @@ pub trait Accounts {
     /// log which of them came near it. Reads the whole store, in steps.
     async fn measure_accounts(&self) -> Result<()>;
 
+    /// How many bytes the store takes in its file, and how many it may take.
+    fn size(&self) -> (u64, u64);
+
     /// What was found of one account.
     fn account_size(&self, account: AccountId) -> AccountSize;
 

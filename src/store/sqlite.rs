@@ -118,6 +118,8 @@ pub struct Settings {
     pub account_share: f64,
     /// From which part of either bound on a warning is given: 0 to 1.
     pub warn_at: f64,
+    /// Which part of the store is the last that is taken, and only by accounts within an equal share of the store: 0 to 1.
+    pub reserve: f64,
     /// How long another process (a backup, a shell) may hold the file before an operation fails.
     pub busy_timeout: Duration,
     /// Under the file. There is no key of the configuration for it.
@@ -180,6 +182,7 @@ impl Default for Settings {
             size: 32 << 30,
             account_share: 0.25,
             warn_at: 0.8,
+            reserve: 0.1,
             busy_timeout: Duration::from_secs(5),
             disk: Disk::System,
         }

@@ -14,8 +14,9 @@ const SIZE: u64 = 3 << 20;
 #[tokio::test]
 async fn a_store_at_its_bound_refuses_what_is_new_and_goes_on_once_there_is_room() {
     let receiver = Receiver::start().await;
-    let sections =
-        format!("{QUICK_POLLS}\n[polling.mass_changes]\nshare = 1.0\n\n[store]\nsize = {SIZE}\naccount_share = 1.0\n");
+    let sections = format!(
+        "{QUICK_POLLS}\n[polling.mass_changes]\nshare = 1.0\n\n[store]\nsize = {SIZE}\naccount_share = 1.0\nreserve = 0.0\n"
+    );
     let lab = Lab::with(&[("i-0", "running")], |setup| setup.polls(&sections)).await;
     let secret_hook = lab.client.post("/api/hooks", &json!({ "url": receiver.url("all") })).await.ok();
     let stranger = lab.client.as_user("AKIASTRANGER", "stranger's-own-password");

@@ -250,6 +250,10 @@ impl Accounts for SqliteStore {
         bounds::measure::measure(self).await
     }
 
+    fn size(&self) -> (u64, u64) {
+        self.bounds.size()
+    }
+
     fn account_size(&self, account: AccountId) -> AccountSize {
         self.bounds.size_of(account)
     }

@@ -3,6 +3,9 @@
 //! what is too old, polls that saw nothing new, callbacks, and what hooks are owed from the journal. So a store at its bound
 //! gets smaller by itself, and takes more once it has.
 //!
+//! The last part of the store is a reserve: once only that is left, an account that takes more than an equal share of the store is
+//! at its bound. So no account, and no few of them that are each within their share, leave nothing for the others.
+//!
 //! What the store takes are its pages in use, which SQLite counts; those that are free are written again before the file grows. What
 //! an account takes of them is found by reading the store (`measure`), which is done only while the store is so large that an
 //! account could be near its bound.
@@ -31,6 +34,8 @@ struct Bound {
 pub(super) struct Bounds {
     store: Bound,
     account: Bound,
+    /// How much the reserve has.
+    reserve: u64,
     /// What the store takes.
     used: AtomicU64,
     state: Mutex<State>,
@@ -44,6 +49,8 @@ struct State {
     large: HashMap<AccountId, u64>,
     /// Whether the accounts were measured.
     is_measured: bool,
+    /// How many of them there were then.
+    accounts: u64,
 }
 
 impl Bound {
@@ -71,6 +78,7 @@ impl Bounds {
         Bounds {
             store: Bound::new(size, settings.warn_at),
             account: Bound::new(part(size, settings.account_share), settings.warn_at),
+            reserve: part(size, settings.reserve),
             used: AtomicU64::new(0),
             state: Mutex::default(),
         }
@@ -115,18 +123,31 @@ impl Bounds {
         (self.used.load(Ordering::Relaxed), self.store.limit)
     }
 
+    /// What one account may take by now, where so many have something in the store.
+    fn of_account(&self, accounts: u64) -> Bound {
+        let left = self.store.limit.saturating_sub(self.used.load(Ordering::Relaxed));
+        let equal = self.store.limit / accounts.max(1);
+        match left < self.reserve && equal < self.account.limit {
+            true => Bound { limit: equal, warn_at: self.account.warn_at.min(equal) },
+            false => self.account,
+        }
+    }
+
     /// How many accounts are near their bound, and how many are at it.
     pub(super) fn large_accounts(&self) -> (u64, u64) {
         let state = self.state();
-        let at_limit = state.large.values().filter(|used| **used >= self.account.limit).count() as u64;
-        (state.large.len() as u64 - at_limit, at_limit)
+        let bound = self.of_account(state.accounts);
+        let count = |fullness| state.large.values().filter(|used| bound.fullness(**used) == fullness).count() as u64;
+        (count(Fullness::NearLimit), count(Fullness::AtLimit))
     }
 
     pub(super) fn size_of(&self, account: AccountId) -> AccountSize {
         let state = self.state();
+        let bound = self.of_account(state.accounts);
         let used = state.large.get(&account).copied();
-        let fullness = used.map_or(Fullness::Room, |used| self.account.fullness(used));
-        AccountSize { used, limit: self.account.limit, fullness }
+        let fullness = used.map_or(Fullness::Room, |used| bound.fullness(used));
+        // Those that are within an equal share are kept for when the reserve begins only.
+        AccountSize { used: used.filter(|_| fullness != Fullness::Room), limit: bound.limit, fullness }
     }
 
     /// Errs if the store is at its bound.
@@ -149,9 +170,10 @@ impl Bounds {
         }
     }
 
-    /// Whether an account could be near its bound, so that it is worth while to measure them.
+    /// Whether an account could be near its bound, or the reserve is near, so that it is worth while to measure them.
     fn may_be_near(&self) -> bool {
-        self.used.load(Ordering::Relaxed) >= self.account.warn_at
+        let used = self.used.load(Ordering::Relaxed);
+        used >= self.account.warn_at || used >= self.store.limit.saturating_sub(2 * self.reserve)
     }
 
     /// Takes in what all accounts take: each its part of the pages in use. Gives those whose fullness is another than before.
@@ -160,16 +182,21 @@ impl Bounds {
         let all: u64 = weights.values().sum();
         let bytes = |weight: u64| part(used, weight as f64 / all.max(1) as f64);
         let large = weights.iter().map(|(account, weight)| (*account, bytes(*weight)));
-        let large: HashMap<_, _> = large.filter(|(_, bytes)| self.account.fullness(*bytes) != Fullness::Room).collect();
+        let accounts = weights.len() as u64;
+        // The reserve may begin before they are measured again.
+        let least = self.account.warn_at.min(self.store.limit / accounts.max(1));
+        let large: HashMap<_, _> = large.filter(|(_, bytes)| *bytes >= least).collect();
         let mut state = self.state();
-        let fullness = |of: &HashMap<AccountId, u64>, account| {
-            of.get(&account).map_or(Fullness::Room, |used| self.account.fullness(*used))
+        let (before, now) = (self.of_account(state.accounts), self.of_account(accounts));
+        let fullness = |of: &HashMap<AccountId, u64>, bound: Bound, account| {
+            of.get(&account).map_or(Fullness::Room, |used| bound.fullness(*used))
         };
         let mut changed: Vec<AccountId> = large.keys().chain(state.large.keys()).copied().collect();
         changed.sort_unstable();
         changed.dedup();
-        changed.retain(|account| fullness(&large, *account) != fullness(&state.large, *account));
+        changed.retain(|account| fullness(&large, now, *account) != fullness(&state.large, before, *account));
         state.large = large;
+        state.accounts = accounts;
         state.is_measured = true;
         drop(state);
         changed.into_iter().map(|account| (account, self.size_of(account))).collect()
@@ -194,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_account_has_its_part_of_the_pages_in_use() {
-        let settings = Settings { size: 1000, account_share: 0.5, warn_at: 0.8, ..Settings::default() };
+        let settings = Settings { size: 1000, account_share: 0.5, warn_at: 0.8, reserve: 0.0, ..Settings::default() };
         let bounds = Bounds::new(&settings);
         let (ann, bob) = (AccountId(1), AccountId(2));
         let check = |used: u64, weights: [u64; 2], want: [Fullness; 2], changed: usize| {
@@ -215,5 +242,36 @@ mod tests {
         assert!(bounds.may_be_near());
         bounds.used.store(399, Ordering::Relaxed);
         assert!(!bounds.may_be_near());
+    }
+
+    #[test]
+    fn what_is_left_last_is_for_accounts_within_an_equal_share() {
+        let settings = Settings { size: 1000, account_share: 0.25, warn_at: 0.8, reserve: 0.1, ..Settings::default() };
+        let bounds = Bounds::new(&settings);
+        let weights: HashMap<_, _> =
+            [220, 220, 220, 220, 10].into_iter().zip(1..).map(|(weight, id)| (AccountId(id), weight)).collect();
+        let measure = |used: u64| {
+            bounds.used.store(used, Ordering::Relaxed);
+            assert!(bounds.may_be_near());
+            bounds.take_in(&weights);
+        };
+        // Four are within their share, and together take nearly all.
+        measure(890);
+        assert_eq!(bounds.large_accounts(), (4, 0));
+        assert!((1..=5).all(|id| bounds.require_room_for(AccountId(id)).is_ok()));
+        // It begins between two measurements.
+        bounds.used.store(905, Ordering::Relaxed);
+        assert_eq!(bounds.large_accounts(), (0, 4));
+        assert_eq!(bounds.size_of(AccountId(1)).limit, 200);
+        assert!((1..=4).all(|id| bounds.require_room_for(AccountId(id)).is_err()));
+        assert!(bounds.require_room_for(AccountId(5)).is_ok());
+        measure(910);
+        assert!(bounds.require_room_for(AccountId(1)).is_err() && bounds.require_room_for(AccountId(5)).is_ok());
+        // One that is alone has its share.
+        let alone = HashMap::from([(AccountId(1), 1)]);
+        bounds.take_in(&alone);
+        assert_eq!(bounds.size_of(AccountId(1)).limit, 250);
+        measure(800);
+        assert_eq!(bounds.large_accounts(), (0, 0));
     }
 }

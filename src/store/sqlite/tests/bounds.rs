@@ -79,7 +79,7 @@ fn token(world: &World, account: AccountId, byte: u8) -> NewToken {
 
 #[tokio::test]
 async fn a_store_at_its_bound_takes_nothing_new_and_goes_on_with_the_rest() {
-    let (mut world, store) = bounded(Settings { size: SIZE, account_share: 1.0, ..Settings::default() });
+    let (mut world, store) = bounded(Settings { size: SIZE, account_share: 1.0, reserve: 0.0, ..Settings::default() });
     let (ann, bob) = (world.client("ann").await, world.client("bob").await);
     world.observe(ann, &[]).await;
     let hook: HookId = world.filtering(ann, spec("all")).await;
@@ -133,7 +133,7 @@ async fn a_store_at_its_bound_takes_nothing_new_and_goes_on_with_the_rest() {
 
 #[tokio::test]
 async fn an_account_that_is_forgotten_gives_its_room_to_others() {
-    let (world, store) = bounded(Settings { size: SIZE, account_share: 1.0, ..Settings::default() });
+    let (world, store) = bounded(Settings { size: SIZE, account_share: 1.0, reserve: 0.0, ..Settings::default() });
     let (ann, bob) = (world.client("ann").await, world.client("bob").await);
     observe(&world, bob, 500, RUNNING).await.expect("recorded");
     fill(&world, bob, 500).await;
@@ -182,4 +182,38 @@ async fn an_account_at_its_bound_takes_nothing_from_others() {
     store.measure_accounts().await.expect("measured");
     assert_eq!(fullness(bob), Fullness::Room);
     observe(&world, bob, 501, RUNNING).await.expect("recorded");
+}
+
+/// None of them takes more than its share, and together they would leave nothing.
+#[tokio::test]
+async fn large_accounts_leave_the_last_of_the_store_to_small_ones() {
+    let (world, store) = bounded(Settings { size: 4 * SIZE, account_share: 0.5, ..Settings::default() });
+    let mut large = Vec::new();
+    for name in ["ann", "bob", "cid"] {
+        large.push(world.client(name).await);
+    }
+    let dan = world.client("dan").await;
+    observe(&world, dan, 20, RUNNING).await.expect("recorded");
+    let mut refused = [false; 3];
+    for round in 0..1000 {
+        for (account, refused) in large.iter().zip(&mut refused) {
+            let state = if round % 2 == 0 { RUNNING } else { STOPPED };
+            match observe(&world, *account, 200, state).await {
+                Ok(()) => {}
+                Err(StoreError::AccountAtLimit { .. }) => *refused = true,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        store.measure_accounts().await.expect("measured");
+        if refused == [true; 3] {
+            break;
+        }
+    }
+    assert_eq!(refused, [true; 3]);
+    let (used, limit) = store.size();
+    assert!(used < limit && limit - used <= limit / 10, "{used} of {limit}");
+    assert!(large.iter().all(|account| store.account_size(*account).used < Some(limit / 2)), "each within its share");
+    store.ping().await.expect("the host is well");
+    observe(&world, dan, 40, RUNNING).await.expect("recorded");
+    store.set_hook(world.new_hook(dan, "i-1")).await.expect("set");
 }
