@@ -218,12 +218,14 @@ pub(super) fn append<'a>(
     let history = histories::of(writing, account, what.subject, &what.resource)?;
     let id = writing.memory.change_ids.next(now)?;
     let details = what.details.as_ref().map(serde_json::to_string).transpose().map_err(Fault::Attributes)?;
+    // A time of ten years from now is damage, which must not pass to all changes that follow.
     let mut insert = writing.prepare(
         "INSERT INTO changes
          (id, account, recorded, type, kind, resource, name, realm, old_state, new_state, observed_after, observed_at,
           passed_over, details, history, latest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-             MAX(?3, COALESCE((SELECT latest FROM changes ORDER BY sequence DESC LIMIT 1), ?3)))",
+             MAX(?3, COALESCE((SELECT CASE WHEN typeof(latest) = 'integer' AND latest < ?3 + 315360000000 THEN latest END
+                               FROM changes ORDER BY sequence DESC LIMIT 1), ?3)))",
     )?;
     let number = insert.insert(params![
         id.to_be_bytes(),

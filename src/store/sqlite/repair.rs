@@ -44,6 +44,14 @@ pub(super) fn repair(connection: &Connection, damages: &Damages, deliveries: &[[
         let sql = format!("DELETE FROM {table} WHERE {key} > 1 << 62 RETURNING {key}, NULL, NULL, NULL");
         note(table, key, "no number is so large", &sql)?;
     }
+    // The number that was given last: from here on there are some for all that will ever be, and none is given twice.
+    note(
+        "sqlite_sequence",
+        "seq",
+        "no number is so large",
+        "UPDATE sqlite_sequence SET seq = 1 << 52 WHERE typeof(seq) <> 'integer' OR seq NOT BETWEEN 0 AND 1 << 62
+         RETURNING NULL, NULL, NULL, NULL",
+    )?;
     damage::at_start(connection, damages, deliveries)?;
     note(
         "counts",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::super::fair_pool::Flow;
 use super::super::world;
 use super::*;
 use crate::store::contract::plainly::{Plainly as _, once};
@@ -18,6 +19,46 @@ pub(super) async fn counted(store: &SqliteStore, table: &str) -> (u64, u64) {
 pub(super) async fn execute(store: &Arc<SqliteStore>, sql: &'static str) {
     store.execute("PRAGMA ignore_check_constraints = ON").await.expect("lax");
     store.execute(sql).await.expect("written");
+}
+
+#[tokio::test]
+async fn a_damaged_time_of_the_newest_change_passes_to_no_later_one() {
+    for damage in ["4611686018427387904", "9223372036854775807", "'?'", "x'00'", "-1"] {
+        let (mut world, store) = world();
+        let (ann, bob) = (world.client("ann").await, world.client("bob").await);
+        world.observe(ann, &[("i-1", Running)]).await;
+        let sql = format!("UPDATE changes SET latest = {damage} WHERE sequence = (SELECT MAX(sequence) FROM changes)");
+        store.execute("PRAGMA ignore_check_constraints = ON").await.expect("lax");
+        store.execute(sql.leak()).await.expect("written");
+        world.wait(Duration::from_secs(60));
+        world.observe(bob, &[("i-1", Running)]).await;
+        let wrong = "SELECT COUNT(*) FROM changes WHERE account = ?1 AND latest IS NOT recorded";
+        let wrong: i64 = store
+            .read(Flow::Host, move |reading| Ok(reading.query_row(wrong, [bob.0], |row| row.get(0))?))
+            .await
+            .expect("counted");
+        assert_eq!(wrong, 0, "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_last_number_leaves_numbers_for_new_rows() {
+    for damage in ["9223372036854775807", "-1", "'?'", "x'00'", "NULL"] {
+        let directory = TempDir::new().expect("a folder");
+        drop(open(&directory, settings()));
+        let connection = Connection::open(file(&directory)).expect("a database");
+        for table in ["accounts", "changes", "hooks", "tokens", "histories"] {
+            let sql = format!("DELETE FROM sqlite_sequence WHERE name = '{table}'");
+            connection.execute(&sql, ()).expect("written");
+            let sql = format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {damage})");
+            connection.execute(&sql, ()).expect("written");
+        }
+        drop(connection);
+        let world = World::new(Box::new(lab(directory)));
+        let ann = world.client("ann").await;
+        world.observe(ann, &[("i-1", Running)]).await;
+        world.store().set_hook(world.new_hook(ann, "i-1")).await.expect(damage);
+    }
 }
 
 #[tokio::test]
