@@ -137,8 +137,8 @@ fn too_many_filter_items(app: &App) -> Problem {
     Problem::new(ProblemType::TooManyFilterItems, detail).with("limit", limit)
 }
 
-/// `GET` of one. By its tag: how its receiver is doing is not in it, and a client that has read the hook is sent that anew only
-/// without `If-None-Match`.
+/// `GET` of one hook; 304 where `If-None-Match` names its version. The version does not cover the health of the receiver: a
+/// client that wants that sends no tag.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,

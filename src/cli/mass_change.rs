@@ -14,16 +14,17 @@ use crate::store::HeldId;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The host holds a mass change until a second list shows it (polling.mass_changes.until = \"confirmed\"), or until it is
-accepted here (\"accepted\"). Until then clients see what was known before. A mass change that passes is forgotten.
+The host holds a mass change until a second list confirms it (polling.mass_changes.until = \"confirmed\"), or until you
+accept it here (\"accepted\"). Until then, clients see the state from before. If the next list no longer has the mass change,
+the host drops it.
 
-An answer is to the list with the ID that `list` shows; where another list is held by now, nothing is decided. A list that
-does the same has the same ID. Without an ID, the answer is to whichever list is held. It holds for a list that was asked for
-before it as well as after it. After `accept`, the host polls, and a list that shows the same or less is recorded and told;
-with --silent, it is recorded, and only `tracker.storm` is told. What a list shows beyond the accepted one is told with
-either; where that is a mass change by itself, nothing is recorded, and the list is held anew. After `reject`, what was known
-stays until a list differs from the rejected one; that list is judged anew. Once a mass change is being recorded, it is too
-late to answer.
+`list` shows the ID of each held list. Lists with the same changes have the same ID. `accept` and `reject` refuse an ID that is
+no longer held. Without an ID, they decide about the list that is held now.
+
+After `accept`, the host polls again. It records and publishes a list with the same changes or fewer. With --silent, it
+publishes only `tracker.storm` for the accepted changes. Changes beyond the accepted ones are published in both cases; if they
+are a mass change themselves, the host holds the whole list again. After `reject`, the known state stays until a list differs
+from the rejected one. A decision comes too late once the host records the list.
 
 Examples:
   tracker mass-change list
@@ -64,7 +65,7 @@ struct Whose {
     /// The account
     #[arg(value_name = "DRIVER/PROVIDER/USER", value_parser = account_key)]
     account: AccountKey,
-    /// The list, as `list` shows it: refused where another is held by now
+    /// The ID of the held list, as `list` shows it
     #[arg(value_name = "ID")]
     id: Option<HeldId>,
     /// Of what

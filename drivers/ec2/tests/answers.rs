@@ -60,7 +60,7 @@ fn an_instance_may_lack_most_of_its_fields() {
     assert_eq!((ended.state, ended.provider_state.as_str()), (InstanceState::Finish, "terminated"));
     assert_eq!(values(ended), (vec![], vec![]));
     assert_eq!((ended.name.as_deref(), &ended.labels[..]), (None, &[][..]));
-    // In a subnet of its own, without a public address; the reservation says who asked for it, behind its instances.
+    // It has no public address. The reservation names the requester after its instances.
     assert_eq!(values(relay), (vec![], vec!["ip-172-27-0-9.us-west-2.compute.internal", "172.27.0.9"]));
     assert_eq!(relay.owner.as_deref(), Some("200030004000"));
 }

@@ -333,8 +333,7 @@ fn with_unclaimed(status: PollStatus, unclaimed: Option<StoreFailure>, now: Time
 fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollStatus {
     let Some(Unrecorded { last, failures, error }) = unrecorded else { return status };
     let why = store_fails_as(error);
-    let message =
-        format!("the tracker could not record the last poll, as {why}; it is made again until it is recorded");
+    let message = format!("the host could not record the last poll, because {why}; it polls again until it can");
     PollStatus {
         last_attempt: status.last_attempt.max(Some(last)),
         failures: status.failures.saturating_add(failures),

@@ -22,8 +22,8 @@ use crate::supply::{Approval, Evidence, Lock, Role, Source};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A file from elsewhere is put into the directory of drivers under a name of its own, beside the version that is approved
-by now; nothing is changed before you say yes. What is fetched by a registry's tag is pinned by its digest.
+The command copies a file from elsewhere into the directory of drivers under a new name, beside the version that is approved
+now. It changes nothing before you say yes. It pins a tag of a registry by its digest.
 
 Examples:
   tracker driver approve mock                              the file mock.wasm of the directory of drivers

@@ -23,7 +23,7 @@ pub(super) fn describe(api: &mut Table) {
         HttpMethod::Delete,
         "/api/account",
         on("deleteAccount", "Forgets the account, with its credentials, tokens, hooks and history", Who::Owner)
-            .says("Open streams of the account end. Whoever proves its credentials later begins anew.")
+            .says("Open streams of the account end. A later request with its credentials enrols it again, without hooks and history.")
             .gives("204", "All of it is gone", None, &[])
             .fails("409", "It stands in the configuration of the host (`account-configured`)", &[]),
     );

@@ -57,7 +57,7 @@ pub(super) fn describe(api: &mut Table) {
     api.add(
         HttpMethod::Put,
         "/api/hooks/{id}",
-        on("replaceHook", "Says anew what a hook is to be")
+        on("replaceHook", "Replaces the URL, the filter and the settings of a hook")
             .takes(the_hook())
             .conditional()
             .body(JSON, order, Required::True)
@@ -110,7 +110,7 @@ pub(super) fn describe(api: &mut Table) {
     let which = api.define("Redrive", optional(vec![("change", form("change-id"))]));
     api.post(
         "/api/hooks/{id}/replay",
-        on("replayHook", "Sends a hook everything anew from a place of the journal, or a time, on")
+        on("replayHook", "Replays the changes from a cursor or a time on")
             .takes(the_hook())
             .conditional()
             .once()
