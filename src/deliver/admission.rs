@@ -199,6 +199,7 @@ impl Room for Admission {
         let state = self.state();
         let all = self.concurrency.saturating_sub(state.all);
         Free {
+            slots: self.concurrency,
             all,
             // An eighth: much for destinations with few in flight, and little for the others to do without.
             reserve: self.concurrency / 8,

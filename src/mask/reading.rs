@@ -360,7 +360,7 @@ impl<G: Ground> Escape<'_, G> {
             let at = (way.single() == Some(first)).then_some(way.next)?;
             let at = if unit == Unit::Reference { at } else { self.this(at, b'u')? };
             let (low, next) = self.unit(at, unit)?;
-            (0xDC00..0xE000).contains(&low).then_some((0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00), next))
+            (0xDC00..0xE000).contains(&low).then(|| (0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00), next))
         })
     }
 

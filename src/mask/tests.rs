@@ -230,6 +230,9 @@ fn near_misses_stay() {
         "\\ud83d",
         "\\ud83dx",
         "%uD83D",
+        "\\ud83d\\u0041",
+        "%uD83D%u0041",
+        "&#xd83d;&#65;",
         "\\u{}",
         "\\u{110000}",
     ] {
@@ -276,7 +279,10 @@ proptest! {
         // It may begin before, with what only looks like a part of it, and end behind.
         prop_assert!(!masked.windows(form.len()).any(|window| window == form.as_bytes()));
         prop_assert!(!mask.is_in(&masked), "{secret:?} is left in {:?}", String::from_utf8_lossy(&masked));
-        prop_assert_eq!(in_chunks(&mask, text.as_bytes(), chunk), masked);
+        // No more than that is held back.
+        if text.len() <= LEAST_HELD {
+            prop_assert_eq!(in_chunks(&mask, text.as_bytes(), chunk), masked);
+        }
     }
 
     #[test]
@@ -301,7 +307,10 @@ proptest! {
         prop_assert!(masked.is_some(), "{secret:?} is not found in {text:?}");
         let masked = masked.unwrap_or_default();
         prop_assert!(!mask.is_in(&masked));
-        prop_assert_eq!(in_chunks(&mask, text.as_bytes(), chunk), masked);
+        // No more than that is held back.
+        if text.len() <= LEAST_HELD {
+            prop_assert_eq!(in_chunks(&mask, text.as_bytes(), chunk), masked);
+        }
     }
 
     /// A text of other characters stays as it is, however it is escaped.

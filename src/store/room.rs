@@ -28,6 +28,8 @@ pub trait Room: fmt::Debug + Send + Sync {
 /// Free slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Free {
+    /// All slots, free or not.
+    pub slots: usize,
     pub all: usize,
     /// Those of them that are left to destinations with fewer than `FIRST_WIDTH` in flight.
     pub reserve: usize,
@@ -95,7 +97,11 @@ impl Budget {
             .min(free.saturating_sub(self.free.reserve));
         // Many of an account's destinations may hang: the others still find a slot, up to three quarters of all.
         let few = FIRST_WIDTH.saturating_sub(destination.in_flight).min(fair(free, has.all, 3));
-        let most = self.destinations(standing).min(destination.room).min(many.max(few));
+        // What others took since may leave less free than that. A destination that has none in flight has a slot all the
+        // same, but not the last half of the reserve, and not one of the last quarter of all.
+        let has_little = has.all < self.free.slots / 4 * 3;
+        let one = usize::from(destination.in_flight == 0 && has_little && free > self.free.reserve / 2);
+        let most = self.destinations(standing).min(destination.room).min(many.max(few).max(one));
         if standing.is_probation() { most.min(fair(self.free.probation, has.probation, 1)) } else { most }
     }
 
@@ -144,7 +150,7 @@ mod tests {
     }
 
     fn budget(slots: usize, probation: usize) -> Budget {
-        let free = Free { all: slots, reserve: slots / 8, probation, late: probation / 2 };
+        let free = Free { slots, all: slots, reserve: slots / 8, probation, late: probation / 2 };
         let room: Arc<dyn Room> = Arc::new(GivenRoom { free, ..GivenRoom::ample() });
         Budget::new(&room, usize::MAX)
     }

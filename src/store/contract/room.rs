@@ -24,7 +24,7 @@ impl GivenRoom {
     pub(crate) fn ample() -> GivenRoom {
         const AMPLE: usize = 1_000_000;
         GivenRoom {
-            free: Free { all: AMPLE, reserve: 0, probation: AMPLE, late: AMPLE },
+            free: Free { slots: AMPLE, all: AMPLE, reserve: 0, probation: AMPLE, late: AMPLE },
             per_hook: AMPLE,
             in_flight: Vec::new(),
             per_destination: AMPLE,

@@ -148,7 +148,7 @@ pub(crate) async fn an_account_that_has_its_share_in_flight_leaves_the_rest_to_o
     }
     burst(&mut world, ann, 100).await;
     burst(&mut world, ben, 3).await;
-    let free = Free { all: 100, reserve: 10, probation: 100, late: 100 };
+    let free = Free { slots: 400, all: 100, reserve: 10, probation: 100, late: 100 };
     let accounts = HashMap::from([(ann, InFlight { all: 300, probation: 0 })]);
     let claimed = claim(&world, 50, GivenRoom { free, accounts, ..GivenRoom::ample() }).await;
     assert_eq!([a, b].map(|hook| count(&claimed, |delivery| delivery.id.hook == hook)), [0, 3]);
@@ -172,7 +172,7 @@ pub(crate) async fn destinations_on_probation_have_a_share_of_their_own(mut worl
         world.landed(&name(number), standing).await;
     }
     let room = || GivenRoom {
-        free: Free { all: 1000, reserve: 0, probation: 40, late: 3 },
+        free: Free { slots: 1000, all: 1000, reserve: 0, probation: 40, late: 3 },
         per_destination: 1,
         ..GivenRoom::ample()
     };
@@ -185,10 +185,10 @@ pub(crate) async fn destinations_on_probation_have_a_share_of_their_own(mut worl
     // Nothing is proven to a host that starts, but it knows what was slow.
     assert_eq!(shares(&claim(&world, 100, room()).await), [0, 10, 3]);
     world.crash();
-    let free = Free { all: 1000, reserve: 0, probation: 0, late: 0 };
+    let free = Free { slots: 1000, all: 1000, reserve: 0, probation: 0, late: 0 };
     assert!(claim(&world, 100, GivenRoom { free, ..room() }).await.is_empty());
     // Those that were proven before come first.
-    let free = Free { all: 1000, reserve: 0, probation: 10, late: 3 };
+    let free = Free { slots: 1000, all: 1000, reserve: 0, probation: 10, late: 3 };
     let claimed = claim(&world, 100, GivenRoom { free, ..room() }).await;
     let before = (25..30).map(name).collect::<Vec<_>>();
     assert_eq!(count(&claimed, |delivery| before.contains(&delivery.recipient.destination.to_string())), 5);
