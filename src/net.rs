@@ -3,6 +3,7 @@
 
 pub mod client;
 mod failure;
+pub mod home;
 pub mod local;
 mod pem;
 pub mod policy;

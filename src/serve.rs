@@ -28,7 +28,7 @@ use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
 use crate::metrics::{LogLines, Metrics, Operation};
 use crate::model::AccountKey;
-use crate::net::NetError;
+use crate::net::{Clients, NetError};
 use crate::operator::{Control, Reloads};
 use crate::roster::{CallShares, Endpoints, NotOnRoster, Roster};
 use crate::rotation::Rotation;
@@ -127,12 +127,13 @@ impl Host {
             // Their polls meet them.
             tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
         }
-        let Drivers { catalog, clients, engine, lock, fetcher } =
+        let Drivers { catalog, engine, lock, fetcher } =
             while_starting(Box::pin(Drivers::load(&config)), &listener, operator.as_ref(), ANSWERS_AFTER).await?;
         let mut metrics = Metrics::default();
         metrics.show_poll_memory(engine.poll_memory());
         metrics.show_log_lines(log_lines);
-        let hooks_client = clients.under(&config.hook_addresses)?;
+        // Threads of their own: receivers that keep theirs busy take nothing from polls, nor the other way round.
+        let hooks_client = Clients::new(config.network)?.under(&config.hook_addresses)?;
         let roster = Roster::new(Arc::new(catalog), config.providers, config.accounts, config.default_provider);
         let budgets = Budgets::new(Arc::clone(&clock), store.budgets().await?);
         let roster = Arc::new(roster.counting(budgets, config.polling.requests_per_minute));

@@ -1,13 +1,15 @@
-//! Rows of callers who take more than a share: what others wait for meanwhile, and what the host holds afterwards.
+//! Rows of callers and receivers who take more than a share: what others wait for meanwhile, and what the host holds
+//! afterwards.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tracker::clock::Stopwatch;
 
 use crate::process::{Host, installation, mock};
+use crate::steps::host_with;
 use crate::table::Table;
 
 /// Heads that never end.
@@ -15,6 +17,9 @@ const HEADS: usize = 10_000;
 
 /// Connections that open streams over HTTP/2 and reset them, each closed by the host in the end and opened anew.
 const RESETTING: usize = 10;
+
+/// Receivers that answer a callback with early hints, without end.
+const FLOODING: usize = 8;
 
 const ASKED: usize = 300;
 
@@ -57,6 +62,33 @@ pub(crate) fn floods(table: &mut Table) {
         ask(&host);
     }
     table.amount("  what it then holds more than before", (host.resident() - before).max(0.0), "MB", Some(KEPT));
+    drop(host);
+    flooding_receivers(table);
+}
+
+fn flooding_receivers(table: &mut Table) {
+    let more = "[polling]\ninstances_every = \"1s\"\n[polling.mass_changes]\nshare = 1.0\n";
+    let (_folder, host) = host_with(more, &[("mock", FLOODING, 3600.0)]);
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    for number in 0..FLOODING {
+        // Each address is a destination.
+        let hook = format!("{{\"url\": \"http://127.0.0.{}:{port}/\"}}", number + 1);
+        let answer = host.send("POST", "/api/hooks", ("mock", &hook)).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+    let mut flooding = Vec::new();
+    for stream in listener.incoming().take(FLOODING) {
+        let mut stream = stream.expect("a connection");
+        flooding.push(std::thread::spawn(move || {
+            let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(1024);
+            while stream.write_all(&hints).is_ok() {}
+        }));
+    }
+    table.slowest("  beside 8 receivers that answer with early hints without end", ask(&host), BOUND);
+    assert!(flooding.iter().any(|thread| !thread.is_finished()), "the receivers sent all the while");
+    drop(host);
+    flooding.into_iter().for_each(|thread| thread.join().expect("a receiver ends with its connection"));
 }
 
 fn ask(host: &Host) -> Vec<Duration> {

@@ -198,7 +198,7 @@ pub(crate) struct AnyRoom;
 
 impl Room for AnyRoom {
     fn free(&self) -> Free {
-        Free { all: ROOM, reserve: 0, probation: ROOM, late: ROOM }
+        Free { slots: ROOM, all: ROOM, reserve: 0, probation: ROOM, late: ROOM }
     }
 
     fn hook(&self, _: HookId) -> usize {

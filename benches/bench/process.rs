@@ -65,12 +65,19 @@ impl Host {
 
     /// The same with a `PUT`, for the account at that provider of the mock driver.
     pub(crate) fn put(&self, path: &str, provider: &str) -> Option<String> {
+        self.send("PUT", path, (provider, ""))
+    }
+
+    /// The same with any method, and JSON.
+    pub(crate) fn send(&self, method: &str, path: &str, (provider, json): (&str, &str)) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         let credentials = "bW9ja3VzZXI6bW9ja3Bhc3N3b3Jk";
         write!(
             stream,
-            "PUT {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Basic {credentials}\r\nx-deltacloud-driver: mock\r\n\
-             x-deltacloud-provider: {provider}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Basic {credentials}\r\nx-deltacloud-driver: mock\r\n\
+             x-deltacloud-provider: {provider}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{json}",
+            json.len()
         )
         .ok()?;
         let mut answer = String::new();

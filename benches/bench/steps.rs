@@ -149,7 +149,7 @@ fn starts(runtime: &Runtime, accounts: usize, instances: usize) -> Vec<Duration>
     (0..STARTS).map(|_| Host::start(folder.path(), &address).1).collect()
 }
 
-fn host_with(more: &str, accounts: &[(&str, usize, f64)]) -> (tempfile::TempDir, Host) {
+pub(crate) fn host_with(more: &str, accounts: &[(&str, usize, f64)]) -> (tempfile::TempDir, Host) {
     let (folder, address) = install(more, accounts);
     let (host, _) = Host::start(folder.path(), &address);
     (folder, host)

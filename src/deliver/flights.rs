@@ -198,7 +198,8 @@ impl Flights {
             recipient,
         };
         let context = Arc::clone(&self.context);
-        let task = self.tasks.spawn(async move { send::attempt(&context, &delivery).await }).id();
+        let home = self.context.client.home().clone();
+        let task = self.tasks.spawn_on(async move { send::attempt(&context, &delivery).await }, &home).id();
         self.aloft.insert(task, flight);
         self.lanes.insert(lane, InLane { task, next: None });
     }

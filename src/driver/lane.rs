@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinError;
 
 use super::limits::meter::Meter;
+use crate::net::home::at_home;
 
 /// How many heavy polls are remembered, at 8 bytes each. Beyond that all are forgotten: each then has one light
 /// start more.
@@ -69,13 +70,13 @@ impl Lane {
                 });
                 done.await.ok_or(poll)
             };
-            match Joined(self.light.as_ref().expect(there).spawn(light)).await? {
+            match at_home(self.light.as_ref().expect(there).handle(), light).await? {
                 Ok(done) => return Ok(done),
                 Err(heavy) => poll = heavy,
             }
             self.remember(mark);
         }
-        let done = Joined(self.slow.as_ref().expect(there).spawn(poll)).await?;
+        let done = at_home(self.slow.as_ref().expect(there).handle(), poll).await?;
         if meter.total() <= self.heavy_after {
             self.forget(mark);
         }
@@ -88,7 +89,7 @@ impl Lane {
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, JoinError> {
         let light = self.light.as_ref().expect("invariant: the runtime is there until the lane is dropped");
-        Joined(light.spawn(future)).await
+        at_home(light.handle(), future).await
     }
 
     fn is_remembered(&self, mark: u64) -> bool {
@@ -114,32 +115,6 @@ impl Drop for Lane {
         for runtime in [self.light.take(), self.slow.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Runs a future on the runtime of the handle, and ends it there when nobody waits for it any more. Connections
-/// are made so: they are shared, and must not be served by the slow lane because a heavy poll made them.
-pub(super) async fn at_home<T: Send + 'static>(
-    home: &Handle,
-    future: impl Future<Output = T> + Send + 'static,
-) -> Result<T, JoinError> {
-    Joined(home.spawn(future)).await
-}
-
-/// A task that ends with whoever waits for it.
-struct Joined<T>(JoinHandle<T>);
-
-impl<T> Future for Joined<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl<T> Drop for Joined<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -7,9 +7,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use url::{Host, Url};
 
 use super::failure::{Scheme, SendError, Way, innermost};
+use super::home::{Home, at_home};
 use super::policy::{AddressPolicy, AddressRefused};
 use super::resolver::{Lookups, Resolver};
 use super::route::{Proxy, ProxyChoice, Route};
@@ -55,8 +57,8 @@ impl Default for ClientSettings {
     }
 }
 
-/// All clients of a host. Connections are pooled within one route and never cross to another, so that a
-/// connection which one account was allowed serves no account that was not.
+/// Clients whose connections live on threads of their own. Connections are pooled within one route and never cross to another,
+/// so that a connection which one account was allowed serves no account that was not.
 #[derive(Clone, Debug)]
 pub struct Clients {
     shared: Arc<Shared>,
@@ -67,6 +69,7 @@ struct Shared {
     settings: ClientSettings,
     trust: Trust,
     lookups: Arc<Lookups>,
+    home: Arc<Home>,
     made: Mutex<Made>,
 }
 
@@ -89,6 +92,7 @@ pub struct Client {
     http: reqwest::Client,
     resolver: Resolver,
     shared: Arc<Limits>,
+    home: Arc<Home>,
 }
 
 /// What a client knows of its settings when it sends.
@@ -111,7 +115,9 @@ impl Clients {
 
     fn trusting(settings: ClientSettings, trust: Trust) -> Result<Clients, NetError> {
         let lookups = Arc::new(Lookups::new(settings.lookups));
-        let shared = Shared { settings, trust, lookups, made: Mutex::default() };
+        let home =
+            Home::open().map_err(|error| NetError(format!("this machine has no room for its threads: {error}")))?;
+        let shared = Shared { settings, trust, lookups, home: Arc::new(home), made: Mutex::default() };
         Ok(Clients { shared: Arc::new(shared) })
     }
 
@@ -171,7 +177,12 @@ impl Shared {
             (None, None) => (builder.no_proxy().dns_resolver(resolver.clone()), Way::Direct),
         };
         let limits = Limits { has_roots: trust.has_roots(), way };
-        Ok(Client { http: builder.build().map_err(failed)?, resolver, shared: Arc::new(limits) })
+        Ok(Client {
+            http: builder.build().map_err(failed)?,
+            resolver,
+            shared: Arc::new(limits),
+            home: Arc::clone(&self.home),
+        })
     }
 
     fn proxy(&self, choice: &ProxyChoice) -> Option<Proxy> {
@@ -193,7 +204,12 @@ impl Client {
             return Err(SendError::NoRoots);
         }
         let way = &self.shared.way;
-        let response = self.http.execute(request).await.map_err(|error| SendError::of(error, way, scheme))?;
+        let sent = self.http.execute(request);
+        let response = match self.home.is_here() {
+            true => sent.await,
+            false => at_home(self.home.handle(), sent).await.map_err(|error| SendError::Broken(error.to_string()))?,
+        };
+        let response = response.map_err(|error| SendError::of(error, way, scheme))?;
         match way {
             // Without a tunnel the proxy answers in the server's place.
             Way::Proxy(proxy)
@@ -204,6 +220,11 @@ impl Client {
             }
             Way::Direct | Way::Proxy(_) | Way::Socket(_) => Ok(response),
         }
+    }
+
+    /// Where its connections live. Whoever sends much does so from there.
+    pub fn home(&self) -> &Handle {
+        self.home.handle()
     }
 
     /// Whether the policy lets the address be reached that is written in a URL: the HTTP client asks no resolver about it.

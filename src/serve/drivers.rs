@@ -10,11 +10,10 @@ use crate::driver::{Catalog, Engine, EngineError, Rejected};
 use crate::net::{Clients, NetError};
 use crate::supply::{Fetcher, Lock, LockError, Settings, source};
 
-/// The drivers that were found, and what they reach the world through.
+/// The drivers that were found.
 #[derive(Debug)]
 pub struct Drivers {
     pub catalog: Catalog,
-    pub clients: Clients,
     pub engine: Engine,
     /// What is approved.
     pub lock: Lock,
@@ -45,7 +44,7 @@ impl Drivers {
         let fetcher = fetcher(config, &clients)?;
         let loading = Loading { engine: &engine, fetcher: fetcher.as_ref(), settings: &config.drivers };
         let catalog = loading.onto(&Catalog::default(), &lock).await?;
-        Ok(Drivers { catalog, clients, engine, lock, fetcher })
+        Ok(Drivers { catalog, engine, lock, fetcher })
     }
 }
 

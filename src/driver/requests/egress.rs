@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -57,8 +56,6 @@ pub(in crate::driver) struct Egress {
     requests: AtomicU32,
     /// Bounds what the host holds of requests under way: each is held whole.
     at_once: Arc<Semaphore>,
-    /// Where requests are made from, whichever lane the driver runs in.
-    home: Handle,
     clock: Arc<dyn Clock>,
 }
 
@@ -89,7 +86,6 @@ impl Egress {
             outcome,
             requests: AtomicU32::new(0),
             at_once: Arc::new(Semaphore::new(limits.requests_at_once as usize)),
-            home: Handle::current(),
             clock: Arc::clone(clock),
         })
     }

@@ -196,3 +196,41 @@ async fn a_proxy_takes_everything_but_closed_literals() {
     let error = client.send(get("http://127.0.0.1/")).await.unwrap_err();
     assert!(matches!(error, SendError::Refused(_)), "{error:?}");
 }
+
+/// A peer that sends something else than an answer, without end, until the connection is closed.
+fn flood(piece: &'static [u8]) -> (SocketAddr, std::thread::JoinHandle<usize>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let flooding = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut head = [0; 1024];
+        let _ = stream.read(&mut head).unwrap();
+        let pieces = piece.repeat(1024);
+        std::iter::repeat(()).map_while(|()| stream.write_all(&pieces).ok()).count()
+    });
+    (address, flooding)
+}
+
+/// What a peer sends without end is read by threads of the connections' own, and only while somebody waits for the answer.
+#[tokio::test]
+async fn a_peer_that_floods_takes_nothing_from_the_caller_and_no_longer_than_the_request() {
+    let client = client(LOOPBACK);
+    for piece in [
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 102 Processing\r\n\r\n",
+        "HTTP/1.1 199 \r\nA: b\r\n\r\n",
+    ] {
+        let (address, flooding) = flood(piece.as_bytes());
+        let mut request = get(&format!("http://{address}/"));
+        *request.timeout_mut() = Some(Duration::from_secs(1));
+        let before = crate::clock::thread_cpu_time();
+        assert!(matches!(client.send(request).await, Err(SendError::Timeout)), "{piece:?}");
+        let used = crate::clock::thread_cpu_time() - before;
+        assert!(used < Duration::from_millis(100), "{piece:?} took {used:?} of the caller's thread");
+        let sent =
+            tokio::task::spawn_blocking(|| flooding.join()).await.unwrap().expect("the peer saw its connection close");
+        assert!(sent > 100, "{piece:?} was no flood");
+    }
+}

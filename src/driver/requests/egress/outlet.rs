@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::Egress;
-use crate::driver::lane::at_home;
 use crate::driver::requests::pulse::Pulse;
+use crate::net::home::at_home;
 
 /// The most bytes that a guest writes into a body at once.
 pub(in crate::driver) const BODY_CHUNK: usize = 16 << 10;
@@ -36,8 +36,10 @@ impl WasiHttpHooks for Outlet {
             Some(egress) => {
                 let admitted = egress.admit(request.method(), request.uri()).map(|(url, client)| (url, client.clone()));
                 let pulse = egress.wire.pulse.clone();
-                admitted
-                    .map(|(url, client)| (pulse, egress.home.clone(), Arc::clone(egress).send(url, client, request)))
+                admitted.map(|(url, client)| {
+                    let home = client.home().clone();
+                    (pulse, home, Arc::clone(egress).send(url, client, request))
+                })
             }
         };
         Box::new(async move {
