@@ -1,5 +1,5 @@
 //! The small memory that an account's driver has across polls: login tokens and the like. It is gone with a change of
-//! credentials. What changes in it is noted, so that whoever has a store can keep it over a restart: this room has none.
+//! credentials, or of where the account is. What changes in it is noted, so that whoever has a store can keep it over a restart: this room has none.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -9,11 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-use super::target::Target;
 use crate::model::{AccountKey, Timestamp};
+
+mod mark;
+
+pub(super) use mark::credentials_mark;
 
 const MOST_ENTRIES: usize = 16;
 const MOST_BYTES: usize = 16 << 10;
@@ -90,7 +92,7 @@ impl Kept {
 
 #[derive(Debug)]
 struct Session {
-    /// Which credentials it was made with.
+    /// Which credentials it was made with, and where: see `credentials_mark`.
     credentials: [u8; 32],
     entries: HashMap<String, Entry>,
 }
@@ -144,16 +146,6 @@ struct EntryText {
     name: String,
     value: String,
     until: i64,
-}
-
-/// Which credentials a session belongs to.
-pub(super) fn credentials_mark(target: &Target) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for secret in std::iter::once(&target.password).chain(target.secrets.values()) {
-        digest.update((secret.expose_secret().len() as u64).to_be_bytes());
-        digest.update(secret.expose_secret());
-    }
-    digest.finalize().into()
 }
 
 impl Sessions {

@@ -84,6 +84,11 @@ impl PrivateRoots {
 }
 
 impl Identity {
+    /// SHA-256 of chain and key, which tells two apart.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// The client's own certificate, perhaps with those between it and its authority behind it, and its key.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Identity, PemError> {
         let chain = certificates(chain)?;

@@ -2,38 +2,52 @@
 //! everything stays the anchor, by which what a provider did not tell of is found. Pure.
 
 use super::Settings;
-use crate::driver::DriverInfo;
+use crate::driver::{DriverInfo, Target};
 use crate::model::{Kind, Resource, ResourceId, Timestamp};
 use crate::store::{Passing, PollTicket};
+use crate::vault::Vault;
+
+/// What gives a list: a driver's file, and an account of a cloud. Where either is another than of the last list, this
+/// one is no continuation of that one.
+pub(super) fn lister(driver: &DriverInfo, target: &Target, vault: &Vault) -> String {
+    let place = vault.hash_key().hash(&[b"what gives a list", &target.mark()]);
+    let place: String = place.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {place}", driver.digest)
+}
+
+/// The driver's file.
+pub(super) fn file(lister: &str) -> &str {
+    lister.split_once(' ').map_or(lister, |(file, _)| file)
+}
 
 /// Since when it is enough to be told of changes; absent where everything is to be listed.
 pub(super) fn since(
     settings: &Settings,
     ticket: &PollTicket,
-    driver: &DriverInfo,
+    (driver, lister): (&DriverInfo, &str),
     now: Timestamp,
 ) -> Option<Timestamp> {
     let (last, full) = (ticket.last_complete?, ticket.last_full?);
     // Times that lie ahead are from before the clock was set back.
     let is_anchored = full <= now && last <= now && now.since(full) < settings.full_every;
-    // A mass change is confirmed, and so is what is missing, by a list of the kind that showed it; and another version of a
-    // driver may see what did not change as another thing.
+    // A mass change is confirmed, and so is what is missing, by a list of the kind that showed it. Another version of a
+    // driver may see what did not change as another thing, and another cloud has other instances.
     let is_trusted = ticket.held.is_none()
         && !ticket.unconfirmed
-        && ticket.listed_by.as_deref() == Some(driver.digest.as_str())
+        && ticket.listed_by.as_deref() == Some(lister)
         && ticket.kind == Kind::Instance;
     (driver.delta && is_anchored && is_trusted).then(|| last.before(settings.delta_overlap))
 }
 
 /// Whether the instances that are wanted can be asked for alone: only where what they were is known from a list of the
-/// same driver, and nothing is the matter that a list of everything is needed for.
+/// same driver (and of the same account of the same cloud, which is looked at later), and nothing is the matter that a list of everything is needed for.
 pub(super) fn is_by_id(ticket: &PollTicket, driver: &DriverInfo) -> bool {
     driver.by_id
         && ticket.kind == Kind::Instance
         && ticket.last_complete.is_some()
         && ticket.failures == 0
         && ticket.held.is_none()
-        && ticket.listed_by.as_deref() == Some(driver.digest.as_str())
+        && ticket.listed_by.as_deref().is_some_and(|lister| file(lister) == driver.digest)
 }
 
 /// The ids that a list of changes speaks of.
@@ -77,7 +91,7 @@ mod tests {
             unconfirmed: false,
             partials: 0,
             wanted: None,
-            listed_by: Some("digest".into()),
+            listed_by: Some("digest place".into()),
             endpoint: "d p".into(),
             share: Share::Prompt,
             slow: false,
@@ -99,24 +113,30 @@ mod tests {
         };
         let driver = |delta| DriverInfo { delta, digest: "digest".into(), ..DriverInfo::default() };
         let check = |ticket: PollTicket, now: i64, want: Option<i64>| {
-            assert_eq!(since(&settings, &ticket, &driver(true), at(now)), want.map(at), "{now} {ticket:?}");
+            assert_eq!(
+                since(&settings, &ticket, (&driver(true), "digest place"), at(now)),
+                want.map(at),
+                "{now} {ticket:?}"
+            );
         };
         check(ticket(), 100, Some(97));
-        assert_eq!(since(&settings, &ticket(), &driver(false), at(100)), None);
+        assert_eq!(since(&settings, &ticket(), (&driver(false), "digest place"), at(100)), None);
         check(ticket(), 104, Some(97));
         check(ticket(), 105, None);
         check(PollTicket { failures: 3, ..ticket() }, 104, Some(97));
         check(PollTicket { last_full: None, ..ticket() }, 100, None);
         check(PollTicket { last_complete: None, ..ticket() }, 100, None);
         check(PollTicket { unconfirmed: true, ..ticket() }, 100, None);
-        check(PollTicket { listed_by: Some("another".into()), ..ticket() }, 100, None);
+        for other in ["another place", "digest elsewhere", "digest", "digestplace", ""] {
+            check(PollTicket { listed_by: Some(other.into()), ..ticket() }, 100, None);
+        }
         check(PollTicket { kind: Kind::Realm, ..ticket() }, 100, None);
         let held = Held { since: at(99), lists: 1, affected: 30, known: 50, decision: None, print: None, told: false };
         check(PollTicket { held: Some(held), ..ticket() }, 100, None);
         // The clock was set back behind the last list.
         check(ticket(), 95, None);
         let never = Settings { full_every: Duration::ZERO, ..Settings::default() };
-        assert_eq!(since(&never, &ticket(), &driver(true), at(100)), None);
+        assert_eq!(since(&never, &ticket(), (&driver(true), "digest place"), at(100)), None);
     }
 
     #[test]
@@ -129,7 +149,7 @@ mod tests {
         check(ticket(), true);
         check(PollTicket { last_complete: None, ..ticket() }, false);
         check(PollTicket { failures: 1, ..ticket() }, false);
-        check(PollTicket { listed_by: Some("another".into()), ..ticket() }, false);
+        check(PollTicket { listed_by: Some("another place".into()), ..ticket() }, false);
         check(PollTicket { kind: Kind::Realm, ..ticket() }, false);
         let held = Held { since: at(99), lists: 1, affected: 30, known: 50, decision: None, print: None, told: false };
         check(PollTicket { held: Some(held), ..ticket() }, false);

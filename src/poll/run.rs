@@ -95,7 +95,6 @@ async fn made(
             shadowed = shadow(context, &listed);
             let resources = listed.listing.resources.len();
             let usage = listed.listing.usage;
-            let listed_by = listed.driver.info().digest.clone();
             let outcome = match listed.listing.coverage {
                 _ if listed.wanted.is_some() => "by-id",
                 Coverage::Complete => "complete",
@@ -104,7 +103,8 @@ async fn made(
             };
             let took = stopwatch.elapsed();
             let by_id = listed.driver.info().by_id;
-            let seen = Seen { listing: listed.listing, listed_by, observed_at, since: listed.since, by_id };
+            let seen =
+                Seen { listing: listed.listing, listed_by: listed.lister, observed_at, since: listed.since, by_id };
             let recorded = match listed.wanted {
                 Some(wanted) => by_id::record(context, ticket, seen, &wanted, &stopwatch).await,
                 None => record(context, ticket, seen, &stopwatch).await,

@@ -456,7 +456,7 @@ pub struct PollRecord {
     pub breadth: Breadth,
     /// When the last list came that would have shown what is stored as another, if it had been.
     pub since: Option<Timestamp>,
-    /// What gave the list: the SHA-256 of the driver's file, in hexadecimal.
+    /// What gave the list: equal for the same driver's file and the same account of a cloud.
     pub listed_by: String,
     /// Why it was not complete, for the account's health.
     pub partial_reason: Option<String>,

@@ -81,3 +81,27 @@ async fn everything_is_listed_as_often_as_it_is_set_to_be() {
     let later = client.until("/api/account", "it is listed whole again", is_later).await;
     assert_eq!(polls(&later)["last_full"], polls(&later)["last_complete"]);
 }
+
+/// What changed since a list of one cloud is nothing to another.
+#[tokio::test]
+async fn everything_is_listed_at_another_endpoint_or_with_other_options() {
+    let mut host = fleet("1h").start().await;
+    let client = host.client().at("mock", "fleet").as_user("mockuser", "mockpassword");
+    let instances = |account: &Value| account["polls"]["instances"].clone();
+    let is_listed = |account: &Value| instances(account)["last_full"].is_string();
+    let mut before = instances(&client.until("/api/account", "it is listed", is_listed).await);
+    for (this, that, is_another) in [
+        ("allow_addresses", "allow_addresses", false),
+        ("http://another.invalid", "http://mock.invalid", true),
+        ("seed = \"8\"", "seed = \"7\"", true),
+    ] {
+        host.stop().await;
+        host.provides(this, that);
+        host.start().await;
+        let is_polled =
+            |account: &Value| instances(account)["last_complete"].as_str() > before["last_complete"].as_str();
+        let after = instances(&client.until("/api/account", "it is listed again", is_polled).await);
+        assert_eq!(after["last_full"] != before["last_full"], is_another, "{this}: {before} and {after}");
+        before = after;
+    }
+}

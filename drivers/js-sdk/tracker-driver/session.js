@@ -1,6 +1,6 @@
 // A small memory of the account's across polls, for what is costly to get again, such as a login's token. Tracker keeps it
-// sealed, over restarts too. It may forget any of it at any time, and does when the account's credentials change: a driver
-// that finds nothing logs in again.
+// sealed, over restarts too. It may forget any of it at any time, and does when the account's credentials, endpoints or
+// options change: a driver that finds nothing logs in again.
 
 import { host } from './host.js';
 

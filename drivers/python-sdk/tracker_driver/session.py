@@ -1,7 +1,7 @@
 """The account's small memory across polls, for what is costly to get again, such as a login token.
 
 Tracker keeps it sealed, over restarts too. It may forget any of it at any time, and does when the account's
-credentials change: a driver that finds nothing logs in again.
+credentials, endpoints or options change: a driver that finds nothing logs in again.
 """
 
 from __future__ import annotations

@@ -83,6 +83,8 @@ pub(super) struct Listed {
     pub(super) listing: Listing,
     pub(super) driver: Arc<Driver>,
     pub(super) target: Target,
+    /// See `incremental::lister`.
+    pub(super) lister: String,
     /// Since when changes were asked for, if not everything was.
     pub(super) since: Option<Timestamp>,
     /// The instances that alone were asked for, if they were.
@@ -94,13 +96,16 @@ pub(super) async fn list(context: &Context, ticket: &PollTicket, pulse: Arc<Puls
     let password = password(context, ticket, key)?;
     let (driver, mut target) = context.roster.target(key, password)?;
     target.wire.pulse = Some(pulse);
-    if let Some(wanted) = ticket.wanted.clone().filter(|_| incremental::is_by_id(ticket, driver.info())) {
+    let lister = incremental::lister(driver.info(), &target, &context.vault);
+    let is_by_id = incremental::is_by_id(ticket, driver.info()) && ticket.listed_by.as_ref() == Some(&lister);
+    if let Some(wanted) = ticket.wanted.clone().filter(|_| is_by_id) {
         let listing = driver.list_ids(&target, &wanted.ids).await?;
-        return Ok(Listed { listing, driver, target, since: None, wanted: Some(wanted) });
+        return Ok(Listed { listing, driver, target, lister, since: None, wanted: Some(wanted) });
     }
-    let since = incremental::since(&context.settings, ticket, driver.info(), context.clock.now());
+    let asked = (driver.info(), lister.as_str());
+    let since = incremental::since(&context.settings, ticket, asked, context.clock.now());
     let listing = driver.list_since(&target, ticket.kind, since).await?;
-    Ok(Listed { listing, driver, target, since, wanted: None })
+    Ok(Listed { listing, driver, target, lister, since, wanted: None })
 }
 
 /// An account of the configuration is polled with the configuration's password, as it is now; another

@@ -53,8 +53,9 @@ pub(super) async fn record(
         }
         Coverage::Complete | Coverage::Partial(_) | Coverage::Misfit(_) => None,
     };
+    let file = incremental::file;
     let another_version =
-        kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| *before != listed_by);
+        kind == Kind::Instance && ticket.listed_by.as_ref().is_some_and(|before| file(before) != file(&listed_by));
     let former_words = match another_version {
         true => Some(context.store.provider_states(account).await?),
         false => None,

@@ -449,6 +449,12 @@ impl Host {
         self.setup.delivery = section.into();
     }
 
+    /// Has this stand in the place of that in its providers and accounts, from the next start on.
+    pub(crate) fn provides(&mut self, this: &str, that: &str) {
+        assert!(self.setup.providers.contains(that), "{that}");
+        self.setup.providers = self.setup.providers.replace(that, this);
+    }
+
     /// Sends it the signal to take up what is approved by now (SIGHUP).
     pub(crate) fn hang_up(&self) {
         self.signal(Signal::HUP);
