@@ -90,7 +90,8 @@ mod tests {
             budget: None,
         };
         let socket = || Via { socket: Some("/run/cloud".into()), ..Via::default() };
-        let changes: [(&str, fn(&mut Target)); 16] = [
+        type Change = fn(&mut Target);
+        let changes: [(&str, Change); 16] = [
             ("the password", |target| target.password = "another".into()),
             ("what the password is", |target| target.secret = SecretKind::AccessToken),
             ("a secret", |target| target.secrets = BTreeMap::from([("key".to_owned(), "another".into())])),

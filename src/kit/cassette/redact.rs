@@ -3,6 +3,8 @@
 //! provider makes: login tokens, cookies, signatures. Each gets one fake, which stands wherever the token stood,
 //! so that a driver that logs in and sends what it was given goes the same way in replay.
 
+mod encoding;
+mod loose;
 mod members;
 mod names;
 
@@ -17,6 +19,7 @@ use url::Url;
 use super::{Answer, Body, Request};
 use crate::driver::wire::{Answered, Asked, Exchange};
 
+use encoding::{decode, encode};
 use members::{rewritten, shaped};
 use names::{is_credential, is_credential_header, is_noise, is_signature};
 
@@ -56,13 +59,12 @@ impl Redactor {
             }
             found.extend(shaped(value).map(str::to_owned));
         }
-        if let Ok(text) = std::str::from_utf8(body) {
-            rewritten(text, form(headers), &mut |value| {
-                found.push(value.to_owned());
-                None
-            });
-            found.extend(shaped(text).map(str::to_owned));
-        }
+        let (text, _) = decode(body);
+        rewritten(&text, form(headers), &mut |value| {
+            found.push(value.to_owned());
+            None
+        });
+        found.extend(shaped(&text).map(str::to_owned));
         found.into_iter().filter(|value| !is_made_up(value)).for_each(|value| self.token(&value));
         let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(self.fakes.keys());
         self.finder = Some(finder.expect("invariant: a few short patterns make an automaton"));
@@ -99,27 +101,19 @@ impl Redactor {
 
     /// The body of an answer, or of a request that is traced.
     fn body(&self, headers: &HeaderMap, body: &Bytes) -> Bytes {
-        let Ok(text) = std::str::from_utf8(body) else {
-            return match &self.finder {
-                Some(finder) if finder.is_match(body) => {
-                    let fakes: Vec<&[u8]> = self.fakes.values().map(String::as_bytes).collect();
-                    finder.replace_all_bytes(body, &fakes).into()
-                }
-                _ => body.clone(),
-            };
-        };
-        let replaced = rewritten(text, form(headers), &mut |value| {
+        let (text, encoding) = decode(body);
+        let replaced = rewritten(&text, form(headers), &mut |value| {
             let hidden = self.hide(value);
             // Too short to be known everywhere, and here it is a secret all the same.
             let fake = if hidden == value { "fake".to_owned() } else { hidden };
             (!is_made_up(value)).then_some(fake)
         });
-        let mut hidden = self.hide(replaced.as_deref().unwrap_or(text));
+        let mut hidden = self.hide(replaced.as_deref().unwrap_or(&text));
         let left: Vec<String> = shaped(&hidden).map(str::to_owned).collect();
         for secret in left {
             hidden = hidden.replace(&secret, "fake");
         }
-        hidden.into()
+        if hidden == text { body.clone() } else { encode(&hidden, encoding).into() }
     }
 
     /// A URL, with `*` for what no replay can have the same.

@@ -3,7 +3,10 @@
 
 use serde_json::Value;
 
+use super::loose::{Found, found, unescaped};
 use super::names::is_credential;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub(super) fn rewritten(text: &str, form: Form, replace: &mut dyn FnMut(&str) ->
     if form == Form::Pairs {
         return pairs(text, replace);
     }
+    if let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
+        return rewritten(rest, form, replace).map(|rest| format!("{BYTE_ORDER_MARK}{rest}"));
+    }
     if let Ok(mut value) = serde_json::from_str::<Value>(text) {
         let mut changed = false;
         walk(&mut value, false, &mut |secret| {
@@ -28,7 +34,7 @@ pub(super) fn rewritten(text: &str, form: Form, replace: &mut dyn FnMut(&str) ->
         });
         return changed.then(|| value.to_string());
     }
-    markup(text, replace)
+    loosely(text, replace)
 }
 
 fn pairs(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
@@ -52,8 +58,14 @@ fn walk(value: &mut Value, secret: bool, replace: &mut dyn FnMut(&str) -> Option
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| walk(item, secret, replace)),
-        Value::String(text) if secret => {
-            if let Some(replacement) = replace(text) {
+        Value::String(text) => {
+            let replacement = match secret {
+                true => replace(text),
+                // A document in a text. Each level of them is shorter.
+                false if text.trim_start().starts_with(['{', '[', '<']) => rewritten(text, Form::Document, replace),
+                false => None,
+            };
+            if let Some(replacement) = replacement {
                 *text = replacement;
             }
         }
@@ -63,58 +75,23 @@ fn walk(value: &mut Value, secret: bool, replace: &mut dyn FnMut(&str) -> Option
     }
 }
 
-/// `<Name>text</Name>`, and `name="text"` within a tag.
-fn markup(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+/// A text that is no JSON as a whole.
+fn loosely(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
     let mut out = String::new();
     let mut copied = 0;
-    let mut put = |range: std::ops::Range<usize>, out: &mut String| {
-        if let Some(replacement) = replace(&text[range.clone()]) {
+    for Found { range, is_number } in found(text) {
+        if let Some(replacement) = replace(&unescaped(&text[range.clone()])) {
             out.push_str(&text[copied..range.start]);
-            out.push_str(&replacement);
+            // Read as a number it has to stay.
+            out.push_str(if is_number { "0" } else { &replacement });
             copied = range.end;
         }
-    };
-    let mut from = 0;
-    while let Some(start) = text[from..].find('<').map(|at| from + at + 1) {
-        let Some(end) = text[start..].find('>').map(|at| start + at) else { break };
-        let tag = &text[start..end];
-        for (name, value) in attributes(tag) {
-            if is_credential(&tag[name]) {
-                put(start + value.start..start + value.end, &mut out);
-            }
-        }
-        let name = tag.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
-        let content_end = text[end..].find('<').map_or(text.len(), |at| end + at);
-        let content = end + 1..content_end;
-        if !name.is_empty() && is_credential(name) && !text[content.clone()].trim().is_empty() {
-            put(content, &mut out);
-        }
-        from = end + 1;
     }
     if copied == 0 {
         return None;
     }
     out.push_str(&text[copied..]);
     Some(out)
-}
-
-/// The attributes of a tag: where their names are, and their values.
-fn attributes(tag: &str) -> Vec<(std::ops::Range<usize>, std::ops::Range<usize>)> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(equals) = tag[from..].find('=').map(|at| from + at) {
-        let quote = tag[equals + 1..].chars().next();
-        let Some(quote) = quote.filter(|c| matches!(c, '"' | '\'')) else {
-            from = equals + 1;
-            continue;
-        };
-        let value = equals + 2;
-        let Some(end) = tag[value..].find(quote).map(|at| value + at) else { break };
-        let name = tag[..equals].rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        found.push((name..equals, value..end));
-        from = end + 1;
-    }
-    found
 }
 
 /// What is a secret whatever its name: a JSON Web Token, a private key in PEM.

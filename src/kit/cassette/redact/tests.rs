@@ -210,3 +210,116 @@ fn a_trace_names_what_it_hides() {
     let outcome = Outcome::Answer(redactor.answer(answered));
     assert!(!format!("{outcome:?}").contains("abcdefghijkl"));
 }
+
+/// Whatever form an answer has, its secrets are not in what is kept of it, nor is anything else gone.
+#[test]
+fn secrets_are_found_in_every_form_of_an_answer() {
+    const SECRET: &str = "s3cr3t-of-the/cloud+1";
+    let json = format!(r#"{{"server": {{"name": "web-1"}}, "auth": {{"access_token": "{SECRET}", "kind": "x"}}}}"#);
+    let in_a_text = serde_json::json!({"message": json, "id": 7}).to_string();
+    let cut = |text: &str, end: &str| text[..text.find(end).expect("in it") + end.len()].to_owned();
+    let texts = [
+        json.clone(),
+        format!("\u{feff}{json}"),
+        cut(&json, SECRET),
+        cut(&json, "cloud"),
+        cut(&json, "\"kind"),
+        format!("\u{feff}{}", cut(&json, SECRET)),
+        format!("{json}\n{json}\n"),
+        format!("\u{1e}{json}\n"),
+        format!("callback({json});"),
+        format!("{{}}\n{}", cut(&json, SECRET)),
+        in_a_text.clone(),
+        cut(&in_a_text, SECRET),
+        serde_json::json!([{"log": in_a_text}]).to_string(),
+        cut(&serde_json::json!([{"log": in_a_text}]).to_string(), SECRET),
+        format!(r#"[{{"secrets": ["{SECRET}", "{SECRET}"], "web-1": 1}}"#),
+        format!(r#"{{"web-1": 1, "secrets": ["abcdefghijk", "{SECRET}""#),
+        format!(r#"{{"web-1": 1, "body": "<a><Token>{SECRET}</Token></a>"}}"#),
+        format!("<a n=\"web-1\"><Token><![CDATA[{SECRET}]]></Token></a>"),
+        format!("<a n=\"web-1\"><Token>\n <![CDATA[{SECRET}]]>\n</Token></a>"),
+        format!("<a n=\"web-1\"><Token><![CDATA[s]]>and<![CDATA[{SECRET}]]></Token></a>"),
+        format!("<a n=\"web-1\"><Token><![CDATA[{SECRET}"),
+        format!("<a n=\"web-1\"><x:Token a=\">\">{SECRET}</x:Token></a>"),
+        format!("<a n=\"web-1\"><!-- token: {SECRET} --></a>"),
+        format!("<?token value=\"web-1\" secret=\"{SECRET}\"?><a/>"),
+        format!("<a n='web-1' token = '{SECRET}'/>"),
+        format!("<html><input name=web-1 password={SECRET}></html>"),
+        format!("name: web-1\npassword: {SECRET}\n"),
+        format!("name = web-1\napi_key = \"{SECRET}\"\n"),
+        format!("export NAME='web-1' API_KEY='{SECRET}'"),
+        format!("{{name: 'web-1', secret_key: '{SECRET}'}}"),
+        format!("{{'name' => 'web-1', 'token' => '{SECRET}'}}"),
+        format!("X-Name: web-1\r\nAuthorization: Bearer {SECRET}\r\n\r\n"),
+        format!("web-1 said {{\"code\": 1}} and token={SECRET}&x=1"),
+    ];
+    let utf_16 = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    for text in &texts {
+        let latin_1 = [b"\"\xe9\xff\": 1 ", text.as_bytes()].concat();
+        type Encode = fn(&str) -> Vec<u8>;
+        let encoded: [(Vec<u8>, Encode); 5] = [
+            (text.as_bytes().to_vec(), |part| part.as_bytes().to_vec()),
+            (latin_1, |part| part.as_bytes().to_vec()),
+            (utf_16(&format!("\u{feff}{text}"), u16::to_le_bytes), |part| {
+                part.encode_utf16().flat_map(u16::to_le_bytes).collect()
+            }),
+            (utf_16(&format!("\u{feff}{text}"), u16::to_be_bytes), |part| {
+                part.encode_utf16().flat_map(u16::to_be_bytes).collect()
+            }),
+            ([utf_16(&format!("\u{feff}{text}"), u16::to_le_bytes), vec![b'x']].concat(), |part| {
+                part.encode_utf16().flat_map(u16::to_le_bytes).collect()
+            }),
+        ];
+        for (body, part) in encoded {
+            let mut exchange = exchange("https://a.example/", (&[], ""), (&[], ""));
+            if let Ok(answered) = &mut exchange.outcome {
+                answered.body = body.clone().into();
+            }
+            let kept = kept(&[exchange]).remove(0).1.body.bytes();
+            let has = |what: &str| memchr::memmem::find(&kept, &part(what)).is_some();
+            let shown = String::from_utf8_lossy(&kept);
+            assert!(!has("s3cr3t") && !has("cloud") && has("fake-token-1"), "{text}\n{shown}");
+            assert!(has("web-1"), "{text}\n{shown}");
+        }
+    }
+}
+
+/// What only looks like a name with a value, or is none, stays, and nothing is too odd to be read.
+#[test]
+fn odd_texts_are_read_and_stay() {
+    for text in [
+        "a == b ::: c := d =",
+        "<a xmlns:token='' ticket:b=\"\"><ticket:c/></a>",
+        "https://a.example/b:c?d=e",
+        "\"token\"",
+        "\"token\":",
+        "{\"token\": {\"id\": 1}, \"secret\": [",
+        "token\u{e9}=",
+        "'\"'\"\\'\\\"\\\\'\\\\\"",
+        "<Token/><Token></Token><Token> </Token><Token",
+        "<token a=\"",
+        "\u{1f600}=\u{1f600}:\u{1f600}",
+    ] {
+        let mut exchange = exchange("https://a.example/", (&[], ""), (&[], text));
+        if let Ok(answered) = &mut exchange.outcome {
+            answered.body = Bytes::from(text.to_owned());
+        }
+        assert_eq!(kept(&[exchange]).remove(0).1.body.bytes(), text);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_read(body in proptest::collection::vec(
+        proptest::prop_oneof![
+            proptest::sample::select(&b"\"'\\:=<>[]{}, token&\xc3\xa9\xff\x00"[..]),
+            proptest::prelude::any::<u8>(),
+        ], 0..60))
+    {
+        let mut exchange = exchange("https://a.example/", (&[], ""), (&[], ""));
+        if let Ok(answered) = &mut exchange.outcome {
+            answered.body = body.into();
+        }
+        kept(&[exchange]);
+    }
+}
