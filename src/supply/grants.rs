@@ -90,13 +90,34 @@ fn is_below(path: &str, of_url: &str) -> bool {
     rest.is_some_and(|rest| (rest.is_empty() || rest.starts_with('/')) && !climbs(rest))
 }
 
+/// How often a path may have been encoded.
+const MOST_DECODED: usize = 3;
+
 /// Whether a path has a segment that a server may take for more than one, and for a step upwards. Plain ones are gone once a
 /// URL was parsed.
+///
+/// Some servers take parameters off a segment (`..;a=b`, RFC 3986, 3.3), some blanks and controls, and some decode twice.
 fn climbs(path: &str) -> bool {
-    path.split('/').any(|segment| {
-        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
-        decoded.contains("..") && decoded.contains(['/', '\\'])
-    })
+    let steps_up = |segment: &str| {
+        let name = segment.split(';').next().unwrap_or_default();
+        name.trim_matches(|c: char| c.is_whitespace() || c.is_control()) == ".."
+    };
+    let mut path = path.to_owned();
+    for _ in 0..=MOST_DECODED {
+        let decoded = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
+        let is_one = |segment: &str| segment.contains("..") && segment.contains(['/', '\\']);
+        let was_one =
+            path.split('/').any(|segment| is_one(&percent_encoding::percent_decode_str(segment).decode_utf8_lossy()));
+        if was_one || decoded.split(['/', '\\']).any(steps_up) {
+            return true;
+        }
+        if decoded == path {
+            return false;
+        }
+        path = decoded;
+    }
+    // Nobody encodes a path so often who means well.
+    true
 }
 
 impl fmt::Display for Origin {
@@ -350,6 +371,31 @@ mod tests {
         check("https://cloud.example.com/a", "https://cloud.example.com/a/%2e.%5cb", false);
         check("https://cloud.example.com/a", "https://cloud.example.com/a/b..c%2Fd.e", false);
         check("https://cloud.example.com/a", "https://cloud.example.com/a/b%2Fd", true);
+        for step in [
+            "..;",
+            "..;/b",
+            "..;a=b/c",
+            "b/..;",
+            "%2e%2e;",
+            ".%2e;x",
+            "..%3b",
+            "..%3Bx/b",
+            "%252e%252e/b",
+            "..%252fb",
+            "%252e%252e%253b",
+            "%25252e%25252e/b",
+            "..%20/b",
+            "..%09",
+            "..%00/b",
+            "b%5c..;",
+            "..%5c",
+            "%2525252525252561",
+        ] {
+            check("https://cloud.example.com/a", &format!("https://cloud.example.com/a/{step}"), false);
+        }
+        for plain in ["..a", "a..", "a;..", "...", ".;a", "%2E/b", "a%3B..b", "b%252Fd", "100%25", "a;b=.."] {
+            check("https://cloud.example.com/a", &format!("https://cloud.example.com/a/{plain}"), true);
+        }
     }
 
     #[test]
