@@ -25,6 +25,17 @@ pub(super) fn found(text: &str) -> Vec<Found> {
     elements(text, &mut all);
     quoted(text, &mut all);
     bare(text, &mut all);
+    apart(text, all)
+}
+
+/// Those that stand behind a name in quotes.
+pub(super) fn found_in_quotes(text: &str) -> Vec<Found> {
+    let mut all = Vec::new();
+    quoted(text, &mut all);
+    apart(text, all)
+}
+
+fn apart(text: &str, mut all: Vec<Found>) -> Vec<Found> {
     all.retain(|found: &Found| !text[found.range.clone()].trim().is_empty());
     // Of two that overlap the one that began first, and of two that begin at once the longer one.
     all.sort_by_key(|found| (found.range.start, std::cmp::Reverse(found.range.end)));

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::loose::{Found, found, unescaped};
+use super::loose::{Found, found, found_in_quotes, unescaped};
 use super::names::is_credential;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -32,9 +32,10 @@ pub(super) fn rewritten(text: &str, form: Form, replace: &mut dyn FnMut(&str) ->
             changed |= replacement.is_some();
             replacement
         });
-        return changed.then(|| value.to_string());
+        // Of two members of one name the second was looked at: where nothing is written anew, the first is there still.
+        return if changed { Some(value.to_string()) } else { replaced(text, found_in_quotes(text), replace) };
     }
-    loosely(text, replace)
+    replaced(text, found(text), replace)
 }
 
 fn pairs(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
@@ -75,11 +76,11 @@ fn walk(value: &mut Value, secret: bool, replace: &mut dyn FnMut(&str) -> Option
     }
 }
 
-/// A text that is no JSON as a whole.
-fn loosely(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
+/// The text with each of these secrets replaced.
+fn replaced(text: &str, secrets: Vec<Found>, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<String> {
     let mut out = String::new();
     let mut copied = 0;
-    for Found { range, is_number } in found(text) {
+    for Found { range, is_number } in secrets {
         if let Some(replacement) = replace(&unescaped(&text[range.clone()])) {
             out.push_str(&text[copied..range.start]);
             // Read as a number it has to stay.

@@ -233,6 +233,8 @@ fn secrets_are_found_in_every_form_of_an_answer() {
         cut(&in_a_text, SECRET),
         serde_json::json!([{"log": in_a_text}]).to_string(),
         cut(&serde_json::json!([{"log": in_a_text}]).to_string(), SECRET),
+        format!(r#"{{"web-1": 1, "token": "{SECRET}", "token": null}}"#),
+        format!(r#"{{"web-1": 1, "token": "{SECRET}", "token": {{}}}}"#),
         format!(r#"[{{"secrets": ["{SECRET}", "{SECRET}"], "web-1": 1}}"#),
         format!(r#"{{"web-1": 1, "secrets": ["abcdefghijk", "{SECRET}""#),
         format!(r#"{{"web-1": 1, "body": "<a><Token>{SECRET}</Token></a>"}}"#),
