@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +14,7 @@ use super::auth::tickets::Tickets;
 use super::feed::hub::Hub;
 use super::feed::shares::Shares;
 use super::input::request::BodyBounds;
+use super::server::compressed::Compressed;
 use super::server::in_flight::InFlight;
 use super::server::rate_limit::Rates;
 use super::settings::Settings;
@@ -69,8 +69,8 @@ pub(crate) struct App {
     pub(crate) bearers: Arc<Bearers>,
     /// What all other requests hold.
     pub(crate) in_flight: Arc<InFlight>,
-    /// The description of the API, and the page of it, each written once.
-    pub(crate) openapi: OnceLock<Bytes>,
+    /// The description of the API, written once.
+    pub(crate) openapi: OnceLock<Compressed>,
     /// Whose turn it is to have a page of a whole list written.
     pub(crate) whole_lists: Arc<Semaphore>,
 }

@@ -9,6 +9,7 @@ mod shapes;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi as _;
@@ -32,6 +33,7 @@ use super::resources::pending::{AcknowledgedDocument, LONGEST_LEASE, PendingDocu
 use super::resources::refresh::Refreshed;
 use super::resources::tickets::TicketDocument;
 use super::resources::tokens::ListedToken;
+use super::server::compressed::Compressed;
 use super::settings::Settings;
 use crate::model::ChangeDocument;
 use operations::table::Bounds;
@@ -105,14 +107,15 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
     api
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     let written = match app.openapi.get() {
-        Some(written) => written.clone(),
+        Some(written) => written,
         None => {
             let json =
                 description(&app.context.public_url, &app.context.settings).to_json().map_err(Problem::internal)?;
-            app.openapi.get_or_init(|| json.into()).clone()
+            let written = Compressed::of(json.into()).map_err(Problem::internal)?;
+            app.openapi.get_or_init(|| written)
         }
     };
-    Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], written).into_response())
+    Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], written.answer(&headers)).into_response())
 }

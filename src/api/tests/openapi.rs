@@ -110,6 +110,7 @@ async fn it_is_served_to_anybody_and_not_again_to_who_has_it() {
     assert_eq!(answer.status, 200);
     let etag = answer.header("etag").expect("one").to_owned();
     assert_eq!(house.send("GET", "/openapi.json", &[("if-none-match", &etag)], "").await.status, 304);
+    assert_eq!((answer.header("content-encoding"), answer.header("vary")), (None, Some("accept-encoding")));
 }
 
 #[tokio::test]
