@@ -123,10 +123,16 @@ impl Bounds {
         (self.used.load(Ordering::Relaxed), self.store.limit)
     }
 
-    /// What one account may take by now, where so many have something in the store.
+    /// An equal share of the store, where this number of accounts has something in it. The next account to come has a share,
+    /// too: else a few accounts could fill the store before it comes.
+    fn equal_share(&self, accounts: u64) -> u64 {
+        self.store.limit / accounts.saturating_add(1)
+    }
+
+    /// What one account may take by now, where this number of accounts has something in the store.
     fn of_account(&self, accounts: u64) -> Bound {
         let left = self.store.limit.saturating_sub(self.used.load(Ordering::Relaxed));
-        let equal = self.store.limit / accounts.max(1);
+        let equal = self.equal_share(accounts);
         match left < self.reserve && equal < self.account.limit {
             true => Bound { limit: equal, warn_at: self.account.warn_at.min(equal) },
             false => self.account,
@@ -184,7 +190,7 @@ impl Bounds {
         let large = weights.iter().map(|(account, weight)| (*account, bytes(*weight)));
         let accounts = weights.len() as u64;
         // The reserve may begin before they are measured again.
-        let least = self.account.warn_at.min(self.store.limit / accounts.max(1));
+        let least = self.account.warn_at.min(self.equal_share(accounts));
         let large: HashMap<_, _> = large.filter(|(_, bytes)| *bytes >= least).collect();
         let mut state = self.state();
         let (before, now) = (self.of_account(state.accounts), self.of_account(accounts));
@@ -262,7 +268,7 @@ mod tests {
         // It begins between two measurements.
         bounds.used.store(905, Ordering::Relaxed);
         assert_eq!(bounds.large_accounts(), (0, 4));
-        assert_eq!(bounds.size_of(AccountId(1)).limit, 200);
+        assert_eq!(bounds.size_of(AccountId(1)).limit, 1000 / 6);
         assert!((1..=4).all(|id| bounds.require_room_for(AccountId(id)).is_err()));
         assert!(bounds.require_room_for(AccountId(5)).is_ok());
         measure(910);
@@ -273,5 +279,18 @@ mod tests {
         assert_eq!(bounds.size_of(AccountId(1)).limit, 250);
         measure(800);
         assert_eq!(bounds.large_accounts(), (0, 0));
+    }
+
+    #[test]
+    fn accounts_that_together_have_the_whole_store_leave_the_reserve_to_a_newcomer() {
+        let settings = Settings { size: 1000, account_share: 0.25, warn_at: 0.8, reserve: 0.1, ..Settings::default() };
+        let bounds = Bounds::new(&settings);
+        let four: HashMap<_, _> = (1..=4).map(|id| (AccountId(id), 1)).collect();
+        bounds.used.store(890, Ordering::Relaxed);
+        bounds.take_in(&four);
+        assert!((1..=4).all(|id| bounds.require_room_for(AccountId(id)).is_ok()));
+        bounds.used.store(905, Ordering::Relaxed);
+        assert!((1..=4).all(|id| bounds.require_room_for(AccountId(id)).is_err()));
+        assert!(bounds.require_room_for(AccountId(5)).is_ok());
     }
 }

@@ -217,3 +217,29 @@ async fn large_accounts_leave_the_last_of_the_store_to_small_ones() {
     observe(&world, dan, 40, RUNNING).await.expect("recorded");
     store.set_hook(world.new_hook(dan, "i-1")).await.expect("set");
 }
+
+/// Each of them may take half of the store, so together they may take all of it before anybody else comes.
+#[tokio::test]
+async fn a_newcomer_finds_the_last_of_a_store_that_few_accounts_fill() {
+    let (world, store) = bounded(Settings { size: 4 * SIZE, account_share: 0.5, ..Settings::default() });
+    let large = [world.client("ann").await, world.client("bob").await];
+    let mut refused = [false; 2];
+    for round in 0..1000 {
+        for (account, refused) in large.iter().zip(&mut refused) {
+            let state = if round % 2 == 0 { RUNNING } else { STOPPED };
+            match observe(&world, *account, 200, state).await {
+                Ok(()) => {}
+                Err(StoreError::AccountAtLimit { .. }) => *refused = true,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        store.measure_accounts().await.expect("measured");
+        if refused == [true; 2] {
+            break;
+        }
+    }
+    assert_eq!(refused, [true; 2]);
+    let newcomer = world.client("dan").await;
+    observe(&world, newcomer, 40, RUNNING).await.expect("recorded");
+    store.set_hook(world.new_hook(newcomer, "i-1")).await.expect("set");
+}
