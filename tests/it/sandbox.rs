@@ -189,16 +189,18 @@ async fn a_sandbox_has_no_files_environment_arguments_or_sockets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_its_accounts_own() {
     let driver = faulty(Limits::default(), &[]).await;
-    let remember = async |user: &str, password: &str, value: &str| {
-        let mut target = target("https://nowhere.invalid", &[("do", "remember"), ("value", value)]);
+    let remember = async |endpoint: &str, user: &str, password: &str| {
+        let mut target = target(endpoint, &[("do", "remember"), ("value", "kept")]);
         target.key.user = user.into();
         target.password = password.into();
         name(driver.list(&target, Kind::Instance).await.map_err(|failure| failure.error))
     };
-    assert_eq!(remember("a", "one", "1").await, "");
-    assert_eq!(remember("a", "one", "2").await, "1");
-    assert_eq!(remember("b", "one", "3").await, "", "another account");
-    assert_eq!(remember("a", "two", "4").await, "", "other credentials");
+    let here = "https://nowhere.invalid";
+    assert_eq!(remember(here, "a", "one").await, "");
+    assert_eq!(remember(here, "a", "one").await, "kept");
+    assert_eq!(remember(here, "b", "one").await, "", "another account");
+    assert_eq!(remember(here, "a", "two").await, "", "other credentials");
+    assert_eq!(remember("https://elsewhere.invalid", "a", "two").await, "", "another cloud");
 }
 
 #[tokio::test(flavor = "multi_thread")]
