@@ -1,5 +1,6 @@
 //! The small memory that an account's driver has across polls: login tokens and the like. It is gone with a change of
-//! credentials, or of where the account is. What changes in it is noted, so that whoever has a store can keep it over a restart: this room has none.
+//! credentials, or of where the account is. What changes in it is noted, so that whoever has a store can keep it over a
+//! restart: this room has none.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

@@ -23,18 +23,19 @@ pub(super) struct Found {
 pub(super) fn found(text: &str) -> Vec<Found> {
     let mut all = Vec::new();
     elements(text, &mut all);
-    quoted(text, &mut all);
+    quoted(text, |_| true, &mut all);
     bare(text, &mut all);
     apart(text, all)
 }
 
-/// Those that stand behind a name in quotes.
-pub(super) fn found_in_quotes(text: &str) -> Vec<Found> {
+/// Those that stand behind a name in the quotes that JSON has.
+pub(super) fn found_in_json(text: &str) -> Vec<Found> {
     let mut all = Vec::new();
-    quoted(text, &mut all);
+    quoted(text, |quote| quote == Quote { is: '"', backslashes: 0 }, &mut all);
     apart(text, all)
 }
 
+/// In order, none within another, and none that is empty.
 fn apart(text: &str, mut all: Vec<Found>) -> Vec<Found> {
     all.retain(|found: &Found| !text[found.range.clone()].trim().is_empty());
     // Of two that overlap the one that began first, and of two that begin at once the longer one.
@@ -92,11 +93,14 @@ fn tag_end(text: &str, from: usize) -> Option<usize> {
 }
 
 /// `"name": "value"`, also where the quotes are escaped, with a list of values, or without an end.
-fn quoted(text: &str, all: &mut Vec<Found>) {
+fn quoted(text: &str, is_meant: impl Fn(Quote) -> bool, all: &mut Vec<Found>) {
     let mut from = 0;
     while let Some((quote, start)) = next_quote(text, from) {
         // What is no name may have names in it.
         from = start;
+        if !is_meant(quote) {
+            continue;
+        }
         let Some(end) = quote.closes(text, start, LONGEST_NAME) else { continue };
         let behind = end + quote.length();
         let after = text[behind..].trim_start();
@@ -181,7 +185,7 @@ fn value(text: &str, at: usize, all: &mut Vec<Found>) -> usize {
 }
 
 /// A quote, behind so many backslashes: one within a text that is quoted itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Quote {
     is: char,
     backslashes: usize,

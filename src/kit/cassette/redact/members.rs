@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::loose::{Found, found, found_in_quotes, unescaped};
+use super::loose::{Found, found, found_in_json, unescaped};
 use super::names::is_credential;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -33,7 +33,7 @@ pub(super) fn rewritten(text: &str, form: Form, replace: &mut dyn FnMut(&str) ->
             replacement
         });
         // Of two members of one name the second was looked at: where nothing is written anew, the first is there still.
-        return if changed { Some(value.to_string()) } else { replaced(text, found_in_quotes(text), replace) };
+        return if changed { Some(value.to_string()) } else { replaced(text, found_in_json(text), replace) };
     }
     replaced(text, found(text), replace)
 }
