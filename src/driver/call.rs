@@ -19,7 +19,6 @@ use super::requests::egress::Egress;
 use super::requests::wire::Paged;
 use super::sandbox::guest::GuestPre;
 use super::sandbox::{Running, guest_account};
-use super::session::credentials_mark;
 use super::target::Target;
 use super::usage::Usage;
 use crate::clock::Stopwatch;
@@ -144,7 +143,7 @@ impl Driver {
         };
         if extent == Extent::AllPages {
             // A list is asked for with the credentials that are in force; a proof may be of any.
-            self.engine.sessions().keep_credentials(egress.session(), &credentials_mark(target));
+            self.engine.sessions().keep_credentials(egress.session(), &target.mark());
         }
         let meter = Arc::new(Meter::new(limits.cpu_per_page));
         let taken = Arc::new(Mutex::new(Usage::default()));

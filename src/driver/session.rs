@@ -16,8 +16,6 @@ use crate::model::{AccountKey, Timestamp};
 
 mod mark;
 
-pub(super) use mark::credentials_mark;
-
 const MOST_ENTRIES: usize = 16;
 const MOST_BYTES: usize = 16 << 10;
 /// Accounts remembered; beyond that, those that ran out are dropped, then the rest: a session is only
@@ -93,7 +91,7 @@ impl Kept {
 
 #[derive(Debug)]
 struct Session {
-    /// Which credentials it was made with, and where: see `credentials_mark`.
+    /// Which credentials it was made with, and where: see `Target::mark`.
     credentials: [u8; 32],
     entries: HashMap<String, Entry>,
 }

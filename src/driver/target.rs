@@ -8,7 +8,6 @@ use secrecy::SecretString;
 use super::info::SecretKind;
 use super::limits::budget::Budget;
 use super::requests::wire::Wire;
-use super::session::credentials_mark;
 use crate::model::{AccountKey, Timestamp};
 use crate::net::{AddressPolicy, Via};
 use crate::supply::grants::EndpointSource;
@@ -37,14 +36,6 @@ pub struct Target {
     pub wire: Wire,
     /// What its requests are paid out of; absent where nobody counts, as when one driver is tried by hand.
     pub budget: Option<Arc<Budget>>,
-}
-
-impl Target {
-    /// Tells whether what an account's driver learnt is of the same credentials and the same place. It could be used to
-    /// guess them: it is kept as a secret, or hashed with a key.
-    pub fn mark(&self) -> [u8; 32] {
-        credentials_mark(self)
-    }
 }
 
 /// A part of a provider that has an endpoint of its own.

@@ -21,7 +21,6 @@ use crate::driver::limits::memory::PollMemory;
 use crate::driver::limits::meter::Meter;
 use crate::driver::message::message;
 use crate::driver::requests::egress::{Egress, Outlet};
-use crate::driver::session::credentials_mark;
 use crate::driver::target::Target;
 use crate::model::Timestamp;
 
@@ -84,7 +83,7 @@ impl Running {
             account: account.map(|(target, egress)| Account {
                 key: target.key.clone(),
                 egress,
-                credentials_mark: credentials_mark(target),
+                credentials_mark: target.mark(),
             }),
             log_lines: 0,
             timers: host.moved.as_ref().map(Timers::by),

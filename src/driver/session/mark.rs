@@ -6,25 +6,28 @@ use sha2::{Digest as _, Sha256};
 use crate::driver::target::Target;
 use crate::net::Via;
 
-/// Which credentials a session belongs to, and where they are good: a token of one cloud must not go to another, which would
-/// learn it, and what changed since a list of one is nothing to another. How requests get there makes no difference.
-pub(in crate::driver) fn credentials_mark(target: &Target) -> [u8; 32] {
-    let mut mark = Mark(Sha256::new());
-    mark.text(&target.secret.to_string()).text(target.password.expose_secret());
-    mark.number(target.secrets.len());
-    for (name, secret) in &target.secrets {
-        mark.text(name).text(secret.expose_secret());
+impl Target {
+    /// Which credentials a session belongs to, and where they are good: a token of one cloud must not go to another, which
+    /// would learn it, and what changed since a list of one is nothing to another. How requests get there makes no
+    /// difference. The credentials could be guessed by it: it is kept as a secret, or hashed with a key.
+    pub fn mark(&self) -> [u8; 32] {
+        let mut mark = Mark(Sha256::new());
+        mark.text(&self.secret.to_string()).text(self.password.expose_secret());
+        mark.number(self.secrets.len());
+        for (name, secret) in &self.secrets {
+            mark.text(name).text(secret.expose_secret());
+        }
+        mark.place(&self.endpoint, &self.via);
+        mark.number(self.roles.len());
+        for (role, part) in &self.roles {
+            mark.text(role).place(&part.endpoint, &part.via);
+        }
+        mark.number(self.options.len());
+        for (name, value) in &self.options {
+            mark.text(name).text(value);
+        }
+        mark.0.finalize().into()
     }
-    mark.place(&target.endpoint, &target.via);
-    mark.number(target.roles.len());
-    for (role, part) in &target.roles {
-        mark.text(role).place(&part.endpoint, &part.via);
-    }
-    mark.number(target.options.len());
-    for (name, value) in &target.options {
-        mark.text(name).text(value);
-    }
-    mark.0.finalize().into()
 }
 
 /// A digest of parts, each with its length before it, so that no two sequences of parts look alike.
@@ -116,10 +119,10 @@ mod tests {
                 target.options.insert("key".into(), "secret".into());
             }),
         ];
-        let before = credentials_mark(&target);
+        let before = target.mark();
         let mut marks = HashSet::from([before]);
         let mut differs = |name: &str, changed: &Target| {
-            assert!(marks.insert(credentials_mark(changed)), "{name} is changed");
+            assert!(marks.insert(changed.mark()), "{name} is changed");
         };
         for (name, change) in changes {
             let mut changed = target.clone();
@@ -136,6 +139,6 @@ mod tests {
         let addresses = AddressPolicy::opening(vec!["10.0.0.0/8".parse().expect("a range")]);
         let secret_expires = Some(Timestamp::from_millis(1));
         let elsewise = Target { via, addresses, secret_expires, ..target };
-        assert_eq!(credentials_mark(&elsewise), before, "it is the same account of the same cloud");
+        assert_eq!(elsewise.mark(), before, "it is the same account of the same cloud");
     }
 }

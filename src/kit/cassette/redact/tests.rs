@@ -300,7 +300,7 @@ fn odd_texts_are_read_and_stay() {
         "'\"'\"\\'\\\"\\\\'\\\\\"",
         "<Token/><Token></Token><Token> </Token><Token",
         "<token a=\"",
-        r#"{"a": "the 'token': 'x' is odd, and \"secret\": \"y\"", "b": 1}"#,
+        r#"{"a":"the 'token': 'x' is odd, and \"secret\": \"y\"","b":1}"#,
         "\u{1f600}=\u{1f600}:\u{1f600}",
     ] {
         let mut exchange = exchange("https://a.example/", (&[], ""), (&[], text));
