@@ -1,6 +1,5 @@
-//! The threads that connections live on. They are the connections' own: a peer that sends without end, such as one that
-//! answers with `103 Early Hints` over and over, or floods a connection of HTTP/2, keeps these busy for as long as its
-//! request may take, and whoever waits for something else is served by others.
+//! Separate threads for connections. A peer that sends without end, such as one that repeats `103 Early Hints` or floods
+//! an HTTP/2 connection, keeps only these threads busy, until its request times out.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,10 +8,10 @@ use std::task::Poll;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 
-/// A runtime of its own. Where it is dropped, what runs there ends.
+/// A separate runtime for connections. Its tasks end when it is dropped.
 pub struct Home {
     handle: Handle,
-    /// Taken only when it is dropped.
+    /// `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
 
@@ -26,7 +25,7 @@ impl Home {
         &self.handle
     }
 
-    /// Whether the caller runs there already.
+    /// Whether the caller runs on this runtime.
     pub(super) fn is_here(&self) -> bool {
         Handle::try_current().is_ok_and(|here| here.id() == self.handle.id())
     }

@@ -7,15 +7,15 @@ use crate::model::{Kind, Resource, ResourceId, Timestamp};
 use crate::store::{Passing, PollTicket};
 use crate::vault::Vault;
 
-/// What gives a list: a driver's file, and an account of a cloud. Where either is another than of the last list, this
-/// one is no continuation of that one.
+/// Identifies the source of a list: the driver's file, the account and the cloud. A list continues an earlier one only if
+/// their sources are equal.
 pub(super) fn lister(driver: &DriverInfo, target: &Target, vault: &Vault) -> String {
     let place = vault.hash_key().hash(&[b"what gives a list", &target.mark()]);
     let place: String = place.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{} {place}", driver.digest)
 }
 
-/// The driver's file.
+/// The part of it that identifies the driver's file.
 pub(super) fn file(lister: &str) -> &str {
     lister.split_once(' ').map_or(lister, |(file, _)| file)
 }
@@ -40,7 +40,8 @@ pub(super) fn since(
 }
 
 /// Whether the instances that are wanted can be asked for alone: only where what they were is known from a list of the
-/// same driver (and of the same account of the same cloud, which is looked at later), and nothing is the matter that a list of everything is needed for.
+/// same driver, and nothing is the matter that a list of everything is needed for. The caller compares the account and
+/// the cloud as well (`lister`).
 pub(super) fn is_by_id(ticket: &PollTicket, driver: &DriverInfo) -> bool {
     driver.by_id
         && ticket.kind == Kind::Instance

@@ -105,10 +105,11 @@ fn climbs(path: &str) -> bool {
     let mut path = path.to_owned();
     for _ in 0..=MOST_DECODED {
         let decoded = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
-        let is_one = |segment: &str| segment.contains("..") && segment.contains(['/', '\\']);
-        let was_one =
-            path.split('/').any(|segment| is_one(&percent_encoding::percent_decode_str(segment).decode_utf8_lossy()));
-        if was_one || decoded.split(['/', '\\']).any(steps_up) {
+        let hides_a_step = |segment: &str| {
+            let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
+            decoded.contains("..") && decoded.contains(['/', '\\'])
+        };
+        if path.split('/').any(hides_a_step) || decoded.split(['/', '\\']).any(steps_up) {
             return true;
         }
         if decoded == path {
@@ -116,7 +117,7 @@ fn climbs(path: &str) -> bool {
         }
         path = decoded;
     }
-    // Nobody encodes a path so often who means well.
+    // No client encodes a path that often, so nobody knows where it leads.
     true
 }
 

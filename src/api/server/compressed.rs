@@ -1,5 +1,5 @@
-//! What is sent to many, compressed once. Whoever asks for it need not say who they are: to compress it each time would cost
-//! the host much more than it costs them to ask.
+//! A body that is compressed once. Clients without credentials can ask for it, so compressing it for each request would
+//! cost the host much more than it costs them.
 
 use std::io::Write as _;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// A body in both forms.
+/// A body, plain and compressed.
 #[derive(Debug)]
 pub(crate) struct Compressed {
     plain: Bytes,
@@ -43,7 +43,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
         let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=').parse::<f32>();
         matches!(coding.as_str(), "gzip" | "x-gzip" | "*").then(|| (coding == "*", weight.unwrap_or(0.0)))
     });
-    // What is said of it by name stands before what is said of all.
+    // A weight for gzip overrides the one for `*`.
     said.min_by_key(|(of_all, _)| *of_all).is_some_and(|(_, weight)| weight > 0.0)
 }
 

@@ -1,4 +1,4 @@
-//! Bodies as texts and back, so that a secret is found in any encoding that a provider may use.
+//! Converts bodies to text and back, so that secrets are found in any encoding that a provider may use.
 
 /// How a text was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,11 +7,11 @@ pub(super) enum Encoding {
     Utf16 {
         is_big_endian: bool,
     },
-    /// Each byte as a character: of any encoding that has ASCII in it, and of none.
+    /// Anything else: each byte is one character, which suits all encodings that extend ASCII.
     Bytes,
 }
 
-/// The text of a body, with which it is written back.
+/// The text of a body, and the encoding to write it back in.
 pub(super) fn decode(body: &[u8]) -> (String, Encoding) {
     let utf_16 = |is_big_endian: bool| {
         let unit = |pair: &[u8]| match pair {

@@ -8,7 +8,7 @@ use super::names::is_credential;
 /// The longest name of a secret, with what stands around it.
 const LONGEST_NAME: usize = 128;
 
-/// What says how the credentials of a header are to be read, before them.
+/// Authentication schemes, which precede the credentials in a header.
 const SCHEMES: &[&str] = &["Basic", "Bearer", "Token", "token", "bearer", "basic"];
 
 /// A secret in a text.
@@ -28,7 +28,7 @@ pub(super) fn found(text: &str) -> Vec<Found> {
     apart(text, all)
 }
 
-/// Those that stand behind a name in the quotes that JSON has.
+/// The secrets in a JSON document: values that follow a name in double quotes.
 pub(super) fn found_in_json(text: &str) -> Vec<Found> {
     let mut all = Vec::new();
     quoted(text, |quote| quote == Quote { is: '"', backslashes: 0 }, &mut all);
@@ -77,7 +77,7 @@ fn elements(text: &str, all: &mut Vec<Found>) {
     }
 }
 
-/// Behind the tag that is gone on with here: a `>` in quotes does not end it.
+/// The end of the tag that `from` is in. A `>` in quotes does not end a tag.
 fn tag_end(text: &str, from: usize) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text[from..].char_indices() {
@@ -96,7 +96,7 @@ fn tag_end(text: &str, from: usize) -> Option<usize> {
 fn quoted(text: &str, is_meant: impl Fn(Quote) -> bool, all: &mut Vec<Found>) {
     let mut from = 0;
     while let Some((quote, start)) = next_quote(text, from) {
-        // What is no name may have names in it.
+        // A text that is not a name may contain names.
         from = start;
         if !is_meant(quote) {
             continue;
@@ -146,7 +146,7 @@ fn bare(text: &str, all: &mut Vec<Found>) {
     }
 }
 
-/// The name that a text ends with, if it does with one.
+/// The name at the end of a text; empty if there is none.
 fn name_before(text: &str) -> &str {
     let text = text.trim_end_matches(' ');
     let tail = &text[floor(text, text.len().saturating_sub(LONGEST_NAME))..];
@@ -154,7 +154,7 @@ fn name_before(text: &str) -> &str {
     tail.rsplit(|c| !of_name(c)).next().unwrap_or_default()
 }
 
-/// Takes in the value that begins here, and gives where it ends.
+/// Adds the value that starts at `at`, and returns its end.
 fn value(text: &str, at: usize, all: &mut Vec<Found>) -> usize {
     let mut at = at;
     let is_list = text[at..].starts_with('[');
@@ -184,7 +184,7 @@ fn value(text: &str, at: usize, all: &mut Vec<Found>) -> usize {
     }
 }
 
-/// A quote, behind so many backslashes: one within a text that is quoted itself.
+/// A quotation mark. In a text that is itself quoted, backslashes precede it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Quote {
     is: char,
@@ -196,7 +196,7 @@ impl Quote {
         self.backslashes + 1
     }
 
-    /// Where its like begins that closes what it opened, at most so far on.
+    /// The start of the closing quotation mark, searched for in the next `within` bytes.
     fn closes(self, text: &str, start: usize, within: usize) -> Option<usize> {
         let most = floor(text, start.saturating_add(within).min(text.len()));
         let mut from = start;
@@ -216,7 +216,7 @@ impl Quote {
     }
 }
 
-/// The next quote, and where what it opens begins.
+/// The next quotation mark, and the start of the text behind it.
 fn next_quote(text: &str, from: usize) -> Option<(Quote, usize)> {
     let at = from + text[from..].find(['"', '\''])?;
     let before = &text[from..at];
@@ -225,7 +225,7 @@ fn next_quote(text: &str, from: usize) -> Option<(Quote, usize)> {
     Some((Quote { is, backslashes }, at + 1))
 }
 
-/// A text as JSON has it in quotes, or as it is.
+/// The text that a JSON string stands for; the string itself if it is not valid.
 pub(super) fn unescaped(text: &str) -> String {
     serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
 }

@@ -32,7 +32,7 @@ pub(super) fn rewritten(text: &str, form: Form, replace: &mut dyn FnMut(&str) ->
             changed |= replacement.is_some();
             replacement
         });
-        // Of two members of one name the second was looked at: where nothing is written anew, the first is there still.
+        // The parser keeps only the last of several members with the same name. An unchanged text still has the others.
         return if changed { Some(value.to_string()) } else { replaced(text, found_in_json(text), replace) };
     }
     replaced(text, found(text), replace)

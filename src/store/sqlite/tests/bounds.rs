@@ -184,6 +184,26 @@ async fn an_account_at_its_bound_takes_nothing_from_others() {
     observe(&world, bob, 501, RUNNING).await.expect("recorded");
 }
 
+/// Records changes of these accounts until each of them is at its limit.
+async fn fill_together(world: &World, store: &SqliteStore, accounts: &[AccountId]) {
+    let mut refused = vec![false; accounts.len()];
+    for round in 0..1000 {
+        for (account, refused) in accounts.iter().zip(&mut refused) {
+            let state = if round % 2 == 0 { RUNNING } else { STOPPED };
+            match observe(world, *account, 200, state).await {
+                Ok(()) => {}
+                Err(StoreError::AccountAtLimit { .. }) => *refused = true,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        store.measure_accounts().await.expect("measured");
+        if refused.iter().all(|refused| *refused) {
+            return;
+        }
+    }
+    panic!("some account is never refused: {refused:?}");
+}
+
 /// None of them takes more than its share, and together they would leave nothing.
 #[tokio::test]
 async fn large_accounts_leave_the_last_of_the_store_to_small_ones() {
@@ -194,22 +214,7 @@ async fn large_accounts_leave_the_last_of_the_store_to_small_ones() {
     }
     let dan = world.client("dan").await;
     observe(&world, dan, 20, RUNNING).await.expect("recorded");
-    let mut refused = [false; 3];
-    for round in 0..1000 {
-        for (account, refused) in large.iter().zip(&mut refused) {
-            let state = if round % 2 == 0 { RUNNING } else { STOPPED };
-            match observe(&world, *account, 200, state).await {
-                Ok(()) => {}
-                Err(StoreError::AccountAtLimit { .. }) => *refused = true,
-                Err(other) => panic!("{other}"),
-            }
-        }
-        store.measure_accounts().await.expect("measured");
-        if refused == [true; 3] {
-            break;
-        }
-    }
-    assert_eq!(refused, [true; 3]);
+    fill_together(&world, &store, &large).await;
     let (used, limit) = store.size();
     assert!(used < limit && limit - used <= limit / 10, "{used} of {limit}");
     assert!(large.iter().all(|account| store.account_size(*account).used < Some(limit / 2)), "each within its share");
@@ -223,22 +228,7 @@ async fn large_accounts_leave_the_last_of_the_store_to_small_ones() {
 async fn a_newcomer_finds_the_last_of_a_store_that_few_accounts_fill() {
     let (world, store) = bounded(Settings { size: 4 * SIZE, account_share: 0.5, ..Settings::default() });
     let large = [world.client("ann").await, world.client("bob").await];
-    let mut refused = [false; 2];
-    for round in 0..1000 {
-        for (account, refused) in large.iter().zip(&mut refused) {
-            let state = if round % 2 == 0 { RUNNING } else { STOPPED };
-            match observe(&world, *account, 200, state).await {
-                Ok(()) => {}
-                Err(StoreError::AccountAtLimit { .. }) => *refused = true,
-                Err(other) => panic!("{other}"),
-            }
-        }
-        store.measure_accounts().await.expect("measured");
-        if refused == [true; 2] {
-            break;
-        }
-    }
-    assert_eq!(refused, [true; 2]);
+    fill_together(&world, &store, &large).await;
     let newcomer = world.client("dan").await;
     observe(&world, newcomer, 40, RUNNING).await.expect("recorded");
     store.set_hook(world.new_hook(newcomer, "i-1")).await.expect("set");
