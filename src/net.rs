@@ -2,6 +2,7 @@
 //! pooled clients that can reach no other.
 
 pub mod client;
+mod error;
 mod failure;
 pub mod home;
 pub mod local;
@@ -11,7 +12,8 @@ mod resolver;
 mod route;
 mod trust;
 
-pub use client::{Client, ClientSettings, Clients, NetError};
+pub use client::{Client, ClientSettings, Clients};
+pub use error::NetError;
 pub use failure::{SendError, SocketFault, TlsFault};
 pub use pem::{Identity, PemError, PrivateRoots, RootsReach};
 pub use policy::{AddressPolicy, AddressRefused};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use url::{Host, Url};
 
+use super::error::NetError;
 use super::failure::{Scheme, SendError, Way, innermost};
 use super::home::{Home, at_home};
 use super::policy::{AddressPolicy, AddressRefused};
@@ -101,10 +102,6 @@ struct Limits {
     has_roots: bool,
     way: Way,
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("can't make an HTTP client: {0}")]
-pub struct NetError(pub String);
 
 impl Clients {
     /// Reads the machine's root certificates; clients are made as they are asked for.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-use super::client::NetError;
+use super::error::NetError;
 use super::trust::Trust;
 
 /// Loading drivers may take a while, when many have to be compiled.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::client::NetError;
+use super::error::NetError;
 use super::pem::Identity;
 use super::route::Via;
 
