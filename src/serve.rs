@@ -5,6 +5,7 @@ mod adopt;
 mod contained;
 mod descriptors;
 mod drivers;
+mod error;
 mod key;
 mod reload;
 mod sessions;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
+pub use error::ServeError;
 pub use key::{KeyError, KeyNeeded, named_keys, require_keys};
 
 use crate::api::starting::{ANSWERS_AFTER, while_starting};
@@ -28,14 +30,13 @@ use crate::config::{Config, KeySource};
 use crate::driver::Budgets;
 use crate::metrics::{LogLines, Metrics, Operation};
 use crate::model::AccountKey;
-use crate::net::{Clients, NetError};
+use crate::net::Clients;
 use crate::operator::{Control, Reloads};
 use crate::roster::{CallShares, Endpoints, NotOnRoster, Roster};
 use crate::rotation::Rotation;
 use crate::store::sqlite::SqliteStore;
 use crate::store::steps;
 use crate::store::{Accounts as _, Polls as _, Store, StoreError};
-use crate::vault::VaultError;
 use crate::{api, deliver, operator, poll, retention};
 use adopt::Adoption;
 use contained::{Contained, Part};
@@ -66,38 +67,6 @@ pub struct Host {
     control: Option<UnixListener>,
     /// The clock that all others are of.
     steps: Arc<EvenClock>,
-}
-
-/// Why a host does not start, or did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    #[error("can't listen on {address}: {source}{}", hint(.source))]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error("can't listen on {address} for operators: {source} (setting: operator.listen)")]
-    ListenForOperators { address: SocketAddr, source: io::Error },
-    #[error("can't make the data directory {}: {source} (setting: data_dir)", .path.display())]
-    DataDirectory { path: PathBuf, source: io::Error },
-    #[error("the store: {0}")]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    #[error(transparent)]
-    Drivers(#[from] DriversError),
-    #[error(transparent)]
-    Net(#[from] NetError),
-    #[error("the API ended: {0}")]
-    Api(io::Error),
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => ". Another program has it, perhaps another tracker: end that one, or set `listen`",
-        io::ErrorKind::PermissionDenied => ". Ports below 1024 are the system's: set `listen` to a higher one",
-        io::ErrorKind::AddrNotAvailable => ". It is no address of this machine: set `listen`",
-        _ => " (setting: listen)",
-    }
 }
 
 impl Host {
