@@ -3,6 +3,7 @@
 
 mod bounds;
 mod error;
+mod example;
 mod file;
 mod log;
 mod network;
@@ -19,9 +20,10 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 pub use error::{ConfigError, Problem, Wrong};
+pub use example::EXAMPLE;
 pub use log::{LogFilter, LogFormat, LogSettings};
 pub use network::NetworkFault;
-pub use secret::{Environment, Found, SecretError, SecretSource};
+pub use secret::{Environment, Found, KEY_VARIABLE, SecretError, SecretSource};
 
 use crate::driver::{self, Limits, RoleTarget};
 use crate::model::AccountKey;
@@ -35,12 +37,6 @@ use error::Source;
 use file::{Account, File, Provider, Role};
 use network::Network;
 use values::{FilePath, OptionValue, Range};
-
-/// Every key with its default and what it does.
-pub const EXAMPLE: &str = include_str!("../config.example.toml");
-
-/// The environment variable that holds the vault's key, should it not be in a file.
-pub const KEY_VARIABLE: &str = "TRACKER_KEY";
 
 const DATA_DIR: &str = "./tracker-data";
 const DRIVERS_DIRECTORY: &str = "./tracker-drivers";
@@ -342,9 +338,11 @@ impl Reading<'_> {
         })
     }
 
-    /// How requests go out, as the provider's or account's own table has it.
+    /// How requests go out, as the provider's or account's own table has it. `of` says in errors whose it is.
     fn via(&mut self, network: Option<Network>, of: &str) -> Result<Via, Problem> {
-        network.map_or_else(|| Ok(Via::default()), |network| network.read(of, self.environment, &mut self.warnings))
+        let Some(network) = network else { return Ok(Via::default()) };
+        let via = network.read(self.environment, &mut self.warnings);
+        via.map_err(|fault| Problem::Network { of: of.to_owned(), fault: Box::new(fault) })
     }
 
     fn secret(&mut self, source: &SecretSource, account: &AccountKey, what: String) -> Result<SecretString, Problem> {

@@ -5,10 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::KEY_VARIABLE;
+use super::example::known_keys;
 use super::file::File;
 use super::network::NetworkFault;
-use super::secret::SecretError;
+use super::secret::{KEY_VARIABLE, SecretError};
 use crate::model::AccountKey;
 use crate::supply::signature::InvalidPolicy;
 
@@ -179,17 +179,6 @@ fn nearest_key(word: &str) -> Option<&'static str> {
         .filter(|(distance, key)| *distance <= key.len().min(word.len()) / 3 + 1)
         .min()
         .map(|(_, key)| key)
-}
-
-/// Every key there is, read from the example, which a test holds to be complete.
-fn known_keys() -> impl Iterator<Item = &'static str> {
-    super::EXAMPLE.lines().filter_map(|line| {
-        let line = line.trim_start_matches(['#', ' ']);
-        match line.strip_prefix('[') {
-            Some(section) => section.trim_matches(['[', ']']).split('.').next_back(),
-            None => line.split_once(" = ").map(|(key, _)| key).filter(|key| !key.contains(' ')),
-        }
-    })
 }
 
 #[cfg(test)]

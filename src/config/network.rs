@@ -11,8 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::error::Problem;
-use super::secret::{Environment, SecretSource};
+use super::secret::{Environment, SecretError, SecretSource};
 use super::values::{Endpoint, FilePath, InvalidValue};
 use crate::net::{Identity, PemError, PrivateRoots, Proxy, ProxyChoice, RootsReach, Via};
 
@@ -155,9 +154,9 @@ pub enum NetworkFault {
     #[error("client_certificate_file {} with client_key_file {}: {source}", .certificate.display(), .key.display())]
     Identity { certificate: PathBuf, key: PathBuf, source: PemError },
     #[error("client_key_file: {0}")]
-    Key(super::SecretError),
+    Key(SecretError),
     #[error("the proxy's password: {0}")]
-    ProxyPassword(super::SecretError),
+    ProxyPassword(SecretError),
     #[error(
         "a client certificate and its key go together: set client_certificate_file and client_key_file, or neither"
     )]
@@ -175,31 +174,25 @@ pub enum NetworkFault {
 }
 
 impl Network {
-    /// Reads what it names. `of` says in errors whose it is; what its owner should know is added to `warnings`.
-    pub(super) fn read(
-        self,
-        of: &str,
-        environment: Environment<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Via, Problem> {
-        let wrong = |fault| Problem::Network { of: of.to_owned(), fault: Box::new(fault) };
+    /// Reads what it names; what its owner should know is added to `warnings`.
+    pub(super) fn read(self, environment: Environment<'_>, warnings: &mut Vec<String>) -> Result<Via, NetworkFault> {
         let roots = match (self.roots_file, self.roots) {
-            (Some(path), reach) => Some(roots(path.into(), reach).map_err(wrong)?),
-            (None, Some(_)) => return Err(wrong(NetworkFault::RootsWithoutFile)),
+            (Some(path), reach) => Some(roots(path.into(), reach)?),
+            (None, Some(_)) => return Err(NetworkFault::RootsWithoutFile),
             (None, None) => None,
         };
         let identity = match (self.client_certificate_file, self.client_key_file) {
-            (Some(certificate), Some(key)) => Some(identity(certificate.into(), key.into(), warnings).map_err(wrong)?),
+            (Some(certificate), Some(key)) => Some(identity(certificate.into(), key.into(), warnings)?),
             (None, None) => None,
-            (Some(_), None) | (None, Some(_)) => return Err(wrong(NetworkFault::HalfIdentity)),
+            (Some(_), None) | (None, Some(_)) => return Err(NetworkFault::HalfIdentity),
         };
         let password = match (self.proxy_password_file, self.proxy_password_env) {
             (Some(path), None) => Some(SecretSource::File(path.into())),
             (None, Some(name)) => Some(SecretSource::Environment(name)),
             (None, None) => None,
-            (Some(_), Some(_)) => return Err(wrong(NetworkFault::TwoPasswords)),
+            (Some(_), Some(_)) => return Err(NetworkFault::TwoPasswords),
         };
-        let proxy = proxy(self.proxy, password, environment, warnings).map_err(wrong)?;
+        let proxy = proxy(self.proxy, password, environment, warnings)?;
         Ok(Via { roots, identity, proxy, socket: None })
     }
 }
@@ -247,7 +240,7 @@ fn secret(
     source: &SecretSource,
     environment: Environment<'_>,
     warnings: &mut Vec<String>,
-) -> Result<SecretString, super::SecretError> {
+) -> Result<SecretString, SecretError> {
     let found = source.read(environment)?;
     warnings.extend(found.warning);
     Ok(found.secret)

@@ -12,6 +12,9 @@ use secrecy::SecretString;
 /// Looks up an environment variable: the process's in the program, a table in tests.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
+/// The environment variable that holds the vault's key, should it not be in a file.
+pub const KEY_VARIABLE: &str = "TRACKER_KEY";
+
 /// No password or private key is longer; a wrong path (a disk image, a log) is.
 const MAX_BYTES: u64 = 64 << 10;
 
