@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{DamagedRow, Result, Unopened};
+use super::{Result, Unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
@@ -141,4 +141,15 @@ pub struct Credential {
     pub prints: Vec<[u8; 32]>,
     /// How many users there may be whose accounts are enrolled with it.
     pub users: u64,
+}
+
+/// A stored row that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRow {
+    /// The table that it stands in.
+    pub table: &'static str,
+    /// Its primary key; the parts of one are joined by slashes.
+    pub key: String,
+    pub column: String,
+    pub reason: String,
 }

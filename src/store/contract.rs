@@ -8,6 +8,7 @@ pub(super) mod hooks;
 pub(super) mod inventory;
 pub(super) mod journal;
 pub(super) mod keys;
+mod lab;
 pub(super) mod mass_changes;
 pub(super) mod pending;
 pub(crate) mod plainly;
@@ -24,17 +25,7 @@ pub(super) mod tokens;
 pub(super) mod wanted;
 pub(super) mod world;
 
-use std::sync::Arc;
-
-use super::Store;
-
-/// Where a store is tried out.
-pub(super) trait Lab {
-    fn store(&self) -> Arc<dyn Store>;
-
-    /// Ends the host without a word to the store, and starts another on what is left.
-    fn crash(&mut self);
-}
+pub(super) use lab::Lab;
 
 /// Makes a test of each case; the argument makes a lab with an empty store. With `@every` it makes one function,
 /// `every_case`, which runs them all.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Lab;
+use super::lab::Lab;
 use super::room::GivenRoom;
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;

@@ -1,0 +1,13 @@
+//! Where a store is tried out, which its own tests provide.
+
+use std::sync::Arc;
+
+use crate::store::Store;
+
+/// Where a store is tried out.
+pub(in crate::store) trait Lab {
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Ends the host without a word to the store, and starts another on what is left.
+    fn crash(&mut self);
+}
