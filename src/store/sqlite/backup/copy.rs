@@ -16,8 +16,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::super::lock::with_suffix;
 use super::super::seen::Renewed;
 use super::super::{Disk, Settings, keys, schema, seen, space};
-use super::{Allow, BackupError, Origin, Stage, StoreError, Target, Watch, digest, failed};
+use super::digest;
+use super::error::{BackupError, Origin};
+use super::target::Target;
+use super::watch::{Stage, Watch};
 use crate::model::KeyId;
+use crate::store::StoreError;
+
+/// Says whether the host can use what names these keys, or in words why not.
+pub type Allow<'a> = &'a dyn Fn(&[KeyId]) -> Result<(), String>;
 
 /// How many pages are copied between two looks at who watches: some megabytes.
 const AT_ONCE: i32 = 1024;
@@ -207,5 +214,23 @@ fn store_failed(from: &Path, origin: Origin, error: StoreError) -> BackupError {
             BackupError::Damaged { file: from.to_owned(), what: error.to_string(), origin }
         }
         _ => BackupError::Store(error),
+    }
+}
+
+/// An error of SQLite's while one file is copied to another, or the copy is worked on.
+fn failed(from: &Path, target: &Target, origin: Origin, source: rusqlite::Error) -> BackupError {
+    let to = target.path();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => BackupError::NoRoom { file: to.to_owned(), source: Box::new(source) },
+        // A quota, or the largest size of files, is a failure of the disk to SQLite.
+        Some(ErrorCode::SystemIoFailure) if space::Space::default().is_lacking(to) => {
+            BackupError::NoRoom { file: to.to_owned(), source: Box::new(source) }
+        }
+        Some(ErrorCode::NotADatabase) => BackupError::NoTracker(from.to_owned()),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            BackupError::Damaged { file: from.to_owned(), what: source.to_string(), origin }
+        }
+        Some(ErrorCode::OperationInterrupted) => BackupError::Stopped,
+        _ => BackupError::Copy { from: from.to_owned(), to: to.to_owned(), source },
     }
 }

@@ -8,8 +8,11 @@ use rusqlite::Connection;
 
 use super::super::lock::{HostLock, with_suffix};
 use super::super::{Settings, connect, idle_fold, remains, seen};
-use super::target::{flush_folder, is_of_the_store, on_file, remove_sqlites};
-use super::{Allow, BackupError, Existing, Origin, Stage, StoreError, Target, Watch, copy};
+use super::copy::{self, Allow};
+use super::error::{BackupError, Origin};
+use super::target::{Existing, Target, flush_folder, is_of_the_store, on_file, remove_sqlites};
+use super::watch::{Stage, Watch};
+use crate::store::StoreError;
 
 /// A backup that took the place of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]

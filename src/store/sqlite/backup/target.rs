@@ -13,7 +13,14 @@ use rustix::io::Errno;
 use super::super::lock::with_suffix;
 use super::super::schema;
 use super::super::space::is_no_room;
-use super::{BackupError, Existing};
+use super::error::BackupError;
+
+/// What is to become of what is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    Kept,
+    Replaced,
+}
 
 /// How a database begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
