@@ -6,8 +6,9 @@ use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use super::super::PaceReason;
 use crate::model::{
-    AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookUrl, InstanceState, Kind,
-    Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp, TokenId,
+    AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookSecrets, HookUrl,
+    InstanceState, Kind, Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp,
+    TokenId,
 };
 
 /// What a column holds, as a value of the domain.
@@ -30,6 +31,12 @@ struct BadColumn {
 /// Driver, provider and user, in columns that follow one another.
 pub(super) fn account_key(row: &Row<'_>, index: usize) -> rusqlite::Result<AccountKey> {
     Ok(AccountKey { driver: row.get(index)?, provider: row.get(index + 1)?, user: row.get(index + 2)? })
+}
+
+/// The present secret, the one before, and until when that signs: in columns that follow one another.
+pub(super) fn read_secrets(row: &Row<'_>, index: usize) -> rusqlite::Result<HookSecrets> {
+    let previous: (Option<Sealed>, Option<Timestamp>) = (get(row, index + 1)?, get(row, index + 2)?);
+    Ok(HookSecrets { current: get(row, index)?, previous: previous.0.zip(previous.1) })
 }
 
 pub(super) trait Column: Sized {

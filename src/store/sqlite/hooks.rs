@@ -10,8 +10,7 @@ use super::super::{
     Condition, DamagedHook, DeliveryQuery, DeliveryRecord, EditedHook, HookEdit, HookPlace, HookTarget, Hooks, NewHook,
     Once, Page, Redrive, Redriven, Refusal, Result, Written,
 };
-use super::claim::read_secrets;
-use super::columns::{get, kind_number};
+use super::columns::{get, kind_number, read_secrets};
 use super::damage::{self, Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::words::Words;

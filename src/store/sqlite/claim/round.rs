@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::{Budget, DeliveryClaim, Destination, DueDelivery, PASSED_OVER, Result, accounts_in_turn};
-use super::{destinations_in_turn, get, turns};
+use super::super::columns::get;
+use super::super::turns::{self, Stored};
+use super::super::writer::Writing;
+use super::destination::{Destination, PASSED_OVER, accounts_in_turn, destinations_in_turn};
 use crate::model::{AccountId, Timestamp};
-use crate::store::sqlite::turns::Stored;
-use crate::store::sqlite::writer::Writing;
+use crate::store::{Budget, DeliveryClaim, DueDelivery, Result};
 
 /// From how many of its destinations an account is served in one turn, and how many it looks at for that: what it can't
 /// use it passes over, and finds the others the next time.
