@@ -13,8 +13,9 @@ use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::fair_pool::Flow;
-use super::writer::Writing;
-use super::{Fault, SqliteStore, bounds, damage, polls, schema, turns, unopened};
+use super::fault::Fault;
+use super::writing::Writing;
+use super::{SqliteStore, bounds, damage, polls, schema, turns, unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use super::super::{Attempt, KeptAttempts, Result, Settlement};
 use super::columns::get;
 use super::damage::{Key, Reading, Source};
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::HookId;
 
 pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()> {

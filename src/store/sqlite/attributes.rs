@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Result;
-use super::Fault;
+use super::fault::Fault;
 use crate::model::{
     Address, AddressKind, Instance, InstanceState, Realm, RealmState, Resource, ResourceId, State, Timestamp,
 };

@@ -15,7 +15,7 @@ mod watch;
 
 use std::path::Path;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::model::KeyId;
 pub use copy::Allow;
 pub use error::{BackupError, Origin};

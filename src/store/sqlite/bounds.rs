@@ -20,7 +20,7 @@ use bytesize::ByteSize;
 use rusqlite::Connection;
 
 use super::super::{AccountSize, Fullness, Result, StoreError};
-use super::Settings;
+use super::settings::{Settings, part};
 use crate::model::AccountId;
 
 /// Bytes that may be taken, and from how many on a warning is given.
@@ -65,11 +65,6 @@ impl Bound {
             _ => Fullness::Room,
         }
     }
-}
-
-/// A part of so many bytes.
-pub(super) fn part(of: u64, part: f64) -> u64 {
-    (of as f64 * part) as u64
 }
 
 impl Bounds {

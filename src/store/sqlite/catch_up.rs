@@ -8,9 +8,9 @@ use super::super::{CatchUp, CaughtUp, Result};
 use super::columns::get;
 use super::histories::HistoryId;
 use super::journal::{self, CHANGE_COLUMNS, Tidings, change_columns, read_change};
-use super::listeners::{self, Listener};
+use super::listener::{self, Listener};
 use super::turns::Touched;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{queue, trim};
 use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
 
@@ -35,7 +35,7 @@ pub(super) fn catch_up(writing: &mut Writing<'_>, now: Timestamp, limits: CatchU
             break;
         }
         writing.memory.caught_up = hook.0;
-        let Some(listener) = Listener::one(writing, hook)? else { continue };
+        let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, hook)? else { continue };
         if !has_room(writing, hook, limits.backlog)? {
             if reached == CaughtUp::All {
                 reached = CaughtUp::Full;
@@ -106,7 +106,7 @@ impl OfOwner {
                 break true;
             }
             let Some(hook) = self.next(writing)? else { break false };
-            let Some(listener) = Listener::one(writing, hook)? else {
+            let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, hook)? else {
                 (self.after, self.looked_at) = (hook.0, 0);
                 continue;
             };
@@ -168,7 +168,7 @@ impl Step {
         let Some(behind) = listener.behind else { return Ok(Gone { at: Reached::TheEnd, looked_at: 0 }) };
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
-        let oldest = match listeners::account_of(writing.connection, hook)? {
+        let oldest = match listener::account_of(writing.connection, hook)? {
             Some(account) => trim::oldest_of(writing.connection, account)?,
             None => journal::oldest(writing.connection)?,
         };

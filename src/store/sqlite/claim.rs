@@ -7,7 +7,7 @@ mod hook;
 mod round;
 
 use super::super::{Budget, DeliveryClaim, DueDelivery, Result};
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{damage, turns};
 use round::Round;
 

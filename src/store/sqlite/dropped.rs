@@ -9,7 +9,7 @@ use super::super::Result;
 use super::columns::get;
 use super::damage::Damages;
 use super::fair_pool::Flow;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{SqliteStore, accounts, damage, hooks};
 use crate::model::{AccountId, HookId, Owner, TokenId};
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use super::super::{Admission, PlacedProvider, PollClaim, PollNote, Result};
 use super::columns::{get, kind_number};
 use super::damage::Reading;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, Share, Timestamp};
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::super::{Result, Seen};
 use super::columns::{Times, get, state_number, subject_number};
 use super::damage::{Damages, Key, Reading, Source};
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::flapping::{Damped, Damping, Flaps, Flip};
 use crate::model::{
     AccountId, ChangeType, Details, Flapping, NewChange, RealmState, ResourceId, State, Subject, Timestamp,

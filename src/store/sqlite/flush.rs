@@ -24,9 +24,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::idle_fold::{IdleFold, Whole, checkpoint};
+use super::lasting::Lasting;
+use super::settings::{Disk, Settings, Synchronous};
 use super::space::{self, Space};
-use super::writer::Lasting;
-use super::{Disk, Settings, Synchronous};
 
 /// How much of the log is written again at a time, in bytes.
 const PIECE: usize = 1 << 20;
@@ -298,7 +298,7 @@ fn write_pages_again(file: &Path, pages: &[u32], page: usize) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{configure, connect};
+    use super::super::connection::{configure, connect};
     use super::*;
 
     #[test]

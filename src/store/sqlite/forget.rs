@@ -13,7 +13,7 @@ use super::columns::get;
 use super::fair_pool::Flow;
 use super::histories;
 use super::journal::oldest;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{past, trim};
 use crate::model::Timestamp;
 

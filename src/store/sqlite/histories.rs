@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::Result;
 use super::columns::{Column, get, subject_number};
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, ResourceId, Subject};
 
 /// The history of one resource of one account.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::super::Result;
 use super::damage::Damages;
 use super::hook_index::HookIndex;
-use super::listeners;
+use super::listener;
 use crate::model::{AccountId, HookId};
 
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl HookCache {
         self.turn += 1;
         self.sort_out(connection, account)?;
         if !self.accounts.contains_key(&account) {
-            let index = HookIndex::of(listeners::filtering(connection, &self.damages, account)?);
+            let index = HookIndex::of(listener::filtering(connection, &self.damages, account)?);
             self.holders.extend(index.hooks().map(|hook| (hook, account)));
             self.accounts.insert(account, Kept { index: Arc::new(index), turn: self.turn });
             self.stale.remove(&account);
@@ -70,7 +70,7 @@ impl HookCache {
         self.unsure.extend(&stale);
         for hook in stale {
             let index = Arc::make_mut(&mut kept.index);
-            match listeners::filtering_one(connection, &self.damages, hook)? {
+            match listener::filtering_one(connection, &self.damages, hook)? {
                 Some(listener) => {
                     index.put(listener);
                     self.holders.insert(hook, account);
@@ -95,7 +95,7 @@ impl HookCache {
         for hook in written {
             let holder = match self.holders.get(&hook) {
                 Some(holder) => Some(*holder),
-                None => listeners::account_of(connection, hook)?,
+                None => listener::account_of(connection, hook)?,
             };
             if let Some(holder) = holder
                 && (holder == account || self.accounts.contains_key(&holder))
@@ -230,7 +230,7 @@ mod tests {
                 cache.committed();
             }
             let kept = cache.of(&connection, asked).expect("read");
-            let fresh = HookIndex::of(listeners::filtering(&connection, &Damages::new(10), asked).expect("read"));
+            let fresh = HookIndex::of(listener::filtering(&connection, &Damages::new(10), asked).expect("read"));
             assert_eq!(filters(&kept), filters(&fresh));
             let others = cache.accounts.iter().filter(|(account, _)| **account != asked);
             let parts: usize = others.map(|(_, kept)| kept.index.parts()).sum();

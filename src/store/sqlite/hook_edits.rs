@@ -7,9 +7,10 @@ use rusqlite::params;
 
 use super::super::{Condition, EditedHook, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Refusal, Result};
 use super::columns::{get, kind_number};
+use super::fault::Fault;
 use super::turns::{self, Touched};
-use super::writer::Writing;
-use super::{Fault, accounts, hooks, journal, polls, redrive, words};
+use super::writing::Writing;
+use super::{accounts, hooks, journal, polls, redrive, words};
 use crate::model::{AccountId, Hook, HookId, HookSpec, Rate};
 
 pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result<Hook, Refusal>> {

@@ -8,7 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 
-use super::listeners::Listener;
+use super::listener::Listener;
 use crate::model::{
     ChangeType, Filter, HookId, IdPattern, InstanceState, Kind, NewChange, RealmState, ResourceId, State, Subject,
 };

@@ -14,7 +14,7 @@ use super::columns::{get, kind_number, read_secrets};
 use super::damage::{self, Key, Reading, Source};
 use super::fair_pool::Flow;
 use super::words::Words;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{SqliteStore, hook_edits, polls, redrive, requests, turns};
 use crate::model::{
     AccountId, DisableReason, Hook, HookId, HookSpec, HookStatus, HookVersion, Kind, Owner, Rate, ResourceId, Timestamp,

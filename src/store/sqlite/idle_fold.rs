@@ -10,7 +10,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::{Settings, connect};
+use super::connection::connect;
+use super::settings::Settings;
 use crate::clock::Stopwatch;
 
 /// For how long to wait after a fold that came to no end: somebody reads an older state, or the disk fails.

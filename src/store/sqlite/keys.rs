@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::columns::{account_key, get};
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, HookId, KeyId, Sealed, Timestamp};
 
 #[async_trait]

@@ -7,7 +7,7 @@ use super::accounts::note_budget;
 use super::columns::{account_key, get, kind_number};
 use super::damage::{Key, Reading, Source};
 use super::polls::{check_lease, due_again, millis};
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 
 /// The columns that `read` reads, of `polls p`.

@@ -9,7 +9,7 @@ use super::columns::{get, kind_number, state_number};
 use super::damage::{Key, Reading, Source};
 use super::inventory::read_resource;
 use super::trim;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 
 /// The name in `meta` of the time since which nothing of the past of any account was forgotten.

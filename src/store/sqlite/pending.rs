@@ -7,16 +7,17 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{LeaseId, LeasePlace, LeaseRequest, Leased, PendingChange, Result};
+use super::SqliteStore;
 use super::bounded_page::{BoundedPage, text_of};
 use super::catch_up::OfOwner;
 use super::columns::get;
 use super::damage::{Key, Source};
 use super::fair_pool::Flow;
+use super::fault::Fault;
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
 use super::queue::{self, Line};
 use super::turns::Touched;
-use super::writer::Writing;
-use super::{Fault, SqliteStore};
+use super::writing::Writing;
 use crate::model::{AccountId, HookId, Owner, Timestamp};
 
 /// How many deliveries are looked at for each that is lent, and for all of a lease at least: others may be lent already.

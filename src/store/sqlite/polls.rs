@@ -16,9 +16,10 @@ use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
+use super::fault::Fault;
 use super::listeners::Listeners;
 use super::mass_changes::{self, held_columns};
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record, wanted};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Timestamp};
@@ -233,7 +234,7 @@ pub(super) fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind,
          due = CASE WHEN claimed IS NULL THEN MIN(?3, COALESCE(due, ?3)) ELSE due END",
     )?;
     match upsert.execute(params![account.0, kind_number(kind), at.as_millis()])? {
-        0 => Err(super::Fault::NoAccount(account).into()),
+        0 => Err(Fault::NoAccount(account).into()),
         _ => Ok(()),
     }
 }

@@ -10,9 +10,10 @@ use super::super::Result;
 use super::columns::get;
 use super::histories::HistoryId;
 use super::journal::Tidings;
-use super::listeners::{Listener, Listeners};
+use super::listener::Listener;
+use super::listeners::Listeners;
 use super::turns::Touched;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{HookId, Mode, Timestamp};
 
 /// One line.

@@ -8,7 +8,7 @@ use super::columns::get;
 use super::flaps::Flapper;
 use super::listeners::Listeners;
 use super::turns::Touched;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{flaps, journal, queue};
 use crate::model::flapping::{Damping, Flip};
 use crate::model::{AccountId, ChangeType, Details, NewChange, RealmState, ResourceId, State, Subject, Timestamp};

@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 
 use super::super::Result;
-use super::Fault;
 use super::fair_pool::{FairPool, Flow};
+use super::fault::Fault;
 
 pub(super) struct Readers {
     connections: FairPool<Connection>,

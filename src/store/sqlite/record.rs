@@ -20,7 +20,7 @@ use super::listeners::Listeners;
 use super::past::Standing;
 use super::polls::{check_lease, due_again, millis};
 use super::turns::Touched;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{SqliteStore, attributes, damage, flaps, journal, mass_changes, past, queue, reach, wanted};
 use crate::clock::Stopwatch;
 use crate::model::{AccountId, ChangeType, Kind, NewChange, Resource, ResourceId, Timestamp};

@@ -10,19 +10,22 @@ use super::bounded_page::{BoundedPage, text_of};
 use super::columns::get;
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
+use super::fault::Fault;
 use super::journal::{self, change_columns, read_change};
-use super::listeners::Listener;
+use super::listener::Listener;
 use super::queue::{self, Line};
 use super::requests::{self, Found, Progress};
 use super::settle::of_hook;
 use super::turns::Touched;
-use super::writer::Writing;
-use super::{Fault, SqliteStore, attempts, hook_edits};
+use super::writing::Writing;
+use super::{SqliteStore, attempts, hook_edits};
 use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
 
 /// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
 pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
-    let Some(listener) = Listener::one(writing, place.hook)? else { return Err(Fault::DamagedHook(place.hook).into()) };
+    let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, place.hook)? else {
+        return Err(Fault::DamagedHook(place.hook).into());
+    };
     let change = of_hook(ChangeType::HookTest, place.hook, now);
     let tidings = journal::append(writing, place.account, now, &change)?;
     if listener.behind.is_none() {

@@ -8,11 +8,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{Once, Refusal, RepeatableRequest, Repeats, Replay, Result, Written};
+use super::SqliteStore;
 use super::columns::get;
 use super::damage::{Damages, Key, Source};
 use super::fair_pool::Flow;
-use super::writer::Writing;
-use super::{Fault, SqliteStore};
+use super::fault::Fault;
+use super::writing::Writing;
 use crate::model::{Sealed, Timestamp};
 
 /// How many old ones go with each new one: more than one, so that they never gather.

@@ -7,8 +7,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::super::{Result, StoreError};
 use super::columns::get;
 use super::damage::{self, Damages};
+use super::fault::Fault;
 use super::seen::{Age, Run};
-use super::{Fault, endpoints, keys, repair, turns};
+use super::{endpoints, keys, repair, turns};
 use crate::model::Timestamp;
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".

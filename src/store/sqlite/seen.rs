@@ -23,8 +23,10 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::super::Result;
+use super::fault::Fault;
 use super::lock::with_suffix;
-use super::{Fault, Synchronous, journal, schema};
+use super::settings::Synchronous;
+use super::{journal, schema};
 
 /// The length of the file, which is written over in place: a sector of any disk is written whole or not at all.
 const LENGTH: usize = 512;

@@ -8,7 +8,7 @@ use super::SqliteStore;
 use super::columns::{account_key, get};
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountKey, Timestamp};
 
 /// How many that ran out one statement forgets.

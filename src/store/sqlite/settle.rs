@@ -15,7 +15,7 @@ use super::fair_pool::Flow;
 use super::listeners::Listeners;
 use super::queue::{self, Line};
 use super::turns::{self, Touched};
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{SqliteStore, attempts, journal, unopened};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, ChangeType, DisableReason, HookId, NewChange, ResourceId, Subject, Timestamp};

@@ -11,6 +11,7 @@ mod going_back;
 mod hearing;
 mod histories;
 mod long_work;
+pub(super) mod noted;
 mod page_bytes;
 pub(super) mod plans;
 mod presence;

@@ -8,7 +8,7 @@ use super::columns::{account_key, get};
 use super::damage::{self, Key, Reading, Source};
 use super::dropped::{self, Dropped};
 use super::fair_pool::Flow;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{SqliteStore, accounts, requests};
 use crate::model::{Account, AccountId, Timestamp, Token, TokenId};
 

@@ -13,7 +13,7 @@ use super::fair_pool::Flow;
 use super::forget::{forget, owed};
 use super::journal::{newest, oldest};
 use super::past;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, Timestamp};
 
 /// How many changes, or versions of resources, one step looks at.

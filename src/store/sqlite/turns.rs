@@ -11,7 +11,7 @@ use super::super::Result;
 use super::columns::get;
 use super::damage::{self, Key, Source};
 use super::dropped;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, HookId, Timestamp};
 

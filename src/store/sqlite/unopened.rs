@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::{Result, SealedColumn, Unopened};
 use super::columns::get;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, HookId, Sealed};
 
 /// Has the row set aside with this job, if the column still holds what does not open: it may have been written anew since

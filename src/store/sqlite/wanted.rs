@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::super::{Again, Result, WantedIds};
 use super::columns::{get, kind_number};
 use super::polls;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::model::{AccountId, Kind, MOST_IDS, ResourceId, Timestamp};
 
 const KIND: Kind = Kind::Instance;

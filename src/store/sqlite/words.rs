@@ -7,8 +7,8 @@ use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 use serde::{Deserialize, Serialize};
 
 use super::super::Result;
-use super::Fault;
 use super::columns::{Column, kind_number, state_number};
+use super::fault::Fault;
 use crate::model::{ChangeType, Filter, HookSpec, IdPattern, Kind, State};
 
 pub(super) struct Words {

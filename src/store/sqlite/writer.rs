@@ -8,33 +8,35 @@
 //! Within each queue accounts take turns (`round_robin`), and an account has a quarter of the places at most. So many writes
 //! of one account delay a write of another account by the turn that is under way and by one of those writes.
 
+mod job;
 mod queues;
 mod round_robin;
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, InterruptHandle, ffi};
-use tokio::sync::{mpsc, oneshot, watch};
+use rusqlite::{Connection, InterruptHandle, ffi};
+use tokio::sync::{mpsc, watch};
 
 use super::super::{Result, StoreError};
 use super::bounds::Bounds;
-use super::damage::{self, Damages, Reading};
+use super::change_ids::ChangeIds;
+use super::damage::Damages;
 use super::fair_pool::{FairPool, Flow};
+use super::fault::{Fault, NotCommitted};
 use super::flush::Flush;
 use super::hook_cache::HookCache;
-use super::journal::ChangeIds;
+use super::lasting::Lasting;
 use super::lock::HostLock;
 use super::presence::Presence;
 use super::schema;
 use super::seen::{Run, Seen};
-use super::{Fault, NotCommitted};
+use super::writing::{Memory, TURN, Writing};
 use crate::clock::Stopwatch;
 use crate::model::Timestamp;
+use job::{Verdict, waiting};
 use queues::{Message, Next, Placed, Queues};
 use round_robin::RoundRobin;
 
@@ -42,10 +44,6 @@ use round_robin::RoundRobin;
 /// and how often it is then. Neither is needed: what was answered is on disk.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 const INTERRUPTED_EVERY: Duration = Duration::from_millis(50);
-
-/// For how long one turn takes further jobs into its transaction. With what the last of them takes and the commit, a
-/// turn stays under 50 ms.
-const TURN: Duration = Duration::from_millis(25);
 
 /// Of the places in a queue, the part that one flow has at most.
 const PART: usize = 4;
@@ -59,58 +57,6 @@ pub(super) struct Writer {
     interrupt: InterruptHandle,
     /// Stands after the queues: fields drop in order, so they are closed when the thread is waited for.
     thread: Thread,
-}
-
-/// What a job works with.
-pub(super) struct Writing<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) memory: &'a mut Memory,
-    /// Runs from the beginning of the turn.
-    turn: Stopwatch,
-}
-
-/// What the writer keeps from one job to the next.
-pub(super) struct Memory {
-    /// The store's own mark, which is part of every cursor.
-    pub(super) mark: u32,
-    pub(super) change_ids: ChangeIds,
-    /// Who hears of changes.
-    pub(super) hooks: HookCache,
-    pub(super) damages: Damages,
-    pub(super) bounds: Arc<Bounds>,
-    /// How many bytes a page takes at most.
-    pub(super) page_bytes: usize,
-    /// Runs from the last write for readiness that was committed, unless a commit failed since.
-    pub(super) proven: Option<Stopwatch>,
-    /// Whether the transaction has a write for readiness.
-    pub(super) proving: bool,
-    /// The number of the newest change, of which waiting readers are told once it is committed.
-    pub(super) newest: i64,
-    /// The hook whose old attempts were looked at last.
-    pub(super) swept: i64,
-    /// The hook that was last owed more of the journal.
-    pub(super) caught_up: i64,
-    /// When polls were claimed last.
-    pub(super) polls_claimed: Timestamp,
-    /// By how many milliseconds the clock was set since the store was opened.
-    pub(super) clock_set: i64,
-}
-
-impl<'a> Writing<'a> {
-    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'a>> {
-        Ok(self.connection.prepare_cached(sql)?)
-    }
-
-    /// What the transaction has written so far, for those who read.
-    pub(super) fn reading(&self) -> Reading<'_> {
-        let Memory { damages, page_bytes, mark, .. } = &*self.memory;
-        Reading { connection: self.connection, damages, page_bytes: *page_bytes, mark: *mark }
-    }
-
-    /// Whether a step should leave the rest of its work to the next one, so that others get their turn.
-    pub(super) fn is_turn_over(&self) -> bool {
-        self.turn.elapsed() >= TURN
-    }
 }
 
 impl Writer {
@@ -273,25 +219,6 @@ impl Recovery {
     }
 }
 
-/// What becomes of a write when the power goes right after it was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lasting {
-    /// It lasts, as far as the store's settings say so.
-    Lasts,
-    /// It may be as if it had never been made: whoever made it can do without, like a claim, which is void
-    /// then anyway.
-    MayGo,
-}
-
-fn waiting<T, F>(lasting: Lasting, work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
-where
-    T: Send + 'static,
-    F: FnOnce(&mut Writing<'_>) -> Result<T> + Send + 'static,
-{
-    let (answer, answered) = oneshot::channel();
-    (Box::new(Waiting { work: Some(work), result: None, answer, lasting }), answered)
-}
-
 struct Thread(Mutex<Option<JoinHandle<()>>>);
 
 impl Thread {
@@ -311,87 +238,6 @@ impl Drop for Thread {
 fn join(thread: JoinHandle<()>) {
     // Whoever waited for a writer that panicked has been told that the store is closed.
     let _ = thread.join();
-}
-
-/// A job without its type.
-trait Job: Send {
-    /// Whether anybody waits for its answer still.
-    fn is_wanted(&self) -> bool;
-
-    fn lasting(&self) -> Lasting;
-
-    /// Runs it; says whether what it wrote is to stay.
-    fn run(&mut self, writing: &mut Writing<'_>) -> Verdict;
-
-    /// Why it failed, if it did.
-    fn failure(&self) -> Option<&StoreError>;
-
-    /// Tells whoever waits, once it is known whether the transaction holds.
-    fn answer(self: Box<Self>, committed: &Result<(), Arc<NotCommitted>>);
-}
-
-enum Verdict {
-    Keep,
-    Undo,
-}
-
-struct Waiting<T, F> {
-    work: Option<F>,
-    result: Option<Result<T>>,
-    answer: oneshot::Sender<Result<T>>,
-    lasting: Lasting,
-}
-
-impl<T, F> Job for Waiting<T, F>
-where
-    T: Send,
-    F: FnOnce(&mut Writing<'_>) -> Result<T> + Send,
-{
-    fn is_wanted(&self) -> bool {
-        !self.answer.is_closed()
-    }
-
-    fn lasting(&self) -> Lasting {
-        self.lasting
-    }
-
-    fn run(&mut self, writing: &mut Writing<'_>) -> Verdict {
-        // A panic fails this job alone: what it wrote is undone, and the writer goes on.
-        self.result = self.work.take().map(|work| {
-            let run = catch_unwind(AssertUnwindSafe(|| {
-                damage::mend_refused(writing)?;
-                let done = work(writing).inspect_err(|error| writing.memory.damages.note_refused(error))?;
-                // What could not be read is not met again by the next.
-                damage::set_aside(writing)?;
-                Ok(done)
-            }));
-            run.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
-        });
-        match self.result {
-            Some(Ok(_)) => Verdict::Keep,
-            Some(Err(_)) | None => Verdict::Undo,
-        }
-    }
-
-    fn failure(&self) -> Option<&StoreError> {
-        self.result.as_ref()?.as_ref().err()
-    }
-
-    fn answer(self: Box<Self>, committed: &Result<(), Arc<NotCommitted>>) {
-        let Waiting { result, answer, .. } = *self;
-        let of_all = |error: &Arc<_>| Err(StoreError::from(Fault::NotCommitted(Arc::clone(error))));
-        let result = match (result, committed) {
-            // What SQLite takes for a failure of the disk may have been found out to be want of room.
-            (Some(Err(StoreError::Disk(_))), Err(error)) => of_all(error),
-            (Some(Err(own)), _) => Err(own),
-            (_, Err(error)) => of_all(error),
-            (Some(Ok(value)), Ok(())) => Ok(value),
-            // It was not wanted when its turn came.
-            (None, Ok(())) => return,
-        };
-        // Whoever asked may have stopped waiting meanwhile.
-        let _ = answer.send(result);
-    }
 }
 
 fn run(
@@ -515,13 +361,6 @@ fn taken_back(failure: Option<&StoreError>) -> rusqlite::Error {
         _ => return rusqlite::Error::ToSqlConversionFailure(Box::new(Fault::TakenBack)),
     };
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(Fault::TakenBack.to_string()))
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> StoreError {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    tracing::error!(panic = text, "a write of the store panicked: this is a fault of the host");
-    Fault::Panicked(text.to_owned()).into()
 }
 
 fn roll_back(connection: &Connection) {

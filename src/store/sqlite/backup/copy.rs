@@ -15,7 +15,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::lock::with_suffix;
 use super::super::seen::Renewed;
-use super::super::{Disk, Settings, keys, schema, seen, space};
+use super::super::settings::{Disk, Settings};
+use super::super::{keys, schema, seen, space};
 use super::digest;
 use super::error::{BackupError, Origin};
 use super::target::Target;

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::super::connection::connect;
 use super::super::lock::{HostLock, with_suffix};
-use super::super::{Settings, connect, idle_fold, remains, seen};
+use super::super::settings::Settings;
+use super::super::{idle_fold, remains, seen};
 use super::copy::{self, Allow};
 use super::error::{BackupError, Origin};
 use super::target::{Existing, Target, flush_folder, is_of_the_store, on_file, remove_sqlites};

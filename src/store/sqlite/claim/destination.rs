@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use super::super::columns::get;
 use super::super::turns::{self, Served, Stored, Touched};
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use super::hook::{Turn, lease_end};
 use crate::model::{AccountId, HookId};
 use crate::store::{Budget, DeliveryClaim, DestinationRoom, DueDelivery, Result};

@@ -12,7 +12,7 @@ use super::super::journal::{CHANGE_COLUMNS, change_columns, read_change};
 use super::super::queue::Line;
 use super::super::turns;
 use super::super::words::Words;
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{HookId, Timestamp};
 use crate::store::{DeliveryClaim, DeliveryId, DestinationRoom, DueDelivery, Recipient, Result};

@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::super::columns::get;
 use super::super::turns::{self, Stored};
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use super::destination::{Destination, PASSED_OVER, accounts_in_turn, destinations_in_turn};
 use crate::model::{AccountId, Timestamp};
 use crate::store::{Budget, DeliveryClaim, DueDelivery, Result};

@@ -8,7 +8,7 @@ use super::super::accounts::read_account;
 use super::super::columns::{account_key, get};
 use super::super::queue::{self, Line};
 use super::super::turns;
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use super::sound::{apart, mend};
 use super::{Aside, Pending, is_damage};
 use crate::model::{HookId, Timestamp};

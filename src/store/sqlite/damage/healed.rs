@@ -10,7 +10,7 @@ use super::super::columns::get;
 use super::super::past;
 use super::super::schema;
 use super::super::tokens::read_token;
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use super::aside::MOST_LEASES;
 use super::{Damages, Known, is_damage};
 use crate::model::{AccountId, Timestamp};

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ffi, params_from_iter};
 
 use super::super::super::{Result, StoreError};
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use crate::model::AccountId;
 
 /// What is said of such a value.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::super::super::Result;
 use super::super::columns::{account_key, get};
-use super::super::writer::Writing;
+use super::super::writing::Writing;
 use super::super::{endpoints, repair, turns};
 use super::sound::{Columns, REASON, apart, is_refused, mend};
 use super::{Damages, Pending, aside, is_damage, key_value};

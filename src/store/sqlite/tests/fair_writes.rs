@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 
 use super::super::fair_pool::Flow;
-use super::super::writer::{Lasting, Writing};
+use super::super::lasting::Lasting;
+use super::super::writing::Writing;
 use super::super::{Settings, SqliteStore};
 use crate::model::AccountId;
 use crate::store::Result;

@@ -1,8 +1,9 @@
 //! Who hears of a change is known from memory: what is written to hooks, by whatever statement, and what is taken back.
 
+use super::super::SqliteStore;
 use super::super::fair_pool::Flow;
+use super::super::fault::Fault;
 use super::super::listeners::Listeners;
-use super::super::{Fault, SqliteStore};
 use super::world;
 use crate::model::{AccountId, Filter, HookId, HookSpec, IdPattern, InstanceState};
 use crate::store::StoreError;

@@ -3,8 +3,9 @@
 
 use futures_util::future::{FutureExt, join_all};
 
+use super::super::SqliteStore;
 use super::super::fair_pool::Flow;
-use super::super::{Fault, SqliteStore};
+use super::super::fault::Fault;
 use super::world;
 use crate::model::{InstanceState, Kind, Resource};
 use crate::store::contract::world::{World, instance, query};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::super::fair_pool::Lent;
-use super::Job;
+use super::job::Job;
 use super::round_robin::RoundRobin;
 
 pub(super) enum Message {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::one_line;
+use super::super::noted::one_line;
 
 /// Each piece of SQL in the sources that none of the statements has.
 pub(super) fn not_among(statements: &BTreeSet<String>) -> Vec<String> {
@@ -25,15 +25,21 @@ pub(super) fn not_among(statements: &BTreeSet<String>) -> Vec<String> {
 }
 
 fn sources() -> Vec<PathBuf> {
-    let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite")];
     let mut sources = Vec::new();
-    for entry in fs::read_dir(room).expect("the room") {
-        let path = entry.expect("an entry").path();
-        let stem = path.file_stem().unwrap_or_default();
-        // What is damaged is put right at a start, or where it is met, which is seldom.
-        let is_left_out = ["tests", "damage", "repair"].iter().any(|name| *name == stem);
-        if path.extension().is_some_and(|extension| extension == "rs") && !is_left_out {
-            sources.push(path);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let stem = path.file_stem().unwrap_or_default();
+            // What is damaged is put right at a start, or where it is met, which is seldom. A backup reads all that there is.
+            if ["tests", "damage", "repair", "backup"].iter().any(|name| *name == stem) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push(path);
+            }
         }
     }
     sources.sort();
