@@ -1,6 +1,9 @@
 //! The embedded store: one SQLite file, one host's alone. A single thread writes and groups what waits
 //! into one transaction, so that many callers share the price of one flush to disk; a few connections
 //! read beside it, each from a snapshot. Everything that speaks SQL is in this room.
+//!
+//! `traits` implements the traits of the store. Beneath them, what reads and writes rows works with a `Reading` or a `Writing`;
+//! work in several steps takes the store itself.
 
 mod accounts;
 mod attempts;
@@ -15,7 +18,6 @@ mod claim;
 mod columns;
 mod connection;
 mod damage;
-mod deliveries;
 mod dropped;
 mod endpoints;
 mod fair_pool;
@@ -60,6 +62,7 @@ mod space;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
+mod traits;
 mod trim;
 mod turns;
 mod unopened;

@@ -3,20 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{
-    AccountSize, Accounts, Credential, DamagedRow, Enrolment, Forgetting, Result, StoreError, Unopened,
-};
+use super::super::{Credential, Enrolment, Forgetting, Result, StoreError};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
 use super::dropped::{self, Dropped};
-use super::fair_pool::Flow;
 use super::fault::Fault;
 use super::writing::Writing;
-use super::{SqliteStore, bounds, damage, polls, schema, turns, unopened};
-use crate::metrics::Held;
+use super::{damage, polls};
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
 /// How old the time of an account's last use may get before it is written anew: clients may enrol with
@@ -25,250 +20,6 @@ const USE_IS_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// A proof that the store can be written holds for this long, so that no prober makes it busy.
 const PROOF_HOLDS: Duration = Duration::from_secs(1);
-
-#[async_trait]
-impl Accounts for SqliteStore {
-    async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId> {
-        let asked = enrolment.clone();
-        let known = self.read(Flow::Key(asked.key.clone()), move |reading| enrolled(reading, &asked.key)).await?;
-        if let Some(known) = known
-            && known.is_as(&enrolment)
-        {
-            return Ok(known.id);
-        }
-        self.write(Flow::Key(enrolment.key.clone()), move |writing| enrol(writing, &enrolment, None)).await
-    }
-
-    async fn enrol_proven(&self, enrolment: Enrolment, credential: Credential) -> Result<AccountId> {
-        let (asked, print) = (enrolment.key.clone(), credential.prints.first().copied());
-        // Who is known with the same reads on, also where nothing can be written.
-        let known = self.read(Flow::Key(asked.clone()), move |reading| {
-            let Some(known) = enrolled(reading, &asked)? else { return Ok(None) };
-            let mut select = reading.prepare_cached("SELECT credential IS ?2 FROM accounts WHERE id = ?1")?;
-            let is_same: bool = select.query_row(params![known.id.0, print], |row| row.get(0))?;
-            Ok(is_same.then_some(known))
-        });
-        if let Some(known) = known.await?
-            && known.is_as(&enrolment)
-        {
-            return Ok(known.id);
-        }
-        let flow = Flow::Key(enrolment.key.clone());
-        self.write(flow, move |writing| enrol(writing, &enrolment, Some(&credential))).await
-    }
-
-    async fn check_newcomer(&self, key: &AccountKey, credential: &Credential) -> Result<bool> {
-        let (key, credential) = (key.clone(), credential.clone());
-        self.read(Flow::Key(key.clone()), move |reading| {
-            let is_known = reading.prepare_cached(ENROLLED)?.exists(params![key.driver, key.provider, key.user])?;
-            if !is_known {
-                require_room_for(reading, &key.user, &credential)?;
-            }
-            Ok(is_known)
-        })
-        .await
-    }
-
-    async fn account(&self, id: AccountId) -> Result<Option<Account>> {
-        self.read(Flow::Account(id), move |reading| {
-            let sql = "SELECT id, driver, provider, user, origin, password FROM accounts WHERE id = ?1";
-            let mut select = reading.prepare_cached(sql)?;
-            let found =
-                select.query_row([id.0], |row| reading.damages.read(source(Some(id)), row, |row| read_account(row, 0)));
-            Ok(found.optional()?.flatten())
-        })
-        .await
-    }
-
-    async fn damaged_rows(&self, account: AccountId) -> Result<Vec<DamagedRow>> {
-        self.read(Flow::Account(account), move |reading| {
-            damage::forget_healed(reading, reading.damages)?;
-            Ok(reading.damages.of(account))
-        })
-        .await
-    }
-
-    async fn all_damaged_rows(&self) -> Result<Vec<(Option<AccountId>, DamagedRow)>> {
-        self.read(Flow::Host, |reading| {
-            damage::forget_healed(reading, reading.damages)?;
-            Ok(reading.damages.all())
-        })
-        .await
-    }
-
-    async fn set_aside_unopened(&self, unopened: Unopened) -> Result<()> {
-        self.write(Flow::Host, move |writing| unopened::note(writing, &unopened)).await
-    }
-
-    async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
-        let after = after.map_or(i64::MIN, |after| after.0);
-        self.read(Flow::Host, move |reading| {
-            let sql = "SELECT id, driver, provider, user, origin, password FROM accounts
-                       WHERE id > ?1 ORDER BY id LIMIT ?2";
-            let mut select = reading.prepare_cached(sql)?;
-            damage::page(limit, |limit| {
-                let rows = select.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-                Ok(reading.damages.rows(source(None), rows, |row| read_account(row, 0))?)
-            })
-        })
-        .await
-    }
-
-    async fn remove_damaged_account(&self, account: AccountId) -> Result<bool> {
-        let is_removed = self.write(Flow::Host, move |writing| remove_damaged(writing, account)).await?;
-        if is_removed {
-            dropped::clear(self, Dropped::Account(account)).await?;
-        }
-        Ok(is_removed)
-    }
-
-    async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>> {
-        let key = key.clone();
-        self.read(Flow::Key(key.clone()), move |reading| {
-            let sql = "SELECT id, driver, provider, user, origin, password FROM accounts
-                       WHERE driver = ?1 AND provider = ?2 AND user = ?3";
-            let mut select = reading.prepare_cached(sql)?;
-            let key = params![key.driver, key.provider, key.user];
-            let found =
-                select.query_row(key, |row| reading.damages.read(source(None), row, |row| read_account(row, 0)));
-            Ok(found.optional()?.flatten())
-        })
-        .await
-    }
-
-    async fn budgets(&self) -> Result<Vec<(AccountKey, BudgetMark)>> {
-        self.read(Flow::Host, |reading| {
-            let sql = "SELECT driver, provider, user, budget_left, budget_at, id FROM accounts
-                       WHERE typeof(budget_left) IN ('real', 'integer') AND typeof(budget_at) IN ('null', 'integer')";
-            let mut select = reading.prepare_cached(sql)?;
-            let read = |row: &Row<'_>| Ok((account_key(row, 0)?, BudgetMark { left: row.get(3)?, at: get(row, 4)? }));
-            let source = Source { key: Key::Columns(&[5]), ..source(None) };
-            Ok(reading.damages.rows(source, select.query(())?, read)?.0)
-        })
-        .await
-    }
-
-    async fn note_budget(&self, key: &AccountKey, budget: BudgetMark) -> Result<()> {
-        let key = key.clone();
-        self.write_passing(Flow::Key(key.clone()), move |writing| {
-            let account: Option<i64> = writing
-                .prepare("SELECT id FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3")?
-                .query_row(params![key.driver, key.provider, key.user], |row| row.get(0))
-                .optional()?;
-            match account {
-                Some(account) => note_budget(writing, AccountId(account), Some(budget)),
-                None => Ok(()),
-            }
-        })
-        .await
-    }
-
-    async fn keep_configured(&self, keep: &[AccountId]) -> Result<()> {
-        let keep: HashSet<AccountId> = keep.iter().copied().collect();
-        self.write(Flow::Host, move |writing| keep_configured(writing, &keep)).await
-    }
-
-    async fn forget_account(&self, account: AccountId) -> Result<Forgetting> {
-        self.write(Flow::Account(account), move |writing| begin_to_forget(writing, account)).await
-    }
-
-    async fn clear_account(&self, account: AccountId) -> Result<()> {
-        for dropped in [Dropped::Leaving(account), Dropped::Account(account)] {
-            let is_dropped = self.read(Flow::Account(account), move |reading| dropped.is_noted(reading)).await?;
-            if is_dropped {
-                dropped::clear(self, dropped).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64> {
-        let (mut forgotten, mut after) = (0, AccountId(0));
-        loop {
-            // Looked for by readers; the writer looks again at those that were found.
-            let (idle, last) = self.read(Flow::Host, move |reading| idle_accounts(reading, since, after)).await?;
-            for account in idle {
-                if self.write_step(Flow::Host, move |writing| forget_idle(writing, account, since)).await? {
-                    forgotten += 1;
-                    dropped::clear(self, Dropped::Account(account)).await?;
-                }
-            }
-            match last {
-                Some(last) => after = last,
-                None => return Ok(forgotten),
-            }
-        }
-    }
-
-    async fn clear_dropped(&self) -> Result<()> {
-        dropped::clear_all(self).await
-    }
-
-    async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()> {
-        self.write(Flow::Host, move |writing| {
-            damage::mending(writing, || schema::shift(writing.connection, step, at))?;
-            writing.memory.clock_set = writing.memory.clock_set.saturating_add(step);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn latest(&self) -> Result<Option<Timestamp>> {
-        self.read(Flow::Host, |reading| schema::latest(reading)).await
-    }
-
-    async fn held(&self) -> Result<Held> {
-        self.read(Flow::Host, move |reading| {
-            damage::forget_healed(reading, reading.damages)?;
-            let mut held = Held { damaged_rows: reading.damages.counts(), ..Held::default() };
-            let mut select = reading.prepare_cached("SELECT name, number FROM counts")?;
-            let mut rows = select.query(())?;
-            while let Some(row) = rows.next()? {
-                let number = row.get::<_, i64>(1).ok().and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
-                match row.get_ref(0)?.as_str().unwrap_or_default() {
-                    "accounts" => held.accounts = number,
-                    "active" => held.hooks_active = number,
-                    "paused" => held.hooks_paused = number,
-                    "disabled" => held.hooks_disabled = number,
-                    "damaged" => held.hooks_damaged = number,
-                    "waiting" => held.callbacks_waiting = number,
-                    _ => {}
-                }
-            }
-            drop(rows);
-            held.destinations_waiting = turns::waiting(reading)?;
-            Ok(held)
-        })
-        .await
-        .map(|held| {
-            let (store_bytes, store_limit) = self.bounds.size();
-            let (accounts_near_limit, accounts_at_limit) = self.bounds.large_accounts();
-            Held { store_bytes, store_limit, accounts_near_limit, accounts_at_limit, ..held }
-        })
-    }
-
-    async fn measure_accounts(&self) -> Result<()> {
-        bounds::measure::measure(self).await
-    }
-
-    fn size(&self) -> (u64, u64) {
-        self.bounds.size()
-    }
-
-    fn account_size(&self, account: AccountId) -> AccountSize {
-        self.bounds.size_of(account)
-    }
-
-    async fn ping(&self) -> Result<()> {
-        self.require_whole()?;
-        self.bounds.require_room()?;
-        self.read(Flow::Host, |reading| {
-            Ok(reading.prepare_cached("SELECT COUNT(*) FROM meta")?.query_row((), |_| Ok(()))?)
-        })
-        .await?;
-        self.write(Flow::Host, prove_writable).await
-    }
-}
 
 /// Takes down what an account's budget has left, if it is known.
 pub(super) fn note_budget(writing: &Writing<'_>, account: AccountId, budget: Option<BudgetMark>) -> Result<()> {
@@ -288,8 +39,8 @@ pub(super) fn read_account(row: &Row<'_>, index: usize) -> rusqlite::Result<Acco
     })
 }
 
-struct Enrolled {
-    id: AccountId,
+pub(super) struct Enrolled {
+    pub(super) id: AccountId,
     origin: Origin,
     password: Sealed,
     used: Timestamp,
@@ -297,7 +48,7 @@ struct Enrolled {
 
 impl Enrolled {
     /// Whether the enrolment would change nothing worth a write.
-    fn is_as(&self, enrolment: &Enrolment) -> bool {
+    pub(super) fn is_as(&self, enrolment: &Enrolment) -> bool {
         let password_stays = self.password == enrolment.password || self.keeps_its_own(enrolment);
         let origin_stays = self.origin == enrolment.origin || self.keeps_its_own(enrolment);
         password_stays && origin_stays && enrolment.now.since(self.used) < USE_IS_NOTED_EVERY
@@ -310,7 +61,7 @@ impl Enrolled {
 }
 
 /// Accounts by their ids, which come first in the row.
-fn source(account: Option<AccountId>) -> Source<'static> {
+pub(super) fn source(account: Option<AccountId>) -> Source<'static> {
     Source { table: "accounts", account, key: Key::Columns(&[0]) }
 }
 
@@ -318,10 +69,10 @@ fn read_enrolled(row: &Row<'_>) -> rusqlite::Result<Enrolled> {
     Ok(Enrolled { id: get(row, 0)?, origin: get(row, 1)?, password: get(row, 2)?, used: get(row, 3)? })
 }
 
-const ENROLLED: &str =
+pub(super) const ENROLLED: &str =
     "SELECT id, origin, password, used FROM accounts WHERE driver = ?1 AND provider = ?2 AND user = ?3";
 
-fn enrolled(reading: &Reading<'_>, key: &AccountKey) -> Result<Option<Enrolled>> {
+pub(super) fn enrolled(reading: &Reading<'_>, key: &AccountKey) -> Result<Option<Enrolled>> {
     let mut select = reading.prepare_cached(ENROLLED)?;
     let key = params![key.driver, key.provider, key.user];
     let known = select.query_row(key, |row| reading.damages.read(source(None), row, read_enrolled));
@@ -339,7 +90,7 @@ fn refuse_leaving(connection: &Connection, known: Option<AccountId>) -> Result<(
 }
 
 /// Errs where as many other users have these credentials as may.
-fn require_room_for(connection: &Connection, user: &str, credential: &Credential) -> Result<()> {
+pub(super) fn require_room_for(connection: &Connection, user: &str, credential: &Credential) -> Result<()> {
     let limit = i64::try_from(credential.users).unwrap_or(i64::MAX);
     let mut select =
         connection.prepare_cached("SELECT DISTINCT user FROM accounts WHERE credential = ?1 ORDER BY user LIMIT ?2")?;
@@ -360,7 +111,11 @@ fn require_room_for(connection: &Connection, user: &str, credential: &Credential
     }
 }
 
-fn enrol(writing: &mut Writing<'_>, enrolment: &Enrolment, credential: Option<&Credential>) -> Result<AccountId> {
+pub(super) fn enrol(
+    writing: &mut Writing<'_>,
+    enrolment: &Enrolment,
+    credential: Option<&Credential>,
+) -> Result<AccountId> {
     let Enrolment { key, origin, password, now } = enrolment;
     let print = credential.and_then(|credential| credential.prints.first());
     let place = params![key.driver, key.provider, key.user];
@@ -434,7 +189,7 @@ fn heal(
     Ok(id)
 }
 
-fn keep_configured(writing: &mut Writing<'_>, keep: &HashSet<AccountId>) -> Result<()> {
+pub(super) fn keep_configured(writing: &mut Writing<'_>, keep: &HashSet<AccountId>) -> Result<()> {
     let configured: Vec<AccountId> = writing
         .prepare("SELECT id FROM accounts WHERE origin = 'config'")?
         .query_map((), |row| get(row, 0))?
@@ -462,7 +217,7 @@ macro_rules! is_idle {
 }
 
 /// Those of the next accounts that are idle, and the last one that was looked at, if there may be more.
-fn idle_accounts(
+pub(super) fn idle_accounts(
     reading: &Connection,
     since: Timestamp,
     after: AccountId,
@@ -481,7 +236,7 @@ fn idle_accounts(
 }
 
 /// Forgets an account, if it is idle still: there is no way to what is left of it.
-fn forget_idle(writing: &mut Writing<'_>, account: AccountId, since: Timestamp) -> Result<bool> {
+pub(super) fn forget_idle(writing: &mut Writing<'_>, account: AccountId, since: Timestamp) -> Result<bool> {
     let sql = concat!("SELECT 1 FROM accounts a WHERE a.id = ?2 AND ", is_idle!(), " LIMIT 1");
     if !writing.prepare(sql)?.exists([since.as_millis(), account.0])? {
         return Ok(false);
@@ -490,7 +245,7 @@ fn forget_idle(writing: &mut Writing<'_>, account: AccountId, since: Timestamp) 
 }
 
 /// The same for an account of which nobody can be told whose it is.
-fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool> {
+pub(super) fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool> {
     let mut select = writing.prepare("SELECT driver, provider, user FROM accounts WHERE id = ?1")?;
     match select.query_row([account.0], |row| account_key(row, 0)) {
         Err(error) if damage::is_damage(&error) => {}
@@ -508,7 +263,7 @@ fn remove_damaged(writing: &mut Writing<'_>, account: AccountId) -> Result<bool>
 }
 
 /// Takes away by what it is found and polled; its hooks go in steps.
-fn begin_to_forget(writing: &mut Writing<'_>, account: AccountId) -> Result<Forgetting> {
+pub(super) fn begin_to_forget(writing: &mut Writing<'_>, account: AccountId) -> Result<Forgetting> {
     let mut select = writing.prepare("SELECT origin = 'config' FROM accounts WHERE id = ?1")?;
     match select.query_row([account.0], |row| row.get(0)).optional()? {
         Some(true) => return Ok(Forgetting::Configured),
@@ -548,7 +303,7 @@ fn delete_access(writing: &Writing<'_>, account: AccountId) -> Result<()> {
     Ok(())
 }
 
-fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {
+pub(super) fn prove_writable(writing: &mut Writing<'_>) -> Result<()> {
     if writing.memory.proven.is_some_and(|since| since.elapsed() < PROOF_HOLDS) {
         return Ok(());
     }

@@ -13,8 +13,8 @@ use super::columns::get;
 use super::fair_pool::Flow;
 use super::histories;
 use super::journal::oldest;
+use super::past;
 use super::writing::Writing;
-use super::{past, trim};
 use crate::model::Timestamp;
 
 /// How many changes, and how many versions of resources, one step looks at.
@@ -26,9 +26,6 @@ const VERSIONS_AT_ONCE: i64 = 100;
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub(super) async fn step(store: &SqliteStore, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
-    if sweep == Sweep::default() {
-        trim::round(store, kept.changes).await?;
-    }
     let mark = store.read(Flow::Host, move |reading| next_mark(reading, kept)).await?;
     if let Some(to) = mark.to {
         store.write_passing(Flow::Host, move |writing| move_mark(writing, &to)).await?;

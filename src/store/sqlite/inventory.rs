@@ -1,40 +1,13 @@
 //! What was last seen, for those who list it.
 
-use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::{Inventory, ListQuery, Page, Result, Seen, Track};
+use super::super::{ListQuery, Page, Result, Seen, Track};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{Damages, Key, Reading, Source};
-use super::fair_pool::Flow;
-use super::{SqliteStore, attributes, flaps, hooks, past};
+use super::{attributes, flaps, hooks};
 use crate::model::{AccountId, Kind, Owner, Resource, ResourceId, Timestamp};
-
-#[async_trait]
-impl Inventory for SqliteStore {
-    async fn list(&self, account: AccountId, query: ListQuery) -> Result<Page<Seen>> {
-        self.read(Flow::Account(account), move |reading| match (&query.id, query.at) {
-            (_, Some(at)) => past::list(reading, account, &query, at),
-            (Some(id), None) => {
-                let found = find(reading, account, query.kind, id, &query.owner)?;
-                Ok(Page::of_all(found.into_iter().filter(|seen| passes(seen, &query)).take(query.limit).collect()))
-            }
-            (None, None) => list(reading, account, &query),
-        })
-        .await
-    }
-
-    async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
-        let (id, owner) = (id.clone(), owner.clone());
-        self.read(Flow::Account(account), move |reading| find(reading, account, kind, &id, &owner)).await
-    }
-
-    async fn find_at(&self, account: AccountId, kind: Kind, id: &ResourceId, at: Timestamp) -> Result<Option<Seen>> {
-        let id = id.clone();
-        self.read(Flow::Account(account), move |reading| past::find(reading, account, kind, &id, at)).await
-    }
-}
 
 /// A resource with all that is told of it; `?1`, `?2` and `?3` are account, kind and owner.
 macro_rules! select_seen {
@@ -52,7 +25,13 @@ macro_rules! select_seen {
     };
 }
 
-fn find(reading: &Reading<'_>, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>> {
+pub(super) fn find(
+    reading: &Reading<'_>,
+    account: AccountId,
+    kind: Kind,
+    id: &ResourceId,
+    owner: &Owner,
+) -> Result<Option<Seen>> {
     let mut select = reading.prepare_cached(select_seen!("r.id = ?4"))?;
     let place = params![account.0, kind_number(kind), owner.word(), id.as_str()];
     let damages = reading.damages;
@@ -64,7 +43,7 @@ fn find(reading: &Reading<'_>, account: AccountId, kind: Kind, id: &ResourceId, 
     Ok(seen)
 }
 
-fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery) -> Result<Page<Seen>> {
+pub(super) fn list(reading: &Reading<'_>, account: AccountId, query: &ListQuery) -> Result<Page<Seen>> {
     if query.limit == 0 {
         return Ok(Page::default());
     }
@@ -96,7 +75,7 @@ fn source(account: AccountId) -> Source<'static> {
 }
 
 /// As the filters of `list` do it, for a resource that was found by its id.
-fn passes(seen: &Seen, query: &ListQuery) -> bool {
+pub(super) fn passes(seen: &Seen, query: &ListQuery) -> bool {
     query.after.as_ref().is_none_or(|after| seen.resource.id() > after)
         && query.state.is_none_or(|state| seen.resource.state() == state)
         && query.realm.as_deref().is_none_or(|realm| seen.resource.realm() == Some(realm))

@@ -1,20 +1,15 @@
 //! The journal: each change gets its number and its id here, once, and is read from here ever after.
 
-use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::watch;
 
-use super::super::{
-    After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Page, Result, StoreError, Sweep,
-};
+use super::super::{After, ChangePage, ChangeQuery, HistoryQuery, Page, Result, StoreError};
 use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::damage::{self, Key, Reading, Source};
-use super::fair_pool::Flow;
 use super::fault::Fault;
 use super::histories::{self, HistoryId};
 use super::writing::Writing;
-use super::{SqliteStore, forget, page, trim};
+use super::{page, trim};
 use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
 
 /// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
@@ -37,42 +32,7 @@ pub(super) struct Tidings<'a> {
     pub(super) change: &'a NewChange,
 }
 
-#[async_trait]
-impl Journal for SqliteStore {
-    async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage> {
-        let mark = self.mark;
-        self.read(Flow::Account(account), move |reading| page(reading, mark, account, &query)).await
-    }
-
-    async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Page<Change>> {
-        let mark = self.mark;
-        self.read(Flow::Account(account), move |reading| history(reading, mark, account, &query)).await
-    }
-
-    async fn changes_of_all(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
-        let mark = self.mark;
-        self.read(Flow::Host, move |reading| changes_of_all(reading, mark, after, limit)).await
-    }
-
-    async fn extent(&self, account: AccountId) -> Result<Extent> {
-        let mark = self.mark;
-        self.read(Flow::Account(account), move |reading| {
-            let place = |sequence| Cursor { store: mark, sequence };
-            Ok(Extent { oldest: place(trim::oldest_of(reading, account)?), newest: place(newest(reading)?) })
-        })
-        .await
-    }
-
-    fn newest(&self) -> watch::Receiver<i64> {
-        self.newest.clone()
-    }
-
-    async fn forget_changes(&self, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>> {
-        forget::step(self, kept, sweep).await
-    }
-}
-
-fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
+pub(super) fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
     let after = place(reading, mark, account, query.after)?;
     if query.filter != Filter::default() {
         return page::filtered(reading, mark, account, query, after);
@@ -126,7 +86,12 @@ fn place(reading: &Connection, mark: u32, account: AccountId, after: After) -> R
     }
 }
 
-fn history(reading: &Reading<'_>, mark: u32, account: AccountId, query: &HistoryQuery) -> Result<Page<Change>> {
+pub(super) fn history(
+    reading: &Reading<'_>,
+    mark: u32,
+    account: AccountId,
+    query: &HistoryQuery,
+) -> Result<Page<Change>> {
     let oldest = trim::oldest_of(reading, account)?;
     let before = query.before.unwrap_or(i64::MAX);
     // Before the oldest change that is kept there was something once, if anything was forgotten.
@@ -154,7 +119,12 @@ pub(super) fn source(account: Option<AccountId>) -> Source<'static> {
     Source { table: "changes", account, key: Key::Columns(&[0]) }
 }
 
-fn changes_of_all(reading: &Reading<'_>, mark: u32, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>> {
+pub(super) fn changes_of_all(
+    reading: &Reading<'_>,
+    mark: u32,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<(AccountId, Change)>> {
     let mut select = reading.prepare_cached(concat!(
         "SELECT ",
         change_columns!(),

@@ -1,82 +1,15 @@
 //! The ids of the host's keys, and what is sealed with them.
 
-use async_trait::async_trait;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, params};
 
-use super::super::{KeyUse, Keys, Resealed, Result, SealedColumn, SealedPage, SealedPlace, SealedValue, StoreKey};
-use super::SqliteStore;
+use super::super::{KeyUse, Resealed, Result, SealedColumn, SealedPage, SealedPlace, SealedValue, StoreKey};
 use super::columns::{account_key, get};
 use super::damage::{Key, Reading, Source};
-use super::fair_pool::Flow;
 use super::writing::Writing;
-use crate::model::{AccountId, HookId, KeyId, Sealed, Timestamp};
+use crate::model::{AccountId, HookId, KeyId, Sealed};
 
-#[async_trait]
-impl Keys for SqliteStore {
-    async fn keys(&self) -> Result<Vec<StoreKey>> {
-        self.read(Flow::Host, |reading| Ok(read(reading)?)).await
-    }
-
-    async fn set_current_key(&self, key: KeyId) -> Result<()> {
-        self.write(Flow::Host, move |writing| {
-            // What was sealed with a key that is the current one again is sealed with the current key.
-            let sql = "UPDATE keys SET is_current = 0, until = NULL WHERE is_current = 1 AND id <> ?1";
-            writing.prepare(sql)?.execute([key.0])?;
-            let sql = "INSERT INTO keys (id, is_current, until) VALUES (?1, 1, NULL)
-                       ON CONFLICT (id) DO UPDATE SET is_current = 1, until = NULL";
-            writing.prepare(sql)?.execute([key.0])?;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn sealed(&self, after: SealedPlace, limit: usize) -> Result<SealedPage> {
-        self.read(Flow::Host, move |reading| page(reading, after, limit)).await
-    }
-
-    async fn reseal(&self, resealed: Vec<Resealed>) -> Result<()> {
-        let (rows, mut left) = (self.step_rows.max(1), resealed);
-        while !left.is_empty() {
-            left = self
-                .write_step(Flow::Host, move |writing| {
-                    for done in 0..rows {
-                        if done > 0 && writing.is_turn_over() {
-                            break;
-                        }
-                        let Some(value) = left.pop() else { break };
-                        put(writing, value)?;
-                    }
-                    Ok(left)
-                })
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn note_resealed(&self, current: KeyId, until: Timestamp) -> Result<bool> {
-        self.write(Flow::Host, move |writing| {
-            let is_current = "SELECT 1 FROM keys WHERE id = ?1 AND is_current = 1";
-            if !writing.prepare(is_current)?.exists([current.0])? {
-                return Ok(false);
-            }
-            let sql = "UPDATE keys SET until = ?1 WHERE is_current = 0 AND until IS NULL";
-            writing.prepare(sql)?.execute([until.as_millis()])?;
-            Ok(true)
-        })
-        .await
-    }
-
-    async fn forget_key(&self, key: KeyId) -> Result<()> {
-        self.write(Flow::Host, move |writing| {
-            writing.prepare("DELETE FROM keys WHERE id = ?1 AND is_current = 0")?.execute([key.0])?;
-            Ok(())
-        })
-        .await
-    }
-}
-
-fn read(connection: &Connection) -> rusqlite::Result<Vec<StoreKey>> {
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Vec<StoreKey>> {
     let mut select = connection.prepare_cached("SELECT id, is_current = 1, until FROM keys")?;
     let key = |row: &Row<'_>| {
         let used = match (row.get(1)?, get(row, 2)?) {
@@ -112,7 +45,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), String> {
 }
 
 /// One table after the other.
-fn page(reading: &Reading<'_>, after: SealedPlace, limit: usize) -> Result<SealedPage> {
+pub(super) fn page(reading: &Reading<'_>, after: SealedPlace, limit: usize) -> Result<SealedPage> {
     let mut page = SealedPage::default();
     let limit = limit.max(1);
     let mut at = Some(after);
@@ -227,7 +160,7 @@ impl Table<'_> {
     }
 }
 
-fn put(writing: &Writing<'_>, value: Resealed) -> Result<()> {
+pub(super) fn put(writing: &Writing<'_>, value: Resealed) -> Result<()> {
     let Resealed { column, was, sealed } = value;
     let hook = |sql: &str, hook: HookId| -> Result<()> {
         writing.prepare(sql)?.execute(params![sealed.0, was.0, hook.0])?;

@@ -1,153 +1,21 @@
 //! When polls are due, who holds them, and how they went.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Admission, Comparison, Decided, Decision, Delta, Effects, Held, HeldId, HeldMassChange, KnownResource, Pace,
-    Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld, PollRecord, PollStatus, PollTicket, Polls,
-    ProviderStates, Reach, Recorded, Result, StoreError,
+    Pace, PollClaim, PollError, PollFailure, PollStatus, PollTicket, ProviderStates, Reach, Result, StoreError,
 };
 use super::accounts::{note_budget, read_account};
 use super::columns::{get, kind_number};
 use super::damage::{Key, Reading, Source};
-use super::fair_pool::Flow;
 use super::fault::Fault;
-use super::listeners::Listeners;
 use super::mass_changes::{self, held_columns};
 use super::writing::Writing;
-use super::{SqliteStore, attention, attributes, damage, endpoints, flaps, known, reach, record, wanted};
-use crate::model::breaker::Standing;
-use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Share, Timestamp};
-
-#[async_trait]
-impl Polls for SqliteStore {
-    async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
-        self.write(Flow::Account(account), move |writing| request(writing, account, kind, at)).await
-    }
-
-    async fn request_ids(&self, account: AccountId, ids: Vec<ResourceId>, at: Timestamp) -> Result<()> {
-        self.write(Flow::Account(account), move |writing| wanted::request(writing, account, ids, at)).await
-    }
-
-    async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>> {
-        self.write_passing(Flow::Host, move |writing| self::claim(writing, &claim)).await
-    }
-
-    async fn next_poll_due(&self, now: Timestamp, admission: Arc<dyn Admission>) -> Result<Option<Timestamp>> {
-        self.read(Flow::Host, move |reading| endpoints::next_due(reading, now, &*admission)).await
-    }
-
-    async fn place_providers(&self, placed: Vec<PlacedProvider>) -> Result<()> {
-        self.write(Flow::Host, move |writing| endpoints::place(writing, &placed)).await
-    }
-
-    async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>> {
-        self.read(Flow::Host, |reading| endpoints::known(reading)).await
-    }
-
-    async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>> {
-        self.read(Flow::Account(account), move |reading| known::all(reading, account, kind)).await
-    }
-
-    async fn compare_known(
-        &self,
-        account: AccountId,
-        kind: Kind,
-        mut comparison: Box<dyn Comparison>,
-    ) -> Result<Delta> {
-        self.read(Flow::Account(account), move |reading| {
-            known::each(reading, account, kind, &mut *comparison)?;
-            Ok(comparison.end())
-        })
-        .await
-    }
-
-    async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>> {
-        self.read(Flow::Account(account), move |reading| known::among(reading, account, kind, ids)).await
-    }
-
-    async fn count_known(&self, account: AccountId, kind: Kind) -> Result<usize> {
-        self.read(Flow::Account(account), move |reading| {
-            let mut count =
-                reading.prepare_cached("SELECT COUNT(*) FROM resources WHERE account = ?1 AND kind = ?2")?;
-            let count: i64 = count.query_row(params![account.0, kind_number(kind)], |row| row.get(0))?;
-            Ok(usize::try_from(count).unwrap_or(usize::MAX))
-        })
-        .await
-    }
-
-    async fn passing(&self, account: AccountId) -> Result<Vec<Passing>> {
-        self.read(Flow::Account(account), move |reading| attention::passing(reading, account)).await
-    }
-
-    async fn provider_states(&self, account: AccountId) -> Result<ProviderStates> {
-        self.read(Flow::Account(account), move |reading| provider_states(reading, account)).await
-    }
-
-    async fn awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<Vec<ResourceId>> {
-        let listeners =
-            self.write_passing(Flow::Account(account), move |writing| Listeners::of(writing, account)).await?;
-        self.read(Flow::Account(account), move |reading| {
-            attention::awaited(reading, (account, &listeners), &passing, since)
-        })
-        .await
-    }
-
-    async fn record_poll(&self, record: PollRecord) -> Result<Recorded> {
-        record::record(self, record).await
-    }
-
-    async fn record_poll_failure(&self, failure: PollFailure) -> Result<()> {
-        self.write(Flow::Account(failure.account), move |writing| record_failure(writing, &failure)).await
-    }
-
-    async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
-        self.write_passing(Flow::Account(account), move |writing| put_off(writing, account, kind, lease, until)).await
-    }
-
-    async fn release_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
-        self.write_passing(Flow::Account(account), move |writing| release(writing, account, kind, lease, until)).await
-    }
-
-    async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>> {
-        self.read(Flow::Account(account), move |reading| flaps::provider(reading, account)).await
-    }
-
-    async fn hold_poll(&self, held: PollHeld) -> Result<()> {
-        self.write(Flow::Account(held.account), move |writing| mass_changes::hold(writing, &held)).await
-    }
-
-    async fn held_mass_changes(&self) -> Result<Vec<HeldMassChange>> {
-        self.read(Flow::Host, mass_changes::all).await
-    }
-
-    async fn held_mass_change(&self, account: AccountId, kind: Kind) -> Result<Option<(Held, Effects)>> {
-        self.read(Flow::Account(account), move |reading| mass_changes::of(reading, account, kind)).await
-    }
-
-    async fn decide_mass_change(
-        &self,
-        account: AccountKey,
-        kind: Kind,
-        only: Option<HeldId>,
-        decision: Decision,
-        now: Timestamp,
-    ) -> Result<Decided> {
-        self.write(Flow::Key(account.clone()), move |writing| {
-            mass_changes::decide(writing, (&account, kind), only, decision, now)
-        })
-        .await
-    }
-
-    async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>> {
-        self.read(Flow::Account(account), move |reading| status(reading, account)).await
-    }
-}
+use super::{attributes, damage, endpoints, reach, wanted};
+use crate::model::{AccountId, Kind, Share, Timestamp};
 
 /// Whether the account is polled regularly: it is the configuration's, or has a hook.
 pub(super) fn is_watched(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
@@ -239,7 +107,7 @@ pub(super) fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind,
     }
 }
 
-fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>> {
+pub(super) fn claim(writing: &mut Writing<'_>, claim: &PollClaim) -> Result<Vec<PollTicket>> {
     endpoints::bear_clock(writing, claim.now)?;
     endpoints::note(writing, &claim.notes)?;
     let mut tickets = Vec::new();
@@ -336,7 +204,7 @@ fn read_ticket(row: &Row<'_>, share: Share, now: Timestamp) -> rusqlite::Result<
     })
 }
 
-fn provider_states(reading: &Reading<'_>, account: AccountId) -> Result<ProviderStates> {
+pub(super) fn provider_states(reading: &Reading<'_>, account: AccountId) -> Result<ProviderStates> {
     let mut select = reading.prepare_cached(
         "SELECT r.id, b.attributes, r.account, r.kind
          FROM resources r LEFT JOIN bodies b ON b.id = r.body WHERE r.account = ?1 AND r.kind = ?2",
@@ -356,7 +224,13 @@ fn provider_states(reading: &Reading<'_>, account: AccountId) -> Result<Provider
     })
 }
 
-fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
+pub(super) fn put_off(
+    writing: &mut Writing<'_>,
+    account: AccountId,
+    kind: Kind,
+    lease: i64,
+    until: Timestamp,
+) -> Result<()> {
     check_lease(writing, account, kind, lease)?;
     // As if it had been asked for then: one that nobody watches is made all the same.
     let mut update = writing.prepare(
@@ -368,7 +242,13 @@ fn put_off(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64
     Ok(())
 }
 
-fn release(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()> {
+pub(super) fn release(
+    writing: &mut Writing<'_>,
+    account: AccountId,
+    kind: Kind,
+    lease: i64,
+    until: Timestamp,
+) -> Result<()> {
     check_lease(writing, account, kind, lease)?;
     let mut update = writing.prepare(
         "UPDATE polls SET due = MIN(?3, COALESCE(asked, ?3)), asked = MIN(?3, COALESCE(asked, ?3)), claimed = NULL,
@@ -379,7 +259,7 @@ fn release(writing: &mut Writing<'_>, account: AccountId, kind: Kind, lease: i64
     Ok(())
 }
 
-fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()> {
+pub(super) fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()> {
     let PollFailure { account, kind, lease, .. } = *failure;
     check_lease(writing, account, kind, lease)?;
     let due = due_again(writing, account, kind, failure.next_due)?;
@@ -408,7 +288,7 @@ fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -> Result<()
     }
 }
 
-fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> {
+pub(super) fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<PollStatus>> {
     let mut select = reading.prepare_cached(
         "SELECT kind, last_attempt, last_complete, COALESCE(claimed, due), failures, error_at, error_code, error_message,
                 partial_reason, last_duration, requests, every, pace, held IS NOT NULL,

@@ -3,53 +3,17 @@
 //! Work in steps writes its key with the first step, and with each step how far it is; the last one writes the answer. A
 //! request that comes again goes on from there, so that no step is made twice, and the answer counts all of them.
 
-use async_trait::async_trait;
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{Once, Refusal, RepeatableRequest, Repeats, Replay, Result, Written};
-use super::SqliteStore;
+use super::super::{Once, Refusal, RepeatableRequest, Replay, Result, Written};
 use super::columns::get;
 use super::damage::{Damages, Key, Source};
-use super::fair_pool::Flow;
 use super::fault::Fault;
 use super::writing::Writing;
 use crate::model::{Sealed, Timestamp};
 
 /// How many old ones go with each new one: more than one, so that they never gather.
 const FORGOTTEN_AT_ONCE: i64 = 8;
-
-#[async_trait]
-impl Repeats for SqliteStore {
-    async fn find_answer(&self, request: &RepeatableRequest) -> Result<Option<Replay>> {
-        let (flow, asked) = (Flow::Account(request.id.account), request.clone());
-        let found = self.read(flow.clone(), move |reading| look_up(reading, reading.damages, &asked)).await?;
-        Ok(match found {
-            None | Some(Found::Begun(_)) => None,
-            Some(Found::Ended(replay)) => Some(replay),
-            Some(Found::Damaged) => {
-                let request = request.clone();
-                self.write(flow, move |writing| lose(writing, &request)).await?;
-                Some(Replay::Lost)
-            }
-        })
-    }
-
-    async fn lose_answer(&self, request: &RepeatableRequest, why: &'static str) -> Result<()> {
-        let request = request.clone();
-        self.write(Flow::Account(request.id.account), move |writing| {
-            let id = &request.id;
-            let key = vec![
-                Value::Integer(id.account.0),
-                Value::Blob(id.owner.word().as_bytes().to_vec()),
-                Value::Blob(id.key.as_bytes().to_vec()),
-            ];
-            writing.memory.damages.note("requests", Some(id.account), key, "answer", why);
-            lose(writing, &request)
-        })
-        .await
-    }
-}
 
 /// How far work in steps is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +66,11 @@ pub(super) fn find(writing: &Writing<'_>, request: &RepeatableRequest) -> Result
     Ok(found)
 }
 
-fn look_up(connection: &Connection, damages: &Damages, request: &RepeatableRequest) -> Result<Option<Found>> {
+pub(super) fn look_up(
+    connection: &Connection,
+    damages: &Damages,
+    request: &RepeatableRequest,
+) -> Result<Option<Found>> {
     let id = &request.id;
     let mut select = connection.prepare_cached(
         "SELECT account, owner, key, fingerprint, begun, answer, done, reached FROM requests
@@ -168,7 +136,7 @@ fn put(writing: &Writing<'_>, request: &RepeatableRequest, progress: Progress, a
 }
 
 /// Has the row of a request say that its answer is lost, for as long as it would have been kept.
-fn lose(writing: &Writing<'_>, request: &RepeatableRequest) -> Result<()> {
+pub(super) fn lose(writing: &Writing<'_>, request: &RepeatableRequest) -> Result<()> {
     let id = &request.id;
     let sql = "UPDATE requests SET fingerprint = ?4, answer = x'', done = 0, reached = 0,
                begun = CASE WHEN typeof(begun) = 'integer' AND begun BETWEEN 0 AND ?5 THEN begun ELSE ?5 END

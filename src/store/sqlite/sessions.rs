@@ -1,39 +1,17 @@
 //! What drivers remember of accounts, in SQLite.
 
-use async_trait::async_trait;
 use rusqlite::{Row, params};
 
-use super::super::{DriverSessions, Result, SessionContent, SessionPage, SessionPlace, StoredSession};
-use super::SqliteStore;
+use super::super::{Result, SessionContent, SessionPage, SessionPlace, StoredSession};
 use super::columns::{account_key, get};
 use super::damage::{Key, Reading, Source};
-use super::fair_pool::Flow;
 use super::writing::Writing;
 use crate::model::{AccountKey, Timestamp};
 
 /// How many that ran out one statement forgets.
 const FORGOTTEN_AT_ONCE: usize = 100;
 
-#[async_trait]
-impl DriverSessions for SqliteStore {
-    async fn save_sessions(&self, sessions: Vec<StoredSession>) -> Result<Vec<bool>> {
-        self.write_passing_step(Flow::Host, move |writing| {
-            sessions.iter().map(|session| save(writing, session)).collect()
-        })
-        .await
-    }
-
-    async fn sessions(&self, after: Option<SessionPlace>, limit: usize) -> Result<SessionPage> {
-        self.read(Flow::Host, move |reading| page(reading, after, limit)).await
-    }
-
-    async fn forget_sessions(&self, now: Timestamp) -> Result<()> {
-        while self.write_passing_step(Flow::Host, move |writing| forget(writing, now)).await? {}
-        Ok(())
-    }
-}
-
-fn save(writing: &Writing<'_>, session: &StoredSession) -> Result<bool> {
+pub(super) fn save(writing: &Writing<'_>, session: &StoredSession) -> Result<bool> {
     let StoredSession { account, driver, content } = session;
     let Some(SessionContent { until, sealed }) = content else {
         let sql = "DELETE FROM sessions WHERE digest = ?4 AND account = (
@@ -49,7 +27,7 @@ fn save(writing: &Writing<'_>, session: &StoredSession) -> Result<bool> {
     Ok(insert.execute(params![name, provider, user, driver, until.as_millis(), sealed.0])? > 0)
 }
 
-fn page(reading: &Reading<'_>, after: Option<SessionPlace>, limit: usize) -> Result<SessionPage> {
+pub(super) fn page(reading: &Reading<'_>, after: Option<SessionPlace>, limit: usize) -> Result<SessionPage> {
     let SessionPlace(account, digest) = after.unwrap_or(SessionPlace(i64::MIN, String::new()));
     let mut select = reading.prepare_cached(
         "SELECT s.account, s.digest, s.until, s.sealed, a.driver, a.provider, a.user
@@ -71,7 +49,7 @@ fn page(reading: &Reading<'_>, after: Option<SessionPlace>, limit: usize) -> Res
 }
 
 /// Forgets some that ran out; says whether there may be more.
-fn forget(writing: &mut Writing<'_>, now: Timestamp) -> Result<bool> {
+pub(super) fn forget(writing: &mut Writing<'_>, now: Timestamp) -> Result<bool> {
     let sql = "DELETE FROM sessions WHERE (account, digest) IN (
                    SELECT account, digest FROM sessions WHERE until <= ?1 ORDER BY until LIMIT ?2)";
     let limit = i64::try_from(FORGOTTEN_AT_ONCE).unwrap_or(i64::MAX);

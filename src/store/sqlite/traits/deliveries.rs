@@ -1,15 +1,15 @@
-//! Deliveries in SQLite: the trait; how each is done has a file of its own.
+//! Deliveries: how each is done has a file of its own.
 
 use async_trait::async_trait;
 
-use super::super::{
+use super::super::columns::get;
+use super::super::fair_pool::Flow;
+use super::super::{SqliteStore, attempts, catch_up, claim, pending, settle};
+use crate::model::Timestamp;
+use crate::store::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DueDelivery, KeptAttempts, LeasePlace, LeaseRequest, Leased, Result,
     Settling,
 };
-use super::columns::get;
-use super::fair_pool::Flow;
-use super::{SqliteStore, attempts, catch_up, claim, pending, settle};
-use crate::model::Timestamp;
 
 #[async_trait]
 impl Deliveries for SqliteStore {
