@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::super::{Credential, Enrolment, Forgetting, Result, StoreError};
 use super::columns::{account_key, get, origin_text};
 use super::damage::{Key, Reading, Source};
-use super::dropped::{self, Dropped};
+use super::dropped::notes::{self, Dropped};
 use super::fault::Fault;
 use super::writing::Writing;
-use super::{damage, polls};
-use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
+use super::{damage, due_polls};
+use crate::model::{AccountId, AccountKey, BudgetMark, Origin, Sealed, Timestamp};
 
 /// How old the time of an account's last use may get before it is written anew: clients may enrol with
 /// each of their requests, and reading must not cost a write.
@@ -27,16 +27,6 @@ pub(super) fn note_budget(writing: &Writing<'_>, account: AccountId, budget: Opt
     let mut update = writing.prepare("UPDATE accounts SET budget_left = ?2, budget_at = ?3 WHERE id = ?1")?;
     update.execute(params![account.0, left, at.map(Timestamp::as_millis)])?;
     Ok(())
-}
-
-/// Reads id, key, origin and password, in this order.
-pub(super) fn read_account(row: &Row<'_>, index: usize) -> rusqlite::Result<Account> {
-    Ok(Account {
-        id: get(row, index)?,
-        key: account_key(row, index + 1)?,
-        origin: get(row, index + 4)?,
-        password: get(row, index + 5)?,
-    })
 }
 
 pub(super) struct Enrolled {
@@ -84,7 +74,7 @@ pub(super) fn enrolled(reading: &Reading<'_>, key: &AccountKey) -> Result<Option
 /// Errs where an account of this name is being forgotten.
 fn refuse_leaving(connection: &Connection, known: Option<AccountId>) -> Result<()> {
     match known {
-        Some(id) if dropped::is_leaving(connection, id)? => Err(Fault::Forgetting(id).into()),
+        Some(id) if notes::is_leaving(connection, id)? => Err(Fault::Forgetting(id).into()),
         _ => Ok(()),
     }
 }
@@ -151,19 +141,19 @@ pub(super) fn enrol(
             print
         ])?);
         if *origin == Origin::Config {
-            polls::watch(writing, id, *now)?;
+            due_polls::watch(writing, id, *now)?;
         }
         return Ok(id);
     };
-    let was_watched = polls::is_watched(writing, known.id)?;
+    let was_watched = due_polls::is_watched(writing, known.id)?;
     let (origin, password) =
         if known.keeps_its_own(enrolment) { (&known.origin, &known.password) } else { (origin, password) };
     let sql = "UPDATE accounts SET origin = ?2, password = ?3, used = ?4, credential = COALESCE(?5, credential) WHERE id = ?1";
     writing.prepare(sql)?.execute(params![known.id.0, origin_text(origin), password.0, now.as_millis(), print])?;
     if *origin == Origin::Config && !was_watched {
-        polls::watch(writing, known.id, *now)?;
+        due_polls::watch(writing, known.id, *now)?;
     } else if was_watched {
-        polls::resume(writing, known.id, *now)?;
+        due_polls::resume(writing, known.id, *now)?;
     }
     Ok(known.id)
 }
@@ -183,8 +173,8 @@ fn heal(
     update.execute(params![id.0, origin_text(origin), password.0, now.as_millis(), print])?;
     drop(update);
     damage::set_aside(writing)?;
-    if polls::is_watched(writing, id)? {
-        polls::watch(writing, id, *now)?;
+    if due_polls::is_watched(writing, id)? {
+        due_polls::watch(writing, id, *now)?;
     }
     Ok(id)
 }
@@ -197,7 +187,7 @@ pub(super) fn keep_configured(writing: &mut Writing<'_>, keep: &HashSet<AccountI
     for id in configured {
         if !keep.contains(&id) {
             writing.prepare("UPDATE accounts SET origin = 'client' WHERE id = ?1")?.execute([id.0])?;
-            polls::rest_if_unwatched(writing, id)?;
+            due_polls::rest_if_unwatched(writing, id)?;
         }
     }
     Ok(())
@@ -267,7 +257,7 @@ pub(super) fn begin_to_forget(writing: &mut Writing<'_>, account: AccountId) -> 
     let mut select = writing.prepare("SELECT origin = 'config' FROM accounts WHERE id = ?1")?;
     match select.query_row([account.0], |row| row.get(0)).optional()? {
         Some(true) => return Ok(Forgetting::Configured),
-        Some(false) => dropped::note(writing, Dropped::Leaving(account))?,
+        Some(false) => notes::note(writing, Dropped::Leaving(account))?,
         // It was forgotten before.
         None => {}
     }
@@ -275,19 +265,10 @@ pub(super) fn begin_to_forget(writing: &mut Writing<'_>, account: AccountId) -> 
     Ok(Forgetting::Begun)
 }
 
-/// Errs where nothing can be added to the account any more.
-pub(super) fn require(writing: &Writing<'_>, account: AccountId) -> Result<()> {
-    let is_there = Dropped::Account(account).is_there(writing.connection)?;
-    match is_there && !dropped::is_leaving(writing.connection, account)? {
-        true => Ok(()),
-        false => Err(Fault::NoAccount(account).into()),
-    }
-}
-
 pub(super) fn drop_account(writing: &Writing<'_>, account: AccountId) -> Result<bool> {
     delete_access(writing, account)?;
     writing.prepare("DELETE FROM accounts WHERE id = ?1")?.execute([account.0])?;
-    dropped::note(writing, Dropped::Account(account))?;
+    notes::note(writing, Dropped::Account(account))?;
     Ok(true)
 }
 

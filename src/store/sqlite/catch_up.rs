@@ -11,7 +11,7 @@ use super::journal::{self, CHANGE_COLUMNS, Tidings, change_columns, read_change}
 use super::listener::{self, Listener};
 use super::turns::Touched;
 use super::writing::Writing;
-use super::{queue, trim};
+use super::{marks, queue};
 use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
 
 /// How many hooks one step serves.
@@ -169,8 +169,8 @@ impl Step {
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
         let oldest = match listener::account_of(writing.connection, hook)? {
-            Some(account) => trim::oldest_of(writing.connection, account)?,
-            None => journal::oldest(writing.connection)?,
+            Some(account) => marks::oldest_of(writing.connection, account)?,
+            None => marks::oldest(writing.connection)?,
         };
         let behind = behind.max(oldest);
         let Next { changes, rows, last } = self.read(writing, hook, behind)?;

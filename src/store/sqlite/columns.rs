@@ -1,12 +1,14 @@
 //! How values of the domain stand in columns. What a column holds is checked as it is read: a row that
 //! this version does not understand is an error, never a guess.
 
+use std::time::Duration;
+
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use super::super::PaceReason;
 use crate::model::{
-    AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookSecrets, HookUrl,
+    Account, AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookSecrets, HookUrl,
     InstanceState, Kind, Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp,
     TokenId,
 };
@@ -33,10 +35,24 @@ pub(super) fn account_key(row: &Row<'_>, index: usize) -> rusqlite::Result<Accou
     Ok(AccountKey { driver: row.get(index)?, provider: row.get(index + 1)?, user: row.get(index + 2)? })
 }
 
+/// Reads id, key, origin and password, in this order.
+pub(super) fn read_account(row: &Row<'_>, index: usize) -> rusqlite::Result<Account> {
+    Ok(Account {
+        id: get(row, index)?,
+        key: account_key(row, index + 1)?,
+        origin: get(row, index + 4)?,
+        password: get(row, index + 5)?,
+    })
+}
+
 /// The present secret, the one before, and until when that signs: in columns that follow one another.
 pub(super) fn read_secrets(row: &Row<'_>, index: usize) -> rusqlite::Result<HookSecrets> {
     let previous: (Option<Sealed>, Option<Timestamp>) = (get(row, index + 1)?, get(row, index + 2)?);
     Ok(HookSecrets { current: get(row, index)?, previous: previous.0.zip(previous.1) })
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) trait Column: Sized {

@@ -11,6 +11,7 @@ mod healed;
 mod named;
 mod passed;
 mod sound;
+mod source;
 mod sweep;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -23,31 +24,16 @@ use super::super::{DamagedRow, Page, Result, StoreError};
 use super::bounded_page::{BoundedPage, text_of};
 use crate::clock::Stopwatch;
 use crate::metrics::DamagedRows;
-use crate::model::{AccountId, Sealed};
+use crate::model::{AccountId, Sealed, Timestamp};
 
-pub(super) use aside::{delete_unnumbered, set_aside};
-pub(super) use healed::{Aside, forget_healed};
+pub(super) use aside::set_aside;
+pub(super) use healed::forget_healed;
 pub(super) use named::{explain, key_value};
-pub(super) use sound::{is_of_another_type, note_of_another_type};
+pub(super) use sound::{delete_unnumbered, is_of_another_type, note_of_another_type};
+pub(super) use source::{Key, Source};
 pub(super) use sweep::{at_start, claimed_or_due_at_no_time, mend_refused, mending};
 
 use named::{Culprit, column_of, culprit, damaged_row, reason_of};
-
-/// Whose rows are read, and by which columns of the statement each is known.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) table: &'static str,
-    pub(super) account: Option<AccountId>,
-    pub(super) key: Key<'a>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Key<'a> {
-    /// By their indexes in the row, in the order of the table's primary key.
-    Columns(&'a [usize]),
-    /// Known beforehand.
-    Values(&'a [i64]),
-}
 
 /// What is known of damaged rows, shared by all who read.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +80,17 @@ struct Pending {
     table: &'static str,
     key: Vec<Value>,
     reason: String,
+}
+
+/// How things stood when a row was set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Aside {
+    /// Of what a list shows anew: the last one of its account that showed everything. Of the record of a poll: its lease.
+    list: Option<i64>,
+    /// Of what only tells of the past: the latest time at which anything was done.
+    time: Option<Timestamp>,
+    /// Whose it is, where that did not stand in the row.
+    account: Option<AccountId>,
 }
 
 /// What readers work with: a connection, and where they note what is damaged.

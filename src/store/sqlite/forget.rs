@@ -12,7 +12,7 @@ use super::SqliteStore;
 use super::columns::get;
 use super::fair_pool::Flow;
 use super::histories;
-use super::journal::oldest;
+use super::marks::oldest;
 use super::past;
 use super::writing::Writing;
 use crate::model::Timestamp;

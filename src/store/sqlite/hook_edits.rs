@@ -5,19 +5,24 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::super::{Condition, EditedHook, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Refusal, Result};
+use super::super::{
+    Condition, EditedHook, HookAction, HookEdit, HookPlace, HookTarget, NewHook, Refusal, ReplayFrom, Result,
+};
 use super::columns::{get, kind_number};
+use super::dropped::notes::require_account;
 use super::fault::Fault;
+use super::listener::Listener;
+use super::settle::of_hook;
 use super::turns::{self, Touched};
 use super::writing::Writing;
-use super::{accounts, hooks, journal, polls, redrive, words};
-use crate::model::{AccountId, Hook, HookId, HookSpec, Rate};
+use super::{due_polls, hooks, journal, queue, words};
+use crate::model::{AccountId, ChangeId, ChangeType, Hook, HookId, HookSpec, Rate, Timestamp};
 
 pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result<Hook, Refusal>> {
     let account = hook.account;
-    accounts::require(writing, account)?;
+    require_account(writing, account)?;
     writing.memory.bounds.require_room_for(account)?;
-    let was_watched = polls::is_watched(writing, account)?;
+    let was_watched = due_polls::is_watched(writing, account)?;
     let old = match &hook.track {
         Some((kind, resource)) => {
             let target = HookTarget { account, owner: hook.owner.clone(), kind: *kind, resource: resource.clone() };
@@ -56,12 +61,12 @@ pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result
         hook.now.as_millis(),
     ])?;
     if !was_watched {
-        polls::watch(writing, account, hook.now)?;
+        due_polls::watch(writing, account, hook.now)?;
     }
     let kind = hook.track.as_ref().map_or_else(|| spec.filter.leading_kind(), |(kind, _)| *kind);
-    polls::note_hook(writing, account, kind, hook.now)?;
+    due_polls::note_hook(writing, account, kind, hook.now)?;
     if let Some(by) = hook.poll_by {
-        polls::request(writing, account, kind, by)?;
+        due_polls::request(writing, account, kind, by)?;
     }
     let place = HookPlace { account, owner: hook.owner.clone(), hook: HookId(id) };
     written(writing, &place).map(Ok)
@@ -131,8 +136,8 @@ pub(super) fn edit(writing: &mut Writing<'_>, edit: &HookEdit) -> Result<Result<
         }
         HookAction::Pause => pause(writing, place.hook)?,
         HookAction::Resume => resume(writing, place.hook)?,
-        HookAction::Test => test = Some(redrive::test(writing, place, edit.now)?),
-        HookAction::Replay(from) => redrive::replay(writing, place.hook, *from)?,
+        HookAction::Test => test = Some(owe_test(writing, place, edit.now)?),
+        HookAction::Replay(from) => replay(writing, place.hook, *from)?,
     }
     Ok(Ok(EditedHook { hook: written(writing, place)?, test }))
 }
@@ -188,6 +193,33 @@ fn change(writing: &mut Writing<'_>, hook: HookId, spec: &HookSpec) -> Result<()
     touched.hook(hook);
     touched.refresh(writing)?;
     turns::forget_destination(writing, &before.0)
+}
+
+/// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
+fn owe_test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
+    let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, place.hook)? else {
+        return Err(Fault::DamagedHook(place.hook).into());
+    };
+    let change = of_hook(ChangeType::HookTest, place.hook, now);
+    let tidings = journal::append(writing, place.account, now, &change)?;
+    if listener.behind.is_none() {
+        let mut touched = Touched::default();
+        queue::append(writing, &listener, &tidings, now, &mut touched)?;
+        touched.refresh(writing)?;
+    }
+    let mut select = writing.prepare("SELECT id FROM changes WHERE sequence = ?1")?;
+    Ok(select.query_row([tidings.number], |row| get(row, 0))?)
+}
+
+/// Puts the hook back to that place of the journal; `catch_up` owes it what comes from there.
+fn replay(writing: &mut Writing<'_>, hook: HookId, from: ReplayFrom) -> Result<()> {
+    let after = match from {
+        ReplayFrom::After(number) => number,
+        ReplayFrom::Time(time) => journal::before(writing.connection, time)?,
+    };
+    let sql = "UPDATE hooks SET behind = MIN(COALESCE(behind, ?2), ?2) WHERE id = ?1";
+    writing.prepare(sql)?.execute([hook.0, after])?;
+    Ok(())
 }
 
 fn refresh(writing: &Writing<'_>, hook: HookId) -> Result<()> {

@@ -10,7 +10,7 @@ use super::columns::{get, kind_number, read_secrets};
 use super::damage::{self, Key, Reading, Source};
 use super::words::Words;
 use super::writing::Writing;
-use super::{polls, turns};
+use super::{due_polls, turns};
 use crate::model::{
     AccountId, DisableReason, Hook, HookId, HookSpec, HookStatus, HookVersion, Kind, Rate, ResourceId, Timestamp,
 };
@@ -109,6 +109,6 @@ pub(super) fn find_tracking(writing: &Writing<'_>, target: &HookTarget) -> Resul
 
 pub(super) fn remove(writing: &mut Writing<'_>, hook: HookId) -> Result<bool> {
     let Some(account) = turns::drop_hook(writing, hook)? else { return Ok(false) };
-    polls::rest_if_unwatched(writing, account)?;
+    due_polls::rest_if_unwatched(writing, account)?;
     Ok(true)
 }

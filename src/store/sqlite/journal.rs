@@ -2,15 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{After, ChangePage, ChangeQuery, HistoryQuery, Page, Result, StoreError};
-use super::bounded_page::{BoundedPage, text_of};
+use super::super::{HistoryQuery, Page, Result, StoreError};
 use super::columns::{account_key, get, kind_number, state_number, subject_number};
 use super::damage::{self, Key, Reading, Source};
 use super::fault::Fault;
 use super::histories::{self, HistoryId};
+use super::marks::{oldest, oldest_of};
 use super::writing::Writing;
-use super::{page, trim};
-use crate::model::{AccountId, Change, Cursor, Filter, NewChange, Timestamp};
+use crate::model::{AccountId, Change, Cursor, NewChange, Timestamp};
 
 /// The columns that `read_change` reads, of `changes c` and its account in `accounts a`.
 macro_rules! change_columns {
@@ -32,67 +31,13 @@ pub(super) struct Tidings<'a> {
     pub(super) change: &'a NewChange,
 }
 
-pub(super) fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
-    let after = place(reading, mark, account, query.after)?;
-    if query.filter != Filter::default() {
-        return page::filtered(reading, mark, account, query, after);
-    }
-    let mut select = reading.prepare_cached(concat!(
-        "SELECT ",
-        change_columns!(),
-        " FROM changes c INDEXED BY changes_account CROSS JOIN accounts a ON a.id = c.account
-         WHERE c.account = ?1 AND c.sequence > ?2 ORDER BY c.sequence LIMIT ?3"
-    ))?;
-    let looked_at = i64::try_from(query.looked_at).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![account.0, after, looked_at])?;
-    let mut found = ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: after }, at_end: false };
-    let mut left = query.looked_at;
-    let mut room = BoundedPage::new(query.limit, reading.page_bytes);
-    if query.limit == 0 {
-        return Ok(found);
-    }
-    loop {
-        let Some(row) = rows.next()? else {
-            found.at_end = left > 0;
-            if found.at_end {
-                // Of the whole journal, not of this account's part: who goes on from there is not told one day that
-                // what it has not missed is no longer kept.
-                found.next.sequence = newest(reading)?.max(found.next.sequence);
-            }
-            break;
-        };
-        left -= 1;
-        let Some(change) = reading.damages.read(source(Some(account)), row, |row| read_change(row, mark))? else {
-            found.next.sequence = row.get(0)?;
-            continue;
-        };
-        if !room.has_room_for(text_of(row)) {
-            break;
-        }
-        found.next = change.cursor;
-        room.add(change);
-    }
-    found.changes = room.finish().items;
-    Ok(found)
-}
-
-/// The number after which to read; an error where something behind it may have been forgotten.
-fn place(reading: &Connection, mark: u32, account: AccountId, after: After) -> Result<i64> {
-    let oldest = trim::oldest_of(reading, account)?;
-    match after {
-        After::Oldest => Ok(oldest),
-        After::Number(number) if number >= oldest => Ok(number),
-        After::Number(_) => Err(StoreError::Forgotten { oldest: Cursor { store: mark, sequence: oldest } }),
-    }
-}
-
 pub(super) fn history(
     reading: &Reading<'_>,
     mark: u32,
     account: AccountId,
     query: &HistoryQuery,
 ) -> Result<Page<Change>> {
-    let oldest = trim::oldest_of(reading, account)?;
+    let oldest = oldest_of(reading, account)?;
     let before = query.before.unwrap_or(i64::MAX);
     // Before the oldest change that is kept there was something once, if anything was forgotten.
     if before <= oldest && oldest > 0 {
@@ -142,12 +87,6 @@ pub(super) fn changes_of_all(
         }
         Ok((found, number))
     })
-}
-
-/// The number after which all is kept: 0 until something is forgotten.
-pub(super) fn oldest(connection: &Connection) -> Result<i64> {
-    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE name = 'forgotten'")?;
-    Ok(select.query_row((), |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 /// The number of the newest change of all accounts, kept or not; 0 before the first.

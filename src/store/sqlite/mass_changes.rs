@@ -4,9 +4,9 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Decided, Decision, Effects, Held, HeldId, HeldMassChange, PollHeld, Result, StoreError};
 use super::accounts::note_budget;
-use super::columns::{account_key, get, kind_number};
+use super::columns::{account_key, get, kind_number, millis};
 use super::damage::{Key, Reading, Source};
-use super::polls::{check_lease, due_again, millis};
+use super::due_polls::{check_lease, due_again};
 use super::writing::Writing;
 use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 

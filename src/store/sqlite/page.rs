@@ -1,13 +1,14 @@
-//! Pages of the feed that a filter directs. What the filter leaves out is passed over by a few columns of it, and the
-//! changes of ids that are named are looked up.
+//! Pages of the feed. What a filter leaves out is passed over by a few columns of it, and the changes of ids that are named
+//! are looked up.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{ChangePage, ChangeQuery, Result};
+use super::super::{After, ChangePage, ChangeQuery, Result, StoreError};
 use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{get, state_number, subject_number};
 use super::damage::Reading;
-use super::journal::{change_columns, newest, read_change};
+use super::journal::{change_columns, newest, read_change, source};
+use super::marks::oldest_of;
 use crate::model::{AccountId, Change, ChangeType, Cursor, Filter, IdPattern, State, Subject};
 
 /// How many ids are looked up one by one; the changes of more than that are found among all.
@@ -23,7 +24,61 @@ struct Found {
     reached: Option<i64>,
 }
 
-pub(super) fn filtered(
+pub(super) fn page(reading: &Reading<'_>, mark: u32, account: AccountId, query: &ChangeQuery) -> Result<ChangePage> {
+    let after = place(reading, mark, account, query.after)?;
+    if query.filter != Filter::default() {
+        return filtered(reading, mark, account, query, after);
+    }
+    let mut select = reading.prepare_cached(concat!(
+        "SELECT ",
+        change_columns!(),
+        " FROM changes c INDEXED BY changes_account CROSS JOIN accounts a ON a.id = c.account
+         WHERE c.account = ?1 AND c.sequence > ?2 ORDER BY c.sequence LIMIT ?3"
+    ))?;
+    let looked_at = i64::try_from(query.looked_at).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![account.0, after, looked_at])?;
+    let mut found = ChangePage { changes: Vec::new(), next: Cursor { store: mark, sequence: after }, at_end: false };
+    let mut left = query.looked_at;
+    let mut room = BoundedPage::new(query.limit, reading.page_bytes);
+    if query.limit == 0 {
+        return Ok(found);
+    }
+    loop {
+        let Some(row) = rows.next()? else {
+            found.at_end = left > 0;
+            if found.at_end {
+                // Of the whole journal, not of this account's part: who goes on from there is not told one day that
+                // what it has not missed is no longer kept.
+                found.next.sequence = newest(reading)?.max(found.next.sequence);
+            }
+            break;
+        };
+        left -= 1;
+        let Some(change) = reading.damages.read(source(Some(account)), row, |row| read_change(row, mark))? else {
+            found.next.sequence = row.get(0)?;
+            continue;
+        };
+        if !room.has_room_for(text_of(row)) {
+            break;
+        }
+        found.next = change.cursor;
+        room.add(change);
+    }
+    found.changes = room.finish().items;
+    Ok(found)
+}
+
+/// The number after which to read; an error where something behind it may have been forgotten.
+fn place(reading: &Connection, mark: u32, account: AccountId, after: After) -> Result<i64> {
+    let oldest = oldest_of(reading, account)?;
+    match after {
+        After::Oldest => Ok(oldest),
+        After::Number(number) if number >= oldest => Ok(number),
+        After::Number(_) => Err(StoreError::Forgotten { oldest: Cursor { store: mark, sequence: oldest } }),
+    }
+}
+
+fn filtered(
     reading: &Reading<'_>,
     mark: u32,
     account: AccountId,

@@ -8,7 +8,7 @@ use super::bounded_page::{BoundedPage, text_of};
 use super::columns::{get, kind_number, state_number};
 use super::damage::{Key, Reading, Source};
 use super::inventory::read_resource;
-use super::trim;
+use super::marks::mark_of;
 use super::writing::Writing;
 use crate::model::{AccountId, Kind, ResourceId, Timestamp};
 
@@ -318,7 +318,7 @@ pub(super) fn known_since(reading: &Connection) -> Result<Timestamp> {
 /// The same for what an account has, which may have lost more.
 fn known_since_of(reading: &Connection, account: AccountId) -> Result<Timestamp> {
     let since = known_since(reading)?;
-    Ok(trim::mark_of(reading, account)?.map_or(since, |mark| since.max(mark.past)))
+    Ok(mark_of(reading, account)?.map_or(since, |mark| since.max(mark.past)))
 }
 
 /// Whether there are versions that were over by then, among the oldest.

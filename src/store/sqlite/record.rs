@@ -14,11 +14,11 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Again, Breadth, Missing, PollRecord, Recorded, Removed, Result, Transition, Upsert, Upserts};
 use super::accounts::note_budget;
-use super::columns::{get, kind_number, state_number};
+use super::columns::{get, kind_number, millis, state_number};
+use super::due_polls::{check_lease, due_again};
 use super::fair_pool::Flow;
 use super::listeners::Listeners;
 use super::past::Standing;
-use super::polls::{check_lease, due_again, millis};
 use super::turns::Touched;
 use super::writing::Writing;
 use super::{SqliteStore, attributes, damage, flaps, journal, mass_changes, past, queue, reach, wanted};

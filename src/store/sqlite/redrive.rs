@@ -1,52 +1,22 @@
-//! Sending anew, and looking at what was sent: tests, replays, dead letters, and the record of deliveries.
+//! Sending dead letters anew, and looking at what was sent.
 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{
-    Attempt, Condition, DeliveryQuery, DeliveryRecord, DeliveryState, HookPlace, Once, Page, Redrive, Redriven,
-    Refusal, Replay, ReplayFrom, Result, Written,
+    Attempt, Condition, DeliveryQuery, DeliveryRecord, DeliveryState, Once, Page, Redrive, Redriven, Refusal, Replay,
+    Result, Written,
 };
 use super::bounded_page::{BoundedPage, text_of};
 use super::columns::get;
 use super::damage::{Key, Reading, Source};
 use super::fair_pool::Flow;
-use super::fault::Fault;
 use super::journal::{self, change_columns, read_change};
-use super::listener::Listener;
 use super::queue::{self, Line};
 use super::requests::{self, Found, Progress};
-use super::settle::of_hook;
 use super::turns::Touched;
 use super::writing::Writing;
 use super::{SqliteStore, attempts, hook_edits};
-use crate::model::{Change, ChangeId, ChangeType, HookId, Timestamp};
-
-/// Adds a change for this hook alone to the journal, and owes it. One that rests finds it there later.
-pub(super) fn test(writing: &mut Writing<'_>, place: &HookPlace, now: Timestamp) -> Result<ChangeId> {
-    let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, place.hook)? else {
-        return Err(Fault::DamagedHook(place.hook).into());
-    };
-    let change = of_hook(ChangeType::HookTest, place.hook, now);
-    let tidings = journal::append(writing, place.account, now, &change)?;
-    if listener.behind.is_none() {
-        let mut touched = Touched::default();
-        queue::append(writing, &listener, &tidings, now, &mut touched)?;
-        touched.refresh(writing)?;
-    }
-    let mut select = writing.prepare("SELECT id FROM changes WHERE sequence = ?1")?;
-    Ok(select.query_row([tidings.number], |row| get(row, 0))?)
-}
-
-/// Puts the hook back to that place of the journal; `catch_up` owes it what comes from there.
-pub(super) fn replay(writing: &mut Writing<'_>, hook: HookId, from: ReplayFrom) -> Result<()> {
-    let after = match from {
-        ReplayFrom::After(number) => number,
-        ReplayFrom::Time(time) => journal::before(writing.connection, time)?,
-    };
-    let sql = "UPDATE hooks SET behind = MIN(COALESCE(behind, ?2), ?2) WHERE id = ?1";
-    writing.prepare(sql)?.execute([hook.0, after])?;
-    Ok(())
-}
+use crate::model::{Change, HookId};
 
 /// Makes dead letters due again, in steps. Where the request has a key, how far it is stands in the store: whoever sends it
 /// again goes on from there, also beside one that is under way.

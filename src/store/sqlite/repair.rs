@@ -6,7 +6,8 @@ use rusqlite::{Connection, Row};
 use super::super::Result;
 use super::columns::account_key;
 use super::damage::{self, Damages, Key, Source};
-use super::dropped;
+use super::dropped::notes;
+use super::due_polls;
 use crate::model::AccountId;
 
 /// What becomes of rows that are damaged.
@@ -108,7 +109,7 @@ pub(super) fn repair(connection: &Connection, damages: &Damages, deliveries: &[[
              WHERE a.id = polls.account), '')
          WHERE typeof(endpoint) <> 'text' OR endpoint GLOB '*[^ -~]*' OR slow NOT IN (0, 1);",
     )?;
-    give_polls(connection)?;
+    due_polls::give_polls(connection)?;
     // Hook by hook, and not by all that waits for them.
     let mut hook = Value::Integer(i64::MIN);
     // What is no number sorts behind all numbers.
@@ -184,17 +185,6 @@ pub(super) fn repair(connection: &Connection, damages: &Damages, deliveries: &[[
     Ok(())
 }
 
-/// An account without one of its polls, which may have gone with its kind, is given it again.
-pub(super) fn give_polls(connection: &Connection) -> Result<()> {
-    connection.execute(
-        "INSERT INTO polls (account, kind, due) SELECT a.id, k.column1, 0 FROM accounts a, (VALUES (0), (1)) k
-         WHERE (a.origin = 'config' OR EXISTS (SELECT 1 FROM hooks h WHERE h.account = a.id))
-         ON CONFLICT (account, kind) DO NOTHING",
-        (),
-    )?;
-    Ok(())
-}
-
 /// Names the accounts of which nobody can be told whose they are. The writer sets them aside before anything else.
 fn accounts(connection: &Connection, damages: &Damages) -> Result<()> {
     let mut select = connection.prepare("SELECT id, driver, provider, user FROM accounts")?;
@@ -238,15 +228,15 @@ fn dropped(connection: &Connection, damages: &Damages) -> Result<()> {
     let mut damaged = Vec::new();
     let mut rows = select.query(())?;
     while let Some(row) = rows.next()? {
-        let row = dropped::stored(row)?;
-        match dropped::whole(&row) {
+        let row = notes::stored(row)?;
+        match notes::whole(&row) {
             Some(dropped) if !dropped.is_there(connection)? => {}
             _ => damaged.push(row),
         }
     }
     drop(rows);
     for row in &damaged {
-        dropped::forget_damaged(connection, damages, row)?;
+        notes::forget_damaged(connection, damages, row)?;
     }
     if damaged.is_empty() {
         return Ok(());

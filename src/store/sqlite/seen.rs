@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Result;
 use super::fault::Fault;
+use super::journal;
 use super::lock::with_suffix;
 use super::settings::Synchronous;
-use super::{journal, schema};
 
 /// The length of the file, which is written over in place: a sector of any disk is written whole or not at all.
 const LENGTH: usize = 512;
@@ -132,7 +132,7 @@ pub(super) fn begin(
                 why,
                 "the store may be an older one: the host refuses cursors and tags of hooks from before, and clients list again"
             );
-            schema::new_mark()?
+            new_mark()?
         }
     };
     let number = random()?;
@@ -149,6 +149,13 @@ pub(super) fn begin(
     // First here: a store that has another number than stands here would be taken for one that was put in its place.
     seen.write_lasting();
     Ok(Start { seen, mark, run: Run { number, mark, skips_ids } })
+}
+
+/// A random number by which cursors of another store are recognised.
+pub(super) fn new_mark() -> Result<u32, Fault> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
+    Ok(u32::from_ne_bytes(bytes))
 }
 
 /// Leaves out ids of hooks and tokens: as many as were ever given out since the state that a store went back to, which is not
@@ -175,7 +182,7 @@ pub(super) struct Renewed {
 
 /// Gives a store another mark, and a number as of a host's start.
 pub(super) fn renew(connection: &Connection) -> Result<Renewed> {
-    let run = Run { number: random()?, mark: schema::new_mark()?, skips_ids: true };
+    let run = Run { number: random()?, mark: new_mark()?, skips_ids: true };
     run.write(connection)?;
     Ok(Renewed { run, newest: journal::newest(connection)? })
 }

@@ -3,9 +3,9 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{DamagedToken, NewToken, Refusal, RenewedToken, Result, TokenHash};
-use super::accounts;
 use super::columns::get;
 use super::damage::{self, Key, Reading, Source};
+use super::dropped::notes::require_account;
 use super::writing::Writing;
 use crate::model::{AccountId, Timestamp, Token, TokenId};
 
@@ -20,7 +20,7 @@ pub(super) use select_tokens;
 pub(super) fn create(writing: &mut Writing<'_>, token: &NewToken) -> Result<Result<Token, Refusal>> {
     writing.memory.bounds.require_room_for(token.account)?;
     let NewToken { account, name, scope, hash, expires, limit, now } = token;
-    accounts::require(writing, *account)?;
+    require_account(writing, *account)?;
     let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
     let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM tokens WHERE account = ?1 LIMIT ?2)";
     if writing.prepare(sql)?.query_row([account.0, limit], |row| row.get::<_, i64>(0))? >= limit {

@@ -11,7 +11,8 @@ use super::super::Result;
 use super::SqliteStore;
 use super::fair_pool::Flow;
 use super::forget::{forget, owed};
-use super::journal::{newest, oldest};
+use super::journal::newest;
+use super::marks::{mark_of, oldest, oldest_of};
 use super::past;
 use super::writing::Writing;
 use crate::model::{AccountId, Timestamp};
@@ -20,28 +21,6 @@ use crate::model::{AccountId, Timestamp};
 const AT_ONCE: i64 = 10_000;
 /// How many of these one step deletes.
 const DELETED_AT_ONCE: i64 = 1000;
-
-/// Up to where an account lost its part of the journal, and since when its past is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) change: i64,
-    pub(super) past: Timestamp,
-}
-
-/// The account's own mark, if it has one that can be read.
-pub(super) fn mark_of(connection: &Connection, account: AccountId) -> Result<Option<Mark>> {
-    let mut select = connection.prepare_cached("SELECT change, past FROM trimmed WHERE account = ?1")?;
-    let mark = select
-        .query_row([account.0], |row| {
-            let (change, past): (Option<i64>, Option<i64>) = (row.get(0).ok(), row.get(1).ok());
-            Ok(change.zip(past))
-        })
-        .optional()?
-        .flatten();
-    // What is beyond every number and every time is damaged.
-    let sound = mark.filter(|(change, past)| (0..1 << 62).contains(change) && (0..1 << 48).contains(past));
-    Ok(sound.map(|(change, past)| Mark { change, past: Timestamp::from_millis(past) }))
-}
 
 /// One round: first the marks are moved, so that no more than `most` changes are promised, and then what lies before them goes.
 pub(super) async fn round(store: &SqliteStore, most: u64) -> Result<()> {
@@ -111,12 +90,6 @@ fn next_account(reading: &Connection, after: AccountId) -> Result<Option<(Accoun
     let next = select.query_row([after.0], |row| Ok(row.get(0).ok().flatten()))?;
     let Some(account) = next.map(AccountId) else { return Ok(None) };
     Ok(Some((account, oldest_of(reading, account)?)))
-}
-
-/// The number after which all changes of the account are kept.
-pub(super) fn oldest_of(connection: &Connection, account: AccountId) -> Result<i64> {
-    let own = mark_of(connection, account)?.map_or(0, |mark| mark.change);
-    Ok(oldest(connection)?.max(own))
 }
 
 /// How many of the account's next changes there are, `limit` at most, and the last of these.

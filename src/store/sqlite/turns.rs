@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::Result;
 use super::columns::get;
 use super::damage::{self, Key, Source};
-use super::dropped;
+use super::dropped::rows;
 use super::writing::Writing;
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, HookId, Timestamp};
@@ -272,7 +272,7 @@ pub(super) fn forget_destination(writing: &Writing<'_>, name: &str) -> Result<()
 /// Removes a hook, all that it was owed, and what is known of its attempts, much of it later; says whose it was.
 pub(super) fn drop_hook(writing: &Writing<'_>, hook: HookId) -> Result<Option<AccountId>> {
     writing.prepare("DELETE FROM queues WHERE hook = ?1")?.execute([hook.0])?;
-    dropped::hook(writing, hook)?;
+    rows::hook(writing, hook)?;
     let mut delete = writing.prepare("DELETE FROM hooks WHERE id = ?1 RETURNING account, destination")?;
     let dropped = delete.query_row([hook.0], |row| Ok((get(row, 0)?, row.get(1).ok()))).optional()?;
     let Some((account, destination)) = dropped else { return Ok(None) };

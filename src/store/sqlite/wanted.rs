@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::{Again, Result, WantedIds};
 use super::columns::{get, kind_number};
-use super::polls;
+use super::due_polls;
 use super::writing::Writing;
 use crate::model::{AccountId, Kind, MOST_IDS, ResourceId, Timestamp};
 
@@ -53,7 +53,7 @@ pub(super) fn request(
     };
     drop(select);
     let Some(mut pending) = pending.filter(|pending| pending.has_baseline) else {
-        return polls::request(writing, account, KIND, at);
+        return due_polls::request(writing, account, KIND, at);
     };
     // Everything is polled as soon.
     if !pending.is_claimed && pending.wanted.is_empty() && pending.due.is_some_and(|due| due <= at) {
@@ -63,7 +63,7 @@ pub(super) fn request(
     pending.wanted.sort();
     pending.wanted.dedup();
     if pending.wanted.len() > MOST_IDS {
-        return polls::request(writing, account, KIND, at);
+        return due_polls::request(writing, account, KIND, at);
     }
     let mut update = writing.prepare(
         "UPDATE polls SET wanted = ?3,

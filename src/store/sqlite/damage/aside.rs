@@ -4,17 +4,48 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_iter};
 
 use super::super::super::{Result, StoreError};
-use super::super::accounts::read_account;
-use super::super::columns::{account_key, get};
+use super::super::columns::{account_key, get, read_account};
 use super::super::queue::{self, Line};
-use super::super::turns;
 use super::super::writing::Writing;
+use super::super::{times, turns};
 use super::sound::{apart, mend};
 use super::{Aside, Pending, is_damage};
 use crate::model::{HookId, Timestamp};
 
 /// No poll has been made so often.
-pub(super) const MOST_LEASES: i64 = 1 << 62;
+const MOST_LEASES: i64 = 1 << 62;
+
+impl Aside {
+    fn of(writing: &Writing<'_>, table: &str, key: &[Value]) -> Result<Aside> {
+        let whose = |sql: &str| -> Result<Aside> {
+            let account =
+                writing.prepare(sql)?.query_row([key.first()], |row| Ok(get(row, 0).ok())).optional()?.flatten();
+            Ok(Aside { account, ..Aside::default() })
+        };
+        match table {
+            "resources" | "flaps" => Ok(Aside { list: last_list(writing.connection, key)?, ..Aside::default() }),
+            "polls" => {
+                let sql = "SELECT lease FROM polls WHERE account = ?1 AND kind = ?2";
+                let lease = writing.prepare(sql)?.query_row(params_from_iter(key), |row| Ok(row.get::<_, i64>(0).ok()));
+                let list = lease.optional()?.flatten().map(|lease| lease.min(MOST_LEASES));
+                Ok(Aside { list, ..Aside::default() })
+            }
+            "versions" => Ok(Aside { time: times::latest(writing.connection)?, ..Aside::default() }),
+            "deliveries" | "attempts" => whose("SELECT account FROM hooks WHERE id = ?1"),
+            "changes" => whose("SELECT account FROM changes WHERE sequence = ?1"),
+            _ => Ok(Aside::default()),
+        }
+    }
+}
+
+/// The lease of the last poll that showed everything of the kind, by a key that begins with account and kind.
+pub(super) fn last_list(connection: &Connection, key: &[Value]) -> Result<Option<i64>> {
+    let [Value::Integer(account), Value::Integer(kind), ..] = key else { return Ok(None) };
+    let mut select = connection.prepare_cached("SELECT recorded FROM polls WHERE account = ?1 AND kind = ?2")?;
+    // Whether a provider can be reached is told by the polls of its realms, too.
+    let found = select.query_row([*account, (*kind).min(1)], |row| Ok(row.get(0).ok()));
+    Ok(found.optional()?.flatten())
+}
 
 /// Sets aside what was met. A row that can't be is passed over from then on: it does not fail what is written beside it.
 /// Gives how many there were.
@@ -197,15 +228,6 @@ pub(super) fn elect_all(connection: &Connection, hook: HookId) -> Result<()> {
              GROUP BY history HAVING COUNT(due) = 0)",
     )?;
     update.execute([hook.0])?;
-    Ok(())
-}
-
-/// Deletes what a hook that is gone has of changes that there can't be: without a number they are not found one by one.
-pub(in super::super) fn delete_unnumbered(writing: &Writing<'_>, hook: HookId) -> Result<()> {
-    for table in ["deliveries", "attempts"] {
-        let sql = format!("DELETE FROM {table} WHERE hook = ?1 AND typeof(change) <> 'integer'");
-        writing.prepare(&sql)?.execute([hook.0])?;
-    }
     Ok(())
 }
 

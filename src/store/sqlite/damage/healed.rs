@@ -5,49 +5,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::super::super::Result;
-use super::super::accounts::read_account;
-use super::super::columns::get;
+use super::super::columns::{get, read_account};
 use super::super::past;
-use super::super::schema;
 use super::super::tokens::read_token;
-use super::super::writing::Writing;
-use super::aside::MOST_LEASES;
-use super::{Damages, Known, is_damage};
-use crate::model::{AccountId, Timestamp};
-
-/// How things stood when a row was set aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Aside {
-    /// Of what a list shows anew: the last one of its account that showed everything. Of the record of a poll: its lease.
-    list: Option<i64>,
-    /// Of what only tells of the past: the latest time at which anything was done.
-    time: Option<Timestamp>,
-    /// Whose it is, where that did not stand in the row.
-    pub(super) account: Option<AccountId>,
-}
-
-impl Aside {
-    pub(super) fn of(writing: &Writing<'_>, table: &str, key: &[Value]) -> Result<Aside> {
-        let whose = |sql: &str| -> Result<Aside> {
-            let account =
-                writing.prepare(sql)?.query_row([key.first()], |row| Ok(get(row, 0).ok())).optional()?.flatten();
-            Ok(Aside { account, ..Aside::default() })
-        };
-        match table {
-            "resources" | "flaps" => Ok(Aside { list: last_list(writing.connection, key)?, ..Aside::default() }),
-            "polls" => {
-                let sql = "SELECT lease FROM polls WHERE account = ?1 AND kind = ?2";
-                let lease = writing.prepare(sql)?.query_row(params_from_iter(key), |row| Ok(row.get::<_, i64>(0).ok()));
-                let list = lease.optional()?.flatten().map(|lease| lease.min(MOST_LEASES));
-                Ok(Aside { list, ..Aside::default() })
-            }
-            "versions" => Ok(Aside { time: schema::latest(writing.connection)?, ..Aside::default() }),
-            "deliveries" | "attempts" => whose("SELECT account FROM hooks WHERE id = ?1"),
-            "changes" => whose("SELECT account FROM changes WHERE sequence = ?1"),
-            _ => Ok(Aside::default()),
-        }
-    }
-}
+use super::aside::last_list;
+use super::{Aside, Damages, Known, is_damage};
+use crate::model::Timestamp;
 
 /// Forgets what is no longer damaged.
 pub(in super::super) fn forget_healed(connection: &Connection, damages: &Damages) -> Result<()> {
@@ -149,13 +112,4 @@ fn cannot_be_read(
 fn is_known(connection: &Connection, row: &Known) -> Result<bool> {
     let Some(account) = row.account else { return Ok(true) };
     Ok(connection.prepare_cached("SELECT 1 FROM accounts WHERE id = ?1")?.exists([account.0])?)
-}
-
-/// The lease of the last poll that showed everything of the kind, by a key that begins with account and kind.
-fn last_list(connection: &Connection, key: &[Value]) -> Result<Option<i64>> {
-    let [Value::Integer(account), Value::Integer(kind), ..] = key else { return Ok(None) };
-    let mut select = connection.prepare_cached("SELECT recorded FROM polls WHERE account = ?1 AND kind = ?2")?;
-    // Whether a provider can be reached is told by the polls of its realms, too.
-    let found = select.query_row([*account, (*kind).min(1)], |row| Ok(row.get(0).ok()));
-    Ok(found.optional()?.flatten())
 }

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{Value, ValueRef};
 
 use super::super::super::DamagedRow;
-use super::Source;
+use super::source::Source;
 use crate::model::{AccountId, legible::legible};
 
 /// How much of a key and of a reason is shown, in bytes.

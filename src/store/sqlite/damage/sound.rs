@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, ffi, params_from_iter};
 
 use super::super::super::{Result, StoreError};
 use super::super::writing::Writing;
-use crate::model::AccountId;
+use crate::model::{AccountId, HookId};
 
 /// What is said of such a value.
 pub(super) const REASON: &str = "its value is of another type than the column's";
@@ -167,6 +167,15 @@ pub(in super::super) fn note_of_another_type(
     let bytes = |value| if let Value::Text(text) = value { Value::Blob(text.into_bytes()) } else { value };
     let key = key.into_iter().map(bytes).collect();
     writing.memory.damages.note(table, account, key, &column, REASON);
+    Ok(())
+}
+
+/// Deletes what a hook that is gone has of changes that there can't be: without a number they are not found one by one.
+pub(in super::super) fn delete_unnumbered(writing: &Writing<'_>, hook: HookId) -> Result<()> {
+    for table in ["deliveries", "attempts"] {
+        let sql = format!("DELETE FROM {table} WHERE hook = ?1 AND typeof(change) <> 'integer'");
+        writing.prepare(&sql)?.execute([hook.0])?;
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::super::super::Result;
 use super::super::columns::{account_key, get};
 use super::super::writing::Writing;
-use super::super::{endpoints, repair, turns};
+use super::super::{due_polls, endpoints, turns};
 use super::sound::{Columns, REASON, apart, is_refused, mend};
 use super::{Damages, Pending, aside, is_damage, key_value};
 use crate::model::{AccountId, HookId};
@@ -71,7 +71,7 @@ pub(in super::super) fn mending(writing: &Writing<'_>, work: impl Fn() -> Result
 fn mend_all(writing: &Writing<'_>) -> Result<()> {
     apart(writing.connection, || {
         if sweep(writing.connection, &writing.memory.damages, Deliveries::Due)? > 0 {
-            repair::give_polls(writing.connection)?;
+            due_polls::give_polls(writing.connection)?;
             turns::rebuild(writing.connection)?;
             endpoints::rebuild(writing.connection)?;
         }

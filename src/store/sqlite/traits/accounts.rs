@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::super::accounts::{self, ENROLLED};
-use super::super::columns::{account_key, get};
+use super::super::columns::{account_key, get, read_account};
 use super::super::damage::{Key, Source};
-use super::super::dropped::{self, Dropped};
+use super::super::dropped;
+use super::super::dropped::notes::Dropped;
 use super::super::fair_pool::Flow;
-use super::super::{SqliteStore, bounds, damage, schema, turns, unopened};
+use super::super::{SqliteStore, bounds, damage, times, turns, unopened};
 use crate::metrics::Held;
 use crate::model::{Account, AccountId, AccountKey, BudgetMark, Timestamp};
 use crate::store::{AccountSize, Accounts, Credential, DamagedRow, Enrolment, Forgetting, Result, Unopened};
@@ -64,7 +65,7 @@ impl Accounts for SqliteStore {
             let sql = "SELECT id, driver, provider, user, origin, password FROM accounts WHERE id = ?1";
             let mut select = reading.prepare_cached(sql)?;
             let found = select.query_row([id.0], |row| {
-                reading.damages.read(accounts::source(Some(id)), row, |row| accounts::read_account(row, 0))
+                reading.damages.read(accounts::source(Some(id)), row, |row| read_account(row, 0))
             });
             Ok(found.optional()?.flatten())
         })
@@ -99,7 +100,7 @@ impl Accounts for SqliteStore {
             let mut select = reading.prepare_cached(sql)?;
             damage::page(limit, |limit| {
                 let rows = select.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-                Ok(reading.damages.rows(accounts::source(None), rows, |row| accounts::read_account(row, 0))?)
+                Ok(reading.damages.rows(accounts::source(None), rows, |row| read_account(row, 0))?)
             })
         })
         .await
@@ -120,9 +121,8 @@ impl Accounts for SqliteStore {
                        WHERE driver = ?1 AND provider = ?2 AND user = ?3";
             let mut select = reading.prepare_cached(sql)?;
             let key = params![key.driver, key.provider, key.user];
-            let found = select.query_row(key, |row| {
-                reading.damages.read(accounts::source(None), row, |row| accounts::read_account(row, 0))
-            });
+            let found = select
+                .query_row(key, |row| reading.damages.read(accounts::source(None), row, |row| read_account(row, 0)));
             Ok(found.optional()?.flatten())
         })
         .await
@@ -199,7 +199,7 @@ impl Accounts for SqliteStore {
 
     async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()> {
         self.write(Flow::Host, move |writing| {
-            damage::mending(writing, || schema::shift(writing.connection, step, at))?;
+            damage::mending(writing, || times::shift(writing.connection, step, at))?;
             writing.memory.clock_set = writing.memory.clock_set.saturating_add(step);
             Ok(())
         })
@@ -207,7 +207,7 @@ impl Accounts for SqliteStore {
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>> {
-        self.read(Flow::Host, |reading| schema::latest(reading)).await
+        self.read(Flow::Host, |reading| times::latest(reading)).await
     }
 
     async fn held(&self) -> Result<Held> {

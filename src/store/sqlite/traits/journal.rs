@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::super::fair_pool::Flow;
-use super::super::{SqliteStore, forget, journal, trim};
+use super::super::{SqliteStore, forget, journal, marks, page, trim};
 use crate::model::{AccountId, Change, Cursor};
 use crate::store::{ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Page, Result, Sweep};
 
@@ -12,7 +12,7 @@ use crate::store::{ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptC
 impl Journal for SqliteStore {
     async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage> {
         let mark = self.mark;
-        self.read(Flow::Account(account), move |reading| journal::page(reading, mark, account, &query)).await
+        self.read(Flow::Account(account), move |reading| page::page(reading, mark, account, &query)).await
     }
 
     async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Page<Change>> {
@@ -29,7 +29,7 @@ impl Journal for SqliteStore {
         let mark = self.mark;
         self.read(Flow::Account(account), move |reading| {
             let place = |sequence| Cursor { store: mark, sequence };
-            Ok(Extent { oldest: place(trim::oldest_of(reading, account)?), newest: place(journal::newest(reading)?) })
+            Ok(Extent { oldest: place(marks::oldest_of(reading, account)?), newest: place(journal::newest(reading)?) })
         })
         .await
     }

@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::super::columns::kind_number;
 use super::super::fair_pool::Flow;
 use super::super::listeners::Listeners;
-use super::super::{SqliteStore, attention, endpoints, flaps, known, mass_changes, polls, record, wanted};
+use super::super::{SqliteStore, attention, due_polls, endpoints, flaps, known, mass_changes, polls, record, wanted};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, AccountKey, Flapping, Kind, ResourceId, Timestamp};
 use crate::store::{
@@ -20,7 +20,7 @@ use crate::store::{
 #[async_trait]
 impl Polls for SqliteStore {
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()> {
-        self.write(Flow::Account(account), move |writing| polls::request(writing, account, kind, at)).await
+        self.write(Flow::Account(account), move |writing| due_polls::request(writing, account, kind, at)).await
     }
 
     async fn request_ids(&self, account: AccountId, ids: Vec<ResourceId>, at: Timestamp) -> Result<()> {

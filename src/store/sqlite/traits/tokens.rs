@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::super::columns::{account_key, get};
 use super::super::damage::Source;
-use super::super::dropped::{self, Dropped};
+use super::super::dropped;
+use super::super::dropped::notes::{self, Dropped};
 use super::super::fair_pool::Flow;
 use super::super::tokens::{self, select_tokens};
 use super::super::writing::Writing;
@@ -81,7 +82,7 @@ impl Tokens for SqliteStore {
             if writing.prepare(sql)?.execute([account.0, id.0])? == 0 {
                 return Ok(false);
             }
-            dropped::note(writing, Dropped::Token(account, id)).map(|()| true)
+            notes::note(writing, Dropped::Token(account, id)).map(|()| true)
         };
         let is_revoked = self.write(Flow::Account(account), revoke).await?;
         if is_revoked {
