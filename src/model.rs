@@ -30,9 +30,10 @@ pub use key::KeyId;
 pub use legible::{legible, legible_json, legible_lines};
 pub use resource::{
     Address, AddressKind, Instance, InstanceState, InvalidResourceId, Kind, MOST_IDS, Realm, RealmState, Resource,
-    ResourceId, State, Text,
+    ResourceId, State,
 };
 pub use secret::{Ed25519Key, InvalidEd25519Key, InvalidSigningKey, InvalidSigningSecret, SigningKey, SigningSecret};
 pub use share::Share;
 pub use time::{InvalidTimestamp, Timestamp, whole_millis};
 pub use token::{Scope, Token, TokenId};
+pub use word::Text;

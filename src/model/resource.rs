@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time::Timestamp;
-use super::word::Word;
-
-/// A text of a resource. Up to 24 bytes lie in the value itself: nearly all of them are so short, and there are
-/// a dozen to a resource and a million resources in a list.
-pub type Text = compact_str::CompactString;
+use super::word::{Text, Word};
 
 /// The two kinds of resource, polled and listed apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]

@@ -1,12 +1,14 @@
-//! A text that many resources have in common: where they are, what they were made of, the provider's word for their
-//! state. A list of a million has a few hundred of them, each of which is kept once.
+//! Texts of resources, and those that many resources have in common: where they are, what they were made of, the provider's
+//! word for their state. A list of a million has a few hundred of the latter, each of which is kept once.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::resource::Text;
+/// A text of a resource. Up to 24 bytes lie in the value itself: nearly all of them are so short, and there are
+/// a dozen to a resource and a million resources in a list.
+pub type Text = compact_str::CompactString;
 
 /// A shared text, in the place of a pointer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
