@@ -16,8 +16,8 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use secrecy::zeroize::Zeroizing;
 
-use super::keyring::HostKey;
-use super::{Keyring, VaultError};
+use super::error::VaultError;
+use super::keyring::{HostKey, Keyring};
 
 /// How often a lock that somebody else has is tried again, and how many times: ten seconds in all. Who holds it writes a few
 /// hundred bytes, and asks a host or its store one question.

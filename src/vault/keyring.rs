@@ -13,7 +13,7 @@ use hmac::{Hmac, Mac};
 use secrecy::zeroize::Zeroizing;
 use sha2::Sha256;
 
-use super::VaultError;
+use super::error::VaultError;
 use crate::model::KeyId;
 
 const KEY_BYTES: usize = 32;
