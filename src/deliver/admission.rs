@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::Settings;
 use super::send::Sign;
+use super::settings::Settings;
 use crate::metrics::Metrics;
 use crate::model::breaker::{Breaker, FIRST_WIDTH, Failing, Standing};
 use crate::model::{AccountId, HookId, Timestamp};

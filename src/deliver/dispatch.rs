@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::timeout;
 
+use super::context::Context;
 use super::flights::{Flights, returned};
-use super::{Context, claim};
 use crate::metrics::Operation;
 use crate::model::{Timestamp, whole_millis};
 use crate::store::{
@@ -233,7 +233,7 @@ impl Dispatch {
         if self.flights.room() == 0 || self.ended.len() > self.context.settings.concurrency {
             return;
         }
-        let asked = claim(&self.context, &self.flights);
+        let asked = self.flights.claim();
         let (store, clock) = (Arc::clone(&self.context.store), Arc::clone(&self.context.clock));
         self.look = false;
         self.alarm = None;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::admission::{Admission, Lesson};
+use super::context::Context;
 use super::retry::{Failure, Pace};
+use super::send;
 use super::send::{Ended, Sign};
-use super::{Context, send};
 use crate::model::breaker::Standing;
 use crate::model::{HookId, ResourceId, Subject, Timestamp};
-use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, Room, Settlement, Settling};
+use crate::store::{Attempt, DeliveryClaim, DeliveryId, DueDelivery, Outcome, Recipient, Room, Settlement, Settling};
 
 pub(super) struct Flights {
     context: Arc<Context>,
@@ -97,6 +98,12 @@ impl Flights {
     /// Who may have how many more, for the store to ask while it claims.
     pub(super) fn admission(&self) -> Arc<dyn Room> {
         Arc::<Admission>::clone(&self.admission)
+    }
+
+    /// A claim on as much as there is room for.
+    pub(super) fn claim(&self) -> DeliveryClaim {
+        let Context { clock, settings, .. } = &*self.context;
+        DeliveryClaim { now: clock.now(), lease: settings.lease(), limit: self.room(), room: self.admission() }
     }
 
     /// The clock was set by so many milliseconds.

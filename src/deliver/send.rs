@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_A
 use reqwest::{Method, Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Context;
+use super::context::Context;
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::{format, sign};
 use crate::clock::Stopwatch;

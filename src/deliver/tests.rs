@@ -6,21 +6,23 @@ mod memory;
 mod receiver;
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::sync::Notify;
 
 use self::memory::MemoryStore;
 use self::receiver::{CUT, HANG, OK, Receiver};
 use super::*;
-use crate::clock::{EvenClock, ManualClock, SystemClock};
-use crate::model::breaker::Standing;
+use crate::clock::{Clock, EvenClock, ManualClock, SystemClock};
+use crate::model::breaker::{self, Standing};
 use crate::model::{
     AccountId, AccountKey, Change, ChangeId, ChangeType, Cursor, DisableReason, Format, HookId, HookSecrets, HookUrl,
     InstanceState, NewChange, ResourceId, Sealed, SigningKey, SigningSecret, State, Subject, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
-use crate::store::{Attempt, DeliveryId, DueDelivery, Outcome, Recipient, SealedColumn, Unopened};
-use crate::vault::{Keyring, Purpose};
+use crate::store::{Attempt, Deliveries, DeliveryId, DueDelivery, Outcome, Recipient, SealedColumn, Unopened};
+use crate::vault::{Keyring, Purpose, Vault};
 
 pub(super) const START: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";

@@ -1,0 +1,30 @@
+//! What sends callbacks works with.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::net::Client;
+use crate::store::Deliveries;
+use crate::vault::Vault;
+
+/// What the loop works with.
+#[derive(Clone)]
+pub struct Context {
+    pub store: Arc<dyn Deliveries + Send + Sync>,
+    /// Opens the hooks' tokens and secrets.
+    pub vault: Arc<Vault>,
+    /// Under the policy of addresses that hooks may have.
+    pub client: Client,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    /// The host's own address as clients reach it, without a slash at the end.
+    pub public_url: String,
+    /// Notified when a change was recorded, so that its callbacks need not wait for the next look. Only a
+    /// hint: what is due is found without it too.
+    pub wake: Arc<Notify>,
+    pub metrics: Arc<Metrics>,
+}
