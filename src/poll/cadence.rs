@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::model::{Kind, Resource, Timestamp};
 use crate::store::{Pace, PaceReason, Passing};
 

@@ -1,7 +1,7 @@
 //! Lists of what changed, for drivers that give them: when one is enough, and what it is compared with. A list of
 //! everything stays the anchor, by which what a provider did not tell of is found. Pure.
 
-use super::Settings;
+use super::settings::Settings;
 use crate::driver::{DriverInfo, Target};
 use crate::model::{Kind, Resource, ResourceId, Timestamp};
 use crate::store::{Passing, PollTicket};

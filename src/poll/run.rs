@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::{Context, incremental};
+use super::context::Context;
+use super::incremental;
 use crate::clock::{Reading, Stopwatch};
 use crate::driver::{CallError, CallFailure, Coverage, Usage};
 use crate::metrics::{self, Operation};

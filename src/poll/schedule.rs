@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::driver::CallError;
 use crate::model::{Kind, Timestamp};
 

@@ -11,13 +11,13 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{Clock, ManualClock};
 use crate::driver::Catalog;
-use crate::model::{AccountId, AccountKey, Origin, Sealed};
-use crate::roster::{CallShares, ConfiguredAccount, Endpoints};
+use crate::model::{AccountId, AccountKey, Kind, Origin, Sealed};
+use crate::roster::{CallShares, ConfiguredAccount, Endpoints, Roster};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::store::{Enrolment, PollStatus};
-use crate::vault::{Keyring, Purpose};
+use crate::vault::{Keyring, Purpose, Vault};
 
 /// A host that only polls.
 pub(super) struct Lab {

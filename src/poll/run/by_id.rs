@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::super::Context;
 use super::super::cadence::{self, Signs};
+use super::super::context::Context;
 use super::super::diff::{Missed, Observation, diff};
 use super::super::gap;
 use super::record::{Seen, awaited, budget_left};

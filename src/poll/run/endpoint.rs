@@ -1,7 +1,7 @@
 //! What a poll and its endpoint have to do with each other: what the list says of the endpoint, and what the endpoint did to
 //! the poll.
 
-use super::super::Context;
+use super::super::context::Context;
 use super::list::NoList;
 use super::release::Claim;
 use crate::model::whole_millis;

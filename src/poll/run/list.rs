@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::super::{Context, incremental};
+use super::super::context::Context;
+use super::super::incremental;
 use crate::driver::{CallError, CallFailure, Driver, Listing, Pulse, Target};
 use crate::model::{AccountKey, Origin, Timestamp};
 use crate::roster::NotOnRoster;

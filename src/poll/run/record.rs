@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::super::cadence::{self, Awaited, Signs};
+use super::super::context::Context;
 use super::super::diff::{Comparing, Missed, Observation, diff};
 use super::super::gap::{self, Since};
+use super::super::incremental;
 use super::super::mass_change::{self, Extent, Verdict};
 use super::super::schedule::{self, Done};
-use super::super::{Context, incremental};
 use super::list::NoList;
 use crate::clock::Stopwatch;
 use crate::driver::{Coverage, Listing};

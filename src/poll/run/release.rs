@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::super::Context;
+use super::super::context::Context;
 use crate::clock::Clock;
 use crate::model::{AccountId, Kind, Timestamp};
 use crate::store::{Backoff, PollTicket, StoreError};

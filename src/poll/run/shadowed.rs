@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use secrecy::SecretString;
 
-use super::super::Context;
+use super::super::context::Context;
 use super::list::Listed;
 use crate::driver::{CallError, Coverage, Listing, Shadow};
 use crate::model::{AccountKey, Kind};
