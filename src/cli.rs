@@ -7,6 +7,7 @@ mod backup;
 mod closed;
 mod compile;
 mod completions;
+mod config_args;
 mod damaged;
 mod demo;
 mod driver;
@@ -17,25 +18,23 @@ mod man;
 mod mass_change;
 mod output;
 mod poll;
+mod process;
 mod serve;
 mod table;
 mod terminal;
+mod usage;
 mod watch;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use rustix::process::Signal as Number;
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api::read_clock_once;
-use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, ConfigError};
-use crate::metrics::LogLines;
-use crate::model::{Timestamp, legible};
+use crate::config::ConfigError;
+use crate::model::legible;
+use usage::UsageError;
 
 /// Polls cloud accounts once for all clients, and tells each client what changed.
 #[derive(Debug, Parser)]
@@ -88,25 +87,6 @@ enum Command {
     CompileDriver(compile::CompileDriver),
 }
 
-/// Where the configuration is, and what of it is set here instead.
-#[derive(Debug, Args)]
-struct ConfigArgs {
-    /// The configuration file; without one, every key has its default
-    #[arg(short, long, value_name = "FILE", env = "TRACKER_CONFIG")]
-    config: Option<PathBuf>,
-    /// The directory of drivers; overrides the configuration
-    #[arg(long, value_name = "DIR")]
-    drivers: Option<PathBuf>,
-    /// The lock file of drivers; overrides the configuration
-    #[arg(long, value_name = "FILE")]
-    lock: Option<PathBuf>,
-}
-
-/// The command line asks for something that can't be: told apart from what fails while it is done.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct UsageError(String);
-
 /// Runs what the command line asks for.
 pub fn main() -> ExitCode {
     let ended = match Cli::try_parse() {
@@ -149,8 +129,8 @@ impl Command {
             Command::Restore(restore) => restore.run(),
             Command::Watch(watch) => watch.run(),
             Command::Demo(demo) => demo.run(),
-            Command::Completions(completions) => completions.run(),
-            Command::Man(man) => man.run(),
+            Command::Completions(completions) => completions.run(Cli::command()),
+            Command::Man(man) => man.run(Cli::command()),
             Command::CompileDriver(compile) => compile.run(),
         }
     }
@@ -161,7 +141,7 @@ impl Command {
 fn outlive_large_files() -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
-    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -171,79 +151,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-impl ConfigArgs {
-    /// Reads the configuration; its warnings are the caller's to show.
-    fn load(&self) -> Result<Config, ConfigError> {
-        self.load_by(|path| Config::load(path, &environment))
-    }
-
-    /// The same for a command that then lists: its log goes to standard error, and so do the warnings.
-    fn load_and_log(&self) -> anyhow::Result<Config> {
-        let config = self.load()?;
-        logging::to_stderr(&config.log, &LogLines::default())?;
-        for warning in &config.warnings {
-            output::stderr_line!("warning: {warning}");
-        }
-        Ok(config)
-    }
-
-    /// The same without accounts and their secrets.
-    fn load_without_accounts(&self) -> Result<Config, ConfigError> {
-        self.load_by(|path| Config::load_without_accounts(path, &environment))
-    }
-
-    fn load_by(&self, load: impl Fn(&Path) -> Result<Config, ConfigError>) -> Result<Config, ConfigError> {
-        let mut config = match &self.config {
-            Some(path) => load(path)?,
-            None => Config::without_file(&environment)?,
-        };
-        config.compile.executable = compile::this_program().ok();
-        if let Some(directory) = &self.drivers {
-            config.drivers.directory.clone_from(directory);
-        }
-        if let Some(lock) = &self.lock {
-            config.drivers.lock.clone_from(lock);
-        }
-        Ok(config)
-    }
-}
-
-/// A variable of the process's environment.
-fn environment(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
-}
-
-/// The runtime that a subcommand runs on. Errs at a time that neither certificates nor the `Date` of answers have a form for.
-fn runtime() -> anyhow::Result<Runtime> {
-    let (now, epoch) = (SystemClock.now(), Timestamp::default());
-    anyhow::ensure!(now >= epoch, "the system's clock is at {now}, which is before {epoch}: set it, and try again");
-    Ok(Builder::new_multi_thread().enable_all().on_thread_start(read_clock_once).build()?)
-}
-
-/// The signals that ask a process to end: SIGINT and SIGTERM. None is lost between two waits.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn the_command_line_is_sound() {

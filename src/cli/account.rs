@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
-use super::{UsageError, environment};
+use super::process::environment;
+use super::usage::UsageError;
 use crate::config::{Config, SecretSource};
 use crate::driver::SecretKind;
 use crate::model::{AccountKey, Timestamp};

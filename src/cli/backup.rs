@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::{ConfigArgs, Signals, UsageError, output, runtime};
+use super::config_args::ConfigArgs;
+use super::output;
+use super::process::{Signals, runtime};
+use super::usage::UsageError;
 use crate::config::Config;
 use crate::model::KeyId;
 use crate::serve::{STORE_FILE, named_keys, require_keys};

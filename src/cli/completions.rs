@@ -1,9 +1,9 @@
 //! `tracker completions`: the script with which a shell completes the command line.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, output};
+use super::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -18,9 +18,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    /// `command` is the whole command line.
+    pub(super) fn run(self, mut command: Command) -> anyhow::Result<()> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "tracker", &mut script);
+        clap_complete::generate(self.shell, &mut command, "tracker", &mut script);
         Ok(output::verbatim(std::str::from_utf8(&script)?)?)
     }
 }

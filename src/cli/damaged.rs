@@ -3,8 +3,10 @@
 use clap::{Args, Subcommand};
 use http::Method;
 
+use super::config_args::ConfigArgs;
+use super::output;
+use super::process::runtime;
 use super::table::table;
-use super::{ConfigArgs, output, runtime};
 use crate::net::local;
 use crate::operator::{DamagedRowDocument, DamagedRowsDocument};
 

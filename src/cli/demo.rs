@@ -20,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Signals, logging, output, runtime};
+use super::process::{Signals, runtime};
+use super::{logging, output};
 use crate::clock::{Clock as _, SystemClock};
 use crate::metrics::LogLines;
 use crate::net::{AddressPolicy, ClientSettings, Clients};

@@ -9,8 +9,11 @@ use http::Method;
 use secrecy::ExposeSecret as _;
 use tokio::runtime::Runtime;
 
+use super::config_args::ConfigArgs;
+use super::output;
+use super::process::runtime;
 use super::table::table;
-use super::{ConfigArgs, UsageError, output, runtime};
+use super::usage::UsageError;
 use crate::config::{Config, KEY_VARIABLE, KeySource};
 use crate::net::local::{self, LocalError};
 use crate::operator::{KeyDocument, KeysDocument, WrittenKeyUse};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 
-use super::{Cli, output};
+use super::output;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -18,9 +18,10 @@ pub(super) struct Man {
 }
 
 impl Man {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    /// `command` is the whole command line.
+    pub(super) fn run(self, command: Command) -> anyhow::Result<()> {
         let Man { folder } = self;
-        let wrote = std::fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(Cli::command(), &folder));
+        let wrote = std::fs::create_dir_all(&folder).and_then(|()| clap_mangen::generate_to(command, &folder));
         wrote.map_err(|error| anyhow!("can't write the pages into {}: {error}", folder.display()))?;
         output::line!("Wrote the pages into {}.", folder.display());
         Ok(())

@@ -4,9 +4,11 @@ use clap::{Args, Subcommand};
 use http::Method;
 
 use super::account::account_key;
+use super::config_args::ConfigArgs;
 use super::listing::What;
+use super::output;
+use super::process::runtime;
 use super::table::table;
-use super::{ConfigArgs, output, runtime};
 use crate::model::{AccountKey, Kind};
 use crate::net::local;
 use crate::operator::{DecidedDocument, DecisionDocument, MassChangeDocument, MassChangesDocument, WrittenDecision};

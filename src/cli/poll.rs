@@ -6,9 +6,11 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::account::AccountArgs;
+use super::config_args::ConfigArgs;
 use super::listing::{self, Output, What};
+use super::process::runtime;
 use super::table::printable;
-use super::{ConfigArgs, UsageError, runtime};
+use super::usage::UsageError;
 use crate::config::Config;
 use crate::driver::{Listing, Rejected};
 use crate::model::AccountKey;

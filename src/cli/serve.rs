@@ -6,7 +6,9 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, Signals, logging, runtime};
+use super::config_args::ConfigArgs;
+use super::logging;
+use super::process::{Signals, runtime};
 use crate::config::Config;
 use crate::metrics::LogLines;
 use crate::operator::{ReloadRequest, Reloads};

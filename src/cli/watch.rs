@@ -17,9 +17,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::output::{self, OutputError};
+use super::process::{environment, runtime};
 use super::table::printable;
 use super::terminal;
-use super::{UsageError, environment, runtime};
+use super::usage::UsageError;
 use crate::config::SecretSource;
 use crate::net::{AddressPolicy, Client, ClientSettings, Clients};
 use events::{Event, Events};

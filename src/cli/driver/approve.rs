@@ -7,11 +7,14 @@ use std::sync::Arc;
 use clap::Args;
 use tempfile::TempDir;
 
+use super::ask::ask;
 use super::difference::{Asked, Before, place, summary};
+use super::find::find;
 use super::login::LoginArgs;
-use super::{ask, find};
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
-use crate::cli::{ConfigArgs, UsageError, environment, runtime};
+use crate::cli::process::{environment, runtime};
+use crate::cli::usage::UsageError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::driver::{DriverInfo, Engine, Inspected, load};

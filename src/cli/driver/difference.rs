@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::short;
+use super::find::short;
 use crate::cli::table::printable;
 use crate::driver::{DriverInfo, OptionInfo};
 use crate::supply::{Approval, Source};

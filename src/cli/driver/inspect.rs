@@ -10,9 +10,11 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::find;
+use super::find::find;
+use crate::cli::config_args::ConfigArgs;
+use crate::cli::output;
+use crate::cli::process::runtime;
 use crate::cli::table::printable;
-use crate::cli::{ConfigArgs, output, runtime};
 use crate::clock::SystemClock;
 use crate::driver::anatomy::dissect;
 use crate::driver::{Anatomy, DriverInfo, Engine, Import, Lent, SERVED, SecretKind};

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::short;
+use super::find::short;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
+use crate::cli::process::runtime;
 use crate::cli::table::{printable, table};
-use crate::cli::{ConfigArgs, runtime};
 use crate::serve::Drivers;
 
 #[derive(Debug, Args)]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::output;
-use crate::cli::{UsageError, environment};
+use crate::cli::process::environment;
+use crate::cli::usage::UsageError;
 use crate::config::{Config, SecretSource};
 use crate::net::Clients;
 use crate::supply::source::Login;

@@ -2,6 +2,7 @@
 //! that its author has in mind. Everything that it takes is in the program: nothing is fetched.
 
 mod language;
+mod names;
 mod project;
 mod sdk;
 
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::cli::UsageError;
 use crate::cli::output;
+use crate::cli::usage::UsageError;
 use language::{LANGUAGES, Language};
-use project::{Names, Project};
+use names::Names;
+use project::Project;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -7,8 +7,10 @@ use clap::Args;
 
 use super::difference::place;
 use super::login::LoginArgs;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
-use crate::cli::{ConfigArgs, UsageError, runtime};
+use crate::cli::process::runtime;
+use crate::cli::usage::UsageError;
 use crate::config::Config;
 use crate::supply::source::{self, missing, provide};
 use crate::supply::{Approval, Evidence, Lock, Source};

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::find;
+use super::find::find;
 use super::login::LoginArgs;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
-use crate::cli::{ConfigArgs, UsageError, runtime};
+use crate::cli::process::runtime;
+use crate::cli::usage::UsageError;
 use crate::clock::SystemClock;
 use crate::driver::{DriverInfo, Engine, Outline, load};
 use crate::net::Clients;

@@ -10,8 +10,9 @@ use clap::Args;
 use super::tried::{Tried, TriedArgs, check_ids, check_since};
 use crate::cli::listing::What;
 use crate::cli::output;
+use crate::cli::process::runtime;
 use crate::cli::table::printable;
-use crate::cli::{UsageError, runtime};
+use crate::cli::usage::UsageError;
 use crate::clock::{Clock as _, ManualClock, SystemClock};
 use crate::driver::{CallError, Driver, Listing, Target};
 use crate::kit::cassette::record::{Occasion, Recorder};
@@ -195,7 +196,7 @@ impl Session<'_> {
         let question = "Does the provider show just this, to the last field?";
         let instead =
             "hold `expect` in what was written against what the provider shows, or add --yes to be asked nothing";
-        if self.yes || super::ask(question, instead)? {
+        if self.yes || super::ask::ask(question, instead)? {
             return Ok(());
         }
         anyhow::bail!("correct `expect` in {}, and then the driver: {} is kept", file.display(), file.display());

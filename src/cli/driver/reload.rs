@@ -3,9 +3,10 @@
 use clap::Args;
 use http::Method;
 
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
+use crate::cli::process::runtime;
 use crate::cli::table::{printable, table};
-use crate::cli::{ConfigArgs, runtime};
 use crate::net::local;
 use crate::operator::{ReloadDocument, ReloadedDocument};
 use crate::supply::Role;

@@ -4,9 +4,11 @@
 use clap::Args;
 
 use super::approve::as_what;
-use super::{ask, short};
+use super::ask::ask;
+use super::find::short;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
-use crate::cli::{ConfigArgs, UsageError};
+use crate::cli::usage::UsageError;
 use crate::supply::{Lock, Role};
 
 #[derive(Debug, Args)]

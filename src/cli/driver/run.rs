@@ -8,7 +8,7 @@ use clap::Args;
 use super::trace::{Extent, Trace};
 use super::tried::{Tried, TriedArgs, check_since};
 use crate::cli::listing::{self, Output, What};
-use crate::cli::runtime;
+use crate::cli::process::runtime;
 use crate::clock::SystemClock;
 use crate::model::Timestamp;
 

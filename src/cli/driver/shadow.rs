@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use http::Method;
 
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
+use crate::cli::process::runtime;
 use crate::cli::table::printable;
-use crate::cli::{ConfigArgs, runtime};
 use crate::net::local;
 use crate::operator::{ShadowDocument, ShadowsDocument};
 
@@ -57,8 +58,13 @@ impl Shadow {
 fn report(shadow: &ShadowDocument) -> String {
     let mut text = String::new();
     let differences = &shadow.differences;
-    let _ =
-        writeln!(text, "{} {} ({})", printable(&shadow.name), printable(&shadow.version), super::short(&shadow.digest));
+    let _ = writeln!(
+        text,
+        "{} {} ({})",
+        printable(&shadow.name),
+        printable(&shadow.version),
+        super::find::short(&shadow.digest)
+    );
     let _ = writeln!(
         text,
         "  lists      {} compared, {} equal, {} failed",

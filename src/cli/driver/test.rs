@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::short;
+use super::find::short;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
+use crate::cli::process::runtime;
 use crate::cli::table::{printable, table};
-use crate::cli::{ConfigArgs, UsageError, runtime};
+use crate::cli::usage::UsageError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::kit::conformance::{self, Check, Finding, Report, Selection, SuiteError, Trial, UsageRow, Used};
 use crate::supply::{Lock, Tested};

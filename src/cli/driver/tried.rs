@@ -10,11 +10,13 @@ use clap::Args;
 use ipnet::IpNet;
 use tokio::runtime::Runtime;
 
-use super::{ask, find, short};
+use super::ask::ask;
+use super::find::{find, short};
 use crate::cli::account::AccountArgs;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
 use crate::cli::table::printable;
-use crate::cli::{ConfigArgs, UsageError};
+use crate::cli::usage::UsageError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::driver::{Catalog, Driver, DriverInfo, Engine, RoleTarget, Target, load};

@@ -3,8 +3,8 @@
 
 use clap::Args;
 
-use super::short;
-use crate::cli::ConfigArgs;
+use super::find::short;
+use crate::cli::config_args::ConfigArgs;
 use crate::cli::output;
 use crate::cli::table::table;
 use crate::driver::load::check_contract;

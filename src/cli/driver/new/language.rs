@@ -3,8 +3,8 @@
 
 use include_dir::{Dir, include_dir};
 
-use super::project::Names;
-use crate::cli::UsageError;
+use super::names::Names;
+use crate::cli::usage::UsageError;
 
 /// One language's template.
 #[derive(Debug)]
