@@ -2,6 +2,7 @@
 //! says.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::{Address, Error, Instance, InstanceState, Page, Realm, RealmState, json, time};
 
@@ -11,6 +12,8 @@ struct Droplets {
     droplets: Vec<Droplet>,
     links: Option<Links>,
     meta: Option<Meta>,
+    /// Errors have one, lists have not.
+    message: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -18,6 +21,7 @@ struct Regions {
     regions: Vec<Region>,
     links: Option<Links>,
     meta: Option<Meta>,
+    message: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -91,13 +95,23 @@ pub fn page_number(cursor: Option<&str>) -> Result<u64, Error> {
 /// A page of droplets, the one of that number.
 pub fn droplets(body: &[u8], number: u64) -> Result<Page<Instance>, Error> {
     let answer: Droplets = json::parse(body)?;
+    no_error(answer.message.as_ref())?;
     page(answer.droplets.into_iter().map(instance).collect(), answer.links, answer.meta, number)
 }
 
 /// A page of regions, the one of that number.
 pub fn regions(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     let answer: Regions = json::parse(body)?;
+    no_error(answer.message.as_ref())?;
     page(answer.regions.into_iter().map(realm).collect(), answer.links, answer.meta, number)
+}
+
+/// A list beside an error is not what there is.
+fn no_error(message: Option<&IgnoredAny>) -> Result<(), Error> {
+    match message {
+        Some(_) => Err(Error::UnexpectedAnswer("the answer has an error beside its list".to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Pages are numbered, so that a list that changes while it is read may skip an entry or have one twice. The host sees
@@ -108,7 +122,11 @@ fn page<T>(items: Vec<T>, links: Option<Links>, meta: Option<Meta>, number: u64)
         Some(link) => Some(following(&link, last.as_deref(), number)?.to_string()),
         None => None,
     };
+    let breaks_off = next.is_none() && last.as_deref().and_then(number_in).is_some_and(|last| last > number);
     let page = Page::complete(items).followed_by(next);
+    if breaks_off {
+        return Ok(page.partial(format!("page {number} says that it is not the last, and not which one follows it")));
+    }
     Ok(match meta.and_then(|meta| meta.total) {
         Some(total) => page.of_total(Some(total)),
         None => page.partial("the answer does not say how many entries there are"),

@@ -11,7 +11,7 @@ const LONGEST_WAIT: i64 = 3_600;
 #[derive(Deserialize)]
 struct Problem {
     id: Option<String>,
-    message: String,
+    message: Option<String>,
 }
 
 /// What an answer's head says, kept while its body is read.
@@ -54,12 +54,17 @@ impl Head {
     }
 }
 
-/// An error's name, and what to quote of it: `id: message`.
+/// An error's name, and what to quote of it: `id: message`, or the one of them that it has.
 pub fn message(body: &[u8]) -> Option<(String, String)> {
     let Problem { id, message } = json::parse(body).ok()?;
-    let id = id.unwrap_or_default();
-    let text = if id.is_empty() { message } else { format!("{id}: {message}") };
-    Some((id, text))
+    let (id, message) = (id.unwrap_or_default(), message.unwrap_or_default());
+    let quoted = match (id.is_empty(), message.is_empty()) {
+        (true, true) => return None,
+        (true, false) => message,
+        (false, true) => id.clone(),
+        (false, false) => format!("{id}: {message}"),
+    };
+    Some((id, quoted))
 }
 
 /// How long to wait in seconds, by `RateLimit-Reset`: the Unix second at which the oldest request is forgotten. One that

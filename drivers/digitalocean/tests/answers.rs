@@ -117,6 +117,14 @@ fn pages_lead_from_one_to_the_next_and_carry_the_total() {
         let page = page.unwrap();
         assert_eq!((page.next, page.coverage), (None, Coverage::Complete), "{links}");
     }
+    // One that is not the last, and that names none to follow it.
+    let last = |number: u64| {
+        let pages = r#"{"last": "https://api.example/v2/droplets?page=3"}"#;
+        let body = format!(r#"{{"droplets": [], "links": {{"pages": {pages}}}, "meta": {{"total": 7}}}}"#);
+        droplets(body.as_bytes(), number).unwrap().coverage
+    };
+    assert!(matches!(last(2), Coverage::Partial(_)));
+    assert_eq!(last(3), Coverage::Complete);
     for meta in ["", r#", "meta": null"#, r#", "meta": {}"#] {
         let page = droplets(format!("{{\"droplets\": []{meta}}}").as_bytes(), 1).unwrap();
         assert!(matches!(page.coverage, Coverage::Partial(_)), "{meta}");
@@ -138,6 +146,7 @@ fn what_is_no_list_is_no_empty_list() {
         r#"{"droplets": [null], "meta": {"total": 1}}"#,
         r#"{"droplets": [], "meta": {"total": 0}, "links": []}"#,
         r#"{"regions": [], "meta": {"total": 0}}"#,
+        r#"{"droplets": [], "meta": {"total": 0}, "message": "no"}"#,
         "<html>Please log in</html>",
     ] {
         assert!(matches!(droplets(body.as_bytes(), 1), Err(Error::UnexpectedAnswer(_))), "{body}");
@@ -195,7 +204,8 @@ fn errors_are_quoted_in_their_own_words() {
     let unauthorized = text(&fixture("error-unauthorized"));
     assert_eq!(unauthorized.as_deref(), Some("unauthorized: the token is not known"));
     assert_eq!(text(br#"{"id": "", "message": "No"}"#).as_deref(), Some("No"));
-    for none in [&b"<html>"[..], b"", b"[]", br#"{"id": "x"}"#, b"\xff"] {
+    assert_eq!(text(br#"{"id": "x"}"#).as_deref(), Some("x"));
+    for none in [&b"<html>"[..], b"", b"[]", b"{}", br#"{"id": ""}"#, b"\xff"] {
         assert_eq!(text(none), None);
     }
 }

@@ -74,6 +74,11 @@ fn errors_are_told_in_the_words_of_the_api() {
         check(of(status, name), kind, words);
         check(of(200, name), kind, words);
     }
+    // Without words of its own, and beside a list.
+    let bare = br#"{"id": "too_many_requests"}"#;
+    check(Answer::new(200).body(&bare[..]), "Throttled", "answered 200: too_many_requests");
+    let beside = br#"{"droplets": [], "meta": {"total": 0}, "id": "server_error", "message": "oh"}"#;
+    check(Answer::new(200).body(&beside[..]), "Unavailable", "answered 200: server_error: oh");
     let odd = br#"{"id": "conflict", "message": "wait"}"#;
     check(Answer::new(200).body(&odd[..]), "UnexpectedAnswer", "answered 200: conflict: wait");
     check(Answer::new(500).body("<html>"), "Unavailable", "answered 500: <html>");

@@ -32,7 +32,7 @@ pub(crate) fn zone_page(response: Response) -> Result<Page<Realm>, Error> {
 fn list<T>(
     mut response: Response,
     root: &str,
-    read: impl FnOnce(&mut Reader<Body>) -> Result<Page<T>, Error>,
+    read: impl FnOnce(&mut Reader<Body>, &Head) -> Result<Page<T>, Error>,
 ) -> Result<Page<T>, Error> {
     let head = Head::of(&response);
     if response.status != 200 {
@@ -45,12 +45,12 @@ fn list<T>(
     let mut xml = Reader::new(response.reader());
     let found = xml.any_root()?;
     if found == root {
-        return read(&mut xml);
+        return read(&mut xml, &head);
     }
     // Some compatible clouds, and proxies before them, send an error with the status of a success.
     let found = quote(found.as_bytes());
     Err(match Fault::read_as(&found, &mut xml) {
-        Some(fault) => fault.meaning(&head).unwrap_or_else(|| fault.unknown(&head)),
+        Some(fault) => fault.in_success(&head),
         None => Error::UnexpectedAnswer(format!("the answer is a <{found}> where <{root}> was expected")),
     })
 }

@@ -163,6 +163,16 @@ fn an_error_with_the_status_of_a_success_keeps_its_code_and_its_class() {
         check(root, "RequestExpired", "UnexpectedAnswer");
         check(root, "InvalidParameterValue", "UnexpectedAnswer");
     }
+    // Beside a list, whichever stands first: then the list is not what there is.
+    for (before, after) in [("<reservationSet/>", ""), ("", "<reservationSet/>")] {
+        let error = "<Errors><Error><Code>RequestLimitExceeded</Code><Message>Because</Message></Error></Errors>";
+        let body = format!("<DescribeInstancesResponse>{before}{error}{after}</DescribeInstancesResponse>");
+        let line = meaning(Answer::new(200).header("Retry-After", "5").body(body));
+        assert!(line.contains("retry-after: Some(5)") && line.contains("RequestLimitExceeded: Because"), "{line}");
+    }
+    let none = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
+    let body = "<DescribeInstancesResponse><Errors/><reservationSet/></DescribeInstancesResponse>";
+    assert!(ask(host().answer(Answer::new(200).body(body)), &none, None).0.is_ok());
     // The list of zones reads its answers the same way.
     let account = account("us-east-1", "https://ec2.us-east-1.amazonaws.com", &[]);
     let body = "<Response><Errors><Error><Code>Throttling</Code></Error></Errors></Response>";

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tracker_driver_sdk::{Address, Error, Instance, InstanceState, Page, Realm, RealmState, json, time};
 
 /// `servers` has no default: an answer without it is no list, and is an error.
@@ -11,12 +12,14 @@ use tracker_driver_sdk::{Address, Error, Instance, InstanceState, Page, Realm, R
 struct Servers {
     servers: Vec<Server>,
     meta: Option<Meta>,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct Locations {
     locations: Vec<Location>,
     meta: Option<Meta>,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -99,13 +102,23 @@ pub fn page_number(cursor: Option<&str>) -> Result<u64, Error> {
 /// A page of servers, the one of that number.
 pub fn servers(body: &[u8], number: u64) -> Result<Page<Instance>, Error> {
     let answer: Servers = json::parse(body)?;
+    no_error(answer.error.as_ref())?;
     page(answer.servers.into_iter().map(instance).collect(), answer.meta, number)
 }
 
 /// A page of locations, the one of that number.
 pub fn locations(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     let answer: Locations = json::parse(body)?;
+    no_error(answer.error.as_ref())?;
     page(answer.locations.into_iter().map(realm).collect(), answer.meta, number)
+}
+
+/// A list beside an error is not what there is.
+fn no_error(error: Option<&IgnoredAny>) -> Result<(), Error> {
+    match error {
+        Some(_) => Err(Error::UnexpectedAnswer("the answer has an error beside its list".to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Pages are numbered, so that a list that changes while it is read may skip an entry or have one twice. The host sees
@@ -124,6 +137,11 @@ fn page<T>(items: Vec<T>, meta: Option<Meta>, number: u64) -> Result<Page<T>, Er
     }
     let is_one_of_several = number > 1 || next_page.is_some();
     let page = Page::complete(items).followed_by(next_page.map(|next| next.to_string())).of_total(total_entries);
+    if next_page.is_none()
+        && let Some(last) = last_page.filter(|last| *last > number)
+    {
+        return Ok(page.partial(format!("page {number} of {last} says that none follows it")));
+    }
     Ok(match total_entries {
         None if is_one_of_several => page.partial("the answer does not say how many entries there are on all pages"),
         _ => page,

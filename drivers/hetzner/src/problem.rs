@@ -19,7 +19,7 @@ struct Problem {
 #[derive(Deserialize)]
 struct Fault {
     code: Option<String>,
-    message: String,
+    message: Option<String>,
 }
 
 /// What an answer's head says, kept while its body is read.
@@ -62,12 +62,17 @@ impl Head {
     }
 }
 
-/// An error's code, and what to quote of it: `code: message`.
+/// An error's code, and what to quote of it: `code: message`, or the one of them that it has.
 pub fn message(body: &[u8]) -> Option<(String, String)> {
     let Problem { error } = json::parse(body).ok()?;
-    let code = error.code.unwrap_or_default();
-    let text = if code.is_empty() { error.message } else { format!("{code}: {}", error.message) };
-    Some((code, text))
+    let (code, text) = (error.code.unwrap_or_default(), error.message.unwrap_or_default());
+    let quoted = match (code.is_empty(), text.is_empty()) {
+        (true, true) => return None,
+        (true, false) => text,
+        (false, true) => code.clone(),
+        (false, false) => format!("{code}: {text}"),
+    };
+    Some((code, quoted))
 }
 
 /// How long to wait in seconds. `RateLimit-Reset` is the Unix second at which all requests of an hour are there again,

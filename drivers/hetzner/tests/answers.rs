@@ -119,6 +119,13 @@ fn pages_lead_from_one_to_the_next_and_carry_the_total() {
         let page = servers(body.as_bytes(), number).unwrap();
         assert_eq!(page.coverage == Coverage::Complete, is_whole, "{number} {next}");
     }
+    // One that is not the last, and that none follows.
+    for total in ["null", "9"] {
+        let pagination = format!(r#"{{"next_page": null, "last_page": 3, "total_entries": {total}}}"#);
+        let body = format!(r#"{{"servers": [], "meta": {{"pagination": {pagination}}}}}"#);
+        assert!(matches!(servers(body.as_bytes(), 2).unwrap().coverage, Coverage::Partial(_)), "{total}");
+        assert!(servers(body.as_bytes(), 3).unwrap().next.is_none());
+    }
     // Without its end, it is not known that it ends.
     for meta in ["", r#", "meta": null"#, r#", "meta": {}"#, r#", "meta": {"pagination": null}"#] {
         let page = servers(format!("{{\"servers\": []{meta}}}").as_bytes(), 1).unwrap();
@@ -136,6 +143,15 @@ fn what_is_no_list_is_no_empty_list() {
         assert!(matches!(locations(body.as_bytes(), 1), Err(Error::UnexpectedAnswer(_))), "{body}");
     }
     assert!(servers(br#"{"locations": []}"#, 1).is_err() && locations(br#"{"servers": []}"#, 1).is_err());
+    let meta = r#""meta": {"pagination": {"next_page": null, "total_entries": 0}}"#;
+    for error in [r#"{"code": "x", "message": "y"}"#, r#""x""#, "{}", "17"] {
+        for list in ["servers", "locations"] {
+            let body = format!(r#"{{"{list}": [], {meta}, "error": {error}}}"#);
+            assert!(servers(body.as_bytes(), 1).is_err() && locations(body.as_bytes(), 1).is_err(), "{body}");
+        }
+    }
+    let no_error = format!(r#"{{"servers": [], {meta}, "error": null}}"#);
+    assert_eq!(servers(no_error.as_bytes(), 1).unwrap().coverage, Coverage::Complete);
 }
 
 #[test]
@@ -186,7 +202,9 @@ fn errors_are_quoted_in_their_own_words() {
     let forbidden = text(&fixture("error-forbidden"));
     assert_eq!(forbidden.as_deref(), Some("forbidden: the token may not read servers"));
     assert_eq!(text(br#"{"error": {"message": "No"}}"#).as_deref(), Some("No"));
-    for none in [&b"<html>"[..], b"", b"[]", br#"{"error": "x"}"#, br#"{"message": "x"}"#, b"\xff"] {
+    assert_eq!(text(br#"{"error": {"code": "forbidden"}}"#).as_deref(), Some("forbidden"));
+    for none in [&b"<html>"[..], b"", b"[]", br#"{"error": "x"}"#, br#"{"error": {}}"#, br#"{"message": "x"}"#, b"\xff"]
+    {
         assert_eq!(text(none), None);
     }
 }

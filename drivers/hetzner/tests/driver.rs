@@ -75,6 +75,11 @@ fn errors_are_told_in_the_words_of_the_api() {
         check(of(status, name), kind, words);
         check(of(200, name), kind, words);
     }
+    // Without words of its own, and beside a list.
+    let bare = br#"{"error": {"code": "rate_limit_exceeded"}}"#;
+    check(Answer::new(200).body(&bare[..]), "Throttled", "answered 200: rate_limit_exceeded");
+    let beside = br#"{"servers": [], "error": {"code": "maintenance", "message": "soon"}}"#;
+    check(Answer::new(200).body(&beside[..]), "Unavailable", "answered 200: maintenance: soon");
     let odd = br#"{"error": {"code": "conflict", "message": "wait"}}"#;
     check(Answer::new(200).body(&odd[..]), "UnexpectedAnswer", "answered 200: conflict: wait");
     check(Answer::new(500).body("<html>"), "Unavailable", "answered 500: <html>");

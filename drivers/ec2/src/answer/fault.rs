@@ -12,7 +12,7 @@ use tracker_driver_sdk::xml::Reader;
 use crate::request::SESSION_TOKEN;
 
 /// What an answer's head says, kept while its body is read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Head {
     asked: String,
     status: u16,
@@ -110,9 +110,17 @@ impl Fault {
         Some(error)
     }
 
-    /// An error in a success, whose status says nothing, where the code has no meaning here either.
-    pub(super) fn unknown(&self, head: &Head) -> Error {
-        Error::UnexpectedAnswer(self.message(head))
+    /// What it means in an answer whose status is that of a success.
+    pub(super) fn in_success(&self, head: &Head) -> Error {
+        self.meaning(head).unwrap_or_else(|| Error::UnexpectedAnswer(self.message(head)))
+    }
+
+    /// Errs where the element that was entered, which has that name, is an error beside a list.
+    pub(super) fn none_in<R: BufRead>(name: &str, xml: &mut Reader<R>, head: &Head) -> Result<(), Error> {
+        match Fault::read_as(name, xml) {
+            Some(fault) => Err(fault.in_success(head)),
+            None => Ok(()),
+        }
     }
 
     fn message(&self, head: &Head) -> String {

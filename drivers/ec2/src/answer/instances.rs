@@ -7,6 +7,7 @@ use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Error, Instance, InstanceState, Page, time};
 
 use super::addresses::{self, Addresses};
+use super::fault::{Fault, Head};
 use super::{each_item, state};
 
 pub(crate) const ROOT: &str = "DescribeInstancesResponse";
@@ -15,11 +16,11 @@ pub(crate) const ROOT: &str = "DescribeInstancesResponse";
 pub fn instances(body: impl BufRead) -> Result<Page<Instance>, Error> {
     let mut xml = Reader::new(body);
     xml.root(ROOT)?;
-    page(&mut xml)
+    page(&mut xml, &Head::default())
 }
 
 /// The same behind the root.
-pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Instance>, Error> {
+pub(super) fn page<R: BufRead>(xml: &mut Reader<R>, head: &Head) -> Result<Page<Instance>, Error> {
     let mut items = None;
     let mut next = None;
     while let Some(name) = xml.child()? {
@@ -29,6 +30,8 @@ pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Instance>, Er
                 each_item(xml, |xml| reservation(xml, items))?;
             }
             "nextToken" => next = some(xml.text()?),
+            "Errors" => Fault::none_in("Errors", xml, head)?,
+            "Error" => Fault::none_in("Error", xml, head)?,
             _ => xml.skip()?,
         }
     }

@@ -7,6 +7,7 @@ use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Error, Page, Realm, RealmState, log};
 
 use super::each_item;
+use super::fault::{Fault, Head};
 
 pub(crate) const ROOT: &str = "DescribeAvailabilityZonesResponse";
 
@@ -14,11 +15,11 @@ pub(crate) const ROOT: &str = "DescribeAvailabilityZonesResponse";
 pub fn zones(body: impl BufRead) -> Result<Page<Realm>, Error> {
     let mut xml = Reader::new(body);
     xml.root(ROOT)?;
-    page(&mut xml)
+    page(&mut xml, &Head::default())
 }
 
 /// The same behind the root.
-pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Realm>, Error> {
+pub(super) fn page<R: BufRead>(xml: &mut Reader<R>, head: &Head) -> Result<Page<Realm>, Error> {
     let mut realms: Option<Vec<Realm>> = None;
     while let Some(name) = xml.child()? {
         match name {
@@ -29,6 +30,8 @@ pub(crate) fn page<R: BufRead>(xml: &mut Reader<R>) -> Result<Page<Realm>, Error
                     Ok(())
                 })?;
             }
+            "Errors" => Fault::none_in("Errors", xml, head)?,
+            "Error" => Fault::none_in("Error", xml, head)?,
             _ => xml.skip()?,
         }
     }
