@@ -17,6 +17,9 @@ pub struct Observation {
     pub resources: Vec<Resource>,
     /// Whether what is not on it is not there: otherwise nothing is missing because of it.
     pub complete: bool,
+    /// Whether it came in several pages, or took several requests: it may show what ended meanwhile, and lack what moved
+    /// up in its place.
+    pub in_pieces: bool,
     /// When the list was asked for.
     pub observed_at: Timestamp,
     /// When the last complete list before it was asked for.
@@ -37,24 +40,79 @@ pub struct Missed {
     pub lists: u32,
 }
 
+/// How many lists more than usual a removal waits, at most, while each list lacks something that the one before had.
+const PATIENCE: u32 = 2;
+
 /// A list, compared with what is stored as that comes.
 pub struct Comparing {
     sight: Sight,
     listed: Listed,
     delta: Delta,
+    /// What was missing often enough to be taken for gone.
+    vanished: Vec<Vanished>,
+    /// Whether something is missing that the list before had.
+    misses_anew: bool,
+}
+
+struct Vanished {
+    missing: Missing,
+    state: State,
 }
 
 impl Comparing {
     pub fn new(observation: Observation) -> Comparing {
-        let Observation { kind, resources, complete, observed_at, last_complete, confirmations, missed, former_words } =
-            observation;
+        let Observation {
+            kind,
+            resources,
+            complete,
+            in_pieces,
+            observed_at,
+            last_complete,
+            confirmations,
+            missed,
+            former_words,
+        } = observation;
         // The clock may have been set back since: what was known cannot have been known later than this.
         let last_complete = last_complete.map(|complete| complete.min(observed_at));
         Comparing {
-            sight: Sight { kind, complete, observed_at, last_complete, confirmations, missed, former_words },
+            sight: Sight { kind, complete, in_pieces, observed_at, last_complete, confirmations, missed, former_words },
             listed: Listed::new(resources),
             delta: Delta::default(),
+            vanished: Vec::new(),
+            misses_anew: false,
         }
+    }
+
+    /// Takes in a stored resource that is not listed.
+    fn absent(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
+        if !self.sight.complete {
+            return Ok(());
+        }
+        self.delta.affected += usize::from(known.missing == 0);
+        let missing = self.sight.missing(known)?;
+        self.misses_anew |= missing.times == 1;
+        if missing.times < self.sight.confirmations {
+            self.delta.missing.push(missing);
+        } else {
+            self.vanished.push(Vanished { missing, state: known.state });
+        }
+        Ok(())
+    }
+
+    /// Removes what vanished, unless the list before may have lacked something that is there. What a list in pages shows
+    /// may end before the last page, which moves another resource to a page that was read already. Then this list lacks
+    /// what ended, and the one before had it. Where that is so list after list, the removal is believed all the same.
+    fn remove_vanished(&mut self) {
+        let may_be_hidden = self.sight.in_pieces && self.misses_anew;
+        let patience = self.sight.confirmations.max(2).saturating_add(PATIENCE);
+        for Vanished { missing, state } in std::mem::take(&mut self.vanished) {
+            if may_be_hidden && missing.times < patience {
+                self.delta.missing.push(missing);
+            } else {
+                self.delta.removed.push(self.sight.removed(missing, state));
+            }
+        }
+        self.delta.missing.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     }
 }
 
@@ -81,7 +139,7 @@ impl Comparison for Comparing {
         }
         self.delta.known += 1;
         if self.listed.id().is_none_or(|next| next.as_str() != known.id) {
-            return self.sight.absent(known, &mut self.delta);
+            return self.absent(known);
         }
         if let Some((resource, fingerprint)) = self.listed.take() {
             self.sight.changed(resource, fingerprint, known, &mut self.delta);
@@ -90,6 +148,7 @@ impl Comparison for Comparing {
     }
 
     fn end(mut self: Box<Self>) -> Delta {
+        self.remove_vanished();
         // A first list is all new: they are taken from where they lie when their turn to be recorded comes.
         self.delta.upserts.end_with(Appeared { sight: self.sight, listed: self.listed });
         self.delta
@@ -130,6 +189,7 @@ pub fn diff(observation: Observation, known: &[KnownResource]) -> Delta {
 struct Sight {
     kind: Kind,
     complete: bool,
+    in_pieces: bool,
     observed_at: Timestamp,
     last_complete: Option<Timestamp>,
     confirmations: u32,
@@ -178,26 +238,22 @@ impl Sight {
         }
     }
 
-    fn absent(&self, known: Known<'_>, delta: &mut Delta) -> Result<(), InvalidResourceId> {
-        if !self.complete {
-            return Ok(());
-        }
+    /// That a stored resource is not listed, with how often in a row that is so.
+    fn missing(&self, known: Known<'_>) -> Result<Missing, InvalidResourceId> {
         let id = ResourceId::parse(known.id)?;
-        delta.affected += usize::from(known.missing == 0);
-        let seen = self.last_seen(known);
         let held = if self.missed.effects.has(mass_change::gone(&id)) { self.missed.lists } else { 0 };
         let times = known.missing.saturating_add(1).saturating_add(held);
-        if times < self.confirmations {
-            delta.missing.push(Missing { id, times, seen });
-            return Ok(());
-        }
+        Ok(Missing { id, times, seen: self.last_seen(known) })
+    }
+
+    fn removed(&self, missing: Missing, state: State) -> Removed {
         let (change_type, new_state) = match self.kind {
             Kind::Instance => (ChangeType::InstanceRemoved, State::Instance(InstanceState::Finish)),
             Kind::Realm => (ChangeType::RealmRemoved, State::Realm(RealmState::Unavailable)),
         };
-        let change = Transition { change_type, old_state: Some(known.state), new_state, observed_after: Some(seen) };
-        delta.removed.push(Removed { id, change: Some(change) });
-        Ok(())
+        let observed_after = Some(missing.seen);
+        let change = Transition { change_type, old_state: Some(state), new_state, observed_after };
+        Removed { id: missing.id, change: Some(change) }
     }
 
     /// The last time that a stored resource was seen as it is stored.

@@ -15,6 +15,11 @@ pub(crate) enum Event {
     Ends(usize),
     /// A new one comes to stand before all others.
     Comes,
+    /// A new one comes to stand behind all others.
+    ComesLast,
+    /// The first of the instances that were listed ends, and a new one comes to stand behind all others: their number stays,
+    /// and the first one of the next page moves to a page that was read already.
+    Replaces,
     /// The page before is given once more, under another cursor.
     Stuck,
     /// The page before is given once more, under the cursor that led to it.
@@ -30,6 +35,8 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         6 => Just(Event::Nothing),
         3 => (0..100_usize).prop_map(Event::Ends),
         2 => Just(Event::Comes),
+        2 => Just(Event::ComesLast),
+        2 => Just(Event::Replaces),
         1 => Just(Event::Stuck),
         1 => Just(Event::Loops),
         1 => Just(Event::Doubles),
@@ -41,12 +48,19 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
 pub(crate) struct Provider {
     /// Those that it has, in the order of its list.
     pub(crate) there: Vec<usize>,
+    /// How many pages its last list had.
+    pub(crate) pages: u32,
     next_id: usize,
 }
 
 impl Provider {
     pub(crate) fn of(count: usize) -> Provider {
-        Provider { there: (0..count).collect(), next_id: count }
+        Provider { there: (0..count).collect(), pages: 0, next_id: count }
+    }
+
+    fn new_id(&mut self) -> usize {
+        self.next_id += 1;
+        self.next_id - 1
     }
 
     /// Its list in pages of `size`, with `others` that the driver leaves out, as the host gathers it. An event comes after
@@ -59,11 +73,13 @@ impl Provider {
     ) -> Result<(Vec<Resource>, Coverage), CallError> {
         let mut gathering = Gathering::new(None);
         let (mut offset, mut cursor) = (0, 0);
+        self.pages = 0;
         let mut doubles = false;
         loop {
             let end = (offset + size).min(self.there.len());
             let is_last = end >= self.there.len();
             cursor += 1;
+            self.pages += 1;
             let mut ids = self.there.get(offset..end).unwrap_or_default().to_vec();
             if std::mem::take(&mut doubles)
                 && let [first, .., last] = ids.as_mut_slice()
@@ -90,8 +106,17 @@ impl Provider {
                     }
                 }
                 Event::Comes => {
-                    self.there.insert(0, self.next_id);
-                    self.next_id += 1;
+                    let id = self.new_id();
+                    self.there.insert(0, id);
+                }
+                Event::ComesLast => {
+                    let id = self.new_id();
+                    self.there.push(id);
+                }
+                Event::Replaces => {
+                    let id = self.new_id();
+                    self.there.remove(0);
+                    self.there.push(id);
                 }
                 Event::Stuck => offset = before,
                 Event::Loops => (offset, cursor) = (before, cursor - 1),

@@ -42,6 +42,7 @@ fn observation(resources: Vec<Resource>, complete: bool) -> Observation {
         kind: resources.first().map_or(Kind::Instance, Resource::kind),
         resources,
         complete,
+        in_pieces: false,
         observed_at: Timestamp::from_millis(200),
         last_complete: Some(Timestamp::from_millis(100)),
         confirmations: 2,
@@ -182,6 +183,33 @@ fn how_often_it_must_be_missing_is_a_setting() {
 }
 
 #[test]
+fn what_a_list_in_pieces_lacks_waits_for_one_that_lacks_nothing_new() {
+    let removed = |missing: &[u32], confirmations: u32, in_pieces: bool| {
+        let stored: Vec<_> = missing
+            .iter()
+            .enumerate()
+            .map(|(at, missing)| known(&instance(&format!("i{at}"), InstanceState::Stopped, "img"), *missing, 50))
+            .collect();
+        let delta = diff(Observation { confirmations, in_pieces, ..observation(vec![], true) }, &stored);
+        assert!(delta.missing.is_sorted_by(|a, b| a.id < b.id), "{:?}", delta.missing);
+        let again: Vec<String> =
+            delta.missing.iter().map(|missing| format!("{} {}x", missing.id, missing.times)).collect();
+        let removed: Vec<String> = delta.removed.iter().map(|removed| removed.id.to_string()).collect();
+        (removed.join(" "), again.join(", "))
+    };
+    let are = |removed: &str, missing: &str| (removed.to_owned(), missing.to_owned());
+    assert_eq!(removed(&[0, 1], 1, false), are("i0 i1", ""));
+    assert_eq!(removed(&[1, 2], 1, true), are("i0 i1", ""));
+    // The list before had what this one lacks: it may have shown it in the place of another.
+    assert_eq!(removed(&[0], 1, true), are("", "i0 1x"));
+    assert_eq!(removed(&[1, 0, 2], 2, true), are("", "i0 2x, i1 1x, i2 3x"));
+    assert_eq!(removed(&[1, 0, 2], 2, false), are("i0 i2", "i1 1x"));
+    // Where each list lacks more, that has an end.
+    assert_eq!(removed(&[3, 0, 2], 2, true), are("i0", "i1 1x, i2 3x"));
+    assert_eq!(removed(&[4, 0, 5], 4, true), are("i2", "i0 5x, i1 1x"));
+}
+
+#[test]
 fn many_are_told_apart_by_their_ids_bytes() {
     use InstanceState::{Running, Stopped};
     let listed = ["B", "a", "ab", "c", "\u{e9}"].map(|id| instance(id, Running, "img")).to_vec();
@@ -250,6 +278,7 @@ fn in_any_history_changes_tell_what_happened() {
                 kind: Kind::Instance,
                 resources: listed.clone(),
                 complete,
+                in_pieces: false,
                 observed_at: now,
                 last_complete,
                 confirmations: 2,
@@ -286,6 +315,7 @@ fn in_any_history_changes_tell_what_happened() {
                     kind: Kind::Instance,
                     resources: listed,
                     complete: false,
+                    in_pieces: false,
                     observed_at: now,
                     last_complete,
                     confirmations: 2,

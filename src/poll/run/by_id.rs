@@ -36,6 +36,7 @@ pub(super) async fn record(
         kind,
         resources,
         complete: false,
+        in_pieces: false,
         observed_at,
         last_complete: ticket.last_complete,
         confirmations: settings.removal_confirmations,

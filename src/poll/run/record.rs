@@ -103,6 +103,7 @@ pub(super) async fn record(
         kind,
         resources,
         complete,
+        in_pieces: listing.usage.pages.max(listing.usage.requests) > 1,
         observed_at,
         last_complete: since,
         confirmations,

@@ -93,13 +93,19 @@ impl Observed {
         resources: Vec<Resource>,
         coverage: Coverage,
     ) -> Result<Recorded, StoreError> {
+        self.record_pages(ticket, resources, coverage, 1).await
+    }
+
+    async fn record_pages(
+        &self,
+        ticket: PollTicket,
+        resources: Vec<Resource>,
+        coverage: Coverage,
+        pages: u32,
+    ) -> Result<Recorded, StoreError> {
         let context = &self.lab.context;
-        let listing = Listing {
-            resources,
-            coverage,
-            usage: Usage { requests: 3, ..Usage::default() },
-            memory: Default::default(),
-        };
+        let usage = Usage { pages, requests: pages, ..Usage::default() };
+        let listing = Listing { resources, coverage, usage, memory: Default::default() };
         let seen = Seen {
             listing,
             listed_by: self.driver.borrow().clone(),
@@ -144,7 +150,7 @@ async fn lists_are_compared_and_recorded() {
     assert_eq!(changes(listed.list(running(2), partial()).await), 0);
     let status = listed.lab.status(listed.account, Kind::Instance).await;
     assert_eq!(status.partial_reason.as_deref(), Some("one zone did not answer"));
-    assert_eq!((status.last_complete, status.requests), (None, 3));
+    assert_eq!((status.last_complete, status.requests), (None, 1));
     assert_eq!(changes(listed.list(running(3), Coverage::Complete).await), 0);
     let first = listed.lab.status(listed.account, Kind::Instance).await;
     assert_eq!((first.last_complete, first.partial_reason), (Some(listed.lab.clock.now()), None));
