@@ -38,6 +38,8 @@ pub(super) fn configure(connection: &Connection, settings: &Settings, cache_kib:
     connection.pragma_update(None, "cache_size", -i64::try_from(cache_kib.max(64)).unwrap_or(i64::MAX))?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // What is deleted is overwritten: what a client takes back does not remain in free parts of the file.
+    connection.pragma_update(None, "secure_delete", "on")?;
     // After a big transaction the log is cut back to this, rather than staying at its largest.
     let log = i64::try_from(settings.log.saturating_mul(4)).unwrap_or(i64::MAX);
     connection.pragma_update(None, "journal_size_limit", log)?;

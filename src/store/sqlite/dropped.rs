@@ -59,6 +59,7 @@ fn step(writing: &mut Writing<'_>, dropped: Dropped, rows: usize) -> Result<bool
     if is_all {
         let sql = "DELETE FROM dropped WHERE kind = ?1 AND account = ?2 AND id = ?3";
         writing.prepare(sql)?.execute(dropped.columns())?;
+        writing.memory.deleted |= matches!(dropped, Dropped::Account(_));
     }
     Ok(is_all)
 }

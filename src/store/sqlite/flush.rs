@@ -27,9 +27,15 @@ use super::idle_fold::{IdleFold, Whole, checkpoint};
 use super::lasting::Lasting;
 use super::settings::{Disk, Settings, Synchronous};
 use super::space::{self, Space};
+use crate::clock::Stopwatch;
 
 /// How much of the log is written again at a time, in bytes.
 const PIECE: usize = 1 << 20;
+
+const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// How long to wait after a truncation of the log that came to no end.
+const TRUNCATE_EVERY: Duration = Duration::from_secs(1);
 
 /// How the connection's commits are flushed to disk.
 pub(super) struct Flush {
@@ -46,6 +52,11 @@ pub(super) struct Flush {
     folded: u64,
     folding: u64,
     idle: IdleFold,
+    /// Whether the log may have what was deleted for good: SQLite begins the log anew from its start, and leaves the rest of
+    /// the file as it is. That is so, too, of what the last host left.
+    keeps_deleted: bool,
+    /// Runs from the last truncation of the log.
+    truncated: Option<Stopwatch>,
     /// Whether there was a flush that failed, and the log was not written again since.
     in_doubt: bool,
     /// Whether a folding failed, and the pages of the file were not written again since.
@@ -58,6 +69,7 @@ pub(super) struct Flush {
     /// In bytes.
     page: usize,
     disk: Disk,
+    busy_timeout: Duration,
 }
 
 impl Flush {
@@ -86,6 +98,8 @@ impl Flush {
             folded: 0,
             folding: 0,
             idle: IdleFold::new(path, settings),
+            keeps_deleted: true,
+            truncated: None,
             in_doubt: false,
             file_in_doubt: false,
             unfolded: false,
@@ -94,6 +108,7 @@ impl Flush {
             log,
             page,
             disk: settings.disk,
+            busy_timeout: settings.busy_timeout,
         })
     }
 
@@ -159,6 +174,33 @@ impl Flush {
         true
     }
 
+    /// Something was deleted that must not remain in the log.
+    pub(super) fn note_deleted(&mut self) {
+        self.keeps_deleted = true;
+    }
+
+    pub(super) fn is_truncation_due(&self) -> bool {
+        self.keeps_deleted && self.truncated.as_ref().is_none_or(|since| since.elapsed() >= TRUNCATE_EVERY)
+    }
+
+    /// Folds the log and cuts it off, if it may have what was deleted for good. This waits for nobody: where somebody reads
+    /// an older state, or the disk is full and the log is what the store can still write to, it is tried again later. Says
+    /// whether it was tried.
+    pub(super) fn truncate_if_due(&mut self, connection: &Connection) -> bool {
+        self.take_in_fold();
+        if !self.is_truncation_due() || self.in_doubt || self.idle.is_under_way() || self.require_room().is_err() {
+            return false;
+        }
+        self.truncated = Some(Stopwatch::start());
+        self.folding = self.committed.load(Ordering::Relaxed);
+        let _ = connection.busy_timeout(Duration::ZERO);
+        let truncated = self.fold_as(connection, TRUNCATE);
+        let _ = connection.busy_timeout(self.busy_timeout);
+        self.keeps_deleted = !matches!(truncated, Ok(true));
+        self.note_fold(truncated);
+        true
+    }
+
     fn fold_now(&mut self, connection: &Connection) -> bool {
         self.folding = self.committed.load(Ordering::Relaxed);
         let folded = self.fold_as(connection, "PRAGMA wal_checkpoint(PASSIVE)");
@@ -199,7 +241,7 @@ impl Flush {
         }
         let _ = connection.busy_timeout(Duration::ZERO);
         let prepared = self.prepare(connection, Lasting::Lasts);
-        let folded = prepared.and_then(|()| self.fold_as(connection, "PRAGMA wal_checkpoint(TRUNCATE)"));
+        let folded = prepared.and_then(|()| self.fold_as(connection, TRUNCATE));
         if folded.is_err() {
             // SQLite would fold it by itself. The next start does, from its beginning.
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

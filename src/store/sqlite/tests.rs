@@ -3,6 +3,7 @@
 mod backups;
 mod bounds;
 mod damage;
+mod erased;
 mod fair_reads;
 mod fair_writes;
 mod faults;

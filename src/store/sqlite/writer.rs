@@ -86,6 +86,7 @@ impl Writer {
             page_bytes,
             proven: None,
             proving: false,
+            deleted: false,
             newest,
             swept: 0,
             caught_up: 0,
@@ -163,7 +164,9 @@ pub(super) struct OnDisk {
 impl OnDisk {
     /// There was nothing to write for a moment, and was not for so long.
     fn rest(&mut self, connection: &Connection, quiet: Duration) {
-        if self.presence.check().is_ok() && self.flush.fold_if_idle(connection, quiet) {
+        if self.presence.check().is_ok()
+            && (self.flush.truncate_if_due(connection) || self.flush.fold_if_idle(connection, quiet))
+        {
             self.seen.flush();
         }
     }
@@ -187,7 +190,11 @@ impl OnDisk {
     }
 
     fn fold(&mut self, connection: &Connection) {
-        if self.flush.is_long() && self.presence.check().is_ok() && self.flush.fold(connection) {
+        let is_wanted = self.flush.is_long() || self.flush.is_truncation_due();
+        if is_wanted
+            && self.presence.check().is_ok()
+            && (self.flush.truncate_if_due(connection) || self.flush.is_long() && self.flush.fold(connection))
+        {
             self.seen.flush();
         }
     }
@@ -272,6 +279,9 @@ fn run(
                 memory.damages.committed();
                 // Where it can't be seen, the next turn sees it.
                 let _ = memory.bounds.look(connection);
+                if std::mem::take(&mut memory.deleted) {
+                    disk.flush.note_deleted();
+                }
                 if std::mem::take(&mut memory.proving) {
                     memory.proven = Some(Stopwatch::start());
                 }
@@ -281,7 +291,7 @@ fn run(
                 memory.hooks.rolled_back();
                 memory.damages.rolled_back();
                 memory.newest = *told.borrow();
-                (memory.proving, memory.proven) = (false, None);
+                (memory.proving, memory.proven, memory.deleted) = (false, None, false);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
                 if ran.is_empty() {
                     ran.extend(std::iter::from_fn(|| left.pop()));

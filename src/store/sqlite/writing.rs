@@ -40,6 +40,8 @@ pub(super) struct Memory {
     pub(super) proven: Option<Stopwatch>,
     /// Whether the transaction has a write for readiness.
     pub(super) proving: bool,
+    /// Whether the transaction deleted the last of what must not remain anywhere.
+    pub(super) deleted: bool,
     /// The number of the newest change, of which waiting readers are told once it is committed.
     pub(super) newest: i64,
     /// The hook whose old attempts were looked at last.
