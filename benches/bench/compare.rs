@@ -26,6 +26,7 @@ pub(crate) fn unchanged(table: &mut Table) {
             kind: Kind::Instance,
             resources: listed.clone(),
             complete: true,
+            in_pieces: false,
             observed_at: now,
             last_complete: Some(now),
             confirmations: 2,

@@ -68,6 +68,7 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
         kind: Kind::Instance,
         resources,
         complete: true,
+        in_pieces: false,
         observed_at,
         last_complete: ticket.last_complete,
         confirmations: 2,
