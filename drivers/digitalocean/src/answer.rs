@@ -17,6 +17,12 @@ struct Droplets {
 }
 
 #[derive(Deserialize)]
+struct One {
+    droplet: Droplet,
+    message: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
 struct Regions {
     regions: Vec<Region>,
     links: Option<Links>,
@@ -99,6 +105,13 @@ pub fn droplets(body: &[u8], number: u64) -> Result<Page<Instance>, Error> {
     page(answer.droplets.into_iter().map(instance).collect(), answer.links, answer.meta, number)
 }
 
+/// A droplet by itself.
+pub fn droplet(body: &[u8]) -> Result<Instance, Error> {
+    let answer: One = json::parse(body)?;
+    no_error(answer.message.as_ref())?;
+    Ok(instance(answer.droplet))
+}
+
 /// A page of regions, the one of that number.
 pub fn regions(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     let answer: Regions = json::parse(body)?;
@@ -106,10 +119,10 @@ pub fn regions(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     page(answer.regions.into_iter().map(realm).collect(), answer.links, answer.meta, number)
 }
 
-/// A list beside an error is not what there is.
+/// What stands beside an error is not what there is.
 fn no_error(message: Option<&IgnoredAny>) -> Result<(), Error> {
     match message {
-        Some(_) => Err(Error::UnexpectedAnswer("the answer has an error beside its list".to_owned())),
+        Some(_) => Err(Error::UnexpectedAnswer("the answer has an error, too".to_owned())),
         None => Ok(()),
     }
 }

@@ -4,8 +4,10 @@
 pub mod answer;
 pub mod problem;
 
-use tracker_driver_sdk::http::Request;
-use tracker_driver_sdk::{Account, Description, Driver, Error, Instance, Page, Provider, Query, Realm, secret};
+use tracker_driver_sdk::http::{Request, Response};
+use tracker_driver_sdk::{
+    Account, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm, secret,
+};
 
 use problem::Head;
 
@@ -13,6 +15,9 @@ const ENDPOINT: &str = "https://api.digitalocean.com";
 
 /// The most that the API gives at once.
 const PER_PAGE: u32 = 200;
+
+/// How many droplets are asked for one by one: of more, a list of everything takes fewer requests.
+const MOST_ALONE: usize = 20;
 
 /// The driver itself. The password is an API token that may read droplets and regions; the user is only a name for it.
 #[derive(Debug)]
@@ -27,12 +32,16 @@ impl Driver for DigitalOcean {
             endpoints: vec![ENDPOINT.to_owned()],
             // 5,000 an hour are what one token has.
             requests_per_minute: Some(60),
+            features: Features::BY_ID,
             ..Description::new("digitalocean", "DigitalOcean", env!("CARGO_PKG_VERSION"))
         }
     }
 
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
-        list(account, query, "droplets", answer::droplets)
+        match query.ids.len() {
+            1..=MOST_ALONE => droplet(account, query),
+            _ => list(account, query, "droplets", answer::droplets),
+        }
     }
 
     fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
@@ -48,7 +57,7 @@ fn list<T>(
 ) -> Result<Page<T>, Error> {
     let number = answer::page_number(query.cursor.as_deref())?;
     let url = format!("{}/v2/{what}?per_page={PER_PAGE}&page={number}", account.endpoint);
-    let mut response = Request::get(url).bearer(secret::PASSWORD)?.header("accept", "application/json").send()?;
+    let mut response = get(url)?;
     let head = Head::of(&response);
     if !(200..300).contains(&response.status) {
         let start = response.start_of_body();
@@ -57,4 +66,29 @@ fn list<T>(
     let asked = response.asked().to_owned();
     let body = response.bytes()?;
     read(&body, number).map_err(|error| head.told_by(&body).unwrap_or_else(|| error.during(&asked)))
+}
+
+/// One of the droplets that are asked for; the next page is of the next one. An id that is no number is of none.
+fn droplet(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+    let (id, next) = query.single_id()?;
+    let page = |found: Vec<Instance>| Page::complete(found).followed_by(next);
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(page(Vec::new()));
+    }
+    let mut response = get(format!("{}/v2/droplets/{id}", account.endpoint))?;
+    let head = Head::of(&response);
+    if !(200..300).contains(&response.status) {
+        let start = response.start_of_body();
+        // In the API's own words: a proxy says 404 of much.
+        let is_absent = response.status == 404 && problem::message(&start).is_some_and(|(code, _)| code == "not_found");
+        return if is_absent { Ok(page(Vec::new())) } else { Err(head.refusal(&response, &start)) };
+    }
+    let asked = response.asked().to_owned();
+    let body = response.bytes()?;
+    let found = answer::droplet(&body).map_err(|error| head.told_by(&body).unwrap_or_else(|| error.during(&asked)))?;
+    Ok(page(vec![found]))
+}
+
+fn get(url: String) -> Result<Response, Error> {
+    Request::get(url).bearer(secret::PASSWORD)?.header("accept", "application/json").send()
 }

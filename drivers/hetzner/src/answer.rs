@@ -16,6 +16,12 @@ struct Servers {
 }
 
 #[derive(Deserialize)]
+struct One {
+    server: Server,
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
 struct Locations {
     locations: Vec<Location>,
     meta: Option<Meta>,
@@ -106,6 +112,13 @@ pub fn servers(body: &[u8], number: u64) -> Result<Page<Instance>, Error> {
     page(answer.servers.into_iter().map(instance).collect(), answer.meta, number)
 }
 
+/// A server by itself.
+pub fn server(body: &[u8]) -> Result<Instance, Error> {
+    let answer: One = json::parse(body)?;
+    no_error(answer.error.as_ref())?;
+    Ok(instance(answer.server))
+}
+
 /// A page of locations, the one of that number.
 pub fn locations(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     let answer: Locations = json::parse(body)?;
@@ -113,10 +126,10 @@ pub fn locations(body: &[u8], number: u64) -> Result<Page<Realm>, Error> {
     page(answer.locations.into_iter().map(realm).collect(), answer.meta, number)
 }
 
-/// A list beside an error is not what there is.
+/// What stands beside an error is not what there is.
 fn no_error(error: Option<&IgnoredAny>) -> Result<(), Error> {
     match error {
-        Some(_) => Err(Error::UnexpectedAnswer("the answer has an error beside its list".to_owned())),
+        Some(_) => Err(Error::UnexpectedAnswer("the answer has an error, too".to_owned())),
         None => Ok(()),
     }
 }

@@ -4,8 +4,10 @@
 pub mod answer;
 pub mod problem;
 
-use tracker_driver_sdk::http::Request;
-use tracker_driver_sdk::{Account, Description, Driver, Error, Instance, Page, Provider, Query, Realm, secret};
+use tracker_driver_sdk::http::{Request, Response};
+use tracker_driver_sdk::{
+    Account, Description, Driver, Error, Features, Instance, Page, Provider, Query, Realm, secret,
+};
 
 use problem::Head;
 
@@ -13,6 +15,9 @@ const ENDPOINT: &str = "https://api.hetzner.cloud";
 
 /// The most that the API gives at once.
 const PER_PAGE: u32 = 50;
+
+/// How many servers are asked for one by one: of more, a list of everything takes fewer requests.
+const MOST_ALONE: usize = 20;
 
 /// The driver itself. The password is an API token of a project, which may be one that only reads; the user is a name of
 /// the operator's own for it.
@@ -28,12 +33,16 @@ impl Driver for Hetzner {
             endpoints: vec![ENDPOINT.to_owned()],
             // 3,600 an hour are what a project has.
             requests_per_minute: Some(30),
+            features: Features::BY_ID,
             ..Description::new("hetzner", "Hetzner Cloud", env!("CARGO_PKG_VERSION"))
         }
     }
 
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
-        list(account, query, "servers", answer::servers)
+        match query.ids.len() {
+            1..=MOST_ALONE => server(account, query),
+            _ => list(account, query, "servers", answer::servers),
+        }
     }
 
     fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
@@ -50,7 +59,7 @@ fn list<T>(
     let number = answer::page_number(query.cursor.as_deref())?;
     // Sorted by what never changes: a new server comes last, and moves no other from one page to the next.
     let url = format!("{}/v1/{what}?page={number}&per_page={PER_PAGE}&sort=id%3Aasc", account.endpoint);
-    let mut response = Request::get(url).bearer(secret::PASSWORD)?.header("accept", "application/json").send()?;
+    let mut response = get(url)?;
     let head = Head::of(&response);
     if !(200..300).contains(&response.status) {
         let start = response.start_of_body();
@@ -59,4 +68,29 @@ fn list<T>(
     let asked = response.asked().to_owned();
     let body = response.bytes()?;
     read(&body, number).map_err(|error| head.told_by(&body).unwrap_or_else(|| error.during(&asked)))
+}
+
+/// One of the servers that are asked for; the next page is of the next one. An id that is no number is of none.
+fn server(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+    let (id, next) = query.single_id()?;
+    let page = |found: Vec<Instance>| Page::complete(found).followed_by(next);
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(page(Vec::new()));
+    }
+    let mut response = get(format!("{}/v1/servers/{id}", account.endpoint))?;
+    let head = Head::of(&response);
+    if !(200..300).contains(&response.status) {
+        let start = response.start_of_body();
+        // In the API's own words: a proxy says 404 of much.
+        let is_absent = response.status == 404 && problem::message(&start).is_some_and(|(code, _)| code == "not_found");
+        return if is_absent { Ok(page(Vec::new())) } else { Err(head.refusal(&response, &start)) };
+    }
+    let asked = response.asked().to_owned();
+    let body = response.bytes()?;
+    let found = answer::server(&body).map_err(|error| head.told_by(&body).unwrap_or_else(|| error.during(&asked)))?;
+    Ok(page(vec![found]))
+}
+
+fn get(url: String) -> Result<Response, Error> {
+    Request::get(url).bearer(secret::PASSWORD)?.header("accept", "application/json").send()
 }

@@ -53,6 +53,60 @@ fn locations_are_asked_for_by_their_own_path() {
     assert_eq!(seen.sent[0].url, "https://api.hetzner.cloud/v1/locations?page=1&per_page=50&sort=id%3Aasc");
 }
 
+/// All pages of a list of these ids, and the paths that were asked for.
+fn by_id(ids: &[&str], answers: Vec<Answer>) -> (Result<Vec<String>, Error>, Vec<String>) {
+    let host = answers.into_iter().fold(host(), Host::answer);
+    let (listed, seen) = host.run(|| {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        let (mut listed, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = Hetzner::list_instances(&account(), &Query { cursor, ids: ids.clone(), ..Query::default() })?;
+            listed.extend(page.items.into_iter().map(|item| item.id));
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(listed);
+            }
+        }
+    });
+    let paths = seen.sent.iter().map(|sent| sent.url.trim_start_matches("https://api.hetzner.cloud").to_owned());
+    (listed, paths.collect())
+}
+
+#[test]
+fn single_servers_are_asked_for_one_by_one_and_may_be_absent() {
+    let list: serde_json::Value = serde_json::from_slice(&fixture("servers-page-1")).expect("JSON");
+    let there = || Answer::new(200).body(serde_json::json!({ "server": list["servers"][0] }).to_string());
+    let id = list["servers"][0]["id"].to_string();
+    let absent = || Answer::new(404).body(r#"{"error": {"code": "not_found", "message": "no"}}"#);
+    let (listed, paths) = by_id(&["7", &id], vec![absent(), there()]);
+    assert_eq!(listed.unwrap(), [id.as_str()]);
+    assert_eq!(paths, ["/v1/servers/7".to_owned(), format!("/v1/servers/{id}")]);
+    // What is no id here goes into no path.
+    let (listed, paths) = by_id(&["..", "i-1", "1/actions", "١", &id], vec![there()]);
+    assert_eq!((listed.unwrap(), paths), (vec![id.clone()], vec![format!("/v1/servers/{id}")]));
+    // Of many, everything is listed.
+    let many: Vec<String> = (0..21).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let (_, paths) = by_id(&many, vec![Answer::new(503)]);
+    assert!(matches!(&paths[..], [path] if path.starts_with("/v1/servers?")), "{paths:?}");
+    // A 404 that is not the API's own says nothing of a server; nor does an answer without one.
+    for answer in [
+        Answer::new(404),
+        Answer::new(404).body("<html>not found</html>"),
+        Answer::new(200).body("{}"),
+        Answer::new(200).body(r#"{"server": null}"#),
+        Answer::new(200).body(r#"{"error": {"code": "not_found", "message": "no"}}"#),
+    ] {
+        let (listed, _) = by_id(&[&id], vec![answer]);
+        assert!(matches!(listed, Err(Error::UnexpectedAnswer(_))), "{listed:?}");
+    }
+    let (wrong, _) = host().run(|| {
+        let query = Query { cursor: Some("2".into()), ids: vec![id.clone()], ..Query::default() };
+        Hetzner::list_instances(&account(), &query)
+    });
+    assert!(matches!(wrong, Err(Error::UnexpectedAnswer(_))), "{wrong:?}");
+}
+
 fn failure(answer: Answer) -> Error {
     host().answer(answer).run(|| Hetzner::list_instances(&account(), &after(None))).0.expect_err("no list")
 }

@@ -60,6 +60,27 @@ impl<T> Page<T> {
     }
 }
 
+impl Query {
+    /// For a provider that has an address for each single instance, and no filter by id: the id to ask for on this page, and
+    /// the cursor of the page for the id after it. Each page of such a list is one request.
+    ///
+    /// # Errors
+    /// `UnexpectedAnswer` where the cursor is not from here.
+    pub fn single_id(&self) -> Result<(&str, Option<String>), Error> {
+        let place = match &self.cursor {
+            None => Some(0),
+            Some(cursor) => cursor.parse::<usize>().ok(),
+        };
+        let found = place.and_then(|place| Some((place, self.ids.get(place)?)));
+        let Some((place, id)) = found else {
+            let cursor = self.cursor.as_deref().unwrap_or_default();
+            return Err(Error::UnexpectedAnswer(format!("the cursor `{cursor}` stands for none of these ids")));
+        };
+        let next = place + 1;
+        Ok((id, (next < self.ids.len()).then(|| next.to_string())))
+    }
+}
+
 impl Instance {
     /// An instance of which only the required is known; set the rest with `..Instance::new(...)` or by field.
     pub fn new(id: impl Into<String>, state: InstanceState, provider_state: impl Into<String>) -> Self {

@@ -169,6 +169,10 @@ impl State {
                 self.page(page, per_page).to_string()
             }
             (Api::DigitalOcean, "/v2/regions") | (Api::Hetzner, "/v1/locations") => self.regions.to_string(),
+            (api, path) if let Some(machine) = self.single(path) => match api {
+                Api::DigitalOcean => json!({ "droplet": machine }).to_string(),
+                Api::Hetzner => json!({ "server": machine }).to_string(),
+            },
             _ => return whole(404, "", &self.error("not_found", "No such resource.")),
         };
         match self.instead {
@@ -185,15 +189,7 @@ impl State {
     fn page(&self, page: usize, per_page: usize) -> Value {
         let mut total = self.droplets.len();
         let rest = self.droplets.iter().skip((page - 1) * per_page).take(per_page);
-        let droplets: Vec<Value> = rest
-            .map(|(id, status)| {
-                let mut droplet = self.droplet.clone();
-                droplet["id"] = json!(id);
-                droplet["name"] = json!(format!("machine-{id}"));
-                droplet["status"] = json!(status);
-                droplet
-            })
-            .collect();
+        let droplets: Vec<Value> = rest.map(|machine| self.machine(machine)).collect();
         let next = (page * per_page < total).then_some(page + 1);
         if page > 1 && matches!(self.instead, Some(Instead::Shrinking)) {
             total -= 1;
@@ -208,6 +204,24 @@ impl State {
                 json!({"servers": droplets, "meta": {"pagination": {"next_page": next, "total_entries": total}}})
             }
         }
+    }
+
+    fn machine(&self, (id, status): &(u64, String)) -> Value {
+        let mut droplet = self.droplet.clone();
+        droplet["id"] = json!(id);
+        droplet["name"] = json!(format!("machine-{id}"));
+        droplet["status"] = json!(status);
+        droplet
+    }
+
+    /// The machine that a path is of, if it is there.
+    fn single(&self, path: &str) -> Option<Value> {
+        let folder = match self.api {
+            Api::DigitalOcean => "/v2/droplets/",
+            Api::Hetzner => "/v1/servers/",
+        };
+        let wanted: u64 = path.strip_prefix(folder)?.parse().ok()?;
+        self.droplets.iter().find(|(id, _)| *id == wanted).map(|machine| self.machine(machine))
     }
 
     fn error(&self, code: &str, message: &str) -> String {
