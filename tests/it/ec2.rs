@@ -1,6 +1,8 @@
 //! The main job on real input: moto is the cloud, its owner acts on it through AWS's own client, and the
 //! tracker watches it with the ec2 driver.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::support::lab::{step, steps};
@@ -199,4 +201,47 @@ async fn wrong_keys_are_refused_and_right_ones_sign_as_aws_verifies() {
 
     // The keys are right, and their owner may list nothing: that is another answer than a wrong key.
     client.as_user(&powerless.id, &powerless.secret).get("/api/instances").await.problem(403);
+}
+
+/// Of each instance the very same is read as AWS's own client reads: id, state, realm, all addresses and tags, over pages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_instances_are_as_boto3_lists_them() {
+    const FLEET: usize = 2500;
+    let mut moto = Moto::start().await;
+    moto.cloud.fleet(FLEET).await;
+    let wanted: BTreeMap<String, Value> = by_id(moto.cloud.described().await);
+    assert_eq!(wanted.len(), FLEET);
+    let setup = Setup::new(&["ec2"]).provider("ec2", "moto", &moto.endpoint, "region = \"us-east-1\"").account(
+        "ec2",
+        "moto",
+        "AKIAOWNER",
+        "owner-secret-key",
+    );
+    let ended = tokio::task::block_in_place(|| setup.run(&["poll", "--output", "json"])).succeeded();
+    let listed: Vec<Value> = serde_json::from_str(&ended.stdout).expect("a list");
+    let listed = by_id(listed);
+    assert_eq!(listed.len(), FLEET, "{}", ended.stderr);
+    for (id, wanted) in &wanted {
+        let found = &listed[id];
+        let mut as_boto3 = json!({});
+        for member in ["id", "provider_state", "image", "hardware_profile", "realm"] {
+            as_boto3[member] = found[member].clone();
+        }
+        as_boto3["labels"] = if found["labels"].is_null() { json!({}) } else { found["labels"].clone() };
+        for member in ["public_addresses", "private_addresses"] {
+            let mut texts: Vec<String> = found[member]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|address| address["value"].as_str().expect("text").to_owned())
+                .collect();
+            texts.sort();
+            as_boto3[member] = json!(texts);
+        }
+        assert_eq!(&as_boto3, wanted);
+    }
+}
+
+fn by_id(list: Vec<Value>) -> BTreeMap<String, Value> {
+    list.into_iter().map(|one| (one["id"].as_str().expect("an id").to_owned(), one)).collect()
 }

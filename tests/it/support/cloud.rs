@@ -57,6 +57,17 @@ impl Cloud {
         serde_json::from_value(ids).expect("ids")
     }
 
+    /// Runs instances of many kinds.
+    pub(crate) async fn fleet(&mut self, count: usize) {
+        self.ask_patiently(json!({ "do": "fleet", "count": count }), 12 * SOON).await;
+    }
+
+    /// What AWS's own client lists, one object for each instance, with members as the tracker's API names them.
+    pub(crate) async fn described(&mut self) -> Vec<Value> {
+        let list = self.ask_patiently(json!({ "do": "described" }), 12 * SOON).await;
+        serde_json::from_value(list).expect("a list")
+    }
+
     pub(crate) async fn run_named(&mut self, name: &str) -> String {
         let ids = self.ask(json!({ "do": "run", "name": name })).await;
         ids[0].as_str().expect("an id").to_owned()
