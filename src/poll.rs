@@ -101,7 +101,7 @@ async fn wait(context: &Context, polls: &mut JoinSet<()>, until: Timestamp, toke
             () = token.cancelled() => return,
             // Its slot is free already.
             Some(ended) = polls.join_next(), if !polls.is_empty() => tell_of_crash(ended),
-            () = context.wake.notified() => return,
+            () = context.store.signals().polls.notified() => return,
             () = shares.freed() => return,
             () = context.clock.sleep_until(look_at) => {
                 if context.clock.now() >= until {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use drivers::{Drivers, DriversError};
@@ -124,9 +124,7 @@ impl Host {
         sessions.restore(&roster.catalog()).await;
         let control = open_control(&config.control_socket);
 
-        // Hints between rooms that do not know one another: the API asks for polls, polls give rise to
-        // deliveries, and readers of the API wait for polls.
-        let (poll_wake, deliver_wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        // A hint between rooms that do not know one another: readers of the API wait for polls.
         let (polled, polls) = watch::channel(0);
         let metrics = Arc::new(metrics);
         let (reloads, requests) = reload::requests();
@@ -149,9 +147,7 @@ impl Host {
                 clock: Arc::clone(&clock),
                 settings: config.api,
                 public_url: public_url.clone(),
-                poll_wake: Arc::clone(&poll_wake),
                 polled: polls,
-                deliver_wake: Arc::clone(&deliver_wake),
                 hooks_client: hooks_client.clone(),
                 metrics: Arc::clone(&metrics),
             },
@@ -162,9 +158,7 @@ impl Host {
                 clock: Arc::clone(&clock),
                 settings: config.polling,
                 turns: Arc::new(poll::Turns::new(poll_shares)),
-                wake: poll_wake,
                 polled,
-                deliver_wake: Arc::clone(&deliver_wake),
                 metrics: Arc::clone(&metrics),
             },
             deliver: deliver::Context {
@@ -177,7 +171,6 @@ impl Host {
                     ..config.delivery
                 },
                 public_url: public_url.clone(),
-                wake: deliver_wake,
                 metrics: Arc::clone(&metrics),
             },
             retention: retention::Context { store: shared, clock, settings: config.retention, metrics },
@@ -223,9 +216,7 @@ impl Host {
             rotation: Arc::clone(&self.rotation),
             store: Arc::clone(&self.api.store),
             clock: Arc::clone(&self.api.clock),
-            poll_wake: Arc::clone(&self.api.poll_wake),
         };
-        let sleepers = [Arc::clone(&self.poll.wake), Arc::clone(&self.deliver.wake)];
         let api = async {
             let _ending = ending();
             let listeners = api::Listeners { public: self.listener, operator: self.operator };
@@ -260,7 +251,7 @@ impl Host {
         };
         let steps = async {
             let _ending = ending();
-            let follow = async || steps::follow(self.store.as_ref(), &self.steps, &sleepers, token.clone()).await;
+            let follow = async || steps::follow(self.store.as_ref(), &self.steps, token.clone()).await;
             contained.run(Part("clock", None), follow).await;
         };
         // Without it, drivers log in more often.

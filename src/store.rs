@@ -18,6 +18,7 @@ mod provider_states;
 mod repeats;
 mod room;
 mod sessions;
+mod signals;
 pub mod sqlite;
 pub mod steps;
 mod tokens;
@@ -49,6 +50,7 @@ pub use provider_states::ProviderStates;
 pub use repeats::{Once, Refusal, RepeatableRequest, Repeats, Replay, RequestId, WriteAnswer, Written};
 pub use room::{Budget, DestinationRoom, Free, InFlight, Room};
 pub use sessions::{DriverSessions, SessionContent, SessionPage, SessionPlace, StoredSession};
+pub use signals::{Signalling, Signals};
 pub use tokens::{DamagedToken, NewToken, RenewedToken, TokenHash, Tokens};
 pub use unopened::{SealedColumn, Unopened};
 
@@ -64,6 +66,7 @@ pub trait Store:
     + Tokens
     + DriverSessions
     + Keys
+    + Signalling
     + Send
     + Sync
     + 'static
@@ -81,6 +84,7 @@ impl<T> Store for T where
         + Tokens
         + DriverSessions
         + Keys
+        + Signalling
         + Send
         + Sync
         + 'static

@@ -100,19 +100,18 @@ async fn cost_with_few() -> Duration {
     let folder = folder();
     let mut outlet = Outlet::open(folder.path());
     outlet.set_wide_hooks(&urls(&receiver.ports, FEW_ACCOUNTS)).await;
-    let sending = outlet.send();
     let mut used = Duration::ZERO;
     for round in 0..(WARM_UP + MEASURED) / WAITING {
         for _ in 0..FEW_ACCOUNTS {
-            outlet.poll_quietly(0..FEW_INSTANCES, DEPTH).await;
+            outlet.poll(0..FEW_INSTANCES, DEPTH).await;
         }
         let before = process_cpu();
-        outlet.wake();
+        let sending = outlet.send();
         outlet.settled(0).await;
         if round >= WARM_UP / WAITING {
             used += process_cpu() - before;
         }
+        sending.stop().await;
     }
-    sending.stop().await;
     used.div_f64(MEASURED as f64)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use tracker::clock::{ManualClock, Stopwatch, SystemClock};
 use tracker::driver::{Catalog, Driver, Engine, Limits, Target};
@@ -201,9 +201,7 @@ impl Bench {
             clock: clock.clone(),
             turns: Arc::new(poll::Turns::new(shares)),
             settings,
-            wake: Arc::new(Notify::new()),
             polled: watch::Sender::new(0),
-            deliver_wake: Arc::new(Notify::new()),
             metrics: Arc::default(),
         };
         Bench { context, clock, account, _folder: folder }

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +41,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Outlet {
     store: Arc<SqliteStore>,
     vault: Arc<Vault>,
-    wake: Arc<Notify>,
     /// Polls that are under way: claimed, and not recorded yet.
     tickets: VecDeque<PollTicket>,
     /// How often the instances of an account have changed their state.
@@ -77,13 +75,7 @@ impl Outlet {
         let key = data.join("key");
         let keyring = Keyring::read(&key).expect("a key");
         let vault = Vault::new(keyring.unwrap_or_else(|| Keyring::make(&key).expect("a key")));
-        Outlet {
-            store: Arc::new(store),
-            vault: Arc::new(vault),
-            wake: Arc::new(Notify::new()),
-            tickets: VecDeque::new(),
-            turns: HashMap::new(),
-        }
+        Outlet { store: Arc::new(store), vault: Arc::new(vault), tickets: VecDeque::new(), turns: HashMap::new() }
     }
 
     /// Sets a hook on each of as many instances as there are URLs, a hundred to an account. A first list of
@@ -194,12 +186,6 @@ impl Outlet {
     /// Records a poll of the account whose turn it is, in which these instances changed their state so many
     /// times, each time for its hook to hear.
     pub(crate) async fn poll(&mut self, instances: Range<usize>, times: usize) {
-        self.poll_quietly(instances, times).await;
-        self.wake();
-    }
-
-    /// The same, and the loop is not told.
-    pub(crate) async fn poll_quietly(&mut self, instances: Range<usize>, times: usize) {
         let ticket = self.ticket().await;
         let turn = self.turns.entry(ticket.account.id).or_default();
         let changes = (0..times).flat_map(|time| instances.clone().map(move |instance| (instance, time)));
@@ -209,10 +195,6 @@ impl Outlet {
         let record = record(&ticket, upserts(instances, *turn), changes);
         let recorded = self.store.record_poll(record).await.expect("recorded");
         assert_eq!((recorded.changes, recorded.deliveries), (owed, owed), "one hook hears of each");
-    }
-
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
     }
 
     /// The right to poll the instances of the account whose turn it is.
@@ -268,7 +250,6 @@ impl Outlet {
             clock: Arc::new(SystemClock),
             settings: deliver::Settings::default(),
             public_url: "http://127.0.0.1:3001".into(),
-            wake: Arc::clone(&self.wake),
             metrics: Arc::default(),
         };
         let token = CancellationToken::new();

@@ -129,7 +129,7 @@ impl Bed {
         let accounts = hanging.chunks(INSTANCES).len();
         outlet.set_hooks(hanging).await;
         for hanging in hanging.chunks(INSTANCES) {
-            outlet.poll_quietly(0..hanging.len(), 5).await;
+            outlet.poll(0..hanging.len(), 5).await;
         }
         outlet.put_all_off(accounts).await;
         outlet.set_hooks_after(accounts, &urls(&[port], HOOKS)).await;
@@ -219,7 +219,7 @@ async fn ramped(delay: Duration, destinations: usize, instances: usize, times: u
     let mut outlet = Outlet::open(folder.path());
     outlet.set_wide_hooks(&late.urls(destinations)).await;
     for _ in 0..destinations {
-        outlet.poll_quietly(0..instances, times).await;
+        outlet.poll(0..instances, times).await;
     }
     let sending = outlet.send();
     tokio::time::sleep(RAMP).await;

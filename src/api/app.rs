@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::bearer::Bearers;
@@ -40,12 +40,8 @@ pub struct Context {
     pub settings: Settings,
     /// Where clients reach this host, without a slash at the end.
     pub public_url: String,
-    /// Wakes whoever polls: a poll was asked for. Only a hint.
-    pub poll_wake: Arc<Notify>,
     /// Ticks after each poll that was recorded. Only a hint: the store says what came of it.
     pub polled: watch::Receiver<u64>,
-    /// Wakes whoever delivers: something is pending that was not. Only a hint.
-    pub deliver_wake: Arc<Notify>,
     /// The client that callbacks are sent with: it knows which addresses a hook may have.
     pub hooks_client: net::Client,
     pub metrics: Arc<Metrics>,
@@ -92,7 +88,6 @@ pub(crate) fn app(context: Context, running: &Running) -> Arc<App> {
         roster: Arc::clone(&context.roster),
         vault: Arc::clone(&context.vault),
         clock: Arc::clone(&context.clock),
-        poll_wake: Arc::clone(&context.poll_wake),
         admission: Admission::new(&context.settings.proof),
     };
     app_with(context, Arc::new(provider), running)

@@ -116,9 +116,7 @@ pub(super) async fn create(
     let answer =
         move |hook: &Hook| shower.answer(StatusCode::CREATED, hook).at(&link(&shower.app.context.public_url, hook.id));
     let write = async |once| creation::create(&app, &caller, hook, once).await;
-    let created = repeatable.carry_out(&app, &caller, write, answer, |refusal| not_created(&app, &refusal)).await?;
-    context.poll_wake.notify_one();
-    Ok(created)
+    repeatable.carry_out(&app, &caller, write, answer, |refusal| not_created(&app, &refusal)).await
 }
 
 fn not_created(app: &App, refusal: &Refusal) -> Problem {
@@ -187,11 +185,7 @@ pub(super) async fn replace(
         let edit = HookEdit { place, condition, action, now: context.clock.now() };
         let shower = Shower::new(&app, &caller, None);
         match context.store.edit_hook(edit, None).await? {
-            Written::Done(edited) => {
-                // What is pending for it may be due at another rate now.
-                context.deliver_wake.notify_one();
-                return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response());
-            }
+            Written::Done(edited) => return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response()),
             Written::Refused(Refusal::VersionDiffers(_)) => {}
             Written::Refused(Refusal::TooManyFilterItems) => return Err(too_many_filter_items(&app)),
             Written::Refused(refusal) => return Err(refused(refusal)),

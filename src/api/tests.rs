@@ -37,7 +37,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::app::{Context, OPERATOR_ROUTES, Running, app_with};
@@ -117,9 +117,7 @@ impl House {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             settings,
             public_url: "https://tracker.example".into(),
-            poll_wake: Arc::new(Notify::new()),
             polled: polls,
-            deliver_wake: Arc::new(Notify::new()),
             hooks_client: clients.under(&AddressPolicy::default()).expect("a client"),
             metrics: Arc::default(),
         };

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -23,8 +21,5 @@ pub struct Context {
     pub settings: Settings,
     /// The host's own address as clients reach it, without a slash at the end.
     pub public_url: String,
-    /// Notified when a change was recorded, so that its callbacks need not wait for the next look. Only a
-    /// hint: what is due is found without it too.
-    pub wake: Arc<Notify>,
     pub metrics: Arc<Metrics>,
 }

@@ -334,7 +334,7 @@ fn shifted(batch: Settling, step: i64) -> Settling {
 
 /// Listens from this moment on, not only from the first wait.
 fn listen(context: &Context) -> Pin<Box<OwnedNotified>> {
-    let mut woken = Box::pin(Arc::clone(&context.wake).notified_owned());
+    let mut woken = Box::pin(Arc::clone(&context.store.signals().deliveries).notified_owned());
     woken.as_mut().enable();
     woken
 }

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::Notify;
 
 use self::memory::MemoryStore;
 use self::receiver::{CUT, HANG, OK, Receiver};
@@ -60,7 +59,6 @@ fn bench_with(settings: Settings) -> Bench {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         settings,
         public_url: "https://tracker.example".to_owned(),
-        wake: Arc::new(Notify::new()),
         metrics: Arc::default(),
     };
     Bench { store, clock, context }
@@ -446,7 +444,7 @@ async fn the_loop_goes_on_when_the_clock_is_set() {
         bench.store.move_due(step);
         bench.clock.set(Timestamp::from_millis(bench.clock.now().as_millis() + step));
         even.follow(even.step().expect("it was set"));
-        bench.context.wake.notify_one();
+        bench.context.store.signals().deliveries.notify_one();
         bench.clock.advance(Duration::from_secs(1));
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -470,7 +468,7 @@ async fn a_hint_is_enough_to_send_and_a_failing_store_stops_nothing() {
     let ran = tokio::spawn(run(running(&bench), token.clone()));
     for change in 1..=20 {
         bench.store.owe(delivery(&receiver.url("/"), i64::try_from(change).unwrap(), change));
-        bench.context.wake.notify_one();
+        bench.context.store.signals().deliveries.notify_one();
         receiver.received.recv().await.unwrap();
     }
     token.cancel();
@@ -489,11 +487,11 @@ async fn a_stop_lets_finish_what_can_and_gives_back_the_rest() {
     hanging.received.recv().await.unwrap();
     slow.answer("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n");
     bench.store.owe(delivery(&slow.url("/"), 2, 2));
-    bench.context.wake.notify_one();
+    bench.context.store.signals().deliveries.notify_one();
     slow.received.recv().await.unwrap();
     token.cancel();
     bench.store.owe(delivery(&slow.url("/"), 3, 3));
-    bench.context.wake.notify_one();
+    bench.context.store.signals().deliveries.notify_one();
     ran.await.unwrap();
     assert_eq!(bench.store.row(0).outcome, Some(Outcome::Returned));
     assert_eq!(bench.store.row(0).attempts, 0);

@@ -125,9 +125,6 @@ pub(super) async fn decide_mass_change(
             let message = format!("the mass change of {} is being recorded: it is too late", kind.plural());
             (StatusCode::CONFLICT, message).into_response()
         }
-        Ok(Decided::Taken(Held { affected, known, .. })) => {
-            control.poll_wake.notify_one();
-            Json(DecidedDocument { affected, known }).into_response()
-        }
+        Ok(Decided::Taken(Held { affected, known, .. })) => Json(DecidedDocument { affected, known }).into_response(),
     }
 }

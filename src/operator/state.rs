@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::driver::reload::Reloaded;
@@ -20,8 +20,6 @@ pub struct Control {
     pub rotation: Arc<Rotation>,
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
-    /// Wakes whoever polls.
-    pub poll_wake: Arc<Notify>,
 }
 
 /// Asks for drivers to be loaded anew.

@@ -8,7 +8,7 @@ use axum::http::Request;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use super::Control;
 use super::control::routes;
@@ -54,7 +54,6 @@ impl Door {
             )),
             store: shared,
             clock,
-            poll_wake: Arc::new(Notify::new()),
         };
         Door { control, store, _folder: folder }
     }

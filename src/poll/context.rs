@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::settings::Settings;
 use super::turns::Turns;
@@ -22,11 +22,7 @@ pub struct Context {
     pub settings: Settings,
     /// Whose turn it is, and who is under way.
     pub turns: Arc<Turns>,
-    /// Woken when a poll may have come due earlier than the loop knows.
-    pub wake: Arc<Notify>,
     /// Counts polls that ended: a hint to whoever waits for one.
     pub polled: watch::Sender<u64>,
-    /// Woken when deliveries came due.
-    pub deliver_wake: Arc<Notify>,
     pub metrics: Arc<Metrics>,
 }

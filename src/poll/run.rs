@@ -183,8 +183,7 @@ fn concluded(
     report(context, (account, kind), recorded);
     let mut release = None;
     match recorded {
-        Ok(0) => {}
-        Ok(_) => context.deliver_wake.notify_one(),
+        Ok(_) => {}
         Err(StoreError::LeaseLost) => {
             tracing::warn!(account = %key, %kind, "a poll took longer than its lease and was repeated: raise polling.lease");
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -58,9 +58,7 @@ impl Lab {
             clock: Arc::<ManualClock>::clone(&clock),
             turns: Arc::new(turns(&clock, &settings)),
             settings,
-            wake: Arc::new(Notify::new()),
             polled: watch::Sender::new(0),
-            deliver_wake: Arc::new(Notify::new()),
             metrics: Arc::default(),
         };
         Lab { context, store, clock, folder, storing }
@@ -171,9 +169,8 @@ async fn the_loop_polls_what_comes_due_until_its_token_ends_it() {
     lab.clock.advance(Duration::from_secs(6));
     polls(4).await;
     assert_eq!(lab.status(account, Kind::Instance).await.failures, 2);
-    // Asked for while the loop sleeps: the wake-up is what it hears of it by.
+    // Asked for while the loop sleeps: it hears of it by the store.
     lab.context.store.request_poll(client, Kind::Instance, lab.clock.now()).await.expect("asked for");
-    lab.context.wake.notify_one();
     polls(5).await;
     assert_eq!(lab.status(client, Kind::Instance).await.failures, 1);
 

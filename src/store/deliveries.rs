@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Attempt, Result, Room, Unopened};
+use super::{Attempt, Result, Room, Signalling, Unopened};
 use crate::model::breaker::Standing;
 use crate::model::{AccountId, Change, DisableReason, Format, HookId, HookSecrets, HookUrl, Owner, Sealed, Timestamp};
 
 #[async_trait]
-pub trait Deliveries {
+pub trait Deliveries: Signalling {
     /// Takes deliveries that are due: of each resource on each hook the oldest only, so that order holds;
     /// no more than there is room for, and of a hook no more than its rate allows. Destinations are served in
     /// turns, accounts within a destination, and hooks within an account. A destination that has no room is left

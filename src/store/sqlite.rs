@@ -97,7 +97,7 @@ use self::seen::Age;
 use self::space::Space;
 use self::writer::{OnDisk, Recovery, Writer};
 use self::writing::Writing;
-use super::{Result, StoreError};
+use super::{Result, Signalling, Signals, StoreError};
 
 /// How often the writer sees whether the store's files are in their places while it has nothing to do. That is three looks at
 /// a directory.
@@ -120,6 +120,13 @@ pub struct SqliteStore {
     mark: u32,
     /// See `Journal::newest`.
     newest: watch::Receiver<i64>,
+    signals: Signals,
+}
+
+impl Signalling for SqliteStore {
+    fn signals(&self) -> &Signals {
+        &self.signals
+    }
 }
 
 impl SqliteStore {
@@ -179,6 +186,7 @@ impl SqliteStore {
         };
         let (mut connection, start, readers, recovery) = opened().map_err(|error| unusable(path, error))?;
         let (told, newest) = watch::channel(journal::newest(&connection)?);
+        let signals = Signals::default();
         let flush = Flush::new(&mut connection, path, &settings)?;
         let presence = Presence::of(path).map_err(|error| lock::cant_open(path, &error))?;
         let bounds = Arc::new(Bounds::new(&settings));
@@ -203,13 +211,14 @@ impl SqliteStore {
                 connection,
                 (damages, bounds),
                 mark,
-                told,
+                (told, signals.clone()),
                 (settings.queue.max(1), settings.filters_kept, settings.page_bytes),
                 disk,
                 lock,
             )?,
             mark,
             newest,
+            signals,
         })
     }
 

@@ -1,9 +1,6 @@
 //! The clock, where it is set: what is due moves along with it, so that nothing is done too early, nor stands still until
 //! an old time comes again.
 
-use std::sync::Arc;
-
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Result, Store};
@@ -13,12 +10,11 @@ use crate::model::Timestamp;
 /// How often it is looked whether the clock was set.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Follows the clock until `token` is cancelled. When the clock is set, it wakes `sleepers`: the times until which they sleep
-/// have moved.
-pub async fn follow(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify>], token: CancellationToken) {
+/// Follows the clock until `token` is cancelled.
+pub async fn follow(store: &dyn Store, clock: &EvenClock, token: CancellationToken) {
     let following = async {
         loop {
-            if let Err(error) = follow_once(store, clock, sleepers).await {
+            if let Err(error) = follow_once(store, clock).await {
                 tracing::error!(%error, "the clock was set, and due times cannot be moved with it; retrying");
             }
             clock.pause(EVERY).await;
@@ -28,7 +24,7 @@ pub async fn follow(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify
 }
 
 /// Moves what is due along with the clock, if that was set.
-pub async fn follow_once(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<Notify>]) -> Result<()> {
+pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
     if clock.step().is_none() {
         return Ok(());
     }
@@ -36,7 +32,9 @@ pub async fn follow_once(store: &dyn Store, clock: &EvenClock, sleepers: &[Arc<N
     let Some(step) = clock.step() else { return Ok(()) };
     store.clock_set(step, clock.now()).await?;
     clock.follow(step);
-    sleepers.iter().for_each(|sleeper| sleeper.notify_one());
+    // Not with the commit: by the clock that is followed now, the times have moved until which the loops sleep.
+    store.signals().polls.notify_one();
+    store.signals().deliveries.notify_one();
     tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; due times were moved with it");
     Ok(())
 }

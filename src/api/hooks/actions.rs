@@ -93,9 +93,7 @@ impl Wanted {
         find(app, caller, &place).await?;
         let edit = HookEdit { place, condition, action, now: context.clock.now() };
         let write = async |once| context.store.edit_hook(edit, once).await;
-        let done = repeatable.carry_out(app, caller, write, answer, refused).await?;
-        context.deliver_wake.notify_one();
-        Ok(done)
+        repeatable.carry_out(app, caller, write, answer, refused).await
     }
 }
 
@@ -122,10 +120,7 @@ pub(crate) async fn redrive(
         let Redriven { number, more } = *redriven;
         Answer::json(StatusCode::ACCEPTED, &RedrivenDocument { redriven: number, more })
     };
-    let done = repeatable.carry_out(&app, &caller, write, answer, refused).await;
-    // What an earlier step made due is so, whatever became of the last one.
-    context.deliver_wake.notify_one();
-    done
+    repeatable.carry_out(&app, &caller, write, answer, refused).await
 }
 
 /// For a request that says all in its path: a body would be passed over.

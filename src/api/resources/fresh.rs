@@ -81,7 +81,6 @@ pub(crate) async fn keep_polled(app: &App, caller: &Caller) -> Result<(), Proble
         let again = all.iter().find(|status| status.kind == kind).and_then(|status| again_at(status, now, fresh_for));
         if again.is_none_or(|again| again <= now) {
             context.store.request_poll(caller.account, kind, now).await?;
-            context.poll_wake.notify_one();
         }
     }
     Ok(())
@@ -134,7 +133,6 @@ async fn ended(
         app.proofs.distrust(&caller.key, caller.proven);
         return Err(error.into());
     }
-    context.poll_wake.notify_one();
     // It will be made once the circuit is closed, which no request waits for.
     let endpoint = context.roster.endpoint(&caller.key.driver, &caller.key.provider);
     if context.poll_shares.endpoints().view(&endpoint).open_until.is_some() {

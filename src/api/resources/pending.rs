@@ -189,8 +189,5 @@ pub(crate) async fn acknowledge(
     }
     let lease = LeasePlace { account: caller.account, owner: caller.owner.clone(), id: LeaseId(id) };
     let acknowledged = context.store.acknowledge_pending(lease, cursor.sequence).await?;
-    if acknowledged > 0 {
-        context.deliver_wake.notify_one();
-    }
     Ok(Json(AcknowledgedDocument { acknowledged }).into_response())
 }

@@ -135,10 +135,7 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     let spec = HookSpec { token, rate, ..HookSpec::to(wanted.url) };
     let hook = new_hook(app, caller, Some((target.kind, target.resource.clone())), spec, sealed);
     match create(app, caller, hook, None).await? {
-        Written::Done(hook) => {
-            context.poll_wake.notify_one();
-            Ok(TrackDocument::of(&hook).with_secret(secret))
-        }
+        Written::Done(hook) => Ok(TrackDocument::of(&hook).with_secret(secret)),
         Written::Refused(_) => Err(no_room(app)),
         Written::Replayed(_) => Err(Problem::internal("the store replayed a request that has no key")),
     }
@@ -155,7 +152,6 @@ async fn resumed(app: &App, hook: &Hook) -> Result<Option<TrackDocument>, Proble
     let edit =
         HookEdit { place, condition: Condition::default(), action: HookAction::Resume, now: context.clock.now() };
     let Written::Done(edited) = context.store.edit_hook(edit, None).await? else { return Ok(None) };
-    context.deliver_wake.notify_one();
     Ok(Some(TrackDocument::of(&edited.hook)))
 }
 

@@ -119,7 +119,7 @@ async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
             let headers = [("authorization", authorization.as_str())];
             let asked = house.send(method, path, &headers, "");
             let fails = async {
-                house.context.poll_wake.notified().await;
+                house.context.store.signals().polls.notified().await;
                 house.clock.advance(Duration::from_secs(1));
                 house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
                 house.polled.send_modify(|polls| *polls += 1);
@@ -133,7 +133,7 @@ async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
         house.clock.advance(Duration::from_secs(3600));
         let asked = house.get("/api/instances");
         let fails = async {
-            house.context.poll_wake.notified().await;
+            house.context.store.signals().polls.notified().await;
             house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
             house.polled.send_modify(|polls| *polls += 1);
         };

@@ -94,7 +94,7 @@ async fn who_asks_first_waits_for_the_first_list() {
     let house = House::new();
     let asks = house.get("/api/instances");
     let polls = async {
-        house.context.poll_wake.notified().await;
+        house.context.store.signals().polls.notified().await;
         house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
     };
     let (answer, ()) = tokio::join!(asks, polls);
@@ -103,7 +103,7 @@ async fn who_asks_first_waits_for_the_first_list() {
     // What is old is asked for anew; should that fail, the old is better than nothing.
     house.clock.advance(Duration::from_secs(61));
     let polls = async {
-        house.context.poll_wake.notified().await;
+        house.context.store.signals().polls.notified().await;
         house.poll_fails(Kind::Instance, "unavailable").await;
     };
     let (answer, ()) = tokio::join!(house.get("/api/instances"), polls);
@@ -115,7 +115,7 @@ async fn a_first_list_that_fails_is_told() {
     let check = async |code: &str, status: u16, slug: &str| {
         let house = House::new();
         let polls = async {
-            house.context.poll_wake.notified().await;
+            house.context.store.signals().polls.notified().await;
             house.poll_fails(Kind::Realm, code).await;
         };
         let (answer, ()) = tokio::join!(house.get("/api/realms"), polls);
@@ -140,7 +140,7 @@ async fn an_account_that_the_provider_no_longer_accepts_is_proven_anew() {
     house.get("/api/account").await.ok();
     house.clock.advance(Duration::from_secs(10));
     let polls = async {
-        house.context.poll_wake.notified().await;
+        house.context.store.signals().polls.notified().await;
         house.poll_fails(Kind::Instance, "unauthorized").await;
     };
     let (answer, ()) = tokio::join!(house.get("/api/instances"), polls);

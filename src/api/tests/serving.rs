@@ -175,7 +175,7 @@ async fn a_waiting_request_ends_with_the_host() {
     let running = Running::new(&house.context, stopping.clone());
     let house = House { router: public_routes(&app_with(house.context.clone(), prover, &running)), ..house };
     let stops = async {
-        house.context.poll_wake.notified().await;
+        house.context.store.signals().polls.notified().await;
         stopping.cancel();
     };
     let (answer, ()) = tokio::join!(house.get("/api/instances"), stops);

@@ -267,7 +267,7 @@ async fn a_request_that_waits_ends_with_its_token() {
                 tokio::spawn(async move { house.bear(&token, method, &path).await })
             };
             // It has proven itself, and asks for a poll that nobody makes.
-            house.context.poll_wake.notified().await;
+            house.context.store.signals().polls.notified().await;
             match way {
                 "revoked" => assert_eq!(house.delete(&format!("/api/tokens/{id}")).await.status, 204),
                 "rotated" => drop(house.post(&format!("/api/tokens/{id}/rotate"), &Value::Null).await.ok()),
@@ -338,7 +338,7 @@ async fn an_account_is_polled_while_somebody_follows_it() {
     let stream = house.stream("", None).await;
     house.clock.advance(Duration::from_secs(61));
     let mut reader = stream;
-    let asked = house.context.poll_wake.notified();
+    let asked = house.context.store.signals().polls.notified();
     tokio::select! {
         () = asked => {}
         event = reader.next() => panic!("{event:?}"),

@@ -40,7 +40,7 @@ async fn destinations_that_hang_leave_slots_to_a_healthy_one() {
     let ran = tokio::spawn(run(running(&bench), token.clone()));
     for change in 1..=100 {
         bench.store.owe(of_account(2, delivery(&healthy.url("/"), 100, change)));
-        bench.context.wake.notify_one();
+        bench.context.store.signals().deliveries.notify_one();
         tokio::time::timeout(PATIENCE, healthy.received.recv()).await.expect("a slot was left").unwrap();
     }
     token.cancel();

@@ -195,7 +195,6 @@ async fn under_the_answer(
     match recorded {
         Err(StoreError::AnswerChanged) => {
             context.store.release_poll(account, kind, lease, context.clock.now()).await?;
-            context.wake.notify_one();
             Ok(Recorded::default())
         }
         recorded => recorded,

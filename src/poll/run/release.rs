@@ -47,11 +47,10 @@ impl Claim {
                 context.store.release_poll(account, kind, lease, until).await
             };
             match released {
+                // Or it is another's by now, or its account is gone.
+                Ok(()) | Err(StoreError::LeaseLost) => return,
                 // The loop may sleep for longer than that.
-                Ok(()) => return context.wake.notify_one(),
-                // It is another's by now, or its account is gone.
-                Err(StoreError::LeaseLost) => return,
-                Err(_) if context.clock.uptime() >= ends => return context.wake.notify_one(),
+                Err(_) if context.clock.uptime() >= ends => return context.store.signals().polls.notify_one(),
                 Err(error) => {
                     // A disk may be full for hours.
                     if !std::mem::replace(&mut is_failing, true) {

@@ -29,6 +29,7 @@ pub(super) fn watch(writing: &Writing<'_>, account: AccountId, now: Timestamp) -
         )?;
         upsert.execute(params![account.0, kind_number(kind), now.as_millis()])?;
     }
+    writing.wake_polls();
     Ok(())
 }
 
@@ -36,6 +37,7 @@ pub(super) fn watch(writing: &Writing<'_>, account: AccountId, now: Timestamp) -
 pub(super) fn resume(writing: &Writing<'_>, account: AccountId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE polls SET due = ?2 WHERE account = ?1 AND due IS NULL AND claimed IS NULL";
     writing.prepare(sql)?.execute([account.0, now.as_millis()])?;
+    writing.wake_polls();
     Ok(())
 }
 
@@ -80,7 +82,10 @@ pub(super) fn request(writing: &mut Writing<'_>, account: AccountId, kind: Kind,
     )?;
     match upsert.execute(params![account.0, kind_number(kind), at.as_millis()])? {
         0 => Err(Fault::NoAccount(account).into()),
-        _ => Ok(()),
+        _ => {
+            writing.wake_polls();
+            Ok(())
+        }
     }
 }
 

@@ -139,6 +139,8 @@ pub(super) fn edit(writing: &mut Writing<'_>, edit: &HookEdit) -> Result<Result<
         HookAction::Test => test = Some(owe_test(writing, place, edit.now)?),
         HookAction::Replay(from) => replay(writing, place.hook, *from)?,
     }
+    // What is pending may be due at another rate, and a hook that goes on has to catch up.
+    writing.wake_deliveries();
     Ok(Ok(EditedHook { hook: written(writing, place)?, test }))
 }
 

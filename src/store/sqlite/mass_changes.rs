@@ -186,5 +186,6 @@ pub(super) fn decide(
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![account, kind_number(kind), word(decision), now.as_millis()])?;
+    writing.wake_polls();
     Ok(Decided::Taken(Held { decision: Some(decision), ..held }))
 }

@@ -281,6 +281,9 @@ fn each_lent(
         promote(writing, &line, due)?;
     }
     touched.refresh(writing)?;
+    if done > 0 {
+        writing.wake_deliveries();
+    }
     Ok(Done { number: done as u64, is_more: done < found.len() || done == rows.max(1) })
 }
 

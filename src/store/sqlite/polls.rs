@@ -164,6 +164,8 @@ pub(super) fn release(
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![account.0, kind_number(kind), until.as_millis()])?;
+    // Whoever claimed it may sleep for longer than that.
+    writing.wake_polls();
     Ok(())
 }
 

@@ -135,6 +135,9 @@ pub(super) fn has_later(writing: &Writing<'_>, line: &Line, number: i64) -> Resu
 fn insert(writing: &Writing<'_>, hook: HookId, tidings: &Tidings<'_>, due: Option<Timestamp>) -> Result<()> {
     let mut insert = writing.prepare("INSERT INTO deliveries (hook, change, history, due) VALUES (?1, ?2, ?3, ?4)")?;
     insert.execute(params![hook.0, tidings.number, tidings.history.0, due.map(Timestamp::as_millis)])?;
+    if due.is_some() {
+        writing.wake_deliveries();
+    }
     Ok(())
 }
 

@@ -138,6 +138,7 @@ fn redrive_some(
     let mut touched = Touched::default();
     touched.hook(hook);
     touched.refresh(writing)?;
+    writing.wake_deliveries();
     Ok(redriven < dead.len() || dead.len() == at_most)
 }
 

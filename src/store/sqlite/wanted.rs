@@ -57,6 +57,7 @@ pub(super) fn request(
     };
     // Everything is polled as soon.
     if !pending.is_claimed && pending.wanted.is_empty() && pending.due.is_some_and(|due| due <= at) {
+        writing.wake_polls();
         return Ok(());
     }
     pending.wanted.extend(ids);
@@ -72,6 +73,7 @@ pub(super) fn request(
          WHERE account = ?1 AND kind = ?2",
     )?;
     update.execute(params![account.0, kind_number(KIND), text(&pending.wanted), at.as_millis()])?;
+    writing.wake_polls();
     Ok(())
 }
 

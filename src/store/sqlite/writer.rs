@@ -12,6 +12,7 @@ mod job;
 mod queues;
 mod round_robin;
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use rusqlite::{Connection, InterruptHandle, ffi};
 use tokio::sync::{mpsc, watch};
 
-use super::super::{Result, StoreError};
+use super::super::{Result, Signals, StoreError};
 use super::bounds::Bounds;
 use super::change_ids::ChangeIds;
 use super::damage::Damages;
@@ -60,12 +61,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// `told` is told the number of the newest change; `disk` says how transactions are committed.
+    /// `told` is told the number of the newest change, and `signals` of what is due; `disk` says how transactions are committed.
     pub(super) fn start(
         mut connection: Connection,
         (damages, bounds): (Damages, Arc<Bounds>),
         mark: u32,
-        told: watch::Sender<i64>,
+        (told, signals): (watch::Sender<i64>, Signals),
         (queue, filters_kept, page_bytes): (usize, usize, usize),
         disk: OnDisk,
         lock: HostLock,
@@ -87,6 +88,8 @@ impl Writer {
             proven: None,
             proving: false,
             deleted: false,
+            polls_due: Cell::new(false),
+            deliveries_due: Cell::new(false),
             newest,
             swept: 0,
             caught_up: 0,
@@ -98,7 +101,7 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || {
                 let queues = Queues::new(urgent, waiting_steps);
-                run(&connection, disk, memory, &told, queues, &waiter);
+                run(&connection, disk, memory, (&told, &signals), queues, &waiter);
                 // The file is this host's until nothing can be written any more.
                 drop(connection);
                 drop(lock);
@@ -251,7 +254,7 @@ fn run(
     connection: &Connection,
     mut disk: OnDisk,
     mut memory: Memory,
-    told: &watch::Sender<i64>,
+    (told, signals): (&watch::Sender<i64>, &Signals),
     mut queues: Queues,
     waiter: &tokio::runtime::Runtime,
 ) {
@@ -286,12 +289,20 @@ fn run(
                     memory.proven = Some(Stopwatch::start());
                 }
                 told.send_if_modified(|newest| std::mem::replace(newest, memory.newest) != memory.newest);
+                if memory.polls_due.take() {
+                    signals.polls.notify_one();
+                }
+                if memory.deliveries_due.take() {
+                    signals.deliveries.notify_one();
+                }
             }
             Err(_) => {
                 memory.hooks.rolled_back();
                 memory.damages.rolled_back();
                 memory.newest = *told.borrow();
                 (memory.proving, memory.proven, memory.deleted) = (false, None, false);
+                memory.polls_due.set(false);
+                memory.deliveries_due.set(false);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
                 if ran.is_empty() {
                     ran.extend(std::iter::from_fn(|| left.pop()));

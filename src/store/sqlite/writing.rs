@@ -1,5 +1,6 @@
 //! What a write of the store works with: the connection within its transaction, and what the writer keeps in memory.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ pub(super) struct Memory {
     pub(super) proving: bool,
     /// Whether the transaction deleted the last of what must not remain anywhere.
     pub(super) deleted: bool,
+    /// What the transaction made due sooner than those know who sleep until then.
+    pub(super) polls_due: Cell<bool>,
+    pub(super) deliveries_due: Cell<bool>,
     /// The number of the newest change, of which waiting readers are told once it is committed.
     pub(super) newest: i64,
     /// The hook whose old attempts were looked at last.
@@ -63,6 +67,16 @@ impl<'a> Writing<'a> {
     pub(super) fn reading(&self) -> Reading<'_> {
         let Memory { damages, page_bytes, mark, .. } = &*self.memory;
         Reading { connection: self.connection, damages, page_bytes: *page_bytes, mark: *mark }
+    }
+
+    /// Has whoever polls look once this is committed.
+    pub(super) fn wake_polls(&self) {
+        self.memory.polls_due.set(true);
+    }
+
+    /// Has whoever delivers look once this is committed.
+    pub(super) fn wake_deliveries(&self) {
+        self.memory.deliveries_due.set(true);
     }
 
     /// Whether a step should leave the rest of its work to the next one, so that others get their turn.

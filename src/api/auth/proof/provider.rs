@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
-use tokio::sync::Notify;
 
 use super::claim::{Claim, ProofError, Prover, UNAUTHORIZED};
 use super::newcomers::{Newcomers, NoPlace, Place};
@@ -24,7 +23,6 @@ pub(crate) struct Provider {
     pub(crate) roster: Arc<Roster>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) poll_wake: Arc<Notify>,
     pub(crate) admission: Admission,
 }
 
@@ -140,7 +138,6 @@ impl Prover for Provider {
             let is_refused = status.last_error.is_some_and(|error| error.code == UNAUTHORIZED);
             if status.failures > 0 && is_refused && status.next_due.is_some() {
                 self.store.request_poll(account, status.kind, now).await.map_err(failed)?;
-                self.poll_wake.notify_one();
             }
         }
         Ok(account)

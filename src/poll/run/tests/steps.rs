@@ -68,7 +68,7 @@ impl Life {
     }
 
     async fn follow(&self) {
-        steps::follow_once(self.observed.lab.context.store.as_ref(), &self.even, &[]).await.expect("followed");
+        steps::follow_once(self.observed.lab.context.store.as_ref(), &self.even).await.expect("followed");
     }
 
     fn set(&self, seconds: i64) {
@@ -207,7 +207,6 @@ async fn the_loop_goes_on_when_the_clock_is_set() {
     let mut lab = crate::poll::tests::Lab::new(settings);
     let even = Arc::new(EvenClock::new(Arc::<crate::clock::ManualClock>::clone(&lab.clock)));
     lab.context.clock = Arc::<EvenClock>::clone(&even);
-    let sleepers = [Arc::clone(&lab.context.wake)];
     let account = lab.enrol("ann", Origin::Config).await;
     lab.context.store.request_poll(account, Kind::Instance, even.now()).await.expect("asked for");
     let mut polled = lab.context.polled.subscribe();
@@ -217,7 +216,7 @@ async fn the_loop_goes_on_when_the_clock_is_set() {
     // The loop is at another point each time.
     for step in [-40_000, -3_600_000, -40_000_000_000, 3_600_000, 40_000_000_000].repeat(20) {
         lab.clock.set(Timestamp::from_millis(lab.clock.now().as_millis() + step));
-        steps::follow_once(lab.context.store.as_ref(), &even, &sleepers).await.expect("followed");
+        steps::follow_once(lab.context.store.as_ref(), &even).await.expect("followed");
         let ended = *polled.borrow_and_update();
         let due = lab.status(account, Kind::Instance).await.next_due.expect("it is tried again");
         let wait = due.since(even.now());

@@ -33,7 +33,6 @@ fn lab() -> Lab {
         roster: Arc::new(Roster::new(Arc::new(Catalog::default()), vec![], vec![], None)),
         vault: Arc::new(Vault::new(keys)),
         clock: Arc::<ManualClock>::clone(&clock),
-        poll_wake: Arc::default(),
         admission: Admission::new(&settings),
     };
     Lab { provider: Arc::new(provider), clock, _folder: folder }
