@@ -32,6 +32,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -56,7 +57,7 @@ use crate::model::{
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::roster::{CallShares, Endpoints, NotOnRoster, Roster};
 use crate::store::sqlite::{self, SqliteStore};
-use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Store, Upsert};
+use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Signals, Store, Upsert};
 use crate::vault::{Keyring, Vault};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -182,6 +183,13 @@ impl House {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The store's signals, without those that were raised so far.
+    fn fresh_signals(&self) -> Signals {
+        let signals = self.context.store.signals().clone();
+        [&signals.polls, &signals.deliveries].map(|signal| signal.notified().now_or_never());
+        signals
     }
 
     fn fails(&self, failure: Option<CallError>) {

@@ -21,6 +21,7 @@ pub(super) mod resting;
 pub(crate) mod room;
 pub(super) mod sessions;
 pub(super) mod sharing;
+pub(super) mod signals;
 pub(super) mod tokens;
 pub(super) mod wanted;
 pub(super) mod world;
@@ -177,6 +178,9 @@ macro_rules! every_case {
                 a_lease_lasts_as_long_when_the_clock_is_set
                 a_limit_leaves_the_rest_pending
                 dead_letters_are_pending
+            }
+            signals {
+                what_is_due_sooner_is_told
             }
             random {
                 whatever_happens_each_hook_hears_of_each_change_in_order

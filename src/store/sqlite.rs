@@ -141,6 +141,7 @@ impl SqliteStore {
         let lock = HostLock::acquire(path)?;
         remains::require_none(path)?;
         lock::make_file(path)?;
+        let has_log = std::fs::metadata(lock::with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0);
         let readers = settings.readers.max(1);
         // Two thirds for the writer, which touches every table and index; the rest in equal shares.
         let writer_cache = settings.page_cache / 3 * 2 / 1024;
@@ -187,7 +188,7 @@ impl SqliteStore {
         let (mut connection, start, readers, recovery) = opened().map_err(|error| unusable(path, error))?;
         let (told, newest) = watch::channel(journal::newest(&connection)?);
         let signals = Signals::default();
-        let flush = Flush::new(&mut connection, path, &settings)?;
+        let flush = Flush::new(&mut connection, path, &settings, has_log)?;
         let presence = Presence::of(path).map_err(|error| lock::cant_open(path, &error))?;
         let bounds = Arc::new(Bounds::new(&settings));
         bounds.look(&connection)?;

@@ -117,9 +117,10 @@ async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
         for (method, path) in [("POST", "/api/refresh?kind=instance"), ("GET", "/api/instances")] {
             let authorization = basic("user", "right");
             let headers = [("authorization", authorization.as_str())];
+            let signals = house.fresh_signals();
             let asked = house.send(method, path, &headers, "");
             let fails = async {
-                house.context.store.signals().polls.notified().await;
+                signals.polls.notified().await;
                 house.clock.advance(Duration::from_secs(1));
                 house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
                 house.polled.send_modify(|polls| *polls += 1);
@@ -131,9 +132,10 @@ async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
         // A list that there was is an answer.
         house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
         house.clock.advance(Duration::from_secs(3600));
+        let signals = house.fresh_signals();
         let asked = house.get("/api/instances");
         let fails = async {
-            house.context.store.signals().polls.notified().await;
+            signals.polls.notified().await;
             house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
             house.polled.send_modify(|polls| *polls += 1);
         };

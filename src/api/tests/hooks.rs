@@ -271,9 +271,10 @@ async fn a_paused_hook_is_sent_nothing_until_it_is_resumed() {
     }
     house.i_1_becomes(&[Running]).await;
     assert!(house.claim().await.is_empty());
+    let signals = house.fresh_signals();
     assert_eq!(house.post(&path(&made, "/resume"), &json!({})).await.ok()["status"], "active");
     // Whoever delivers was woken.
-    house.context.store.signals().deliveries.notified().await;
+    signals.deliveries.notified().await;
     let limits = crate::store::CatchUp { changes: 100, backlog: 100 };
     while house.context.store.catch_up(house.now(), limits).await.expect("caught up") == crate::store::CaughtUp::Some {}
     let due = house.claim().await;
@@ -357,9 +358,10 @@ async fn of_a_key_pair_only_the_public_half_is_shown() {
 async fn a_test_reaches_its_hook_whatever_the_filter() {
     let house = House::new();
     let made = house.hook(json!({ "url": URL, "kinds": ["realm"] })).await;
+    let signals = house.fresh_signals();
     let answer = house.post(&path(&made, "/test"), &Value::Null).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
-    house.context.store.signals().deliveries.notified().await;
+    signals.deliveries.notified().await;
     let due = house.claim().await;
     assert_eq!(due.len(), 1);
     assert_eq!(answer.json()["change"], due[0].change.id.to_string());

@@ -92,9 +92,10 @@ async fn one_resource_is_at_its_own_address() {
 #[tokio::test]
 async fn who_asks_first_waits_for_the_first_list() {
     let house = House::new();
+    let signals = house.fresh_signals();
     let asks = house.get("/api/instances");
     let polls = async {
-        house.context.store.signals().polls.notified().await;
+        signals.polls.notified().await;
         house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
     };
     let (answer, ()) = tokio::join!(asks, polls);
@@ -102,8 +103,9 @@ async fn who_asks_first_waits_for_the_first_list() {
 
     // What is old is asked for anew; should that fail, the old is better than nothing.
     house.clock.advance(Duration::from_secs(61));
+    let signals = house.fresh_signals();
     let polls = async {
-        house.context.store.signals().polls.notified().await;
+        signals.polls.notified().await;
         house.poll_fails(Kind::Instance, "unavailable").await;
     };
     let (answer, ()) = tokio::join!(house.get("/api/instances"), polls);
@@ -114,8 +116,9 @@ async fn who_asks_first_waits_for_the_first_list() {
 async fn a_first_list_that_fails_is_told() {
     let check = async |code: &str, status: u16, slug: &str| {
         let house = House::new();
+        let signals = house.fresh_signals();
         let polls = async {
-            house.context.store.signals().polls.notified().await;
+            signals.polls.notified().await;
             house.poll_fails(Kind::Realm, code).await;
         };
         let (answer, ()) = tokio::join!(house.get("/api/realms"), polls);
@@ -139,8 +142,9 @@ async fn an_account_that_the_provider_no_longer_accepts_is_proven_anew() {
     // Proven, and some time later polled for the first time.
     house.get("/api/account").await.ok();
     house.clock.advance(Duration::from_secs(10));
+    let signals = house.fresh_signals();
     let polls = async {
-        house.context.store.signals().polls.notified().await;
+        signals.polls.notified().await;
         house.poll_fails(Kind::Instance, "unauthorized").await;
     };
     let (answer, ()) = tokio::join!(house.get("/api/instances"), polls);

@@ -174,8 +174,9 @@ async fn a_waiting_request_ends_with_the_host() {
     let prover: Arc<dyn Prover> = house.provider.clone();
     let running = Running::new(&house.context, stopping.clone());
     let house = House { router: public_routes(&app_with(house.context.clone(), prover, &running)), ..house };
+    let signals = house.fresh_signals();
     let stops = async {
-        house.context.store.signals().polls.notified().await;
+        signals.polls.notified().await;
         stopping.cancel();
     };
     let (answer, ()) = tokio::join!(house.get("/api/instances"), stops);

@@ -262,12 +262,13 @@ async fn a_request_that_waits_ends_with_its_token() {
                 "expired" => (String::new(), house.expiring_token(in_an_hour).await),
                 _ => house.token("track").await,
             };
+            let signals = house.fresh_signals();
             let asked = {
                 let (house, path) = (Arc::clone(&house), path.to_owned());
                 tokio::spawn(async move { house.bear(&token, method, &path).await })
             };
             // It has proven itself, and asks for a poll that nobody makes.
-            house.context.store.signals().polls.notified().await;
+            signals.polls.notified().await;
             match way {
                 "revoked" => assert_eq!(house.delete(&format!("/api/tokens/{id}")).await.status, 204),
                 "rotated" => drop(house.post(&format!("/api/tokens/{id}/rotate"), &Value::Null).await.ok()),
@@ -336,9 +337,10 @@ async fn an_account_is_polled_while_somebody_follows_it() {
     house.poll(Kind::Instance, vec![]).await;
     house.poll(Kind::Realm, vec![]).await;
     let stream = house.stream("", None).await;
+    let signals = house.fresh_signals();
     house.clock.advance(Duration::from_secs(61));
     let mut reader = stream;
-    let asked = house.context.store.signals().polls.notified();
+    let asked = signals.polls.notified();
     tokio::select! {
         () = asked => {}
         event = reader.next() => panic!("{event:?}"),

@@ -11,7 +11,8 @@ use crate::model::Timestamp;
 use crate::model::breaker::Standing;
 use crate::store::{
     Attempt, Budget, CatchUp, CaughtUp, Deliveries, DeliveryClaim, DestinationRoom, DueDelivery, KeptAttempts, LeaseId,
-    LeasePlace, LeaseRequest, Leased, Outcome, Recipient, Result, Settlement, Settling, StoreError,
+    LeasePlace, LeaseRequest, Leased, Outcome, Recipient, Result, Settlement, Settling, Signalling, Signals,
+    StoreError,
 };
 
 #[derive(Default)]
@@ -22,6 +23,13 @@ pub(super) struct MemoryStore {
     standings: Mutex<HashMap<Arc<str>, Standing>>,
     /// How many of the next calls fail.
     pub(super) failing: AtomicUsize,
+    signals: Signals,
+}
+
+impl Signalling for MemoryStore {
+    fn signals(&self) -> &Signals {
+        &self.signals
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -53,7 +53,7 @@ pub(super) struct Flush {
     folding: u64,
     idle: IdleFold,
     /// Whether the log may have what was deleted for good: SQLite begins the log anew from its start, and leaves the rest of
-    /// the file as it is. That is so, too, of what the last host left.
+    /// the file as it is.
     keeps_deleted: bool,
     /// Runs from the last truncation of the log.
     truncated: Option<Stopwatch>,
@@ -73,7 +73,13 @@ pub(super) struct Flush {
 }
 
 impl Flush {
-    pub(super) fn new(connection: &mut Connection, path: &Path, settings: &Settings) -> rusqlite::Result<Flush> {
+    /// `has_log` is whether the last host left a log, which may have what it deleted for good.
+    pub(super) fn new(
+        connection: &mut Connection,
+        path: &Path,
+        settings: &Settings,
+        has_log: bool,
+    ) -> rusqlite::Result<Flush> {
         let pages = Arc::new(AtomicI32::new(0));
         // What the last host has left in the log counts as one.
         let committed = Arc::new(AtomicU64::new(1));
@@ -98,7 +104,7 @@ impl Flush {
             folded: 0,
             folding: 0,
             idle: IdleFold::new(path, settings),
-            keeps_deleted: true,
+            keeps_deleted: has_log,
             truncated: None,
             in_doubt: false,
             file_in_doubt: false,
@@ -355,7 +361,7 @@ mod tests {
             connection
         };
         let (mut connection, reader) = (open(), open());
-        let mut flush = Flush::new(&mut connection, &path, &settings).expect("it follows the log");
+        let mut flush = Flush::new(&mut connection, &path, &settings, false).expect("it follows the log");
         let mut fold = |connection: &Connection, quiet: Duration| {
             let is_begun = flush.fold_if_idle(connection, quiet);
             is_begun.then(|| {

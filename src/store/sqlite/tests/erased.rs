@@ -35,8 +35,7 @@ async fn live(world: &mut World, accounts: [(AccountId, &str); 2]) {
     }
 }
 
-#[tokio::test]
-async fn the_files_have_nothing_of_an_account_that_was_deleted() {
+async fn check(crashes: bool) {
     let lab = SqliteLab::new();
     let directory = lab.directory.path().to_owned();
     let mut world = World::new(Box::new(lab));
@@ -52,6 +51,9 @@ async fn the_files_have_nothing_of_an_account_that_was_deleted() {
     reader.execute_batch("BEGIN; SELECT * FROM resources LIMIT 1").expect("read");
     world.store().forget_account(ann).await.expect("asked");
     world.store().clear_account(ann).await.expect("cleared");
+    if crashes {
+        world.crash();
+    }
     let since = Stopwatch::start();
     let has = |name: &str| occurrences(&directory, &format!("-of-{name}"));
     assert!(has("ann") > 0, "the log has it while somebody reads");
@@ -61,4 +63,14 @@ async fn the_files_have_nothing_of_an_account_that_was_deleted() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(has("bob") > FLEET);
+}
+
+#[tokio::test]
+async fn the_files_have_nothing_of_an_account_that_was_deleted() {
+    check(false).await;
+}
+
+#[tokio::test]
+async fn the_next_host_cuts_off_the_log_that_the_last_one_left() {
+    check(true).await;
 }
