@@ -119,22 +119,31 @@ impl Document {
         }
     }
 
-    /// The body with a second one of what a value stands in, in a list within an entry, that has another text for it. None
-    /// where it stands in no list.
-    pub(super) fn with_another(&self, entry: &Place, value: &Place, text: &str) -> Option<Vec<u8>> {
+    /// The element that a value is in, or is, of a list within an entry: of the innermost one, or of one that is so many levels
+    /// further out. None where there is no list.
+    pub(super) fn element(&self, entry: &Place, value: &Place, level: usize) -> Option<Place> {
         match (self, entry, value) {
             (Document::Json(document), Place::Pointer(entry), Place::Pointer(value)) => {
-                json::with_another(document, entry, value, text)
+                json::element(document, entry, value, level)
             }
             (Document::Xml(xml), Place::Element(entry), Place::Element(value)) => {
-                xml.with_another(*entry, *value, text)
+                xml.element(*entry, *value, level).map(Place::Element)
             }
             _ => None,
         }
     }
 
-    /// The body with members more beside some, each with a name and a text; a number where the one that it stands beside is one.
-    /// None where there is nothing to put there. Members of JSON have no order.
+    /// The body with copies behind an element of a list, each with edits of its own: of what is in the element, where it stands.
+    pub(super) fn with_copies(&self, element: &Place, copies: &[Vec<(Place, Edit)>]) -> Option<Vec<u8>> {
+        match (self, element) {
+            (Document::Json(document), Place::Pointer(element)) => json::with_copies(document, element, copies),
+            (Document::Xml(xml), Place::Element(element)) => xml.with_copies(*element, copies),
+            _ => None,
+        }
+    }
+
+    /// The body with members more beside some, each with a name and a text; a number where the one that it stands beside is one,
+    /// and a flag where the text is one. None where there is nothing to put there. Members of JSON have no order.
     pub(super) fn with_siblings(&self, beside: &[(Place, Vec<(String, String)>)], side: Side) -> Option<Vec<u8>> {
         match self {
             Document::Json(value) => (side == Side::Behind).then(|| json::with_siblings(value, beside)).flatten(),

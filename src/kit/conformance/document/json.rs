@@ -10,7 +10,9 @@ use super::ids::Fresh;
 use super::node::Place;
 use nodes::text_of;
 
-pub(super) use nodes::{containers, edited, entries, nodes, ordered, overlaid, with_another, with_name, with_siblings};
+pub(super) use nodes::{
+    containers, edited, element, entries, nodes, ordered, overlaid, with_copies, with_name, with_siblings,
+};
 
 /// A list within a document, of which some entries hold ids.
 pub(super) struct List {

@@ -98,7 +98,9 @@ fn a_list_within_an_entry_gets_another_element() {
         let nodes = document.nodes();
         let node = nodes.iter().find(|node| node.path == path).expect(path);
         let entry = document.entries(&HashSet::from(["a", "b"]))[0].clone();
-        let grown = document.with_another(&entry, &node.place, "9");
+        let copies = [vec![(node.place.clone(), Edit::Text("9".to_owned()))]];
+        let element = document.element(&entry, &node.place, 0);
+        let grown = element.and_then(|element| document.with_copies(&element, &copies));
         assert_eq!(grown.map(|body| String::from_utf8(body).expect("text")).as_deref(), want, "{body}");
     };
     let json = r#"[{"id":"a","ip":"1","nets":[{"ip":"1"}]},{"id":"b"}]"#;
@@ -109,6 +111,28 @@ fn a_list_within_an_entry_gets_another_element() {
     let xml = "<l><vm><id>a</id><n><item><ip>1</ip></item></n></vm><vm><id>b</id></vm></l>";
     let want = "<l><vm><id>a</id><n><item><ip>1</ip></item><item><ip>9</ip></item></n></vm><vm><id>b</id></vm></l>";
     check(xml, "/l/vm/n/item/ip", Some(want));
+}
+
+#[test]
+fn an_element_is_found_in_each_of_the_lists_that_it_is_in() {
+    let check = |body: &str, path: &str, level: usize, want: Option<&str>| {
+        let document = Document::read(body.as_bytes()).expect(body);
+        let nodes = document.nodes();
+        let node = nodes.iter().find(|node| node.path == path).expect(path);
+        let entry = document.entries(&HashSet::from(["a", "b"]))[0].clone();
+        let element = document.element(&entry, &node.place, level);
+        let grown = element.and_then(|element| document.with_copies(&element, &[Vec::new()]));
+        assert_eq!(grown.map(|body| String::from_utf8(body).expect("text")).as_deref(), want, "{body}");
+    };
+    let json = r#"[{"id":"a","nets":[{"ips":["1","2"]}]},{"id":"b"}]"#;
+    check(json, "/nets/ips/[]", 0, Some(r#"[{"id":"a","nets":[{"ips":["1","1","2"]}]},{"id":"b"}]"#));
+    check(json, "/nets/ips/[]", 1, Some(r#"[{"id":"a","nets":[{"ips":["1","2"]},{"ips":["1","2"]}]},{"id":"b"}]"#));
+    check(json, "/nets/ips/[]", 2, None);
+    let xml = "<l><vm><id>a</id><n><item><s><item>1</item></s></item></n></vm><vm><id>b</id></vm></l>";
+    let net = "<item><s><item>1</item></s></item>";
+    let want = format!("<l><vm><id>a</id><n>{net}{net}</n></vm><vm><id>b</id></vm></l>");
+    check(xml, "/l/vm/n/item/s/item", 1, Some(&want));
+    check(xml, "/l/vm/n/item/s/item", 2, None);
 }
 
 #[test]

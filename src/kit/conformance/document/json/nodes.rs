@@ -83,6 +83,10 @@ pub(in super::super) fn containers(entry: &str) -> Vec<Node> {
 }
 
 pub(in super::super) fn edited(value: &Value, edits: &[(Place, Edit)]) -> Vec<u8> {
+    with_edits(value, edits).to_string().into_bytes()
+}
+
+fn with_edits(value: &Value, edits: &[(Place, Edit)]) -> Value {
     let mut copy = value.clone();
     let mut edits: Vec<_> = edits.iter().collect();
     // From the end on: what is removed from a list moves what stands behind it.
@@ -91,25 +95,28 @@ pub(in super::super) fn edited(value: &Value, edits: &[(Place, Edit)]) -> Vec<u8
         let Place::Pointer(pointer) = place else { continue };
         edit_one(&mut copy, pointer, edit);
     }
-    copy.to_string().into_bytes()
+    copy
 }
 
-/// A second one of the element of the innermost list in an entry that a value is in.
-pub(in super::super) fn with_another(document: &Value, entry: &str, value: &str, text: &str) -> Option<Vec<u8>> {
-    let within = value.strip_prefix(entry)?;
-    let parts: Vec<&str> = within.split('/').collect();
-    let last = (1..parts.len()).rev().find(|&at| {
-        let list = format!("{entry}{}", parts[..at].join("/"));
-        document.pointer(&list).is_some_and(Value::is_array)
-    })?;
-    let list = format!("{entry}{}", parts[..last].join("/"));
-    let at: usize = parts[last].parse().ok()?;
+/// The element that a value is in, or is, of a list within an entry: of the innermost one, or of one that is so many levels
+/// further out.
+pub(in super::super) fn element(document: &Value, entry: &str, value: &str, level: usize) -> Option<Place> {
+    let parts: Vec<&str> = value.strip_prefix(entry)?.split('/').collect();
+    let list = |at: usize| format!("{entry}{}", parts[..at].join("/"));
+    let mut lists = (1..parts.len()).rev().filter(|at| document.pointer(&list(*at)).is_some_and(Value::is_array));
+    let at = lists.nth(level)?;
+    Some(Place::Pointer(format!("{}/{}", list(at), parts[at])))
+}
+
+/// Copies behind an element of a list, each with edits of its own.
+pub(in super::super) fn with_copies(document: &Value, element: &str, copies: &[Vec<(Place, Edit)>]) -> Option<Vec<u8>> {
+    let made: Option<Vec<Value>> =
+        copies.iter().map(|edits| with_edits(document, edits).pointer(element).cloned()).collect();
+    let (list, at) = element.rsplit_once('/')?;
+    let behind = at.parse::<usize>().ok()? + 1;
     let mut copy = document.clone();
-    let entries = copy.pointer_mut(&list)?.as_array_mut()?;
-    let mut another = entries.get(at)?.clone();
-    let inner: String = parts[last + 1..].iter().map(|part| format!("/{part}")).collect();
-    *another.pointer_mut(&inner)? = Value::from(text);
-    entries.insert(at + 1, another);
+    let entries = copy.pointer_mut(list)?.as_array_mut()?;
+    entries.splice(behind..behind, made?);
     Some(copy.to_string().into_bytes())
 }
 
@@ -136,7 +143,12 @@ pub(in super::super) fn with_siblings(document: &Value, beside: &[(Place, Vec<(S
         let Some(object) = copy.pointer_mut(parent).and_then(Value::as_object_mut) else { continue };
         for (name, text) in members {
             let number = text.parse::<serde_json::Number>().ok().filter(|_| is_number);
-            object.insert(name.clone(), number.map_or_else(|| Value::from(text.as_str()), Value::Number));
+            let value = match (number, text.parse::<bool>()) {
+                (Some(number), _) => Value::Number(number),
+                (None, Ok(flag)) => Value::Bool(flag),
+                (None, Err(_)) => Value::from(text.as_str()),
+            };
+            object.insert(name.clone(), value);
             has_changed = true;
         }
     }

@@ -226,19 +226,29 @@ impl Xml {
         self.spliced(part, &changes)
     }
 
-    /// A second one of the innermost element of a list in an entry that a value is in.
-    pub(in super::super) fn with_another(&self, entry: usize, value: usize, text: &str) -> Option<Vec<u8>> {
+    /// The element that a value is in, or is, of a list within an entry: of the innermost one, or of one that is so many levels
+    /// further out.
+    pub(in super::super) fn element(&self, entry: usize, value: usize, level: usize) -> Option<usize> {
         let lists = self.list_paths();
-        let mut ancestors = std::iter::successors(Some(value), |&at| self.elements[at].parent);
-        let element = ancestors.by_ref().take_while(|&at| at != entry).find(|&at| {
+        let within = std::iter::successors(Some(value), |&at| self.elements[at].parent).take_while(|&at| at != entry);
+        let mut elements = within.filter(|&at| {
             let list = self.elements[at].parent.map(|parent| self.path(parent));
             // Lists of one look as others of that name do.
             list.is_some_and(|list| lists.contains(&list)) || matches!(self.name(at), "item" | "member")
-        })?;
-        let change = self.change(&Place::Element(value), &Edit::Text(text.to_owned()))?;
+        });
+        elements.nth(level)
+    }
+
+    /// Copies behind an element, each with edits of its own.
+    pub(in super::super) fn with_copies(&self, element: usize, copies: &[Vec<(Place, Edit)>]) -> Option<Vec<u8>> {
         let span = self.elements.get(element)?.span.clone();
-        let another = self.spliced(span.clone(), &[change]);
-        Some(self.spliced(0..self.text.len(), &[(span.end..span.end, another)]).into_bytes())
+        let mut made = String::new();
+        for edits in copies {
+            let mut changes: Vec<_> = edits.iter().filter_map(|(place, edit)| self.change(place, edit)).collect();
+            changes.sort_by_key(|(span, _)| span.start);
+            made.push_str(&self.spliced(span.clone(), &changes));
+        }
+        Some(self.spliced(0..self.text.len(), &[(span.end..span.end, made)]).into_bytes())
     }
 
     /// The paths of elements that have several of one name in them.
