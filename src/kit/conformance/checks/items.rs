@@ -5,10 +5,12 @@ mod flags;
 mod forms;
 mod judge;
 mod kinds;
+mod losing;
 mod more;
 mod optional;
 mod page;
 mod siblings;
+mod special;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,8 +20,11 @@ use crate::kit::conformance::report::count;
 use crate::kit::conformance::stand::{Run, StandError, ids};
 use crate::kit::conformance::suite::{Case, Suite};
 use crate::kit::conformance::verdict::Verdict;
+use crate::model::Kind;
 use judge::Trial;
 use page::{Page, UNREADABLE, pages, play, stain};
+
+const ALONE: &str = "read each member by itself: what stands beside it, and may be absent, is no condition for it";
 
 /// How many members are tried of one kind of list: more than an entry has that people can read.
 const MOST_NODES: usize = 300;
@@ -44,6 +49,9 @@ pub(super) async fn each(suite: &Suite) -> Result<Verdict, StandError> {
         let mut formed: BTreeSet<(&str, Vec<&str>)> = BTreeSet::new();
         let mut room = MOST_NODES;
         siblings::ignored(suite, &pages, &mut verdict).await;
+        if kind == Kind::Instance {
+            special::kept(suite, &pages, &mut verdict).await;
+        }
         for page in &pages {
             // What holds several resources shows less of each.
             let mut entries_of = from_the_middle(page.entries.len());
@@ -221,6 +229,11 @@ async fn edited(
             "read all elements of a list, as many as there are",
         ));
     }
+    if let Some(why) = losing::alone(suite, page, (entry, node)).await {
+        verdict.find(
+            page.case.finding(format!("where {} of an entry of exchange {} {why}", node.path, page.at + 1), ALONE),
+        );
+    }
     for (edit, what) in edits {
         let is_spared = edit == Edit::Remove && is_sometimes_absent;
         let edits: Vec<_> = stains.iter().cloned().chain([(node.place.clone(), edit.clone())]).collect();
@@ -238,6 +251,15 @@ async fn edited(
                 format!("where {} of an entry of exchange {} is {what}, {why}", node.path, page.at + 1),
                 "an entry that can't be read is `unexpected-answer`, or makes the list partial; it is never left out, and \
                  what it lacks is taken from nowhere else",
+            ));
+            break;
+        }
+        if matches!(edit, Edit::Remove | Edit::Null)
+            && let Some(why) = losing::fault(suite, page, (entry, node), &stains, (base, &run)).await
+        {
+            verdict.find(page.case.finding(
+                format!("where {} of an entry of exchange {} is {what}, {why}", node.path, page.at + 1),
+                ALONE,
             ));
             break;
         }

@@ -1,8 +1,10 @@
-//! Flags that are the same in every recorded entry. What the other value means, nobody looked at: it has no part in a state.
+//! Flags that are the same in every recorded entry. What the other value means, nobody looked at: it has no
+//! part in a state, and takes no entry out of a list without a word.
 
 use std::collections::BTreeSet;
 
 use super::page::{Page, play};
+use crate::driver::Coverage;
 use crate::kit::conformance::document::{Edit, Node};
 use crate::kit::conformance::stand::Run;
 use crate::kit::conformance::suite::Suite;
@@ -27,6 +29,13 @@ pub(super) async fn fault(suite: &Suite, page: &Page<'_>, node: &Node, words: &B
     let edits: Vec<_> = same.map(|node| (node.place.clone(), Edit::Text(other.to_owned()))).collect();
     let run = play(suite, page, &edits).await;
     let (before, now) = (states(&page.case.run), states(&run));
+    let is_whole = matches!(&run.outcome, Ok(listing) if !matches!(listing.coverage, Coverage::Partial(_)));
+    if is_whole && run.omitted == page.case.run.omitted {
+        let is_missing = |(id, _): &&(String, State)| now.iter().all(|(other, _)| other != id);
+        if let Some((id, _)) = before.iter().find(is_missing) {
+            return Some(format!("is {other}, {id} is missing, and nothing says that it was left out"));
+        }
+    }
     let (id, was, is) = before.iter().find_map(|(id, was)| {
         let (_, is) = now.iter().find(|(other, is)| other == id && is != was)?;
         Some((id, was, is))

@@ -18,8 +18,19 @@ const ODD: &str = "Zw\u{f6}lf <b>&amp; \"Boxk\u{e4}mpfer\"</b> 'jagen' 100%41 Vi
 /// The same in a number: more than 32 bits.
 const ODD_NUMBER: &str = "9007199254740990";
 
-/// What a label may well be called.
-const ODD_NAME: &str = "Suite.Example/Gr\u{f6}\u{df}e_X-9:z";
+/// What the value of a label may well be besides, letter for letter: an owner who wants blanks at its ends writes them, and two
+/// ways to write one letter are two values.
+const ODD_LABELS: [&str; 6] = [
+    "",
+    " \t Suite blanks\u{a0}\t ",
+    "\n\nSuite lines\n",
+    "Zu\u{308}rich \u{fb01}t \u{212b}\u{2126} \u{1e9e} I\u{307}\u{131}",
+    "\"Suite quotes\"",
+    "007.50",
+];
+
+/// What labels may well be called.
+const ODD_NAMES: [&str; 2] = ["Suite.Example/Gr\u{f6}\u{df}e_X-9:z", " Suite Blanks "];
 
 /// An hour and a half to the east, as no server and no cloud is.
 const EAST: i32 = 90 * 60;
@@ -78,8 +89,8 @@ pub(super) async fn fault(suite: &Suite, page: &Page<'_>, (entry, node): (usize,
     }
     let is_label = own.iter().all(|field| matches!(field.what, What::Label(_)));
     let new = if page.document.is_number(&node.place) { ODD_NUMBER } else { ODD };
-    let empty = is_label.then_some("");
-    for new in std::iter::once(new).chain(empty) {
+    let others = ODD_LABELS.into_iter().filter(|_| is_label);
+    for new in std::iter::once(new).chain(others) {
         let now = match listed(suite, page, (node, new), before).await? {
             Err(came) => return Some(format!("is {new:?}, a list was expected, and {came} came")),
             Ok(now) => now,
@@ -153,25 +164,34 @@ async fn label_name(suite: &Suite, page: &Page<'_>, (node, text): (&Node, &str),
         (false, true) => name,
         (false, false) => return None,
     };
-    let body = match is_text {
-        true => page.document.edited(&[(node.place.clone(), Edit::Text(ODD_NAME.to_owned()))]),
-        false => page.document.with_name(&node.place, ODD_NAME)?,
-    };
-    let run = play_body(suite, page, body).await;
-    let now = match found(&run, before)? {
-        Err(came) => return Some(format!("is under the name {ODD_NAME:?}, a list was expected, and {came} came")),
-        Ok(Resource::Instance(now)) => now,
-        Ok(Resource::Realm(_)) => return None,
-    };
-    let is_kept = |(key, value): &(_, _)| instance.labels.iter().any(|(own, other)| own == key && other == value);
-    match now.labels.iter().find(|(key, _)| **key == *ODD_NAME) {
-        None => Some(format!("is for the label {ODD_NAME:?} in the place of {old:?}, no label has that name")),
-        Some(_) if now.labels.len() < instance.labels.len() => {
-            Some(format!("is for the label {ODD_NAME:?} in the place of {old:?}, it has fewer labels"))
+    for new in ODD_NAMES {
+        let body = match is_text {
+            true => page.document.edited(&[(node.place.clone(), Edit::Text(new.to_owned()))]),
+            false => page.document.with_name(&node.place, new)?,
+        };
+        let run = play_body(suite, page, body).await;
+        let now = match found(&run, before)? {
+            Err(came) => return Some(format!("is under the name {new:?}, a list was expected, and {came} came")),
+            Ok(Resource::Instance(now)) => now,
+            Ok(Resource::Realm(_)) => return None,
+        };
+        if let Some(why) = renamed(instance, &now, new) {
+            return Some(format!("is for the label {new:?} in the place of {old:?}, {why}"));
         }
-        Some(_) => now.labels.iter().find(|label| *label.0 != *ODD_NAME && !is_kept(label)).map(|(key, value)| {
-            format!("is for the label {ODD_NAME:?} in the place of {old:?}, it has the label {key:?} with {value:?}")
-        }),
+    }
+    None
+}
+
+/// What is wrong with the labels of an instance of which one has another name.
+fn renamed(before: &Instance, now: &Instance, new: &str) -> Option<String> {
+    let is_kept = |(key, value): &(_, _)| before.labels.iter().any(|(own, other)| own == key && other == value);
+    match now.labels.iter().find(|(key, _)| **key == *new) {
+        None => Some("no label has that name".to_owned()),
+        Some(_) if now.labels.len() < before.labels.len() => Some("it has fewer labels".to_owned()),
+        Some(_) => {
+            let other = now.labels.iter().find(|label| *label.0 != *new && !is_kept(label));
+            other.map(|(key, value)| format!("it has the label {key:?} with {value:?}"))
+        }
     }
 }
 

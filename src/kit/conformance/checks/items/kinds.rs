@@ -16,10 +16,19 @@ const MOST_WORDS: usize = 3;
 
 /// Something that is said of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Said {
-    id: String,
-    what: String,
-    value: String,
+pub(super) struct Said {
+    pub(super) id: String,
+    pub(super) what: String,
+    pub(super) value: String,
+}
+
+/// What is said of the resources with these ids; none of a list that is partial, and where none came.
+pub(super) fn said(run: &Run, ids: &BTreeSet<String>) -> Option<BTreeSet<Said>> {
+    let listing = run.outcome.as_ref().ok()?;
+    (!matches!(listing.coverage, Coverage::Partial(_))).then(|| {
+        let own = listing.resources.iter().filter(|resource| ids.contains(resource.id().as_str()));
+        own.flat_map(of).collect()
+    })
 }
 
 /// What is wrong with what is made of an entry when a word in it is another one, or away. `words` are those that stand there
@@ -37,15 +46,8 @@ pub(super) async fn fault(
     if entry.ids.len() != 1 || entry.ids.contains(text) {
         return None;
     }
-    let said = |run: &Run| -> Option<BTreeSet<Said>> {
-        let listing = run.outcome.as_ref().ok()?;
-        (!matches!(listing.coverage, Coverage::Partial(_))).then(|| {
-            let own = listing.resources.iter().filter(|resource| entry.ids.contains(resource.id().as_str()));
-            own.flat_map(of).collect()
-        })
-    };
-    let before = said(&page.case.run)?;
-    let with = async |edit: Edit| said(&play(suite, page, &[(node.place.clone(), edit)]).await);
+    let before = said(&page.case.run, &entry.ids)?;
+    let with = async |edit: Edit| said(&play(suite, page, &[(node.place.clone(), edit)]).await, &entry.ids);
     let mut taken_away = BTreeSet::new();
     let others = words.iter().filter(|word| **word != text && !word.is_empty()).take(MOST_WORDS);
     for word in others.copied().chain([UNREADABLE]) {
@@ -64,10 +66,7 @@ pub(super) async fn fault(
             break;
         }
         let Some(now) = with(edit).await else { continue };
-        let is_left = |gone: &&Said| {
-            now.contains(*gone)
-                || gone.is_address() && now.iter().any(|said| said.is_address() && said.value == gone.value)
-        };
+        let is_left = |gone: &&Said| now.iter().any(|said| said.is_same(gone));
         if let Some(Said { id, what, value }) = taken_away.iter().find(is_left) {
             return Some(format!(
                 "is {how}, {value} of {id} is still listed, and {what} is what another word there takes away"
@@ -83,6 +82,11 @@ const PRIVATE: &str = "a private address";
 impl Said {
     fn is_address(&self) -> bool {
         self.what == PUBLIC || self.what == PRIVATE
+    }
+
+    /// Whether it says the same. An address is the same in either list.
+    pub(super) fn is_same(&self, other: &Said) -> bool {
+        self == other || self.is_address() && other.is_address() && (&self.id, &self.value) == (&other.id, &other.value)
     }
 }
 

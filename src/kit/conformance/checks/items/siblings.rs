@@ -12,7 +12,7 @@ use crate::kit::conformance::verdict::Verdict;
 use crate::model::Resource;
 
 /// Members that are put beside a node, each with its text.
-type Beside<'a> = (&'a Node, Vec<(String, String)>);
+pub(super) type Beside<'a> = (&'a Node, Vec<(String, String)>);
 
 /// Puts them before and behind all that feeds a field on a page, and looks for the one that did it where the list changes.
 pub(super) async fn ignored(suite: &Suite, pages: &[Page<'_>], verdict: &mut Verdict) {
@@ -45,7 +45,7 @@ pub(super) async fn ignored(suite: &Suite, pages: &[Page<'_>], verdict: &mut Ver
 }
 
 /// What is another list with those members in it than without.
-async fn changes(suite: &Suite, page: &Page<'_>, beside: &[Beside<'_>], side: Side) -> Option<String> {
+pub(super) async fn changes(suite: &Suite, page: &Page<'_>, beside: &[Beside<'_>], side: Side) -> Option<String> {
     let places: Vec<_> = beside.iter().map(|(node, members)| (node.place.clone(), members.clone())).collect();
     let body = page.document.with_siblings(&places, side)?;
     let run = play_body(suite, page, body).await;
@@ -92,14 +92,14 @@ fn feeding<'a>(page: &'a Page<'_>) -> impl Iterator<Item = &'a Node> {
 
 /// How a provider writes names of several words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
+pub(super) enum Style {
     Snake,
     Kebab,
     Camel,
 }
 
 impl Style {
-    fn of<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> Style {
+    pub(super) fn of<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> Style {
         match () {
             () if names.clone().any(|name| name.contains('_')) => Style::Snake,
             () if names.any(|name| name.contains('-')) => Style::Kebab,
@@ -107,7 +107,7 @@ impl Style {
         }
     }
 
-    fn join(self, words: &[&str]) -> String {
+    pub(super) fn join(self, words: &[&str]) -> String {
         match self {
             Style::Snake => words.join("_"),
             Style::Kebab => words.join("-"),
@@ -161,12 +161,12 @@ fn words(name: &str) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
-fn own_name(node: &Node) -> &str {
+pub(super) fn own_name(node: &Node) -> &str {
     node.path.rsplit('/').next().unwrap_or_default()
 }
 
 /// A name as whoever reads it in letters of any case and in any style has it.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
