@@ -36,11 +36,11 @@ pub(super) fn statuses() -> Vec<Fault> {
         owed: Owed::Unavailable,
         kind: FaultKind::Status,
     };
-    let own = |code: u16| {
-        status(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None, Owed::Unavailable)
+    let own = |code: u16, owed: Owed| {
+        status(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None, owed)
     };
     let wait = Duration::from_secs(WAIT);
-    vec![
+    let mut faults = vec![
         status(StatusCode::UNAUTHORIZED, None, Owed::Unauthorized),
         status(StatusCode::FORBIDDEN, None, Owed::Forbidden),
         status(StatusCode::TOO_MANY_REQUESTS, Some(WAIT), Owed::Throttled(Some(wait))),
@@ -53,9 +53,9 @@ pub(super) fn statuses() -> Vec<Fault> {
         status(StatusCode::NOT_IMPLEMENTED, None, Owed::Unavailable),
         status(StatusCode::INSUFFICIENT_STORAGE, None, Owed::Unavailable),
         // A proxy's own, between it and the provider.
-        own(520),
-        own(524),
-        own(599),
+        own(520, Owed::Unavailable),
+        own(524, Owed::Unavailable),
+        own(599, Owed::Unavailable),
         status(StatusCode::BAD_REQUEST, None, Owed::Refused),
         status(StatusCode::NOT_FOUND, None, Owed::Refused),
         status(StatusCode::METHOD_NOT_ALLOWED, None, Owed::Refused),
@@ -66,8 +66,18 @@ pub(super) fn statuses() -> Vec<Fault> {
         silence(Unanswered::Unresolved),
         silence(Unanswered::Broken),
         silence(Unanswered::Timeout),
-    ]
+    ];
+    faults.extend(RARE_REFUSALS.map(|code| own(code, Owed::RareRefusal)));
+    faults.extend(RARE_OUTAGES.map(|code| own(code, Owed::Unavailable)));
+    faults
 }
+
+/// Statuses of which no driver needs to know more than their class: 402 and 407 name credentials or money that are not the
+/// account's at the provider, 408 and 425 ask for patience, 419 and 499 are in no standard.
+const RARE_REFUSALS: [u16; 18] =
+    [402, 406, 407, 408, 412, 415, 417, 418, 419, 421, 423, 424, 425, 426, 428, 431, 451, 499];
+/// The same of outages. 511 is a network that wants to be signed in to, and says nothing about the account.
+const RARE_OUTAGES: [u16; 3] = [508, 511, 529];
 
 /// Statuses with other bodies than the provider's: a proxy's, none, and a list that nobody is to believe.
 pub(super) fn in_other_bodies(good: &Answered) -> Vec<Fault> {
@@ -196,5 +206,8 @@ mod tests {
         let names: std::collections::BTreeSet<_> = faults.iter().map(|fault| &fault.what).collect();
         assert_eq!(names.len(), faults.len());
         assert!(faults.iter().any(|fault| fault.what == "429 with Retry-After: 7"));
+        for code in ["402", "407", "419", "451", "511"] {
+            assert!(faults.iter().any(|fault| fault.what == code), "{code}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{alone, hints};
+use super::{alone, headers, hints};
 use crate::driver::wire::Answered;
 use crate::driver::{CallError, CallFailure, Coverage};
 use crate::kit::conformance::document::Document;
@@ -26,7 +26,10 @@ pub(super) async fn statuses(suite: &Suite) -> Result<Verdict, StandError> {
         return Ok(verdict);
     }
     let hints = hints::all(suite, &mut verdict).await;
-    verdict.tried.push_str(&format!("; hints of when to ask again: {hints}"));
+    let good = headers::on_good_answers(suite, &mut verdict).await;
+    verdict
+        .tried
+        .push_str(&format!("; hints of when to ask again: {hints}; good answers that speak of limits: {good}"));
     Ok(verdict)
 }
 
@@ -76,7 +79,7 @@ async fn played(suite: &Suite) -> Vec<Faulted> {
             };
             if is_other {
                 // What an answer is made of was tried with the lists.
-                let mut faults = faults::statuses();
+                let mut faults = statuses_of_nobody(suite);
                 faults.extend(recorded(&case.cassette.exchanges[at]).iter().flat_map(faults::broken));
                 try_each(faults).await;
                 continue;
@@ -91,7 +94,7 @@ async fn played(suite: &Suite) -> Vec<Faulted> {
 
 /// Every fault of an answer, and of there being none.
 fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
-    let mut faults = faults::statuses();
+    let mut faults = statuses_of_nobody(suite);
     if let Ok(good) = recorded(&case.cassette.exchanges[at]) {
         let ids = ids(case.run.resources());
         let has_list = Document::read(&good.body).is_some_and(|document| !document.entries(&ids).is_empty());
@@ -103,6 +106,16 @@ fn faults_of_answers(suite: &Suite, case: &Case, at: usize) -> Vec<Fault> {
         faults.extend(without_list(suite, case, &good));
     }
     faults
+}
+
+/// All statuses but the rare ones that the provider uses itself: its cassettes say what they mean.
+pub(super) fn statuses_of_nobody(suite: &Suite) -> Vec<Fault> {
+    let exchanges = suite.cases.iter().flat_map(|case| &case.cassette.exchanges);
+    let used: BTreeSet<u16> =
+        exchanges.filter_map(|exchange| recorded(exchange).ok()).map(|answered| answered.status.as_u16()).collect();
+    let is_used = |fault: &Fault| fault.outcome.as_ref().is_ok_and(|answered| used.contains(&answered.status.as_u16()));
+    let faults = faults::statuses().into_iter();
+    faults.filter(|fault| fault.owed != Owed::RareRefusal || !is_used(fault)).collect()
 }
 
 /// The bodies with which a provider said, in some cassette, that something went wrong.

@@ -52,16 +52,19 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
     }
     let mut large = 0;
     for case in suite.richest() {
-        let Some((stage, wanted)) = with_large_ids(case) else { continue };
-        large += 1;
-        let run = suite.list(case, stage).await;
-        let listed = ids(run.resources());
-        if listed.len() != wanted.len() || wanted.iter().any(|id| !listed.contains(id.as_str())) {
-            let first = wanted.first().map_or("", String::as_str);
-            verdict.find(case.finding(
-                format!("with ids such as {first} in its answers, {} came", run.came()),
-                "keep an id as the provider writes it, or in 64 bits: a number that only grows does not stay small",
-            ));
+        for make in NUMBERS {
+            let Some((stage, wanted)) = with_numbers(case, make) else { continue };
+            large += 1;
+            let run = suite.list(case, stage).await;
+            let listed = ids(run.resources());
+            if listed.len() != wanted.len() || wanted.iter().any(|id| !listed.contains(id.as_str())) {
+                let first: Vec<&str> = wanted.iter().take(2).map(String::as_str).collect();
+                verdict.find(case.finding(
+                    format!("with ids such as {} in its answers, {} came", first.join(" and "), run.came()),
+                    "keep an id as the provider writes it, or in 64 bits: a number that only grows does not stay small, and two \
+                     numbers that differ in one digit are two ids",
+                ));
+            }
         }
     }
     let odd = super::odd_ids::kept(suite, &mut verdict).await;
@@ -85,7 +88,7 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
         }
     }
     verdict.tried = format!(
-        "{} with the entries in the opposite order, {ordered} with their members in another, {large} with ids of 53 bits, {odd} with \
+        "{} with the entries in the opposite order, {ordered} with their members in another, {large} with other numbers for ids, {odd} with \
          odd ids, {moved} with the entries on other pages",
         count(tried, "list")
     );
@@ -95,12 +98,23 @@ pub(super) async fn stable_ids(suite: &Suite) -> Result<Verdict, StandError> {
     Ok(verdict)
 }
 
-/// A case's answers with the largest ids that JSON has a number for in every language, and these ids; none where ids are no
-/// numbers in JSON.
-fn with_large_ids(case: &Case) -> Option<(Stage, BTreeSet<String>)> {
-    const LARGEST: u64 = (1 << 53) - 1;
+/// The largest number that JSON has in every language.
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// The id in the place of one, by its number in the list; none where there are no more of that make.
+type Number = fn(u64) -> Option<u64>;
+
+/// Numbers of 53 bits, numbers that have all but their first digits in common, and numbers of which one begins with another.
+const NUMBERS: [Number; 3] = [
+    |at| LARGEST.checked_sub(at),
+    |at| Some((at + 1) * 1_000_000_000 + 7).filter(|number| *number < LARGEST),
+    |at| Some((at / 14 + 1) * 10_u64.pow(u32::try_from(at % 14).ok()?)).filter(|_| at / 14 < 9),
+];
+
+/// A case's answers with other numbers for ids, and these; none where ids are no numbers in JSON.
+fn with_numbers(case: &Case, make: Number) -> Option<(Stage, BTreeSet<String>)> {
     let ids = ids(case.run.resources());
-    let mut large: BTreeMap<String, String> = BTreeMap::new();
+    let mut others: BTreeMap<String, String> = BTreeMap::new();
     let mut stage = Stage::of(&case.cassette).rearranged();
     for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
         let Ok(answered) = recorded(exchange) else { continue };
@@ -110,13 +124,13 @@ fn with_large_ids(case: &Case) -> Option<(Stage, BTreeSet<String>)> {
         let mut edits = Vec::new();
         for node in held {
             let Some(own) = node.text.filter(|text| ids.contains(text.as_str())) else { continue };
-            let next = LARGEST - large.len() as u64;
-            let new = large.entry(own).or_insert_with(|| next.to_string());
+            let next = make(others.len() as u64)?.to_string();
+            let new = others.entry(own).or_insert(next);
             edits.push((node.place, Edit::Text(new.clone())));
         }
         stage = stage.with(at, Ok(with_body(&answered, document.edited(&edits))));
     }
-    (!large.is_empty() && large.len() == ids.len()).then(|| (stage, large.into_values().collect()))
+    (!others.is_empty() && others.len() == ids.len()).then(|| (stage, others.into_values().collect()))
 }
 
 /// A case's answers with their members in another order.
@@ -226,6 +240,7 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
             verdict.find(finding);
         }
     }
+    let later = super::later::over_sessions(suite, &mut verdict).await;
     let outages = super::outage::over_sessions(suite, &mut verdict).await;
     verdict.tried = match kept {
         0 => format!("{} twice as one account; it keeps nothing in the session", count(tried, "list")),
@@ -234,6 +249,9 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
             format!("{tried} twice as one account; {kept} of them with a session that is worth nothing any more")
         }
     };
+    if later > 0 {
+        verdict.tried.push_str(&format!("; with a session minutes, hours and days later: {later}"));
+    }
     if outages > 0 {
         verdict.tried.push_str(&format!("; outages over a session: {outages}"));
     }

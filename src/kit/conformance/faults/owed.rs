@@ -47,6 +47,8 @@ pub(in crate::kit::conformance) enum Owed {
     /// What is asked for is not to be had: no word on the credentials, none on when to ask again, and no fault of the
     /// provider's.
     Refused,
+    /// The same for a status that few providers use. Some of them may also mean an outage.
+    RareRefusal,
     /// Any error that a provider may have: its own words say which.
     AnyError,
     /// What a recorded error means, whatever its status.
@@ -69,6 +71,7 @@ impl Owed {
             Owed::Told(told) => told.expected(),
             Owed::AnyError => "an error".into(),
             Owed::Refused => "unexpected-answer, forbidden or invalid-account".into(),
+            Owed::RareRefusal => "unexpected-answer, unavailable, forbidden or invalid-account".into(),
             Owed::NoListAtAll | Owed::NoListByStatus => "an error, and no guess that the credentials are wrong".into(),
         }
     }
@@ -84,7 +87,7 @@ impl Owed {
                     Owed::NoListOrMisfit if matches!(listing.coverage, Coverage::Misfit(_)) => true,
                     Owed::Unauthorized | Owed::Throttled(_) => false,
                     Owed::Told(told) => told.may_be_partial() && in_part,
-                    Owed::NoListByStatus | Owed::NotWhole | Owed::Refused => in_part,
+                    Owed::NoListByStatus | Owed::NotWhole | Owed::Refused | Owed::RareRefusal => in_part,
                     Owed::Forbidden
                     | Owed::Unavailable
                     | Owed::UnavailableOrThrottled(_)
@@ -103,13 +106,14 @@ impl Owed {
                 | Owed::UnavailableOrThrottled(_)
                 | Owed::NoList
                 | Owed::NoListOrMisfit
-                | Owed::NotWhole,
+                | Owed::NotWhole
+                | Owed::RareRefusal,
                 CallError::Unavailable(_),
             )
             | (Owed::NoList | Owed::NoListOrMisfit | Owed::NotWhole, CallError::UnexpectedAnswer(_))
             | (Owed::AnyError, CallError::Unauthorized(_))
             | (
-                Owed::Refused,
+                Owed::Refused | Owed::RareRefusal,
                 CallError::Forbidden(_) | CallError::InvalidAccount(_) | CallError::UnexpectedAnswer(_),
             )
             | (
@@ -145,6 +149,10 @@ impl Owed {
             Owed::Refused => {
                 "a status that only says that the request was not done (4xx) is `unexpected-answer`: `unavailable` is for no \
                  answer and for 5xx, and what asks for patience or for other credentials says so"
+            }
+            Owed::RareRefusal => {
+                "only 401 says that the credentials are wrong, and only 429 when to ask again; a status that you do not know is \
+                 `unexpected-answer` (4xx) or `unavailable` (5xx), and never a list"
             }
             Owed::NoListByStatus => "take for a list only what comes with a status of success (2xx)",
             Owed::Told(_) => {

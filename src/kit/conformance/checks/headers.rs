@@ -1,0 +1,111 @@
+//! Good answers with headers that speak of limits: the last request of a quota was answered, too. What a header says of later
+//! requests is no reason to give less than what came.
+
+use http::{HeaderName, HeaderValue};
+
+use crate::driver::wire::Answered;
+use crate::kit::conformance::stage::{Stage, recorded};
+use crate::kit::conformance::suite::{Case, Suite};
+use crate::kit::conformance::verdict::Verdict;
+
+/// In how many seconds a quota begins again.
+const RESET: i64 = 1_800;
+
+/// Tries each of the richest lists, and single instances; says how often.
+pub(super) async fn on_good_answers(suite: &Suite, verdict: &mut Verdict) -> usize {
+    let mut tried = 0;
+    let single = suite.richest_of_ids().map(|place| &suite.cases[place]);
+    for case in suite.richest_by_secret().into_iter().chain(single) {
+        for (what, headers) in all(suite, case) {
+            let mut stage = Stage::of(&case.cassette);
+            let mut has_changed = false;
+            for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+                let Ok(answered) = recorded(exchange) else { continue };
+                if answered.status.is_success() {
+                    stage = stage.with(at, Ok(with(&answered, &headers)));
+                    has_changed = true;
+                }
+            }
+            if !has_changed {
+                continue;
+            }
+            tried += 1;
+            let run = suite.list(case, stage).await;
+            let why = match () {
+                () if !run.is_same(&case.run) => format!("expected the same list, and {} came", run.came()),
+                () if run.slept > case.run.slept => format!("it sleeps for {:?}", run.slept),
+                () => continue,
+            };
+            verdict.find(case.finding(
+                format!("where its good answers have {what}, {why}"),
+                "the status says whether a request was answered: list what came, at once, and report `throttled` only for a \
+                 request that was turned away; the host keeps to the provider's rate",
+            ));
+        }
+    }
+    tried
+}
+
+fn with(answered: &Answered, headers: &[(HeaderName, HeaderValue)]) -> Answered {
+    let mut answered = answered.clone();
+    for (name, value) in headers {
+        answered.headers.insert(name.clone(), value.clone());
+    }
+    answered
+}
+
+/// What headers say, by what it is about.
+fn all(suite: &Suite, case: &Case) -> Vec<(&'static str, Vec<(HeaderName, HeaderValue)>)> {
+    let reset = (case.cassette.at.as_seconds() + RESET).to_string();
+    // Some providers write a time there, and some a span: a good answer is one whichever it is.
+    let span = RESET.to_string();
+    let draft = format!("\"default\";r=0;t={RESET}");
+    let spans =
+        [("ratelimit", draft.as_str()), ("ratelimit-reset", span.as_str()), ("x-ratelimit-reset", span.as_str())];
+    let times = [
+        ("ratelimit-reset", reset.as_str()),
+        ("x-ratelimit-reset", reset.as_str()),
+        ("x-rate-limit-reset", reset.as_str()),
+    ];
+    let none_left = |resets: &[(&'static str, &str)]| {
+        let mut headers = parsed(&[
+            ("ratelimit-limit", "3600"),
+            ("ratelimit-remaining", "0"),
+            ("x-ratelimit-limit", "3600"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-rate-limit-remaining", "0"),
+        ]);
+        headers.extend(parsed(resets));
+        headers.extend(own_quotas(suite).into_iter().map(|name| (name, HeaderValue::from_static("0"))));
+        headers
+    };
+    vec![
+        ("no request left of a quota, with the span after which it begins again", none_left(&spans)),
+        ("no request left of a quota, with the time at which it begins again", none_left(&times)),
+        ("Retry-After: 7", parsed(&[("retry-after", "7")])),
+        ("a Retry-After with a date", parsed(&[("retry-after", "Fri, 01 Jan 2038 00:00:00 GMT")])),
+        (
+            "a warning",
+            parsed(&[
+                ("warning", "199 - \"requests are counted\""),
+                ("deprecation", "true"),
+                ("sunset", "Fri, 01 Jan 2038 00:00:00 GMT"),
+            ]),
+        ),
+    ]
+}
+
+fn parsed(pairs: &[(&'static str, &str)]) -> Vec<(HeaderName, HeaderValue)> {
+    let pair = |(name, value): &(&'static str, &str)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+    };
+    pairs.iter().filter_map(pair).collect()
+}
+
+/// The headers in which the provider itself counts what is left.
+fn own_quotas(suite: &Suite) -> Vec<HeaderName> {
+    let exchanges = suite.cases.iter().flat_map(|case| &case.cassette.exchanges);
+    let answers = exchanges.filter_map(|exchange| recorded(exchange).ok());
+    let names = answers.flat_map(|answered| answered.headers.keys().cloned().collect::<Vec<_>>());
+    names.filter(|name| name.as_str().contains("remaining")).collect()
+}
