@@ -1,10 +1,12 @@
 //! A list of many pages, made of the recorded ones: each has ids and a cursor of its own, and a request is answered by
 //! the page whose cursor it has.
 
+mod borrowed;
 mod parameters;
 mod template;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -33,6 +35,9 @@ pub(super) struct Link {
     /// The request for the first page, and for the second.
     requests: [Asked; 2],
 }
+
+/// What a provider may be asked to give on a page.
+const PAGE_SIZES: RangeInclusive<usize> = 10..=1_000;
 
 /// What a cursor is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +142,13 @@ impl Link {
     /// Where a request has the cursor.
     pub(super) fn parameter(&self) -> &str {
         &self.parameter
+    }
+
+    /// How many entries the driver asks for, where a parameter of both requests can mean that.
+    pub(super) fn page_size(&self) -> Option<usize> {
+        let [first, second] = self.requests.each_ref().map(parameters);
+        let same = first.into_iter().filter(|(name, value)| *name != self.parameter && second.get(name) == Some(value));
+        same.filter_map(|(_, value)| value.parse().ok()).filter(|size| PAGE_SIZES.contains(size)).max()
     }
 
     /// Whether cursors may be any text.

@@ -70,9 +70,18 @@ impl Template {
         Template::of(&with_body(&self.answered, grown.body), &all)
     }
 
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Where the cursor stands beside the entries.
+    pub(super) fn cursors(&self, cursor: &str, parameter: &str) -> impl Iterator<Item = &Node> {
+        self.outside.iter().filter(move |node| carried(node, cursor, parameter, cursor).is_some())
+    }
+
     /// Whether the cursor stands in it.
     pub(super) fn has_cursor(&self, cursor: &str, parameter: &str) -> bool {
-        let in_body = self.outside.iter().any(|node| carried(node, cursor, parameter, cursor).is_some());
+        let in_body = self.cursors(cursor, parameter).next().is_some();
         let encoded = encoded(cursor);
         let in_header =
             |value: &HeaderValue| value.to_str().is_ok_and(|text| text == cursor || text.contains(&encoded));

@@ -14,8 +14,8 @@ use crate::model::{Instance, InstanceState, Resource, ResourceId};
 
 const ENDPOINT: &str = "https://api.cloud.example";
 
-/// A list on two pages, as a driver listed it that asked for these addresses.
-fn case(answers: [Value; 2], asked: [&str; 2], ids: &[&str]) -> Case {
+/// A list on some pages, as a driver listed it that asked for these addresses.
+fn case<const PAGES: usize>(answers: [Value; PAGES], asked: [&str; PAGES], ids: &[&str]) -> Case {
     let exchange = |(url, answer): (&&str, &Value)| {
         json!({ "request": { "method": "GET", "url": format!("{ENDPOINT}{url}") },
                 "answer": { "status": 200, "body_json": answer } })
@@ -211,4 +211,38 @@ async fn a_cursor_that_is_called_the_last_and_stands_nowhere_else_leads_on() {
         Some((last.to_owned(), format!("{ENDPOINT}/vms?{}", encoded("after", last))))
     });
     check(&made, &followed.await, shape);
+}
+
+#[tokio::test]
+async fn a_list_of_one_page_goes_on_as_another_one() {
+    let second = format!("{ENDPOINT}/vms?size=50&page=2");
+    let answers = [
+        json!({ "vms": [{ "id": 11 }, { "id": 12 }], "links": { "next": second }, "meta": { "total": 3 } }),
+        json!({ "vms": [{ "id": 13 }], "links": {}, "meta": { "total": 3 } }),
+    ];
+    let paged = case(answers, ["/vms?page=1&size=50", "/vms?page=2&size=50"], &["11", "12", "13"]);
+    let link = Link::of(&paged).expect("two requests that differ in one parameter");
+    assert_eq!(link.page_size(), Some(50));
+    let zones = |beside: Value| {
+        let mut answer = json!({ "vms": [{ "id": "z-1" }, { "id": "z-2" }] });
+        answer.as_object_mut().expect("an object").extend(beside.as_object().expect("an object").clone());
+        answer
+    };
+    let single = |asked: &str, beside: Value| case([zones(beside)], [asked], &["z-1", "z-2"]);
+    let check = async |single: Case, asked: &str| {
+        let borrowed = link.borrowed(&paged, &single).expect(asked);
+        let shape = Shape { pages: 3, cursors: Cursors::Alike, has_empty_pages: false, entries: 0, blanks: 0 };
+        let made = borrowed.chain(&single, shape);
+        let followed = follow(&made, asked, |answer| {
+            let link = answer["links"]["next"].as_str()?;
+            Some((link.to_owned(), link.to_owned()))
+        });
+        check(&made, &followed.await, shape);
+    };
+    check(single("/zones", json!({ "links": {}, "meta": { "total": 2 } })), "/zones").await;
+    check(single("/zones?size=50&page=1", json!({})), "/zones?size=50&page=1").await;
+    check(single("/zones", json!({ "links": { "next": null } })), "/zones").await;
+    for beside in [json!({}), json!({ "links": null }), json!({ "meta": { "total": 2 } })] {
+        assert!(link.borrowed(&paged, &single("/zones", beside)).is_none(), "nothing leads on");
+    }
 }

@@ -2,9 +2,11 @@
 
 mod memory;
 mod play;
+mod unpaged;
 
 use std::sync::Arc;
 
+use super::failing::statuses_of_nobody;
 use crate::driver::Coverage;
 use crate::kit::conformance::chain::{Cursors, Link, Shape};
 use crate::kit::conformance::faults::{self, Owed};
@@ -15,6 +17,8 @@ use play::{SOME, fault, play};
 
 /// The most pages of a chain.
 const MANY: usize = 100;
+/// How many full pages are listed: each may have a thousand entries.
+const FULL: usize = 3;
 
 pub(super) async fn many_pages(suite: &Suite) -> Result<Verdict, StandError> {
     if !suite.makes_requests() {
@@ -33,10 +37,14 @@ pub(super) async fn many_pages(suite: &Suite) -> Result<Verdict, StandError> {
         made.push(case.name());
         tried(suite, case, &link, &mut verdict).await?;
     }
+    let led_on = unpaged::led_on(suite, &mut verdict).await;
     verdict.tried = match made.is_empty() {
         true => "nothing: no two requests of a list differ in one parameter alone".into(),
         false => format!("lists of {SOME} and more pages, made of {}", made.join(" and ")),
     };
+    if !led_on.is_empty() {
+        verdict.tried.push_str(&format!("; in pages as those lists: {}", led_on.join(" and ")));
+    }
     Ok(verdict)
 }
 
@@ -51,6 +59,10 @@ async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) -
     }
     if link.says_what_is_next() {
         shapes.push((", some of them empty", Shape { has_empty_pages: true, ..shape }));
+    }
+    // As many entries as were asked for: a full page may be the last one, and its last entry is one like the others.
+    if let Some(entries) = link.page_size() {
+        shapes.push((", each of them full", Shape { pages: FULL.min(most), entries, ..shape }));
     }
     for (how, shape) in shapes {
         let made = link.chain(case, shape);
@@ -85,7 +97,8 @@ async fn fails_far_behind(suite: &Suite, case: &Case, (link, shape): (&Link, Sha
     let made = link.chain(case, Shape { pages: OF_FAILING.min(shape.pages), ..shape });
     // One of each class: what each status means is seen at the first pages.
     let last = made.chain.last();
-    let faults: Vec<_> = faults::statuses().into_iter().chain(faults::broken(last)).step_by(FAULT_STEP).collect();
+    let faults: Vec<_> =
+        statuses_of_nobody(suite).into_iter().chain(faults::broken(last)).step_by(FAULT_STEP).collect();
     for (turn, fault) in faults.iter().enumerate() {
         let at = FAILING[turn % FAILING.len()].min(made.chain.pages().saturating_sub(1));
         let chain = Arc::new(made.chain.with(at, fault.outcome.clone()));

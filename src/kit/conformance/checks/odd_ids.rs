@@ -32,7 +32,10 @@ pub(super) async fn kept(suite: &Suite, verdict: &mut Verdict) -> usize {
 /// An id in the place of one, by its number in the list.
 type Make = fn(&str, usize) -> String;
 
-const MAKES: [(&str, Make); 7] = [
+/// What ids may have in common, in letters.
+const COMMON: &str = "suite-0123456789-0123456789-0123456789-0123456789-0123456789";
+
+const MAKES: [(&str, Make); 10] = [
     ("in the other case", |id, _| swapped(id)),
     ("in capitals", |id, _| id.to_uppercase()),
     ("with letters of both cases", |id, at| format!("aZ{at}-{id}-Bq")),
@@ -43,6 +46,9 @@ const MAKES: [(&str, Make); 7] = [
     }),
     ("with zeros before them", |id, at| format!("00{at}0{id}")),
     ("with signs and letters of other scripts in them", |id, at| format!("{id}/\u{e9}\u{732b}:{at}+%2F=.~_@ b")),
+    ("that have a long beginning in common", |_, at| format!("{COMMON}-{at}")),
+    ("that have a long end in common", |_, at| format!("{at}-{COMMON}")),
+    ("of which one begins with another", |_, at| format!("suite-{:04}-{}", at / 100, "0".repeat(at % 100))),
     ("as long as they may be", |id, at| {
         let id = format!("{at}-{id}-");
         format!("{id}{}", "x".repeat(ResourceId::MAX_BYTES.saturating_sub(id.len())))

@@ -122,6 +122,8 @@ fn falsified_answers(suite: &Suite, case: &Case) -> Vec<(String, Stage)> {
     let mut falsified = Vec::new();
     let mut counted = Stage::of(&case.cassette).rearranged();
     let mut count: Option<String> = None;
+    falsified.extend(on_two_pages(case, &ids));
+    let mut is_twice = false;
     for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
         let Ok(answered) = recorded(exchange) else { continue };
         let Some(document) = Document::read(&answered.body) else { continue };
@@ -130,12 +132,13 @@ fn falsified_answers(suite: &Suite, case: &Case) -> Vec<(String, Stage)> {
         let own = nodes.iter().filter(|node| node.path == path);
         let mut own = own.filter(|node| node.text.as_deref().is_some_and(|text| ids.contains(text)));
         if let (Some(first), Some(second)) = (own.next(), own.next())
-            && falsified.is_empty()
+            && !is_twice
             && let Some(id) = first.text.clone()
         {
             let body = document.edited(&[(second.place.clone(), Edit::Text(id.clone()))]);
             let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, body)));
             falsified.push((format!("{id} stands twice on one page of exchange {}", at + 1), stage));
+            is_twice = true;
         }
         let total = nodes.iter().filter(|node| counts(node, ids.len())).map(|node| &node.place);
         let more = (ids.len() + 1).to_string();
@@ -150,6 +153,29 @@ fn falsified_answers(suite: &Suite, case: &Case) -> Vec<(String, Stage)> {
         falsified.push((format!("the provider counts {count} in all, and gives {}", ids.len()), counted));
     }
     falsified
+}
+
+/// A list of which an entry of one page stands on another one in the place of that page's own: as where entries move between
+/// two requests. None where pages have ids in common.
+fn on_two_pages(case: &Case, ids: &HashSet<&str>) -> Option<(String, Stage)> {
+    let mut before: Option<(usize, Vec<String>)> = None;
+    for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
+        let Ok(answered) = recorded(exchange) else { continue };
+        let Some(document) = Document::read(&answered.body) else { continue };
+        let Some(path) = document.id_path(ids) else { continue };
+        let own = document.nodes().into_iter().filter(|node| node.path == path);
+        let own: Vec<Node> = own.filter(|node| node.text.as_deref().is_some_and(|text| ids.contains(text))).collect();
+        let held: Vec<String> = own.iter().filter_map(|node| node.text.clone()).collect();
+        let (Some((page, known)), Some(second)) = (&before, own.first()) else {
+            before = before.or((!held.is_empty()).then_some((at, held)));
+            continue;
+        };
+        let moved = known.first().filter(|_| !held.iter().any(|id| known.contains(id)))?;
+        let body = document.edited(&[(second.place.clone(), Edit::Text(moved.clone()))]);
+        let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, body)));
+        return Some((format!("{moved} stands on the pages of the exchanges {} and {}", page + 1, at + 1), stage));
+    }
+    None
 }
 
 /// Whether a member says how many entries the whole list has.

@@ -1,9 +1,10 @@
 //! Large lists, and what lists take.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::driver::{CallError, Limits};
-use crate::kit::conformance::document::Document;
+use crate::kit::conformance::document::{Document, Grown};
 use crate::kit::conformance::report::{Finding, UsageRow, Used, count};
 use crate::kit::conformance::stage::{Stage, recorded, with_body};
 use crate::kit::conformance::stand::{Run, StandError, difference, ids};
@@ -12,23 +13,46 @@ use crate::kit::conformance::verdict::Verdict;
 use crate::model::{Kind, whole_millis};
 
 const THOUSAND: usize = 1_000;
+/// More than one page of any provider, and more than any round number at which a driver may stop.
+const LARGE: usize = 2_100;
 /// What of a limit is a warning, in per cent.
 const WARNING: u64 = 50;
 
 pub(super) async fn thousand(suite: &Suite) -> Result<Verdict, StandError> {
-    if !suite.manifest.kinds().contains(&Kind::Instance) {
-        return Ok(Verdict::nothing("suite.json says that the provider lists no instances"));
+    let mut verdict = match suite.manifest.kinds().contains(&Kind::Instance) {
+        true => a_thousand_instances(suite).await,
+        false => Verdict::nothing("suite.json says that the provider lists no instances"),
+    };
+    if suite.makes_requests() {
+        larger(suite, &mut verdict).await;
     }
-    let mut cases: Vec<&Case> = suite.lists().filter(|case| case.cassette.list == Kind::Instance).collect();
-    cases.sort_by_key(|case| std::cmp::Reverse(case.run.resources().len()));
+    Ok(verdict)
+}
+
+async fn a_thousand_instances(suite: &Suite) -> Verdict {
+    let cases = longest_first(suite, Kind::Instance);
     if let Some(case) = cases.first().filter(|case| case.run.resources().len() >= THOUSAND) {
         let mut verdict = Verdict::tried(format!("{}, which has {}", case.name(), case.run.resources().len()));
         verdict.usage.push(row(case.name(), &case.run, &suite.blank.limits));
-        return Ok(verdict);
+        return verdict;
     }
-    for case in cases.into_iter().filter(|case| !case.run.resources().is_empty()) {
-        if let Some(verdict) = grown(suite, case).await {
-            return Ok(verdict);
+    for case in cases {
+        if let Some(grown) = grown(suite, case, THOUSAND).await {
+            let mut verdict = Verdict::tried(format!(
+                "{} with exchange {} grown to {} in all",
+                case.name(),
+                grown.at + 1,
+                grown.wanted.len()
+            ));
+            verdict.usage.push(row(
+                &format!("{} grown to {}", case.name(), grown.wanted.len()),
+                &grown.run,
+                &suite.blank.limits,
+            ));
+            if let Some((why, what_to_do)) = grown.fault(case) {
+                verdict.find(case.finding(why, what_to_do));
+            }
+            return verdict;
         }
     }
     let mut verdict = Verdict::tried("nothing");
@@ -39,11 +63,44 @@ pub(super) async fn thousand(suite: &Suite) -> Result<Verdict, StandError> {
             .into(),
         what_to_do: "add a cassette that lists 1,000 instances or more".into(),
     });
-    Ok(verdict)
+    verdict
 }
 
-/// Grows the largest answer of a case to a thousand.
-async fn grown(suite: &Suite, case: &Case) -> Option<Verdict> {
+/// Tries one list of each kind with a page that is larger than any. A limit that it passes is no fault: providers give so much
+/// on several pages.
+async fn larger(suite: &Suite, verdict: &mut Verdict) {
+    for kind in suite.manifest.kinds() {
+        for case in longest_first(suite, kind) {
+            let Some(grown) = grown(suite, case, LARGE).await else { continue };
+            let is_limit =
+                matches!(&grown.run.outcome, Err(failure) if matches!(failure.error, CallError::Limit { .. }));
+            if let Some((why, what_to_do)) = grown.fault(case).filter(|_| !is_limit) {
+                verdict.find(case.finding(why, what_to_do));
+            }
+            verdict.tried.push_str(&format!("; {} grown to {}", case.name(), grown.wanted.len()));
+            break;
+        }
+    }
+}
+
+/// The lists of everything of a kind that have something in them, the longest first.
+fn longest_first(suite: &Suite, kind: Kind) -> Vec<&Case> {
+    let lists = suite.lists().filter(|case| case.cassette.list == kind && !case.run.resources().is_empty());
+    let mut cases: Vec<&Case> = lists.collect();
+    cases.sort_by_key(|case| std::cmp::Reverse(case.run.resources().len()));
+    cases
+}
+
+/// A list of which one answer has copies of its entries.
+struct GrownList {
+    at: usize,
+    /// The ids that it has to have.
+    wanted: BTreeSet<String>,
+    run: Run,
+}
+
+/// Grows the largest answer of a case until there are so many entries in all.
+async fn grown(suite: &Suite, case: &Case, entries: usize) -> Option<GrownList> {
     let resources = case.run.resources();
     let ids = ids(resources);
     let documents = case.cassette.exchanges.iter().enumerate().filter_map(|(at, exchange)| {
@@ -55,42 +112,53 @@ async fn grown(suite: &Suite, case: &Case) -> Option<Verdict> {
     if count == 0 {
         return None;
     }
-    let grown = document.grown(&ids, THOUSAND.saturating_sub(resources.len()), resources.len())?;
-    let run =
-        suite.list(case, Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, grown.body)))).await;
-    let wanted = resources.len() + grown.added.len();
-    let mut verdict = Verdict::tried(format!("{} with exchange {} grown to {wanted} in all", case.name(), at + 1));
-    verdict.usage.push(row(&format!("{} grown to {wanted}", case.name()), &run, &suite.blank.limits));
-    match &run.outcome {
-        Err(failure) => {
-            let remedy = match &failure.error {
-                CallError::Limit { .. } => "read answers as they come, and hold no more than one page",
-                _ => {
-                    "see what the driver does with many entries on one page; where the provider's answers have something \
-                     in them that copies break, add a cassette that lists 1,000 instances"
-                }
-            };
-            verdict.find(case.finding(format!("expected {wanted} listed, and {} came", run.came()), remedy));
-        }
-        Ok(listing) => {
-            let missing =
-                grown.added.iter().filter(|id| !listing.resources.iter().any(|one| one.id().as_str() == **id));
-            let missing = missing.count()
-                + ids.iter().filter(|id| !listing.resources.iter().any(|one| one.id().as_str() == **id)).count();
-            if missing > 0 || listing.resources.len() != wanted {
-                verdict.find(case.finding(
-                    format!(
-                        "expected {wanted} listed, and {} were ({})",
-                        listing.resources.len(),
-                        difference(resources, &listing.resources)
-                    ),
-                    "list every entry of a page, however many there are; where the provider's answers have something in \
-                     them that copies break, add a cassette that lists 1,000 instances",
-                ));
+    let grown = document.grown(&ids, entries.saturating_sub(resources.len()), resources.len())?;
+    let wanted = wanted(&document, &ids, &grown);
+    let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, grown.body)));
+    let run = suite.list(case, stage).await;
+    Some(GrownList { at, wanted, run })
+}
+
+/// The ids that a list has with a grown answer: those that stand where ids stand. An entry may name others.
+fn wanted(document: &Document, ids: &HashSet<&str>, grown: &Grown) -> BTreeSet<String> {
+    let path = document.id_path(ids);
+    let nodes = Document::read(&grown.body).map(|document| document.nodes()).unwrap_or_default();
+    let there = nodes.into_iter().filter(|node| path.as_deref() == Some(node.path.as_str()));
+    let added = there.filter_map(|node| node.text).filter(|text| grown.added.contains(text));
+    added.chain(ids.iter().map(|id| (*id).to_owned())).collect()
+}
+
+impl GrownList {
+    /// In what the list is not what its answers have, and what to do.
+    fn fault(&self, case: &Case) -> Option<(String, &'static str)> {
+        let wanted = self.wanted.len();
+        let listing = match &self.run.outcome {
+            Ok(listing) => listing,
+            Err(failure) => {
+                let remedy = match &failure.error {
+                    CallError::Limit { .. } => "read answers as they come, and hold no more than one page",
+                    _ => {
+                        "see what the driver does with many entries on one page; where the provider's answers have something \
+                         in them that copies break, add a cassette that lists 1,000 instances"
+                    }
+                };
+                return Some((format!("expected {wanted} listed, and {} came", self.run.came()), remedy));
             }
-        }
+        };
+        let listed = ids(&listing.resources);
+        let is_whole = self.wanted.iter().all(|id| listed.contains(id.as_str()));
+        (!is_whole || listing.resources.len() != wanted).then(|| {
+            (
+                format!(
+                    "expected {wanted} listed, and {} were ({})",
+                    listing.resources.len(),
+                    difference(case.run.resources(), &listing.resources)
+                ),
+                "list every entry of a page, however many there are; where the provider's answers have something in \
+                 them that copies break, add a cassette that lists 1,000 instances",
+            )
+        })
     }
-    Some(verdict)
 }
 
 pub(super) async fn limits(suite: &Suite) -> Result<Verdict, StandError> {

@@ -27,7 +27,8 @@ pub(super) fn fault(made: &Made, run: &Run) -> Option<String> {
         return Some(format!("request {} has a cursor that no page gave", turn + 1));
     }
     let pages: BTreeSet<usize> = asked.iter().copied().flatten().collect();
-    let whole = matches!(&run.outcome, Ok(listing) if listing.coverage == Coverage::Complete);
+    let is_whole = |coverage: &Coverage| matches!(coverage, Coverage::Complete | Coverage::Delta(_));
+    let whole = run.outcome.as_ref().is_ok_and(|listing| is_whole(&listing.coverage));
     if !whole || pages.len() < made.chain.pages() {
         return Some(format!("{} were asked for, and {} came", pages.len(), run.came()));
     }
