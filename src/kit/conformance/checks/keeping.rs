@@ -1,6 +1,6 @@
 //! What a driver keeps to itself, and where it keeps itself to.
 
-use std::collections::BTreeSet;
+mod logged;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,7 +17,6 @@ use crate::kit::conformance::stage::{Stage, answer, recorded, with_body};
 use crate::kit::conformance::stand::{Run, StandError};
 use crate::kit::conformance::suite::{Case, Faulted, Suite};
 use crate::kit::conformance::verdict::Verdict;
-use crate::model::Resource;
 
 pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
@@ -88,12 +87,12 @@ fn elsewhere(case: &Case) -> Option<Stage> {
 pub(super) async fn secrets(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
     let mut tried = 0;
-    let words = words_of(suite);
+    let words = logged::words_of(suite);
     for case in &suite.cases {
         tried += 1;
         let hidden = [secrets_of(case), tokens_of(case)].concat();
         look(&mut verdict, case, &case.run, &hidden, "");
-        if let Some(why) = tells_of_owners(case, &words) {
+        if let Some(why) = logged::tells(case, &words) {
             verdict.find(case.finding(why, NO_ANSWERS));
         }
     }
@@ -135,7 +134,7 @@ async fn leaks(suite: &Suite, case: &Case, verdict: &mut Verdict) -> usize {
     let mut bodies = Vec::new();
     for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
         let Ok(mut answered) = recorded(exchange) else { continue };
-        for name in ["set-cookie", "x-suite", "x-auth-token"] {
+        for name in ["set-cookie", "x-suite", "x-auth-token", "x-request-id", "x-amzn-requestid", "x-correlation-id"] {
             answered.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(MARK));
         }
         bodies.push(answered.body.clone());
@@ -205,35 +204,6 @@ fn quotes(run: &Run, bodies: &[Bytes]) -> Option<String> {
     }
     let error = run.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
     has(&error, QUOTED).then(|| format!("an error has more than {QUOTED} bytes of an answer in it"))
-}
-
-/// What of an instance, which is its owner's own, is in a log line although nothing went wrong: its name, an address, a
-/// label.
-fn tells_of_owners(case: &Case, words: &BTreeSet<&str>) -> Option<String> {
-    case.run.resources().iter().find_map(|resource| {
-        let Resource::Instance(instance) = resource else { return None };
-        let addresses = instance.public_addresses.iter().chain(&instance.private_addresses);
-        let labels = instance.labels.iter().map(|(_, value)| &**value);
-        let values = instance.name.as_deref().into_iter().chain(addresses.map(|address| &*address.value)).chain(labels);
-        let is_in = |value: &str| case.run.logged.iter().any(|line| line.contains(value));
-        let told =
-            values.filter(|value| value.len() >= SHORTEST && !words.contains(value)).find(|value| is_in(value))?;
-        Some(format!(
-            "a log line, or what it prints, has {told:?} of {} in it, although nothing went wrong",
-            instance.id
-        ))
-    })
-}
-
-/// The provider's own words: for states, and for what stands in realms. An owner may use one for a name, and a log line that
-/// has it may well count states.
-fn words_of(suite: &Suite) -> BTreeSet<&str> {
-    let resources = suite.lists().flat_map(|case| case.run.resources());
-    let words = resources.flat_map(|resource| match resource {
-        Resource::Instance(instance) => [Some(&*instance.provider_state), instance.realm.as_deref()],
-        Resource::Realm(realm) => [Some(&*realm.name), Some(realm.id.as_str())],
-    });
-    words.flatten().collect()
 }
 
 /// What is shorter is found in ordinary words.
