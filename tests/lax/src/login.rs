@@ -5,7 +5,8 @@ use tracker_driver_sdk::http::{Request, Response};
 use tracker_driver_sdk::secret::{self, Encoding};
 use tracker_driver_sdk::{Account, Error, SecretKind, Timestamp, log, session, time};
 
-use super::{flaw, text, told};
+use super::answers::told;
+use super::{flaw, text};
 
 /// When the access token of the cassettes ends.
 const RECORDED_END: Timestamp = 1_795_176_000_000;
