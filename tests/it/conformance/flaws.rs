@@ -52,6 +52,7 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
             "session-changes-nothing",
             "cold-start",
             "reads-each-entry",
+            "errors-are-told-apart",
             "broken-answers",
             "works-elsewhere",
         ],

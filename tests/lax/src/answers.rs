@@ -113,10 +113,11 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
     if response.status == 200 && none_left && flaw(account, "fears-quotas") {
         return Err(Error::throttled(None, "no request is left"));
     }
-    if response.status == 200 && flaw(account, "takes-hints") {
-        if let Some(wait) = http::retry_after(&response.headers) {
-            return Err(Error::throttled(Some(wait), "the provider asks for patience"));
-        }
+    if response.status == 200
+        && flaw(account, "takes-hints")
+        && let Some(wait) = http::retry_after(&response.headers)
+    {
+        return Err(Error::throttled(Some(wait), "the provider asks for patience"));
     }
     if matches!(response.status, 402 | 407 | 419) && flaw(account, "blames-credentials") {
         return Err(Error::Unauthorized("the provider wants other credentials".into()));

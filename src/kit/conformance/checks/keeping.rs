@@ -17,6 +17,7 @@ use crate::kit::conformance::stage::{Stage, answer, recorded, with_body};
 use crate::kit::conformance::stand::{Run, StandError};
 use crate::kit::conformance::suite::{Case, Faulted, Suite};
 use crate::kit::conformance::verdict::Verdict;
+use logged::SHORTEST;
 
 pub(super) async fn inside(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
@@ -205,9 +206,6 @@ fn quotes(run: &Run, bodies: &[Bytes]) -> Option<String> {
     let error = run.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
     has(&error, QUOTED).then(|| format!("an error has more than {QUOTED} bytes of an answer in it"))
 }
-
-/// What is shorter is found in ordinary words.
-const SHORTEST: usize = 6;
 
 /// Each secret of a case, in each form in which it may be written.
 fn secrets_of(case: &Case) -> Vec<String> {

@@ -12,8 +12,8 @@ use crate::kit::conformance::suite::{Case, Suite, ids_of};
 use crate::kit::conformance::times;
 use crate::model::Resource;
 
-use super::SHORTEST;
-
+/// What is shorter is found in ordinary words.
+pub(super) const SHORTEST: usize = 6;
 /// How many digits make a text one that stands for something: words have fewer.
 const DIGITS: usize = 4;
 
