@@ -188,7 +188,9 @@ impl House {
     /// The store's signals, without those that were raised so far.
     fn fresh_signals(&self) -> Signals {
         let signals = self.context.store.signals().clone();
-        [&signals.polls, &signals.deliveries].map(|signal| signal.notified().now_or_never());
+        for signal in [&signals.polls, &signals.deliveries] {
+            let _ = signal.notified().now_or_never();
+        }
         signals
     }
 
