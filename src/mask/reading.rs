@@ -310,7 +310,11 @@ impl<G: Ground> Escape<'_, G> {
     /// Character references of XML and HTML, by number or by name, also without the semicolon, as browsers read them.
     fn reference(&self, at: G::Place, out: &mut Readings<G::Place>) {
         match self.one(at, |byte| byte == b'#' || byte.is_ascii_alphanumeric()) {
-            Some((b'#', _)) => return self.char(self.of_units(at, Unit::Reference), out),
+            Some((b'#', _)) => {
+                self.char(self.of_units(at, Unit::Reference), out);
+                // What follows a number without a semicolon may be the next character, and no further digit.
+                return self.char(Escape { depth: 0, ..*self }.of_units(at, Unit::Reference), out);
+            }
             Some(_) => {}
             None => return,
         }

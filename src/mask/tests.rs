@@ -48,6 +48,13 @@ fn secrets_are_masked_however_they_are_cut() {
     check(&["short"], "short secrets stay", "short secrets stay");
     check(&["sl/ash\"ed"], r#"{"a":"sl\/ash\"ed","b":"sl\u002fash\u0022ed"}"#, r#"{"a":"[secret]","b":"[secret]"}"#);
     check(&["sl/ash\"ed"], "<a>sl&#x2F;ash&quot;ed</a>", "<a>[secret]</a>");
+    // Digits in references without their semicolons, which follow one another.
+    let digits = "dop_v1_4f7a91Ü0";
+    let decimal: String = digits.chars().map(|c| format!("&#{}", u32::from(c))).collect();
+    let hexadecimal: String = digits.chars().map(|c| format!("&#x{:x}", u32::from(c))).collect();
+    for text in [decimal.as_str(), &hexadecimal, &decimal.replace('&', "&amp;"), &hexadecimal.replace('&', "\\u0026")] {
+        check(&[digits], &format!("<a>{text}</a>"), "<a>[secret]</a>");
+    }
     check(&["sl/ash\"ed"], "x=c2wvYXNoImVk&y=736C2F617368226564.", "x=[secret]&y=[secret].");
     check(&["sl/ash\"ed"], "c2wvYX\r\nNoImVk", "[secret]");
     // What stands for a secret is no secret.
