@@ -210,6 +210,7 @@ fn prepare(context: &Context, delivery: &DueDelivery) -> Result<Prepared, Failed
     headers.extend(message.headers);
     *request.timeout_mut() = Some(context.settings.timeout);
     *request.body_mut() = Some(message.body.into());
+    secrets.extend_from_slice(context.client.secrets());
     Ok(Prepared { request, secrets })
 }
 

@@ -8,6 +8,8 @@ mod receiver;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
 
 use self::memory::MemoryStore;
@@ -172,6 +174,28 @@ async fn a_secret_that_a_receiver_sends_back_is_not_kept() {
         let answer = bench.store.row(0).tried[0].answer.clone().unwrap();
         assert!(answer.ends_with(shown) && !answer.contains(&bare[..12]), "{answer}");
     }
+}
+
+/// A callback in the clear shows a proxy's credentials to the proxy, whose answer is the receiver's.
+#[tokio::test]
+async fn what_a_proxy_is_told_is_not_kept_if_it_is_sent_back() {
+    let password = "proxyPassw0rd/with+chars";
+    let basic = BASE64.encode(format!("tracker:{password}"));
+    let echo = format!("Basic {basic}, or {password}");
+    let proxy = Receiver::start(&format!("HTTP/1.1 500 Oh\r\nContent-Length: {}\r\n\r\n{echo}", echo.len())).await;
+    let mut url: url::Url = proxy.url("/").parse().expect("a URL");
+    url.set_username("tracker").expect("it has a host");
+    url.set_password(Some(password)).expect("it has a host");
+    let mut bench = bench();
+    let clients = Clients::new(ClientSettings { proxy: Some(url), ..ClientSettings::default() }).expect("clients");
+    bench.context.client = clients.under(&AddressPolicy::default()).expect("a client");
+    bench.store.owe(delivery("http://receiver.invalid/", 1, 1));
+    run_once(&bench.context).await.expect("sent");
+    let answer = bench.store.row(0).tried[0].answer.clone().expect("it answered");
+    assert!(
+        answer.contains("[secret]") && !answer.contains(&password[..12]) && !answer.contains(&basic[..12]),
+        "{answer}"
+    );
 }
 
 /// What one try becomes with a receiver that gives this answer; a wait is in seconds.

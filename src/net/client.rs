@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::runtime::Handle;
 use url::{Host, Url};
 
@@ -101,6 +102,7 @@ pub struct Client {
 struct Limits {
     has_roots: bool,
     way: Way,
+    secrets: Vec<SecretString>,
 }
 
 impl Clients {
@@ -167,13 +169,15 @@ impl Shared {
             .referer(false)
             .gzip(true);
         let failed = |error: reqwest::Error| NetError(innermost(&error.without_url()));
-        let (builder, way) = match (&route.via.socket, self.proxy(&route.via.proxy)) {
+        let proxy = if route.via.socket.is_none() { self.proxy(&route.via.proxy) } else { None };
+        let secrets = proxy.as_ref().map(Proxy::secrets).unwrap_or_default();
+        let (builder, way) = match (&route.via.socket, proxy) {
             (Some(path), _) => (builder.no_proxy().unix_socket(path.as_path()), Way::Socket(path.clone())),
             // The one name that is looked up then is the operator's own proxy.
             (None, Some(proxy)) => (builder.proxy(proxy.for_client().map_err(failed)?), Way::Proxy(proxy.origin())),
             (None, None) => (builder.no_proxy().dns_resolver(resolver.clone()), Way::Direct),
         };
-        let limits = Limits { has_roots: trust.has_roots(), way };
+        let limits = Limits { has_roots: trust.has_roots(), way, secrets };
         Ok(Client {
             http: builder.build().map_err(failed)?,
             resolver,
@@ -192,6 +196,11 @@ impl Shared {
 }
 
 impl Client {
+    /// What it sends beside its requests, to the proxy that it goes through, and what an answer may therefore hold.
+    pub fn secrets(&self) -> &[SecretString] {
+        &self.shared.secrets
+    }
+
     /// Sends one request and gives what came back, redirects included. The body is still to be read, and
     /// its errors are `SendError::from` too.
     pub async fn send(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {

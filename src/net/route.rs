@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -97,6 +99,13 @@ impl Proxy {
         Ok(if user.is_empty() && password.is_empty() { proxy } else { proxy.basic_auth(&user, password) })
     }
 
+    /// What is sent to the proxy and is nobody else's to see: the password, and both names as `Basic` has them (RFC 7617).
+    pub(super) fn secrets(&self) -> Vec<SecretString> {
+        let Some(password) = &self.password else { return Vec::new() };
+        let basic = BASE64.encode(format!("{}:{}", decoded(self.url.username()), password.expose_secret()));
+        vec![password.clone(), SecretString::from(basic.trim_end_matches('='))]
+    }
+
     fn parts(&self) -> (&Url, Option<&str>) {
         (&self.url, self.password.as_ref().map(|password| password.expose_secret()))
     }
@@ -159,5 +168,19 @@ mod tests {
         assert_ne!(one, proxy("http://other@p:3128", Some("hunter2")));
         let shown = format!("{one:?}");
         assert!(shown.contains("http://p:3128") && !shown.contains("hunter2") && !shown.contains("user"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_proxy_is_told_is_known_as_a_secret() {
+        let secrets = |url: &str, password: Option<&str>| -> Vec<String> {
+            let ProxyChoice::Through(proxy) = proxy(url, password) else { panic!("a proxy") };
+            proxy.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect()
+        };
+        assert!(secrets("http://p:3128", None).is_empty());
+        assert!(secrets("http://user@p:3128", None).is_empty());
+        // As RFC 7617 has it, section 2.
+        let aladdin = ["open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ"];
+        assert_eq!(secrets("http://Aladdin@p:3128", Some("open sesame")), aladdin);
+        assert_eq!(secrets("http://Aladdin:open%20sesame@p:3128", None), aladdin);
     }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -30,6 +31,7 @@ use crate::driver::limits::budget::Budget;
 use crate::driver::limits::memory::{Full, Held, PollMemory};
 use crate::driver::session::SessionKey;
 use crate::driver::target::Target;
+use crate::mask::SECRET;
 use crate::net::{AddressPolicy, Client, Clients, NetError, Route, SendError};
 use crate::supply::grants::{Origin, Reach, Refusal};
 use answer::{gathered, head_bytes, received, taped};
@@ -68,17 +70,23 @@ impl Egress {
         memory: Arc<PollMemory>,
     ) -> Result<Egress, NetError> {
         let secrets = Secrets::new(&target.key.user, target.password.clone(), &target.secrets);
-        let withheld = Withheld::of(Arc::new(secrets.mask()));
+        let own = std::iter::once((&target.addresses, &target.via))
+            .chain(target.roles.values().map(|role| (&role.addresses, &role.via)))
+            .map(|(addresses, via)| clients.on(&Route { addresses: addresses.clone(), via: via.clone() }))
+            .collect::<Result<Vec<_>, _>>()?;
+        let public = clients.on(&Route { addresses: AddressPolicy::default(), via: target.via.elsewhere() })?;
+        let mut mask = secrets.mask();
+        for secret in own.iter().chain([&public]).flat_map(Client::secrets) {
+            mask.add(secret.expose_secret().as_bytes(), SECRET);
+        }
+        let withheld = Withheld::of(Arc::new(mask));
         let outcome = Arc::new(Outcome::new(driver.name.clone(), limits.clone(), withheld));
         Ok(Egress {
             session: SessionKey { account: target.key.clone(), driver: driver.digest.clone() },
             provider: target.key.provider.clone(),
             reach,
-            own: std::iter::once((&target.addresses, &target.via))
-                .chain(target.roles.values().map(|role| (&role.addresses, &role.via)))
-                .map(|(addresses, via)| clients.on(&Route { addresses: addresses.clone(), via: via.clone() }))
-                .collect::<Result<_, _>>()?,
-            public: clients.on(&Route { addresses: AddressPolicy::default(), via: target.via.elsewhere() })?,
+            own,
+            public,
             wire: target.wire.clone(),
             budget: target.budget.clone(),
             memory,
