@@ -1,7 +1,7 @@
 //! A driver's file, read whole: its bytes, and the digest by which it is known.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,11 +18,21 @@ pub(crate) struct DriverFile {
 
 impl DriverFile {
     pub(crate) fn read(path: &Path, limit: u64) -> Result<DriverFile, AdmissionError> {
-        let found = fs::metadata(path)?.len();
-        if found > limit {
-            return Err(AdmissionError::TooLarge { found, limit });
+        let metadata = fs::metadata(path)?;
+        // To open a pipe would wait for whoever writes to it, and a device may have no end.
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file").into());
         }
-        let bytes = fs::read(path)?;
+        let too_large = |found| AdmissionError::TooLarge { found, limit };
+        if metadata.len() > limit {
+            return Err(too_large(metadata.len()));
+        }
+        let mut bytes = Vec::new();
+        // It may grow meanwhile.
+        fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(too_large(bytes.len() as u64));
+        }
         Ok(DriverFile { sha256: sha256(&bytes), bytes: Arc::new(bytes) })
     }
 
@@ -59,4 +69,27 @@ pub fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// In hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_within_the_limit_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("four"), b"\0asm").expect("written");
+        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("made");
+        std::os::unix::fs::symlink("/dev/zero", path("endless")).expect("linked");
+        let read = |name: &str, limit: u64| DriverFile::read(&path(name), limit);
+        assert_eq!(*read("four", 4).expect("read").bytes, b"\0asm");
+        assert!(matches!(read("four", 3), Err(AdmissionError::TooLarge { found: 4, limit: 3 })));
+        for name in ["pipe", "endless", "."] {
+            let error = read(name, 1 << 20).err().expect("it is no file").to_string();
+            assert!(error.contains("it is not a regular file"), "{name}: {error}");
+        }
+    }
 }

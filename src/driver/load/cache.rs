@@ -29,6 +29,8 @@ use crate::supply::DriverFile;
 const DRAFT: &str = "new";
 /// How the name of a compiled component ends.
 const COMPILED: &str = "cwasm";
+/// The longest compiled driver that is read, in bytes: machine code is a few times as long as what it is made of.
+const MOST_COMPILED: u64 = 1 << 30;
 /// Entries of the directory that are looked at: many times the drivers that a host has.
 const MOST_LOOKED_AT: usize = 10_000;
 /// How often a draft is created again after another process removed it before it was locked.
@@ -188,7 +190,11 @@ fn compiled_digest(path: &Path, of: &str) -> Option<String> {
 
 /// The SHA-256 of a file, in hexadecimal digits.
 fn digest_of(path: &Path) -> io::Result<String> {
-    copy(&mut File::open(path)?, &mut io::sink())
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() > MOST_COMPILED {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "no compiled driver is that large"));
+    }
+    copy(&mut file, &mut io::sink())
 }
 
 /// Copies a file, and gives its SHA-256 in hexadecimal digits.
