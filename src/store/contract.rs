@@ -138,6 +138,7 @@ macro_rules! every_case {
                 dead_letters_are_redriven
                 what_became_of_each_change_is_known
                 old_attempts_are_forgotten
+                of_a_hook_that_is_gone_no_attempt_is_kept
             }
             requests {
                 a_request_is_carried_out_once

@@ -224,6 +224,18 @@ pub(crate) async fn what_became_of_each_change_is_known(mut world: World) {
     assert!(world.store().hook_deliveries(&world.place(account, HookId(99)), ALL).await.expect("read").is_empty());
 }
 
+pub(crate) async fn of_a_hook_that_is_gone_no_attempt_is_kept(mut world: World) {
+    let (account, hook) = world.hearing().await;
+    world.live(account, &[RUNNING]).await;
+    let delivery = world.claim().await.remove(0);
+    assert!(world.store().remove_hook(&world.place(account, hook)).await.expect("removed"));
+    let attempts = vec![attempt(&world, Some(500))];
+    world.settle_all(vec![Settlement { attempts, ..world.settlement(&delivery, Outcome::Dead) }]).await;
+    // A step of forgetting says whether there was any to look at.
+    let all = KeptAttempts { since: world.now.after(Duration::from_secs(60)), changes: 0 };
+    assert!(!world.store().forget_attempts(all, 1).await.expect("looked"), "an attempt was kept");
+}
+
 pub(crate) async fn old_attempts_are_forgotten(mut world: World) {
     let (account, hook) = world.hearing().await;
     let other = world.filtering(account, spec("other")).await;

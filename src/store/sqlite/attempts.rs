@@ -10,12 +10,14 @@ use super::damage::{Key, Reading, Source};
 use super::writing::Writing;
 use crate::model::HookId;
 
+/// Of a hook that is gone, nothing is kept: nobody could ask for it.
 pub(super) fn note(writing: &Writing<'_>, settlement: &Settlement) -> Result<()> {
     for attempt in &settlement.attempts {
         let mut insert = writing.prepare(
             "INSERT INTO attempts (hook, change, at, number, duration, status, error, answer)
-             VALUES (?1, ?2, ?3, (SELECT COUNT(*) FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3),
-                     ?4, ?5, ?6, ?7)",
+             SELECT ?1, ?2, ?3, (SELECT COUNT(*) FROM attempts WHERE hook = ?1 AND change = ?2 AND at = ?3),
+                    ?4, ?5, ?6, ?7
+             WHERE EXISTS (SELECT 1 FROM hooks WHERE id = ?1)",
         )?;
         insert.execute(params![
             settlement.id.hook.0,
