@@ -95,9 +95,9 @@ pub(crate) async fn poll(
     attempted: Option<Timestamp>,
 ) -> Result<Waited, Problem> {
     let context = &app.context;
-    let polled = context.polled.clone();
+    let before = Before::of(app, caller, kind);
     let requested = context.store.request_poll(caller.account, kind, context.clock.now()).await;
-    ended(app, caller, kind, (polled, requested), |status| status.and_then(|status| status.last_attempt) != attempted)
+    ended(app, caller, kind, (before, requested), |status| status.and_then(|status| status.last_attempt) != attempted)
         .await
 }
 
@@ -109,14 +109,28 @@ pub(crate) async fn poll_one(
     attempted: Option<Timestamp>,
 ) -> Result<Waited, Problem> {
     let context = &app.context;
-    let polled = context.polled.clone();
+    let before = Before::of(app, caller, Kind::Instance);
     let asked = context.clock.now();
     let requested = context.store.request_ids(caller.account, vec![id], asked).await;
-    ended(app, caller, Kind::Instance, (polled, requested), |status| {
+    ended(app, caller, Kind::Instance, (before, requested), |status| {
         let began = status.and_then(|status| status.ids_polled);
         status.and_then(|status| status.last_attempt) != attempted || began.is_some_and(|began| began >= asked)
     })
     .await
+}
+
+/// How things stood before a poll was requested: it may have ended before anybody waits for it.
+struct Before {
+    polled: watch::Receiver<u64>,
+    unrecorded: Option<Unrecorded>,
+}
+
+impl Before {
+    fn of(app: &App, caller: &Caller, kind: Kind) -> Before {
+        let context = &app.context;
+        let unrecorded = context.metrics.health().unrecorded_of(caller.account, kind);
+        Before { polled: context.polled.clone(), unrecorded }
+    }
 }
 
 /// Waits until a poll that was requested has ended, which `is_over` tells by the status.
@@ -124,7 +138,7 @@ async fn ended(
     app: &App,
     caller: &Caller,
     kind: Kind,
-    (mut polled, requested): (watch::Receiver<u64>, Result<(), StoreError>),
+    (before, requested): (Before, Result<(), StoreError>),
     is_over: impl Fn(Option<&PollStatus>) -> bool,
 ) -> Result<Waited, Problem> {
     let context = &app.context;
@@ -138,8 +152,8 @@ async fn ended(
     if context.poll_shares.endpoints().view(&endpoint).open_until.is_some() {
         return Ok(Waited::InVain(status(app, caller, kind).await?));
     }
+    let Before { mut polled, unrecorded: before } = before;
     let unrecorded = || context.metrics.health().unrecorded_of(caller.account, kind);
-    let before = unrecorded();
     let ended = async {
         loop {
             let status = status(app, caller, kind).await?;

@@ -103,9 +103,11 @@ pub(crate) async fn what_is_due_sooner_is_told(mut world: World) {
         assert_eq!(leased.changes.len(), 2);
         let lease = LeasePlace { account: ann, owner: Owner::Account, id: leased.id };
         let listening = Listening::to(&world).await;
-        match gives_back {
-            true => world.store().return_pending(lease).await.expect("given back"),
-            false => drop(world.store().acknowledge_pending(lease, leased.up_to.expect("some")).await.expect("acknowledged")),
+        if gives_back {
+            world.store().return_pending(lease).await.expect("given back");
+        } else {
+            let up_to = leased.up_to.expect("some");
+            world.store().acknowledge_pending(lease, up_to).await.expect("acknowledged");
         }
         listening.expect(&world, "a lease that ends", deliveries).await;
     }
