@@ -26,6 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 use super::app::App;
+use super::auth::bearer::Ended;
 use super::auth::caller::Caller;
 use super::input::conditions::{self, Conditions};
 use super::input::filter::List;
@@ -122,6 +123,7 @@ pub(super) async fn create(
 fn not_created(app: &App, refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::TooManyFilterItems => too_many_filter_items(app),
+        Refusal::OwnerGone => Ended::Revoked.into(),
         _ => creation::no_room(app),
     }
 }
@@ -184,6 +186,7 @@ pub(super) async fn replace(
         let condition = Condition { only, none_of: None };
         let edit = HookEdit { place, condition, action, now: context.clock.now() };
         let shower = Shower::new(&app, &caller, None);
+        caller.is_still(context.clock.now())?;
         match context.store.edit_hook(edit, None).await? {
             Written::Done(edited) => return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response()),
             Written::Refused(Refusal::VersionDiffers(_)) => {}

@@ -158,6 +158,7 @@ macro_rules! every_case {
                 a_token_is_found_by_its_secret_until_it_is_revoked
                 a_tokens_hooks_are_its_own_and_go_with_it
                 an_account_with_a_token_is_not_forgotten
+                a_revoked_token_sets_nothing
             }
             journal {
                 the_journal_is_read_in_pages_and_filtered

@@ -73,6 +73,8 @@ pub enum Written<T> {
 pub enum Refusal {
     /// It is not among the owner's.
     NotFound,
+    /// Its owner is a token that was revoked meanwhile.
+    OwnerGone,
     /// Something stored of it can't be read, for this reason.
     Damaged(String),
     /// It has this version, which the request is not for.

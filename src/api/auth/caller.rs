@@ -46,6 +46,11 @@ impl Caller {
         self.bearer.as_ref().and_then(|bearer| bearer.ended(now))
     }
 
+    /// Errs if its token is not accepted any more: a body, or the consent of a receiver, may have taken a while.
+    pub(crate) fn is_still(&self, now: Timestamp) -> Result<(), Problem> {
+        self.ended(now).map_or(Ok(()), |ended| Err(ended.into()))
+    }
+
     /// Returns once its token is not accepted any more.
     pub(crate) async fn end(&self, clock: &dyn Clock) -> Ended {
         match &self.bearer {

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use super::document::HookDocument;
 use super::signing::{self, Shown};
 use crate::api::app::App;
+use crate::api::auth::bearer::Ended;
 use crate::api::auth::caller::Caller;
 use crate::api::input::conditions;
 use crate::api::input::request::path_word;
@@ -84,6 +85,7 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
             let detail = "the change is no dead letter of this hook; GET .../deliveries?state=dead lists them";
             Problem::new(ProblemType::NoDeadLetter, detail)
         }
+        Refusal::OwnerGone => Ended::Revoked.into(),
         Refusal::NotFound | Refusal::LimitReached | Refusal::TooManyFilterItems => not_found(),
     }
 }

@@ -164,9 +164,11 @@ fn refused(refusal: Refusal, limit: u64) -> Problem {
             Problem::new(ProblemType::TooManyTokens, detail).with("limit", limit)
         }
         Refusal::Damaged(reason) => damaged(reason),
-        Refusal::NotFound | Refusal::VersionDiffers(_) | Refusal::TooManyFilterItems | Refusal::NoDeadLetter => {
-            not_found()
-        }
+        Refusal::NotFound
+        | Refusal::OwnerGone
+        | Refusal::VersionDiffers(_)
+        | Refusal::TooManyFilterItems
+        | Refusal::NoDeadLetter => not_found(),
     }
 }
 

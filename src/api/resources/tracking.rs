@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::documents::Document;
 use super::documents::track::{TrackDocument, UnseenDocument};
 use crate::api::app::App;
+use crate::api::auth::bearer::Ended;
 use crate::api::auth::caller::Caller;
 use crate::api::hooks::callback_url::{UrlIn, check_form};
 use crate::api::hooks::creation::{check_room, create, new_hook, no_room, seal_token};
@@ -22,7 +23,7 @@ use crate::api::problem::{Problem, ProblemType};
 use crate::api::settings::Settings;
 use crate::model::change::href;
 use crate::model::{Hook, HookSpec, HookStatus, HookUrl, Kind, ResourceId, Sealed, SigningSecret};
-use crate::store::{Condition, HookAction, HookEdit, HookPlace, HookTarget, Seen, Written};
+use crate::store::{Condition, HookAction, HookEdit, HookPlace, HookTarget, Refusal, Seen, Written};
 use crate::vault::{Purpose, Vault};
 
 const KNOWN: &[&str] = &["track_hook", "track_token", "track_secret", "format"];
@@ -134,8 +135,10 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     let sealed = context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?;
     let spec = HookSpec { token, rate, ..HookSpec::to(wanted.url) };
     let hook = new_hook(app, caller, Some((target.kind, target.resource.clone())), spec, sealed);
+    caller.is_still(context.clock.now())?;
     match create(app, caller, hook, None).await? {
         Written::Done(hook) => Ok(TrackDocument::of(&hook).with_secret(secret)),
+        Written::Refused(Refusal::OwnerGone) => Err(Ended::Revoked.into()),
         Written::Refused(_) => Err(no_room(app)),
         Written::Replayed(_) => Err(Problem::internal("the store replayed a request that has no key")),
     }

@@ -203,7 +203,7 @@ async fn a_stream_ends_with_a_cursor_to_go_on_from() {
 }
 
 impl House {
-    async fn expiring_token(&self, expires: Timestamp) -> String {
+    pub(super) async fn expiring_token(&self, expires: Timestamp) -> String {
         let body = json!({ "name": "ci", "scope": "track", "expires": expires });
         self.post("/api/tokens", &body).await.json()["token"].as_str().expect("a secret").to_owned()
     }

@@ -1,6 +1,11 @@
 //! Tokens: what they open, and to whom they are shown.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::model::InstanceState::Pending;
@@ -150,4 +155,45 @@ async fn a_damaged_token_is_shown_to_its_account_and_can_be_revoked() {
     let text = house.get("/metrics").await.body;
     assert!(text.contains(r#"tracker_damaged_rows{table="tokens"} 0"#), "{text}");
     assert!(text.contains(r#"tracker_damaged_rows_found_total{table="tokens"} 1"#), "{text}");
+}
+
+/// A request may be sent slowly, and its token be taken back meanwhile.
+#[tokio::test]
+async fn a_token_that_is_taken_back_sets_no_hook_any_more() {
+    for way in ["revoked", "rotated", "expired"] {
+        let house = House::new();
+        let in_an_hour = house.now().after(Duration::from_secs(3600));
+        let (id, token) = match way {
+            "expired" => (String::new(), house.expiring_token(in_an_hour).await),
+            _ => house.token("track").await,
+        };
+        let ((begin, begun), (end, ended)) = (oneshot::channel(), oneshot::channel());
+        let body = stream::once(async move {
+            begin.send(()).expect("waited for");
+            Ok::<_, Infallible>(Bytes::from_static(b"{"))
+        });
+        let body = body.chain(stream::once(async move {
+            ended.await.expect("it goes on");
+            Ok(Bytes::from_static(b"\"url\": \"https://192.88.98.1/cb\"}"))
+        }));
+        let request = Request::builder()
+            .method("POST")
+            .uri("/api/hooks")
+            .header("host", "tracker.example")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Body::from_stream(body))
+            .expect("a request");
+        let asked = tokio::spawn(TowerToHyperService::new(house.router.clone()).call(request));
+        begun.await.expect("its body is read");
+        match way {
+            "revoked" => assert_eq!(house.delete(&format!("/api/tokens/{id}")).await.status, 204),
+            "rotated" => drop(house.post(&format!("/api/tokens/{id}/rotate"), &Value::Null).await.ok()),
+            _ => house.clock.set(in_an_hour),
+        }
+        end.send(()).expect("it waits");
+        let Ok(response) = asked.await.expect("answered");
+        assert_eq!(response.status(), 401, "{way}");
+        assert_eq!(house.get("/api/account").await.ok()["hooks"], 0, "{way}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{World, key};
 use crate::model::{AccountId, Owner, Scope, Token};
 use crate::store::contract::plainly::Plainly as _;
-use crate::store::{HookPlace, HookTarget, NewHook, NewToken};
+use crate::store::{HookPlace, HookTarget, NewHook, NewToken, Refusal, Written};
 
 fn new(world: &World, account: AccountId, name: &str, hash: u8) -> NewToken {
     let expires = Some(world.now.after(Duration::from_secs(60)));
@@ -94,4 +94,22 @@ pub(crate) async fn an_account_with_a_token_is_not_forgotten(mut world: World) {
     assert_eq!(store.forget_idle_accounts(world.now).await.expect("forgotten"), 1, "it expired long ago");
     assert!(store.find_token([1; 32]).await.expect("read").is_none());
     assert!(store.issue_token(new(&world, account, "two", 2)).await.is_err(), "there is no such account");
+}
+
+/// A request may be long under way: nothing is set by a token that is gone, which nobody could see or remove again.
+pub(crate) async fn a_revoked_token_sets_nothing(world: World) {
+    let ann = world.client("ann").await;
+    let token = issue(&world, ann, "one", 1).await;
+    let store = world.store();
+    for track in [None, Some((crate::model::Kind::Instance, super::world::id("i-1")))] {
+        let new = || NewHook { owner: Owner::Token(token.id), track: track.clone(), ..world.new_hook(ann, "x") };
+        assert!(matches!(store.create_hook(new(), None).await, Ok(Written::Done(_))));
+    }
+    assert!(store.revoke_token(ann, token.id).await.expect("revoked"));
+    for track in [None, Some((crate::model::Kind::Instance, super::world::id("i-1")))] {
+        let new = NewHook { owner: Owner::Token(token.id), track, ..world.new_hook(ann, "x") };
+        let refused = store.create_hook(new, None).await.expect("asked");
+        assert!(matches!(refused, Written::Refused(Refusal::OwnerGone)), "{refused:?}");
+    }
+    assert_eq!(store.count_hooks(ann).await.expect("counted"), 0);
 }

@@ -15,12 +15,17 @@ use super::listener::Listener;
 use super::settle::of_hook;
 use super::turns::{self, Touched};
 use super::writing::Writing;
-use super::{due_polls, hooks, journal, queue, words};
-use crate::model::{AccountId, ChangeId, ChangeType, Hook, HookId, HookSpec, Rate, Timestamp};
+use super::{due_polls, hooks, journal, queue, tokens, words};
+use crate::model::{AccountId, ChangeId, ChangeType, Hook, HookId, HookSpec, Owner, Rate, Timestamp};
 
 pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result<Hook, Refusal>> {
     let account = hook.account;
     require_account(writing, account)?;
+    if let Owner::Token(token) = hook.owner
+        && !tokens::is_there(writing, account, token)?
+    {
+        return Ok(Err(Refusal::OwnerGone));
+    }
     writing.memory.bounds.require_room_for(account)?;
     let was_watched = due_polls::is_watched(writing, account)?;
     let old = match &hook.track {

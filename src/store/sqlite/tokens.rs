@@ -52,6 +52,10 @@ pub(super) fn renew(writing: &mut Writing<'_>, renewed: &RenewedToken) -> Result
     Ok(Ok(Token { expires: *expires, ..token }))
 }
 
+pub(super) fn is_there(writing: &Writing<'_>, account: AccountId, id: TokenId) -> Result<bool> {
+    Ok(writing.prepare("SELECT 1 FROM tokens WHERE account = ?1 AND id = ?2")?.exists([account.0, id.0])?)
+}
+
 pub(super) fn find(
     reading: &Reading<'_>,
     account: AccountId,
