@@ -270,6 +270,14 @@ async fn a_registry_that_misbehaves_is_named() {
     let in_the_clear = setup.run(&[&["driver", "pull", &source, "--output", "never.wasm"], &login[..]].concat());
     failed(in_the_clear, 1, &["has logins sent to http://token.example, out of TLS"]);
     shelf.put("/v2/", only("authorization: nobody", &challenge, b""));
+    // What the registry was told is not shown, whether it sends it back as it came or decoded.
+    let basic = BASE64.encode(format!("{USER}:{PASSWORD}"));
+    let echo = manifest(&format!("{PASSWORD} {basic}"), vec![descriptor(wasm, bytes.len())]);
+    has(only("authorization: Bearer opaque", &challenge, &echo));
+    let shown = setup.run(&[&["driver", "pull", &source, "--output", "never.wasm"], &login[..]].concat());
+    let shown = failed(shown, 1, &["its config is", "[secret]"]);
+    assert!(!shown.contains(PASSWORD) && !shown.contains(&basic), "{shown}");
+    has(only("authorization: Bearer opaque", &challenge, &good));
     // Where the blob lies elsewhere, the token is not sent along.
     let elsewhere = Shelf::start().await;
     elsewhere.put("/blob", Item::Whole(bytes.clone()));

@@ -91,7 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Tools for those who write drivers: a host runs drivers without them.
     ("kit", &["driver", "supply", "net", "mask", "clock", "model"]),
     ("driver", &["supply", "net", "vault", "mask", "clock", "metrics", "model"]),
-    ("supply", &["net", "clock", "model"]),
+    ("supply", &["net", "mask", "clock", "model"]),
     ("store", GROUND),
     ("net", &["clock", "model"]),
     ("vault", &["model"]),

@@ -4,6 +4,7 @@
 use oci_client::client::Config;
 use serde::Serialize;
 
+use crate::mask::Mask;
 use crate::model::Timestamp;
 
 /// The media types of its manifest, its config and its one layer.
@@ -47,6 +48,18 @@ pub enum NotAnArtifact {
     Digest(String),
     #[error("it can't be read as a component: {0}")]
     Component(String),
+}
+
+impl NotAnArtifact {
+    /// The same, without the secrets that a registry sends back.
+    pub(super) fn masked(self, mask: &Mask) -> NotAnArtifact {
+        match self {
+            NotAnArtifact::Config(found) => NotAnArtifact::Config(mask.text(found)),
+            NotAnArtifact::Layer(found) => NotAnArtifact::Layer(mask.text(found)),
+            NotAnArtifact::Digest(found) => NotAnArtifact::Digest(mask.text(found)),
+            other @ (NotAnArtifact::Manifest | NotAnArtifact::Layers(_) | NotAnArtifact::Component(_)) => other,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::artifact::NotAnArtifact;
 use super::login::{Login, LoginError};
 use super::{InvalidSource, Source};
+use crate::mask::Mask;
 use crate::net::{NetError, SendError};
 
 /// Why nothing was fetched.
@@ -73,6 +74,19 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// The same, without the secrets that a registry sends back.
+    pub(super) fn masked(self, mask: &Mask) -> FetchError {
+        match self {
+            FetchError::Registry { registry, message } => {
+                FetchError::Registry { registry, message: mask.text(message) }
+            }
+            FetchError::NotAnArtifact { from, source } => {
+                FetchError::NotAnArtifact { from, source: source.masked(mask) }
+            }
+            other => other,
+        }
+    }
+
     /// Whether another try may succeed although nobody changes anything.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

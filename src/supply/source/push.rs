@@ -35,11 +35,12 @@ pub(super) async fn push(fetcher: &Fetcher, reference: &Reference, artifact: Art
     manifest.media_type = Some(MANIFEST_TYPE.to_owned());
     let auth = auth(session.credentials());
     let pushing = client(fetcher, reference)?.push(reference, &layers, config, &auth, Some(manifest)).await;
-    pushing.map_err(|error| failed(error, registry, session.login()))?;
+    pushing.map_err(|error| failed(error, registry, session.login()).masked(&session.mask()))?;
     // What is pinned is what the registry has by now, if it is what was pushed.
     let manifest = session.manifest(reference.tag().unwrap_or("latest")).await?;
     let manifest = session.found(manifest)?.unwrap_or_default();
-    let layer = layer_of(&manifest).map_err(|source| FetchError::NotAnArtifact { from: session.shown(), source })?;
+    let not_an_artifact = |source| FetchError::NotAnArtifact { from: session.shown(), source };
+    let layer = layer_of(&manifest).map_err(|source| not_an_artifact(source).masked(&session.mask()))?;
     match layer.sha256 == pushed {
         true => Ok(pinned_to(reference, &sha256(&manifest))),
         false => {

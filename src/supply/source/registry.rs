@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use reqwest::StatusCode;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::artifact::{CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, NotAnArtifact};
@@ -18,6 +18,7 @@ use super::fetcher::Fetcher;
 use super::login::Login;
 use super::token::{Credentials, Door, Operation};
 use super::{InvalidSource, Source, is_local_registry};
+use crate::mask::Mask;
 use crate::supply::evidence::{Evidence, SignedPayload};
 use crate::supply::file::sha256;
 
@@ -39,6 +40,11 @@ pub(super) fn not_a_component(error: &impl ToString) -> NotAnArtifact {
 
 pub(super) async fn pull(fetcher: &Fetcher, reference: &Reference) -> Result<Fetched, FetchError> {
     let session = Session::open(fetcher, reference, Operation::Pull).await?;
+    pull_as(&session).await.map_err(|error| error.masked(&session.mask()))
+}
+
+async fn pull_as(session: &Session<'_>) -> Result<Fetched, FetchError> {
+    let (fetcher, reference) = (session.fetcher, session.reference);
     let pinned = reference.digest().and_then(|digest| digest.strip_prefix("sha256:"));
     let tag = || reference.tag().unwrap_or("latest").to_owned();
     let manifest = session.manifest(&pinned.map_or_else(tag, |digest| format!("sha256:{digest}"))).await?;
@@ -104,6 +110,19 @@ impl Session<'_> {
 
     pub(super) fn login(&self) -> Option<&Login> {
         self.login.as_ref()
+    }
+
+    /// Of what the registry was told.
+    pub(super) fn mask(&self) -> Mask {
+        let login = self.login.iter().flat_map(|login| [login.password.clone(), login.basic()]);
+        let told: Vec<SecretString> = login.chain(self.authorization.clone()).collect();
+        let bare = |told: &SecretString| {
+            let text = told.expose_secret();
+            let bare = text.strip_prefix("Basic ").or_else(|| text.strip_prefix("Bearer ")).unwrap_or(text);
+            bare.trim_end_matches('=').as_bytes().to_vec()
+        };
+        let told: Vec<Vec<u8>> = told.iter().map(bare).collect();
+        Mask::of(told.iter().map(Vec::as_slice))
     }
 
     pub(super) fn shown(&self) -> String {
