@@ -54,7 +54,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             concurrency: 8_192,
-            probation: 4_096,
+            probation: 2_048,
             slow_after: Duration::from_secs(5),
             per_hook: 1_024,
             per_destination: 1_024,
