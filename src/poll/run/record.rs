@@ -103,7 +103,8 @@ pub(super) async fn record(
         kind,
         resources,
         complete,
-        in_pieces: listing.usage.pages.max(listing.usage.requests) > 1,
+        // What a list of changes names as gone is hidden by nothing.
+        in_pieces: breadth == Breadth::Full && listing.usage.pages.max(listing.usage.requests) > 1,
         observed_at,
         last_complete: since,
         confirmations,

@@ -72,6 +72,17 @@ proptest! {
     }
 }
 
+/// What the provider itself names as gone is gone, on however many pages it says so.
+#[tokio::test]
+async fn a_list_of_changes_in_pages_removes_at_once() {
+    let observed = Observed::new().await;
+    observed.list((0..3).map(running_one).collect(), Coverage::Complete).await;
+    let gone = running_one(1).id().clone();
+    let ticket = observed.ticket().await;
+    observed.record_pages(ticket, Vec::new(), Coverage::Delta(vec![gone.clone()]), 3).await.expect("recorded");
+    assert_eq!(removed(&observed).await, BTreeSet::from([gone.as_str().to_owned()]));
+}
+
 /// At each list one instance ends on the first page, and another comes to stand at the end: nobody but the next list can
 /// tell that one was hidden.
 #[tokio::test]
