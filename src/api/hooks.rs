@@ -186,7 +186,7 @@ pub(super) async fn replace(
         let condition = Condition { only, none_of: None };
         let edit = HookEdit { place, condition, action, now: context.clock.now() };
         let shower = Shower::new(&app, &caller, None);
-        caller.is_still(context.clock.now())?;
+        caller.require_accepted(context.clock.now())?;
         match context.store.edit_hook(edit, None).await? {
             Written::Done(edited) => return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response()),
             Written::Refused(Refusal::VersionDiffers(_)) => {}

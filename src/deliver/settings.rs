@@ -17,8 +17,8 @@ pub struct Settings {
     pub slow_after: Duration,
     /// How many of these may be one hook's, once its receiver has shown that it takes them.
     pub per_hook: usize,
-    /// How many of these may go to one scheme, host and port, once it has shown that it takes them. Keep no
-    /// more than `idle_per_host` of the client's, or connections are closed and made anew all the time.
+    /// How many of these may go to one scheme, host and port, once it has shown that it takes them. Keep it
+    /// at most at the client's `idle_per_host`. Otherwise connections are closed and opened again all the time.
     pub per_destination: usize,
     /// For how many destinations and for how many hooks it is remembered how many callbacks they take.
     pub destinations: usize,
@@ -43,8 +43,7 @@ pub struct Settings {
     pub catch_up: usize,
     /// How many deliveries may wait for a hook before it is owed more of a replay.
     pub backlog: usize,
-    /// How often the store is asked what is due though nothing said that there is: what another host
-    /// recorded comes without a hint.
+    /// How often the host looks for due deliveries without a signal: another host may have recorded some.
     pub idle: Duration,
     /// How long what is under way has to finish when the host stops.
     pub grace: Duration,

@@ -196,7 +196,7 @@ impl Shared {
 }
 
 impl Client {
-    /// What it sends beside its requests, to the proxy that it goes through, and what an answer may therefore hold.
+    /// The credentials that it sends to its proxy. An answer may contain them.
     pub fn secrets(&self) -> &[SecretString] {
         &self.shared.secrets
     }

@@ -99,7 +99,7 @@ impl Proxy {
         Ok(if user.is_empty() && password.is_empty() { proxy } else { proxy.basic_auth(&user, password) })
     }
 
-    /// What is sent to the proxy and is nobody else's to see: the password, and both names as `Basic` has them (RFC 7617).
+    /// The secrets that the proxy gets: the password, and user and password in the form of `Basic` (RFC 7617).
     pub(super) fn secrets(&self) -> Vec<SecretString> {
         let Some(password) = &self.password else { return Vec::new() };
         let basic = BASE64.encode(format!("{}:{}", decoded(self.url.username()), password.expose_secret()));

@@ -129,7 +129,7 @@ fn errors_are_told_in_the_words_of_the_api() {
         check(of(status, name), kind, words);
         check(of(200, name), kind, words);
     }
-    // Without words of its own, and beside a list.
+    // An error without a message, and an error beside a list.
     let bare = br#"{"id": "too_many_requests"}"#;
     check(Answer::new(200).body(&bare[..]), "Throttled", "answered 200: too_many_requests");
     let beside = br#"{"droplets": [], "meta": {"total": 0}, "id": "server_error", "message": "oh"}"#;

@@ -129,7 +129,7 @@ fn errors_are_told_in_the_words_of_the_api() {
         check(of(status, name), kind, words);
         check(of(200, name), kind, words);
     }
-    // Without words of its own, and beside a list.
+    // An error without a message, and an error beside a list.
     let bare = br#"{"error": {"code": "rate_limit_exceeded"}}"#;
     check(Answer::new(200).body(&bare[..]), "Throttled", "answered 200: rate_limit_exceeded");
     let beside = br#"{"servers": [], "error": {"code": "maintenance", "message": "soon"}}"#;

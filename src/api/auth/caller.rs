@@ -46,8 +46,8 @@ impl Caller {
         self.bearer.as_ref().and_then(|bearer| bearer.ended(now))
     }
 
-    /// Errs if its token is not accepted any more: a body, or the consent of a receiver, may have taken a while.
-    pub(crate) fn is_still(&self, now: Timestamp) -> Result<(), Problem> {
+    /// Errs if its token is not accepted any more. To read a body, or to ask a receiver for consent, takes time.
+    pub(crate) fn require_accepted(&self, now: Timestamp) -> Result<(), Problem> {
         self.ended(now).map_or(Ok(()), |ended| Err(ended.into()))
     }
 

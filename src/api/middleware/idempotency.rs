@@ -115,7 +115,7 @@ impl Repeatable {
         W: Future<Output = store::Result<Written<T>>>,
     {
         let Repeatable(request) = self;
-        caller.is_still(app.context.clock.now())?;
+        caller.require_accepted(app.context.clock.now())?;
         let once = request.clone().map(|request| {
             let (app, account, answer) = (Arc::clone(app), caller.key.clone(), answer.clone());
             let seal = move |written: &T| {

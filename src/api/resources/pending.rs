@@ -188,7 +188,7 @@ pub(crate) async fn acknowledge(
         return Err(foreign_cursor().with("where", member.pointer()));
     }
     let lease = LeasePlace { account: caller.account, owner: caller.owner.clone(), id: LeaseId(id) };
-    caller.is_still(context.clock.now())?;
+    caller.require_accepted(context.clock.now())?;
     let acknowledged = context.store.acknowledge_pending(lease, cursor.sequence).await?;
     Ok(Json(AcknowledgedDocument { acknowledged }).into_response())
 }

@@ -135,7 +135,7 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     let sealed = context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?;
     let spec = HookSpec { token, rate, ..HookSpec::to(wanted.url) };
     let hook = new_hook(app, caller, Some((target.kind, target.resource.clone())), spec, sealed);
-    caller.is_still(context.clock.now())?;
+    caller.require_accepted(context.clock.now())?;
     match create(app, caller, hook, None).await? {
         Written::Done(hook) => Ok(TrackDocument::of(&hook).with_secret(secret)),
         Written::Refused(Refusal::OwnerGone) => Err(Ended::Revoked.into()),

@@ -119,8 +119,8 @@ impl Document {
         }
     }
 
-    /// The element that a value is in, or is, of a list within an entry: of the innermost one, or of one that is so many levels
-    /// further out. None where there is no list.
+    /// The element of a list within an entry that contains a value, or is that value. Level 0 is the innermost list, level 1
+    /// the list around it. None where there is no list.
     pub(super) fn element(&self, entry: &Place, value: &Place, level: usize) -> Option<Place> {
         match (self, entry, value) {
             (Document::Json(document), Place::Pointer(entry), Place::Pointer(value)) => {

@@ -99,7 +99,7 @@ struct GrownList {
     run: Run,
 }
 
-/// Grows the largest answer of a case until there are so many entries in all.
+/// Adds entries to the largest answer of a case until the whole list has `entries`.
 async fn grown(suite: &Suite, case: &Case, entries: usize) -> Option<GrownList> {
     let resources = case.run.resources();
     let ids = ids(resources);

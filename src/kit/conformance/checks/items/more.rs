@@ -15,7 +15,7 @@ use crate::model::{Instance, Resource};
 /// How many elements more an entry has: one, and more than any round number at which a driver may stop.
 const MORE: [usize; 2] = [1, 40];
 const MANY: usize = MORE[1];
-/// In how many lists, one within the other, an address is looked for: of its own, and of interfaces.
+/// How many nested lists are tried for an address: the list of addresses, and the list of interfaces around it.
 const LEVELS: usize = 2;
 /// How many digits an id has at least. Words have fewer.
 const DIGITS: usize = 4;

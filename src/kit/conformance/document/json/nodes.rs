@@ -98,8 +98,8 @@ fn with_edits(value: &Value, edits: &[(Place, Edit)]) -> Value {
     copy
 }
 
-/// The element that a value is in, or is, of a list within an entry: of the innermost one, or of one that is so many levels
-/// further out.
+/// The element of a list within an entry that contains a value, or is that value. Level 0 is the innermost list, level 1
+/// the list around it.
 pub(in super::super) fn element(document: &Value, entry: &str, value: &str, level: usize) -> Option<Place> {
     let parts: Vec<&str> = value.strip_prefix(entry)?.split('/').collect();
     let list = |at: usize| format!("{entry}{}", parts[..at].join("/"));

@@ -226,8 +226,8 @@ impl Xml {
         self.spliced(part, &changes)
     }
 
-    /// The element that a value is in, or is, of a list within an entry: of the innermost one, or of one that is so many levels
-    /// further out.
+    /// The element of a list within an entry that contains a value, or is that value. Level 0 is the innermost list, level 1
+    /// the list around it.
     pub(in super::super) fn element(&self, entry: usize, value: usize, level: usize) -> Option<usize> {
         let lists = self.list_paths();
         let within = std::iter::successors(Some(value), |&at| self.elements[at].parent).take_while(|&at| at != entry);
