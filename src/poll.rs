@@ -9,6 +9,8 @@ mod gap;
 mod incremental;
 mod listed;
 pub mod mass_change;
+#[cfg(test)]
+mod pretend;
 mod run;
 pub mod schedule;
 mod settings;

@@ -70,7 +70,7 @@ pub(super) fn change(account: &AccountKey, gap: Gap) -> NewChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Account, AccountId, Kind, Origin, Sealed, Share};
+    use crate::poll::pretend;
 
     const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -79,31 +79,8 @@ mod tests {
     }
 
     fn ticket(last_complete: Option<i64>, failures: u32, trouble: Option<&str>) -> PollTicket {
-        let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "ann".into() };
-        PollTicket {
-            account: Account { id: AccountId(1), key, origin: Origin::Config, password: Sealed(vec![]) },
-            kind: Kind::Instance,
-            due: at(0),
-            every: None,
-            changed: None,
-            hook_set: None,
-            last_complete: last_complete.map(at),
-            last_full: None,
-            gap_told: None,
-            unconfirmed: false,
-            partials: 0,
-            wanted: None,
-            listed_by: None,
-            failures,
-            trouble: trouble.map(str::to_owned),
-            last_requests: 0,
-            watched: true,
-            held: None,
-            endpoint: "".into(),
-            share: Share::Prompt,
-            slow: false,
-            lease: 1,
-        }
+        let (last_complete, trouble) = (last_complete.map(at), trouble.map(str::to_owned));
+        PollTicket { last_complete, failures, trouble, ..pretend::ticket() }
     }
 
     #[test]

@@ -11,8 +11,7 @@ use crate::vault::Vault;
 /// their sources are equal.
 pub(super) fn lister(driver: &DriverInfo, target: &Target, vault: &Vault) -> String {
     let place = vault.hash_key().hash(&[b"what gives a list", &target.mark()]);
-    let place: String = place.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{} {place}", driver.digest)
+    format!("{} {}", driver.digest, hex::encode(place))
 }
 
 /// The part of it that identifies the driver's file.
@@ -68,7 +67,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Account, AccountId, AccountKey, InstanceState, Origin, Sealed, Share};
+    use crate::model::InstanceState;
+    use crate::poll::pretend;
     use crate::store::Held;
 
     const MINUTE: i64 = 60_000;
@@ -78,30 +78,12 @@ mod tests {
     }
 
     fn ticket() -> PollTicket {
-        let key = AccountKey { driver: "d".into(), provider: "p".into(), user: "u".into() };
         PollTicket {
-            account: Account { id: AccountId(1), key, origin: Origin::Config, password: Sealed(vec![]) },
-            kind: Kind::Instance,
             due: at(100),
-            every: None,
-            changed: None,
-            hook_set: None,
             last_complete: Some(at(99)),
             last_full: Some(at(90)),
-            gap_told: None,
-            unconfirmed: false,
-            partials: 0,
-            wanted: None,
             listed_by: Some("digest place".into()),
-            endpoint: "d p".into(),
-            share: Share::Prompt,
-            slow: false,
-            failures: 0,
-            trouble: None,
-            last_requests: 0,
-            watched: true,
-            held: None,
-            lease: 1,
+            ..pretend::ticket()
         }
     }
 

@@ -68,7 +68,7 @@ pub fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// In hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -210,7 +210,7 @@ fn copy(from: &mut File, to: &mut impl Write) -> io::Result<String> {
             }
         }
     }
-    Ok(digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(hex::encode(digest.finalize()))
 }
 
 /// Has nobody wait for the other end of a named pipe.

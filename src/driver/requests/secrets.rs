@@ -144,7 +144,7 @@ impl Secrets {
         }
         let mut random = [0; WORD_RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|error| Error::Unusable(format!("no randomness: {error}")))?;
-        let text = random.iter().fold(WORD_PREFIX.to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        let text = format!("{WORD_PREFIX}{}", hex::encode(random));
         self.places.insert(text.clone(), self.words.len());
         self.words.push(Word { text: text.clone(), meaning });
         Ok(text)
@@ -383,7 +383,7 @@ fn in_xml(text: &str) -> String {
 /// A computed value as it goes out.
 fn written(value: &[u8], output: Output) -> String {
     match output {
-        Output::Hex => signing::hex(value),
+        Output::Hex => hex::encode(value),
         Output::Base64 => BASE64.encode(value),
         Output::Base64url => BASE64_URL.encode(value),
         Output::Base64Query => utf8_percent_encode(&BASE64.encode(value), RESERVED).to_string(),

@@ -84,14 +84,6 @@ fn pair(key: &str) -> Result<signature::RsaKeyPair, Unusable> {
     pair.map_err(|rejected| Unusable::NoKey(rejected.to_string()))
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// A private key as it is without PEM, where the secret is one.
 pub(in crate::driver) fn der(secret: &str) -> Option<Vec<u8>> {
     use rustls::pki_types::PrivateKeyDer;
@@ -122,7 +114,7 @@ mod tests {
     fn macs_are_those_of_the_published_tests() {
         // RFC 2202 and RFC 4231, test case 2; AWS's example of a derived signing key.
         let check = |hash, key: &[u8], chain: &[&str], want: &str| {
-            assert_eq!(hex(&hmac(hash, key, chain).expect("computed")), want);
+            assert_eq!(hex::encode(hmac(hash, key, chain).expect("computed")), want);
         };
         let text = "what do ya want for nothing?";
         check(Hash::Sha1, b"Jefe", &[text], "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
@@ -144,7 +136,7 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_the_published_tests() {
-        let check = |hash, want: &str| assert_eq!(hex(&digest(hash, b"abc")), want);
+        let check = |hash, want: &str| assert_eq!(hex::encode(digest(hash, b"abc")), want);
         check(Hash::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d");
         check(Hash::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         check(

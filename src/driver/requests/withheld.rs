@@ -58,7 +58,6 @@ mod tests {
     use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
 
     use super::*;
-    use crate::driver::requests::signing::hex;
 
     #[test]
     fn a_value_is_found_in_every_form_and_wherever_it_stands() {
@@ -68,7 +67,7 @@ mod tests {
         assert!(withheld.note(&value) && withheld.note(&value));
         assert!(withheld.note(&[1; 32]));
         let base64 = BASE64.encode(&value);
-        for form in [hex(&value), hex(&value).to_uppercase(), base64, BASE64_URL.encode(&value)] {
+        for form in [hex::encode(&value), hex::encode(&value).to_uppercase(), base64, BASE64_URL.encode(&value)] {
             for (before, after) in [("", ""), ("ü", "ü"), ("Signature=", "="), ("<", ">")] {
                 let text = format!("{before}{form}{after}");
                 assert!(withheld.is_in(text.as_bytes()));

@@ -63,7 +63,7 @@ impl Cassettes {
                 }
             }
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(digest.finalize())
     }
 
     pub fn len(&self) -> usize {

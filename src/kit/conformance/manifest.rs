@@ -105,7 +105,7 @@ impl Manifest {
     /// In hexadecimal: two that declare the same have the same.
     pub fn sha256(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(text))
     }
 
     /// What is declared, a sentence each, for whoever is to believe it.

@@ -143,9 +143,7 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn each_link_of_the_chain_has_to_hold() {
-    use sha2::{Digest as _, Sha256};
-
-    let hex = |bytes: &[u8]| Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let hex = crate::supply::sha256;
     let file = hex(b"the driver");
     let layer = |digest: &str| format!("{{\"mediaType\":\"application/wasm\",\"digest\":\"sha256:{digest}\"}}");
     let manifest = |layers: &str| format!("{{\"schemaVersion\":2,\"layers\":[{layers}]}}");

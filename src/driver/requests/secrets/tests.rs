@@ -28,7 +28,7 @@ fn words_give_way_to_secrets_in_their_encoding() {
         let digest = secrets.digest(Hash::Sha256, word.as_bytes(), (Output::Hex, 1000)).expect("there is room");
         assert!(digest.starts_with(WORD_PREFIX), "{digest} is of a secret");
         let sent = reveal(&secrets, digest.as_bytes());
-        assert_eq!(String::from_utf8_lossy(&sent), signing::hex(&signing::digest(Hash::Sha256, want.as_bytes())));
+        assert_eq!(String::from_utf8_lossy(&sent), hex::encode(signing::digest(Hash::Sha256, want.as_bytes())));
     };
     check("password", Encoding::Raw, "pass word");
     check("password", Encoding::Basic, "dXNlcjpwYXNzIHdvcmQ=");
@@ -38,7 +38,7 @@ fn words_give_way_to_secrets_in_their_encoding() {
     check("session-token", Encoding::Query, "tok%26en%20%221%22");
     check("session-token", Encoding::Xml, "tok&amp;en &quot;1&quot;");
     let plain = secrets().digest(Hash::Sha256, b"no secret", (Output::Hex, 0)).expect("there is room");
-    assert_eq!(plain, signing::hex(&signing::digest(Hash::Sha256, b"no secret")));
+    assert_eq!(plain, hex::encode(signing::digest(Hash::Sha256, b"no secret")));
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn what_is_computed_is_a_word_that_may_be_computed_with() {
     let chain = [b"day".to_vec(), [b"text\n", password.as_bytes()].concat()];
     let meant = signing::hmac(Hash::Sha1, b"Kpass word", &["day".as_bytes(), b"text\npass word"]).expect("signed");
     for (output, want) in [
-        (Output::Hex, signing::hex(&meant)),
+        (Output::Hex, hex::encode(&meant)),
         (Output::Base64, BASE64.encode(&meant)),
         (Output::Base64url, BASE64_URL.encode(&meant)),
         (Output::Base64Query, utf8_percent_encode(&BASE64.encode(&meant), RESERVED).to_string()),
@@ -57,7 +57,7 @@ fn what_is_computed_is_a_word_that_may_be_computed_with() {
         assert!(word.starts_with(WORD_PREFIX));
         assert_eq!(String::from_utf8_lossy(&reveal(&secrets, word.as_bytes())), want);
         let again = secrets.digest(Hash::Sha512, word.as_bytes(), (Output::Hex, 1000)).expect("there is room");
-        let want = signing::hex(&signing::digest(Hash::Sha512, want.as_bytes()));
+        let want = hex::encode(signing::digest(Hash::Sha512, want.as_bytes()));
         assert_eq!(String::from_utf8_lossy(&reveal(&secrets, again.as_bytes())), want);
         let query = format!("a={word}&b={password}");
         let revealed = secrets.reveal_query(&query, &mut 1000).expect("there is room");
@@ -83,7 +83,7 @@ fn what_was_computed_for_a_request_is_masked_in_its_answer() {
     let mut withheld = Withheld::of(Arc::new(secrets.mask()));
     assert!(computed.iter().all(|value| withheld.note(value)));
     let mask = withheld.so_far();
-    for form in [signing::hex(&value), signing::hex(&value).to_uppercase(), BASE64_URL.encode(&value)] {
+    for form in [hex::encode(&value), hex::encode(&value).to_uppercase(), BASE64_URL.encode(&value)] {
         assert_eq!(mask.apply(format!("<{form}>").as_bytes()).as_deref(), Some(b"<[signature]>".as_slice()), "{form}");
     }
     assert_eq!(secrets.mask().apply(BASE64.encode(&value).as_bytes()), None);

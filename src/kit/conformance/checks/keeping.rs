@@ -294,7 +294,7 @@ fn echoes(case: &Case, form: &str) -> Vec<(Stage, &'static str)> {
 /// The beginning of a placeholder in encodings that a driver may put it into.
 pub(super) fn disguised() -> Vec<String> {
     let word = WORD_PREFIX.as_bytes();
-    let hex = word.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = hex::encode(word);
     // What stands before it in what is encoded moves it by up to two bytes; what its ends share with others is left out.
     let base64 = (0..3).map(|before| {
         let text = BASE64.encode([&b"\0\0"[..before], word].concat());

@@ -9,7 +9,7 @@ use super::parts::{
     Credentials, Fields, RESERVED, are_signed, canonical_headers, canonical_query, header_of, is_now, is_users,
     parameters, squeezed,
 };
-use crate::driver::signing::{Hash, digest, hex, hmac};
+use crate::driver::signing::{Hash, digest, hmac};
 use crate::driver::wire::Asked;
 use crate::model::Timestamp;
 
@@ -30,7 +30,7 @@ fn in_header(sent: &Asked, fields: &Fields<'_>, credentials: &Credentials<'_>) -
     is_users(fields.get("Credential")?, credentials)?;
     let stamp = header_of(sent, "x-acs-date").ok_or("it has no x-acs-date")?;
     is_now(stamp, seconds(stamp), (SKEW_SECONDS, credentials))?;
-    let payload = hex(&digest(Hash::Sha256, &sent.body));
+    let payload = hex::encode(digest(Hash::Sha256, &sent.body));
     if header_of(sent, "x-acs-content-sha256") != Some(payload.as_str()) {
         return Err("x-acs-content-sha256 is not the digest of its body".into());
     }
@@ -41,10 +41,10 @@ fn in_header(sent: &Asked, fields: &Fields<'_>, credentials: &Credentials<'_>) -
     let lines = canonical_headers(sent, headers, squeezed)?;
     let query = canonical_query(sent.url.query().unwrap_or_default(), None);
     let request = format!("{}\n{}\n{query}\n{lines}\n{headers}\n{payload}", sent.method, sent.url.path());
-    let to_sign = format!("{ALGORITHM}\n{}", hex(&digest(Hash::Sha256, request.as_bytes())));
+    let to_sign = format!("{ALGORITHM}\n{}", hex::encode(digest(Hash::Sha256, request.as_bytes())));
     let signature = fields.get("Signature")?;
     let is_of = |secret: &&str| {
-        hmac(Hash::Sha256, secret.as_bytes(), &[&to_sign]).is_ok_and(|computed| hex(&computed) == signature)
+        hmac(Hash::Sha256, secret.as_bytes(), &[&to_sign]).is_ok_and(|computed| hex::encode(computed) == signature)
     };
     told(credentials.secrets.iter().any(is_of))
 }

@@ -8,7 +8,7 @@ use super::parts::{
     Credentials, Fields, RESERVED, are_signed, canonical_headers, canonical_query, header_of, is_now, is_users,
     squeezed,
 };
-use crate::driver::signing::{Hash, digest, hex, hmac};
+use crate::driver::signing::{Hash, digest, hmac};
 use crate::driver::wire::Asked;
 use crate::model::Timestamp;
 
@@ -38,7 +38,7 @@ struct Signed<'a> {
 
 fn in_header(sent: &Asked, fields: &Fields<'_>, credentials: &Credentials<'_>) -> Result<(), String> {
     let given = |name: &str| header_of(sent, name);
-    let own = hex(&digest(Hash::Sha256, &sent.body));
+    let own = hex::encode(digest(Hash::Sha256, &sent.body));
     if let Some(payload) = given("x-amz-content-sha256")
         && payload != own
         && payload != "UNSIGNED-PAYLOAD"
@@ -69,7 +69,7 @@ fn in_query(sent: &Asked, credentials: &Credentials<'_>) -> Result<(), String> {
         headers: field("X-Amz-SignedHeaders")?,
         signature: field("X-Amz-Signature")?,
         stamp: field("X-Amz-Date")?,
-        payload: hex(&digest(Hash::Sha256, &sent.body)),
+        payload: hex::encode(digest(Hash::Sha256, &sent.body)),
         without: Some("X-Amz-Signature"),
     }
     .check(sent, credentials)
@@ -93,12 +93,12 @@ impl Signed<'_> {
         let canonical = self.canonical(sent)?;
         let scope = format!("{day}/{region}/{service}/aws4_request");
         let right = canonical.iter().any(|canonical| {
-            let digest = hex(&digest(Hash::Sha256, canonical.as_bytes()));
+            let digest = hex::encode(digest(Hash::Sha256, canonical.as_bytes()));
             let to_sign = format!("{ALGORITHM}\n{}\n{scope}\n{digest}", self.stamp);
             credentials.secrets.iter().any(|secret| {
                 let chain = [day, region, service, "aws4_request", &to_sign];
                 let computed = hmac(Hash::Sha256, format!("AWS4{secret}").as_bytes(), &chain);
-                computed.is_ok_and(|computed| hex(&computed) == self.signature)
+                computed.is_ok_and(|computed| hex::encode(computed) == self.signature)
             })
         });
         match right {

@@ -1,7 +1,7 @@
 //! OVH's API ("First steps with the API").
 
 use super::parts::{Credentials, header_of, is_now};
-use crate::driver::signing::{Hash, digest, hex};
+use crate::driver::signing::{Hash, digest};
 use crate::driver::wire::Asked;
 
 /// What OVH takes a clock to be off at most.
@@ -19,7 +19,7 @@ fn check(sent: &Asked, signature: &str, credentials: &Credentials<'_>) -> Result
     let is_of = |secret: &&str| {
         let before = format!("{secret}+{consumer}+{}+{}+", sent.method, sent.url);
         let message = [before.as_bytes(), &sent.body, b"+", stamp.as_bytes()].concat();
-        format!("$1${}", hex(&digest(Hash::Sha1, &message))) == signature
+        format!("$1${}", hex::encode(digest(Hash::Sha1, &message))) == signature
     };
     match credentials.secrets.iter().any(is_of) {
         true => Ok(()),

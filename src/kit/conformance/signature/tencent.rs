@@ -3,7 +3,7 @@
 use super::parts::{
     Credentials, Fields, are_signed, canonical_headers, canonical_query, header_of, is_now, is_users, squeezed,
 };
-use crate::driver::signing::{Hash, digest, hex, hmac};
+use crate::driver::signing::{Hash, digest, hmac};
 use crate::driver::wire::Asked;
 use crate::model::Timestamp;
 
@@ -32,18 +32,18 @@ fn check(sent: &Asked, fields: &Fields<'_>, credentials: &Credentials<'_>) -> Re
     let headers = fields.get("SignedHeaders")?;
     are_signed(headers, &["content-type", "host"])?;
     let lines = canonical_headers(sent, headers, |value| squeezed(value).to_ascii_lowercase())?;
-    let payload = hex(&digest(Hash::Sha256, &sent.body));
+    let payload = hex::encode(digest(Hash::Sha256, &sent.body));
     let query = sent.url.query().unwrap_or_default();
     let signature = fields.get("Signature")?;
     // The parameters as they are sent; some SDKs sort them first.
     let is_right = [query.to_owned(), canonical_query(query, None)].iter().any(|query| {
         let request = format!("{}\n{}\n{query}\n{lines}\n{headers}\n{payload}", sent.method, sent.url.path());
-        let request = hex(&digest(Hash::Sha256, request.as_bytes()));
+        let request = hex::encode(digest(Hash::Sha256, request.as_bytes()));
         let to_sign = format!("{ALGORITHM}\n{stamp}\n{day}/{service}/tc3_request\n{request}");
         credentials.secrets.iter().any(|secret| {
             let chain = [*day, *service, "tc3_request", to_sign.as_str()];
             let computed = hmac(Hash::Sha256, format!("TC3{secret}").as_bytes(), &chain);
-            computed.is_ok_and(|computed| hex(&computed) == signature)
+            computed.is_ok_and(|computed| hex::encode(computed) == signature)
         })
     });
     match is_right {

@@ -1,0 +1,33 @@
+//! A ticket for the tests of what is judged by one.
+
+use crate::model::{Account, AccountId, AccountKey, Kind, Origin, Sealed, Share, Timestamp};
+use crate::store::PollTicket;
+
+/// Of an account that is watched and was never polled, due at the beginning of time.
+pub(super) fn ticket() -> PollTicket {
+    let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "ann".into() };
+    PollTicket {
+        account: Account { id: AccountId(1), key, origin: Origin::Config, password: Sealed(vec![]) },
+        kind: Kind::Instance,
+        due: Timestamp::from_millis(0),
+        every: None,
+        changed: None,
+        hook_set: None,
+        last_complete: None,
+        last_full: None,
+        gap_told: None,
+        unconfirmed: false,
+        partials: 0,
+        wanted: None,
+        listed_by: None,
+        failures: 0,
+        trouble: None,
+        last_requests: 0,
+        watched: true,
+        held: None,
+        endpoint: "".into(),
+        share: Share::Prompt,
+        slow: false,
+        lease: 1,
+    }
+}
