@@ -3,6 +3,7 @@
 pub mod account;
 pub mod breaker;
 pub mod change;
+pub mod error_code;
 pub mod filter;
 pub mod flapping;
 pub mod hook;
@@ -22,6 +23,7 @@ pub use change::{
     Change, ChangeDocument, ChangeId, ChangeType, Cursor, Details, Flapping, Gap, MassChange, NewChange,
     ResourceDocument, Subject,
 };
+pub use error_code::ErrorCode;
 pub use filter::{Filter, FilterList, IdPattern};
 pub use hook::{
     DisableReason, Format, Hook, HookId, HookSecrets, HookSpec, HookStatus, HookUrl, HookVersion, Mode, Owner, Rate,

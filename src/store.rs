@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backoff;
+mod comparison;
 #[cfg(test)]
 pub(crate) mod contract;
 mod deliveries;
@@ -12,6 +13,7 @@ mod hooks;
 mod inventory;
 mod journal;
 mod keys;
+mod mass_changes;
 mod page;
 mod polls;
 mod provider_states;
@@ -26,6 +28,7 @@ mod unopened;
 
 pub use accounts::{AccountSize, Accounts, Credential, DamagedRow, Enrolment, Forgetting, Fullness};
 pub use backoff::Backoff;
+pub use comparison::{Comparison, Delta, Known, KnownResource, Missing, Removed, Transition, Upsert, Upserts};
 pub use deliveries::{
     CatchUp, CaughtUp, Deliveries, DeliveryClaim, DeliveryId, DueDelivery, KeptAttempts, LeaseId, LeasePlace,
     LeaseRequest, Leased, Outcome, PendingChange, Recipient, Settlement, Settling,
@@ -39,12 +42,11 @@ pub use hooks::{
 pub use inventory::{Inventory, ListQuery, Seen, Track};
 pub use journal::{After, ChangePage, ChangeQuery, Extent, HistoryQuery, Journal, KeptChanges, Sweep};
 pub use keys::{KeyUse, Keys, Resealed, SealedPage, SealedPlace, SealedValue, StoreKey};
+pub use mass_changes::{Decided, Decision, Held, HeldMassChange, PollHeld};
 pub use page::Page;
 pub use polls::{
-    Admission, Again, Breadth, Comparison, Decided, Decision, Delta, Held, HeldMassChange, Known, KnownResource,
-    Missing, NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure, PollHeld,
-    PollNote, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, Removed, Transition, Upsert, Upserts,
-    WantedIds,
+    Admission, Again, Breadth, Effort, NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError,
+    PollFailure, PollNote, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, WantedIds,
 };
 pub use provider_states::ProviderStates;
 pub use repeats::{Once, Refusal, RepeatableRequest, Repeats, Replay, RequestId, WriteAnswer, Written};

@@ -14,14 +14,14 @@ use tracker::clock::{Clock as _, Stopwatch, SystemClock};
 use tracker::deliver;
 use tracker::model::word::Words;
 use tracker::model::{
-    AccountId, AccountKey, ChangeType, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange, Origin,
-    Owner, Resource, ResourceId, Sealed, SigningSecret, State, Subject,
+    AccountId, AccountKey, ChangeType, ErrorCode, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange,
+    Origin, Owner, Resource, ResourceId, Sealed, SigningSecret, State, Subject,
 };
 use tracker::net::{AddressPolicy, ClientSettings, Clients};
 use tracker::poll::fingerprint::fingerprint;
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
-    Accounts as _, Deliveries as _, Enrolment, HookAction, HookPlace, NewHook, Pace, PollClaim, PollFailure,
+    Accounts as _, Deliveries as _, Effort, Enrolment, HookAction, HookPlace, NewHook, Pace, PollClaim, PollFailure,
     PollRecord, PollTicket, Polls as _, Reach, ReplayFrom, Upsert,
 };
 use tracker::vault::{Keyring, Purpose, Vault};
@@ -221,12 +221,10 @@ impl Outlet {
             kind: ticket.kind,
             lease: ticket.lease,
             now,
-            code: "unavailable".into(),
+            code: ErrorCode::Unavailable,
             message: "realms are not what this is about".into(),
             next_due: now.after(A_DAY),
-            duration: Duration::ZERO,
-            requests: 0,
-            budget: None,
+            effort: Effort { duration: Duration::ZERO, requests: 0, budget: None },
         };
         self.store.record_poll_failure(failure).await.expect("put off");
     }
@@ -353,9 +351,7 @@ pub(crate) fn record(ticket: &PollTicket, upserts: Vec<Upsert>, changes: Vec<New
         pace: Pace::usual(Duration::ZERO),
         next_due: now,
         now,
-        duration: Duration::from_millis(10),
-        requests: 1,
+        effort: Effort { duration: Duration::from_millis(10), requests: 1, budget: None },
         damping: tracker::model::flapping::Damping::default(),
-        budget: None,
     }
 }

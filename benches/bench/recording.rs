@@ -10,7 +10,7 @@ use tracker::model::{AccountKey, Instance, InstanceState, Kind, Origin, Resource
 use tracker::poll::diff::{Comparing, Missed, Observation};
 use tracker::store::sqlite::{self, SqliteStore};
 use tracker::store::{
-    Accounts as _, Breadth, Enrolment, Pace, PollClaim, PollRecord, PollTicket, Polls as _, Recorded, Upserts,
+    Accounts as _, Breadth, Effort, Enrolment, Pace, PollClaim, PollRecord, PollTicket, Polls as _, Recorded, Upserts,
 };
 
 use crate::compare::instance;
@@ -99,10 +99,8 @@ async fn poll(store: &SqliteStore, resources: Vec<Resource>) -> Recorded {
         pace: Pace::usual(Duration::ZERO),
         next_due: now,
         now,
-        duration: Duration::from_millis(10),
-        requests: 1,
+        effort: Effort { duration: Duration::from_millis(10), requests: 1, budget: None },
         damping: Damping::default(),
-        budget: None,
     };
     store.record_poll(record).await.expect("recorded")
 }
@@ -137,10 +135,8 @@ async fn ticket(store: &SqliteStore) -> PollTicket {
             pace: Pace::usual(Duration::ZERO),
             next_due: now.after(A_DAY),
             now,
-            duration: Duration::ZERO,
-            requests: 0,
+            effort: Effort { duration: Duration::ZERO, requests: 0, budget: None },
             damping: Damping::default(),
-            budget: None,
         };
         store.record_poll(record).await.expect("recorded");
     }

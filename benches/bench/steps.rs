@@ -12,7 +12,7 @@ use tracker::model::flapping::Damping;
 use tracker::model::{AccountKey, ChangeType, InstanceState, Kind, NewChange, Origin, ResourceId, State, Subject};
 use tracker::store::sqlite::{self, SqliteStore, Synchronous};
 use tracker::store::{
-    Accounts as _, Breadth, Enrolment, Journal as _, Pace, PollClaim, PollRecord, Polls as _, Upserts,
+    Accounts as _, Breadth, Effort, Enrolment, Journal as _, Pace, PollClaim, PollRecord, Polls as _, Upserts,
 };
 use tracker::vault::{Keyring, Purpose, Vault};
 
@@ -244,10 +244,8 @@ async fn fill_journal(data: &Path) {
             pace: Pace::usual(Duration::ZERO),
             next_due: now,
             now,
-            duration: Duration::ZERO,
-            requests: 1,
+            effort: Effort { duration: Duration::ZERO, requests: 1, budget: None },
             damping: Damping::default(),
-            budget: None,
         };
         store.record_poll(record).await.expect("recorded");
     }

@@ -11,6 +11,7 @@ use super::input::parameters::ParameterError;
 use super::problem::{Problem, ProblemType, RETRY_SOON};
 use crate::driver::CallError;
 use crate::metrics::Unrecorded;
+use crate::model::ErrorCode;
 use crate::model::resource::InvalidResourceId;
 use crate::roster::NotOnRoster;
 use crate::store::{PollError, StoreError};
@@ -178,33 +179,38 @@ fn not_proven(error: &CallError) -> Problem {
             Problem::new(ProblemType::ProviderFailed, detail).retry_after(RETRY_SOON)
         }
     };
-    problem.with("code", error.code()).logging(error)
+    problem.with("code", error.code().to_string()).logging(error)
 }
 
 /// What a poll failed for, told to the account's owner.
 pub(super) fn poll_failed(error: &PollError, retry_after: Duration) -> Problem {
-    let problem_type = match error.code.as_str() {
-        "forbidden" => ProblemType::Forbidden,
-        "throttled" | "budget" => ProblemType::ProviderThrottled,
-        "invalid-account" => ProblemType::AccountUnusable,
-        "host-fault" => ProblemType::Internal,
+    let problem_type = match &error.code {
+        ErrorCode::Forbidden => ProblemType::Forbidden,
+        ErrorCode::Throttled | ErrorCode::Budget => ProblemType::ProviderThrottled,
+        ErrorCode::InvalidAccount => ProblemType::AccountUnusable,
+        ErrorCode::HostFault => ProblemType::Internal,
         _ => ProblemType::ProviderFailed,
     };
     Problem::new(problem_type, &error.message)
-        .with("code", error.code.as_str())
+        .with("code", error.code.to_string())
         .with("at", error.at.to_string())
         .retry_after(retry_after)
 }
 
-/// A poll was made, and the host's store did not take what came of it.
-pub(super) fn poll_unrecorded(lost: &Unrecorded) -> Problem {
-    let (problem_type, why) = match lost.error {
+/// What a failure of the host's store is told as, by its stable word, and why it failed.
+pub(super) fn store_failure(error: &str) -> (ProblemType, &'static str) {
+    match error {
         "disk-full" => (ProblemType::StoreFull, "its disk is full"),
         "size-limit" => (ProblemType::StoreFull, "its store has reached store.size"),
         "account-size-limit" => (ProblemType::AccountFull, "the account has reached its share of the store"),
         "disk-failed" => (ProblemType::StoreUnavailable, "its disk failed"),
         _ => (ProblemType::StoreUnavailable, "its store failed"),
-    };
+    }
+}
+
+/// A poll was made, and the host's store did not take what came of it.
+pub(super) fn poll_unrecorded(lost: &Unrecorded) -> Problem {
+    let (problem_type, why) = store_failure(lost.error);
     let detail = format!("the host could not record the provider's list, because {why}; it polls again");
     Problem::new(problem_type, detail)
         .with("code", lost.error)
@@ -321,16 +327,16 @@ mod tests {
 
     #[test]
     fn what_a_poll_failed_for_is_told() {
-        let check = |code: &str, want: ProblemType| {
-            let error = PollError { at: Timestamp::default(), code: code.into(), message: "why".into() };
-            assert_eq!(poll_failed(&error, RETRY_SOON).problem_type(), want, "{code}");
+        let check = |code: ErrorCode, want: ProblemType| {
+            let error = PollError { at: Timestamp::default(), code, message: "why".into() };
+            assert_eq!(poll_failed(&error, RETRY_SOON).problem_type(), want, "{error:?}");
         };
-        check("forbidden", ProblemType::Forbidden);
-        check("throttled", ProblemType::ProviderThrottled);
-        check("invalid-account", ProblemType::AccountUnusable);
-        check("host-fault", ProblemType::Internal);
-        check("unavailable", ProblemType::ProviderFailed);
-        check("unauthorized", ProblemType::ProviderFailed);
-        check("limit.memory", ProblemType::ProviderFailed);
+        check(ErrorCode::Forbidden, ProblemType::Forbidden);
+        check(ErrorCode::Throttled, ProblemType::ProviderThrottled);
+        check(ErrorCode::InvalidAccount, ProblemType::AccountUnusable);
+        check(ErrorCode::HostFault, ProblemType::Internal);
+        check(ErrorCode::Unavailable, ProblemType::ProviderFailed);
+        check(ErrorCode::Unauthorized, ProblemType::ProviderFailed);
+        check(ErrorCode::Limit("memory".into()), ProblemType::ProviderFailed);
     }
 }

@@ -51,13 +51,15 @@ use crate::clock::{Clock, ManualClock};
 use crate::driver::{CallError, Catalog, Pulse};
 use crate::model::breaker;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, Instance, InstanceState, Kind, NewChange, Origin, Realm, RealmState, Resource,
-    ResourceId, Sealed, State, Timestamp,
+    AccountId, AccountKey, ChangeType, ErrorCode, Instance, InstanceState, Kind, NewChange, Origin, Realm, RealmState,
+    Resource, ResourceId, Sealed, State, Timestamp,
 };
 use crate::net::{AddressPolicy, ClientSettings, Clients};
 use crate::roster::{CallShares, Endpoints, NotOnRoster, Roster};
 use crate::store::sqlite::{self, SqliteStore};
-use crate::store::{Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Signals, Store, Upsert};
+use crate::store::{
+    Effort, Enrolment, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Signals, Store, Upsert,
+};
 use crate::vault::{Keyring, Vault};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -242,10 +244,8 @@ impl House {
             pace: Pace::usual(Duration::from_secs(60)),
             next_due: self.now().after(Duration::from_secs(60)),
             now: self.now(),
-            duration: Duration::from_millis(5),
-            requests: 1,
+            effort: Effort { duration: Duration::from_millis(5), requests: 1, budget: None },
             damping: crate::model::flapping::Damping::default(),
-            budget: None,
         }
     }
 
@@ -291,12 +291,10 @@ impl House {
             kind,
             lease: ticket.lease,
             now: self.now(),
-            code: code.into(),
+            code: ErrorCode::parse(code).expect(code),
             message: "what the provider said".into(),
             next_due: self.now().after(Duration::from_secs(60)),
-            duration: Duration::from_millis(5),
-            requests: 1,
-            budget: None,
+            effort: Effort { duration: Duration::from_millis(5), requests: 1, budget: None },
         };
         self.context.store.record_poll_failure(failure).await.expect("recorded");
         self.polled.send_modify(|polls| *polls += 1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::requests::skew;
 use super::usage::Usage;
+use crate::model::ErrorCode;
 
 /// A call that gave no list.
 #[derive(Debug, thiserror::Error)]
@@ -85,21 +86,20 @@ impl CallError {
         }
     }
 
-    /// A stable word for it, as `/api/account` and the log have it.
-    pub fn code(&self) -> String {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            CallError::Unauthorized(_) => "unauthorized".into(),
-            CallError::Forbidden(_) => "forbidden".into(),
-            CallError::Throttled { .. } => "throttled".into(),
-            CallError::Unavailable(_) => "unavailable".into(),
-            CallError::InvalidAccount(_) => "invalid-account".into(),
-            CallError::UnexpectedAnswer(_) => "unexpected-answer".into(),
-            CallError::Refused(_) => "refused".into(),
-            CallError::Limit { setting, .. } => format!("limit.{setting}"),
-            CallError::Budget { .. } => "budget".into(),
-            CallError::Crashed(_) => "crashed".into(),
-            CallError::Contract(_) => "contract".into(),
-            CallError::HostFault => "host-fault".into(),
+            CallError::Unauthorized(_) => ErrorCode::Unauthorized,
+            CallError::Forbidden(_) => ErrorCode::Forbidden,
+            CallError::Throttled { .. } => ErrorCode::Throttled,
+            CallError::Unavailable(_) => ErrorCode::Unavailable,
+            CallError::InvalidAccount(_) => ErrorCode::InvalidAccount,
+            CallError::UnexpectedAnswer(_) => ErrorCode::UnexpectedAnswer,
+            CallError::Refused(_) => ErrorCode::Refused,
+            CallError::Limit { setting, .. } => ErrorCode::Limit((*setting).into()),
+            CallError::Budget { .. } => ErrorCode::Budget,
+            CallError::Crashed(_) => ErrorCode::Crashed,
+            CallError::Contract(_) => ErrorCode::Contract,
+            CallError::HostFault => ErrorCode::HostFault,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! observation or as a failure, and never as both.
 
 mod by_id;
+mod decide;
 mod endpoint;
 mod list;
 mod record;
@@ -22,9 +23,10 @@ use crate::model::{AccountId, AccountKey, Kind, whole_millis};
 use crate::roster::InFlight;
 use crate::store::{PollTicket, Recorded, StoreError};
 
+use decide::Seen;
 use endpoint::{explain_wait, give_way, note_endpoint};
 use list::{NoList, list};
-use record::{Seen, next_after_failure, record, record_failure};
+use record::{next_after_failure, record, record_failure};
 use release::Claim;
 use shadowed::shadow;
 
@@ -153,7 +155,7 @@ async fn failed(
     (stopwatch, late): (&Stopwatch, Duration),
 ) -> Result<(), StoreError> {
     let (key, kind, code) = (ticket.account.key.clone(), ticket.kind, error.code());
-    tracing::warn!(account = %key, %kind, code, failures = ticket.failures + 1, %error, "a poll failed");
+    tracing::warn!(account = %key, %kind, %code, failures = ticket.failures + 1, %error, "a poll failed");
     if let Some(CallError::HostFault) = error.call_error() {
         context.metrics.host_fault("poll");
     }
@@ -168,7 +170,7 @@ async fn failed(
     {
         tracing::error!(account = %key, %error, "an account whose password does not open can't be set aside");
     }
-    count(context, &key, kind, outcome_of(&recorded, &code), (took, late), error.requests());
+    count(context, &key, kind, outcome_of(&recorded, &code.to_string()), (took, late), error.requests());
     recorded
 }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::driver::Catalog;
-use crate::model::{AccountId, AccountKey, Kind, Origin, Sealed};
+use crate::model::{AccountId, AccountKey, ErrorCode, Kind, Origin, Sealed};
 use crate::roster::{CallShares, ConfiguredAccount, Endpoints, Roster};
 use crate::store::sqlite::{self, SqliteStore};
 use crate::store::{Enrolment, PollStatus};
@@ -114,7 +114,7 @@ async fn what_cannot_be_polled_says_why_and_backs_off() {
             assert_eq!((status.failures, status.last_complete), (failures, None));
             assert_eq!(status.next_due, Some(lab.clock.now().after(Duration::from_secs(wait))));
             let error = status.last_error.expect("it failed");
-            assert_eq!(error.code, "not-configured");
+            assert_eq!(error.code, ErrorCode::NotConfigured);
             assert!(error.message.contains("no driver \"absent\""), "{}", error.message);
         }
         lab.clock.advance(Duration::from_millis(wait * 1000 - 1));
@@ -132,7 +132,7 @@ async fn an_account_whose_credentials_do_not_open_is_set_aside() {
     store.request_poll(account, Kind::Realm, lab.clock.now()).await.expect("asked for");
     assert_eq!(run_once(&lab.context).await.expect("polled"), 1);
     let error = lab.status(account, Kind::Realm).await.last_error.expect("it failed");
-    assert_eq!(error.code, "credentials");
+    assert_eq!(error.code, ErrorCode::Credentials);
     assert!(error.message.contains("does not open with the host's key"), "{}", error.message);
     let damaged = store.damaged_rows(account).await.expect("looked up");
     assert_eq!(

@@ -1,17 +1,19 @@
 //! When accounts are polled, and what comes of it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Effects, HeldId, ProviderStates, Result};
+use super::{
+    Comparison, Decided, Decision, Delta, Effects, Held, HeldId, HeldMassChange, KnownResource, Missing, PollHeld,
+    ProviderStates, Removed, Result, Upserts,
+};
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
-    Account, AccountId, AccountKey, BudgetMark, ChangeType, Flapping, InstanceState, InvalidResourceId, Kind,
-    NewChange, Resource, ResourceId, Share, State, Timestamp,
+    Account, AccountId, AccountKey, BudgetMark, ErrorCode, Flapping, InstanceState, Kind, NewChange, ResourceId, Share,
+    Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -309,141 +311,6 @@ pub struct Passing {
     pub state: InstanceState,
 }
 
-/// Lists that were not recorded, since too much in them was another at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// When the first of them was asked for.
-    pub since: Timestamp,
-    /// How many in a row.
-    pub lists: u32,
-    /// What the newest of them showed: how many resources vanished or were in another state, of how many.
-    pub affected: usize,
-    pub known: usize,
-    /// Tells the newest that showed everything from other lists.
-    pub print: Option<u64>,
-    /// What the operator made of it.
-    pub decision: Option<Decision>,
-    /// Whether it is in the journal already, though the list that showed it was not recorded to its end.
-    pub told: bool,
-}
-
-/// What became of an operator's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decided {
-    /// It holds for this list.
-    Taken(Held),
-    /// It is to another list than the one that is held.
-    Another(HeldId, Held),
-    /// It comes too late: the list is being recorded.
-    Recording,
-    NothingHeld,
-}
-
-/// What the operator makes of the list that is held. It holds for no list that does more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// What it shows is recorded and told, once a list shows it again.
-    Accept,
-    /// It is recorded, and not told.
-    AcceptSilently,
-    /// What is known stays as it is until a list differs from the one that is rejected.
-    Reject,
-}
-
-/// A list is held in the place of being recorded.
-#[derive(Clone, Debug)]
-pub struct PollHeld {
-    pub account: AccountId,
-    pub kind: Kind,
-    pub lease: i64,
-    pub observed_at: Timestamp,
-    pub affected: usize,
-    pub known: usize,
-    /// See `Held`.
-    pub print: Option<u64>,
-    /// What the list does; absent where the one that is held stays, which is as this one.
-    pub effects: Option<Effects>,
-    /// What the operator had answered when this was decided.
-    pub decision: Option<Decision>,
-    /// Whether it has nothing to do with what was held before.
-    pub is_anew: bool,
-    pub next_due: Timestamp,
-    pub now: Timestamp,
-    pub duration: Duration,
-    pub requests: u32,
-    pub budget: Option<BudgetMark>,
-}
-
-/// A held mass change and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldMassChange {
-    pub account: AccountKey,
-    pub kind: Kind,
-    pub id: HeldId,
-    pub held: Held,
-}
-
-/// A list that is compared with what is stored, while that is read. They come sorted by id (bytewise), each once.
-pub trait Comparison: Send {
-    /// Whether the next of what is stored, which was not missing, is on the list as it is stored: then it is passed over,
-    /// and nothing more of it is read.
-    fn passes(&mut self, id: &str, fingerprint: u64) -> bool;
-
-    /// Takes the next of what is stored, where it does not pass.
-    ///
-    /// # Errors
-    /// If its id is none: whether it is one is only asked where it is not on the list.
-    fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId>;
-
-    /// Nothing more is stored.
-    fn end(self: Box<Self>) -> Delta;
-}
-
-/// What the diff needs of a stored resource, and no more: it is read for every resource at every poll.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
-    pub id: &'a str,
-    /// Of the whole record, see `poll::diff`.
-    pub fingerprint: u64,
-    pub state: State,
-    /// In how many complete lists in a row it was missing.
-    pub missing: u32,
-    /// When it was last seen, should that be earlier than the last complete list.
-    pub seen: Timestamp,
-    /// Whether it is stored as missing from a list that was not recorded to its end. That is not counted, and is to be
-    /// written anew, also where nothing else is.
-    pub unsettled: bool,
-}
-
-/// What a comparison found, which is what is to be written. Empty where nothing changed.
-#[derive(Debug, Default)]
-pub struct Delta {
-    pub upserts: Upserts,
-    pub missing: Vec<Missing>,
-    pub removed: Vec<Removed>,
-    /// How many resources are stored.
-    pub known: usize,
-    /// How many of them vanished, or are in another state.
-    pub affected: usize,
-}
-
-/// A stored resource by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownResource {
-    pub id: ResourceId,
-    pub fingerprint: u64,
-    pub state: State,
-    pub missing: u32,
-    pub seen: Timestamp,
-}
-
-impl KnownResource {
-    pub fn as_known(&self) -> Known<'_> {
-        let KnownResource { ref id, fingerprint, state, missing, seen } = *self;
-        Known { id: id.as_str(), fingerprint, state, missing, seen, unsettled: false }
-    }
-}
-
 #[derive(Debug)]
 pub struct PollRecord {
     pub account: AccountId,
@@ -480,11 +347,17 @@ pub struct PollRecord {
     /// What is to be asked for alone before that.
     pub again: Option<Again>,
     pub now: Timestamp,
+    pub effort: Effort,
+    /// When changes of the states of realms, and of the provider, are held back.
+    pub damping: Damping,
+}
+
+/// What a poll took.
+#[derive(Clone, Debug, Default)]
+pub struct Effort {
     pub duration: Duration,
     /// How many requests the provider was sent.
     pub requests: u32,
-    /// When changes of the states of realms, and of the provider, are held back.
-    pub damping: Damping,
     /// What the account's budget has left, where requests were made and are counted.
     pub budget: Option<BudgetMark>,
 }
@@ -504,104 +377,6 @@ impl PollRecord {
     }
 }
 
-/// New or changed resources, and those seen again after having been missing, by their ids from below. Those at the end
-/// may still lie where they were listed, so that a first list is not held twice.
-#[derive(Default)]
-pub struct Upserts {
-    found: VecDeque<Upsert>,
-    rest: Option<Box<dyn ExactSizeIterator<Item = Upsert> + Send>>,
-}
-
-impl Upserts {
-    pub fn push(&mut self, upsert: Upsert) {
-        self.found.push_back(upsert);
-    }
-
-    /// Those of resources that are stored, and some that are new.
-    pub fn found(&self) -> impl Iterator<Item = &Upsert> {
-        self.found.iter()
-    }
-
-    /// Alters each, those that still lie where they were listed when it is their turn.
-    pub fn alter(&mut self, alter: impl Fn(&mut Upsert) + Send + 'static) {
-        self.found.iter_mut().for_each(&alter);
-        if let Some(rest) = self.rest.take() {
-            self.rest = Some(Box::new(rest.map(move |mut upsert| {
-                alter(&mut upsert);
-                upsert
-            })));
-        }
-    }
-
-    /// Adds what comes last.
-    pub fn end_with(&mut self, rest: impl ExactSizeIterator<Item = Upsert> + Send + 'static) {
-        self.rest = Some(Box::new(rest));
-    }
-
-    pub fn len(&self) -> usize {
-        self.found.len() + self.rest.as_ref().map_or(0, |rest| rest.len())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl Iterator for Upserts {
-    type Item = Upsert;
-
-    fn next(&mut self) -> Option<Upsert> {
-        self.found.pop_front().or_else(|| self.rest.as_mut()?.next())
-    }
-}
-
-impl From<Vec<Upsert>> for Upserts {
-    fn from(found: Vec<Upsert>) -> Upserts {
-        Upserts { found: found.into(), rest: None }
-    }
-}
-
-impl std::fmt::Debug for Upserts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upserts").field("len", &self.len()).finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct Upsert {
-    pub resource: Resource,
-    pub fingerprint: u64,
-    /// Whether its state differs from what was stored, or it is new: `state_since` starts anew.
-    pub state_changed: bool,
-    /// What the journal says of it.
-    pub change: Option<Transition>,
-}
-
-/// A change of a resource, as far as neither the resource nor its list says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    pub change_type: ChangeType,
-    pub old_state: Option<State>,
-    pub new_state: State,
-    /// When the resource was last seen as it was before.
-    pub observed_after: Option<Timestamp>,
-}
-
-/// A resource that is gone. The store has its name and realm.
-#[derive(Clone, Debug)]
-pub struct Removed {
-    pub id: ResourceId,
-    /// What the journal says of it.
-    pub change: Option<Transition>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Missing {
-    pub id: ResourceId,
-    pub times: u32,
-    pub seen: Timestamp,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     pub changes: usize,
@@ -619,14 +394,11 @@ pub struct PollFailure {
     pub reach: Reach,
     pub unreachable_after: u32,
     pub damping: Damping,
-    /// A stable word for what went wrong: `unauthorized`, `throttled`, `limit.memory`, ...
-    pub code: String,
+    pub code: ErrorCode,
     /// For the account's owner.
     pub message: String,
     pub next_due: Timestamp,
-    pub duration: Duration,
-    pub requests: u32,
-    pub budget: Option<BudgetMark>,
+    pub effort: Effort,
 }
 
 /// What a poll that failed says of the provider.
@@ -676,6 +448,6 @@ pub struct PollStatus {
 #[derive(Clone, Debug)]
 pub struct PollError {
     pub at: Timestamp,
-    pub code: String,
+    pub code: ErrorCode,
     pub message: String,
 }

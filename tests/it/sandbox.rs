@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracker::clock::SystemClock;
 use tracker::driver::{CallError, Catalog, Coverage, Driver, Engine, Limits, Listing, SecretKind, Target};
-use tracker::model::{AccountKey, Kind, Resource, Timestamp};
+use tracker::model::{AccountKey, ErrorCode, Kind, Resource, Timestamp};
 use tracker::net::{
     AddressPolicy, ClientSettings, Clients, Identity, PrivateRoots, Proxy, ProxyChoice, RootsReach, Via,
 };
@@ -138,14 +138,14 @@ async fn what_breaks_the_contract_is_an_error_and_not_a_list() {
         assert!(error.to_string().contains(want), "{options:?}: {error}");
         error.code()
     };
-    assert_eq!(check(&[("do", "panic")], "told to panic").await, "crashed");
-    assert_eq!(check(&[("do", "recurse")], "wasm trap").await, "crashed");
-    assert_eq!(check(&[("do", "same-cursor")], "same cursor twice").await, "unexpected-answer");
-    assert_eq!(check(&[("do", "long-name")], "name of \"i-1\" has 1048576 bytes").await, "contract");
-    assert_eq!(check(&[("do", "bad-id")], "control characters").await, "contract");
-    assert_eq!(check(&[("do", "delta")], "a delta").await, "contract");
-    assert_eq!(check(&[("do", "nothing known")], "there is no \"nothing known\"").await, "invalid-account");
-    assert_eq!(check(&[("do", "throttled")], "slow down").await, "throttled");
+    assert_eq!(check(&[("do", "panic")], "told to panic").await, ErrorCode::Crashed);
+    assert_eq!(check(&[("do", "recurse")], "wasm trap").await, ErrorCode::Crashed);
+    assert_eq!(check(&[("do", "same-cursor")], "same cursor twice").await, ErrorCode::UnexpectedAnswer);
+    assert_eq!(check(&[("do", "long-name")], "name of \"i-1\" has 1048576 bytes").await, ErrorCode::Contract);
+    assert_eq!(check(&[("do", "bad-id")], "control characters").await, ErrorCode::Contract);
+    assert_eq!(check(&[("do", "delta")], "a delta").await, ErrorCode::Contract);
+    assert_eq!(check(&[("do", "nothing known")], "there is no \"nothing known\"").await, ErrorCode::InvalidAccount);
+    assert_eq!(check(&[("do", "throttled")], "slow down").await, ErrorCode::Throttled);
     let partial = list(&driver, &[("do", "partial")]).await.expect("a list");
     assert_eq!(partial.coverage, Coverage::Partial("half is down".into()));
 }
@@ -223,7 +223,7 @@ async fn a_request_goes_nowhere_but_where_it_was_let() {
     let server = Server::start(Answer::Echo);
     let check = async |target: Target, want: &[&str]| {
         let error = driver.list(&target, Kind::Instance).await.expect_err("no way out").error;
-        assert_eq!(error.code(), "refused", "{error}");
+        assert_eq!(error.code(), ErrorCode::Refused, "{error}");
         for part in want {
             assert!(error.to_string().contains(part), "{error}");
         }
@@ -278,7 +278,7 @@ async fn what_was_set_for_an_endpoint_stays_there_and_a_proxy_serves_all() {
     // Another endpoint, which is granted: through the proxy too, but neither is the private authority believed nor
     // the certificate shown.
     let error = list(&[("do", "fetch-elsewhere"), ("url", "https://login.invalid/x")]).await.expect_err("not believed");
-    assert_eq!(error.error.code(), "unavailable", "{error}");
+    assert_eq!(error.error.code(), ErrorCode::Unavailable, "{error}");
     assert!(
         error.to_string().contains("https://login.invalid: no secure connection: no authority that is trusted here"),
         "is there a package of root certificates (ca-certificates)? {error}",

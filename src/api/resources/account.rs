@@ -14,11 +14,12 @@ use utoipa::ToSchema;
 use super::fresh;
 use crate::api::app::App;
 use crate::api::auth::caller::Caller;
+use crate::api::errors::store_failure;
 use crate::api::input::request::Query;
 use crate::api::problem::{Problem, ProblemType};
 use crate::driver::BudgetView;
 use crate::metrics::{Operation, Unrecorded};
-use crate::model::{Flapping, Kind, Timestamp, whole_millis};
+use crate::model::{ErrorCode, Flapping, Kind, Timestamp, whole_millis};
 use crate::roster::EndpointView;
 use crate::store::Forgetting::Configured;
 use crate::store::{AccountSize, DamagedRow, Fullness, PollError, PollStatus};
@@ -306,38 +307,26 @@ pub(crate) async fn forget(State(app): State<Arc<App>>, caller: Caller) -> Resul
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What the code of an error says where the tracker's own store is at fault.
-const STORE: &str = "store";
-
 /// When the store failed last, and the stable word for how.
 type StoreFailure = (Timestamp, &'static str);
-
-fn store_fails_as(error: &str) -> &'static str {
-    match error {
-        "disk-full" => "its disk is full",
-        "size-limit" => "its store has reached store.size",
-        "account-size-limit" => "the account has reached its share of the store",
-        "disk-failed" => "its disk failed",
-        _ => "its store failed",
-    }
-}
 
 /// The status of a poll that is due and can't be begun, as the store does not take that down.
 fn with_unclaimed(status: PollStatus, unclaimed: Option<StoreFailure>, now: Timestamp) -> PollStatus {
     let Some((at, error)) = unclaimed.filter(|_| is_due(&status, now)) else { return status };
-    let message = format!("the host cannot begin this poll, because {}; it retries soon", store_fails_as(error));
-    PollStatus { last_error: Some(PollError { at, code: STORE.into(), message }), ..status }
+    let (_, why) = store_failure(error);
+    let message = format!("the host cannot begin this poll, because {why}; it retries soon");
+    PollStatus { last_error: Some(PollError { at, code: ErrorCode::Store, message }), ..status }
 }
 
 /// The status with what the store could not be told: polls that were made since and not recorded.
 fn with_unrecorded(status: PollStatus, unrecorded: Option<Unrecorded>) -> PollStatus {
     let Some(Unrecorded { last, failures, error }) = unrecorded else { return status };
-    let why = store_fails_as(error);
+    let (_, why) = store_failure(error);
     let message = format!("the host could not record the last poll, because {why}; it polls again until it can");
     PollStatus {
         last_attempt: status.last_attempt.max(Some(last)),
         failures: status.failures.saturating_add(failures),
-        last_error: Some(PollError { at: last, code: STORE.into(), message }),
+        last_error: Some(PollError { at: last, code: ErrorCode::Store, message }),
         ..status
     }
 }
@@ -367,7 +356,7 @@ fn poll(status: PollStatus, obstacles: Obstacles, now: Timestamp) -> PollDocumen
         failures: status.failures,
         last_error: status.last_error.map(|error| ErrorDocument {
             at: error.at,
-            code: error.code,
+            code: error.code.to_string(),
             message: error.message,
         }),
         nothing_removed,
@@ -397,10 +386,12 @@ fn provider_state(status: &[PollStatus]) -> ProviderState {
     };
     match newest.last_error.as_ref().filter(|_| newest.failures > 0) {
         None => ProviderState::Available,
-        Some(error) => match error.code.as_str() {
+        Some(error) => match &error.code {
             // It answers, if oddly.
-            "unauthorized" | "forbidden" | "throttled" | "unexpected-answer" => ProviderState::Available,
-            "unavailable" => ProviderState::Unavailable,
+            ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::Throttled | ErrorCode::UnexpectedAnswer => {
+                ProviderState::Available
+            }
+            ErrorCode::Unavailable => ProviderState::Unavailable,
             // The driver's or the host's own trouble says nothing of the provider.
             _ => ProviderState::Unknown,
         },
@@ -412,7 +403,7 @@ mod tests {
     use super::*;
     use crate::model::Kind;
 
-    fn status(kind: Kind, at: i64, code: Option<&str>) -> PollStatus {
+    fn status(kind: Kind, at: i64, code: Option<ErrorCode>) -> PollStatus {
         let at = Timestamp::from_millis(at);
         PollStatus {
             kind,
@@ -425,7 +416,7 @@ mod tests {
             held: false,
             put_off: false,
             failures: u32::from(code.is_some()),
-            last_error: code.map(|code| PollError { at, code: code.into(), message: String::new() }),
+            last_error: code.map(|code| PollError { at, code, message: String::new() }),
             partial_reason: None,
             partials: 0,
             retry: None,
@@ -451,7 +442,7 @@ mod tests {
 
     #[test]
     fn the_provider_is_as_the_newest_attempt_found_it() {
-        let check = |instances: Option<(i64, Option<&str>)>, realms: Option<(i64, Option<&str>)>, want| {
+        let check = |instances: Option<(i64, Option<ErrorCode>)>, realms: Option<(i64, Option<ErrorCode>)>, want| {
             let instances = instances.map(|(at, code)| status(Kind::Instance, at, code));
             let realms = realms.map(|(at, code)| status(Kind::Realm, at, code));
             let all: Vec<PollStatus> = instances.into_iter().chain(realms).collect();
@@ -459,11 +450,11 @@ mod tests {
         };
         check(None, None, ProviderState::Unknown);
         check(Some((1, None)), None, ProviderState::Available);
-        check(Some((1, Some("unavailable"))), None, ProviderState::Unavailable);
-        check(Some((2, None)), Some((1, Some("unavailable"))), ProviderState::Available);
-        check(Some((1, None)), Some((2, Some("unavailable"))), ProviderState::Unavailable);
-        check(Some((1, Some("unauthorized"))), None, ProviderState::Available);
-        check(Some((1, Some("unexpected-answer"))), None, ProviderState::Available);
-        check(Some((1, Some("limit.memory"))), None, ProviderState::Unknown);
+        check(Some((1, Some(ErrorCode::Unavailable))), None, ProviderState::Unavailable);
+        check(Some((2, None)), Some((1, Some(ErrorCode::Unavailable))), ProviderState::Available);
+        check(Some((1, None)), Some((2, Some(ErrorCode::Unavailable))), ProviderState::Unavailable);
+        check(Some((1, Some(ErrorCode::Unauthorized))), None, ProviderState::Available);
+        check(Some((1, Some(ErrorCode::UnexpectedAnswer))), None, ProviderState::Available);
+        check(Some((1, Some(ErrorCode::Limit("memory".into())))), None, ProviderState::Unknown);
     }
 }

@@ -8,11 +8,10 @@ use tokio::sync::watch;
 
 use crate::api::app::App;
 use crate::api::auth::caller::Caller;
-use crate::api::auth::proof::claim::UNAUTHORIZED;
 use crate::api::errors;
 use crate::api::problem::{Problem, ProblemType};
 use crate::metrics::Unrecorded;
-use crate::model::{Kind, Owner, ResourceId, Timestamp};
+use crate::model::{ErrorCode, Kind, Owner, ResourceId, Timestamp};
 use crate::store::{PollError, PollStatus, StoreError};
 
 /// How often a request that waits for a poll looks for it without having been told of one: the hint may
@@ -216,7 +215,7 @@ fn failed(app: &App, caller: &Caller, error: &PollError, retry_after: Duration) 
     // A client's account is polled with the password that the client proved: the provider has changed its
     // mind about it. One of the configuration is polled with the password there, which says nothing of it.
     let by_account = caller.owner == Owner::Account;
-    if error.code == UNAUTHORIZED && by_account && !is_configured(app, caller) {
+    if error.code == ErrorCode::Unauthorized && by_account && !is_configured(app, caller) {
         app.proofs.distrust(&caller.key, error.at);
         let detail = "the provider accepted this user and password, and does no longer";
         return Problem::new(ProblemType::CredentialsRefused, detail);
@@ -256,7 +255,7 @@ enum Footing {
 
 /// Whether a poll was refused with a password from before the one that was proven: that may do better.
 fn is_outdone(status: &PollStatus, proven: Timestamp) -> bool {
-    let is_refused = status.last_error.as_ref().is_some_and(|error| error.code == UNAUTHORIZED);
+    let is_refused = status.last_error.as_ref().is_some_and(|error| error.code == ErrorCode::Unauthorized);
     let began = status.last_attempt.map(|ended| ended.before(status.last_duration.unwrap_or_default()));
     is_refused && began.is_some_and(|began| began <= proven)
 }

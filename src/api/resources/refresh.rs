@@ -105,6 +105,6 @@ fn document(outcome: &'static str, status: Option<PollStatus>) -> Refreshed {
         outcome,
         last_attempt: status.as_ref().and_then(|status| status.last_attempt),
         last_complete: status.as_ref().and_then(|status| status.last_complete),
-        error: failed.map(|error| RefreshError { code: error.code, message: error.message }),
+        error: failed.map(|error| RefreshError { code: error.code.to_string(), message: error.message }),
     }
 }

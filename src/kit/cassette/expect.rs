@@ -128,9 +128,11 @@ impl Expect {
                     .then(|| listing.resources.iter().map(|resource| resource.id().to_string()).collect()),
                 gone: gone(&listing.coverage).map(|gone| gone.iter().map(ToString::to_string).collect()),
             },
-            Err(error) => {
-                Expect { error: Some(error.code()), retry_after: ExpectedWait::of(error), ..Expect::default() }
-            }
+            Err(error) => Expect {
+                error: Some(error.code().to_string()),
+                retry_after: ExpectedWait::of(error),
+                ..Expect::default()
+            },
         }
     }
 
@@ -138,7 +140,7 @@ impl Expect {
     pub fn differences(&self, listed: Result<&Listing, &CallError>) -> Vec<String> {
         let mut differences = Vec::new();
         let listing = match (listed, &self.error) {
-            (Err(error), Some(expected)) if error.code() == *expected => {
+            (Err(error), Some(expected)) if error.code().to_string() == *expected => {
                 if let Some(wait) = self.retry_after
                     && ExpectedWait::of(error) != Some(wait)
                 {

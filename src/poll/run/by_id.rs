@@ -7,7 +7,8 @@ use super::super::cadence::{self, Signs};
 use super::super::context::Context;
 use super::super::diff::{Missed, Observation, diff};
 use super::super::gap;
-use super::record::{Seen, awaited, budget_left};
+use super::decide::Seen;
+use super::record::{awaited, effort};
 use crate::clock::Stopwatch;
 use crate::driver::Coverage;
 use crate::model::{Resource, ResourceId};
@@ -80,10 +81,8 @@ pub(super) async fn record(
             _ => None,
         },
         now,
-        duration: stopwatch.elapsed(),
-        requests: listing.usage.requests,
+        effort: effort(context, &ticket.account.key, stopwatch.elapsed(), listing.usage.requests),
         damping: settings.damping,
-        budget: budget_left(context, &ticket.account.key, listing.usage.requests),
     };
     context.store.record_poll(record).await
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::super::context::Context;
 use super::super::incremental;
 use crate::driver::{CallError, CallFailure, Driver, Listing, Pulse, Target};
-use crate::model::{AccountKey, Origin, Timestamp};
+use crate::model::{AccountKey, ErrorCode, Origin, Timestamp};
 use crate::roster::NotOnRoster;
 use crate::store::{PollTicket, Reach, SealedColumn, Unopened, WantedIds};
 use crate::vault::{Purpose, VaultError};
@@ -24,11 +24,11 @@ pub(super) enum NoList {
 }
 
 impl NoList {
-    pub(super) fn code(&self) -> String {
+    pub(super) fn code(&self) -> ErrorCode {
         match self {
             NoList::Call(failure) => failure.error.code(),
-            NoList::NotOnRoster(_) => "not-configured".into(),
-            NoList::Credentials(_) => "credentials".into(),
+            NoList::NotOnRoster(_) => ErrorCode::NotConfigured,
+            NoList::Credentials(_) => ErrorCode::Credentials,
         }
     }
 

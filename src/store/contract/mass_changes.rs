@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{POLL_EVERY, World, key};
 use crate::model::{InstanceState, Kind, Origin};
-use crate::store::{Decided, Decision, Effects, PollHeld, PollTicket, Recorded, StoreError};
+use crate::store::{Decided, Decision, Effects, Effort, PollHeld, PollTicket, Recorded, StoreError};
 
 /// A list that shows so many affected.
 fn held(world: &World, ticket: &PollTicket, affected: u64) -> PollHeld {
@@ -21,9 +21,7 @@ fn held(world: &World, ticket: &PollTicket, affected: u64) -> PollHeld {
         is_anew: false,
         next_due: world.now.after(POLL_EVERY),
         now: world.now,
-        duration: Duration::ZERO,
-        requests: 1,
-        budget: None,
+        effort: Effort { duration: Duration::ZERO, requests: 1, budget: None },
     }
 }
 

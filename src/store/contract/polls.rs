@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::world::{LEASE, POLL_EVERY, World, id, instance, key};
 use crate::model::{
-    AccountId, BudgetMark, ChangeType, Filter, InstanceState, Kind, NewChange, Origin, Resource, State, Timestamp,
+    AccountId, BudgetMark, ChangeType, ErrorCode, Filter, InstanceState, Kind, NewChange, Origin, Resource, State,
+    Timestamp,
 };
-use crate::store::{After, ChangeQuery, Missing, PollFailure, PollRecord, Reach, StoreError, Upsert};
+use crate::store::{After, ChangeQuery, Effort, Missing, PollFailure, PollRecord, Reach, StoreError, Upsert};
 
 const RUNNING: InstanceState = InstanceState::Running;
 
@@ -79,14 +80,16 @@ pub(crate) async fn what_a_budget_had_left_is_kept(mut world: World) {
     let ticket = world.ticket(account, Kind::Realm).await;
     assert_eq!((store.budgets().await.unwrap(), ticket.last_requests), (vec![], 0));
     let mark = BudgetMark { left: 41.5, at: Some(world.now) };
-    let record = PollRecord { budget: Some(mark), requests: 3, ..world.record(&ticket) };
+    let effort = Effort { budget: Some(mark), requests: 3, ..Effort::default() };
+    let record = PollRecord { effort, ..world.record(&ticket) };
     store.record_poll(record).await.unwrap();
     // It is the account's, and the number of requests that of its kind.
     let ticket = world.ticket(account, Kind::Instance).await;
     let kept = |budget| vec![(key("ann"), budget)];
     assert_eq!((store.budgets().await.unwrap(), ticket.last_requests), (kept(mark), 0));
     let lower = BudgetMark { left: 40.0, ..mark };
-    let failure = PollFailure { budget: Some(lower), ..world.failure(&ticket) };
+    let effort = Effort { budget: Some(lower), requests: 1, ..Effort::default() };
+    let failure = PollFailure { effort, ..world.failure(&ticket) };
     store.record_poll_failure(failure).await.unwrap();
     let ticket = world.ticket(account, Kind::Realm).await;
     assert_eq!((store.budgets().await.unwrap(), ticket.last_requests), (kept(lower), 3));
@@ -177,7 +180,7 @@ pub(crate) async fn failures_are_counted_and_touch_nothing(mut world: World) {
     let status = store.poll_status(account).await.unwrap();
     let status = status.iter().find(|status| status.kind == Kind::Instance).unwrap();
     let error = status.last_error.as_ref().expect("the last one failed");
-    assert_eq!((status.failures, error.code.as_str(), error.at), (3, "throttled", world.now));
+    assert_eq!((status.failures, &error.code, error.at), (3, &ErrorCode::Throttled, world.now));
     assert_eq!(status.next_due, Some(world.now.after(POLL_EVERY)));
 
     world.wait(POLL_EVERY);

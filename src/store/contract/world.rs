@@ -9,14 +9,14 @@ use super::room::GivenRoom;
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
-    AccountId, AccountKey, ChangeType, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind, NewChange,
-    Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
+    AccountId, AccountKey, ChangeType, ErrorCode, Hook, HookId, HookSpec, HookUrl, Instance, InstanceState, Kind,
+    NewChange, Origin, Owner, Resource, ResourceId, Sealed, State, Subject, Timestamp,
 };
 use crate::store::contract::plainly::Plainly as _;
 use crate::store::{
-    Breadth, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Enrolment, HookPlace, HookTarget, KnownResource, ListQuery,
-    NewHook, NoShares, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded, Removed, Seen,
-    Settlement, Settling, Store, Transition, Upsert, Upserts,
+    Breadth, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, Effort, Enrolment, HookPlace, HookTarget, KnownResource,
+    ListQuery, NewHook, NoShares, Outcome, Pace, PollClaim, PollFailure, PollRecord, PollTicket, Reach, Recorded,
+    Removed, Seen, Settlement, Settling, Store, Transition, Upsert, Upserts,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -87,12 +87,10 @@ impl World {
             kind: ticket.kind,
             lease: ticket.lease,
             now: self.now,
-            code: "throttled".to_owned(),
+            code: ErrorCode::Throttled,
             message: "too many requests".to_owned(),
             next_due: self.now.after(POLL_EVERY),
-            duration: Duration::from_millis(7),
-            requests: 1,
-            budget: None,
+            effort: Effort { duration: Duration::from_millis(7), requests: 1, budget: None },
         }
     }
 
@@ -119,10 +117,8 @@ impl World {
             pace: Pace::usual(POLL_EVERY),
             next_due: self.now.after(POLL_EVERY),
             now: self.now,
-            duration: Duration::from_millis(250),
-            requests: 2,
+            effort: Effort { duration: Duration::from_millis(250), requests: 2, budget: None },
             damping: Damping::default(),
-            budget: None,
         }
     }
 

@@ -8,9 +8,9 @@ use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
 use super::super::PaceReason;
 use crate::model::{
-    Account, AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, Format, HookId, HookSecrets, HookUrl,
-    InstanceState, Kind, Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State, Subject, Timestamp,
-    TokenId,
+    Account, AccountId, AccountKey, ChangeId, ChangeType, Details, DisableReason, ErrorCode, Format, HookId,
+    HookSecrets, HookUrl, InstanceState, Kind, Mode, Origin, Owner, RealmState, ResourceId, Scope, Sealed, State,
+    Subject, Timestamp, TokenId,
 };
 
 /// What a column holds, as a value of the domain.
@@ -189,6 +189,13 @@ impl Column for PaceReason {
     fn read(value: ValueRef<'_>) -> FromSqlResult<PaceReason> {
         let text = value.as_str()?;
         PaceReason::parse(text).ok_or_else(|| unknown("reason of a pace", text))
+    }
+}
+
+impl Column for ErrorCode {
+    fn read(value: ValueRef<'_>) -> FromSqlResult<ErrorCode> {
+        let text = value.as_str()?;
+        ErrorCode::parse(text).ok_or_else(|| unknown("error code", text))
     }
 }
 

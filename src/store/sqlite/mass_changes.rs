@@ -122,13 +122,13 @@ pub(super) fn hold(writing: &mut Writing<'_>, held: &PollHeld) -> Result<()> {
         held.observed_at.as_millis(),
         count(held.affected),
         count(held.known),
-        millis(held.duration),
-        held.requests,
+        millis(held.effort.duration),
+        held.effort.requests,
         held.print.map(u64::cast_signed),
         held.is_anew,
         held.effects.as_ref().map(Effects::to_bytes),
     ])?;
-    note_budget(writing, account, held.budget)?;
+    note_budget(writing, account, held.effort.budget)?;
     Ok(())
 }
 

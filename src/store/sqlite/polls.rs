@@ -184,13 +184,13 @@ pub(super) fn record_failure(writing: &mut Writing<'_>, failure: &PollFailure) -
         kind_number(kind),
         due.map(Timestamp::as_millis),
         failure.now.as_millis(),
-        failure.code,
+        failure.code.to_string(),
         failure.message,
-        millis(failure.duration),
-        failure.requests,
+        millis(failure.effort.duration),
+        failure.effort.requests,
         failure.next_due.as_millis(),
     ])?;
-    note_budget(writing, account, failure.budget)?;
+    note_budget(writing, account, failure.effort.budget)?;
     match failure.reach {
         Reach::Answered => reach::answered(writing, account, failure.now, &failure.damping),
         Reach::Unreachable => reach::failed(writing, account, failure.unreachable_after, failure.now, &failure.damping),
@@ -211,7 +211,7 @@ pub(super) fn status(reading: &Reading<'_>, account: AccountId) -> Result<Vec<Po
         let duration: Option<i64> = row.get(9)?;
         let requests: i64 = row.get(10)?;
         let last_error = match get(row, 5)? {
-            Some(at) => Some(PollError { at, code: row.get(6)?, message: row.get(7)? }),
+            Some(at) => Some(PollError { at, code: get(row, 6)?, message: row.get(7)? }),
             None => None,
         };
         let every: Option<i64> = row.get(11)?;

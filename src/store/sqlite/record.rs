@@ -291,11 +291,11 @@ impl Recording {
                 due.map(Timestamp::as_millis),
                 by_the_clock(record.observed_at).as_millis(),
                 self.shows_something_new,
-                record.requests,
+                record.effort.requests,
                 record.pace.reason.as_str(),
             ])?;
             wanted::go_on(writing, record.account, record.kind, now, again)?;
-            return note_budget(writing, record.account, record.budget);
+            return note_budget(writing, record.account, record.effort.budget);
         }
         let mut update = writing.prepare(
             "UPDATE polls SET due = ?3, claimed = NULL, asked = NULL, last_attempt = ?4, failures = 0,
@@ -324,8 +324,8 @@ impl Recording {
             record.complete,
             by_the_clock(record.observed_at).as_millis(),
             record.partial_reason,
-            millis(record.duration),
-            record.requests,
+            millis(record.effort.duration),
+            record.effort.requests,
             record.listed_by,
             millis(record.pace.every),
             record.pace.reason.as_str(),
@@ -337,7 +337,7 @@ impl Recording {
             record.observed_at.as_millis(),
         ])?;
         wanted::go_on(writing, record.account, record.kind, now, again)?;
-        note_budget(writing, record.account, record.budget)
+        note_budget(writing, record.account, record.effort.budget)
     }
 }
 

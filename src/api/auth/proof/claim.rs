@@ -16,9 +16,6 @@ use crate::roster::NotOnRoster;
 use crate::store::StoreError;
 use crate::vault::VaultError;
 
-/// How the status of a poll calls it that the provider does not accept the credentials.
-pub(crate) const UNAUTHORIZED: &str = "unauthorized";
-
 /// What a request claims: that this is the account's password.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 
-use super::claim::{Claim, ProofError, Prover, UNAUTHORIZED};
+use super::claim::{Claim, ProofError, Prover};
 use super::newcomers::{Newcomers, NoPlace, Place};
 use crate::api::settings::ProofSettings;
 use crate::clock::Clock;
 use crate::driver::{CallError, Pulse};
-use crate::model::{AccountId, AccountKey, Origin};
+use crate::model::{AccountId, AccountKey, ErrorCode, Origin};
 use crate::roster::{NotOnRoster, Roster};
 use crate::store::{Credential, Enrolment, SealedColumn, Store, StoreError, Unopened};
 use crate::vault::{Purpose, Vault};
@@ -135,7 +135,7 @@ impl Prover for Provider {
         self.note_budget(&claim.key).await;
         // Polls that the provider refused may go well with this password: they need not wait any longer.
         for status in self.store.poll_status(account).await.map_err(failed)? {
-            let is_refused = status.last_error.is_some_and(|error| error.code == UNAUTHORIZED);
+            let is_refused = status.last_error.is_some_and(|error| error.code == ErrorCode::Unauthorized);
             if status.failures > 0 && is_refused && status.next_due.is_some() {
                 self.store.request_poll(account, status.kind, now).await.map_err(failed)?;
             }

@@ -32,7 +32,7 @@ fn check(case: Case, want: &str) {
         failures: u32::from(case.failed.is_some()),
         last_error: case.failed.map(|code| PollError {
             at: ago(case.attempted.unwrap_or(0)),
-            code: code.into(),
+            code: ErrorCode::parse(code).expect(code),
             message: String::new(),
         }),
         partial_reason: case.partial.then(|| "a zone is missing".to_owned()),

@@ -10,6 +10,7 @@ use futures_util::poll;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::ErrorCode;
 
 fn pool(poll_units: usize, total_units: usize) -> Arc<Pool> {
     let limits = Limits { poll_memory: poll_units * UNIT, total_memory: total_units * UNIT, ..Limits::default() };
@@ -61,7 +62,7 @@ async fn a_poll_has_its_limit_whatever_is_free() {
     assert_eq!(memory.passed(), None);
     assert!(memory.hold(1).await.is_err());
     let error = CallError::from(memory.passed().expect("it was passed"));
-    assert_eq!(error.code(), "limit.poll_memory");
+    assert_eq!(error.code(), ErrorCode::Limit("poll_memory".into()));
     assert!(error.to_string().contains("drivers.limits.poll_memory"), "{error}");
     drop(held);
     memory.spend(UNIT).expect("it was given back");
@@ -80,7 +81,7 @@ async fn polls_that_do_not_fit_wait_and_one_of_them_always_goes_on() {
     {
         let mut more = pin!(one.grow(UNIT));
         assert!(poll!(&mut more).is_pending(), "nothing is left");
-        assert!(one.waiting().is_some_and(|error| error.code() == "limit.total_memory"));
+        assert!(one.waiting().is_some_and(|error| error.code() == ErrorCode::Limit("total_memory".into())));
         assert_eq!(pool.gauges.waiting(), 1);
         let has = i64::try_from(14 * UNIT).expect("small");
         assert_eq!(pool.gauges.bytes(), has, "what it waits for is not taken");
@@ -117,7 +118,7 @@ async fn a_poll_that_needs_little_finds_room_beside_polls_that_took_all_the_rest
         let another = begin_at(&pool, "two");
         let mut needs_little = pin!(another.grow(UNIT));
         assert!(poll!(&mut needs_little).is_pending());
-        assert_eq!(displaced.await.code(), "limit.total_memory");
+        assert_eq!(displaced.await.code(), ErrorCode::Limit("total_memory".into()));
     }
     end(small);
     let another = begin_at(&pool, "two");

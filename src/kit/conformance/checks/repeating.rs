@@ -309,7 +309,8 @@ pub(super) async fn cold_start(suite: &Suite) -> Result<Verdict, StandError> {
                 let refusal = answer(StatusCode::UNAUTHORIZED, "text/plain", "no");
                 let run =
                     stand.list(&suite.blank, &case.cassette, Stage::of(&case.cassette).with(0, Ok(refusal))).await;
-                let came = run.outcome.as_ref().map_or_else(|failure| failure.error.code(), |_| "a list".into());
+                let came =
+                    run.outcome.as_ref().map_or_else(|failure| failure.error.code().to_string(), |_| "a list".into());
                 match refusals.iter().find(|(name, _)| *name == case.name()) {
                     None => refusals.push((case.name(), came)),
                     Some((_, before)) if *before == came => {}

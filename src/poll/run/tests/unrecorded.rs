@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::clock::ManualClock;
 use crate::metrics::Threshold;
+use crate::model::ErrorCode;
 use crate::poll::run_once;
 use crate::store::NoShares;
 
@@ -155,7 +156,7 @@ async fn a_poll_that_panics_again_and_again_fails_visibly_and_backs_off() {
             assert_eq!((status.failures, status.under_way), (failures, false));
             assert_eq!(status.next_due, Some(lab.clock.now().after(wait)));
             let error = status.last_error.expect("it failed");
-            assert_eq!(error.code, "host-fault");
+            assert_eq!(error.code, ErrorCode::HostFault);
             assert!(error.message.contains("see the host's log"), "{}", error.message);
         }
         lab.clock.advance(wait);

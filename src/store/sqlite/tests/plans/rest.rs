@@ -13,9 +13,9 @@ use crate::model::{
 use crate::store::contract::plainly::{Plainly as _, once};
 use crate::store::contract::world::{POLL_EVERY, World, id, key, spec};
 use crate::store::{
-    Accounts, Attempt, Decision, Effects, Hooks as _, Keys as _, NewToken, Outcome, Passing, PlacedProvider, PollClaim,
-    PollHeld, PollNote, Polls, Removed, RepeatableRequest, Repeats as _, Replay, RequestId, SealedColumn, Tokens as _,
-    Transition, Unopened, Upsert,
+    Accounts, Attempt, Decision, Effects, Effort, Hooks as _, Keys as _, NewToken, Outcome, Passing, PlacedProvider,
+    PollClaim, PollHeld, PollNote, Polls, Removed, RepeatableRequest, Repeats as _, Replay, RequestId, SealedColumn,
+    Tokens as _, Transition, Unopened, Upsert,
 };
 
 pub(super) async fn run(mut world: World, store: Arc<SqliteStore>) {
@@ -152,9 +152,7 @@ async fn mass_change(world: &mut World, account: AccountId, store: &SqliteStore)
         observed_at: world.now,
         next_due: world.now,
         now: world.now,
-        duration: Duration::ZERO,
-        requests: 1,
-        budget: record.budget,
+        effort: Effort { duration: Duration::ZERO, requests: 1, budget: record.effort.budget },
     };
     store.hold_poll(held).await.expect("held");
     assert_eq!(store.held_mass_changes().await.expect("read").len(), 1);
