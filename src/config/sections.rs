@@ -77,6 +77,7 @@ section! {
         request_timeout: Patience => request_timeout,
         poll_timeout: Patience => poll_timeout,
         pages: Number => pages,
+        empty_pages: Number => empty_pages,
         items: Count<100, 10_000_000> => items,
         list_bytes: Bytes<{ 64 * KIB }, { 64 * GIB }> => list_bytes,
         labels: Count<1, 100_000> => labels,

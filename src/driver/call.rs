@@ -212,14 +212,14 @@ impl Pages {
         let account = guest_account(&self.target);
         let mut query = inventory::Query { cursor: None, changed_since: None, ids: Vec::new() };
         let mut gathering = match &self.asked {
-            Asked::Everything => Gathering::new(None),
+            Asked::Everything => Gathering::new(None, limits.empty_pages),
             Asked::Since(since) => {
                 query.changed_since = Some(since.as_millis());
-                Gathering::new(Some(*since))
+                Gathering::new(Some(*since), limits.empty_pages)
             }
             Asked::Ids(ids) => {
                 query.ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
-                Gathering::of(ids)
+                Gathering::of(ids, limits.empty_pages)
             }
         };
         let mut words = Words::default();

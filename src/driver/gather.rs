@@ -23,6 +23,9 @@ pub(super) struct Gathering {
     cursors: HashSet<String>,
     /// A hash of the ids of each page but empty ones: a provider that gives the same page again and again never ends.
     pages: HashSet<u64>,
+    /// Pages in a row that had nothing new, and how many there may be.
+    idle: u32,
+    most_idle: u32,
     hasher: RandomState,
     /// What the provider says of how many entries the list has: the first word, and one that differs from it.
     total: Option<u64>,
@@ -34,9 +37,11 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    pub(super) fn new(since: Option<Timestamp>) -> Gathering {
+    pub(super) fn new(since: Option<Timestamp>, most_idle: u32) -> Gathering {
         Gathering {
             since,
+            most_idle,
+            idle: 0,
             wanted: None,
             resources: Vec::new(),
             coverage: None,
@@ -51,9 +56,10 @@ impl Gathering {
     }
 
     /// Pages on which these ids were asked for: nothing else is taken from them, and what they say of the whole list is no
-    /// matter.
-    pub(super) fn of(ids: &[ResourceId]) -> Gathering {
-        Gathering { wanted: Some(ids.iter().cloned().collect()), ..Gathering::new(None) }
+    /// matter. Each id may have a page of its own, which is empty where there is no such instance.
+    pub(super) fn of(ids: &[ResourceId], most_idle: u32) -> Gathering {
+        let most_idle = most_idle.saturating_add(u32::try_from(ids.len()).unwrap_or(u32::MAX));
+        Gathering { wanted: Some(ids.iter().cloned().collect()), ..Gathering::new(None, most_idle) }
     }
 
     /// Resources and removed ids so far.
@@ -68,16 +74,27 @@ impl Gathering {
     /// that has more than there is.
     pub(super) fn take(&mut self, page: Page) -> Result<Option<String>, CallError> {
         let Page { mut resources, next, coverage, mut total, omitted, bytes: _ } = page;
+        let removes = matches!(&coverage, Coverage::Delta(removed) if !removed.is_empty());
         let coverage = joined(self.coverage.take(), coverage, self.since)?;
         let is_delta = matches!(coverage, Coverage::Delta(_));
         self.coverage = Some(coverage);
-        if next.is_some() && !resources.is_empty() && !self.pages.insert(self.hash(&resources)) {
-            return Err(endless("it gave a page that it had given before, and a cursor to another"));
-        }
-        if let Some(next) = &next
-            && !self.cursors.insert(next.clone())
-        {
-            return Err(endless("it gave the same cursor twice"));
+        if let Some(next) = &next {
+            let is_repeated = !resources.is_empty() && !self.pages.insert(self.hash(&resources));
+            // What changed twice may stand alone on two pages of changes.
+            if is_repeated && !is_delta {
+                return Err(endless("it gave a page that it had given before, and a cursor to another"));
+            }
+            if !self.cursors.insert(next.clone()) {
+                return Err(endless("it gave the same cursor twice"));
+            }
+            let is_new = !is_repeated && !resources.is_empty() || removes || omitted > 0;
+            self.idle = if is_new { 0 } else { self.idle + 1 };
+            if self.idle > self.most_idle {
+                let (pages, most) = (self.idle, self.most_idle);
+                return Err(endless(&format!(
+                    "it gave {pages} pages in a row with nothing new (empty_pages allows {most}), and a cursor to another"
+                )));
+            }
         }
         if let Some(wanted) = &self.wanted {
             resources.retain(|resource| wanted.contains(resource.id()));

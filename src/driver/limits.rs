@@ -31,6 +31,8 @@ pub struct Limits {
     /// Wall clock for the whole poll.
     pub poll_timeout: Duration,
     pub pages: u32,
+    /// Pages in a row that lead on and have nothing new.
+    pub empty_pages: u32,
     /// Instances, or realms, in all pages of a poll.
     pub items: usize,
     /// Bytes that all of them take in the host's memory.
@@ -72,6 +74,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(30),
             poll_timeout: Duration::from_secs(120),
             pages: 1_000,
+            empty_pages: 20,
             items: 1_000_000,
             list_bytes: 512 << 20,
             labels: 1_000,

@@ -147,12 +147,17 @@ impl Checks<'_> {
     }
 
     fn optional_word(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<Word>, CallError> {
-        text.map(|text| self.word(id, name, text)).transpose()
+        said(text).map(|text| self.word(id, name, text)).transpose()
     }
 
     fn option(&mut self, id: &ResourceId, name: &str, text: Option<String>) -> Result<Option<Text>, CallError> {
-        text.map(|text| self.field(id, name, text)).transpose()
+        said(text).map(|text| self.field(id, name, text)).transpose()
     }
+}
+
+/// What may be absent and has no letter says no more than if it were.
+fn said(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 fn coverage(coverage: inventory::Coverage, checks: &mut Checks<'_>) -> Result<Coverage, CallError> {
@@ -273,6 +278,7 @@ mod tests {
 
     use super::*;
     use crate::mask::Mask;
+    use crate::model::ErrorCode;
 
     fn item(id: &str) -> inventory::Instance {
         inventory::Instance {
@@ -342,6 +348,27 @@ mod tests {
     }
 
     #[test]
+    fn a_text_without_a_letter_is_none() {
+        let none = || Some(String::new());
+        let empty = inventory::Instance {
+            name: none(),
+            owner: none(),
+            realm: none(),
+            image: none(),
+            hardware_profile: none(),
+            provider_state: String::new(),
+            labels: vec![("a".into(), String::new())],
+            ..item("i-1")
+        };
+        let listed = checked(page(vec![empty])).expect("a page").resources;
+        let Resource::Instance(listed) = &listed[0] else { panic!("an instance") };
+        let texts = [&listed.owner, &listed.realm, &listed.image, &listed.hardware_profile];
+        assert!(listed.name.is_none() && texts.into_iter().all(Option::is_none), "{listed:?}");
+        // These are there, whatever they say.
+        assert_eq!((&*listed.provider_state, &*listed.labels[0].1), ("", ""));
+    }
+
+    #[test]
     fn a_list_takes_only_so_much_memory() {
         let limits = Limits { list_bytes: 2 * size_of::<Instance>() + 1000, ..Limits::default() };
         let list = |before: usize, text: usize| {
@@ -353,7 +380,7 @@ mod tests {
         let first = list(0, 100).expect("there is room");
         assert!((size_of::<Instance>() + 100..size_of::<Instance>() + 180).contains(&first), "{first}");
         let full = list(first, 900).expect_err("there is no room");
-        assert_eq!(full.code(), "limit.list_bytes");
+        assert_eq!(full.code(), ErrorCode::Limit("list_bytes".into()));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Provider {
         events: &mut dyn Iterator<Item = Event>,
         resource: impl Fn(usize) -> Resource,
     ) -> Result<(Vec<Resource>, Coverage), CallError> {
-        let mut gathering = Gathering::new(None);
+        let mut gathering = Gathering::new(None, 3);
         let (mut offset, mut cursor) = (0, 0);
         self.pages = 0;
         let mut doubles = false;

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::pretend::{Provider, event};
 use super::*;
-use crate::model::{Realm, RealmState, ResourceId};
+use crate::model::{ErrorCode, Realm, RealmState, ResourceId};
+
+const EMPTY_PAGES: u32 = 3;
 
 fn realm(id: &str, name: &str) -> Resource {
     let id = ResourceId::parse(id).expect(id);
@@ -24,7 +26,7 @@ fn page(ids: &[&str], next: Option<&str>, total: Option<u64>) -> Page {
 
 /// The whole list, or the error after so many pages.
 fn gathered(pages: Vec<Page>, since: Option<Timestamp>) -> Result<(usize, Coverage), (usize, CallError)> {
-    let mut gathering = Gathering::new(since);
+    let mut gathering = Gathering::new(since, EMPTY_PAGES);
     for (number, page) in pages.into_iter().enumerate() {
         gathering.take(page).map_err(|error| (number + 1, error))?;
     }
@@ -64,7 +66,7 @@ fn what_does_not_fit_together_is_no_complete_list() {
 fn a_list_without_an_end_is_an_error_as_soon_as_it_shows() {
     let check = |pages: Vec<Page>, after: usize, why: &str| {
         let (pages, error) = gathered(pages, None).expect_err(why);
-        assert_eq!((pages, error.code().as_str()), (after, "unexpected-answer"));
+        assert_eq!((pages, error.code()), (after, ErrorCode::UnexpectedAnswer));
         assert!(error.to_string().contains(why), "{error}");
     };
     check(vec![page(&["1"], Some("a"), None), page(&["2"], Some("a"), None)], 2, "the same cursor twice");
@@ -91,6 +93,46 @@ fn a_list_without_an_end_is_an_error_as_soon_as_it_shows() {
     check(vec![omitting(u64::MAX, None)], 1, &format!("it gave {} and more", u64::MAX));
     let without_end = |total| Page { omitted: u64::MAX, ..page(&["1"], Some("a"), Some(total)) };
     check(vec![without_end(u64::MAX)], 1, &format!("it gave {} and more", u64::MAX));
+}
+
+#[test]
+fn pages_with_nothing_new_are_bounded() {
+    let empty = |next: usize| page(&[], Some(&next.to_string()), None);
+    let delta = |page: Page, removed: &[&str]| {
+        let removed = removed.iter().map(|id| ResourceId::parse(*id).expect("an id")).collect();
+        Page { coverage: Coverage::Delta(removed), ..page }
+    };
+    let since = Some(Timestamp::from_millis(1));
+    let check = |pages: Vec<Page>, since, want: Result<usize, usize>| match (gathered(pages, since), want) {
+        (Ok((listed, _)), Ok(want)) => assert_eq!(listed, want),
+        (Err((pages, error)), Err(want)) => {
+            assert_eq!((pages, error.code()), (want, ErrorCode::UnexpectedAnswer));
+            assert!(error.to_string().contains("4 pages in a row with nothing new (empty_pages allows 3)"), "{error}");
+        }
+        (got, want) => panic!("{got:?}, and not {want:?}"),
+    };
+    // As many as there may be, twice, and an entry in between.
+    let few = || (0..3).map(empty);
+    let entry = |id: &str| page(&[id], Some(id), None);
+    check(few().chain([entry("a")]).chain((3..6).map(empty)).chain([page(&["b"], None, None)]).collect(), None, Ok(2));
+    check((0..9).map(empty).collect(), None, Err(4));
+    check([entry("a")].into_iter().chain((0..9).map(empty)).collect(), None, Err(5));
+    // Entries that are left out, and removed ids, are something.
+    let omitting = |next| Page { omitted: 1, ..empty(next) };
+    check((0..9).map(omitting).chain([page(&["b"], None, None)]).collect(), None, Ok(1));
+    let removing = (0..9).map(|next| delta(empty(next), &["gone"]));
+    check(removing.chain([delta(page(&["b"], None, None), &[])]).collect(), since, Ok(1));
+    // Of single instances, each may have a page of its own.
+    let ids: Vec<ResourceId> = (0..20).map(|id| ResourceId::parse(format!("gone-{id}")).expect("an id")).collect();
+    let mut gathering = Gathering::of(&ids, EMPTY_PAGES);
+    for next in 1..20 {
+        gathering.take(empty(next)).expect("a page");
+    }
+    assert_eq!(gathering.take(page(&[], None, None)), Ok(None));
+    // What changes again and again stands on many pages of changes.
+    let again = |next: usize| delta(page(&["a"], Some(&next.to_string()), None), &[]);
+    check((0..4).map(again).chain([delta(page(&["b"], None, None), &[])]).collect(), since, Ok(2));
+    check((0..9).map(again).collect(), since, Err(5));
 }
 
 #[test]
