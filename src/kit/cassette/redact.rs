@@ -7,6 +7,7 @@ mod encoding;
 mod loose;
 mod members;
 mod names;
+mod paired;
 
 use std::collections::BTreeMap;
 

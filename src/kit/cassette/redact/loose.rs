@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::names::is_credential;
+use super::paired;
 
 /// The longest name of a secret, with what stands around it.
 const LONGEST_NAME: usize = 128;
@@ -25,6 +26,7 @@ pub(super) fn found(text: &str) -> Vec<Found> {
     elements(text, &mut all);
     quoted(text, |_| true, &mut all);
     bare(text, &mut all);
+    paired::found(text, &mut all);
     apart(text, all)
 }
 
@@ -78,7 +80,7 @@ fn elements(text: &str, all: &mut Vec<Found>) {
 }
 
 /// The end of the tag that `from` is in. A `>` in quotes does not end a tag.
-fn tag_end(text: &str, from: usize) -> Option<usize> {
+pub(super) fn tag_end(text: &str, from: usize) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text[from..].char_indices() {
         match (quote, c) {
@@ -186,18 +188,18 @@ fn value(text: &str, at: usize, all: &mut Vec<Found>) -> usize {
 
 /// A quotation mark. In a text that is itself quoted, backslashes precede it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Quote {
+pub(super) struct Quote {
     is: char,
     backslashes: usize,
 }
 
 impl Quote {
-    fn length(self) -> usize {
+    pub(super) fn length(self) -> usize {
         self.backslashes + 1
     }
 
     /// The start of the closing quotation mark, searched for in the next `within` bytes.
-    fn closes(self, text: &str, start: usize, within: usize) -> Option<usize> {
+    pub(super) fn closes(self, text: &str, start: usize, within: usize) -> Option<usize> {
         let most = floor(text, start.saturating_add(within).min(text.len()));
         let mut from = start;
         while let Some(at) = text[from..most].find(self.is).map(|at| from + at) {
@@ -217,7 +219,7 @@ impl Quote {
 }
 
 /// The next quotation mark, and the start of the text behind it.
-fn next_quote(text: &str, from: usize) -> Option<(Quote, usize)> {
+pub(super) fn next_quote(text: &str, from: usize) -> Option<(Quote, usize)> {
     let at = from + text[from..].find(['"', '\''])?;
     let before = &text[from..at];
     let backslashes = before.len() - before.trim_end_matches('\\').len();

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::loose::{Found, found, found_in_json, unescaped};
-use super::names::is_credential;
+use super::names::{holds_a_name, holds_a_value, is_credential};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -50,13 +50,22 @@ fn pairs(text: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> Option<
 }
 
 /// A secret is a text or a number under such a name, also in a list; an object is looked into, and its own names
-/// say what is in it.
+/// say what is in it. So do names that are values themselves.
 fn walk(value: &mut Value, secret: bool, replace: &mut dyn FnMut(&str) -> Option<String>) {
     match value {
         Value::Object(members) => {
+            let says =
+                |(name, member): (&String, &Value)| holds_a_name(name) && member.as_str().is_some_and(is_credential);
+            let has_value = members.iter().any(says);
             for (name, member) in members {
-                walk(member, is_credential(name), replace);
+                walk(member, is_credential(name) || has_value && holds_a_value(name), replace);
             }
+        }
+        Value::Array(items)
+            if let [Value::String(name), Value::String(_)] = items.as_slice()
+                && is_credential(name) =>
+        {
+            walk(&mut items[1], true, replace);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| walk(item, secret, replace)),
         Value::String(text) => {

@@ -48,6 +48,13 @@ const ENDS: &[&str] = &[
 const PLACES: &[&str] =
     &["client", "continu", "cursor", "first", "idempotency", "last", "marker", "next", "page", "prev", "sync"];
 
+/// Names of what holds a name itself, as in `{"name": "password", "value": "..."}`.
+const HOLD_NAMES: &[&str] =
+    &["attribute", "field", "header", "id", "key", "label", "name", "option", "parameter", "property", "variable"];
+
+/// Names of what holds its value.
+const HOLD_VALUES: &[&str] = &["content", "data", "default", "text", "val", "value", "values"];
+
 /// In names of headers.
 const IN_HEADERS: &[&str] =
     &["apikey", "auth", "cookie", "credential", "password", "secret", "session", "signature", "ticket", "token"];
@@ -85,6 +92,16 @@ pub(super) fn is_credential(name: &str) -> bool {
     let is = |name: &str| NAMES.contains(&name) || ENDS.iter().any(|end| name.ends_with(end));
     let is_place = one.ends_with("token") && PLACES.iter().any(|start| one.starts_with(start));
     !is_place && (is(&plain) || is(one))
+}
+
+/// Whether a member of that name says the name of something.
+pub(super) fn holds_a_name(name: &str) -> bool {
+    HOLD_NAMES.contains(&plain(name).as_str())
+}
+
+/// Whether a member of that name has the value of something.
+pub(super) fn holds_a_value(name: &str) -> bool {
+    HOLD_VALUES.contains(&plain(name).as_str())
 }
 
 /// Whether a parameter of a query is a signature.

@@ -255,6 +255,30 @@ fn secrets_are_found_in_every_form_of_an_answer() {
         format!("X-Name: web-1\r\nAuthorization: Bearer {SECRET}\r\n\r\n"),
         format!("web-1 said {{\"code\": 1}} and token={SECRET}&x=1"),
     ];
+    let pair = format!(r#"{{"n": "web-1", "env": [{{"name": "DB_PASSWORD", "value": "{SECRET}"}}, {{"name": "A"}}]}}"#);
+    let turned = format!(r#"{{"n": "web-1", "env": [{{"value": "{SECRET}", "key": "DB_PASSWORD"}}]}}"#);
+    let quoted = serde_json::json!({"message": pair, "id": 7}).to_string();
+    let pairs = [
+        pair.clone(),
+        turned.clone(),
+        quoted.clone(),
+        cut(&pair, SECRET),
+        cut(&turned, "DB_PASSWORD\""),
+        cut(&quoted, SECRET),
+        format!("callback({pair});"),
+        format!("callback({turned});"),
+        format!(r#"{{"n": "web-1", "metadata": [["zone", "a"], ["api_key", "{SECRET}"]]}}"#),
+        format!(r#"{{"n": "web-1", "labels": [{{"key": "token", "value": "{SECRET}"}}]}}"#),
+        format!("<a n=\"web-1\"><name>password</name>\n  <value>{SECRET}</value></a>"),
+        format!("<a n=\"web-1\"><val><![CDATA[{SECRET}]]></val><key> password </key></a>"),
+        format!("<a n=\"web-1\"><property name=\"password\" value=\"{SECRET}\"/></a>"),
+        format!("<a n=\"web-1\"><property value='{SECRET}' name='password'/></a>"),
+        format!("<a n=\"web-1\"><property type='x' name=\"password\">{SECRET}</property></a>"),
+        format!("<a n=\"web-1\"><property name=\"password\">{SECRET}"),
+        format!("env:\n- name: web-1\n  value: x\n- name: DB_PASSWORD\n  value: {SECRET}\n"),
+        format!("env:\n- name: web-1\n- value: '{SECRET}'\n  name: DB_PASSWORD\n"),
+    ];
+    let texts = [&texts[..], &pairs].concat();
     let utf_16 = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     for text in &texts {
         let latin_1 = [b"\"\xe9\xff\": 1 ", text.as_bytes()].concat();
@@ -295,6 +319,10 @@ fn odd_texts_are_read_and_stay() {
         "https://a.example/b:c?d=e",
         "\"token\"",
         "\"token\":",
+        r#"[{"name":"web-1","value":"a"},{"key":"token-bucket","value":"b"},{"name":"token"},{"value":"c"}]"#,
+        r#"{"name":"token","id":"d","size":3} {"name":"token","kind":"e"}"#,
+        "<a><name>web-1</name><value>a</value></a><b><name>token</name><id>b</id></b><c name='token' id='c'/>",
+        "name: web-1\nvalue: a\nkind: b\nname: token\nid: c\n",
         "{\"token\": {\"id\": 1}, \"secret\": [",
         "token\u{e9}=",
         "'\"'\"\\'\\\"\\\\'\\\\\"",
