@@ -65,6 +65,7 @@ pub(super) fn create(writing: &mut Writing<'_>, hook: &NewHook) -> Result<Result
         hook.secret.0,
         hook.now.as_millis(),
     ])?;
+    writing.memory.gave_id = true;
     if !was_watched {
         due_polls::watch(writing, account, hook.now)?;
     }

@@ -5,7 +5,7 @@
 //! That can't be told by the file alone: one that was copied back looks as it did when the copy was made. So the host keeps
 //! beside it what it has seen of it, in a small file (`tracker.db.seen`): the mark, the number of the newest change, and a
 //! random number that stands in the store as well, and is another with each start. What the next host finds has to fit
-//! together. The number is written after each commit that adds changes, which a host that is killed loses nothing of, and
+//! together. The numbers are written after each commit that raises them, which a host that is killed loses nothing of, and
 //! flushed with each fold of the log.
 //!
 //! Versions of hooks have the mark in them, for the same reason, and ids of hooks and tokens go on at another place.
@@ -47,6 +47,8 @@ struct Record {
     before: i64,
     /// The number of the newest change.
     newest: i64,
+    /// How many numbers were given to hooks and tokens.
+    ids: i64,
     /// During which boot of the machine that was; nothing where the system does not say.
     boot: Option<String>,
     /// Whether a power cut may take changes that were read.
@@ -110,6 +112,7 @@ pub(super) fn begin(
 ) -> Result<Start> {
     let path = path(store);
     let newest = journal::newest(connection)?;
+    let ids = ids_given(connection)?;
     let run: Option<i64> =
         connection.query_row("SELECT value FROM meta WHERE name = 'run'", (), |row| row.get(0)).optional()?;
     let boot = std::fs::read_to_string(BOOT).ok().map(|boot| boot.trim().to_owned());
@@ -121,7 +124,7 @@ pub(super) fn begin(
     }
     let gone_back = match age {
         Age::New => None,
-        Age::Old => gone_back(found.as_ref().ok(), mark, run, newest, boot.as_deref()),
+        Age::Old => gone_back(found.as_ref().ok(), mark, run, (newest, ids), boot.as_deref()),
     };
     let skips_ids = gone_back.is_some();
     let mark = match gone_back {
@@ -141,6 +144,7 @@ pub(super) fn begin(
         run: number,
         before: run.unwrap_or(number),
         newest,
+        ids,
         boot,
         may_lose: synchronous == Synchronous::Normal,
         ended: false,
@@ -156,6 +160,14 @@ pub(super) fn new_mark() -> Result<u32, Fault> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(Fault::NoRandomness)?;
     Ok(u32::from_ne_bytes(bytes))
+}
+
+/// How many numbers were given to hooks and tokens. Those that were left out count, too.
+pub(super) fn ids_given(connection: &Connection) -> rusqlite::Result<i64> {
+    let mut select = connection.prepare_cached(
+        "SELECT COALESCE(SUM(MIN(seq, 1 << 60)), 0) FROM sqlite_sequence WHERE name IN ('hooks', 'tokens')",
+    )?;
+    select.query_row((), |row| row.get(0))
 }
 
 /// Leaves out ids of hooks and tokens: as many as were ever given out since the state that a store went back to, which is not
@@ -178,19 +190,21 @@ fn skip_ids(connection: &Connection) -> Result<()> {
 pub(super) struct Renewed {
     run: Run,
     newest: i64,
+    ids: i64,
 }
 
 /// Gives a store another mark, and a number as of a host's start.
 pub(super) fn renew(connection: &Connection) -> Result<Renewed> {
     let run = Run { number: random()?, mark: new_mark()?, skips_ids: true };
     run.write(connection)?;
-    Ok(Renewed { run, newest: journal::newest(connection)? })
+    Ok(Renewed { run, newest: journal::newest(connection)?, ids: ids_given(connection)? })
 }
 
 /// Leaves beside a store that was renewed what the next host has to find there. Where that fails, that host renews it again.
 pub(super) fn leave(store: &Path, renewed: Renewed) {
-    let Renewed { run: Run { number, mark, .. }, newest } = renewed;
-    let record = Record { store: mark, run: number, before: number, newest, boot: None, may_lose: false, ended: true };
+    let Renewed { run: Run { number, mark, .. }, newest, ids } = renewed;
+    let record =
+        Record { store: mark, run: number, before: number, newest, ids, boot: None, may_lose: false, ended: true };
     Seen { path: path(store), file: None, record, is_unwritten: false }.write_lasting();
 }
 
@@ -199,13 +213,13 @@ fn gone_back(
     found: Option<&Record>,
     mark: u32,
     run: Option<i64>,
-    newest: i64,
+    (newest, ids): (i64, i64),
     boot: Option<&str>,
 ) -> Option<&'static str> {
     let Some(record) = found else {
         return Some("there is nothing beside it that can be read and says how far it was");
     };
-    let Record { store, run: last, before, newest: seen, boot: then, may_lose, ended } = record;
+    let Record { store, run: last, before, newest: seen, ids: seen_ids, boot: then, may_lose, ended } = record;
     if *store != mark {
         return Some("the last host here had another store");
     }
@@ -215,18 +229,21 @@ fn gone_back(
     if newest < *seen {
         return Some("it ends before the newest change that was seen");
     }
+    if ids < *seen_ids {
+        return Some("it lacks a hook or a token that was seen");
+    }
     let same_boot = then.is_some() && then.as_deref() == boot;
     (!ended && *may_lose && !same_boot)
         .then_some("the machine ended while the host ran with store.synchronous = \"normal\"")
 }
 
 impl Seen {
-    /// Takes down the newest change, which is committed.
-    pub(super) fn note(&mut self, newest: i64) {
-        if self.record.newest == newest && !self.is_unwritten {
+    /// Takes down the newest change, and how many numbers were given to hooks and tokens, which is committed.
+    pub(super) fn note(&mut self, newest: i64, ids: i64) {
+        if (self.record.newest, self.record.ids) == (newest, ids) && !self.is_unwritten {
             return;
         }
-        self.record.newest = newest;
+        (self.record.newest, self.record.ids) = (newest, ids);
         let written = self.write();
         self.tell(written);
     }
@@ -314,13 +331,22 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        Record { store: 7, run: 3, before: 2, newest: 100, boot: Some("a".into()), may_lose: true, ended: false }
+        Record {
+            store: 7,
+            run: 3,
+            before: 2,
+            newest: 100,
+            ids: 9,
+            boot: Some("a".into()),
+            may_lose: true,
+            ended: false,
+        }
     }
 
     #[test]
     fn a_store_that_does_not_fit_what_was_seen_of_it_may_have_gone_back() {
         let check = |found: Option<Record>, (mark, run, newest, boot): (u32, i64, i64, &str), want: bool| {
-            let why = gone_back(found.as_ref(), mark, Some(run), newest, Some(boot));
+            let why = gone_back(found.as_ref(), mark, Some(run), (newest, 9), Some(boot));
             assert_eq!(why.is_some(), want, "{found:?}: {why:?}");
         };
         let as_left = (7, 3, 100, "a");
@@ -332,13 +358,15 @@ mod tests {
         check(Some(record()), (8, 3, 100, "a"), true);
         check(Some(record()), (7, 1, 100, "a"), true);
         check(Some(record()), (7, 3, 99, "a"), true);
+        check(Some(Record { ids: 10, ..record() }), as_left, true);
+        check(Some(Record { ids: 8, ..record() }), as_left, false);
         // The machine ended meanwhile.
         check(Some(record()), (7, 3, 100, "b"), true);
         check(Some(Record { ended: true, ..record() }), (7, 3, 100, "b"), false);
         check(Some(Record { may_lose: false, ..record() }), (7, 3, 100, "b"), false);
         check(Some(Record { boot: None, ..record() }), (7, 3, 100, "a"), true);
         assert!(
-            gone_back(Some(&record()), 7, None, 100, Some("a")).is_some(),
+            gone_back(Some(&record()), 7, None, (100, 9), Some("a")).is_some(),
             "a store that no host of this kind wrote"
         );
     }
@@ -352,6 +380,7 @@ mod tests {
             run: i64::MIN,
             before: i64::MIN,
             newest: i64::MIN,
+            ids: i64::MIN,
             boot: Some("b".repeat(36)),
             ..record()
         };

@@ -30,6 +30,7 @@ pub(super) fn create(writing: &mut Writing<'_>, token: &NewToken) -> Result<Resu
         .prepare("INSERT INTO tokens (account, name, scope, hash, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     let expires_at = expires.map(Timestamp::as_millis);
     let id = insert.insert(params![account.0, name, scope.as_str(), hash, now.as_millis(), expires_at])?;
+    writing.memory.gave_id = true;
     Ok(Ok(Token {
         id: TokenId(id),
         name: name.clone(),

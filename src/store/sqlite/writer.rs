@@ -33,7 +33,7 @@ use super::lasting::Lasting;
 use super::lock::HostLock;
 use super::presence::Presence;
 use super::schema;
-use super::seen::{Run, Seen};
+use super::seen::{self, Run, Seen};
 use super::writing::{Memory, TURN, Writing};
 use crate::clock::Stopwatch;
 use crate::model::Timestamp;
@@ -88,6 +88,8 @@ impl Writer {
             proven: None,
             proving: false,
             deleted: false,
+            gave_id: false,
+            ids: seen::ids_given(&connection)?,
             polls_due: Cell::new(false),
             deliveries_due: Cell::new(false),
             newest,
@@ -187,8 +189,8 @@ impl OnDisk {
     }
 
     /// Errs if what was committed is lost all the same.
-    fn committed(&mut self, newest: i64) -> Result<(), NotCommitted> {
-        self.seen.note(newest);
+    fn committed(&mut self, newest: i64, ids: i64) -> Result<(), NotCommitted> {
+        self.seen.note(newest, ids);
         self.presence.check().map_err(NotCommitted::Gone)
     }
 
@@ -282,6 +284,10 @@ fn run(
                 memory.damages.committed();
                 // Where it can't be seen, the next turn sees it.
                 let _ = memory.bounds.look(connection);
+                if std::mem::take(&mut memory.gave_id) {
+                    // Where it can't be read, it is as it was.
+                    memory.ids = seen::ids_given(connection).unwrap_or(memory.ids);
+                }
                 if std::mem::take(&mut memory.deleted) {
                     disk.flush.note_deleted();
                 }
@@ -300,7 +306,8 @@ fn run(
                 memory.hooks.rolled_back();
                 memory.damages.rolled_back();
                 memory.newest = *told.borrow();
-                (memory.proving, memory.proven, memory.deleted) = (false, None, false);
+                (memory.proving, memory.proven) = (false, None);
+                (memory.deleted, memory.gave_id) = (false, false);
                 memory.polls_due.set(false);
                 memory.deliveries_due.set(false);
                 // Where not even one could be begun, none is tried again for those who wait: they hear why.
@@ -309,7 +316,7 @@ fn run(
                 }
             }
         }
-        let lasting = committed.and_then(|()| disk.committed(memory.newest)).map_err(Arc::new);
+        let lasting = committed.and_then(|()| disk.committed(memory.newest, memory.ids)).map_err(Arc::new);
         for Placed { job, place } in ran {
             job.answer(&lasting);
             drop(place);

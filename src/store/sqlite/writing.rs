@@ -43,6 +43,9 @@ pub(super) struct Memory {
     pub(super) proving: bool,
     /// Whether the transaction deleted the last of what must not remain anywhere.
     pub(super) deleted: bool,
+    /// Whether the transaction gave a number to a hook or a token, and how many were given by those before it.
+    pub(super) gave_id: bool,
+    pub(super) ids: i64,
     /// What the transaction made due sooner than those know who sleep until then.
     pub(super) polls_due: Cell<bool>,
     pub(super) deliveries_due: Cell<bool>,

@@ -7,10 +7,11 @@ use tempfile::TempDir;
 
 use super::super::{Settings, SqliteStore};
 use super::world;
-use crate::model::{AccountId, Cursor, InstanceState, Origin};
+use crate::model::{AccountId, Cursor, InstanceState, Origin, Scope};
 use crate::store::contract::Lab;
+use crate::store::contract::plainly::Plainly as _;
 use crate::store::contract::world::{World, target};
-use crate::store::{Journal as _, Store};
+use crate::store::{Journal as _, NewToken, Store};
 use std::sync::Arc;
 
 const RUNNING: InstanceState = InstanceState::Running;
@@ -155,6 +156,47 @@ async fn a_store_that_goes_back_gives_other_ids_and_versions_of_hooks() {
     for (at, (id, version)) in given.iter().enumerate() {
         assert!(given[..at].iter().all(|(other, seen)| other != id && seen != version), "{given:?}");
     }
+}
+
+/// A log that is gone may have had nothing but a hook or a token.
+#[tokio::test]
+async fn a_store_that_lost_a_hook_or_a_token_gives_their_ids_to_no_other() {
+    let data = Data::new();
+    let folder = data.lock().expect("no holder panics").folder.path().to_owned();
+    let world = World::new(Box::new(Arc::clone(&data)));
+    let ann = world.enrol("ann", Origin::Config).await;
+    let restart = |before: &dyn Fn()| {
+        let mut data = data.lock().expect("no holder panics");
+        data.stop();
+        before();
+        data.start();
+    };
+    let give = async |what: &str, round: usize| match what {
+        "hook" => world.hook(ann, &format!("i-{round}")).await.0,
+        _ => {
+            let (name, hash) = (round.to_string(), [u8::try_from(round).expect("few"); 32]);
+            let scope = Scope::Read;
+            let token = NewToken { account: ann, name, scope, hash, expires: None, limit: 9, now: world.now };
+            world_store(&data).issue_token(token).await.expect("issued").id.0
+        }
+    };
+    for what in ["hook", "token"] {
+        restart(&|| {});
+        give(what, 0).await;
+        let before = end(&world_store(&data), ann).await;
+        restart(&|| {});
+        assert_eq!(end(&world_store(&data), ann).await.store, before.store, "{what}: nothing was lost");
+        let lost = give(what, 1).await;
+        let killed = TempDir::new().expect("a folder");
+        copy(&folder, killed.path(), &["", ".seen"]);
+        restart(&|| copy(killed.path(), &folder, &["", ".seen"]));
+        assert_ne!(end(&world_store(&data), ann).await.store, before.store, "{what}");
+        assert!(give(what, 2).await > lost, "{what}");
+    }
+}
+
+fn world_store(data: &Arc<std::sync::Mutex<Data>>) -> Arc<SqliteStore> {
+    Arc::clone(data.lock().expect("no holder panics").store.as_ref().expect("it runs"))
 }
 
 #[tokio::test]
