@@ -47,6 +47,13 @@ impl Serve {
     }
 }
 
+/// Hears of signals that mean nothing to this host, and would end it if nobody did. One that is sent by mistake must not.
+fn hear_of_unused() -> std::io::Result<Vec<Signal>> {
+    use rustix::process::Signal as Named;
+    let unused = [Named::ALARM, Named::IO, Named::POWER, Named::PROF, Named::USR1, Named::USR2, Named::VTALARM];
+    unused.into_iter().map(|unused| signal(SignalKind::from_raw(unused.as_raw()))).collect()
+}
+
 async fn serve(config: Config, lines: &LogLines) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -54,8 +61,7 @@ async fn serve(config: Config, lines: &LogLines) -> anyhow::Result<()> {
     // From here on a signal is heard, also while drivers are still being compiled.
     let signals = Signals::listen()?;
     let hangups = signal(SignalKind::hangup())?;
-    // They mean nothing to this host. One that is sent by mistake must not end it.
-    let _unused = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+    let _unused = hear_of_unused()?;
     let token = CancellationToken::new();
     let host = async {
         let host = tokio::select! {

@@ -22,6 +22,7 @@ use super::table::printable;
 use super::terminal;
 use super::usage::UsageError;
 use crate::config::SecretSource;
+use crate::mask::Mask;
 use crate::net::{AddressPolicy, Client, ClientSettings, Clients};
 use events::{Event, Events};
 use line::Colour;
@@ -117,6 +118,13 @@ enum When {
     Never,
 }
 
+/// Who watches.
+struct Login {
+    value: HeaderValue,
+    /// A host may send it back.
+    mask: Mask,
+}
+
 fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{error}: it is written http://host:port"))?;
     match matches!(url.scheme(), "http" | "https") && url.has_host() {
@@ -128,7 +136,7 @@ fn address(text: &str) -> Result<Url, String> {
 impl Watch {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let client = self.client()?;
-        let credentials = self.credentials()?;
+        let login = self.login()?;
         let colour = match self.color {
             When::Always => Colour::On,
             When::Never => Colour::Off,
@@ -137,7 +145,7 @@ impl Watch {
         };
         runtime()?.block_on(async {
             tokio::select! {
-                ended = self.follow(&client, &credentials, colour) => ended,
+                ended = self.follow(&client, &login, colour) => ended,
                 _ = tokio::signal::ctrl_c() => Ok(()),
             }
         })
@@ -149,7 +157,7 @@ impl Watch {
         Ok(Clients::new(ClientSettings::default())?.under(&AddressPolicy::opening(everywhere.to_vec()))?)
     }
 
-    fn credentials(&self) -> anyhow::Result<HeaderValue> {
+    fn login(&self) -> anyhow::Result<Login> {
         let read = |file: &Option<PathBuf>, variable: &Option<String>| -> anyhow::Result<Option<SecretString>> {
             let source = match (file, variable) {
                 (Some(file), _) => SecretSource::File(file.clone()),
@@ -159,12 +167,14 @@ impl Watch {
             let found = source.read(&environment).map_err(|error| UsageError(error.to_string()))?;
             Ok(Some(found.secret))
         };
-        let text = if let Some(token) = read(&self.token_file, &self.token_env)? {
-            format!("Bearer {}", token.expose_secret().trim())
+        let (text, mask) = if let Some(token) = read(&self.token_file, &self.token_env)? {
+            let token = token.expose_secret().trim();
+            (format!("Bearer {token}"), Mask::of([token.as_bytes()]))
         } else if let (Some(user), Some(password)) = (&self.user, read(&self.password_file, &self.password_env)?) {
             use base64::Engine as _;
-            let pair = format!("{user}:{}", password.expose_secret());
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+            let password = password.expose_secret();
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            (format!("Basic {pair}"), Mask::of([password.as_bytes(), pair.as_bytes()]))
         } else {
             let how = "who watches? Give --user with --password-file or --password-env, or --token-file or --token-env";
             return Err(UsageError(how.into()).into());
@@ -172,10 +182,10 @@ impl Watch {
         let mut value =
             HeaderValue::try_from(text).map_err(|_| UsageError("the token is none: it has odd characters".into()))?;
         value.set_sensitive(true);
-        Ok(value)
+        Ok(Login { value, mask })
     }
 
-    fn request(&self, credentials: &HeaderValue, cursor: Option<&str>) -> Result<Request, UsageError> {
+    fn request(&self, login: &Login, cursor: Option<&str>) -> Result<Request, UsageError> {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/api/changes", url.path().trim_end_matches('/')));
         let filters = [
@@ -198,7 +208,7 @@ impl Watch {
         let mut request = Request::new(Method::GET, url);
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        headers.insert(AUTHORIZATION, credentials.clone());
+        headers.insert(AUTHORIZATION, login.value.clone());
         let named = [("x-deltacloud-driver", &self.driver), ("x-deltacloud-provider", &self.provider)];
         for (name, value) in named {
             if let Some(value) = value {
@@ -213,19 +223,19 @@ impl Watch {
         Ok(request)
     }
 
-    async fn follow(&self, client: &Client, credentials: &HeaderValue, colour: Colour) -> anyhow::Result<()> {
+    async fn follow(&self, client: &Client, login: &Login, colour: Colour) -> anyhow::Result<()> {
         let (mut cursor, mut wait) = (None::<String>, WAIT);
         loop {
-            let request = self.request(credentials, cursor.as_deref())?;
+            let request = self.request(login, cursor.as_deref())?;
             let trouble = match client.send(request).await {
                 Ok(response) if response.status() == StatusCode::OK => {
-                    let ended = self.show(response, &mut cursor, &mut wait, colour).await?;
+                    let ended = self.show(response, (&mut cursor, &mut wait), &login.mask, colour).await?;
                     if ended.is_renewal {
                         continue;
                     }
                     ended.why
                 }
-                Ok(response) => refused(response).await?,
+                Ok(response) => refused(response, &login.mask).await?,
                 Err(error) => error.to_string(),
             };
             output::stderr_line!("{}: trying again in {} s", printable(&trouble), wait.as_secs());
@@ -238,8 +248,8 @@ impl Watch {
     async fn show(
         &self,
         mut response: Response,
-        cursor: &mut Option<String>,
-        wait: &mut Duration,
+        (cursor, wait): (&mut Option<String>, &mut Duration),
+        mask: &Mask,
         colour: Colour,
     ) -> Result<Ended, OutputError> {
         let mut events = Events::default();
@@ -254,6 +264,7 @@ impl Watch {
             let Ok(found) = events.take(&bytes) else { return Ok(Ended::trouble("the host sent no events")) };
             for Event { name, id, data } in found {
                 *cursor = id.or(cursor.take());
+                let (name, data) = (mask.text(name), mask.text(data));
                 match (name.as_str(), self.output) {
                     ("heartbeat" | "snapshot-end", _) => {}
                     ("end", _) => {
@@ -294,7 +305,7 @@ impl Ended {
 }
 
 /// What a host that gives no stream says. What trying again would not change is an error.
-async fn refused(mut response: Response) -> anyhow::Result<String> {
+async fn refused(mut response: Response, mask: &Mask) -> anyhow::Result<String> {
     let status = response.status();
     let mut body = Vec::new();
     while let Ok(Some(piece)) = response.chunk().await {
@@ -308,7 +319,7 @@ async fn refused(mut response: Response) -> anyhow::Result<String> {
     let passes = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || response.headers().contains_key(RETRY_AFTER);
-    let said = format!("the host answered {status}: {}", printable(detail));
+    let said = format!("the host answered {status}: {}", printable(&mask.text(detail.to_owned())));
     match (passes, status) {
         (true, _) => Ok(said),
         (false, StatusCode::GONE) => Err(anyhow::anyhow!("{said}. With --snapshot it begins with what there is")),

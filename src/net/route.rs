@@ -99,11 +99,17 @@ impl Proxy {
         Ok(if user.is_empty() && password.is_empty() { proxy } else { proxy.basic_auth(&user, password) })
     }
 
-    /// The secrets that the proxy gets: the password, and user and password in the form of `Basic` (RFC 7617).
+    /// The secrets that the proxy gets: the password, and user and password in the form of `Basic` (RFC 7617). A user without
+    /// a password is a token.
     pub(super) fn secrets(&self) -> Vec<SecretString> {
-        let Some(password) = &self.password else { return Vec::new() };
-        let basic = BASE64.encode(format!("{}:{}", decoded(self.url.username()), password.expose_secret()));
-        vec![password.clone(), SecretString::from(basic.trim_end_matches('='))]
+        let user = decoded(self.url.username());
+        let password = self.password.as_ref().map_or("", |password| password.expose_secret());
+        if user.is_empty() && password.is_empty() {
+            return Vec::new();
+        }
+        let basic = BASE64.encode(format!("{user}:{password}"));
+        let secret = if password.is_empty() { &user } else { password };
+        vec![SecretString::from(secret), SecretString::from(basic.trim_end_matches('='))]
     }
 
     fn parts(&self) -> (&Url, Option<&str>) {
@@ -177,7 +183,7 @@ mod tests {
             proxy.secrets().iter().map(|secret| secret.expose_secret().to_owned()).collect()
         };
         assert!(secrets("http://p:3128", None).is_empty());
-        assert!(secrets("http://user@p:3128", None).is_empty());
+        assert_eq!(secrets("http://t0ken-of-ann@p:3128", None), ["t0ken-of-ann", "dDBrZW4tb2YtYW5uOg"]);
         // As RFC 7617 has it, section 2.
         let aladdin = ["open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ"];
         assert_eq!(secrets("http://Aladdin@p:3128", Some("open sesame")), aladdin);

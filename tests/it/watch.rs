@@ -123,3 +123,61 @@ async fn what_cannot_be_watched_is_said() {
     assert_eq!(ended.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("to \"ASLEEP\" is one of"), "{stderr}");
 }
+
+/// A host that is another's, or a proxy, may send back what it was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_sent_back_is_not_shown() {
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::response::IntoResponse as _;
+
+    let refusing = |headers: HeaderMap| async move {
+        let told = headers["authorization"].to_str().expect("text").to_owned();
+        let problem = serde_json::json!({ "detail": format!("nobody is called {told}") });
+        (StatusCode::UNAUTHORIZED, problem.to_string()).into_response()
+    };
+    let telling = |headers: HeaderMap| async move {
+        let told = headers["authorization"].to_str().expect("text").to_owned();
+        let events = format!(
+            "event: instance.state\ndata: {{\"a\": \"{told}\"}}\n\nevent: end\ndata: {{\"reason\": \"{told}\"}}\n\n"
+        );
+        ([("content-type", "text/event-stream")], events).into_response()
+    };
+    let router = axum::Router::new()
+        .route("/refusing/api/changes", axum::routing::get(refusing))
+        .route("/telling/api/changes", axum::routing::get(telling));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("bound"));
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    const SECRET: &str = "sw0rdfish-of-ann";
+    let pair = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("ann:{SECRET}"));
+    let by_token: &[&str] = &["--token-env", "SECRET"];
+    let by_password: &[&str] = &["--user", "ann", "--password-env", "SECRET"];
+    for login in [by_token, by_password] {
+        for (place, output) in [("refusing", "text"), ("telling", "text"), ("telling", "json")] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_tracker"))
+                .args(["watch", &format!("{base}/{place}"), "--output", output])
+                .args(login)
+                .env_clear()
+                .env("SECRET", SECRET)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("started");
+            let (stdout, stderr) = (Lines::default(), Lines::default());
+            stdout.follow(child.stdout.take().expect("piped"));
+            stderr.follow(child.stderr.take().expect("piped"));
+            let shown = eventually(SOON, "what came is shown", async || match stderr.text() {
+                text if text.contains('\n') => Ok(stdout.text() + &text),
+                text => Err(text),
+            })
+            .await;
+            let _ = child.kill();
+            let _ = child.wait();
+            assert!(shown.contains("[secret]"), "{login:?} {place} {output}: {shown}");
+            assert!(!shown.contains(SECRET) && !shown.contains(&pair), "{login:?} {place} {output}: {shown}");
+        }
+    }
+    serving.abort();
+}
