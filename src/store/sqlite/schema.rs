@@ -16,6 +16,9 @@ pub(super) const APPLICATION: i32 = 0x5452_4B52;
 /// changed; what is to be different is a further one.
 const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
+/// The version that this tracker writes.
+pub(super) const NEWEST: usize = MIGRATIONS.len();
+
 /// Whether a database has any table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -33,7 +36,7 @@ pub(super) fn identify(connection: &Connection, path: &Path) -> Result<Content> 
             path.display()
         )));
     }
-    let (version, newest) = (version(connection)?, MIGRATIONS.len());
+    let (version, newest) = (version(connection)?, NEWEST);
     if !usize::try_from(version).is_ok_and(|version| version <= newest) {
         return Err(StoreError::Unusable(format!(
             "the store {} is of version {version}, and this tracker knows versions up to {newest}: run the newer \
@@ -56,9 +59,14 @@ fn version(connection: &Connection) -> Result<i32> {
 
 /// Makes or migrates the tables, in one transaction. Says whether they were there.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<Age> {
+    bring_to(connection, NEWEST)
+}
+
+/// Brings the tables to that version, if they are of an earlier one.
+pub(super) fn bring_to(connection: &mut Connection, wanted: usize) -> Result<Age> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
-    for (migration, version) in MIGRATIONS.iter().zip(1..) {
+    for (migration, version) in MIGRATIONS[..wanted].iter().zip(1..) {
         if version > found {
             transaction.execute_batch(migration)?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;

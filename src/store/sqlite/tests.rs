@@ -19,6 +19,7 @@ mod presence;
 mod promises;
 pub(crate) mod rows;
 mod turns;
+mod versions;
 mod writing;
 
 use std::sync::Arc;

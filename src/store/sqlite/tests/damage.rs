@@ -129,12 +129,12 @@ fn settings() -> Settings {
     Settings { synchronous: Synchronous::Normal, ..Settings::default() }
 }
 
-fn file(directory: &TempDir) -> std::path::PathBuf {
+pub(super) fn file(directory: &TempDir) -> std::path::PathBuf {
     directory.path().join("tracker.db")
 }
 
 /// A store with both accounts.
-async fn template() -> TempDir {
+pub(super) async fn template() -> TempDir {
     let directory = TempDir::new().expect("a folder");
     let lab = SqliteLab::new();
     let kept = lab.directory.path().to_owned();
@@ -160,7 +160,7 @@ async fn template() -> TempDir {
     directory
 }
 
-fn lab(directory: TempDir) -> SqliteLab {
+pub(super) fn lab(directory: TempDir) -> SqliteLab {
     SqliteLab { store: Some(open(&directory, settings())), directory, settings: settings() }
 }
 
@@ -204,7 +204,7 @@ fn redefine(connection: &Connection, table: &str, sql: &str) {
 }
 
 /// What the world looks like to bob, and what he is sent.
-async fn as_bob_sees_it(world: &World, bob: AccountId) -> String {
+pub(super) async fn as_bob_sees_it(world: &World, bob: AccountId) -> String {
     let store = world.store();
     let listed = world.list(bob, query()).await;
     let past = world.list(bob, ListQuery { at: Some(world.now), ..query() }).await;
@@ -224,7 +224,7 @@ async fn as_bob_sees_it(world: &World, bob: AccountId) -> String {
 }
 
 /// Asks for all there is of ann: whatever is damaged, nothing fails.
-async fn as_ann_sees_it(world: &World, ann: AccountId) -> usize {
+pub(super) async fn as_ann_sees_it(world: &World, ann: AccountId) -> usize {
     let store = world.store();
     world.list(ann, query()).await;
     for at in [world.now, Timestamp::from_millis(FIRST)] {
