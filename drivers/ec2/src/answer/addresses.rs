@@ -14,7 +14,7 @@ use super::each_item;
 pub(super) struct Addresses {
     public: Vec<Address>,
     private: Vec<Address>,
-    /// Addresses from elements that are for public names: where they are private ones too, they are not public.
+    /// Addresses from elements that are for public names.
     named: Vec<Address>,
     of_interfaces: OfInterfaces,
 }
@@ -46,9 +46,10 @@ impl Addresses {
     pub(super) fn sorted_out(self) -> (Vec<Address>, Vec<Address>) {
         let mut private = Vec::with_capacity(self.private.len());
         add(&mut private, self.private.into_iter().chain(self.of_interfaces.private));
-        let named = self.named.into_iter().filter(|address| !private.contains(address));
         let mut public = Vec::with_capacity(self.public.len());
-        add(&mut public, self.public.into_iter().chain(named).chain(self.of_interfaces.public));
+        add(&mut public, self.public.into_iter().chain(self.named).chain(self.of_interfaces.public));
+        // Clouds without public addresses put the private one in their places.
+        public.retain(|address| address.kind == AddressKind::Hostname || !private.contains(address));
         (public, private)
     }
 }
