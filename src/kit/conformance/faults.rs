@@ -14,7 +14,7 @@ use super::document::{self, Document, Order};
 use super::stage::{answer, with_body};
 use crate::driver::wire::{Answered, Unanswered};
 
-pub(super) use errors::recorded_errors;
+pub(super) use errors::{lost_places, recorded_errors};
 pub(super) use lists::{errors_as_lists, other_statuses, without_envelope, without_list};
 pub(super) use owed::{Fault, FaultKind, Owed};
 

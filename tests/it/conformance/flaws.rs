@@ -169,6 +169,11 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("few-labels", &["reads-each-entry"]);
     check("few-addresses", &["reads-each-entry"]);
     check("trims-labels", &["reads-each-entry"]);
+    check("cuts-labels", &["reads-each-entry"]);
+    check("drops-system-labels", &["reads-each-entry"]);
+    check("lists-unset", &["reads-each-entry"]);
+    check("ends-at-lost-place", &["errors-are-told-apart"]);
+    check("trusts-codes-alone", &["replays-cassettes", "many-pages", "errors-are-told-apart"]);
     check("needs-inner", &["reads-each-entry"]);
     check("drops-spot", &["reads-each-entry"]);
     check("drops-busy", &["reads-each-entry"]);

@@ -131,6 +131,17 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
     if (300..400).contains(&response.status) && flaw(account, "takes-redirects") {
         return response.json();
     }
+    if response.status == 400 && flaw(account, "ends-at-lost-place") {
+        let answer: Value = response.json()?;
+        return match answer["code"].as_str() {
+            Some("InvalidNextToken" | "invalid_cursor") => Ok(json!({ "servers": [], "zones": [] })),
+            code => Err(told(code.unwrap_or_default())),
+        };
+    }
+    if response.status >= 400 && flaw(account, "trusts-codes-alone") {
+        let answer: Value = response.json()?;
+        return Err(told(answer["code"].as_str().unwrap_or_default()));
+    }
     let refused = response.status == 400;
     let status = response.status;
     let hint = response.headers.get("retry-after").map(str::to_owned);

@@ -60,6 +60,13 @@ pub(crate) fn instance(account: &Account, entry: &Value, place: usize) -> Result
         let name = if flaw(account, "lower-labels") { name.to_lowercase() } else { name.clone() };
         let value = value.as_str().ok_or_else(|| Error::UnexpectedAnswer("a label has no text".into()))?;
         let value = if flaw(account, "trims-labels") { value.trim() } else { value };
+        let value = match flaw(account, "cuts-labels") {
+            true => &value[..value.floor_char_boundary(255)],
+            false => value,
+        };
+        if flaw(account, "drops-system-labels") && (name.starts_with("aws:") || name.starts_with('_')) {
+            continue;
+        }
         if flaw(account, "few-labels") && item.labels.len() == 10 {
             break;
         }
@@ -71,7 +78,10 @@ pub(crate) fn instance(account: &Account, entry: &Value, place: usize) -> Result
         item.launched_at = item.launched_at.filter(|at| *at <= time::now());
     }
     for net in entry["nets"].as_array().into_iter().flatten() {
-        let address = net["ip"].as_str().and_then(Address::read);
+        let address = match flaw(account, "lists-unset") {
+            true => net["ip"].as_str().map(Address::ipv4),
+            false => net["ip"].as_str().and_then(Address::read),
+        };
         match net["kind"].as_str() {
             Some("outer") => item.public_addresses.extend(address),
             Some("inner")

@@ -87,6 +87,9 @@ async fn played(suite: &Suite) -> Vec<Faulted> {
             let throttles = try_each(faults_of_answers(suite, case, at)).await;
             let own = errors.iter().filter(|error| error.is_for(secrets));
             try_each(own.flat_map(|error| error.faults(throttles)).collect()).await;
+            if at > 0 {
+                try_each(faults::lost_places(&errors)).await;
+            }
         }
     }
     faulted

@@ -20,7 +20,7 @@ use crate::kit::conformance::report::count;
 use crate::kit::conformance::stand::{Run, StandError, ids};
 use crate::kit::conformance::suite::{Case, Suite};
 use crate::kit::conformance::verdict::Verdict;
-use crate::model::Kind;
+use crate::model::{Kind, Resource};
 use judge::Trial;
 use page::{Page, UNREADABLE, pages, play, stain};
 
@@ -123,6 +123,8 @@ struct Known<'a> {
     words: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// XML elements that are lists.
     lists: BTreeSet<String>,
+    /// The words for states.
+    states: BTreeSet<&'a str>,
 }
 
 impl<'a> Known<'a> {
@@ -134,7 +136,11 @@ impl<'a> Known<'a> {
             }
         }
         let lists = pages.iter().flat_map(|page| page.document.list_paths()).collect();
-        Known { spared: spared(pages), words, lists }
+        let states = pages.iter().flat_map(|page| page.case.run.resources()).filter_map(|resource| match resource {
+            Resource::Instance(instance) => Some(&*instance.provider_state),
+            Resource::Realm(_) => None,
+        });
+        Known { spared: spared(pages), words, lists, states: states.collect() }
     }
 }
 
@@ -238,7 +244,8 @@ async fn edited(
         let is_spared = edit == Edit::Remove && is_sometimes_absent;
         let edits: Vec<_> = stains.iter().cloned().chain([(node.place.clone(), edit.clone())]).collect();
         let run = play(suite, page, &edits).await;
-        let trial = Trial { base, run: &run, entry: &page.entries[entry], edited: node, edit: &edit, is_spared };
+        let (read, states) = (&page.entries[entry], &known.states);
+        let trial = Trial { base, run: &run, entry: read, edited: node, edit: &edit, is_spared, states };
         let why = match trial.fault(&page.case.cassette) {
             Some(why) => Some(why),
             None => match asks_otherwise(&page.case.run, &run) {

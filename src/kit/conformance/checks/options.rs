@@ -1,6 +1,10 @@
 //! Values that are none of an option's: where one makes no more of a difference than no value at all, nobody is told that it
 //! was not understood.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::form_urlencoded;
+
+use crate::driver::wire::Asked;
 use crate::driver::{CallError, CallFailure};
 use crate::kit::cassette::Cassette;
 use crate::kit::conformance::stage::Stage;
@@ -10,6 +14,9 @@ use crate::kit::conformance::verdict::Verdict;
 
 /// No number, no name of anything, and nothing that is on or off.
 const MALFORMED: &str = "suite malformed?";
+
+/// Shorter values stand in requests by accident.
+const LEAST_SENT: usize = 3;
 
 /// Tries each option that makes a difference with a value that it can't have; says how many.
 pub(super) async fn malformed(suite: &Suite, verdict: &mut Verdict) -> usize {
@@ -25,24 +32,48 @@ pub(super) async fn malformed(suite: &Suite, verdict: &mut Verdict) -> usize {
                 suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette)).await
             };
             let without = list(None).await;
-            if is_required(&without) || is_same(&without, &case.run) {
+            if is_same(&without, &case.run) {
                 continue;
             }
             tried += 1;
-            if is_same(&list(Some(MALFORMED)).await, &without) {
-                verdict.find(case.finding(
-                    format!("with {MALFORMED:?} for the option {name:?}, it does the same as without that option"),
-                    "say `invalid-account` for a value that you can't use: an operator who mistypes one is told so, and not \
-                     given something else",
-                ));
-            }
+            let malformed = list(Some(MALFORMED)).await;
+            let value = case.cassette.account.options.get(name).map_or("", String::as_str);
+            let is_sent = |run: &Run, value: &str| run.asked.iter().any(|asked| has(asked, value));
+            let why = if is_same(&malformed, &without) && !is_invalid(&without) {
+                "it does the same as without that option"
+            } else if value.len() >= LEAST_SENT
+                && is_sent(&case.run, value)
+                && !is_invalid(&malformed)
+                && !is_sent(&malformed, MALFORMED)
+            {
+                "it asks for something else"
+            } else {
+                continue;
+            };
+            verdict.find(case.finding(
+                format!("with {MALFORMED:?} for the option {name:?}, {why}"),
+                "say `invalid-account` for a value that you can't use: an operator who mistypes one is told so, and not \
+                 given something else",
+            ));
         }
     }
     tried
 }
 
-fn is_required(run: &Run) -> bool {
+fn is_invalid(run: &Run) -> bool {
     matches!(&run.outcome, Err(CallFailure { error: CallError::InvalidAccount(_), .. }))
+}
+
+/// Whether a request has a value, however it is written there.
+fn has(asked: &Asked, value: &str) -> bool {
+    let of_form = form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
+    let of_url = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+    let is_in = |bytes: &[u8]| {
+        [value, &of_form, &of_url].iter().any(|form| memchr::memmem::find(bytes, form.as_bytes()).is_some())
+    };
+    asked.headers.values().any(|value| is_in(value.as_bytes()))
+        || is_in(&asked.body)
+        || is_in(asked.url.as_str().as_bytes())
 }
 
 /// Whether the same was asked for, and the same came of it.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use http::header;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -131,7 +132,7 @@ async fn is_used(suite: &Suite, case: &Case, target: &Target, (name, run): (&str
 
 /// Holds every signature that is known against its algorithm; says how many there were.
 fn verify(case: &Case, target: &Target, run: &Run, verdict: &mut Verdict) -> usize {
-    let (found, wrong) = signatures(run, target, case.cassette.at);
+    let (found, wrong) = signatures(run, target, |_| case.cassette.at);
     if let Some(why) = wrong {
         verdict.find(case.finding(why, "sign what is sent, as it is sent, with the account's own secret"));
     }
@@ -140,22 +141,29 @@ fn verify(case: &Case, target: &Target, run: &Run, verdict: &mut Verdict) -> usi
 
 /// What is wrong with the first signature that is.
 pub(super) fn wrong_signature(run: &Run, target: &Target, at: Timestamp) -> Option<String> {
-    signatures(run, target, at).1
+    signatures(run, target, |_| at).1
+}
+
+/// The same where each request was made so long after the one before.
+pub(super) fn wrong_signature_by_then(run: &Run, target: &Target, at: Timestamp, step: Duration) -> Option<String> {
+    let made_at = |request: usize| at.after(step.saturating_mul(u32::try_from(request).unwrap_or(u32::MAX)));
+    signatures(run, target, made_at).1
 }
 
 /// How many signatures there are up to the first that is wrong, and what is wrong with that.
-fn signatures(run: &Run, target: &Target, at: Timestamp) -> (usize, Option<String>) {
+fn signatures(run: &Run, target: &Target, made_at: impl Fn(usize) -> Timestamp) -> (usize, Option<String>) {
     let secrets = std::iter::once(&target.password).chain(target.secrets.values());
-    let credentials = Credentials {
+    let mut credentials = Credentials {
         user: &target.key.user,
         secrets: secrets.map(|secret| secret.expose_secret()).collect(),
         options: target.options.values().map(String::as_str).collect(),
         region: target.options.get("region").map(String::as_str),
         provider: &target.key.provider,
-        at,
+        at: made_at(0),
     };
     let mut found = 0;
-    for sent in &run.sent {
+    for (request, sent) in run.sent.iter().enumerate() {
+        credentials.at = made_at(request);
         let Some(verified) = signature::verify(sent, &credentials) else { continue };
         found += 1;
         if let Err(why) = verified {

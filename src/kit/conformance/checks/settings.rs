@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::secrets::wrong_signature;
+use super::secrets::{wrong_signature, wrong_signature_by_then};
 use super::{accounts, effects, options};
 use crate::clock::ManualClock;
 use crate::driver::wire::{Answered, Asked, Tape, Unanswered};
@@ -25,6 +25,9 @@ use crate::kit::conformance::suite::{Case, Suite};
 use crate::kit::conformance::verdict::Verdict;
 use variation::{Exchanged, Variation};
 use variations::variations;
+
+/// More than clocks may differ by from the time in a signature.
+const SLOW: Duration = Duration::from_secs(20 * 60);
 
 pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
     let mut verdict = Verdict::default();
@@ -59,6 +62,17 @@ pub(super) async fn elsewhere(suite: &Suite) -> Result<Verdict, StandError> {
                     "sign what is sent, as it is sent, with the account's own secret",
                 ));
             }
+        }
+    }
+    for case in suite.good().filter(|case| case.cassette.exchanges.len() > 1) {
+        let slow = Variation { step: SLOW, ..Variation::of(&case.cassette) };
+        let target = target(suite, &slow);
+        let run = play(suite, &slow, target.clone()).await;
+        if let Some(why) = wrong_signature_by_then(&run, &target, case.cassette.at, SLOW) {
+            verdict.find(case.finding(
+                format!("where each answer takes {} minutes, {why}", SLOW.as_secs() / 60),
+                "sign each request with the time at which it is made: a list that waits for its turns takes its time",
+            ));
         }
     }
     verdict.tried = format!("{} for another user and password, elsewhere and at another time", count(tried, "list"));

@@ -197,6 +197,10 @@ fn in_the_wrong_list(instance: &Instance) -> Option<String> {
 
 /// A hostname that no host can have: a network, or an address with a port.
 fn no_address(instance: &Instance) -> Option<String> {
+    let all = ips(&instance.public_addresses).chain(ips(&instance.private_addresses));
+    if let Some(none) = all.into_iter().find(IpAddr::is_unspecified) {
+        return Some(format!("{none} is listed as an address, and stands where there is none"));
+    }
     let mut hostnames = all_addresses(instance).filter(|address| address.kind == AddressKind::Hostname);
     let odd =
         hostnames.find(|address| address.value.contains(['/', ':']) && address.value.parse::<IpAddr>().is_err())?;

@@ -28,6 +28,8 @@ pub(in crate::kit::conformance) struct RecordedError {
     secrets: BTreeSet<String>,
     /// Whether a word in it says what it means, whatever the status.
     is_coded: bool,
+    /// Whether the provider says some error with a status that is another one's, so that statuses can't be trusted.
+    is_of_any_status: bool,
 }
 
 /// The errors that the cassettes have, each once. One that means several things is none of them.
@@ -42,12 +44,14 @@ pub(in crate::kit::conformance) fn recorded_errors(cases: &[Case]) -> Vec<Record
         let is_known = |class| found.iter().any(|one| (one.class, &one.answered.body) == (class, &answered.body));
         if let Some(class) = Class::of_word(word).filter(|class| !is_known(*class)) {
             let secrets = case.cassette.account.secrets.iter().cloned().collect();
-            found.push(RecordedError { class, answered, secrets, is_coded: false });
+            found.push(RecordedError { class, answered, secrets, is_coded: false, is_of_any_status: false });
         }
     }
     found.retain(|error| meanings.get(&error.answered.body).is_some_and(|words| words.len() == 1));
     let codes: Vec<_> = found.iter().map(|error| (error.class, codes(&error.answered.body))).collect();
+    let is_of_any_status = found.iter().any(|error| !error.class.is_said_with(error.answered.status));
     for error in &mut found {
+        error.is_of_any_status = is_of_any_status;
         let own = codes_of(&codes, error.class, &error.answered.body);
         error.is_coded = codes.iter().filter(|(class, _)| *class != error.class).any(|(_, others)| {
             others.iter().any(|(name, word)| own.iter().any(|(known, own)| known == name && own != word))
@@ -97,7 +101,9 @@ impl RecordedError {
         let plain = |own: Class, or: &'static [Class]| Told { own, or, wait: None };
         let waiting = |own: Class, or: &'static [Class]| Told { own, or, wait: Some(Duration::from_secs(WAIT)) };
         // With a success, and with a status that any error may have, the document is all there is.
-        let by_document = if self.is_coded { plain(own, &[]) } else { plain(own, &[Class::Unexpected]) };
+        // Unless it is the status of an outage that says what it is.
+        let is_outage = own == Class::Unavailable && self.answered.status.is_server_error();
+        let by_document = if self.is_coded && !is_outage { plain(own, &[]) } else { plain(own, &[Class::Unexpected]) };
         let is_503 = self.answered.status == StatusCode::SERVICE_UNAVAILABLE;
         let unavailable = match own {
             Class::Unavailable if throttles && is_503 => waiting(Class::Throttled, &[]),
@@ -111,6 +117,14 @@ impl RecordedError {
             (StatusCode::SERVICE_UNAVAILABLE, Some(WAIT), unavailable),
             (StatusCode::TOO_MANY_REQUESTS, Some(WAIT), waiting(own, &[Class::Throttled])),
         ];
+        // One says wrong credentials with 403, another a missing right with 401 or too many requests with 403.
+        let swapped = match own {
+            Class::Unauthorized | Class::Throttled => Some(StatusCode::FORBIDDEN),
+            Class::Forbidden => Some(StatusCode::UNAUTHORIZED),
+            _ => None,
+        };
+        let is_swapped = self.is_coded && self.is_of_any_status;
+        played.extend(swapped.filter(|_| is_swapped).map(|status| (status, None, plain(own, &[]))));
         if self.answered.status == StatusCode::OK {
             played.remove(0);
         }
@@ -137,8 +151,9 @@ impl RecordedError {
         faults
     }
 
-    /// The document with words in it that nobody knows, and statuses that say as little. What a document is made of may mean
-    /// something by itself, and is left as it is: one that is about credentials is no example of another one.
+    /// The document with words in it that nobody knows, with statuses that say as little, and with those that say what is wrong
+    /// by themselves. What a document is made of may mean something by itself, and is left as it is: one that is about
+    /// credentials is no example of another one.
     fn in_unknown_words(&self) -> Vec<Fault> {
         if self.class == Class::Unauthorized {
             return Vec::new();
@@ -150,10 +165,20 @@ impl RecordedError {
         let Some(body) = document.and_then(|document| document.with_values(&mut |text| unknown(text))) else {
             return Vec::new();
         };
-        let told = Told { own: self.class, or: &[Class::Unexpected, Class::InvalidAccount], wait: None };
-        let statuses =
-            [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
-        let fault = |status: StatusCode| Fault {
+        let own = Told { own: self.class, or: &[Class::Unexpected, Class::InvalidAccount], wait: None };
+        let by_status = |class: Class| Told { own: class, or: self.class.alone(), wait: None };
+        let statuses = [
+            (StatusCode::BAD_REQUEST, own),
+            (StatusCode::NOT_FOUND, own),
+            (StatusCode::CONFLICT, own),
+            (StatusCode::UNPROCESSABLE_ENTITY, own),
+            (StatusCode::UNAUTHORIZED, by_status(Class::Unauthorized)),
+            (StatusCode::FORBIDDEN, by_status(Class::Forbidden)),
+            (StatusCode::TOO_MANY_REQUESTS, by_status(Class::Throttled)),
+            (StatusCode::INTERNAL_SERVER_ERROR, by_status(Class::Unavailable)),
+            (StatusCode::SERVICE_UNAVAILABLE, by_status(Class::Unavailable)),
+        ];
+        let fault = |(status, told): (StatusCode, Told)| Fault {
             what: format!(
                 "the recorded error {} with status {} and {UNKNOWN_WORD} for every word in it",
                 self.name(),
@@ -173,6 +198,38 @@ impl RecordedError {
             false => words.join(" "),
         }
     }
+}
+
+/// What a provider says of a place in a list that it does not know any more: an error document of its own, with words for that.
+/// It is no end of a list.
+pub(in crate::kit::conformance) fn lost_places(errors: &[RecordedError]) -> Vec<Fault> {
+    const WORDS: [&str; 8] = [
+        "InvalidNextToken",
+        "InvalidPaginationToken",
+        "ExpiredNextToken",
+        "invalid_cursor",
+        "InvalidMarker",
+        "InvalidPageToken",
+        "ResourceNotFound",
+        "not_found",
+    ];
+    let mut documents = errors.iter().map(|error| &error.answered).filter(|answered| answered.status.is_client_error());
+    let found = documents.find_map(|answered| {
+        let own: BTreeSet<String> = codes(&answered.body).into_iter().map(|(_, word)| word).collect();
+        (!own.is_empty()).then_some((answered, Document::read(&answered.body)?, own))
+    });
+    let Some((answered, document, own)) = found else { return Vec::new() };
+    let fault = |(status, word): (StatusCode, &str)| {
+        let body = document.with_values(&mut |text| own.contains(text).then(|| word.to_owned()))?;
+        Some(Fault {
+            what: format!("the error {word} with status {}", status.as_u16()),
+            outcome: Ok(Answered { status, ..with_body(answered, body) }),
+            owed: Owed::AnyError,
+            kind: FaultKind::Status,
+        })
+    };
+    let statuses = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::GONE];
+    statuses.into_iter().flat_map(|status| WORDS.map(|word| (status, word))).filter_map(fault).collect()
 }
 
 /// A document in other roots, as proxies and compatible clouds send it.

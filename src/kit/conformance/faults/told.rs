@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::driver::CallError;
 
 /// What errors mean that every provider has.
@@ -34,6 +36,29 @@ impl Class {
             Class::Unavailable => "unavailable",
             Class::Unexpected => "unexpected-answer",
             Class::InvalidAccount => "invalid-account",
+        }
+    }
+
+    /// Whether a status means the same by itself.
+    pub(super) fn is_said_with(self, status: StatusCode) -> bool {
+        match self {
+            Class::Unauthorized => status == StatusCode::UNAUTHORIZED,
+            Class::Forbidden => status == StatusCode::FORBIDDEN,
+            Class::Throttled => status == StatusCode::TOO_MANY_REQUESTS,
+            Class::Unavailable => status.is_server_error(),
+            Class::Unexpected | Class::InvalidAccount => true,
+        }
+    }
+
+    /// As a list of its own.
+    pub(super) fn alone(self) -> &'static [Class] {
+        match self {
+            Class::Unauthorized => &[Class::Unauthorized],
+            Class::Forbidden => &[Class::Forbidden],
+            Class::Throttled => &[Class::Throttled],
+            Class::Unavailable => &[Class::Unavailable],
+            Class::Unexpected => &[Class::Unexpected],
+            Class::InvalidAccount => &[Class::InvalidAccount],
         }
     }
 

@@ -2,6 +2,7 @@
 //! with anything in it.
 
 use std::net::Ipv4Addr;
+use std::sync::LazyLock;
 
 use super::page::{Page, play, play_body};
 use crate::driver::Coverage;
@@ -29,8 +30,18 @@ const ODD_LABELS: [&str; 6] = [
     "007.50",
 ];
 
-/// What labels may well be called.
-const ODD_NAMES: [&str; 2] = ["Suite.Example/Gr\u{f6}\u{df}e_X-9:z", " Suite Blanks "];
+/// More bytes than letters, and more letters than most owners need.
+static LONG: LazyLock<String> = LazyLock::new(|| "\u{957f}\u{540d}".repeat(600));
+
+/// What labels may well be called. Some look like a system's own, which its users look for all the same.
+const ODD_NAMES: [&str; 6] = [
+    "Suite.Example/Gr\u{f6}\u{df}e_X-9:z",
+    " Suite Blanks ",
+    "aws:suite:stack-name",
+    "kubernetes.io/suite",
+    "system:suite",
+    "_suite",
+];
 
 /// An hour and a half to the east, as no server and no cloud is.
 const EAST: i32 = 90 * 60;
@@ -90,7 +101,8 @@ pub(super) async fn fault(suite: &Suite, page: &Page<'_>, (entry, node): (usize,
     let is_label = own.iter().all(|field| matches!(field.what, What::Label(_)));
     let new = if page.document.is_number(&node.place) { ODD_NUMBER } else { ODD };
     let others = ODD_LABELS.into_iter().filter(|_| is_label);
-    for new in std::iter::once(new).chain(others) {
+    let long = Some(LONG.as_str()).filter(|_| !page.document.is_number(&node.place));
+    for new in std::iter::once(new).chain(others).chain(long) {
         let now = match listed(suite, page, (node, new), before).await? {
             Err(came) => return Some(format!("is {new:?}, a list was expected, and {came} came")),
             Ok(now) => now,
@@ -125,6 +137,8 @@ async fn other_address(
     before: &Resource,
 ) -> Option<String> {
     const PUBLIC: [&str; 4] = ["9.9.9.9", "11.0.0.9", "172.32.0.9", "192.169.0.9"];
+    // What stands where there is no address yet.
+    const NOT_YET: &str = "0.0.0.0";
     const PRIVATE: [&str; 4] = ["10.255.255.9", "172.16.0.9", "172.31.255.9", "192.168.255.9"];
     let lists = |resource: &Resource, address: &str| match resource {
         Resource::Instance(instance) => {
@@ -140,6 +154,11 @@ async fn other_address(
         (false, true) => PRIVATE,
         _ => return None,
     };
+    if let Ok(now) = listed(suite, page, (node, NOT_YET), before).await?
+        && lists(&now, NOT_YET) != (false, false)
+    {
+        return Some(format!("is {NOT_YET}, that is among its addresses, and it is none"));
+    }
     for new in others {
         let now = match listed(suite, page, (node, new), before).await? {
             Err(came) => return Some(format!("is {new}, a list was expected, and {came} came")),

@@ -20,6 +20,8 @@ pub(super) struct Trial<'a> {
     pub(super) edit: &'a Edit,
     /// Whether other entries do without what was taken away.
     pub(super) is_spared: bool,
+    /// The words for states that lists of this kind have: one may be said by a number, too.
+    pub(super) states: &'a BTreeSet<&'a str>,
 }
 
 impl Trial<'_> {
@@ -151,6 +153,7 @@ impl Trial<'_> {
             }
             let whose = match neighbours().find(|other| field(other) == Some(new)) {
                 Some(other) => format!("which is that of {}", other.id),
+                None if name == "provider_state" && self.states.contains(new) => continue,
                 None => "which is nowhere in the entry".to_owned(),
             };
             return Some(format!("{name} of {id} is {new:?}, {whose}"));
