@@ -186,7 +186,7 @@ problem_types! {
         "The host opens its store and loads its drivers, some of which it may compile. Retry after the time in Retry-After.";
     Stopping "stopping" SERVICE_UNAVAILABLE "The host is stopping"
         "Retry when it has started again.";
-    Timeout "timeout" GATEWAY_TIMEOUT "The provider did not answer in time"
+    Timeout "timeout" GATEWAY_TIMEOUT "The request took too long"
         "Retry. The host may have finished the work by then.";
 }
 

@@ -179,6 +179,7 @@ macro_rules! every_case {
                 a_replay_of_what_is_lent_is_sent_after_it
                 a_lease_lasts_as_long_when_the_clock_is_set
                 a_limit_leaves_the_rest_pending
+                a_page_owes_hooks_that_replay_no_more_than_it_has
                 dead_letters_are_pending
             }
             signals {

@@ -95,13 +95,17 @@ async fn many_pending_changes_come_in_parts() {
     let house = House::with(|settings| settings.pending_changes = 1);
     house.poll(Kind::Instance, vec![instance("i-1", "us", Pending)]).await;
     house.put("/api/instances/i-1", &format!("track_hook={HOOK}")).await.ok();
-    house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
+    for state in [Running, Stopped] {
+        house.poll(Kind::Instance, vec![instance("i-1", "us", state)]).await;
+    }
     let first = house.get("/api/changes").await;
     assert_eq!(first.header("link"), Some("<https://tracker.example/api/changes>; rel=\"next\""));
     let first = first.ok();
     assert!(first[0].get("track_token").is_none(), "{first}");
-    let rest = house.get("/api/changes").await;
-    assert_eq!((rest.header("link"), rest.json()), (None, json!([])));
+    let second = house.get("/api/changes").await;
+    assert_eq!(second.header("link"), None, "nothing is left");
+    assert_eq!(second.ok()[0]["new_state"], "STOPPED");
+    assert_eq!(house.get("/api/changes").await.ok(), json!([]));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{World, short, told};
+use super::world::{World, short, spec, told};
 use crate::model::{AccountId, InstanceState, Owner, Timestamp};
 use crate::store::contract::plainly::Plainly as _;
 use crate::store::{LeasePlace, LeaseRequest, Leased, Outcome, PendingChange, ReplayFrom};
@@ -69,6 +69,40 @@ pub(crate) async fn a_limit_leaves_the_rest_pending(mut world: World) {
     assert_eq!(taken(&world, account, 1).await, ["b ->PENDING"]);
     assert_eq!(taken(&world, account, usize::MAX).await, ["a PENDING>RUNNING", "b PENDING>RUNNING"]);
     assert_eq!(world.waiting().await, 0);
+}
+
+/// However many hooks replay the journal: a page owes them what stands on it, and little more.
+pub(crate) async fn a_page_owes_hooks_that_replay_no_more_than_it_has(world: World) {
+    const HOOKS: usize = 20;
+    const CHANGES: usize = 60;
+    const LIMIT: usize = 50;
+    let account = world.client("ann").await;
+    world.observe(account, &[]).await;
+    world.hook(account, "a").await;
+    for change in 0..CHANGES {
+        world.observe(account, &[("a", if change % 2 == 0 { RUNNING } else { STOPPED })]).await;
+    }
+    world.drain().await;
+    let mut hooks = Vec::new();
+    for hook in 0..HOOKS {
+        let hook = world.filtering(account, spec(&hook.to_string())).await;
+        world.store().replay(&world.place(account, hook), ReplayFrom::After(0), world.now).await.expect("asked");
+        hooks.push(hook);
+    }
+    let mut told: Vec<(i64, i64)> = Vec::new();
+    loop {
+        let page = lend(&world, account, LIMIT, false).await;
+        let Some(up_to) = page.up_to else { break };
+        assert!(page.changes.len() <= LIMIT);
+        told.extend(page.changes.iter().map(|owed| (owed.change.cursor.sequence, owed.hook.0)));
+        // Each hook goes on by a step at a time.
+        assert!(world.waiting().await <= (2 * LIMIT + 2 * HOOKS) as u64, "{}", world.waiting().await);
+        world.store().acknowledge_pending(lease_of(account, &page), up_to).await.expect("acknowledged");
+    }
+    let each = told.iter().filter(|(_, hook)| *hook == hooks[0].0).count();
+    assert!(each >= CHANGES, "{each}");
+    assert_eq!(told.len(), each * HOOKS, "each is told each, once");
+    assert!(told.is_sorted_by_key(|(change, _)| *change), "in the order of the journal");
 }
 
 pub(crate) async fn dead_letters_are_pending(mut world: World) {

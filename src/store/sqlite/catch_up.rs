@@ -2,7 +2,7 @@
 //! for a replay. In steps, which are bounded in number and in time, so that neither a transaction nor a hook's line grows
 //! without end.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::super::{CatchUp, CaughtUp, Result};
 use super::columns::get;
@@ -12,7 +12,7 @@ use super::listener::{self, Listener};
 use super::turns::Touched;
 use super::writing::Writing;
 use super::{marks, queue};
-use crate::model::{AccountId, Change, HookId, Owner, Timestamp};
+use crate::model::{Change, HookId, Timestamp};
 
 /// How many hooks one step serves.
 const HOOKS: usize = 16;
@@ -80,70 +80,18 @@ fn has_room(writing: &Writing<'_>, hook: HookId, backlog: usize) -> Result<bool>
     Ok(usize::try_from(waiting).is_ok_and(|waiting| waiting < backlog))
 }
 
-/// Has everything owed to an owner's hooks that are behind, as far as `limit` goes with each, so that it can be taken.
-pub(super) struct OfOwner {
-    account: AccountId,
-    owner: Owner,
-    limit: usize,
-    now: Timestamp,
-    /// The next hook is behind this one.
-    after: i64,
-    /// How much of the journal was looked at for the next hook.
-    looked_at: usize,
-}
-
-impl OfOwner {
-    pub(super) fn new(account: AccountId, owner: Owner, limit: usize, now: Timestamp) -> OfOwner {
-        OfOwner { account, owner, limit, now, after: 0, looked_at: 0 }
-    }
-
-    /// Goes on for as long as its turn lasts; says whether there is more to do.
-    pub(super) fn step(&mut self, writing: &mut Writing<'_>, rows: usize) -> Result<bool> {
-        let mut touched = Touched::default();
-        let mut left = rows;
-        let is_more = loop {
-            if left == 0 || writing.is_turn_over() && left < rows {
-                break true;
-            }
-            let Some(hook) = self.next(writing)? else { break false };
-            let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, hook)? else {
-                (self.after, self.looked_at) = (hook.0, 0);
-                continue;
-            };
-            let at_most = left.min(self.limit.saturating_sub(self.looked_at)).max(1);
-            // One that rests stays behind, at the journal's end.
-            let reached = Step { at_most, now: self.now }.go(writing, &listener, &mut touched)?;
-            left = left.saturating_sub(reached.looked_at.max(1));
-            self.looked_at += reached.looked_at;
-            if reached.at == Reached::TheEnd || self.looked_at >= self.limit {
-                (self.after, self.looked_at) = (hook.0, 0);
-            }
-        };
-        touched.refresh(writing)?;
-        Ok(is_more)
-    }
-
-    fn next(&self, writing: &Writing<'_>) -> Result<Option<HookId>> {
-        let mut select = writing.prepare(
-            "SELECT id FROM hooks INDEXED BY hooks_owner
-             WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL AND id > ?3
-             ORDER BY id LIMIT 1",
-        )?;
-        let place = params![self.account.0, self.owner.word(), self.after];
-        Ok(select.query_row(place, |row| get(row, 0)).optional()?)
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reached {
+pub(super) enum Reached {
     TheEnd,
     ItsLimit,
 }
 
-struct Gone {
-    at: Reached,
+pub(super) struct Gone {
+    pub(super) at: Reached,
+    /// Up to which number of the journal.
+    pub(super) to: i64,
     /// How many changes were looked at.
-    looked_at: usize,
+    pub(super) looked_at: usize,
 }
 
 /// What comes next in the journal.
@@ -156,16 +104,17 @@ struct Next {
     last: i64,
 }
 
-struct Step {
+/// How far a hook that is behind goes at once.
+pub(super) struct Step {
     /// How many changes are looked at.
-    at_most: usize,
-    now: Timestamp,
+    pub(super) at_most: usize,
+    pub(super) now: Timestamp,
 }
 
 impl Step {
     /// Owes one hook more of the journal, and notes how far that went.
-    fn go(&self, writing: &mut Writing<'_>, listener: &Listener, touched: &mut Touched) -> Result<Gone> {
-        let Some(behind) = listener.behind else { return Ok(Gone { at: Reached::TheEnd, looked_at: 0 }) };
+    pub(super) fn go(&self, writing: &mut Writing<'_>, listener: &Listener, touched: &mut Touched) -> Result<Gone> {
+        let Some(behind) = listener.behind else { return Ok(Gone { at: Reached::TheEnd, to: 0, looked_at: 0 }) };
         let hook = listener.hook;
         // What was forgotten while it rested is not owed any more, though some of it be kept for other hooks.
         let oldest = match listener::account_of(writing.connection, hook)? {
@@ -196,7 +145,7 @@ impl Step {
         };
         let looked_at = if is_all { rows } else { looked_at };
         writing.prepare("UPDATE hooks SET behind = ?2 WHERE id = ?1")?.execute([hook.0, reached])?;
-        Ok(Gone { at: if at_end { Reached::TheEnd } else { Reached::ItsLimit }, looked_at })
+        Ok(Gone { at: if at_end { Reached::TheEnd } else { Reached::ItsLimit }, to: reached, looked_at })
     }
 
     fn read(&self, writing: &Writing<'_>, hook: HookId, behind: i64) -> Result<Next> {

@@ -4,44 +4,31 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::{LeaseId, LeasePlace, LeaseRequest, Leased, PendingChange, Result};
 use super::SqliteStore;
 use super::bounded_page::{BoundedPage, text_of};
-use super::catch_up::OfOwner;
+use super::catch_up::{Gone, Reached, Step};
 use super::columns::get;
 use super::damage::{Key, Source};
 use super::fair_pool::Flow;
 use super::fault::Fault;
 use super::journal::{CHANGE_COLUMNS, change_columns, read_change};
+use super::listener::Listener;
 use super::queue::{self, Line};
 use super::turns::Touched;
 use super::writing::Writing;
-use crate::model::{AccountId, HookId, Owner, Timestamp};
+use crate::model::{HookId, Timestamp};
 
 /// How many deliveries are looked at for each that is lent, and for all of a lease at least: others may be lent already.
 const LOOKED_AT_FOR_EACH: usize = 16;
 const LOOKED_AT: usize = 100_000;
 
-/// Dead letters are pending, too: who asks after an outage of its receiver misses nothing. Nor does one whose hooks rest:
-/// they catch up first, in steps.
+/// Dead letters are pending, too: who asks after an outage of its receiver misses nothing. Nor does one whose hooks are behind
+/// in the journal: they are owed what comes next in it as far as the page reaches.
 pub(super) async fn lend(store: &SqliteStore, request: LeaseRequest) -> Result<Leased> {
     let (account, rows) = (request.account, store.step_rows);
-    let mut catching_up = OfOwner::new(account, request.owner.clone(), request.limit, Timestamp::default());
-    let is_behind = {
-        let owner = request.owner.clone();
-        store.read(Flow::Account(account), move |reading| is_behind(reading, account, &owner)).await?
-    };
-    let mut is_more = is_behind;
-    while is_more {
-        (catching_up, is_more) = store
-            .write_step(Flow::Account(account), move |writing| {
-                let is_more = catching_up.step(writing, rows)?;
-                Ok((catching_up, is_more))
-            })
-            .await?;
-    }
     let mut lending = Lending::new(request, store.page_bytes)?;
     loop {
         let step = store.write_step(Flow::Account(account), move |writing| {
@@ -56,10 +43,40 @@ pub(super) async fn lend(store: &SqliteStore, request: LeaseRequest) -> Result<L
     }
 }
 
-fn is_behind(reading: &Connection, account: AccountId, owner: &Owner) -> Result<bool> {
-    let sql = "SELECT 1 FROM hooks INDEXED BY hooks_owner
-               WHERE account = ?1 AND owner = ?2 AND behind IS NOT NULL LIMIT 1";
-    Ok(reading.prepare_cached(sql)?.exists(params![account.0, owner.word()])?)
+/// Where the hooks of a lease are.
+#[derive(Default)]
+struct Heads {
+    /// The next delivery of each hook by the number of its change; and of a hook that is behind in the journal the number up to
+    /// which it was owed what there is, behind which it is to be owed more. The oldest comes first.
+    line: BinaryHeap<Reverse<(i64, i64, At)>>,
+    /// The next delivery of each hook: there may be an older one by the time that one is met.
+    next: HashMap<i64, i64>,
+    /// How many changes a hook that is behind goes on at once: what all of them are owed together fills the page.
+    at_once: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum At {
+    Delivery,
+    EndOfOwed,
+}
+
+impl Heads {
+    fn is_done(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// Puts the hook's next delivery behind that change into the line.
+    fn put_next(&mut self, writing: &Writing<'_>, hook: i64, after: i64) -> Result<()> {
+        match next(writing, hook, after)? {
+            Some(change) => {
+                self.next.insert(hook, change);
+                self.line.push(Reverse((change, hook, At::Delivery)));
+            }
+            None => drop(self.next.remove(&hook)),
+        }
+        Ok(())
+    }
 }
 
 /// A lease that is being made.
@@ -68,9 +85,9 @@ struct Lending {
     leased: Leased,
     /// What there is room for.
     room: BoundedPage<()>,
-    /// The next delivery of each hook, the oldest change first. Each hook's are in that order already: one after the other is
-    /// taken from the hook that has the oldest, so that backlogs are not read whole.
-    heads: Option<BinaryHeap<Reverse<(i64, i64)>>>,
+    /// One delivery after the other is taken from the hook that has the oldest, so that backlogs are not read whole, and no more
+    /// of the journal than the page needs.
+    heads: Option<Heads>,
     /// Of what is lent to others already: what waits behind it waits for it.
     lent_to_others: HashSet<Line>,
     /// How many deliveries are lent, and how many were looked at.
@@ -100,36 +117,49 @@ impl Lending {
         let at_most = self.request.limit.saturating_mul(LOOKED_AT_FOR_EACH).max(LOOKED_AT);
         let mut done = 0;
         self.leased.is_more = false;
-        while self.looked_at < at_most {
-            if self.number >= self.request.limit {
-                self.leased.is_more = true;
+        loop {
+            if self.number >= self.request.limit || self.looked_at >= at_most {
+                self.leased.is_more = !heads.is_done();
                 break;
             }
-            if done == rows || done > 0 && writing.is_turn_over() {
+            if done >= rows || done > 0 && writing.is_turn_over() {
                 self.heads = Some(heads);
                 break;
             }
-            let Some(Reverse((change, hook))) = heads.pop() else { break };
-            done += 1;
-            self.looked_at += 1;
-            if !self.lend_one(writing, hook, change, &mut touched)? {
-                self.leased.is_more = true;
-                break;
-            }
-            heads.extend(next(writing, hook, change)?);
+            let Some(Reverse((place, hook, at))) = heads.line.pop() else { break };
+            let looked_at = match at {
+                At::EndOfOwed => owe_more(writing, &mut heads, (hook, place), rows - done, &mut touched)?,
+                At::Delivery if heads.next.get(&hook) != Some(&place) => 0,
+                At::Delivery => {
+                    if !self.lend_one(writing, hook, place, &mut touched)? {
+                        self.leased.is_more = true;
+                        break;
+                    }
+                    heads.put_next(writing, hook, place)?;
+                    1
+                }
+            };
+            done += looked_at;
+            self.looked_at += looked_at;
         }
         touched.refresh(writing)?;
         Ok(self.heads.is_some())
     }
 
-    fn first(&self, writing: &Writing<'_>) -> Result<BinaryHeap<Reverse<(i64, i64)>>> {
-        let hooks: Vec<i64> = writing
-            .prepare("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2")?
-            .query_map(params![self.request.account.0, self.request.owner.word()], |row| row.get(0))?
+    fn first(&self, writing: &Writing<'_>) -> Result<Heads> {
+        let hooks: Vec<(i64, Option<i64>)> = writing
+            .prepare("SELECT id, behind FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2")?
+            .query_map(params![self.request.account.0, self.request.owner.word()], |row| {
+                // A place that can't be read is set aside with its hook.
+                Ok((row.get(0)?, row.get(1).ok().flatten()))
+            })?
             .collect::<rusqlite::Result<_>>()?;
-        let mut heads = BinaryHeap::new();
-        for hook in hooks {
-            heads.extend(next(writing, hook, 0)?);
+        let behind = hooks.iter().filter(|(_, behind)| behind.is_some()).count();
+        let at_once = (self.request.limit / behind.max(1)).max(1);
+        let mut heads = Heads { at_once, ..Heads::default() };
+        for (hook, behind) in hooks {
+            heads.put_next(writing, hook, 0)?;
+            heads.line.extend(behind.map(|behind| Reverse((behind, hook, At::EndOfOwed))));
         }
         Ok(heads)
     }
@@ -184,12 +214,33 @@ impl Lending {
     }
 }
 
+/// Owes a hook that is behind at that place more of the journal; says at how many changes it looked, up to so many
+/// rows. One that rests stays behind, at the journal's end.
+fn owe_more(
+    writing: &mut Writing<'_>,
+    heads: &mut Heads,
+    (hook, place): (i64, i64),
+    rows: usize,
+    touched: &mut Touched,
+) -> Result<usize> {
+    let Some(listener) = Listener::one(writing.connection, &writing.memory.damages, HookId(hook))? else {
+        return Ok(1);
+    };
+    // It is lent at once, whenever it would have been due.
+    let step = Step { at_most: heads.at_once.min(rows).max(1), now: Timestamp::default() };
+    let Gone { at, to, looked_at } = step.go(writing, &listener, touched)?;
+    heads.put_next(writing, hook, place)?;
+    if at == Reached::ItsLimit {
+        heads.line.push(Reverse((to, hook, At::EndOfOwed)));
+    }
+    Ok(looked_at.max(1))
+}
+
 /// The hook's next delivery behind that change.
-fn next(writing: &Writing<'_>, hook: i64, after: i64) -> Result<Option<Reverse<(i64, i64)>>> {
+fn next(writing: &Writing<'_>, hook: i64, after: i64) -> Result<Option<i64>> {
     let mut select = writing.prepare("SELECT MIN(change) FROM deliveries WHERE hook = ?1 AND change > ?2")?;
     // What is no number is no change's.
-    let change: Option<i64> = select.query_row([hook, after], |row| Ok(row.get(0).ok().flatten()))?;
-    Ok(change.map(|change| Reverse((change, hook))))
+    Ok(select.query_row([hook, after], |row| Ok(row.get(0).ok().flatten()))?)
 }
 
 pub(super) async fn acknowledge(store: &SqliteStore, lease: LeasePlace, up_to: i64) -> Result<u64> {

@@ -137,7 +137,10 @@ const WIDE: &[(&str, &str)] = &[
     ("FROM polls p JOIN accounts a ON a.id = p.account WHERE p.held IS NOT NULL", "mass changes that are held are few"),
     ("SELECT change FROM (SELECT * FROM (SELECT change FROM deliveries", "three lists of a page each are merged"),
     ("SELECT COUNT(*) FROM hooks WHERE account = ?1", "as many as an account may have"),
-    ("SELECT id FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2", "as many as an account may have"),
+    (
+        "SELECT id, behind FROM hooks INDEXED BY hooks_owner WHERE account = ?1 AND owner = ?2",
+        "as many as an account may have",
+    ),
     ("FROM hooks WHERE account = ?1 AND kind IS NULL", "as many as an account may have"),
     (
         "SELECT change FROM deliveries WHERE hook = ?1 AND change BETWEEN ?2 AND ?3",
