@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "supply",
             "store",
             "net",
+            "mask",
             "vault",
             "clock",
             "metrics",

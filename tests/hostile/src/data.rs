@@ -65,7 +65,11 @@ pub(crate) fn attack(how: &str, query: &Query) -> Result<InstancePage, Error> {
             let heavy = Instance { name: Some("x".repeat(4000)), ..one };
             return next(page(others(&heavy, number)), (number + 1).to_string());
         }
-        "pages" => return next(page(vec![]), (number + 1).to_string()),
+        "pages" => {
+            let another = Instance { id: format!("i-{number}"), ..one };
+            return next(page(vec![another]), (number + 1).to_string());
+        }
+        "pages-empty" => return next(page(vec![]), (number + 1).to_string()),
         "cursor-same" => return next(page(vec![]), "again".into()),
         "cursor-empty" => return next(page(vec![]), String::new()),
         "cursor-huge" => return next(page(vec![]), mebibyte()),

@@ -79,6 +79,7 @@ const ALONE: &[(&str, Ends)] = &[
     ("data:many-paged", With("limit.items", "drivers.limits.items")),
     ("data:heavy-paged", With("limit.list_bytes", "drivers.limits.list_bytes")),
     ("data:pages", With("limit.pages", "drivers.limits.pages")),
+    ("data:pages-empty", With("unexpected-answer", "empty_pages")),
     ("data:cursor-same", With("unexpected-answer", "same cursor twice")),
     // An empty cursor is none.
     ("data:cursor-empty", Listed("[]")),

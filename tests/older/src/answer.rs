@@ -67,7 +67,9 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 }
 
 fn instance(server: Server) -> Instance {
-    let addresses = |ip: Option<String>| ip.into_iter().filter_map(address).collect();
+    // It stands where there is no address yet.
+    let is_set = |ip: &String| ip != "0.0.0.0";
+    let addresses = |ip: Option<String>| ip.into_iter().filter(is_set).filter_map(address).collect();
     Instance {
         id: server.id,
         name: server.name,
