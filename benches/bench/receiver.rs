@@ -78,8 +78,17 @@ pub(crate) fn receive(places: &str) {
     });
 }
 
+/// How many connections may wait to be accepted, as servers have it: std has 128, and what comes beyond them is dropped, to be
+/// tried again after a second.
+const WAITING_CONNECTIONS: i32 = 4096;
+
 pub(crate) fn listen() -> (TcpListener, u16) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listen_at(Ipv4Addr::LOCALHOST)
+}
+
+pub(crate) fn listen_at(address: Ipv4Addr) -> (TcpListener, u16) {
+    let listener = TcpListener::bind((address, 0)).expect("a port");
+    rustix::net::listen(&listener, WAITING_CONNECTIONS).expect("it listens already");
     listener.set_nonblocking(true).expect("tokio's kind of listener");
     let port = listener.local_addr().expect("bound").port();
     (listener, port)

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use tracker::clock::Stopwatch;
 
 use crate::deliver::rate;
 use crate::outlet::{INSTANCES, Outlet, Sending, folder, urls};
-use crate::receiver::arrivals;
+use crate::receiver::{arrivals, listen_at};
 use crate::table::Table;
 
 /// What tells a copy of this program to be a receiver that answers late.
@@ -75,9 +75,8 @@ impl Drop for LateReceiver {
 #[expect(clippy::print_stdout, reason = "the parent reads the port there")]
 pub(crate) fn receive_late(delay: &str) {
     let delay = Duration::from_millis(delay.parse().expect("milliseconds"));
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
-    listener.set_nonblocking(true).expect("tokio's kind of listener");
-    println!("{}", listener.local_addr().expect("bound").port());
+    let (listener, port) = listen_at(Ipv4Addr::UNSPECIFIED);
+    println!("{port}");
     std::io::stdout().flush().expect("told");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
