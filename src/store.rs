@@ -8,6 +8,7 @@ mod comparison;
 pub(crate) mod contract;
 mod deliveries;
 mod effects;
+mod effort;
 mod error;
 mod hooks;
 mod inventory;
@@ -34,6 +35,7 @@ pub use deliveries::{
     LeaseRequest, Leased, Outcome, PendingChange, Recipient, Settlement, Settling,
 };
 pub use effects::{Effects, HeldId};
+pub use effort::Effort;
 pub use error::{Result, StoreError};
 pub use hooks::{
     Attempt, Condition, DamagedHook, DeliveryQuery, DeliveryRecord, DeliveryState, EditedHook, HookAction, HookEdit,
@@ -45,8 +47,8 @@ pub use keys::{KeyUse, Keys, Resealed, SealedPage, SealedPlace, SealedValue, Sto
 pub use mass_changes::{Decided, Decision, Held, HeldMassChange, PollHeld};
 pub use page::Page;
 pub use polls::{
-    Admission, Again, Breadth, Effort, NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError,
-    PollFailure, PollNote, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, WantedIds,
+    Admission, Again, Breadth, NoShares, Pace, PaceReason, Passing, PlacedProvider, PollClaim, PollError, PollFailure,
+    PollNote, PollRecord, PollStatus, PollTicket, Polls, Reach, Recorded, WantedIds,
 };
 pub use provider_states::ProviderStates;
 pub use repeats::{Once, Refusal, RepeatableRequest, Repeats, Replay, RequestId, WriteAnswer, Written};

@@ -6,14 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Comparison, Decided, Decision, Delta, Effects, Held, HeldId, HeldMassChange, KnownResource, Missing, PollHeld,
-    ProviderStates, Removed, Result, Upserts,
+    Comparison, Decided, Decision, Delta, Effects, Effort, Held, HeldId, HeldMassChange, KnownResource, Missing,
+    PollHeld, ProviderStates, Removed, Result, Upserts,
 };
 use crate::model::breaker::Standing;
 use crate::model::flapping::Damping;
 use crate::model::{
-    Account, AccountId, AccountKey, BudgetMark, ErrorCode, Flapping, InstanceState, Kind, NewChange, ResourceId, Share,
-    Timestamp,
+    Account, AccountId, AccountKey, ErrorCode, Flapping, InstanceState, Kind, NewChange, ResourceId, Share, Timestamp,
 };
 
 /// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
@@ -350,16 +349,6 @@ pub struct PollRecord {
     pub effort: Effort,
     /// When changes of the states of realms, and of the provider, are held back.
     pub damping: Damping,
-}
-
-/// What a poll took.
-#[derive(Clone, Debug, Default)]
-pub struct Effort {
-    pub duration: Duration,
-    /// How many requests the provider was sent.
-    pub requests: u32,
-    /// What the account's budget has left, where requests were made and are counted.
-    pub budget: Option<BudgetMark>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -218,7 +218,7 @@ async fn thousands_of_instances_are_as_boto3_lists_them() {
         "owner-secret-key",
     );
     // A page of a thousand takes moto many seconds, and more beside other tests.
-    let setup = setup.limits("request_timeout = \"200s\"\npoll_timeout = \"600s\"\n");
+    let setup = setup.limits("request_timeout = \"150s\"\npoll_timeout = \"170s\"\n");
     let ended = tokio::task::block_in_place(|| setup.run(&["poll", "--output", "json"])).succeeded();
     let listed: Vec<Value> = serde_json::from_str(&ended.stdout).expect("a list");
     let listed = by_id(listed);

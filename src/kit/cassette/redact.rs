@@ -4,10 +4,12 @@
 //! so that a driver that logs in and sends what it was given goes the same way in replay.
 
 mod encoding;
+mod found;
 mod loose;
 mod members;
 mod names;
 mod paired;
+mod scan;
 
 use std::collections::BTreeMap;
 

@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
-use super::loose::{Found, found, found_in_json, unescaped};
+use super::found::Found;
+use super::loose::{found, found_in_json};
 use super::names::{holds_a_name, holds_a_value, is_credential};
+use super::scan::unescaped;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 

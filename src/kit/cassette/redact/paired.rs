@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::loose::{Found, next_quote, tag_end, unescaped};
+use super::found::Found;
 use super::names::{holds_a_name, holds_a_value, is_credential};
+use super::scan::{next_quote, tag_end, unescaped};
 
 /// How far a name and its value may be apart.
 const APART: usize = 64;
