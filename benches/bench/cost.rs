@@ -88,7 +88,7 @@ pub(crate) async fn pages(table: &mut Table) {
     let mut history = [Vec::new(), Vec::new()];
     for page in 0..PAGES {
         for (end, time) in [first, last].into_iter().enumerate() {
-            // Each end in places of its own: neither finds in the cache what the other has read.
+            // Each end reads other pages of the list: the second would find those of the first in the cache.
             let number = (2 * page + end) * RESOURCES / (2 * PAGES);
             let after = Some(id(number));
             let query = ListQuery {

@@ -56,7 +56,8 @@ impl Gathering {
     }
 
     /// Pages on which these ids were asked for: nothing else is taken from them, and what they say of the whole list is no
-    /// matter. Each id may have a page of its own, which is empty where there is no such instance.
+    /// matter. A driver may list one id on each page: a page is empty if that
+    /// instance does not exist.
     pub(super) fn of(ids: &[ResourceId], most_idle: u32) -> Gathering {
         let most_idle = most_idle.saturating_add(u32::try_from(ids.len()).unwrap_or(u32::MAX));
         Gathering { wanted: Some(ids.iter().cloned().collect()), ..Gathering::new(None, most_idle) }

@@ -31,7 +31,7 @@ pub struct Limits {
     /// Wall clock for the whole poll.
     pub poll_timeout: Duration,
     pub pages: u32,
-    /// Pages in a row that lead on and have nothing new.
+    /// Pages in a row that list nothing new: a list with more of them is taken to be endless.
     pub empty_pages: u32,
     /// Instances, or realms, in all pages of a poll.
     pub items: usize,

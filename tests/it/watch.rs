@@ -16,12 +16,18 @@ struct Watching {
 
 impl Watching {
     fn start(host: &Host, arguments: &[&str]) -> Watching {
+        let base = host.client().base();
+        let own = ["--user", "mockuser", "--password-env", "SECRET", "--driver", "mock", "--provider", "fast"];
+        Watching::at(&base, "mockpassword", &[&own, arguments].concat())
+    }
+
+    /// Of a host at that URL, with that in the variable SECRET.
+    fn at(base: &str, secret: &str, arguments: &[&str]) -> Watching {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tracker"))
-            .args(["watch", &host.client().base(), "--user", "mockuser", "--password-env", "PASSWORD"])
-            .args(["--driver", "mock", "--provider", "fast"])
+            .args(["watch", base])
             .args(arguments)
             .env_clear()
-            .env("PASSWORD", "mockpassword")
+            .env("SECRET", secret)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -155,26 +161,13 @@ async fn a_login_that_is_sent_back_is_not_shown() {
     let by_password: &[&str] = &["--user", "ann", "--password-env", "SECRET"];
     for login in [by_token, by_password] {
         for (place, output) in [("refusing", "text"), ("telling", "text"), ("telling", "json")] {
-            let mut child = Command::new(env!("CARGO_BIN_EXE_tracker"))
-                .args(["watch", &format!("{base}/{place}"), "--output", output])
-                .args(login)
-                .env_clear()
-                .env("SECRET", SECRET)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("started");
-            let (stdout, stderr) = (Lines::default(), Lines::default());
-            stdout.follow(child.stdout.take().expect("piped"));
-            stderr.follow(child.stderr.take().expect("piped"));
-            let shown = eventually(SOON, "what came is shown", async || match stderr.text() {
-                text if text.contains('\n') => Ok(stdout.text() + &text),
+            let arguments = [&["--output", output], login].concat();
+            let watching = Watching::at(&format!("{base}/{place}"), SECRET, &arguments);
+            let shown = eventually(SOON, "what came is shown", async || match watching.stderr.text() {
+                text if text.contains('\n') => Ok(watching.stdout.text() + &text),
                 text => Err(text),
             })
             .await;
-            let _ = child.kill();
-            let _ = child.wait();
             assert!(shown.contains("[secret]"), "{login:?} {place} {output}: {shown}");
             assert!(!shown.contains(SECRET) && !shown.contains(&pair), "{login:?} {place} {output}: {shown}");
         }

@@ -122,7 +122,7 @@ fn pages_with_nothing_new_are_bounded() {
     check((0..9).map(omitting).chain([page(&["b"], None, None)]).collect(), None, Ok(1));
     let removing = (0..9).map(|next| delta(empty(next), &["gone"]));
     check(removing.chain([delta(page(&["b"], None, None), &[])]).collect(), since, Ok(1));
-    // Of single instances, each may have a page of its own.
+    // A driver may list one id on each page.
     let ids: Vec<ResourceId> = (0..20).map(|id| ResourceId::parse(format!("gone-{id}")).expect("an id")).collect();
     let mut gathering = Gathering::of(&ids, EMPTY_PAGES);
     for next in 1..20 {

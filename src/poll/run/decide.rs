@@ -312,7 +312,7 @@ mod tests {
         Facts::of(&settings(), ticket, seen).0
     }
 
-    /// A list from which so many of ten are missing.
+    /// What a list does that lacks so many of ten resources.
     fn lacking(missing: usize) -> Delta {
         let id = |number: usize| ResourceId::parse(number.to_string()).expect("an id");
         let missing: Vec<Missing> =

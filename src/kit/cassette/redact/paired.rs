@@ -141,7 +141,7 @@ fn lists(text: &str, all: &mut Vec<Found>) {
     }
 }
 
-/// `name: value` and `name = value`, each on a line of its own.
+/// Settings: `name: value` or `name = value`, one on a line.
 fn lines(text: &str) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     let mut at = 0;

@@ -31,22 +31,21 @@ pub(super) async fn malformed(suite: &Suite, verdict: &mut Verdict) -> usize {
                 }
                 suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette)).await
             };
+            let value = case.cassette.account.options.get(name).map_or("", String::as_str);
+            let is_sent = |run: &Run, value: &str| run.asked.iter().any(|asked| has(asked, value));
+            // Where it stands in a header alone, nothing else differs without it.
+            let is_in_requests = value.len() >= LEAST_SENT && is_sent(&case.run, value);
             let without = list(None).await;
-            if is_same(&without, &case.run) {
+            if !is_in_requests && is_same(&without, &case.run) {
                 continue;
             }
             tried += 1;
             let malformed = list(Some(MALFORMED)).await;
-            let value = case.cassette.account.options.get(name).map_or("", String::as_str);
-            let is_sent = |run: &Run, value: &str| run.asked.iter().any(|asked| has(asked, value));
-            let why = if is_same(&malformed, &without) && !is_invalid(&without) {
+            let is_refused = is_invalid(&malformed) || malformed.outcome.is_err() && malformed.asked.is_empty();
+            let why = if is_in_requests && !is_refused && !is_sent(&malformed, MALFORMED) {
+                "its requests have another value, and it does not say `invalid-account`"
+            } else if !is_in_requests && !is_invalid(&without) && is_same(&malformed, &without) {
                 "it does the same as without that option"
-            } else if value.len() >= LEAST_SENT
-                && is_sent(&case.run, value)
-                && !is_invalid(&malformed)
-                && !is_sent(&malformed, MALFORMED)
-            {
-                "it asks for something else"
             } else {
                 continue;
             };

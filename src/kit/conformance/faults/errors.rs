@@ -200,8 +200,8 @@ impl RecordedError {
     }
 }
 
-/// What a provider says of a place in a list that it does not know any more: an error document of its own, with words for that.
-/// It is no end of a list.
+/// Errors by which a provider says that it no longer knows the place in a list: its own error document, with codes for that.
+/// They do not end a list.
 pub(in crate::kit::conformance) fn lost_places(errors: &[RecordedError]) -> Vec<Fault> {
     const WORDS: [&str; 8] = [
         "InvalidNextToken",

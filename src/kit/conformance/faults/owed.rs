@@ -157,8 +157,8 @@ impl Owed {
             Owed::NoListByStatus => "take for a list only what comes with a status of success (2xx)",
             Owed::Told(_) => {
                 "know the provider's error documents by what is in them, whatever their root, their status and what stands \
-                 beside; where the provider says how long to wait, give the host that; where you do not know what is in them, the \
-                 status decides, and what that does not tell either is `unexpected-answer`"
+                 beside; where the provider says how long to wait, give the host that; go by the status \
+                 where you do not know the code, and say `unexpected-answer` where the status says nothing either"
             }
             Owed::NotWhole => {
                 "read the answer to its end before you say that the list is complete: what is missing may be the way to \

@@ -50,7 +50,7 @@ impl Class {
         }
     }
 
-    /// As a list of its own.
+    /// This class and no other.
     pub(super) fn alone(self) -> &'static [Class] {
         match self {
             Class::Unauthorized => &[Class::Unauthorized],

@@ -66,6 +66,19 @@ fn copy(from: &Path, to: &Path, suffixes: &[&str]) {
 const KILLED: &[&str] = &["", "-wal", ".seen"];
 const WITHOUT_RECORD: &[&str] = &["", "-wal"];
 
+/// The store of the host that runs.
+fn running(data: &std::sync::Mutex<Data>) -> Arc<SqliteStore> {
+    Arc::clone(data.lock().expect("no holder panics").store.as_ref().expect("it runs"))
+}
+
+/// Ends the host, does that to its files, and starts it.
+fn restart(data: &std::sync::Mutex<Data>, before: &dyn Fn()) {
+    let mut data = data.lock().expect("no holder panics");
+    data.stop();
+    before();
+    data.start();
+}
+
 async fn end(store: &SqliteStore, account: AccountId) -> Cursor {
     store.extent(account).await.expect("read").newest
 }
@@ -77,16 +90,8 @@ async fn a_store_that_goes_back_gives_other_cursors() {
     let world = World::new(Box::new(Arc::clone(&data)));
     let ann = world.enrol("ann", Origin::Config).await;
     world.observe(ann, &[]).await;
-    let now = async || {
-        let store = Arc::clone(data.lock().expect("no holder panics").store.as_ref().expect("it runs"));
-        end(&store, ann).await
-    };
-    let restart = |before: &dyn Fn()| {
-        let mut data = data.lock().expect("no holder panics");
-        data.stop();
-        before();
-        data.start();
-    };
+    let now = async || end(&running(&data), ann).await;
+    let restart = |before: &dyn Fn()| restart(&data, before);
 
     world.observe(ann, &[("i-1", RUNNING)]).await;
     let first = now().await;
@@ -133,12 +138,7 @@ async fn a_store_that_goes_back_gives_other_ids_and_versions_of_hooks() {
     let folder = data.lock().expect("no holder panics").folder.path().to_owned();
     let world = World::new(Box::new(Arc::clone(&data)));
     let ann = world.enrol("ann", Origin::Config).await;
-    let restart = |before: &dyn Fn()| {
-        let mut data = data.lock().expect("no holder panics");
-        data.stop();
-        before();
-        data.start();
-    };
+    let restart = |before: &dyn Fn()| restart(&data, before);
     let older = TempDir::new().expect("a folder");
     restart(&|| copy(&folder, older.path(), &[""]));
     let mut given = Vec::new();
@@ -165,38 +165,29 @@ async fn a_store_that_lost_a_hook_or_a_token_gives_their_ids_to_no_other() {
     let folder = data.lock().expect("no holder panics").folder.path().to_owned();
     let world = World::new(Box::new(Arc::clone(&data)));
     let ann = world.enrol("ann", Origin::Config).await;
-    let restart = |before: &dyn Fn()| {
-        let mut data = data.lock().expect("no holder panics");
-        data.stop();
-        before();
-        data.start();
-    };
+    let restart = |before: &dyn Fn()| restart(&data, before);
     let give = async |what: &str, round: usize| match what {
         "hook" => world.hook(ann, &format!("i-{round}")).await.0,
         _ => {
             let (name, hash) = (round.to_string(), [u8::try_from(round).expect("few"); 32]);
             let scope = Scope::Read;
             let token = NewToken { account: ann, name, scope, hash, expires: None, limit: 9, now: world.now };
-            world_store(&data).issue_token(token).await.expect("issued").id.0
+            running(&data).issue_token(token).await.expect("issued").id.0
         }
     };
     for what in ["hook", "token"] {
         restart(&|| {});
         give(what, 0).await;
-        let before = end(&world_store(&data), ann).await;
+        let before = end(&running(&data), ann).await;
         restart(&|| {});
-        assert_eq!(end(&world_store(&data), ann).await.store, before.store, "{what}: nothing was lost");
+        assert_eq!(end(&running(&data), ann).await.store, before.store, "{what}: nothing was lost");
         let lost = give(what, 1).await;
         let killed = TempDir::new().expect("a folder");
         copy(&folder, killed.path(), &["", ".seen"]);
         restart(&|| copy(killed.path(), &folder, &["", ".seen"]));
-        assert_ne!(end(&world_store(&data), ann).await.store, before.store, "{what}");
+        assert_ne!(end(&running(&data), ann).await.store, before.store, "{what}");
         assert!(give(what, 2).await > lost, "{what}");
     }
-}
-
-fn world_store(data: &Arc<std::sync::Mutex<Data>>) -> Arc<SqliteStore> {
-    Arc::clone(data.lock().expect("no holder panics").store.as_ref().expect("it runs"))
 }
 
 #[tokio::test]
