@@ -1,5 +1,5 @@
-//! Polling: takes accounts that are due from the store, asks their drivers, works out what changed, and
-//! records it. One poll of an account at a time, many accounts at once; a slow one holds nobody up.
+//! Polling: claims due accounts from the store, asks their drivers, computes the changes, and records them. One poll of
+//! an account at a time, many accounts at once; a slow poll delays no other.
 
 mod cadence;
 mod context;
@@ -51,12 +51,12 @@ pub async fn run(context: Context, token: CancellationToken) {
         let next = match started {
             Ok(next) => {
                 backoff.reset();
-                context.metrics.succeeded(Operation::ClaimPolls, context.clock.now());
+                context.metrics.work.succeeded(Operation::ClaimPolls, context.clock.now());
                 next
             }
             Err(error) => {
                 let wait = backoff.wait();
-                context.metrics.failed(Operation::ClaimPolls, context.clock.now(), error.kind());
+                context.metrics.work.failed(Operation::ClaimPolls, context.clock.now(), error.kind());
                 tracing::error!(%error, "cannot claim polls from the store; retrying in {wait:?}");
                 Some(context.clock.now().after(wait))
             }
@@ -147,7 +147,7 @@ fn tell_of_crash(ended: Result<(), JoinError>) {
 /// Starts as many polls as are due and there is room for; gives when the next is due.
 async fn start_due(context: &Context, polls: &mut JoinSet<()>) -> Result<Option<Timestamp>, StoreError> {
     // A provider is not asked for what can't be recorded: while recording fails, the store shows first that it works.
-    if context.metrics.health().is_failing(Operation::RecordPolls) {
+    if context.metrics.work.health().is_failing(Operation::RecordPolls) {
         context.store.ping().await?;
     }
     let _steady = context.clock.steady().await;

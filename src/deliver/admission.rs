@@ -1,8 +1,8 @@
-//! What is in flight, counted by hook, destination and account, and how many more each may have. The store asks
-//! here while it claims. No I/O: what is known of hooks and destinations is forgotten with the process.
+//! Deliveries in flight, counted by hook, destination and account, and how many more each may have. The store asks here
+//! while it claims. No I/O: what is known about hooks and destinations is lost with the process.
 //!
 //! The width of a hook and of a destination grows by one with each success and halves under strain. Deliveries to
-//! destinations on probation have a bounded share of all slots, so that receivers that hang leave the others free.
+//! destinations on probation have a bounded share of all slots, so that hanging receivers leave the others free.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,8 +15,8 @@ use crate::model::breaker::{Breaker, FIRST_WIDTH, Failing, Standing};
 use crate::model::{AccountId, HookId, Timestamp};
 use crate::store::{DestinationRoom, Free, InFlight, Recipient, Room};
 
-/// How many deliveries a hook may have in flight before its first success: the next changes of a busy account go
-/// out together, and a destination that is new has less anyway.
+/// How many deliveries a hook may have in flight before its first success: the next changes of a busy account are sent
+/// together, and a new destination has a smaller width anyway.
 const FIRST_HOOK_WIDTH: usize = 2 * FIRST_WIDTH;
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Admission {
     probation: usize,
     per_hook: usize,
     per_destination: usize,
-    /// How many hooks and how many destinations are remembered.
+    /// The maximum number of hooks, and of destinations, that are remembered.
     remembered: usize,
     slow_after: Duration,
     breaker: crate::model::breaker::Settings,
@@ -54,7 +54,7 @@ struct Destination {
     breaker: Breaker,
 }
 
-/// What an attempt showed of its destination.
+/// What an attempt showed about its destination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lesson {
     pub(super) sign: Sign,
@@ -62,11 +62,11 @@ pub(super) struct Lesson {
     pub(super) now: Timestamp,
 }
 
-/// What became of a destination with an attempt.
+/// The state of a destination after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Learnt {
     pub(super) standing: Standing,
-    /// Nothing is to be sent before that time, from now on.
+    /// If set, nothing is sent before this time.
     pub(super) hold: Option<Timestamp>,
 }
 
@@ -90,26 +90,26 @@ impl Admission {
         self.state.lock().expect("invariant: no holder of this lock can panic")
     }
 
-    /// Shows how many are in flight of each share, and how many may be.
+    /// Exports how many deliveries of each share are in flight, and how many may be.
     pub(super) fn show(&self, metrics: &Metrics) {
         let state = self.state();
-        metrics.callbacks_in_flight("all", state.all, self.concurrency);
-        metrics.callbacks_in_flight("probation", state.probation, self.probation);
-        metrics.callbacks_in_flight("late", state.late, self.late());
+        metrics.callbacks.in_flight("all", state.all, self.concurrency);
+        metrics.callbacks.in_flight("probation", state.probation, self.probation);
+        metrics.callbacks.in_flight("late", state.late, self.late());
     }
 
-    /// How many may go to destinations that answered late, or not at all: half of those on probation. The rest is for
-    /// destinations that may well answer.
+    /// How many deliveries may go to destinations that answered late, or not at all: half of those on probation. The
+    /// rest is for destinations that are likely to answer.
     fn late(&self) -> usize {
         self.probation.div_ceil(2)
     }
 
-    /// How many more may be in flight.
+    /// How many more deliveries may be in flight.
     pub(super) fn room(&self) -> usize {
         self.concurrency.saturating_sub(self.state().all)
     }
 
-    /// An attempt begins.
+    /// Records the start of an attempt.
     pub(super) fn launch(&self, recipient: &Recipient) {
         let mut state = self.state();
         state.all += 1;
@@ -123,7 +123,7 @@ impl Admission {
         state.forget_quiet(self.remembered, self.first_hook_width());
     }
 
-    /// An attempt has ended. What it showed counts, if it was one that got there.
+    /// Records the end of an attempt. Its result counts if it reached the destination.
     pub(super) fn land(&self, recipient: &Recipient, lesson: Lesson) -> Learnt {
         let mut state = self.state();
         let less = |number: &mut usize, by: bool| *number = number.saturating_sub(usize::from(by));
@@ -177,7 +177,7 @@ impl Admission {
 }
 
 impl State {
-    /// What is known is bounded. Of a destination the store keeps the standing and a hold.
+    /// Bounds the memory. The store keeps the standing and the hold of a destination.
     fn forget_quiet(&mut self, remembered: usize, first_hook_width: usize) {
         if self.destinations.len() > remembered {
             self.destinations.retain(|_, known| known.in_flight > 0 || !known.breaker.is_closed());
@@ -201,7 +201,7 @@ impl Room for Admission {
         Free {
             slots: self.concurrency,
             all,
-            // An eighth: much for destinations with few in flight, and little for the others to do without.
+            // An eighth: much for destinations with few deliveries in flight, and a small loss for the others.
             reserve: self.concurrency / 8,
             probation: self.probation.saturating_sub(state.probation).min(all),
             late: self.late().saturating_sub(state.late).min(all),

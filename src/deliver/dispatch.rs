@@ -1,6 +1,5 @@
-//! The loop itself: claims, sends and settles go on side by side, so that what waits for the store does not
-//! wait for receivers, nor the other way round. Beside them it has hooks catch up with the journal, and old
-//! attempts forgotten.
+//! The delivery loop. Claiming, sending and settling run side by side, so that work for the store does not wait for
+//! receivers, nor the other way round. The loop also lets hooks catch up with the journal, and deletes old attempts.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -18,56 +17,55 @@ use crate::store::{
     Backoff, CatchUp, CaughtUp, DeliveryClaim, DueDelivery, KeptAttempts, Result, Settlement, Settling, StoreError,
 };
 
-/// The shortest time between two looks that nothing asked for.
+/// The shortest time between two scans without a signal.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
-/// How often old attempts are forgotten, and how many in one transaction.
+/// How often old attempts are deleted, and how many in one transaction.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 const FORGET_AT_ONCE: usize = 1000;
-/// How long a stopping host waits for the store to take what there is to settle.
+/// How long a stopping host waits for the store to record the last settlements.
 const LAST_SETTLING: Duration = Duration::from_secs(1);
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Everything that is under way. Every future is kept here, so that a step may be dropped at any point and
-/// taken up again.
+/// All work in progress. Every future is kept here, so that a step may be dropped at any point and continued.
 pub(super) struct Dispatch {
     context: Arc<Context>,
     flights: Flights,
-    /// Tries that have ended and are not being settled yet.
+    /// Ended attempts that are not being settled yet.
     ended: Vec<Settlement>,
     claiming: Option<Pending<(Claim, Result<Looked>)>>,
-    /// With what there is to settle, and of which clock its times are (`Clock::followed`).
+    /// The settlements in progress, and the clock of their times (`Clock::followed`).
     settling: Option<Pending<(Settling, i64, Result<()>)>>,
     catching_up: Option<Pending<Result<CaughtUp>>>,
     forgetting: Option<Pending<Result<bool>>>,
     woken: Pin<Box<OwnedNotified>>,
     /// Whether to claim as soon as there is room.
     look: bool,
-    /// Whether there may be a hook that is behind the journal.
+    /// Whether a hook may be behind the journal.
     behind: bool,
-    /// Whether there is one that is owed more once some of what waits for it was settled.
+    /// Whether a hook gets more deliveries once some of its pending ones are settled.
     full: bool,
-    /// When old attempts are to be forgotten next.
+    /// When old attempts are deleted next.
     forget_at: Timestamp,
-    /// When to look though nothing asked for it.
+    /// When to scan without a signal.
     alarm: Option<Pending<()>>,
     /// While the store fails.
     pause: Option<Pending<()>>,
-    /// Since the store last did what it was asked.
+    /// The backoff since the store last worked.
     backoff: Backoff,
     stopping: bool,
 }
 
 struct Claim {
     now: Timestamp,
-    /// Of which clock that is.
+    /// The clock of these times.
     followed: i64,
     limit: usize,
 }
 
 struct Looked {
     due: Vec<DueDelivery>,
-    /// When there is more, if nothing is due now.
+    /// When the next delivery is due, if none is due now.
     next: Option<Timestamp>,
 }
 
@@ -93,14 +91,14 @@ impl Dispatch {
         }
     }
 
-    /// Goes on until it is dropped. Cancel safe.
+    /// Runs until it is dropped. Cancel safe.
     pub(super) async fn work(&mut self) {
         loop {
             self.step().await;
         }
     }
 
-    /// Lets what is under way finish, settles it, and gives back the rest.
+    /// Lets attempts in progress finish, settles them, and returns the rest to the store.
     pub(super) async fn stop(mut self) {
         self.stopping = true;
         let back = self.flights.give_back_waiting();
@@ -123,7 +121,7 @@ impl Dispatch {
         }
     }
 
-    /// Waits for the next thing to happen and takes it in. Cancel safe.
+    /// Waits for the next event and handles it. Cancel safe.
     async fn step(&mut self) {
         self.follow_clock();
         self.begin_settling();
@@ -151,7 +149,7 @@ impl Dispatch {
         }
     }
 
-    /// Moves the times that wait here for the store along with the clock.
+    /// Moves the times that wait to be stored along with the clock.
     fn follow_clock(&mut self) {
         let step = self.context.clock.followed().saturating_sub(self.flights.followed());
         if step == 0 {
@@ -229,7 +227,7 @@ impl Dispatch {
         if !self.look || self.stopping || self.claiming.is_some() || self.pause.is_some() {
             return;
         }
-        // A store that takes claims but no settlements must not fill the memory with them.
+        // A store that accepts claims but no settlements must not fill the memory with them.
         if self.flights.room() == 0 || self.ended.len() > self.context.settings.concurrency {
             return;
         }
@@ -272,7 +270,7 @@ impl Dispatch {
         let soonest = now.after(LOOK_PAUSE);
         if looked.due.is_empty() {
             let latest = now.after(self.context.settings.idle.max(LOOK_PAUSE));
-            // Something may be due and still not be given: its hook has its fill under way.
+            // A due delivery may still not be claimed: its hook has the maximum in flight.
             let next = looked.next.map_or(latest, |next| next.clamp(soonest, latest));
             self.alarm = Some(self.sleep(next));
         } else if looked.due.len() >= claim.limit {
@@ -288,7 +286,7 @@ impl Dispatch {
             Ok(()) => {
                 self.backoff.reset();
                 self.store_succeeded(Operation::SettleDeliveries);
-                // The changes that waited behind these may be due now.
+                // The changes behind these may be due now.
                 self.look = true;
                 self.behind |= std::mem::take(&mut self.full);
             }
@@ -302,7 +300,7 @@ impl Dispatch {
                 let kept = self.flights.followed();
                 let batch = shifted(batch, kept.saturating_sub(followed));
                 let (now, followed) = self.context.clock.dated();
-                // Beyond its lease the delivery is due again whatever is said of this try.
+                // After its lease the delivery is due again, whatever the result of this attempt.
                 let oldest = now.shifted(kept.saturating_sub(followed)).before(self.context.settings.lease());
                 self.ended.extend(batch.settlements.into_iter().filter(|settlement| settlement.now >= oldest));
                 self.flights.keep_news(batch.holds, batch.landed);
@@ -311,13 +309,13 @@ impl Dispatch {
     }
 
     fn store_succeeded(&self, operation: Operation) {
-        self.context.metrics.succeeded(operation, self.context.clock.now());
+        self.context.metrics.work.succeeded(operation, self.context.clock.now());
     }
 
     fn store_failed(&mut self, operation: Operation, what: &'static str, error: &StoreError) {
-        self.context.metrics.failed(operation, self.context.clock.now(), error.kind());
+        self.context.metrics.work.failed(operation, self.context.clock.now(), error.kind());
         let wait = self.backoff.wait();
-        tracing::error!(%error, retry.in_ms = whole_millis(wait), "can't {what}");
+        tracing::error!(%error, retry.in_ms = whole_millis(wait), "cannot {what}");
         let clock = Arc::clone(&self.context.clock);
         self.pause = Some(Box::pin(async move { clock.sleep(wait).await }));
     }
@@ -332,14 +330,14 @@ fn shifted(batch: Settling, step: i64) -> Settling {
     if step == 0 { batch } else { batch.shifted(step) }
 }
 
-/// Listens from this moment on, not only from the first wait.
+/// Listens from now on, not only from the first wait.
 fn listen(context: &Context) -> Pin<Box<OwnedNotified>> {
     let mut woken = Box::pin(Arc::clone(&context.store.signals().deliveries).notified_owned());
     woken.as_mut().enable();
     woken
 }
 
-/// The end of what is in the slot, which is empty then; never, while it is empty.
+/// Waits for the future in the slot, and empties the slot; never returns while it is empty.
 async fn ready<T>(slot: &mut Option<Pending<T>>) -> T {
     match slot {
         Some(under_way) => {

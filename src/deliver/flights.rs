@@ -1,4 +1,4 @@
-//! What is being sent right now: every attempt a task of its own, one at a time for each resource on each hook.
+//! Attempts in flight: each is a separate task, at most one for each ordering key (a resource on a hook).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,15 +21,15 @@ pub(super) struct Flights {
     aloft: HashMap<Id, Flight>,
     lanes: HashMap<Lane, InLane>,
     admission: Arc<Admission>,
-    /// Destinations that nothing is to be claimed for until then, for the store to know.
+    /// Destinations for which nothing is claimed until this time, to be reported to the store.
     holds: BTreeMap<Arc<str>, Timestamp>,
-    /// Destinations at which attempts have ended, and their standing, for the store to know.
+    /// Destinations with ended attempts, and their standing, to be reported to the store.
     landed: BTreeMap<Arc<str>, Standing>,
     /// See `followed`.
     followed: i64,
 }
 
-/// A try that is under way.
+/// An attempt in flight.
 struct Flight {
     delivery: DeliveryId,
     lease: i64,
@@ -38,7 +38,7 @@ struct Flight {
     recipient: Arc<Recipient>,
 }
 
-/// One resource on one hook: its changes go one after the other.
+/// An ordering key: the changes of one resource on one hook are sent one after the other.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Lane {
     hook: HookId,
@@ -48,12 +48,12 @@ struct Lane {
 
 struct InLane {
     task: Id,
-    /// What was claimed while the one before it is still being sent: that one was settled by another hand,
-    /// as when its owner fetched what was owed.
+    /// A delivery that was claimed while the one before it is still being sent: that one was settled in another way,
+    /// for example because its owner acknowledged it.
     next: Option<Box<Claimed>>,
 }
 
-/// A delivery, and until when a try of it may begin: a try has to end before the lease does.
+/// A delivery, and the latest start of an attempt: an attempt has to end before the lease does.
 struct Claimed {
     delivery: DueDelivery,
     begin_by: Timestamp,
@@ -81,7 +81,7 @@ impl Flights {
         }
     }
 
-    /// By how much the clock was set until the times that are kept here were read, in milliseconds.
+    /// How many milliseconds the clock was set by until the times here were read.
     pub(super) fn followed(&self) -> i64 {
         self.followed
     }
@@ -90,23 +90,23 @@ impl Flights {
         self.aloft.is_empty()
     }
 
-    /// How many more may be claimed.
+    /// How many more deliveries may be claimed.
     pub(super) fn room(&self) -> usize {
         self.admission.room().min(self.context.settings.batch.max(1))
     }
 
-    /// Who may have how many more, for the store to ask while it claims.
+    /// The room of hooks and destinations, which the store asks for while it claims.
     pub(super) fn admission(&self) -> Arc<dyn Room> {
         Arc::<Admission>::clone(&self.admission)
     }
 
-    /// A claim on as much as there is room for.
+    /// A claim of as many deliveries as there is room for.
     pub(super) fn claim(&self) -> DeliveryClaim {
         let Context { clock, settings, .. } = &*self.context;
         DeliveryClaim { now: clock.now(), lease: settings.lease(), limit: self.room(), room: self.admission() }
     }
 
-    /// The clock was set by so many milliseconds.
+    /// Follows a clock that was set by `step` milliseconds.
     pub(super) fn shift(&mut self, step: i64) {
         self.followed = self.followed.saturating_add(step);
         self.holds.values_mut().for_each(|until| *until = until.shifted(step));
@@ -114,7 +114,7 @@ impl Flights {
         waiting.for_each(|claimed| claimed.begin_by = claimed.begin_by.shifted(step));
     }
 
-    /// Has the store told what is known of destinations with these settlements.
+    /// Adds the news about destinations to these settlements.
     pub(super) fn settling(&mut self, settlements: Vec<Settlement>) -> Settling {
         self.admission.show(&self.context.metrics);
         Settling {
@@ -125,7 +125,7 @@ impl Flights {
         }
     }
 
-    /// The store did not take it: it is told the next time, unless there is newer word by then.
+    /// Keeps the news for the next time if the store failed, unless there is newer news by then.
     pub(super) fn keep_news(&mut self, holds: Vec<(Arc<str>, Timestamp)>, landed: Vec<(Arc<str>, Standing)>) {
         for (name, until) in holds {
             self.holds.entry(name).or_insert(until);
@@ -135,7 +135,7 @@ impl Flights {
         }
     }
 
-    /// Sends what was claimed at `now`.
+    /// Sends deliveries that were claimed at `claimed_at`.
     pub(super) fn launch(&mut self, deliveries: Vec<DueDelivery>, claimed_at: Timestamp) {
         let begin_by = claimed_at.after(self.context.settings.spare());
         for delivery in deliveries {
@@ -144,26 +144,26 @@ impl Flights {
         self.admission.show(&self.context.metrics);
     }
 
-    /// The next try that ends, ready to be settled. Nothing if none is under way. Cancel safe.
+    /// The next attempt that ends, ready to be settled. None if none is in flight. Cancel safe.
     pub(super) async fn landed(&mut self) -> Option<Settlement> {
         let ended = self.tasks.join_next_with_id().await?;
         Some(self.land(ended))
     }
 
-    /// A try that has ended already.
+    /// An attempt that has already ended.
     pub(super) fn landed_already(&mut self) -> Option<Settlement> {
         let ended = self.tasks.try_join_next_with_id()?;
         Some(self.land(ended))
     }
 
-    /// Gives up what waits here for the one before it, to be given back.
+    /// Removes the deliveries that wait for the one before them, to be returned to the store.
     pub(super) fn give_back_waiting(&mut self) -> Vec<Settlement> {
         let now = self.context.clock.now();
         let waiting = self.lanes.values_mut().filter_map(|lane| lane.next.take());
         waiting.map(|claimed| returned(&claimed.delivery, now)).collect()
     }
 
-    /// Cuts off what is under way, to be given back.
+    /// Aborts the attempts in flight, to be returned to the store.
     pub(super) fn abandon(&mut self) -> Vec<Settlement> {
         let mut ended = self.give_back_waiting();
         while let Some(settlement) = self.landed_already() {
@@ -188,7 +188,7 @@ impl Flights {
             return self.begin(lane, claimed.delivery);
         };
         match self.aloft.get_mut(task) {
-            // Its lease ran out, though it should not have: the try under way counts for the new one.
+            // Its lease expired, although it should not have: the attempt in flight counts for the new one.
             Some(flight) if flight.delivery == claimed.delivery.id => flight.lease = claimed.delivery.lease,
             _ => *next = Some(Box::new(claimed)),
         }
@@ -217,7 +217,7 @@ impl Flights {
             Err(error) => (error.id(), Err(error)),
         };
         let flight = self.aloft.remove(&task).expect("invariant: each task has its flight");
-        // The clock may have been set since the times that are kept here were read.
+        // The clock may have been set since the times here were read.
         let (now, followed) = self.context.clock.dated();
         let back = self.followed.saturating_sub(followed);
         let ended = ended.unwrap_or_else(|error| {
@@ -225,7 +225,7 @@ impl Flights {
             let failure = Failure { pace: Pace::Scheduled, retry_after: None };
             let retries = &self.context.settings.retries;
             let outcome = retries.after(failure, flight.attempts, &retries.waits, now, 0.5);
-            self.context.metrics.host_fault("callback");
+            self.context.metrics.work.host_fault("callback");
             let error = Some("the host failed before it could send the callback; this is a fault of the host".to_owned());
             let attempt = Attempt { at: now, duration: None, status: None, error, answer: None };
             Ended { outcome, attempts: vec![attempt], took: Duration::ZERO, sign: Sign::None, followed }
@@ -242,7 +242,7 @@ impl Flights {
         Settlement { now, ..settlement.shifted(self.followed.saturating_sub(followed)) }
     }
 
-    /// Takes in what the end of an attempt says of its destination. `back` leads from its times to those that are kept here.
+    /// Records what the end of an attempt shows about its destination. `back` converts its times to those here.
     fn learn(&mut self, recipient: &Recipient, lesson: Lesson, back: i64) {
         let learnt = self.admission.land(recipient, lesson);
         let name = &recipient.destination;
@@ -257,7 +257,7 @@ impl Flights {
     }
 }
 
-/// As if it had never been claimed.
+/// A settlement as if the delivery had never been claimed.
 pub(super) fn returned(delivery: &DueDelivery, now: Timestamp) -> Settlement {
     Settlement { id: delivery.id, lease: delivery.lease, outcome: Outcome::Returned, now, attempts: Vec::new() }
 }

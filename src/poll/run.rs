@@ -1,5 +1,5 @@
-//! One poll of one account: ask, compare, record. Whatever happens to it ends in the store, as an
-//! observation or as a failure, and never as both.
+//! One poll of one account: ask, compare, record. Whatever happens, it ends in the store as an observation or as a
+//! failure, and never as both.
 
 mod by_id;
 mod decide;
@@ -30,13 +30,13 @@ use record::{next_after_failure, record, record_failure};
 use release::Claim;
 use shadowed::shadow;
 
-/// Makes the poll that the ticket is for, and gives its claim back whatever becomes of it.
+/// Makes the poll of the ticket, and releases its claim however the poll ends.
 pub(super) async fn poll(context: Context, ticket: PollTicket, claimed_at: Reading, in_flight: InFlight) {
     let claim = Claim::of(&ticket);
     let release =
         match AssertUnwindSafe(made(&context, (ticket.clone(), claimed_at), claim, &in_flight)).catch_unwind().await {
             Ok(release) => release,
-            // Should even that panic, the claim alone is given back.
+            // If even that panics, only the claim is released.
             Err(_) => AssertUnwindSafe(panicked(&context, ticket, claim)).catch_unwind().await.unwrap_or(Some(claim)),
         };
     if let Some(claim) = release {
@@ -44,7 +44,7 @@ pub(super) async fn poll(context: Context, ticket: PollTicket, claimed_at: Readi
     }
 }
 
-/// Records a poll that panicked as one that failed. Gives its claim, should that not have been given back.
+/// Records a poll that panicked as failed. Returns its claim if it could not be released.
 async fn panicked(context: &Context, ticket: PollTicket, mut claim: Claim) -> Option<Claim> {
     tracing::error!(account = %ticket.account.key, kind = %ticket.kind, "a poll panicked: this is a fault of the host");
     let _steady = context.clock.steady().await;
@@ -55,7 +55,7 @@ async fn panicked(context: &Context, ticket: PollTicket, mut claim: Claim) -> Op
     concluded(context, (&account.key, account.id, kind), &recorded.map(|()| 0), claim)
 }
 
-/// Makes the poll; gives its claim, should that not have been given back.
+/// Makes the poll. Returns its claim if it could not be released.
 async fn made(
     context: &Context,
     (mut ticket, claimed_at): (PollTicket, Reading),
@@ -72,7 +72,7 @@ async fn made(
     let late_ms = whole_millis(late);
     let wait = wait_for_budget(context, &ticket);
     if !wait.is_zero() {
-        tracing::debug!(account, %kind, ?wait, "a poll is put off until the account may be sent its requests");
+        tracing::debug!(account, %kind, ?wait, "a poll is postponed until the account's request budget allows it");
         let _steady = context.clock.steady().await;
         let until = context.clock.now().after(wait);
         if let Err(error) = context.store.put_off_poll(ticket.account.id, kind, ticket.lease, until).await {
@@ -90,7 +90,7 @@ async fn made(
     };
     note_endpoint(context, &ticket, in_flight, list.as_ref().err());
     let steady = context.clock.steady().await;
-    // By the clock as it is now: it may have been set meanwhile.
+    // By the current clock, which may have been set meanwhile.
     let ticket = ticket.shifted(claimed_at.step(context.clock.as_ref()));
     let observed_at = begun.now.shifted(begun.step(context.clock.as_ref()));
     let recorded = match list {
@@ -115,7 +115,7 @@ async fn made(
             let outcome = outcome_of(&recorded, outcome);
             count(context, &key, kind, outcome, (took, late), usage.requests);
             if let Ok(Recorded { changes, deliveries }) = recorded {
-                context.metrics.recorded(changes);
+                context.metrics.polls.recorded(changes);
                 tracing::debug!(
                     account, %kind, late_ms, resources, changes, deliveries,
                     requests = usage.requests, pages = usage.pages, cpu = ?usage.cpu, memory = usage.memory,
@@ -127,17 +127,17 @@ async fn made(
         Err(error) => failed(context, ticket, &error, &mut claim, (&stopwatch, late)).await.map(|()| 0),
     };
     if let Err(StoreError::AccountAtLimit { .. }) = recorded {
-        // The provider is asked as often as usual: a list that shows nothing new is recorded.
+        // The provider is asked at the usual interval: a list without changes is recorded.
         claim.wait_until(context.clock.as_ref(), context.clock.now().after(context.settings.interval(kind)));
     }
     drop(steady);
     let release = concluded(context, (&key, account_id, kind), &recorded, claim);
     if release.is_some() {
-        // There is nothing recorded that a shadow could be compared with.
+        // Nothing is recorded that a shadow could be compared with.
         shadowed = None;
     }
     if let Some(shadowed) = shadowed {
-        // It takes no slot from a poll that is due.
+        // The shadow takes no slot from a due poll.
         match in_flight.goes_on_slowly() {
             true => shadowed.follow(context, kind).await,
             false => tracing::debug!(account, %kind, "the shadow does not list this time: too many slow polls"),
@@ -146,7 +146,7 @@ async fn made(
     release
 }
 
-/// Records a poll that gave no list. The claim is told when the next is due.
+/// Records a poll that returned no list, and sets the time of the next one in the claim.
 async fn failed(
     context: &Context,
     ticket: PollTicket,
@@ -157,25 +157,25 @@ async fn failed(
     let (key, kind, code) = (ticket.account.key.clone(), ticket.kind, error.code());
     tracing::warn!(account = %key, %kind, %code, failures = ticket.failures + 1, %error, "a poll failed");
     if let Some(CallError::HostFault) = error.call_error() {
-        context.metrics.host_fault("poll");
+        context.metrics.work.host_fault("poll");
     }
     let took = stopwatch.elapsed();
     let due = next_after_failure(context, &ticket, error);
-    // What the schedule says of a failure holds for one that could not be recorded, too.
+    // The schedule for a failure also applies to one that could not be recorded.
     claim.wait_until(context.clock.as_ref(), due);
     let unopened = error.unopened(&ticket);
     let recorded = record_failure(context, ticket, error, due, stopwatch).await;
     if let Some(unopened) = unopened
         && let Err(error) = context.store.set_aside_unopened(unopened).await
     {
-        tracing::error!(account = %key, %error, "an account whose password does not open can't be set aside");
+        tracing::error!(account = %key, %error, "an account whose password does not open cannot be set aside");
     }
     count(context, &key, kind, outcome_of(&recorded, &code.to_string()), (took, late), error.requests());
     recorded
 }
 
-/// Tells of a poll, with the number of deliveries that it gave rise to, or why it could not be recorded. Gives its claim,
-/// should that not have been given back.
+/// Logs and counts a poll, with the number of deliveries that it created, or the reason why it could not be recorded.
+/// Returns its claim if it could not be released.
 fn concluded(
     context: &Context,
     (key, account, kind): (&AccountKey, AccountId, Kind),
@@ -198,28 +198,28 @@ fn concluded(
     release
 }
 
-/// Notes whether the store took what came of a poll.
+/// Records whether the store accepted the result of a poll.
 fn report(context: &Context, (account, kind): (AccountId, Kind), recorded: &Result<usize, StoreError>) {
     let (metrics, now) = (&context.metrics, context.clock.now());
     match recorded {
         Ok(_) => {
-            metrics.succeeded(Operation::RecordPolls, now);
-            metrics.health().recorded(account, kind);
+            metrics.work.succeeded(Operation::RecordPolls, now);
+            metrics.work.health().recorded(account, kind);
         }
-        // The store does as it should: the newer claim is the one that counts.
+        // The store works as it should: the newer claim counts.
         Err(StoreError::LeaseLost) => {}
-        // So it does here: the bound is the account's.
+        // The same here: the account has reached its limit.
         Err(error @ StoreError::AccountAtLimit { .. }) => {
-            metrics.health().unrecorded(account, kind, now, error.kind());
+            metrics.work.health().unrecorded(account, kind, now, error.kind());
         }
         Err(error) => {
-            metrics.failed(Operation::RecordPolls, now, error.kind());
-            metrics.health().unrecorded(account, kind, now, error.kind());
+            metrics.work.failed(Operation::RecordPolls, now, error.kind());
+            metrics.work.health().unrecorded(account, kind, now, error.kind());
         }
     }
 }
 
-/// What a poll is counted as: one that was lost is neither complete nor partial, and no failure of the provider's.
+/// The outcome that a poll counts as. A lost one is neither complete nor partial, and no failure of the provider.
 fn outcome_of<'a, T>(recorded: &Result<T, StoreError>, outcome: &'a str) -> &'a str {
     match recorded {
         Ok(_) => outcome,
@@ -236,10 +236,10 @@ fn count(
     (took, late): (Duration, Duration),
     requests: u32,
 ) {
-    context.metrics.polled(metrics::Poll { driver: &key.driver, kind, outcome, took, late, requests });
+    context.metrics.polls.ended(metrics::Poll { driver: &key.driver, kind, outcome, took, late, requests });
 }
 
-/// For how long the account's budget lacks what the poll will spend, by what the last one took.
+/// How long the account's request budget is too small for the poll, by the requests of the last one.
 fn wait_for_budget(context: &Context, ticket: &PollTicket) -> Duration {
     let Some(budget) = context.roster.budget(&ticket.account.key) else { return Duration::ZERO };
     let catalog = context.roster.catalog();
@@ -247,7 +247,7 @@ fn wait_for_budget(context: &Context, ticket: &PollTicket) -> Duration {
         && catalog
             .driver(&ticket.account.key.driver)
             .is_some_and(|driver| incremental::is_by_id(ticket, driver.info()));
-    // For single instances a request is enough, mostly.
+    // For single instances one request is usually enough.
     budget.wait_for(if is_by_id { 1 } else { ticket.last_requests })
 }
 

@@ -1,6 +1,6 @@
-//! Restarts loops that panic. A panic in a loop does not end the host: the loop starts again after a backoff. The panic is
-//! counted, and readiness shows it if the loop's work keeps failing. The loop loses what it had in memory; its claims are due
-//! again when their leases end.
+//! Restarts loops that panic. A panic in a loop does not end the host: the loop starts again after a backoff. The panic
+//! is counted, and readiness shows it if the loop's work keeps failing. The loop loses what it had in memory; its
+//! claims are due again when their leases expire.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,9 +32,9 @@ impl Contained {
         while AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
             let wait = backoff.wait();
             tracing::error!(part, "a loop panicked and starts again in {wait:?}: this is a fault of the host");
-            self.metrics.host_fault(part);
+            self.metrics.work.host_fault(part);
             if let Some(work) = work {
-                self.metrics.failed(work, self.clock.now(), HOST_FAULT);
+                self.metrics.work.failed(work, self.clock.now(), HOST_FAULT);
             }
             if self.token.run_until_cancelled(self.clock.pause(wait)).await.is_none() {
                 return;
@@ -75,9 +75,9 @@ mod tests {
         }
         assert_eq!(begun, 6);
         let threshold = Threshold { failures: 5, lasting: Duration::from_secs(1) };
-        let failing = metrics.health().failing(clock.now(), threshold);
+        let failing = metrics.work.health().failing(clock.now(), threshold);
         assert_eq!(failing.iter().map(|failing| failing.error).collect::<Vec<_>>(), ["host-fault"]);
-        let text = metrics.text(None, 0).expect("written");
+        let text = metrics.text(None).expect("written");
         assert!(text.contains("tracker_host_faults_total{part=\"polls\"} 5"), "{text}");
 
         // One that stops does not wait.

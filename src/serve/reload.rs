@@ -1,6 +1,6 @@
-//! Takes new versions of drivers into service while the host runs, when a signal or the operator's own socket
-//! asks for it, and tries again what could not be loaded for a reason that passes, such as a full disk. One reload at a
-//! time; a poll under way goes on with the driver that it began with.
+//! Puts new versions of drivers into service while the host runs, when a signal or the control socket asks for it. If a
+//! driver could not be loaded for a reason that can pass, such as a full disk, it is tried again. One reload at a time;
+//! a poll in progress continues with the driver that it began with.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -107,8 +107,8 @@ impl Reloader {
         let passing = reasons.filter(|reason| reason.is_passing()).map(LoadError::word).next();
         let now = self.engine.clock().now();
         match passing {
-            Some(word) => self.metrics.failed(Operation::LoadDrivers, now, word),
-            None => self.metrics.succeeded(Operation::LoadDrivers, now),
+            Some(word) => self.metrics.work.failed(Operation::LoadDrivers, now, word),
+            None => self.metrics.work.succeeded(Operation::LoadDrivers, now),
         }
         passing.is_some()
     }
@@ -129,7 +129,7 @@ impl Reloader {
         self.engine.sessions().keep_drivers(|digest| current.iter().any(|driver| driver == digest));
         // A new version may know other endpoints. Until the store knows of them, accounts take turns by the old ones.
         if let Err(error) = self.store.place_providers(super::adopt::placed(&self.roster)).await {
-            tracing::error!("can't note the endpoints of the drivers: {error}");
+            tracing::error!("cannot store the endpoints of the drivers: {error}");
         }
         let reloaded = catalog.since(&before);
         for Reloaded { name, role, outcome } in &reloaded {

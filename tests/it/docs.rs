@@ -168,7 +168,7 @@ fn the_reference_names_every_command() {
 
 #[test]
 fn the_reference_names_every_metric() {
-    let text = every_metric().text(Some(held()), 0).expect("text");
+    let text = every_metric().text(Some(held())).expect("text");
     let known: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
     assert!(known.len() > 30, "{known:?}");
@@ -187,17 +187,17 @@ fn every_metric() -> Metrics {
     metrics.show_poll_memory(&PollMemory::default());
     metrics.show_log_lines(&LogLines::default());
     let (took, late, now) = (Duration::ZERO, Duration::ZERO, Timestamp::default());
-    metrics.polled(Poll { driver: "mock", kind: Kind::Instance, outcome: "complete", took, late, requests: 1 });
-    metrics.succeeded(Operation::Ping, now);
-    metrics.host_fault("poll");
-    metrics.sent("delivered", took);
-    metrics.callbacks_in_flight("all", 1, 1);
-    metrics.answered("GET", "/api", 200, took);
-    metrics.connection_opened();
-    metrics.connection_closed("ended");
-    metrics.endpoints("answers", 1);
-    metrics.calls_in_flight("polls", "prompt", 1);
-    metrics.gave_way("polls");
+    metrics.polls.ended(Poll { driver: "mock", kind: Kind::Instance, outcome: "complete", took, late, requests: 1 });
+    metrics.work.succeeded(Operation::Ping, now);
+    metrics.work.host_fault("poll");
+    metrics.callbacks.sent("delivered", took);
+    metrics.callbacks.in_flight("all", 1, 1);
+    metrics.requests.answered("GET", "/api", 200, took);
+    metrics.requests.connection_opened();
+    metrics.requests.connection_closed("ended");
+    metrics.providers.endpoints("answers", 1);
+    metrics.providers.in_flight("polls", "prompt", 1);
+    metrics.providers.gave_way("polls");
     metrics
 }
 

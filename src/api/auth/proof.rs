@@ -1,5 +1,5 @@
-//! Proving credentials: one real call to the provider for each, its outcome remembered as a keyed hash,
-//! requests with the same credentials joined into the same call, and wrong ones held off.
+//! Proves credentials with one real call to the provider. The outcome is cached under a keyed hash, concurrent requests
+//! with the same credentials share one call, and wrong credentials are throttled.
 
 pub(crate) mod claim;
 mod memory;
@@ -160,7 +160,7 @@ impl Inner {
         let print = leave.print;
         let asked = AssertUnwindSafe(self.ask(&claim)).catch_unwind().await.unwrap_or(Ok(Err(CallError::HostFault)));
         if let Ok(Err(CallError::HostFault)) = asked {
-            self.metrics.host_fault("proof");
+            self.metrics.work.host_fault("proof");
             tracing::error!(account = %claim.key, "checking credentials panicked: this is a fault of the host");
         }
         let asked = asked.inspect_err(|_| {
@@ -213,8 +213,8 @@ impl Inner {
             biased;
             asked = self.prover.ask(claim, Arc::clone(&pulse)) => asked,
             () = turn.cut_off() => {
-                self.metrics.gave_way("proofs");
-                return Ok(Err(CallError::Unavailable("it did not answer soon, and others waited to be asked".into())));
+                self.metrics.providers.gave_way("proofs");
+                return Ok(Err(CallError::Unavailable("it did not answer in time, and other providers were waiting".into())));
             }
         };
         in_flight.ended(match &asked {

@@ -1,5 +1,5 @@
-//! What surrounds every request: its time limit, one line in the log, and a problem in place of a panic.
-//! The log has a request's path and not its query, in which tokens are.
+//! Surrounds every request: its time limit, its line in the log, and a problem instead of a panic. The log contains the
+//! path of a request without its query, because queries contain tokens.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -66,7 +66,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     app.rates.tell(&left, headers);
 
     let status = response.status();
-    app.context.metrics.answered(
+    app.context.metrics.requests.answered(
         known(&method),
         route.as_ref().map_or("none", |route| route.as_str()),
         status.as_u16(),
@@ -121,7 +121,7 @@ fn check_head(request: &Request, limit: usize) -> Result<usize, Problem> {
     if found <= limit.max(LEAST_HEAD_BYTES) {
         return Ok(found);
     }
-    let detail = format!("the request's line and headers have some {found} bytes, more than this host reads");
+    let detail = format!("the request line and headers have about {found} bytes, more than the host allows");
     Err(Problem::new(ProblemType::HeadTooLarge, detail).with("limit", limit))
 }
 

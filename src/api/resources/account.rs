@@ -1,4 +1,4 @@
-//! `GET /api/account`: how the caller's account is doing.
+//! `GET /api/account`: the state of the caller's account.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -34,32 +34,31 @@ pub(crate) struct AccountDocument<'a> {
     origin: &'static str,
     provider_state: ProviderState,
     endpoint: EndpointDocument,
-    /// While that goes to and fro, so that changes of it are not told.
+    /// Set while the provider state is flapping, so that its changes are damped.
     #[schema(required)]
     provider_flapping: Option<Flapping>,
-    /// Whether it is polled regularly: it is the configuration's, or has a hook.
+    /// Whether the account is polled regularly, because it is configured or has a hook.
     watched: bool,
     hooks: u64,
-    /// The requests that its provider is sent; null while its driver is not loaded.
+    /// The request budget of the account; null while its driver is not loaded.
     #[schema(required)]
     budget: Option<BudgetDocument>,
-    /// By collection; only those that were ever asked for.
+    /// By collection; only collections that were polled or requested.
     polls: BTreeMap<&'static str, PollDocument>,
     storage: StorageDocument,
-    /// What was stored of the account and can't be read, as far as it was met since the host started. Hooks and tokens that
-    /// are damaged can be deleted and made again; what polls find is listed anew. A row that was removed or made up for is
-    /// no longer here.
+    /// The damaged rows of the account that the host has met since it started. Damaged hooks and tokens can be deleted and
+    /// created again; the next poll restores resources. A row that was removed or repaired is no longer here.
     damaged: Vec<DamagedDocument>,
 }
 
-/// What the account takes of the host's store.
+/// The account's share of the host's store.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Storage)]
 struct StorageDocument {
-    /// `ok`, `near-limit`, or `at-limit`: then nothing can be added to the account, and polls that see something new are not
-    /// recorded. The host looks again each minute, or more seldom where its store is large.
+    /// `ok`, `near-limit`, or `at-limit`: nothing can be added to the account, and polls that see something new are not
+    /// recorded. The host checks it each minute, or less often if its store is large.
     state: &'static str,
-    /// About as many bytes; null where the account is not near its limit.
+    /// An estimate; null if the account is not near its limit.
     #[schema(required)]
     used_bytes: Option<u64>,
     limit_bytes: u64,
@@ -77,13 +76,13 @@ impl From<AccountSize> for StorageDocument {
     }
 }
 
-/// A stored row that can't be read.
+/// A stored row that cannot be read.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DamagedRow)]
 pub(crate) struct DamagedDocument {
     #[schema(value_type = String)]
     table: &'static str,
-    /// Its primary key; several parts are joined by slashes.
+    /// Its primary key; slashes join the parts.
     key: String,
     column: String,
     reason: String,
@@ -103,24 +102,24 @@ pub(crate) struct PollDocument {
     last_attempt: Option<Timestamp>,
     #[schema(required)]
     last_complete: Option<Timestamp>,
-    /// The last of these that listed everything, and not only what had changed.
+    /// The last complete list that was not a delta.
     #[schema(required)]
     last_full: Option<Timestamp>,
-    /// How old the last complete list is.
+    /// The age of the last complete list.
     #[schema(required)]
     age_seconds: Option<u64>,
     #[schema(required)]
     next_due: Option<Timestamp>,
-    /// Why a poll that is due has not begun, or one that has begun does not go on.
+    /// Why a due poll has not begun, or why a poll that has begun waits.
     #[schema(required)]
     waiting: Option<WaitingDocument>,
-    /// How far apart lists are planned to be at present, give or take the jitter; after failures they are tried for
-    /// by other waits.
+    /// The planned interval between lists, without the jitter. After failures, retries use other waits.
     #[schema(required)]
     interval_seconds: Option<f64>,
-    /// Why it is that: `usual`, `passing` while an instance that a hook hears of is on its way from one state to
-    /// another (it is then asked for by itself in between lists, if the driver can do that), `hook-set` just after that, `quiet` where nothing has happened for long; `failing` after a failure,
-    /// `held` while a mass change is, and `budget` where it waits for requests that the account may be sent.
+    /// The reason for the interval: `usual`; `passing` while an instance with a hook changes its state (between lists it
+    /// is then polled alone, if the driver can list single instances); `hook-set` just after a hook was set; `quiet` if
+    /// nothing has happened for long; `failing` after a failure; `held` while a mass change is held; `budget` while the
+    /// request budget is used up.
     #[schema(required)]
     pace: Option<&'static str>,
     /// Failures since the last success.
@@ -130,23 +129,23 @@ pub(crate) struct PollDocument {
     /// Why the last list was not complete.
     #[schema(required)]
     partial_reason: Option<String>,
-    /// Why nothing is removed at present: so many lists in a row were not complete.
+    /// Why nothing is removed: the last lists were not complete.
     #[schema(required)]
     nothing_removed: Option<String>,
     #[schema(required)]
     last_duration_ms: Option<u64>,
-    /// Requests to the provider in all.
+    /// The total number of requests to the provider.
     requests: u64,
 }
 
-/// Where the provider is reached. All of its accounts share what is said here.
+/// The endpoint of the provider. All its accounts share this state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Endpoint)]
 struct EndpointDocument {
-    /// `answers`, `unproven` before its first answer, or `suspected` where the last call got no answer: calls to it then
-    /// have a bounded share.
+    /// `answers`; `unproven` before its first answer; or `suspected` if the last call got no answer. Calls to an unproven
+    /// or suspected endpoint have a bounded share.
     state: &'static str,
-    /// Until when nothing is sent there, since its circuit breaker is open.
+    /// Until when its circuit breaker is open: the host sends nothing there.
     #[schema(required)]
     open_until: Option<Timestamp>,
 }
@@ -160,11 +159,11 @@ impl From<EndpointView> for EndpointDocument {
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Waiting)]
 struct WaitingDocument {
-    /// `circuit-open` while nothing is sent to the endpoint, `share` while other polls have all the slots of its share,
-    /// `store` while the tracker can't write down that it polls. `memory` is for a poll that has begun: it goes on once
-    /// other polls give back memory (`drivers.limits.total_memory`).
+    /// `circuit-open` while the circuit breaker of the endpoint is open, `share` while other polls use all slots of its
+    /// share, `store` while the host cannot write its claim to the store. `memory` is for a poll that has begun: it
+    /// continues once other polls release memory (`drivers.limits.total_memory`).
     why: &'static str,
-    /// Until when at least, where that is known.
+    /// The earliest end of the wait, if it is known.
     #[schema(required)]
     until: Option<Timestamp>,
 }
@@ -199,20 +198,21 @@ fn is_due(status: &PollStatus, now: Timestamp) -> bool {
     !status.under_way && status.next_due.is_some_and(|due| due <= now)
 }
 
-/// A bucket out of which every request is paid; it fills up evenly.
+/// A token bucket that every request is paid from; it refills evenly.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Budget)]
 pub(crate) struct BudgetDocument {
     #[schema(value_type = u32, minimum = 1)]
     requests_per_minute: NonZeroU32,
-    /// Whose word that is: `operator`, `driver` or `default`.
+    /// Who set the limit: `operator`, `driver` or `default`.
     set_by: &'static str,
-    /// How many can be made at once when it is full, how many of these now, and how many are missing.
+    /// How many requests can be made at once when the bucket is full; `left` is how many can be made now, and `spent` the
+    /// difference.
     #[schema(value_type = u32, minimum = 1)]
     limit: NonZeroU32,
     left: u32,
     spent: u32,
-    /// When it is full again, if nothing more is spent.
+    /// When the bucket is full again, without further requests.
     full_at: Timestamp,
 }
 
@@ -252,7 +252,7 @@ pub(crate) async fn show(
     let hooks = store.count_hooks(caller.account).await?;
     let is_configured = fresh::is_configured(&app, &caller);
     let now = app.context.clock.now();
-    let health = app.context.metrics.health();
+    let health = app.context.metrics.work.health();
     let endpoint = app.context.roster.endpoint(&caller.key.driver, &caller.key.provider);
     let endpoint = app.context.poll_shares.endpoints().view(&endpoint);
     let unclaimed = health.last_failure(Operation::ClaimPolls);
@@ -288,7 +288,7 @@ pub(crate) async fn forget(State(app): State<Arc<App>>, caller: Caller) -> Resul
     caller.is_the_account()?;
     let context = &app.context;
     if fresh::is_configured(&app, &caller) || context.store.forget_account(caller.account).await? == Configured {
-        let detail = "the account stands in the host's configuration: only the operator can remove it, there";
+        let detail = "the account is in the host's configuration: only the operator can remove it";
         return Err(Problem::new(ProblemType::AccountConfigured, detail));
     }
     app.proofs.forget(&caller.key);
@@ -299,7 +299,7 @@ pub(crate) async fn forget(State(app): State<Arc<App>>, caller: Caller) -> Resul
         driver.forget_sessions(&caller.key);
     }
     for kind in Kind::ALL {
-        context.metrics.health().recorded(caller.account, kind);
+        context.metrics.work.health().recorded(caller.account, kind);
     }
     if let Err(error) = context.store.clear_account(caller.account).await {
         tracing::warn!(account = %caller.key, %error, "a deleted account still has rows; the host deletes the rest later");
@@ -339,7 +339,7 @@ fn nothing_removed(status: &PollStatus) -> Option<String> {
         return None;
     }
     let why = status.partial_reason.as_deref().unwrap_or("the driver does not say why");
-    Some(format!("the last {} lists were not complete, and what they do not show may be there: {why}", status.partials))
+    Some(format!("the last {} lists were not complete, and resources that they lack may exist: {why}", status.partials))
 }
 
 fn poll(status: PollStatus, obstacles: Obstacles, now: Timestamp) -> PollDocument {

@@ -1,6 +1,6 @@
-//! Whether what the store has of an account can be answered with. A watched account is polled regularly,
-//! and its last list is the answer; any other is polled when somebody asks, who then waits for it. A poll that failed
-//! answers until it is to be tried again.
+//! Decides whether the stored list of an account is fresh enough for an answer. The host polls a watched account
+//! regularly, and answers with its last list. It polls any other account on request, and the caller waits for the poll.
+//! After a failed poll the answer is its error, until the next try is due.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ struct Before {
 impl Before {
     fn of(app: &App, caller: &Caller, kind: Kind) -> Before {
         let context = &app.context;
-        let unrecorded = context.metrics.health().unrecorded_of(caller.account, kind);
+        let unrecorded = context.metrics.work.health().unrecorded_of(caller.account, kind);
         Before { polled: context.polled.clone(), unrecorded }
     }
 }
@@ -152,7 +152,7 @@ async fn ended(
         return Ok(Waited::InVain(status(app, caller, kind).await?));
     }
     let Before { mut polled, unrecorded: before } = before;
-    let unrecorded = || context.metrics.health().unrecorded_of(caller.account, kind);
+    let unrecorded = || context.metrics.work.health().unrecorded_of(caller.account, kind);
     let ended = async {
         loop {
             let status = status(app, caller, kind).await?;
@@ -164,7 +164,7 @@ async fn ended(
             }
             if status.is_none() && context.store.account(caller.account).await?.is_none() {
                 app.proofs.distrust(&caller.key, caller.proven);
-                let detail = "the account was deleted while its list was waited for";
+                let detail = "the account was deleted while the request waited for its list";
                 return Err(Problem::new(ProblemType::CredentialsRefused, detail));
             }
             if tokio::time::timeout(LOOK_EVERY, polled.changed()).await.is_ok_and(|changed| changed.is_err()) {
@@ -207,7 +207,7 @@ fn settle(app: &App, caller: &Caller, waited: Waited) -> Result<(), Problem> {
 }
 
 fn not_listed_yet() -> Problem {
-    let detail = "the provider has not given its list yet; it is still being asked, try again";
+    let detail = "the provider has not returned its list yet; the poll continues, try again";
     Problem::new(ProblemType::Timeout, detail).retry_after(RETRY_SOON)
 }
 
@@ -217,7 +217,7 @@ fn failed(app: &App, caller: &Caller, error: &PollError, retry_after: Duration) 
     let by_account = caller.owner == Owner::Account;
     if error.code == ErrorCode::Unauthorized && by_account && !is_configured(app, caller) {
         app.proofs.distrust(&caller.key, error.at);
-        let detail = "the provider accepted this user and password, and does no longer";
+        let detail = "the provider no longer accepts this user and password";
         return Problem::new(ProblemType::CredentialsRefused, detail);
     }
     errors::poll_failed(error, retry_after)

@@ -1,5 +1,5 @@
-//! Liveness and readiness, for whoever runs the host: no credentials are needed, and nothing is told but
-//! whether, and which of the host's own work keeps failing.
+//! Liveness and readiness, for the operator. They need no credentials. They show only whether the host is alive and
+//! ready, and which of its own work keeps failing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,16 +28,17 @@ pub(crate) async fn alive() -> Response {
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     // What the host counts by itself is told in any case, above all while the store fails.
     let held = app.context.store.held().await;
-    let held = held.inspect_err(|error| tracing::error!(%error, "can't count what the store holds")).ok();
+    let held = held.inspect_err(|error| tracing::error!(%error, "cannot count the rows of the store")).ok();
     for (state, count) in app.context.poll_shares.endpoints().counts() {
-        app.context.metrics.endpoints(state, count);
+        app.context.metrics.providers.endpoints(state, count);
     }
     for (calls, shares) in [("polls", &app.context.poll_shares), ("proofs", &app.proof_shares)] {
         for share in Share::ALL {
-            app.context.metrics.calls_in_flight(calls, share.as_str(), shares.under_way(share));
+            app.context.metrics.providers.in_flight(calls, share.as_str(), shares.under_way(share));
         }
     }
-    let text = app.context.metrics.text(held, app.shares.streams()).map_err(Problem::internal)?;
+    app.context.metrics.requests.streams(app.shares.streams());
+    let text = app.context.metrics.text(held).map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
@@ -53,18 +54,18 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
         Err(_) => Err(("timeout", format!("the store did not answer a ping within {PING_TIMEOUT:?}"))),
     };
     let now = app.context.clock.now();
-    let mut failing = metrics.health().failing(now, app.context.settings.readiness);
+    let mut failing = metrics.work.health().failing(now, app.context.settings.readiness);
     // A host that lacks some of its drivers serves the accounts of the others.
     failing.retain(|failing| !matches!(failing.operation, Operation::LoadDrivers | Operation::Ping));
     if app.context.roster.catalog().lacks_all() {
-        failing.extend(metrics.health().row(Operation::LoadDrivers));
+        failing.extend(metrics.work.health().row(Operation::LoadDrivers));
     }
     match pinged {
-        Ok(()) => metrics.succeeded(Operation::Ping, now),
+        Ok(()) => metrics.work.succeeded(Operation::Ping, now),
         // One failure is enough here: it says how things are at this moment.
         Err((word, logged)) => {
-            metrics.failed(Operation::Ping, now, word);
-            failing.extend(metrics.health().row(Operation::Ping));
+            metrics.work.failed(Operation::Ping, now, word);
+            failing.extend(metrics.work.health().row(Operation::Ping));
             return Err(keeps_failing(&failing).logging(logged));
         }
     }
@@ -80,17 +81,17 @@ fn check_drivers(app: &App) -> Result<(), Problem> {
     let roster = &app.context.roster;
     let catalog = roster.catalog();
     let is_any_polled = !roster.accounts().is_empty();
-    let failing = app.context.metrics.health().row(Operation::LoadDrivers);
+    let failing = app.context.metrics.work.health().row(Operation::LoadDrivers);
     let detail = if let Some(failing) = failing.filter(|_| catalog.lacks_all()) {
         let Failing { error, since, .. } = failing;
         let detail =
-            format!("no driver can be loaded since {since} ({error}), and it is tried again: the host's log says more");
+            format!("no driver can be loaded since {since} ({error}); the host retries, and its log says more");
         let problem = Problem::new(ProblemType::NoDriver, detail).with("failing", members(&[failing]));
         return Err(problem.retry_after(RETRY_SOON));
     } else if catalog.lacks_all() {
-        "no driver is loaded, though one is approved: the host's log says why"
+        "no driver is loaded, although one is approved: the host's log says why"
     } else if catalog.drivers().next().is_none() && is_any_polled {
-        "no driver is loaded, though accounts are configured: `tracker driver approve FILE` vets one"
+        "no driver is loaded, although accounts are configured: approve one with `tracker driver approve FILE`"
     } else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! What is answered while the store can't be written: which of the host's work keeps failing, and that reading goes on.
+//! Answers while the store can't be written: readiness names the work that keeps failing, and reading continues.
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ async fn readiness_names_what_keeps_failing_until_it_succeeds() {
     let since = house.now();
     for failures in 1..=3 {
         house.get("/readyz").await.ok();
-        metrics.failed(Operation::SettleDeliveries, house.now(), "disk-failed");
+        metrics.work.failed(Operation::SettleDeliveries, house.now(), "disk-failed");
         if failures < 3 {
             house.clock.advance(Duration::from_secs(3));
         }
@@ -64,7 +64,7 @@ async fn readiness_names_what_keeps_failing_until_it_succeeds() {
     assert_eq!(problem["failing"], failing);
     let text = house.get("/metrics").await.body;
     assert!(text.contains(r#"tracker_store_failures_in_a_row{operation="settle-deliveries"} 3"#), "{text}");
-    metrics.succeeded(Operation::SettleDeliveries, house.now());
+    metrics.work.succeeded(Operation::SettleDeliveries, house.now());
     house.get("/readyz").await.ok();
 }
 
@@ -74,7 +74,7 @@ async fn an_account_shows_polls_that_could_not_be_recorded() {
     house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
     let account = house.account().await;
     house.clock.advance(Duration::from_secs(7));
-    let health = house.context.metrics.health();
+    let health = house.context.metrics.work.health();
     health.unrecorded(account, Kind::Instance, house.now(), "disk-full");
     let shown = house.get("/api/account").await.ok();
     let poll = &shown["polls"]["instances"];
@@ -84,7 +84,7 @@ async fn an_account_shows_polls_that_could_not_be_recorded() {
     assert!(message.contains("its disk is full"), "{message}");
 
     house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
-    house.context.metrics.health().recorded(account, Kind::Instance);
+    house.context.metrics.work.health().recorded(account, Kind::Instance);
     assert_eq!(house.get("/api/account").await.ok()["polls"]["instances"]["last_error"], json!(null));
 }
 
@@ -94,7 +94,7 @@ async fn an_account_shows_a_poll_that_cannot_be_begun() {
     house.poll(Kind::Instance, vec![instance("i-1", "us", Running)]).await;
     house.put("/api/instances/i-1", &format!("track_hook={HOOK}")).await.ok();
     let metrics = Arc::clone(&house.context.metrics);
-    metrics.failed(Operation::ClaimPolls, house.now(), "disk-full");
+    metrics.work.failed(Operation::ClaimPolls, house.now(), "disk-full");
     let failed = house.now();
     house.clock.advance(Duration::from_secs(600));
     let shown = house.get("/api/account").await.ok();
@@ -104,7 +104,7 @@ async fn an_account_shows_a_poll_that_cannot_be_begun() {
     let message = poll["last_error"]["message"].as_str().expect("a message");
     assert!(message.contains("its disk is full"), "{message}");
 
-    metrics.succeeded(Operation::ClaimPolls, house.now());
+    metrics.work.succeeded(Operation::ClaimPolls, house.now());
     assert_eq!(house.get("/api/account").await.ok()["polls"]["instances"]["last_error"], json!(null));
 }
 
@@ -122,7 +122,7 @@ async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
             let fails = async {
                 signals.polls.notified().await;
                 house.clock.advance(Duration::from_secs(1));
-                house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
+                house.context.metrics.work.health().unrecorded(account, Kind::Instance, house.now(), error);
                 house.polled.send_modify(|polls| *polls += 1);
             };
             let (answer, ()) = tokio::join!(asked, fails);
@@ -136,7 +136,7 @@ async fn who_waits_for_a_poll_hears_at_once_that_it_could_not_be_recorded() {
         let asked = house.get("/api/instances");
         let fails = async {
             signals.polls.notified().await;
-            house.context.metrics.health().unrecorded(account, Kind::Instance, house.now(), error);
+            house.context.metrics.work.health().unrecorded(account, Kind::Instance, house.now(), error);
             house.polled.send_modify(|polls| *polls += 1);
         };
         let (answer, ()) = tokio::join!(asked, fails);

@@ -1,4 +1,4 @@
-//! A list that a driver's next version is to give too, to see how they differ.
+//! A list that the driver's shadow lists as well, to compare both.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::list::Listed;
 use crate::driver::{CallError, Coverage, Listing, Shadow};
 use crate::model::{AccountKey, Kind};
 
-/// A list that the driver's shadow is to give too, once what came of it is recorded and told.
+/// A list that the driver's shadow lists too, once the result is recorded and reported.
 pub(super) struct Shadowed {
     shadow: Arc<Shadow>,
     /// As the current version listed it.
@@ -21,7 +21,7 @@ pub(super) struct Shadowed {
 }
 
 pub(super) fn shadow(context: &Context, listed: &Listed) -> Option<Shadowed> {
-    // There is nothing to compare with where not everything was listed.
+    // An incomplete list cannot be compared.
     if listed.wanted.is_some() || matches!(listed.listing.coverage, Coverage::Delta(_)) {
         return None;
     }
@@ -36,15 +36,15 @@ impl Shadowed {
         let Shadowed { shadow, listing, key, password } = self;
         let requests = listing.usage.requests;
         if context.roster.budget(&key).is_some_and(|budget| !budget.wait_for(requests).is_zero()) {
-            tracing::debug!(account = %key, %kind, "the shadow does not list this time: the account's budget is spent");
+            tracing::debug!(account = %key, %kind, "the shadow does not list this time: the account's request budget is used up");
             return;
         }
         match context.roster.target_of(shadow.driver(), &key, password) {
             Ok(target) => {
                 let now = context.clock.now();
-                // The poll that it follows is recorded: what goes wrong here is the shadow's alone.
+                // The poll itself is recorded: a fault here affects only the shadow.
                 if AssertUnwindSafe(shadow.follow(&target, kind, &listing, now)).catch_unwind().await.is_err() {
-                    context.metrics.host_fault("shadow");
+                    context.metrics.work.host_fault("shadow");
                     shadow.failed(&key, CallError::HostFault.to_string(), now);
                 }
             }

@@ -1,4 +1,4 @@
-//! How claims, the provider and what is remembered play together.
+//! Claims, the provider and the memory of proofs together.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -129,7 +129,7 @@ async fn a_panic_is_told_as_the_hosts_fault_and_costs_nobody_a_try() {
         house.clock.advance(ProofSettings::default().failed_for);
     }
     assert!(house.asked() > 1, "it is tried again");
-    let text = house.metrics.text(None, 0).expect("written");
+    let text = house.metrics.text(None).expect("written");
     assert!(text.contains(&format!("tracker_host_faults_total{{part=\"proof\"}} {}", house.asked())), "{text}");
     house.fake.panics.store(false, Ordering::SeqCst);
     assert_eq!(house.prove("right").await, Ok(AccountId(7)));
@@ -323,7 +323,7 @@ async fn logins_to_many_new_providers_that_hang_give_way_to_one_more() {
     house.clock.advance(ProofSettings::default().slow_after);
     settle().await;
     assert!(house.asked() > before);
-    let text = house.metrics.text(None, 0).expect("written");
+    let text = house.metrics.text(None).expect("written");
     assert!(text.contains("tracker_provider_calls_gave_way_total{calls=\"proofs\"}"), "{text}");
     for proof in hanging {
         proof.abort();

@@ -1,4 +1,4 @@
-//! Takes in connections, as many as the table has room for, and says to others that there is no place.
+//! Accepts connections while the table has room, and tells the others that there is none.
 
 use std::io;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(super) async fn accept(listener: TcpListener, server: &Arc<Server>, most: Mo
                             tasks.spawn(async move { connection(stream, (peer, bound), seat, &server).await });
                         }
                         None => {
-                            server.metrics.connection_refused();
+                            server.metrics.requests.connection_refused();
                             refuse(&stream);
                         }
                     }
@@ -55,7 +55,7 @@ pub(super) async fn accept(listener: TcpListener, server: &Arc<Server>, most: Mo
                     }
                     if logged.as_ref().is_none_or(|last| last.elapsed() >= REFUSALS_LOGGED_EVERY) {
                         logged = Some(Stopwatch::start());
-                        tracing::warn!("can't accept a connection: {error}");
+                        tracing::warn!("cannot accept a connection: {error}");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -66,8 +66,7 @@ pub(super) async fn accept(listener: TcpListener, server: &Arc<Server>, most: Mo
 
 /// Says that there is no place, as far as the system takes that at once.
 fn refuse(stream: &TcpStream) {
-    let detail =
-        "as many connections are open from this address as the host allows, and a request is under way on each";
+    let detail = "the maximum number of connections from this address is open, each with a request in progress";
     let problem = Problem::new(ProblemType::TooManyConnections, detail).retry_after(RETRY_SOON);
     // Who is refused without a word has been refused as well.
     let _ = stream.try_write(&whole(&problem));

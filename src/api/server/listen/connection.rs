@@ -1,5 +1,5 @@
-//! One connection: served by hyper, bounded in what it may cost and how long it may lie idle, and told why it ends where
-//! hyper says nothing.
+//! One connection: hyper serves it, with limits on its cost and its idle time. This file tells the client why the
+//! connection ends if hyper does not.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -113,10 +113,10 @@ async fn due(server: &Server, active: &Notify) -> Due {
 
 pub(super) async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound), seat: Seat, server: &Server) {
     let settings = &server.settings;
-    server.metrics.connection_opened();
+    server.metrics.requests.connection_opened();
     // An answer is written whole: to wait for more to send would only delay it.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(http.peer = %peer, "can't set TCP_NODELAY: {error}");
+        tracing::debug!(http.peer = %peer, "cannot set TCP_NODELAY: {error}");
     }
     let (stream, sent) = CountedStream::new(stream);
     // A reader that takes nothing holds its connection no longer than that.
@@ -191,7 +191,7 @@ pub(super) async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound)
         Some(Due::LeftAlone) => "not_taken",
         _ => "ended",
     };
-    server.metrics.connection_closed(why);
+    server.metrics.requests.connection_closed(why);
     if !is_late && !load.is_costly() {
         if due.is_none()
             && rest.is_unread()
@@ -211,7 +211,7 @@ pub(super) async fn connection(stream: TcpStream, (peer, bound): (IpAddr, Bound)
         None => unanswered.tell().await,
     };
     if let Err(error) = told {
-        tracing::debug!(http.peer = %peer, "can't tell it why its connection ends: {error}");
+        tracing::debug!(http.peer = %peer, "cannot tell the client why its connection ends: {error}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Polls that the store does not take: their claims are given back whatever goes wrong, and all goes on by itself.
+//! Polls that the store fails to record. Their claims are released whatever goes wrong, and polling recovers by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,18 +30,18 @@ async fn a_poll_that_cannot_be_recorded_is_due_again_within_seconds() {
         lab.context.store.request_poll(account, Kind::Instance, lab.clock.now()).await.expect("asked for");
         lab.store.execute(UNRECORDABLE).await.expect("broken");
         assert!(run_once(&lab.context).await.expect("claimed") > 0);
-        let text = lab.context.metrics.text(None, 0).expect("written");
+        let text = lab.context.metrics.text(None).expect("written");
         let line = r#"tracker_polls_total{driver="absent",kind="instances",outcome="unrecorded"} 1"#;
         assert!(text.contains(line), "{text}");
-        let unrecorded = |kind| lab.context.metrics.health().unrecorded_of(account, kind);
+        let unrecorded = |kind| lab.context.metrics.work.health().unrecorded_of(account, kind);
         assert_eq!(unrecorded(Kind::Instance).expect("it is remembered").failures, 1);
-        assert!(lab.context.metrics.health().is_failing(Operation::RecordPolls));
+        assert!(lab.context.metrics.work.health().is_failing(Operation::RecordPolls));
 
         lab.clock.advance(SOON);
         assert!(run_once(&lab.context).await.expect("claimed again") > 0);
         assert_eq!(unrecorded(Kind::Instance).expect("it is remembered").failures, 2);
         let threshold = Threshold { failures: 2, lasting: SOON };
-        let failing = lab.context.metrics.health().failing(lab.clock.now(), threshold);
+        let failing = lab.context.metrics.work.health().failing(lab.clock.now(), threshold);
         assert_eq!(failing.iter().map(|failing| failing.operation).collect::<Vec<_>>(), [Operation::RecordPolls]);
 
         lab.store.execute("DROP TRIGGER broken").await.expect("mended");
@@ -49,7 +49,7 @@ async fn a_poll_that_cannot_be_recorded_is_due_again_within_seconds() {
         assert!(run_once(&lab.context).await.expect("claimed again") > 0);
         assert_eq!(lab.status(account, Kind::Instance).await.failures, 1, "{origin:?}");
         assert_eq!(unrecorded(Kind::Instance), None);
-        assert!(lab.context.metrics.health().failing(lab.clock.now(), threshold).is_empty());
+        assert!(lab.context.metrics.work.health().failing(lab.clock.now(), threshold).is_empty());
     }
 }
 
@@ -161,7 +161,7 @@ async fn a_poll_that_panics_again_and_again_fails_visibly_and_backs_off() {
         }
         lab.clock.advance(wait);
     }
-    let text = lab.context.metrics.text(None, 0).expect("written");
+    let text = lab.context.metrics.text(None).expect("written");
     for line in [
         r#"tracker_polls_total{driver="absent",kind="instances",outcome="host-fault"} 3"#,
         r#"tracker_host_faults_total{part="poll"} 6"#,
