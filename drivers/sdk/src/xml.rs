@@ -60,6 +60,8 @@ enum Text {
     Plain { length: usize, with_tag: usize },
     /// It stands in `assembled`.
     Assembled,
+    /// An element stands in it, at the window's start or behind some text. The current element is still open.
+    Elements,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -132,9 +134,28 @@ impl<R: BufRead> Reader<R> {
 
     /// The current element's text, and leaves it. An element in it is an error.
     pub fn text(&mut self) -> Result<&str, Error> {
-        let bytes = match self.read_text()? {
+        let text = self.read_text()?;
+        if matches!(text, Text::Elements) {
+            let name = self.name().to_owned();
+            return Err(Error::UnexpectedAnswer(format!("<{name}> holds elements where text was expected")));
+        }
+        self.legible(text)
+    }
+
+    /// The current element's text, and leaves it. Or nothing where an element stands in it, which is then still open, for
+    /// [`Reader::child`] or [`Reader::skip`]: for members that have more than one form.
+    pub fn text_if_plain(&mut self) -> Result<Option<&str>, Error> {
+        match self.read_text()? {
+            Text::Elements => Ok(None),
+            text => self.legible(text).map(Some),
+        }
+    }
+
+    /// A text that was read, where it is UTF-8.
+    fn legible(&mut self, text: Text) -> Result<&str, Error> {
+        let bytes = match text {
             Text::Plain { length, with_tag } => &self.window.take(with_tag)[..length],
-            Text::Assembled => &self.assembled,
+            Text::Assembled | Text::Elements => &self.assembled,
         };
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(text),
@@ -315,10 +336,7 @@ impl<R: BufRead> Reader<R> {
                     self.aside(true)?;
                     plain = false;
                 }
-                Some(_) => {
-                    let name = self.name().to_owned();
-                    return Err(Error::UnexpectedAnswer(format!("<{name}> holds elements where text was expected")));
-                }
+                Some(_) => return Ok(Text::Elements),
                 None => return Err(self.broken_off()),
             }
         }
