@@ -1,6 +1,6 @@
-//! Cassettes: what a provider answered, kept in plain files, so that a driver is tried without the provider and
-//! without an account. One file is one scenario: an account, the list that is asked for, the exchanges that it
-//! takes, and what is expected to come of them. `docs/drivers/cassettes.md` describes the form for authors.
+//! Cassettes: answers of a provider in plain files, to test a driver without the provider and without an account. One
+//! file is one scenario: an account, a list to ask for, the exchanges for it, and the expected outcome.
+//! `docs/drivers/cassettes.md` describes the format for authors.
 
 mod directory;
 mod error;

@@ -1,6 +1,6 @@
-//! The conformance suite: whether a driver keeps the contract, tried with the answers that its author recorded
-//! and with what the suite makes of them. It knows no provider: what a check needs it takes from the cassettes.
-//! What each check holds, and how to satisfy it, is in `docs/drivers/conformance.md`.
+//! The conformance suite: tests a driver against the contract, with the answers that its author recorded and with
+//! variations that the suite makes of them. It knows no provider: each check takes what it needs from the cassettes.
+//! `docs/drivers/conformance.md` says what each check requires, and how to satisfy it.
 
 mod chain;
 mod checks;
@@ -46,7 +46,7 @@ pub enum SuiteError {
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Stand(#[from] StandError),
-    #[error("there is no check {name:?}; there are: {known}")]
+    #[error("there is no check {name:?}; known checks: {known}")]
     NoCheck { name: String, known: String },
 }
 

@@ -1,4 +1,4 @@
-//! Why a cassette is not read or written.
+//! Why a cassette cannot be read or written.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ pub(super) const MOST_FILES: usize = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CassetteError {
-    #[error("can't read {}: {source}", .path.display())]
+    #[error("cannot read {}: {source}", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("can't write {}: {source}", .path.display())]
+    #[error("cannot write {}: {source}", .path.display())]
     NotWritten { path: PathBuf, source: io::Error },
     #[error("{} has {found} bytes; a cassette and each file of a body have at most {MOST_FILE_BYTES}", .path.display())]
     TooLarge { path: PathBuf, found: u64 },
@@ -25,7 +25,7 @@ pub enum CassetteError {
     /// The message says in which line.
     #[error("{} is not a cassette: {source}", .path.display())]
     Malformed { path: PathBuf, source: serde_json::Error },
-    #[error("{} is a cassette of form {found}, and this host reads form {VERSION}: update the host", .path.display())]
+    #[error("{} is a cassette of format {found}, but this host reads format {VERSION}: update the host", .path.display())]
     TooNew { path: PathBuf, found: u32 },
     #[error("{}: {what}", .path.display())]
     Invalid { path: PathBuf, what: String },

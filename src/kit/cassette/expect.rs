@@ -1,4 +1,4 @@
-//! What a scenario is expected to end with. Each member may be absent: then nothing is asked of it.
+//! The expected outcome of a scenario. Each member may be absent, and is then not checked.
 
 mod row;
 

@@ -1,4 +1,4 @@
-//! Cassettes as files: read and written, with the files of their bodies.
+//! Reads and writes cassettes, with the files of their bodies.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -87,7 +87,7 @@ fn check_account(account: &AccountForm) -> Result<(), String> {
     }
     if secret_expires.is_some() && !secret.may_end() {
         return Err(format!(
-            "account.secret_expires: a {secret} does not end; take it out, or add \"secret\": \"{}\"",
+            "account.secret_expires: a {secret} does not expire; remove it, or add \"secret\": \"{}\"",
             SecretKind::AccessToken
         ));
     }
@@ -343,7 +343,7 @@ mod tests {
         check("\"count\": 3", "\"counts\": 3", &["counts", "line 14"]);
         check("\"STOPPED\"", "\"OFF\"", &["\"OFF\" is not a state", "line 14"]);
         check("\"coverage\": \"partial\"", "\"error\": \"denied\"", &["denied", "unauthorized", "line 14"]);
-        check("\"cassette\": 1", "\"cassette\": 2", &["form 2", "update the host"]);
+        check("\"cassette\": 1", "\"cassette\": 2", &["format 2", "update the host"]);
         check("https://api.example.com\",", "https://api.example.com/v1/\",", &["account.endpoint"]);
         check("\"body\": \"text\"", "\"body\": \"text\", \"body_base64\": \"\"", &["exchanges[1].request", "give one"]);
         check("\"unanswered\": \"no-connection\"", "\"unanswered\": \"lost\"", &["lost", "line 12"]);
@@ -413,8 +413,8 @@ mod tests {
         check("https://compute.example.com", "", &["account.endpoints.compute"]);
         check("access-token", "token", &["line 5", "token", "private-key"]);
         check("2026-11-20T12:00:00.000Z", "soon", &["line 5", "RFC 3339"]);
-        check("access-token", "password", &["account.secret_expires", "a password does not end", "access-token"]);
-        check("\"secret\": \"access-token\", ", "", &["account.secret_expires", "a password does not end"]);
+        check("access-token", "password", &["account.secret_expires", "a password does not expire", "access-token"]);
+        check("\"secret\": \"access-token\", ", "", &["account.secret_expires", "a password does not expire"]);
         let ends = "\"access-token\", \"secret_expires\": \"2026-11-20T12:00:00.000Z\"";
         check(ends, "\"private-key\"", &["account.fakes", "\"password\" is missing", "PEM"]);
         check("\"secret\":", "\"kind\":", &["line 5", "kind"]);

@@ -1,5 +1,5 @@
-//! The members of a cassette's file. Unknown ones are refused, with their line: a misspelt one would otherwise change what
-//! is tried, and nobody would notice.
+//! The members of a cassette's file. Unknown members are refused, with their line: a misspelt one would silently change
+//! the test.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! The last look before a cassette is written: is there a secret of the account in it, in any form that a
-//! driver, a provider or a file may give it? Everything before should have made sure of that; this is what it is
-//! held to, and it knows nothing of how.
+//! The last check before a cassette is written: does it contain a secret of the account, in any form that a driver, a
+//! provider or a file may give it? Earlier steps should have removed all secrets. This check verifies them, and knows
+//! nothing of how they work.
 
 use secrecy::ExposeSecret as _;
 

@@ -1,4 +1,4 @@
-//! Makes a cassette of what went over the wire in one call.
+//! Makes a cassette from the exchanges of one call.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -51,7 +51,7 @@ pub struct Occasion<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answers have more than {MOST_BYTES} bytes in all: record a smaller account")]
+#[error("the answers have more than {MOST_BYTES} bytes in total: record a smaller account")]
 pub struct TooMuch;
 
 impl Watch for Recorder {

@@ -1,7 +1,7 @@
-//! Takes out of exchanges what nobody should be shown, before they are kept in a cassette or traced. The
-//! account's own secrets are masked by the host before anyone sees an exchange; what is left are those that a
-//! provider makes: login tokens, cookies, signatures. Each gets one fake, which stands wherever the token stood,
-//! so that a driver that logs in and sends what it was given goes the same way in replay.
+//! Redacts exchanges before they are kept in a cassette or traced. The host masks the account's own secrets before
+//! anyone sees an exchange. What remains are the secrets that a provider issues: login tokens, cookies, signatures.
+//! Each is replaced by one fake everywhere, so that a driver that logs in and sends the token that it got behaves the
+//! same in replay.
 
 mod encoding;
 mod found;

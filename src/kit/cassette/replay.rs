@@ -1,6 +1,6 @@
-//! A cassette in the network's place: each request is answered by the first exchange that it fits and that was
-//! not used before. A request that fits none finds nobody to connect to, and is noted with what was expected:
-//! that a driver asks for something else is what an author has to see.
+//! A cassette in place of the network. Each request gets the answer of the first matching exchange that was not used
+//! yet. A request that matches none gets a connection error, and is recorded with what was expected, so that the author
+//! sees that the driver asks for something else.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! One scenario: an account, the list that is asked for, the exchanges that it takes, and what is expected to come of them.
+//! One scenario: an account, a list to ask for, the exchanges for it, and the expected outcome.
 
 use std::collections::BTreeMap;
 

@@ -1,25 +1,25 @@
-//! A list of many pages, made of the recorded ones: each has ids and a cursor of its own, and a request is answered by
-//! the page whose cursor it has.
+//! A list of many pages, made of the recorded ones. Each page has its own ids and its own cursor, and the answer to a
+//! request is the page whose cursor it contains.
 
 mod borrowed;
 mod parameters;
 mod template;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::StatusCode;
 
-use super::document::{Document, Fresh};
+use super::document::{Document, Fresh, Node};
 use super::stage::{Outcome, Stage, answer, recorded, with_body};
 use super::suite::Case;
 use crate::driver::wire::{Answered, Asked, Tape};
 use parameters::Parameters;
 use template::Template;
 
-pub(super) use parameters::parameters;
+pub(super) use parameters::{operation, parameters};
 
 /// How a case's list goes on from page to page.
 pub(super) struct Link {
@@ -104,7 +104,8 @@ impl Link {
                 let answered = recorded(&case.cassette.exchanges[exchange]).ok()?;
                 Some(!Document::read(&answered.body)?.entries(&ids).is_empty())
             };
-            let is_page = has_entries(*first)? && has_entries(*second)?;
+            // The last page may be an empty one, where the provider does not know that before.
+            let is_page = has_entries(*first)? && (has_entries(*second)? || at + 2 == played.len());
             let same_place = one.method == two.method && one.url.path() == two.url.path();
             (is_page && same_place).then_some((at, (*one, *two)))
         })?;
@@ -118,17 +119,18 @@ impl Link {
         let template = |exchange: usize| Template::of(&recorded(&case.cassette.exchanges[exchange]).ok()?, &ids);
         let (first, last) = (template(played[at].1)?, template(last)?);
         let is_number = second.parse::<u64>().is_ok();
+        // Who asks for the first page by a number counts on, whatever ids there are.
+        let begins = begins_with.as_ref().and_then(|value| value.parse::<u64>().ok());
         let kind = match (second.parse::<u64>(), ids.contains(second.as_str())) {
             // It looks like an id, and the answer gives it as what comes next.
             (_, true) if !is_number && first.has_cursor(&second, parameter) => Cursor::Opaque,
-            (_, true) => Cursor::Id,
-            (Ok(number), false) => {
+            (_, true) if begins.is_none() => Cursor::Id,
+            (Ok(number), _) => {
                 // A list begins with page 1, or with entry 0.
-                let begins = begins_with.as_ref().and_then(|value| value.parse().ok());
                 Cursor::Number(number.saturating_sub(begins.unwrap_or(u64::from(number == 2))).max(1))
             }
-            (Err(_), false) if first.has_cursor(&second, parameter) => Cursor::Opaque,
-            (Err(_), false) => return None,
+            (Err(_), _) if first.has_cursor(&second, parameter) => Cursor::Opaque,
+            (Err(_), _) => return None,
         };
         let requests = [before.clone(), after.clone()];
         Some(Link { first, last, parameter: (*parameter).clone(), begins_with, second, kind, requests })
@@ -142,6 +144,22 @@ impl Link {
     /// Where a request has the cursor.
     pub(super) fn parameter(&self) -> &str {
         &self.parameter
+    }
+
+    /// Whether pages or entries are counted.
+    pub(super) fn has_numbers(&self) -> bool {
+        matches!(self.kind, Cursor::Number(_))
+    }
+
+    /// What stands beside the entries of a list's first page, without what leads to the second.
+    pub(super) fn unlinked(&self, page: &Document, ids: &HashSet<&str>) -> Vec<Node> {
+        let entries = page.entries(ids);
+        let is_inside =
+            |node: &Node| entries.iter().any(|entry| *entry == node.place || page.is_within(&node.place, entry));
+        let leads_on =
+            |node: &Node| self.first.cursors(&self.second, &self.parameter).any(|own| own.place == node.place);
+        let leaves = page.nodes().into_iter().filter(|node| node.text.is_some() && !is_inside(node));
+        leaves.filter(|node| !leads_on(node)).collect()
     }
 
     /// How many entries the driver asks for, where a parameter of both requests can mean that.
@@ -266,9 +284,9 @@ impl Chain {
         self.pages.len()
     }
 
-    /// The answer for the last page.
-    pub(super) fn last(&self) -> &Answered {
-        &self.pages[self.pages.len() - 1].1
+    /// The answer for a page, without its blanks.
+    pub(super) fn recorded(&self, place: usize) -> &Answered {
+        &self.pages[place].1
     }
 
     /// The same with something else in the place of a page.

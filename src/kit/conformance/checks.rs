@@ -1,4 +1,4 @@
-//! Every check there is, in the order in which they are made.
+//! All checks, in the order in which they run.
 
 mod accounts;
 mod alone;

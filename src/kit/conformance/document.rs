@@ -1,6 +1,5 @@
-//! A provider's answer as a document whose values can be changed, whatever the provider is: JSON or XML. It is
-//! how the suite makes answers that nobody recorded (a state that nobody knows, a thousand instances, another
-//! order) of those that somebody did.
+//! A provider's answer as a document with values that can be changed, for any provider: JSON or XML. The suite uses it
+//! to make answers that nobody recorded (an unknown state, a thousand instances, a different order) from recorded ones.
 
 mod ends;
 mod ids;
@@ -13,6 +12,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub(super) use ends::ends;
 pub(super) use ids::Fresh;
 pub(super) use node::{Edit, Grown, Node, Order, Place, Side};
+
+/// Whether a member or a header of that name, in small letters, counts entries: `total`, `X-Total-Count`, `results`.
+pub(super) fn counts_entries(name: &str) -> bool {
+    name.contains("total") || name.contains("count") || name == "size" || name == "results"
+}
 
 /// An answer's body, understood.
 #[derive(Clone, Debug)]
@@ -100,6 +104,18 @@ impl Document {
         }
     }
 
+    /// The lists that the entries with these ids are in, where they have names: one, or those of a map.
+    pub(super) fn lists(&self, ids: &HashSet<&str>) -> Vec<Node> {
+        let innermost = |entry: &Place| match (self, entry) {
+            (Document::Json(_), Place::Pointer(entry)) => json::list_of(entry),
+            (Document::Xml(xml), Place::Element(entry)) => xml.containers(*entry).into_iter().next(),
+            _ => None,
+        };
+        let mut lists: Vec<Node> = self.entries(ids).iter().filter_map(innermost).collect();
+        lists.dedup_by(|one, other| one.place == other.place);
+        lists
+    }
+
     /// Whether a place is within another one.
     pub(super) fn is_within(&self, inner: &Place, outer: &Place) -> bool {
         match (self, inner, outer) {
@@ -168,6 +184,11 @@ impl Document {
         }
     }
 
+    /// The path of what is at a place.
+    pub(super) fn path_at(&self, place: &Place) -> String {
+        self.nodes().into_iter().find(|node| node.place == *place).map(|node| node.path).unwrap_or_default()
+    }
+
     /// Whether nothing is at a place: `null`.
     pub(super) fn is_null(&self, place: &Place) -> bool {
         match (self, place) {
@@ -200,14 +221,26 @@ impl Document {
         }
     }
 
-    /// The body with all that is at a place exchanged for all that is at one of another document.
-    pub(super) fn with_content_of(&self, place: &Place, other: &Document, of: &Place) -> Option<Vec<u8>> {
-        match (self, place, other, of) {
-            (Document::Json(own), Place::Pointer(place), Document::Json(other), Place::Pointer(of)) => {
-                json::overlaid(own, place, other.pointer(of)?)
+    /// The body with the entries of another document in the place of its own.
+    pub(super) fn with_entries_of(&self, other: &Document, ids: &HashSet<&str>) -> Option<Vec<u8>> {
+        match (self, other) {
+            (Document::Json(own), Document::Json(value)) => {
+                match (self.lists(ids).as_slice(), other.lists(ids).as_slice()) {
+                    ([Node { place: Place::Pointer(place), .. }], [Node { place: Place::Pointer(of), .. }]) => {
+                        json::overlaid(own, place, value.pointer(of)?)
+                    }
+                    _ => None,
+                }
             }
-            (Document::Xml(own), Place::Element(place), Document::Xml(other), Place::Element(of)) => {
-                own.with_content_of(*place, other, *of)
+            (Document::Xml(own), Document::Xml(xml)) => {
+                let ends = |document: &Document| {
+                    let entries = document.entries(ids);
+                    match (entries.first()?, entries.last()?) {
+                        (Place::Element(first), Place::Element(last)) => Some((*first, *last)),
+                        _ => None,
+                    }
+                };
+                own.with_elements_of(ends(self)?, xml, ends(other)?)
             }
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! What providers do when they are not well: made of a good answer, and what a driver owes for each.
+//! Faults of providers, made from a good answer, and the errors that a driver has to return for each.
 
 mod errors;
 mod lists;
@@ -86,7 +86,7 @@ pub(super) fn in_other_bodies(good: &Answered) -> Vec<Fault> {
     let bodies = [
         ("a page for people", answer(StatusCode::OK, "text/html; charset=UTF-8", PAGE)),
         ("nothing", answer(StatusCode::OK, "text/plain", "")),
-        ("the list", good.clone()),
+        ("the list", without_hints(good)),
     ];
     let statuses = [
         (StatusCode::UNAUTHORIZED, Owed::Unauthorized),
@@ -104,6 +104,17 @@ pub(super) fn in_other_bodies(good: &Answered) -> Vec<Fault> {
         kind: FaultKind::Status,
     };
     pairs.map(fault).collect()
+}
+
+/// An answer without headers that may say when to ask again.
+fn without_hints(good: &Answered) -> Answered {
+    let mut answered = good.clone();
+    answered.headers = good.headers.iter().filter(|(name, _)| **name == header::CONTENT_TYPE).map(own).collect();
+    answered
+}
+
+fn own((name, value): (&header::HeaderName, &HeaderValue)) -> (header::HeaderName, HeaderValue) {
+    (name.clone(), value.clone())
 }
 
 /// What an answer becomes on a bad way, or where something else answers in the provider's place.

@@ -1,5 +1,5 @@
-//! `suite.json`, beside the cassettes: what an author declares of a provider that no answer can show, such as
-//! that its lists have no pages.
+//! `suite.json`, beside the cassettes: the author's declarations about a provider that no answer can show, such as a
+//! list without pages.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,11 +71,11 @@ impl ErrorName {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    #[error("can't read {path}: {source}")]
+    #[error("cannot read {path}: {source}")]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{path} is no declaration of a suite's: {message}. It looks like {{\"suite\": 1, \"paging\": false}}")]
+    #[error("{path} is not a valid declaration: {message}. It looks like {{\"suite\": 1, \"paging\": false}}")]
     Malformed { path: PathBuf, message: String },
-    #[error("{path} is of form {found}, and this suite reads form {FORM}")]
+    #[error("{path} has format {found}, but this suite reads format {FORM}")]
     OtherForm { path: PathBuf, found: u32 },
 }
 
@@ -167,11 +167,11 @@ mod tests {
         };
         check(r#"{"suite": 1}"#, Ok((None, 2)));
         check(r#"{"suite": 1, "paging": false, "lists": ["instances"]}"#, Ok((Some(false), 1)));
-        check(r#"{"suite": 2}"#, Err("form 2"));
+        check(r#"{"suite": 2}"#, Err("format 2"));
         check(r#"{"suite": 1, "pages": false}"#, Err("line 1 column 20"));
         check(r#"{"suite": 1, "lists": ["volumes"]}"#, Err("volumes"));
         check(r#"{"suite": 1, "errors": ["unauthorized"]}"#, Ok((None, 2)));
         check(r#"{"suite": 1, "errors": ["unexpected-answer"]}"#, Err("unexpected-answer"));
-        check("{}", Err("suite.json is no declaration"));
+        check("{}", Err("suite.json is not a valid declaration"));
     }
 }

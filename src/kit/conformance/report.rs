@@ -1,4 +1,4 @@
-//! What came of the suite.
+//! The result of the suite.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Signatures held against their algorithms, by whoever knows the secret: AWS version 4 in a header or in a query,
-//! Alibaba Cloud's ACS3 and HMAC-SHA1, Tencent Cloud's TC3, CloudStack, OVH, and JSON Web Tokens with HS256, RS256 and
-//! PS256. What is signed in another way is not looked at.
+//! Verifies signatures with the secret: AWS version 4 in a header or in a query, Alibaba Cloud's ACS3 and HMAC-SHA1,
+//! Tencent Cloud's TC3, CloudStack, OVH, and JSON Web Tokens with HS256, RS256 and PS256. Other signatures are not
+//! verified.
 
 mod alibaba;
 mod aws;

@@ -1,5 +1,5 @@
-//! The provider as a cassette has it, with whatever one check puts in an answer's place. Unlike a replay it
-//! answers the same request again: a driver that tries again, or logs in anew, is told the same once more.
+//! A provider that answers as a cassette does, with a check's own answers in place of some. Unlike a replay it answers
+//! the same request again: a driver that retries or logs in again gets the same answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::driver::wire::{Answered, Asked, Tape, Unanswered};
 use crate::kit::cassette::{self, Cassette, Recorded, Request};
+use crate::kit::conformance::document::counts_entries;
 
 pub(super) type Outcome = Result<Answered, Unanswered>;
 
@@ -18,6 +19,8 @@ pub(super) struct Stage {
     cassette: Cassette,
     /// In the place of what the cassette has for an exchange.
     instead: BTreeMap<usize, Outcome>,
+    /// Answers what fits nothing of the cassette.
+    beside: Vec<Recorded>,
     /// A token that the provider takes no longer.
     stale: Option<String>,
     /// How well a request has to fit.
@@ -37,7 +40,8 @@ enum Fit {
 impl Stage {
     pub(super) fn of(cassette: &Cassette) -> Stage {
         let used = Mutex::new(vec![false; cassette.exchanges.len()]);
-        Stage { cassette: cassette.clone(), instead: BTreeMap::new(), stale: None, fit: Fit::Recorded, used }
+        let (instead, beside) = (BTreeMap::new(), Vec::new());
+        Stage { cassette: cassette.clone(), instead, beside, stale: None, fit: Fit::Recorded, used }
     }
 
     /// The same from the beginning.
@@ -45,6 +49,7 @@ impl Stage {
         Stage {
             cassette: self.cassette.clone(),
             instead: self.instead.clone(),
+            beside: self.beside.clone(),
             stale: self.stale.clone(),
             fit: self.fit,
             used: Mutex::new(vec![false; self.cassette.exchanges.len()]),
@@ -61,6 +66,12 @@ impl Stage {
     /// providers whose cursor is the last id of a page.
     pub(super) fn rearranged(mut self) -> Stage {
         self.fit = Fit::Shape;
+        self
+    }
+
+    /// Answers what fits nothing of its cassette as these do.
+    pub(super) fn beside<'a>(mut self, cassettes: impl Iterator<Item = &'a Cassette>) -> Stage {
+        self.beside.extend(cassettes.flat_map(|cassette| cassette.exchanges.iter().cloned()));
         self
     }
 
@@ -84,7 +95,8 @@ impl Tape for Stage {
         let shaped = (0..self.cassette.exchanges.len())
             .find(|&at| self.fit == Fit::Shape && !used[at] && has_shape(&self.cassette.exchanges[at].request, asked));
         let Some(at) = fresh.or(fitting.last()).copied().or(shaped) else {
-            return Err(Unanswered::NoConnection);
+            let beside = self.beside.iter().find(|exchange| exchange.request.fits(asked));
+            return beside.map_or(Err(Unanswered::NoConnection), recorded);
         };
         used[at] = true;
         match self.instead.get(&at) {
@@ -132,6 +144,17 @@ pub(super) fn with_body(answered: &Answered, body: impl Into<Bytes>) -> Answered
     answered
 }
 
+/// With each header that counts entries changed as a count is.
+pub(super) fn recounted(mut answered: Answered, recount: impl Fn(usize) -> Option<usize>) -> Answered {
+    for (_, value) in answered.headers.iter_mut().filter(|(name, _)| counts_entries(name.as_str())) {
+        let count = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+        if let Some(new) = count.and_then(&recount) {
+            *value = HeaderValue::from(new);
+        }
+    }
+    answered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +197,11 @@ mod tests {
         let stage = Stage::of(&cassette).refusing("b").with(0, Err(Unanswered::Timeout));
         check(&stage, "/l", None).await;
         check(&stage, "/l?after=b", Some("the token is not valid")).await;
+        let mut first = cassette.clone();
+        first.exchanges.truncate(1);
+        let stage = Stage::of(&first).with(0, Err(Unanswered::Timeout)).beside([&cassette].into_iter());
+        check(&stage, "/l", None).await;
+        check(&stage, "/l?after=b", Some("2")).await;
+        check(&stage, "/l?after=z", None).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Where drivers are tried: an engine with a clock that stands at a cassette's time, and runs of which
-//! everything is kept that a check may want to know.
+//! The test environment of drivers: an engine with a clock that stands at a cassette's time, and runs that record
+//! everything that a check may need.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -24,11 +24,11 @@ const MOST_PRINTED: usize = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StandError {
-    #[error("no HTTP clients can be made: {0}")]
+    #[error("cannot create HTTP clients: {0}")]
     Clients(#[from] NetError),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("compiled code can't be kept: {0}")]
+    #[error("cannot store compiled code: {0}")]
     Cache(#[source] std::io::Error),
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -1,8 +1,9 @@
-//! Everything that checks work with.
+//! The shared state of all checks.
 
 use std::collections::HashSet;
 
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::faults::Fault;
 use super::manifest::Manifest;
@@ -10,7 +11,7 @@ use super::report::Finding;
 use super::stage::Stage;
 use super::stand::{Blank, Run, Stand, ids};
 use crate::kit::cassette::Cassette;
-use crate::model::Kind;
+use crate::model::{Kind, ResourceId};
 
 /// A cassette, and what the driver made of it.
 pub(super) struct Case {
@@ -116,8 +117,8 @@ impl Suite {
     /// one's own that is not there says is another thing.
     pub(super) fn richest_of_ids(&self) -> Option<usize> {
         let is_named = |case: &Case| {
-            let mut parts = case.run.asked.iter().flat_map(|asked| asked.url.path_segments().into_iter().flatten());
-            parts.any(|part| case.cassette.ids.iter().any(|id| id.as_str() == part))
+            let ids = || case.cassette.ids.iter().map(ResourceId::as_str);
+            case.run.asked.iter().any(|asked| ids().any(|id| has_in_path(&asked.url, id)))
         };
         let cases = self.cases.iter().enumerate().filter(|(_, case)| {
             let is_good = case.cassette.expect.error.is_none() && case.run.outcome.is_ok();
@@ -132,7 +133,36 @@ impl Suite {
     }
 }
 
+/// Whether the path of a URL names an id: as one of its parts or, where the id is a path itself, as several.
+pub(super) fn has_in_path(url: &Url, id: &str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy();
+    match id.starts_with('/') {
+        true => decoded.contains(id),
+        false => decoded.split('/').any(|part| part == id),
+    }
+}
+
 /// The ids that a case lists.
 pub(super) fn ids_of(case: &Case) -> HashSet<&str> {
     ids(case.run.resources())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_named_as_a_part_of_a_path_or_as_several() {
+        let check = |path: &str, id: &str, want: bool| {
+            let url = Url::parse(&format!("https://a.example{path}")).expect(path);
+            assert_eq!(has_in_path(&url, id), want, "{id} in {path}");
+        };
+        check("/v1/vms/17", "17", true);
+        check("/v1/vms/170", "17", false);
+        check("/v1/vms?id=17", "17", false);
+        check("/v1/vms/a%2Fb", "a/b", false);
+        check("/subscriptions/1/vms/a?view=x", "/subscriptions/1/vms/a", true);
+        check("/api/%2Fsubscriptions%2F1", "/subscriptions/1", true);
+        check("/subscriptions/2", "/subscriptions/1", false);
+    }
 }

@@ -1,4 +1,4 @@
-//! Times as providers write them: RFC 3339 and what is near to it, the dates of HTTP, seconds and milliseconds.
+//! Times as providers write them: RFC 3339 and similar forms, the dates of HTTP, seconds and milliseconds.
 
 use crate::model::Timestamp;
 

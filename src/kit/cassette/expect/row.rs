@@ -1,4 +1,4 @@
-//! One resource as it is expected, to its last field. What is absent is expected not to be there.
+//! One expected resource, with every field. A field that is absent is expected to be absent.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A secret in a text.
+//! A secret that was found in a text.
 
 use std::ops::Range;
 

@@ -1,5 +1,6 @@
-//! Finds secrets in texts that no parser takes as a whole: JSON that is cut off, several of it in a row or in scripts, JSON in
-//! texts, XML with CDATA, HTML, settings, headers. Whatever looks like a name with a value is taken for one.
+//! Finds secrets in texts that no parser accepts as a whole: truncated JSON, several JSON documents in a row or in
+//! scripts, JSON in strings, XML with CDATA, HTML, settings, headers. Everything that looks like a name with a value
+//! counts as one.
 
 use super::found::Found;
 use super::names::is_credential;

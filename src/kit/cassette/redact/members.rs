@@ -1,5 +1,5 @@
-//! Finds secrets in bodies: by the names of JSON members, of XML elements and attributes and of a form's
-//! parameters, and by the shape of what is a secret whatever its name.
+//! Finds secrets in bodies: by the names of JSON members, XML elements, XML attributes and form parameters, and by the
+//! shape of values that are secrets whatever their names.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Which names say that what stands behind them is a secret. Rather one too many than one too few: what is
-//! replaced is replaced everywhere, and a cassette that plays otherwise for it says so when it is made.
+//! The names whose values are secrets. It is better to have one too many than one too few: a secret is replaced
+//! everywhere, and a cassette that no longer plays because of it fails when it is recorded.
 
 use http::HeaderName;
 use http::header;

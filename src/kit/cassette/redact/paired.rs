@@ -1,4 +1,5 @@
-//! Secrets whose names are values themselves: `{"name": "password", "value": "..."}`, and the same in XML and in settings.
+//! Secrets whose names are values themselves: `{"name": "password", "value": "..."}`, and the same in XML and in
+//! settings.
 
 use std::ops::Range;
 

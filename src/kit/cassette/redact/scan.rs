@@ -1,4 +1,4 @@
-//! Where quotes and tags begin and end in texts that no parser takes as a whole.
+//! Finds quotes and tags in texts that no parser accepts as a whole.
 
 /// The end of the tag that `from` is in. A `>` in quotes does not end a tag.
 pub(super) fn tag_end(text: &str, from: usize) -> Option<usize> {

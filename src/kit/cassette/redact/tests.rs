@@ -1,4 +1,4 @@
-//! What nasty exchanges leave behind: a login and what follows it, and bodies with secrets in every place.
+//! Redaction of difficult exchanges: a login and the requests after it, and bodies with secrets in every position.
 
 use std::time::Duration;
 

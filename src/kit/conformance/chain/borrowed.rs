@@ -1,12 +1,13 @@
-//! How a list of one page would go on: as another list of the provider does, of which a cassette shows several pages. What says
-//! there that a page follows has a place in the answer to this list, too, or the driver asks for the first page by its number.
+//! Extends a list of one page like another list of the provider, of which a cassette shows several pages. That is
+//! possible if this list's answer has a place for the cursor, too, or if the driver asks for the first page by its
+//! number.
 
 use std::collections::HashSet;
 
 use super::parameters::parameters;
 use super::template::Template;
 use super::{Cursor, Link, played};
-use crate::kit::conformance::document::{Document, Edit, Node, Place};
+use crate::kit::conformance::document::{Document, Edit, Node, Place, counts_entries};
 use crate::kit::conformance::stage::{recorded, with_body};
 use crate::kit::conformance::suite::{Case, ids_of};
 
@@ -79,7 +80,7 @@ fn adapted(document: &Document, ids: &HashSet<&str>, (other, own): (usize, usize
     let edit = |node: Node| {
         let text = node.text?;
         let name = node.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        let counts = (name.contains("total") || name.contains("count")) && text.parse() == Ok(other);
+        let counts = counts_entries(&name) && text.parse() == Ok(other);
         let new = match counts {
             true => own.to_string(),
             false => text.replace(paths.0, paths.1),

@@ -1,4 +1,4 @@
-//! One recorded page, of which others are made.
+//! One recorded page as the template for others.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,8 +7,8 @@ use url::Url;
 
 use super::parameters::name;
 use crate::driver::wire::Answered;
-use crate::kit::conformance::document::{Document, Edit, Node, Place};
-use crate::kit::conformance::stage::with_body;
+use crate::kit::conformance::document::{Document, Edit, Node, Place, counts_entries};
+use crate::kit::conformance::stage::{recounted, with_body};
 
 pub(super) struct Template {
     answered: Answered,
@@ -19,8 +19,8 @@ pub(super) struct Template {
     outside: Vec<Node>,
     /// The ids on it, in its order.
     ids: Vec<String>,
-    /// Where they stand.
-    id_path: String,
+    /// Where they stand; nowhere on an empty page.
+    id_path: Option<String>,
 }
 
 /// What a page is to have.
@@ -45,8 +45,9 @@ impl Template {
         let inside: Vec<Node> = entries.iter().flat_map(|place| document.nodes_in(place)).collect();
         let within: BTreeSet<&Place> = inside.iter().map(|node| &node.place).collect();
         let outside: Vec<Node> = document.nodes().into_iter().filter(|node| !within.contains(&node.place)).collect();
-        let id_path = document.id_path(listed)?;
-        let held = inside.iter().filter(|node| node.path == id_path).filter_map(|node| node.text.clone());
+        let id_path = document.id_path(listed);
+        let held = inside.iter().filter(|node| id_path.as_ref() == Some(&node.path));
+        let held = held.filter_map(|node| node.text.clone());
         let ids: Vec<String> = held.filter(|text| listed.contains(text.as_str())).collect();
         Some(Template { answered: answered.clone(), document, inside, outside, ids, id_path })
     }
@@ -92,12 +93,12 @@ impl Template {
         let mut edits = Vec::new();
         match page.ids {
             None => {
-                let containers = self.document.containers(&self.ids().collect());
-                edits.extend(containers.into_iter().next().map(|node| (node.place, Edit::Emptied)));
+                let lists = self.document.lists(&self.ids().collect());
+                edits.extend(lists.into_iter().map(|node| (node.place, Edit::Emptied)));
             }
             Some(pairs) => edits.extend(self.inside.iter().filter_map(|node| {
                 let text = node.text.as_deref()?;
-                let new = match node.path == self.id_path {
+                let new = match self.id_path.as_ref() == Some(&node.path) {
                     true => pairs.iter().find(|(old, _)| old == text).map(|(_, new)| new.clone()),
                     // An entry's own address, and whatever else names it.
                     false => pairs
@@ -113,7 +114,8 @@ impl Template {
                 edits.push((node.place.clone(), Edit::Text(new)));
             }
         }
-        let mut answered = with_body(&self.answered, self.document.edited(&edits));
+        let answered = with_body(&self.answered, self.document.edited(&edits));
+        let mut answered = recounted(answered, |count| (count == page.total.0).then_some(page.total.1));
         if let Some((old, new)) = page.cursor {
             let of = |cursor: &str| format!("{}={}", name(page.parameter), encoded(cursor));
             // Of several links in one header, that to the last page leads there.
@@ -139,8 +141,7 @@ impl Template {
         let text = node.text.as_deref()?;
         let own = node.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let number = text.parse::<usize>().ok();
-        let counts = own.contains("total") || own.contains("count") || own == "size";
-        if counts && number == Some(page.total.0) {
+        if counts_entries(&own) && number == Some(page.total.0) {
             return Some(page.total.1.to_string());
         }
         if number.is_some() && (own == "page" || own == "current_page" || own == "page_number") {

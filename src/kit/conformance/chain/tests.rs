@@ -1,4 +1,4 @@
-//! Chains of pages, followed by hand as a driver without a fault would.
+//! Chains of pages, followed by hand as a correct driver would follow them.
 
 use std::time::Duration;
 
@@ -244,5 +244,30 @@ async fn a_list_of_one_page_goes_on_as_another_one() {
     check(single("/zones", json!({ "links": { "next": null } })), "/zones").await;
     for beside in [json!({}), json!({ "links": null }), json!({ "meta": { "total": 2 } })] {
         assert!(link.borrowed(&paged, &single("/zones", beside)).is_none(), "nothing leads on");
+    }
+}
+
+#[tokio::test]
+async fn a_list_may_end_with_an_empty_page() {
+    let last = json!({ "vms": [], "next": null });
+    let pages = [
+        json!({ "vms": [{ "id": "vm-1" }], "next": "b" }),
+        json!({ "vms": [{ "id": "vm-2" }], "next": "c" }),
+        last.clone(),
+    ];
+    let three = case(pages, ["/vms", "/vms?after=b", "/vms?after=c"], &["vm-1", "vm-2"]);
+    let two = case([json!({ "vms": [{ "id": "vm-1" }], "next": "b" }), last], ["/vms", "/vms?after=b"], &["vm-1"]);
+    for case in [three, two] {
+        let link = Link::of(&case).expect("two requests that differ in one parameter");
+        let shape = Shape { pages: 20, cursors: Cursors::Alike, has_empty_pages: false, entries: 0, blanks: 0 };
+        let made = link.chain(&case, shape);
+        let followed = follow(&made, "/vms", |answer| {
+            let next = answer["next"].as_str()?;
+            Some((next.to_owned(), format!("{ENDPOINT}/vms?{}", encoded("after", next))))
+        })
+        .await;
+        assert_eq!(followed.pages.len(), 20);
+        assert!(followed.pages[19].is_empty() && followed.pages[..19].iter().all(|page| page.len() == 1));
+        assert_eq!(followed.pages.into_iter().flatten().collect::<BTreeSet<_>>(), made.ids);
     }
 }

@@ -1,5 +1,5 @@
-//! The accounts of cassettes: whether a host would take them for the driver's, and whether they show each role and each kind of
-//! secret that `describe` has. What no cassette shows, nothing here tries.
+//! The accounts of cassettes: whether a host would accept them for the driver, and whether they cover each role and
+//! each kind of secret in `describe`. The suite tests only what a cassette shows.
 
 use url::Url;
 

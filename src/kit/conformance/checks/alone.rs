@@ -1,4 +1,4 @@
-//! Drivers that stand for a provider themselves and ask nobody: whom they do not let in, they let in nowhere.
+//! Drivers that simulate a provider and send no requests: they refuse an account that they refuse once in every list.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,7 @@
-//! Single instances, by drivers that say that they can be asked for them: a provider that knows a filter by id is made of
-//! the recorded answers.
+//! Single instances, for drivers with the feature `by-id`. The suite makes a provider with a filter by id from the
+//! recorded answers.
 
+mod addressed;
 mod filtering;
 mod paged;
 
@@ -63,7 +64,9 @@ pub(super) async fn alone(suite: &Suite) -> Result<Verdict, StandError> {
             let target = suite.blank.stranger(&case.cassette);
             let run = suite.stand.list_ids(target, &case.cassette, &ids, Arc::clone(filtering) as _).await;
             if run.asked.iter().any(|asked| filtering.is_in_path(asked)) {
-                verdict.tried = "it asks for each by an address of its own, of which there is no answer to make".into();
+                let made = addressed::tried(suite, &mut verdict).await;
+                verdict.tried =
+                    format!("it asks for each by an address of its own; lists of ids that are there: {made}");
                 return Ok(verdict);
             }
             if let Some(why) = filtering.fault(case, &query, &run) {

@@ -1,5 +1,6 @@
-//! Lists of many pages, with cursors that nobody would think of, and pages without anything on them.
+//! Lists of many pages, with unusual cursors and with empty pages.
 
+mod beside;
 mod memory;
 mod play;
 mod unpaged;
@@ -76,6 +77,8 @@ async fn tried(suite: &Suite, case: &Case, link: &Link, verdict: &mut Verdict) -
         }
     }
     fails_far_behind(suite, case, (link, shape), verdict).await;
+    beside::unsaid(suite, case, link, verdict).await;
+    memory::goes_far(suite, case, (link, shape), verdict).await?;
     let runs = memory::keeps_nothing(suite, case, (link, shape, most), verdict).await?;
     if let Some(run) = runs.iter().find(|run| !run.slept.is_zero()) {
         verdict.find(case.finding(
@@ -96,11 +99,14 @@ const FAULT_STEP: usize = 3;
 async fn fails_far_behind(suite: &Suite, case: &Case, (link, shape): (&Link, Shape), verdict: &mut Verdict) {
     let made = link.chain(case, Shape { pages: OF_FAILING.min(shape.pages), ..shape });
     // One of each class: what each status means is seen at the first pages.
-    let last = made.chain.last();
-    let faults: Vec<_> =
-        statuses_of_nobody(suite).into_iter().chain(faults::broken(last)).step_by(FAULT_STEP).collect();
-    for (turn, fault) in faults.iter().enumerate() {
+    let faults_of = |at: usize| {
+        let broken = faults::broken(made.chain.recorded(at));
+        statuses_of_nobody(suite).into_iter().chain(broken).step_by(FAULT_STEP).collect::<Vec<_>>()
+    };
+    for turn in 0..faults_of(0).len() {
         let at = FAILING[turn % FAILING.len()].min(made.chain.pages().saturating_sub(1));
+        // What becomes of a page is made of that page.
+        let Some(fault) = faults_of(at).into_iter().nth(turn) else { continue };
         let chain = Arc::new(made.chain.with(at, fault.outcome.clone()));
         let target = suite.blank.stranger(&case.cassette);
         let run = suite.stand.list_as(target, &case.cassette, Arc::clone(&chain) as _).await;

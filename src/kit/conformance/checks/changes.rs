@@ -1,4 +1,4 @@
-//! Lists of what changed, by drivers that say that they can give them.
+//! Deltas, for drivers with the feature `delta`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

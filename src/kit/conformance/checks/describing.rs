@@ -1,5 +1,5 @@
-//! What a driver says of itself: the same every time, with endpoints that fit together, and no more requests than its
-//! provider lets it make.
+//! The description of a driver: it is always the same, its endpoints fit together, and its request rate is within the
+//! provider's limit.
 
 mod endpoints;
 mod rates;

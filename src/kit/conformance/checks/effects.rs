@@ -1,5 +1,5 @@
-//! Options without an effect: what an operator sets in vain, and what was forgotten in the driver. Which values an option
-//! has is not known, so that any trace of any of them is enough: in a request, in a list, or in that it is refused.
+//! Options without an effect, which an operator would set in vain. The suite does not know the valid values of an
+//! option. So any effect of any value is enough: in a request, in a list, or as a refusal.
 
 use crate::driver::wire::Asked;
 use crate::kit::conformance::report::Finding;

@@ -1,4 +1,4 @@
-//! Providers that are not well: at each exchange of the richest cassettes, one fault after the other.
+//! Failing providers: one fault after the other, at each exchange of the richest cassettes.
 
 use std::collections::BTreeSet;
 

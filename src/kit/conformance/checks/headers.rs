@@ -1,5 +1,5 @@
-//! Good answers with headers that speak of limits: the last request of a quota was answered, too. What a header says of later
-//! requests is no reason to give less than what came.
+//! Good answers with headers about rate limits. The last request of a quota is answered as well, so a header about
+//! later requests is no reason to list less than the answer contains.
 
 use http::{HeaderName, HeaderValue};
 

@@ -1,5 +1,5 @@
-//! When to ask again: what a provider says of it, in every form, and by clocks that are before and behind that time. A hint
-//! that makes no sense is no hint: it makes no other error of one, and no wait that nobody meant.
+//! Hints of a provider about when to ask again: every form, with clocks before and after that time. An invalid hint
+//! counts as no hint: it changes neither the error nor the wait.
 
 use std::time::Duration;
 

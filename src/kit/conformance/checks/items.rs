@@ -1,5 +1,5 @@
-//! Entries of a list that are not as they should be: one member away, empty, or of another type. Such an entry may
-//! end the list with an error; it is never skipped, and it takes nothing from its neighbours.
+//! Malformed entries of a list: one member is missing, empty, or has another type. A malformed entry may end the list
+//! with an error. It is never skipped, and does not affect its neighbours.
 
 mod flags;
 mod forms;

@@ -1,4 +1,4 @@
-//! What a driver keeps to itself, and where it keeps itself to.
+//! Whether a driver keeps secrets, and stays within its endpoints.
 
 mod logged;
 

@@ -1,5 +1,5 @@
-//! A session that an earlier poll filled, minutes, hours and days later: what a request says of its time is the time of this poll,
-//! and so is what it is signed with.
+//! A session that an earlier poll filled, minutes, hours and days later. Times in requests, and signatures, have to be
+//! those of the current poll.
 
 use std::sync::Arc;
 use std::time::Duration;

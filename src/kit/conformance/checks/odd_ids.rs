@@ -1,4 +1,4 @@
-//! Ids as no recorded one is: the provider may have any, and the host knows a resource by it, letter for letter.
+//! Ids unlike any recorded one. A provider may use any id, and the host identifies a resource by it, letter for letter.
 
 use std::collections::{BTreeMap, BTreeSet};
 

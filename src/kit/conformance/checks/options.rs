@@ -1,5 +1,5 @@
-//! Values that are none of an option's: where one makes no more of a difference than no value at all, nobody is told that it
-//! was not understood.
+//! Invalid values of options. A driver must not treat an invalid value like no value: nobody would notice that it was
+//! not understood.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::form_urlencoded;

@@ -1,4 +1,4 @@
-//! A provider that is out of order, over a session which earlier polls filled: what is kept is never given out as new.
+//! A provider that fails, with a session that earlier polls filled. The driver never returns kept data as new.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What is read of one page is read of each: what stands on a first page is put onto later ones, and what stands on later
-//! ones onto the first.
+//! Whether a driver reads every page in the same way: values of a first page are put onto later pages, and values of
+//! later pages onto the first.
 
 use std::collections::HashSet;
 
@@ -142,14 +142,9 @@ pub(super) async fn entries_change_pages(suite: &Suite, verdict: &mut Verdict) -
     let mut tried = 0;
     for (case, pages) in paged(suite) {
         let ids = ids(case.run.resources());
-        let container = |page: &Page| page.document.containers(&ids).into_iter().next();
         let [first, .., last] = pages.as_slice() else { continue };
-        let (Some(front), Some(back)) = (container(first), container(last)) else { continue };
-        let with = |page: &Page, own: &Node, other: &Page, node: &Node| {
-            page.document.with_content_of(&own.place, &other.document, &node.place)
-        };
-        let bodies = (with(first, &front, last, &back), with(last, &back, first, &front));
-        let (Some(to_front), Some(to_back)) = bodies else { continue };
+        let with = |page: &Page, other: &Page| page.document.with_entries_of(&other.document, &ids);
+        let (Some(to_front), Some(to_back)) = (with(first, last), with(last, first)) else { continue };
         tried += 1;
         let stage = Stage::of(&case.cassette).rearranged();
         let stage = stage.with(first.at, Ok(with_body(&first.answered, to_front)));

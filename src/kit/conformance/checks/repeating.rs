@@ -1,4 +1,4 @@
-//! The same again: in another order, with another sandbox, with a session, in an engine that was never used.
+//! The same list again: in a different order, in a different sandbox, with a session, in a fresh engine.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;

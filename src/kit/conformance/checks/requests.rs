@@ -1,4 +1,4 @@
-//! How often a driver asks, and how long it waits: the host does both for it.
+//! The number of a driver's requests, and its waits. Retrying and waiting are for the host.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Large lists, and what lists take.
+//! Large lists, and the resources that lists use.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::driver::{CallError, Limits};
 use crate::kit::conformance::document::{Document, Grown};
 use crate::kit::conformance::report::{Finding, UsageRow, Used, count};
-use crate::kit::conformance::stage::{Stage, recorded, with_body};
+use crate::kit::conformance::stage::{Stage, recorded, recounted, with_body};
 use crate::kit::conformance::stand::{Run, StandError, difference, ids};
 use crate::kit::conformance::suite::{Case, Suite};
 use crate::kit::conformance::verdict::Verdict;
@@ -114,7 +114,11 @@ async fn grown(suite: &Suite, case: &Case, entries: usize) -> Option<GrownList> 
     }
     let grown = document.grown(&ids, entries.saturating_sub(resources.len()), resources.len())?;
     let wanted = wanted(&document, &ids, &grown);
-    let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(with_body(&answered, grown.body)));
+    let added = grown.added.len();
+    let larger = recounted(with_body(&answered, grown.body), |old| {
+        (old == count || old == resources.len()).then_some(old + added)
+    });
+    let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(larger));
     let run = suite.list(case, stage).await;
     Some(GrownList { at, wanted, run })
 }

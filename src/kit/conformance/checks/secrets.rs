@@ -1,4 +1,4 @@
-//! Secrets in requests: that each is used, in the encoding of where it stands, and that signatures are right.
+//! Secrets in requests: each is used, each has the encoding of its place, and signatures are correct.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -12,7 +12,7 @@ use super::keeping::disguised;
 use crate::driver::secrets::{PASSWORD, WORD_PREFIX};
 use crate::driver::wire::Asked;
 use crate::driver::{SecretKind, Target};
-use crate::kit::conformance::chain::{Cursors, Link, Shape};
+use crate::kit::conformance::chain::{Cursors, Link, Shape, operation};
 use crate::kit::conformance::report::count;
 use crate::kit::conformance::signature::{self, Credentials};
 use crate::kit::conformance::stage::Stage;
@@ -311,7 +311,7 @@ fn alike(case: &Case, run: &Run, verdict: &mut Verdict) {
     let mut names: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for asked in &run.asked {
         let own: BTreeSet<&str> = asked.headers.keys().map(header::HeaderName::as_str).collect();
-        let place = (asked.method.to_string(), asked.url.path().to_owned());
+        let place = (asked.method.to_string(), asked.url.path().to_owned(), operation(asked));
         let before = names.entry(place).or_insert_with(|| own.clone());
         if let Some(other) = before.symmetric_difference(&own).find(|name| !name.starts_with("content-")) {
             verdict.find(case.finding(

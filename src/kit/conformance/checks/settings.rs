@@ -1,5 +1,5 @@
-//! The same lists somewhere else: for another user, password and kind of secret, at other endpoints, of another provider, on
-//! another day, before all that its answers tell of, and by a clock that goes on.
+//! The same lists in other circumstances: a different user, password and kind of secret, different endpoints, a
+//! different provider, another day, a time before everything in the answers, and a clock that advances.
 
 mod endpoints;
 mod expiry;

@@ -1,4 +1,4 @@
-//! Words for states, known and unknown; and lists that are not whole.
+//! Known and unknown words for states; and lists that are not complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What the fields of a list say: what cassettes expect of them, and what can be told by a value alone.
+//! The values of a list's fields: what cassettes expect, and what is plausible for a value alone.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,5 +1,5 @@
-//! Where an answer may be cut off so that what comes before looks whole: behind what stands in its root, and behind the
-//! entries of its lists.
+//! Where an answer may be cut off so that the rest before looks complete: after each member of its root, and after each
+//! entry of its lists.
 
 use super::xml::Xml;
 

@@ -1,7 +1,9 @@
-//! Ids that no one has yet, of the same make as those that there are: a driver may well look at what an id is
-//! made of.
+//! New ids of the same form as the existing ones: a driver may check the form of an id.
 
 use std::collections::{BTreeSet, HashSet};
+
+/// Numbers from here on are not counted up: what is above them is no number of 64 bits any more.
+const LARGEST: u64 = u64::MAX - (1 << 32);
 
 /// Makes ids like the ones that are there.
 #[derive(Debug)]
@@ -10,13 +12,14 @@ pub(in super::super) struct Fresh<'a> {
     made: BTreeSet<String>,
     /// How many were asked for.
     turn: u64,
-    /// Above every id that is a number.
+    /// Above every id that is a number, where there is room for more.
     numbers: u64,
 }
 
 impl<'a> Fresh<'a> {
     pub(in super::super) fn beside(taken: &'a HashSet<&'a str>) -> Fresh<'a> {
-        let numbers = taken.iter().filter_map(|id| id.parse::<u64>().ok()).max().unwrap_or(0);
+        let numbers = taken.iter().filter_map(|id| id.parse::<u64>().ok());
+        let numbers = numbers.filter(|number| *number < LARGEST).max().unwrap_or(0);
         Fresh { taken, made: BTreeSet::new(), turn: 0, numbers }
     }
 
@@ -86,6 +89,7 @@ mod tests {
             }
         };
         let hex = |text: &str| text.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
+        check("18446744073709551615", &|new| new.parse::<u64>().is_ok());
         check("5200144", &|new| new.len() == 7 && new.parse::<u64>().is_ok());
         check("1", &|new| new.parse::<u64>().is_ok());
         check("i-0123456789abcdef0", &|new| new.len() == 19 && new.starts_with("i-") && hex(&new[2..]));

@@ -1,4 +1,4 @@
-//! JSON answers: lists of objects, wherever they stand.
+//! JSON answers: lists of objects, wherever they are.
 
 mod nodes;
 
@@ -6,12 +6,13 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::counts_entries;
 use super::ids::Fresh;
 use super::node::Place;
 use nodes::text_of;
 
 pub(super) use nodes::{
-    containers, edited, element, entries, nodes, ordered, overlaid, with_copies, with_name, with_siblings,
+    containers, edited, element, entries, list_of, nodes, ordered, overlaid, with_copies, with_name, with_siblings,
 };
 
 /// A list within a document, of which some entries hold ids.
@@ -169,7 +170,9 @@ fn renamed(entry: &Value, ids: &HashSet<&str>, members: &[String], fresh: &mut F
         _ => visit(&mut copy, &mut |leaf| exchange(leaf, &mut names)),
     }
     visit(&mut copy, &mut |leaf| {
-        if let Value::String(text) = leaf {
+        if let Value::String(text) = leaf
+            && names.iter().all(|(_, new)| new != text)
+        {
             for (old, new) in &names {
                 if text.contains(old.as_str()) && (old.len() >= 6 || text.ends_with(&format!("/{old}"))) {
                     *text = text.replace(old.as_str(), new);
@@ -187,7 +190,7 @@ fn count_anew(value: &mut Value, counts: &[usize], added: usize) {
         Value::Object(members) => {
             for (name, member) in members {
                 let name = name.to_ascii_lowercase();
-                let counts_it = (name.contains("total") || name.contains("count") || name == "size")
+                let counts_it = counts_entries(&name)
                     && member.as_u64().is_some_and(|number| counts.iter().any(|&count| count as u64 == number));
                 match counts_it {
                     true => *member = Value::from(member.as_u64().unwrap_or(0).saturating_add(added as u64)),

@@ -1,4 +1,4 @@
-//! What a document is made of, and what is done to it.
+//! The nodes of a document, and the edits to them.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! How documents are understood and changed, in JSON and in XML.
+//! Parsing and editing of documents, in JSON and in XML.
 
 use super::*;
 
@@ -170,4 +170,58 @@ fn a_member_gets_another_name() {
     check(r#"{"a":{"x/y":1}}"#, "/a/x~1y", Some(r#"{"a":{"new":1}}"#));
     check(r#"{"a":1,"new":2}"#, "/a", None);
     check("<a/>", "/a", None);
+}
+
+#[test]
+fn an_element_keeps_its_attributes() {
+    let check = |edit: Edit, want: &str| {
+        let document = Document::read(b"<l><o t=\"VM\" >vm-1</o><o t=\"VM\"/></l>").expect("XML");
+        let edits: Vec<_> = document
+            .nodes()
+            .into_iter()
+            .filter(|node| node.path == "/l/o")
+            .map(|node| (node.place, edit.clone()))
+            .collect();
+        assert_eq!(edits.len(), 2);
+        assert_eq!(String::from_utf8(document.edited(&edits)).expect("text"), want, "{edit:?}");
+    };
+    check(Edit::Text("a&b".to_owned()), "<l><o t=\"VM\">a&amp;b</o><o t=\"VM\">a&amp;b</o></l>");
+    check(Edit::Emptied, "<l><o t=\"VM\"/><o t=\"VM\"/></l>");
+    check(Edit::Remove, "<l></l>");
+}
+
+#[test]
+fn entries_go_to_another_page_without_what_is_beside_them() {
+    let check = |own: &str, other: &str, want: Option<&str>| {
+        let ids = HashSet::from(["a", "b", "c", "d"]);
+        let (own, other) = (Document::read(own.as_bytes()).expect(own), Document::read(other.as_bytes()).expect(other));
+        let body = own.with_entries_of(&other, &ids).map(|body| String::from_utf8(body).expect("text"));
+        assert_eq!(body.as_deref(), want);
+    };
+    let xml = |ids: [&str; 2], token: &str| {
+        let entries = ids.map(|id| format!("<vm><id>{id}</id></vm>")).concat();
+        format!("<r>{token}<l>{token}{entries}</l></r>")
+    };
+    let (first, last) = (xml(["a", "b"], "<token>1</token>"), xml(["c", "d"], ""));
+    check(&first, &last, Some(&xml(["c", "d"], "<token>1</token>")));
+    check(&last, &first, Some(&xml(["a", "b"], "")));
+    check(
+        r#"{"next":"x","vms":[{"id":"a"},{"id":"b"}]}"#,
+        r#"{"vms":[{"id":"c"},{"id":"d"}]}"#,
+        Some(r#"{"next":"x","vms":[{"id":"c"},{"id":"d"}]}"#),
+    );
+}
+
+#[test]
+fn the_lists_of_a_map_are_one_list() {
+    let body =
+        r#"{"items":{"zones/a":{"vms":[{"id":"1"},{"id":"2"}]},"zones/b":{"vms":[{"id":"3"}]},"zones/c":{"w":1}}}"#;
+    let document = Document::read(body.as_bytes()).expect("JSON");
+    let ids = HashSet::from(["1", "2", "3"]);
+    assert_eq!(document.id_path(&ids).as_deref(), Some("/items/*/vms/id"));
+    let place = |pointer: &str| Place::Pointer(pointer.to_owned());
+    let entries = ["/items/zones~1a/vms/0", "/items/zones~1a/vms/1", "/items/zones~1b/vms/0"].map(place);
+    assert_eq!(document.entries(&ids), entries);
+    let lists: Vec<Place> = document.lists(&ids).into_iter().map(|list| list.place).collect();
+    assert_eq!(lists, ["/items/zones~1a/vms", "/items/zones~1b/vms"].map(place));
 }

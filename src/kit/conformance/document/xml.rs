@@ -1,4 +1,4 @@
-//! XML answers: elements that repeat, wherever they stand. What is not changed stays as it was, byte for byte.
+//! XML answers: elements that repeat, wherever they are. Unchanged parts stay the same, byte for byte.
 
 mod nodes;
 

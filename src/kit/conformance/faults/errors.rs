@@ -1,5 +1,5 @@
-//! The errors that a provider words itself, as cassettes have them, with other statuses, waits and roots than recorded: what
-//! an error means stands in its document, and a driver has to know it there.
+//! Errors with a provider's own error document, as cassettes have them, with other statuses, waits and roots than
+//! recorded. The meaning of an error is in its document, and a driver has to recognise it there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! Answers with status 200 and no list in them: the list without what it is in, and documents that say that
-//! something went wrong.
+//! Answers with status 200 and no list: the list without its container, and error documents.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -1,4 +1,4 @@
-//! A fault of a provider's, and what a driver owes for it.
+//! A fault of a provider, and the errors that a driver may return for it.
 
 use std::time::Duration;
 

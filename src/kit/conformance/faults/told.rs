@@ -1,4 +1,4 @@
-//! What a driver owes for an error that a provider words itself.
+//! The errors that a driver may return for an error with a provider's own document.
 
 use std::time::Duration;
 

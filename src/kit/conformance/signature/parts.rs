@@ -1,4 +1,4 @@
-//! What signatures are made over: a request's headers and parameters in their canonical forms, and who signs it.
+//! The signed parts of a request: headers and parameters in their canonical forms, and the key id.
 
 use std::collections::BTreeMap;
 

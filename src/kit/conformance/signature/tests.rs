@@ -1,4 +1,4 @@
-//! Signatures by published and by made-up examples.
+//! Signatures from published and from invented examples.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64_URL;

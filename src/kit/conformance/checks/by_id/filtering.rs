@@ -1,4 +1,4 @@
-//! The provider, with a filter by id, made of recorded answers.
+//! A provider with a filter by id, made of recorded answers.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,7 +8,7 @@ use crate::driver::wire::{Answered, Asked, Tape};
 use crate::kit::conformance::document::{Document, Edit, Fresh, Place};
 use crate::kit::conformance::stage::{Outcome, Stage, recorded, with_body};
 use crate::kit::conformance::stand::{Run, ids};
-use crate::kit::conformance::suite::Case;
+use crate::kit::conformance::suite::{Case, has_in_path};
 use crate::model::{MOST_IDS, ResourceId};
 
 pub(super) const REMEDY: &str = "ask the provider for these ids alone, with a filter that takes one that is not there for no error; a \
@@ -127,13 +127,16 @@ impl Filtering {
         let url = percent_encoding::percent_decode_str(asked.url.as_str()).decode_utf8_lossy().into_owned();
         let body = percent_encoding::percent_decode(&asked.body).decode_utf8_lossy().into_owned();
         let is_other = |c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.' | ':');
-        let words: HashSet<&str> = [&url, &body].into_iter().flat_map(|text| text.split(is_other)).collect();
-        ids.iter().filter(|id| words.contains(id.as_str())).collect()
+        let headers: String =
+            asked.headers.values().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(" ");
+        let words: HashSet<&str> = [&url, &body, &headers].into_iter().flat_map(|text| text.split(is_other)).collect();
+        let is_named =
+            |id: &str| words.contains(id) || id.contains(is_other) && (url.contains(id) || body.contains(id));
+        ids.iter().filter(|id| is_named(id.as_str())).collect()
     }
 
     pub(super) fn is_in_path(&self, asked: &Asked) -> bool {
-        let mut parts = asked.url.path_segments().into_iter().flatten();
-        parts.any(|part| self.there.iter().chain(&self.absent).any(|id| id == part))
+        self.there.iter().chain(&self.absent).any(|id| has_in_path(&asked.url, id))
     }
 
     /// What is wrong with a list of these ids.

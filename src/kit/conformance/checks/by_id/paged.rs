@@ -1,5 +1,5 @@
-//! Single instances on several pages: a provider may give fewer on one than are asked for, and its cursor knows as little of
-//! what was asked for as it does in other lists.
+//! Single instances on several pages. A provider may return fewer on a page than the driver asked for. As in other
+//! lists, its cursor does not contain the filter.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,9 +1,11 @@
-//! Whether a driver keeps something of each page. Garbage grows with pages as well, until it is collected: when that is, is
-//! the business of the language that a driver is written in. Many collectors wait for more than a sandbox may have.
+//! Whether a driver keeps something of each page. Garbage grows with pages too, until it is collected. When that
+//! happens depends on the language of the driver. Many collectors wait until more memory is used than a sandbox may
+//! have.
 //!
-//! So memory is looked at twice. In the sandbox that a poll has, most drivers need no more for many pages than for some, and
-//! are done. Where memory grows, a longer list with much to collect on each page is read in a sandbox with room for any
-//! collector to begin: what is kept goes on growing, each time as many pages are read as were read before. Garbage stops.
+//! So memory is measured twice. In the sandbox of a poll, most drivers need no more for many pages than for some, and
+//! pass. If memory grows, the suite reads a longer list with much garbage on each page, in a sandbox with enough room
+//! for any collector to start. Memory that is kept continues to grow when the same number of pages is read again.
+//! Garbage stops growing.
 
 use super::play::{SOME, fault, play, play_on};
 use crate::driver::{CallError, Limits};
@@ -60,6 +62,31 @@ pub(super) async fn keeps_nothing(
         "keep nothing of a page once it is given: the host has it",
     ));
     Ok(runs)
+}
+
+/// More pages than a byte counts.
+const FAR: usize = 300;
+
+/// Holds that a list of very many numbered pages is read to its end, where the limits of a host allow so many.
+pub(super) async fn goes_far(
+    suite: &Suite,
+    case: &Case,
+    (link, shape): (&Link, Shape),
+    verdict: &mut Verdict,
+) -> Result<(), StandError> {
+    if !link.has_numbers() {
+        return Ok(());
+    }
+    let stand = suite.blank.stand_under(roomy(&suite.blank.limits)).await?;
+    let made = link.chain(case, Shape { pages: FAR, entries: 0, ..shape });
+    let run = play_on(&stand, suite, case, &made).await;
+    if let Some(why) = fault(&made, &run) {
+        verdict.find(case.finding(
+            format!("with {FAR} pages, {why}"),
+            "count pages and entries with as many bits as the provider does",
+        ));
+    }
+    Ok(())
 }
 
 /// By how many bytes a page memory grows in the sandbox of a poll from some pages to many, if it does.

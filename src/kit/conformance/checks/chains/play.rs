@@ -1,4 +1,4 @@
-//! A chain of pages, listed, and in what the list is not the chain's.
+//! Lists a chain of pages, and compares the list with the chain.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Lists of which no cassette shows a second page, of providers that give another list in pages: what leads on there leads on
-//! here, too.
+//! Lists that no cassette shows on several pages, at providers with pages in another list. The driver has to follow the
+//! same cursor or link here.
 
 use super::play::{fault, play};
 use crate::driver::Coverage;

@@ -1,4 +1,4 @@
-//! Whether the endpoints that a driver describes fit its patterns, its cassettes and each other, and hide what goes there.
+//! Whether the endpoints of a description match its patterns, the cassettes and each other, and are encrypted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Whether a driver leaves something of its provider's limit to others, where recorded answers name that limit.
+//! Whether a driver leaves a part of its provider's rate limit to others, if recorded answers contain that limit.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

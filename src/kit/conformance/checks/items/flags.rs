@@ -1,5 +1,5 @@
-//! Flags that are the same in every recorded entry. What the other value means, nobody looked at: it has no
-//! part in a state, and takes no entry out of a list without a word.
+//! Flags with the same value in every recorded entry. The meaning of the other value is untested, so it must not affect
+//! a state, and must not silently remove an entry from a list.
 
 use std::collections::BTreeSet;
 

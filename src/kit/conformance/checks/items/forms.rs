@@ -1,5 +1,5 @@
-//! The same value in another form, which has to come through: a time as another zone writes it, and a text of the owner's
-//! with anything in it.
+//! The same value in a different form, which has to come through: a time with a different offset, and a text of the
+//! owner with any characters.
 
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
@@ -34,13 +34,15 @@ const ODD_LABELS: [&str; 6] = [
 static LONG: LazyLock<String> = LazyLock::new(|| "\u{957f}\u{540d}".repeat(600));
 
 /// What labels may well be called. Some look like a system's own, which its users look for all the same.
-const ODD_NAMES: [&str; 6] = [
+const ODD_NAMES: [&str; 7] = [
     "Suite.Example/Gr\u{f6}\u{df}e_X-9:z",
     " Suite Blanks ",
     "aws:suite:stack-name",
     "kubernetes.io/suite",
     "system:suite",
     "_suite",
+    // As long as clouds allow.
+    "suite-name-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-end",
 ];
 
 /// An hour and a half to the east, as no server and no cloud is.

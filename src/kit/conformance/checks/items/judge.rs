@@ -1,4 +1,4 @@
-//! What a driver may make of an entry that is not as it should be.
+//! The acceptable results for a malformed entry.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! Words that say what stands beside them is: the kind of an address, the key of a label, the state of a realm. Which they
-//! are is found out by exchanging them: what one of them takes away, a word that nobody knows takes away as well, and so
-//! does none at all.
+//! Words that say what a neighbouring value is: the kind of an address, the key of a label, the state of a realm. The
+//! suite finds them by exchanging words. If a recorded word takes a value away, an unknown word and no word have to
+//! take it away, too.
 
 use std::collections::BTreeSet;
 
@@ -80,7 +80,7 @@ const PUBLIC: &str = "a public address";
 const PRIVATE: &str = "a private address";
 
 impl Said {
-    fn is_address(&self) -> bool {
+    pub(super) fn is_address(&self) -> bool {
         self.what == PUBLIC || self.what == PRIVATE
     }
 

@@ -1,5 +1,6 @@
-//! What a member takes with it that is not its own: an address beside it, a label, a name. What stands elsewhere in an entry is
-//! listed whether the member is there or not, unless the member is a word about it: then another word takes it away, too.
+//! Values that are lost together with an unrelated member: an address, a label, a name. They are listed whether the
+//! member is there or not, unless the member describes them; in that case a different word in its place takes them
+//! away, too.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -30,8 +31,11 @@ pub(super) async fn fault(
         own.nodes.iter().filter(|leaf| !is_inside(leaf)).filter_map(|leaf| leaf.text.as_deref()).collect();
     let is_lost = |before: &&Said, now: &BTreeSet<Said>| !now.iter().any(|one| one.is_same(before));
     let (before, without) = (said(base, &own.ids)?, said(run, &own.ids)?);
-    let lost = before.iter().filter(|one| is_lost(one, &without) && outside.contains(one.value.as_str()));
-    let lost: Vec<&Said> = lost.collect();
+    // An address may be made of another text, as that of a host is of its network. An empty text stands everywhere.
+    let inside: Vec<&str> = own.nodes.iter().filter(is_inside).filter_map(|leaf| leaf.text.as_deref()).collect();
+    let is_made = |one: &Said| one.is_address() && !inside.iter().any(|text| text.contains(one.value.as_str()));
+    let is_elsewhere = |one: &Said| !one.value.is_empty() && (outside.contains(one.value.as_str()) || is_made(one));
+    let lost: Vec<&Said> = before.iter().filter(|one| is_lost(one, &without) && is_elsewhere(one)).collect();
     if lost.is_empty() {
         return None;
     }

@@ -1,5 +1,5 @@
-//! More than the recorded entries have: many addresses, interfaces and labels where there was one. What is read of the first
-//! element of a list within an entry is read of each, as many as there are.
+//! Entries with more elements than the recorded ones: many addresses, interfaces and labels instead of one. A driver
+//! that reads the first element of a list within an entry has to read all of them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

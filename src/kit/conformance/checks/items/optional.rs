@@ -1,5 +1,5 @@
-//! Members that feed nothing but fields which an instance may do without. Which they are is found out by changing what is in
-//! them: where one of them is missing, that is no reason to list nothing.
+//! Members that feed only optional fields of an instance. The suite finds them by changing their values. An entry
+//! without one of them is still listed.
 
 use super::page::{Page, play, stain};
 use crate::driver::{CallError, Coverage};

@@ -1,4 +1,4 @@
-//! An answer with a list in it, and what comes where it has other values.
+//! An answer that contains a list, and the result with changed values in it.
 
 use std::collections::BTreeSet;
 

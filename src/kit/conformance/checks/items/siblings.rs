@@ -1,5 +1,4 @@
-//! Members that no cassette has, beside those that feed a field: with names that look alike, as providers add them. What is
-//! listed does not change for them.
+//! Unknown members beside a member that feeds a field, with similar names, as providers add them. They change nothing.
 
 use std::collections::BTreeSet;
 

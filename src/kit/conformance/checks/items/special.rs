@@ -1,5 +1,5 @@
-//! Instances of special kinds: with a discount and an end that the provider chooses, on hosts of their owner's, of a reservation,
-//! made by a scaler. Each is an instance like all others, whether a cassette shows one or not.
+//! Instances of special kinds: spot, preemptible, on a dedicated host, reserved, or made by a scaler. Each is listed
+//! like all others, whether a cassette shows one or not.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What of an account is in log lines although nothing went wrong: what belongs to its owner, what leads from page to page, and
-//! what the provider calls its requests. Logs are read by people who may not see the account.
+//! Account data in log lines of a poll without errors: data of the owner, cursors, and request ids of the provider.
+//! Logs are read by people who may not see the account.
 
 use std::collections::{BTreeMap, BTreeSet};
 

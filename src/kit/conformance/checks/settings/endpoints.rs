@@ -1,5 +1,5 @@
-//! An account's endpoints somewhere else: its own, that of each role alone, so that none is reached by what is known of another
-//! one, and all together.
+//! Moved endpoints of an account: its own endpoint, the endpoint of each role alone, and all together. So no endpoint
+//! can be derived from a different one.
 
 use super::variation::{Exchanged, Variation, moved};
 use crate::driver::Contract;

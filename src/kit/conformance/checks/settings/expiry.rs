@@ -1,5 +1,5 @@
-//! An access token that ends at another time, that has ended by the host's clock, or of which nobody knows when it ends: what the
-//! provider answers is the same, and whether it takes a token is the provider's to say.
+//! An access token that expires at a different time, has expired by the host's clock, or has an unknown expiry. The
+//! provider answers the same: only the provider decides whether it accepts a token.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! The same accounts with a secret of another kind that the driver takes. What it asks for then need not be recorded; but it lists
-//! nothing else, and if the cassettes show that a secret goes out in another way, it goes out in that way.
+//! The same accounts with a different kind of secret that the driver accepts. The cassettes need not contain the
+//! requests for it, but the driver lists nothing else. If the cassettes show that one kind is sent differently, it is
+//! sent that way.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A cassette somewhere else: what is exchanged in it.
+//! A cassette in other circumstances: the texts to replace in it.
 
 use std::cmp::Reverse;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where else, for whom else and when else a list is asked for.
+//! The circumstances in which a list is repeated: places, accounts and times.
 
 use std::time::Duration;
 

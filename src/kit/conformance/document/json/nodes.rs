@@ -1,4 +1,4 @@
-//! Members of JSON, one by one: where each stands, and the document without it or with something else there.
+//! Members of JSON, one by one: their positions, and the document without one or with a different value.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(in super::super) fn nodes(value: &Value, within: &str) -> Vec<Node> {
             Value::Object(members) => {
                 for (name, member) in members {
                     let name = name.replace('~', "~0").replace('/', "~1");
-                    let (pointer, path) = (format!("{pointer}/{name}"), format!("{path}/{name}"));
+                    let (pointer, path) = (format!("{pointer}/{name}"), format!("{path}/{}", in_path(&name)));
                     found.push(Node {
                         place: Place::Pointer(pointer.clone()),
                         path: path.clone(),
@@ -46,10 +46,16 @@ pub(in super::super) fn nodes(value: &Value, within: &str) -> Vec<Node> {
 /// A pointer without places in lists.
 fn path_of(pointer: &str) -> String {
     let is_name = |part: &&str| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit());
-    pointer.split('/').filter(is_name).map(|name| format!("/{name}")).collect()
+    pointer.split('/').filter(is_name).map(|name| format!("/{}", in_path(name))).collect()
 }
 
-/// The entries of the innermost array that all places are in; none where that is no list of objects.
+/// A member's name in a path. A name with a slash in it is the key of a map (`zones/north-1`): its values are alike.
+fn in_path(name: &str) -> &str {
+    if name.contains("~1") { "*" } else { name }
+}
+
+/// The entries of the innermost array that all places are in, or of the arrays of a map. None where these are no lists of
+/// objects.
 pub(in super::super) fn entries(value: &Value, places: &[Place]) -> Option<Vec<Place>> {
     let pointers: Vec<Vec<&str>> = places
         .iter()
@@ -61,12 +67,29 @@ pub(in super::super) fn entries(value: &Value, places: &[Place]) -> Option<Vec<P
     let first = pointers.first().filter(|_| pointers.len() > 1)?;
     let common = (0..first.len()).take_while(|&at| pointers.iter().all(|parts| parts.get(at) == first.get(at))).count();
     let list = first[..common].join("/");
-    let array = value.pointer(&list)?.as_array()?;
+    let Some(array) = value.pointer(&list)?.as_array() else { return in_several(value, &pointers) };
     let mut found: Vec<usize> = pointers.iter().filter_map(|parts| parts.get(common)?.parse().ok()).collect();
     found.sort_unstable();
     found.dedup();
     let are_objects = found.iter().all(|&at| array.get(at).is_some_and(Value::is_object));
     are_objects.then(|| found.into_iter().map(|at| Place::Pointer(format!("{list}/{at}"))).collect())
+}
+
+/// The entries of several arrays with one path.
+fn in_several(value: &Value, pointers: &[Vec<&str>]) -> Option<Vec<Place>> {
+    let entry = |parts: &Vec<&str>| {
+        let pointer = |at: usize| parts[..at].join("/");
+        let is_entry = |at: &usize| {
+            value.pointer(&pointer(*at)).is_some_and(Value::is_object)
+                && value.pointer(&pointer(at - 1)).is_some_and(Value::is_array)
+        };
+        (1..parts.len()).rev().find(is_entry).map(pointer)
+    };
+    let mut found = pointers.iter().map(entry).collect::<Option<Vec<String>>>()?;
+    found.dedup();
+    let mut paths = found.iter().map(|pointer| path_of(pointer));
+    let first = paths.next()?;
+    paths.all(|path| path == first).then(|| found.into_iter().map(Place::Pointer).collect())
 }
 
 /// What an entry is in, by name.
@@ -80,6 +103,13 @@ pub(in super::super) fn containers(entry: &str) -> Vec<Node> {
         pointer = parent;
     }
     found
+}
+
+/// The list that an entry is in, where it has a name or is the whole document.
+pub(in super::super) fn list_of(entry: &str) -> Option<Node> {
+    let is_root = entry.rsplit_once('/').is_some_and(|(list, _)| list.is_empty());
+    let root = || Node { place: Place::Pointer(String::new()), path: String::new(), text: None };
+    containers(entry).into_iter().next().or_else(|| is_root.then(root))
 }
 
 pub(in super::super) fn edited(value: &Value, edits: &[(Place, Edit)]) -> Vec<u8> {

@@ -1,5 +1,4 @@
-//! Elements and attributes of XML, one by one: where each stands, and the document without it or with something
-//! else there.
+//! Elements and attributes of XML, one by one: their positions, and the document without one or with a different value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,11 +162,18 @@ impl Xml {
         (!changes.is_empty()).then(|| self.spliced(0..self.text.len(), &changes).into_bytes())
     }
 
-    /// With what is in an element exchanged for what is in one of another document.
-    pub(in super::super) fn with_content_of(&self, place: usize, other: &Xml, of: usize) -> Option<Vec<u8>> {
-        let new = other.text[other.elements.get(of)?.inner.clone()].to_owned();
-        let span = self.elements.get(place)?.inner.clone();
-        Some(self.spliced(0..self.text.len(), &[(span, new)]).into_bytes())
+    /// With the elements from the first to the last one exchanged for those of another document.
+    pub(in super::super) fn with_elements_of(
+        &self,
+        own: (usize, usize),
+        other: &Xml,
+        of: (usize, usize),
+    ) -> Option<Vec<u8>> {
+        let span = |xml: &Xml, (first, last): (usize, usize)| {
+            Some(xml.elements.get(first)?.span.start..xml.elements.get(last)?.span.end)
+        };
+        let new = other.text[span(other, of)?].to_owned();
+        Some(self.spliced(0..self.text.len(), &[(span(self, own)?, new)]).into_bytes())
     }
 
     pub(in super::super) fn with_root_content(&self, content: &str) -> Option<Vec<u8>> {
@@ -274,17 +280,18 @@ impl Xml {
             }
             Place::Element(element) => {
                 let at = self.elements.get(*element)?;
-                let start = &self.text[at.span.clone()];
-                let name = start.trim_start_matches('<');
-                let name = name.split(|c: char| c.is_whitespace() || matches!(c, '/' | '>')).next().unwrap_or_default();
+                let start = &self.text[at.span.start..at.inner.start];
+                // With its attributes, which say what it is.
+                let start = start.trim_end_matches('>').trim_end_matches('/').trim_end();
+                let name = start.trim_start_matches('<').split(char::is_whitespace).next().unwrap_or_default();
                 let content = match edit {
                     Edit::Remove => return Some((at.span.clone(), String::new())),
-                    Edit::Null | Edit::Emptied => return Some((at.span.clone(), format!("<{name}/>"))),
+                    Edit::Null | Edit::Emptied => return Some((at.span.clone(), format!("{start}/>"))),
                     Edit::Text(text) => escape(text.as_str()).into_owned(),
                     Edit::OtherType if at.has_children => "suite".to_owned(),
                     Edit::OtherType => "<suite>1</suite>".to_owned(),
                 };
-                Some((at.span.clone(), format!("<{name}>{content}</{name}>")))
+                Some((at.span.clone(), format!("{start}>{content}</{name}>")))
             }
         }
     }
