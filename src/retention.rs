@@ -1,5 +1,5 @@
-//! How long the past is kept: a loop that has the store forget the oldest of the journal, of what resources were, and what
-//! drivers remembered until now, in small steps between which others write.
+//! Retention: a loop that deletes the oldest changes of the journal, the oldest versions of resources, and expired
+//! sessions of drivers, in small steps with other writes between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Measured {
         }
         let stopwatch = Stopwatch::start();
         if let Err(error) = context.store.measure_accounts().await {
-            tracing::warn!(%error, "can't see what accounts take of the store");
+            tracing::warn!(%error, "cannot measure the accounts' shares of the store");
         }
         self.0 = Some((Stopwatch::start(), stopwatch.elapsed()));
     }
@@ -102,16 +102,18 @@ async fn forget(context: &Context) -> Result<(), StoreError> {
     context.store.clear_dropped().await?;
     context.store.forget_sessions(context.clock.now()).await?;
     let settings = &context.settings;
-    // What was told before the clock was set forward is younger than it seems.
-    let keep_for = settings.keep_for.saturating_add(context.clock.set_forward());
-    let kept = KeptChanges { since: context.clock.now().before(keep_for), changes: settings.keep_changes };
+    let now = context.clock.now();
+    // Changes from before the clock was set forward are younger than their times say.
+    let longer = context.store.kept_longer(now, settings.keep_for).await?;
+    let kept =
+        KeptChanges { since: now.before(settings.keep_for.saturating_add(longer)), changes: settings.keep_changes };
     let mut sweep = Some(Sweep::default());
     while let Some(at) = sweep {
         let swept = context.store.forget_changes(kept, at).await;
         let now = context.clock.now();
         match &swept {
-            Ok(_) => context.metrics.succeeded(Operation::Retention, now),
-            Err(error) => context.metrics.failed(Operation::Retention, now, error.kind()),
+            Ok(_) => context.metrics.work.succeeded(Operation::Retention, now),
+            Err(error) => context.metrics.work.failed(Operation::Retention, now, error.kind()),
         }
         sweep = swept?;
     }

@@ -1,4 +1,4 @@
-//! One try of one callback: opened, written, signed, sent, and judged by what comes back.
+//! One attempt of one callback: unsealed, formatted, signed, sent, and judged by the response.
 
 use std::time::Duration;
 
@@ -19,44 +19,44 @@ use crate::vault::Purpose;
 
 const AGENT: &str = concat!("tracker/", env!("CARGO_PKG_VERSION"));
 
-/// How much of an answer is read, and for how long. Read to its end, it leaves a connection that can be used
-/// again. One that trickles costs less closed than waited for.
+/// How much of an answer is read, and for how long. A connection whose answer is read to its end can be reused. For a
+/// slow answer, closing the connection costs less than waiting.
 const ANSWER_BYTES: usize = 16 * 1024;
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 
-/// As many bytes of an answer as one byte of a secret may take in it: escapes of escapes.
+/// How many bytes of an answer one byte of a secret may take: escapes of escapes.
 const MASKED_PER_BYTE: usize = 16;
 
-/// Where connecting fails so soon, it is tried once more at once: a connection that was closed while it lay
-/// idle, a receiver that is being restarted.
+/// If connecting fails this fast, it is retried once at once: an idle connection was closed, or the receiver is
+/// restarting.
 const CONNECT_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
-/// By which a receiver may ask for more than its status says:
+/// The header with which a receiver may request more than its status says:
 /// <https://github.com/standard-webhooks/standard-webhooks/pull/291>.
 const DELIVERY_HEADER: &str = "webhook-delivery";
 
-/// How a delivery's try ended, a second one at once included.
+/// How an attempt ended, including an immediate second one.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) attempts: Vec<Attempt>,
-    /// What the longest try took.
+    /// The duration of the longest attempt.
     pub(super) took: Duration,
     pub(super) sign: Sign,
-    /// Of which clock its times are: see `Clock::followed`.
+    /// The clock of its times, see `Clock::followed`.
     pub(super) followed: i64,
 }
 
-/// What it says of its destination.
+/// What an attempt says about its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     Alive,
     Failing(Failing),
-    /// Nothing: it never got there.
+    /// Nothing: it never reached the destination.
     None,
 }
 
-/// What a receiver answered.
+/// The answer of a receiver.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -66,12 +66,12 @@ struct Answer {
     text: Option<String>,
 }
 
-/// What a receiver asks for in a header.
+/// A request of a receiver in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
     /// No more callbacks for this hook.
     Disable,
-    /// Not this one again.
+    /// Do not retry this one.
     AbortMessage,
 }
 
@@ -84,13 +84,13 @@ enum Failed {
     Unopened(Unopened),
 }
 
-/// Sends it, and says what becomes of it. Never fails: a failure is an outcome.
+/// Sends a delivery and returns the outcome. Never fails: a failure is an outcome.
 pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended {
     let mut attempts = Vec::with_capacity(1);
     let (mut tried, mut took) = once(context, delivery, &mut attempts).await;
     let mut took_in_all = took;
     if let Err(Failed::Unopened(unopened)) = tried {
-        // Nothing was sent. The store sets the hook aside, and says so once.
+        // Nothing was sent. The store sets the hook aside, and logs it once.
         let followed = context.clock.followed();
         return Ended { outcome: Outcome::Unopened(unopened), attempts: Vec::new(), took, sign: Sign::None, followed };
     }
@@ -118,15 +118,15 @@ pub(super) async fn attempt(context: &Context, delivery: &DueDelivery) -> Ended 
         Outcome::Disable(_) => "disabled",
         Outcome::Returned | Outcome::Unopened(_) => "returned",
     };
-    context.metrics.sent(word, took_in_all);
+    context.metrics.callbacks.sent(word, took_in_all);
     if outcome == Outcome::Delivered {
-        context.metrics.delivered(now.since(delivery.change.timestamp));
+        context.metrics.callbacks.delivered(now.since(delivery.change.timestamp));
     }
     tell(delivery, &tried, &outcome);
     Ended { outcome, attempts, took, sign, followed }
 }
 
-/// One try, noted among the attempts, and how long it took.
+/// One attempt, recorded with its duration.
 async fn once(
     context: &Context,
     delivery: &DueDelivery,
@@ -161,7 +161,7 @@ async fn send(context: &Context, delivery: &DueDelivery) -> Result<Answer, Faile
     Ok(Answer { status: response.status(), retry_after, wish, text })
 }
 
-/// A request, and the secrets that a receiver may send back.
+/// A request, and the secrets that a receiver may return.
 struct Prepared {
     request: Request,
     secrets: Vec<SecretString>,
@@ -218,11 +218,11 @@ fn unopened(column: SealedColumn, sealed: &Sealed) -> Failed {
     Failed::Unopened(Unopened { column, sealed: sealed.clone() })
 }
 
-/// Reads the answer to its end if that is near, and gives the beginning of it, if there is any, without the secrets that it
-/// sends back. The verdict does not hang on it.
+/// Reads the answer to its end if that is near, and returns its beginning, if any, without the secrets that it repeats.
+/// The outcome does not depend on it.
 async fn read(response: &mut Response, keep: usize, secrets: &[SecretString]) -> Option<String> {
     let mut kept = Vec::new();
-    // One that begins before the end is read whole.
+    // A secret that begins before the end is read completely.
     let longest = secrets.iter().map(|secret| secret.expose_secret().len()).max().unwrap_or_default();
     let read_on = keep.saturating_add(MASKED_PER_BYTE.saturating_mul(longest)).min(ANSWER_BYTES);
     let mut left = ANSWER_BYTES;
@@ -236,7 +236,7 @@ async fn read(response: &mut Response, keep: usize, secrets: &[SecretString]) ->
             }
         }
     };
-    // One that takes longer is cut off.
+    // A longer answer is cut off.
     let _ = tokio::time::timeout(ANSWER_TIME, read).await;
     let mut kept = masked(kept, secrets);
     kept.truncate(keep);
@@ -245,11 +245,15 @@ async fn read(response: &mut Response, keep: usize, secrets: &[SecretString]) ->
 }
 
 fn masked(text: Vec<u8>, secrets: &[SecretString]) -> Vec<u8> {
-    // No answer of a few bytes has half of a secret.
+    // An answer of a few bytes cannot contain half of a secret.
     if text.len() < mask::SHORTEST {
         return text;
     }
-    let mask = Mask::of(secrets.iter().map(|secret| SigningKey::bare(secret.expose_secret()).as_bytes()));
+    // A receiver knows the text of a key and its bytes, and may write either in any encoding.
+    let mut mask = Mask::of(secrets.iter().map(|secret| SigningKey::bare(secret.expose_secret()).as_bytes()));
+    for key in secrets.iter().filter_map(|secret| SigningKey::parse(secret.expose_secret()).ok()) {
+        mask.add(&key.secret_bytes(), mask::SECRET);
+    }
     mask.apply(&text).unwrap_or(text)
 }
 
@@ -263,7 +267,7 @@ impl Wish {
     }
 }
 
-/// What the schedule makes of a failure.
+/// The outcome of a failure by the retry schedule.
 fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Failed>, now: Timestamp) -> Outcome {
     let failure = match tried {
         Ok(answer) => {
@@ -280,7 +284,8 @@ fn again(context: &Context, delivery: &DueDelivery, tried: &Result<Answer, Faile
     retries.after(failure, delivery.attempts, waits, now, random)
 }
 
-/// An answer that blames the request says that its sender is well; an overloaded or broken one does not.
+/// An answer that blames the request shows that its sender works; an answer from an overloaded or broken receiver does
+/// not.
 fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
     match tried {
         Ok(answer) => match answer.status {
@@ -292,12 +297,13 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
             _ => Sign::Alive,
         },
         Err(Failed::Send(error)) => match error {
-            // A name that leads inside is treated as one that there is not, or its owner could tell the two by that.
+            // A name that resolves to an internal address is treated like one that does not exist. Otherwise its owner
+            // could distinguish the two.
             SendError::Refused(_) | SendError::Unresolved | SendError::Connect(_) | SendError::Tls(_) => {
                 Sign::Failing(Failing::Strained)
             }
             SendError::Timeout => Sign::Failing(Failing::TimedOut),
-            // A proxy that does not connect says nothing of why: the receiver's host may be the one that is down.
+            // A proxy that does not connect does not say why: the receiver's host may be down.
             SendError::Proxy { .. } | SendError::ProxyRefused { .. } => Sign::Failing(Failing::Strained),
             SendError::Broken(_) | SendError::HeadTooLarge => Sign::Failing(Failing::Refusing),
             SendError::Exhausted(_)
@@ -310,13 +316,13 @@ fn sign_of(tried: &Result<Answer, Failed>) -> Sign {
     }
 }
 
-/// What went wrong, in words for the hook's owner; nothing where it went well.
+/// The error, in words for the hook's owner; none after a success.
 fn public_error(tried: &Result<Answer, Failed>) -> Option<String> {
     match tried {
         Ok(answer) if answer.status.is_success() => None,
         Ok(answer) => {
             let status = answer.status.as_u16();
-            // Those of 3xx that name another place (RFC 9110, 15.4): 304, say, is none of them.
+            // The 3xx statuses that name another location (RFC 9110, 15.4); 304, for example, does not.
             let redirect = match status {
                 301 | 302 | 303 | 307 | 308 => ", a redirect, which is never followed",
                 _ => "",
@@ -324,7 +330,7 @@ fn public_error(tried: &Result<Answer, Failed>) -> Option<String> {
             Some(format!("it answered {status}{redirect}"))
         }
         Err(Failed::Send(error)) => Some(error.public().to_owned()),
-        Err(Failed::Unopened(_)) => Some("the tracker can't sign for this hook: set it again".to_owned()),
+        Err(Failed::Unopened(_)) => Some("the host cannot sign for this hook: set the hook again".to_owned()),
     }
 }
 
@@ -332,7 +338,7 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
     let hook = delivery.id.hook.0;
     let change = delivery.change.id;
     let attempt = delivery.attempts.saturating_add(1);
-    // As a URL, so that the log marks a name of mixed scripts.
+    // As a URL, so that the log marks a name with mixed scripts.
     let origin = delivery.recipient.url.as_url().origin().ascii_serialization();
     let error = match tried {
         Ok(answer) => format!("it answered {}", answer.status.as_u16()),
@@ -345,7 +351,7 @@ fn tell(delivery: &DueDelivery, tried: &Result<Answer, Failed>, outcome: &Outcom
             Err(Failed::Send(SendError::Exhausted(_) | SendError::NoRoots | SendError::ProxyCredentials { .. }))
         ) =>
         {
-            // It is the host that is at fault, and not the receiver.
+            // The fault is the host's, not the receiver's.
             tracing::error!(hook.id = hook, change.id = %change, attempt, error, "a callback cannot be built");
         }
         Outcome::Retry { due } => tracing::info!(

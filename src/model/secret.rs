@@ -1,5 +1,5 @@
-//! What a hook's callbacks are signed with, in the forms that Standard Webhooks 1.0 gives it: a secret that
-//! both sides know (`whsec_`), or a key of which the receiver knows the public half alone (`whsk_`, `whpk_`).
+//! The signing secrets of hooks, in the forms that Standard Webhooks 1.0 defines: a secret that both sides know
+//! (`whsec_`), or a key of which the receiver knows only the public half (`whsk_`, `whpk_`).
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
 use std::fmt;
@@ -17,17 +17,17 @@ const MAX_BYTES: usize = 64;
 const PRIVATE_PREFIX: &str = "whsk_";
 const PUBLIC_PREFIX: &str = "whpk_";
 
-/// What signs, of either kind.
+/// A signing key of either kind.
 #[derive(Clone, Debug)]
 pub enum SigningKey {
     /// HMAC-SHA256, signature `v1`: whoever can verify can sign too.
     Hmac(SigningSecret),
-    /// ed25519, signature `v1a`: the receiver needs nothing that is secret.
+    /// ed25519, signature `v1a`: the receiver needs no secret.
     Ed25519(Ed25519Key),
 }
 
 impl SigningKey {
-    /// Of either kind, which its prefix tells.
+    /// Parses a key of either kind, by its prefix.
     pub fn parse(text: &str) -> Result<SigningKey, InvalidSigningKey> {
         if text.starts_with(PREFIX) {
             Ok(SigningKey::Hmac(SigningSecret::parse(text)?))
@@ -40,9 +40,17 @@ impl SigningKey {
         }
     }
 
-    /// What is secret of such a text.
+    /// The secret part of such a text.
     pub fn bare(text: &str) -> &str {
         [PREFIX, PRIVATE_PREFIX].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text)
+    }
+
+    /// The bytes that are secret: an HMAC key, or the seed of an ed25519 key.
+    pub fn secret_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match self {
+            SigningKey::Hmac(secret) => secret.expose().to_vec(),
+            SigningKey::Ed25519(key) => key.0.as_bytes().to_vec(),
+        })
     }
 
     /// As `parse` takes it: for the client, once, and for the vault.
@@ -53,8 +61,7 @@ impl SigningKey {
         }
     }
 
-    /// What a receiver verifies with and anyone may see: `whpk_` and base64 of 32 bytes. An HMAC secret has
-    /// no such half.
+    /// The public half, with which a receiver verifies: `whpk_` and base64 of 32 bytes. An HMAC secret has none.
     pub fn public_text(&self) -> Option<String> {
         match self {
             SigningKey::Hmac(_) => None,
@@ -75,7 +82,8 @@ impl From<Ed25519Key> for SigningKey {
     }
 }
 
-/// A secret for HMAC: `whsec_` and base64 of 24 to 64 bytes. Its `Debug` shows nothing of it, and its memory is wiped when it goes.
+/// A secret for HMAC: `whsec_` and base64 of 24 to 64 bytes. Its `Debug` does not show it, and its memory is wiped when
+/// it is dropped.
 #[derive(Clone)]
 pub struct SigningSecret(SecretSlice<u8>);
 
@@ -114,9 +122,9 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// A private ed25519 key: `whsk_` and base64 of 64 bytes, which are the seed of RFC 8032 and its public half
-/// after it. Its `Debug` shows nothing of it, and its memory is wiped when it goes.
-// Boxed, because a value that is moved leaves a copy behind that nothing wipes.
+/// A private ed25519 key: `whsk_` and base64 of 64 bytes, which are the seed of RFC 8032 followed by the public half.
+/// Its `Debug` does not show it, and its memory is wiped when it is dropped.
+// Boxed, because moving a value leaves a copy that nothing wipes.
 #[derive(Clone)]
 pub struct Ed25519Key(Box<ed25519_dalek::SigningKey>);
 
@@ -130,7 +138,7 @@ impl Ed25519Key {
         Ed25519Key(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed)))
     }
 
-    /// Takes the seed alone too, as most libraries give it.
+    /// Also accepts the seed alone, as most libraries return it.
     pub fn parse(text: &str) -> Result<Ed25519Key, InvalidEd25519Key> {
         let encoded = text.strip_prefix(PRIVATE_PREFIX).ok_or(InvalidEd25519Key::Prefix)?;
         let bytes = Zeroizing::new(BASE64.decode(encoded).map_err(|_| InvalidEd25519Key::Base64)?);
@@ -141,7 +149,7 @@ impl Ed25519Key {
             return Err(InvalidEd25519Key::Length(bytes.len()));
         }
         let key = ed25519_dalek::SigningKey::from_bytes(seed);
-        // Whoever wrote this expects signatures that the public key beside it verifies: these would not be.
+        // The author of this key expects signatures that match the public half in it; these would not.
         if !public.is_empty() && public != key.verifying_key().as_bytes() {
             return Err(InvalidEd25519Key::Halves);
         }
@@ -154,7 +162,7 @@ impl Ed25519Key {
         format!("{PRIVATE_PREFIX}{}", BASE64.encode(bytes.as_slice()))
     }
 
-    /// The half that verifies: `whpk_` and base64 of 32 bytes.
+    /// The public half: `whpk_` and base64 of 32 bytes.
     pub fn public_text(&self) -> String {
         format!("{PUBLIC_PREFIX}{}", BASE64.encode(self.0.verifying_key().as_bytes()))
     }

@@ -1,4 +1,6 @@
-//! Accounts, and what clients' enrolment makes of them.
+//! Accounts: enrolment, by the configuration or by clients.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -8,111 +10,115 @@ use crate::model::{Account, AccountId, AccountKey, BudgetMark, Origin, Sealed, T
 
 #[async_trait]
 pub trait Accounts {
-    /// Makes the account known, or brings its origin and password up to date. An account of the
-    /// configuration is due for its polls at once if it was not polled before, and stays the
-    /// configuration's, with the password from there, when a client enrols it again.
+    /// Adds the account, or updates its origin and password. An account of the configuration is due for its polls at
+    /// once if it was not polled before. It stays the configuration's, with the configured password, when a client
+    /// enrols it again.
     ///
-    /// An enrolment also notes that the account is in use, to the minute. One that brings the very sealed
-    /// bytes that are known, within that minute, writes nothing: a caller that enrols often keeps them.
+    /// An enrolment also notes that the account is in use, to the minute. An enrolment within that minute with the same
+    /// sealed bytes writes nothing: a caller that enrols often keeps these bytes.
     async fn enrol(&self, enrolment: Enrolment) -> Result<AccountId>;
 
     /// The same for an account that a client proved with these credentials.
     ///
     /// # Errors
-    /// `CredentialAtLimit` where the account is not known, and as many other users have the same credentials as may have them.
+    /// `CredentialAtLimit` if the account is unknown, and the maximum number of other users have the same credentials.
     async fn enrol_proven(&self, enrolment: Enrolment, credential: Credential) -> Result<AccountId>;
 
     /// Whether the account is known.
     ///
     /// # Errors
-    /// `CredentialAtLimit` where `enrol_proven` would refuse it.
+    /// `CredentialAtLimit` if `enrol_proven` would refuse it.
     async fn check_newcomer(&self, key: &AccountKey, credential: &Credential) -> Result<bool>;
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>>;
 
-    /// The rows of the account that were met since the host started and can't be read, until they are removed, written anew
-    /// or made up for by what is listed since.
+    /// The damaged rows of the account that were met since the host started, until they are removed, rewritten, or
+    /// replaced by newer data.
     async fn damaged_rows(&self, account: AccountId) -> Result<Vec<DamagedRow>>;
 
-    /// The same of all accounts, with those of which it can't be told whose they are.
+    /// The same of all accounts, including rows whose account is unknown.
     async fn all_damaged_rows(&self) -> Result<Vec<(Option<AccountId>, DamagedRow)>>;
 
-    /// Removes an account of which a name can't be read, so that nobody can be told whose it is, with all that it has. Says
-    /// whether there was one.
+    /// Deletes an account with an unreadable name, for which no client can authenticate, with everything that belongs
+    /// to it. Returns whether there was one.
     async fn remove_damaged_account(&self, account: AccountId) -> Result<bool>;
 
-    /// Sets a row aside of which a sealed column does not open, as one that can't be read. An account is not polled until it
-    /// is enrolled anew, a hook is sent nothing, and what a driver remembers is forgotten. Of an account that is damaged itself
-    /// the hooks are not named beside it: what is sealed is bound to its names.
+    /// Sets aside a row with a sealed column that does not open, as a damaged row. An account is not polled until it is
+    /// enrolled again, a hook receives nothing, and the session of a driver is deleted. If the account itself is
+    /// damaged, its hooks are not named separately, because sealed values are bound to the account's names.
     async fn set_aside_unopened(&self, unopened: Unopened) -> Result<()>;
 
-    /// Accounts that can be read, in the order of their ids, after this one: up to `limit`, none only if there are no more.
+    /// The undamaged accounts after this one, sorted by id: up to `limit`, and none only if there are no more.
     async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>>;
 
     async fn find_account(&self, key: &AccountKey) -> Result<Option<Account>>;
 
-    /// What the accounts' budgets of requests had left, of all of which that was ever noted.
+    /// The remaining request budgets of the accounts, as they were last stored.
     async fn budgets(&self) -> Result<Vec<(AccountKey, BudgetMark)>>;
 
-    /// Takes down what the account's budget has left, where the account is known. May be lost in a power cut.
+    /// Stores the remaining request budget of the account, if the account is known. May be lost in a power cut.
     async fn note_budget(&self, key: &AccountKey, budget: BudgetMark) -> Result<()>;
 
-    /// Accounts of the configuration that are not among `keep` become clients' accounts: polled only
+    /// Turns accounts of the configuration that are not among `keep` into clients' accounts, which are polled only
     /// while they have hooks.
     async fn keep_configured(&self, keep: &[AccountId]) -> Result<()>;
 
-    /// Begins to forget a client's account: its credentials and tokens are gone at once, its polls under way are not recorded
-    /// any more, and nothing can be added to it. Nobody can enrol it before all of it is gone, which `clear_account` sees
-    /// to, or else `clear_dropped`, also after a restart.
+    /// Begins to delete a client's account. Its credentials and tokens are gone at once, its polls in progress are not
+    /// recorded, and nothing can be added to it. Nobody can enrol it before it is deleted completely, by
+    /// `clear_account`, or by `clear_dropped`, also after a restart.
     async fn forget_account(&self, account: AccountId) -> Result<Forgetting>;
 
-    /// Deletes what an account that is being forgotten had, in steps: its hooks first, with what they are still owed.
+    /// Deletes the rows of an account that is being deleted, in steps: its hooks first, with their pending deliveries.
     async fn clear_account(&self, account: AccountId) -> Result<()>;
 
-    /// Forgets clients' accounts without a hook or a token that is still good, that no client has used since `since`, with their
-    /// credentials and all that was seen of them. Gives their number.
+    /// Deletes clients' accounts without a hook and without a valid token that no client has used since `since`, with
+    /// their credentials and resources. Returns their number.
     async fn forget_idle_accounts(&self, since: Timestamp) -> Result<u64>;
 
-    /// Deletes what hooks, tokens and accounts that are gone had and was too much to be deleted with them, in steps.
+    /// Deletes the remaining rows of deleted hooks, tokens and accounts, in steps.
     async fn clear_dropped(&self) -> Result<()>;
 
-    /// Moves what is to come, and what later times are held against, along with a clock that was set by so many
-    /// milliseconds when it showed `at`. What was told stays as it was told; so does, of deliveries, what is due by both
-    /// times, which may be a million.
+    /// Moves due times, and times that later times are compared with, along with a clock that was set by `step`
+    /// milliseconds when it showed `at`. Reported times stay. So do deliveries that are due by both clocks, because
+    /// there may be a million of them.
     async fn clock_set(&self, step: i64, at: Timestamp) -> Result<()>;
 
-    /// The latest time at which anything is known to have been done.
+    /// By how much changes are kept longer than `keep_for`: as much as the clock was set forward, until all changes from
+    /// before that are as old as that. Outlasts the host.
+    async fn kept_longer(&self, now: Timestamp, keep_for: Duration) -> Result<Duration>;
+
+    /// The latest time that is stored for any action.
     async fn latest(&self) -> Result<Option<Timestamp>>;
 
-    /// How much there is of what operators watch.
+    /// The figures that operators watch.
     async fn held(&self) -> Result<Held>;
 
-    /// Finds what each account takes of the store, if the store is so large that one could be near its bound, and says in the
-    /// log which of them came near it. Reads the whole store, in steps.
+    /// Measures the size of each account, if the store is so large that an account could be near its limit, and logs
+    /// the accounts that are near it. Reads the whole store, in steps.
     async fn measure_accounts(&self) -> Result<()>;
 
-    /// How many bytes the store takes in its file, and how many it may take.
+    /// The size of the store in its file and its maximum, in bytes.
     fn size(&self) -> (u64, u64);
 
-    /// What was found of one account.
+    /// The last measured size of an account.
     fn account_size(&self, account: AccountId) -> AccountSize;
 
-    /// Answers if the store can be read, written, and added to: for readiness.
+    /// Succeeds if the store can be read and written and has room: for readiness.
     async fn ping(&self) -> Result<()>;
 }
 
-/// Whether an account is being forgotten.
+/// Whether an account is being deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgetting {
     Begun,
-    /// It is the configuration's, which would enrol it again.
+    /// It is in the configuration, which would enrol it again.
     Configured,
 }
 
-/// What an account takes of the store, in bytes.
+/// The size of an account in the store, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountSize {
-    /// Where it is near its bound or at it, when it was last measured.
+    /// Only if the account was near or at its limit when it was last measured.
     pub used: Option<u64>,
     pub limit: u64,
     pub fullness: Fullness,
@@ -134,21 +140,21 @@ pub struct Enrolment {
     pub now: Timestamp,
 }
 
-/// What a client proved: at some providers the user is any name, and one secret proves them all.
+/// Proven credentials: at some providers the user is any name, and one secret proves all of them.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// Keyed hashes of endpoint and secret, under each of the host's keys, the current one's first.
     pub prints: Vec<[u8; 32]>,
-    /// How many users there may be whose accounts are enrolled with it.
+    /// The maximum number of users that may be enrolled with these credentials.
     pub users: u64,
 }
 
 /// A stored row that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedRow {
-    /// The table that it stands in.
+    /// Its table.
     pub table: &'static str,
-    /// Its primary key; the parts of one are joined by slashes.
+    /// Its primary key; slashes join the parts.
     pub key: String,
     pub column: String,
     pub reason: String,

@@ -1,10 +1,10 @@
-//! How long to wait between tries of a store that fails. Short at its longest, so that everything goes on within
-//! seconds once the store works again, and jittered, so that those who wait do not all come back at once.
+//! The wait between retries on a failing store. It is short even at its longest, so that everything continues within
+//! seconds once the store works again. It has jitter, so that not all callers return at once.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
-/// What a try costs a disk that is full or broken is next to nothing.
+/// A try costs a full or broken disk next to nothing.
 const LONGEST: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The store did what it was asked.
+    /// The store works again.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
@@ -22,7 +22,7 @@ impl Backoff {
     pub fn wait(&mut self) -> Duration {
         let longest = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        // The middle, should the system give no randomness.
+        // The middle, if the system's random number generator fails.
         let random = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
         longest.mul_f64(0.5 + random / 2.0)
     }

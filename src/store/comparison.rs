@@ -1,42 +1,42 @@
-//! A list against what is stored: what the comparison is shown, and what it finds.
+//! Comparison of a list with the stored resources: its input and its result.
 
 use std::collections::VecDeque;
 
 use crate::model::{ChangeType, InvalidResourceId, Resource, ResourceId, State, Timestamp};
 
-/// A list that is compared with what is stored, while that is read. They come sorted by id (bytewise), each once.
+/// Compares a list with the stored resources while these are read. They come sorted by id (bytewise), each once.
 pub trait Comparison: Send {
-    /// Whether the next of what is stored, which was not missing, is on the list as it is stored: then it is passed over,
-    /// and nothing more of it is read.
+    /// Whether the next stored resource, which was not missing, is on the list unchanged: then it is skipped, and
+    /// nothing more of it is read.
     fn passes(&mut self, id: &str, fingerprint: u64) -> bool;
 
-    /// Takes the next of what is stored, where it does not pass.
+    /// Takes the next stored resource if it does not pass.
     ///
     /// # Errors
-    /// If its id is none: whether it is one is only asked where it is not on the list.
+    /// If its id is invalid. That is only checked if the id is not on the list.
     fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId>;
 
-    /// Nothing more is stored.
+    /// There are no more stored resources.
     fn end(self: Box<Self>) -> Delta;
 }
 
-/// What the diff needs of a stored resource, and no more: it is read for every resource at every poll.
+/// The part of a stored resource that the diff needs, and no more: it is read for every resource at every poll.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     pub id: &'a str,
-    /// Of the whole record, see `poll::diff`.
+    /// The fingerprint of all fields, see `poll::fingerprint`.
     pub fingerprint: u64,
     pub state: State,
-    /// In how many complete lists in a row it was missing.
+    /// In how many complete lists in a row the resource was missing.
     pub missing: u32,
-    /// When it was last seen, should that be earlier than the last complete list.
+    /// When it was last seen, if that is earlier than the last complete list.
     pub seen: Timestamp,
-    /// Whether it is stored as missing from a list that was not recorded to its end. That is not counted, and is to be
-    /// written anew, also where nothing else is.
+    /// Whether it is stored as missing from a list that was not recorded completely. That does not count, and the row
+    /// has to be rewritten even if nothing else changes.
     pub unsettled: bool,
 }
 
-/// What a comparison found, which is what is to be written. Empty where nothing changed.
+/// The changes that a comparison found, which have to be written. Empty if nothing changed.
 #[derive(Debug, Default)]
 pub struct Delta {
     pub upserts: Upserts,
@@ -44,11 +44,11 @@ pub struct Delta {
     pub removed: Vec<Removed>,
     /// How many resources are stored.
     pub known: usize,
-    /// How many of them vanished, or are in another state.
+    /// How many of these vanished or are in another state.
     pub affected: usize,
 }
 
-/// A stored resource by itself.
+/// A stored resource as an owned value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownResource {
     pub id: ResourceId,
@@ -65,8 +65,8 @@ impl KnownResource {
     }
 }
 
-/// New or changed resources, and those seen again after having been missing, by their ids from below. Those at the end
-/// may still lie where they were listed, so that a first list is not held twice.
+/// New or changed resources, and those seen again after they were missing, in ascending order of ids. Those at the end
+/// may still be in the list itself, so that a first list is not held twice.
 #[derive(Default)]
 pub struct Upserts {
     found: VecDeque<Upsert>,
@@ -78,12 +78,12 @@ impl Upserts {
         self.found.push_back(upsert);
     }
 
-    /// Those of resources that are stored, and some that are new.
+    /// The upserts of stored resources, and of some new ones.
     pub fn found(&self) -> impl Iterator<Item = &Upsert> {
         self.found.iter()
     }
 
-    /// Alters each, those that still lie where they were listed when it is their turn.
+    /// Alters each upsert; those that are still in the list are altered when it is their turn.
     pub fn alter(&mut self, alter: impl Fn(&mut Upsert) + Send + 'static) {
         self.found.iter_mut().for_each(&alter);
         if let Some(rest) = self.rest.take() {
@@ -94,7 +94,7 @@ impl Upserts {
         }
     }
 
-    /// Adds what comes last.
+    /// Adds the upserts at the end.
     pub fn end_with(&mut self, rest: impl ExactSizeIterator<Item = Upsert> + Send + 'static) {
         self.rest = Some(Box::new(rest));
     }
@@ -132,19 +132,19 @@ impl std::fmt::Debug for Upserts {
 pub struct Upsert {
     pub resource: Resource,
     pub fingerprint: u64,
-    /// Whether its state differs from what was stored, or it is new: `state_since` starts anew.
+    /// Whether the resource is new or its state differs from the stored one: `state_since` is reset.
     pub state_changed: bool,
     /// What the journal says of it.
     pub change: Option<Transition>,
 }
 
-/// A change of a resource, as far as neither the resource nor its list says it.
+/// The part of a change that neither the resource nor its list contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     pub change_type: ChangeType,
     pub old_state: Option<State>,
     pub new_state: State,
-    /// When the resource was last seen as it was before.
+    /// When the resource was last seen in its old state.
     pub observed_after: Option<Timestamp>,
 }
 

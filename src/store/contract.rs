@@ -1,5 +1,5 @@
-//! What any store must do, as cases that are run against `dyn Store`: a store that is added runs all of
-//! them through `every_case!` and adds tests of its own only for what is its own.
+//! The requirements on any store, as cases that run against `dyn Store`. A new store runs all of them through
+//! `every_case!`, and adds tests only for its own features.
 
 pub(super) mod accounts;
 pub(super) mod deliveries;
@@ -142,6 +142,7 @@ macro_rules! every_case {
             }
             requests {
                 a_request_is_carried_out_once
+                a_request_is_known_as_long_when_the_clock_is_set
                 what_did_nothing_may_be_made_again
                 a_limit_is_kept_by_whoever_comes_last
                 a_redrive_goes_on_where_it_was_broken_off
@@ -167,6 +168,7 @@ macro_rules! every_case {
                 a_resource_has_a_history
                 what_is_too_old_is_forgotten_and_what_is_owed_is_not
                 so_many_changes_are_kept
+                changes_from_before_a_step_are_kept_longer
                 an_account_of_many_changes_pushes_out_its_own_past
                 what_was_known_is_known_of_every_time
             }

@@ -1,4 +1,4 @@
-//! Deliveries: what is claimed to be sent, and how it went on.
+//! Deliveries: claims, and their settlement.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,40 +11,38 @@ use crate::model::{AccountId, Change, DisableReason, Format, HookId, HookSecrets
 
 #[async_trait]
 pub trait Deliveries: Signalling {
-    /// Takes deliveries that are due: of each resource on each hook the oldest only, so that order holds;
-    /// no more than there is room for, and of a hook no more than its rate allows. Destinations are served in
-    /// turns, accounts within a destination, and hooks within an account. A destination that has no room is left
-    /// out until a settlement names it among `landed`. What was taken comes due again at the lease's end, should
-    /// nothing more be heard of it.
+    /// Claims due deliveries. Of each ordering key only the oldest is claimed, so that order holds. A claim takes no
+    /// more than there is room for, and of a hook no more than its rate allows. Destinations take turns, then accounts
+    /// within a destination, then hooks within an account. A destination without room is left out until a settlement
+    /// names it among `landed`. A claimed delivery is due again when its lease expires.
     async fn claim_due_deliveries(&self, claim: DeliveryClaim) -> Result<Vec<DueDelivery>>;
 
-    /// When the next delivery is due, claimed ones counted with the end of their lease.
+    /// When the next delivery is due; a claimed one counts with the end of its lease.
     async fn next_delivery_due(&self) -> Result<Option<Timestamp>>;
 
-    /// Records how attempts ended, all in one transaction. What is settled on a delivery that is gone or
-    /// was claimed anew is left out, its attempts apart.
+    /// Records how attempts ended. If a delivery is gone or was claimed again, only its attempts are recorded.
     async fn settle(&self, settling: Settling) -> Result<()>;
 
-    /// Owes hooks that were resumed, or have a replay before them, more of the journal: up to `changes` of
-    /// it, and to each hook until `backlog` deliveries wait for it.
+    /// Creates deliveries from the journal for hooks that were resumed or that replay: for up to `changes` changes, and
+    /// up to `backlog` pending deliveries for each hook.
     async fn catch_up(&self, now: Timestamp, limits: CatchUp) -> Result<CaughtUp>;
 
-    /// Lends the owner every change that is pending for its hooks, dead letters among them, oldest first, up to the limit. Until
-    /// the lease ends, no callback is sent for them, and nobody else is lent them. What is not acknowledged by then is pending
-    /// as before.
+    /// Leases to the owner the pending changes of its hooks, including dead letters, oldest first, up to the limit.
+    /// Until the lease expires, no callback is sent for them, and nobody else can lease them. A change that is not
+    /// acknowledged by then is pending as before.
     async fn lend_pending(&self, request: LeaseRequest) -> Result<Leased>;
 
-    /// Counts what was lent as delivered, up to a place in the journal, in steps. Says how many were; of a lease that is
-    /// over, these are those that nobody was sent or lent since.
+    /// Marks leased changes as delivered, up to a place in the journal, in steps. Returns their number; of an expired
+    /// lease, only those count that were not sent or leased again since.
     async fn acknowledge_pending(&self, lease: LeasePlace, up_to: i64) -> Result<u64>;
 
-    /// Ends a lease before its time.
+    /// Ends a lease early.
     async fn return_pending(&self, lease: LeasePlace) -> Result<()>;
 
-    /// How many deliveries are still to be made, dead ones not counted.
+    /// The number of pending deliveries, without dead letters.
     async fn count_waiting(&self) -> Result<u64>;
 
-    /// Forgets attempts beyond what is kept, up to `limit` of them; says whether there may be more.
+    /// Deletes attempts that are no longer kept, up to `limit` of them. Returns whether there may be more.
     async fn forget_attempts(&self, kept: KeptAttempts, limit: usize) -> Result<bool>;
 }
 
@@ -52,7 +50,7 @@ pub trait Deliveries: Signalling {
 pub struct DeliveryClaim {
     pub now: Timestamp,
     pub lease: Duration,
-    /// How many are taken at most.
+    /// The maximum number of deliveries.
     pub limit: usize,
     pub room: Arc<dyn Room>,
 }
@@ -64,11 +62,11 @@ pub struct DueDelivery {
     pub change: Change,
     /// Attempts made before this one.
     pub attempts: u32,
-    /// Which claim this is.
+    /// The fencing token of the claim.
     pub lease: i64,
 }
 
-/// What sending needs of a hook, shared by all deliveries of one claim.
+/// The properties of a hook for sending, shared by all deliveries of one claim.
 #[derive(Clone, Debug)]
 pub struct Recipient {
     pub hook: HookId,
@@ -76,12 +74,12 @@ pub struct Recipient {
     pub url: HookUrl,
     /// The destination of `url`: scheme, host and port.
     pub destination: Arc<str>,
-    /// The standing of the destination by which the delivery was claimed.
+    /// The standing of the destination when the delivery was claimed.
     pub standing: Standing,
     pub token: Option<Sealed>,
     pub secrets: HookSecrets,
     pub format: Format,
-    /// The waits before each retry, in place of the host's own.
+    /// The waits before each retry, instead of the host's schedule.
     pub retries: Option<Vec<Duration>>,
 }
 
@@ -96,16 +94,16 @@ pub struct DeliveryId {
 #[derive(Clone, Debug, Default)]
 pub struct Settling {
     pub settlements: Vec<Settlement>,
-    /// Destinations that nothing is to be claimed for until then.
+    /// Destinations for which nothing is claimed until this time.
     pub holds: Vec<(Arc<str>, Timestamp)>,
-    /// Destinations at which attempts have ended, so that they have room again, and their standing.
+    /// Destinations with ended attempts, which therefore have room again, and their standing.
     pub landed: Vec<(Arc<str>, Standing)>,
-    /// For how long a hook may fail without a single success until it is disabled.
+    /// How long a hook may fail without a single success until it is disabled.
     pub disable_after: Duration,
 }
 
 impl Settling {
-    /// The same with times by a clock that was set by so many milliseconds since.
+    /// The same, with times by a clock that was set by `step` milliseconds since.
     pub fn shifted(self, step: i64) -> Settling {
         let shift = |settlement: Settlement| settlement.shifted(step);
         Settling {
@@ -122,7 +120,7 @@ pub struct Settlement {
     pub lease: i64,
     pub outcome: Outcome,
     pub now: Timestamp,
-    /// The tries made, oldest first.
+    /// The attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
@@ -139,21 +137,20 @@ impl Settlement {
     }
 }
 
-/// How a delivery went on.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver has it; the next change of the same resource may go.
+    /// Delivered; the next change of the same resource may be sent.
     Delivered,
-    /// To be tried again, the later changes of the same resource waiting behind it.
+    /// To be retried; later changes of the same resource wait behind it.
     Retry { due: Timestamp },
-    /// Given up: kept as a dead letter, and the next change of the same resource may go.
+    /// Given up: kept as a dead letter; the next change of the same resource may be sent.
     Dead,
-    /// The receiver wants no more: the hook is disabled, with this and all else that is pending for it.
+    /// The receiver refuses further callbacks: the hook is disabled; this and all its other deliveries stay pending.
     Disable(DisableReason),
-    /// Not sent after all: due again at once, the attempt not counted.
+    /// Not sent: due again at once, and the attempt does not count.
     Returned,
-    /// The hook's token or secret does not open: nothing can be sent to the hook, which is set aside as one that can't be
-    /// read.
+    /// The hook's token or secret does not open: nothing can be sent to the hook, which is set aside as a damaged row.
     Unopened(Unopened),
 }
 
@@ -163,27 +160,27 @@ pub struct CatchUp {
     pub backlog: usize,
 }
 
-/// How far hooks that were behind have come.
+/// The progress of hooks that catch up with the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaughtUp {
-    /// None is behind any more.
+    /// All hooks have caught up.
     All,
-    /// There is more to do now.
+    /// More can be done now.
     Some,
-    /// There is more to do once some of what waits for them was sent.
+    /// More can be done once some of the pending deliveries were sent.
     Full,
 }
 
-/// Which attempts are remembered.
+/// Which attempts are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptAttempts {
-    /// Those made since then ...
+    /// Attempts since this time ...
     pub since: Timestamp,
-    /// ... of the newest so many changes of each hook.
+    /// ... of the newest changes of each hook, this many.
     pub changes: usize,
 }
 
-/// Names a lease of pending changes: by chance, so that nobody guesses one.
+/// The id of a lease of pending changes: random, so that nobody can guess it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseId(pub i64);
 
@@ -191,15 +188,15 @@ pub struct LeaseId(pub i64);
 pub struct LeaseRequest {
     pub account: AccountId,
     pub owner: Owner,
-    /// How many changes at most.
+    /// The maximum number of changes.
     pub limit: usize,
     pub now: Timestamp,
     pub until: Timestamp,
-    /// Whether the lease is over, too, when the host starts again: whoever it was for is gone then.
+    /// Whether the lease also ends when the host restarts, because its reader is gone then.
     pub ends_with_host: bool,
 }
 
-/// A lease, and whose it is.
+/// A lease and its owner.
 #[derive(Clone, Debug)]
 pub struct LeasePlace {
     pub account: AccountId,
@@ -207,18 +204,19 @@ pub struct LeasePlace {
     pub id: LeaseId,
 }
 
-/// What was lent.
+/// The leased changes.
 #[derive(Debug)]
 pub struct Leased {
     pub id: LeaseId,
     pub changes: Vec<PendingChange>,
-    /// How far the lease goes in the journal, also where the last of it can't be read; none if nothing is lent.
+    /// The last place in the journal that the lease covers, even if its change cannot be read; none if nothing is
+    /// leased.
     pub up_to: Option<i64>,
-    /// Whether it ended at its limit, or at what a page may take in memory: there may be more.
+    /// Whether the page ended at its limit or at its maximum memory: there may be more.
     pub is_more: bool,
 }
 
-/// A change that is pending for a hook, with the token that goes with it.
+/// A pending change of a hook, with the hook's token.
 #[derive(Clone, Debug)]
 pub struct PendingChange {
     pub hook: HookId,

@@ -1,12 +1,12 @@
-//! What a list does to what is known, resource by resource: kept of a list that is held, so that a later one can be
-//! told to show the same, less or more.
+//! The effects of a list on the known resources, one by one. They are stored with a held list, to decide whether a
+//! later list does the same, less or more.
 
 use std::fmt;
 use std::str::FromStr;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A number for each resource that is gone, new or another.
+/// A hash for each resource that vanished, appeared or changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     sorted: Vec<u64>,
@@ -17,18 +17,18 @@ impl Effects {
         self.sorted.binary_search(&effect).is_ok()
     }
 
-    /// Names a list that does this.
+    /// The id of a list with these effects.
     pub fn id(&self) -> HeldId {
         let [.., a, b, c, d] = xxh3_64(&self.to_bytes()).to_be_bytes();
         HeldId(u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.sorted.iter().flat_map(|effect| effect.to_le_bytes()).collect()
     }
 
-    /// Of bytes that are damaged, some numbers are others: what they stood for then counts as not held.
+    /// Damaged bytes change some hashes: the resources of these then count as not held.
     pub fn from_bytes(bytes: &[u8]) -> Effects {
         bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect()
     }
@@ -42,7 +42,8 @@ impl FromIterator<u64> for Effects {
     }
 }
 
-/// Names a list that is held, by what it does: where another list does the same, an operator's answer is to that as well.
+/// The id of a held list, made from its effects: an operator's decision also applies to another list with the same
+/// effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldId(u32);
 
@@ -57,13 +58,13 @@ impl FromStr for HeldId {
 
     fn from_str(text: &str) -> Result<HeldId, InvalidHeldId> {
         let id = u32::from_str_radix(text, 16).map(HeldId).map_err(|_| InvalidHeldId)?;
-        // Each is written in one way.
+        // An id has only one written form.
         if id.to_string() == text { Ok(id) } else { Err(InvalidHeldId) }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no id of a held list, which is 8 digits and letters from a to f: `tracker mass-change list` shows it")]
+#[error("not the id of a held list, which is 8 digits and letters from a to f: `tracker mass-change list` shows it")]
 pub struct InvalidHeldId;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a poll took.
+//! The resources that a poll used.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::model::BudgetMark;
 #[derive(Clone, Debug, Default)]
 pub struct Effort {
     pub duration: Duration,
-    /// How many requests the provider was sent.
+    /// The number of requests to the provider.
     pub requests: u32,
-    /// What the account's budget has left, where requests were made and are counted.
+    /// The remaining request budget of the account, if requests were made and are counted.
     pub budget: Option<BudgetMark>,
 }

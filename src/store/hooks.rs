@@ -1,4 +1,4 @@
-//! Hooks, what is done with them, and the record of what became of their changes.
+//! Hooks, the actions on them, and the record of their deliveries.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use crate::model::{
     AccountId, Change, ChangeId, Hook, HookId, HookSpec, HookVersion, Kind, Owner, ResourceId, Sealed, Timestamp,
 };
 
-/// A hook is sent what it is owed while it is *active*. While it is paused or disabled, what it was owed
-/// waits, and what happens meanwhile is found in the journal once it is resumed.
+/// A hook receives its pending deliveries while it is *active*. While it is paused or disabled, these wait; new changes
+/// are found in the journal once it is resumed.
 #[async_trait]
 pub trait Hooks {
-    /// Makes a hook; one with a `track` replaces the one that its owner had on that resource, and what that
-    /// one was still owed. Its account's polls come due at once where it was not watched before.
+    /// Creates a hook. One with a `track` replaces the owner's hook on that resource, with its pending deliveries. The
+    /// account's polls are due at once if it was not watched before.
     async fn create_hook(&self, hook: NewHook, once: Option<Once<Hook>>) -> Result<Written<Hook>>;
 
     /// The owner's hook on a resource.
     async fn track_hook(&self, target: &HookTarget) -> Result<Option<Hook>>;
 
-    /// Removes it with what it was still owed; says whether there was one.
+    /// Deletes the hook with its pending deliveries. Returns whether there was one.
     async fn remove_track_hook(&self, target: &HookTarget) -> Result<bool>;
 
     async fn hook(&self, place: &HookPlace) -> Result<Option<Hook>>;
 
-    /// The hook, if it is there and damaged: then it can only be removed, or set anew. One whose owner can't be read is the
-    /// account's.
+    /// The hook if it exists and is damaged: it can then only be deleted, or set again. A hook with an unreadable owner
+    /// belongs to the account.
     async fn damaged_hook(&self, place: &HookPlace) -> Result<Option<DamagedHook>>;
 
-    /// A page of the owner's hooks, by their ids from below.
+    /// A page of the owner's hooks, in ascending order of ids.
     async fn hooks(
         &self,
         account: AccountId,
@@ -41,33 +41,33 @@ pub trait Hooks {
 
     async fn count_hooks(&self, account: AccountId) -> Result<u64>;
 
-    /// Does something to a hook; gives it as it is then.
+    /// Edits a hook and returns the result.
     async fn edit_hook(&self, edit: HookEdit, once: Option<Once<EditedHook>>) -> Result<Written<EditedHook>>;
 
-    /// Removes it with what it was still owed, also one that is damaged.
+    /// Deletes a hook with its pending deliveries, even if it is damaged.
     async fn delete_hook(&self, place: &HookPlace, condition: Condition) -> Result<Result<(), Refusal>>;
 
-    /// Makes dead letters due once more, with all their tries before them, in steps. The key of the request is kept with
-    /// the first step, and how far it is with each; the answer is kept with the last. So one that was broken off, by a
-    /// crash too, goes on from there when it comes again, and counts what was done before.
+    /// Makes dead letters due again, with all their earlier attempts, in steps. The key of the request is stored with
+    /// the first step, its progress with each step, and the answer with the last one. So a repeated request continues
+    /// where an interrupted one stopped, even after a crash, and counts what was done before.
     async fn redrive_hook(&self, redrive: Redrive, once: Option<Once<Redriven>>) -> Result<Written<Redriven>>;
 
-    /// How many deliveries of the hook are given up, as something stored of them or of their changes can't be read.
+    /// How many deliveries of the hook were given up because they or their changes cannot be read.
     async fn count_damaged_deliveries(&self, place: &HookPlace) -> Result<u64>;
 
-    /// What became of the hook's changes, newest first.
+    /// The deliveries of the hook, newest first.
     async fn hook_deliveries(&self, place: &HookPlace, query: DeliveryQuery) -> Result<Page<DeliveryRecord>>;
 }
 
-/// A hook of which something stored can't be read.
+/// A hook with unreadable stored values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedHook {
     pub id: HookId,
-    /// What can't be read, and why.
+    /// The part that cannot be read, and why.
     pub reason: String,
 }
 
-/// One owner's place for a hook on a resource.
+/// The hook of one owner on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookTarget {
     pub account: AccountId,
@@ -88,20 +88,20 @@ pub struct HookPlace {
 pub struct NewHook {
     pub account: AccountId,
     pub owner: Owner,
-    /// The one resource that it is set on, seen or not.
+    /// The resource that the hook is set on, known or not.
     pub track: Option<(Kind, ResourceId)>,
     pub spec: HookSpec,
     pub secret: Sealed,
-    /// How many hooks the account may have. One that takes the place of another is always let in.
+    /// The maximum number of hooks of the account. A hook that replaces another one is always accepted.
     pub limit: u64,
-    /// How many items the filters of all its hooks may have together.
+    /// The maximum number of items in the filters of all its hooks together.
     pub filter_items: u64,
-    /// By when the account is polled for it, if not sooner; by nothing but its schedule where this is absent.
+    /// The latest time at which the account is polled for this hook; absent to keep its schedule.
     pub poll_by: Option<Timestamp>,
     pub now: Timestamp,
 }
 
-/// What is to be done to a hook.
+/// An edit of a hook.
 #[derive(Clone, Debug)]
 pub struct HookEdit {
     pub place: HookPlace,
@@ -112,36 +112,36 @@ pub struct HookEdit {
 
 #[derive(Clone, Debug)]
 pub enum HookAction {
-    /// Replaces what the owner says of the hook. What it is owed already stays owed, and is sent as the new words have it.
-    /// Its filter may not bring the items of all filters of the account beyond `filter_items`.
+    /// Replaces the settings of the hook. Pending deliveries stay, and are sent with the new settings. The filter must
+    /// not bring the items of all filters of the account beyond `filter_items`.
     Replace { spec: Box<HookSpec>, filter_items: u64 },
-    /// The present secret signs beside the new one until `until`; one that did so till now no longer does.
+    /// The current secret also signs until `until`; the one before it no longer does.
     RotateSecret { secret: Sealed, until: Timestamp },
-    /// Nothing more is sent until it is resumed. A disabled one stays disabled.
+    /// Nothing is sent until the hook is resumed. A disabled hook stays disabled.
     Pause,
-    /// Goes on from where it stopped.
+    /// Continues from where the hook stopped.
     Resume,
-    /// Owes the hook a change of its own, of type `hook.test`, whatever its filter.
+    /// Creates a change of type `hook.test` for the hook, whatever its filter.
     Test,
-    /// Owes it everything anew that its filter lets through, from that place of the journal on. What it is owed still is
-    /// not owed twice.
+    /// Sends all changes again that match the filter, from that place in the journal on. Changes that are still pending
+    /// are not sent twice.
     Replay(ReplayFrom),
 }
 
-/// A hook to which something was done.
+/// A hook after an edit.
 #[derive(Clone, Debug)]
 pub struct EditedHook {
     pub hook: Hook,
-    /// The change that a test owes it.
+    /// The change that a test created.
     pub test: Option<ChangeId>,
 }
 
-/// Which versions of a hook a write is for; any, unless it says so.
+/// The versions of a hook that a write applies to; without a condition, any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// Only these.
+    /// Only these versions.
     pub only: Option<Versions>,
-    /// None of these.
+    /// None of these versions.
     pub none_of: Option<Versions>,
 }
 
@@ -161,14 +161,14 @@ impl Condition {
     }
 }
 
-/// Which dead letters are made due again.
+/// The dead letters to send again.
 #[derive(Clone, Debug)]
 pub struct Redrive {
     pub place: HookPlace,
     pub condition: Condition,
-    /// The one of that change, or all.
+    /// The one for this change, or all.
     pub only: Option<ChangeId>,
-    /// How many at most.
+    /// The maximum number.
     pub limit: usize,
     pub now: Timestamp,
 }
@@ -176,24 +176,24 @@ pub struct Redrive {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Redriven {
     pub number: usize,
-    /// Whether there may be more than one request takes.
+    /// Whether more dead letters may be left for another request.
     pub more: bool,
 }
 
-/// Where a replay begins.
+/// The start of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplayFrom {
-    /// Behind the change with this number in the journal; 0 is the oldest that is kept.
+    /// After the change with this number in the journal; 0 is the oldest that is kept.
     After(i64),
-    /// With the first change recorded then or later.
+    /// With the first change recorded at this time or later.
     Time(Timestamp),
 }
 
 #[derive(Clone, Debug)]
 pub struct DeliveryQuery {
-    /// Only such.
+    /// Only deliveries in this state.
     pub state: Option<DeliveryState>,
-    /// Only those of changes before this number of the journal.
+    /// Only deliveries of changes before this number in the journal.
     pub before: Option<i64>,
     pub limit: usize,
 }
@@ -201,36 +201,36 @@ pub struct DeliveryQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum DeliveryState {
-    /// Still to be made.
+    /// Not delivered yet.
     Waiting,
-    /// Given up.
+    /// Given up after the last retry.
     Dead,
-    /// No longer owed: the receiver has it, or its owner fetched it, or a newer change took its place.
+    /// No longer pending: the receiver has it, the owner has read it, or a newer change replaced it.
     Done,
 }
 
-/// One change on its way to one hook.
+/// A delivery, with its change.
 #[derive(Clone, Debug)]
 pub struct DeliveryRecord {
     pub change: Change,
     pub state: DeliveryState,
-    /// For one that waits at the head of its line: when it is tried next.
+    /// When it is tried next, if it is the first of its ordering key.
     pub due: Option<Timestamp>,
-    /// Those that are still remembered, oldest first.
+    /// The attempts that are still kept, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
-/// One try.
+/// One attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it began.
+    /// When the attempt began.
     pub at: Timestamp,
-    /// Absent where no connection was made, see `SendError::has_connected`.
+    /// Absent if there was no connection, see `SendError::has_connected`.
     pub duration: Option<Duration>,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
-    /// What went wrong, in words that may be shown to the hook's owner.
+    /// The error, in words that the hook's owner may see.
     pub error: Option<String>,
-    /// The beginning of what the receiver answered.
+    /// The beginning of the receiver's answer.
     pub answer: Option<String>,
 }

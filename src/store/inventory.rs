@@ -1,4 +1,4 @@
-//! What was last seen.
+//! The last known resources.
 
 use async_trait::async_trait;
 
@@ -12,16 +12,16 @@ pub trait Inventory {
     /// A page of an account's resources of one kind, sorted by id (bytewise).
     ///
     /// # Errors
-    /// `PastUnknown` where it is to be of a time that is not known, or no longer.
+    /// `PastUnknown` if the query is for a time that is unknown, or no longer kept.
     async fn list(&self, account: AccountId, query: ListQuery) -> Result<Page<Seen>>;
 
-    /// One of them, with the hook of `owner` on it.
+    /// One resource, with the hook of `owner` on it.
     async fn find(&self, account: AccountId, kind: Kind, id: &ResourceId, owner: &Owner) -> Result<Option<Seen>>;
 
-    /// One of them, as it was known at that time; no hook is shown.
+    /// One resource as it was known at this time, without a hook.
     ///
     /// # Errors
-    /// `PastUnknown` where that is not known, or no longer.
+    /// `PastUnknown` if that time is unknown, or no longer kept.
     async fn find_at(&self, account: AccountId, kind: Kind, id: &ResourceId, at: Timestamp) -> Result<Option<Seen>>;
 }
 
@@ -32,25 +32,25 @@ pub struct ListQuery {
     pub state: Option<State>,
     /// Instances in this realm.
     pub realm: Option<String>,
-    /// Only those that come after this id.
+    /// Only resources after this id.
     pub after: Option<ResourceId>,
     pub limit: usize,
-    /// As it was known at that time, and not as it is.
+    /// The resources as they were known at this time, instead of now.
     pub at: Option<Timestamp>,
-    /// Whose hook is shown.
+    /// The owner whose hook is shown.
     pub owner: Owner,
 }
 
-/// A resource as the tracker last saw it.
+/// The last known state of a resource.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub resource: Resource,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     pub state_since: Timestamp,
-    /// Of a realm, while changes of its state are not told.
+    /// Only for a realm, while its state is damped.
     pub flapping: Option<Flapping>,
-    /// The asking owner's hook on it.
+    /// The hook of the requesting owner on it.
     pub track: Option<Track>,
 }
 

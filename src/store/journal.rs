@@ -1,4 +1,4 @@
-//! The journal, as readers get it, and how much of it is kept.
+//! The journal as readers get it, and its retention.
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -8,31 +8,31 @@ use crate::model::{AccountId, Change, Cursor, Filter, Kind, ResourceId, Timestam
 
 #[async_trait]
 pub trait Journal {
-    /// The account's changes behind a place of the journal, in order.
+    /// The account's changes after a place in the journal, in order.
     ///
     /// # Errors
-    /// `Forgotten` where something behind that place is no longer kept.
+    /// `Forgotten` if some change after that place is no longer kept.
     async fn changes(&self, account: AccountId, query: ChangeQuery) -> Result<ChangePage>;
 
-    /// What happened to one resource, newest first; also to one that is gone.
+    /// The changes of one resource, newest first, also after it is gone.
     ///
     /// # Errors
-    /// `Forgotten` where it is to be older than what is kept.
+    /// `Forgotten` if the query is for changes older than those that are kept.
     async fn history(&self, account: AccountId, query: HistoryQuery) -> Result<Page<Change>>;
 
-    /// The changes of all accounts behind a number of the journal, in order.
+    /// The changes of all accounts after a number in the journal, in order.
     async fn changes_of_all(&self, after: i64, limit: usize) -> Result<Vec<(AccountId, Change)>>;
 
-    /// From where to where the journal of all accounts goes at present. The account is the one that asks: it waits among its
-    /// own reads.
+    /// The current extent of the journal of all accounts. `account` is the caller, in whose queue of reads the call
+    /// waits.
     async fn extent(&self, account: AccountId) -> Result<Extent>;
 
-    /// The number of the newest change, which ticks after each write that added some. What is behind a number that
-    /// it showed can be read.
+    /// The number of the newest change, which is updated after each write that added some. Every change up to a shown
+    /// number can be read.
     fn newest(&self) -> watch::Receiver<i64>;
 
-    /// Forgets a little of what is older than that, changes that are still owed apart, and says where to go on. A
-    /// round begins with `Sweep::default()` and ends with `None`.
+    /// Deletes some of the changes that are older than `kept`, except those with pending deliveries, and returns where
+    /// to continue. A round begins with `Sweep::default()` and ends with `None`.
     async fn forget_changes(&self, kept: KeptChanges, sweep: Sweep) -> Result<Option<Sweep>>;
 }
 
@@ -41,7 +41,7 @@ pub struct ChangeQuery {
     pub after: After,
     pub filter: Filter,
     pub limit: usize,
-    /// How many changes are looked at, at most, whether the filter lets them through or not.
+    /// The maximum number of changes to read, whether they match the filter or not.
     pub looked_at: usize,
 }
 
@@ -49,14 +49,14 @@ pub struct ChangeQuery {
 pub enum After {
     /// From the oldest change that is kept.
     Oldest,
-    /// Behind this number of the journal.
+    /// After this number in the journal.
     Number(i64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangePage {
     pub changes: Vec<Change>,
-    /// Where to go on: the last change looked at, let through or not; at the end, that of the whole journal.
+    /// Where to continue: the last change that was read, matching or not; at the end, that of the whole journal.
     pub next: Cursor,
     /// Whether the end of the journal was reached.
     pub at_end: bool,
@@ -66,28 +66,28 @@ pub struct ChangePage {
 pub struct HistoryQuery {
     pub kind: Kind,
     pub resource: ResourceId,
-    /// Only what is older than this number of the journal.
+    /// Only changes before this number in the journal.
     pub before: Option<i64>,
     pub limit: usize,
 }
 
-/// Both ends of the journal: places after which all can be read, and after which there is nothing yet.
+/// Both ends of the journal: a place after which all changes can be read, and a place after which there are none yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     pub oldest: Cursor,
     pub newest: Cursor,
 }
 
-/// How much of the journal, and of what was before, is kept: what is older than either allows goes.
+/// How many changes and old versions are kept: what exceeds either limit is deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptChanges {
-    /// Everything since then.
+    /// Everything since this time.
     pub since: Timestamp,
-    /// So many changes, of all accounts together. Those that have most lose their oldest.
+    /// This many changes of all accounts together. The accounts with the most changes lose their oldest.
     pub changes: u64,
 }
 
-/// How far a round of forgetting has come.
+/// The progress of a round of retention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
     pub(super) after: i64,

@@ -1,4 +1,4 @@
-//! The host's keys, which the store names and does not have, and what is sealed with them.
+//! The ids of the host's keys, which the store names but does not contain, and the secrets sealed with them.
 
 use async_trait::async_trait;
 
@@ -7,23 +7,25 @@ use crate::model::{AccountId, AccountKey, KeyId, Sealed, Timestamp};
 
 #[async_trait]
 pub trait Keys {
-    /// The keys that the host needs, the current one first. None of a store that is new.
+    /// The keys that the host needs, the current one first. Empty for a new store.
     async fn keys(&self) -> Result<Vec<StoreKey>>;
 
-    /// Notes the key that seals from now on, before anything is sealed with it. The one before becomes an old one.
+    /// Stores the id of the key that seals from now on, before anything is sealed with it. The current key becomes an
+    /// old one.
     async fn set_current_key(&self, key: KeyId) -> Result<()>;
 
-    /// What is sealed, in the order of places, after this one: about `limit` of it. What can't be read is passed over.
+    /// About `limit` sealed values after this place, in order. Unreadable ones are skipped.
     async fn sealed(&self, after: SealedPlace, limit: usize) -> Result<SealedPage>;
 
-    /// Writes each of these in the place of what it held, in steps. A place that holds something else by now keeps that.
+    /// Replaces each value with the resealed one, in steps. A value that has changed meanwhile is kept.
     async fn reseal(&self, resealed: Vec<Resealed>) -> Result<()>;
 
-    /// Notes that everything is sealed with this key, and until when what was hashed with old keys is good. An old key of
-    /// which that was noted before keeps its time. Says whether this key is the current one: else nothing is noted.
+    /// Stores that everything is sealed with this key, and until when hashes made with old keys are valid. An old key
+    /// for which that was stored before keeps its time. Returns whether this key is the current one; otherwise nothing
+    /// is stored.
     async fn note_resealed(&self, current: KeyId, until: Timestamp) -> Result<bool>;
 
-    /// Forgets an old key, of which nothing is left.
+    /// Deletes the id of an old key that nothing uses any more.
     async fn forget_key(&self, key: KeyId) -> Result<()>;
 }
 
@@ -35,15 +37,15 @@ pub struct StoreKey {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyUse {
-    /// It seals.
+    /// The key seals.
     Current,
     /// Some secrets may still be sealed with it.
     Sealed,
-    /// Nothing is sealed with it any more. Until then there may be hashes that were made with it.
+    /// Nothing is sealed with it any more. Until this time, hashes made with it may exist.
     Hashed(Timestamp),
 }
 
-/// Where `Keys::sealed` goes on.
+/// Where `Keys::sealed` continues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SealedPlace {
     #[default]
@@ -61,14 +63,14 @@ pub enum SealedPlace {
 #[derive(Debug, Default)]
 pub struct SealedPage {
     pub values: Vec<SealedValue>,
-    /// None: there are no more.
+    /// None if there are no more.
     pub next: Option<SealedPlace>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedValue {
     pub column: SealedColumn,
-    /// Whose it is: it is sealed for these names.
+    /// The account whose names it is sealed for.
     pub account: AccountKey,
     pub sealed: Sealed,
 }

@@ -1,50 +1,50 @@
-//! Mass changes: lists that are held, since too much in them was another at once, and the operator's answer.
+//! Mass changes: lists that are held because too much changed in them at once, and the operator's decision.
 
 use super::{Effects, Effort, HeldId};
 use crate::model::{AccountId, AccountKey, Kind, Timestamp};
 
-/// Lists that were not recorded, since too much in them was another at once.
+/// Lists that were not recorded because too much in them changed at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// When the first of them was asked for.
+    /// When the first of these lists was asked for.
     pub since: Timestamp,
     /// How many in a row.
     pub lists: u32,
-    /// What the newest of them showed: how many resources vanished or were in another state, of how many.
+    /// How many resources vanished or were in another state in the newest list, and how many were known.
     pub affected: usize,
     pub known: usize,
-    /// Tells the newest that showed everything from other lists.
+    /// Distinguishes the newest complete list from other lists.
     pub print: Option<u64>,
-    /// What the operator made of it.
+    /// The operator's decision.
     pub decision: Option<Decision>,
-    /// Whether it is in the journal already, though the list that showed it was not recorded to its end.
+    /// Whether the mass change is in the journal already, although its list was not recorded completely.
     pub told: bool,
 }
 
-/// What became of an operator's answer.
+/// The outcome of an operator's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// It holds for this list.
+    /// It applies to this list.
     Taken(Held),
-    /// It is to another list than the one that is held.
+    /// It names a different list than the one that is held.
     Another(HeldId, Held),
-    /// It comes too late: the list is being recorded.
+    /// It is too late: the list is being recorded.
     Recording,
     NothingHeld,
 }
 
-/// What the operator makes of the list that is held. It holds for no list that does more.
+/// The operator's decision on the held list. It applies to no list with more effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// What it shows is recorded and told, once a list shows it again.
+    /// Record and publish its changes, once a list shows them again.
     Accept,
-    /// It is recorded, and not told.
+    /// Record its changes without publishing them.
     AcceptSilently,
-    /// What is known stays as it is until a list differs from the one that is rejected.
+    /// Keep the known state until a list differs from the rejected one.
     Reject,
 }
 
-/// A list is held in the place of being recorded.
+/// A list that is held instead of recorded.
 #[derive(Clone, Debug)]
 pub struct PollHeld {
     pub account: AccountId,
@@ -55,18 +55,18 @@ pub struct PollHeld {
     pub known: usize,
     /// See `Held`.
     pub print: Option<u64>,
-    /// What the list does; absent where the one that is held stays, which is as this one.
+    /// The effects of the list; absent if the held list stays, which has the same.
     pub effects: Option<Effects>,
-    /// What the operator had answered when this was decided.
+    /// The operator's decision at the time when the list was held.
     pub decision: Option<Decision>,
-    /// Whether it has nothing to do with what was held before.
+    /// Whether it is unrelated to the list that was held before.
     pub is_anew: bool,
     pub next_due: Timestamp,
     pub now: Timestamp,
     pub effort: Effort,
 }
 
-/// A held mass change and whose it is.
+/// A held mass change, with its account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldMassChange {
     pub account: AccountKey,

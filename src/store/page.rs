@@ -1,12 +1,12 @@
-//! A part of a long list.
+//! A page of a long list.
 
 use std::ops::Deref;
 
-/// Some of what was asked for, in order: as many as were asked for at most, and fewer where these take much memory.
+/// A page of items, in order: at most as many as requested, and fewer if they use much memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Whether more comes after the last of them.
+    /// Whether there are more items after the last one.
     pub is_more: bool,
 }
 
@@ -17,7 +17,7 @@ impl<T> Default for Page<T> {
 }
 
 impl<T> Page<T> {
-    /// All that there is.
+    /// A page with all items.
     pub fn of_all(items: Vec<T>) -> Page<T> {
         Page { items, is_more: false }
     }

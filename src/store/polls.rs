@@ -1,4 +1,4 @@
-//! When accounts are polled, and what comes of it.
+//! When accounts are polled, and the outcome of polls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,95 +15,95 @@ use crate::model::{
     Account, AccountId, AccountKey, ErrorCode, Flapping, InstanceState, Kind, NewChange, ResourceId, Share, Timestamp,
 };
 
-/// An account is *watched* while it is the configuration's or has a hook. Only watched accounts have
-/// polls due, apart from single ones that were asked for.
+/// An account is *watched* while it is configured or has a hook. Only watched accounts have regular polls; other
+/// accounts have only single polls on request.
 #[async_trait]
 pub trait Polls {
-    /// Asks for a poll at `at`, or leaves an earlier one due as it is. One that is under way does not
-    /// count: the poll that is asked for comes after it.
+    /// Requests a poll at `at`, or keeps an earlier due time. A poll in progress does not count: the requested poll
+    /// comes after it.
     async fn request_poll(&self, account: AccountId, kind: Kind, at: Timestamp) -> Result<()>;
 
-    /// Asks for a poll of these instances alone at `at`, beside the poll of everything, which stays due when it is. That
-    /// answers for them if it comes earlier; so it does where there are more than `MOST_IDS` of them, and before the first
-    /// complete list.
+    /// Requests a poll of only these instances at `at`, in addition to the complete poll, which keeps its due time. The
+    /// complete poll replaces it if it is due earlier, if there are more than `MOST_IDS` instances, and before the
+    /// first complete list.
     async fn request_ids(&self, account: AccountId, ids: Vec<ResourceId>, at: Timestamp) -> Result<()>;
 
-    /// Takes up to `limit` polls due at `now`, as far as `admission` lets them in, never one of an account that has a
-    /// poll under lease. Endpoints take turns, and at each endpoint the longest due come first. They come due again at
-    /// the lease's end, should nothing more be heard of them.
+    /// Claims up to `limit` polls due at `now`, as far as `admission` allows, and never one of an account that has a
+    /// poll under lease. Endpoints take turns; at each endpoint the poll that is due longest comes first. A claimed
+    /// poll is due again when its lease expires.
     async fn claim_due_polls(&self, claim: PollClaim) -> Result<Vec<PollTicket>>;
 
-    /// When the next poll can be claimed for which there is room. A claimed one can be at its lease's end, and so can those
-    /// of an account that has a poll under lease, though they can be claimed once it is given back.
+    /// When the next poll can be claimed for which there is room. A claimed poll, and other polls of its account, count
+    /// with the end of the lease, although the others can be claimed once the lease is released.
     async fn next_poll_due(&self, now: Timestamp, admission: Arc<dyn Admission>) -> Result<Option<Timestamp>>;
 
-    /// Says at which endpoint the accounts of each provider are polled. Accounts of a provider that is not among these
-    /// take turns by their driver and provider.
+    /// Stores the endpoint of each provider. Accounts of a provider that is not among these take turns by driver and
+    /// provider.
     async fn place_providers(&self, placed: Vec<PlacedProvider>) -> Result<()>;
 
-    /// What is known of each endpoint that has accounts, as it was noted last.
+    /// The last stored standing of each endpoint that has accounts.
     async fn endpoints(&self) -> Result<Vec<(Arc<str>, Standing)>>;
 
-    /// What the store has of this account's resources of one kind, sorted by id (bytewise).
+    /// The stored resources of this account of one kind, sorted by id (bytewise).
     async fn known_resources(&self, account: AccountId, kind: Kind) -> Result<Vec<KnownResource>>;
 
-    /// Shows the same to a comparison, one after another and without making a copy of it; gives what that found.
+    /// Shows the same resources to a comparison one after another, without copying them, and returns its result.
     async fn compare_known(&self, account: AccountId, kind: Kind, comparison: Box<dyn Comparison>) -> Result<Delta>;
 
-    /// What the store has of these ids alone, sorted.
+    /// The stored resources with these ids, sorted.
     async fn known_among(&self, account: AccountId, kind: Kind, ids: Vec<ResourceId>) -> Result<Vec<KnownResource>>;
 
-    /// How many resources of a kind are stored.
+    /// The number of stored resources of one kind.
     async fn count_known(&self, account: AccountId, kind: Kind) -> Result<usize>;
 
-    /// The provider's own words for the states of an account's instances, as they are stored. Read only where
-    /// another version of a driver takes over.
+    /// The stored words of the provider for the states of an account's instances. Read only when another version of a
+    /// driver takes over.
     async fn provider_states(&self, account: AccountId) -> Result<ProviderStates>;
 
-    /// Those of these instances of which a hook would hear that they leave the state that they pass through, and that have
-    /// not been in it since before `since`; of more than `MOST_IDS` the first of them, one too many.
+    /// The instances among these for which a hook matches the change when they leave their passing state, and which
+    /// have not been in it since before `since`. If there are more than `MOST_IDS`, the first `MOST_IDS` and one more.
     async fn awaited(&self, account: AccountId, passing: Vec<Passing>, since: Timestamp) -> Result<Vec<ResourceId>>;
 
-    /// The instances that are stored in a passing state, up to some thousands.
+    /// The stored instances in a passing state, up to some thousands.
     async fn passing(&self, account: AccountId) -> Result<Vec<Passing>>;
 
-    /// Records what one poll saw, in steps between which others write, and gives the ticket back with the last one.
-    /// A step commits resources together with their changes in the journal and a delivery for each hook that a change
-    /// concerns. That the list came, and what was missing from it, counts from the last step on: where a poll is
-    /// broken off before, the next one finds what is left to be recorded.
+    /// Records a poll in steps, with other writes between them, and releases the ticket with the last one. A step
+    /// commits resources together with their changes in the journal and a delivery for each hook that matches. That the
+    /// list came, and what was missing from it, counts from the last step on: if a poll is interrupted before, the next
+    /// poll finds the rest.
     ///
-    /// Before the account's first complete list of this kind, a change that says `created` is kept only
-    /// where a hook waits for that very resource.
+    /// Before the account's first complete list of this kind, a `created` change is kept only if a hook waits for that
+    /// resource.
     ///
     /// # Errors
-    /// `LeaseLost` where another has claimed the poll, before the first step or between two. `AnswerChanged` where the
-    /// operator has answered a mass change that is held otherwise than the record says: the claim is held still.
+    /// `LeaseLost` if another poll claimed the account, before the first step or between two. `AnswerChanged` if the
+    /// operator's decision on a held mass change differs from that in the record: the claim is still held.
     async fn record_poll(&self, record: PollRecord) -> Result<Recorded>;
 
-    /// Commits that a poll was not begun, and gives the ticket back: it is due again at `until`.
+    /// Records that a poll was not begun, and releases the ticket: the poll is due again at `until`.
     async fn put_off_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()>;
 
-    /// Gives a ticket back of which nothing could be recorded: it is due again at `until`, or earlier if one was asked
-    /// for. It may be lost in a power cut, which ends all leases anyway.
+    /// Releases a ticket for which nothing could be recorded: the poll is due again at `until`, or earlier if one was
+    /// requested. May be lost in a power cut, which ends all leases anyway.
     async fn release_poll(&self, account: AccountId, kind: Kind, lease: i64, until: Timestamp) -> Result<()>;
 
-    /// Whether changes of the state of the account's provider are held back, since it goes to and fro.
+    /// Whether the state of the account's provider is flapping, so that its changes are damped.
     async fn provider_flapping(&self, account: AccountId) -> Result<Option<Flapping>>;
 
-    /// Commits that a list is held, and gives the ticket back. What is known stays as it is.
+    /// Records that a list is held, and releases the ticket. The known state stays.
     ///
     /// # Errors
     /// As `record_poll`.
     async fn hold_poll(&self, held: PollHeld) -> Result<()>;
 
-    /// Every mass change that is held, by account.
+    /// All held mass changes, by account.
     async fn held_mass_changes(&self) -> Result<Vec<HeldMassChange>>;
 
-    /// The mass change that is held of an account, as it stands now, and what the list does that it was held for.
+    /// The held mass change of an account, as it is now, and the effects of its list.
     async fn held_mass_change(&self, account: AccountId, kind: Kind) -> Result<Option<(Held, Effects)>>;
 
-    /// Takes down what the operator makes of the list that is held, and has the account polled at `now`. Where the operator
-    /// names a list, it is only of that.
+    /// Records the operator's decision on the held list, and has the account polled at `now`. If the operator names a
+    /// list, the decision is only for that list.
     async fn decide_mass_change(
         &self,
         account: AccountKey,
@@ -113,10 +113,10 @@ pub trait Polls {
         now: Timestamp,
     ) -> Result<Decided>;
 
-    /// Commits that a poll failed, and gives the ticket back. Nothing else is touched.
+    /// Records that a poll failed, and releases the ticket. Nothing else changes.
     async fn record_poll_failure(&self, failure: PollFailure) -> Result<()>;
 
-    /// One for each kind that was ever due.
+    /// The status of polls, for each kind that was ever due.
     async fn poll_status(&self, account: AccountId) -> Result<Vec<PollStatus>>;
 }
 
@@ -126,24 +126,24 @@ pub struct PollClaim {
     pub lease: Duration,
     pub limit: usize,
     pub admission: Arc<dyn Admission>,
-    /// Taken down before anything is claimed.
+    /// Recorded before anything is claimed.
     pub notes: Vec<PollNote>,
 }
 
 impl PollClaim {
-    /// A claim on whatever is due, without shares.
+    /// A claim of any due poll, without shares.
     pub fn on_all(now: Timestamp, lease: Duration, limit: usize) -> PollClaim {
         PollClaim { now, lease, limit, admission: Arc::new(NoShares), notes: Vec::new() }
     }
 }
 
-/// How many more polls may begin. The store asks while it claims, for each endpoint that has a poll due: the answers are
-/// short and wait for nothing.
+/// How many more polls may begin. The store asks while it claims, for each endpoint with a due poll: answers have to be
+/// quick and must not wait.
 pub trait Admission: Send + Sync {
-    /// In all, of one share.
+    /// In total, for one share.
     fn room(&self, share: Share) -> usize;
 
-    /// At one endpoint, of one share.
+    /// At one endpoint, for one share.
     fn room_at(&self, endpoint: &str, share: Share) -> usize;
 }
 
@@ -161,20 +161,20 @@ impl Admission for NoShares {
     }
 }
 
-/// What the host found out about polls, for the store to claim by.
+/// Facts that the host learned, by which the store claims polls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PollNote {
     Endpoint {
         name: Arc<str>,
         standing: Standing,
-        /// Nothing is claimed there before.
+        /// Nothing is claimed there before this time.
         held: Option<Timestamp>,
     },
-    /// How long the last list of an account and kind took.
+    /// Whether the last list of an account and kind was slow.
     Pace { account: AccountId, kind: Kind, slow: bool },
 }
 
-/// Where the accounts of one provider are polled.
+/// The endpoint of one provider's accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedProvider {
     pub driver: String,
@@ -182,70 +182,70 @@ pub struct PlacedProvider {
     pub endpoint: String,
 }
 
-/// The right to poll one account for one kind, until the lease ends.
+/// The right to poll one account for one kind, until the lease expires.
 #[derive(Clone, Debug)]
 pub struct PollTicket {
     pub account: Account,
     pub kind: Kind,
-    /// When it was due.
+    /// When the poll was due.
     pub due: Timestamp,
-    /// The interval that was planned before it.
+    /// The planned interval before this poll.
     pub every: Option<Duration>,
     /// When a list of this kind last showed something new.
     pub changed: Option<Timestamp>,
-    /// When a hook was set last that waits for this kind.
+    /// When a hook was last set that waits for this kind.
     pub hook_set: Option<Timestamp>,
     /// When the last complete list came; absent before the first.
     pub last_complete: Option<Timestamp>,
-    /// When the last of these came that listed everything, and not only what had changed.
+    /// When the last complete list came that was not a delta.
     pub last_full: Option<Timestamp>,
-    /// Until when a gap since the last complete list is in the journal, though the list that ended it was not recorded
-    /// to its end.
+    /// Until when a gap since the last complete list is already in the journal, although the list that ended the gap
+    /// was not recorded completely.
     pub gap_told: Option<Timestamp>,
-    /// Whether something was missing from that one which is not yet taken for gone.
+    /// Whether a resource was missing from that list and is not yet removed.
     pub unconfirmed: bool,
-    /// What gave that list, see `PollRecord`.
+    /// The source of that list, see `PollRecord::listed_by`.
     pub listed_by: Option<String>,
     /// Failures since the last success.
     pub failures: u32,
-    /// Why there was no complete list since the last one, where one was tried for.
+    /// Why there was no complete list since the last one, if one was tried.
     pub trouble: Option<String>,
-    /// How many requests the last list of this kind took.
+    /// The number of requests of the last list of this kind.
     pub last_requests: u32,
-    /// Whether the account is polled regularly, and not just this once because someone asked.
+    /// Whether the account is polled regularly, and not only once on request.
     pub watched: bool,
-    /// A mass change that is held.
+    /// The held mass change.
     pub held: Option<Held>,
-    /// Where its requests go, and which share it was claimed out of.
+    /// The endpoint of its requests, and the share that it was claimed from.
     pub endpoint: Arc<str>,
     pub share: Share,
-    /// Whether its last list took long.
+    /// Whether its last list was slow.
     pub slow: bool,
     /// How many lists in a row were not complete.
     pub partials: u32,
-    /// The instances that are asked for alone, where the poll of everything is not due yet.
+    /// The instances to poll alone, if the complete poll is not due yet.
     pub wanted: Option<WantedIds>,
-    /// Which claim this is: a result is taken only from the newest.
+    /// The fencing token of the claim: only the result of the newest claim is accepted.
     pub lease: i64,
 }
 
-/// Instances that are to be asked for alone at that time.
+/// Instances to poll alone at this time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
     pub ids: Vec<ResourceId>,
     pub at: Timestamp,
 }
 
-/// Instances that are asked for alone.
+/// Instances that are polled alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedIds {
     pub ids: Vec<ResourceId>,
-    /// When everything is to be polled, if it is.
+    /// When the complete poll is due, if it is scheduled.
     pub list_due: Option<Timestamp>,
 }
 
 impl PollTicket {
-    /// The same ticket by a clock that was set by so many milliseconds.
+    /// The same ticket by a clock that was set by `step` milliseconds.
     pub fn shifted(self, step: i64) -> PollTicket {
         let shift = |at: Timestamp| at.shifted(step);
         PollTicket {
@@ -261,7 +261,7 @@ impl PollTicket {
     }
 }
 
-/// How soon the next list is to come, and why so.
+/// The interval until the next list, and its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     pub every: Duration,
@@ -277,7 +277,7 @@ impl Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaceReason {
     Usual,
-    /// An instance that somebody tracks passes from one state to another.
+    /// A tracked instance is changing its state.
     Passing,
     /// A hook was just set.
     HookSet,
@@ -302,7 +302,7 @@ impl PaceReason {
     }
 }
 
-/// An instance on its way from one state to another.
+/// An instance in a passing state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passing {
     pub id: ResourceId,
@@ -318,36 +318,36 @@ pub struct PollRecord {
     /// When the poll began: the time of the observation.
     pub observed_at: Timestamp,
     pub complete: bool,
-    /// Whether everything was listed, or only a part of it.
+    /// Whether the list covers everything or only a part.
     pub breadth: Breadth,
-    /// When the last list came that would have shown what is stored as another, if it had been.
+    /// When the last list came that would have shown a difference from the stored state.
     pub since: Option<Timestamp>,
-    /// What gave the list: equal for the same driver's file and the same account of a cloud.
+    /// The source of the list: equal for the same driver file and the same account of a cloud.
     pub listed_by: String,
-    /// Why it was not complete, for the account's health.
+    /// Why the list was not complete, for the status of the account.
     pub partial_reason: Option<String>,
     pub upserts: Upserts,
-    /// Resources missing from this complete list but not yet removed, with how often in a row and when
-    /// they were last seen.
+    /// Resources missing from this complete list but not yet removed, with the number of lists in a row and the time
+    /// when they were last seen.
     pub missing: Vec<Missing>,
     /// Resources that are gone; they come after all upserts.
     pub removed: Vec<Removed>,
-    /// Changes of the account as a whole, of which there are few. They come before those of its resources.
+    /// Changes of the account as a whole, which are few. They come before those of its resources.
     pub changes: Vec<NewChange>,
-    /// What the operator had answered to a mass change that is held, when it was decided to record this.
+    /// The operator's decision on a held mass change, at the time when the decision to record was made.
     pub decision: Option<Decision>,
-    /// Whether a mass change that is held is over.
+    /// Whether the held mass change is over.
     pub ends_hold: bool,
-    /// Whether resources may have been in other states between this list and the one before it.
+    /// Whether resources may have passed through other states between this list and the one before it.
     pub passed_over: bool,
     pub pace: Pace,
     /// When to poll again, if the account is still watched.
     pub next_due: Timestamp,
-    /// What is to be asked for alone before that.
+    /// The instances to poll alone before that.
     pub again: Option<Again>,
     pub now: Timestamp,
     pub effort: Effort,
-    /// When changes of the states of realms, and of the provider, are held back.
+    /// The damping of the states of realms and of the provider.
     pub damping: Damping,
 }
 
@@ -355,12 +355,12 @@ pub struct PollRecord {
 pub enum Breadth {
     Full,
     Delta,
-    /// Single instances: nothing is said of all others, and the schedule of lists stays as it is.
+    /// Single instances: the list says nothing about others, and the schedule of lists stays the same.
     Ids,
 }
 
 impl PollRecord {
-    /// Whether, before anything of it is recorded, it is another list than the one before.
+    /// Whether the list differs from the one before, decided before anything of it is recorded.
     pub fn shows_something_new(&self) -> bool {
         !(self.upserts.is_empty() && self.missing.is_empty() && self.removed.is_empty())
     }
@@ -378,26 +378,26 @@ pub struct PollFailure {
     pub kind: Kind,
     pub lease: i64,
     pub now: Timestamp,
-    /// What the failure says of the provider, and after how many in a row that say so it is held to be out of
-    /// reach; at least 1.
+    /// What the failure says about the provider, and after how many of these in a row it counts as unreachable; at
+    /// least 1.
     pub reach: Reach,
     pub unreachable_after: u32,
     pub damping: Damping,
     pub code: ErrorCode,
-    /// For the account's owner.
+    /// A message for the account's owner.
     pub message: String,
     pub next_due: Timestamp,
     pub effort: Effort,
 }
 
-/// What a poll that failed says of the provider.
+/// What a failed poll says about the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// It answered, if only to refuse.
+    /// The provider answered, even if only with a refusal.
     Answered,
-    /// It gave no answer, or said that the fault is its own.
+    /// The provider gave no answer, or reported an error of its own.
     Unreachable,
-    /// Nothing: the trouble lies with the driver, or with the host.
+    /// Nothing: the fault is in the driver or in the host.
     Unknown,
 }
 
@@ -406,31 +406,30 @@ pub struct PollStatus {
     pub kind: Kind,
     pub last_attempt: Option<Timestamp>,
     pub last_complete: Option<Timestamp>,
-    /// The last of these that listed everything, and not only what had changed.
+    /// The last complete list that was not a delta.
     pub last_full: Option<Timestamp>,
     pub next_due: Option<Timestamp>,
-    /// Whether it is under lease.
+    /// Whether the poll is under lease.
     pub under_way: bool,
-    /// That of the polls that succeed.
+    /// The interval after successful polls.
     pub pace: Option<Pace>,
     /// Whether a mass change is held.
     pub held: bool,
-    /// Whether it waits for the account's budget of requests.
+    /// Whether it waits for the account's request budget.
     pub put_off: bool,
     /// Failures since the last success.
     pub failures: u32,
     pub last_error: Option<PollError>,
-    /// When a poll that failed is to be tried again. It is due then if the account is watched, and otherwise if somebody
-    /// asks for it.
+    /// When a failed poll is retried: at this time if the account is watched, otherwise on the next request after it.
     pub retry: Option<Timestamp>,
-    /// When the last poll of single instances began, as far as it was recorded.
+    /// When the last recorded poll of single instances began.
     pub ids_polled: Option<Timestamp>,
     /// Why the last list was not complete.
     pub partial_reason: Option<String>,
     /// How many lists in a row were not complete.
     pub partials: u32,
     pub last_duration: Option<Duration>,
-    /// Requests to the provider in all.
+    /// The total number of requests to the provider.
     pub requests: u64,
 }
 

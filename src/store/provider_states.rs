@@ -1,21 +1,22 @@
-//! What the provider called the states of an account's instances, for when another version of a driver takes over. There
-//! may be a million instances, so there is a mark of each and not its name.
+//! The provider's words for the states of an account's instances, for the change to another version of a driver. There
+//! may be a million instances, so each instance and its word are kept as one hash.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::model::ResourceId;
 
-/// Which instance was in which state by the provider's own word.
+/// The provider's words for the states of instances.
 #[derive(Debug, Default)]
 pub struct ProviderStates {
-    /// Makes marks that nobody can foresee. That two pairs have the same mark by chance is as good as impossible.
+    /// Hashes with a random seed, so that nobody can construct a collision. An accidental collision is practically
+    /// impossible.
     hasher: RandomState,
     /// Sorted.
     marks: Vec<u64>,
 }
 
 impl ProviderStates {
-    /// Takes every pair that `each` hands to its argument.
+    /// Reads every pair that `each` passes to its argument.
     ///
     /// # Errors
     /// Those of `each`.
@@ -27,7 +28,7 @@ impl ProviderStates {
         Ok(states)
     }
 
-    /// Whether the instance was in the state of this word.
+    /// Whether the instance was in the state with this word.
     pub fn has(&self, id: &ResourceId, word: &str) -> bool {
         self.marks.binary_search(&self.hasher.hash_one((id, word))).is_ok()
     }

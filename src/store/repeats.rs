@@ -1,6 +1,5 @@
-//! Writes that a client asks for: requests that it may repeat (`Idempotency-Key`), and what becomes of a write that is
-//! refused. The key, the work and the answer of a request commit in one transaction: after a crash at any point either all
-//! of it is there, or nothing.
+//! Writes that a client may repeat (`Idempotency-Key`), and refused writes. The key, the work and the answer of a
+//! request commit in one transaction: after a crash at any point, either all of it is stored or nothing.
 
 use std::sync::Arc;
 
@@ -9,13 +8,13 @@ use async_trait::async_trait;
 use super::Result;
 use crate::model::{AccountId, HookVersion, Owner, Sealed, Timestamp};
 
-/// Answers to requests that a client may repeat: the answer to the first is the answer to all.
+/// Answers to requests that a client may repeat: every repetition gets the first answer.
 #[async_trait]
 pub trait Repeats {
-    /// How a request is answered that was carried out before. Nothing where it was not, or only in part.
+    /// The answer to a request that was carried out before. None if it was not, or only in part.
     async fn find_answer(&self, request: &RepeatableRequest) -> Result<Option<Replay>>;
 
-    /// Notes that the answer of a request that was carried out can't be read; `why` is for whoever sent it.
+    /// Records that the answer of a request cannot be read; `why` is for the client.
     async fn lose_answer(&self, request: &RepeatableRequest, why: &'static str) -> Result<()>;
 }
 
@@ -23,43 +22,43 @@ pub trait Repeats {
 pub struct RequestId {
     pub account: AccountId,
     pub owner: Owner,
-    /// As the client wrote it.
+    /// The key as the client wrote it.
     pub key: String,
 }
 
 #[derive(Clone, Debug)]
 pub struct RepeatableRequest {
     pub id: RequestId,
-    /// Of method, path and body.
+    /// A hash of method, path and body.
     pub fingerprint: [u8; 32],
-    /// The same as it was made before the host's key was rotated.
+    /// The same hash with the keys from before a rotation.
     pub old_fingerprints: Vec<[u8; 32]>,
     pub now: Timestamp,
-    /// What was begun before is forgotten.
+    /// Requests that began before this time are deleted.
     pub forget: Timestamp,
 }
 
-/// Writes and seals the answer to what was written.
+/// Creates and seals the answer from the result of the write.
 pub type WriteAnswer<T> = dyn Fn(&T) -> Result<Sealed, Box<dyn std::error::Error + Send + Sync>> + Send + Sync;
 
-/// Beside a write: the request that it belongs to, so that it is carried out once.
+/// The request that a write belongs to, so that it is carried out once.
 pub struct Once<T> {
     pub request: RepeatableRequest,
-    /// Runs within the transaction: where it fails, nothing is written.
+    /// Runs within the transaction: if it fails, nothing is written.
     pub answer: Arc<WriteAnswer<T>>,
 }
 
-/// How a request is answered that was made before.
+/// The answer to a repeated request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replay {
     /// The key came with a different request.
     Another,
     Answered(Sealed),
-    /// It was carried out, and its answer can't be read any more.
+    /// The request was carried out, but its answer can no longer be read.
     Lost,
 }
 
-/// What became of a write that a client asked for.
+/// The outcome of a write that a client requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written<T> {
     Done(T),
@@ -71,19 +70,19 @@ pub enum Written<T> {
 /// Why nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is not among the owner's.
+    /// The owner has no such thing.
     NotFound,
     /// Its owner is a token that was revoked meanwhile.
     OwnerGone,
-    /// Something stored of it can't be read, for this reason.
+    /// Its stored values cannot be read, for this reason.
     Damaged(String),
-    /// It has this version, which the request is not for.
+    /// It has this version, which does not match the condition.
     VersionDiffers(HookVersion),
-    /// The account has as many as it may have.
+    /// The account has the maximum number.
     LimitReached,
-    /// The filters of the account's hooks would have more items than they may have.
+    /// The filters of the account's hooks would exceed the maximum number of items.
     TooManyFilterItems,
-    /// The change was not given up for this hook.
+    /// The change is not a dead letter of this hook.
     NoDeadLetter,
 }
 

@@ -1,8 +1,9 @@
-//! Who may have how many deliveries in flight: the part of a claim that every store keeps in the same way. Pure.
+//! How many deliveries each hook, account and destination may have in flight: the part of a claim that is the same in
+//! every store. Pure.
 //!
-//! An account, or a destination, has at most as many deliveries in flight as slots are free, of all slots and of those
-//! for destinations on probation. A reserve is left to destinations with few in flight, so that one that has none
-//! finds a slot even when many others took all they could and hang.
+//! An account, or a destination, has at most as many deliveries in flight as slots are free. This applies to all slots,
+//! and to those for destinations on probation. A reserve is left to destinations with few deliveries in flight. So a
+//! destination with none finds a slot even when many others took all they could and hang.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +12,12 @@ use std::sync::Arc;
 use crate::model::breaker::{FIRST_WIDTH, Standing};
 use crate::model::{AccountId, HookId, Timestamp};
 
-/// How many more deliveries may be in flight. A claim asks for what it looks at, so that it costs what it takes and
-/// not what is known.
+/// How many more deliveries may be in flight. A claim asks only for what it reads, so its cost depends on the claim and
+/// not on all that is known.
 pub trait Room: fmt::Debug + Send + Sync {
     fn free(&self) -> Free;
 
-    /// How many more of a hook.
+    /// How many more for a hook.
     fn hook(&self, hook: HookId) -> usize;
 
     /// `stored` is the standing that the store has.
@@ -28,20 +29,20 @@ pub trait Room: fmt::Debug + Send + Sync {
 /// Free slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Free {
-    /// All slots, free or not.
+    /// All slots, free or in use.
     pub slots: usize,
     pub all: usize,
-    /// Those of them that are left to destinations with fewer than `FIRST_WIDTH` in flight.
+    /// Free slots that are reserved for destinations with fewer than `FIRST_WIDTH` in flight.
     pub reserve: usize,
-    /// Those that destinations on probation may use.
+    /// Free slots for destinations on probation.
     pub probation: usize,
-    /// Those of them that destinations may use which answered late, or not at all.
+    /// Of these, slots for destinations that answered late or not at all.
     pub late: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DestinationRoom {
-    /// How many more it may have.
+    /// How many more the destination may have.
     pub room: usize,
     pub in_flight: usize,
     pub standing: Standing,
@@ -51,18 +52,18 @@ pub struct DestinationRoom {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InFlight {
     pub all: usize,
-    /// Those that were sent to destinations on probation.
+    /// Deliveries to destinations on probation.
     pub probation: usize,
 }
 
-/// What is left while a claim takes deliveries.
+/// The remaining room while a claim takes deliveries.
 #[derive(Debug)]
 pub struct Budget {
     room: Arc<dyn Room>,
     /// How many more the claim takes.
     left: usize,
     free: Free,
-    /// Those that were asked for.
+    /// The accounts that were asked for.
     accounts: HashMap<AccountId, InFlight>,
 }
 
@@ -77,7 +78,7 @@ impl Budget {
         self.left
     }
 
-    /// How many destinations of that standing can be given anything.
+    /// How many destinations of that standing can get a delivery.
     pub fn destinations(&self, standing: Standing) -> usize {
         let free = match standing {
             Standing::Proven => self.free.all,
@@ -87,7 +88,7 @@ impl Budget {
         free.min(self.left)
     }
 
-    /// How many deliveries of an account a destination can be given now.
+    /// How many deliveries of an account a destination can get now.
     pub fn allows(&mut self, account: AccountId, destination: &DestinationRoom) -> usize {
         let standing = destination.standing;
         let has = *self.accounts.entry(account).or_insert_with(|| self.room.account(account));
@@ -95,17 +96,17 @@ impl Budget {
         let many = fair(free, has.all, 1)
             .min(fair(free, destination.in_flight, 1))
             .min(free.saturating_sub(self.free.reserve));
-        // Many of an account's destinations may hang: the others still find a slot, up to three quarters of all.
+        // Many of an account's destinations may hang: its others still find a slot, up to three quarters of all slots.
         let few = FIRST_WIDTH.saturating_sub(destination.in_flight).min(fair(free, has.all, 3));
-        // What others took since may leave less free than that. A destination that has none in flight has a slot all the
-        // same, but not the last half of the reserve, and not one of the last quarter of all.
+        // Others may have left fewer slots free since. A destination with none in flight still gets a slot, but not
+        // from the last half of the reserve, and not from the last quarter of all slots.
         let has_little = has.all < self.free.slots / 4 * 3;
         let one = usize::from(destination.in_flight == 0 && has_little && free > self.free.reserve / 2);
         let most = self.destinations(standing).min(destination.room).min(many.max(few).max(one));
         if standing.is_probation() { most.min(fair(self.free.probation, has.probation, 1)) } else { most }
     }
 
-    /// Takes so many for an account and a destination.
+    /// Takes `number` deliveries for an account and a destination.
     pub fn take(&mut self, account: AccountId, destination: &mut DestinationRoom, number: usize) {
         let less = |free: &mut usize| *free = free.saturating_sub(number);
         let has = self.accounts.entry(account).or_insert_with(|| self.room.account(account));
@@ -124,7 +125,7 @@ impl Budget {
     }
 }
 
-/// How many more one may take that has `in_flight`, so that it has at most `times` as many as are free then.
+/// How many more a holder with `in_flight` may take, so that it then has at most `times` as many as are free.
 fn fair(free: usize, in_flight: usize, times: usize) -> usize {
     free.saturating_mul(times).saturating_sub(in_flight).div_ceil(times + 1)
 }

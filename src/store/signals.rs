@@ -1,11 +1,11 @@
-//! What a store tells the loops that sleep until something is due: that something may be due sooner than they know.
+//! Signals of a store to loops that sleep until something is due: something may be due earlier than they know.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Raised after the commit that made something due, whoever asked for it. A signal that nobody waits for is kept for the next
-/// who does; one that is lost only costs time, as loops also wake when the next thing that they know of is due.
+/// Raised after each commit that made something due, whoever requested it. A signal without a waiting loop is kept for
+/// the next one that waits. A lost signal only costs time, because loops also wake at the next due time that they know.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     /// A poll may be due.
@@ -14,7 +14,7 @@ pub struct Signals {
     pub deliveries: Arc<Notify>,
 }
 
-/// A store that tells of what comes due.
+/// A store that signals due work.
 pub trait Signalling {
     fn signals(&self) -> &Signals;
 }

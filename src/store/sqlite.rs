@@ -1,9 +1,9 @@
-//! The embedded store: one SQLite file, one host's alone. A single thread writes and groups what waits
-//! into one transaction, so that many callers share the price of one flush to disk; a few connections
-//! read beside it, each from a snapshot. Everything that speaks SQL is in this room.
+//! The embedded store: one SQLite file, for one host only. A single thread writes and groups waiting writes into one
+//! transaction, so that many callers share the cost of one flush to disk. A few connections read beside it, each from a
+//! snapshot. All SQL is in this module.
 //!
-//! `traits` implements the traits of the store. Beneath them, what reads and writes rows works with a `Reading` or a `Writing`;
-//! work in several steps takes the store itself.
+//! `traits` implements the traits of the store. Below them, code that reads and writes rows works with a `Reading` or a
+//! `Writing`; work in several steps takes the store itself.
 
 mod accounts;
 mod attempts;
@@ -168,8 +168,8 @@ impl SqliteStore {
                 Err(error) if is_for_want_of_room(path, &error) => {
                     tracing::error!(
                         store = %path.display(), %error,
-                        "the disk that the store is on is full: what it has is served, and nothing is written before there \
-                         is room"
+                        "the store's disk is full: the host serves what the store has, and writes nothing until there is \
+                         room"
                     );
                     Recovery::Due(start.run)
                 }
@@ -346,7 +346,7 @@ fn unusable(path: &Path, error: StoreError) -> StoreError {
     let (StoreError::Failed(source) | StoreError::Damaged { source, .. }) = &error else { return error };
     let Some(sqlite) = source.downcast_ref::<rusqlite::Error>() else { return error };
     let advice = match sqlite.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => "it is not a store of the tracker: move it away, or name another path",
+        Some(ErrorCode::NotADatabase) => "it is not a store of Tracker: move it away, or name another path",
         Some(ErrorCode::DatabaseCorrupt) => {
             "it is damaged: restore it from a backup, or move it away, with all that begins with its name, to start anew"
         }

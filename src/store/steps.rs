@@ -1,5 +1,5 @@
-//! The clock, where it is set: what is due moves along with it, so that nothing is done too early, nor stands still until
-//! an old time comes again.
+//! Moves due times when the clock is set, so that nothing is done too early, and nothing stops until an old time is
+//! reached again.
 
 use tokio_util::sync::CancellationToken;
 
@@ -7,7 +7,7 @@ use super::{Result, Store};
 use crate::clock::{Clock, EvenClock};
 use crate::model::Timestamp;
 
-/// How often it is looked whether the clock was set.
+/// How often the host checks whether the clock was set.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Follows the clock until `token` is cancelled.
@@ -23,7 +23,7 @@ pub async fn follow(store: &dyn Store, clock: &EvenClock, token: CancellationTok
     token.run_until_cancelled(following).await;
 }
 
-/// Moves what is due along with the clock, if that was set.
+/// Moves due times if the clock was set.
 pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
     if clock.step().is_none() {
         return Ok(());
@@ -32,14 +32,14 @@ pub async fn follow_once(store: &dyn Store, clock: &EvenClock) -> Result<()> {
     let Some(step) = clock.step() else { return Ok(()) };
     store.clock_set(step, clock.now()).await?;
     clock.follow(step);
-    // Not with the commit: by the clock that is followed now, the times have moved until which the loops sleep.
+    // After the commit: the times until which the loops sleep have moved by the clock that is followed now.
     store.signals().polls.notify_one();
     store.signals().deliveries.notify_one();
     tracing::warn!(seconds = step as f64 / 1000.0, "the clock was set; due times were moved with it");
     Ok(())
 }
 
-/// The same for a host that starts: what lies ahead of it was noted by a clock that was set back since.
+/// The same at the start of a host: times in the future were stored by a clock that was set back since.
 pub async fn begin(store: &dyn Store, now: Timestamp) -> Result<()> {
     let latest = match store.latest().await? {
         Some(latest) if latest > now => latest,

@@ -12,10 +12,10 @@ pub type TokenHash = [u8; 32];
 pub trait Tokens {
     async fn create_token(&self, token: NewToken, once: Option<Once<Token>>) -> Result<Written<Token>>;
 
-    /// The token with that secret, expired or not, and whose it is.
+    /// The token with this secret, expired or not, and its account.
     async fn find_token(&self, hash: TokenHash) -> Result<Option<(Token, Account)>>;
 
-    /// A page of the account's tokens, by their ids from below.
+    /// A page of the account's tokens, in ascending order of ids.
     async fn tokens(
         &self,
         account: AccountId,
@@ -25,22 +25,22 @@ pub trait Tokens {
 
     async fn token(&self, account: AccountId, id: TokenId) -> Result<Option<Result<Token, DamagedToken>>>;
 
-    /// Gives a token a new secret and a new end. The secret before is not taken any more; its hooks stay.
+    /// Gives a token a new secret and a new expiry. The old secret is no longer accepted; its hooks stay.
     async fn renew_token(&self, renewed: RenewedToken, once: Option<Once<Token>>) -> Result<Written<Token>>;
 
-    /// Removes it, with its hooks and what they are still owed. Says whether there was one. What is not deleted by the
-    /// time that this returns is deleted by `clear_dropped`.
+    /// Deletes a token, with its hooks and their pending deliveries. Returns whether there was one. `clear_dropped`
+    /// deletes the rows that are left when this returns.
     async fn revoke_token(&self, account: AccountId, id: TokenId) -> Result<bool>;
 
-    /// Notes that it is in use, and with it its account.
+    /// Records that the token, and with it its account, is in use.
     async fn note_token_used(&self, id: TokenId, now: Timestamp) -> Result<()>;
 }
 
-/// A token of which something stored can't be read: it opens nothing, and can only be revoked.
+/// A token with unreadable stored values: it authenticates nobody, and can only be revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedToken {
     pub id: TokenId,
-    /// What can't be read, and why.
+    /// The part that cannot be read, and why.
     pub reason: String,
 }
 
@@ -51,12 +51,12 @@ pub struct NewToken {
     pub scope: Scope,
     pub hash: TokenHash,
     pub expires: Option<Timestamp>,
-    /// How many tokens the account may have.
+    /// The maximum number of tokens of the account.
     pub limit: u64,
     pub now: Timestamp,
 }
 
-/// A token's new secret and end.
+/// The new secret and expiry of a token.
 #[derive(Clone, Debug)]
 pub struct RenewedToken {
     pub account: AccountId,

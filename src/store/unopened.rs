@@ -1,5 +1,5 @@
-//! Sealed columns that do not open with the host's key. The store has no key: whoever opens what it gives reports what does
-//! not open, and the store sets that row aside like any other that can't be read.
+//! Sealed columns that do not open with the host's key. The store has no key. So the code that opens a column reports a
+//! failure, and the store sets the row aside like any other damaged row.
 
 use crate::model::{AccountId, AccountKey, HookId, Sealed};
 
@@ -7,7 +7,7 @@ use crate::model::{AccountId, AccountKey, HookId, Sealed};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unopened {
     pub column: SealedColumn,
-    /// What the column held. A row that holds something else by now is not set aside.
+    /// The value of the column. If the row has another value by now, it is not set aside.
     pub sealed: Sealed,
 }
 
@@ -18,12 +18,12 @@ pub enum SealedColumn {
     HookSecret(HookId),
     /// The secret before the last rotation.
     HookOldSecret(HookId),
-    /// What a driver, by the SHA-256 of its file, remembers of an account.
+    /// The session of a driver, named by the SHA-256 of its file, for an account.
     Session {
         account: AccountKey,
         driver: String,
     },
-    /// The answer to a request, by what names the request in the store.
+    /// The answer to a request, named as in the store.
     Answer {
         account: AccountId,
         owner: String,

@@ -1,4 +1,4 @@
-//! Who is known, who is watched, who is forgotten.
+//! Accounts that are known, watched and forgotten.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is sent, when, and in which order.
+//! Which deliveries are sent, when, and in which order.
 
 use std::time::Duration;
 

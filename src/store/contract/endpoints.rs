@@ -1,4 +1,4 @@
-//! Where accounts are polled, and what is known of these endpoints.
+//! The endpoints of accounts, and their stored state.
 
 use std::sync::Arc;
 use std::time::Duration;

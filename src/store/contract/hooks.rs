@@ -1,4 +1,4 @@
-//! Hooks, and which changes they hear of.
+//! Hooks, and the changes that match them.
 
 use super::world::{POLL_EVERY, World, id, key, target, url};
 use crate::model::{AccountId, DisableReason, HookStatus, InstanceState, Kind, Owner, Sealed};

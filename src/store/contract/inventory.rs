@@ -1,4 +1,4 @@
-//! What was last seen, as it is listed.
+//! The last known resources, as they are listed.
 
 use super::world::{POLL_EVERY, World, id, instance, query, short, url};
 use crate::model::{

@@ -1,4 +1,4 @@
-//! Reading the journal from a place in it.
+//! Reading the journal from a cursor.
 
 use std::time::Duration;
 
@@ -210,6 +210,32 @@ pub(crate) async fn so_many_changes_are_kept(world: World) {
 }
 
 /// Be they changes of its resources or tests of its hooks.
+pub(crate) async fn changes_from_before_a_step_are_kept_longer(mut world: World) {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+    let longer = async |world: &World| world.store().kept_longer(world.now, WEEK).await.expect("read");
+    let set = async |world: &mut World, days: i64| {
+        let step = days * 24 * 3_600_000;
+        world.store().clock_set(step, world.now).await.expect("set");
+        world.now = Timestamp::from_millis(world.now.as_millis() + step);
+    };
+    assert_eq!(longer(&world).await, Duration::ZERO);
+    set(&mut world, -1).await;
+    assert_eq!(longer(&world).await, Duration::ZERO, "a step back keeps nothing longer");
+    set(&mut world, 8).await;
+    assert_eq!(longer(&world).await, 8 * DAY);
+    world.crash();
+    assert_eq!(longer(&world).await, 8 * DAY, "a host that starts again knows it");
+    set(&mut world, -2).await;
+    assert_eq!(longer(&world).await, 6 * DAY);
+    world.wait(WEEK - Duration::from_secs(1));
+    assert_eq!(longer(&world).await, 6 * DAY);
+    world.wait(Duration::from_secs(1));
+    assert_eq!(longer(&world).await, Duration::ZERO, "all from before the steps is a week old");
+    set(&mut world, 1).await;
+    assert_eq!(longer(&world).await, DAY, "earlier steps are forgotten");
+}
+
 pub(crate) async fn an_account_of_many_changes_pushes_out_its_own_past(mut world: World) {
     const MOST: u64 = 30;
     let (ann, bob) = (world.client("ann").await, world.client("bob").await);

@@ -1,4 +1,4 @@
-//! The host's keys, and what is sealed with them.
+//! The host's keys, and the secrets sealed with them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where a store is tried out, which its own tests provide.
+//! The environment of a store under test. Each store's own tests provide one.
 
 use std::sync::Arc;
 

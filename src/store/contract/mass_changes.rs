@@ -1,4 +1,4 @@
-//! A list that is held, and what the operator makes of it.
+//! Held lists, and the operator's decision.
 
 use std::time::Duration;
 

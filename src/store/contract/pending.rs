@@ -1,4 +1,4 @@
-//! What is still owed, for those who come and ask.
+//! Pending changes that clients read.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Writes as the store's own tests make them: by no key of a request, for any version, and without a limit.
+//! Writes in their plain form for the store's tests: without an idempotency key, for any version, and without a limit.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! What is promised of delivery, held against any sequence of events: each change that a hook hears of
-//! arrives at least once, in order for one resource as far as nothing was given up, and dropping repeats
-//! leaves just what the journal has. For `mode=latest`: the last one arrives.
+//! The guarantees of delivery, for any sequence of events. Each change that matches a hook arrives at least once, and
+//! in order for one resource unless a delivery was given up. Without the duplicates, the arrivals are exactly the
+//! changes of the journal. For `mode=latest`, the last change arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

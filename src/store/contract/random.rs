@@ -1,5 +1,5 @@
-//! A long random life, held against a model of a few lines: each hook hears of each change of its
-//! resource, in order, none left out and none told again once it was delivered.
+//! A long random history, compared with a model of a few lines: each hook receives each change of its resource, in
+//! order, none missing, and none again after it was delivered.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

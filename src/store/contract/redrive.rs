@@ -1,4 +1,4 @@
-//! Sending anew, and the record of what was sent.
+//! Tests, replays and redrives of hooks, and the record of deliveries.
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::plainly::once;
 use super::world::World;
-use crate::model::{AccountId, HookId, InstanceState, Owner, Sealed, Token};
+use crate::model::{AccountId, HookId, InstanceState, Owner, Sealed, Timestamp, Token};
 use crate::store::{
     Condition, DeliveryState, HookAction, HookEdit, NewToken, Once, Outcome, Redrive, Redriven, Refusal,
     RepeatableRequest, Replay, RequestId, Written,
@@ -57,6 +57,22 @@ pub(crate) async fn a_request_is_carried_out_once(mut world: World) {
     let again = request(&world, ann, "k", 2);
     assert_eq!(world.store().find_answer(&again).await.expect("asked"), None, "it is forgotten");
     assert!(is_done(&make(&world, ann, &again, 5).await));
+}
+
+pub(crate) async fn a_request_is_known_as_long_when_the_clock_is_set(mut world: World) {
+    const DAY: i64 = 24 * 3_600_000;
+    let ann = world.client("ann").await;
+    let first = request(&world, ann, "k", 1);
+    assert!(is_done(&make(&world, ann, &first, 1).await));
+    for step in [30 * DAY, -40 * DAY] {
+        world.store().clock_set(step, world.now).await.expect("set");
+        world.now = Timestamp::from_millis(world.now.as_millis() + step);
+        let again = request(&world, ann, "k", 1);
+        let answered = Written::Replayed(Replay::Answered(answer()));
+        assert_eq!(make(&world, ann, &again, 2).await, answered, "set by {step} ms");
+    }
+    world.wait(Duration::from_secs(3601));
+    assert!(is_done(&make(&world, ann, &request(&world, ann, "k", 1), 3).await), "it is forgotten in its time");
 }
 
 pub(crate) async fn what_did_nothing_may_be_made_again(world: World) {

@@ -1,4 +1,4 @@
-//! Hooks that rest: what they are owed waits in the journal, and is made up for.
+//! Hooks that are paused or disabled: their changes wait in the journal, and are delivered later.
 
 use std::time::Duration;
 

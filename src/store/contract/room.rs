@@ -1,4 +1,4 @@
-//! Room as a case says it is.
+//! A `Room` with the values that a case chooses.
 
 use std::collections::HashMap;
 

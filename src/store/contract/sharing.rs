@@ -1,4 +1,4 @@
-//! How claims are shared by accounts, and by destinations that answer and those that do not.
+//! How accounts share claims, and how destinations do that answer and that do not.
 
 use std::collections::HashMap;
 use std::time::Duration;

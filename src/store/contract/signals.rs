@@ -1,4 +1,4 @@
-//! What the loops that sleep are told: whatever makes something due sooner than they know raises a signal, after its commit.
+//! Signals to sleeping loops: each commit that makes something due earlier than they know raises one.
 
 use futures_util::FutureExt as _;
 

@@ -1,4 +1,4 @@
-//! Tokens: found by their secrets' hashes, and gone with their hooks.
+//! Tokens: found by the hashes of their secrets, and deleted with their hooks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Single instances, which are polled between two lists of everything.
+//! Single instances, which are polled between two complete lists.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A small world to try a store in: one clock, users of one provider, and instances that are hardly more
-//! than an id and a state.
+//! A small world to test a store in: one clock, users of one provider, and instances with little more than an id and a
+//! state.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! That each gets its share, and leaves some to others.
+//! Each gets its share, and leaves some to others.
 
 use super::*;
 use crate::store::contract::room::GivenRoom;

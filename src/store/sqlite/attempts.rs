@@ -1,4 +1,4 @@
-//! The tries that were made, kept for a while for whoever asks what became of a change.
+//! The attempts of deliveries, kept for a while to answer what happened to a change.
 
 use std::time::Duration;
 

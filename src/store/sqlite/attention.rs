@@ -1,5 +1,5 @@
-//! What somebody waits for of what is on its way: instances of which a hook of the account would hear that they leave the
-//! state that they pass through.
+//! Instances in a passing state that somebody waits for: a hook of the account matches the change when they leave that
+//! state.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

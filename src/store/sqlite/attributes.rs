@@ -1,6 +1,5 @@
-//! A resource's further attributes: those that are only ever shown, never searched. They stand in one
-//! column as JSON with short names, in a form of the store's own, so that the model and the API may
-//! change their shapes without a migration.
+//! The attributes of a resource that are only shown, never searched. One column holds them as JSON with short names, in
+//! the store's own format, so that the model and the API may change without a migration.
 
 use serde::{Deserialize, Serialize};
 

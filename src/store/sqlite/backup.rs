@@ -1,10 +1,10 @@
-//! Backups: the store as it is at one moment, in one file, made while a host runs and writes; and such a file put in the place
-//! of a store.
+//! Backup and restore: the store at one moment as one file, made while a host runs and writes; and the store replaced
+//! with one.
 //!
-//! Both are made the same way: a copy is written into a file of its own beside where it is to be, is verified there, flushed,
-//! and only then takes the place, by one rename. Whatever ends it before (a full disk, a kill, a power cut) leaves what was
-//! there as it was. Each copy has a mark of its own: cursors of the store that it was made of are refused by a host that runs
-//! on it, since that store went on.
+//! Both work the same way. A copy is written into a file beside its destination, verified there, flushed, and then
+//! renamed into place. If anything ends it before (a full disk, a kill, a power cut), the old file stays as it was.
+//! Each copy has a new mark: a host that runs on the copy refuses cursors of the original store, because that store
+//! continued.
 
 mod copy;
 mod digest;

@@ -1,5 +1,5 @@
-//! Pages that end at a number of items or of bytes, whichever comes first. What a page takes in memory depends on neither
-//! how long a filter a client wrote nor how many labels a provider gave.
+//! Pages that end at a number of items or of bytes, whichever comes first. So neither a long filter of a client nor
+//! many labels of a provider increase the memory for a page.
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;

@@ -1,14 +1,15 @@
-//! How much the store may hold, and one account of it. At a bound, what would make it grow is refused before it is written:
-//! new accounts, hooks, tokens and replays, and polls that saw something new. All else goes on: reading, deleting, forgetting
-//! what is too old, polls that saw nothing new, callbacks, and what hooks are owed from the journal. So a store at its bound
-//! gets smaller by itself, and takes more once it has.
+//! The limits of the store, and of one account in it. At a limit, writes that would make it grow are refused: new
+//! accounts, hooks, tokens and replays, and polls that saw something new. Everything else continues: reads, deletions,
+//! retention, polls without changes, callbacks, and deliveries from the journal. So a store at its limit shrinks by
+//! itself, and then accepts more.
 //!
-//! The last part of the store is a reserve: once only that is left, an account that takes more than an equal share of the store is
-//! at its bound. So no account, and no few of them that are each within their share, leave nothing for the others.
+//! The last part of the store is a reserve. Once only the reserve is left, an account that uses more than an equal
+//! share of the store is at its limit. So neither one account, nor a few accounts within their shares, can use up the
+//! store.
 //!
-//! What the store takes are its pages in use, which SQLite counts; those that are free are written again before the file grows. What
-//! an account takes of them is found by reading the store (`measure`), which is done only while the store is so large that an
-//! account could be near its bound.
+//! The size of the store is the number of its pages in use, which SQLite counts; free pages are reused before the file
+//! grows. The size of an account is found by reading the store (`measure`). That happens only while the store is so
+//! large that an account could be near its limit.
 
 pub(super) mod measure;
 
@@ -107,7 +108,7 @@ impl Bounds {
             Fullness::AtLimit => tracing::error!(
                 used,
                 limit,
-                "the store is at its bound: nothing new is recorded, and the host is not ready, until it is smaller or \
+                "the store is at its maximum size: the host records nothing new and is not ready until the store shrinks or \
                  store.size is raised"
             ),
         }

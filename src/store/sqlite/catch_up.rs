@@ -1,6 +1,5 @@
-//! Owing hooks what the journal has that they were not owed when it happened: to one that was resumed, and
-//! for a replay. In steps, which are bounded in number and in time, so that neither a transaction nor a hook's line grows
-//! without end.
+//! Creates deliveries from the journal for hooks that were resumed, and for replays. The work is in steps, bounded in
+//! number and in time, so that neither a transaction nor a hook's backlog grows without limit.
 
 use rusqlite::{Connection, Row, params};
 

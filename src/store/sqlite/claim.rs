@@ -1,6 +1,6 @@
-//! Taking deliveries that are due: half of a claim for accounts in turns (`claim/round.rs`), whatever the number of their
-//! destinations; the rest from destinations in turns, within each from its accounts in turns, and within each of these
-//! from its hooks in turns.
+//! Claims due deliveries. Half of a claim is for accounts in turns (`claim/round.rs`), whatever the number of their
+//! destinations. The rest is for destinations in turns, then for the accounts of each destination, then for the hooks
+//! of each account.
 
 mod destination;
 mod hook;

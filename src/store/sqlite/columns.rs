@@ -1,5 +1,5 @@
-//! How values of the domain stand in columns. What a column holds is checked as it is read: a row that
-//! this version does not understand is an error, never a guess.
+//! The values of the domain as columns. A column is validated when it is read: a row that this version does not
+//! understand is an error, never a guess.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) fn get<T: Column>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("column {column:?} holds what this version can't read: {source}")]
+#[error("column {column:?} has a value that this version cannot read: {source}")]
 struct BadColumn {
     column: String,
     source: FromSqlError,

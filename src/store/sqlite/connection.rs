@@ -1,4 +1,4 @@
-//! A connection to the file of the store, and how SQLite is set up on it.
+//! A connection to the file of the store, and the setup of SQLite on it.
 
 use std::path::Path;
 

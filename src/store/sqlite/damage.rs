@@ -1,10 +1,10 @@
-//! Rows that cannot be read. Each affects itself alone: whoever reads it goes on as if it were not there, it is named in
-//! the log once, counted, shown to its account, and set aside by the writer, so that nothing meets it again.
+//! Damaged rows: rows that cannot be read. Each affects only itself. Readers continue as if it did not exist. It is
+//! logged once, counted, and shown to its account. The writer sets it aside, so that nothing meets it again.
 //!
-//! What is set aside depends on the table. A hook and a delivery keep their rows, with a mark. What the next poll finds
-//! again (a resource, the record of a poll) is reset. What only tells of the past (a version, an attempt) is deleted. A
-//! change stays in the journal, where it is passed over until it is forgotten. A resource whose history can't be found by
-//! its name begins another. `aside` does this, and `healed` says what makes up for it.
+//! Setting aside depends on the table. A hook and a delivery keep their rows, with a mark. Rows that the next poll
+//! finds again (a resource, the record of a poll) are reset. Rows that contain only history (a version, an attempt) are
+//! deleted. A change stays in the journal and is skipped until retention deletes it. If a resource's history can't be
+//! found by its name, a new history begins. `aside` does this, and `healed` tells what repairs a row.
 
 mod aside;
 mod healed;
@@ -355,7 +355,7 @@ impl Noted {
         if self.known.len() >= self.most {
             return;
         }
-        name(&row.shown, "a stored row can't be read and is set aside");
+        name(&row.shown, "a stored row cannot be read and is set aside");
         self.known.insert(known_by);
         self.rows.push(row);
     }

@@ -1,6 +1,6 @@
-//! What is gone for everybody, and has rows still. A hook, a token or an account goes in one short transaction, which
-//! leaves no way to it; a row of `dropped` says that what it had is to be deleted. That is done in steps, by whoever
-//! removed it or by the next round of the retention, also after a restart.
+//! Deleted things that still have rows. A short transaction deletes a hook, a token or an account, and makes it
+//! unreachable. A row of `dropped` says that its remaining rows have to be deleted. The request that deleted it, or the
+//! next round of retention, does so in steps, also after a restart.
 
 pub(super) mod notes;
 pub(super) mod rows;

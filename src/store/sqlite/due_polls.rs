@@ -1,4 +1,4 @@
-//! When the polls of an account are due: again and again while it is watched, and once where somebody asked.
+//! When the polls of an account are due: regularly while it is watched, and once on request.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -1,6 +1,6 @@
-//! Whose turn it is to be polled: endpoints take turns, and the accounts at each by how long they have been due. A row
-//! for each endpoint says when it has something due, so that neither a claim nor the question for the next poll looks at
-//! polls that wait for a share or for a circuit breaker, however many these are.
+//! The order of polls: endpoints take turns, and the accounts of each by how long they have been due. A row for each
+//! endpoint says when it has something due. So neither a claim nor the query for the next due poll reads polls that
+//! wait for a share or for a circuit breaker, however many there are.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! A pool whose items are lent in turns: each flow has a queue, and the flows that wait take turns, however many wait
-//! in each. So many reads of one account delay a read of another by one turn of each flow, and by what is under way; and
-//! so it is with places in the queues of the writer.
+//! A fair pool: each flow has a queue, and the waiting flows take turns for the pool's items, however many requests
+//! wait in each. So many reads of one account delay a read of another by one turn of each flow, and by the reads in
+//! progress. The places in the queues of the writer work the same way.
 
 #[cfg(test)]
 mod tests;

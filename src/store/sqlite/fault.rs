@@ -1,4 +1,4 @@
-//! What goes wrong inside the store, and what those who use it are told of that.
+//! Errors inside the store, and how callers see them.
 
 use std::path::PathBuf;
 
@@ -23,27 +23,27 @@ pub(super) enum Fault {
     Closed,
     #[error("a read of the store did not end: {0}")]
     Read(#[source] tokio::task::JoinError),
-    #[error("the transaction that this was a part of did not commit: {0}")]
+    #[error("its transaction did not commit: {0}")]
     NotCommitted(#[source] std::sync::Arc<NotCommitted>),
     #[error("account {0} is not in the store: it may have been forgotten meanwhile")]
     NoAccount(crate::model::AccountId),
-    #[error("account {0} is being forgotten, and can be used again once all of it is gone")]
+    #[error("account {0} is being deleted; it can be used again afterwards")]
     Forgetting(crate::model::AccountId),
-    #[error("can't write a resource's attributes: {0}")]
+    #[error("cannot serialize the attributes of a resource: {0}")]
     Attributes(#[source] serde_json::Error),
     #[error("hook {0} is damaged: it can only be deleted")]
     DamagedHook(crate::model::HookId),
-    #[error("can't write what a hook's owner says of it: {0}")]
+    #[error("cannot serialize the properties of a hook: {0}")]
     Words(#[source] serde_json::Error),
-    #[error("can't write the answer to a request: {0}")]
+    #[error("cannot serialize the answer to a request: {0}")]
     Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("this write of the store panicked: {0}")]
     Panicked(String),
-    #[error("an earlier statement of this transaction failed, and SQLite took all of it back")]
+    #[error("an earlier statement of this transaction failed, and SQLite rolled it back")]
     TakenBack,
-    #[error("the system gave no randomness: {0}")]
+    #[error("the system's random number generator failed: {0}")]
     NoRandomness(#[source] getrandom::Error),
-    #[error("can't start the store's writer: {0}")]
+    #[error("cannot start the store's writer: {0}")]
     NoThread(#[source] std::io::Error),
 }
 

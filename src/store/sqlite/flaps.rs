@@ -1,4 +1,4 @@
-//! What flaps: the changes of the states of realms and providers of late, and which are damped.
+//! Flapping: the recent state changes of realms and providers, and which of these are damped.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

@@ -1,15 +1,16 @@
-//! What is on disk, and when. A transaction is flushed only where something in it is to outlive a power cut; the log is
-//! folded into the file from time to time, where a failure to do so is seen.
+//! Durability: what is on disk, and when. A transaction is flushed only if something in it has to survive a power cut.
+//! The WAL is checkpointed from time to time, where a failure is noticed.
 //!
-//! A flush that fails is never simply tried again. The system may hold what it could not write for written: the next
-//! flush succeeds without it, and leaves a hole in the log at which everything after it ends in a power cut. So the log is
-//! in doubt from then on, and before anything else is written, it is written once more as it is read, and flushed. Until
-//! that is done, each write fails.
+//! A failed flush is never simply retried. The system may treat pages that it could not write as written. The next
+//! flush then succeeds without them, and leaves a hole in the WAL; a power cut loses everything after the hole. So
+//! after a failed flush the WAL is in doubt. Before anything else is written, the WAL is written again with the content
+//! that is read from it, and flushed. Until that succeeds, every write fails.
 //!
-//! The same goes for the file. While somebody reads an older state, SQLite folds a part of the log, does not flush the file
-//! for it, and never writes that part again. Where the flush of a later part fails, what was folded before may be lost with
-//! it. So each page that is in the log is then written once more to the file, as it is read there, before the log is folded
-//! again: the log is begun anew only after a flush of all that was folded from it.
+//! The same applies to the database file. While somebody reads an older snapshot, SQLite checkpoints a part of the WAL,
+//! does not flush the file for it, and never writes that part again. If the flush of a later part fails, the earlier
+//! part may be lost as well. So each page in the WAL is then written to the file again, with the content that is read
+//! from it, before the next checkpoint. The WAL is reset only after a flush of everything that was checkpointed from
+//! it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -263,7 +264,7 @@ impl Flush {
                 Disk::Other { write_pages_again, .. } => write_pages_again(&self.file, &pages, self.page),
             });
             written.map_err(|error| {
-                let why = format!("a flush failed, and the file's pages can't be written again: {error}");
+                let why = format!("a flush failed, and the file's pages cannot be written again: {error}");
                 rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), Some(why))
             })?;
             self.file_in_doubt = false;
@@ -282,7 +283,7 @@ impl Flush {
             Disk::Other { write_again, .. } => write_again(&self.log),
         };
         written.map_err(|error| {
-            let why = format!("a flush failed, and the log can't be written again: {error}");
+            let why = format!("a flush failed, and the WAL cannot be written again: {error}");
             match space::is_no_room(&error) {
                 true => full(why),
                 false => rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), Some(why)),

@@ -1,6 +1,7 @@
-//! Forgetting what of the journal, and of what was before, is too old. `trim` forgets what is too much. First the mark is moved, up to which nothing is
-//! promised any more; then what lies before it goes, a little in each transaction. What a hook is still owed stays
-//! until that is settled: readers of the journal do not get it any more, its hook does.
+//! Retention of the journal and of old versions. `trim` handles the limit on the number of changes. First the mark is
+//! moved up to which nothing is promised any more. Then everything before the mark is deleted, a little in each
+//! transaction. A change with a pending delivery stays until that is settled: readers of the journal do not get it any
+//! more, its hook does.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The numbers of resources in the journal. A resource gets one with its first change, and keeps it for as long as the
-//! journal has a change of it: what hooks are owed of it waits under the same number, and its change is kept as long.
+//! The numbers of resources in the journal. A resource gets a number with its first change, and keeps it as long as the
+//! journal has a change of it. Its pending deliveries use the same number, and keep their changes as long.
 
 use rusqlite::types::{FromSqlResult, ValueRef};
 use rusqlite::{OptionalExtension, params};

@@ -1,7 +1,8 @@
-//! The hooks of the accounts that had changes last, kept in the writer's memory from one change to the next.
+//! The hooks of the accounts with the most recent changes, cached in the writer's memory.
 //!
-//! SQLite itself says which rows of `hooks` were written, so that no statement can forget to: the rows are read anew when
-//! the account has its next change. What was read within a transaction that is taken back is read anew as well.
+//! SQLite itself reports which rows of `hooks` were written, so that no statement can forget to invalidate the cache.
+//! These rows are read again at the account's next change. Rows that were read within a transaction that is rolled back
+//! are read again as well.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! What owners do with their hooks, each within the transaction of the request that asks for it: what the request depends
-//! on (the limit of the account, the version of the hook) is looked at in there, and so is what it is answered with.
+//! Edits of hooks by their owners, each within the transaction of its request. The transaction checks the conditions of
+//! the request (the limit of the account, the version of the hook) and reads the data for its answer.
 
 use std::sync::Arc;
 

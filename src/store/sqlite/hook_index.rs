@@ -1,8 +1,8 @@
-//! Which hooks of an account may hear of a change, found without a look at each of them.
+//! Finds the hooks of an account that may match a change, without reading all of them.
 //!
-//! The index leaves out what can't match and may let through what does not: `Listener::hears` decides. A condition that
-//! filters gain later (labels, say) works at once through `hears`; it gets faster with a part of `Key` or a bit of
-//! `Conditions` of its own.
+//! The index leaves out hooks that can't match, and may let through hooks that do not: `Listener::hears` decides. A new
+//! condition in filters (labels, for example) works at once through `hears`. It gets faster with a part of `Key` or a
+//! bit of `Conditions`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};

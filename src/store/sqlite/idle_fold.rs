@@ -1,7 +1,7 @@
-//! Folds the log into the file while nobody writes, so that the file of an idle host is the whole store, and a copy of it is
-//! a backup. That is done by a connection of its own on a thread of its own, with a checkpoint that waits for nobody
-//! (SQLite's PASSIVE): a write that comes meanwhile is made at once. One such thread runs at a time, and what it folds is
-//! bounded by the length to which the log may grow.
+//! Checkpoints the WAL while nobody writes. So the file of an idle host is the complete store, and a copy of it is a
+//! backup. A separate connection on a separate thread does that, with a checkpoint that waits for nobody (SQLite's
+//! PASSIVE): a write that arrives meanwhile is not delayed. Only one such thread runs at a time, and its work is
+//! bounded by the maximum length of the WAL.
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;

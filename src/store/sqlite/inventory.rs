@@ -1,4 +1,4 @@
-//! What was last seen, for those who list it.
+//! The last known resources, for lists.
 
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};

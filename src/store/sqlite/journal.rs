@@ -1,4 +1,4 @@
-//! The journal: each change gets its number and its id here, once, and is read from here ever after.
+//! The journal. A change gets its number and its id here, once, and every reader gets it from here.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

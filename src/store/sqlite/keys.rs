@@ -1,4 +1,4 @@
-//! The ids of the host's keys, and what is sealed with them.
+//! The ids of the host's keys, and the secrets sealed with them.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, params};

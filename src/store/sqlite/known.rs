@@ -1,4 +1,4 @@
-//! What is known of an account's resources, as the diff reads it: all of it, at every poll.
+//! The known resources of an account, as the diff reads them: all of them, at every poll.
 
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{OptionalExtension, Row, params};

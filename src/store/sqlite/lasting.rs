@@ -1,4 +1,4 @@
-//! Whether a write has to outlive a power cut.
+//! Whether a write has to survive a power cut.
 
 /// What becomes of a write when the power goes right after it was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

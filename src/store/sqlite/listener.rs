@@ -1,4 +1,4 @@
-//! A hook as it is read to know what it hears of.
+//! A hook with the columns that decide which changes match it.
 
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -1,4 +1,4 @@
-//! Who hears of a change: the hooks set on its resource, and those whose filter lets it through.
+//! The hooks that match a change: those on its resource, and those whose filter matches.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Whose the file is: a lock file beside it keeps a second host out, and its permissions other users.
+//! Exclusive access to the file: a lock file beside it keeps a second host out, and its permissions keep other users
+//! out.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
@@ -76,7 +77,7 @@ pub(super) fn make_private(store: &Path) -> Result<()> {
         };
         if mode & 0o077 != 0 {
             std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(|error| {
-                StoreError::Unusable(format!("can't close {} to other users: {error}", path.display()))
+                StoreError::Unusable(format!("cannot protect {} from other users: {error}", path.display()))
             })?;
         }
     }
@@ -84,7 +85,7 @@ pub(super) fn make_private(store: &Path) -> Result<()> {
 }
 
 pub(super) fn cant_open(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Unusable(format!("can't open the store {}: {error}", path.display()))
+    StoreError::Unusable(format!("cannot open the store {}: {error}", path.display()))
 }
 
 pub(super) fn with_suffix(store: &Path, suffix: &str) -> PathBuf {

@@ -1,4 +1,4 @@
-//! From where on the journal and the past are kept: of all accounts, and of one.
+//! The marks of retention: from which place on the journal and old versions are kept, for all accounts and for one.
 
 use rusqlite::{Connection, OptionalExtension};
 

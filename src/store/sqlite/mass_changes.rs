@@ -1,4 +1,4 @@
-//! Mass changes that are held: lists of which nothing is recorded until another shows the same, or an operator says so.
+//! Held mass changes: lists that are not recorded until another list shows the same, or the operator decides.
 
 use rusqlite::{OptionalExtension, Row, params};
 

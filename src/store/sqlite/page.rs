@@ -1,5 +1,5 @@
-//! Pages of the feed. What a filter leaves out is passed over by a few columns of it, and the changes of ids that are named
-//! are looked up.
+//! Pages of the feed. Changes that a filter leaves out are skipped by a few of their columns. If a filter names ids,
+//! their changes are looked up.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

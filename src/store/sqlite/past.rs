@@ -1,5 +1,5 @@
-//! What resources were before they changed or went: each time a version ends, it is put aside with the times
-//! between which it was what the tracker knew.
+//! The old versions of resources. When a resource changes or is removed, its version is stored with the times between
+//! which it was the known one.
 
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 

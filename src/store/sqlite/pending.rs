@@ -1,5 +1,6 @@
-//! Pending changes, lent to those who come and ask. The head of a line is lent as it is claimed for sending: it is due when the
-//! lease ends. What is lent behind it waits as before. Whatever is not acknowledged by then is sent, or lent again.
+//! Pending changes that clients read with a lease. The first delivery of an ordering key is leased as if it were
+//! claimed for sending: it is due when the lease expires. Deliveries behind it wait as before. A change that is not
+//! acknowledged by then is sent, or leased again.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! Who holds polls that are due, and how they went.
+//! The claims of due polls, and their outcome.
 
 use std::time::Duration;
 

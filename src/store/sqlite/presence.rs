@@ -1,8 +1,8 @@
-//! Whether the files that the store was opened with are still in their places. A file that is removed, or that another one is
-//! put over, can be written for as long as it is open: all of that would be lost when the host ends.
+//! Checks that the files that the store was opened with are still in place. A file that is removed or replaced can be
+//! written as long as it is open, but all of that would be lost when the host ends.
 //!
-//! They are looked at by their paths alone. To close any descriptor of a file gives up all locks that the process has on it
-//! (POSIX), those of SQLite among them.
+//! The check uses only paths. Closing any descriptor of a file releases all locks of the process on it (POSIX),
+//! including those of SQLite.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,7 +1,8 @@
-//! The lines in which deliveries wait: one for each resource on each hook, of which only the head has a `due`.
+//! The queues of deliveries: one for each ordering key (a resource on a hook). Only the first delivery of a queue has a
+//! `due`.
 //!
-//! Statements on a line name its index: without statistics SQLite prefers the primary key, by which it reads
-//! the whole backlog of the hook.
+//! Statements on a queue name its index. Without statistics SQLite prefers the primary key, with which it reads the
+//! whole backlog of the hook.
 
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};

@@ -1,5 +1,5 @@
-//! Whether an account's provider can be reached at all. That it came to be out of reach, and that it is back, are
-//! changes like any other: what is known of its realms and instances stays as it is.
+//! Reachability of an account's provider. When it becomes unreachable, and when it is back, a change is recorded like
+//! any other; its realms and instances keep their last known state.
 
 use rusqlite::{OptionalExtension, params};
 

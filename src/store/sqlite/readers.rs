@@ -1,5 +1,5 @@
-//! The connections that read: each call borrows one, on a thread where it may block, and sees one
-//! snapshot from its first statement to its last.
+//! The connections that read. Each call borrows one, on a thread where it may block, and sees one snapshot from its
+//! first statement to its last.
 
 use rusqlite::Connection;
 

@@ -1,10 +1,11 @@
-//! Taking in what one poll saw, in steps: others write between them. A step is one savepoint of one transaction, and a
-//! resource, its change in the journal and what hooks are owed for it are of the same step: they stand or fall together.
+//! Records a poll in steps, with other writes between them. A step is one savepoint of one transaction. A resource, its
+//! change in the journal and the deliveries of that change are in the same step: they commit together or not at all.
 //!
-//! A host may die between any two steps. What was recorded is then known to the next poll, which finds what is left by
-//! comparing. What is true of the list as a whole takes effect with the last step: that it came, which is also the
-//! baseline, and that something was missing from it (a row says which poll marked it, and `polls.recorded` which poll was
-//! recorded to its end). Where a gap or a mass change was told by then, the row of the poll says so.
+//! A host may die between any two steps. The recorded part is then known to the next poll, which finds the rest by
+//! comparing. Facts about the list as a whole take effect with the last step: that it came, which is also the baseline,
+//! and that something was missing from it. A row says which poll marked a resource as missing, and `polls.recorded`
+//! says which poll was recorded completely. If a gap or a mass change was reported by then, the row of the poll says
+//! so.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sending dead letters anew, and looking at what was sent.
+//! Redrives dead letters, and lists deliveries.
 
 use rusqlite::{OptionalExtension, Row, params};
 

@@ -1,5 +1,5 @@
-//! What is left of a store whose file is missing or empty: a volume that is not mounted, a copy that broke off, a file that was
-//! moved away. A host that began a new store there would lose all hooks and tell nobody, so it refuses to start.
+//! Remains of a store whose file is missing or empty: a volume that is not mounted, an interrupted copy, a file that
+//! was moved. A host that created a new store there would silently lose all hooks, so it refuses to start.
 
 use std::fs::FileType;
 use std::io;

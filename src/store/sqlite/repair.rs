@@ -1,4 +1,4 @@
-//! What a start puts right in a damaged file before anything relies on it.
+//! Repairs of a damaged file at the start, before anything relies on it.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};

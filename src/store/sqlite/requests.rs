@@ -1,7 +1,7 @@
-//! Requests that a client may repeat: each has its key and its answer written in the transaction that does the work.
+//! Requests that a client may repeat: the key and the answer of each are written in the transaction that does the work.
 //!
-//! Work in steps writes its key with the first step, and with each step how far it is; the last one writes the answer. A
-//! request that comes again goes on from there, so that no step is made twice, and the answer counts all of them.
+//! Work in steps writes its key with the first step, its progress with each step, and the answer with the last one. A
+//! repeated request continues from there, so that no step is done twice, and the answer counts all of them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

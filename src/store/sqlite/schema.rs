@@ -1,4 +1,4 @@
-//! The tables, and how a file of an earlier version becomes one of this.
+//! The tables, and the migrations from earlier versions.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::super::{Result, StoreError};
 use super::damage::{self, Damages};
 use super::seen::{Age, Run, new_mark};
-use super::{endpoints, keys, repair, turns};
+use super::{endpoints, keys, repair, times, turns};
 
 /// Written into the file's header, so that a file of another program is told from an empty one: "TRKR".
 pub(super) const APPLICATION: i32 = 0x5452_4B52;
 
 /// Each brings a file from the version that is its index to the next. One that was released is never
 /// changed; what is to be different is a further one.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version that this tracker writes.
 pub(super) const NEWEST: usize = MIGRATIONS.len();
@@ -81,7 +81,8 @@ pub(super) fn bring_to(connection: &mut Connection, wanted: usize) -> Result<Age
 }
 
 /// What may stand in `meta`, all of it whole numbers.
-const META: [&str; 6] = ["store", "forgotten", super::past::MARK, "pings", "key", "run"];
+const META: [&str; 8] =
+    ["store", "forgotten", super::past::MARK, "pings", "key", "run", times::FORWARD_BY, times::FORWARD_AT];
 
 /// Holds `meta` to be what this version wrote: what the whole store hangs on can't be guessed. Gives the store's mark.
 ///

@@ -1,17 +1,17 @@
-//! Whether the store may have gone back: a cursor that a client has may then be of changes that are not in it any more, and
-//! the numbers of these would be given to others. Such a store makes its cursors anew, with another mark, so that old ones
-//! are refused instead of being taken for places of a journal that they are not of.
+//! Detects a store that went back to an earlier state. A cursor of a client may then refer to changes that the store no
+//! longer has, and new changes would get the numbers of these. Such a store issues its cursors with a new mark, so that
+//! old cursors are refused instead of being taken for places in a different journal.
 //!
-//! That can't be told by the file alone: one that was copied back looks as it did when the copy was made. So the host keeps
-//! beside it what it has seen of it, in a small file (`tracker.db.seen`): the mark, the number of the newest change, and a
-//! random number that stands in the store as well, and is another with each start. What the next host finds has to fit
-//! together. The numbers are written after each commit that raises them, which a host that is killed loses nothing of, and
-//! flushed with each fold of the log.
+//! The file alone does not show that: a restored copy looks as it did when it was made. So the host keeps what it has
+//! seen of the store beside it, in a small file (`tracker.db.seen`): the mark, the number of the newest change, and a
+//! random number that is also in the store and changes with each start. The next host checks that all of it matches.
+//! The numbers are written after each commit that raises them, so that a killed host loses none, and flushed with each
+//! checkpoint of the WAL.
 //!
-//! Versions of hooks have the mark in them, for the same reason, and ids of hooks and tokens go on at another place.
+//! For the same reason, versions of hooks contain the mark, and ids of hooks and tokens continue at a different place.
 //!
-//! With `synchronous = normal`, the last writes may go with the power, though they were read. It is not known whether any
-//! did: after a host that was running when the machine ended, the store may have gone back.
+//! With `synchronous = normal`, a power cut may lose the last writes, although they were read. Nothing shows whether it
+//! did: if a host was running when the machine ended, the store may have gone back.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -120,7 +120,7 @@ pub(super) fn begin(
     if let Err(error) = &found
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(file = %path.display(), %error, "can't read how far the store was");
+        tracing::warn!(file = %path.display(), %error, "cannot read the last known position of the store");
     }
     let gone_back = match age {
         Age::New => None,

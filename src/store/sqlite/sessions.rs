@@ -1,4 +1,4 @@
-//! What drivers remember of accounts, in SQLite.
+//! The sessions of drivers, in SQLite.
 
 use rusqlite::{Row, params};
 

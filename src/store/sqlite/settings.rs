@@ -1,4 +1,4 @@
-//! How the file of the store is used, with the defaults.
+//! Settings of the store's file, with their defaults.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Recording how deliveries went on, and what that means for their hooks, in steps: others write between them. Each
-//! settlement is of one step. A hook is judged by all of its settlements together, after the last of them; should the host
-//! end before that, it is judged by the next ones.
+//! Settles deliveries, and applies the consequences to their hooks, in steps with other writes between them. Each
+//! settlement is in one step. A hook is judged by all of its settlements together, after the last of them. If the host
+//! ends before that, the hook is judged with its next settlements.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! Whether there is room for the store to grow. SQLite knows a full disk by one error of the system's, ENOSPC. A quota that
-//! is used up, and the largest size that the system lets a process's files have, are the same to whoever waits for a
-//! write, and SQLite calls them failures of the disk: after such a failure this looks for itself.
+//! Whether the store has room to grow. SQLite recognises a full disk by one error of the system, ENOSPC. An exhausted
+//! quota and the file size limit of the process have the same effect on a write, but SQLite calls them disk errors.
+//! After a disk error, this file finds out the reason.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! What is SQLite's own, beside the contract that every store keeps.
+//! Tests of SQLite's own features, in addition to the contract of every store.
 
 mod backups;
 mod bounds;

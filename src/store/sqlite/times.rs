@@ -1,6 +1,8 @@
-//! The times in the store, taken together: which is the latest, and how they move when the clock is set.
+//! All times in the store: the latest one, and how they move when the clock is set.
 
-use rusqlite::Connection;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::Result;
 use super::columns::get;
@@ -46,6 +48,14 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
     for sql in [
         format!("UPDATE deliveries INDEXED BY deliveries_lent SET {} WHERE lent IS NOT NULL", moved(&["lent_until"])),
         format!("UPDATE polls SET {}", moved(&polls)),
+        // Damaged rows stay as they are.
+        format!(
+            "UPDATE requests SET {} WHERE typeof(account) = 'integer' AND typeof(owner) = 'text' AND typeof(key) = 'text'
+             AND typeof(fingerprint) = 'blob' AND typeof(begun) = 'integer' AND typeof(done) = 'integer'
+             AND typeof(reached) = 'integer' AND typeof(answer) IN ('blob', 'null')",
+            moved(&["begun"])
+        ),
+        format!("UPDATE hooks SET {} WHERE old_until IS NOT NULL", moved(&["old_until"])),
         format!("UPDATE accounts SET {}", moved(&["used", "unreachable", "budget_at"])),
         format!(
             "UPDATE hooks SET {} WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",
@@ -76,6 +86,54 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
     ] {
         connection.prepare_cached(sql)?.execute([step])?;
     }
+    note_forward(connection, step, at)
+}
+
+/// By how much the clock was set forward in all, and the time that it showed after the last step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Forward {
+    pub(super) by: Duration,
+    pub(super) at: Timestamp,
+}
+
+/// The names in `meta` of these.
+pub(super) const FORWARD_BY: &str = "set_forward";
+pub(super) const FORWARD_AT: &str = "set_forward_at";
+
+/// Notes a step, so that changes from before it are kept longer. A step back takes one forward back.
+fn note_forward(connection: &Connection, step: i64, at: Timestamp) -> Result<()> {
+    let before = set_forward(connection)?;
+    if before.is_none() && step <= 0 {
+        return Ok(());
+    }
+    let before = before.map_or(0, |before| i64::try_from(before.by.as_millis()).unwrap_or(i64::MAX));
+    let mut upsert = connection
+        .prepare_cached("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")?;
+    for (name, value) in
+        [(FORWARD_BY, before.saturating_add(step).max(0)), (FORWARD_AT, at.as_millis().saturating_add(step))]
+    {
+        upsert.execute(params![name, value])?;
+    }
+    Ok(())
+}
+
+/// By how much the clock was set forward, where that is not forgotten.
+pub(super) fn set_forward(connection: &Connection) -> Result<Option<Forward>> {
+    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    let mut value = |name: &str| select.query_row([name], |row| row.get::<_, i64>(0)).optional();
+    Ok(match (value(FORWARD_BY)?, value(FORWARD_AT)?) {
+        (Some(by), Some(at)) => {
+            let by = Duration::from_millis(by.max(0).unsigned_abs());
+            Some(Forward { by, at: Timestamp::from_millis(at) })
+        }
+        _ => None,
+    })
+}
+
+/// Forgets the steps: what was from before them is gone.
+pub(super) fn forget_set_forward(connection: &Connection) -> Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM meta WHERE name IN (?1, ?2)")?;
+    delete.execute([FORWARD_BY, FORWARD_AT])?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Tokens of accounts: their secrets' hashes, and the hooks that go with them.
+//! Tokens of accounts: the hashes of their secrets, and the hooks that are deleted with them.
 
 use rusqlite::{OptionalExtension, Row, params};
 

@@ -1,5 +1,5 @@
-//! The traits of the store, a file for each: whose turn a call takes, and whether it reads or writes. What it reads and
-//! writes is in the files beside this folder.
+//! The traits of the store, one file for each: which turn a call takes, and whether it reads or writes. The files
+//! beside this folder read and write rows.
 
 mod accounts;
 mod deliveries;

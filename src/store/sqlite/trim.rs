@@ -1,9 +1,9 @@
-//! How much of the journal each account has. Where all accounts together have more than is kept, what is too much is taken
-//! from those that have most, the oldest first: an account that makes many changes, or has its hooks tested without end,
-//! pushes out its own past and nobody else's.
+//! The limit on the number of changes in the journal. If all accounts together exceed it, the accounts with the most
+//! changes lose their oldest. So an account that makes many changes, or tests its hooks without end, loses its own
+//! history and nobody else's.
 //!
-//! What an account lost has a mark of its own, beside that of all accounts: nothing before it is promised any more. Then what
-//! lies before it goes, in steps; a change that a hook is still owed stays until that is settled.
+//! Each account has a separate mark, in addition to that of all accounts: nothing before it is promised any more. Then
+//! the changes before it are deleted, in steps. A change with a pending delivery stays until that is settled.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

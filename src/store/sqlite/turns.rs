@@ -1,6 +1,6 @@
-//! Whose turn it is: accounts take turns, and destinations, accounts within a destination, and hooks within an account
-//! at a destination, whatever the length of their lines. A row for each that has something due; who was served goes to
-//! the end.
+//! Turns: accounts take turns, then destinations, then accounts within a destination, then hooks within an account at a
+//! destination, whatever the length of their queues. Each with something due has a row. After its turn it goes to the
+//! end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

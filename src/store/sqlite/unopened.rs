@@ -1,4 +1,4 @@
-//! Sealed columns of which somebody reports that they do not open: their rows are damaged.
+//! Sealed columns that were reported not to open: their rows are damaged.
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, params};

@@ -1,5 +1,5 @@
-//! Instances that are polled alone, between two polls of everything. They stand in the row of the poll: what makes
-//! everything due takes their place, so that no list waits for them.
+//! Instances that are polled alone, between two complete polls. They are in the row of the poll. A complete poll that
+//! becomes due replaces them, so that no list waits for them.
 
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};

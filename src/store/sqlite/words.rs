@@ -1,5 +1,5 @@
-//! What a hook's owner says of it and only Rust reads: filter, retries, description. It stands in one column
-//! as JSON with short names, in a form of the store's own, as resources' attributes do.
+//! The properties of a hook that only Rust reads: filter, retries, description. One column holds them as JSON with
+//! short names, in the store's own format, like the attributes of resources.
 
 use std::time::Duration;
 

@@ -1,12 +1,11 @@
-//! The one that writes: a thread that takes all the jobs that wait, runs each so that it can be taken back by itself
-//! inside one transaction, commits once, and then answers all. Under load a flush to disk is so shared
-//! by many; a job that fails takes back its own writes only. Where nothing in a transaction needs to outlive
-//! a power cut, it is not flushed at all.
+//! The writer: a thread that takes all waiting jobs and runs each in a savepoint of one transaction. It commits once,
+//! and then answers all of them. So under load many jobs share one flush to disk, and a failing job rolls back only its
+//! own writes. If nothing in a transaction needs to survive a power cut, it is not flushed at all.
 //!
-//! Long work comes in steps, which have a queue of their own: the thread serves both queues in turns, and each turn
-//! ends after a bounded time. So a request waits for one turn of steps at most, however many polls are being recorded.
-//! Within each queue accounts take turns (`round_robin`), and an account has a quarter of the places at most. So many writes
-//! of one account delay a write of another account by the turn that is under way and by one of those writes.
+//! Long work comes in steps, which have a separate queue. The thread serves both queues in turns, and each turn ends
+//! after a bounded time. So a request waits for at most one turn of steps, however many polls are being recorded.
+//! Within each queue accounts take turns (`round_robin`), and an account has at most a quarter of the places. So many
+//! writes of one account delay a write of another account by the turn in progress and by one of those writes.
 
 mod job;
 mod queues;

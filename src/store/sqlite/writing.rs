@@ -1,4 +1,4 @@
-//! What a write of the store works with: the connection within its transaction, and what the writer keeps in memory.
+//! The context of a write: the connection within its transaction, and the caches of the writer.
 
 use std::cell::Cell;
 use std::sync::Arc;

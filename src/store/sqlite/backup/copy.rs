@@ -1,6 +1,5 @@
-//! Copies a database, page by page, as one snapshot has it, and verifies the copy. Whoever writes the database goes on: the
-//! snapshot is held by a read, which in SQLite's mode with a log keeps nobody from writing. The log is not begun anew
-//! meanwhile, and grows by what is written.
+//! Copies a database page by page from one snapshot, and verifies the copy. Writers continue: a read transaction holds
+//! the snapshot, which blocks no writer in WAL mode. Meanwhile the WAL cannot be reset, and grows with every write.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The digest of a backup: SHA-256 over every row of every table. SQLite's own check finds pages that are no pages, and not a
-//! byte that changed inside a row. It is kept in a table of its own, which the store does not have.
+//! The digest of a backup: SHA-256 over every row of every table. SQLite's own check finds malformed pages, but no
+//! changed byte inside a row. The digest is in a separate table, which the store does not have.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};

@@ -11,15 +11,15 @@ pub enum BackupError {
     NoStore(PathBuf),
     #[error("there is no backup {}", .0.display())]
     NoBackup(PathBuf),
-    #[error("{} is there already: name another file, or replace it with --force", .0.display())]
+    #[error("{} exists: name another file, or replace it with --force", .0.display())]
     FileExists(PathBuf),
     #[error(
-        "there is a store already: {}. With --force, the backup takes its place, and the store is kept beside it", .0.display()
+        "a store exists: {}. With --force, the backup replaces it, and the store is kept beside it", .0.display()
     )]
     StoreExists(PathBuf),
     #[error("{} is a file of the host's store: name another file", .0.display())]
     OfTheStore(PathBuf),
-    #[error("{} is there already, and is no backup: --force replaces a backup alone. Name another file", .0.display())]
+    #[error("{} exists and is not a backup: --force replaces only a backup. Name another file", .0.display())]
     NoBackupThere(PathBuf),
     #[error("{} is being written by another process: wait until it has ended", .0.display())]
     InUse(PathBuf),
@@ -30,13 +30,13 @@ pub enum BackupError {
         match origin { Origin::Store => "restore the store from an earlier backup", Origin::Backup => "use another backup" }
     )]
     Damaged { file: PathBuf, what: String, origin: Origin },
-    #[error("{} is not a store of the tracker: name another file", .0.display())]
+    #[error("{} is not a store of Tracker: name another file", .0.display())]
     NoTracker(PathBuf),
     #[error("there is no room for {}: {source}", file.display())]
     NoRoom { file: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("can't copy {} to {}: {source}", from.display(), to.display())]
+    #[error("cannot copy {} to {}: {source}", from.display(), to.display())]
     Copy { from: PathBuf, to: PathBuf, source: rusqlite::Error },
-    #[error("can't {what} {}: {source}", file.display())]
+    #[error("cannot {what} {}: {source}", file.display())]
     File { what: &'static str, file: PathBuf, source: io::Error },
     /// The host lacks a key.
     #[error("{0}")]

@@ -1,5 +1,5 @@
-//! Puts a backup in the place of a store. The store that was there is kept beside it, under another name. It keeps its place
-//! until the last step, which is one rename: at each moment before it is whole, and from then on the backup is.
+//! Replaces a store with a backup. The old store is kept beside it under another name. It stays in place until the last
+//! step, which is one rename: before that step the old store is complete, and from then on the backup is.
 
 use std::io;
 use std::path::{Path, PathBuf};

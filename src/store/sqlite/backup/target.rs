@@ -1,5 +1,5 @@
-//! The file that a copy is written into: beside the one that it becomes, under that name and `.partial`. What a process that
-//! was killed has left there is written over by the next, which knows by a lock that nobody else writes it.
+//! The temporary file of a copy: beside its destination, with the suffix `.partial`. If a process was killed, the next
+//! one overwrites its file; a lock tells whether another process is still writing it.
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};

@@ -1,4 +1,4 @@
-//! How far a copy is, for whoever looks on and may stop it.
+//! The progress of a copy, for an observer that may stop it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,6 @@
-//! What each account takes of the store: all rows that an account can have without number are read once, in small steps, and
-//! weighed by the bytes that differ between rows, and by what the rest of a row takes with its indexes. The weights are
-//! estimates; the sum of all is what the store takes.
+//! The size of each account in the store. All rows of which an account can have any number are read once, in small
+//! steps. Each is weighed by its bytes that vary, and by a constant for the rest of the row with its indexes. The
+//! weights are estimates; the sum of all is the size of the store.
 
 use std::collections::HashMap;
 
@@ -48,8 +48,8 @@ fn tell(account: &str, size: AccountSize) {
             account,
             used,
             limit,
-            "the account is at its bound in the store: nothing new is recorded of it until it has less, or store.account_share \
-             is raised"
+            "the account has used up its share of the store: the host records nothing new of it until it shrinks, or \
+             store.account_share is raised"
         ),
     }
 }

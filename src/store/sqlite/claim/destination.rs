@@ -1,4 +1,4 @@
-//! What one destination is given in a claim: its accounts take turns, and within each of these its hooks.
+//! The part of one destination in a claim: its accounts take turns, and then the hooks of each.
 
 use std::collections::HashMap;
 use std::sync::Arc;

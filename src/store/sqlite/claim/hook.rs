@@ -1,4 +1,4 @@
-//! What one hook is given in a claim: as much as its rate allows of what it has due, each with a lease.
+//! The part of one hook in a claim: as many due deliveries as its rate allows, each with a lease.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Whose turn it is in one claim. Half of a claim is for accounts in turns: an account that has something due at ten
-//! thousand destinations delays no other by a round of all of them. The rest is for destinations in turns, so that no
-//! slot stays free for which something is due.
+//! The turns in one claim. Half of a claim is for accounts in turns: an account with due deliveries at ten thousand
+//! destinations does not delay others by a round of all of these. The rest is for destinations in turns, so that no
+//! slot stays free while something is due.
 
 use std::collections::HashMap;
 use std::sync::Arc;

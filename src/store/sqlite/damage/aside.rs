@@ -1,4 +1,4 @@
-//! How rows that cannot be read are set aside, so that nothing meets them again.
+//! Sets damaged rows aside, so that nothing meets them again.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params, params_from_iter};

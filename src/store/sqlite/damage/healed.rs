@@ -1,5 +1,5 @@
-//! Which of the damaged rows are so no more: removed, written anew, or made up for by what came since. It is looked up when
-//! somebody asks, so that whatever removes or heals a row needs to know nothing of this.
+//! Which rows are no longer damaged: removed, rewritten, or replaced by newer data. That is determined only when
+//! somebody asks, so that code that removes or repairs a row need not know about damage.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};

@@ -1,4 +1,4 @@
-//! What a damaged row is called: its table, key and column, and why it can't be read, all legible and of bounded length.
+//! The description of a damaged row: its table, key and column, and the error, all legible and of bounded length.
 
 use rusqlite::Row;
 use rusqlite::types::{Value, ValueRef};

@@ -1,4 +1,4 @@
-//! Damaged rows that can't be set aside: whoever claims passes them over, so that none is met again and again.
+//! Damaged rows that can't be set aside: claims skip them, so that none is met again and again.
 
 use std::time::Duration;
 

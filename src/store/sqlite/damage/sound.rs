@@ -1,6 +1,6 @@
-//! Rows of which a value is not of its column's type. One flipped bit makes another type of a value, and SQLite refuses
-//! whatever writes such a row again, also where another column is written: one row would fail every statement that
-//! writes many. Such values are made of the right type, so that the row can be written, and set aside.
+//! Rows with a value of the wrong type for its column. One flipped bit can change the type of a value. SQLite then
+//! refuses every statement that writes the row, even in a different column, so one row would fail each statement that
+//! writes many. This file converts the value to the right type, so that the row can be written and set aside.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ffi, params_from_iter};

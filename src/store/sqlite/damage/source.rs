@@ -1,4 +1,4 @@
-//! Where a row comes from, for whoever finds that it is damaged.
+//! The origin of a row, for reports of damage.
 
 use crate::model::AccountId;
 

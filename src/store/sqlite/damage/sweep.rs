@@ -1,5 +1,5 @@
-//! Looking for rows of which a value is not of its column's type, before statements that write many rows: at a start, when
-//! the clock is set, and after SQLite refused to write.
+//! Searches for rows with a value of the wrong type before statements that write many rows: at a start, when the clock
+//! is set, and after SQLite refused a write.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};

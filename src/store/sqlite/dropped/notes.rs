@@ -1,4 +1,4 @@
-//! The rows of `dropped`: each says that what something had, which is gone for everybody, is to be deleted.
+//! The rows of `dropped`: each names something that was deleted, and whose remaining rows have to be deleted.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};

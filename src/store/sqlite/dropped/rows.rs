@@ -1,4 +1,4 @@
-//! Deletes rows in steps, and first those of a hook that is gone.
+//! Deletes rows in steps, and first those of a deleted hook.
 
 use rusqlite::{Params, params};
 

@@ -1,4 +1,4 @@
-//! Requests that come, are served and give up in any order: nobody starves, and no item is lost.
+//! Requests that arrive, are served and give up in any order: none starves, and no item is lost.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;

@@ -1,5 +1,5 @@
-//! Backups of a store that is written meanwhile, and what is put in the place of a store: whatever goes wrong at whatever
-//! moment, what was there is whole.
+//! Backups of a store that is written meanwhile, and restores. Whatever goes wrong at any moment, the old store stays
+//! complete.
 
 mod failing;
 
@@ -262,8 +262,8 @@ async fn what_can_not_be_used_is_not_restored() {
         let refused = restored(&bad, &other.store(), Existing::Replaced).expect_err("it can't be used").to_string();
         assert!(refused.contains(want) && refused.contains("bad"), "{refused}");
     };
-    check(b"", "is not a store of the tracker");
-    check(&b"Dear diary, ".repeat(1000), "is not a store of the tracker");
+    check(b"", "is not a store of Tracker");
+    check(&b"Dear diary, ".repeat(1000), "is not a store of Tracker");
     check(&good[..good.len() / 2], "damaged");
     let mut damaged = good.clone();
     let middle = good.len() / 2 / 4096 * 4096;

@@ -1,4 +1,4 @@
-//! The bounds of a store and of an account: what is refused at them, what goes on, and that room that comes back is used.
+//! The limits of a store and of an account: what they refuse, what continues, and that freed room is used again.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! A damaged row affects itself alone. Each column of each table is damaged in several ways, beside an account that is
-//! whole: the store opens, whoever is whole is polled, listed and sent everything, and what is damaged is named, counted,
-//! shown and can be removed.
+//! A damaged row affects only itself. Each column of each table is damaged in several ways, beside an undamaged
+//! account. The store opens. Undamaged accounts are polled, listed and receive everything. Damaged rows are named,
+//! counted, shown, and can be removed.
 
 mod healed;
 mod pages;

@@ -1,4 +1,4 @@
-//! What a client takes back is not only deleted: the store's files do not have its bytes any more.
+//! Deletion by a client: the bytes are no longer in the store's files.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

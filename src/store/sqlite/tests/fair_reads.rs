@@ -1,4 +1,4 @@
-//! Reads of one account beside those of others: many that wait, or that take long, delay others by a turn.
+//! Reads of one account beside those of others: many waiting or long reads delay others by one turn.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! Writes of one account beside those of others: however many wait, another's waits for what is under way and one of them.
+//! Writes of one account beside those of others: however many wait, a write of another account waits for the one in
+//! progress and one of them.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};

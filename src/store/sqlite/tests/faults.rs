@@ -1,6 +1,6 @@
-//! A store on a disk that fails. Every kind of operation fails once, or for a while, at every point of what a host does:
-//! nothing panics, what was answered well is there afterwards, also after a power cut, what was answered with an error is
-//! there whole or not at all, and all goes on once the disk works again.
+//! A store on a failing disk. Every kind of operation fails once, or for a while, at every point. Nothing panics. A
+//! write that succeeded is stored, also after a power cut. A write that returned an error is stored completely or not
+//! at all. Everything continues once the disk works again.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

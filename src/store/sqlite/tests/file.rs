@@ -1,4 +1,4 @@
-//! The file itself: whose it is, what it may be, and what is found in it after an end of any kind.
+//! The file itself: its owner, its possible states, and its content after every kind of end.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn what_is_not_a_store_is_refused_and_left_as_it_is() {
         assert_eq!(look(), before, "{name}");
     };
     std::fs::write(directory.path().join("text"), "Dear diary, ".repeat(1000)).unwrap();
-    check("text", &["is not a store of the tracker", "move it away"]);
+    check("text", &["is not a store of Tracker", "move it away"]);
 
     let other = Connection::open(directory.path().join("other")).unwrap();
     other.execute_batch("CREATE TABLE bookmarks (url)").unwrap();
@@ -165,7 +165,7 @@ fn what_is_no_whole_file_of_a_store_is_refused_and_a_named_pipe_is_not_waited_fo
     let seen = directory.path().join("tracker.db.seen");
     drop(open(&path).unwrap());
     let store = std::fs::read(&path).unwrap();
-    for (length, words) in [(10, "not a store of the tracker"), (100, "damaged"), (4096, "damaged"), (9000, "damaged")]
+    for (length, words) in [(10, "is not a store of Tracker:"), (100, "damaged"), (4096, "damaged"), (9000, "damaged")]
     {
         std::fs::write(&path, &store[..length]).unwrap();
         says(&refusal(&path), &["tracker.db", words]);

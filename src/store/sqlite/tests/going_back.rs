@@ -1,5 +1,4 @@
-//! Stores that go back: an older file put in the place of a newer one gives other cursors, and whatever else happens to a
-//! host does not.
+//! Stores that go back: replacing the file with an older one changes the cursors. No other event changes them.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Who hears of a change is known from memory: what is written to hooks, by whatever statement, and what is taken back.
+//! The cache of hooks follows every write to hooks, by any statement, and every rollback.
 
 use super::super::SqliteStore;
 use super::super::fair_pool::Flow;

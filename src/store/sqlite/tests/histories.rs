@@ -1,4 +1,4 @@
-//! The numbers under which the journal and what hooks are owed know resources.
+//! The numbers of resources in the journal and in pending deliveries.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Long work in steps: requests are written between them, a store that is closed waits for none, and what is gone is
-//! gone at once though its rows are deleted later.
+//! Long work in steps: requests are written between the steps, closing the store does not wait for the work, and
+//! deleted things are gone at once although their rows are deleted later.
 
 use std::sync::{Arc, Mutex};
 

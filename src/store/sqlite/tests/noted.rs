@@ -1,4 +1,4 @@
-//! The statements that a store runs, for tests that look at them.
+//! Records the statements that a store runs, for tests that check them.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

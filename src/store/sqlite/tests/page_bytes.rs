@@ -1,4 +1,4 @@
-//! A page ends at a number of bytes, and what it leaves out is on the pages behind it: each kind of page, with little room.
+//! A page ends at a number of bytes, and the next pages have the rest: each kind of page, with little room.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

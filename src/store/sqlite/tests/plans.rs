@@ -1,7 +1,7 @@
 //! The query plan of every statement: what each reads has a bound that does not grow with the backlog, the journal or
 //! the number of hooks, whether the file was analyzed or not.
 //!
-//! The statements are those that the contract's cases run, and each piece of SQL in the sources has to be among them.
+//! The contract's cases run the statements, and each piece of SQL in the sources has to be among them.
 
 mod literals;
 mod rest;

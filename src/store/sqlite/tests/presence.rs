@@ -1,5 +1,5 @@
-//! A store whose files are taken away or replaced while the host runs: nothing is written to what is lost with the host, and
-//! all goes on where the very same files are put back.
+//! A store whose files are removed or replaced while the host runs: nothing is written to the lost files, and
+//! everything continues once the same files are back.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! What is promised of delivery, tried with sequences of events that are made at random, and made shorter
-//! where one breaks a promise. `PROPTEST_CASES` says how many; the default is what a test run bears.
+//! The guarantees of delivery, with random sequences of events that are shrunk when one violates a guarantee.
+//! `PROPTEST_CASES` sets their number; the default keeps a test run short.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What a store's file has of accounts, in whatever table: so a table that is added is looked at as well.
+//! Finds the rows of an account in every table of the store, including tables that are added later.
 
 use std::path::Path;
 

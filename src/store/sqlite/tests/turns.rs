@@ -1,5 +1,4 @@
-//! What only the tables know of turns: that a start makes them anew from what waits, and what a clock that is set leaves
-//! as it is.
+//! Turns in the tables: a start rebuilds them from the waiting work, and setting the clock leaves them as they are.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Stores of every schema version: each opens, is of the newest version then, and goes on where it was. `tests/stores/N.sql`
-//! is what a tracker of version N left behind, with rows in every table. Once it is there, version N is frozen.
+//! Stores of every schema version: each opens, is migrated to the newest version, and continues. `tests/stores/N.sql`
+//! is the store of a Tracker of version N, with rows in every table. Once it exists, version N is frozen.
 //!
-//! A new version gets its file from this test, run with `UPDATE_STORES=1`, which overwrites none.
+//! This test, run with `UPDATE_STORES=1`, creates the file of a new version. It overwrites none.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The writer: what waits together commits together, a job that fails fails alone, and a poll that saw
-//! nothing new costs next to nothing.
+//! The writer: waiting jobs commit together, a failing job fails alone, and a poll without changes costs next to
+//! nothing.
 
 use futures_util::future::{FutureExt, join_all};
 

@@ -1,6 +1,7 @@
-//! Accounts, what is said of the store as a whole, and readiness.
+//! Accounts, facts about the store as a whole, and readiness.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, params};
@@ -204,6 +205,17 @@ impl Accounts for SqliteStore {
             Ok(())
         })
         .await
+    }
+
+    async fn kept_longer(&self, now: Timestamp, keep_for: Duration) -> Result<Duration> {
+        let Some(forward) = self.read(Flow::Host, |reading| times::set_forward(reading)).await? else {
+            return Ok(Duration::ZERO);
+        };
+        if now < forward.at.after(keep_for) {
+            return Ok(forward.by);
+        }
+        self.write(Flow::Host, |writing| times::forget_set_forward(writing.connection)).await?;
+        Ok(Duration::ZERO)
     }
 
     async fn latest(&self) -> Result<Option<Timestamp>> {

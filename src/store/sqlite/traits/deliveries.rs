@@ -1,4 +1,4 @@
-//! Deliveries: how each is done has a file of its own.
+//! Deliveries: each operation has a separate file.
 
 use async_trait::async_trait;
 

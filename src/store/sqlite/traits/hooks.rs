@@ -1,4 +1,4 @@
-//! Hooks, and what became of their changes.
+//! Hooks, and their deliveries.
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, params};

@@ -1,4 +1,4 @@
-//! What was last seen, and what was seen at a time.
+//! The last known resources, and those known at an earlier time.
 
 use async_trait::async_trait;
 

@@ -1,4 +1,4 @@
-//! The ids of the keys of the host, and what is sealed with them.
+//! The ids of the host's keys, and the secrets sealed with them.
 
 use async_trait::async_trait;
 

@@ -1,4 +1,4 @@
-//! Polls: when they are due, who holds them, and what they saw.
+//! Polls: when they are due, who claims them, and their outcome.
 
 use std::sync::Arc;
 

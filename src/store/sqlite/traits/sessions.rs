@@ -1,4 +1,4 @@
-//! What drivers remember of accounts.
+//! The sessions of drivers.
 
 use async_trait::async_trait;
 

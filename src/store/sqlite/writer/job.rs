@@ -1,4 +1,4 @@
-//! A write that waits for its turn, and for the transaction that it is a part of.
+//! A write that waits for its turn, and for the transaction that it is part of.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

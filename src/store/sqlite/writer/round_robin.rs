@@ -1,4 +1,4 @@
-//! A queue that serves flows round robin: one item of each flow that waits, however many items a flow has.
+//! A queue that serves flows round robin: one item of each waiting flow, however many items a flow has.
 
 use std::collections::{HashMap, VecDeque};
 

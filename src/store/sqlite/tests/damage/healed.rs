@@ -1,4 +1,4 @@
-//! What is damaged is shown and counted until it is removed, written anew, or made up for.
+//! A damaged row is shown and counted until it is removed, rewritten, or replaced by newer data.
 
 use std::sync::Arc;
 

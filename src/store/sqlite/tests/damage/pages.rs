@@ -1,4 +1,4 @@
-//! A page of the file that is no page any more.
+//! A page of the file that is no longer valid.
 
 use std::os::unix::fs::FileExt as _;
 

@@ -1,5 +1,5 @@
-//! A value that is of another type than its column, in a row that the host writes while it runs: SQLite refuses whatever
-//! writes the row again, and what is written beside it goes on.
+//! A value of the wrong type in a row that the host writes while it runs. SQLite refuses every statement that writes
+//! the row, and other writes continue.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A sealed column that does not open is damage like any other: its row is set aside alone, named once, shown, counted, and
-//! removed or written anew. So is an account that is not there, though other rows name it.
+//! A sealed column that does not open is damage like any other: only its row is set aside. It is logged once, shown,
+//! counted, and removed or rewritten. The same applies to an account that is missing although other rows refer to it.
 
 use super::super::world;
 use super::healed::{counted, execute};

@@ -1,4 +1,4 @@
-//! The SQL that stands in the sources, so that none is left out because nothing runs it.
+//! Finds the SQL literals in the sources, so that SQL that no test runs is not overlooked.
 
 use std::collections::BTreeSet;
 use std::fs;

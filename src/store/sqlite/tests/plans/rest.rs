@@ -1,4 +1,4 @@
-//! What the contract has no case for, run so that its statements are known.
+//! Runs the statements that no case of the contract runs.
 
 use std::sync::Arc;
 use std::time::Duration;

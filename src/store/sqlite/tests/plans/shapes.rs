@@ -1,5 +1,5 @@
-//! Large stores of several shapes: statistics make the planner choose otherwise where one value has nearly every row,
-//! or each value has one.
+//! Large stores of several shapes. Statistics change the planner's choice if nearly every row has the same value, or
+//! each row a different one.
 
 use std::collections::BTreeSet;
 

@@ -46,6 +46,8 @@ const WIDE: &[(&str, &str)] = &[
     ("INSERT INTO queues (hook, account, destination, due, served) SELECT", START),
     ("UPDATE deliveries INDEXED BY deliveries_lent SET lent = NULL", START),
     ("UPDATE deliveries INDEXED BY deliveries_lent SET lent_until = MAX", CLOCK),
+    ("UPDATE requests SET begun = MAX", CLOCK),
+    ("UPDATE hooks SET old_until = MAX", CLOCK),
     ("DELETE FROM shares;", START),
     ("INSERT INTO shares (destination, account, due, served, turn) SELECT", START),
     ("DELETE FROM claimants;", START),

@@ -1,0 +1,2 @@
+-- `meta` may have `set_forward` and `set_forward_at`: by how many milliseconds the clock was set forward, and the time that it
+-- showed after that (sqlite/times.rs). Nothing else changes.
