@@ -24,6 +24,7 @@ mod digitalocean;
 mod docs;
 mod driver_tools;
 mod ec2;
+mod every_driver;
 mod full_disk;
 mod hetzner;
 mod hooks;

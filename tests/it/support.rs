@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod receiver;
 pub(crate) mod registry;
+pub(crate) mod replayed;
 pub(crate) mod shelf;
 pub(crate) mod shifted;
 pub(crate) mod terminal;

@@ -155,12 +155,42 @@ impl Setup {
         self
     }
 
+    /// A provider on this machine whose other parts have endpoints of their own, by role.
+    pub(crate) fn provider_with_roles(
+        mut self,
+        driver: &str,
+        name: &str,
+        endpoint: &str,
+        roles: impl Iterator<Item = (String, String)>,
+    ) -> Setup {
+        let roles = roles.map(|(role, endpoint)| format!("{role} = {{ endpoint = {endpoint:?} }}"));
+        let roles = roles.collect::<Vec<_>>().join(", ");
+        self = self.provider(driver, name, endpoint, "");
+        if !roles.is_empty() {
+            let _ = writeln!(self.providers, "endpoints = {{ {roles} }}\n");
+        }
+        self
+    }
+
     /// An account that is always polled.
-    pub(crate) fn account(mut self, driver: &str, provider: &str, user: &str, password: &str) -> Setup {
-        let file = self.secret_file(&format!("password-of-{user}"), password);
+    pub(crate) fn account(self, driver: &str, provider: &str, user: &str, password: &str) -> Setup {
+        self.account_of_kind(driver, provider, user, password, "password")
+    }
+
+    /// The same, with a secret of this kind.
+    pub(crate) fn account_of_kind(
+        mut self,
+        driver: &str,
+        provider: &str,
+        user: &str,
+        password: &str,
+        kind: &str,
+    ) -> Setup {
+        let file = self.secret_file(&format!("password-of-{}", user.replace('/', "-")), password);
         let _ = writeln!(
             self.providers,
-            "[[accounts]]\ndriver = {driver:?}\nprovider = {provider:?}\nuser = {user:?}\npassword_file = {file:?}\n"
+            "[[accounts]]\ndriver = {driver:?}\nprovider = {provider:?}\nuser = {user:?}\npassword_file = {file:?}\n\
+             password_kind = {kind:?}\n"
         );
         self
     }

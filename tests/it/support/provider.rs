@@ -167,7 +167,7 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>) {
 }
 
 /// Head and body, as text.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut request = Vec::new();
     loop {
         let mut buffer = [0; 4096];
