@@ -1,0 +1,122 @@
+//! KubeVirt's virtual machines, by the Kubernetes API. Two lists make the instances: the machines, and what runs, with its
+//! addresses. What an answer means is in `answer`, apart from HTTP; here is what is asked and in which order.
+
+mod addresses;
+pub mod answer;
+mod image;
+mod place;
+mod problem;
+mod running;
+mod scope;
+pub mod state;
+
+use tracker_driver_sdk::http::{Request, encode_path, encode_query};
+use tracker_driver_sdk::{
+    Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Query, Realm, SecretKind, secret,
+};
+
+use place::Place;
+use problem::Head;
+use scope::Scope;
+
+/// What `kubectl` asks for at once. The API has no limit of its own.
+const PAGE_SIZE: &str = "500";
+
+/// The driver itself. The password is the token of a service account; the user is a name of the operator's own for it.
+#[derive(Debug)]
+pub struct Kubevirt;
+
+tracker_driver_sdk::export_driver!(Kubevirt);
+
+impl Driver for Kubevirt {
+    fn describe() -> Description {
+        Description {
+            // No provider is known by name: every cluster is its operator's own.
+            options: vec![AccountOption::new(scope::OPTION, scope::HELP)],
+            secrets: vec![SecretKind::Password, SecretKind::AccessToken],
+            // Kubernetes publishes no limit. Its own Go client sends at most 5 requests a second unless told otherwise
+            // (`QPS` of k8s.io/client-go/rest.Config), which makes 300 a minute; this is less than half of them.
+            requests_per_minute: Some(120),
+            // An object is found by namespace and name, and not by its uid.
+            features: Features::empty(),
+            ..Description::new("kubevirt", "KubeVirt", env!("CARGO_PKG_VERSION"))
+        }
+    }
+
+    fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
+        let scope = Scope::of(account)?;
+        let place = Place::of(query.cursor.as_deref(), &scope)?;
+        let path = |resource| format!("/apis/kubevirt.io/v1{}/{resource}", scope.path(place.namespace));
+        let found = list(account, &scope, &path("virtualmachines"), &place, answer::machines)?;
+        let next = place.after(found.next.as_deref(), &scope);
+        let mut page = cut_short(Page::complete(found.items).followed_by(next), found.is_cut_short);
+        let machines = page.items.len();
+        if place.is_first_page() {
+            page = running::join(account, &scope, &path("virtualmachineinstances"), page)?;
+        }
+        page.items.iter_mut().take(machines).for_each(running::add_addresses);
+        Ok(page)
+    }
+
+    fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
+        let scope = Scope::of(account)?;
+        if let Some((name, next)) = scope.named(query.cursor.as_deref())? {
+            let found = namespace(account, name)?;
+            return Ok(Page::complete(found.into_iter().collect()).followed_by(next));
+        }
+        let place = Place { namespace: 0, token: query.cursor.as_deref().unwrap_or_default() };
+        let list = list(account, &scope, "/api/v1/namespaces", &place, answer::namespaces)?;
+        Ok(cut_short(Page::complete(list.items).followed_by(list.next), list.is_cut_short))
+    }
+}
+
+fn cut_short<T>(page: Page<T>, is_cut_short: bool) -> Page<T> {
+    match is_cut_short {
+        true => page.partial("the answer says that more entries follow, and not where"),
+        false => page,
+    }
+}
+
+/// A page of a list. Pages behind the first one show the state that the first one had.
+fn list<T>(
+    account: &Account,
+    scope: &Scope<'_>,
+    path: &str,
+    place: &Place<'_>,
+    read: fn(&[u8]) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut fields = vec![("limit", PAGE_SIZE)];
+    if !place.token.is_empty() {
+        fields.push(("continue", place.token));
+    }
+    let url = format!("{}{path}?{}", account.endpoint, encode_query(fields));
+    get(url, read).map_err(|failure| match failure.error {
+        Error::Forbidden(message) if scope.is_cluster() => Error::Forbidden(format!(
+            "{message} (grant the right in the whole cluster, or set the option `{}`)",
+            scope::OPTION
+        )),
+        other => other,
+    })
+}
+
+/// One namespace, where the cluster has it.
+fn namespace(account: &Account, name: &str) -> Result<Option<Realm>, Error> {
+    let url = format!("{}/api/v1/namespaces/{}", account.endpoint, encode_path(name));
+    match get(url, answer::namespace) {
+        Ok(realm) => Ok(Some(realm)),
+        Err(failure) if failure.is_absent => Ok(None),
+        Err(failure) => Err(failure.error),
+    }
+}
+
+fn get<T>(url: String, read: fn(&[u8]) -> Result<T, Error>) -> Result<T, problem::Failure> {
+    let mut response = Request::get(url).bearer(secret::PASSWORD)?.header("accept", "application/json").send()?;
+    let head = Head::of(&response);
+    if !(200..300).contains(&response.status) {
+        let start = response.start_of_body();
+        return Err(head.refusal(&response, &start));
+    }
+    let asked = response.asked().to_owned();
+    let body = response.bytes()?;
+    read(&body).map_err(|error| head.told_by(&body).unwrap_or_else(|| error.during(&asked).into()))
+}
