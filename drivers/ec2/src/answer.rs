@@ -2,9 +2,11 @@
 //! Nothing in here makes a request, so answers in files test it.
 
 mod addresses;
+mod enabled;
 mod fault;
 mod instances;
 mod state;
+mod statuses;
 mod zones;
 
 use std::io::BufRead;
@@ -17,6 +19,7 @@ use tracker_driver_sdk::{Error, Instance, Page, Realm};
 pub use crate::request::Call;
 use fault::{Fault, Head};
 pub use instances::instances;
+pub use statuses::statuses;
 pub use zones::zones;
 
 /// The page that an answer to DescribeInstances is, or else the error.
@@ -27,6 +30,16 @@ pub(crate) fn instance_page(response: Response) -> Result<Page<Instance>, Error>
 /// The page that an answer to DescribeAvailabilityZones is, or else the error.
 pub(crate) fn zone_page(response: Response) -> Result<Page<Realm>, Error> {
     list(response, zones::ROOT, zones::page)
+}
+
+/// The page that an answer to DescribeInstanceStatus is, or else the error: ids, each with what its checks say.
+pub(crate) fn status_page(response: Response) -> Result<Page<(String, String)>, Error> {
+    list(response, statuses::ROOT, statuses::page)
+}
+
+/// The names of regions that an answer to DescribeRegions is, or else the error.
+pub(crate) fn region_page(response: Response) -> Result<Page<String>, Error> {
+    list(response, enabled::ROOT, enabled::page)
 }
 
 fn list<T>(
@@ -55,16 +68,19 @@ fn list<T>(
     })
 }
 
-/// A list in this API: an element with children called `item`.
+/// A list in this API: an element with children called `item`. With anything else in it, it may be more than what is read.
 fn each_item<R: BufRead>(
     xml: &mut Reader<R>,
     mut read: impl FnMut(&mut Reader<R>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     while let Some(name) = xml.child()? {
-        match name {
-            "item" => read(xml)?,
-            _ => xml.skip()?,
+        if name != "item" {
+            let name = quote(name.as_bytes());
+            return Err(Error::UnexpectedAnswer(format!(
+                "a list in the answer has a <{name}> where <item> was expected"
+            )));
         }
+        read(xml)?;
     }
     Ok(())
 }

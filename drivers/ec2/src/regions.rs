@@ -58,6 +58,41 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
+/// What the driver may want to reach for every account: the regions above by their full names, since an account reaches only
+/// its own endpoint by a pattern. An account that lists several regions asks each at its own.
+pub(crate) fn endpoints() -> Vec<String> {
+    PATTERNS.map(str::to_owned).into_iter().chain(all().map(|(_, endpoint)| endpoint)).collect()
+}
+
+/// A region, and where it is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Region {
+    pub(crate) name: String,
+    pub(crate) endpoint: String,
+}
+
+impl Region {
+    /// Another region of the same account; none where this driver does not know its endpoint, which it then may not reach.
+    ///
+    /// At an endpoint that is not AWS's own for the region (a compatible cloud, an emulator, a proxy) the signature alone
+    /// says which region is asked.
+    pub(crate) fn other(&self, name: &str) -> Option<Region> {
+        let of_aws = |domain: &str| self.endpoint == format!("https://ec2.{}.{domain}", self.name);
+        let endpoint = match REGIONS.iter().find(|(domain, _)| of_aws(domain)) {
+            _ if name == self.name => self.endpoint.clone(),
+            None => self.endpoint.clone(),
+            Some((domain, known)) => known.contains(&name).then(|| format!("https://ec2.{name}.{domain}"))?,
+        };
+        Some(Region { name: name.to_owned(), endpoint })
+    }
+}
+
+/// Whether a text may be a region's name.
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(plain)
+}
+
 /// Whether a provider's name has the form of a region's: words, then a number, with hyphens between them.
 pub(crate) fn looks_like_one(name: &str) -> bool {
     let mut parts = name.rsplit('-');
@@ -91,5 +126,29 @@ mod tests {
         assert_eq!(endpoint("us-gov-west-1").as_deref(), Some("https://ec2.us-gov-west-1.amazonaws.com"));
         assert_eq!(endpoint("cn-north-1").as_deref(), Some("https://ec2.cn-north-1.amazonaws.com.cn"));
         assert_eq!(all().count(), 39);
+    }
+
+    #[test]
+    fn another_region_is_asked_at_its_own_endpoint_or_at_the_only_one() {
+        let check = |name: &str, endpoint: &str, other: &str, expected: Option<&str>| {
+            let region = Region { name: name.to_owned(), endpoint: endpoint.to_owned() };
+            assert_eq!(region.other(other).map(|other| other.endpoint).as_deref(), expected, "{endpoint} {other}");
+        };
+        let ours = "https://ec2.us-west-2.amazonaws.com";
+        check("us-west-2", ours, "us-west-2", Some(ours));
+        check("us-west-2", ours, "eu-west-1", Some("https://ec2.eu-west-1.amazonaws.com"));
+        // It would be of another partition, or is not known yet.
+        check("us-west-2", ours, "cn-north-1", None);
+        check("us-west-2", ours, "xx-new-1", None);
+        check(
+            "xx-new-1",
+            "https://ec2.xx-new-1.amazonaws.com",
+            "eu-west-1",
+            Some("https://ec2.eu-west-1.amazonaws.com"),
+        );
+        let china = "https://ec2.cn-north-1.amazonaws.com.cn";
+        check("cn-north-1", china, "cn-northwest-1", Some("https://ec2.cn-northwest-1.amazonaws.com.cn"));
+        check("us-west-2", "http://127.0.0.1:5000", "eu-west-1", Some("http://127.0.0.1:5000"));
+        check("regionone", "https://cloud.example", "regiontwo", Some("https://cloud.example"));
     }
 }

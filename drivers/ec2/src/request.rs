@@ -1,4 +1,4 @@
-//! What is asked: a form by POST, signed for the account's region, at the account's own endpoint.
+//! What is asked: a form by POST, signed for a region, at the region's endpoint.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,13 @@ use tracker_driver_sdk::secret;
 use tracker_driver_sdk::sigv4::Signer;
 use tracker_driver_sdk::{Account, Error};
 
-use crate::regions;
+use crate::regions::Region;
 
-/// The options, by name.
-pub(crate) const REGION: &str = "region";
 pub(crate) const SESSION_TOKEN: &str = "session-token";
 
 const VERSION: &str = "2016-11-15";
 
-/// The most that DescribeInstances gives at once.
+/// The most that DescribeInstances and DescribeInstanceStatus give at once.
 const PAGE: &str = "1000";
 
 /// One call of the Query API.
@@ -28,43 +26,57 @@ pub enum Call<'a> {
         /// is an error for all of them.
         ids: &'a [String],
     },
+    /// Of all instances that run: the API would take ids, and have an error for all where one is not there.
+    DescribeInstanceStatus {
+        next_token: Option<&'a str>,
+    },
     DescribeAvailabilityZones,
+    DescribeRegions,
 }
 
 impl Call<'_> {
     pub fn action(&self) -> &'static str {
         match self {
             Call::DescribeInstances { .. } => "DescribeInstances",
+            Call::DescribeInstanceStatus { .. } => "DescribeInstanceStatus",
             Call::DescribeAvailabilityZones => "DescribeAvailabilityZones",
+            Call::DescribeRegions => "DescribeRegions",
         }
     }
 
     /// The request, ready to be sent.
-    pub(crate) fn signed(&self, account: &Account) -> Result<Request, Error> {
+    pub(crate) fn signed(&self, account: &Account, region: &Region) -> Result<Request, Error> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
         if let Call::DescribeInstances { ids, .. } = self {
             names.extend((1..=ids.len()).map(|number| format!("Filter.1.Value.{number}")));
             values.extend(ids.iter().map(|id| literal(id)));
         }
+        let each = names.iter().map(String::as_str).zip(values.iter().map(|value| &**value));
         let mut form = vec![("Action", self.action()), ("Version", VERSION)];
         match self {
             Call::DescribeInstances { next_token, .. } => {
                 form.push(("MaxResults", PAGE));
                 if !names.is_empty() {
                     form.push(("Filter.1.Name", "instance-id"));
-                    form.extend(names.iter().map(String::as_str).zip(values.iter().map(|value| &**value)));
+                    form.extend(each);
                 }
                 form.extend(next_token.map(|token| ("NextToken", token)));
             }
-            // Only the zones that the account has: those that it would have to opt into first are none of its own.
+            Call::DescribeInstanceStatus { next_token } => {
+                form.push(("MaxResults", PAGE));
+                form.extend(next_token.map(|token| ("NextToken", token)));
+            }
+            // Only the zones and regions that the account has: those that it would have to opt into first are none of its
+            // own.
             Call::DescribeAvailabilityZones => form.push(("AllAvailabilityZones", "false")),
+            Call::DescribeRegions => form.push(("AllRegions", "false")),
         }
-        let request = Request::post(format!("{}/", account.endpoint)).form(form);
+        let request = Request::post(format!("{}/", region.endpoint)).form(form);
         let signer = Signer {
             access_key: &account.user,
             secret_key: secret::PASSWORD,
             session_token: Some(SESSION_TOKEN),
-            region: region(account)?,
+            region: &region.name,
             service: "ec2",
         };
         signer.sign(request)
@@ -76,20 +88,5 @@ fn literal(id: &str) -> Cow<'_, str> {
     match id.contains(['*', '?', '\\']) {
         true => Cow::Owned(id.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?")),
         false => Cow::Borrowed(id),
-    }
-}
-
-/// The region to sign for.
-fn region(account: &Account) -> Result<&str, Error> {
-    match account.option(REGION) {
-        None if regions::looks_like_one(&account.provider) => Ok(&account.provider),
-        None => Ok("us-east-1"),
-        Some(set) => {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            if set.is_empty() || !set.bytes().all(plain) {
-                return Err(Error::bad_option(REGION, set, "lower-case letters, digits and hyphens, as in us-east-1"));
-            }
-            Ok(set)
-        }
     }
 }

@@ -243,5 +243,9 @@ fn the_description_names_regions_patterns_and_options() {
     assert_eq!((description.name.as_str(), description.title.as_str()), ("ec2", "Amazon EC2"));
     assert!(description.providers.iter().any(|p| p.endpoint == "https://ec2.us-east-1.amazonaws.com"));
     let options: Vec<_> = description.options.iter().map(|o| (o.name.as_str(), o.secret)).collect();
-    assert_eq!(options, [("region", false), ("session-token", true)]);
+    assert_eq!(options, [("region", false), ("regions", false), ("status-checks", false), ("session-token", true)]);
+    // A pattern opens an account's own endpoint alone: other regions are named.
+    let endpoints = &description.endpoints;
+    assert!(endpoints.iter().any(|endpoint| endpoint == "https://ec2.*.amazonaws.com"));
+    assert!(description.providers.iter().all(|provider| endpoints.contains(&provider.endpoint)));
 }

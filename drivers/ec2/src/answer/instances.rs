@@ -69,12 +69,14 @@ fn reservation<R: BufRead>(xml: &mut Reader<R>, items: &mut Vec<Instance>) -> Re
 fn instance<R: BufRead>(xml: &mut Reader<R>) -> Result<Instance, Error> {
     let mut item = Instance::new(String::new(), InstanceState::Unknown, String::new());
     let mut addresses = Addresses::default();
+    let mut reason = String::new();
     while let Some(name) = xml.child()? {
         match name {
             "instanceId" => item.id = xml.text()?.to_owned(),
             "imageId" => item.image = some(xml.text()?),
             "instanceType" => item.hardware_profile = some(xml.text()?),
             "instanceState" => (item.state, item.provider_state) = state::read(xml)?,
+            "stateReason" => reason = code(xml)?,
             "launchTime" => item.launched_at = time::parse_rfc3339(xml.text()?),
             "placement" => item.realm = zone(xml)?,
             "dnsName" | "publicDnsName" => addresses.public_name(xml.text()?),
@@ -95,8 +97,23 @@ fn instance<R: BufRead>(xml: &mut Reader<R>) -> Result<Instance, Error> {
     if item.id.is_empty() {
         return Err(Error::UnexpectedAnswer("an instance in the answer has no <instanceId>".to_owned()));
     }
+    if state::tells_more(item.state, &reason) {
+        item.provider_state = format!("{}/{reason}", item.provider_state);
+    }
     (item.public_addresses, item.private_addresses) = addresses.sorted_out();
     Ok(item)
+}
+
+/// A reason's code: its message is for people.
+fn code<R: BufRead>(xml: &mut Reader<R>) -> Result<String, Error> {
+    let mut code = String::new();
+    while let Some(name) = xml.child()? {
+        match name {
+            "code" => code = xml.text()?.to_owned(),
+            _ => xml.skip()?,
+        }
+    }
+    Ok(code)
 }
 
 fn zone<R: BufRead>(xml: &mut Reader<R>) -> Result<Option<String>, Error> {

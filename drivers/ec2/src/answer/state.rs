@@ -23,6 +23,24 @@ pub(super) fn read<R: BufRead>(xml: &mut Reader<R>) -> Result<(InstanceState, St
     }
 }
 
+/// Whether a reason says more of an instance that does not run than its state does: it hibernates, AWS ended it (a spot
+/// instance, a host to be retired, no capacity), or it never came up ("StateReason" in the EC2 API reference). The others
+/// are of stops and ends that somebody asked for.
+pub(super) fn tells_more(state: InstanceState, reason: &str) -> bool {
+    let has_ended = matches!(
+        state,
+        InstanceState::Stopping | InstanceState::Stopped | InstanceState::ShuttingDown | InstanceState::Finish
+    );
+    let own = matches!(
+        reason,
+        "Client.UserInitiatedHibernate"
+            | "Client.InternalError"
+            | "Client.InvalidSnapshot.NotFound"
+            | "Client.VolumeLimitExceeded"
+    );
+    has_ended && (own || reason.strip_prefix("Server.").is_some_and(|rest| !rest.is_empty()))
+}
+
 /// What a code stands for.
 fn of_code(code: u32) -> Option<(InstanceState, &'static str)> {
     match code {
