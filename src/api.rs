@@ -1,10 +1,11 @@
-//! The HTTP API: every route at once.
+//! The HTTP API: all routes.
 //!
-//! Its folders stand on each other, from below: `problem` (how an error looks) and `settings`; `input` (what a request says) and
-//! `server` (the socket); `auth` (who asks); `errors` (what each error means to a client); `app` (what handlers share);
-//! `deltacloud` and `middleware`; `hooks`; `resources`; `feed`; `openapi`; and this file, with `starting`, which answers in its
-//! place while a host starts. Of `feed` and `auth`, `app` holds parts that know nothing of it, and `auth/authenticate` looks into
-//! `app`. No file comes back to itself through what it imports.
+//! The parts of this module depend on each other in this order, from the bottom: `problem` (the form of errors) and
+//! `settings`; `input` (parsing of requests) and `server` (the socket); `auth` (authentication); `errors` (from errors
+//! to problems); `app` (the state that handlers share); `deltacloud` and `middleware`; `hooks`; `resources`; `feed`;
+//! `openapi`; and this file, with `starting`, which answers in its place while a host starts. There are two exceptions:
+//! `app` holds parts of `feed` and `auth` that do not depend on it, and `auth/authenticate` uses `app`. No import cycle
+//! exists between files.
 
 mod app;
 mod auth;

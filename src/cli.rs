@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and how each ends. The only room that prints.
+//! The command line: its subcommands, and how each ends. The only module that prints.
 //!
 //! Exit codes: 0 success, 1 failure, 2 wrong command line or configuration.
 

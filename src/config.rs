@@ -1,5 +1,5 @@
-//! The configuration: read from one TOML file, checked whole, once. What comes out has only valid values in
-//! it, and secrets that do not show in `Debug`; every key that is left out has its room's own default.
+//! The configuration: read once from a TOML file, and checked as a whole. The result has only valid values, and its
+//! secrets do not appear in `Debug`. A key that is left out has the default of its module.
 
 mod bounds;
 mod error;

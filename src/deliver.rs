@@ -1,5 +1,5 @@
-//! The loop that sends callbacks: claims what is due, sends it signed, and settles how each try ended. What
-//! is owed lives in the store; nothing here needs to survive.
+//! The loop that sends callbacks: claims due deliveries, signs and sends them, and settles each attempt. Pending
+//! deliveries are in the store; nothing here needs to survive.
 
 mod admission;
 mod context;
@@ -23,8 +23,8 @@ use self::dispatch::Dispatch;
 use self::flights::Flights;
 use crate::store::{CatchUp, CaughtUp, StoreError};
 
-/// Sends what is pending until `token` is cancelled. Then nothing new is sent, what is under way has
-/// `settings.grace` to finish, and the rest is given back to the store.
+/// Sends pending deliveries until `token` is cancelled. Then no attempt begins, attempts in progress have
+/// `settings.grace` to finish, and the rest is returned to the store.
 pub async fn run(context: Context, token: CancellationToken) {
     let mut dispatch = Dispatch::new(Arc::new(context));
     tokio::select! {
@@ -35,7 +35,7 @@ pub async fn run(context: Context, token: CancellationToken) {
     dispatch.stop().await;
 }
 
-/// Sends everything that is due now and settles it, until nothing is due any more; gives the number of tries.
+/// Sends and settles everything that is due, until nothing is due any more. Returns the number of attempts.
 pub async fn run_once(context: &Context) -> Result<usize, StoreError> {
     let context = Arc::new(context.clone());
     let mut flights = Flights::new(Arc::clone(&context));

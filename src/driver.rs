@@ -1,4 +1,4 @@
-//! Drivers: made of admitted files, run in a fresh sandbox for each poll. The only room that names wasmtime.
+//! Drivers: loaded from admitted files, and run in a fresh sandbox for each poll. The only module that names wasmtime.
 
 mod bindings;
 mod call;

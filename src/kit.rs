@@ -1,5 +1,5 @@
-//! Tools for those who write drivers: cassettes, which stand for a provider, and the conformance suite, which tries a
-//! driver with them. They run drivers as the host does, and the host knows nothing of them.
+//! Tools for authors of drivers: cassettes, which simulate a provider, and the conformance suite, which tests a driver
+//! with them. They run drivers as the host does; the host does not depend on them.
 
 pub mod cassette;
 pub mod conformance;

@@ -1,6 +1,6 @@
-//! Tracker polls cloud accounts through sandboxed WebAssembly drivers, works out what changed, and
-//! tells every client that asked. ARCHITECTURE.md is the map; this is the table of contents, from the
-//! rooms that know nothing of the others up to the one that joins them all.
+//! Tracker polls cloud accounts through sandboxed WebAssembly drivers, detects changes, and notifies its clients.
+//! ARCHITECTURE.md is the map. This file lists the modules, from those that depend on no other to the one that connects
+//! all of them.
 
 pub mod clock;
 pub mod mask;

@@ -1,4 +1,4 @@
-//! The program: everything is in the library, and what can be asked of it in `cli`.
+//! The program: the library does everything, starting with `cli`.
 
 use std::process::ExitCode;
 

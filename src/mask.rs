@@ -1,16 +1,17 @@
-//! Masks secrets in what others send back: providers, before a driver reads it; drivers, in all that leaves the sandbox; and the
-//! receivers of callbacks. Pure, and streaming: a secret that is split over two chunks is found.
+//! Masks secrets in texts from others: in answers of providers, before a driver reads them; in everything of a driver
+//! that leaves the sandbox; and in responses of receivers. Pure, and streaming: a secret that is split over two chunks
+//! is found.
 //!
-//! A text is not searched for the forms that a secret may have, of which there is no end. It is read as whoever decodes it
-//! would, from each place where a secret may begin, in each way in which it can be read (`reading`, `digits`), and held
-//! against the secrets themselves (`patterns`). What is found is a range of the text as it is. So a secret is found whichever
-//! of its characters are escaped, and by which escapes, up to `DEPTH` deep; and in base64 and hexadecimal, wherever
-//! in a longer text it stands there, with escapes within and without; in Latin-1, UTF-16 and UTF-32; with characters within
-//! that nobody sees; and where its end is cut off.
+//! A secret may appear in an endless number of forms, so the mask does not search for forms. It decodes the text from
+//! each place where a secret may begin, in each possible way (`reading`, `digits`), and compares the result with the
+//! secrets themselves (`patterns`). A match is a range of the original text. So a secret is found whichever of its
+//! characters are escaped, by any escapes, up to `DEPTH` deep; in base64 and hexadecimal, anywhere in a longer text,
+//! with escapes within and without; in Latin-1, UTF-16 and UTF-32; with invisible characters in it; and with its end
+//! cut off.
 //!
-//! A text costs about the same for each byte, whatever is in it. Two bytes tell where nothing can begin (`starts`), which
-//! is nearly everywhere; what is looked at in other places has a budget that grows with the text. A place that would
-//! take more is one where the beginning of a secret stands over and over, and is masked.
+//! A text costs about the same for each byte, whatever it contains. Two bytes show where nothing can begin (`starts`),
+//! which is nearly everywhere. Other places share a budget that grows with the text. A place that would take more
+//! contains the beginning of a secret over and over, and is masked.
 
 mod digits;
 mod encodings;

@@ -1,4 +1,4 @@
-//! The words of the domain, as plain data: no I/O, and nothing internal imported.
+//! The domain as plain data: no I/O, and no imports of other modules.
 
 pub mod account;
 pub mod breaker;

@@ -1,5 +1,5 @@
-//! Every outbound connection, drivers' and callbacks' alike: which addresses may be reached (pure), and
-//! pooled clients that can reach no other.
+//! All outbound connections, of drivers and of callbacks: which addresses they may reach (pure), and pooled clients
+//! that can reach no others.
 
 pub mod client;
 mod error;

@@ -1,6 +1,6 @@
-//! The operator's own door: a Unix socket in the data directory, which only the host's user can open. Behind it drivers are
-//! loaded anew, what their shadows saw is told, lists that are held are decided on, keys are rotated. It is no part of the API
-//! that clients have, and neither knows the other. Liveness and metrics, which are asked over TCP, are routes of `api`.
+//! The control socket of the operator: a Unix socket in the data directory, which only the host's user can open. It
+//! reloads drivers, reports on shadows, decides on held lists and rotates keys. It is independent of the API for
+//! clients. Liveness and metrics are requested over TCP, and are routes of `api`.
 
 mod control;
 mod damaged;

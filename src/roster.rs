@@ -1,6 +1,6 @@
-//! Who may be polled: the providers and accounts that the operator configured, joined with what the
-//! drivers know by name. It turns an account's key and password into the target of a call, for whoever
-//! polls and whoever proves credentials, so that both reach the same and only what was allowed.
+//! The accounts that can be polled: the configured providers and accounts, combined with the providers that the drivers
+//! know. From an account's key and password it makes the target of a call, both for polls and for proofs of
+//! credentials. So both reach the same endpoints, and only the allowed ones.
 
 mod endpoints;
 mod shares;
@@ -79,22 +79,22 @@ struct Counting {
 /// Why an account can't be polled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOnRoster {
-    #[error("there is no driver {name:?}; loaded are: {}", listed(.known))]
+    #[error("driver {name:?} is not loaded; loaded drivers: {}", listed(.known))]
     Driver { name: String, known: Vec<String> },
     #[error("driver {driver:?} has no provider {name:?}; it has: {}", listed(.known))]
     Provider { driver: String, name: String, known: Vec<String> },
-    #[error("its options do not fit its driver: {0}")]
+    #[error("its options do not match its driver: {0}")]
     Options(Misfit),
-    #[error("the endpoints of its provider do not fit its driver: {0}")]
+    #[error("the endpoints of its provider do not match its driver: {0}")]
     Roles(RoleMisfit),
-    #[error("its secret does not fit its driver: {0}")]
+    #[error("its secret does not match its driver: {0}")]
     Secret(SecretMisfit),
 }
 
 /// An endpoint that a driver has no use for, or one that it can't do without.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoleMisfit {
-    #[error("the provider has an endpoint for {name:?}, which is no role of the driver; its roles are: {}", listed(.known))]
+    #[error("the provider has an endpoint for {name:?}, which is not a role of the driver; its roles: {}", listed(.known))]
     Unknown { name: String, known: Vec<String> },
     #[error("the endpoint of {name:?} is required and not set ({help}); set it as endpoints.{name} of the provider")]
     Missing { name: String, help: String },
@@ -106,7 +106,7 @@ pub enum SecretMisfit {
     #[error("its password_kind is {given}; the driver takes: {}", listed(.taken))]
     Kind { given: SecretKind, taken: Vec<String> },
     #[error(
-        "its password_expires is set, and a {given} does not end: take it out, or set password_kind to access-token"
+        "its password_expires is set, but a {given} does not expire: remove it, or set password_kind to access-token"
     )]
     Expires { given: SecretKind },
 }
@@ -117,9 +117,9 @@ pub enum SecretMisfit {
 pub enum Misfit {
     #[error("it has no option {name:?}; it has: {}", listed(.known))]
     Unknown { name: String, known: Vec<String> },
-    #[error("{0:?} is a secret: give it as accounts.secrets.{0}, from a file or the environment")]
+    #[error("{0:?} is secret: set accounts.secrets.{0}, from a file or the environment")]
     Secret(String),
-    #[error("{0:?} is no secret: give it among the options")]
+    #[error("{0:?} is not secret: set it in the options")]
     Plain(String),
     #[error("it needs the option {name:?}: {help}")]
     Missing { name: String, help: String },
@@ -395,9 +395,9 @@ mod tests {
         check(&["project", "region"], &["token"], Ok(()));
         check(&["project", "zone"], &[], Err("it has no option \"zone\"; it has: project, region, token"));
         check(&["project"], &["tokn"], Err("it has no option \"tokn\"; it has: project, region, token"));
-        let where_it_goes = "\"token\" is a secret: give it as accounts.secrets.token, from a file or the environment";
+        let where_it_goes = "\"token\" is secret: set accounts.secrets.token, from a file or the environment";
         check(&["project", "token"], &[], Err(where_it_goes));
-        check(&["project"], &["region"], Err("\"region\" is no secret: give it among the options"));
+        check(&["project"], &["region"], Err("\"region\" is not secret: set it in the options"));
         check(&["region"], &[], Err("it needs the option \"project\": What it is."));
     }
 
@@ -415,7 +415,7 @@ mod tests {
         check(&both, SecretKind::AccessToken, true, Ok(()));
         let not_taken = "its password_kind is private-key; the driver takes: password, access-token";
         check(&both, SecretKind::PrivateKey, false, Err(not_taken));
-        let endless = "its password_expires is set, and a password does not end: take it out, or set password_kind to \
+        let endless = "its password_expires is set, but a password does not expire: remove it, or set password_kind to \
                        access-token";
         check(&both, SecretKind::Password, true, Err(endless));
     }

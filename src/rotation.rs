@@ -1,6 +1,6 @@
-//! Rotates the host's key. A rotation seals every stored secret anew, in small steps between which others write, and goes on
-//! where it was when the host starts again. The store names the key before anything is sealed with it, and the old one for as
-//! long as a secret is sealed, or a request that may be repeated is hashed, with it.
+//! Rotates the host's key. A rotation seals every stored secret with the new key, in small steps with other writes
+//! between them. It continues after a restart. The store names the new key before anything is sealed with it. It names
+//! the old key as long as a secret is sealed with it, or a request that may be repeated is hashed with it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -49,10 +49,10 @@ pub enum RotationError {
     #[error("the store: {0}")]
     Store(#[from] StoreError),
     #[error(
-        "the key file {} lacks the key {lacking}, which stored secrets are sealed with: put it back, behind the new one", file.display()
+        "the key file {} lacks the key {lacking}, which seals stored secrets: put it back, after the new one", file.display()
     )]
     Lacks { file: PathBuf, lacking: KeyId },
-    #[error("there is no key file {}: put back the one that the host was started with", .0.display())]
+    #[error("the key file {} is missing: put back the one that the host started with", .0.display())]
     NoFile(PathBuf),
     #[error(
         "the host's key comes from the environment, which a running process keeps: start the host again with the new key \
@@ -146,8 +146,8 @@ impl Rotation {
             }
             tracing::info!(
                 key = %current,
-                "every stored secret is sealed with the current key; the old one is needed until {until}, for requests \
-                 that come again"
+                "every stored secret is sealed with the current key; the old one is needed until {until}, for repeated \
+                 requests"
             );
         }
         let now = self.clock.now();

@@ -1,5 +1,5 @@
-//! The composition root: makes every part of a host from its configuration, wires them, and runs their loops
-//! side by side until the one token ends them. Nothing here outlives `run`, and nothing is detached.
+//! The composition root: creates every part of a host from its configuration, connects them, and runs their loops side
+//! by side until one token ends them. Nothing here outlives `run`, and nothing is detached.
 
 mod adopt;
 mod contained;
@@ -94,7 +94,7 @@ impl Host {
         let vault = Arc::new(key::open(&config.key, store.as_ref(), &path).await?);
         if let Err(error) = key::set_damaged_aside(store.as_ref(), &vault).await {
             // Their polls meet them.
-            tracing::warn!(%error, "accounts whose passwords do not open can't be set aside");
+            tracing::warn!(%error, "accounts whose passwords do not open cannot be set aside");
         }
         let Drivers { catalog, engine, lock, fetcher } =
             while_starting(Box::pin(Drivers::load(&config)), &listener, operator.as_ref(), ANSWERS_AFTER).await?;
@@ -124,7 +124,7 @@ impl Host {
         sessions.restore(&roster.catalog()).await;
         let control = open_control(&config.control_socket);
 
-        // A hint between rooms that do not know one another: readers of the API wait for polls.
+        // A hint between modules that do not depend on each other: readers of the API wait for polls.
         let (polled, polls) = watch::channel(0);
         let metrics = Arc::new(metrics);
         let (reloads, requests) = reload::requests();
@@ -286,7 +286,7 @@ fn open_control(path: &Path) -> Option<UnixListener> {
         .inspect_err(|error| {
             tracing::warn!(
                 socket = %path.display(),
-                "can't listen for `tracker driver reload`, SIGHUP does the same: {error} (setting: control_socket)"
+                "cannot listen for `tracker driver reload`; SIGHUP does the same: {error} (setting: control_socket)"
             );
         })
         .ok()
@@ -333,7 +333,7 @@ fn summarize(roster: &Roster, address: SocketAddr, public_url: &str) {
     for account in roster.accounts() {
         match roster.target(&account.key, account.password.clone()) {
             Ok(_) => tracing::info!(account = %account.key, "configured account"),
-            Err(reason) => tracing::error!(account = %account.key, "account can't be polled: {reason}"),
+            Err(reason) => tracing::error!(account = %account.key, "account cannot be polled: {reason}"),
         }
     }
     if let Some((driver, provider)) = roster.default_provider() {

@@ -1,5 +1,5 @@
-//! What is remembered, in words of the domain: a trait an aggregate, each method one transaction
-//! unless it says otherwise. An embedded SQLite is beside it; nothing here names a database.
+//! The store, in words of the domain: one trait for each aggregate, each method one transaction unless it says
+//! otherwise. An embedded SQLite is beside it; nothing here names a database.
 
 mod accounts;
 mod backoff;
@@ -58,7 +58,7 @@ pub use signals::{Signalling, Signals};
 pub use tokens::{DamagedToken, NewToken, RenewedToken, TokenHash, Tokens};
 pub use unopened::{SealedColumn, Unopened};
 
-/// Everything that the host remembers.
+/// Everything that the host stores.
 pub trait Store:
     Accounts
     + Polls

@@ -1,5 +1,5 @@
-//! Where drivers come from, and why they are trusted: sources, what the operator approved and granted, signatures. A
-//! file that is admitted here may be looked into; nothing of it is parsed before.
+//! The origin of drivers, and why they are trusted: sources, approvals and grants of the operator, signatures. Nothing
+//! of a file is parsed before it is admitted here.
 
 mod admission;
 mod evidence;

@@ -1,6 +1,6 @@
-//! Secrets at rest: sealed with XChaCha20-Poly1305 under a key of the host's, and recognised by keyed hashes, so that neither
-//! the store nor the log ever has one in the clear. While the host's key is rotated it has several: the current one seals,
-//! and each opens what it sealed.
+//! Secrets at rest: sealed with XChaCha20-Poly1305 under the host's key, and compared by keyed hashes, so that neither
+//! the store nor the log ever contains one in the clear. While the host's key is rotated there are several keys: the
+//! current one seals, and each opens what it sealed.
 
 mod error;
 mod key_file;

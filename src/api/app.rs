@@ -1,5 +1,5 @@
-//! What every handler shares: the rooms that `serve` joins (`Context`), and what the API itself keeps while it runs (`App`).
-//! It knows the parts that are shared, none of which knows it.
+//! The state that all handlers share: the parts that `serve` connects (`Context`), and the API's own state (`App`). No
+//! part depends on this file.
 
 use std::sync::{Arc, OnceLock};
 

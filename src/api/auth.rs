@@ -1,5 +1,5 @@
-//! Who asks: names and credentials in headers, the proof of credentials and its bounds, tokens and their bearers. `caller`
-//! puts these together, and is what handlers ask for.
+//! Authentication: names and credentials in headers, the proof of credentials and its limits, tokens and their bearers.
+//! `caller` combines these for the handlers.
 
 mod authenticate;
 pub(super) mod bearer;

@@ -1,6 +1,5 @@
-//! What clients of the Deltacloud API of 2012 speak: XML for the documents that they knew, the errors among them, and
-//! driver and provider as parameters of the path. Handlers know nothing of it: a document is made once, as JSON, and
-//! is put into the other words here.
+//! Compatibility with clients of the Deltacloud API of 2012: XML for the documents and errors of that API, and driver
+//! and provider as parameters of the path. Handlers produce each document once, as JSON; this module converts it.
 
 pub(super) mod accept;
 pub(super) mod document;

@@ -1,6 +1,6 @@
-//! What each error means to a client: the one place where an error of any kind becomes a problem. The
-//! rules: what a client did is a 4xx, what a provider or its driver did is 502 or 503, and only a fault of
-//! the host's own is a 500. Of provider and store, whoever is not proven yet learns no more than a word.
+//! The one place that turns errors of any kind into problems. A fault of the client is a 4xx, a fault of a provider or
+//! its driver is 502 or 503, and only a fault of the host is a 500. A caller that is not authenticated yet gets no
+//! details about the provider or the store.
 
 use std::time::Duration;
 
@@ -110,8 +110,8 @@ impl From<ProofError> for Problem {
             ProofError::NotOnRoster(error) => error.into(),
             ProofError::Refused => Problem::new(ProblemType::CredentialsRefused, error.to_string()),
             ProofError::TooMany { retry_after } => {
-                let detail = "too many different passwords were refused of late; a password that was proven before \
-                              gets in meanwhile";
+                let detail = "too many different passwords were refused recently; a password that was accepted before \
+                              still works";
                 Problem::new(ProblemType::TooManyAttempts, detail).retry_after(retry_after)
             }
             ProofError::NoAnswer(error) => not_proven(&error),
@@ -259,15 +259,15 @@ impl From<StoreError> for Problem {
 pub(super) fn foreign_cursor() -> Problem {
     Problem::new(
         ProblemType::ForeignCursor,
-        "the cursor is not from this store's journal, or from before the store was restored: begin with 0, a time, or a list \
-         of what there is",
+        "the cursor is not from this store's journal, or from before the store was restored: begin with 0, a time, or a \
+         current list",
     )
     .with("list", ["/api/instances", "/api/realms"])
 }
 
 fn credential_at_limit(limit: u64) -> Problem {
     let detail = format!(
-        "{limit} other users are enrolled with these credentials, which is as many as may be: be one of those, or forget one with \
+        "{limit} other users are enrolled with these credentials, which is the maximum: use one of them, or delete one with \
          DELETE /api/account"
     );
     Problem::new(ProblemType::TooManyAccounts, detail).with("limit", limit)

@@ -1,4 +1,4 @@
-//! The feed of changes: the journal, read page by page or as a stream, and whoever waits for it.
+//! The feed of changes: the journal as pages or as a stream, and the callers that wait for it.
 
 pub(super) mod changes;
 mod events;

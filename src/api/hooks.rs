@@ -1,6 +1,5 @@
-//! Hooks as a resource: `GET` and `POST /api/hooks`, and `GET`, `PUT` and `DELETE` of one. What else can be done
-//! with one has a file of its own. A caller sees its own hooks, those set on single resources (`track_hook`) among
-//! them; another's are not there.
+//! Hooks as a resource: `GET` and `POST /api/hooks`, and `GET`, `PUT` and `DELETE` of one. Each other operation on a
+//! hook has a separate file. A caller sees only its own hooks, including those on single resources (`track_hook`).
 
 pub(super) mod actions;
 pub(super) mod callback_url;
@@ -106,7 +105,7 @@ pub(super) async fn create(
     let context = &app.context;
     let (order, key) = Order::of_new(json_object(request, app.body_bounds()).await?, &context.settings)?;
     if matches!(order.token, Token::Kept) {
-        let detail = "/token is true, which keeps the token that a hook has, and a new one has none: give it as text";
+        let detail = "/token is true, which keeps the token of a hook, but a new hook has none: give it as text";
         return Err(Problem::new(ProblemType::InvalidMember, detail).with("where", "/token"));
     }
     check_room(&app, &caller).await?;
@@ -131,8 +130,8 @@ fn not_created(app: &App, refusal: &Refusal) -> Problem {
 fn too_many_filter_items(app: &App) -> Problem {
     let limit = app.context.settings.filter_items_per_account;
     let detail = format!(
-        "the filters of the account's hooks would have more than {limit} items together: name the beginning of ids, as in \
-         \"web-*\", in place of many ids, or remove hooks"
+        "the filters of the account's hooks would have more than {limit} items together: use the beginning of ids, as in \
+         \"web-*\", instead of many ids, or delete hooks"
     );
     Problem::new(ProblemType::TooManyFilterItems, detail).with("limit", limit)
 }
@@ -195,7 +194,7 @@ pub(super) async fn replace(
             Written::Replayed(_) => return Err(Problem::internal("the store replayed a request that has no key")),
         }
     }
-    let detail = "the hook was changed by others each time that this was about to be: try again";
+    let detail = "other requests changed the hook at each try: try again";
     Err(Problem::new(ProblemType::HookConflict, detail))
 }
 
@@ -205,7 +204,7 @@ async fn replacement(app: &App, caller: &Caller, object: Object, hook: &Hook) ->
     if hook.track.is_some()
         && let Some(list) = List::ALL.into_iter().find(|list| !list.is_empty(&order.filter))
     {
-        let detail = format!("/{} has to be empty: a hook set on one resource hears of that alone", list.member());
+        let detail = format!("/{} has to be empty: a hook on one resource receives only its changes", list.member());
         return Err(Problem::new(ProblemType::HookConflict, detail).with("where", format!("/{}", list.member())));
     }
     spec(app, caller, order, Some(hook)).await
@@ -248,7 +247,7 @@ fn token(app: &App, caller: &Caller, order: Token, old: Option<&Hook>) -> Result
         (Token::Kept, Some(token)) => Ok(Some(token.clone())),
         (Token::Kept, None) => {
             let detail =
-                "/token is true, which keeps the token that a hook has, and this one has none: give it as text";
+                "/token is true, which keeps the token of a hook, but this hook does not have one: give it as text";
             Err(Problem::new(ProblemType::HookConflict, detail).with("where", "/token"))
         }
     }

@@ -1,4 +1,5 @@
-//! What is read from a request: query, form and JSON, filters, pages, conditions. Nothing here knows who asks or what for.
+//! Parsing of requests: query, form and JSON, filters, pages, conditions. This module knows neither the caller nor the
+//! purpose of a request.
 
 pub(super) mod conditions;
 pub(super) mod event_stream;

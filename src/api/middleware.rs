@@ -1,4 +1,4 @@
-//! What stands around handlers: the log's line and the time limit, `Host`, `ETag`, `Idempotency-Key`, pages of other origins.
+//! Middleware: access log and time limit, `Host`, `ETag`, `Idempotency-Key`, CORS.
 
 pub(super) mod access_log;
 pub(super) mod cors;

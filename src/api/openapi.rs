@@ -1,5 +1,5 @@
-//! `GET /openapi.json`: the API in the words of OpenAPI 3.1. The shapes are derived from the types that are written;
-//! `operations` says what can be asked, and a test holds that to the routes.
+//! `GET /openapi.json`: the description of the API in OpenAPI 3.1. Schemas are derived from the types that are
+//! serialized; `operations` lists the operations, and a test compares them with the routes.
 
 mod asked;
 pub(super) mod docs;
@@ -42,16 +42,16 @@ use operations::table::Bounds;
 #[openapi(
     info(
         title = "Tracker",
-        description = "Tracker polls cloud accounts and tells what changed: by signed callbacks, by a feed that is read page \
-                       by page, waited for or streamed, and by lists of what is there and was.",
+        description = "Tracker polls cloud accounts and reports what changed: by signed callbacks, by a feed with pages, \
+                       long polls and streams, and by lists of the current and of earlier states.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
-        (name = "inventory", description = "What the tracker last saw, and what it saw at another time"),
+        (name = "inventory", description = "The last known resources, and those of an earlier time"),
         (name = "tracking", description = "Hooks, to which changes are sent"),
         (name = "changes", description = "The feed, and the pending changes of hooks"),
-        (name = "account", description = "The caller's account, and tokens that stand for it"),
-        (name = "host", description = "The host itself, of which no credentials are asked"),
+        (name = "account", description = "The caller's account, and its tokens"),
+        (name = "host", description = "The host itself, without credentials"),
     ),
     components(schemas(
         AccountDocument<'static>, ChangeDocument<'static>, DeliveriesDocument<'static>, DriverDocument<'static>,
@@ -83,9 +83,9 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let problem = ObjectBuilder::new()
         .description(Some(
-            "What was wrong, where, and what to do (RFC 9457); types have members of their own beside these",
+            "What was wrong, where, and what to do (RFC 9457); some types have members in addition to these",
         ))
-        .property("type", text().description(Some("Stable; it leads to what it means")))
+        .property("type", text().description(Some("A stable URI that leads to an explanation")))
         .property("title", text())
         .property("status", ObjectBuilder::new().schema_type(Type::Integer))
         .property("detail", text())
@@ -96,12 +96,12 @@ pub(super) fn description(public_url: &str, settings: &Settings) -> OpenApi {
         .additional_properties(Some(AdditionalProperties::FreeForm(true)));
     components.schemas.insert("Problem".to_owned(), problem.into());
     let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(
-        "User and password of the cloud account itself; driver and provider stand in X-Deltacloud-Driver and \
-         X-Deltacloud-Provider, where those of the host's configuration are not meant",
+        "User and password of the cloud account. X-Deltacloud-Driver and X-Deltacloud-Provider name driver and \
+         provider, if they are not the host's defaults",
     ));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A token of the account, from POST /api/tokens: of scope `track`, or `read` to read only"));
+        .description(Some("A token of the account, from POST /api/tokens, scope `track`, or `read` only for reading"));
     components.security_schemes.insert("account".to_owned(), SecurityScheme::Http(basic.build()));
     components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(bearer.build()));
     api

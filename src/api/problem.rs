@@ -1,8 +1,8 @@
-//! How an error looks to a client: a problem as RFC 9457 has it, of one of the types listed here. A type's
-//! URI is stable, and relative to this host, which shows what it means there.
+//! The form of an error: a problem as RFC 9457 defines it, with one of the types listed here. The URI of a type is
+//! stable, and relative to this host, which explains the type there.
 //!
-//! What a client is told and what the log is told are two things: `detail` is written for whoever sent the
-//! request, `logged` for whoever runs the host, and only `middleware/access_log` logs it.
+//! The client and the log get different texts: `detail` is for the client, `logged` is for the operator. Only
+//! `middleware/access_log` logs the latter.
 
 use std::time::Duration;
 

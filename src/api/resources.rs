@@ -1,4 +1,5 @@
-//! One file a resource: instances, realms, drivers, the account, its tokens and pending changes; and what these share.
+//! One file for each resource: instances, realms, drivers, the account, its tokens and pending changes; and their
+//! shared parts.
 
 pub(super) mod account;
 pub(super) mod documents;

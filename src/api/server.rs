@@ -1,5 +1,5 @@
-//! The socket: connections and their bounds, requests that can't be read, and what requests under way may hold. It knows
-//! problems and settings, and nothing of routes: `api.rs` hands it the routers.
+//! The socket: connections and their limits, requests that can't be parsed, and the resources of requests in progress.
+//! It knows problems and settings, but no routes: `api.rs` passes the routers in.
 
 pub(super) mod compressed;
 pub(super) mod in_flight;

@@ -1,4 +1,4 @@
-//! Every bound of the API, each with its default.
+//! All limits of the API, with their defaults.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;

@@ -1,5 +1,5 @@
-//! What is answered while a host starts. A store is opened and drivers are loaded before anything is served, and drivers that
-//! are compiled for the first time take minutes. Meanwhile the host is alive and not ready, and says so on both its listeners.
+//! Answers while a host starts. The store is opened and drivers are loaded before the API is served; compiling new
+//! drivers takes minutes. Meanwhile the host is alive and not ready, and says so on both listeners.
 
 use std::convert::Infallible;
 use std::io;
@@ -78,7 +78,7 @@ async fn answer(listener: &TcpListener) -> Infallible {
                     connections.spawn(tokio::time::timeout(PATIENCE, answer_one(stream, router.clone())));
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a connection can't be accepted");
+                    tracing::debug!(%error, "a connection cannot be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },

@@ -1,4 +1,4 @@
-//! The API over a real store, with a provider that the tests play: what is answered to whom, and when.
+//! The API over a real store, with a provider that the tests simulate.
 
 mod conditional;
 mod consent;

@@ -1,5 +1,5 @@
-//! Which account a command is about, and its secrets: one of the configuration, or one that is named on the
-//! command line. The same for every command that asks a provider.
+//! The account of a command, with its secrets: from the configuration, or named on the command line. The same for every
+//! command that asks a provider.
 
 use std::path::PathBuf;
 
@@ -49,11 +49,11 @@ pub(super) struct AccountArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PasswordKind {
-    /// A password, an API key, or a token that does not end
+    /// A password, an API key, or a token that does not expire
     Password,
     /// A private key in PEM
     PrivateKey,
-    /// A token that somebody else got
+    /// A token that a different program obtains
     AccessToken,
 }
 

@@ -1,4 +1,4 @@
-//! `tracker backup` and `tracker restore`: the store as one file, made while a host runs, and put back where none does.
+//! `tracker backup` and `tracker restore`: the store as one file, made while a host runs, and restored while none runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ changes anything. The host then refuses cursors from before, so that clients lis
 
 Examples:
   tracker restore /backup/tracker.db
-  tracker restore /backup/tracker.db --force    where there is a store already, which is kept beside the new one")]
+  tracker restore /backup/tracker.db --force    if a store exists; it is kept beside the new one")]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
@@ -86,7 +86,7 @@ impl Restore {
         let Restored { bytes, aside } = restored;
         output::line!("Restored {} from {}: {}, verified.", store.display(), file.display(), ByteSize(bytes));
         if let Some(aside) = aside {
-            output::line!("What was there is kept as {}.", aside.display());
+            output::line!("The old store is kept as {}.", aside.display());
         }
         Ok(())
     }

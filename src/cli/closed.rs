@@ -1,5 +1,5 @@
-//! Whether standard output was closed as the process started (`>&-`). The standard library then puts `/dev/null` in its place,
-//! before `main`: what is written there is lost, and no write says so. So it is looked at before that.
+//! Detects a standard output that was closed when the process started (`>&-`). The standard library replaces it with
+//! `/dev/null` before `main`: output is then lost, and no write fails. So this file checks it before that.
 
 #[cfg(target_os = "linux")]
 use std::os::fd::BorrowedFd;

@@ -9,7 +9,7 @@ use super::{compile, logging, output};
 use crate::config::{Config, ConfigError};
 use crate::metrics::LogLines;
 
-/// Where the configuration is, and what of it is set here instead.
+/// The configuration file, and the settings that the command line overrides.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     /// The configuration file; without one, every key has its default

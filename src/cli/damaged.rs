@@ -1,4 +1,4 @@
-//! `tracker damaged`: rows of a running host's store that can't be read, and accounts that nobody but the operator can remove.
+//! `tracker damaged`: damaged rows in the store of a running host, and accounts that only the operator can remove.
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -74,7 +74,7 @@ impl RemoveAccount {
     fn run(self) -> anyhow::Result<()> {
         let RemoveAccount { account, config } = self;
         ask(&config, Method::DELETE, &format!("/damaged/accounts/{account}"))?;
-        output::line!("Account {account} is removed, with its hooks and tokens and all that was seen of it.");
+        output::line!("Account {account} is removed, with its hooks, tokens and resources.");
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! `tracker demo`: a whole tracker in one process with the mock driver, a receiver that verifies signatures,
-//! and a view of both. Everything between the two goes through the real HTTP API and real callbacks.
+//! `tracker demo`: a complete Tracker in one process with the mock driver, a receiver that verifies signatures, and a
+//! view of both. Host and receiver communicate only by the real HTTP API and real callbacks.
 
 mod board;
 mod receiver;

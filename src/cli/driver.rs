@@ -1,4 +1,4 @@
-//! `tracker driver`: which drivers there are, which of them the operator vetted, and how new ones are begun.
+//! `tracker driver`: the drivers, their approval, and new projects.
 
 mod approve;
 mod ask;
@@ -28,11 +28,11 @@ pub(super) enum Driver {
     List(list::List),
     /// Show what a driver asks for, and approve it for loading
     Approve(approve::Approve),
-    /// Have a running host take up what is approved by now
+    /// Make a running host load the drivers that are approved now
     Reload(reload::Reload),
     /// Show how the lists of shadows compare with those of the current versions
     Shadow(shadow::Shadow),
-    /// Hold a driver to the contract: replay recorded answers, and what can go wrong with them
+    /// Test a driver against the contract, with recorded answers and with faults
     Test(test::Test),
     /// Show what a component is, what it asks for, and whether the host would load it
     Inspect(inspect::Inspect),

@@ -1,4 +1,4 @@
-//! `tracker key`: the keys that stored secrets are sealed with. A running host is asked; where none runs, the store is opened.
+//! `tracker key`: the keys that seal stored secrets. The command asks a running host, or opens the store if none runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ fn shown(key: &KeyDocument) -> String {
     match (key.used, key.until) {
         (WrittenKeyUse::Current, _) => "current".to_owned(),
         (WrittenKeyUse::Sealed, _) | (WrittenKeyUse::Hashed, None) => "old: some secrets are sealed with it".to_owned(),
-        (WrittenKeyUse::Hashed, Some(until)) => format!("old: needed until {until}, for requests that come again"),
+        (WrittenKeyUse::Hashed, Some(until)) => format!("old: needed until {until}, for repeated requests"),
     }
 }
 
@@ -149,7 +149,7 @@ impl Rotate {
             let current = document.keys.first().map(|key| key.id.clone());
             let is_new = current.is_some_and(|current| current != keyring.current_id().to_string());
             if document.is_under_way() || is_new {
-                output::line!("The rotation to the key {} goes on.", keyring.current_id());
+                output::line!("The rotation to the key {} continues.", keyring.current_id());
             } else if keyring.is_full() {
                 anyhow::bail!(full(path, &keyring, &document));
             } else {
@@ -186,7 +186,7 @@ fn full(path: &Path, keyring: &Keyring, document: &KeysDocument) -> String {
     let soonest = document.keys.iter().filter_map(|key| key.until).min();
     match (unneeded, soonest) {
         (0, Some(until)) => format!(
-            "{file}: the store needs each of them, and the first one until {until}, for requests that come again \
+            "{file}: the store needs each of them, and the first one until {until}, for repeated requests \
              (api.idempotency_for). After that run `tracker key prune`, and then this again. Nothing was changed"
         ),
         _ => format!(

@@ -1,5 +1,5 @@
-//! A list as it is printed: a table for people, JSON in the API's words for programs, and a line on what the list
-//! is worth. The same for every command that lists.
+//! Prints a list: a table for people, JSON in the API's words for programs, and a line on its coverage. The same for
+//! every command that lists.
 
 use clap::ValueEnum;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! Where the host's log goes: to standard error, or for the demo into a file, since its screen is a live view.
+//! The destination of the host's log: standard error, or for the demo a file, because its screen is a live view.
 
 mod bounded;
 mod lossy;
@@ -59,7 +59,7 @@ fn start(
         LogFormat::Json => log.json().flatten_event(true).boxed(),
     };
     let started = tracing_subscriber::registry().with(filter).with(bounded.clone()).with(log).try_init();
-    started.map_err(|error| anyhow::anyhow!("can't start the log: {error}"))?;
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))?;
     if let Ok(mut kept) = FLUSH.lock() {
         *kept = Some(flush);
     }

@@ -1,4 +1,4 @@
-//! `tracker man`: the manual's pages, one for each command.
+//! `tracker man`: the manual pages, one for each command.
 
 use std::path::PathBuf;
 

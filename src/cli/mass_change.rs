@@ -1,4 +1,4 @@
-//! `tracker mass-change`: lists that a running host holds, since more vanished or changed in them at once than is believed.
+//! `tracker mass-change`: the mass changes that a running host holds.
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -41,9 +41,9 @@ pub(super) struct MassChange {
 enum Action {
     /// List the mass changes that the host holds
     List(List),
-    /// Believe it, and tell what changed
+    /// Record the list and publish its changes
     Accept(Accept),
-    /// Keep what is known until a list differs from this one
+    /// Keep the known state until a list differs from this one
     Reject(Whose),
 }
 
@@ -55,7 +55,7 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Accept {
-    /// Record it, and tell nobody what changed
+    /// Record the list, and publish only tracker.storm
     #[arg(long)]
     silent: bool,
     #[command(flatten)]
@@ -70,7 +70,7 @@ struct Whose {
     /// The ID of the held list, as `list` shows it
     #[arg(value_name = "ID")]
     id: Option<HeldId>,
-    /// Of what
+    /// The kind of resources
     #[arg(long, value_enum, default_value_t = What::Instances)]
     kind: What,
     #[command(flatten)]
@@ -114,14 +114,14 @@ impl Whose {
         match decision {
             WrittenDecision::Accept => {
                 output::line!(
-                    "The host polls {shown} now. It records and tells a list that shows the same ({list}) or less."
+                    "The host polls {shown} now. It records and publishes a list with the same changes ({list}) or fewer."
                 );
             }
             WrittenDecision::AcceptSilently => output::line!(
-                "The host polls {shown} now. It records a list that shows the same ({list}) or less, and does not tell it."
+                "The host polls {shown} now. It records a list with the same changes ({list}) or fewer, and publishes only tracker.storm."
             ),
             WrittenDecision::Reject => {
-                output::line!("What is known of {shown} stays until a list differs from the rejected one ({list}).");
+                output::line!("The known state of {shown} stays until a list differs from the rejected one ({list}).");
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
-//! The output of commands. A command whose standard output can't be written ends with an error, not with a panic. What it
-//! writes to standard error is for a person, and is dropped where standard error can't be written.
+//! The output of commands. If a command cannot write its standard output, it ends with an error, not with a panic.
+//! Standard error is for a person; text that cannot be written there is dropped.
 //!
-//! Whatever it is made of, no text commands the terminal: all that is written here is made legible, but for the styles of
-//! `styled_line`, whose text is made legible before it is painted.
+//! No text controls the terminal, whatever its source: all output is made legible first. The styles of `styled_line`
+//! are the exception; its text is made legible before it is styled.
 
 use std::cmp::Reverse;
 use std::ffi::OsString;

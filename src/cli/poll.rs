@@ -1,4 +1,4 @@
-//! `tracker poll`: one account, now, straight through its driver. Nothing is stored, and no host need run.
+//! `tracker poll`: polls one account now, directly through its driver. Nothing is stored, and no host needs to run.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::serve::Drivers;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tracker poll --config tracker.toml                       the configured account, if there is one only
+  tracker poll --config tracker.toml                       the configured account, if there is only one
   tracker poll --account ec2/us-east-1/AKIAEXAMPLE --password-file secret-key
   tracker poll --driver mock --provider default --user mockuser --password-env MOCK_PASSWORD --output json")]
 pub(super) struct Poll {

@@ -1,4 +1,4 @@
-//! The process that a subcommand runs in: its environment, its runtime, and the signals that end it.
+//! The process of a subcommand: its environment, its runtime, and the signals that end it.
 
 use std::ffi::OsString;
 

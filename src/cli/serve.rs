@@ -1,4 +1,4 @@
-//! `tracker serve`: the host, until a signal ends it.
+//! `tracker serve`: runs the host until a signal ends it.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! A table for a terminal: columns as wide as they need to be, and no control character of anyone's.
+//! A table for a terminal: columns as wide as necessary, and no control characters in cells.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! What the terminal can show, as its user says in the environment: `NO_COLOR` (no-color.org), and `TERM`, which is `dumb` where
-//! only lines can be shown.
+//! The capabilities of the terminal, as the environment states them: `NO_COLOR` (no-color.org), and `TERM`, which is
+//! `dumb` for a terminal that shows only lines.
 
 use std::ffi::OsString;
 

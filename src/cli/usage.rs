@@ -1,4 +1,4 @@
-//! What is wrong with a command line.
+//! Errors of a command line.
 
 /// The command line asks for something that can't be: told apart from what fails while it is done.
 #[derive(Debug, thiserror::Error)]

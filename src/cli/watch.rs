@@ -1,5 +1,5 @@
-//! `tracker watch`: what happens, in a terminal, as it happens. A client of the host's HTTP API like any other: it
-//! follows the feed, and goes on from where it was when the host or the network comes back.
+//! `tracker watch`: shows changes in a terminal as they happen. It is a client of the host's HTTP API: it follows the
+//! feed, and continues from its last cursor when the host or the network comes back.
 
 mod events;
 mod line;
@@ -76,7 +76,7 @@ pub(super) struct Watch {
     /// Only these kinds: instance, realm
     #[arg(long, value_name = "LIST")]
     kind: Option<String>,
-    /// Only these ids, or ids that begin so: web-*
+    /// Only these ids, or ids with this beginning: web-*
     #[arg(long, value_name = "LIST")]
     id: Option<String>,
     /// Only in these realms
@@ -97,7 +97,7 @@ pub(super) struct Watch {
     /// Show the current state first
     #[arg(long)]
     snapshot: bool,
-    /// Lines for people, or the JSON of each change
+    /// The format of the output: lines, or the JSON of each change
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// When to use colours; `auto` uses them on a terminal unless NO_COLOR is set
@@ -176,11 +176,11 @@ impl Watch {
             let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             (format!("Basic {pair}"), Mask::of([password.as_bytes(), pair.as_bytes()]))
         } else {
-            let how = "who watches? Give --user with --password-file or --password-env, or --token-file or --token-env";
+            let how = "credentials are missing: give --user with --password-file or --password-env, or --token-file or --token-env";
             return Err(UsageError(how.into()).into());
         };
         let mut value =
-            HeaderValue::try_from(text).map_err(|_| UsageError("the token is none: it has odd characters".into()))?;
+            HeaderValue::try_from(text).map_err(|_| UsageError("the token has invalid characters".into()))?;
         value.set_sensitive(true);
         Ok(Login { value, mask })
     }
@@ -213,7 +213,7 @@ impl Watch {
         for (name, value) in named {
             if let Some(value) = value {
                 let value =
-                    HeaderValue::try_from(value).map_err(|_| UsageError(format!("{value:?} is no name of one")))?;
+                    HeaderValue::try_from(value).map_err(|_| UsageError(format!("{value:?} is not a valid name")))?;
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
@@ -258,7 +258,7 @@ impl Watch {
                 Ok(Ok(Some(bytes))) => bytes,
                 Ok(Ok(None)) => return Ok(Ended::trouble("the connection was closed")),
                 Ok(Err(error)) => return Ok(Ended::trouble(&crate::net::SendError::from(error).to_string())),
-                Err(_) => return Ok(Ended::trouble("nothing was heard for a while")),
+                Err(_) => return Ok(Ended::trouble("the host sent nothing for a while")),
             };
             *wait = WAIT;
             let Ok(found) = events.take(&bytes) else { return Ok(Ended::trouble("the host sent no events")) };
@@ -275,7 +275,7 @@ impl Watch {
                     }
                     (_, Output::Json) => match in_one_line(&data) {
                         Some(json) => output::json_line(&json)?,
-                        None => output::stderr_line!("the host sent an event that is not JSON: it is left out"),
+                        None => output::stderr_line!("the host sent an event that is not JSON: it is skipped"),
                     },
                     (name, Output::Text) => output::styled_line(&line::of(name, &data, colour))?,
                 }
@@ -315,14 +315,14 @@ async fn refused(mut response: Response, mask: &Mask) -> anyhow::Result<String> 
         }
     }
     let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let detail = problem["detail"].as_str().unwrap_or("the answer is no problem of a tracker's: is the address right?");
+    let detail = problem["detail"].as_str().unwrap_or("the answer is not from a Tracker host: is the address right?");
     let passes = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || response.headers().contains_key(RETRY_AFTER);
     let said = format!("the host answered {status}: {}", printable(&mask.text(detail.to_owned())));
     match (passes, status) {
         (true, _) => Ok(said),
-        (false, StatusCode::GONE) => Err(anyhow::anyhow!("{said}. With --snapshot it begins with what there is")),
+        (false, StatusCode::GONE) => Err(anyhow::anyhow!("{said}. With --snapshot it begins with the current state")),
         (false, _) => Err(anyhow::anyhow!(said)),
     }
 }

@@ -1,5 +1,5 @@
-//! Numbers, sizes and lengths of time that have a floor and a ceiling: outside them a host would start and could not work.
-//! Each is checked while the file is read, so that a wrong one is reported with its line.
+//! Numbers, sizes and durations with a minimum and a maximum, beyond which a host would start but not work. Each is
+//! checked while the file is read, so that an error names its line.
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, shown where it stands: file, line, the line itself, and what was meant.
+//! An error of a configuration, with its place: file, line, the line itself, and what would be right.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use crate::supply::signature::InvalidPolicy;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("can't read the configuration {}: {source}", .path.display())]
+    #[error("cannot read the configuration {}: {source}", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{0}")]
     Wrong(Box<Wrong>),
@@ -51,13 +51,13 @@ pub enum Problem {
         why: &'static str,
     },
     #[error(
-        "store.size times store.account_share is less than {}: nothing of an account could be recorded",
+        "store.size times store.account_share is less than {}: the host could record nothing for an account",
         bytesize::ByteSize(crate::store::sqlite::LEAST_ROOM as u64)
     )]
     StoreSize,
     #[error(
-        "drivers.limits.sandboxes is {sandboxes}, and up to {polls} polls and {proofs} proofs of credentials may be under \
-         way at once: set it to at least {}, or lower the shares in polling (concurrency, unproven, slow, suspected) or in \
+        "drivers.limits.sandboxes is {sandboxes}, but up to {polls} polls and {proofs} proofs of credentials may be in \
+         progress at once: set it to at least {}, or lower the shares in polling (concurrency, unproven, slow, suspected) or in \
          api.credentials (at_once, unproven, suspected)",
         polls + proofs
     )]

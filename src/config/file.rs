@@ -1,5 +1,5 @@
-//! The configuration file's shape. A key that is left out stays `None`: defaults are each room's own, and a
-//! section is laid over them. Unknown keys are refused everywhere.
+//! The structure of the configuration file. A key that is left out stays `None`: each module has its own defaults, and
+//! a section overrides them. Unknown keys are refused everywhere.
 
 use std::collections::BTreeMap;
 

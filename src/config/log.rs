@@ -1,4 +1,4 @@
-//! How the host's log is written, and how much of it.
+//! The format of the host's log, and its limits.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! How requests to one provider, or for one account, go out: the `network` table of either, and the endpoint of a
-//! provider that listens on a socket. Its files are read with the configuration, so that a wrong one is told when
-//! the host starts, and a changed one is taken up when it starts anew.
+//! The route of requests to one provider, or for one account: the `network` table of either, and the endpoint of a
+//! provider that listens on a socket. Its files are read with the configuration. So an invalid file is reported when
+//! the host starts, and a changed file takes effect when it restarts.
 
 use std::fmt;
 use std::fs::File;
@@ -132,20 +132,20 @@ impl Place {
 pub(super) enum InvalidNetwork {
     #[error(transparent)]
     Endpoint(#[from] InvalidValue),
-    #[error("{0:?} names no socket: write its whole path, as in \"unix:/run/podman/podman.sock\"")]
+    #[error("{0:?} is not the path of a socket: write the whole path, as in \"unix:/run/podman/podman.sock\"")]
     Socket(String),
     #[error("the path of a socket has at most {SOCKET_PATH_BYTES} bytes, and this one has {0}")]
     SocketTooLong(usize),
     #[error("a proxy is http or https, a host and a port, as in \"http://proxy.example:3128\"; or it is \"none\"")]
     Proxy,
-    #[error("the proxy's password does not belong here: give it as proxy_password_file or proxy_password_env")]
+    #[error("the proxy's password must not be in its URL: set proxy_password_file or proxy_password_env")]
     ProxyPassword,
 }
 
 /// What is wrong with a `network` table or the files that it names.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkFault {
-    #[error("{key} {} can't be read: {source}", .path.display())]
+    #[error("{key} {} cannot be read: {source}", .path.display())]
     Unreadable { key: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{key} {} has more than {MAX_CERTIFICATES} bytes: is it the right file?", .path.display())]
     TooLong { key: &'static str, path: PathBuf },
@@ -161,13 +161,13 @@ pub enum NetworkFault {
         "a client certificate and its key go together: set client_certificate_file and client_key_file, or neither"
     )]
     HalfIdentity,
-    #[error("roots says how roots_file is taken: set roots_file too, or leave it out")]
+    #[error("roots says how the host uses roots_file: set roots_file too, or remove roots")]
     RootsWithoutFile,
     #[error(
         "a proxy's password comes from a file or from the environment: set proxy_password_file or proxy_password_env"
     )]
     TwoPasswords,
-    #[error("there is a password for a proxy, and no proxy with a user: write proxy = \"http://USER@HOST:PORT\"")]
+    #[error("a password for a proxy is set, but no proxy with a user: write proxy = \"http://USER@HOST:PORT\"")]
     PasswordWithoutUser,
     #[error("the proxy has a user and no password: set proxy_password_file or proxy_password_env")]
     UserWithoutPassword,

@@ -1,4 +1,4 @@
-//! Settings that hold only beside others: what a wait has to be shorter than, and what a part has to fit into.
+//! Rules between settings: the waits that must be shorter than others, and the parts that must fit into others.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Where a secret of the configuration comes from: a file or an environment variable, never the configuration
-//! itself, which is passed around and kept in version control.
+//! The source of a secret in the configuration: a file or an environment variable. A secret is never in the
+//! configuration itself, which is passed around and kept in version control.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub enum SecretSource {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    #[error("can't read the secret file {}: {source}. Write the secret into it, for your eyes only (chmod 600)", .path.display())]
+    #[error("can't read the secret file {}: {source}. Write the secret into it, readable only by you (chmod 600)", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("the secret file {} is empty: write the secret into it", .0.display())]
     Empty(PathBuf),

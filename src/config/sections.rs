@@ -1,4 +1,4 @@
-//! One section a room: which key sets which of the room's settings, and how its value is written.
+//! One section for each module: which key sets which setting of the module, and the format of its value.
 
 use serde::Deserialize;
 
@@ -17,9 +17,9 @@ use crate::net::ClientSettings;
 use crate::store::sqlite::{self, Synchronous};
 use crate::{api, deliver, poll, retention, supply};
 
-/// Makes a section of keys that are laid over a room's settings, `key: how it is written => what it sets`; and
-/// of others, which `Config` takes up itself. A setting that has no key is named under `apart`: without that,
-/// a room's new setting does not compile until it has one.
+/// Defines a section: keys that override a module's settings, as `key: type of the value => setting`; and other keys, which
+/// `Config` handles itself. A setting without a key is listed under `apart`: a new setting of a module does not compile
+/// without one of these.
 macro_rules! section {
     (
         $(#[$doc:meta])*

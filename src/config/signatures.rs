@@ -1,4 +1,4 @@
-//! `[drivers.signatures]`: whose signatures drivers must bear, with the keys read from where they are.
+//! `[drivers.signatures]`: the required signatures of drivers, with the keys read from their files.
 
 use std::path::PathBuf;
 
@@ -35,9 +35,9 @@ struct WrittenKey {
 
 #[derive(Debug, thiserror::Error)]
 enum UnusableKey {
-    #[error("key {name:?}: it comes from a file or stands here: set file or pem, and not both")]
+    #[error("key {name:?}: it comes from a file or is written here: set file or pem, and not both")]
     Source { name: String },
-    #[error("key {name:?}: can't read {}: {source}", .path.display())]
+    #[error("key {name:?}: cannot read {}: {source}", .path.display())]
     Unreadable { name: String, path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Invalid(#[from] InvalidKey),

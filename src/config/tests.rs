@@ -1,4 +1,4 @@
-//! What the configuration takes, what it refuses, and that the example tells the truth.
+//! Accepted and refused configurations; and the example is correct.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

@@ -1,5 +1,5 @@
-//! The values of the configuration as people write them: durations, sizes, endpoints, address ranges. Each is
-//! checked while the file is read, so that a wrong one is reported with its line.
+//! The values of the configuration in the form that people write: durations, sizes, endpoints, address ranges. Each is
+//! checked while the file is read, so that an error names its line.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -349,7 +349,7 @@ pub(super) enum InvalidValue {
         "{0:?} is not an address with a port: write \"127.0.0.1:3001\", or \"[::]:3001\" for every address of this machine"
     )]
     Listen(String),
-    #[error("{} is in the home of the user whom the host runs as, which is not known: write the whole path", .0.display())]
+    #[error("{} is in the home of the host's user, which is unknown: write the whole path", .0.display())]
     NoHome(PathBuf),
     #[error("{} is in the home of another user: write the whole path", .0.display())]
     OthersHome(PathBuf),
@@ -357,7 +357,7 @@ pub(super) enum InvalidValue {
     Outside { value: String, least: String, most: String },
     #[error("it has {number} waits, and takes at most {most}")]
     TooManyWaits { number: usize, most: usize },
-    #[error("{0} is not a part of a whole: write a number from 0 to 1, such as 0.2")]
+    #[error("{0} is not a fraction: write a number from 0 to 1, such as 0.2")]
     Part(f64),
     #[error("{0:?} is not a size: write it as \"64 MiB\", \"10 kB\", or as a number of bytes")]
     Size(String),
@@ -365,16 +365,16 @@ pub(super) enum InvalidValue {
     NotAUrl { text: String, reason: url::ParseError },
     #[error("{0:?} is neither http nor https")]
     Scheme(String),
-    #[error("the URL carries a user or password: leave them out")]
+    #[error("the URL contains a user or password: remove them")]
     UserInformation,
-    #[error("{0:?} has a fragment (#...): leave it out")]
+    #[error("{0:?} has a fragment (#...): remove it")]
     Fragment(String),
-    #[error("{0:?} has a query (?...): leave it out")]
+    #[error("{0:?} has a query (?...): remove it")]
     Query(String),
     #[error("{text:?} is more than scheme, host, port and path: write {written:?}")]
     NotAnEndpoint { text: String, written: String },
     #[error(
-        "{text:?} is more than scheme, host and port, or written in another way than browsers send it: write {written:?}"
+        "{text:?} is more than scheme, host and port, or is not in the form in which browsers send it: write {written:?}"
     )]
     NotAnOrigin { text: String, written: String },
     #[error("the URL ends in a slash: write {without:?}")]
@@ -385,7 +385,7 @@ pub(super) enum InvalidValue {
     Proxy(url::ParseError),
     #[error("a proxy is http or https, a host and a port: write it as \"http://proxy.example:3128\"")]
     NotAProxy,
-    #[error("{text:?} names one address within a range: write \"{network}\"")]
+    #[error("{text:?} has an address within the range: write the range as \"{network}\"")]
     RangeWithHost { text: String, network: IpNet },
 }
 
@@ -460,7 +460,7 @@ mod tests {
         check::<Range>("10.0.0.0/8", Ok("Range(10.0.0.0/8)"));
         check::<Range>("127.0.0.1", Ok("Range(127.0.0.1/32)"));
         check::<Range>("::1", Ok("Range(::1/128)"));
-        check::<Range>("10.1.0.0/8", Err("write \"10.0.0.0/8\""));
+        check::<Range>("10.1.0.0/8", Err("write the range as \"10.0.0.0/8\""));
         check::<Range>("localhost", Err("not a range"));
     }
 

@@ -1,4 +1,4 @@
-//! What sends callbacks works with.
+//! The parts of the host that delivery needs.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::net::Client;
 use crate::store::Deliveries;
 use crate::vault::Vault;
 
-/// What the loop works with.
+/// The parts of the host that delivery needs.
 #[derive(Clone)]
 pub struct Context {
     pub store: Arc<dyn Deliveries + Send + Sync>,
     /// Opens the hooks' tokens and secrets.
     pub vault: Arc<Vault>,
-    /// Under the policy of addresses that hooks may have.
+    /// Its policy allows the addresses that hooks may have.
     pub client: Client,
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,

@@ -1,5 +1,4 @@
-//! How a change is written into a callback: as its own JSON, or as a CloudEvent 1.0 in either of the two ways
-//! that HTTP has for one. Pure.
+//! The body of a callback: the change as its own JSON, or as a CloudEvent 1.0 in either of the two HTTP modes. Pure.
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,27 +8,27 @@ use serde::Serialize;
 use crate::model::{Change, ChangeDocument, ChangeId, Cursor, Format, Subject, Timestamp};
 
 const JSON: &str = "application/json";
-/// A whole event, attributes and data, as one JSON object.
+/// An event as one JSON object, with attributes and data.
 const STRUCTURED: &str = "application/cloudevents+json; charset=utf-8";
 
-/// What an attribute may not hold as it is where it is a header's value (section 3.1.3.2 of the binding). What
-/// is not ASCII is encoded always.
+/// Characters that must be encoded in an attribute that is the value of a header (section 3.1.3.2 of the binding).
+/// Non-ASCII characters are always encoded.
 const NOT_IN_HEADER: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'%');
-/// What is not unreserved (RFC 3986, section 2.3), and so might mean something else within a path.
+/// Characters that are not unreserved (RFC 3986, section 2.3), and could have another meaning within a path.
 const NOT_IN_SEGMENT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A callback before it is signed.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) content_type: HeaderValue,
-    /// Beside the content type and what signs it.
+    /// The headers in addition to the content type and the signature.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Vec<u8>,
 }
 
-/// Writes a change for a hook. `public_url` is the host's own address as clients reach it, without a slash at
-/// the end; `track_token` is the hook's own, which stands in the data and nowhere else: attributes are read,
-/// routed by and logged on the way.
+/// Writes a change for a hook. `public_url` is the host's own address as clients reach it, without a slash at the end.
+/// `track_token` is the hook's token, which is only in the data: attributes are read, used for routing and logged on
+/// the way.
 pub(super) fn write(change: &Change, format: Format, public_url: &str, track_token: Option<&str>) -> Message {
     let document = change.document(public_url, track_token);
     let (content_type, headers, body) = match format {
@@ -59,7 +58,7 @@ struct CloudEvent<'a> {
     subject: String,
     time: Timestamp,
     datacontenttype: &'static str,
-    /// Of the extension of that name: its place in the journal, which sorts as text.
+    /// The `sequence` extension: the place in the journal, which sorts as text.
     sequence: Cursor,
     data: ChangeDocument<'a>,
 }
@@ -81,8 +80,8 @@ impl<'a> CloudEvent<'a> {
         }
     }
 
-    /// Each attribute as a header, for the binary mode. The type of the data has no header of its own there: it
-    /// is the content type.
+    /// Each attribute as a header, for the binary mode. The type of the data has no separate header: it is the content
+    /// type.
     fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let header = |name, value: &str| {
             let value = utf8_percent_encode(value, &NOT_IN_HEADER).to_string();
@@ -101,8 +100,8 @@ impl<'a> CloudEvent<'a> {
     }
 }
 
-/// The resource within its source. An id may hold code points that Unicode keeps from interchange, which an
-/// attribute may not: the data has such an id as it is.
+/// The resource within its source. An id may contain code points that Unicode excludes from interchange and that an
+/// attribute must not contain; the data has this id unchanged.
 fn subject(kind: Subject, id: &str) -> String {
     let mut subject = kind.plural().map(|collection| format!("{collection}/")).unwrap_or_default();
     subject.extend(id.chars().map(|c| if is_noncharacter(c) { char::REPLACEMENT_CHARACTER } else { c }));

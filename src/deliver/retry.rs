@@ -1,4 +1,4 @@
-//! When a failed callback is tried again: a schedule as data, what the receiver asked for, and an end. Pure.
+//! The retry schedule of a failed callback: the delays as data, the receiver's Retry-After, and an end. Pure.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use crate::store::Outcome;
 /// How failed callbacks are retried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retries {
-    /// How long to wait before each retry, the first try being made at once. After the last: a dead letter.
+    /// How long to wait before each retry; the first attempt is made at once. After the last retry the delivery becomes
+    /// a dead letter.
     pub waits: Vec<Duration>,
-    /// Each wait is longer or shorter by up to this part of it, so that what failed together does not come
-    /// back together. Between 0 and 1.
+    /// Each wait is longer or shorter by up to this share, so that deliveries that failed together are not retried
+    /// together. Between 0 and 1.
     pub jitter: f64,
-    /// The least wait after a receiver gave no answer in time or said that it was too much (429).
+    /// The shortest wait after a receiver gave no answer in time, or answered 429.
     pub slow_down: Duration,
-    /// The longest wait that a receiver may ask for by `Retry-After`.
+    /// The longest wait that a receiver may request by `Retry-After`.
     pub longest_asked: Duration,
 }
 
@@ -33,15 +34,15 @@ impl Default for Retries {
     }
 }
 
-/// A try that failed.
+/// A failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) pace: Pace,
-    /// What the receiver asked for.
+    /// The wait that the receiver requested.
     pub(super) retry_after: Option<Duration>,
 }
 
-/// How soon after a failure it may be tried again.
+/// How soon after a failure the delivery may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
     Scheduled,
@@ -50,8 +51,8 @@ pub(super) enum Pace {
 }
 
 impl Retries {
-    /// What becomes of a delivery of which `attempts` tries were made before this one failed too. `waits` are
-    /// these, or the hook's own; `random` is evenly spread over 0 to 1.
+    /// The outcome for a delivery with `attempts` attempts before this failed one. `waits` are these, or the hook's
+    /// own; `random` is evenly distributed over 0 to 1.
     pub(super) fn after(
         &self,
         failure: Failure,
@@ -75,12 +76,12 @@ impl Retries {
     }
 }
 
-/// `Retry-After` in both its forms (RFC 9110, section 10.2.3): seconds, or a date. A date in the past is no
-/// wait at all; anything else that is neither is left aside.
+/// `Retry-After` in both its forms (RFC 9110, section 10.2.3): seconds, or a date. A date in the past is no wait; any
+/// other value is ignored.
 pub(super) fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number holds are only a longer wait.
+        // More digits than a number can hold only mean a longer wait.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;

@@ -1,4 +1,4 @@
-//! How many callbacks are sent at once, how long each may take, and what becomes of those that fail.
+//! How many callbacks are sent at once, how long each may take, and what happens to those that fail.
 
 use std::time::Duration;
 
@@ -7,45 +7,45 @@ use crate::model::breaker;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How many callbacks may be in flight at once. An account has no more of them than are free.
+    /// How many callbacks may be in flight at once. An account has at most as many as are free.
     pub concurrency: usize,
-    /// How many of these may go to destinations on probation: those that never answered, and those whose last
-    /// answer was late or did not come. Destinations of the latter two kinds have half of it at most, and
-    /// destinations on probation half of `concurrency`.
+    /// How many of these may go to destinations on probation: those that never answered, and those whose last answer
+    /// was late or missing. The latter two have at most half of it, and destinations on probation at most half of
+    /// `concurrency`.
     pub probation: usize,
     /// After how long an answer is late, so that its destination is on probation.
     pub slow_after: Duration,
-    /// How many of these may be one hook's, once its receiver has shown that it takes them.
+    /// How many of these one hook may have, once its receiver has shown that it can take them.
     pub per_hook: usize,
-    /// How many of these may go to one scheme, host and port, once it has shown that it takes them. Keep it
-    /// at most at the client's `idle_per_host`. Otherwise connections are closed and opened again all the time.
+    /// How many of these may go to one scheme, host and port, once it has shown that it can take them. Keep it at or
+    /// below the client's `idle_per_host`. Otherwise connections are closed and opened again all the time.
     pub per_destination: usize,
-    /// For how many destinations and for how many hooks it is remembered how many callbacks they take.
+    /// For how many destinations, and for how many hooks, their width is remembered.
     pub destinations: usize,
     pub breaker: breaker::Settings,
-    /// How many are claimed at once, at most.
+    /// The maximum number of deliveries in one claim.
     pub batch: usize,
-    /// How long a receiver has to answer, from the attempt to connect on.
+    /// How long a receiver has to answer, from the start of connecting.
     pub timeout: Duration,
-    /// For how long a claim holds: should the host die, the callback is due again after that. At least
-    /// ten seconds more than `timeout`, whatever is set.
+    /// Lease of a claimed delivery. If the host dies, the delivery is due again when it expires. It is always at least
+    /// ten seconds longer than `timeout`.
     pub lease: Duration,
     pub retries: Retries,
-    /// For how long a hook may fail, without a single success, until it is disabled.
+    /// How long a hook may fail, without a single success, until it is disabled.
     pub disable_after: Duration,
     /// How much of an answer is kept with the attempt, in bytes.
     pub answer_bytes: usize,
     /// How long attempts are kept.
     pub attempts_for: Duration,
-    /// Of how many changes a hook's attempts are kept.
+    /// For how many changes a hook's attempts are kept.
     pub attempts_per_hook: usize,
-    /// How many changes of the journal are looked at in one step for hooks that are behind it.
+    /// How many changes of the journal are read in one step for hooks that are behind it.
     pub catch_up: usize,
-    /// How many deliveries may wait for a hook before it is owed more of a replay.
+    /// How many deliveries of a hook may be pending before a replay adds more.
     pub backlog: usize,
     /// How often the host looks for due deliveries without a signal: another host may have recorded some.
     pub idle: Duration,
-    /// How long what is under way has to finish when the host stops.
+    /// How long attempts in progress have to finish when the host stops.
     pub grace: Duration,
 }
 
@@ -75,7 +75,7 @@ impl Default for Settings {
     }
 }
 
-/// How long settling a try may take before its lease ends.
+/// How long settling an attempt may take before its lease expires.
 const SETTLING: Duration = Duration::from_secs(5);
 
 impl Settings {
@@ -83,7 +83,7 @@ impl Settings {
         self.lease.max(self.timeout.saturating_add(2 * SETTLING))
     }
 
-    /// How long after its claim a try may still begin.
+    /// How long after its claim an attempt may still begin.
     pub(super) fn spare(&self) -> Duration {
         self.lease().saturating_sub(self.timeout).saturating_sub(SETTLING)
     }

@@ -1,4 +1,4 @@
-//! Signatures as Standard Webhooks 1.0 has them, over `{id}.{timestamp}.{body}`: HMAC-SHA256 (`v1`) and ed25519
+//! Signatures as Standard Webhooks 1.0 defines them, over `{id}.{timestamp}.{body}`: HMAC-SHA256 (`v1`) and ed25519
 //! (`v1a`). Pure.
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
@@ -12,24 +12,24 @@ use sha2::Sha256;
 
 use crate::model::SigningKey;
 
-/// The same on every try of a callback: receivers drop repeats by it.
+/// The same in every attempt of a delivery, so that receivers can drop duplicates.
 pub const ID_HEADER: &str = "webhook-id";
-/// Unix seconds of this try: receivers refuse what is minutes old.
+/// The Unix time of this attempt in seconds: receivers refuse one that is minutes old.
 pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
-/// The signatures, apart by spaces.
+/// The signatures, separated by spaces.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
-/// How many characters the longest signature takes, with its version and the space before it.
+/// The length of the longest signature, with its version and the space before it.
 const LONGEST: usize = " v1a,".len() + 64_usize.div_ceil(3) * 4;
 
-/// As many digits as an `i64` has, and its sign.
+/// The digits of an `i64`, and its sign.
 const LONGEST_DECIMAL: usize = 20;
 
-/// The value of `webhook-signature`: one signature for each key, in their order, apart by spaces. The current
-/// key comes first, since some receivers look at no other; while a rotation lasts, the one before it follows.
-/// `id` has no dot in it; `timestamp` is in Unix seconds.
+/// The value of `webhook-signature`: one signature for each key, in their order, separated by spaces. The current key
+/// comes first, because some receivers read no other; during a rotation, the old one follows. `id` has no dot in it;
+/// `timestamp` is in Unix seconds.
 pub fn signatures(keys: &[SigningKey], id: &str, timestamp: i64, body: &[u8]) -> String {
-    // Each is signed in pieces, so that nobody copies a body only to have it in one piece with what precedes it.
+    // Signed in pieces, so that the body need not be copied behind the prefix.
     let mut decimal = [0; LONGEST_DECIMAL];
     let mut left = decimal.as_mut_slice();
     write!(left, "{timestamp}").expect("invariant: there is room for every i64");

@@ -1,5 +1,5 @@
-//! The contract's types and functions, generated from `wit/`: a module a version. What guests see of WASI is
-//! wasmtime's own.
+//! The types and functions of the contract, generated from `wit/`: one module for each version. The bindings of WASI
+//! are wasmtime's.
 
 /// What the host speaks of a list in, whatever the driver's contract is.
 pub(super) mod v0_2 {

@@ -1,4 +1,4 @@
-//! The drivers of this host: those that were loaded, by name, and those that were not, with the reason.
+//! The drivers of this host: the loaded ones, by name, and the others, with the reason.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,7 +35,7 @@ pub struct Rejected {
 
 /// The directory of drivers can't be read: unlike one broken driver, nothing can be said of any.
 #[derive(Debug, thiserror::Error)]
-#[error("can't read the directory of drivers {directory}: {source}")]
+#[error("cannot read the directory of drivers {directory}: {source}")]
 pub struct CatalogError {
     directory: PathBuf,
     source: io::Error,

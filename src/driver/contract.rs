@@ -1,4 +1,4 @@
-//! The contracts that this host serves.
+//! The versions of the contract that this host supports.
 
 /// A contract that this host serves. Before 1.0.0 each minor version is a contract of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

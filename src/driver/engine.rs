@@ -1,5 +1,5 @@
-//! What all sandboxes share: the engine with its pool of slots, the linker, the pooled clients, the
-//! drivers' session memory, and the thread that keeps a spinning guest from holding a worker.
+//! The shared parts of all sandboxes: the engine with its pool of slots, the linker, the pooled clients, the drivers'
+//! session memory, and the thread that keeps a spinning guest from blocking a worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ struct Shared {
 
 /// The engine could not be made on this machine.
 #[derive(Debug, thiserror::Error)]
-#[error("can't set up the driver host: {0}")]
+#[error("cannot set up the driver engine: {0}")]
 pub struct EngineError(String);
 
 impl Engine {

@@ -1,4 +1,4 @@
-//! Why a call of a driver gave no list.
+//! Errors of a call that returned no list.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub enum CallError {
     Throttled { retry_after: Option<Duration>, message: String },
     #[error("the provider is unavailable: {0}")]
     Unavailable(String),
-    #[error("the account can't be used as it is configured: {0}")]
+    #[error("the account is not usable as configured: {0}")]
     InvalidAccount(String),
     #[error("the provider answered with something unexpected: {0}")]
     UnexpectedAnswer(String),
@@ -34,7 +34,7 @@ pub enum CallError {
     #[error("{0}")]
     Refused(String),
     /// A limit of the sandbox, with the setting that moves it.
-    #[error("the driver passed its limit on {limit} ({value}); setting: drivers.limits.{setting}")]
+    #[error("the driver exceeded the limit of {limit} ({value}); setting: drivers.limits.{setting}")]
     Limit { limit: &'static str, setting: &'static str, value: String },
     /// The account's budget of requests is spent.
     #[error(
@@ -46,7 +46,7 @@ pub enum CallError {
     #[error("the driver crashed: {0}")]
     Crashed(String),
     /// The driver's answer breaks its contract.
-    #[error("the driver broke its contract: {0}")]
+    #[error("the driver violated the contract: {0}")]
     Contract(String),
     /// The host panicked.
     #[error(

@@ -1,5 +1,5 @@
-//! Many pages become one list: complete, less than that, or none at all. What pages say of themselves is held against
-//! what is on them. Pure.
+//! Combines the pages of a list: complete, less than that, or an error. What pages state about the list is compared
+//! with their items. Pure.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
@@ -226,7 +226,7 @@ fn endless(why: &str) -> CallError {
 /// The coverage of the pages so far and of the next one.
 fn joined(before: Option<Coverage>, page: Coverage, since: Option<Timestamp>) -> Result<Coverage, CallError> {
     if since.is_none() && matches!(page, Coverage::Delta(_)) {
-        return Err(CallError::Contract("it gave a delta, and was not asked for what has changed".into()));
+        return Err(CallError::Contract("it returned a delta, which was not asked for".into()));
     }
     match (before, page) {
         (None, page) => Ok(page),

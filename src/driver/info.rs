@@ -1,4 +1,4 @@
-//! What is known of a driver: what it says of itself, and what it was granted. Plain data.
+//! The description of a driver, and its grants. Plain data.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,13 +1,14 @@
-//! The threads that drivers run on. They are the drivers' own: a call that a guest makes of the host can't be
-//! interrupted, and while one takes its time, the API, callbacks and connections are served all the same.
+//! The threads that drivers run on. They are separate, because a guest's call of the host can't be interrupted.
+//! Meanwhile the API, callbacks and connections continue.
 //!
-//! The slow lane is where polls go on that have used more CPU time than a light one does. Its threads are the last
-//! that the system gives a core to, so what a driver burns there is taken from nobody: not from other accounts'
-//! polls, not from callbacks, not from the API. On an idle machine they run like any other, and heavy honest
-//! drivers (an interpreter in a component, a list of a million) lose nothing.
+//! The slow lane runs polls that have used more CPU time than a light one does. The system gives a core to its threads
+//! last. So a heavy driver takes no CPU time from other accounts' polls, from callbacks or from the API. On an idle
+//! machine these threads run like any other, and legitimate heavy drivers (an interpreter in a component, a list of a
+//! million) lose nothing.
 //!
-//! A poll begins among all light ones, and moves when it shows itself to be heavy. One that was heavy the last time
-//! begins there, or a driver that burns its limit in each of a thousand polls would have a thousand light starts.
+//! A poll starts among the light ones, and moves when it becomes heavy. A poll that was heavy the last time starts in
+//! the slow lane. Otherwise a driver that uses up its limit in each of a thousand polls would have a thousand light
+//! starts.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};

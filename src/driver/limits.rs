@@ -1,5 +1,5 @@
-//! What one poll may use, each limit with its setting, and the pool of sandboxes that follows from
-//! them. Every limit of the sandbox is built here.
+//! The limits of one poll, each with its setting, and the pool of sandboxes that follows from them. Every limit of the
+//! sandbox is built here.
 
 pub(super) mod budget;
 pub(super) mod growth;

@@ -1,4 +1,4 @@
-//! What a poll listed, and what it took.
+//! The list of a poll, and its usage.
 
 use super::limits::memory::ListMemory;
 use super::usage::Usage;

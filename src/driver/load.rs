@@ -1,6 +1,6 @@
-//! From a file to a driver: is it a component, of this contract, in a version that this host speaks, and
-//! does it describe itself as the contract asks? Nothing is compiled here before its digest was vetted,
-//! but for an operator who inspects it in order to vet it.
+//! Loads a driver from a file. It checks that the file is a component, that the component implements a version of the
+//! contract that this host supports, and that its description is valid. Nothing is compiled before its digest is
+//! approved, except when an operator inspects a file before the approval.
 
 pub mod anatomy;
 pub(super) mod cache;
@@ -89,7 +89,7 @@ pub(crate) fn cache(engine: &Engine, directory: &Path) -> io::Result<Cache> {
 pub fn check_contract(component: &[u8]) -> Result<(), String> {
     let outline = Outline::of(component).map_err(|why| AdmissionError::Malformed(message(why)).to_string())?;
     match outline.contract() {
-        None => Err(format!("it is not made for {PACKAGE}: it is a component of another kind")),
+        None => Err(format!("it is not built for {PACKAGE}: it is a component of another kind")),
         Some(version) if Contract::of(version).is_none() => {
             Err(LoadError::Version { found: message(version.to_owned()) }.to_string())
         }
@@ -232,7 +232,7 @@ mod tests {
             assert!(why.contains(want), "{why}");
         };
         check(EMPTY_COMPONENT, "another kind");
-        check(&[EMPTY_COMPONENT, b"garbage"].concat(), "not a sound component");
+        check(&[EMPTY_COMPONENT, b"garbage"].concat(), "not a valid component");
         let newer = "(component (instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i)))";
         check(&wat::parse_str(newer).expect("WebAssembly text"), "update the host");
     }

@@ -1,5 +1,5 @@
-//! What a driver says, as it goes on into the log, into errors and into the API: cut to a bearable length and in
-//! one line, so that it can't be taken for a line of the host's own.
+//! Messages of a driver on their way into the log, into errors and into the API: cut to a maximum length and put on one
+//! line, so that they can't be mistaken for a log line of the host.
 
 use crate::model::legible;
 

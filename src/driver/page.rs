@@ -1,5 +1,5 @@
-//! Pages as guests give them, checked and turned into the model. A guest's data is never trusted: what
-//! breaks the contract is named, with the item that breaks it.
+//! Pages from a guest, validated and converted to the model. Data from a guest is never trusted: an error names the
+//! item that violates the contract, and how.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -19,9 +19,9 @@ pub(super) struct Page {
     pub(super) resources: Vec<Resource>,
     pub(super) next: Option<String>,
     pub(super) coverage: Coverage,
-    /// How many entries the whole list has, where the provider says.
+    /// How many entries the whole list has, if the provider says so.
     pub(super) total: Option<u64>,
-    /// How many entries of the page the driver left out, since they are of another kind.
+    /// How many entries of the page the driver left out because they are of another kind.
     pub(super) omitted: u64,
     /// What the list takes in memory, this page included.
     pub(super) bytes: usize,
@@ -189,7 +189,7 @@ fn instance(item: inventory::Instance, checks: &mut Checks<'_>) -> Result<Resour
         && !time.can_be_written()
     {
         return Err(CallError::Contract(format!(
-            "launched-at of {:?} is {} ms, which is no time",
+            "launched-at of {:?} is {} ms, which is not a valid time",
             id.as_str(),
             time.as_millis()
         )));
@@ -242,7 +242,7 @@ fn addresses(
         match is_one {
             true => Ok(Address { kind, value }),
             false => Err(CallError::Contract(format!(
-                "an address of {:?} is {}, which is none of its kind",
+                "an address of {:?} is {}, which is not valid for its kind",
                 id.as_str(),
                 beginning(&value)
             ))),
@@ -329,8 +329,11 @@ mod tests {
             let private_addresses = vec![inventory::Address { kind, value: value.into() }];
             page(vec![inventory::Instance { private_addresses, ..item("a") }])
         };
-        check(address(inventory::AddressKind::Ipv4, "1.2.3"), "an address of \"a\" is \"1.2.3\", which is none");
-        check(address(inventory::AddressKind::Ipv6, "1.2.3.4"), "which is none of its kind");
+        check(
+            address(inventory::AddressKind::Ipv4, "1.2.3"),
+            "an address of \"a\" is \"1.2.3\", which is not valid for its kind",
+        );
+        check(address(inventory::AddressKind::Ipv6, "1.2.3.4"), "which is not valid for its kind");
         for (kind, value) in [
             (inventory::AddressKind::Ipv4, "10.0.0.1"),
             (inventory::AddressKind::Ipv6, "fe80::1"),

@@ -1,4 +1,4 @@
-//! What a reload came to: which drivers are new, which took another's place, which go on.
+//! The outcome of a reload: which drivers are new, which replaced others, which continue.
 
 use super::catalog::Catalog;
 use crate::supply::Role;

@@ -1,4 +1,4 @@
-//! A driver's requests: what they may reach, with which secrets, and who carries them.
+//! The requests of a driver: what they may reach, with which secrets, and who sends them.
 
 pub(super) mod egress;
 pub(super) mod pulse;

@@ -1,5 +1,5 @@
-//! One sandbox: a fresh store with nothing in it but what the contract lends, made for one poll and
-//! thrown away after it. A driver can keep nothing in it, and one account's poll can't see another's.
+//! One sandbox: a fresh store that contains only what the contract provides, created for one poll and dropped
+//! afterwards. A driver can keep nothing in it, and one account's poll can't see another's.
 
 pub(super) mod guest;
 mod host;

@@ -1,6 +1,6 @@
-//! The small memory that an account's driver has across polls: login tokens and the like. It is gone with a change of
-//! credentials, or of where the account is. What changes in it is noted, so that whoever has a store can keep it over a
-//! restart: this room has none.
+//! The session memory of an account's driver across polls: login tokens and the like. It is cleared when the
+//! credentials or the endpoints of the account change. Changes are recorded so that a module with a store can keep them
+//! across a restart: this module has none.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

@@ -1,5 +1,5 @@
-//! A candidate beside the current version of a driver: it lists what that one has listed, and what differs is
-//! counted and kept as examples. Nothing that it lists is acted on.
+//! A shadow beside the current version of a driver. It lists what the current version has listed; differences are
+//! counted, and some are kept as examples. Its lists have no other effect.
 
 use std::collections::VecDeque;
 use std::fmt;

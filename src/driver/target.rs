@@ -1,4 +1,4 @@
-//! One account as a call needs it: whom to ask, how, and what may be reached in doing so.
+//! One account as a call needs it: endpoints, routes, credentials, and the reachable addresses.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a poll took.
+//! The resources that a poll used.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What base64 and hexadecimal digits stand for, read as a text of its own, from wherever it may begin. The digits
-//! may be escaped, and in lines.
+//! Decodes base64 and hexadecimal digits from any place where they may begin. The digits may be escaped, and split into
+//! lines.
 
 use std::cell::{Cell, RefCell};
 

@@ -1,5 +1,5 @@
-//! A secret in other encodings than UTF-8: Latin-1 with what Windows adds to it, UTF-16 and UTF-32. NULs are left out, as they are
-//! passed over in texts.
+//! A secret in other encodings than UTF-8: Latin-1 with the additions of Windows, UTF-16 and UTF-32. NULs are left out,
+//! because they are skipped in texts.
 
 /// The characters that Windows-1252 has from 0x80 on, where Latin-1 has controls (WHATWG Encoding, index windows-1252).
 const WINDOWS: [Option<char>; 32] = [

@@ -1,4 +1,4 @@
-//! The names that HTML has for characters of ASCII, of Latin-1 and of Windows-1252. XML's five are among them.
+//! The names of characters in HTML for ASCII, Latin-1 and Windows-1252. XML's five are among them.
 
 /// The longest of the names.
 pub(super) const LONGEST: usize = 16;

@@ -1,4 +1,4 @@
-//! What is looked for, sorted, so that a text is held against all of it at once, byte after byte.
+//! The patterns, sorted, so that a text is compared with all of them at once, byte after byte.
 
 /// Shorter secrets are not looked for: they would be found in ordinary words.
 pub const SHORTEST: usize = 6;

@@ -1,6 +1,5 @@
-//! The ways in which a text can be read on from a place: as it stands there, or as an escape, of JSON and of languages
-//! that write texts as it does, of XML and HTML, of URLs and forms; and as escapes within escapes. Nothing is decided
-//! here: what looks like an escape may be what a secret is made of.
+//! The ways to decode a text from a place: as it is, or as an escape of JSON and similar languages, of XML and HTML, of
+//! URLs and forms; and as escapes within escapes. Nothing is decided here: a secret may itself look like an escape.
 
 use super::entities;
 

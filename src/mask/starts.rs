@@ -1,4 +1,4 @@
-//! Where a pattern may begin, told by two bytes: most of a text is passed over by this alone.
+//! Places where a pattern may begin, recognised by two bytes. Most of a text is skipped by this alone.
 
 use std::sync::LazyLock;
 

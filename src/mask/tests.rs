@@ -1,4 +1,5 @@
-//! What is found of secrets, and what is left alone. The escapers here are other code than what reads escapes.
+//! Secrets that the mask finds, and texts that it leaves alone. The escapers here are independent of the code that
+//! reads escapes.
 
 mod escaping;
 

@@ -1,4 +1,4 @@
-//! An account: who is polled, and who asks.
+//! An account: whom the host polls, and who calls the API.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl fmt::Display for AccountId {
     }
 }
 
-/// What makes an account the same account: one user at one provider of one driver.
+/// The identity of an account: one user at one provider of one driver.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountKey {
     pub driver: String,
@@ -25,15 +25,15 @@ pub struct AccountKey {
 
 impl fmt::Display for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The user is whatever somebody sends, or wrote into the configuration.
+        // The user is any text that a client sends, or that the configuration has.
         write!(f, "{}/{}/{}", self.driver, self.provider, legible(&self.user))
     }
 }
 
-/// How the tracker came to know an account.
+/// How the host came to know an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Named in the configuration: polled always, with the credentials and options given there.
+    /// From the configuration: always polled, with the configured credentials and options.
     Config,
     /// Brought by a client: polled while it has a hook.
     Client,
@@ -49,7 +49,7 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// How many requests an account's budget had left, and when that was; unknown where a host ended without saying so.
+/// How many requests an account's budget had left, and when; the time is unknown if a host ended without storing it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BudgetMark {
     pub left: f64,

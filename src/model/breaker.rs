@@ -1,10 +1,9 @@
-//! How much a remote peer is trusted with: its standing, how many requests it may have in flight, and a circuit
-//! breaker that stops sending where nothing gets through. Pure.
+//! The circuit breaker of a remote peer: its standing, and how many requests it may have in flight. Pure.
 //!
-//! A peer that never answered may have one request in flight, and so may one whose last request timed out. For
-//! all others the width grows by one with each success and halves when the peer is overloaded. The breaker opens
-//! after consecutive failures, sooner after timeouts, because each timeout holds a slot for its whole length. It
-//! lets one request through after a wait that doubles, and closes with the first success.
+//! A peer that never answered may have one request in flight, and so may one whose last request timed out. For all
+//! others the width grows by one with each success and halves when the peer is overloaded. The breaker opens after
+//! consecutive failures, sooner after timeouts, because each timeout holds a slot for its whole length. It lets one
+//! request through after a wait that doubles, and closes with the first success.
 
 use std::time::Duration;
 
@@ -12,15 +11,15 @@ use super::time::Timestamp;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// How many failures in a row open it.
+    /// How many failures in a row open the breaker.
     pub failures: u32,
-    /// How many timeouts in a row open it, whatever the window.
+    /// How many timeouts in a row open the breaker, independent of `window`.
     pub timeouts: u32,
-    /// For how long these must have gone on: a short hiccup under much traffic is no outage.
+    /// How long the failures must have lasted: a short interruption under much traffic is no outage.
     pub window: Duration,
-    /// How long it stays open at first; twice as long after each probe that fails.
+    /// How long the breaker stays open at first; the time doubles after each failed probe.
     pub open_for: Duration,
-    /// The longest that it stays open.
+    /// The longest time that the breaker stays open.
     pub open_at_most: Duration,
 }
 
@@ -39,7 +38,7 @@ impl Default for Settings {
 /// How a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failing {
-    /// The peer answers, and accepts nothing.
+    /// The peer answers, but accepts nothing.
     Refusing,
     /// The peer is overloaded: no connection, or an answer that says so.
     Strained,
@@ -47,7 +46,7 @@ pub enum Failing {
     TimedOut,
 }
 
-/// What the last requests say of a peer.
+/// The standing of a peer, by its last requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// The last answer came in good time.
@@ -62,7 +61,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Whether its requests are limited to the share of those that may hang.
+    /// Whether its requests are limited to the share for peers that may hang.
     pub fn is_probation(self) -> bool {
         self != Standing::Proven
     }
@@ -73,12 +72,12 @@ impl Standing {
     }
 }
 
-/// What is known of one peer.
+/// The breaker of one peer.
 #[derive(Clone, Debug)]
 pub struct Breaker {
     state: State,
     standing: Standing,
-    /// How many may be in flight.
+    /// How many requests may be in flight.
     width: usize,
     /// In a row.
     timeouts: u32,
@@ -91,10 +90,10 @@ enum State {
         failures: u32,
         since: Timestamp,
     },
-    /// Open until then, when one is let through.
+    /// Open until this time; then one request is let through.
     Open {
         until: Timestamp,
-        /// How long it is open this time.
+        /// How long the breaker is open this time.
         wait: Duration,
     },
 }
@@ -118,7 +117,7 @@ impl Breaker {
     pub fn allowance(&self, now: Timestamp, under_way: usize) -> usize {
         match self.state {
             State::Closed { .. } => self.width().saturating_sub(under_way),
-            // A clock that was set back does not make it wait longer.
+            // A clock that was set back does not extend the wait.
             State::Open { until, wait } if now < until && until.since(now) <= wait => 0,
             State::Open { .. } => usize::from(under_way == 0),
         }
@@ -131,7 +130,7 @@ impl Breaker {
         }
     }
 
-    /// Whether requests are sent. Of a closed breaker only the width and the standing are worth remembering.
+    /// Whether requests are sent. Of a closed breaker, only the width and the standing are worth keeping.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
     }
@@ -146,7 +145,7 @@ impl Breaker {
         was_open
     }
 
-    /// The last answer, success or failure, took so long that more of its kind could hold every slot.
+    /// The last answer, success or failure, took so long that more like it could use up all slots.
     pub fn slowed(&mut self) {
         if self.standing != Standing::TimedOut {
             self.standing = Standing::Slow;
@@ -176,7 +175,7 @@ impl Breaker {
                 self.state = State::Closed { failures: failures.saturating_add(1), since };
                 settings.open_for
             }
-            // One that was under way when it opened says nothing new.
+            // A request that was in flight when the breaker opened says nothing new.
             State::Open { until, .. } if now < until => return None,
             State::Open { wait, .. } => wait.saturating_mul(2).min(settings.open_at_most),
         };
@@ -188,7 +187,7 @@ impl Breaker {
         }
         let until = now.after(wait);
         self.state = State::Open { until, wait };
-        // It begins anew when it is back: all its hooks at once would be no welcome.
+        // The peer starts with a small width when it is back, so that not all its hooks reach it at once.
         self.width = self.width.min(FIRST_WIDTH);
         Some(until)
     }

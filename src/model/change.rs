@@ -1,4 +1,4 @@
-//! A change: one thing that happened to one resource, and its place in the journal.
+//! A change: one event of one resource, and its place in the journal.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,15 +19,15 @@ pub enum ChangeType {
     RealmCreated,
     RealmState,
     RealmRemoved,
-    /// The provider as a whole came to be out of reach for the account, or is reached again.
+    /// The provider as a whole became unreachable for the account, or is reachable again.
     ProviderState,
-    /// For a stretch of time the account could not be observed.
+    /// The account was not observed for a time.
     TrackerGap,
-    /// So much vanished or changed at once that it was asked for again; the changes that it is made of follow.
+    /// So much vanished or changed at once that the host asked again; the individual changes follow.
     TrackerMassChange,
-    /// A hook was disabled by the tracker: its receiver failed for days, or wants no more.
+    /// The host disabled a hook: its receiver failed for days, or refuses further callbacks.
     HookDisabled,
-    /// Sent to a hook because its owner asked for it.
+    /// A test, which the owner of a hook requested.
     HookTest,
 }
 
@@ -72,8 +72,8 @@ impl ChangeType {
         matches!(self, ChangeType::InstanceCreated | ChangeType::RealmCreated)
     }
 
-    /// Whether a hook set on the resource itself (`track_hook`) hears of it: a change of state in
-    /// the widest sense, from the first sight of it to its end, and not of its labels or name.
+    /// Whether a hook on the resource itself (`track_hook`) receives it: changes of state in the widest sense, from the
+    /// first sight to the end, but not of labels or name.
     pub fn is_tracked(self) -> bool {
         self != ChangeType::InstanceUpdated
     }
@@ -91,8 +91,7 @@ impl Serialize for ChangeType {
     }
 }
 
-/// What a change is of: a resource of one of the kinds, the provider as the account finds it, the account itself, or
-/// a hook.
+/// The subject of a change: a resource of one of the kinds, the account's provider, the account itself, or a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -107,7 +106,7 @@ impl Subject {
     pub const ALL: [Subject; 5] =
         [Subject::Instance, Subject::Realm, Subject::Hook, Subject::Provider, Subject::Account];
 
-    /// As a collection in the API's paths; none for what there is one of for each account.
+    /// The name of the collection in the API's paths; none for a subject that each account has only one of.
     pub fn plural(self) -> Option<&'static str> {
         match self {
             Subject::Instance => Some(Kind::Instance.plural()),
@@ -127,7 +126,7 @@ impl From<Kind> for Subject {
     }
 }
 
-/// `chg_` and a ULID: unique everywhere, also the `webhook-id`, by which receivers drop repeats.
+/// `chg_` and a ULID: unique everywhere. It is also the `webhook-id`, with which receivers drop duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChangeId(pub u128);
 
@@ -142,7 +141,7 @@ impl FromStr for ChangeId {
 
     fn from_str(text: &str) -> Result<ChangeId, InvalidChangeId> {
         let ulid = text.strip_prefix("chg_").and_then(|encoded| ulid::Ulid::from_string(encoded).ok());
-        // Of the forms that a ULID could be read from, one is an id.
+        // A ULID can be written in several forms, but only one is an id.
         ulid.map(|ulid| ChangeId(ulid.0)).filter(|id| id.to_string() == text).ok_or(InvalidChangeId)
     }
 }
@@ -157,8 +156,7 @@ impl Serialize for ChangeId {
     }
 }
 
-/// A place in one store's journal: opaque to clients, ordered as text, and recognised as foreign by
-/// another store.
+/// A place in the journal of one store: opaque to clients, ordered as text, and recognised as foreign by another store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// The store's own random mark.
@@ -170,8 +168,8 @@ pub struct Cursor {
 impl Cursor {
     const CHARS: usize = 24;
 
-    /// Whether it is a place of the journal that ends with `newest`: of that store, and not beyond its end, as
-    /// one may be that was given out before an older state of the store was restored.
+    /// Whether it is a place in the journal that ends with `newest`: of the same store, and not beyond its end. A
+    /// cursor can be beyond the end if an older state of the store was restored after it was issued.
     pub fn is_in(self, newest: Cursor) -> bool {
         self.store == newest.store && (0..=newest.sequence).contains(&self.sequence)
     }
@@ -208,7 +206,7 @@ impl Serialize for Cursor {
     }
 }
 
-/// What the diff found, before the journal has given it a place.
+/// A change that the diff found, without a place in the journal yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewChange {
     pub change_type: ChangeType,
@@ -218,16 +216,16 @@ pub struct NewChange {
     pub realm: Option<String>,
     pub old_state: Option<State>,
     pub new_state: Option<State>,
-    /// When it was last seen otherwise; absent where it had never been seen.
+    /// When the old state was last seen; absent if the resource had never been seen.
     pub observed_after: Option<Timestamp>,
     pub observed_at: Timestamp,
-    /// Whether more time than usual lay between the two, so that states in between may have been passed over.
+    /// Whether more time than usual was between the two, so that states between them may have been missed.
     pub passed_over: bool,
-    /// What only changes of this type say.
+    /// Details that only this type of change has.
     pub details: Option<Details>,
 }
 
-/// What only changes of one type say.
+/// Details that only one type of change has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Details {
@@ -236,22 +234,24 @@ pub enum Details {
     Flapping(Flapping),
 }
 
-/// What changes of some types say beside what all do.
+/// Members that only changes of some types have.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of what is written where `details` is")]
 struct Members {
-    /// Of `tracker.gap` and `tracker.storm`: the collection, `instances` or `realms`.
+    /// In `tracker.gap` and `tracker.storm`: the collection, `instances` or `realms`.
     #[schema(required = false)]
     of: String,
-    /// Of a gap: when the last complete list was asked for, when the next one was, and why there was none between.
+    /// In `tracker.gap`: when the last complete list was asked for, when the next one was (`to`), and why there was none
+    /// between (`why`).
     #[schema(required = false)]
     from: Timestamp,
     #[schema(required = false)]
     to: Timestamp,
     #[schema(required = false)]
     why: String,
-    /// Of a mass change: how many resources vanished or changed, of how many; since when they were held; and whether the operator
-    /// accepted it silently, so that its changes are not in the journal.
+    /// In `tracker.storm`: how many resources vanished or changed, how many were known (`known`), since when the list was
+    /// held (`held_since`), and whether the operator accepted it silently, so that its changes are not in the journal
+    /// (`silent`).
     #[schema(required = false)]
     affected: usize,
     #[schema(required = false)]
@@ -260,8 +260,8 @@ struct Members {
     held_since: Timestamp,
     #[schema(required = false)]
     silent: bool,
-    /// Of a state that goes to and fro: since when changes of it are not told, until when they were not, and how many
-    /// there were.
+    /// In changes of a flapping state: since when its changes are damped, until when they were (`damped_until`), and how
+    /// many changes there were (`flips`).
     #[schema(required = false)]
     damped_since: Timestamp,
     #[schema(required = false)]
@@ -270,41 +270,41 @@ struct Members {
     flips: u32,
 }
 
-/// A state that went to and fro so often that its changes are not told, or were not.
+/// A flapping state, whose changes are or were damped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flapping {
-    /// When the last change before the silence was seen.
+    /// When the last change before the damping was seen.
     pub damped_since: Timestamp,
-    /// When it was over; absent from the change that begins it.
+    /// When the damping ended; absent in the change that begins it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub damped_until: Option<Timestamp>,
-    /// How many changes of state there were, with those that were told before the silence.
+    /// How many changes of state there were, including those before the damping.
     pub flips: u32,
 }
 
-/// More of an account than usual that vanished or changed between two lists.
+/// More resources of an account vanished or changed between two lists than is plausible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MassChange {
-    /// Of which kind, as a collection in the API.
+    /// The kind, as a collection in the API.
     pub of: String,
-    /// How many resources vanished or are in another state, of how many.
+    /// How many resources vanished or are in another state, and how many were known.
     pub affected: usize,
     pub known: usize,
-    /// When a list first showed it.
+    /// When a list showed it first.
     pub held_since: Timestamp,
     /// Whether the operator accepted it silently, so that its changes are not in the journal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
 }
 
-/// A stretch in which lists of one kind did not come, or were not complete.
+/// A time in which lists of one kind did not come, or were not complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gap {
-    /// Of which kind, as a collection in the API: `instances`, `realms`.
+    /// The kind, as a collection in the API: `instances`, `realms`.
     pub of: String,
     /// When the last complete list was asked for.
     pub from: Timestamp,
@@ -319,14 +319,14 @@ pub struct Change {
     pub id: ChangeId,
     pub cursor: Cursor,
     pub account: AccountKey,
-    /// When the journal took it.
+    /// When it was added to the journal.
     pub timestamp: Timestamp,
     pub what: NewChange,
 }
 
 /// A change, the same in a callback, among pending changes and in the feed.
-// It stands here, with its serde, because those three rooms do not know one another and must say the very same. A client's
-// documentation has what stands above.
+// It is here, with its serde, because these three modules do not depend on each other and must write the same. The comment above
+// appears in the documentation for clients.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
 pub struct ChangeDocument<'a> {
@@ -345,7 +345,7 @@ pub struct ChangeDocument<'a> {
     #[schema(required)]
     pub observed_after: Option<Timestamp>,
     pub observed_at: Timestamp,
-    /// Only where it is so.
+    /// Absent if it is false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_have_passed_over: bool,
     #[serde(flatten)]
@@ -399,25 +399,25 @@ impl Change {
     }
 }
 
-/// Where the API shows a resource.
+/// The URL of a resource in the API.
 pub fn href(public_url: &str, subject: impl Into<Subject>, id: &ResourceId) -> String {
     let Some(collection) = subject.into().plural() else { return format!("{public_url}/api/account") };
     format!("{public_url}/api/{collection}/{}", segment(id.as_str()))
 }
 
-/// An id as one segment of a path.
+/// An id as a path segment.
 fn segment(id: &str) -> String {
     if let "." | ".." = id {
-        // Clients take dots alone out of paths, percent-encoded ones, too (URL Standard, 4.4). With parameters behind them, of
-        // which there are none, they are a name (RFC 3986, 3.3).
+        // Clients remove segments of only dots from paths, even percent-encoded ones (URL Standard, 4.4). With an empty
+        // parameter after the dots, they are a name (RFC 3986, 3.3).
         return format!("{id};");
     }
     let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    // In a path a space is %20; `+`, which forms write for it, would be taken literally.
+    // In a path a space is %20; `+`, which forms use, would be taken literally.
     id.replace('+', "%20")
 }
 
-/// The id that `href` wrote as this segment, where it did not percent-encode it.
+/// The id of a segment that `href` wrote, if it was not percent-encoded.
 pub fn id_of_segment(segment: &str) -> Option<&str> {
     segment.strip_suffix(';').filter(|id| matches!(*id, "." | ".."))
 }

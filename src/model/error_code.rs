@@ -1,40 +1,40 @@
-//! The stable words for why there is no list, as `/api/account`, the log and the metrics have them.
+//! The stable codes for failed polls, in `/api/account`, the log and the metrics.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why there is no list.
+/// Why a poll returned no list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The provider does not accept the credentials.
     Unauthorized,
-    /// It accepts them, and refuses the request.
+    /// The provider accepts the credentials, but refuses the request.
     Forbidden,
     Throttled,
     Unavailable,
     UnexpectedAnswer,
-    /// The account cannot be used as it is configured.
+    /// The account is not usable as configured.
     InvalidAccount,
     /// The account's driver or provider is not configured.
     NotConfigured,
     /// The account's stored credentials cannot be used.
     Credentials,
-    /// The host did not let a request out.
+    /// The host did not allow a request.
     Refused,
-    /// The account's budget of requests is spent.
+    /// The account's request budget is used up.
     Budget,
-    /// A limit of the sandbox, by its setting.
+    /// A limit of the sandbox was exceeded; the value is its setting.
     Limit(Cow<'static, str>),
     /// The driver trapped.
     Crashed,
-    /// The driver broke its contract.
+    /// The driver violated the contract.
     Contract,
     HostFault,
-    /// The host's store did not take what came of the poll.
+    /// The store could not record the poll.
     Store,
 }
 
-/// What stands before the setting of a limit.
+/// The prefix of the setting of a limit.
 const LIMIT: &str = "limit.";
 
 impl ErrorCode {
@@ -63,7 +63,7 @@ impl ErrorCode {
         ErrorCode::WITHOUT_SETTING.into_iter().find(|code| code.word() == text)
     }
 
-    /// The word; of a limit, what stands before its setting.
+    /// The code; for a limit, only the prefix of its setting.
     fn word(&self) -> &'static str {
         match self {
             ErrorCode::Unauthorized => "unauthorized",

@@ -6,13 +6,13 @@ use super::change::{ChangeType, NewChange, Subject};
 use super::resource::{InstanceState, InvalidResourceId, Kind, RealmState, Resource, ResourceId, State};
 use super::time::Timestamp;
 
-/// Which changes a hook hears of: those that every list lets through. An empty list lets all through.
+/// Which changes a hook receives: those that match every list. An empty list matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of which kinds of resource.
+    /// The kinds of resource.
     pub kinds: Vec<Kind>,
     pub ids: Vec<IdPattern>,
-    /// In which realms: what a resource names as its realm, and for a realm its id.
+    /// The realms: the realm of an instance, and the id of a realm.
     pub realms: Vec<String>,
     pub types: Vec<ChangeType>,
     /// The state before, and the state now.
@@ -20,7 +20,7 @@ pub struct Filter {
     pub to: Vec<State>,
 }
 
-/// An id, or with a `*` at its end all that begin so.
+/// An id, or with a `*` at its end all ids with that beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdPattern {
     Exact(String),
@@ -33,7 +33,7 @@ impl IdPattern {
         if beginning.contains('*') {
             return Err(InvalidIdPattern::Star);
         }
-        // A lone `*` is every id.
+        // `*` alone matches every id.
         if is_whole || !beginning.is_empty() {
             ResourceId::check(beginning)?;
         }
@@ -41,7 +41,7 @@ impl IdPattern {
         Ok(if is_whole { IdPattern::Exact(beginning) } else { IdPattern::Prefix(beginning) })
     }
 
-    /// Whether the id is the one, or begins so.
+    /// Whether the id matches the pattern.
     pub fn matches(&self, id: &str) -> bool {
         match self {
             IdPattern::Exact(exact) => exact == id,
@@ -59,10 +59,10 @@ impl fmt::Display for IdPattern {
     }
 }
 
-/// Fits a sentence that begins with "is no id, nor its beginning and *".
+/// Completes a sentence that begins with "is not an id, nor a prefix with *".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidIdPattern {
-    #[error("a * stands at the end, where it means everything that begins so")]
+    #[error("a * has to be at the end, where it stands for the rest of the id")]
     Star,
     #[error(transparent)]
     Id(#[from] InvalidResourceId),
@@ -81,7 +81,7 @@ impl FilterList {
     const ALL: [FilterList; 4] = [FilterList::Kinds, FilterList::Types, FilterList::From, FilterList::To];
 }
 
-/// What changes of a type say of states.
+/// Which states a type of change has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum States {
     None,
@@ -108,7 +108,7 @@ fn states_of(change_type: ChangeType) -> (States, States, bool) {
         ChangeType::InstanceUpdated => (States::Instance, States::Instance, false),
         ChangeType::InstanceRemoved => (States::Instance, States::Only(State::Instance(InstanceState::Finish)), false),
         ChangeType::RealmCreated => (States::None, States::Realm, false),
-        // One that stopped flapping may be what it was before.
+        // After flapping, the state may be the same as before.
         ChangeType::RealmState | ChangeType::ProviderState => (States::Realm, States::Realm, false),
         ChangeType::RealmRemoved => (States::Realm, States::Only(State::Realm(RealmState::Unavailable)), false),
         ChangeType::TrackerGap | ChangeType::TrackerMassChange | ChangeType::HookDisabled | ChangeType::HookTest => {
@@ -117,7 +117,7 @@ fn states_of(change_type: ChangeType) -> (States, States, bool) {
     }
 }
 
-/// The kind of resource that changes of a type are of.
+/// The kind of resource that a type of change is about.
 fn kind_of(change_type: ChangeType) -> Option<Kind> {
     match change_type {
         ChangeType::InstanceCreated
@@ -134,7 +134,7 @@ fn kind_of(change_type: ChangeType) -> Option<Kind> {
 }
 
 impl Filter {
-    /// The lists that no change can ever pass together, as few as there are; none where some change can pass all.
+    /// The smallest set of lists that no change can match together; empty if some change can match all.
     pub fn contradiction(&self) -> Vec<FilterList> {
         let subset = |bits: u8| -> Vec<FilterList> {
             FilterList::ALL
@@ -148,7 +148,7 @@ impl Filter {
         subsets.into_iter().find(|lists| !self.can_be_passed(lists)).unwrap_or_default()
     }
 
-    /// Whether some change could pass these lists.
+    /// Whether some change could match these lists.
     fn can_be_passed(&self, lists: &[FilterList]) -> bool {
         let is_asked = |list: FilterList| lists.contains(&list);
         ChangeType::ALL.into_iter().any(|change_type| {
@@ -166,13 +166,13 @@ impl Filter {
         })
     }
 
-    /// How many items its lists have together: what it takes in memory grows with them.
+    /// How many items its lists have together; its memory grows with them.
     pub fn items(&self) -> usize {
         let Filter { kinds, ids, realms, types, from, to } = self;
         kinds.len() + ids.len() + realms.len() + types.len() + from.len() + to.len()
     }
 
-    /// Whether it lets the change through.
+    /// Whether the change matches.
     pub fn matches(&self, change: &NewChange) -> bool {
         fn allows<T: PartialEq>(list: &[T], value: Option<&T>) -> bool {
             list.is_empty() || value.is_some_and(|value| list.contains(value))
@@ -195,7 +195,7 @@ impl Filter {
             && allows(&self.to, change.new_state.as_ref())
     }
 
-    /// Whether it lets a resource through as far as it is a matter of resources, and not of what happened to them.
+    /// Whether a resource matches, as far as the filter is about resources and not about changes.
     pub fn shows(&self, resource: &Resource) -> bool {
         let id = resource.id().as_str();
         let realm = match resource.kind() {
@@ -207,8 +207,8 @@ impl Filter {
             && (self.realms.is_empty() || realm.is_some_and(|realm| self.realms.iter().any(|known| known == realm)))
     }
 
-    /// Whether it may let the change through by which an instance leaves this state. To which state is not known
-    /// beforehand, so that `to` has no say.
+    /// Whether the change may match with which an instance leaves this state. The next state is not known yet, so `to`
+    /// is ignored.
     pub fn awaits(&self, id: &ResourceId, realm: Option<&str>, state: InstanceState) -> bool {
         let leaves = |change_type: ChangeType| {
             self.matches(&NewChange {

@@ -1,18 +1,19 @@
-//! Flapping: what goes to and fro between states too often is damped, so that who listens is told that it does, and in
-//! the end what came of it, and not of each turn. Pure.
+//! Damping of flapping resources. A resource that changes state too often is reported as flapping, and once more with
+//! its final state, but not for each change between. Pure.
 
 use std::time::Duration;
 
 use super::resource::State;
 use super::time::Timestamp;
 
-/// When a state is held to flap.
+/// When a state counts as flapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damping {
-    /// How many changes of state are told within so much time; the next one begins the damping. With 0 there is none.
+    /// How many changes of state are reported within this time; the next one begins the damping. With 0 there is no
+    /// damping.
     pub flips: u32,
     pub within: Duration,
-    /// How long the state has to stay what it is until the damping ends.
+    /// How long the state has to stay the same until the damping ends.
     pub stable_for: Duration,
 }
 
@@ -22,38 +23,38 @@ impl Default for Damping {
     }
 }
 
-/// The changes of one state of late.
+/// The recent changes of one state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flaps {
-    /// When they were seen, the newest last: no more than are needed to judge.
+    /// When they were seen, the newest last: only as many as the decision needs.
     pub times: Vec<Timestamp>,
     pub damped: Option<Damped>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damped {
-    /// When the last change before the silence was seen, and the state that it told of.
+    /// When the last change before the damping was seen, and the state that it reported.
     pub since: Timestamp,
     pub told: State,
-    /// How many changes there were, with those that began it.
+    /// How many changes there were, including those before the damping.
     pub flips: u32,
 }
 
-/// What is to be told of a change.
+/// How a change is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flip {
-    /// It, as always.
+    /// As always.
     Told,
-    /// It, and that it is the last one for now.
+    /// As the last one before the damping.
     Begins(Damped),
-    /// Nothing.
+    /// Not at all.
     Held,
 }
 
 impl Flaps {
-    /// Takes down that the state became this one.
+    /// Records a change to this state.
     pub fn flip(&mut self, at: Timestamp, state: State, damping: &Damping) -> Flip {
-        // A time that lies ahead is from before the clock was set back.
+        // A time in the future is from before the clock was set back.
         self.times.retain(|time| *time <= at && at.since(*time) < damping.within);
         self.times.push(at);
         if let Some(damped) = &mut self.damped {
@@ -70,10 +71,10 @@ impl Flaps {
         Flip::Begins(damped)
     }
 
-    /// Ends the damping, if the state has been stable for long enough, and gives what it was.
+    /// Ends the damping if the state has been stable for long enough, and returns it.
     pub fn settle(&mut self, now: Timestamp, damping: &Damping) -> Option<Damped> {
         let last = self.times.last_mut()?;
-        // The clock was set back: the time counts from here on.
+        // The clock was set back: the stable time counts from now on.
         *last = (*last).min(now);
         if now.since(*last) < damping.stable_for {
             return None;

@@ -1,4 +1,4 @@
-//! A hook: where a client wants to be told, and of what.
+//! A hook: a URL, and a filter of changes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,10 +22,10 @@ impl fmt::Display for HookId {
     }
 }
 
-/// One state of what a hook's owner has said of it: each write of that gives it another.
+/// The version of a hook's settings: each write by its owner creates a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookVersion {
-    /// The store's own mark, as in `Cursor`: a store that went back counts on from an older number.
+    /// The mark of the store, as in `Cursor`: a store that went back continues from an older number.
     pub store: u32,
     pub number: i64,
 }
@@ -43,7 +43,7 @@ impl FromStr for HookVersion {
         let (store, number) = text.split_once('-').ok_or(InvalidHookVersion)?;
         let store = u32::from_str_radix(store, 16).map_err(|_| InvalidHookVersion)?;
         let version = HookVersion { store, number: number.parse().map_err(|_| InvalidHookVersion)? };
-        // Each is written in one way.
+        // A version has only one written form.
         if version.to_string() == text { Ok(version) } else { Err(InvalidHookVersion) }
     }
 }
@@ -52,17 +52,17 @@ impl FromStr for HookVersion {
 #[error("not the version of a hook, which is 8 digits and letters from a to f, a hyphen and a number")]
 pub struct InvalidHookVersion;
 
-/// Whose a hook is, within its account: two owners never take each other's callbacks.
+/// The owner of a hook within its account: owners never receive each other's callbacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// Whoever proves the account's own credentials.
+    /// A caller with the account's own credentials.
     Account,
-    /// Whoever bears that token.
+    /// The bearer of this token.
     Token(TokenId),
 }
 
 impl Owner {
-    /// As it is written down: `account`, or `token:` and the token's id.
+    /// The written form: `account`, or `token:` and the token's id.
     pub fn word(&self) -> Cow<'static, str> {
         match self {
             Owner::Account => Cow::Borrowed("account"),
@@ -83,7 +83,7 @@ impl Owner {
 pub struct HookUrl(url::Url);
 
 impl HookUrl {
-    /// Of the normal form, which is what is stored and called.
+    /// The limit applies to the normal form, which is stored and called.
     pub const MAX_BYTES: usize = 2048;
 
     /// Reads a URL into its normal form: percent-encoded, with its host in ASCII. `parse` reads that form again, as the
@@ -125,18 +125,18 @@ impl HookUrl {
         &self.0
     }
 
-    /// Scheme, host and port: where one receiver, and whatever may be wrong with it, is.
+    /// Scheme, host and port: the unit of receivers that fail together.
     pub fn destination(&self) -> &str {
         &self.0[..url::Position::BeforePath]
     }
 }
 
-/// What URLs have as it is in their paths and queries (URL Standard, 1.3), and URIs must not (RFC 3986, 3.3): receivers and what
-/// stands before them may refuse it.
+/// Characters that URLs may have unencoded in their paths and queries (URL Standard, 1.3), but URIs may not (RFC 3986,
+/// 3.3). Receivers and their proxies may refuse them.
 const NOT_IN_URIS: &AsciiSet =
     &AsciiSet::EMPTY.add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
-/// Percent-encodes what no URI has.
+/// Percent-encodes the characters that a URI must not have.
 fn encoded(mut url: url::Url) -> url::Url {
     let encode = |text: &str| match utf8_percent_encode(text, NOT_IN_URIS).into() {
         Cow::Owned(encoded) => Some(encoded),
@@ -151,8 +151,8 @@ fn encoded(mut url: url::Url) -> url::Url {
     url
 }
 
-/// Whether the DNS could have such a name: labels of 1 to 63 letters, digits, hyphens and underscores. URLs may have other
-/// hosts, to which no connection can be made.
+/// Whether it is a possible DNS name: labels of 1 to 63 letters, digits, hyphens and underscores. URLs may have other
+/// hosts, but no connection to them is possible.
 fn is_dns_name(name: &str) -> bool {
     const MAX_BYTES: usize = 253;
     let name = name.strip_suffix('.').unwrap_or(name);
@@ -179,58 +179,58 @@ pub enum InvalidHookUrl {
     Scheme(String),
     #[error("it is not a URL: {0}")]
     Malformed(String),
-    #[error("it carries a user or password: put a secret in track_token")]
+    #[error("it contains a user or password: put a secret in track_token")]
     UserInformation,
-    #[error("it has a fragment (#...), which is never sent: leave it out")]
+    #[error("it has a fragment (#...), which is never sent: remove it")]
     Fragment,
-    #[error("its port is 0, where nobody listens: give the receiver's port")]
+    #[error("its port is 0, where nothing listens: give the receiver's port")]
     Port,
-    #[error("its host {0:?} is no name that the DNS could have: give a DNS name or an IP address")]
+    #[error("its host {0:?} is not a valid DNS name: give a DNS name or an IP address")]
     Host(String),
-    #[error("it has {0} bytes once it is percent-encoded, and may have {max}: give a shorter one", max = HookUrl::MAX_BYTES)]
+    #[error("it has {0} bytes after percent-encoding; the maximum is {max}: give a shorter one", max = HookUrl::MAX_BYTES)]
     TooLong(usize),
     #[error("its normal form is a different URL: give it percent-encoded, with its host in ASCII")]
     Unstable,
 }
 
-/// A hook as the store has it.
+/// A hook in the store.
 #[derive(Clone, Debug)]
 pub struct Hook {
     pub id: HookId,
     pub account: AccountId,
     pub owner: Owner,
-    /// The one resource that it was set on (`track_hook`), which may not have been seen yet. Absent for a
-    /// hook that its filter alone directs.
+    /// The resource that it was set on (`track_hook`), which may not be known yet. Absent for a hook that only has a
+    /// filter.
     pub track: Option<(Kind, ResourceId)>,
     pub spec: HookSpec,
     pub secrets: HookSecrets,
     pub status: HookStatus,
-    /// Since when nothing was taken by its receiver; absent while all goes well.
+    /// Since when its receiver has accepted nothing; absent while deliveries succeed.
     pub failing_since: Option<Timestamp>,
     pub created: Timestamp,
     pub version: HookVersion,
 }
 
-/// What its owner says of a hook, and may change.
+/// The settings of a hook, which its owner may change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HookSpec {
     pub url: HookUrl,
-    /// Given back to the client in each callback.
+    /// Each callback returns it to the client.
     pub token: Option<Sealed>,
-    /// What it hears of. That of a `track_hook` lets everything through that its resource allows.
+    /// The changes that it receives. The filter of a `track_hook` matches every change of its resource.
     pub filter: Filter,
     pub format: Format,
     pub mode: Mode,
-    /// How many callbacks it is sent in a second, at most.
+    /// The maximum number of callbacks a second.
     pub rate: Option<Rate>,
-    /// The waits before each retry, in place of the host's own.
+    /// The waits before each retry, instead of the host's schedule.
     pub retries: Option<Vec<Duration>>,
-    /// For people.
+    /// A description for people.
     pub description: Option<String>,
 }
 
 impl HookSpec {
-    /// Of a hook that sends everything there, and has nothing out of the ordinary.
+    /// A hook with this URL and default settings, which receives everything.
     pub fn to(url: HookUrl) -> HookSpec {
         HookSpec {
             url,
@@ -245,20 +245,20 @@ impl HookSpec {
     }
 }
 
-/// What callbacks are signed with.
+/// The signing secrets of a hook.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HookSecrets {
     pub current: Sealed,
-    /// The one before, which signs beside it until then.
+    /// The old secret, which signs as well until this time.
     pub previous: Option<(Sealed, Timestamp)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookStatus {
     Active,
-    /// By its owner.
+    /// Paused by its owner.
     Paused,
-    /// By the tracker. Like a paused one it is owed everything, and sent nothing until it is resumed.
+    /// Disabled by the host. As for a paused hook, its changes are kept, and nothing is sent until it is resumed.
     Disabled {
         at: Timestamp,
         reason: DisableReason,
@@ -267,9 +267,9 @@ pub enum HookStatus {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisableReason {
-    /// Nothing was taken by its receiver for days.
+    /// Its receiver has accepted nothing for days.
     Failing,
-    /// Its receiver answered 410: it wants no more.
+    /// Its receiver answered 410: it refuses further callbacks.
     Gone,
     /// Its receiver answered with `webhook-delivery: disable`.
     Asked,
@@ -301,13 +301,13 @@ impl DisableReason {
     }
 }
 
-/// What becomes of changes that wait for the same resource.
+/// How pending changes of the same resource are delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Each is sent.
+    /// Each change is sent.
     #[default]
     Every,
-    /// A newer one takes the place of one that is not being sent yet.
+    /// A newer change replaces an older one that is not being sent yet.
     Latest,
 }
 
@@ -326,10 +326,10 @@ impl Mode {
     }
 }
 
-/// How a change is written in a callback.
+/// The format of a change in a callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The change alone, as the feed has it.
+    /// The change alone, as in the feed.
     #[default]
     Json,
     /// CloudEvents 1.0, structured: the change is the `data` of a JSON event.
@@ -354,8 +354,8 @@ impl Format {
     }
 }
 
-/// Callbacks in a second: from `LEAST` to `MOST`, to the millionth. So few digits are the same number again in every form
-/// that it is written in.
+/// Callbacks a second: from `LEAST` to `MOST`, with six decimals, so that every written form reads back as the same
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate(f64);
 

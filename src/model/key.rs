@@ -1,8 +1,8 @@
-//! Keys by which secrets are sealed, as they are named.
+//! The ids of the keys that seal secrets.
 
 use std::fmt;
 
-/// Names a key, and says nothing of it. Shown as 16 hexadecimal digits.
+/// The id of a key, which reveals nothing about it. Shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub i64);
 

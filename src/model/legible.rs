@@ -1,6 +1,6 @@
-//! Text of others (a driver's, a provider's, a client's) as a person may be shown it in a log, in an error or on a terminal.
-//! Nothing in it ends the line, commands the terminal, hides, or makes letters stand where they do not. Host names are shown as
-//! they are sent.
+//! Makes foreign text (of a driver, a provider, a client) legible, to show it to people in a log, in an error or on a
+//! terminal. Nothing in it ends the line, controls the terminal, is invisible, or reorders letters. Host names are
+//! shown in the form in which they are sent.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,25 +8,26 @@ use std::fmt::Write as _;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::MixedScript as _;
 
-/// So many marks on one letter are of a script that is written so; more are not.
+/// The maximum of marks on one letter: some scripts need as many, but none needs more.
 const MARKS: usize = 4;
-/// What stands behind a host name with letters of several scripts, which may look like another name.
+/// A warning after a host name with letters of several scripts, which may look like another name.
 const MIXED: &str = "<mixed scripts>";
 
-/// The text in one line. A space is in the place of each line break and tab. Other characters that act without being seen
-/// (control characters, those that turn the direction of writing, invisible ones, and more marks on one letter than any script
-/// has) are shown by their number, such as `<U+200B>`. Host names of URLs are in ASCII (RFC 3492, UTS 46), with a warning where
-/// a part of one mixes scripts (UTS 39).
+/// The text on one line. A space replaces each line break and tab. Other characters with an invisible effect (control
+/// characters, those that change the writing direction, invisible ones, and more marks on one letter than any script
+/// has) are shown as their number, such as `<U+200B>`. Host names of URLs are in ASCII (RFC 3492, UTS 46), with a
+/// warning where a part of one mixes scripts (UTS 39).
 pub fn legible(text: &str) -> Cow<'_, str> {
     shown(text, false)
 }
 
-/// The same for a text of several lines, which the program itself laid out: line breaks (LF) stay.
+/// The same for a text of several lines that the program itself formatted: line breaks (LF) stay.
 pub fn legible_lines(text: &str) -> Cow<'_, str> {
     shown(text, true)
 }
 
-/// A text of JSON (RFC 8259) that says the same, with each character that acts unseen escaped, and so each mark too many.
+/// The same JSON document (RFC 8259), with each character with an invisible effect escaped, and each mark beyond the
+/// limit.
 pub fn legible_json(json: &str) -> Cow<'_, str> {
     if json.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
         return Cow::Borrowed(json);
@@ -35,7 +36,7 @@ pub fn legible_json(json: &str) -> Cow<'_, str> {
     let mut marks = 0;
     for c in json.chars() {
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
-        // White space between values stays. Of what acts unseen, all else stands in strings only.
+        // White space between values stays. All other characters with an invisible effect are in strings.
         if marks <= MARKS && (matches!(c, '\n' | '\r' | '\t') || !acts_unseen(c)) {
             escaped.push(c);
             continue;
@@ -69,10 +70,10 @@ fn shown(text: &str, keep_lines: bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Control characters; those that turn the direction of writing (as in "Trojan Source", CVE-2021-42574); and those that take
-/// no room or show nothing: Unicode's Default_Ignorable_Code_Point, the blank of Braille, the format controls of hieroglyphs,
-/// and noncharacters. Those that join letters or choose among their forms are among them: some names cannot be written
-/// without, and two names that differ by nothing else look alike.
+/// Control characters; those that change the writing direction (as in "Trojan Source", CVE-2021-42574); and those that
+/// take no room or show nothing: Unicode's Default_Ignorable_Code_Point, the Braille blank, the format controls of
+/// hieroglyphs, and noncharacters. They include characters that join letters or select a variant: some names need them,
+/// and two names that differ in nothing else look alike.
 fn acts_unseen(c: char) -> bool {
     c.is_control()
         || u32::from(c) & 0xfffe == 0xfffe
@@ -132,7 +133,7 @@ fn authority_in_ascii(authority: &str) -> Cow<'_, str> {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') => (host, port),
         _ => (place, ""),
     };
-    // A pattern's asterisk is no letter of a name.
+    // The asterisk of a pattern is not a letter of a name.
     let labels: Vec<&str> = host.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']).collect();
     let ascii: Result<Vec<String>, idna::Errors> = labels
         .iter()

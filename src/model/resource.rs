@@ -1,4 +1,4 @@
-//! What is watched: instances and realms, as the tracker sees those of every provider.
+//! Resources: instances and realms, in one model for all providers.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::time::Timestamp;
 use super::word::{Text, Word};
 
-/// The two kinds of resource, polled and listed apart.
+/// The two kinds of resource, which are polled and listed separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -26,7 +26,7 @@ impl Kind {
         }
     }
 
-    /// As a collection in the API's paths: `instances`, `realms`.
+    /// The name of the collection in the API's paths: `instances`, `realms`.
     pub fn plural(self) -> &'static str {
         match self {
             Kind::Instance => "instances",
@@ -41,7 +41,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The most ids of instances that a driver is asked for at once.
+/// How many instance ids a driver is asked for at once, at most.
 pub const MOST_IDS: usize = 100;
 
 /// A provider's id for a resource: 1 to 255 bytes, no control characters.
@@ -57,7 +57,7 @@ impl ResourceId {
         Ok(ResourceId(text))
     }
 
-    /// An id of what a provider did not name: such a text as it is, or as much of it as an id can have.
+    /// An id for a subject without an id of the provider: the text itself, or as much of it as an id may have.
     pub fn made_of(text: &str) -> ResourceId {
         let mut id: Text = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
         id.truncate(id.floor_char_boundary(Self::MAX_BYTES));
@@ -75,7 +75,7 @@ impl ResourceId {
         if text.len() > Self::MAX_BYTES {
             return Err(InvalidResourceId::TooLong);
         }
-        // Nearly every id is plain ASCII, which is told at a glance.
+        // Nearly all ids are plain ASCII, which is quick to check.
         let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if !plain && text.chars().any(char::is_control) {
             return Err(InvalidResourceId::ControlCharacter);
@@ -108,7 +108,7 @@ pub enum InvalidResourceId {
     ControlCharacter,
 }
 
-/// An instance's state, in Deltacloud's words.
+/// The state of an instance, in the words of Deltacloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum InstanceState {
@@ -123,13 +123,13 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// Whether it leads on to another state by itself.
+    /// Whether the instance leaves this state by itself.
     pub fn is_passing(self) -> bool {
         matches!(self, InstanceState::Pending | InstanceState::Stopping | InstanceState::ShuttingDown)
     }
 }
 
-/// A realm's state, in Deltacloud's words.
+/// The state of a realm, in the words of Deltacloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RealmState {
@@ -137,7 +137,7 @@ pub enum RealmState {
     Unavailable,
 }
 
-/// The state of a resource of either kind, as changes carry it.
+/// The state of a resource of either kind, as in changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum State {
@@ -274,7 +274,7 @@ impl Resource {
         }
     }
 
-    /// The realm that it is in; a realm is in none.
+    /// The realm of an instance; none for a realm.
     pub fn realm(&self) -> Option<&str> {
         match self {
             Resource::Instance(instance) => instance.realm.as_deref(),

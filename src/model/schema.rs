@@ -1,4 +1,4 @@
-//! How the words that are written as one text look in the API's description: the rest is derived where it stands.
+//! The schemas of types that are written as one text. All other schemas are derived at their types.
 
 use std::borrow::Cow;
 
@@ -34,13 +34,13 @@ macro_rules! described {
 described! {
     Timestamp, "Timestamp" => text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-        .description(Some("A time in UTC, to the millisecond, as RFC 3339 writes it"));
+        .description(Some("A time in UTC with milliseconds, as in RFC 3339"));
     ChangeId, "ChangeId" => text()
         .pattern(Some("^chg_[0-9A-HJKMNP-TV-Z]{26}$"))
-        .description(Some("The same in every place that tells of the change: receivers drop repeats by it"));
+        .description(Some("The same wherever the change appears, so that receivers can drop duplicates"));
     Cursor, "Cursor" => text()
         .pattern(Some("^[0-9a-f]{24}$"))
-        .description(Some("A place in the journal, opaque to clients: where the feed goes on behind a change"));
+        .description(Some("A place in the journal, opaque to clients: the feed continues after it"));
     ChangeType, "ChangeType" => text().enum_values(Some(ChangeType::ALL.map(ChangeType::as_str)));
     Format, "CallbackFormat" => text().enum_values(Some(Format::ALL.map(Format::as_str)));
     Mode, "HookMode" => text().enum_values(Some(Mode::ALL.map(Mode::as_str)));

@@ -1,14 +1,14 @@
-//! Shares of what may be under way at once. What may hang shares a bounded part, so that it never takes the slots of
-//! what does not.
+//! Shares of the work in progress. Work that may hang gets a bounded share, so that it never takes the slots of other
+//! work.
 
-/// Which share a call of a driver is counted to.
+/// The share that a call of a driver counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Share {
-    /// Its endpoint answers, and the last call of this kind ended soon.
+    /// Its endpoint answers, and the last call of this kind was fast.
     Prompt,
     /// Its endpoint has never been asked.
     Unproven,
-    /// Its endpoint answers, and the last call of this kind took long.
+    /// Its endpoint answers, and the last call of this kind was slow.
     Slow,
     /// Its endpoint gave no answer the last time.
     Suspected,
@@ -17,7 +17,7 @@ pub enum Share {
 impl Share {
     pub const ALL: [Share; 4] = [Share::Prompt, Share::Unproven, Share::Slow, Share::Suspected];
 
-    /// A stable word for it, as `/api/account` and the metrics have it.
+    /// A stable word for `/api/account` and the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Share::Prompt => "prompt",
@@ -27,7 +27,7 @@ impl Share {
         }
     }
 
-    /// Whether a call begins here in the expectation that it ends soon, and leaves the share if it does not.
+    /// Whether calls in this share should be fast, and leave it if they are not.
     pub fn is_quick(self) -> bool {
         matches!(self, Share::Prompt | Share::Unproven)
     }

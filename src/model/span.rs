@@ -1,11 +1,10 @@
-//! Lengths of time as people write them, in the configuration and in requests alike: `60s`, `5 min`, `1h 30m`,
-//! or as ISO 8601 has it.
+//! Durations as people write them, in the configuration and in requests: `60s`, `5 min`, `1h 30m`, or ISO 8601.
 
 use std::time::Duration;
 
 use jiff::fmt::friendly::SpanPrinter;
 
-/// Reads a length of time of zero or more.
+/// Parses a duration of zero or more.
 pub fn parse(text: &str) -> Result<Duration, InvalidSpan> {
     let span: jiff::Span = text.parse().map_err(|_| InvalidSpan::Malformed)?;
     // Days and weeks are taken as 24 and 168 hours; months and years have no fixed length and are refused.
@@ -13,7 +12,7 @@ pub fn parse(text: &str) -> Result<Duration, InvalidSpan> {
     exact.try_into().map_err(|_| InvalidSpan::Negative)
 }
 
-/// The same for what is kept: no finer than a millisecond, as it reads back.
+/// The same for stored durations: in whole milliseconds, so that they read back unchanged.
 pub fn parse_kept(text: &str) -> Result<Duration, InvalidSpan> {
     match parse(text)? {
         span if span.subsec_nanos().is_multiple_of(1_000_000) => Ok(span),
@@ -21,7 +20,7 @@ pub fn parse_kept(text: &str) -> Result<Duration, InvalidSpan> {
     }
 }
 
-/// Writes it so that `parse` reads the same.
+/// Writes a duration so that `parse` reads the same one.
 pub fn to_text(span: Duration) -> String {
     let most = jiff::SignedDuration::MAX;
     SpanPrinter::new().duration_to_string(&jiff::SignedDuration::try_from(span).unwrap_or(most))

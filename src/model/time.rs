@@ -25,11 +25,11 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// The years that RFC 3339 has a form for: 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
+    /// The range of RFC 3339: 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
     pub const EARLIEST: Timestamp = Timestamp(-62_167_219_200_000);
     pub const LATEST: Timestamp = Timestamp(253_402_300_799_999);
 
-    /// Whether RFC 3339 has a form for it.
+    /// Whether it is within the range of RFC 3339.
     pub fn can_be_written(self) -> bool {
         (Timestamp::EARLIEST..=Timestamp::LATEST).contains(&self)
     }
@@ -43,7 +43,7 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// As many milliseconds later, or earlier where that is negative.
+    /// This time plus `millis`, which may be negative.
     pub fn shifted(self, millis: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(millis))
     }
@@ -53,7 +53,7 @@ impl Timestamp {
     }
 }
 
-/// What RFC 3339 has no form for is written as the nearest time that it has one for, so that every text can be read.
+/// A time outside the range of RFC 3339 is written as the nearest one within it, so that every text can be read.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.clamp(Timestamp::EARLIEST.0, Timestamp::LATEST.0);
@@ -62,11 +62,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// In UTC. Not every time of RFC 3339 is one of `jiff::Timestamp`, which keeps a day at both ends for offsets.
+/// In UTC. `jiff::Timestamp` does not cover all times of RFC 3339: it reserves a day at both ends for offsets.
 const EPOCH: DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// As RFC 3339, 5.6, has it. A space may stand in the place of the T. What is below a millisecond is cut off, and a leap second
-/// is the end of the second before.
+/// As in RFC 3339, 5.6. A space may replace the T. Digits below a millisecond are cut off, and a leap second is the end
+/// of the second before.
 impl std::str::FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
@@ -74,7 +74,7 @@ impl std::str::FromStr for Timestamp {
         let (year, rest) = year(text).ok_or(InvalidTimestamp::Malformed)?;
         let is_written_right = text.as_bytes().first().is_some_and(u8::is_ascii_digit) && text.find('-') == Some(4);
         if !is_written_right {
-            // Whether only the year is what is wrong with it.
+            // Whether only the year is invalid.
             let in_another_year = format!("2000-{rest}");
             return Err(match millis(2000, &in_another_year) {
                 Some(_) => InvalidTimestamp::OutOfRange,
@@ -86,13 +86,14 @@ impl std::str::FromStr for Timestamp {
     }
 }
 
-/// A year of four digits or more, with or without a sign, and what follows it; zero for one that is beyond every calendar.
+/// A year of four digits or more, with or without a sign, and the rest of the text; zero for a year beyond every
+/// calendar.
 fn year(text: &str) -> Option<(i16, &str)> {
     let (year, rest) = text.strip_prefix(['+', '-']).unwrap_or(text).split_once('-')?;
     (year.len() >= 4 && year.bytes().all(|byte| byte.is_ascii_digit())).then(|| (year.parse().unwrap_or(0), rest))
 }
 
-/// The milliseconds since the epoch of a text that begins with four digits, the year's.
+/// The milliseconds since the epoch of a text that begins with a year of four digits.
 fn millis(year: i16, text: &str) -> Option<i64> {
     // yyyy-mm-ddThh:mm:ss, then a fraction, then an offset.
     let (head, rest) = text.split_at_checked(19)?;
@@ -120,7 +121,7 @@ fn millis(year: i16, text: &str) -> Option<i64> {
     Some(seconds * 1000 + thousandths)
 }
 
-/// `Z`, or hours and minutes before or behind UTC.
+/// `Z`, or hours and minutes ahead of or behind UTC.
 fn offset_seconds(text: &str) -> Option<i64> {
     if text.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -143,7 +144,7 @@ fn two_digits(digits: &[u8]) -> Option<i8> {
     }
 }
 
-/// Fits a sentence that ends in "is".
+/// Completes a sentence that ends in "is".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTimestamp {
     #[error("not a time as RFC 3339 writes it, such as 2026-11-22T10:00:00Z")]
@@ -165,7 +166,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Whole milliseconds, as documents and logs have them; the most there can be, where it is longer.
+/// Whole milliseconds, for documents and logs; the maximum of u64 for a longer time.
 pub fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Tokens: what a client may hold in the place of a cloud account's credentials.
+//! Tokens: a client uses one instead of a cloud account's credentials.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl fmt::Display for TokenId {
 /// What the bearer of a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Read what there is and what happens, and change nothing.
+    /// Read resources and changes, and change nothing.
     Read,
     /// Also have hooks, ask for polls, and read pending changes.
     Track,
@@ -37,17 +37,17 @@ impl Scope {
     }
 }
 
-/// A token without its secret, of which only a hash is known.
+/// A token without its secret; the host knows only a hash of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     pub id: TokenId,
-    /// What its account's owner calls it.
+    /// The name that the owner of the account gave it.
     pub name: String,
     pub scope: Scope,
     pub created: Timestamp,
-    /// From when on it is not taken any more.
+    /// The time from which it is no longer accepted.
     pub expires: Option<Timestamp>,
-    /// To the minute.
+    /// Accurate to the minute.
     pub last_used: Option<Timestamp>,
 }
 

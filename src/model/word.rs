@@ -1,21 +1,21 @@
-//! Texts of resources, and those that many resources have in common: where they are, what they were made of, the provider's
-//! word for their state. A list of a million has a few hundred of the latter, each of which is kept once.
+//! Texts of resources, and texts that many resources share: realm, image, hardware profile, the provider's word for the
+//! state. A list of a million resources has a few hundred of the latter; each is stored once.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A text of a resource. Up to 24 bytes lie in the value itself: nearly all of them are so short, and there are
-/// a dozen to a resource and a million resources in a list.
+/// A text of a resource. Up to 24 bytes are in the value itself. Nearly all texts are that short, and a list can have a
+/// million resources with a dozen texts each.
 pub type Text = compact_str::CompactString;
 
-/// A shared text, in the place of a pointer.
+/// A shared text, the size of a pointer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Word(Arc<Text>);
 
 impl Word {
-    /// Bytes that one takes in memory of its own.
+    /// The bytes that one uses on the heap.
     pub fn bytes(&self) -> usize {
         const COUNTS: usize = 2 * size_of::<usize>();
         let outside = if self.0.is_heap_allocated() { self.0.capacity() } else { 0 };
@@ -89,12 +89,12 @@ impl PartialEq<String> for Word {
     }
 }
 
-/// The words of a list, so that each is kept once. It remembers as many as it has places: of two that would have the same
-/// place the later is remembered, and the earlier may be kept twice.
+/// The words of a list, to store each once. It has a fixed number of places: if two words have the same place, the
+/// later one is kept, and the earlier one may be stored twice.
 #[derive(Debug)]
 pub struct Words(Vec<Option<Word>>);
 
-/// Many more than a list has words, and 8 bytes each.
+/// Many more than the words of a list, at 8 bytes each.
 const PLACES: usize = 1024;
 
 impl Default for Words {
@@ -104,7 +104,7 @@ impl Default for Words {
 }
 
 impl Words {
-    /// The word of a text, and whether it is a new one.
+    /// The word of a text, and whether it is new.
     pub fn of(&mut self, text: String) -> (Word, bool) {
         let place = &mut self.0[place_of(text.as_bytes())];
         match place {
@@ -114,7 +114,7 @@ impl Words {
     }
 }
 
-/// By the length and the last bytes: words of one kind begin alike.
+/// By the length and the last bytes, because words of one kind have the same beginnings.
 fn place_of(text: &[u8]) -> usize {
     let mut last = [0; 8];
     let count = text.len().min(8);

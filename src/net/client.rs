@@ -1,5 +1,5 @@
-//! The pooled clients, one for each route in use: keep-alive, HTTP/2, no redirects, and no connection to an
-//! address that the route's policy closes.
+//! The pooled clients, one for each route in use: keep-alive, HTTP/2, no redirects, and no connection to an address
+//! that the route's policy denies.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Why there is no HTTP client.
+//! Why an HTTP client cannot be created.
 
 #[derive(Debug, thiserror::Error)]
-#[error("can't make an HTTP client: {0}")]
+#[error("cannot create an HTTP client: {0}")]
 pub struct NetError(pub String);

@@ -1,5 +1,5 @@
-//! Why there is no response: each reason in its own kind, and each with what its reader can do about it. What
-//! the HTTP client says is taken apart by the types of its errors, never by their words.
+//! Why a request got no response: each reason is a separate kind, with advice for the reader. Errors of the HTTP client
+//! are classified by their types, never by their texts.
 
 use std::error::Error;
 use std::io;
@@ -27,7 +27,7 @@ pub enum SendError {
     Connect(String),
     /// It says nothing of who was to be reached.
     #[error(
-        "this machine has nothing left to connect with ({0}): raise the limit of open files, or of ports and memory for \
+        "this machine has no resources left for a connection ({0}): raise the limit of open files, or of ports and memory for \
          sockets"
     )]
     Exhausted(String),
@@ -41,7 +41,7 @@ pub enum SendError {
     #[error("no connection to the proxy {proxy}: {why}. See that it runs and can be reached, or correct `proxy`")]
     Proxy { proxy: String, why: String },
     #[error(
-        "the proxy {proxy} does not accept who asks: name the user in `proxy` (http://USER@HOST:PORT), and give \
+        "the proxy {proxy} does not accept the login: name the user in `proxy` (http://USER@HOST:PORT), and give \
          the right password"
     )]
     ProxyCredentials { proxy: String },
@@ -55,7 +55,7 @@ pub enum SendError {
     HeadTooLarge,
     #[error("the exchange broke off: {0}")]
     Broken(String),
-    #[error("the request can't be sent: {0}")]
+    #[error("the request cannot be sent: {0}")]
     Unsendable(String),
 }
 
@@ -63,33 +63,33 @@ pub enum SendError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     #[error(
-        "no authority that is trusted here signed the server's certificate. If a private one did, give its \
-         certificate as roots_file"
+        "no trusted authority signed the server's certificate. If a private authority did, set roots_file to its \
+         certificate"
     )]
     UnknownIssuer,
     #[error("the server's certificate has expired: it has to be renewed there, unless this machine's clock is wrong")]
     Expired,
-    #[error("the server's certificate is not valid yet: see that the clocks here and there are right")]
+    #[error("the server's certificate is not valid yet: check the clocks of both machines")]
     NotYetValid,
-    #[error("the server's certificate is for another name: reach it by a name that the certificate has")]
+    #[error("the server's certificate is for another name: use a name from the certificate")]
     WrongName,
-    #[error("the server's certificate can't be believed: {0}")]
+    #[error("the server's certificate is not trusted: {0}")]
     Certificate(String),
-    #[error("the server asks for a client certificate: give one as client_certificate_file and client_key_file")]
+    #[error("the server asks for a client certificate: set client_certificate_file and client_key_file")]
     CertificateRequired,
     #[error(
-        "the server does not take the client certificate ({0}): see that it is the right one for that server and has \
-         not expired"
+        "the server does not accept the client certificate ({0}): check that it is for that server and has not \
+         expired"
     )]
     CertificateRejected(&'static str),
     #[error(
-        "the server refuses what it is offered: a client certificate may be missing (client_certificate_file and \
-         client_key_file), or it knows none of TLS 1.2 and 1.3 as they are spoken here"
+        "the server refuses the TLS handshake: a client certificate may be missing (client_certificate_file and \
+         client_key_file), or it supports none of this host's versions and cipher suites of TLS 1.2 and 1.3"
     )]
     Handshake,
-    #[error("the server speaks neither TLS 1.2 nor 1.3: it has to be updated there")]
+    #[error("the server supports neither TLS 1.2 nor 1.3: update the server")]
     TooOld,
-    #[error("what the server says is not TLS: it may be for http at that port")]
+    #[error("the server's answer is not TLS: the port may be for http")]
     NotTls,
     #[error("{0}")]
     Other(String),
@@ -98,11 +98,11 @@ pub enum TlsFault {
 /// Why a socket of this machine takes no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocketFault {
-    #[error("it is not there. Start what listens on it, or correct the endpoint")]
+    #[error("it does not exist. Start the program that listens on it, or correct the endpoint")]
     Missing,
-    #[error("this process may not open it. Give the user that the tracker runs as access to it, or to its group")]
+    #[error("this process may not open it. Give the host's user access to it, or to its group")]
     Forbidden,
-    #[error("nothing listens on it. Start what does")]
+    #[error("nothing listens on it. Start the program that listens on it")]
     Silent,
     #[error("{0}")]
     Other(String),
@@ -260,8 +260,8 @@ impl TlsFault {
                 "no secure connection could be made: the server asks for a client certificate"
             }
             TlsFault::Handshake => {
-                "no secure connection could be made: the server refuses what it is offered; it needs TLS 1.2 or 1.3 with a \
-                 cipher of today, and no client certificate"
+                "no secure connection could be made: the server refuses the handshake; it needs TLS 1.2 or 1.3 with a \
+                 current cipher, and no client certificate"
             }
             TlsFault::TooOld => "no secure connection could be made: the server speaks neither TLS 1.2 nor 1.3",
             TlsFault::NotTls => "no secure connection could be made: the server does not speak TLS at that port",
@@ -288,12 +288,12 @@ impl TlsFault {
                 AlertDescription::UnknownCA => TlsFault::CertificateRejected("it does not know who signed it"),
                 AlertDescription::CertificateExpired => TlsFault::CertificateRejected("it has expired"),
                 AlertDescription::CertificateRevoked => TlsFault::CertificateRejected("it was revoked"),
-                AlertDescription::BadCertificate => TlsFault::CertificateRejected("it is a bad one"),
+                AlertDescription::BadCertificate => TlsFault::CertificateRejected("it is malformed"),
                 AlertDescription::UnsupportedCertificate => TlsFault::CertificateRejected("it is of another kind"),
                 AlertDescription::CertificateUnknown | AlertDescription::AccessDenied => {
                     TlsFault::CertificateRejected("without a reason")
                 }
-                AlertDescription::DecryptError => TlsFault::CertificateRejected("its signature does not hold"),
+                AlertDescription::DecryptError => TlsFault::CertificateRejected("its signature is invalid"),
                 AlertDescription::ProtocolVersion => TlsFault::TooOld,
                 // What TLS 1.2 has for a certificate that is missing.
                 AlertDescription::HandshakeFailure => TlsFault::Handshake,
@@ -373,7 +373,7 @@ mod tests {
         check(CertificateError::Expired.into(), "has to be renewed");
         check(CertificateError::NotValidYet.into(), "clocks");
         check(CertificateError::NotValidForName.into(), "another name");
-        check(CertificateError::BadEncoding.into(), "can't be believed");
+        check(CertificateError::BadEncoding.into(), "is not trusted");
         check(alert(AlertDescription::CertificateRequired), "client_certificate_file");
         check(alert(AlertDescription::UnknownCA), "does not know who signed it");
         check(alert(AlertDescription::CertificateExpired), "it has expired");
@@ -429,7 +429,7 @@ mod tests {
             assert_eq!(said.is_some(), want.is_some(), "{kind}: {said:?}");
             assert!(said.unwrap_or_default().contains(want.unwrap_or_default()), "{kind}");
         };
-        check(io::ErrorKind::NotFound, Some("not there"));
+        check(io::ErrorKind::NotFound, Some("does not exist"));
         check(io::ErrorKind::PermissionDenied, Some("may not open it"));
         check(io::ErrorKind::ConnectionRefused, Some("nothing listens"));
         check(io::ErrorKind::NotADirectory, None);

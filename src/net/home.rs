@@ -1,5 +1,5 @@
-//! Separate threads for connections. A peer that sends without end, such as one that repeats `103 Early Hints` or floods
-//! an HTTP/2 connection, keeps only these threads busy, until its request times out.
+//! Separate threads for connections. A peer that sends without end, such as one that repeats `103 Early Hints` or
+//! floods an HTTP/2 connection, keeps only these threads busy, until its request times out.
 
 use std::fmt;
 use std::pin::Pin;

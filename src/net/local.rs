@@ -1,4 +1,4 @@
-//! Requests to a host on this machine, through its own socket: what the command line asks a running host.
+//! Requests to a host on this machine through its control socket, for the command line.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    #[error("nobody listens at {socket}: is the host running, with this configuration? ({source})")]
+    #[error("nothing listens at {socket}: is the host running with this configuration? ({source})")]
     NobodyThere { socket: PathBuf, source: io::Error },
     #[error("the host at {socket} gave no answer: {why}")]
     NoAnswer { socket: PathBuf, why: String },

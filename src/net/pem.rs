@@ -1,5 +1,5 @@
-//! Certificates and keys as an operator gives them, in PEM: private roots to believe in, and a client
-//! certificate with its key. Both are checked whole when they are read, and not at the first connection.
+//! Certificates and keys of an operator, in PEM: private root certificates, and a client certificate with its key. Both
+//! are checked completely when they are read, not at the first connection.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -44,19 +44,19 @@ pub enum PemError {
     Malformed(String),
     #[error("there is no certificate in it: expected PEM with -----BEGIN CERTIFICATE-----")]
     NoCertificate,
-    #[error("the certificate at place {0} in it is not one that can be used as a root: {1}")]
+    #[error("certificate {0} in it cannot be used as a root: {1}")]
     NoRoot(usize, String),
     #[error(
         "there is no private key in it: expected PEM with -----BEGIN PRIVATE KEY-----, and without a passphrase \
          (openssl pkey -in KEY -out KEY.plain takes it off)"
     )]
     NoKey,
-    #[error("its key can't be used: {0}. RSA, ECDSA on P-256 or P-384, and Ed25519 can")]
+    #[error("its key cannot be used: {0}. Use RSA, ECDSA on P-256 or P-384, or Ed25519")]
     Key(String),
-    #[error("its certificate can't be used: {0}")]
+    #[error("its certificate cannot be used: {0}")]
     Certificate(String),
     #[error(
-        "the key does not fit the certificate: give the two that were made together, the client's own \
+        "the key does not fit the certificate: give the matching pair, with the client's own \
              certificate first"
     )]
     NotItsKey,
@@ -187,7 +187,7 @@ mod tests {
         check("garbage", Err("no certificate in it"));
         check(&signing_key.serialize_pem(), Err("no certificate in it"));
         check("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n", Err("not PEM"));
-        check("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", Err("at place 1"));
+        check("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", Err("certificate 1 in it"));
         check(&one.replace("-----END CERTIFICATE-----", ""), Err("not PEM"));
     }
 
@@ -219,11 +219,11 @@ mod tests {
         check(&chain, "", "no private key");
         check(&chain, &chain, "no private key");
         check(&chain, &key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "no private key");
-        check(&chain, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "can't be used");
+        check(&chain, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "cannot be used");
         check(&chain, &other, "does not fit");
 
         read(FIRST_VERSION, FIRST_VERSIONS_KEY).expect("the first version of X.509 is shown as well");
-        check(FIRST_VERSION, &other, "can't be used");
+        check(FIRST_VERSION, &other, "cannot be used");
 
         let identity = read(&chain, &key).unwrap();
         assert_eq!(identity, read(&chain, &key).unwrap());

@@ -1,9 +1,9 @@
-//! Which addresses a connection may go to: pure, asked with the address that a name resolved to.
+//! The addresses that a connection may go to. Pure: the caller passes the address that a name resolved to.
 //!
-//! Closed is all that IANA's special-purpose registries (RFC 6890 and its successors) do not call globally
-//! reachable, and, in IPv6, all that is not yet assigned as global unicast. IPv4 inside IPv6 is either
-//! judged as the IPv4 address that it is (the mapped form, which the system itself connects as IPv4) or
-//! closed as a whole: 6to4, Teredo and NAT64 lead through a translator to an address that is not seen here.
+//! All addresses are denied that IANA's special-purpose registries (RFC 6890 and its successors) do not call globally
+//! reachable and, in IPv6, all that are not yet assigned as global unicast. IPv4 inside IPv6 has two cases. The mapped
+//! form is judged as its IPv4 address, because the system itself connects to it as IPv4. 6to4, Teredo and NAT64 are
+//! denied completely, because they lead through a translator to an address that is not visible here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,7 +18,7 @@ pub struct AddressPolicy {
 
 /// An address that the policy closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is {range}, which is closed")]
+#[error("{address} is {range}, which is not allowed")]
 pub struct AddressRefused {
     pub address: IpAddr,
     /// What it is: `a loopback address`, `a private address`, ...

@@ -1,6 +1,5 @@
-//! Names into addresses, the closed ones left out. It is the client's own resolver, so that the addresses
-//! judged are the very ones connected to, and a name that changes its mind between a check and a connection
-//! (rebinding) gains nothing.
+//! Resolves names to addresses without the denied ones. The client uses it as its own resolver. So it connects exactly
+//! to the checked addresses, and a name that changes between a check and a connection (DNS rebinding) gains nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};

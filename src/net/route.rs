@@ -1,6 +1,6 @@
-//! How requests go out: which addresses they may go to, whom they believe and as whom they come, and by which
-//! way. There is one pool of connections a route, so that what was made for one account's certificate, proxy or
-//! socket never serves an account that has another.
+//! The route of requests: the allowed addresses, the trusted roots, the client certificate, and the proxy or socket.
+//! Each route has its own pool of connections, so that a connection with one account's certificate, proxy or socket
+//! never serves an account with a different one.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,6 +1,6 @@
-//! Which servers are believed to be who they say: those that the machine's own root certificates vouch for, or
-//! a route's private ones; checked by rustls with ring. A machine without any (a bare container image) still
-//! runs, and reaches plain http.
+//! The servers that a route trusts: those with a certificate from the machine's own roots, or from a route's private
+//! ones; rustls checks them with ring. A machine without roots (a bare container image) still runs, and reaches plain
+//! http.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The control socket: where requests come in, and which there are.
+//! The control socket: its listener and its routes.
 
 use std::io;
 use std::path::Path;

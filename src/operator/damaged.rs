@@ -1,4 +1,4 @@
-//! `GET /damaged`: stored rows that can't be read; and `DELETE` of an account that nobody can prove to be theirs.
+//! `GET /damaged`: damaged rows; and `DELETE` of an account that no client can authenticate for.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -46,7 +46,7 @@ pub(super) async fn remove_account(State(control): State<Control>, Path(id): Pat
     match control.store.remove_damaged_account(AccountId(id)).await {
         Err(error) => store_failed(&error),
         Ok(false) => {
-            let why = format!("there is no account {id} of which driver, provider or user can't be read");
+            let why = format!("there is no account {id} with an unreadable driver, provider or user");
             (StatusCode::NOT_FOUND, why).into_response()
         }
         Ok(true) => Json(()).into_response(),

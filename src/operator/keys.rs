@@ -1,4 +1,4 @@
-//! The host's keys, for the operator: which there are, and how far a rotation is.
+//! The host's keys for the operator: their ids, and the progress of a rotation.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! `GET /mass-changes`: lists that are held; and `POST`, which decides what becomes of one.
+//! `GET /mass-changes`: held mass changes; and `POST`, which accepts or rejects one.
 
 use axum::Json;
 use axum::extract::State;
@@ -109,7 +109,7 @@ pub(super) async fn decide_mass_change(
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
     let account = AccountKey { driver, provider, user };
-    let shown = format!("no mass change of {} is held of {account}", kind.plural());
+    let shown = format!("the host holds no mass change of {} for {account}", kind.plural());
     match control.store.decide_mass_change(account, kind, only, decision.into(), control.clock.now()).await {
         Err(error) => store_failed(&error),
         Ok(Decided::NothingHeld) => (StatusCode::NOT_FOUND, shown).into_response(),

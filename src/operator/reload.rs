@@ -1,4 +1,4 @@
-//! `POST /drivers/reload`: drivers are loaded anew, and what came of each is told.
+//! `POST /drivers/reload`: reloads the drivers, and reports the outcome for each.
 
 use axum::Json;
 use axum::extract::State;

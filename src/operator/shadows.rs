@@ -1,4 +1,4 @@
-//! `GET /drivers/shadows`: how the lists of drivers that run beside the current version compare with its own.
+//! `GET /drivers/shadows`: how the lists of shadows compare with those of the current versions.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! What the operator's requests are answered from, and what is asked of the rest of the host.
+//! The shared state of the operator's requests: its sources, and the commands to the rest of the host.
 
 use std::sync::Arc;
 

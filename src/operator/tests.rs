@@ -1,4 +1,4 @@
-//! What the operator sees and does, over a real store.
+//! The operator's requests, over a real store.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! How often an account is listed: sooner while something that somebody waits for is on its way, later where nothing
-//! has happened for long. Pure.
+//! The polling interval: shorter while an instance changes state and somebody waits for it, longer if nothing has
+//! happened for long. Pure.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use super::settings::Settings;
 use crate::model::{Kind, Resource, Timestamp};
 use crate::store::{Pace, PaceReason, Passing};
 
-/// By how much an interval grows with each further stretch of quiet.
+/// The factor by which an interval grows with each further period of quiet.
 const GROWTH: f64 = 1.5;
 
-/// How many instances in passing states are held against the account's hooks: where more pass at once, these tell
-/// enough.
+/// How many instances in passing states are compared with the account's hooks; if there are more, these are enough for
+/// the decision.
 const MOST_PASSING: usize = 10_000;
 
-/// What the pace of the next list is chosen by.
+/// The facts that decide the interval until the next list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Signs {
     pub(super) kind: Kind,
     pub(super) now: Timestamp,
-    /// Whether a hook tracks an instance that passes from one state to another.
+    /// Whether a hook waits for an instance in a passing state.
     pub(super) awaited: Awaited,
-    /// When a hook was set last that hears of this kind.
+    /// When a hook for this kind was last set.
     pub(super) hook_set: Option<Timestamp>,
     /// When a list last showed something new.
     pub(super) changed: Option<Timestamp>,
@@ -33,33 +33,34 @@ pub(super) enum Awaited {
     Nothing,
 }
 
-/// The first of these that holds decides. The fast pace is never slower than the usual one, nor the quiet one faster.
+/// The first rule that applies decides. The fast interval is never longer than the usual one, and the quiet one never
+/// shorter.
 pub(super) fn pace(settings: &Settings, signs: Signs) -> Pace {
     let usual = settings.interval(signs.kind);
     let fast = settings.fast.min(usual);
     if signs.awaited == Awaited::Something {
         return Pace { every: fast, reason: PaceReason::Passing };
     }
-    // A time that lies ahead is from before the clock was set back: nothing is to be made of it.
+    // A time in the future is from before the clock was set back, and is ignored.
     let age = |at: Timestamp| (at <= signs.now).then(|| signs.now.since(at));
     if signs.hook_set.and_then(age).is_some_and(|age| age < settings.fast_after_hook) {
         return Pace { every: fast, reason: PaceReason::HookSet };
     }
-    // Of two times that are known the later one, which an age that is not known stands for.
+    // The later of the two known times. An unknown age counts as zero.
     let quiet_for = signs.changed.max(signs.hook_set).and_then(age).unwrap_or_default();
     let every = usual.mul_f64(grown(quiet_for, settings.quiet_after)).min(settings.quiet).max(usual);
     let reason = if every > usual { PaceReason::Quiet } else { PaceReason::Usual };
     Pace { every, reason }
 }
 
-/// What the usual interval is multiplied with.
+/// The factor for the usual interval.
 fn grown(quiet_for: Duration, quiet_after: Duration) -> f64 {
     let stretches = quiet_for.as_millis().checked_div(quiet_after.as_millis()).unwrap_or(0);
-    // Bounded, so that the product stays a span of time: the setting's bound is far below.
+    // Bounded, so that the product is a valid duration; the limit of the setting is far below.
     GROWTH.powi(i32::try_from(stretches.min(20)).unwrap_or(20))
 }
 
-/// The instances of a list that are on their way from one state to another.
+/// The instances of a list in passing states.
 pub(super) fn passing(resources: &[Resource]) -> Vec<Passing> {
     let passing = resources.iter().filter_map(|resource| match resource {
         Resource::Instance(instance) if instance.state.is_passing() => Some(Passing {

@@ -1,4 +1,4 @@
-//! What polling needs of the house.
+//! The parts of the host that polling needs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::roster::Roster;
 use crate::store::Store;
 use crate::vault::Vault;
 
-/// What polling needs of the house.
+/// The parts of the host that polling needs.
 #[derive(Clone)]
 pub struct Context {
     pub store: Arc<dyn Store>,
@@ -20,9 +20,9 @@ pub struct Context {
     pub vault: Arc<Vault>,
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
-    /// Whose turn it is, and who is under way.
+    /// The shares of polls, and the polls in progress.
     pub turns: Arc<Turns>,
-    /// Counts polls that ended: a hint to whoever waits for one.
+    /// Counts ended polls: a hint to requests that wait for one.
     pub polled: watch::Sender<u64>,
     pub metrics: Arc<Metrics>,
 }

@@ -1,5 +1,5 @@
-//! What changed between what is stored and what was listed. Pure: one pass over two sequences sorted by
-//! id, which touches nothing of a resource that is as it was.
+//! Computes the changes between the stored resources and a list. Pure: one pass over two sequences sorted by id, which
+//! does not touch unchanged resources.
 
 use super::listed::Listed;
 use super::mass_change;
@@ -9,46 +9,46 @@ use crate::store::{
     Comparison, Delta, Effects, Known, KnownResource, Missing, ProviderStates, Removed, Transition, Upsert,
 };
 
-/// One list of an account's resources, and what is to be known to judge it.
+/// One list of an account's resources, with the facts to judge it.
 #[derive(Debug)]
 pub struct Observation {
     pub kind: Kind,
     /// Sorted by id (bytewise), each id once.
     pub resources: Vec<Resource>,
-    /// Whether what is not on it is not there: otherwise nothing is missing because of it.
+    /// Whether the list is complete: otherwise it makes no resource missing.
     pub complete: bool,
-    /// Whether it came in several pages, or took several requests: it may show what ended meanwhile, and lack what moved
-    /// up in its place.
+    /// Whether the list came in several pages or requests: it may then show resources that ended meanwhile, and lack
+    /// others that moved to an earlier page.
     pub in_pieces: bool,
     /// When the list was asked for.
     pub observed_at: Timestamp,
     /// When the last complete list before it was asked for.
     pub last_complete: Option<Timestamp>,
-    /// In how many complete lists in a row a resource must be missing until it is taken for gone; at least 1.
+    /// In how many complete lists in a row a resource has to be missing until it counts as gone; at least 1.
     pub confirmations: u32,
     pub missed: Missed,
-    /// Where another version of the driver gave the last complete list: the provider's words for the states of
-    /// instances, as they are stored. A state that is another now, by the same word, is the driver's doing and
-    /// not the provider's.
+    /// Set if another version of the driver returned the last complete list: the stored words of the provider for the
+    /// states of instances. If a state differs now but the word is the same, the driver caused the difference, not the
+    /// provider.
     pub former_words: Option<ProviderStates>,
 }
 
-/// What was missing from a list that was held: in how many lists that counts.
+/// Resources that were missing from a held list, and in how many lists.
 #[derive(Debug, Default)]
 pub struct Missed {
     pub effects: Effects,
     pub lists: u32,
 }
 
-/// How many lists more than usual a removal waits, at most, while each list lacks something that the one before had.
+/// How many more lists than usual a removal waits, at most, while each list lacks something that the one before had.
 const PATIENCE: u32 = 2;
 
-/// A list, compared with what is stored as that comes.
+/// A list that is compared with the stored resources as they are read.
 pub struct Comparing {
     sight: Sight,
     listed: Listed,
     delta: Delta,
-    /// What was missing often enough to be taken for gone.
+    /// Resources that were missing often enough to count as gone.
     vanished: Vec<Vanished>,
     /// Whether something is missing that the list before had.
     misses_anew: bool,
@@ -72,7 +72,7 @@ impl Comparing {
             missed,
             former_words,
         } = observation;
-        // The clock may have been set back since: what was known cannot have been known later than this.
+        // The clock may have been set back since: the stored state cannot be newer than this list.
         let last_complete = last_complete.map(|complete| complete.min(observed_at));
         Comparing {
             sight: Sight { kind, complete, in_pieces, observed_at, last_complete, confirmations, missed, former_words },
@@ -83,7 +83,7 @@ impl Comparing {
         }
     }
 
-    /// Takes in a stored resource that is not listed.
+    /// Handles a stored resource that is not on the list.
     fn absent(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
         if !self.sight.complete {
             return Ok(());
@@ -99,9 +99,10 @@ impl Comparing {
         Ok(())
     }
 
-    /// Removes what vanished, unless the list before may have lacked something that is there. What a list in pages shows
-    /// may end before the last page, which moves another resource to a page that was read already. Then this list lacks
-    /// what ended, and the one before had it. Where that is so list after list, the removal is believed all the same.
+    /// Removes the vanished resources, unless the list before may have lacked an existing one. If a resource on an
+    /// early page ends while a list is read, another one moves to a page that was read already. Then that list lacks
+    /// the moved resource, and the list before had it. If this happens in list after list, the removal is believed
+    /// anyway.
     fn remove_vanished(&mut self) {
         let may_be_hidden = self.sight.in_pieces && self.misses_anew;
         let patience = self.sight.confirmations.max(2).saturating_add(PATIENCE);
@@ -128,7 +129,7 @@ impl Comparison for Comparing {
     }
 
     fn known(&mut self, known: Known<'_>) -> Result<(), InvalidResourceId> {
-        // What comes before it on the list is not stored: with that out of the way, it may be as it was.
+        // List entries before it are not stored; after these, the resource may be unchanged.
         while self.listed.id().is_some_and(|next| next.as_str() < known.id) {
             if let Some((resource, fingerprint)) = self.listed.take() {
                 self.delta.upserts.push(self.sight.appeared(resource, fingerprint));
@@ -149,13 +150,14 @@ impl Comparison for Comparing {
 
     fn end(mut self: Box<Self>) -> Delta {
         self.remove_vanished();
-        // A first list is all new: they are taken from where they lie when their turn to be recorded comes.
+        // Everything on a first list is new: the resources are taken from the list when it is their turn to be
+        // recorded.
         self.delta.upserts.end_with(Appeared { sight: self.sight, listed: self.listed });
         self.delta
     }
 }
 
-/// The end of a list, of which nothing is stored.
+/// The end of a list, whose resources are not stored.
 struct Appeared {
     sight: Sight,
     listed: Listed,
@@ -176,7 +178,7 @@ impl Iterator for Appeared {
 
 impl ExactSizeIterator for Appeared {}
 
-/// Compares a list with what is stored, which is sorted by id too, where both are at hand.
+/// Compares a list with the stored resources, also sorted by id, when both are in memory.
 pub fn diff(observation: Observation, known: &[KnownResource]) -> Delta {
     let mut comparing = Comparing::new(observation);
     for known in known {
@@ -185,7 +187,7 @@ pub fn diff(observation: Observation, known: &[KnownResource]) -> Delta {
     Box::new(comparing).end()
 }
 
-/// From when and what a list sees.
+/// The time and the source of a list.
 struct Sight {
     kind: Kind,
     complete: bool,
@@ -209,7 +211,7 @@ impl Sight {
     }
 
     fn changed(&self, resource: Resource, fingerprint: u64, known: Known<'_>, delta: &mut Delta) {
-        // The state before, as this version of the driver would have mapped it.
+        // The old state as this version of the driver would have mapped it.
         let old_state = if self.is_mapped_anew(&resource) { resource.state() } else { known.state };
         let state_changed = resource.state() != old_state;
         delta.affected += usize::from(state_changed);
@@ -217,7 +219,7 @@ impl Sight {
             (Kind::Instance, true) => Some(ChangeType::InstanceState),
             (Kind::Realm, true) => Some(ChangeType::RealmState),
             (Kind::Instance, false) if known.fingerprint != fingerprint => Some(ChangeType::InstanceUpdated),
-            // A realm's name or limit is no event that anyone is told of; nor is being listed again.
+            // A change of a realm's name or limit is not reported, and neither is being listed again.
             _ => None,
         };
         let change = change_type.map(|change_type| Transition {
@@ -229,8 +231,7 @@ impl Sight {
         delta.upserts.push(Upsert { resource, fingerprint, state_changed, change });
     }
 
-    /// Whether the provider's word is the one that another version of the driver saw: what differs is how it is
-    /// mapped.
+    /// Whether the provider's word is the one that another version of the driver saw: then only the mapping differs.
     fn is_mapped_anew(&self, resource: &Resource) -> bool {
         match (&self.former_words, resource) {
             (Some(words), Resource::Instance(instance)) => words.has(&instance.id, &instance.provider_state),
@@ -238,7 +239,7 @@ impl Sight {
         }
     }
 
-    /// That a stored resource is not listed, with how often in a row that is so.
+    /// A stored resource that is not listed, with the number of lists in a row.
     fn missing(&self, known: Known<'_>) -> Result<Missing, InvalidResourceId> {
         let id = ResourceId::parse(known.id)?;
         let held = if self.missed.effects.has(mass_change::gone(&id)) { self.missed.lists } else { 0 };
@@ -256,7 +257,7 @@ impl Sight {
         Removed { id: missing.id, change: Some(change) }
     }
 
-    /// The last time that a stored resource was seen as it is stored.
+    /// The last time that a stored resource was seen in its stored form.
     fn last_seen(&self, known: Known<'_>) -> Timestamp {
         match self.last_complete {
             Some(complete) if known.missing == 0 => complete.max(known.seen),

@@ -1,19 +1,19 @@
-//! What tells a resource that changed from one that is as it was: a number made of all that is known of it.
+//! The fingerprint of a resource: a hash of all its fields, which differs if the resource has changed.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{Address, AddressKind, Instance, Resource, Timestamp};
 
-/// XXH3 (64 bits) of every field of a resource but its id, in one fixed form: it is stored, and compared
-/// across restarts and versions. Another form makes every resource look updated once.
+/// XXH3 (64 bits) of every field of a resource except its id, in a fixed form: it is stored, and compared across
+/// restarts and versions. A change of the form makes every resource look updated once.
 pub fn fingerprint(resource: &Resource) -> u64 {
     Form::default().fingerprint(resource)
 }
 
-/// The form: eight bytes for each number and for each text, which of a text are its own XXH3. Presence and length stand
-/// before what may be absent or several, so that no two records come out the same.
+/// The form: eight bytes for each number and for each text, which are the XXH3 of the text. Optional values are
+/// preceded by their presence, and lists by their length, so that no two records have the same form.
 ///
-/// Texts are short, and to hash one costs less than to copy it: this is made of every resource at every poll.
+/// Texts are short, and hashing one costs less than copying it: this runs for every resource at every poll.
 #[derive(Default)]
 pub(super) struct Form(Vec<u8>);
 

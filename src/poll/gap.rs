@@ -1,45 +1,45 @@
-//! Whether an observation comes too late to be told as if nothing had been missed. Pure.
+//! Decides whether a list comes so late that changes may have been missed. Pure.
 
 use std::time::Duration;
 
 use crate::model::{AccountKey, ChangeType, Details, Gap, NewChange, ResourceId, Subject, Timestamp};
 use crate::store::PollTicket;
 
-/// From how much of an interval on a poll is late, and from how much on the time before it is a gap: with every poll
-/// in time, lists are one interval apart, give or take the jitter.
+/// The multiples of an interval from which a poll is late, and from which the time before it is a gap. With every poll
+/// in time, lists are one interval apart, plus or minus the jitter.
 const LATE: f64 = 1.5;
 const GAP: f64 = 2.0;
-/// By how much at least, however short the interval: a machine that is busy for a moment has missed nothing.
+/// The minimum, however short the interval: a machine that is busy for a moment has missed nothing.
 const LATE_BY: Duration = Duration::from_secs(2);
 const GAP_OF: Duration = Duration::from_secs(10);
 
 const NOT_POLLED: &str = "not-polled: the tracker was not running, or could not keep up";
 
-/// What lies between a list and the complete one before it.
+/// The time between a list and the complete list before it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Since {
     /// Whether a poll was missed, or this one is late.
     pub(super) late: bool,
-    /// To be told in the journal.
+    /// A gap for the journal.
     pub(super) gap: Option<Gap>,
 }
 
-/// Judges a list by the time since the complete one before it, against the interval that was planned for it. Where
-/// nobody wanted regular polls, none was missed.
+/// Judges a list by the time since the complete list before it, compared with the planned interval. Without regular
+/// polls, none was missed.
 ///
-/// A list that comes late at the fast pace may have passed something over, which is told as such; but the account was
-/// observed as long as it was listed at the `usual` pace, and there is no gap.
+/// A list that is late at the fast interval may have missed a state, and its changes say so. But the account was
+/// observed as long as it was listed at the `usual` interval, so there is no gap.
 pub(super) fn since(ticket: &PollTicket, usual: Duration, observed_at: Timestamp, complete: bool) -> Since {
     let Some(from) = ticket.last_complete.filter(|_| ticket.watched) else {
         return Since { late: false, gap: None };
     };
     let interval = ticket.every.unwrap_or(usual);
     let late = ticket.failures > 0 || observed_at.since(from) > interval.mul_f64(LATE).max(interval + LATE_BY);
-    // What was told of a gap that ended with a list which was not recorded to its end is not told again.
+    // A gap that was reported is not reported again, even if the list that ended it was not recorded completely.
     let from = ticket.gap_told.map_or(from, |told| told.max(from));
     let stretch = observed_at.since(from);
-    // A list that is not complete ends no gap.
-    // Nor is there one where lists came and were held: a mass change says so itself.
+    // A list that is not complete ends no gap. There is no gap either if lists came and were held: the mass change
+    // reports that.
     let is_gap = complete && ticket.held.is_none() && stretch > interval.max(usual).mul_f64(GAP).max(GAP_OF);
     let gap = is_gap.then(|| Gap {
         of: ticket.kind.plural().to_owned(),

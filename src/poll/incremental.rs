@@ -1,5 +1,5 @@
-//! Lists of what changed, for drivers that give them: when one is enough, and what it is compared with. A list of
-//! everything stays the anchor, by which what a provider did not tell of is found. Pure.
+//! Deltas, for drivers with the feature `delta`: when a delta is enough, and what it is compared with. Complete lists
+//! remain necessary: they find the changes that a provider did not report. Pure.
 
 use super::settings::Settings;
 use crate::driver::{DriverInfo, Target};
@@ -14,12 +14,12 @@ pub(super) fn lister(driver: &DriverInfo, target: &Target, vault: &Vault) -> Str
     format!("{} {}", driver.digest, hex::encode(place))
 }
 
-/// The part of it that identifies the driver's file.
+/// The part that identifies the driver's file.
 pub(super) fn file(lister: &str) -> &str {
     lister.split_once(' ').map_or(lister, |(file, _)| file)
 }
 
-/// Since when it is enough to be told of changes; absent where everything is to be listed.
+/// The time since which a delta is enough; absent if everything has to be listed.
 pub(super) fn since(
     settings: &Settings,
     ticket: &PollTicket,
@@ -27,10 +27,10 @@ pub(super) fn since(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let (last, full) = (ticket.last_complete?, ticket.last_full?);
-    // Times that lie ahead are from before the clock was set back.
+    // Times in the future are from before the clock was set back.
     let is_anchored = full <= now && last <= now && now.since(full) < settings.full_every;
-    // A mass change is confirmed, and so is what is missing, by a list of the kind that showed it. Another version of a
-    // driver may see what did not change as another thing, and another cloud has other instances.
+    // A mass change, and a missing resource, are confirmed by a list of the same kind. Another version of a driver may
+    // show unchanged resources differently, and another cloud has other instances.
     let is_trusted = ticket.held.is_none()
         && !ticket.unconfirmed
         && ticket.listed_by.as_deref() == Some(lister)
@@ -38,9 +38,8 @@ pub(super) fn since(
     (driver.delta && is_anchored && is_trusted).then(|| last.before(settings.delta_overlap))
 }
 
-/// Whether the instances that are wanted can be asked for alone: only where what they were is known from a list of the
-/// same driver, and nothing is the matter that a list of everything is needed for. The caller compares the account and
-/// the cloud as well (`lister`).
+/// Whether the wanted instances can be listed alone: only if their old state is known from a list of the same driver,
+/// and nothing needs a complete list. The caller compares the account and the cloud as well (`lister`).
 pub(super) fn is_by_id(ticket: &PollTicket, driver: &DriverInfo) -> bool {
     driver.by_id
         && ticket.kind == Kind::Instance
@@ -50,13 +49,12 @@ pub(super) fn is_by_id(ticket: &PollTicket, driver: &DriverInfo) -> bool {
         && ticket.listed_by.as_deref().is_some_and(|lister| file(lister) == driver.digest)
 }
 
-/// The ids that a list of changes speaks of.
+/// The ids in a delta.
 pub(super) fn spoken_of(resources: &[Resource], removed: &[ResourceId]) -> Vec<ResourceId> {
     resources.iter().map(Resource::id).chain(removed).cloned().collect()
 }
 
-/// What passes from one state to another once the changes are taken in: of what is stored, what they do not speak of, and
-/// what they say is passing.
+/// The instances in passing states after a delta: stored ones that the delta does not contain, and those in the delta.
 pub(super) fn passing(stored: Vec<Passing>, spoken_of: &[ResourceId], listed: Vec<Passing>) -> Vec<Passing> {
     let spoken_of: std::collections::HashSet<&ResourceId> = spoken_of.iter().collect();
     stored.into_iter().filter(|passing| !spoken_of.contains(&passing.id)).chain(listed).collect()

@@ -1,22 +1,23 @@
-//! A list as the diff goes through it: each resource is looked at where it lies, and only one that changed is moved.
-//! Nearly all of a poll's work on a long list is to wait for memory, which is done here for several at once.
+//! A list as the diff reads it: resources stay in place, and only changed ones are moved. A poll of a long list spends
+//! most of its time waiting for memory; this file overlaps these waits.
 
 use std::hint::black_box;
 
 use super::fingerprint::Form;
 use crate::model::{Address, Resource, ResourceId, Text};
 
-/// Of how many resources the fingerprints are made at once: as much as stays in the nearest cache until it is needed.
+/// How many fingerprints are computed at once: as many resources as stay in the first-level cache until they are
+/// needed.
 const AHEAD: usize = 32;
 
 pub(super) struct Listed {
-    /// From the first one on that was not dropped.
+    /// The resources, from the first one that was not dropped.
     resources: std::vec::IntoIter<Resource>,
-    /// How many of these were passed already.
+    /// How many of these were passed.
     passed: usize,
-    /// Of some, up to one that was not passed or taken yet.
+    /// The fingerprints of the next resources.
     fingerprints: Vec<u64>,
-    /// Which of them is the next one's.
+    /// The index of the next resource's fingerprint.
     at: usize,
     form: Form,
 }
@@ -27,17 +28,17 @@ impl Listed {
         Listed { resources, passed: 0, fingerprints: Vec::with_capacity(AHEAD), at: 0, form: Form::default() }
     }
 
-    /// How many are to come.
+    /// The number of remaining resources.
     pub(super) fn len(&self) -> usize {
         self.resources.len() - self.passed
     }
 
-    /// The next one's; nothing, at the end of the list.
+    /// The id of the next resource; none at the end of the list.
     pub(super) fn id(&self) -> Option<&ResourceId> {
         self.resources.as_slice().get(self.passed).map(Resource::id)
     }
 
-    /// The next one's, too.
+    /// The fingerprint of the next resource.
     pub(super) fn fingerprint(&mut self) -> Option<u64> {
         if self.at == self.fingerprints.len() {
             self.look_ahead();
@@ -45,13 +46,13 @@ impl Listed {
         self.fingerprints.get(self.at).copied()
     }
 
-    /// Leaves the next one behind, whose fingerprint was asked for.
+    /// Passes the next resource, whose fingerprint was read.
     pub(super) fn pass(&mut self) {
         self.passed += 1;
         self.at += 1;
     }
 
-    /// Takes the next one, and its fingerprint.
+    /// Takes the next resource and its fingerprint.
     pub(super) fn take(&mut self) -> Option<(Resource, u64)> {
         let fingerprint = self.fingerprint()?;
         let resource = self.resources.nth(std::mem::take(&mut self.passed))?;
@@ -65,8 +66,8 @@ impl Listed {
         }
         let resources = self.resources.as_slice();
         let ahead = &resources[..AHEAD.min(resources.len())];
-        // A provider lists in an order of its own, so what belongs to these lies anywhere. None of these reads waits for
-        // another: the memory is fetched for all of them in the time of a few.
+        // Providers list in any order, so the parts of these resources are anywhere in memory. None of these reads
+        // depends on another, so the memory is fetched for all of them in the time of a few.
         black_box(ahead.iter().map(read_some).fold(0, u8::wrapping_add));
         self.fingerprints.clear();
         self.fingerprints.extend(ahead.iter().map(|resource| self.form.fingerprint(resource)));
@@ -74,7 +75,7 @@ impl Listed {
     }
 }
 
-/// Reads a byte of each piece of memory that belongs to a resource.
+/// Reads one byte of each allocation of a resource.
 fn read_some(resource: &Resource) -> u8 {
     let Resource::Instance(instance) = resource else { return 0 };
     let of_text = |text: &[u8]| text.first().copied().unwrap_or(0);

@@ -1,9 +1,10 @@
-//! When so much of an account vanishes or changes at once that the provider is more likely to be wrong than right. Such
-//! a list is held: it is asked for again, and only what is still so is told, as a mass change. Pure.
+//! Mass changes: so much of an account vanishes or changes at once that the provider is more likely wrong than right.
+//! The host holds such a list and asks again. It reports only what the next list confirms, as a mass change. Pure.
 //!
-//! What confirms a list that is held, and what its operator accepts, is that very list. A later one that does the same, or
-//! less, is believed. What it does beyond that is judged by itself, as if the rest had been recorded: where that is no mass
-//! change it is told, also where the rest is not; where it is one, the list is held anew.
+//! The confirmation of a held list, and the operator's acceptance, apply to exactly that list. A later list with the
+//! same changes, or fewer, is believed. Additional changes of a later list are judged separately, as if the held ones
+//! had been recorded. If they are no mass change, they are reported, even if the held ones were accepted silently.
+//! Otherwise the later list is held instead.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,7 +15,7 @@ use crate::store::{Decision, Delta, Effects, Held, Upsert};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Which share of an account's resources of one kind, and how many at least, make a mass change.
+    /// The share of an account's resources of one kind, and the minimum number, that make a mass change.
     pub share: f64,
     pub least: usize,
     pub until: Until,
@@ -23,9 +24,9 @@ pub struct Settings {
 /// How long a mass change is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// Until a second list shows it too.
+    /// Until a second list shows it.
     Confirmed,
-    /// Until an operator accepts it, or it passes.
+    /// Until an operator accepts it, or a list no longer shows it.
     Accepted,
 }
 
@@ -35,34 +36,34 @@ impl Default for Settings {
     }
 }
 
-/// What a list shows beside what is known.
+/// The extent of a list's changes to the known resources.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     /// Resources that vanished or are in another state.
     pub(super) affected: usize,
     pub(super) known: usize,
-    /// How many of those that are affected are not so by the list that is held.
+    /// How many of the affected resources are not affected by the held list.
     pub(super) beyond: usize,
 }
 
-/// What is to be made of the list.
+/// The decision on a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Recorded: it is no mass change.
+    /// Record it: it is no mass change.
     Record,
-    /// Not recorded, and asked for again.
+    /// Hold it, and ask again.
     Hold,
-    /// Not recorded: it is the list that was rejected.
+    /// Do not record it: it is the rejected list.
     KeepRejected,
-    /// Not recorded: it is another list than the one that is held, and judged by itself.
+    /// Hold it instead of the list that is held, from which it differs.
     HoldAnew,
-    /// Recorded, and told as a mass change that was held since then.
+    /// Record it, and report a mass change that was held since this time.
     Tell(Timestamp),
-    /// Recorded, and nothing told of it but that it was accepted silently.
+    /// Record it, and report only that it was accepted silently.
     TellNothing(Timestamp),
 }
 
-/// Judges a list. `print` tells it from other lists; absent where it shows only a part of what there is.
+/// Judges a list. `print` distinguishes it from other lists; absent for a list that is not complete.
 pub(super) fn judge(settings: &Settings, extent: Extent, print: Option<u64>, held: Option<&Held>) -> Verdict {
     let Extent { affected, known, beyond } = extent;
     let is_mass = |affected: usize, known: usize| {
@@ -73,14 +74,15 @@ pub(super) fn judge(settings: &Settings, extent: Extent, print: Option<u64>, hel
     let Some(held) = held else {
         return if is_mass_change { Verdict::Hold } else { Verdict::Record };
     };
-    // One that is told already was judged before: what is left of it to be recorded may be less than a mass change.
+    // A mass change that was reported was judged before: the part that is still to be recorded may be smaller than a
+    // mass change.
     if !is_mass_change && !held.told {
         return Verdict::Record;
     }
     match held.decision {
         Some(Decision::Reject) if !held.told => match (held.print, print) {
             (Some(rejected), Some(print)) if rejected != print => Verdict::HoldAnew,
-            // Of a part of a list it can't be told otherwise.
+            // An incomplete list gives no better criterion.
             _ if is_more => Verdict::HoldAnew,
             _ => Verdict::KeepRejected,
         },
@@ -91,26 +93,25 @@ pub(super) fn judge(settings: &Settings, extent: Extent, print: Option<u64>, hel
     }
 }
 
-/// A number that tells a list from others in which other resources are, or the same in other states. In whatever order
-/// they come, it is the same.
+/// A number that distinguishes a list from others with different resources or states. It does not depend on the order.
 pub(super) fn print(resources: &[Resource]) -> u64 {
     let mut form = Vec::new();
     resources.iter().fold(0, |sum, resource| {
         form.clear();
         form.extend_from_slice(resource.state().as_str().as_bytes());
-        // No state has it, so that no id can pass for another state.
+        // No state contains this byte, so an id cannot be mistaken for a different state.
         form.push(0);
         form.extend_from_slice(resource.id().as_str().as_bytes());
         u64::wrapping_add(sum, xxh3_64(&form))
     })
 }
 
-/// That a resource is gone, as a number.
+/// The hash of a removal.
 pub(super) fn gone(id: &ResourceId) -> u64 {
     effect(b"gone", id)
 }
 
-/// What is made of a resource that is listed, as a number: another state, by that state; and else whatever is known of it.
+/// The hash of a listed resource: of its state if that changed, otherwise of its fingerprint.
 fn listed(upsert: &Upsert) -> u64 {
     match is_affected(upsert) {
         true => effect(upsert.resource.state().as_str().as_bytes(), upsert.resource.id()),
@@ -126,7 +127,7 @@ fn effect(what: &[u8], id: &ResourceId) -> u64 {
     xxh3_64(&form)
 }
 
-/// Whether it is known and in another state.
+/// Whether the resource is known and in another state.
 fn is_affected(upsert: &Upsert) -> bool {
     upsert.state_changed && upsert.change.is_some_and(|change| change.old_state.is_some())
 }
@@ -136,19 +137,20 @@ fn gone_of(delta: &Delta) -> impl Iterator<Item = u64> {
     removed.chain(delta.missing.iter().map(|missing| &missing.id)).map(gone)
 }
 
-/// What a list does that is to be held.
+/// The effects of a list that has to be held.
 pub(super) fn effects(delta: Delta) -> Effects {
     let gone: Vec<u64> = gone_of(&delta).collect();
     gone.into_iter().chain(delta.upserts.map(|upsert| listed(&upsert))).collect()
 }
 
-/// How many resources vanished or are in another state that are not so by the list that is held.
+/// How many resources vanished or are in another state that are not affected by the held list.
 pub(super) fn beyond(delta: &Delta, held: &Effects) -> usize {
     let changed = delta.upserts.found().filter(|upsert| is_affected(upsert)).map(listed);
     gone_of(delta).chain(changed).filter(|effect| !held.has(*effect)).count()
 }
 
-/// Has nothing told of what the list does that is held. What is beyond it was not shown to the operator, and is told.
+/// Removes the changes of the held list from the report. Changes beyond it were not shown to the operator, and are
+/// reported.
 pub(super) fn silence(delta: &mut Delta, held: Effects) {
     for removed in delta.removed.iter_mut().filter(|removed| held.has(gone(&removed.id))) {
         removed.change = None;
@@ -160,7 +162,7 @@ pub(super) fn silence(delta: &mut Delta, held: Effects) {
     });
 }
 
-/// The change that goes before those that a mass change is made of.
+/// The change that precedes the individual changes of a mass change.
 pub(super) fn change(
     account: &AccountKey,
     kind: Kind,
@@ -171,7 +173,7 @@ pub(super) fn change(
     let (since, silent, affected) = match verdict {
         Verdict::Record | Verdict::Hold | Verdict::KeepRejected | Verdict::HoldAnew => return None,
         Verdict::Tell(since) => (since, false, extent.affected),
-        // What is beyond is told by itself.
+        // Changes beyond the held list are reported separately.
         Verdict::TellNothing(since) => (since, true, extent.affected.saturating_sub(extent.beyond)),
     };
     let mass_change =

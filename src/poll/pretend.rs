@@ -1,9 +1,9 @@
-//! A ticket for the tests of what is judged by one.
+//! A poll ticket for tests.
 
 use crate::model::{Account, AccountId, AccountKey, Kind, Origin, Sealed, Share, Timestamp};
 use crate::store::PollTicket;
 
-/// Of an account that is watched and was never polled, due at the beginning of time.
+/// A ticket of a watched account that was never polled, due at the epoch.
 pub(super) fn ticket() -> PollTicket {
     let key = AccountKey { driver: "mock".into(), provider: "default".into(), user: "ann".into() };
     PollTicket {

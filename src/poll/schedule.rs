@@ -1,4 +1,5 @@
-//! When to poll again, at the pace that `cadence` chose. Pure: randomness comes in as a number from 0 up to 1.
+//! The time of the next poll, at the interval that `cadence` chose. Pure: randomness comes in as a number from 0 up to
+//! 1.
 
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use crate::model::{Kind, Timestamp};
 
 /// The first wait after a failure; it doubles with each further one.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
-/// Credentials that were not accepted are hardly better a few seconds later, and may lock the user out.
+/// Refused credentials hardly become valid within seconds, and retries may lock the user out.
 const UNAUTHORIZED_BACKOFF: Duration = Duration::from_secs(60);
-/// The longest that a provider's Retry-After is kept.
+/// The longest Retry-After of a provider that is honoured.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// A poll that gave a list.
+/// A poll that returned a list.
 #[derive(Clone, Copy, Debug)]
 pub struct Done {
     /// When it was due.
@@ -23,11 +24,11 @@ pub struct Done {
     pub first: bool,
 }
 
-/// After a success: one such interval after the poll was due, so that the pace does not drift; or within an
-/// interval from now where that has passed, since a poll that was missed is not made up.
+/// After a success: one interval after the poll was due, so that the schedule does not drift. If that has passed,
+/// within an interval from now, because missed polls are not made up for.
 ///
-/// Polls that come together at a start, for accounts that are new or overdue, do not stay together: the
-/// second of each comes after half to all of an interval.
+/// Polls of new or overdue accounts that coincide at a start do not stay together: the second poll of each comes after
+/// half to all of an interval.
 pub fn after_success(settings: &Settings, interval: Duration, done: Done, random: f64) -> Timestamp {
     let next = done.due.after(interval);
     if done.first || next <= done.now {
@@ -36,7 +37,7 @@ pub fn after_success(settings: &Settings, interval: Duration, done: Done, random
     shifted(next, interval, settings.jitter, random).max(done.now)
 }
 
-/// After failures in a row, this one counted.
+/// After failures in a row, including this one.
 pub fn after_failure(
     settings: &Settings,
     kind: Kind,
@@ -60,7 +61,7 @@ pub fn after_failure(
     }
 }
 
-/// Moves a time by up to `share` of a span, back or forth.
+/// Moves a time by up to `share` of a span, earlier or later.
 fn shifted(time: Timestamp, span: Duration, share: f64, random: f64) -> Timestamp {
     let most = span.mul_f64(share.clamp(0.0, 1.0));
     time.before(most).after((2 * most).mul_f64(random.clamp(0.0, 1.0)))

@@ -1,4 +1,4 @@
-//! How often accounts are polled, how many at once, and what is believed of a list.
+//! How often accounts are polled, how many at once, and which lists are believed.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,55 +12,56 @@ use crate::roster::ShareLimits;
 pub struct Settings {
     pub instances_every: Duration,
     pub realms_every: Duration,
-    /// How often while something is on its way that somebody waits for; no more slowly than usual.
+    /// The interval while somebody waits for a change of state; never longer than the usual one.
     pub fast: Duration,
-    /// For how long that pace is kept after a hook was set.
+    /// How long the fast interval lasts after a hook was set.
     pub fast_after_hook: Duration,
-    /// For how long an instance may pass from one state to another until it speeds nothing up any more.
+    /// How long an instance in a passing state causes the fast interval.
     pub fast_for: Duration,
-    /// With each further such time without a change, lists come half as far apart again.
+    /// After each further period of this length without a change, the interval grows by half.
     pub quiet_after: Duration,
-    /// How far apart they come to be at most; the usual interval, where that is longer.
+    /// The longest interval without changes; the usual interval, if that is longer.
     pub quiet: Duration,
-    /// How often everything is listed by a driver that can list what changed.
+    /// The interval of complete lists for drivers with deltas.
     pub full_every: Duration,
-    /// From how long before the last list on changes are asked for, as clocks differ.
+    /// How far a delta reaches back before the last list, because clocks differ.
     pub delta_overlap: Duration,
-    /// By which share of an interval a poll may come early or late.
+    /// The share of an interval by which a poll may be early or late.
     pub jitter: f64,
-    /// How many requests a minute an account's provider is sent, where neither it nor its account has a number of
-    /// its own. It stands over what the driver suggests.
+    /// The request budget of an account, if neither its provider nor the account has a setting. It overrides the
+    /// driver's suggestion.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// The longest wait between polls that fail.
+    /// The longest wait between failed polls.
     pub max_backoff: Duration,
-    /// In how many complete lists in a row a resource must be missing until it is taken for gone.
+    /// In how many complete lists in a row a resource has to be missing until it is removed.
     pub removal_confirmations: u32,
-    /// After how many failures in a row that say so a provider is held to be out of reach.
+    /// After how many failures in a row without an answer a provider counts as unreachable.
     pub unreachable_after: u32,
-    /// When changes of the states of realms and of providers are held back.
+    /// The damping of the states of realms and providers.
     pub damping: Damping,
-    /// What is not believed at once.
+    /// Which lists are held as mass changes.
     pub mass_changes: mass_change::Settings,
-    /// Polls at one time at endpoints that answer soon. No other polls take these slots.
+    /// Polls at one time at fast endpoints. No other polls take these slots.
     pub concurrency: usize,
-    /// Polls at one time, beside those, at endpoints that were never asked.
+    /// Additional polls at one time at endpoints that were never asked.
     pub unproven: usize,
-    /// Polls at one time, beside those, that take longer than `slow_after` though their endpoint answers.
+    /// Additional polls at one time that take longer than `slow_after` although their endpoint answers.
     pub slow: usize,
-    /// Polls at one time, beside those, at endpoints that gave no answer.
+    /// Additional polls at one time at endpoints that gave no answer.
     pub suspected: usize,
-    /// How long a list may take until it is slow, and an endpoint may give no answer until it is suspected.
+    /// How long a list may take until it counts as slow, and how long an endpoint may give no answer until it is
+    /// suspected.
     pub slow_after: Duration,
-    /// Calls at one time at one endpoint, once it has shown that it takes them; proofs of credentials count, too.
+    /// Calls at one time at one endpoint, once it has shown that it can take them; proofs of credentials count as well.
     pub per_endpoint: usize,
-    /// When nothing is sent to an endpoint for a while.
+    /// When the circuit breaker of an endpoint opens.
     pub breaker: breaker::Settings,
-    /// How long a poll is held to be under way when nothing is heard of it: longer than the limit on a
-    /// poll's time (`drivers.limits.poll_timeout`), or it may be made twice.
+    /// The lease of a poll: longer than the time limit of a poll (`drivers.limits.poll_timeout`), or it may be repeated
+    /// while it runs.
     pub lease: Duration,
-    /// How long polls that are under way may take to end when the host stops.
+    /// How long polls in progress may take to end when the host stops.
     pub grace: Duration,
-    /// How long a client's account without a hook is remembered after the client's last request.
+    /// How long a client's account without a hook is kept after the client's last request.
     pub forget_after: Duration,
 }
 
@@ -98,7 +99,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How many polls may be under way of each share.
+    /// How many polls of each share may be in progress.
     pub fn limits(&self) -> ShareLimits {
         let Settings { concurrency, unproven, slow, suspected, slow_after, .. } = *self;
         ShareLimits { prompt: concurrency, unproven, slow, suspected, slow_after }

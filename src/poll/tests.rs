@@ -1,5 +1,5 @@
-//! The loop, over a real store and a clock moved by hand. The accounts here are of drivers that are not
-//! there: what a driver answers is `run`'s to record, and tried there.
+//! The loop, over a real store and a clock that is moved by hand. The drivers of these accounts do not exist: recording
+//! a driver's answers is tested in `run`.
 
 mod clouds;
 
@@ -115,7 +115,7 @@ async fn what_cannot_be_polled_says_why_and_backs_off() {
             assert_eq!(status.next_due, Some(lab.clock.now().after(Duration::from_secs(wait))));
             let error = status.last_error.expect("it failed");
             assert_eq!(error.code, ErrorCode::NotConfigured);
-            assert!(error.message.contains("no driver \"absent\""), "{}", error.message);
+            assert!(error.message.contains("driver \"absent\" is not loaded"), "{}", error.message);
         }
         lab.clock.advance(Duration::from_millis(wait * 1000 - 1));
         assert_eq!(run_once(&lab.context).await.expect("polled"), 0, "not due yet");

@@ -1,5 +1,5 @@
-//! Whose turn it is to be polled, as far as the host knows: the store claims by it. What the host finds out is noted in
-//! the store with the next claim, so that a host that starts knows which endpoints answer.
+//! The host's knowledge about the order of polls, by which the store claims. What the host learns is written to the
+//! store with the next claim, so that a restarted host knows which endpoints answer.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,7 +9,7 @@ use crate::store::{Admission, PollNote};
 
 pub struct Turns {
     shares: Arc<CallShares>,
-    /// Polls that are slow from now on, or are so no more.
+    /// Polls that became slow, or are no longer slow.
     paces: Mutex<Vec<PollNote>>,
 }
 
@@ -22,7 +22,7 @@ impl Turns {
         &self.shares
     }
 
-    /// How many polls may begin, of all shares.
+    /// How many polls may begin in all shares together.
     pub(super) fn room(&self) -> usize {
         Share::ALL.into_iter().map(|share| self.shares.room(share)).sum()
     }
@@ -46,7 +46,7 @@ impl Turns {
         for note in notes {
             match note {
                 PollNote::Endpoint { name, .. } => self.shares.endpoints().changed_again([name]),
-                // In front of what was noted since.
+                // Before the newer notes.
                 pace @ PollNote::Pace { .. } => paces.insert(0, pace),
             }
         }

@@ -1,5 +1,5 @@
-//! Which endpoints answer: a circuit breaker for each, and what the last call found. Polls, proofs of credentials and
-//! shadows take part alike, since it is the same provider that hangs for all of them.
+//! The state of endpoints: a circuit breaker for each, and the outcome of the last call. Polls, proofs of credentials
+//! and shadows share it, because a hanging provider hangs for all of them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};

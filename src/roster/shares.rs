@@ -1,7 +1,7 @@
-//! Fair shares of what is under way at once. Calls to endpoints that answer begin in a share of their own, which nothing
-//! else takes: what was never asked, what is slow and what gave no answer have a bounded share each. A call that takes
-//! longer than it should is counted where it belongs from then on; if there is no room for it there, and others need its
-//! slot, it is ended, to be made again within the right share, where it has all its time.
+//! Fair shares of the calls in progress. Calls to endpoints that answer start in a share that nothing else uses. New
+//! endpoints, slow endpoints and endpoints without an answer have one bounded share each. A call that takes too long
+//! moves to the share where it belongs. If that share is full and others need the slot, the call is ended, and repeated
+//! later within the right share, where it has its full time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

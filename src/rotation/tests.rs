@@ -1,4 +1,4 @@
-//! A rotation, against a real store.
+//! A rotation, over a real store.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,5 +1,5 @@
-//! Makes the accounts and providers of the store those of the configuration. A host that starts while its store can't be
-//! written, on a full disk say, serves what it has, and does this as soon as it can.
+//! Enrols the accounts and providers of the configuration in the store. If the store can't be written at the start,
+//! such as on a full disk, the host serves what the store has, and enrols them as soon as it can.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl Adoption {
                 is_done = match self.adopt().await {
                     Ok(()) => true,
                     Err(error) => {
-                        tracing::debug!(%error, "the store does not take the configuration yet");
+                        tracing::debug!(%error, "the store cannot be written yet");
                         false
                     }
                 };

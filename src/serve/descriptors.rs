@@ -1,5 +1,5 @@
-//! File descriptors: each callback in flight has a connection, and the limit that a shell gives a process is often
-//! 1,024 where the system allows many more.
+//! File descriptors: each callback in flight needs a connection, and shells often limit a process to 1,024 where the
+//! system allows many more.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -11,7 +11,7 @@ pub(super) fn make_room(wanted: usize) -> usize {
         let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
         match setrlimit(Resource::Nofile, raised) {
             Ok(()) => limit = raised,
-            Err(error) => tracing::warn!(%error, "the limit of open files can't be raised"),
+            Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
         }
     }
     let within = within(wanted, limit.current);

@@ -1,5 +1,4 @@
-//! The driver host as the configuration asks for it: for a host that serves, and for the commands that need
-//! drivers and nothing else.
+//! The driver engine as configured: for a host that serves, and for commands that need only drivers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Why a host does not start, or did not end well.
+//! Why a host does not start, or ended with an error.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use crate::vault::VaultError;
 /// Why a host does not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("can't listen on {address}: {source}{}", hint(.source))]
+    #[error("cannot listen on {address}: {source}{}", hint(.source))]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("can't listen on {address} for operators: {source} (setting: operator.listen)")]
+    #[error("cannot listen on {address} for operators: {source} (setting: operator.listen)")]
     ListenForOperators { address: SocketAddr, source: io::Error },
-    #[error("can't make the data directory {}: {source} (setting: data_dir)", .path.display())]
+    #[error("cannot create the data directory {}: {source} (setting: data_dir)", .path.display())]
     DataDirectory { path: PathBuf, source: io::Error },
     #[error("the store: {0}")]
     Store(#[from] StoreError),
@@ -35,9 +35,9 @@ pub enum ServeError {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => ". Another program has it, perhaps another tracker: end that one, or set `listen`",
+        io::ErrorKind::AddrInUse => ". Another program uses it, perhaps another host: stop that one, or set `listen`",
         io::ErrorKind::PermissionDenied => ". Ports below 1024 are the system's: set `listen` to a higher one",
-        io::ErrorKind::AddrNotAvailable => ". It is no address of this machine: set `listen`",
+        io::ErrorKind::AddrNotAvailable => ". It is not an address of this machine: set `listen`",
         _ => " (setting: listen)",
     }
 }

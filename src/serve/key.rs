@@ -1,7 +1,7 @@
-//! Opens the host's keys, and holds them to those that the store names before anything in it is opened. With another key
-//! nothing opens: every sealed row would be taken for a damaged one and be set aside, where it is the key that has to be put
-//! right. With the keys known to be the right ones, an account whose password does not open is damaged, in that or in its
-//! names, and is set aside before its hooks are met, whose secrets do not open either then.
+//! Opens the host's keys, and compares them with the keys that the store names before anything in it is opened. With a
+//! wrong key no sealed row would open. All of them would look damaged and be set aside, although only the key is wrong.
+//! Once the keys are known to be right, an account whose password does not open is damaged, either in the password or
+//! in its names. It is set aside first, because its hooks' secrets would not open either.
 
 use std::path::{Path, PathBuf};
 
@@ -132,8 +132,8 @@ pub(super) async fn open(
     for key in keys.iter().filter(|key| !needed.contains(&key.id) && !given.contains(&key.id)) {
         tracing::warn!(
             key = %key.id,
-            "{origin} lacks an old key: a request that came before the key was rotated is refused as another one when it \
-             comes again"
+            "{origin} lacks an old key: a repeated request from before the key was rotated is refused as a different \
+             one"
         );
     }
     if keys.first().is_none_or(|key| key.id != vault.current_key()) {

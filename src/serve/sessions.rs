@@ -1,5 +1,6 @@
-//! Keeps over a restart what drivers remember of accounts, such as login tokens: sealed by the vault, in the store, of which
-//! drivers know nothing. All of it is a saving, so that nothing waits for it, and a store that fails costs logins alone.
+//! Keeps the sessions of drivers, such as login tokens, across restarts: sealed by the vault, in the store. Drivers do
+//! not know about it. Sessions only save logins. So nothing waits for this, and a failing store only costs additional
+//! logins.
 
 use std::sync::Arc;
 use std::time::Duration;

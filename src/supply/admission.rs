@@ -1,5 +1,5 @@
-//! From a file in the directory of drivers to one that may be looked into: the operator approved its digest, and it is
-//! signed and tested as the operator asks. Nothing of a file is parsed or compiled before it is admitted.
+//! Admits a file in the directory of drivers: the operator approved its digest, and it is signed and tested as the
+//! operator requires. Nothing of a file is parsed or compiled before that.
 
 mod error;
 

@@ -1,6 +1,5 @@
-//! What is known of a driver file's origin beside the file: the signatures that a registry had of it, kept
-//! when it was pulled, so that they are verified offline at every load. Nothing here is believed before it
-//! was verified.
+//! Evidence of a driver file's origin, stored beside the file: its signatures in a registry. They are kept when the
+//! file is pulled, so that they can be verified offline at every load. Nothing here is trusted before it is verified.
 
 use std::io;
 use std::path::{Path, PathBuf};

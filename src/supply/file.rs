@@ -1,4 +1,4 @@
-//! A driver's file, read whole: its bytes, and the digest by which it is known.
+//! A driver's file, read completely: its bytes, and the digest that identifies it.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -43,7 +43,7 @@ impl DriverFile {
             (Some(MAGIC), Some([0x0d, 0, 1, 0])) => Ok(()),
             (Some(MAGIC), Some([1, 0, 0, 0])) => Err(AdmissionError::CoreModule),
             (Some(MAGIC), None) => Err(AdmissionError::Malformed("it ends within its header".into())),
-            (Some(MAGIC), Some(_)) => Err(AdmissionError::Malformed("its header is of an unknown form".into())),
+            (Some(MAGIC), Some(_)) => Err(AdmissionError::Malformed("its header has an unknown format".into())),
             _ => Err(AdmissionError::NotWasm),
         }
     }

@@ -1,5 +1,5 @@
-//! Which endpoints a driver may be let out to: patterns that it asks for, that the operator grants, and
-//! that an account narrows to its own. Pure.
+//! The endpoints that a driver may reach: patterns that it asks for, that the operator grants, and that an account
+//! narrows to its own endpoint. Pure.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub enum InvalidEndpoint {
     Malformed(String),
     #[error("{0:?}: an endpoint is http or https")]
     Scheme(String),
-    #[error("{0:?}: `*` stands for one label of a name or a part of one, and not in the last two labels")]
+    #[error("{0:?}: `*` stands for one label of a name or a part of one, and must not be in the last two labels")]
     Wildcard(String),
 }
 

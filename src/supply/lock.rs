@@ -1,5 +1,5 @@
-//! `drivers.lock`: which driver files the operator has vetted, by digest, and what each is granted. The
-//! only thing that makes a driver load.
+//! `drivers.lock`: the digests of the driver files that the operator approved, and the grants of each. A driver loads
+//! only with an entry here.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -88,13 +88,13 @@ pub struct Tested {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("can't read {path}: {source}")]
+    #[error("cannot read {path}: {source}")]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("can't write {path}: {source}")]
+    #[error("cannot write {path}: {source}")]
     NotWritten { path: PathBuf, source: io::Error },
     #[error("{path} is not a lock file: {message}")]
     Malformed { path: PathBuf, message: String },
-    #[error("{path} is of form {found}, and this host reads form {VERSION}: update the host")]
+    #[error("{path} has format {found}, but this host reads format {VERSION}: update the host")]
     TooNew { path: PathBuf, found: u32 },
     #[error("{path}: driver {driver:?}: {source}")]
     Endpoint { path: PathBuf, driver: String, source: InvalidEndpoint },

@@ -1,8 +1,8 @@
-//! Whose signatures a driver's file must bear before it is looked into: a policy over public keys, checked offline,
-//! and before anything of the file is parsed or compiled.
+//! The required signatures of a driver's file: a policy over public keys, checked offline, before anything of the file
+//! is parsed or compiled.
 //!
-//! A signature counts where a key of the policy made it over the file itself (a detached signature beside it), or
-//! over cosign's payload for the artifact in a registry that the file came in (`evidence`).
+//! A signature counts if a key of the policy made it over the file itself (a detached signature beside it), or over
+//! cosign's payload for the registry artifact that contained the file (`evidence`).
 
 mod chain;
 mod claim;
@@ -64,7 +64,7 @@ pub enum InvalidKey {
     #[error("key {name:?}: it is a private key: give the public one, and keep this one to yourself")]
     Private { name: String },
     #[error(
-        "key {name:?}: it is of a kind that is not known here; known are ECDSA (P-256, P-384), Ed25519 and RSA from 2048 bits"
+        "key {name:?}: its kind is not supported; supported are ECDSA (P-256, P-384), Ed25519 and RSA from 2048 bits"
     )]
     Kind { name: String },
 }

@@ -1,5 +1,5 @@
-//! Where a driver's file comes from: another directory, a web server or an OCI registry. What is fetched is checked
-//! by digest, is never more than its limit, and takes the place of no file before it is there as a whole.
+//! The source of a driver's file: another directory, a web server or an OCI registry. A fetched file is checked by its
+//! digest, never exceeds its limit, and replaces no file before it is complete.
 
 mod artifact;
 mod download;
@@ -62,29 +62,29 @@ pub enum Source {
 /// No text here repeats what may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSource {
-    #[error("a source is a file, https://HOST/PATH or oci://HOST/REPOSITORY:TAG, and this is nothing")]
+    #[error("the source is empty: expected a file, https://HOST/PATH or oci://HOST/REPOSITORY:TAG")]
     Empty,
-    #[error("{0}:// is no kind of source: expected a file, https://HOST/PATH or oci://HOST/REPOSITORY:TAG")]
+    #[error("{0}:// is not a supported source: expected a file, https://HOST/PATH or oci://HOST/REPOSITORY:TAG")]
     Scheme(String),
     #[error(
-        "there are credentials in the source, which is written to drivers.lock for all to read: leave them out. For a \
+        "the source contains credentials, which everybody could read in drivers.lock: remove them. For a \
          registry, give them with --username and --password-file, or in Docker's config.json"
     )]
     Credentials,
-    #[error("{0:?} is no URL of a file: expected https://HOST/PATH")]
+    #[error("{0:?} is not the URL of a file: expected https://HOST/PATH")]
     Url(String),
     #[error(
         "{0:?} has a query or a fragment: a source is written to drivers.lock and into logs, where a token in it would \
          be read"
     )]
     Query(String),
-    #[error("http:// is for this machine alone, where nobody listens in, and {0} is another: use https://")]
+    #[error("http:// is only for this machine, where nobody listens in, and {0} is another: use https://")]
     PlainHttp(String),
-    #[error("{0:?} is no reference to a registry: expected oci://HOST/REPOSITORY:TAG, or @sha256:... behind it")]
+    #[error("{0:?} is not a reference to a registry: expected oci://HOST/REPOSITORY:TAG, or with @sha256:... after it")]
     Reference(String),
     #[error("{0:?} names no registry: expected oci://HOST/REPOSITORY:TAG, as in oci://ghcr.io/me/ec2:1.0.0")]
     NoRegistry(String),
-    #[error("{0:?} is pinned by another digest than SHA-256, which is the one that is checked here")]
+    #[error("{0:?} is pinned by a digest that is not SHA-256, the only supported one")]
     Digest(String),
 }
 

@@ -1,5 +1,5 @@
-//! Everything that can be said of the approved drivers without running, compiling or loading anything of them: for
-//! `tracker driver verify`, which may be run anywhere and at any time.
+//! Checks the approved drivers without running, compiling or loading any of them, for `tracker driver verify`, which
+//! may run anywhere and at any time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub struct Checked {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("its file is not there. {}", remedy(*.has_source))]
+    #[error("its file is missing. {}", remedy(*.has_source))]
     Missing { has_source: bool },
     #[error("drivers.lock names the file {0:?}, which is not a name in the directory of drivers")]
     FileName(String),
@@ -34,7 +34,7 @@ pub enum Fault {
     Contract(String),
     #[error("its source: {0}")]
     Source(InvalidSource),
-    #[error("{path}: {source}, so its signatures are not known. Remove the file, or approve the driver anew", path = path.display())]
+    #[error("{path}: {source}, so its signatures are unknown. Remove the file, or approve the driver again", path = path.display())]
     Evidence { path: PathBuf, source: io::Error },
 }
 
@@ -150,7 +150,7 @@ mod tests {
 
     /// In the place of those who run drivers.
     fn contract_of(component: &[u8]) -> Result<(), String> {
-        let why = if component == EMPTY_COMPONENT { "another kind" } else { "not a sound component" };
+        let why = if component == EMPTY_COMPONENT { "another kind" } else { "not a valid component" };
         Err(format!("it is {why}"))
     }
 
@@ -200,7 +200,7 @@ mod tests {
         let wrong = lock_of(b"x", |approval| approval.source = Some("http://example.com/ec2.wasm".into()));
         check(&wrong, &["its source: http://", "tracker driver pull"]);
         let outside = lock_of(b"x", |approval| approval.file = "../ec2.wasm".into());
-        check(&outside, &["not a name in the directory", "not there"]);
+        check(&outside, &["not a name in the directory", "missing"]);
 
         let path = folder.path().join("ec2.wasm");
         let write = |bytes: &[u8]| keep(&path, bytes, None).expect("kept");
@@ -210,13 +210,13 @@ mod tests {
         write(b"\0asm\x01\0\0\0");
         check(&as_it_is(b"\0asm\x01\0\0\0"), &["core module"]);
         write(&[EMPTY_COMPONENT, b"garbage"].concat());
-        check(&as_it_is(&[EMPTY_COMPONENT, b"garbage"].concat()), &["not a sound component"]);
+        check(&as_it_is(&[EMPTY_COMPONENT, b"garbage"].concat()), &["not a valid component"]);
         write(&[0; 101]);
         check(&as_it_is(b"x"), &["drivers.limits.driver_bytes"]);
         write(EMPTY_COMPONENT);
         std::fs::write(Evidence::path_of(&path), "{").expect("written");
         check(&as_it_is(EMPTY_COMPONENT), &["another kind", "ec2.wasm.cosign.json"]);
         std::fs::write(folder.path().join("stray.wasm"), "x").expect("written");
-        assert_eq!(check(&as_it_is(EMPTY_COMPONENT), &["another kind", "signatures are not known"]), 1);
+        assert_eq!(check(&as_it_is(EMPTY_COMPONENT), &["another kind", "signatures are unknown"]), 1);
     }
 }

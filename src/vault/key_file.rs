@@ -1,9 +1,9 @@
-//! The key file, while this process alone changes it. A change is a read, a decision and a write: two processes that change the
-//! file at the same time would each write what they have read, and the key of one of them would be gone, with which secrets may
-//! be sealed already. So each takes a lock first, and so does whoever has the store name a key that the file has.
+//! The key file, while only this process changes it. A change is a read, a decision and a write. If two processes
+//! changed the file at the same time, one would overwrite the other's key, although secrets may already be sealed with
+//! it. So each process takes a lock first, including a process that makes the store name a key from the file.
 //!
-//! The lock is on the folder. It leaves nothing behind, it can be taken where the file is written by something else, and it
-//! holds for the file that takes the place of another.
+//! The lock is on the folder. It leaves no file behind, works if a different program writes the key file, and remains
+//! valid when the file is replaced.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};

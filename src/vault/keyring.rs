@@ -1,4 +1,4 @@
-//! The host's keys, as a file or the environment gives them: the first one seals, and all of them open.
+//! The host's keys, from a file or the environment: the first one seals, and all of them open.
 
 use std::fs::File;
 use std::io::{self, Read as _};

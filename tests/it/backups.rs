@@ -41,7 +41,7 @@ async fn a_backup_of_a_running_host_is_restored_with_its_key_and_old_cursors_are
     let odd = lab.host.setup().run(&["backup", "odd\nForged.backup"]).succeeded();
     assert!(odd.stdout.contains("odd Forged.backup"), "a name ends no line: {odd:#?}");
     let again = refusal(lab.host.setup().run(&["backup", "backup"]));
-    assert!(again.contains("backup is there already") && again.contains("--force"), "{again}");
+    assert!(again.contains("backup exists") && again.contains("--force"), "{again}");
     let shown = at_terminal(&setup(&lab), &["backup", "backup", "--force", "--config", "tracker.toml"], "").succeeded();
     assert!(shown.stdout.contains("copying: 100 %") && shown.stdout.contains("verifying"), "{shown:#?}");
     let own = refusal(lab.host.setup().run(&["backup", "data/tracker.db", "--force"]));
@@ -58,7 +58,7 @@ async fn a_backup_of_a_running_host_is_restored_with_its_key_and_old_cursors_are
     assert!(lab.host.stop().await.success());
     let data = |name: &str| lab.host.setup().path("data").join(name);
     let there = refusal(lab.host.setup().run(&["restore", "backup"]));
-    assert!(there.contains("there is a store already") && there.contains("--force"), "{there}");
+    assert!(there.contains("a store exists") && there.contains("--force"), "{there}");
 
     // It takes the key, which is not in the backup.
     let own_key = std::fs::read(data("key")).expect("read");
@@ -102,7 +102,7 @@ fn what_is_no_store_is_neither_backed_up_nor_restored() {
     assert!(nothing.contains("there is no store data/tracker.db"), "{nothing}");
     std::fs::write(setup.path("notes"), "Dear diary, ".repeat(1000)).expect("written");
     let other = refusal(setup.run(&["restore", "notes"]));
-    assert!(other.contains("notes is not a store of the tracker"), "{other}");
+    assert!(other.contains("notes is not a store of Tracker"), "{other}");
     assert!(!setup.path("data/tracker.db").exists());
     let nowhere = setup.run(&["backup", "drivers"]);
     assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");

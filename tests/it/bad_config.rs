@@ -69,7 +69,7 @@ async fn options_that_the_driver_does_not_take_are_named() {
     };
     for (options, want) in [
         ("colour = \"red\"", "it has no option \"colour\"; it has: region, session-token"),
-        ("session-token = \"t0ken\"", "give it as accounts.secrets.session-token"),
+        ("session-token = \"t0ken\"", "set accounts.secrets.session-token"),
     ] {
         let ended = setup(options).run(&["poll"]);
         assert_eq!(ended.code, Some(2), "{ended:#?}");

@@ -11,14 +11,14 @@ fn bad_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("text.wasm", b"#!/bin/sh\necho I am a driver\n".to_vec(), "it is not WebAssembly"),
         ("empty.wasm", Vec::new(), "it is not WebAssembly"),
         ("core.wasm", wat("(module (func (export \"describe\")))"), "it is a core module, not a component"),
-        ("truncated.wasm", mock[..mock.len() / 2].to_vec(), "it is not a sound component, perhaps cut short"),
-        ("stump.wasm", mock[..6].to_vec(), "it is not a sound component, perhaps cut short"),
+        ("truncated.wasm", mock[..mock.len() / 2].to_vec(), "it is not a valid component, perhaps truncated"),
+        ("stump.wasm", mock[..6].to_vec(), "it is not a valid component, perhaps truncated"),
         (
             "other-world.wasm",
             wat("(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))"),
-            "it is a component of another world",
+            "it is a component of a different world",
         ),
-        ("nothing.wasm", wat("(component)"), "it is a component of another world"),
+        ("nothing.wasm", wat("(component)"), "it is a component of a different world"),
         (
             "too-new.wasm",
             wat("(component (instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i)))"),

@@ -285,7 +285,7 @@ async fn a_command_says_that_a_file_would_be_larger_than_the_system_allows() {
         String::from_utf8(output.stderr).expect("UTF-8")
     };
     let rotated = bounded("0", &["key", "rotate"]);
-    assert!(rotated.contains("can't write the key file") && rotated.contains("File too large"), "{rotated}");
+    assert!(rotated.contains("cannot write the key file") && rotated.contains("File too large"), "{rotated}");
     assert_eq!(key(), before);
     let made = bounded("1", &["backup", "backup"]);
     assert!(made.contains("error: ") && made.contains("backup"), "{made}");

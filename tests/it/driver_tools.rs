@@ -73,7 +73,7 @@ async fn what_is_recorded_has_no_secret_and_plays_the_same() {
     moto.cloud.stop(&stopped).await;
     let folder = workshop("ec2");
     let ended = tool(&folder, &moto, "record", &["--cassettes", "kept", "--yes"]).succeeded();
-    assert_eq!(ended.stdout.matches("played once: the same came of it").count(), 2, "{ended:#?}");
+    assert_eq!(ended.stdout.matches("played once: it gave the same result").count(), 2, "{ended:#?}");
     assert_no_secret(&format!("{}{}", ended.stdout, ended.stderr));
 
     let text = std::fs::read_to_string(folder.path().join("kept/instances.json")).expect("written");
@@ -113,7 +113,7 @@ async fn somebody_confirms_what_was_recorded() {
     // The first question is whether to run what is not approved.
     let denied = record("denied", Some("y\nn\n"));
     assert_eq!(denied.code, Some(1), "{denied:#?}");
-    for part in ["\"name\":\"web\"", "Does the provider show just this", "correct `expect` in"] {
+    for part in ["\"name\":\"web\"", "Does the provider show exactly this", "correct `expect` in"] {
         assert!(denied.stdout.contains(part), "{part:?} is not in {denied:#?}");
     }
     assert!(folder.path().join("kept/denied.json").exists(), "what is to be corrected is kept");
@@ -215,7 +215,7 @@ fn a_vetted_driver_runs_unasked_on_a_configured_account() {
     assert_eq!(cassette["ids"], serde_json::json!(["inst1", "inst7"]));
     assert_eq!(cassette["expect"]["ids"], serde_json::json!(["inst1"]), "{cassette}");
     let ended = setup.run(&[&single[..], &["realms", "--ids", "us"]].concat());
-    assert!(ended.code == Some(2) && ended.stderr.contains("realms are listed whole"), "{ended:#?}");
+    assert!(ended.code == Some(2) && ended.stderr.contains("is for instances, not for realms"), "{ended:#?}");
     let ended = setup.run(&[&single[..], &["instances", "--ids", "inst1", "--since", "2026-01-01T00:00:00Z"]].concat());
     assert!(ended.code == Some(2) && ended.stderr.contains("cannot be used with"), "{ended:#?}");
 
@@ -304,7 +304,7 @@ fn what_the_host_would_refuse_is_inspected_too() {
     named(b"", "it is not WebAssembly");
     named(&wat("(module)"), "it is a core module, not a component");
     let ec2 = built_driver("ec2");
-    named(&ec2[..ec2.len() / 2], "it is not a sound component, perhaps cut short");
+    named(&ec2[..ec2.len() / 2], "it is not a valid component, perhaps truncated");
 
     let shown = |text: &str, wanted: &[&str]| {
         let stdout = inspect(&wat(text), &[]).succeeded().stdout;
@@ -312,7 +312,7 @@ fn what_the_host_would_refuse_is_inspected_too() {
             assert!(stdout.contains(wanted), "{wanted} is not in:\n{stdout}");
         }
     };
-    shown("(component)", &["Loads      NO: it is a component of another world", "Imports    none\n"]);
+    shown("(component)", &["Loads      NO: it is a component of a different world", "Imports    none\n"]);
     let other = "(component (import \"wasi:nowhere/far@0.2.0\" (instance)) (import \"wasi:io/poll@0.2.3\" (instance))
         (import \"wasi:sockets/tcp@0.2.0\" (instance)) (import \"a-function\" (func))
         (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))";
@@ -320,9 +320,9 @@ fn what_the_host_would_refuse_is_inspected_too() {
         other,
         &[
             "World      another than tracker:driver/driver\n",
-            "Loads      NO: it is a component of another world",
+            "Loads      NO: it is a component of a different world",
             "Exports    wasi:cli/run@0.2.0\n",
-            "wasi:nowhere/far 0.2.0 (REFUSED: no driver is lent it)\n",
+            "wasi:nowhere/far 0.2.0 (REFUSED: no driver gets it)\n",
             "wasi:io/poll 0.2.3\n",
             "wasi:sockets/tcp 0.2.0 (lent, with nothing behind it)\n",
             "a-function (REFUSED",

@@ -93,7 +93,7 @@ async fn the_operator_accepts_a_mass_change_silently_or_rejects_it() {
     let now = format!("another list is held now: {}, with 31 of 60 instances", id(&anew));
     assert!(stale.stderr.contains(&now), "{now}: {stale:#?}");
     let malformed = run(&["accept", "ec2/lab/AKIAEXAMPLE", "31"]);
-    assert!(malformed.code == Some(2) && malformed.stderr.contains("no id of a held list"), "{malformed:#?}");
+    assert!(malformed.code == Some(2) && malformed.stderr.contains("not the id of a held list"), "{malformed:#?}");
     assert!(!listed("31 of 60").await.contains("accept"), "nothing was decided");
     run(&["accept", "--silent", "ec2/lab/AKIAEXAMPLE", &id(&anew)]).succeeded();
     client.until("/api/instances?limit=100", "half of them are gone", |page| count(page) == 29).await;

@@ -117,7 +117,7 @@ async fn a_version_that_cannot_be_loaded_leaves_the_old_one_in_its_place() {
     approve_by_hand(&host, "faulty-2.wasm", &broken, "current");
     let reloaded = host.setup().run(&["driver", "reload"]);
     assert_eq!(reloaded.code, Some(1), "{reloaded:#?}");
-    assert!(reloaded.stdout.contains("faulty-2.wasm: it is not a sound component"), "{reloaded:#?}");
+    assert!(reloaded.stdout.contains("faulty-2.wasm: it is not a valid component"), "{reloaded:#?}");
     assert_eq!(loaded(&client).await, "0.1.0", "the old one goes on");
     let polled = account(&client).await;
     eventually(SOON, "it is polled still", async || match account(&client).await {

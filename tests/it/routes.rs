@@ -129,7 +129,7 @@ async fn an_account_behind_a_proxy_is_polled_through_it() {
         .await;
 
     seen(&host, "lab", "AKIAINSIDE").await;
-    logged(&host, "AKIAWRONG", &["the proxy", "does not accept who asks"]).await;
+    logged(&host, "AKIAWRONG", &["the proxy", "does not accept the login"]).await;
     logged(&host, "AKIADIRECT", &["unavailable"]).await;
     let seen_by_proxy = proxy.connections();
     assert!(
@@ -165,7 +165,7 @@ async fn a_socket_is_reached_by_the_accounts_of_its_provider_alone() {
 
     seen(&host, "engine", "AKIAENGINE").await;
     logged(&host, "AKIAPLAIN", &["unavailable"]).await;
-    logged(&host, "AKIAGONE", &["missing.sock", "it is not there"]).await;
+    logged(&host, "AKIAGONE", &["missing.sock", "it does not exist"]).await;
     let connections = gate.connections();
     assert_eq!(users(&connections), ["AKIAENGINE"]);
     assert!(connections[0].sent.contains("\r\nhost: localhost\r\n"), "{connections:?}");

@@ -232,7 +232,7 @@ async fn a_request_goes_nowhere_but_where_it_was_let() {
     let own = "https://a.sites.invalid";
     check(elsewhere(own, &server.endpoint()), &["driver \"faulty\"", &server.endpoint(), "set endpoint"]).await;
     check(elsewhere(own, "https://login.invalid/x"), &["add \"https://login.invalid\"", "drivers.lock"]).await;
-    check(elsewhere(own, "https://b.sites.invalid/x"), &["no business there"]).await;
+    check(elsewhere(own, "https://b.sites.invalid/x"), &["must not reach it"]).await;
     // The account's own endpoint, but at an address that is closed for it.
     let mut closed = target(&server.endpoint(), &[("do", "fetch")]);
     closed.addresses = AddressPolicy::default();
@@ -280,7 +280,7 @@ async fn what_was_set_for_an_endpoint_stays_there_and_a_proxy_serves_all() {
     let error = list(&[("do", "fetch-elsewhere"), ("url", "https://login.invalid/x")]).await.expect_err("not believed");
     assert_eq!(error.error.code(), ErrorCode::Unavailable, "{error}");
     assert!(
-        error.to_string().contains("https://login.invalid: no secure connection: no authority that is trusted here"),
+        error.to_string().contains("https://login.invalid: no secure connection: no trusted authority"),
         "is there a package of root certificates (ca-certificates)? {error}",
     );
     assert_eq!(gate.connections().len(), 1);

@@ -123,6 +123,6 @@ fn what_cannot_be_made_is_named_and_leaves_nothing() {
     // What is there already is not touched.
     std::fs::create_dir(folder.path().join(NAME)).expect("made");
     std::fs::write(folder.path().join(NAME).join("mine.txt"), "mine").expect("written");
-    check(&[NAME, "--lang", "rust"], 1, &["sunny-cloud is there already, and not empty", "--directory"]);
+    check(&[NAME, "--lang", "rust"], 1, &["sunny-cloud exists and is not empty", "--directory"]);
     assert_eq!((left(), std::fs::read_dir(folder.path().join(NAME)).expect("read").count()), (1, 1));
 }

@@ -154,8 +154,8 @@ fn what_is_not_a_signature_of_this_file_by_that_key_does_not_count() {
     check("another file", &signers.ecdsa_signature("release", &built_driver("ec2")), by_no_key);
     check("half of it", &good[..good.len() / 2], by_no_key);
     check("one bit", &[&good[..10], &[good[10] ^ 1], &good[11..]].concat(), by_no_key);
-    check("nothing", b"", "mock.wasm.sig: it is no signature");
-    check("an envelope of something else", b"{\"dsseEnvelope\":{}}", "mock.wasm.sig: it is no signature");
+    check("nothing", b"", "mock.wasm.sig: it is not a signature");
+    check("an envelope of something else", b"{\"dsseEnvelope\":{}}", "mock.wasm.sig: it is not a signature");
     check("much", &vec![b'A'; 1 << 20], "mock.wasm.sig: it can't be read");
     setup.driver_file("mock.wasm.sig", &good);
     assert!(is_loaded(&setup));
@@ -274,7 +274,7 @@ fn a_policy_that_is_none_is_refused_at_start() {
     let table = key_table("release", &release);
     check(&format!("any_of = {{ minimum = 2, keys = [{table}] }}"), "any_of.minimum is 2, of 1 keys");
     check(&format!("all_of = [{table}, {}]", key_table("twin", &release)), "the same key");
-    check("all_of = [{ name = \"x\", file = \"/nowhere.pub\" }]", "can't read /nowhere.pub");
+    check("all_of = [{ name = \"x\", file = \"/nowhere.pub\" }]", "cannot read /nowhere.pub");
     check(&format!("all_of = [{}]", key_table("mine", &signers.private("release"))), "it is a private key");
     check("all_of = [{ name = \"x\" }]", "set file or pem");
 }

@@ -58,7 +58,7 @@ async fn a_store_at_its_bound_refuses_what_is_new_and_goes_on_once_there_is_room
     assert_eq!(problem["type"], "/problems/store-unavailable", "{problem}");
     let told = lab.host.log().text();
     assert!(
-        told.contains("the store is near its maximum size") && told.contains("the store is at its bound"),
+        told.contains("the store is near its maximum size") && told.contains("the store is at its maximum size"),
         "{told}"
     );
 
@@ -142,5 +142,5 @@ async fn an_account_at_its_bound_is_told_and_the_host_is_well() {
     assert_eq!(refused["limit_bytes"], SIZE, "{refused}");
     lab.client.get("/readyz").await.ok();
     lab.client.get("/api/instances?limit=1").await.ok();
-    assert!(lab.host.log().text().contains("the account is at its bound in the store"), "{}", lab.host.log().text());
+    assert!(lab.host.log().text().contains("the account has used up its share"), "{}", lab.host.log().text());
 }

@@ -126,7 +126,7 @@ async fn what_is_pushed_is_what_is_pulled_and_is_the_standard_artifact() {
     failed(
         setup.run(&["driver", "pull", &source, "--output", text(&setup.path("by-tag.wasm"))]),
         2,
-        &["is there already"],
+        &["exists: name another"],
     );
     setup.run(&["driver", "pull", &source]).succeeded();
     assert_eq!(read(setup.path("mock.wasm")), bytes, "named after the repository");
@@ -168,9 +168,9 @@ async fn a_registry_that_serves_something_else_is_caught() {
     };
     let other = with_section(&bytes, "evil");
     std::fs::write(&blob, &other[4..]).expect("written");
-    pull(&[&sha256(&bytes), &sha256(&other[4..]), "another file than the one that is meant"]);
+    pull(&[&sha256(&bytes), &sha256(&other[4..]), "returned another file"]);
     std::fs::write(&blob, &bytes[..bytes.len() / 2]).expect("written");
-    pull(&[&format!("gave {} bytes of a file of {}", bytes.len() / 2, bytes.len())]);
+    pull(&[&format!("sent {} of {} bytes of the file", bytes.len() / 2, bytes.len())]);
     std::fs::remove_file(&blob).expect("removed");
     pull(&["does not have it"]);
     failed(setup.run(&["driver", "pull", &registry.source("mock:2")]), 1, &["does not have it: status 404"]);
@@ -209,7 +209,7 @@ async fn a_registry_that_misbehaves_is_named() {
     let has = |item: Item| shelf.put("/v2/mock/manifests/1", item);
     shelf.put("/v2/", Item::Whole(b"{}".to_vec()));
     has(Item::Whole(b"{}".to_vec()));
-    check(&source, &["no OCI manifest"]);
+    check(&source, &["not an OCI manifest"]);
     has(Item::Whole(manifest("application/vnd.oci.image.config.v1+json", vec![descriptor(wasm, 1)])));
     check(&source, &["is it a container image?"]);
     has(Item::Whole(manifest(config, vec![descriptor(wasm, 1), descriptor(wasm, 1)])));
@@ -229,7 +229,7 @@ async fn a_registry_that_misbehaves_is_named() {
     shelf.put(&blob, Item::Half(bytes.clone()));
     check(&source, &["the exchange broke off"]);
     shelf.put(&blob, Item::Head("200 OK".into(), String::new()));
-    check(&source, &["gave 0 bytes"]);
+    check(&source, &["sent 0 of"]);
     shelf.redirects(&blob, "http://example.com/blob");
     shelf.put(&blob, Item::Head("302 Found".into(), "Location: ftp://example.com/blob\r\n".into()));
     check(&source, &["redirects to"]);
@@ -260,7 +260,7 @@ async fn a_registry_that_misbehaves_is_named() {
     shelf.put("/token", only(&login, "Basic realm=\"x\"", token.as_bytes()));
     has(only("authorization: Bearer opaque", &challenge, &good));
     shelf.put(&blob, only("authorization: Bearer opaque", &challenge, &bytes));
-    check(&source, &["lets nobody in without a login", "--username"]);
+    check(&source, &["requires a login", "--username"]);
     let password = setup.secret_file("password", PASSWORD);
     let login = ["--username", USER, "--password-file", text(&password)];
     setup.run(&[&["driver", "pull", &source, "--output", "pulled.wasm"], &login[..]].concat()).succeeded();
@@ -268,7 +268,7 @@ async fn a_registry_that_misbehaves_is_named() {
     // Nobody's password goes anywhere in the clear, whoever asks for it.
     shelf.put("/v2/", only("authorization: nobody", "Bearer realm=\"http://token.example/\"", b""));
     let in_the_clear = setup.run(&[&["driver", "pull", &source, "--output", "never.wasm"], &login[..]].concat());
-    failed(in_the_clear, 1, &["has logins sent to http://token.example, out of TLS"]);
+    failed(in_the_clear, 1, &["wants logins to be sent to http://token.example without TLS"]);
     shelf.put("/v2/", only("authorization: nobody", &challenge, b""));
     // What the registry was told is not shown, whether it sends it back as it came or decoded.
     let basic = BASE64.encode(format!("{USER}:{PASSWORD}"));
@@ -295,14 +295,14 @@ async fn a_registry_with_users_lets_in_whom_it_knows() {
     let password = setup.secret_file("password", PASSWORD);
     let wrong = setup.secret_file("wrong", "close sesame");
     let push = |login: &[&str]| setup.run(&[&["driver", "push", text(&mock()), &source], login].concat());
-    failed(push(&[]), 1, &["lets nobody in without a login", "--username"]);
+    failed(push(&[]), 1, &["requires a login", "--username"]);
     let error =
-        failed(push(&["--username", USER, "--password-file", text(&wrong)]), 1, &["does not let us in as \"ali\""]);
+        failed(push(&["--username", USER, "--password-file", text(&wrong)]), 1, &["refuses the login as \"ali\""]);
     assert!(!error.contains("sesame"), "{error}");
     let login = ["--username", USER, "--password-file", text(&password)];
     push(&login).succeeded();
     failed(push(&["--username", USER]), 2, &["--password-file"]);
-    failed(setup.run(&["driver", "pull", &source]), 1, &["lets nobody in without a login"]);
+    failed(setup.run(&["driver", "pull", &source]), 1, &["requires a login"]);
     setup.run(&[&["driver", "pull", &source][..], &login].concat()).succeeded();
     failed(setup.run(&[&["driver", "pull"][..], &login].concat()), 2, &["a login is for a registry"]);
     let environment = [("SESAME", PASSWORD)];
@@ -313,7 +313,7 @@ async fn a_registry_with_users_lets_in_whom_it_knows() {
     // As Docker keeps it.
     let [file] = drivers(&setup).try_into().expect("one file");
     std::fs::remove_file(setup.path("drivers").join(&file)).expect("removed");
-    failed(setup.run(&["driver", "pull", "mock"]), 1, &["lets nobody in without a login"]);
+    failed(setup.run(&["driver", "pull", "mock"]), 1, &["requires a login"]);
     let auth = BASE64.encode(format!("{USER}:{PASSWORD}"));
     let config = json!({ "auths": { registry.host(): { "auth": auth } } });
     std::fs::create_dir(setup.path(".docker")).expect("made");
@@ -348,7 +348,7 @@ async fn a_web_server_is_a_source_too() {
     };
     pull("mock.wasm", &[], &["localhost"]);
     pull("none.wasm", &believing, &["does not have it: status 404"]);
-    pull("clear.wasm", &believing, &["redirects to http://127.0.0.1:1, out of TLS"]);
+    pull("clear.wasm", &believing, &["redirects to http://127.0.0.1:1 without TLS"]);
     pull("half.wasm", &believing, &["the exchange broke off"]);
     let approved = run_with(&setup, &believing, &["driver", "approve", &url("latest.wasm"), "--yes"]).succeeded();
     assert!(approved.stdout.contains(&url("latest.wasm")), "{approved:?}");
@@ -363,7 +363,7 @@ async fn a_web_server_is_a_source_too() {
     failed(ended, 1, &["another file", &sha256(&bytes), &sha256(&other)]);
     assert_eq!(drivers(&setup), Vec::<String>::new());
     let list = run_with(&setup, &believing, &["driver", "list"]).succeeded().stdout;
-    assert!(list.contains("can't be fetched") && list.contains(&sha256(&other)), "{list}");
+    assert!(list.contains("cannot be fetched") && list.contains(&sha256(&other)), "{list}");
 
     let clear = Shelf::start().await;
     clear.put("/mock.wasm", Item::Whole(bytes.clone()));
@@ -372,9 +372,9 @@ async fn a_web_server_is_a_source_too() {
     let setup = setup.limits("driver_bytes = \"1 MiB\"");
     pull_too_much(&setup, &url("endless.wasm"), &believing);
     for (source, want) in [
-        ("http://example.com/x.wasm", "http:// is for this machine alone"),
-        ("https://me:secret@example.com/x.wasm", "there are credentials in the source"),
-        ("ftp://example.com/x.wasm", "ftp:// is no kind of source"),
+        ("http://example.com/x.wasm", "http:// is only for this machine"),
+        ("https://me:secret@example.com/x.wasm", "the source contains credentials"),
+        ("ftp://example.com/x.wasm", "ftp:// is not a supported source"),
         ("oci://mock", "names no registry"),
     ] {
         for command in ["pull", "approve"] {
@@ -451,7 +451,7 @@ fn an_update_stands_beside_the_old_file_and_is_shown_with_its_difference() {
     // The shadow becomes the current one, and the old file is there for comparison, or is not.
     std::fs::rename(setup.path("drivers/mock.wasm"), setup.path("away.wasm")).expect("moved");
     let shown = setup.run(&["driver", "approve", text(&file), "--yes"]).succeeded().stdout;
-    assert!(shown.contains("providers and options can't be compared"), "{shown}");
+    assert!(shown.contains("providers and options cannot be compared"), "{shown}");
     assert_eq!(lines(&setup), 1);
     assert!(!lock(&setup).contains("shadow"), "{}", lock(&setup));
     setup.run(&["driver", "verify"]).succeeded();
@@ -481,19 +481,19 @@ fn verify_finds_what_changed_and_loads_nothing() {
     assert!(good.contains("mock") && good.contains("good"), "{good}");
     setup.driver_file("stray.wasm", b"anything");
     let stray = setup.run(&["driver", "verify"]).succeeded().stdout;
-    assert!(stray.contains("stray.wasm") && stray.contains("not approved, and so not loaded"), "{stray}");
+    assert!(stray.contains("stray.wasm") && stray.contains("not approved, so not loaded"), "{stray}");
     let check = |want: &str| {
         let ended = setup.run(&["driver", "verify"]);
         assert!(ended.stdout.contains(want), "{want:?} in {ended:#?}");
         failed(ended, 1, &["1 of 1 approved drivers would not be loaded"]);
     };
     setup.driver_file("mock.wasm.cosign.json", b"{");
-    check("its signatures are not known");
+    check("its signatures are unknown");
     std::fs::remove_file(setup.path("drivers/mock.wasm.cosign.json")).expect("removed");
     setup.driver_file("mock.wasm", &with_section(&built_driver("mock"), "changed"));
     check("its content changed since it was approved");
     std::fs::remove_file(setup.path("drivers/mock.wasm")).expect("removed");
-    check("its file is not there");
+    check("its file is missing");
     assert!(!setup.path("data").exists(), "nothing was compiled");
 }
 

@@ -7,13 +7,13 @@ use crate::{Error, Timestamp};
 
 /// One provider's API, seen as two lists.
 pub trait Driver {
-    /// Says what this driver is. Pure and always the same: no request may be made in it.
+    /// Describes the driver. It must not make a request, and returns the same description every time.
     fn describe() -> Description;
 
-    /// One page of the account's instances, in all their states.
+    /// Returns one page of the account's instances, in all their states.
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error>;
 
-    /// One page of the account's realms: zones, regions, locations.
+    /// Returns one page of the account's realms: the provider's zones, regions or locations.
     fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error>;
 }
 

@@ -15,12 +15,12 @@ pub use crate::bindings::exports::tracker::driver::inventory::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// The driver's own cursor to the next page; absent on the last one.
+    /// The driver's cursor to the next page; absent on the last page.
     pub next: Option<String>,
     pub coverage: Coverage,
-    /// How many entries the whole list has, where the provider says; those that are omitted are among them.
+    /// How many entries the whole list has, if the provider says so, including the entries that this driver omits.
     pub total: Option<u64>,
-    /// How many entries of this page are of another kind and were left out.
+    /// How many entries of this page the driver left out because they are of another kind.
     pub omitted: u64,
 }
 

@@ -92,6 +92,35 @@ fn what_is_no_xml_is_refused_and_what_is_cut_off_is_told_apart() {
 }
 
 #[test]
+fn a_text_that_may_be_elements_is_read_or_left_open() {
+    let document = "<r><a>t &amp; <!-- c -->x</a><b>t<i>1</i>u</b><c/><d>t<![CDATA[<z>]]><i/></d><e>5</e></r>";
+    for piece in 1..document.len() {
+        let mut xml = Reader::new(BufReader::with_capacity(piece, document.as_bytes()));
+        xml.root("r").unwrap();
+        for (name, expected) in [("a", Some("t & x")), ("b", None), ("c", Some("")), ("d", None), ("e", Some("5"))] {
+            assert_eq!(xml.child(), Ok(Some(name)), "pieces of {piece}");
+            assert_eq!(xml.text_if_plain(), Ok(expected), "{name} in pieces of {piece}");
+            match name {
+                "b" => {
+                    assert_eq!(xml.child(), Ok(Some("i")));
+                    assert_eq!(xml.text(), Ok("1"));
+                    assert_eq!(xml.child(), Ok(None));
+                }
+                "d" => xml.skip().unwrap(),
+                _ => {}
+            }
+        }
+        assert_eq!(xml.child(), Ok(None));
+    }
+    for broken in ["<r><a>text", "<r><a>&no;</a></r>", "<r><a>text</b></r>"] {
+        let mut xml = Reader::new(broken.as_bytes());
+        xml.root("r").unwrap();
+        xml.child().unwrap();
+        assert!(xml.text_if_plain().is_err(), "{broken}");
+    }
+}
+
+#[test]
 fn prefixes_and_attributes_are_read() {
     let document = br#"<?xml version="1.0"?><s:E xmlns:s="x"><s:a xsi:type="k&amp;v" n='>'><b/></s:a></s:E>"#;
     let mut xml = Reader::new(&document[..]);

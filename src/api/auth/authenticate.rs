@@ -1,4 +1,4 @@
-//! How it is found out who asks: by a ticket, by credentials that the provider accepts, or by a token.
+//! Authenticates a request: by a ticket, by credentials that the provider accepts, or by a token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn by_ticket(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
     };
     let clock = &app.context.clock;
     let Some(caller) = app.tickets.redeem(ticket, clock.uptime()) else {
-        let detail = "there is no such ticket: each opens one stream, and soon. POST /api/tickets gives another";
+        let detail = "the ticket is unknown, used or expired: get a new one with POST /api/tickets";
         return Err(Problem::new(ProblemType::TokenRefused, detail));
     };
     match caller.ended(clock.now()) {

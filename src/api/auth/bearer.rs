@@ -1,5 +1,5 @@
-//! Requests of tokens that are under way: a stream, or a request that waits, ends at once when its token is revoked, given
-//! another secret or expires. Whoever leaked a token has its reader gone, and not only kept from coming again.
+//! Requests in progress that a token authenticated. A stream or a waiting request ends at once when its token is
+//! revoked, is rotated or expires. So revoking a leaked token also ends the streams that are already open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -141,7 +141,7 @@ impl Drop for Bearer {
 impl From<Ended> for Problem {
     fn from(ended: Ended) -> Problem {
         let detail = match ended {
-            Ended::Revoked => "the token was revoked, or given another secret".to_owned(),
+            Ended::Revoked => "the token was revoked or rotated".to_owned(),
             Ended::Expired(at) => format!("the token expired at {at}"),
         };
         Problem::new(ProblemType::TokenRefused, detail)

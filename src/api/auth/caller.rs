@@ -1,5 +1,5 @@
-//! Who asks: the account whose credentials a request brought and the provider accepted, or the bearer of a token that
-//! the account gave out.
+//! The caller of a request: the account whose credentials the request brought and the provider accepted, or the bearer
+//! of a token of that account.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Caller {
         match self.owner {
             Owner::Account => Ok(()),
             Owner::Token(_) => {
-                let detail = "a token gives nobody another: send the cloud account's user and password by HTTP Basic";
+                let detail = "a token cannot manage tokens: send the cloud account's user and password with HTTP Basic";
                 Err(Problem::new(ProblemType::AccountNeeded, detail))
             }
         }
@@ -63,7 +63,7 @@ impl Caller {
     pub(crate) fn may_track(&self) -> Result<(), Problem> {
         match self.scope {
             Scope::Track => Ok(()),
-            Scope::Read => Err(Problem::new(ProblemType::InsufficientScope, "this needs a token of scope track")),
+            Scope::Read => Err(Problem::new(ProblemType::InsufficientScope, "this needs a token with the scope track")),
         }
     }
 }

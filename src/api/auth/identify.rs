@@ -1,5 +1,5 @@
-//! Who a request says it is from: HTTP Basic (RFC 7617) for user and password, Deltacloud's headers for
-//! driver and provider. Pure; nothing here is proven yet.
+//! The identity that a request claims: HTTP Basic (RFC 7617) for user and password, Deltacloud's headers for driver and
+//! provider. Pure; nothing here is proven yet.
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
@@ -22,17 +22,17 @@ const MAX_NAME_BYTES: usize = 255;
 pub(crate) enum Unidentified {
     #[error("send the user and the password of the cloud account by HTTP Basic")]
     NoCredentials,
-    #[error("the Authorization header is of a scheme that is not known here: use Basic, or Bearer with a token")]
+    #[error("the scheme of the Authorization header is unknown: use Basic, or Bearer with a token")]
     Scheme,
-    #[error("the Authorization header is not Basic as RFC 7617 has it: base64 of user, colon, password, in UTF-8")]
+    #[error("the Authorization header is not valid Basic (RFC 7617): send base64 of user, colon, password, in UTF-8")]
     Malformed,
-    #[error("the Authorization header is Bearer without a token")]
+    #[error("the Authorization header is Bearer, but has no token")]
     NoToken,
     #[error("the user is empty")]
     NoUser,
-    #[error("user and password can't have control characters (RFC 7617)")]
+    #[error("user and password must not contain control characters (RFC 7617)")]
     ControlCharacter,
-    #[error("the user has at most {MAX_USER_BYTES} bytes, the password {MAX_PASSWORD_BYTES}")]
+    #[error("the user may have at most {MAX_USER_BYTES} bytes, and the password {MAX_PASSWORD_BYTES}")]
     TooLong,
 }
 
@@ -41,14 +41,14 @@ pub(crate) enum Unidentified {
 pub(crate) enum Unnamed {
     #[error("{header} has to be 1 to {MAX_NAME_BYTES} visible characters")]
     Malformed { header: &'static str },
-    #[error("{header} is there twice: send one")]
+    #[error("the request has {header} twice: send it once")]
     Repeated { header: &'static str },
-    #[error("there is no driver {name:?}; loaded are: {}", enumerate(.known))]
+    #[error("driver {name:?} is not loaded; loaded drivers: {}", enumerate(.known))]
     UnknownDriver { name: String, known: Vec<String> },
-    #[error("no driver is named and there is no default: name one in X-Deltacloud-Driver: {}", enumerate(.known))]
+    #[error("the request names no driver and there is no default: set X-Deltacloud-Driver to one of: {}", enumerate(.known))]
     NoDriver { known: Vec<String> },
     #[error(
-        "no provider of driver {driver:?} is named and there is no default: name one in X-Deltacloud-Provider: {}",
+        "the request names no provider of driver {driver:?} and there is no default: set X-Deltacloud-Provider to one of: {}",
         enumerate(.known)
     )]
     NoProvider { driver: String, known: Vec<String> },

@@ -1,6 +1,6 @@
-//! Tickets: `POST /api/tickets`. A browser's `EventSource` can't send `Authorization`, so that a page gets a ticket with its
-//! credentials, and opens a stream with that: `GET /api/changes?snapshot=true&ticket=...`. A ticket opens one stream, within a
-//! minute if the operator set nothing else, and that ends with the token that the ticket was got with.
+//! Tickets: `POST /api/tickets`. A browser's `EventSource` can't send `Authorization`. So a page gets a ticket with its
+//! credentials and opens a stream with it: `GET /api/changes?snapshot=true&ticket=...`. A ticket opens one stream,
+//! within a minute by default. The stream ends with the token that the page got the ticket with.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

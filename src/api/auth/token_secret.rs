@@ -1,4 +1,4 @@
-//! The secrets of tokens: how one is made, and what is stored of it.
+//! The secrets of tokens: how the host creates one, and what it stores.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;

@@ -1,4 +1,4 @@
-//! Whether a client would rather have XML than JSON (RFC 9110, 12.5.1). Pure.
+//! Decides whether a client prefers XML to JSON (RFC 9110, 12.5.1). Pure.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;

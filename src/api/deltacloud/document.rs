@@ -1,4 +1,4 @@
-//! Deltacloud's documents, made of the API's own. Pure.
+//! Converts the API's documents to Deltacloud's documents. Pure.
 
 use axum::http::HeaderValue;
 use quick_xml::Writer;

@@ -1,5 +1,5 @@
-//! Matrix parameters: `/api;driver=ec2;provider=eu-west-1/instances`, which Deltacloud takes for clients that can't set
-//! headers.
+//! Matrix parameters: `/api;driver=ec2;provider=eu-west-1/instances`. Deltacloud accepts them from clients that can't
+//! set headers.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -112,7 +112,7 @@ mod tests {
         );
         check("/api;provider=a%20b/realms/us", Ok(Some(("/api/realms/us", &[(PROVIDER, "a b")], ";provider=a%20b"))));
         check("/api;/realms", Ok(Some(("/api/realms", &[], ""))));
-        check("/api;color=red/realms", Err("\"color\" is not a parameter here; known are: driver, provider"));
+        check("/api;color=red/realms", Err("\"color\" is not a known parameter; known parameters: driver, provider"));
         check("/api;driver=a;driver=b", Err("driver is given more than once"));
         check("/api;driver=a%0ab", Err("driver is not the name of one: visible ASCII characters"));
     }

@@ -1,4 +1,4 @@
-//! `GET /api/changes`: the feed, as a page or as a stream; or, without a place to begin, pending changes.
+//! `GET /api/changes`: the feed, as a page or as a stream; without a cursor, pending changes.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What a stream says, as server-sent events (the HTML standard, 9.2): changes without a name, so that every client
-//! gets them as messages, and the tracker's own words by name. Pure.
+//! The server-sent events of a stream (the HTML standard, 9.2). Changes are events without a name, so that every client
+//! gets them as messages; Tracker's own events have names. Pure.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub(super) enum End {
     Displaced,
     /// Its account was forgotten, by whoever holds it.
     AccountForgotten,
-    /// Its token was revoked, or given another secret.
+    /// Its token was revoked or rotated.
     TokenRevoked,
     TokenExpired,
     /// What it was about to send is no longer kept.

@@ -1,6 +1,7 @@
-//! Where all that follow the journal hear of what is new in it. One task reads its tail, once for everybody, and puts
-//! each change, written out once, into the ring of its account; those that listen take it from there at their own
-//! pace. Who falls behind the ring reads the store again: nothing is kept for anyone alone.
+//! Distributes new changes to all readers that follow the journal. One task reads the tail of the journal for all
+//! readers. It formats each change once and puts it into the ring of its account. Each reader takes changes from there
+//! at its own pace. A reader that falls behind the ring reads from the store again: the hub keeps nothing for a single
+//! reader.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;

@@ -1,6 +1,6 @@
-//! `GET /api/changes` with a place to begin: the journal, read from there on. Nothing is marked by it, and nothing is
-//! lost: each answer says where the next begins. Read at once, or once something comes (`wait`), or as a stream of
-//! events (see `stream`).
+//! `GET /api/changes` with a cursor: the journal from there on. Reading marks nothing and loses nothing: each answer
+//! contains the cursor of the next page. The answer comes at once, or as soon as there is a change (`wait`), or as a
+//! stream of events (see `stream`).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The places of those who wait for changes: streams, and requests for the feed that wait. All of them together are
-//! bounded, and so is what one account, one token and one network may have of them. Where all places are taken, the
-//! account that has the most gives one up to an account that has fewer: so one always gets in, whatever others do.
+//! The slots of readers that wait for changes: streams, and feed requests that wait. The total is bounded, and so are
+//! the slots of one account, one token and one network. If all slots are taken, the account with the most loses one to
+//! an account with fewer. So an account can always get a slot, whatever other accounts do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -112,7 +112,7 @@ impl Shares {
         };
         let holder = Holder { account: caller.account, token, network: caller.peer.map(network) };
         let place = self.hold(holder, what, filter.items()).map_err(|full| match full {
-            Full::All => Problem::new(ProblemType::TooManyStreams, "as many streams are open as the host allows")
+            Full::All => Problem::new(ProblemType::TooManyStreams, "the maximum number of streams is open")
                 .with("limit", self.most.all)
                 .retry_after(RETRY_SOON),
             Full::Of(whose, limit) => {
@@ -123,8 +123,8 @@ impl Shares {
                     .retry_after(RETRY_SOON)
             }
             Full::Items(limit) => {
-                let detail = "the filters of the account's open streams and waiting requests would have more items together \
-                              than they may: close some, or name the beginning of ids in place of many ids";
+                let detail = "the filters of the account's open streams and waiting requests would have too many items \
+                              together: close some, or use the beginning of ids instead of many ids";
                 Problem::new(ProblemType::StreamLimit, detail)
                     .with("of", "filters")
                     .with("limit", limit)

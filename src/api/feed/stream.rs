@@ -1,6 +1,6 @@
-//! The feed as a stream of server-sent events. A stream is pulled by its connection: what its reader does not take is
-//! not made, so one that is slow costs no memory, only its place; and one that takes nothing for too long is cut
-//! off, with the cursor from which it can go on.
+//! The feed as a stream of server-sent events. The connection pulls the stream: the host produces only what the reader
+//! takes, so a slow reader costs no memory, only its slot. A reader that takes nothing for too long is disconnected,
+//! and gets the cursor to continue from.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub(crate) async fn open(
         Some(_) => return Err(invalid("snapshot", "is true or false")),
     };
     if wants_snapshot && parameters.get("since").is_some() {
-        return Err(invalid("since", "can't be joined with snapshot=true, which begins with what there is"));
+        return Err(invalid("since", "cannot be combined with snapshot=true, which begins with the current state"));
     }
     let last_id = match headers.get(LAST_EVENT_ID).map(HeaderValue::to_str) {
         None | Some(Ok("")) => None,
@@ -290,7 +290,7 @@ impl Stream {
         if self.listener.looks_after_it(self.app.context.settings.feed_heartbeat)
             && let Err(problem) = fresh::keep_polled(&self.app, &self.caller).await
         {
-            tracing::warn!(account = %self.caller.key, "can't ask for a poll for a stream: {problem:?}");
+            tracing::warn!(account = %self.caller.key, "cannot request a poll for a stream: {problem:?}");
         }
     }
 
@@ -312,7 +312,7 @@ fn failed(error: &StoreError) -> End {
     match error {
         StoreError::Forgotten { .. } => End::Forgotten,
         error => {
-            tracing::error!("a stream ends, since the store can't be read: {error}");
+            tracing::error!("a stream ends because the store cannot be read: {error}");
             End::StoreUnavailable
         }
     }

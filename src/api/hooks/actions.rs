@@ -1,4 +1,4 @@
-//! What can be done with a hook beside changing it: `test`, `pause`, `resume`, and `redrive` of what was given up.
+//! Actions on a hook: `test`, `pause`, `resume`, and `redrive` of dead letters.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::store::{EditedHook, HookAction, HookEdit, HookPlace, Redrive, Redrive
 #[schema(as = Redriven)]
 pub(crate) struct RedrivenDocument {
     redriven: usize,
-    /// Whether there may be more than one request takes.
+    /// Whether more dead letters may be left for another request.
     more: bool,
 }
 

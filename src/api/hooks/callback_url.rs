@@ -1,4 +1,4 @@
-//! The URL of a hook as requests bring it: where it stands in them, and what its form has to be.
+//! The URL of a hook in a request: its position in the request, and its required form.
 
 use crate::api::problem::{Problem, ProblemType};
 use crate::api::settings::Settings;
@@ -31,9 +31,9 @@ impl UrlIn {
     }
 
     pub(crate) fn invalid(self, error: &InvalidHookUrl) -> Problem {
-        let mut detail = format!("{} can't be a hook: {error}", self.name());
+        let mut detail = format!("{} cannot be a hook: {error}", self.name());
         if self == UrlIn::Parameter {
-            detail += "; `none` removes the hook there is";
+            detail += "; `none` removes the hook";
         }
         self.mark(Problem::new(ProblemType::InvalidHook, detail))
     }
@@ -42,11 +42,11 @@ impl UrlIn {
 pub(crate) fn check_form(url: &HookUrl, place: UrlIn, settings: &Settings) -> Result<(), Problem> {
     if url.as_url().port() == Some(0) {
         let detail =
-            format!("{} has port 0, at which nothing can listen: give the port that the receiver has", place.name());
+            format!("{} has port 0, on which nothing can listen: give the port of the receiver instead", place.name());
         return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
     }
     if settings.https_only && url.as_url().scheme() != "https" {
-        let detail = format!("{} has to be https: the operator lets no callback go unencrypted", place.name());
+        let detail = format!("{} has to be https: the operator does not allow unencrypted callbacks", place.name());
         return Err(place.mark(Problem::new(ProblemType::InvalidHook, detail)));
     }
     Ok(())

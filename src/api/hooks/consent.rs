@@ -1,6 +1,6 @@
-//! The consent of a receiver, as CloudEvents' "HTTP 1.1 Web Hooks" 1.0.2 has it: `OPTIONS` on the hook's exact
-//! URL asks whether this host may call it, and headers of the answer say so. A status alone is no consent: many
-//! servers answer `OPTIONS` to whoever asks.
+//! Consent of a receiver, as CloudEvents' "HTTP 1.1 Web Hooks" 1.0.2 defines it. `OPTIONS` on the hook's exact URL asks
+//! whether this host may call it; headers of the answer grant it. A status alone is no consent, because many servers
+//! answer `OPTIONS` to everybody.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -21,13 +21,13 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
 enum Refusal {
     #[error("{0}")]
     NotReached(&'static str),
-    #[error("it answered OPTIONS with {0}, and 2xx is needed")]
+    #[error("it answered OPTIONS with {0}, not with 2xx")]
     Status(u16),
     #[error("its answer has no WebHook-Allowed-Origin")]
     NoOrigin,
     #[error("its WebHook-Allowed-Origin is neither {0:?} nor \"*\"")]
     OtherOrigin(String),
-    #[error("its WebHook-Allowed-Rate is neither \"*\" nor a number of callbacks a minute from 1 up")]
+    #[error("its WebHook-Allowed-Rate is neither \"*\" nor at least 1 callback a minute")]
     Rate,
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn ask(app: &App, url: &HookUrl, place: UrlIn, rate: Option<Rat
     let sent = tokio::time::timeout(context.settings.consent_timeout, context.hooks_client.send(request));
     let refused = |refusal: &Refusal| {
         let detail = format!(
-            "{}: its receiver did not consent to callbacks: {refusal}. It has to answer OPTIONS with \
+            "{}: the receiver did not consent to callbacks: {refusal}. It has to answer OPTIONS with \
              WebHook-Allowed-Origin: {origin}",
             place.name()
         );

@@ -1,4 +1,4 @@
-//! How a hook is made, whichever way a client sets it: its place among the account's hooks, its token, what the store is told.
+//! Creates a hook, for all requests that can create one: checks the account's limit and writes the hook to the store.
 
 use secrecy::{ExposeSecret as _, SecretString};
 

@@ -1,4 +1,4 @@
-//! `GET .../deliveries`: what became of a hook's changes, with every try that is still remembered.
+//! `GET .../deliveries`: the state of a hook's deliveries, with all attempts that the store still has.
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ use crate::store::{Attempt, DeliveryQuery, DeliveryRecord, DeliveryState};
 #[schema(as = DeliveryList)]
 pub(crate) struct DeliveriesDocument<'a> {
     deliveries: Vec<DeliveryDocument<'a>>,
-    /// How many of the hook's deliveries were given up, on this page or not, as the host can't read them or their changes from
-    /// its store any more. One of which the change can't be read is on no page. They go with the hook, or with the journal.
+    /// How many of the hook's deliveries were given up, on this page or not, because the host cannot read them or their
+    /// changes from its store. A delivery without a readable change is on no page. They are deleted with the hook, or with
+    /// the changes in the journal.
     damaged: u64,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct DeliveriesDocument<'a> {
 pub(crate) struct DeliveryDocument<'a> {
     #[schema(value_type = DeliveryState)]
     state: &'static str,
-    /// Of one that waits for no other.
+    /// The time of the next attempt; null if there is none, or if the delivery waits for another one.
     #[schema(required)]
     next_try: Option<Timestamp>,
     attempts: Vec<AttemptDocument<'a>>,
@@ -45,9 +46,9 @@ pub(crate) struct DeliveryDocument<'a> {
 #[schema(as = Attempt)]
 struct AttemptDocument<'a> {
     at: Timestamp,
-    /// Null where no connection was made.
+    /// Null if there was no connection.
     duration_ms: Option<u64>,
-    /// The receiver's; null where it gave none.
+    /// The status of the receiver's answer; null without an answer.
     #[schema(required)]
     status: Option<u16>,
     #[schema(required)]

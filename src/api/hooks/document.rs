@@ -1,4 +1,4 @@
-//! A hook as the API shows it: never its token, and its signing secret once.
+//! A hook as the API shows it: never with its token, and with its signing secret once.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,9 +32,9 @@ pub(crate) struct HookDocument<'a> {
     retries: Option<Vec<String>>,
     #[schema(required)]
     description: Option<&'a str>,
-    /// Whether one is set.
+    /// Whether a token is set.
     token: bool,
-    /// Null where the host can't open the key any more.
+    /// Null if the host can no longer open the key.
     #[schema(value_type = Option<Signing>, required)]
     signing: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,18 +64,18 @@ pub(crate) enum ListedHook<'a> {
     Damaged(DamagedHookDocument),
 }
 
-/// A hook that the host can't read from its store any more. It is sent nothing; its owner can delete it, or set it again.
+/// A hook that the host cannot read from its store. It receives nothing; its owner can delete it, or set it again.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DamagedHook)]
 pub(crate) struct DamagedHookDocument {
     id: String,
     href: String,
     status: DamagedStatus,
-    /// What can't be read, and why.
+    /// The part that cannot be read, and why.
     reason: String,
 }
 
-/// The status of a hook or a token that the host can't read.
+/// The status of a hook or a token that the host cannot read.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DamagedStatus {

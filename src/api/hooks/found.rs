@@ -1,4 +1,4 @@
-//! The hook that a request names: found among the caller's own, or why it is not; and how it is shown.
+//! Finds the hook that a request names among the caller's hooks, or explains why there is none; and shows it.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Number {
 }
 
 pub(super) fn not_found() -> Problem {
-    Problem::new(ProblemType::HookNotFound, "there is no such hook among yours; GET /api/hooks lists them")
+    Problem::new(ProblemType::HookNotFound, "you have no hook with this id; GET /api/hooks lists your hooks")
 }
 
 pub(super) fn place(caller: &Caller, Number(hook): Number) -> HookPlace {
@@ -69,7 +69,7 @@ async fn missing(app: &App, place: &HookPlace) -> Result<Problem, Problem> {
 }
 
 fn damaged(reason: String) -> Problem {
-    let detail = "the hook can't be read from the host's store: delete it, and set it again";
+    let detail = "the hook cannot be read from the host's store: delete it, and set it again";
     Problem::new(ProblemType::HookConflict, detail).with("damaged", reason)
 }
 
@@ -78,11 +78,11 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Damaged(reason) => damaged(reason),
         Refusal::VersionDiffers(version) => {
-            let detail = "the hook was changed since you read it, or If-None-Match names what it is: read it again";
+            let detail = "the hook has changed since you read it, or If-None-Match names its version: read it again";
             Problem::new(ProblemType::PreconditionFailed, detail).with("etag", conditions::tag(version))
         }
         Refusal::NoDeadLetter => {
-            let detail = "the change is no dead letter of this hook; GET .../deliveries?state=dead lists them";
+            let detail = "the change is not a dead letter of this hook; GET .../deliveries?state=dead lists them";
             Problem::new(ProblemType::NoDeadLetter, detail)
         }
         Refusal::OwnerGone => Ended::Revoked.into(),

@@ -1,4 +1,4 @@
-//! What a client says of a hook, read from its JSON: all that a `POST` or a `PUT` may bring. Pure.
+//! The JSON body of a `POST` or a `PUT` of a hook. Pure.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ const FIXED: &[(&str, &str)] = &[
     ("id", "is the hook's, and stays"),
     ("href", "is the hook's, and stays"),
     ("signing", "stays as it was when the hook was made"),
-    ("public_key", "stays until POST .../rotate makes another"),
+    ("public_key", "stays until POST .../rotate creates a new one"),
     ("track", "stays as it was when the hook was made"),
     ("status", "is changed by POST .../pause and POST .../resume"),
     ("created", "is the hook's, and stays"),
@@ -143,7 +143,7 @@ pub(super) fn secret_of(object: &mut Object, signing: Signing) -> Result<Option<
             secret.map(Some).map_err(|error| member.invalid(format!("can't be one: {error}")))
         }
         Signing::Ed25519 => {
-            Err(member.invalid("can't be given: the private key of an ed25519 hook never leaves this host"))
+            Err(member.invalid("cannot be given: the private key of an ed25519 hook never leaves this host"))
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Whether a URL may be called back, judged when a hook is set: its scheme, its port, an address that is written in it, and,
-//! where the operator wants it, its receiver's consent. Whoever sends judges what a name resolves to: an answer that hung on
-//! that here would tell every client which names there are inside.
+//! Checks a URL when a hook is set: its scheme, its port, a literal address in it, and, if the operator requires it,
+//! the receiver's consent. The sender checks the address that a name resolves to. A check of names here would tell
+//! every client which names exist in the internal network.
 
 use super::callback_url::UrlIn;
 use super::consent;
@@ -22,7 +22,7 @@ pub(crate) async fn admit(app: &App, url: &HookUrl, place: UrlIn, rate: Option<R
 fn check_address(app: &App, url: &HookUrl, place: UrlIn) -> Result<(), Problem> {
     app.context.hooks_client.check_literal(url.as_url()).map_err(|refused| {
         let detail = format!(
-            "{} can't be called: {refused}; an operator opens an address or range to callbacks with delivery.allow_addresses",
+            "{} cannot be called: {refused}; the operator can allow addresses with delivery.allow_addresses",
             place.name()
         );
         place.mark(Problem::new(ProblemType::HookAddressClosed, detail))

@@ -1,4 +1,4 @@
-//! `POST .../replay`: everything anew that the hook's filter lets through, from a place of the journal or a time on.
+//! `POST .../replay`: sends all changes that match the hook's filter again, from a cursor or a time on.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ fn read_from(member: &Member, newest: Cursor, now: Timestamp) -> Result<ReplayFr
     }
     match text.parse::<Timestamp>() {
         Ok(time) if time <= now => Ok(ReplayFrom::Time(time)),
-        Ok(_) => Err(member.invalid("lies in the future").into()),
+        Ok(_) => Err(member.invalid("is in the future").into()),
         Err(error @ InvalidTimestamp::OutOfRange) => Err(member.invalid(format!("is {error}")).into()),
         Err(InvalidTimestamp::Malformed) => {
             let why = "is a cursor, a time as RFC 3339 writes it, or \"0\" for the oldest change that is kept";

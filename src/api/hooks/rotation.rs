@@ -1,5 +1,5 @@
-//! `POST .../rotate`: a new signing key, beside which the one before signs for a while, so that a receiver can
-//! change over without missing a callback.
+//! `POST .../rotate`: creates a new signing key. The old key signs as well for a while, so that a receiver can change
+//! over without missing a callback.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(crate) async fn rotate(
     let hook = find(&app, &caller, &place).await?;
     let kind = signing::present(&app, &caller, &hook).map_or(Signing::default(), |key| key.signing);
     if kind == Signing::Ed25519 && object.has("secret") {
-        let detail = "/secret can't be given: the private key of an ed25519 hook never leaves this host";
+        let detail = "/secret cannot be given: the private key of an ed25519 hook never leaves this host";
         return Err(Problem::new(ProblemType::HookConflict, detail).with("where", "/secret"));
     }
     let (secret, key) = signing::new_key(&app, &caller, kind, secret_of(&mut object, kind)?)?;

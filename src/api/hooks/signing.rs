@@ -1,5 +1,5 @@
-//! What a hook's callbacks are signed with: a secret that the receiver shares, or a key pair of which it has the
-//! public half. Made here, sealed for the store, and shown once.
+//! The signing key of a hook's callbacks: a secret shared with the receiver, or a key pair of which the receiver has
+//! the public half. Created here, sealed for the store, and shown once.
 
 use secrecy::ExposeSecret as _;
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
-//! `If-Match` and `If-None-Match` of requests that write (RFC 9110, section 13): a client that has read a hook changes it
-//! only where nobody else did since. The tag of a hook names its version, which the store compares within the transaction
-//! that writes. Instances and realms have weak tags, which say that they look the same and nothing of who wrote what.
+//! `If-Match` and `If-None-Match` of requests that write (RFC 9110, section 13). A client that has read a hook changes
+//! it only if nobody else has changed it since. The tag of a hook names its version; the store compares it within the
+//! transaction that writes. Instances and realms have weak tags, which only say that two representations look the same.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
@@ -37,7 +37,7 @@ pub(crate) struct NoTags(HeaderName);
 
 impl From<NoTags> for Problem {
     fn from(NoTags(header): NoTags) -> Problem {
-        let detail = format!("{header} has to be *, or tags in double quotes with commas between");
+        let detail = format!("{header} has to be *, or tags in double quotes separated by commas");
         Problem::new(ProblemType::MalformedRequest, detail)
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a request for changes asks for a stream of events. Pure.
+//! Decides whether a request for changes asks for a stream of events. Pure.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;

@@ -1,6 +1,6 @@
-//! Filters of changes, in the words of requests: a hook's JSON has an array for each list, the feed's query the same with
-//! commas, where `\,` is a comma and `\\` a backslash of an item (as in Kubernetes' field selectors). A filter that nothing
-//! can pass is refused. Pure.
+//! Filters of changes as requests write them. A hook's JSON has an array for each list. The feed's query has the same
+//! lists with commas; `\,` is a comma and `\\` a backslash within an item, as in Kubernetes' field selectors. A filter
+//! that nothing can match is refused. Pure.
 
 use super::json::{BodyError, Object};
 use super::parameters::{ParameterError, Parameters};
@@ -64,11 +64,11 @@ impl List {
             List::To => filter.to.push(one_of(text, &State::ALL, State::as_str)?),
             List::Ids => {
                 filter.ids.push(
-                    IdPattern::parse(text).map_err(|error| format!("is no id, nor its beginning and *: {error}"))?,
+                    IdPattern::parse(text).map_err(|error| format!("is not an id, nor a prefix with *: {error}"))?,
                 );
             }
             List::Realms => {
-                let realm = ResourceId::parse(text).map_err(|error| format!("is no realm's id: {error}"))?;
+                let realm = ResourceId::parse(text).map_err(|error| format!("is not a realm id: {error}"))?;
                 filter.realms.push(realm.into_string());
             }
         }
@@ -93,8 +93,8 @@ fn contradiction(filter: &Filter, name: impl Fn(List) -> &'static str) -> Option
     let (first, others) = lists.split_first()?;
     let others: Vec<&str> = others.iter().map(|list| name(*list)).collect();
     let why = match others.as_slice() {
-        [] => "lets no change through".to_owned(),
-        others => format!("lets no change through that {} lets through: take one of them out", others.join(" and ")),
+        [] => "matches no change".to_owned(),
+        others => format!("matches none of the changes that {} matches: remove one of them", others.join(" and ")),
     };
     Some((*first, why))
 }
@@ -194,22 +194,22 @@ mod tests {
         check(body, Ok(whole()));
         check(r#"{"kinds": ["instances"]}"#, Err("/kinds/0 is one of instance, realm"));
         check(r#"{"kinds": "instance"}"#, Err("/kinds is text, and has to be an array"));
-        check(r#"{"ids": ["a", ""]}"#, Err("/ids/1 is no id, nor its beginning and *: an id can't be empty"));
+        check(r#"{"ids": ["a", ""]}"#, Err("/ids/1 is not an id, nor a prefix with *: an id can't be empty"));
         check(r#"{"ids": ["a", "b", "c"]}"#, Err("/ids has 3 items, and may have 2"));
-        let why = "lets no change through that types lets through: take one of them out";
+        let why = "matches none of the changes that types matches: remove one of them";
         let body = r#"{"kinds": ["realm"], "types": ["instance.state"], "to": ["UNAVAILABLE"]}"#;
         check(body, Err(&format!("/kinds {why}")));
         check(
             r#"{"types": ["instance.state"], "from": ["RUNNING"], "to": ["RUNNING"]}"#,
-            Err("/types lets no change through that from and to lets through: take one of them out"),
+            Err("/types matches none of the changes that from and to matches: remove one of them"),
         );
         check(
             r#"{"ids": ["*a"]}"#,
             Err(
-                "/ids/0 is no id, nor its beginning and *: a * stands at the end, where it means everything that begins so",
+                "/ids/0 is not an id, nor a prefix with *: a * has to be at the end, where it stands for the rest of the id",
             ),
         );
-        check(r#"{"realms": ["a\nb"]}"#, Err("/realms/0 is no realm's id: an id can't have control characters"));
+        check(r#"{"realms": ["a\nb"]}"#, Err("/realms/0 is not a realm id: an id can't have control characters"));
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         check(query, Ok(whole()));
         check(
             "kind=instance&to=AVAILABLE",
-            Err("kind lets no change through that to lets through: take one of them out"),
+            Err("kind matches none of the changes that to matches: remove one of them"),
         );
         let ids = |ids: &[&str]| Filter {
             ids: ids.iter().map(|id| IdPattern::Exact((*id).to_owned())).collect(),
@@ -238,8 +238,8 @@ mod tests {
         }
         check("kind=pod", Err("kind \"pod\" is one of instance, realm"));
         check("id=a,,b", Err("id may have 2 items"));
-        check("id=a,", Err("id \"\" is no id, nor its beginning and *: an id can't be empty"));
-        check("realm_id=", Err("realm_id \"\" is no realm's id: an id can't be empty"));
+        check("id=a,", Err("id \"\" is not an id, nor a prefix with *: an id can't be empty"));
+        check("realm_id=", Err("realm_id \"\" is not a realm id: an id can't be empty"));
     }
 
     #[test]

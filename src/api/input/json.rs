@@ -1,5 +1,5 @@
-//! A JSON object as a request's body, read strictly: what is not understood is said, not passed over, and each
-//! bad member is named by its JSON pointer (RFC 6901). Pure.
+//! A JSON object as the body of a request, parsed strictly. Unknown members are errors, and each bad member is named by
+//! its JSON pointer (RFC 6901). Pure.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub(crate) enum BodyError {
     Malformed(String),
     #[error("the body is {0}, and has to be a JSON object")]
     NoObject(&'static str),
-    #[error("{name:?} is not a member here; known are: {}", .known.join(", "))]
+    #[error("{name:?} is not a known member; known members: {}", .known.join(", "))]
     Unknown { name: String, known: Vec<&'static str> },
     #[error("{pointer} {why}")]
     Invalid { pointer: String, why: String },
@@ -255,6 +255,6 @@ mod tests {
         check(r#"{"text": "x", "list": ["a", "b"]}"#, Err("/list/1 is one of a"));
         check(r#"{"text": "x", "list": [["a"]]}"#, Err("/list/0 is an array, and has to be text"));
         check(r#"{"text": "x", "list": ["a", "a", "a"]}"#, Err("/list has 3 items, and may have 2"));
-        check(r#"{"text": "x", "lists": []}"#, Err(r#""lists" is not a member here; known are: text, list"#));
+        check(r#"{"text": "x", "lists": []}"#, Err(r#""lists" is not a known member; known members: text, list"#));
     }
 }

@@ -1,4 +1,4 @@
-//! Pages of a list: how many items one has, and where the next is.
+//! Pages of a list: the number of items on a page, and the link to the next page.
 
 use axum::http::HeaderValue;
 use axum::http::header::LINK;

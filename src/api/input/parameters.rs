@@ -1,5 +1,4 @@
-//! Parameters of a query or of a form, read strictly: what is not understood is said, not passed over.
-//! Pure.
+//! Parameters of a query or of a form, parsed strictly: unknown parameters are errors. Pure.
 
 /// Names and values, each name once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,9 +10,9 @@ pub(crate) enum ParameterError {
     Encoding(String),
     #[error("{0} is given more than once")]
     Repeated(String),
-    #[error("{0} is given in the query and, with another value, in the body")]
+    #[error("{0} is given with different values in the query and in the body")]
     Contradicted(String),
-    #[error("{name:?} is not a parameter here; known are: {}", .known.join(", "))]
+    #[error("{name:?} is not a known parameter; known parameters: {}", .known.join(", "))]
     Unknown { name: String, known: &'static [&'static str] },
     #[error("{name} {why}")]
     Invalid { name: &'static str, why: String },
@@ -163,7 +162,7 @@ mod tests {
             assert_eq!(got.map_err(|error| error.to_string()), want.map_err(str::to_owned), "{text}");
         };
         check("id=1&limit=2", Ok(()));
-        check("id=1&since=2", Err(r#""since" is not a parameter here; known are: id, limit"#));
-        check("ID=1", Err(r#""ID" is not a parameter here; known are: id, limit"#));
+        check("id=1&since=2", Err(r#""since" is not a known parameter; known parameters: id, limit"#));
+        check("ID=1", Err(r#""ID" is not a known parameter; known parameters: id, limit"#));
     }
 }

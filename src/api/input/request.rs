@@ -1,5 +1,5 @@
-//! What handlers take out of a request: a query, a form, an id. What can't be taken is a problem that says
-//! why, where axum's own extractors would answer in plain text.
+//! Extractors for handlers: a query, a form, an id. A value that cannot be extracted is a problem that says why; axum's
+//! own extractors would answer in plain text.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub(crate) async fn query_and_form(request: Request, bounds: BodyBounds) -> Resu
         return Ok(query);
     }
     if !is_of_type(&parts, FORM) {
-        let detail = format!("the body has to be {FORM}; the parameters may stand in the query instead");
+        let detail = format!("the body has to be {FORM}; the parameters may be in the query instead");
         return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
     }
     Ok(query.and(Parameters::parse(&body)?)?)
@@ -123,7 +123,7 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
                 "gzip" | "x-gzip" if coding == Coding::Identity => Coding::Gzip,
                 _ => {
                     let detail =
-                        "Content-Encoding names a coding that is not read here: send the body as it is, or with gzip";
+                        "Content-Encoding names an unsupported coding: send the body without one, or with gzip";
                     return Err(Problem::new(ProblemType::UnsupportedContentCoding, detail));
                 }
             };
@@ -140,7 +140,7 @@ async fn read_decoded(headers: &HeaderMap, body: Body, bounds: BodyBounds) -> Re
         return Ok(body);
     }
     let not_gzip = |error: std::io::Error| {
-        let detail = format!("the body is not gzip, as its header says: {error}");
+        let detail = format!("the body is not gzip, although its header says so: {error}");
         Problem::new(ProblemType::MalformedRequest, detail)
     };
     let (mut decoded, mut rest) = (Vec::new(), &*body);
@@ -156,7 +156,7 @@ async fn read_decoded(headers: &HeaderMap, body: Body, bounds: BodyBounds) -> Re
             return Ok(decoded.into());
         }
     }
-    let detail = format!("the body has more than {MOST_MEMBERS} members of gzip: compress it as one");
+    let detail = format!("the body has more than {MOST_MEMBERS} gzip members: compress it as one");
     Err(Problem::new(ProblemType::MalformedRequest, detail))
 }
 
@@ -175,7 +175,7 @@ pub(crate) async fn read(body: Body, bounds: BodyBounds) -> Result<bytes::Bytes,
     match tokio::time::timeout(bounds.timeout, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bounds)),
-        Ok(Err(_)) => Err(Problem::new(ProblemType::MalformedRequest, "the body broke off")),
+        Ok(Err(_)) => Err(Problem::new(ProblemType::MalformedRequest, "the connection broke off within the body")),
         Err(_) => {
             let detail = format!("the body was not sent within {:?}", bounds.timeout);
             Err(Problem::new(ProblemType::RequestTimeout, detail))

@@ -1,6 +1,6 @@
-//! Pages of other origins (Fetch Standard, 3.2, CORS): those that the operator names may ask this host, on every route, and may
-//! read the headers that a client needs to page, to follow and to try again. They send their credentials in `Authorization`,
-//! so that no cookies are at stake.
+//! CORS (Fetch Standard, 3.2). Pages of the origins that the operator names may send requests to every route. They may
+//! read the headers that a client needs for paging, following and retrying. They send credentials in `Authorization`,
+//! so no cookies are involved.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `ETag` and `If-None-Match` (RFC 9110) around what a client reads again and again: where nothing in it changed, it is
-//! told so in the place of being sent it. Only around requests that change nothing.
+//! `ETag` and `If-None-Match` (RFC 9110) for resources that a client reads repeatedly: if nothing has changed, the
+//! answer is 304 without a body. Only for requests that change nothing.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;

@@ -1,5 +1,5 @@
-//! The header `Host` (RFC 9112, 3.2): one of it in each request over HTTP/1.1, and never two. A proxy before this host may
-//! go by another one of two than the host does.
+//! The header `Host` (RFC 9112, 3.2): a request over HTTP/1.1 must have exactly one. With two, a proxy in front of this
+//! host might use the other one.
 
 use axum::extract::Request;
 use axum::http::header::HOST;

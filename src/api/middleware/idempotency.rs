@@ -1,8 +1,8 @@
-//! `Idempotency-Key`: a client that can't know whether its `POST` arrived sends it again with the same key, and
-//! gets the answer to the first. The answer is kept in the store, sealed, as it may hold a secret, and commits in the
-//! transaction that does the work: so what is kept is what was done, and nothing else. A request that did nothing (what it
-//! says is wrong, its receiver does not consent, a name is unknown to the DNS, the store fails) is not kept, and the same
-//! request with the same key is tried anew.
+//! `Idempotency-Key`. A client that does not know whether its `POST` arrived sends it again with the same key, and gets
+//! the answer to the first one. The store keeps the answer sealed, because it may contain a secret. The answer commits
+//! in the transaction that does the work, so it is kept if and only if the work was done. A request that did nothing is
+//! not kept: its input is wrong, its receiver does not consent, the DNS does not know a name, or the store fails. The
+//! same request with the same key is then carried out as a new one.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     match value.to_str().ok().filter(is_key) {
         Some(key) if another.is_none() => Ok(Some(key.to_owned())),
         _ => {
-            let detail = format!("Idempotency-Key is given once, as 1 to {MAX_KEY_BYTES} visible ASCII characters");
+            let detail = format!("Idempotency-Key has to be given once, 1 to {MAX_KEY_BYTES} visible ASCII characters");
             Err(Problem::new(ProblemType::InvalidIdempotencyKey, detail))
         }
     }
@@ -136,7 +136,7 @@ impl Repeatable {
 }
 
 fn another() -> Problem {
-    let detail = "this Idempotency-Key came with another method, path or body before: use a new one";
+    let detail = "this Idempotency-Key was used with a different method, path or body: use a new one";
     Problem::new(ProblemType::IdempotencyKeyReused, detail)
 }
 
@@ -166,9 +166,9 @@ async fn replayed(
             Ok(response)
         }
         None => {
-            let why = "it does not open with the host's key, or is no answer";
+            let why = "it does not open with the host's key, or is not an answer";
             if let Err(error) = app.context.store.lose_answer(request, why).await {
-                tracing::error!(account = %caller.key, %error, "an answer that is lost can't be set aside");
+                tracing::error!(account = %caller.key, %error, "a lost answer cannot be set aside");
             }
             Err(lost())
         }

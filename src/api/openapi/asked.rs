@@ -1,4 +1,4 @@
-//! An operation, as it is put together: who may ask, what it takes and what it gives.
+//! Builds the description of one operation: authentication, parameters, and answers.
 
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::header::{Header, HeaderBuilder};
@@ -15,13 +15,13 @@ pub(super) const JSON: &str = "application/json";
 const XML: &str = "application/xml";
 const PROBLEM: &str = "application/problem+json";
 
-const UNAVAILABLE: &str = "The host can't answer this now: its store fails (`store-unavailable`), the provider asks for fewer \
-    requests, too much is asked of the host at once, or it is stopping. A request that writes was not carried out. Send it \
-    again, unchanged, as Retry-After says";
+const UNAVAILABLE: &str = "The host cannot answer now: its store fails (`store-unavailable`), the provider asks for fewer \
+    requests, the host is overloaded, or it is stopping. A request that writes was not carried out. Repeat it \
+    unchanged after the time in Retry-After";
 
-const FULL: &str = "The host's disk is full (`store-full`), so that the request, or the login that it begins with, could not be \
-    written: it was not carried out. What only reads is answered still. Send it again, unchanged, as Retry-After says; only \
-    the operator can make room";
+const FULL: &str = "The host's disk is full (`store-full`): the request, or its login, could not be written and was not \
+    carried out. Reading still works. Repeat the request unchanged after the time in Retry-After; only the \
+    operator can make room";
 
 /// Who may ask.
 #[derive(Clone, Copy)]
@@ -74,30 +74,30 @@ impl Asked {
             Forms::Json => "JsonFormat",
             Forms::JsonAndXml => "AnswerFormat",
         };
-        let format = query("format", named(schema), "As Deltacloud's clients say what they want to read");
+        let format = query("format", named(schema), "The format of the answer, as in Deltacloud");
         self.takes(vec![format])
     }
 
     pub(super) fn once(self) -> Asked {
-        let why = "1 to 255 visible ASCII characters: a request that is sent again with the same key is done once, and \
-                   answered as the first time. A request that did nothing (with a status of 400 or more) may be sent again with the same key";
+        let why = "1 to 255 visible ASCII characters. A repeated request with the same key is carried out once, and gets \
+                   the first answer. A request that did nothing (a status of 400 or more) may be repeated with the same key";
         self.takes(vec![header_parameter("Idempotency-Key", text().pattern(Some("^[!-~]{1,255}$")).into(), why)]).fails(
             "409",
-            "What is there does not allow it; or the answer to the first request with this Idempotency-Key is lost \
-             (`answer-lost`, see what there is)",
+            "The current state does not allow it; or the answer to the first request with this Idempotency-Key is \
+             lost (`answer-lost`: check the current state)",
             &[],
         )
     }
 
     /// `If-Match` and `If-None-Match`, which hold a write to the versions of a hook that it is for.
     pub(super) fn conditional(self) -> Asked {
-        let only = "Tags of a hook, or `*`: it is written only where one of them is its tag. A weak one never is";
-        let none_of = "Tags of a hook, or `*`: it is written only where none of them is its tag";
+        let only = "Tags of a hook, or `*`: writes only if one of them is its tag. A weak tag never matches";
+        let none_of = "Tags of a hook, or `*`: writes only if none of them is its tag";
         self.takes(vec![
             header_parameter("If-Match", form("if-match"), only),
             header_parameter("If-None-Match", form("if-none-match"), none_of),
         ])
-        .fails("412", "The hook is of a version that the request is not for (`precondition-failed`)", &[])
+        .fails("412", "The version of the hook does not match the condition (`precondition-failed`)", &[])
     }
 
     pub(super) fn body(mut self, media_type: &str, schema: RefOr<Schema>, required: Required) -> Asked {
@@ -165,15 +165,15 @@ impl Asked {
                 if matches!(self.who, Who::Account) {
                     self.operation = self.operation.security(SecurityRequirement::new("token", Vec::<String>::new()));
                 }
-                let refused = problem("No credentials, or such as are not accepted", self.forms, &["WWW-Authenticate"]);
+                let refused = problem("The credentials are missing or not accepted", self.forms, &["WWW-Authenticate"]);
                 self.operation = self.operation.response("401", refused);
                 let unavailable = problem(UNAVAILABLE, self.forms, &["Retry-After"]);
                 self.operation = self.operation.response("503", unavailable);
                 self.operation = self.operation.response("507", problem(FULL, self.forms, &["Retry-After"]));
             }
         }
-        let wrong = problem("What is wrong with the request, where, and what to do", self.forms, &[]);
-        let failed = problem("The host failed, or can't answer now", self.forms, &[]);
+        let wrong = problem("What is wrong in the request, where, and what to do", self.forms, &[]);
+        let failed = problem("The host failed, or cannot answer now", self.forms, &[]);
         self.operation.response("4XX", wrong).response("5XX", failed).build()
     }
 }
@@ -188,12 +188,12 @@ fn content(schema: RefOr<Schema>) -> Content {
 
 fn header(name: &str) -> Header {
     let description = match name {
-        "ETag" => "Of what is answered, for If-None-Match and, of a hook, for If-Match",
+        "ETag" => "The tag of the answer, for If-None-Match and, of a hook, for If-Match",
         "Link" => "The next page, as rel=\"next\" (RFC 8288)",
-        "Tracker-Cursor" => "Where the feed goes on from this list",
-        "Location" => "Where it is",
-        "Retry-After" => "After how many seconds to try again",
-        "WWW-Authenticate" => "How credentials are given",
+        "Tracker-Cursor" => "The cursor from which the feed continues this list",
+        "Location" => "Its URL",
+        "Retry-After" => "The number of seconds after which to retry",
+        "WWW-Authenticate" => "The supported authentication schemes",
         _ => "",
     };
     HeaderBuilder::new().schema(text()).description(Some(description)).build()

@@ -1,5 +1,5 @@
-//! `GET /docs`: the description to be read by people, who can try requests out on it. Swagger UI renders it in the browser. Its
-//! files are part of the program: nothing is fetched from elsewhere.
+//! `GET /docs`: the description for people, who can also try requests there. Swagger UI renders it in the browser. The
+//! program contains its files: nothing is fetched from elsewhere.
 
 use axum::body::Bytes;
 use axum::extract::Path;

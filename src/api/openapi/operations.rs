@@ -1,4 +1,4 @@
-//! What can be asked of the API, as a table: each operation with its parameters, its body and its answers. One file a group.
+//! The table of operations: each with its parameters, its body and its answers. One file for each group.
 
 mod account;
 mod changes;

@@ -1,4 +1,4 @@
-//! Shapes that operations speak of: schemas and parameters, by the few forms that this API has.
+//! Schemas and parameters that several operations use.
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{
@@ -14,7 +14,7 @@ pub(super) fn text() -> ObjectBuilder {
 pub(super) fn bytes(most: usize) -> RefOr<Schema> {
     text()
         .max_length(Some(most))
-        .description(Some("In UTF-8, it has at most as many bytes as this has characters"))
+        .description(Some("The length is limited by its bytes in UTF-8, not by its characters"))
         .into()
 }
 
@@ -67,7 +67,7 @@ pub(super) fn ids() -> RefOr<Schema> {
 pub(super) fn past() -> RefOr<Schema> {
     text()
         .format(Some(SchemaFormat::Custom("past".into())))
-        .description(Some("A time as RFC 3339 writes it, not in the future"))
+        .description(Some("A time as in RFC 3339, not in the future"))
         .into()
 }
 

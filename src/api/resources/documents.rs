@@ -1,4 +1,4 @@
-//! Resources as the API shows them, alone, in lists and in streams.
+//! The representation of resources in the API: alone, in lists and in streams.
 
 pub(crate) mod instance;
 pub(crate) mod realm;

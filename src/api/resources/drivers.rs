@@ -1,6 +1,6 @@
-//! Drivers: `GET /api/drivers`, and one of them. As with Deltacloud, no credentials are needed; what is
-//! shown is what a client has to know to bring an account, and nothing of the operator's configuration but
-//! the names of providers. Files that were not loaded are the operator's business.
+//! Drivers: `GET /api/drivers`, and one of them. As in Deltacloud, these need no credentials. They show what a client
+//! needs in order to bring an account, and nothing of the operator's configuration except the names of providers. Files
+//! that were not loaded are not shown.
 
 use std::sync::Arc;
 
@@ -25,19 +25,19 @@ pub(crate) struct DriversDocument<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Driver)]
 pub(crate) struct DriverDocument<'a> {
-    /// As `X-Deltacloud-Driver` names it.
+    /// The name for `X-Deltacloud-Driver`.
     id: &'a str,
     href: String,
     name: &'a str,
     version: &'a str,
     /// SHA-256 of its file.
     digest: &'a str,
-    /// As `X-Deltacloud-Provider` names them.
+    /// The names for `X-Deltacloud-Provider`.
     providers: Vec<ProviderDocument<'a>>,
-    /// The endpoints that the operator lets it reach; an account is cut down to its own.
+    /// The endpoints that the operator granted; an account reaches only its own.
     may_reach: &'a [String],
     options: Vec<OptionDocument<'a>>,
-    /// The keys of the operator's policy that signed it, by name.
+    /// The names of the keys in the operator's policy that signed it.
     signed_by: &'a [String],
     health: Health,
 }
@@ -46,7 +46,7 @@ pub(crate) struct DriverDocument<'a> {
 #[schema(as = Provider)]
 struct ProviderDocument<'a> {
     id: String,
-    /// Left out where the operator configured it: what stands there is no client's business.
+    /// Absent if the operator configured the provider: clients do not see the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     endpoint: Option<&'a str>,
@@ -102,7 +102,7 @@ pub(crate) async fn show(
         Some(driver) => Ok(Json(document(&app, driver)).into_response()),
         None => {
             let known: Vec<&str> = catalog.drivers().map(|driver| driver.info().name.as_str()).collect();
-            let detail = format!("there is no driver {name:?}; loaded are: {}", known.join(", "));
+            let detail = format!("driver {name:?} is not loaded; loaded drivers: {}", known.join(", "));
             Err(Problem::new(ProblemType::DriverNotFound, detail).with("known", known))
         }
     }

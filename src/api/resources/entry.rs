@@ -1,4 +1,4 @@
-//! `GET /api`: the entry point, as Deltacloud has it. It needs no credentials, and says nothing of accounts.
+//! `GET /api`: the entry point, as in Deltacloud. It needs no credentials, and shows nothing about accounts.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::api::problem::Problem;
 #[schema(as = EntryPoint)]
 pub(crate) struct EntryDocument {
     version: &'static str,
-    /// Those that the request names or that are the default; null if that leaves it open.
+    /// The driver that the request names, or the default; null if there is neither.
     #[schema(required)]
     driver: Option<String>,
     #[schema(required)]

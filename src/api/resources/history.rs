@@ -1,4 +1,5 @@
-//! `GET /api/instances/{id}/history`, and of realms: what happened to one resource, newest first, also after it is gone.
+//! `GET /api/instances/{id}/history`, and the same of realms: the changes of one resource, newest first, also after it
+//! is gone.
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ async fn show(
 fn read_before(text: &str, newest: Cursor) -> Result<i64, Problem> {
     let cursor: Cursor = text.parse().map_err(|_| ParameterError::Invalid {
         name: "before",
-        why: "is the cursor of a change: only what is older is shown".into(),
+        why: "has to be the cursor of a change; only older changes are shown".into(),
     })?;
     match cursor.is_in(newest) {
         true => Ok(cursor.sequence),

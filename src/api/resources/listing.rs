@@ -1,4 +1,4 @@
-//! Lists and single resources, of either kind: what the tracker last saw of the caller's account.
+//! Lists and single resources of both kinds: the last known state of the caller's account.
 
 mod whole;
 
@@ -175,7 +175,7 @@ fn read_at(app: &App, parameters: &Parameters) -> Result<Option<Timestamp>, Para
     let Some(text) = parameters.get("at") else { return Ok(None) };
     let invalid = |why: String| ParameterError::Invalid { name: "at", why };
     let at = text.parse::<Timestamp>().map_err(|error| invalid(format!("is {error}")))?;
-    if at > app.context.clock.now() { Err(invalid("lies in the future".to_owned())) } else { Ok(Some(at)) }
+    if at > app.context.clock.now() { Err(invalid("is in the future".to_owned())) } else { Ok(Some(at)) }
 }
 
 /// A list's query, valid.
@@ -303,7 +303,7 @@ mod tests {
         check(
             Kind::Realm,
             "realm_id=us",
-            Err(r#""realm_id" is not a parameter here; known are: id, state, at, limit, after, format"#),
+            Err(r#""realm_id" is not a known parameter; known parameters: id, state, at, limit, after, format"#),
         );
     }
 

@@ -1,5 +1,6 @@
-//! Pending changes: `GET /api/changes` without a cursor. Read with a lease and acknowledged; or, as the Deltacloud API of 2012
-//! has it, in one step, in which a page counts as delivered once the client's TCP has acknowledged its end.
+//! Pending changes: `GET /api/changes` without a cursor. A client reads them with a lease and acknowledges them. Or, as
+//! in the Deltacloud API of 2012, it reads them in one step: a page then counts as delivered once the client's TCP has
+//! acknowledged its end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ const PAGE_LEASE: Duration = Duration::from_secs(300);
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PendingChanges)]
 pub(crate) struct PendingDocument<'a> {
-    /// Absent where nothing is pending.
+    /// Absent if nothing is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     lease: Option<LeaseDocument>,
@@ -45,14 +46,14 @@ pub(crate) struct PendingDocument<'a> {
 #[schema(as = Lease)]
 pub(crate) struct LeaseDocument {
     id: String,
-    /// From then on, what is not acknowledged is pending again.
+    /// Changes that are not acknowledged by then are pending again.
     expires_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Acknowledged)]
 pub(crate) struct AcknowledgedDocument {
-    /// How many changes count as delivered now, and did not before.
+    /// How many changes this request marked as delivered.
     acknowledged: u64,
 }
 
@@ -109,7 +110,7 @@ async fn page(app: &Arc<App>, caller: &Caller, parameters: &Parameters, version:
     parameters.only(&["format"])?;
     parameters.check_format()?;
     if version == Version::HTTP_2 {
-        let detail = "over HTTP/2 the host can't tell when a page has arrived: read it with lease=60, and acknowledge it by \
+        let detail = "over HTTP/2 the host cannot find out when a page has arrived: read it with lease=60, and acknowledge it by \
                       POST /api/changes/acknowledge; or use HTTP/1.1";
         return Err(Problem::new(ProblemType::LeaseNeeded, detail));
     }
@@ -154,7 +155,7 @@ async fn tokens(app: &Arc<App>, caller: &Caller, leased: &Leased) -> Vec<Option<
     for (hook, sealed) in unopened {
         let unopened = Unopened { column: SealedColumn::HookToken(hook), sealed };
         if let Err(error) = context.store.set_aside_unopened(unopened).await {
-            tracing::error!(%hook, account = %caller.key, %error, "a hook whose token does not open can't be set aside");
+            tracing::error!(%hook, account = %caller.key, %error, "a hook whose token does not open cannot be set aside");
         }
     }
     tokens
@@ -182,7 +183,7 @@ pub(crate) async fn acknowledge(
     let id: u64 = lease.text()?.parse().map_err(|_| lease.invalid("is not the id of a lease"))?;
     // No lease has a larger one.
     let id = i64::try_from(id).unwrap_or_default();
-    let member = object.need("cursor", "the cursor of the last change that was dealt with")?;
+    let member = object.need("cursor", "the cursor of the last change that was processed")?;
     let cursor: Cursor = member.text()?.parse().map_err(|_| member.invalid("is not the cursor of a change"))?;
     if !cursor.is_in(context.store.extent(caller.account).await?.newest) {
         return Err(foreign_cursor().with("where", member.pointer()));

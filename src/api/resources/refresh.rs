@@ -1,5 +1,5 @@
-//! `POST /api/refresh`: a poll of the caller's account now, for who just did something and wants to see it. One that is
-//! under way, or was made a moment ago, is as good as another.
+//! `POST /api/refresh`: polls the caller's account now, for a client that has just changed something. A poll in
+//! progress, or one that ended a moment ago, counts as well.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::store::PollStatus;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Refreshed {
-    /// `polled`, `recent` where the last poll was made a moment ago, or `waiting` where it is still under way.
+    /// `polled`, `recent` if the last poll was a moment ago, or `waiting` if the poll is still in progress.
     outcome: &'static str,
     #[schema(required)]
     last_attempt: Option<Timestamp>,
     #[schema(required)]
     last_complete: Option<Timestamp>,
-    /// Why the last poll gave no list.
+    /// Why the last poll returned no list.
     #[schema(required)]
     error: Option<RefreshError>,
 }

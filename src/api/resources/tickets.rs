@@ -1,4 +1,4 @@
-//! Tickets: `POST /api/tickets`, with which a page in a browser opens a stream.
+//! Tickets: `POST /api/tickets`. A page in a browser opens a stream with a ticket.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Tokens: `POST` and `GET /api/tokens`, `GET` and `DELETE` of one, and `POST .../rotate`. Only who proves the account's
-//! own credentials has to do with them: a token gives nobody another.
+//! Tokens: `POST` and `GET /api/tokens`, `GET` and `DELETE` of one, and `POST .../rotate`. They need the account's own
+//! credentials: a token cannot create or show tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,10 +41,10 @@ pub(crate) struct TokenDocument<'a> {
     created: Timestamp,
     #[schema(required)]
     expires: Option<Timestamp>,
-    /// To the minute.
+    /// Accurate to the minute.
     #[schema(required)]
     last_used: Option<Timestamp>,
-    /// In the answer that makes it, and in no other.
+    /// Only in the answer that creates the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     token: Option<&'a str>,
@@ -58,14 +58,14 @@ pub(crate) enum ListedToken<'a> {
     Damaged(DamagedTokenDocument<'a>),
 }
 
-/// A token that the host can't read from its store any more. It opens nothing; it can be revoked, and another one made.
+/// A token that the host cannot read from its store. It authenticates nobody; it can be revoked and replaced.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DamagedToken)]
 pub(crate) struct DamagedTokenDocument<'a> {
     id: String,
     href: String,
     status: DamagedStatus,
-    /// What can't be read, and why.
+    /// The part that cannot be read, and why.
     reason: &'a str,
 }
 
@@ -113,7 +113,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Number {
 }
 
 fn not_found() -> Problem {
-    Problem::new(ProblemType::TokenNotFound, "there is no such token of this account; GET /api/tokens lists them")
+    Problem::new(ProblemType::TokenNotFound, "the account has no token with this id; GET /api/tokens lists its tokens")
 }
 
 fn done(was_there: bool) -> Result<(), Problem> {
@@ -173,7 +173,7 @@ fn refused(refusal: Refusal, limit: u64) -> Problem {
 }
 
 fn damaged(reason: String) -> Problem {
-    let detail = "the token can't be read from the host's store: revoke it, and make another";
+    let detail = "the token cannot be read from the host's store: revoke it, and create a new one";
     Problem::new(ProblemType::TokenDamaged, detail).with("damaged", reason)
 }
 
@@ -188,12 +188,12 @@ struct Order {
 impl Order {
     fn read(object: &mut Object, now: Timestamp) -> Result<Order, BodyError> {
         object.only(&["name", "scope", "expires"])?;
-        let member = object.need("name", "what you call it, to know it in the list")?;
+        let member = object.need("name", "a name for it in lists")?;
         let name = member.text()?.to_owned();
         if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
             return Err(member.invalid(format!("has 1 to {MAX_NAME_CHARS} characters and no control characters")));
         }
-        let scope = object.need("scope", "read; or track, to have hooks and to read pending changes, too")?;
+        let scope = object.need("scope", "read; or track, also for hooks and pending changes")?;
         let scope = scope.word(Scope::parse, &Scope::ALL.map(Scope::as_str))?;
         Ok(Order { name, scope, expires: read_expiry(object, now)? })
     }
@@ -203,7 +203,7 @@ fn read_expiry(object: &mut Object, now: Timestamp) -> Result<Option<Timestamp>,
     let Some(member) = object.take("expires") else { return Ok(None) };
     let expires = member.text()?.parse::<Timestamp>();
     let expires = expires.map_err(|error| member.invalid(format!("is {error}; a token without it does not expire")))?;
-    if expires <= now { Err(member.invalid("lies in the past")) } else { Ok(Some(expires)) }
+    if expires <= now { Err(member.invalid("is in the past")) } else { Ok(Some(expires)) }
 }
 
 /// `GET /api/tokens`: one page, the oldest first.
@@ -316,10 +316,7 @@ mod tests {
             r#"{"name": "ci", "scope": "track", "expires": "2027-01-01T00:00:00+01:00"}"#,
             Ok(("ci", Scope::Track, true)),
         );
-        check(
-            r#"{"name": "ci", "scope": "track", "expires": "2026-11-22T10:00:00Z"}"#,
-            Err("/expires lies in the past"),
-        );
+        check(r#"{"name": "ci", "scope": "track", "expires": "2026-11-22T10:00:00Z"}"#, Err("/expires is in the past"));
         check(
             r#"{"name": "ci", "scope": "track", "expires": "10000-01-01T00:00:00Z"}"#,
             Err("/expires is out of range: the earliest time is 0000-01-01T00:00:00.000Z, and the latest \
@@ -331,10 +328,10 @@ mod tests {
             r#"{"name": "a\u0007", "scope": "read"}"#,
             Err("/name has 1 to 255 characters and no control characters"),
         );
-        check(r#"{"scope": "read"}"#, Err("/name is needed: what you call it, to know it in the list"));
+        check(r#"{"scope": "read"}"#, Err("/name is needed: a name for it in lists"));
         check(
             r#"{"name": "ci", "color": "red"}"#,
-            Err("\"color\" is not a member here; known are: name, scope, expires"),
+            Err("\"color\" is not a known member; known members: name, scope, expires"),
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Tracking one resource, as the Deltacloud API of 2012 has it: `PUT` with `track_hook` and `track_token`
-//! sets the caller's hook on it, `track_hook=none` removes it. The resource need not have been seen yet.
+//! Tracks one resource, as in the Deltacloud API of 2012. `PUT` with `track_hook` and `track_token` sets the caller's
+//! hook on the resource, and `track_hook=none` removes it. The resource may be unknown so far.
 
 use axum::Json;
 use axum::extract::Request;
@@ -164,7 +164,7 @@ fn is_same(vault: &Vault, caller: &Caller, old: &Hook, wanted: &Wanted) -> bool 
     let is = |purpose, sealed: &Sealed, wanted: &[u8]| match vault.open(purpose, sealed) {
         Ok(opened) => bool::from(opened.expose_secret().as_bytes().ct_eq(wanted)),
         Err(error) => {
-            tracing::warn!(hook = %old.id, account = %caller.key, "a hook is made anew: {error}");
+            tracing::warn!(hook = %old.id, account = %caller.key, "a hook is created again: {error}");
             false
         }
     };

@@ -1,5 +1,5 @@
-//! A body that is compressed once. Clients without credentials can ask for it, so compressing it for each request would
-//! cost the host much more than it costs them.
+//! A body that is compressed once. Clients without credentials can request it; compressing it for each request would
+//! cost the host much more than the client.
 
 use std::io::Write as _;
 

@@ -1,6 +1,6 @@
-//! Requests under way, from the first byte of their heads to the last byte of their answers: how many there are, and how
-//! many bytes of heads, bodies and answers the host holds for them. All of them together are bounded, and so is what one account
-//! and one network may have of them. Who waits for changes has a place of another kind (`feed/shares`) in the place of this one.
+//! Requests in progress, from the first byte of the request head to the last byte of the answer: their number, and the
+//! bytes of heads, bodies and answers that the host holds for them. The total is bounded, and so are the shares of one
+//! account and of one network. A caller that waits for changes takes a slot of `feed/shares` instead.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -91,7 +91,7 @@ pub(crate) struct Unfinished {
 
 /// There is no room for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("as many bytes of requests are held as the host, or one address, may have")]
+#[error("the requests in progress use all bytes that the host, or one address, may have")]
 pub(crate) struct NoRoom;
 
 impl InFlight {
@@ -117,19 +117,19 @@ impl InFlight {
     fn refusal(&self, full: Full) -> Problem {
         match full {
             Full::All => {
-                Problem::new(ProblemType::TooManyRequestsAtOnce, "as many requests are under way as the host allows")
+                Problem::new(ProblemType::TooManyRequestsAtOnce, "the maximum number of requests is in progress")
                     .with("limit", self.most.all)
                     .retry_after(RETRY_SOON)
             }
             Full::Bytes => {
-                let detail = "requests that are under way hold as many bytes as the host allows";
+                let detail = "the requests in progress hold the maximum number of bytes";
                 Problem::new(ProblemType::TooManyRequestsAtOnce, detail)
                     .with("limit", self.most.bytes)
                     .retry_after(RETRY_SOON)
             }
             Full::Of(whose, limit) => at_once(whose, limit),
             Full::BytesOf(whose, limit) => {
-                let detail = format!("the requests of this {whose} that are under way hold as many bytes as they may");
+                let detail = format!("the requests in progress of this {whose} hold the maximum number of bytes");
                 Problem::new(ProblemType::RequestLimit, detail)
                     .with("of", whose)
                     .with("limit", limit)

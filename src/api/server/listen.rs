@@ -1,5 +1,5 @@
-//! Serving the API on a socket: connections are bounded in number, by network and in all, in what they may cost, in how
-//! long they may lie idle, and in how long they may go on once the host stops.
+//! Serves the API on a socket. Connections have limits: their number in total and by network, their cost, their idle
+//! time, and the time that they may continue after the host stops.
 
 mod accept;
 mod answer;
@@ -72,7 +72,7 @@ pub(crate) async fn serve(
     let all = files::connections_within(limit, settings.connections);
     if all < settings.connections {
         tracing::warn!(
-            "at most {all} connections are open at once, and not {}, since the system lets the host open {} files",
+            "at most {all} connections can be open at once, not {}, because the system limits the host to {} open files",
             settings.connections,
             limit.unwrap_or(u64::MAX)
         );

@@ -1,9 +1,9 @@
-//! Who sends a request: the address that a connection comes from or, where that is a proxy that the operator trusts, the
-//! client that the proxy names. Pure.
+//! The address of a client: the address of the connection or, if that is a trusted proxy, the address that the proxy
+//! names. Pure.
 //!
-//! Proxies append to what they pass on, so the headers are read from the right, as Caddy reads them with
-//! `trusted_proxies_strict`: each address was written down by the one to its right, and counts while that one is trusted.
-//! What a client wrote itself stands to the left of the first address that is not trusted, and is never reached.
+//! Proxies append to the headers that they forward. So the headers are read from the right, as Caddy reads them with
+//! `trusted_proxies_strict`: each address was written by the one to its right, and counts while that one is trusted.
+//! Addresses that the client itself wrote are to the left of the first untrusted address, and are never reached.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

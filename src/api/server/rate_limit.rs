@@ -1,5 +1,5 @@
-//! How many requests a caller may send: a bucket for each, and what is left in it, told in every answer, as
-//! draft-ietf-httpapi-ratelimit-headers has it.
+//! Rate limits: a token bucket for each caller. Every answer shows its level, as in
+//! draft-ietf-httpapi-ratelimit-headers.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! What goes with a page of pending changes that is read in one step: it counts as delivered once the client has the end of
-//! it, which the connection tells (`listen/receipts`).
+//! The receipt of a page of pending changes that is read in one step. The page counts as delivered once the client has
+//! the end of it, which the connection reports (`listen/receipts`).
 
 use std::sync::Arc;
 

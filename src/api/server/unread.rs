@@ -1,8 +1,8 @@
-//! Requests that could not be read. hyper answers these by itself, with a status and nothing else, before any handler
-//! hears of them; on the way out such an answer is given the problem that says what was wrong. One whose head never
-//! ends it does not answer at all: that is done here, once hyper has let go of the connection, and so is telling a client of
-//! HTTP/2 why its connection ends. Of a request that is answered before it was read whole, the rest is read and thrown away for
-//! a while: a client that is still sending would lose the answer else (RFC 9112, 9.6).
+//! Requests that could not be parsed. hyper answers them itself, before any handler sees them, with a status and no
+//! body. This file adds the problem that says what was wrong. hyper does not answer a request whose head never ends,
+//! and does not tell a client of HTTP/2 why its connection ends: this file does both, after hyper has released the
+//! connection. If a request was answered before its body was read, the rest is read and discarded for a while;
+//! otherwise a client that is still sending would lose the answer (RFC 9112, 9.6).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Unanswered<S> {
         if self.is_http2 {
             return Ok(());
         }
-        let detail = "the head of the request did not end within the time that this host waits for it";
+        let detail = "the head of the request did not arrive in time";
         self.stream.write_all(&whole(&Problem::new(ProblemType::RequestTimeout, detail))).await?;
         self.stream.shutdown().await
     }
@@ -201,9 +201,9 @@ fn instead_of(answer: &[u8]) -> Option<Vec<u8>> {
     }
     let status = head.strip_prefix("http/1.1 ").or_else(|| head.strip_prefix("http/1.0 "))?.get(..3)?;
     let (problem_type, detail) = match status {
-        "400" => (ProblemType::MalformedRequest, "the request line, or a header, is not as HTTP has it"),
-        "414" => (ProblemType::UriTooLong, "the path and query are longer than this host reads"),
-        "431" => (ProblemType::HeadTooLarge, "the headers are more, or longer, than this host reads"),
+        "400" => (ProblemType::MalformedRequest, "the request line or a header is not valid HTTP"),
+        "414" => (ProblemType::UriTooLong, "the path and query are longer than the host allows"),
+        "431" => (ProblemType::HeadTooLarge, "the headers are more, or longer, than the host allows"),
         _ => return None,
     };
     Some(whole(&Problem::new(problem_type, detail)))

@@ -1,4 +1,4 @@
-//! Writes that depend on what is there: on the version of a hook, and on how many the account has.
+//! Conditional writes: on the version of a hook, and on the number of hooks of the account.
 
 use serde_json::json;
 

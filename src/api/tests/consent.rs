@@ -1,4 +1,4 @@
-//! Consent: with a receiver that is asked, and says what it likes.
+//! Consent, with a receiver that gives any answer.
 
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};

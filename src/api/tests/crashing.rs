@@ -1,5 +1,5 @@
-//! Requests that write, on a disk that fails or loses its power at each point of them: what is answered with an error was
-//! not done, what is answered well is there, and a request that comes again with its key was carried out once.
+//! Writing requests on a disk that fails or loses power at each point. A request that gets an error was not carried
+//! out, one that succeeds is stored, and a repeated request with the same key is carried out once.
 
 use faulty_disk::{Disk, Error, Fault, File, Operation};
 use serde_json::json;

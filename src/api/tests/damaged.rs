@@ -1,4 +1,4 @@
-//! What clients see of rows that can't be read.
+//! Damaged rows, as clients see them.
 
 use serde_json::json;
 

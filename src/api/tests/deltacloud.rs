@@ -1,5 +1,5 @@
-//! What clients of the Deltacloud API are answered, beyond what `tests/it/deltacloud.rs` shows with a real driver: long
-//! lists, what is known already, and bad requests.
+//! Answers to clients of the Deltacloud API, beyond what `tests/it/deltacloud.rs` shows with a real driver: long lists,
+//! data that is known already, and bad requests.
 
 use roxmltree::Document;
 

@@ -1,4 +1,4 @@
-//! What goes wrong before there is an answer: who asks, and how.
+//! Errors before there is an answer: authentication, and malformed requests.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The feed: the journal from a place on, filtered, and nothing marked.
+//! The feed: the journal from a cursor on, filtered, without marking anything.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `DELETE /api/account`: a client takes back its account, and nothing of it is left.
+//! `DELETE /api/account`: a client deletes its account, and nothing of it remains.
 
 use faulty_disk::{Error, Fault, File, Operation};
 use serde_json::json;

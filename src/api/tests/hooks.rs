@@ -1,4 +1,4 @@
-//! Hooks as a resource: what can be said of one, done with one, and is refused.
+//! Hooks as a resource: their members, their actions, and refused requests.
 
 use serde_json::json;
 

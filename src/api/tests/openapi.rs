@@ -1,4 +1,4 @@
-//! The description is of what there is: whole in itself, and of the very routes.
+//! The OpenAPI description is complete in itself, and matches the routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! Whatever the API accepts can be read back: generated values of every stored member and parameter are sent through the
-//! router and read through each route that shows them. What is answered with 2xx is shown everywhere in its normal form
-//! and can be delivered; everything else is a 4xx problem.
+//! Everything that the API accepts can be read back. The tests send generated values of every stored member and
+//! parameter through the router, and read them through each route that shows them. A value that is answered with 2xx is
+//! shown everywhere in its normal form and can be delivered; every other value is a 4xx problem.
 
 use std::collections::BTreeMap;
 use std::ops::AsyncFn;

@@ -1,4 +1,4 @@
-//! Lists and single resources: what is shown, and when it is waited for.
+//! Lists and single resources: their content, and when a request waits for it.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: one that comes again is answered as the first was, and done once.
+//! `Idempotency-Key`: a repeated request gets the answer of the first, and is carried out once.
 
 use serde_json::json;
 

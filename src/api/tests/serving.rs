@@ -1,4 +1,4 @@
-//! On a socket: how connections end.
+//! How connections end, on a real socket.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! The feed as a stream: what it says, in which order, and how it ends.
+//! The feed as a stream: its events, their order, and its end.
 
 use futures_util::StreamExt as _;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Tickets: what a browser opens a stream with.
+//! Tickets, which open a stream in a browser.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Tokens: what they open, and to whom they are shown.
+//! Tokens: what they allow, and who can see them.
 
 use std::convert::Infallible;
 

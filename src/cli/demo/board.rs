@@ -1,5 +1,5 @@
-//! What the demo has seen so far, as plain data: the instances as they are now, the newest callbacks, and how
-//! many there were of each. Both the live view and the plain lines are drawn from it.
+//! The state that the demo shows, as plain data: the current instances, the newest callbacks, and counters. The live
+//! view and the plain lines are both drawn from it.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;

@@ -1,6 +1,5 @@
-//! The demo's receiver of callbacks: what a client of the tracker writes on its side. It is no part of the API
-//! (which is why it may name axum), and it verifies signatures with the `standardwebhooks` crate, which knows
-//! nothing of how this host signs.
+//! The demo's receiver of callbacks: the code that a client of Tracker writes. It is no part of the API, so it may name
+//! axum. It verifies signatures with the `standardwebhooks` crate, which shares no code with this host.
 
 use std::collections::HashMap;
 use std::sync::Arc;

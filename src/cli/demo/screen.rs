@@ -1,5 +1,5 @@
-//! The live view: instances as they are on the left, callbacks as they arrive on the right, what to try next
-//! below. Drawing is a function of the board and the time, and is tested as such.
+//! The live view: instances on the left, callbacks as they arrive on the right, suggestions below. Drawing is a
+//! function of the board and the time, and is tested as one.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

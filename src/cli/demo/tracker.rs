@@ -1,5 +1,4 @@
-//! The demo as a client of the tracker: lists instances and sets hooks through the HTTP API, as any other
-//! client does.
+//! The demo as a client of Tracker: lists instances and sets hooks through the HTTP API, like any client.
 
 use std::collections::HashSet;
 use std::time::Duration;

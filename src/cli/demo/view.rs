@@ -1,4 +1,4 @@
-//! How the demo is shown: as a live view on a terminal, or as plain lines where there is none.
+//! The output of the demo: a live view on a terminal, or plain lines without one.
 
 use std::io::{IsTerminal as _, Write as _, stdin, stdout};
 use std::time::Duration;

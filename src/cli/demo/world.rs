@@ -1,5 +1,5 @@
-//! The world that the demo runs in: the mock driver, vetted for this run alone, in a folder that goes when the
-//! demo ends; and the configuration, which is one that could stand in a file.
+//! The environment of the demo: the mock driver, approved for this run only, in a folder that is removed when the demo
+//! ends; and a configuration that could be in a file.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! `tracker driver approve`: the one moment at which a person looks at what a driver asks for. What is shown
-//! is what is granted; nothing is granted unseen.
+//! `tracker driver approve`: a person decides on the requests of a driver. The command shows everything that it grants.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,7 +119,7 @@ impl Approve {
             Role::Current => "Let the host load it, and reach this?",
             Role::Shadow => "Let the host load it beside the current version, and reach this?",
         };
-        if !self.yes && !ask(question, "look at the above, and add --yes to approve it")? {
+        if !self.yes && !ask(question, "review the above, and add --yes to approve it")? {
             anyhow::bail!("not approved, and nothing was changed");
         }
         let made = candidate.keep(&path, &info.digest)?;
@@ -141,7 +140,7 @@ impl Approve {
         if let Some(old) =
             old.map(|file| config.drivers.directory.join(file)).filter(|old| *old != path && old.exists())
         {
-            output::line!("{} is approved no more: remove it once no host runs it.", old.display());
+            output::line!("{} is no longer approved: remove it when no host runs it.", old.display());
         }
         Ok(())
     }
@@ -182,7 +181,7 @@ impl Approve {
                 info.name
             ))),
             (true, Some(current)) if current.sha256 == info.digest => Err(UsageError(format!(
-                "this file is the current {} {}: it can't be its own shadow",
+                "this file is the current {} {}: it cannot be its own shadow",
                 current.name, current.version
             ))),
             (true, Some(_)) => Ok(Role::Shadow),
@@ -223,7 +222,7 @@ impl Candidate {
         let bytes = std::fs::read(&self.file)?;
         // It may lie where others write, and what was shown is what is approved.
         if crate::supply::sha256(&bytes) != sha256 {
-            anyhow::bail!("{}: it changed while it was looked at, and was not approved", self.file.display());
+            anyhow::bail!("{}: it changed during the review, and was not approved", self.file.display());
         }
         let mut made = Vec::new();
         if let Source::File(file) = source {

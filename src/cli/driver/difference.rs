@@ -1,4 +1,4 @@
-//! What an operator decides upon: all that a driver asks for, and on an update what is other than it was.
+//! The information for an approval: everything that a driver asks for, and the differences if it is an update.
 
 use std::fmt::Write as _;
 
@@ -74,7 +74,7 @@ pub(super) fn summary(asked: &Asked<'_>) -> String {
             lines.line("", &format!("from {source}"));
         }
         if described.is_none() {
-            lines.line("", "its file is not there: its providers and options can't be compared");
+            lines.line("", "its file is missing: its providers and options cannot be compared");
         }
     }
     let described = before.as_ref().and_then(|before| before.info);
@@ -90,7 +90,7 @@ pub(super) fn summary(asked: &Asked<'_>) -> String {
         lines.line("Options", "of an account; secret ones stay in the host");
         lines.list(texts(&options), options_before.as_deref().map(|before| texts(before).collect()));
     }
-    let delta = |info: &DriverInfo| if info.delta { "lists of changes alone (delta)" } else { "none" };
+    let delta = |info: &DriverInfo| if info.delta { "lists of changes only (delta)" } else { "none" };
     match described.filter(|old| old.delta != info.delta) {
         Some(old) => lines.line("Features", &format!("{}, before: {}", delta(info), delta(old))),
         None if info.delta => lines.line("Features", delta(info)),
@@ -214,17 +214,17 @@ mod tests {
             "     + new region (secret): Which one.\n",
             "    - gone region: Which one.\n",
             "     + new role: Which one.\n",
-            "lists of changes alone (delta), before: none",
+            "lists of changes only (delta), before: none",
         ] {
             assert!(update.contains(want), "{want:?} in {update}");
         }
-        for quiet in ["new us", "new https://ec2", "Asks for", "can't be compared"] {
+        for quiet in ["new us", "new https://ec2", "Asks for", "cannot be compared"] {
             assert!(!update.contains(quiet), "{quiet:?} in {update}");
         }
         let first = lines(&new, &[a, evil], None);
         assert!(!first.contains("+ new") && !first.contains("gone"), "{first}");
         let without = lines(&new, &[a, evil], Some(Before { approval: &approved, info: None }));
-        assert!(without.contains("can't be compared") && !without.contains("new role"), "{without}");
+        assert!(without.contains("cannot be compared") && !without.contains("new role"), "{without}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which file of a driver is meant, and what tells two apart.
+//! Finds the file of a driver, and tells versions apart.
 
 use std::path::{Path, PathBuf};
 

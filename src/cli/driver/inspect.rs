@@ -1,5 +1,5 @@
-//! `tracker driver inspect`: what a component is and asks for, for whoever has to decide about it or wonders why it
-//! is not loaded. Nothing is approved by it, and nothing of the component runs but its description of itself.
+//! `tracker driver inspect`: shows what a component is and what it asks for, before an approval or if it is not loaded.
+//! It approves nothing, and runs nothing of the component except `describe`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -137,7 +137,7 @@ fn import(import: &Import) -> String {
     let remark = match import.lent {
         Lent::Whole => "",
         Lent::Empty => " (lent, with nothing behind it)",
-        Lent::Refused => " (REFUSED: no driver is lent it)",
+        Lent::Refused => " (REFUSED: no driver gets it)",
     };
     format!("{}{version}{remark}", import.name)
 }

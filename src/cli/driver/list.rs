@@ -1,4 +1,5 @@
-//! `tracker driver list`: every driver file of the directory, loaded as the host would, or why it is not.
+//! `tracker driver list`: every driver file in the directory, loaded as the host would load it, or why it is not
+//! loaded.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! As whom a registry is asked, where the command line says so: the password itself is never on it.
+//! The login at a registry, from the command line. The password itself is never on the command line.
 
 use std::path::PathBuf;
 

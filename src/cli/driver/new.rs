@@ -1,5 +1,5 @@
-//! `tracker driver new`: a driver's project that builds, passes its tests and loads, to be changed into the one
-//! that its author has in mind. Everything that it takes is in the program: nothing is fetched.
+//! `tracker driver new`: a project for a new driver. It builds, passes its tests and loads; its author changes it from
+//! there. The program contains all files of it: nothing is fetched.
 
 mod language;
 mod names;
@@ -23,7 +23,7 @@ Examples:
   tracker driver new my-cloud --lang rust
   tracker driver new my-cloud --lang rust --title \"My Cloud\" --directory ~/src/my-cloud-driver
 
-The folder has a README.md, which leads from there to a loaded driver.")]
+The README.md in the folder explains the next steps.")]
 pub(crate) struct New {
     /// The driver's name in the API: 1 to 32 lower-case letters, digits and hyphens
     #[arg(value_name = "NAME")]
@@ -67,7 +67,7 @@ fn report(language: &Language, names: &Names, project: &Project, directory: &Pat
     for step in language.steps {
         text.push_str(&format!("  {}\n", names.fill(step)));
     }
-    text.push_str("\nREADME.md there says what each of them does, and what comes after.\n");
+    text.push_str("\nREADME.md explains each of them, and the next steps.\n");
     text
 }
 

@@ -1,5 +1,5 @@
-//! `tracker driver pull`: files of drivers from where they come from. What is approved is fetched as it was approved
-//! or not at all; what is not approved goes into a file, and is not loaded for that.
+//! `tracker driver pull`: fetches driver files from their sources. An approved driver is fetched with the approved
+//! digest or not at all. A driver that is not approved is written to a file, and is not loaded.
 
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,9 @@ use crate::supply::{Approval, Evidence, Lock, Source};
 The command stores the driver's signatures from the registry beside its file.
 
 Examples:
-  tracker driver pull                                     every approved driver whose file is not there
+  tracker driver pull                                     every approved driver whose file is missing
   tracker driver pull ec2                                 one of them
-  tracker driver pull oci://ghcr.io/example/ec2:1.2.0     a file to look at, not approved
+  tracker driver pull oci://ghcr.io/example/ec2:1.2.0     a file, without approving it
   tracker driver pull https://example.com/ec2.wasm --output /tmp/ec2.wasm")]
 pub(crate) struct Pull {
     /// An approved driver's name, https://... or oci://...
@@ -46,7 +46,7 @@ impl Pull {
                 self.to_file(&config, &source)
             }
             Some(_) if self.output.is_some() => {
-                Err(UsageError("an approved driver goes into the directory of drivers: leave --output out".into())
+                Err(UsageError("an approved driver goes into the directory of drivers: leave out --output".into())
                     .into())
             }
             what => self.approved(&config, what.as_deref()),
@@ -57,7 +57,7 @@ impl Pull {
         let path = self.output.clone().unwrap_or_else(|| named_after(source).into());
         if path.exists() {
             let path = path.display();
-            return Err(UsageError(format!("{path} is there already: name another file with --output")).into());
+            return Err(UsageError(format!("{path} exists: name another file with --output")).into());
         }
         let fetcher = self.login.fetcher(config, Some(source))?;
         let fetched = runtime()?.block_on(fetcher.fetch(source, None))?;
@@ -68,7 +68,7 @@ impl Pull {
         if let Some(evidence) = &fetched.evidence {
             output::line!("Signatures {} in {}", evidence.signatures.len(), Evidence::path_of(&path).display());
         }
-        output::line!("\nIt is not approved. To vet it: tracker driver approve {}", fetched.resolved);
+        output::line!("\nIt is not approved. To approve it: tracker driver approve {}", fetched.resolved);
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl Pull {
         let wanted: Vec<&Approval> =
             missing(directory, &lock, config.limits.driver_bytes).into_iter().filter(is_meant).collect();
         if wanted.is_empty() {
-            output::line!("Every driver that is meant is in {} already: nothing to do.", directory.display());
+            output::line!("Every approved driver is already in {}: nothing to do.", directory.display());
             return Ok(());
         }
         let runtime = runtime()?;

@@ -1,5 +1,5 @@
-//! `tracker driver push`: a driver into a registry, as the standard WebAssembly artifact, so that others approve it
-//! from there.
+//! `tracker driver push`: pushes a driver into a registry, as the standard WebAssembly artifact, so that others can
+//! approve it from there.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ impl Push {
         let to = self.to.parse::<Source>().map_err(|error| UsageError(error.to_string()))?;
         match &to {
             Source::Oci(reference) if reference.digest().is_none() => {}
-            _ => return Err(UsageError(format!("{to}: a registry is pushed to as oci://HOST/REPOSITORY:TAG")).into()),
+            _ => return Err(UsageError(format!("{to}: the target has to be oci://HOST/REPOSITORY:TAG")).into()),
         }
         let file = find(&self.what, &config.drivers.directory)?;
         let fetcher = self.login.fetcher(&config, Some(&to))?;
@@ -56,7 +56,7 @@ impl Push {
         let info = inspected.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?.info;
         let bytes = std::fs::read(&file)?;
         if sha256(&bytes) != info.digest {
-            anyhow::bail!("{}: it changed while it was looked at, and was not pushed", file.display());
+            anyhow::bail!("{}: it changed during the check, and was not pushed", file.display());
         }
         let Outline { imports, exports, .. } =
             Outline::of(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;

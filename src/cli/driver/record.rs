@@ -1,6 +1,6 @@
-//! `tracker driver record`: what a live account's provider answers, kept as cassettes for `tracker driver test`.
-//! A cassette is written only if no secret of the account is in it, and is played once to see that it gives what
-//! the provider gave.
+//! `tracker driver record`: records the provider's answers for a live account, as cassettes for `tracker driver test`.
+//! A cassette is written only if it contains no secret of the account. It is then played once, and must give the same
+//! list.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::model::{Kind, ResourceId, Timestamp};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Left out are the account's secrets, Authorization and cookies, and tokens that the provider gives out, by name and by
-shape; a token that a later request carries is the same fake in both places. Kept are names, ids, addresses, labels and
-account numbers: look through a cassette before you give it away. docs/drivers/cassettes.md describes the form.
+A cassette does not contain the account's secrets, Authorization, cookies, or tokens that the provider issues, which are
+recognised by name and by shape. A token that a later request sends is the same fake in both places. A cassette contains
+names, ids, addresses, labels and account numbers: read it before you share it. docs/drivers/cassettes.md describes the format.
 
 Examples:
   tracker driver record ./example.wasm --cassettes cassettes --provider main --user demo --password-file key
@@ -44,14 +44,15 @@ pub(crate) struct Record {
     /// What to record; if absent, both
     #[arg(long, value_enum)]
     list: Vec<What>,
-    /// Record what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell; with `--list instances`
+    /// Record what has changed since this time, such as 2026-11-20T10:00:00Z, if the driver has the feature delta; with
+    /// `--list instances`
     #[arg(long, value_name = "TIME", requires = "list")]
     since: Option<Timestamp>,
-    /// Record what comes for these single instances, with commas between their ids, of a driver that can be asked for them;
-    /// with `--list instances`. One that is not there shows what the provider says then
+    /// Record the answer for these single instances, separated by commas, if the driver has the feature by-id; with
+    /// `--list instances`. Include an id that does not exist
     #[arg(long, value_name = "IDS", requires = "list", conflicts_with = "since", value_delimiter = ',', value_parser = id)]
     ids: Vec<ResourceId>,
-    /// What the cassettes are called, before `-instances` or `-realms` where both are recorded
+    /// The name of the cassettes; if both lists are recorded, `-instances` and `-realms` are appended
     #[arg(long, value_parser = name)]
     name: Option<String>,
     /// A short description of the cassettes
@@ -86,7 +87,7 @@ impl Record {
         let files: Vec<(Kind, PathBuf)> = kinds.iter().map(|&kind| (kind, self.file(kind, kinds.len()))).collect();
         if let Some((_, there)) = files.iter().find(|(_, file)| file.exists() && !self.replace) {
             let there = there.display();
-            return Err(UsageError(format!("{there} is there already: give another --name, or add --replace")).into());
+            return Err(UsageError(format!("{there} exists: give another --name, or add --replace")).into());
         }
         let runtime = runtime()?;
         let yes = self.tried.yes;
@@ -112,7 +113,7 @@ impl Record {
         }
         anyhow::ensure!(
             other == 0,
-            "{other} written above did not play as recorded: look into why before you use them"
+            "{other} written above did not play as recorded: look into the reason before you use them"
         );
         Ok(())
     }
@@ -168,8 +169,8 @@ impl Session<'_> {
         let plural = if exchanges == 1 { "" } else { "s" };
         output::line!("{}: {exchanges} exchange{plural}, {outcome}", file.display());
         match differences.is_empty() {
-            true => output::line!("  played once: the same came of it"),
-            false => output::line!("  played once: something else came of it"),
+            true => output::line!("  played once: it gave the same result"),
+            false => output::line!("  played once: it gave a different result"),
         }
         for difference in &differences {
             output::line!("  - {difference}");
@@ -193,7 +194,7 @@ impl Session<'_> {
             "  The suite takes what stands under `expect` in {} for right. Hold it against what the provider itself shows.",
             file.display()
         );
-        let question = "Does the provider show just this, to the last field?";
+        let question = "Does the provider show exactly this, in every field?";
         let instead =
             "hold `expect` in what was written against what the provider shows, or add --yes to be asked nothing";
         if self.yes || super::ask::ask(question, instead)? {
@@ -259,7 +260,7 @@ fn differences(live: Result<&Listing, &CallError>, replayed: Result<&Listing, &C
         let other = pairs.filter(|(live, replayed)| live != replayed).map(|(live, _)| live.id().to_string());
         let other: Vec<String> = other.take(5).collect();
         if !other.is_empty() {
-            differences.push(format!("these have other fields than when recorded: {}", other.join(", ")));
+            differences.push(format!("these have different fields than in the recording: {}", other.join(", ")));
         }
     }
     differences

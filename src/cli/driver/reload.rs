@@ -1,4 +1,4 @@
-//! `tracker driver reload`: a running host takes up what is approved by now, between two polls.
+//! `tracker driver reload`: a running host loads the drivers that are approved now.
 
 use clap::Args;
 use http::Method;
@@ -13,8 +13,8 @@ use crate::supply::Role;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A poll that is under way ends with the driver that it began with. Where a new version can't be loaded, the old one
-goes on. Sending SIGHUP to the host does the same, and says what came of it in the host's log.
+A poll in progress ends with the driver that it began with. If a new version cannot be loaded, the old one stays. SIGHUP
+does the same, and the host logs the outcome.
 
 Examples:
   tracker driver reload
@@ -36,7 +36,7 @@ impl Reload {
         // For a script to notice.
         anyhow::ensure!(
             !answer.not_loaded.iter().any(|file| file.approved),
-            "not everything that is approved is loaded"
+            "some of the approved drivers are not loaded"
         );
         Ok(())
     }

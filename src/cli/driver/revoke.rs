@@ -1,5 +1,4 @@
-//! `tracker driver revoke`: a driver that is approved no more. Its file stays where it is; without an approval it is
-//! not loaded.
+//! `tracker driver revoke`: takes the approval of a driver back. Its file stays, but the host does not load it.
 
 use clap::Args;
 
@@ -21,7 +20,7 @@ pub(crate) struct Revoke {
     /// The driver's name
     #[arg(value_name = "NAME")]
     name: String,
-    /// Only the version that stands beside the current one
+    /// Revoke only the shadow
     #[arg(long)]
     shadow: bool,
     /// Revoke without asking
@@ -45,14 +44,14 @@ impl Revoke {
             let role = as_what(approval.role);
             output::line!("{} {}, SHA-256 {digest}, approved{role} by {by}", approval.name, approval.version);
         }
-        let question = "Take this approval back? Its accounts are then not polled.";
+        let question = "Revoke this approval? The host then does not poll its accounts.";
         let question = if self.shadow { "Take this approval back?" } else { question };
-        if !self.yes && !ask(question, "look at the above, and add --yes to revoke it")? {
+        if !self.yes && !ask(question, "review the above, and add --yes to revoke it")? {
             anyhow::bail!("not revoked, and nothing was changed");
         }
         lock.write(&config.drivers.lock)?;
-        output::line!("Revoked in {}. Its file was left where it is.", config.drivers.lock.display());
-        output::line!("A host that runs goes on with it until it is told: tracker driver reload");
+        output::line!("Revoked in {}. Its file stays in place.", config.drivers.lock.display());
+        output::line!("A running host uses it until you run: tracker driver reload");
         Ok(())
     }
 }

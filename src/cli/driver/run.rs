@@ -1,5 +1,5 @@
-//! `tracker driver run`: one list of a live account through a driver file, approved or not, with or without a host
-//! that runs beside it. For authors, and for operators who want to see what a driver does.
+//! `tracker driver run`: one list of a live account through a driver file, approved or not. No host needs to run. For
+//! authors, and for operators who want to see what a driver does.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::model::Timestamp;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A driver that is not approved is run after you were shown what it can reach, and said yes. The account's secrets stay in
-the host all the same: a trace shows their names where the driver put them.
+If the driver is not approved, the command shows what it can reach and asks you first. The account's secrets stay in the
+host in any case: a trace shows their names in place of their values.
 
 Examples:
   tracker driver run ./example.wasm --provider main --user demo --password-file key
@@ -31,13 +31,13 @@ pub(crate) struct Run {
     /// The kind of resources
     #[arg(long, value_enum, default_value_t = What::Instances)]
     list: What,
-    /// Ask only for what changed since then, such as 2026-11-20T10:00:00Z, of a driver that can tell
+    /// List only what has changed since this time, such as 2026-11-20T10:00:00Z, if the driver has the feature delta
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
-    /// Show each HTTP exchange on standard error: the beginnings of bodies, or with =full the whole of them
+    /// Show each HTTP exchange on standard error, with the beginning of each body, or with =full all of it
     #[arg(long, value_enum, value_name = "EXTENT", num_args = 0..=1, require_equals = true, default_missing_value = "short")]
     trace: Option<Extent>,
-    /// How to print the list
+    /// The format of the output
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
 }

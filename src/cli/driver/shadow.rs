@@ -1,4 +1,5 @@
-//! `tracker driver shadow`: what a candidate would have made of the lists so far, told by the running host.
+//! `tracker driver shadow`: how the lists of a shadow differ from those of the current driver so far, as the running
+//! host reports it.
 
 use std::fmt::Write as _;
 
@@ -15,8 +16,8 @@ use crate::operator::{ShadowDocument, ShadowsDocument};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A shadow is a version that was approved with `tracker driver approve --shadow`. It lists what the current version has
-listed; the lists are compared, and nothing comes of them. To let it take over: tracker driver approve it without
---shadow, then tracker driver reload.
+listed. The host compares the lists and does not use those of the shadow. To make it the current version, approve it without
+--shadow (`tracker driver approve`), then run `tracker driver reload`.
 
 Examples:
   tracker driver shadow

@@ -1,5 +1,5 @@
-//! `tracker driver test`: the conformance suite over a file that need not be approved, printed for its author or
-//! for an operator who wants to know before vetting it; and the record that it passed.
+//! `tracker driver test`: runs the conformance suite over a file, which need not be approved, and prints the result. It
+//! also records that the file passed.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -18,8 +18,8 @@ use crate::supply::{Lock, Tested};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is reached but the cassettes, and the file need not be approved. docs/drivers/conformance.md explains each
-check and how to satisfy it; docs/drivers/cassettes.md explains cassettes.
+The driver reaches only the cassettes, and need not be approved. docs/drivers/conformance.md explains each check and how to
+pass it; docs/drivers/cassettes.md explains cassettes.
 
 Examples:
   tracker driver test target/drivers/ec2.wasm --cassettes drivers/ec2/cassettes
@@ -28,10 +28,10 @@ Examples:
 pub(crate) struct Test {
     /// The driver's file
     file: PathBuf,
-    /// The directory of its cassettes, and of its suite.json
+    /// The directory of the driver's cassettes and its suite.json
     #[arg(long, value_name = "DIR")]
     cassettes: PathBuf,
-    /// Make this check only; may be repeated
+    /// Run only this check; repeatable
     #[arg(long, value_name = "CHECK", conflicts_with = "admit")]
     only: Vec<String>,
     /// Record in the lock file that the file passed, for hosts with drivers.require_tested
@@ -99,7 +99,7 @@ impl Test {
                 tested_by: super::approve::user(),
             });
             lock.write(&config.drivers.lock)?;
-            output::stderr_line!("Recorded in {} that it passed.", config.drivers.lock.display());
+            output::stderr_line!("Recorded in {} that the driver passed.", config.drivers.lock.display());
             if lock.by_digest(&report.sha256).is_none() {
                 output::stderr_line!("It is not approved yet: tracker driver approve {}", self.file.display());
             }
@@ -120,7 +120,7 @@ fn text(report: &Report) -> String {
         short(&report.cassettes_sha256)
     );
     for declared in &report.declared {
-        let _ = writeln!(text, "Declared by its author, and believed: {}", printable(declared));
+        let _ = writeln!(text, "Declared by its author, not checked: {}", printable(declared));
     }
     text.push('\n');
     for check in &report.checks {
@@ -223,7 +223,7 @@ mod tests {
         let text = text(&report);
         let has = |part: &str| assert!(text.contains(part), "{part:?} is not in:\n{text}");
         has("lax 1.0.0 (aaaaaaaaaaaa), form 1 of the suite, 1 cassettes (cccccccccccc)\n");
-        has("Declared by its author, and believed: paging: false\n");
+        has("Declared by its author, not checked: paging: false\n");
         has("FAILED  pages-to-the-end        2 lists\n          A list goes on to its end.\n");
         has("- two-pages: one id is listed <U+001B>[2Jtwice\n          What to do: list it once\n");
         has("warns   within-limits           2 lists\n        - 60 %\n");

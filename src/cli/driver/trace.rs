@@ -1,5 +1,5 @@
-//! Shows each exchange with a provider as it happens. Secrets of the account stand there by their names, as the
-//! driver wrote them; what the provider gave out to prove later who asks is replaced by fakes, the same each time.
+//! Shows each exchange with a provider as it happens. The account's secrets appear as their names, as the driver wrote
+//! them. Tokens that the provider issued appear as fakes, the same fake each time.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ const BEGINNING: usize = 400;
 pub(super) enum Extent {
     /// The beginning of each body
     Short,
-    /// Bodies to their ends
+    /// All of each body
     Full,
 }
 

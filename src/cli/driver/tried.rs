@@ -1,6 +1,5 @@
-//! A driver file that a person tries on a live account: found, loaded whether or not it is approved, asked about,
-//! and joined with the account. It reaches what it declares and the account's endpoint; the host's own rules on
-//! addresses and secrets hold all the same.
+//! A driver file that a person tries on a live account: found, loaded (approved or not), and combined with the account.
+//! It reaches what it declares and the account's endpoint. The host's rules on addresses and secrets still apply.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,10 +32,10 @@ pub(crate) struct TriedArgs {
     what: String,
     #[command(flatten)]
     account: AccountArgs,
-    /// The provider's endpoint, or that of one of its roles, over the configured one and the driver's own; may be repeated
+    /// The endpoint of the provider or of one of its roles; overrides the configuration and the driver; repeatable
     #[arg(long = "endpoint", value_name = "[ROLE=]URL", value_parser = endpoint)]
     endpoints: Vec<GivenEndpoint>,
-    /// Addresses that these endpoints may have beside public ones, such as 10.0.0.0/8; may be repeated
+    /// Private addresses that these endpoints may have, such as 10.0.0.0/8; repeatable
     #[arg(long, value_name = "RANGE", value_parser = range, requires = "endpoints")]
     allow_addresses: Vec<IpNet>,
     /// Do not ask: run a driver that is not approved, and accept the recording as correct
@@ -79,7 +78,7 @@ impl TriedArgs {
             return Ok(Tried { driver: driver.granted(approval)?, target });
         }
         output::stderr(format_args!("{}", notice(driver.info(), &target)));
-        if !self.yes && !ask("Run it on this account?", "look at the above, and add --yes to run it")? {
+        if !self.yes && !ask("Run it on this account?", "review the above, and add --yes to run it")? {
             anyhow::bail!("not run");
         }
         Ok(Tried { driver, target })
@@ -124,7 +123,7 @@ fn by_role(given: &[GivenEndpoint]) -> Result<BTreeMap<Option<&str>, &str>, Usag
         let role = role.as_deref();
         if by_role.insert(role, endpoint.as_str()).is_some() {
             let of = role.map_or("the provider itself".to_owned(), |role| format!("the role {role:?}"));
-            return Err(UsageError(format!("--endpoint is there twice for {of}: give one")));
+            return Err(UsageError(format!("--endpoint is given twice for {of}: give one")));
         }
     }
     Ok(by_role)
@@ -160,7 +159,7 @@ fn unconfigured(key: &AccountKey, info: &DriverInfo, is_elsewhere: bool) -> Resu
 pub(super) fn check_since(since: Option<Timestamp>, kind: Kind, info: &DriverInfo) -> Result<(), UsageError> {
     match (since, kind) {
         (None, _) => Ok(()),
-        (Some(_), Kind::Realm) => Err(UsageError("--since is for instances: realms are listed whole".into())),
+        (Some(_), Kind::Realm) => Err(UsageError("--since is for instances, not for realms".into())),
         (Some(_), Kind::Instance) if !info.delta => Err(UsageError(format!(
             "{} can't be asked for what changed: its `describe` does not have the feature `delta`. Leave --since away",
             printable(&info.name)
@@ -173,7 +172,7 @@ pub(super) fn check_since(since: Option<Timestamp>, kind: Kind, info: &DriverInf
 pub(super) fn check_ids(ids: &[ResourceId], kind: Kind, info: &DriverInfo) -> Result<(), UsageError> {
     match kind {
         _ if ids.is_empty() => Ok(()),
-        Kind::Realm => Err(UsageError("--ids is for instances: realms are listed whole".into())),
+        Kind::Realm => Err(UsageError("--ids is for instances, not for realms".into())),
         Kind::Instance if ids.len() > MOST_IDS => {
             Err(UsageError(format!("--ids: there are {}, and a driver is asked for {MOST_IDS} at most", ids.len())))
         }

@@ -1,5 +1,4 @@
-//! `tracker driver verify`: whether everything that is approved is there and is what was approved, without loading
-//! any of it.
+//! `tracker driver verify`: checks that each approved driver is present and is the approved one, without loading any.
 
 use clap::Args;
 
@@ -13,11 +12,11 @@ use crate::supply::{Lock, Role};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each approved driver's file has to be there, with the digest that was approved, as a component of a contract that this
-host serves, from a source that can be read, signed as drivers.signatures asks, and tested where drivers.require_tested
-does. Nothing is compiled, run or fetched. Files that nobody approved are named; they are never loaded, and no fault.
+The command checks that each approved driver's file exists, has the approved digest, is a component of a supported contract,
+has a valid source, is signed as drivers.signatures requires, and is tested if drivers.require_tested is set. It compiles, runs
+and fetches nothing. It also names files without an approval. The host never loads these, and they are no failure.
 
-Exit codes: 0 all is well, 1 something is wrong, 2 the command line or the configuration is.
+Exit codes: 0 success, 1 a check failed, 2 wrong command line or configuration.
 
 Examples:
   tracker driver verify
@@ -53,7 +52,7 @@ impl Verify {
             }
         }
         for path in &verified.unapproved {
-            let status = "not approved, and so not loaded".to_owned();
+            let status = "not approved, so not loaded".to_owned();
             rows.push(["-".into(), "-".into(), "-".into(), "-".into(), file_name(path), status]);
         }
         if rows.is_empty() {
@@ -69,7 +68,7 @@ impl Verify {
         match verified.is_good() {
             true => Ok(()),
             false => {
-                anyhow::bail!("{wrong} of {} approved drivers would not be loaded as they are", lock.drivers().len())
+                anyhow::bail!("{wrong} of {} approved drivers would not be loaded", lock.drivers().len())
             }
         }
     }

@@ -1,7 +1,7 @@
-//! A bound on how much is logged: so many lines of one kind in a time, where a kind is a place in the source. What others
-//! can make the host say (that they are refused, that a connection costs too much) they could make it say for as long as
-//! there is room for the log. What is left out is counted, and the log says how much that was. Levels below `info` are
-//! not bounded: who asks for them looks for something.
+//! Limits the log: a maximum number of lines of one kind in a period. A kind is a place in the source. Without a limit,
+//! others could fill the log with lines that they cause, such as refused requests or expensive connections. The host
+//! counts the lines that it leaves out, and logs the count. Levels below `info` have no limit, because they are on only
+//! while somebody looks for something.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
-//! The queue of log lines, and the thread that writes them. Code that logs never waits for the disk or for the reader of a
-//! pipe. A line is dropped and counted if the queue is full or the line can't be written. When a line can be written again, the
-//! log says how many were dropped. Each line is made legible on its way: what others wrote in it can't end it, nor command
-//! the terminal.
+//! The queue of log lines, and the thread that writes them. Code that logs never waits for the disk or for the reader
+//! of a pipe. A line is dropped and counted if the queue is full or the line can't be written. When a line can be
+//! written again, the log says how many were dropped. Each line is made legible first, so that foreign text in it can
+//! neither end the line nor control the terminal.
 
 use std::io::{self, Write};
 use std::sync::Arc;

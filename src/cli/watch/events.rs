@@ -1,4 +1,4 @@
-//! Server-sent events out of the bytes of a stream, as the HTML standard (9.2.6) reads them. Pure.
+//! Parses server-sent events from the bytes of a stream, as the HTML standard (9.2.6) defines. Pure.
 
 /// How long one line may be: a change has some hundreds of bytes, a resource with many labels some thousands.
 const LINE_BYTES: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! One change, or one resource that exists, as a line for people. Pure.
+//! One change, or one existing resource, as a line for people. Pure.
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;

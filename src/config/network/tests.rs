@@ -1,4 +1,4 @@
-//! What a `network` table takes, and what it says of what it does not take.
+//! Accepted and refused `network` tables, with the errors.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -71,7 +71,7 @@ fn what_is_wrong_is_said_with_the_key_and_the_file() {
             }
         }
     };
-    check("roots_file = \"DIR/none\"", &["roots_file ", "/none can't be read"]);
+    check("roots_file = \"DIR/none\"", &["roots_file ", "/none cannot be read"]);
     check("roots_file = \"DIR/garbage\"", &["roots_file ", "/garbage: there is no certificate in it"]);
     check("roots_file = \"DIR/key.pem\"", &["no certificate in it"]);
     check("roots_file = \"/dev/zero\"", &["/dev/zero has more than"]);
@@ -81,7 +81,7 @@ fn what_is_wrong_is_said_with_the_key_and_the_file() {
     let pair = |certificate: &str, key: &str| {
         format!("client_certificate_file = \"DIR/{certificate}\", client_key_file = \"DIR/{key}\"")
     };
-    check(&pair("none", "key.pem"), &["client_certificate_file ", "/none can't be read"]);
+    check(&pair("none", "key.pem"), &["client_certificate_file ", "/none cannot be read"]);
     check(&pair("cert.pem", "none"), &["client_key_file: can't read the secret file", "/none"]);
     check(&pair("garbage", "key.pem"), &["/garbage with client_key_file", "no certificate in it"]);
     check(&pair("cert.pem", "garbage"), &["/garbage: there is no private key in it"]);

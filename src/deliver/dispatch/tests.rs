@@ -1,4 +1,4 @@
-//! Times that wait for the store, where the clock is set.
+//! Retry times that wait to be written to the store, while the clock is set.
 
 use std::time::Duration;
 

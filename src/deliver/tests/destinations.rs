@@ -1,4 +1,4 @@
-//! What is learnt of destinations: the breaker at work on real tries, and what the store is told of it.
+//! The circuit breaker of destinations on real attempts, and what the store learns of it.
 
 use super::receiver::{OK, Receiver};
 use super::*;

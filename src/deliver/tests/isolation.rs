@@ -1,4 +1,4 @@
-//! What receivers that hang, are slow or fail leave to the others.
+//! The effect of receivers that hang, are slow or fail on the others.
 
 use proptest::prelude::*;
 

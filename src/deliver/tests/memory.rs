@@ -1,5 +1,5 @@
-//! The part of a store that delivery needs, in memory, so that the loop is tried without a database. What
-//! any store owes is said by the trait and tested on the real one.
+//! The part of a store that delivery needs, in memory, so that the tests of the loop need no database. The trait states
+//! what any store must do; the contract's tests check it on the real one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

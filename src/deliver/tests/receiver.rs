@@ -1,4 +1,4 @@
-//! A receiver of callbacks on loopback, that answers as it is told.
+//! A receiver of callbacks on loopback, with answers that a test chooses.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

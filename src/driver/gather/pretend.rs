@@ -1,4 +1,4 @@
-//! A provider that changes while it is listed: it pages by offset, and says how many there are.
+//! A simulated provider that changes while it is listed. It pages by offset and states a total.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What is believed of lists: by cases, and for a provider that changes while it is listed.
+//! Which lists are believed: single cases, and a provider that changes while it is listed.
 
 use proptest::prelude::*;
 

@@ -1,8 +1,8 @@
-//! How many requests an account's provider is sent: a token bucket for each account, out of which every request is
-//! paid, whoever makes it: lists of instances and of realms, proofs of credentials, a shadow's lists. It holds a
-//! minute's worth, is full at first, and fills up evenly.
+//! The request budget of an account: a token bucket. Every request to the provider is paid from it: lists of instances
+//! and of realms, proofs of credentials, a shadow's lists. It holds a minute's worth, is full at first, and refills
+//! evenly.
 //!
-//! Time is the machine's uptime: a wall clock that is set gives nothing away and takes nothing.
+//! Time is the machine's uptime: setting the wall clock has no effect.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! What a sandbox grows to: watched, and refused beyond its limits.
+//! Watches the growth of a sandbox, and refuses growth beyond its limits.
 
 use std::sync::Arc;
 

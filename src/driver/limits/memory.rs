@@ -1,24 +1,24 @@
-//! The memory that polls make the host spend: sandboxes, lists, requests, answers, headers. One limit holds for each
-//! poll and one for all polls together. A poll that passes its own limit ends; a poll that does not fit beside the
-//! others waits.
+//! The memory that polls make the host use: sandboxes, lists, requests, answers, headers. One limit holds for each poll
+//! and one for all polls together. A poll that exceeds its own limit ends; a poll that does not fit beside the others
+//! waits.
 //!
-//! The memory for all polls has three parts, so that polls that need little never wait for those that need much:
+//! The memory for all polls has three parts, so that small polls never wait for large ones:
 //!
 //! - The *reserve* is as much as one poll may need. One poll at a time holds it.
-//! - A quarter of the rest is *small*: only polls that need no more than `FIRST_BYTES` take of it. Of this part, as much as
-//!   one such poll may need is a reserve, too. A poll that grows beyond `FIRST_BYTES` moves as a whole to the shared part, and
-//!   gives this part back.
-//! - What is left is *shared*. An endpoint never has more of it than is left to others, so that lists that are long and never
-//!   end leave room to the accounts of other endpoints. A poll that needs little takes of it where small is full.
+//! - A quarter of the rest is *small*: only polls that need at most `FIRST_BYTES` use it. As much as one of these polls
+//!   may need is a reserve within this part, too. A poll that grows beyond `FIRST_BYTES` moves completely to the shared
+//!   part, and returns its memory to the small part.
+//! - The remainder is *shared*. An endpoint never has more of it than is left to others, so that long and endless lists
+//!   leave room to the accounts of other endpoints. A small poll uses it if the small part is full.
 //!
-//! Waiting can't deadlock. Whoever waits, for whichever part, waits for the reserve as well, in which endpoints take turns.
-//! The next one gets the reserve once its holder is gone. The holder has room up to its own limit, so it never waits for
-//! memory, and ends at the latest with the time of a poll. So there is always one that goes on.
+//! Waiting can't deadlock. A poll that waits for any part also waits for the reserve, in which endpoints take turns.
+//! The next poll gets the reserve when its holder has ended. The holder has room up to its own limit, so it never waits
+//! for memory, and ends at the latest with the time limit of a poll. So one poll can always continue.
 //!
-//! Polls that need little go on even if nothing else ever does. One that has grown beyond `FIRST_BYTES` and waits for the
-//! shared part still holds what it has of the small one. As soon as a poll that needs little waits as well, it is ended, to
-//! be made again later (`line`). So those that wait need little, and so do those that they wait for. One of these has the
-//! small reserve: it either ends, or grows beyond `FIRST_BYTES`, and then gives the small reserve back as well.
+//! Small polls continue even if nothing else does. A poll that has grown beyond `FIRST_BYTES` and waits for the shared
+//! part still holds its memory of the small part. If a small poll has to wait as well, the host ends the large one, and
+//! repeats it later (`line`). So small polls wait only for small polls. One of these has the small reserve: it either
+//! ends, or grows beyond `FIRST_BYTES` and then returns the small reserve as well.
 
 mod line;
 mod shares;

@@ -1,5 +1,5 @@
-//! Counts the CPU time that a guest uses: time on a thread while its future runs, not time that it waits
-//! for a provider, and not time that the machine gives to others.
+//! Counts the CPU time of a guest: the time on a thread while its future runs. It excludes the time that the guest
+//! waits for a provider, and the time that the machine gives to others.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! What a component is made of, seen from outside: what it exports, what it asks of the host, and whether this
-//! host would load it. Also for those that it would not.
+//! The outside of a component: its exports, its imports, and whether this host would load it. Also for components that
+//! the host would not load.
 
 use std::path::Path;
 

@@ -1,10 +1,10 @@
-//! Compiled drivers on disk, by the digest of what they were compiled from and the engine's settings, so
-//! that a start compiles nothing twice. The directory is as much to be trusted as the host's own binary:
-//! it is made for the host's user alone, and what a compiler wrote gets its name there only when it is whole.
+//! Compiled drivers on disk, keyed by the digest of the source and the engine's settings, so that nothing is compiled
+//! twice. The directory has to be as trusted as the host's own binary. It is created for the host's user only, and a
+//! file gets its final name only when the compiler has written it completely.
 //!
-//! Damaged machine code would crash the host. So the file name contains the SHA-256 of the machine code, and a file that does
-//! not match its name is removed; its driver is compiled again. What is run is a copy of it without a name, which nobody else
-//! can write: code is read from its file page by page, for as long as the host runs.
+//! Damaged machine code would crash the host. So the file name contains the SHA-256 of the machine code, and a file
+//! that does not match its name is removed; its driver is compiled again. The host runs a copy without a name, which
+//! nobody else can write, because code is read from its file page by page for as long as the host runs.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -106,7 +106,7 @@ impl Cache {
                 }
                 Err(error) => error,
             };
-            tracing::warn!(file = %path.display(), "can't load a compiled driver; compiling it again: {error:#}");
+            tracing::warn!(file = %path.display(), "cannot load a compiled driver; compiling it again: {error:#}");
             None
         })
     }
@@ -135,7 +135,7 @@ impl Cache {
             let lock = match options.open(&path) {
                 Ok(lock) => lock,
                 Err(error) if is_no_file(&path) => {
-                    tracing::warn!(file = %path.display(), %error, "a driver can't be compiled into what is no file");
+                    tracing::warn!(file = %path.display(), %error, "a driver cannot be compiled into something that is not a file");
                     continue;
                 }
                 Err(error) => return Err(unkept(error)),
@@ -268,7 +268,7 @@ impl Draft {
             Err(error) if is_no_file(&kept) => {
                 tracing::warn!(
                     file = %kept.display(), %error,
-                    "a compiled driver can't be kept, since what is no file has its name: remove that, or the driver is \
+                    "a compiled driver cannot be kept: something with its name is not a file; remove it, or the driver is \
                      compiled at each start"
                 );
                 kept.clone_from(&self.path);

@@ -1,8 +1,8 @@
-//! From a driver's file to machine code. A file that nobody vetted, or that a vetted author got wrong, can make the
-//! compiler need minutes and gigabytes: so a child process does it, this very program, within limits that the system
-//! holds it to, and whatever it needed is given back when it ends. It is also the child that reads the file first.
+//! Compiles a driver's file to machine code. A malicious or faulty file can make the compiler need minutes and
+//! gigabytes. So a child process compiles it: this same program, within limits that the system enforces. All its memory
+//! is released when it ends. The child is also the first process that parses the file.
 //!
-//! The child writes machine code into a file that the host names, and tells on its standard output what it found.
+//! The child writes the machine code into a file that the host names, and reports the outcome on its standard output.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -285,7 +285,7 @@ impl Compiler {
             return Err(self.ended(status, &complaint));
         }
         serde_json::from_slice(&said)
-            .map_err(|error| LoadError::Compiler(format!("it said what is no report: {error}")))
+            .map_err(|error| LoadError::Compiler(format!("its report cannot be read: {error}")))
     }
 
     /// Why a child did not end as it should.

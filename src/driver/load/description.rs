@@ -1,4 +1,4 @@
-//! What a driver says of itself, held against the contract. Pure.
+//! Checks the description of a driver against the contract. Pure.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -36,7 +36,7 @@ fn check_texts(description: &inventory::Description, field_bytes: usize) -> Resu
         }
         if legible(text) != **text {
             let shown = message(format!("{text:?}"));
-            return Err(format!("the text {shown} has line breaks, or characters in it that act without being seen"));
+            return Err(format!("the text {shown} has line breaks, or control characters or other invisible ones"));
         }
     }
     Ok(())
@@ -85,7 +85,7 @@ pub(in crate::driver) fn checked(
         }
         for (place, (role, _)) in provider.endpoints.iter().enumerate() {
             if !roles.iter().any(|known| known.name == *role) {
-                return Err(format!("provider {:?} has an endpoint for {role:?}, which is no role", provider.name));
+                return Err(format!("provider {:?} has an endpoint for {role:?}, which is not a role", provider.name));
             }
             if provider.endpoints[..place].iter().any(|(other, _)| other == role) {
                 return Err(format!("provider {:?} has two endpoints for {role:?}", provider.name));

@@ -13,29 +13,29 @@ use crate::supply::source::FetchError;
 pub enum LoadError {
     #[error(transparent)]
     Admission(#[from] AdmissionError),
-    #[error("it is a component of another world: {0}")]
+    #[error("it is a component of a different world: {0}")]
     OtherWorld(String),
-    #[error("it is made for {PACKAGE} {found}, and this host serves {SERVED}: {}", remedy(.found))]
+    #[error("it is built for {PACKAGE} {found}, but this host supports {SERVED}: {}", remedy(.found))]
     Version { found: String },
-    #[error("it asks for something that no driver is lent: {0}")]
+    #[error("it imports something that no driver gets: {0}")]
     Imports(String),
     /// It is sound, and a sandbox has no room for its parts. What a sandbox may have is no setting.
     #[error("it does not fit into a sandbox: {0}")]
     Unfit(String),
     /// A limit on compiling it, with the setting that moves it.
-    #[error("compiling it passed the limit on {limit} ({value}); setting: drivers.compile.{setting}")]
+    #[error("compiling it exceeded the limit of {limit} ({value}); setting: drivers.compile.{setting}")]
     CompileLimit { limit: &'static str, setting: &'static str, value: String },
-    #[error("it was not compiled, through a fault of the compiler's: {0}")]
+    #[error("it was not compiled because of a fault of the compiler: {0}")]
     Compiler(String),
-    #[error("it was not compiled, as there is no room for what is made of it: {0}")]
+    #[error("it was not compiled because there is no room for the compiled code: {0}")]
     NoRoom(String),
-    #[error("it was approved as driver {approved:?}, and describes itself as {found:?}")]
+    #[error("it was approved as driver {approved:?}, but describes itself as {found:?}")]
     Renamed { approved: String, found: String },
-    #[error("its file is not there, and can't be fetched: {0}")]
+    #[error("its file is missing and cannot be fetched: {0}")]
     Unfetched(#[from] FetchError),
     #[error("it does not describe itself: {0}")]
     Describe(CallError),
-    #[error("what it describes breaks the contract: {0}")]
+    #[error("its description violates the contract: {0}")]
     Description(String),
 }
 

@@ -1,4 +1,4 @@
-//! What a component asks of the host, and what it is given.
+//! The imports of a component, and what the host provides for them.
 
 use wasmtime::component::Linker;
 

@@ -1,6 +1,6 @@
-//! What a component says of itself at its edge: the names that it imports and exports. Read without compiling or
-//! validating what is inside, so that a file of another world costs next to nothing: no more memory than its names may
-//! have, and the time to go through the file once. Any process may read it, of any file.
+//! The outline of a component: the names of its imports and exports. It is read without compiling or validating the
+//! component, so that a file of a different world costs next to nothing: one pass over the file, and memory only for
+//! the names. Any process may read the outline of any file.
 
 use serde::{Deserialize, Serialize};
 use wasmtime::wasmparser::{ComponentInstance, ComponentTypeRef, ElementItems, ElementKind, Parser, Payload};
@@ -126,7 +126,7 @@ impl Outline {
         if self.passive > MOST_PASSIVE {
             let found = self.passive;
             return Err(LoadError::Unfit(format!(
-                "its passive segments have {found} elements, and a driver may have {MOST_PASSIVE}"
+                "its passive segments have {found} elements; a driver may have {MOST_PASSIVE}"
             )));
         }
         if self.instances > MOST_INSTANCES {
@@ -147,7 +147,7 @@ impl Outline {
                 let first = *of.get_or_insert(contract);
                 if first != contract {
                     return Err(LoadError::OtherWorld(format!(
-                        "it is made for {PACKAGE} {first} and {contract} at once"
+                        "it is built for {PACKAGE} {first} and {contract} at once"
                     )));
                 }
             }
@@ -155,8 +155,8 @@ impl Outline {
         let exported = self.exports.iter().any(|name| name.split('@').next() == Some(INTERFACE));
         let Some(contract) = of.filter(|_| exported) else {
             return Err(LoadError::OtherWorld(match self.exports.is_empty() {
-                true => format!("a driver exports {INTERFACE}, and it exports nothing"),
-                false => format!("a driver exports {INTERFACE}, and it exports {}", self.exports.join(", ")),
+                true => format!("a driver exports {INTERFACE}, but it exports nothing"),
+                false => format!("a driver exports {INTERFACE}, but it exports {}", self.exports.join(", ")),
             }));
         };
         let is_lent = |import: &&Item| match import.kind {
@@ -209,12 +209,12 @@ mod tests {
         let driver = "(instance $i) (export \"tracker:driver/inventory@0.1.0\" (instance $i))";
         check(&format!("(component {driver})"), "");
         check(&format!("(component (import \"wasi:io/poll@0.2.9\" (instance)) {driver})"), "");
-        check(&format!("(component (import \"a:b/c\" (instance)) {driver})"), "no driver is lent: a:b/c");
-        check(&format!("(component (import \"f\" (func)) {driver})"), "no driver is lent: f");
+        check(&format!("(component (import \"a:b/c\" (instance)) {driver})"), "no driver gets: a:b/c");
+        check(&format!("(component (import \"f\" (func)) {driver})"), "no driver gets: f");
         check("(component)", "it exports nothing");
         check("(component (instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i)))", "it exports wasi:cli/run");
         let both = "(import \"tracker:driver/log@0.2.0\" (instance))";
-        check(&format!("(component {both} {driver})"), "made for tracker:driver");
+        check(&format!("(component {both} {driver})"), "built for tracker:driver");
         let newer = "(component (instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i)))";
         check(newer, "update the host");
     }

@@ -1,7 +1,6 @@
-//! The only way out of a sandbox: each request is counted, held against what the account's driver may
-//! reach, given the account's secrets in place of their placeholders, and sent through the host's own
-//! pooled client, which checks the address that the name resolves to. Answers are bounded in size and
-//! time, and masked.
+//! The only way out of a sandbox. Each request is counted and checked against the endpoints that the account's driver
+//! may reach. Placeholders are replaced with the account's secrets. The host's own pooled client sends the request and
+//! checks the address that the name resolves to. Answers are bounded in size and time, and masked.
 
 mod answer;
 mod outcome;
@@ -172,7 +171,7 @@ impl Egress {
                  drivers.lock"
             ),
             Refusal::OtherEndpoint => format!(
-                "an account of provider {provider:?} has no business there; if it has, set endpoint = \"{origin}\" for \
+                "an account of provider {provider:?} must not reach it; if it should, set endpoint = \"{origin}\" for \
                  that provider in the configuration"
             ),
         };

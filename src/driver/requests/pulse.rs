@@ -1,5 +1,5 @@
-//! Whether a call hears from its provider. A call that waits for the first byte of an answer looks the same as one that
-//! computes, but for this.
+//! Whether a call is waiting for its provider. From outside, a call that waits for the first byte of an answer looks
+//! like one that computes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-//! One account's secrets for one poll: the words that stand for them in the sandbox, what egress puts in
-//! their place, and the signatures that the host computes. Secrets leave this file in requests only.
+//! One account's secrets for one poll: the placeholders in the sandbox, the values that egress replaces them with, and
+//! the signatures that the host computes. Secrets leave this file in requests only.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,7 +25,7 @@ const MOST_WORDS: usize = 1024;
 
 /// What a text would become with secrets in the place of their words is more than there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a request would be too long with the secrets in it")]
+#[error("the request would be too long with its secrets")]
 pub(in crate::driver) struct TooLong;
 
 /// Why nothing is computed.

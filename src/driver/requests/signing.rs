@@ -1,4 +1,4 @@
-//! What is computed with secrets, and in which forms it may be found again. Pure.
+//! Computes values with secrets, and lists the forms in which these values may appear. Pure.
 
 use ring::{digest, hmac, rand, signature};
 
@@ -11,7 +11,7 @@ pub(crate) enum Unusable {
     EmptyChain,
     #[error("it is not an RSA private key: {0}")]
     NoKey(String),
-    #[error("{name:?} can't be used: {why}")]
+    #[error("{name:?} cannot be used: {why}")]
     Named { name: String, why: Box<Unusable> },
     #[error("signing failed")]
     Failed,

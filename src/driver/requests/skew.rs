@@ -1,5 +1,5 @@
-//! How far this host's clock is from a provider's, by the `Date` of its answers. A provider that holds signatures or tokens
-//! against the time refuses those of a host whose clock is wrong, and seldom says why.
+//! The difference between this host's clock and a provider's, by the `Date` of its answers. A provider that compares
+//! signatures or tokens with the time refuses a host with a wrong clock, and seldom says why.
 
 use std::time::Duration;
 

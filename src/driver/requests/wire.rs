@@ -1,6 +1,6 @@
-//! What carries a driver's requests: the network, or something in its place, such as recorded answers; and who
-//! looks on. Both see requests as the driver wrote them, with a name where a placeholder stood, and answers as
-//! the driver reads them, masked: there is no secret in either.
+//! The transport of a driver's requests: the network, or a substitute such as recorded answers; and an observer. Both
+//! see requests as the driver wrote them, with the secret's name in place of a placeholder, and answers as the driver
+//! reads them, masked: neither contains a secret.
 
 use std::fmt;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ pub struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
     /// A limit was passed, or the request was not let out.
-    #[error("not let out: {0}")]
+    #[error("not allowed: {0}")]
     Refused(String),
     #[error("its name does not resolve")]
     Unresolved,

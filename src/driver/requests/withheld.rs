@@ -1,6 +1,6 @@
-//! What nothing that leaves a sandbox may show, but for requests: the account's secrets, which a provider may have given
-//! back in a form of its own, and what was computed with them in the poll and given to the driver, as contract 0.1 does, or sent
-//! to the provider.
+//! The values that nothing may show that leaves a sandbox, except requests. These are the account's secrets, which a
+//! provider may return in a different form, and the values that were computed with them in the poll and sent to the
+//! provider or, under contract 0.1, given to the driver.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A driver of any contract that this host serves, behind one face: that of the newest.
+//! A driver of any supported contract version, behind one interface: that of the newest version.
 
 use wasmtime::Store;
 use wasmtime::component::InstancePre;

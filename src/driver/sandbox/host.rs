@@ -1,4 +1,4 @@
-//! What the host has for every sandbox.
+//! The host's state for a sandbox.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! The functions of WASI that keep in the host what a guest hands to them, each with its cost: headers, the parts of a
-//! request, its body. They take the place of wasmtime's in the linker, charge the poll's memory, and then do what
-//! wasmtime's do. What is charged here is given back with the sandbox, however soon the guest lets go of it: an honest
-//! driver makes as many requests as a poll may, and each of them is little.
+//! The functions of WASI with which a guest makes the host keep data, each with its cost: headers, the parts of a
+//! request, its body. They replace wasmtime's functions in the linker, charge the poll's memory, and then do what
+//! wasmtime's do. The charge is returned with the sandbox, even if the guest drops the data before: a legitimate driver
+//! makes only as many requests as a poll may, and each is small.
 //!
 //! Every other function of WASI keeps nothing, or no more than `drivers.limits.handles` bounds.
 

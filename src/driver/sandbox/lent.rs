@@ -1,5 +1,5 @@
-//! What the contracts lend a driver beside WASI: its account's secrets, a memory across polls, the host's log. Of each
-//! contract that is served.
+//! The imports of the contract besides WASI: the account's secrets, the session memory, the host's log. For each
+//! supported version of the contract.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Sandbox {
     fn check_chain(&self, prefix: &[u8], chain: &[Vec<u8>]) -> wasmtime::Result<Result<(), v0_2::credentials::Error>> {
         if chain.len() > MOST_CHAINED {
             let count = chain.len();
-            let why = format!("a chain has at most {MOST_CHAINED} messages, and this one has {count}");
+            let why = format!("a chain has at most {MOST_CHAINED} messages; this one has {count}");
             return Ok(Err(v0_2::credentials::Error::Unusable(why)));
         }
         self.require_signable(chain.iter().fold(prefix.len(), |bytes, message| bytes.saturating_add(message.len())))?;

@@ -1,4 +1,4 @@
-//! What stands behind the imports of drivers: all that they may ask of the host.
+//! The implementation of the imports of drivers: everything that they may ask of the host.
 
 use wasmtime::component::{HasSelf, Linker, ResourceType};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;

@@ -1,5 +1,5 @@
-//! What a guest prints: the end of it is kept, for the log and for the reason of a crash, and the rest
-//! goes nowhere, however much there is.
+//! The output that a guest prints. The host keeps the end of it, for the log and for the reason of a crash, and drops
+//! the rest.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! A sandbox with a driver in it: made, called, and what its traps mean.
+//! A sandbox with a driver in it: how it is created and called, and the meaning of its traps.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Sandboxes in which nobody sleeps: where a guest waits for nothing but time, the clock is moved to the end of that wait
-//! at once, and whoever looks on is told for how long the guest would have slept. For the conformance suite, which has to
-//! know of each sleep, and has no time for any.
+//! Sandboxes that do not sleep. If a guest waits only for time, the clock jumps to the end of the wait, and the
+//! observer learns how long the guest would have slept. The conformance suite has to know about each sleep, and has no
+//! time for any.
 //!
-//! A guest that waits for an answer as well gets the answer first, as it would from a provider that is quick.
+//! A guest that also waits for an answer gets the answer first, as from a fast provider.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The timers of a sandbox in which nobody sleeps, and the clock that is moved to their ends.
+//! The timers of a sandbox that does not sleep, and the clock that jumps to their ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};

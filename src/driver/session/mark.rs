@@ -1,4 +1,4 @@
-//! Whose a session is.
+//! Identifies the credentials and endpoints that a session belongs to.
 
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};

@@ -1,4 +1,4 @@
-//! Writes texts with escapes, of which each choice is made by a byte.
+//! Writes texts with escapes. One byte makes each choice.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The diff against small cases by hand, and against a model in many random histories.
+//! The diff: small cases by hand, and many random histories compared with a model.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What is made of a poll of single instances: what changed of those that were listed is recorded and told. Nothing is
-//! made of those that were not, but that everything is polled at once: that tells whether they are gone.
+//! Records a poll of single instances: the changes of the instances that were listed. An instance that is missing only
+//! triggers a complete poll, which shows whether it is gone.
 
 use std::collections::HashSet;
 
@@ -26,7 +26,7 @@ pub(super) async fn record(
     let (account, kind) = (ticket.account.id, ticket.kind);
     let Seen { listing, listed_by, observed_at, .. } = seen;
     let resources = listing.resources;
-    // Of an id that stands twice, nobody knows which entry holds.
+    // If an id is listed twice, it is unknown which entry is right.
     let fits = !matches!(listing.coverage, Coverage::Misfit(_));
     let (settings, now) = (&context.settings, context.clock.now());
     let is_all = is_all_of(&wanted.ids, &resources);
@@ -45,7 +45,7 @@ pub(super) async fn record(
         former_words: None,
     };
     let delta = diff(observation, &known);
-    // Whether so much is to be believed is for a list of everything to say.
+    // A complete list has to decide whether this many changes are believed.
     let is_believed = fits && delta.affected < settings.mass_changes.least;
     let upserts = if is_believed { delta.upserts } else { Upserts::default() };
     if !is_believed || !is_all {
@@ -72,9 +72,9 @@ pub(super) async fn record(
         decision: None,
         ends_hold: false,
         passed_over: gap::since(&ticket, usual, observed_at, false).late,
-        // Lists keep theirs.
+        // The interval of lists stays the same.
         pace: Pace { every: ticket.every.unwrap_or(usual), reason: pace.reason },
-        // An account that is watched since it was asked has no plan yet.
+        // An account that became watched during the poll has no schedule yet.
         next_due: wanted.list_due.unwrap_or(now),
         again: match pace.reason {
             PaceReason::Passing => Some(Again { ids: awaited.ids, at: now.after(pace.every) }),
@@ -87,7 +87,7 @@ pub(super) async fn record(
     context.store.record_poll(record).await
 }
 
-/// Whether nothing was asked for in vain.
+/// Whether all wanted instances were listed.
 fn is_all_of(wanted: &[ResourceId], listed: &[Resource]) -> bool {
     let listed: HashSet<&ResourceId> = listed.iter().map(Resource::id).collect();
     wanted.iter().all(|id| listed.contains(id))

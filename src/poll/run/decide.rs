@@ -1,4 +1,4 @@
-//! What is made of a list: it is recorded, or held. Pure.
+//! Decides whether a list is recorded or held. Pure.
 
 use super::super::cadence::{self, Awaited, Signs};
 use super::super::diff::{Missed, Observation};
@@ -13,10 +13,10 @@ use crate::store::{
     PollTicket, ProviderStates,
 };
 
-/// How many lists in a row are made again at once because they do not fit together.
+/// How many lists in a row are repeated at once because their pages contradict each other.
 const REPEATED: u32 = 2;
 
-/// What a poll saw, to be recorded.
+/// The result of a poll, to be recorded.
 pub(super) struct Seen {
     pub(super) listing: Listing,
     /// The digest of the driver.
@@ -24,46 +24,46 @@ pub(super) struct Seen {
     pub(super) observed_at: Timestamp,
     /// See `Listed`.
     pub(super) since: Option<Timestamp>,
-    /// Whether single instances can be asked for.
+    /// Whether the driver can list single instances.
     pub(super) by_id: bool,
 }
 
-/// What the list says of itself, and of the time since the one before.
+/// The facts of a list, and of the time since the one before.
 pub(super) struct Facts {
     pub(super) observed_at: Timestamp,
     pub(super) listed_by: String,
     pub(super) breadth: Breadth,
-    /// What a list of changes names as gone.
+    /// The ids that a delta names as gone.
     pub(super) removed: Option<Vec<ResourceId>>,
     by_id: bool,
     complete: bool,
     partial_reason: Option<String>,
-    /// Whether it does not fit together, and is made again at once.
+    /// Whether the list contradicts itself and is repeated at once.
     repeat: bool,
     in_pieces: bool,
-    /// When the last list came that would have shown what is stored as another, if it had been.
+    /// When the last list came that would have shown a difference from the stored state.
     since: Option<Timestamp>,
     confirmations: u32,
     late: bool,
     gap: Option<Gap>,
-    /// Tells it from other lists, where it shows all that there is.
+    /// Distinguishes a complete list from others.
     print: Option<u64>,
 }
 
-/// What has to be known beside the list.
+/// The stored data that the decision needs.
 pub(super) struct Loaded {
-    /// What is stored of what a list of changes speaks of. A list of everything is compared with all that is stored.
+    /// The stored resources in a delta. A list of everything is compared with all stored resources.
     pub(super) known: Option<Vec<KnownResource>>,
     pub(super) former_words: Option<ProviderStates>,
-    /// The mass change that is held, and what its list does.
+    /// The held mass change, and the effects of its list.
     pub(super) held: Option<Held>,
     pub(super) held_effects: Effects,
     pub(super) awaited: AwaitedInstances,
 }
 
-/// Instances that pass from one state to another, and that somebody waits for.
+/// Instances in passing states that somebody waits for.
 pub(super) struct AwaitedInstances {
-    /// One more than can be asked for at once, where there are more.
+    /// If there are more than can be polled at once, one more than that.
     pub(super) ids: Vec<ResourceId>,
 }
 
@@ -73,7 +73,7 @@ impl AwaitedInstances {
     }
 }
 
-/// When it is decided, and what the poll took until then.
+/// The time of the decision, and the resources that the poll has used.
 pub(super) struct Moment {
     pub(super) now: Timestamp,
     /// From 0 up to 1.
@@ -87,7 +87,7 @@ pub(super) enum Conclusion {
 }
 
 impl Facts {
-    /// The facts of a list, its resources, and what counts them as memory.
+    /// The facts of a list, its resources, and the guard that counts them as memory.
     pub(super) fn of(settings: &Settings, ticket: &PollTicket, seen: Seen) -> (Facts, Vec<Resource>, ListMemory) {
         let Seen { listing, listed_by, observed_at, since, by_id } = seen;
         let Listing { resources, coverage, usage, memory } = listing;
@@ -108,21 +108,21 @@ impl Facts {
             complete,
             partial_reason,
             repeat,
-            // What a list of changes names as gone is hidden by nothing.
+            // Changes of pages cannot hide the ids that a delta names as gone.
             in_pieces: breadth == Breadth::Full && usage.pages.max(usage.requests) > 1,
-            // What a list of everything shows may be something that those of changes since the one before did not tell of.
+            // A list of everything may show changes that the deltas since the one before it missed.
             since: match breadth {
                 Breadth::Full => ticket.last_full,
                 Breadth::Delta | Breadth::Ids => ticket.last_complete,
             },
             confirmations: match removed {
-                // The provider itself says that it is gone.
+                // The provider itself says that the resource is gone.
                 Some(_) => 1,
                 None => settings.removal_confirmations,
             },
             late,
             gap,
-            // A list of changes, or a part of one, does not show what else there is.
+            // A delta, or an incomplete list, does not show all resources.
             print: (breadth == Breadth::Full && complete).then(|| mass_change::print(&resources)),
             breadth,
             removed,
@@ -130,13 +130,13 @@ impl Facts {
         (facts, resources, memory)
     }
 
-    /// The list as it is compared with what is stored.
+    /// The list in the form for the comparison.
     pub(super) fn observation(&self, kind: Kind, loaded: &mut Loaded, resources: Vec<Resource>) -> Observation {
         let missed = Missed {
             lists: match loaded.held.as_ref().and_then(|held| held.decision) {
-                // The operator confirms what is gone.
+                // The operator confirms removals.
                 Some(Decision::Accept | Decision::AcceptSilently) => u32::MAX,
-                // The list that is held counted for nothing else than this.
+                // The held list counts only for this.
                 Some(Decision::Reject) | None => 1,
             },
             effects: loaded.held_effects.clone(),
@@ -155,7 +155,7 @@ impl Facts {
     }
 }
 
-/// What is made of a list that does this to what is stored.
+/// Decides on a list with these changes.
 pub(super) fn decide(
     settings: &Settings,
     ticket: PollTicket,
@@ -202,7 +202,7 @@ fn recorded(
     let mut pace = cadence::pace(settings, signs);
     let mut again = None;
     if pace.reason == PaceReason::Passing && facts.by_id && awaited.ids.len() <= MOST_IDS {
-        // What passes is asked for by itself, and lists come as they would without it.
+        // Passing instances are polled alone, and lists come as they would without them.
         again = Some(Again { ids: awaited.ids, at: now.after(pace.every) });
         pace.every = cadence::pace(settings, Signs { awaited: Awaited::Nothing, ..signs }).every;
     }
@@ -222,7 +222,7 @@ fn recorded(
         removed: delta.removed,
         changes: gap.into_iter().chain(mass_change).collect(),
         decision,
-        // That a part of a list shows none does not end it.
+        // An incomplete list without a mass change does not end it.
         ends_hold: complete || verdict != Verdict::Record,
         passed_over: facts.late,
         pace,
@@ -237,7 +237,7 @@ fn recorded(
     }
 }
 
-/// A list of which nothing is taken. It is made again: at once the first time, then at the usual pace.
+/// A list that is not recorded. It is repeated: at once the first time, then at the usual interval.
 fn held(
     settings: &Settings,
     ticket: &PollTicket,
@@ -251,7 +251,7 @@ fn held(
     let decision = before.as_ref().and_then(|held| held.decision);
     let next_due = match (before, decision) {
         (None, _) => now,
-        // Nobody answers as fast as lists may differ from one another.
+        // No operator decides as fast as lists may differ from each other.
         (Some(_), Some(_)) if is_anew => now,
         (Some(_), _) => now.after(settings.interval(ticket.kind)),
     };

@@ -1,4 +1,4 @@
-//! Asking for the list: with which password, of which driver, and why there may be none.
+//! Asks for a list: finds the password and the driver, or the reason why there is no list.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl NoList {
         }
     }
 
-    /// What of the account does not open, if it is that.
+    /// The part of the account that does not open, if that is the reason.
     pub(super) fn unopened(&self, ticket: &PollTicket) -> Option<Unopened> {
         let NoList::Credentials(_) = self else { return None };
         let column = SealedColumn::AccountPassword(ticket.account.id);
@@ -79,16 +79,16 @@ impl NoList {
     }
 }
 
-/// A list, and what gave it.
+/// A list and its source.
 pub(super) struct Listed {
     pub(super) listing: Listing,
     pub(super) driver: Arc<Driver>,
     pub(super) target: Target,
     /// See `incremental::lister`.
     pub(super) lister: String,
-    /// Since when changes were asked for, if not everything was.
+    /// The start of a delta, if one was asked for.
     pub(super) since: Option<Timestamp>,
-    /// The instances that alone were asked for, if they were.
+    /// The single instances that were asked for, if any.
     pub(super) wanted: Option<WantedIds>,
 }
 
@@ -109,8 +109,8 @@ pub(super) async fn list(context: &Context, ticket: &PollTicket, pulse: Arc<Puls
     Ok(Listed { listing, driver, target, lister, since, wanted: None })
 }
 
-/// An account of the configuration is polled with the configuration's password, as it is now; another
-/// with the one that its client proved.
+/// A configured account is polled with the currently configured password, any other with the one that its client
+/// proved.
 pub(super) fn password(context: &Context, ticket: &PollTicket, key: &AccountKey) -> Result<SecretString, VaultError> {
     if ticket.account.origin == Origin::Config
         && let Some(configured) = context.roster.accounts().iter().find(|account| account.key == *key)

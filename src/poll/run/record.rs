@@ -1,4 +1,4 @@
-//! What is made of a list, or of its failure: what changed is found, judged and recorded.
+//! Records a list or its failure: computes the changes, judges them, and stores them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::clock::Stopwatch;
 use crate::model::{AccountId, AccountKey, Kind, Resource, Timestamp};
 use crate::store::{Breadth, Delta, Effort, Passing, PollFailure, PollHeld, PollTicket, Recorded, StoreError};
 
-/// The most that is kept of why a poll failed, in bytes.
+/// The maximum length of a failed poll's message, in bytes.
 const MESSAGE_BYTES: usize = 1024;
 
 pub(super) async fn record(
@@ -24,7 +24,7 @@ pub(super) async fn record(
 ) -> Result<Recorded, StoreError> {
     let (key, account, kind, lease) = (ticket.account.key.clone(), ticket.account.id, ticket.kind, ticket.lease);
     let requests = seen.listing.usage.requests;
-    // The list is held in memory until it is recorded.
+    // The list stays in memory until it is recorded.
     let (facts, resources, _memory) = Facts::of(&context.settings, &ticket, seen);
     let mut loaded = load(context, &ticket, &facts, &resources).await?;
     let delta = compare(context, &ticket, &facts, &mut loaded, resources).await?;
@@ -37,7 +37,7 @@ pub(super) async fn record(
     under_the_answer(context, (account, kind, lease), recorded).await
 }
 
-/// What has to be known beside the list.
+/// Loads the stored data that the decision needs.
 async fn load(
     context: &Context,
     ticket: &PollTicket,
@@ -46,7 +46,7 @@ async fn load(
 ) -> Result<Loaded, StoreError> {
     let (account, kind, store) = (ticket.account.id, ticket.kind, &context.store);
     let mut passing = cadence::passing(resources);
-    // Of a list of changes, only what it speaks of is compared.
+    // For a delta, only its resources are compared.
     let known = match &facts.removed {
         Some(removed) => {
             let ids = incremental::spoken_of(resources, removed);
@@ -62,7 +62,8 @@ async fn load(
         true => Some(store.provider_states(account).await?),
         false => None,
     };
-    // As it stands now: the operator may have answered since the list was asked for. Nobody answers what is not held.
+    // The current state: the operator may have decided since the list was asked for. Without a held list there is no
+    // decision.
     let (held, held_effects) = match ticket.held {
         Some(_) => store.held_mass_change(account, kind).await?.unzip(),
         None => (None, None),
@@ -71,7 +72,7 @@ async fn load(
     Ok(Loaded { known, former_words, held, held_effects: held_effects.unwrap_or_default(), awaited })
 }
 
-/// What the list does to what is stored.
+/// Computes the changes of the list to the stored resources.
 async fn compare(
     context: &Context,
     ticket: &PollTicket,
@@ -93,8 +94,8 @@ async fn compare(
     Ok(delta)
 }
 
-/// Has the poll made again at once where the operator answered after it was decided what is made of the list: the next one
-/// is judged under that answer.
+/// Repeats the poll at once if the operator decided after the decision on the list: the next one is judged with the
+/// operator's decision.
 async fn under_the_answer(
     context: &Context,
     (account, kind, lease): (AccountId, Kind, i64),
@@ -109,7 +110,7 @@ async fn under_the_answer(
     }
 }
 
-/// Those of these instances that somebody waits for.
+/// The instances among these that somebody waits for.
 pub(super) async fn awaited(
     context: &Context,
     account: AccountId,
@@ -123,7 +124,7 @@ pub(super) async fn awaited(
     Ok(AwaitedInstances { ids: context.store.awaited(account, passing, since).await? })
 }
 
-/// Takes nothing of the list, and has it made again.
+/// Does not record the list, and repeats it.
 async fn hold(context: &Context, account: &AccountKey, held: PollHeld) -> Result<Recorded, StoreError> {
     let PollHeld { kind, affected, known, .. } = held;
     match held.effects {
@@ -137,7 +138,7 @@ async fn hold(context: &Context, account: &AccountKey, held: PollHeld) -> Result
     Ok(Recorded::default())
 }
 
-/// When a poll that gave no list is made again.
+/// When a poll that returned no list is repeated.
 pub(super) fn next_after_failure(context: &Context, ticket: &PollTicket, error: &NoList) -> Timestamp {
     let failures = ticket.failures.saturating_add(1);
     let now = context.clock.now();
@@ -178,12 +179,12 @@ pub(super) fn bounded(mut message: String) -> String {
     message
 }
 
-/// A number from 0 up to 1; the middle, should the system give no randomness.
+/// A number from 0 up to 1; the middle if the system's random number generator fails.
 fn random() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
-/// What a poll took, with what the account's budget has left after it.
+/// The resources that a poll used, with the account's remaining request budget.
 pub(super) fn effort(context: &Context, account: &AccountKey, duration: Duration, requests: u32) -> Effort {
     let budget = context.roster.budget(account).filter(|_| requests > 0).map(|budget| budget.mark());
     Effort { duration, requests, budget }

@@ -1,4 +1,4 @@
-//! What is made of a driver's answer, over a real store.
+//! The outcome of a driver's answers, over a real store.
 
 mod answers;
 mod broken_off;

@@ -1,5 +1,5 @@
-//! Clouds that hang, fail, are slow or do well, many at once: what is claimed for whom, over a real store and a clock
-//! moved by hand. The drivers are played here: what matters is how long each call takes, and what it finds.
+//! Many clouds at once that hang, fail, are slow or work well: which polls are claimed, over a real store and a clock
+//! that is moved by hand. The drivers are simulated by the duration of each call and its outcome.
 
 use super::*;
 use crate::driver::Asking;

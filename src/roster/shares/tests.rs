@@ -1,4 +1,4 @@
-//! What begins, what is moved and what is ended, on a clock moved by hand.
+//! Which calls start, move and end, with a clock that is moved by hand.
 
 use super::*;
 use crate::clock::ManualClock;

@@ -18,18 +18,18 @@ pub enum AdmissionError {
          `wasm-tools component new`"
     )]
     CoreModule,
-    #[error("it is not a sound component, perhaps cut short: {0}")]
+    #[error("it is not a valid component, perhaps truncated: {0}")]
     Malformed(String),
-    #[error("it is not approved. To vet it: tracker driver approve {file}")]
+    #[error("it is not approved. To approve it: tracker driver approve {file}")]
     NotApproved { file: String },
     #[error(
-        "its content changed since it was approved (SHA-256 then {approved}, now {found}). To vet it anew: \
+        "its content changed since it was approved (SHA-256 then {approved}, now {found}). To approve it again: \
          tracker driver approve {file}"
     )]
     Changed { file: String, approved: String, found: String },
     #[error(transparent)]
     Unsigned(#[from] Unsigned),
-    #[error("driver {name:?} is approved in drivers.lock, and its file is not there")]
+    #[error("driver {name:?} is approved in drivers.lock, but its file is missing")]
     Missing { name: String },
     /// What an operator asks for who set `drivers.require_tested`.
     #[error("{} (setting: drivers.require_tested). To test it: tracker driver test {file} --cassettes DIR --admit", untested(*.passed, *.suite))]
@@ -39,15 +39,15 @@ pub enum AdmissionError {
          tracker driver test {file} --cassettes DIR --admit"
     )]
     NoInstancesTested { file: String },
-    #[error("driver {name:?} is loaded already, from {file}")]
+    #[error("driver {name:?} is already loaded from {file}")]
     Twice { name: String, file: String },
 }
 
 fn untested(passed: Option<u32>, suite: u32) -> String {
     match passed {
-        None => "it is not recorded that it passed the conformance suite, and only what did is loaded".into(),
+        None => "it has no record that it passed the conformance suite, which this host requires".into(),
         Some(passed) => {
-            format!("it passed form {passed} of the conformance suite, and this host asks for form {suite}")
+            format!("it passed version {passed} of the conformance suite, but this host requires version {suite}")
         }
     }
 }

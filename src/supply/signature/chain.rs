@@ -1,7 +1,8 @@
-//! From a signature in a registry to a driver's file: the payload that was signed names a manifest by its digest, and
-//! the manifest names the file by its own. Each step has to hold before the signature means anything.
+//! The chain from a signature in a registry to a driver's file: the signed payload names a manifest by its digest, and
+//! the manifest names the file by its digest. Each step has to match before the signature counts.
 //!
-//! The payload is that of cosign's key signatures: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
+//! The payload is that of cosign's key signatures:
+//! <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -15,7 +16,7 @@ const LAYERS: &[&str] = &["application/wasm", "application/vnd.wasm.content.laye
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
-    #[error("its manifest is no OCI manifest")]
+    #[error("its manifest is not an OCI manifest")]
     Manifest,
     #[error("its manifest does not name exactly one WebAssembly layer")]
     Layers,

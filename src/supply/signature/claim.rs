@@ -1,4 +1,4 @@
-//! Something that is signed, and how what lies beside a driver is read.
+//! A signed statement, and the readers of the files beside a driver.
 
 use std::io;
 use std::path::Path;

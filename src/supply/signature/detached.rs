@@ -45,7 +45,7 @@ pub(super) fn claims<'a>(file: &Path, bytes: &'a [u8], found: &mut Vec<String>) 
         let Some(content) = unless(read(&path), &path, found) else { continue };
         match signature(&content) {
             Some(signature) => claims.push(Claim { message: bytes, signature, place }),
-            None => found.push(format!("{place}: it is no signature")),
+            None => found.push(format!("{place}: it is not a signature")),
         }
     }
     claims

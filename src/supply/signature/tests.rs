@@ -1,4 +1,4 @@
-//! The policy, and signatures of each kind of key. What cosign and openssl write is tried in `tests/it`.
+//! The policy, and signatures of each kind of key. `tests/it` tests the output of cosign and openssl.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -94,10 +94,10 @@ fn what_is_no_public_key_is_told() {
     check("", "not a public key in PEM");
     check("c29tZXRoaW5n", "not a public key in PEM");
     check(include_str!("../../../tests/data/rs256.pem"), "it is a private key");
-    check("-----BEGIN PUBLIC KEY-----\nAAEC\n-----END PUBLIC KEY-----", "of a kind that is not known");
-    check(&pem(P521_KEY, &[4; 133]), "of a kind that is not known");
+    check("-----BEGIN PUBLIC KEY-----\nAAEC\n-----END PUBLIC KEY-----", "its kind is not supported");
+    check(&pem(P521_KEY, &[4; 133]), "its kind is not supported");
     let short_rsa = [RSA_KEY[..2].to_vec(), RSA_KEY[4..].to_vec()].concat();
-    check(&pem(&short_rsa, &[0; 140]), "of a kind that is not known");
+    check(&pem(&short_rsa, &[0; 140]), "its kind is not supported");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn each_link_of_the_chain_has_to_hold() {
     let two = manifest(&format!("{},{}", layer(&file), layer(&file)));
     check(&two, &payload(&hex(two.as_bytes()), kind), Err("exactly one"));
     check(&manifest(""), "", Err("exactly one"));
-    check("[]", "", Err("no OCI manifest"));
+    check("[]", "", Err("not an OCI manifest"));
     for cut in 0..good.len() {
         check(&good[..cut], &payload(&hex(&good.as_bytes()[..cut]), kind), Err(""));
     }

@@ -33,20 +33,20 @@ pub enum Label {
 /// Why something in a registry is no driver.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAnArtifact {
-    #[error("its manifest is no OCI manifest")]
+    #[error("its manifest is not an OCI manifest")]
     Manifest,
     #[error(
-        "its config is {0:?}, and that of a WebAssembly artifact is {CONFIG_TYPE:?}; is it a \
+        "its config is {0:?}, not {CONFIG_TYPE:?} as in a WebAssembly artifact; is it a \
          container image?"
     )]
     Config(String),
-    #[error("it has {0} layers, and the one layer of a driver is its file")]
+    #[error("it has {0} layers; a driver has one, its file")]
     Layers(usize),
-    #[error("its layer is {0:?}, and that of a driver is {LAYER_TYPE:?}")]
+    #[error("its layer is {0:?}, not {LAYER_TYPE:?} as in a driver")]
     Layer(String),
-    #[error("it names its layer by {0:?}, and not by a SHA-256")]
+    #[error("it names its layer by {0:?}, not by a SHA-256")]
     Digest(String),
-    #[error("it can't be read as a component: {0}")]
+    #[error("it is not a readable component: {0}")]
     Component(String),
 }
 

@@ -1,4 +1,4 @@
-//! One file over HTTP: never more of it than the limit, and no redirect into the clear.
+//! Downloads one file over HTTP: never more than the limit, and without redirects from https to http.
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Request, Response, StatusCode};

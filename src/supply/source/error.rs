@@ -19,9 +19,9 @@ pub enum FetchError {
     Login(#[from] LoginError),
     #[error(transparent)]
     Net(#[from] NetError),
-    #[error("can't read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("can't write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     NotWritten { path: PathBuf, source: io::Error },
     #[error("{from}: {source}")]
     Send { from: String, source: SendError },
@@ -30,46 +30,46 @@ pub enum FetchError {
     #[error("{from} does not have it: status {status}")]
     NotFound { from: String, status: u16 },
     #[error(
-        "{registry} does not let us in as {user:?}: check the name and the password, and what that user may do there"
+        "{registry} refuses the login as {user:?}: check the name and the password, and the permissions of that user"
     )]
     Refused { registry: String, user: String },
     #[error(
-        "{registry} lets nobody in without a login: give one with --username and --password-file, or put it into \
+        "{registry} requires a login: give one with --username and --password-file, or put it into \
          Docker's config.json with `docker login`"
     )]
     LoginNeeded { registry: String },
-    #[error("the login to {registry} can't be sent: its token has characters that no header takes")]
+    #[error("the login to {registry} cannot be sent: its token has characters that are invalid in a header")]
     Credentials { registry: String },
-    #[error("{registry} has logins sent to {to}, out of TLS, where anyone on the way could read them")]
+    #[error("{registry} wants logins to be sent to {to} without TLS, where anyone on the way could read them")]
     InsecureRealm { registry: String, to: String },
-    #[error("{registry} does not do as asked: {message}")]
+    #[error("{registry} returned an error: {message}")]
     Registry { registry: String, message: String },
-    #[error("{from} redirects to nowhere")]
+    #[error("{from} redirects without a target")]
     Redirect { from: String },
-    #[error("{from} redirects to {to}, out of TLS, where anyone on the way could change what comes")]
+    #[error("{from} redirects to {to} without TLS, where anyone on the way could change the file")]
     InsecureRedirect { from: String, to: String },
     #[error("{from} redirects more than {most} times")]
     Redirects { from: String, most: usize },
-    #[error("{from} has more than {most_bytes} bytes for it; {limit}")]
+    #[error("the file at {from} has more than {most_bytes} bytes; {limit}")]
     TooLarge { from: String, most_bytes: u64, limit: &'static str },
-    #[error("{from} did not give it within {timeout:?}; setting: drivers.fetch_timeout")]
+    #[error("{from} did not send it within {timeout:?}; setting: drivers.fetch_timeout")]
     Timeout { from: String, timeout: Duration },
     #[error(
         "it did not come from {from} within the {timeout:?} that all which is missing has together: `tracker driver pull` \
          gives each as long; setting: drivers.fetch_timeout"
     )]
     TimeOver { from: String, timeout: Duration },
-    #[error("{from} gave another {what} than the one that is meant: SHA-256 {expected} is expected, {found} came")]
+    #[error("{from} returned another {what}: SHA-256 {expected} is expected, but it has {found}")]
     Mismatch { from: String, what: &'static str, expected: String, found: String },
-    #[error("{from} gave {found} bytes of a file of {expected}")]
+    #[error("{from} sent {found} of {expected} bytes of the file")]
     CutShort { from: String, expected: u64, found: u64 },
-    #[error("what {from} has there is no driver: {source}")]
+    #[error("the file at {from} is not a driver: {source}")]
     NotAnArtifact { from: String, source: NotAnArtifact },
-    #[error("a registry is pushed to by a tag, as in oci://HOST/REPOSITORY:TAG, and {0} is not that")]
+    #[error("a push needs a tag, as in oci://HOST/REPOSITORY:TAG; {0} has none")]
     NotATag(Source),
     #[error("drivers.lock names the file {file:?}, which is not a name in the directory of drivers")]
     FileName { file: String },
-    #[error("drivers.lock has no source for it: put {} there, or approve it anew", file.display())]
+    #[error("drivers.lock has no source for it: put the file at {}, or approve it again", file.display())]
     NoSource { file: PathBuf },
 }
 

@@ -1,4 +1,4 @@
-//! From a source to a file's bytes, with what is known of their origin.
+//! Fetches a file's bytes from a source, with the evidence of their origin.
 
 use std::io::Read as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a source gave.
+//! A file that was fetched from a source.
 
 use super::Source;
 use crate::supply::evidence::Evidence;

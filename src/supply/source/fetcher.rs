@@ -1,4 +1,4 @@
-//! Who fetches: within the operator's limits, and as whom he says.
+//! The fetcher: its limits and its login, as the operator set them.
 
 use url::Url;
 

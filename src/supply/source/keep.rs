@@ -1,5 +1,4 @@
-//! How fetched files lie in the directory of drivers: under names that say which version they are, beside what is
-//! there and never over it.
+//! Stores fetched files in the directory of drivers, under names that contain the version, and never overwrites a file.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! As whom a registry is asked: the one that the command line names, or the one in Docker's `config.json`.
+//! The login at a registry: from the command line, or from Docker's `config.json`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,11 +23,11 @@ pub struct Login {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    #[error("can't read {}, where logins to registries are: {source}", path.display())]
+    #[error("cannot read {}, which contains the logins to registries: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{} is not Docker's config.json: {message}", path.display())]
     Malformed { path: PathBuf, message: String },
-    #[error("the login to {registry} in {} is not USER:PASSWORD in base64: log in anew", path.display())]
+    #[error("the login to {registry} in {} is not USER:PASSWORD in base64: log in again", path.display())]
     Broken { path: PathBuf, registry: String },
 }
 
@@ -135,8 +135,8 @@ mod tests {
         check("{}", "quay.io", Ok(None));
         let old = r#"{"auths": {"https://index.docker.io/v1/": {"username": "me", "password": "secret"}}}"#;
         check(old, "docker.io", Ok(Some(("me", "secret"))));
-        check(r#"{"auths": {"a.b": {"auth": "???"}}}"#, "a.b", Err("log in anew"));
-        check(r#"{"auths": {"a.b": {"auth": "bWU="}}}"#, "a.b", Err("log in anew"));
+        check(r#"{"auths": {"a.b": {"auth": "???"}}}"#, "a.b", Err("log in again"));
+        check(r#"{"auths": {"a.b": {"auth": "bWU="}}}"#, "a.b", Err("log in again"));
         check(r#"{"auths": {"a.b": {"password": "hunter2"#, "a.b", Err("line 1"));
         check(r#"{"auths": {"a.b": "hunter2"}}"#, "a.b", Err("line 1"));
         assert!(Login::in_docker_config(&folder.path().join("none"), "a.b").expect("no such file").is_none());

@@ -1,5 +1,5 @@
-//! A driver that is approved and whose file is not there: its source and its digest are in the lock, so it can be had
-//! by anyone from anyone, and is the file that was vetted or none.
+//! Fetches approved drivers whose files are missing. The lock has the source and the digest. So anyone can supply the
+//! file, and it is either the approved file or refused.
 
 use std::path::{Path, PathBuf};
 

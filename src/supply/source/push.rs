@@ -1,5 +1,5 @@
-//! A driver into a registry. `oci-client` pushes, with an HTTP client of its own; whom it does that as, and what the
-//! registry has afterwards, is asked through the host's.
+//! Pushes a driver into a registry. `oci-client` pushes with its own HTTP client. The login, and the check of the
+//! result, use the host's client.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! Drivers in OCI registries, as the standard Wasm artifact: one config of a component, one layer that is the file.
-//! What is pulled comes through the host's own bounded downloads: `oci-client` would take a manifest of any length, from
-//! wherever it is redirected to.
+//! Pulls use the host's own bounded downloads: `oci-client` would accept a manifest of any length, from any redirect.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -198,14 +197,14 @@ impl Session<'_> {
             let written = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE_ANNOTATION));
             let signature = written.and_then(|written| BASE64.decode(written).ok());
             let (Some(signature), Ok(payload)) = (signature, Layer::of(layer)) else {
-                tracing::warn!(source = of, "a signature is left out: it is not in the form that cosign writes");
+                tracing::warn!(source = of, "a signature is ignored: it is not in the format of cosign");
                 continue;
             };
             let limit = "no payload of a signature is that long";
             match self.blob(&payload, PAYLOAD_BYTES, limit).await {
                 Ok(payload) => signatures.push(SignedPayload { payload, signature }),
                 Err(error @ (FetchError::Send { .. } | FetchError::Status { .. })) => return Err(error),
-                Err(error) => tracing::warn!(source = of, "a signature is left out: {error}"),
+                Err(error) => tracing::warn!(source = of, "a signature is ignored: {error}"),
             }
         }
         Ok(signatures)
@@ -287,10 +286,10 @@ mod tests {
         check(&manifest(config, &[layer("application/vnd.oci.image.layer.v1.tar", &digest)]), Err("tar"));
         check(&manifest(config, &[layer("application/wasm", "sha256:../../x")]), Err("not by a SHA-256"));
         check(&manifest(config, &[layer("application/wasm", "md5:00")]), Err("not by a SHA-256"));
-        check("{}", Err("no OCI manifest"));
-        check("", Err("no OCI manifest"));
+        check("{}", Err("not an OCI manifest"));
+        check("", Err("not an OCI manifest"));
         for cut in 0..good.len() {
-            check(&good[..cut], Err("no OCI manifest"));
+            check(&good[..cut], Err("not an OCI manifest"));
         }
     }
 

@@ -1,5 +1,6 @@
-//! What a registry is shown with each question: nothing, a password, or a token that someone gives out for it. Who that
-//! is, the registry says and not the operator: it is trusted no more than a redirect is, bounded, and never out of TLS.
+//! The credentials for each request to a registry: none, a password, or a token from a token service. The registry
+//! names that service, not the operator. So the service is trusted no more than a redirect: it is bounded, and must use
+//! TLS.
 
 use http_auth::ChallengeRef;
 use http_auth::parser::ChallengeParser;

@@ -77,7 +77,7 @@ async fn an_account_with_roles_and_a_token_is_run_and_recorded() {
 
     let kept = [&kind[..], &["--cassettes", "kept"]].concat();
     let recorded = tool(&folder, "record", &endpoints, &kept).succeeded();
-    assert_eq!(recorded.stdout.matches("played once: the same came of it").count(), 2, "{recorded:#?}");
+    assert_eq!(recorded.stdout.matches("played once: it gave the same result").count(), 2, "{recorded:#?}");
     for file in ["instances.json", "realms.json"] {
         let text = std::fs::read_to_string(folder.path().join("kept").join(file)).expect("written");
         assert!(!text.contains(TOKEN) && !text.contains("a-token-of-the-provider"), "{text}");
@@ -111,12 +111,12 @@ fn what_the_driver_does_not_take_is_refused() {
     check(
         &[&own, "volume=http://127.0.0.1:9"],
         &[],
-        "\"volume\", which is no role of the driver; its roles are: identity",
+        "\"volume\", which is not a role of the driver; its roles: identity",
     );
     check(&[&own, "identity=127.0.0.1"], &[], "\"127.0.0.1\" is not an endpoint");
     check(&[&own, "compute=http://127.0.0.1:9", "compute=http://127.0.0.1:9"], &[], "twice for the role \"compute\"");
     check(&["compute=http://127.0.0.1:9"], &[], "give its own endpoint as well, with --endpoint URL");
     check(&[&own], &["--password-kind", "private-key"], "the driver takes: password, access-token");
     check(&[&own], &["--password-kind", "token"], "possible values: password, private-key, access-token");
-    check(&[&own], &["--password-expires", "2030-01-01T00:00:00Z"], "a password does not end");
+    check(&[&own], &["--password-expires", "2030-01-01T00:00:00Z"], "a password does not expire");
 }

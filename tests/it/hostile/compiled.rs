@@ -263,7 +263,7 @@ fn inspected(setup: &Setup, name: &str, content: &[u8]) -> Ended {
 /// Whether the compiler stopped at a limit, and said so; otherwise it came to an end.
 fn passed_a_limit(name: &str, ended: &Ended) -> bool {
     let named = ["memory", "cpu", "time"].iter().any(|key| ended.stderr.contains(&format!("drivers.compile.{key}")));
-    let told = ended.stdout.contains("Loads") || ended.stderr.contains("it is not a sound component");
+    let told = ended.stdout.contains("Loads") || ended.stderr.contains("it is not a valid component");
     assert!(named || told, "{name}: {ended:#?}");
     named
 }
@@ -322,12 +322,12 @@ fn a_file_of_another_world_is_refused_before_it_is_compiled() {
         let ended = inspected(&setup, "it.wasm", &wat::parse_str(text).expect("WebAssembly text"));
         assert!(ended.stdout.contains(why), "{ended:#?}");
     };
-    check("", "it is a component of another world");
-    check("(instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i))", "it is a component of another world");
+    check("", "it is a component of a different world");
+    check("(instance $i) (export \"wasi:cli/run@0.2.0\" (instance $i))", "it is a component of a different world");
     check("(instance $i) (export \"tracker:driver/inventory@0.9.0\" (instance $i))", "update the host");
     check(
         "(import \"a:b/c\" (instance)) (instance $i) (export \"tracker:driver/inventory@0.1.0\" (instance $i))",
-        "no driver is lent: a:b/c",
+        "no driver gets: a:b/c",
     );
 }
 

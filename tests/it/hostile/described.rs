@@ -64,7 +64,7 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
                  (instance $inventory (export \"describe\" (func $f)) (export \"list-instances\" (func $f))
                      (export \"list-realms\" (func $f)))
                  (export \"tracker:driver/inventory@0.1.0\" (instance $inventory)))"),
-            "something that no driver is lent",
+            "something that no driver gets",
         ),
         ("wrong-types.wasm", component(""), ""),
         ("spin.wasm", describing("spin"), "drivers.limits.cpu_per_page"),
@@ -72,8 +72,8 @@ fn files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("trap.wasm", describing("trap"), "the driver crashed"),
         ("grow.wasm", describing("grow"), "drivers.limits.memory"),
         ("another.wasm", describing("another"), "describes itself as \"mock\""),
-        ("escapes.wasm", describing("escapes"), "act without being seen"),
-        ("turned.wasm", describing("turned"), "act without being seen"),
+        ("escapes.wasm", describing("escapes"), "invisible ones"),
+        ("turned.wasm", describing("turned"), "invisible ones"),
         ("long.wasm", describing("long"), "drivers.limits.field_bytes"),
         ("providers.wasm", describing("providers"), "a list of 100000; at most 1000"),
         ("everything.wasm", describing("everything"), "`*` stands for one label"),

@@ -45,14 +45,14 @@ async fn a_driver_that_cannot_be_fetched_keeps_no_other_from_loading() {
     let list = setup.run(&["driver", "list"]).succeeded().stdout;
     let line = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{list}"));
     assert!(line("ec2").contains("loaded"), "{list}");
-    assert!(line(&mock).contains("not loaded: its file is not there, and can't be fetched: "), "{list}");
+    assert!(line(&mock).contains("not loaded: its file is missing and cannot be fetched: "), "{list}");
     assert!(line(&mock).contains("no connection"), "{list}");
     let error = failed(setup.run(&["driver", "pull"]), 1, &[&registry.host(), "no connection"]);
     assert!(error.contains("mock"), "{error}");
 
     let setup = setup.drivers("fetch = false");
     let list = setup.run(&["driver", "list"]).succeeded().stdout;
-    assert!(!list.contains("can't be fetched"), "nothing is fetched that should not be: {list}");
+    assert!(!list.contains("cannot be fetched"), "nothing is fetched that should not be: {list}");
 }
 
 /// A host with the mock driver, from a registry.
@@ -90,7 +90,7 @@ async fn a_reload_fetches_too_and_where_it_cannot_the_old_one_stays() {
     registry.goes_down();
     let reloaded = host.setup().run(&["driver", "reload"]);
     assert_eq!(reloaded.code, Some(1), "{reloaded:#?}");
-    assert!(reloaded.stdout.contains(&format!("{file}: its file is not there, and can't be fetched")), "{reloaded:#?}");
+    assert!(reloaded.stdout.contains(&format!("{file}: its file is missing and cannot be fetched")), "{reloaded:#?}");
     let client = host.client().at("mock", "default").as_user("mockuser", "mockpassword");
     client.until("/api/instances", "the driver polls still", |list| list.to_string().contains("inst1")).await;
 }

@@ -1,4 +1,4 @@
-//! What is claimed, what comes of it, and who is asked.
+//! A claim, its outcome, and the interface of the prover.
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -69,13 +69,13 @@ pub(crate) enum ProofError {
     #[error(transparent)]
     NoAnswer(CallError),
     /// Nothing is sent to the provider for so long, since it gave no answer before.
-    #[error("the provider has given no answer, and is not asked for a while")]
+    #[error("the provider did not answer; requests to it pause")]
     CircuitOpen { retry_after: Duration },
     /// Where the request came from, as many wait as may.
-    #[error("too many credentials from this address wait to be checked")]
+    #[error("too many logins from this address are waiting")]
     PeerBusy { retry_after: Duration, limit: usize },
     /// There was no slot in time.
-    #[error("too many credentials wait to be checked at this provider, or at others that give no answer")]
+    #[error("too many logins are waiting at this provider, or at providers that do not answer")]
     Busy { retry_after: Duration },
     /// Where the request came from, as many new accounts became known as may.
     #[error("too many new accounts from this address")]

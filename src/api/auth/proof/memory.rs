@@ -1,5 +1,5 @@
-//! What is remembered of proofs: who was accepted, who was refused, and how many wrong passwords were tried
-//! of late. Pure: time is a parameter, credentials come as keyed hashes.
+//! The memory of proofs: accepted credentials, refused credentials, and the number of recent wrong passwords. Pure:
+//! time is a parameter, and credentials come as keyed hashes.
 
 use std::collections::HashMap;
 use std::hash::Hash;

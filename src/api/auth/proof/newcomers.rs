@@ -1,6 +1,6 @@
-//! New accounts, counted by the address that they come from. Some providers take any name for a user, or ask for no credentials
-//! at all: one client could invent names, and each account would have its own budget and limits. Times are of the uptime, which
-//! nobody sets. Pure.
+//! Counts new accounts by the client's address. Some providers accept any user name, or need no credentials at all. One
+//! client could then invent names, and each account would have a separate budget and separate limits. Times are
+//! uptimes, which cannot be set. Pure.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! The real prover: the account's provider, asked through its driver, and the store, which then keeps the
-//! account and its password.
+//! The real prover. It asks the account's provider through its driver; the store then keeps the account and its
+//! password.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Provider {
     async fn note_budget(&self, key: &AccountKey) {
         let Some(budget) = self.roster.budget(key) else { return };
         if let Err(error) = self.store.note_budget(key, budget.mark()).await {
-            tracing::warn!(account = %key, "can't note how many requests the account has left: {error}");
+            tracing::warn!(account = %key, "cannot save the account's request budget: {error}");
         }
     }
 }
@@ -152,14 +152,14 @@ impl Prover for Provider {
                     if let Err(error) =
                         self.store.set_aside_unopened(Unopened { column, sealed: account.password }).await
                     {
-                        tracing::error!(account = %claim.key, %error, "an account whose password does not open can't be set aside");
+                        tracing::error!(account = %claim.key, %error, "an account whose password does not open cannot be set aside");
                     }
                     return false;
                 }
             },
             Ok(None) => return false,
             Err(error) => {
-                tracing::warn!(account = %claim.key, "can't tell whether a password was proven before: {error}");
+                tracing::warn!(account = %claim.key, "cannot find out whether a password was proven before: {error}");
                 return false;
             }
         };

@@ -1,4 +1,4 @@
-//! Passwords that were tried of late and not accepted: on one account's list, and what they cost the networks that they came
+//! Recent passwords that were not accepted: the list of each account, and the allowance of the networks that they came
 //! from. Pure.
 
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! Whose turn it is to be proven: a proof waits for a slot of its endpoint's share, for a bounded time. Proofs at
-//! endpoints that hang wait for one another and for nobody else.
+//! The order of proofs. A proof waits for a slot in the share of its endpoint, for a bounded time. Proofs at hanging
+//! endpoints delay only each other.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Hooks.
+//! Operations on hooks.
 
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
@@ -20,9 +20,9 @@ pub(super) fn describe(api: &mut Table) {
             query(
                 "limit",
                 whole(1, bounds.page_items),
-                "How many on a page, at most; a page of much text has fewer, and a Link to the rest",
+                "The maximum number of items on a page; a page with much text has fewer, and a Link to the rest",
             ),
-            query("after", form(of), "Opaque: from the Link of the page before"),
+            query("after", form(of), "Opaque: from the Link of the previous page"),
         ]
     };
     let list = api.define("HookList", object(vec![("hooks", array(named("ListedHook")))]));
@@ -38,9 +38,9 @@ pub(super) fn describe(api: &mut Table) {
     let order = api.define("NewHook", hook_order(Order::New, bounds));
     api.post(
         "/api/hooks",
-        on("createHook", "Makes a hook").once().body(JSON, order, Required::True).gives(
+        on("createHook", "Creates a hook").once().body(JSON, order, Required::True).gives(
             "201",
-            "The hook, with its secret in this answer and no other",
+            "The hook; only this answer contains its secret",
             Some(named("Hook")),
             &["Location", "ETag"],
         ),
@@ -50,8 +50,8 @@ pub(super) fn describe(api: &mut Table) {
         on("getHook", "One hook")
             .takes(the_hook())
             .takes_format()
-            .gives("200", "It", Some(named("ListedHook")), &["ETag"])
-            .gives("304", "As If-None-Match has it: its owner and its status changed nothing", None, &["ETag"]),
+            .gives("200", "The hook", Some(named("ListedHook")), &["ETag"])
+            .gives("304", "Unchanged since If-None-Match, except perhaps its failing_since", None, &["ETag"]),
     );
     let order = api.define("HookReplacement", hook_order(Order::Old, bounds));
     api.add(
@@ -61,14 +61,14 @@ pub(super) fn describe(api: &mut Table) {
             .takes(the_hook())
             .conditional()
             .body(JSON, order, Required::True)
-            .gives("200", "It", Some(named("Hook")), &["ETag"]),
+            .gives("200", "The hook", Some(named("Hook")), &["ETag"]),
     );
     api.add(
         HttpMethod::Delete,
         "/api/hooks/{id}",
-        on("deleteHook", "Removes a hook, with its pending deliveries").takes(the_hook()).conditional().gives(
+        on("deleteHook", "Deletes a hook, with its pending deliveries").takes(the_hook()).conditional().gives(
             "204",
-            "It is gone",
+            "It is deleted",
             None,
             &[],
         ),
@@ -76,19 +76,19 @@ pub(super) fn describe(api: &mut Table) {
     let change = api.define("HookTest", object(vec![("change", text().into())]));
     api.post(
         "/api/hooks/{id}/test",
-        on("testHook", "Sends a hook a change of type `hook.test`").takes(the_hook()).conditional().once().gives(
+        on("testHook", "Sends a change of type `hook.test` to a hook").takes(the_hook()).conditional().once().gives(
             "202",
             "The id of the change",
             Some(change),
             &[],
         ),
     );
-    for (word, what) in [("pause", "Lets a hook rest"), ("resume", "Lets a hook go on from where it stopped")] {
+    for (word, what) in [("pause", "Pauses a hook"), ("resume", "Resumes a hook from where it stopped")] {
         api.post(
             &format!("/api/hooks/{{id}}/{word}"),
             on(&format!("{word}Hook"), what).takes(the_hook()).conditional().once().gives(
                 "200",
-                "It",
+                "The hook",
                 Some(named("Hook")),
                 &["ETag"],
             ),
@@ -98,12 +98,12 @@ pub(super) fn describe(api: &mut Table) {
     let rotation = api.define("HookRotation", rotation);
     api.post(
         "/api/hooks/{id}/rotate",
-        on("rotateHook", "Gives a hook another signing key, beside which the one before signs for a while")
+        on("rotateHook", "Gives a hook a new signing key; the old key signs as well for a while")
             .takes(the_hook())
             .conditional()
             .once()
             .body(JSON, rotation, Required::False)
-            .gives("200", "It, with its secret in this answer and no other", Some(named("Hook")), &["ETag"]),
+            .gives("200", "The hook; only this answer contains its secret", Some(named("Hook")), &["ETag"]),
     );
     let from = api.define("Replay", object(vec![("from", form("place"))]));
     let begins = api.define("ReplayStart", object(vec![("from", text().into())]));
@@ -115,21 +115,21 @@ pub(super) fn describe(api: &mut Table) {
             .conditional()
             .once()
             .body(JSON, from, Required::True)
-            .gives("202", "Where it begins", Some(begins), &[]),
+            .gives("202", "The first cursor", Some(begins), &[]),
     );
     api.post(
         "/api/hooks/{id}/redrive",
-        on("redriveHook", "Tries again what was given up: all of it, or one change")
+        on("redriveHook", "Sends dead letters again: all of them, or one change")
             .takes(the_hook())
             .conditional()
             .once()
             .body(JSON, which, Required::False)
-            .gives("202", "How many", Some(named("Redriven")), &[]),
+            .gives("202", "The number of dead letters", Some(named("Redriven")), &[]),
     );
-    let state = query("state", named("DeliveryState"), "Only those");
+    let state = query("state", named("DeliveryState"), "Only deliveries in this state");
     api.get(
         "/api/hooks/{id}/deliveries",
-        on("listDeliveries", "What became of a hook's changes, newest first, with every try")
+        on("listDeliveries", "The deliveries of a hook, newest first, with every attempt")
             .takes(the_hook())
             .takes(vec![state])
             .takes(pages("cursor"))

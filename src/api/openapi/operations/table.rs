@@ -1,4 +1,4 @@
-//! The table that operations are put into, and what the settings of the host allow in them.
+//! The builder of the table of operations, with the limits that the host's settings put on them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! An instance as the API shows it.
+//! The representation of an instance in the API.
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -8,8 +8,8 @@ use crate::model::change::href;
 use crate::model::{Address, Instance, InstanceState, Kind, Text, Timestamp};
 use crate::store::Seen;
 
-/// An instance as the API shows it. What a provider does not say is null, so that every instance has the
-/// same members; only `track` is left out where there is no hook.
+/// An instance. A value that the provider does not give is null, so that every instance has the same members; only
+/// `track` is absent if there is no hook.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Instance)]
 pub(crate) struct InstanceDocument<'a> {

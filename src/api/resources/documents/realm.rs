@@ -1,4 +1,4 @@
-//! A realm as the API shows it.
+//! The representation of a realm in the API.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use crate::model::change::href;
 use crate::model::{Flapping, Kind, Realm, RealmState, Timestamp};
 use crate::store::Seen;
 
-/// A realm as the API shows it.
+/// A realm.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Realm)]
 pub(crate) struct RealmDocument<'a> {
@@ -30,7 +30,7 @@ pub(crate) struct RealmDocument<'a> {
     track: Option<TrackDocument>,
 }
 
-/// What a realm says while its state flaps, so that changes of it are damped.
+/// The members of a realm while its state is flapping, so that its changes are damped.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of what is written where `flapping` is")]
 struct FlappingMembers {

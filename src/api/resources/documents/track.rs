@@ -6,18 +6,18 @@ use utoipa::ToSchema;
 use crate::model::{Hook, HookStatus};
 use crate::store::Track;
 
-/// A hook as the resource that it is on shows it.
+/// The hook on a resource, as the resource shows it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Track)]
 pub(crate) struct TrackDocument {
     hook: String,
-    /// By which it is found among the hooks.
+    /// The id of the hook in `/api/hooks`.
     id: String,
     #[schema(value_type = HookStatus)]
     status: &'static str,
-    /// Whether one is set; the token itself is never given back.
+    /// Whether a token is set; no answer contains the token itself.
     token: bool,
-    /// What its callbacks are signed with: only in the answer to the request that set the hook.
+    /// The signing secret of its callbacks: only in the answer to the request that set the hook.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     secret: Option<String>,
@@ -52,7 +52,7 @@ impl TrackDocument {
     }
 }
 
-/// A resource that was not seen yet: all there is to show is the hook that waits for it.
+/// A resource that is not known yet: only the hook that waits for it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Unseen)]
 pub(crate) struct UnseenDocument<'a> {

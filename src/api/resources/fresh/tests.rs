@@ -1,4 +1,4 @@
-//! What the status of polls means for a request, case by case.
+//! How the status of polls decides over a request, case by case.
 
 use super::*;
 

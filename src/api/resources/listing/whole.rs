@@ -1,5 +1,5 @@
-//! A list in XML that is longer than a page. Clients of the Deltacloud API know of no pages, so that they get all of it;
-//! it is read from the store page by page, as the client takes it, and no more than one page is held.
+//! A list in XML that is longer than a page. Clients of the Deltacloud API do not know pages, so they get the whole
+//! list. The host reads it from the store page by page as the client takes it, and holds only one page in memory.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ pub(super) fn written(
         let piece = piece.map_err(|problem| {
             list.rest = Rest::End;
             tracing::warn!(account = %list.account, "a list ended early: {}", problem.logged());
-            std::io::Error::other("the list cannot be read to its end")
+            std::io::Error::other("the rest of the list cannot be read")
         });
         Some((piece, (list, None)))
     });

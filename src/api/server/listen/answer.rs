@@ -1,5 +1,5 @@
-//! The body of an answer, which says for how long a request is under way: until all of it is handed over, or nobody wants
-//! it any more. Over HTTP/2 it comes in small pieces, since h2 keeps what it was handed until the reader has room for it.
+//! The body of an answer. It keeps its request in progress until all of the body is handed over, or the client is gone.
+//! Over HTTP/2 it comes in small pieces, because h2 buffers what it gets until the reader has room for it.
 
 use std::pin::Pin;
 use std::sync::Arc;

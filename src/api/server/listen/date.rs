@@ -1,6 +1,7 @@
-//! The `Date` of answers. hyper reads the machine's clock for it as it serves HTTP/1, also where no `Date` is asked for, and panics
-//! where the clock is before 1970 the first time that a thread reads it; later, it keeps what it has until the clock is past that.
-//! So each thread that may serve reads it as it starts, and no command begins at a time before 1970 (`cli.rs`).
+//! The `Date` of answers. hyper reads the machine's clock for it while it serves HTTP/1, even where no `Date` is
+//! needed. It panics if the clock is before 1970 the first time that a thread reads it; later it keeps the last value
+//! until the clock has passed it. So each thread that may serve reads the date when it starts, and no command starts
+//! before 1970 (`cli.rs`).
 
 use std::convert::Infallible;
 use std::pin::pin;

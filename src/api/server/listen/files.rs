@@ -1,5 +1,5 @@
-//! How many files the system lets the host open, and how many of them connections may take: whoever fills all of them
-//! would also stop polls and callbacks, which need connections of their own.
+//! The limit on open files, and the share of it that connections may use. A client that used up all files would also
+//! stop polls and callbacks, which need connections too.
 
 use rustix::process::{Resource, getrlimit};
 

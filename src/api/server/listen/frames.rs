@@ -1,5 +1,5 @@
-//! HTTP/2's frames (RFC 9113, 4.1), as far as it takes to count them: where each begins, of what type it is, and how long.
-//! Pure. What is wrong with them is h2's to say.
+//! Parses the frames of HTTP/2 (RFC 9113, 4.1) far enough to count them: where each begins, its type and its length.
+//! Pure. h2 reports invalid frames.
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;

@@ -1,7 +1,7 @@
-//! What a connection over HTTP/2 costs, against what it asks for. Each frame has a price; answers, and the bytes in them,
-//! pay it back, and so does time. Who has spent more than there was is read from more slowly, and who goes on like that
-//! is closed. So whoever asks and takes the answers is never held back, however much that is, while resets, pings,
-//! settings, priorities, empty frames and windows that open by a byte are. Pure: time is a parameter.
+//! Weighs the cost of an HTTP/2 connection against its requests. Each frame has a price. Answers, their bytes, and time
+//! pay it back. The host reads more slowly from a connection that has spent its balance, and closes it if it continues.
+//! So a client that sends requests and takes the answers is never slowed down, however many it sends. Resets, pings,
+//! settings, priorities, empty frames and window updates of one byte are. Pure: time is a parameter.
 
 use std::time::Duration;
 

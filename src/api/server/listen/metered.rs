@@ -1,7 +1,6 @@
-//! A connection as seen from below: its bytes are counted as the frames of HTTP/2 that they are, and read no faster than
-//! it earns and its requests end. hyper starts a task for each stream and h2 reads on for as long as there is something
-//! to read, so that without this a client that opens streams and resets them piles up tasks by the ten thousand, for
-//! which all others wait.
+//! A connection below HTTP. Its bytes are counted as HTTP/2 frames, and read no faster than the connection earns and
+//! its requests end. hyper starts a task for each stream, and h2 reads for as long as there is data. Without this file,
+//! a client that opens and resets streams would pile up tens of thousands of tasks that delay all other clients.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
@@ -306,7 +305,7 @@ impl<S: PeerCloses> Metered<S> {
             Next::Close => {
                 self.is_closed = true;
                 self.load.is_costly.store(true, Ordering::Relaxed);
-                return Poll::Ready(Err(io::Error::other("the connection costs more than it asks for")));
+                return Poll::Ready(Err(io::Error::other("the connection's frames cost more than it earns")));
             }
         }
         Poll::Ready(Ok(()))

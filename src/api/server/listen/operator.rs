@@ -1,5 +1,5 @@
-//! The operators' own listener: liveness, readiness and metrics, on a socket that clients need not reach, and on a thread
-//! of its own, so that they are answered however busy the others are.
+//! The listener for operators: liveness, readiness and metrics. It has a socket that clients need not reach, and a
+//! separate thread, so that it answers however busy the others are.
 
 use std::io;
 use std::sync::Arc;

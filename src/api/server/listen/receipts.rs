@@ -1,5 +1,5 @@
-//! Whether a client has an answer: its TCP has acknowledged the end of it. That says that the answer has reached the client's
-//! machine, and not that the client has read it.
+//! Tells whether a client has an answer: its TCP has acknowledged the end of it. That means that the answer reached the
+//! client's machine, not that the client has read it.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -92,7 +92,7 @@ impl Sent {
             match stream.as_fd().try_clone_to_owned() {
                 // There may be one of an answer before.
                 Ok(socket) => drop(self.socket.set(socket)),
-                Err(error) => tracing::warn!("can't tell whether a page of changes arrives: {error}"),
+                Err(error) => tracing::warn!("cannot find out whether a page of changes arrives: {error}"),
             }
             self.changed.notify_one();
         }

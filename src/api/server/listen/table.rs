@@ -1,6 +1,6 @@
-//! Every connection that is open, by the network that it comes from. A network has a share, and those on which no request
-//! is under way have a smaller one: what is idle, or never ends its first head, gives way to whoever comes next. Where all
-//! places are taken, the network that has the most gives one up. So a new caller always gets in.
+//! All open connections, by network. Each network has a share, and a smaller one for connections without a request in
+//! progress. A connection that is idle, or whose first head never ends, makes room for the next one. If all slots are
+//! taken, the network with the most loses one. So a new caller always gets in.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

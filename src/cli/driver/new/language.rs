@@ -1,5 +1,5 @@
-//! The languages that a project can be made in: for each, which folders of the repository it is made of, and what
-//! its author does next. The folders are in the program.
+//! The languages of projects: for each, the folders of the repository that a project consists of, and the author's next
+//! steps. The program contains these folders.
 
 use include_dir::{Dir, include_dir};
 
@@ -104,7 +104,7 @@ impl Language {
             return Ok(());
         }
         Err(UsageError(format!(
-            "a driver in {} can't be called {name}: the word has a meaning there already; how about {name}-cloud?",
+            "a driver in {} cannot have the name {name}: the word is taken there; how about {name}-cloud?",
             self.title
         )))
     }

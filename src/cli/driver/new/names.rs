@@ -23,7 +23,7 @@ impl Names {
             || name.contains("--")
         {
             return Err(UsageError(format!(
-                "a driver can't be called {name:?}: a name is 1 to 32 lower-case letters, digits and single hyphens \
+                "{name:?} is not a valid driver name: a name is 1 to 32 lower-case letters, digits and single hyphens \
                  between them, and begins with a letter"
             )));
         }

@@ -1,5 +1,4 @@
-//! A project as it will lie on the disk: the files of a template with the driver's names in them. It is written whole
-//! or not at all.
+//! A project as files: the files of a template with the driver's names in them. It is written completely or not at all.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -25,11 +24,11 @@ pub(super) struct Project {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProjectError {
-    #[error("{0} is there already, and not empty: move it away, or name another folder with --directory")]
+    #[error("{0} exists and is not empty: move it away, or name another folder with --directory")]
     Occupied(PathBuf),
-    #[error("{0} is there already, and is no folder: name another one with --directory")]
+    #[error("{0} exists and is not a folder: name another one with --directory")]
     NoFolder(PathBuf),
-    #[error("can't write {path}: {source}")]
+    #[error("cannot write {path}: {source}")]
     Unwritable { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Sdk(#[from] sdk::ManifestError),

@@ -1,5 +1,5 @@
-//! The Rust SDK, made to stand alone: in the repository it is one of a workspace, whose settings it shares, and the
-//! contract is two folders up.
+//! Makes the Rust SDK a standalone package. In the repository it is part of a workspace, whose settings it shares, and
+//! the contract is two folders up.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ const HEAD: &str =
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
-    #[error("this program has no sound SDK in it: its Cargo.toml is not TOML: {0}")]
+    #[error("the SDK in this program is damaged: its Cargo.toml is not TOML: {0}")]
     Unreadable(#[from] toml::de::Error),
-    #[error("this program has no sound SDK in it: its Cargo.toml can't be written: {0}")]
+    #[error("the SDK in this program is damaged: its Cargo.toml cannot be written: {0}")]
     Unwritable(#[from] toml::ser::Error),
-    #[error("this program has no sound SDK in it: {0}")]
+    #[error("the SDK in this program is damaged: {0}")]
     Unsound(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! What a bucket gives out over any stretch of time: clocks that are set and hosts that restart included.
+//! The tokens that a bucket gives out in any period, with clocks that are set and hosts that restart.
 
 use proptest::prelude::*;
 

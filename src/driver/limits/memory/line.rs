@@ -1,4 +1,4 @@
-//! Who waits for memory, and who has to end because of that.
+//! The polls that wait for memory, and those that have to end so that others can continue.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,10 @@
-//! The shared part of the memory, and the reserve: what an endpoint may have of them, and who of those that wait is next.
+//! The shared part of the memory, and the reserve: the share of each endpoint, and the order of the polls that wait.
 //!
-//! An endpoint never has more of the shared part than is left of it. So however many endpoints have lists that are long and
-//! never end, each leaves half of what it found to others. What is given back goes first to whoever waits at the endpoint
-//! that has least, and there to the account that has least. The reserve goes to the endpoint that had it longest ago, so that
-//! each waits for one poll of each other endpoint at most, however many polls of one wait.
+//! An endpoint never has more of the shared part than is left. So each endpoint with long or endless lists leaves half
+//! of what it found to others, however many of these endpoints there are. Returned memory goes first to the waiting
+//! endpoint that has least, and there to the account that has least. The reserve goes to the endpoint whose last turn
+//! is longest ago. So each endpoint waits for at most one poll of each other endpoint, however many of their polls
+//! wait.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! Who gets memory, who waits for it, and that nobody waits for good.
+//! Which polls get memory, which wait for it, and that none waits forever.
 
 use std::cell::Cell;
 use std::future::{pending, poll_fn};

@@ -1,4 +1,4 @@
-//! An answer of the provider's on its way into a sandbox: bounded in bytes and time, and masked.
+//! An answer of a provider on its way into a sandbox: bounded in bytes and time, and masked.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What came of a poll's requests so far, and what nothing that leaves the sandbox may show.
+//! The outcome of a poll's requests so far, and the values to mask in everything that leaves the sandbox.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,4 +1,4 @@
-//! Where a sandbox's requests begin: wasmtime hands each to the poll's egress.
+//! The hook into wasmtime: it passes each request of a sandbox to the poll's egress.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A driver's request as it goes out, with the account's secrets in the place of their placeholders, and as those who look
-//! on see it, without any.
+//! A request of a driver in two forms: as it is sent, with secrets in place of placeholders, and as observers see it,
+//! without secrets.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What of a driver's request goes out, beside what the tests of the sandbox see.
+//! The requests that go out, in addition to the tests of the sandbox.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What words stand for, and what is found again of secrets.
+//! The values of placeholders, and the secrets that are found in texts.
 
 use std::sync::Arc;
 

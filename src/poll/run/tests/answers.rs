@@ -1,5 +1,5 @@
-//! A mass change is held, and its operator answers while a list is asked for, judged or recorded: whatever the moment, the
-//! answer is to the list that was held then, and no list does more than that under it.
+//! The operator answers to a held mass change while a list is asked for, judged or recorded. At any moment, the answer
+//! applies to the list that was held then, and permits no other list to do more.
 
 use super::broken_off::polled_at_most;
 use super::*;

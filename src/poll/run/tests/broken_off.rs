@@ -1,5 +1,5 @@
-//! Polls that end between any two steps of their recording: no change is lost or invented, nothing is told twice, and
-//! what takes complete lists takes complete lists that were recorded to their end.
+//! Polls that end between any two steps of their recording. No change is lost, invented or reported twice, and features
+//! that need complete lists use only lists that were recorded completely.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Single instances, between lists of everything.
+//! Single instances, between complete lists.
 
 use super::*;
 use crate::store::{Pace, PaceReason};

@@ -1,5 +1,5 @@
-//! Polls of a provider that changes while it is listed, page by page: what it still has is never reported removed, and
-//! what it has not any more is.
+//! A provider that changes while it is listed page by page. Resources that it still has are never reported as removed,
+//! and resources that are gone are.
 
 use std::collections::{BTreeMap, BTreeSet};
 

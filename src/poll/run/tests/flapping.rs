@@ -1,4 +1,4 @@
-//! What is told of realms and providers that go to and fro.
+//! Reports of flapping realms and providers.
 
 use super::*;
 use crate::model::flapping::Damping;

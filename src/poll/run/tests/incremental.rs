@@ -1,4 +1,4 @@
-//! Lists of what changed, between lists of everything.
+//! Deltas, between complete lists.
 
 use super::*;
 use InstanceState::{Pending, Running, Stopped};

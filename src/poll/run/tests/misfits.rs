@@ -1,4 +1,4 @@
-//! Lists whose pages do not fit together: each is repeated at once, a few times, and none removes anything.
+//! Lists with contradicting pages: each is repeated at once, a few times, and none removes anything.
 
 use super::*;
 

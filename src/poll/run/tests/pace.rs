@@ -1,4 +1,4 @@
-//! How soon the next list comes, as accounts and their hooks go about their lives.
+//! The polling interval over the life of accounts and their hooks.
 
 use super::*;
 use crate::model::{HookSpec, HookUrl, Owner, Sealed};

@@ -1,4 +1,4 @@
-//! Clocks that are set and hosts that restart: no change is invented by it, none is lost, and polls go on.
+//! Clocks that are set and hosts that restart. They invent no change and lose none, and polls continue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How many accounts of one network become known, whatever they do at once and however the clock is set.
+//! Limits on new accounts from one network, with concurrent requests and a clock that is set.
 
 use std::net::IpAddr;
 

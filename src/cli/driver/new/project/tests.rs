@@ -1,4 +1,4 @@
-//! Projects of every language, as they would be written, and how writing one ends.
+//! Projects in every language, and failures while one is written.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ fn every_language_has_a_whole_project() {
     }
 }
 
-/// What is embedded is found anew when this room is compiled, and new files alone do not have it compiled.
+/// The embedded files are collected when this module is compiled, and new files alone do not cause a recompilation.
 #[test]
 fn what_is_embedded_is_what_is_there() {
     for folder in LANGUAGES.iter().flat_map(|language| language.folders) {
@@ -174,7 +174,7 @@ fn a_project_is_written_whole_or_not_at_all() {
     std::fs::create_dir(&empty).expect("made");
     project.write(&empty).expect("written");
     let refused = project.write(&place.join("c")).expect_err("a file").to_string();
-    assert!(refused.contains("no folder"), "{refused}");
+    assert!(refused.contains("not a folder"), "{refused}");
 
     // What can't be written leaves nothing: a file stands where another one's folder has to be.
     let files = BTreeMap::from([(PathBuf::from("c"), vec![]), (PathBuf::from("c/d"), vec![])]);
