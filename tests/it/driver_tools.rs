@@ -194,7 +194,7 @@ fn a_vetted_driver_runs_unasked_on_a_configured_account() {
     assert!(!gone.is_empty() && !listed["changed"].as_array().expect("a list").is_empty(), "{listed}");
     assert!(ended.stderr.contains(&format!("what changed, {} gone", gone.len())), "{ended:#?}");
     for (more, wanted) in
-        [(["yesterday"].as_slice(), "RFC 3339"), (&["2026-01-01T00:00:00Z", "--list", "realms"], "whole")]
+        [(["yesterday"].as_slice(), "RFC 3339"), (&["2026-01-01T00:00:00Z", "--list", "realms"], "not for realms")]
     {
         let ended = setup.run(&[&since[..], more].concat());
         assert_eq!(ended.code, Some(2), "{ended:#?}");

@@ -131,18 +131,18 @@ impl Watched<'_> {
 
     /// Waits until a poll that began after this ended; gives its error, where it has one.
     async fn poll_after(&self, before: &Value, what: &str) -> Option<Value> {
+        let at = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // One poll may have been under way: the second that ends began later.
+        let (mut ended, mut last) = (0, at(&before["last_attempt"]));
         eventually(SOON, what, async || {
             let polls = self.polls().await;
-            let at = |polls: &Value, member: &str| polls[member].as_str().unwrap_or_default().to_owned();
-            if at(&polls["last_error"], "at") > at(&before["last_error"], "at") {
+            if at(&polls["last_error"]["at"]) > at(&before["last_error"]["at"]) {
                 return Ok(Some(polls["last_error"].clone()));
             }
-            // Two lists later at least one of them began after the provider changed.
-            let polled = polls["requests"].as_u64() > before["requests"].as_u64().map(|requests| requests + 1);
-            match polled && at(&polls, "last_attempt") > at(before, "last_attempt") {
-                true => Ok(None),
-                false => Err(polls.to_string()),
+            if at(&polls["last_attempt"]) > last {
+                (ended, last) = (ended + 1, at(&polls["last_attempt"]));
             }
+            if ended > 1 { Ok(None) } else { Err(polls.to_string()) }
         })
         .await
     }

@@ -71,7 +71,7 @@ async fn the_operator_accepts_a_mass_change_silently_or_rejects_it() {
 
     let refused = run(&["accept", "ec2/lab/nobody"]);
     assert_eq!(refused.code, Some(1), "{refused:#?}");
-    assert!(refused.stderr.contains("no mass change of instances is held of ec2/lab/nobody"), "{refused:#?}");
+    assert!(refused.stderr.contains("the host holds no mass change of instances for ec2/lab/nobody"), "{refused:#?}");
 
     run(&["reject", "ec2/lab/AKIAEXAMPLE"]).succeeded();
     let rejected = listed("reject").await;

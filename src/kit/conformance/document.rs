@@ -11,12 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub(super) use ends::ends;
 pub(super) use ids::Fresh;
-pub(super) use node::{Edit, Grown, Node, Order, Place, Side};
-
-/// Whether a member or a header of that name, in small letters, counts entries: `total`, `X-Total-Count`, `results`.
-pub(super) fn counts_entries(name: &str) -> bool {
-    name.contains("total") || name.contains("count") || name == "size" || name == "results"
-}
+pub(super) use node::{Edit, Grown, Node, Order, Place, Side, counts_entries};
 
 /// An answer's body, understood.
 #[derive(Clone, Debug)]

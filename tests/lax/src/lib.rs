@@ -215,6 +215,13 @@ impl Driver for Lax {
         let total = answer["total"].as_u64().filter(|_| {
             !["hides-total", "hides-repeats", "hides-moved", "any-next"].iter().any(|name| flaw(account, name))
         });
+        // Numbered pages move while they are read: without a total nobody sees what was missed.
+        let is_one_of_many = page != "1" || next.is_some();
+        let is_whole_list = query.changed_since.is_none() && query.ids.is_empty();
+        let list = match answer["total"].is_null() && is_one_of_many && is_whole_list {
+            true => list.partial("the answer has no total"),
+            false => list,
+        };
         let list = list.followed_by(next).of_total(total);
         let is_hidden = flaw(account, "hides-partial") || flaw(account, "partial-at-first") && page != "1";
         match answer["failed_zones"].as_array() {

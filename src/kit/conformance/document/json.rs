@@ -6,9 +6,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::counts_entries;
 use super::ids::Fresh;
-use super::node::Place;
+use super::node::{Place, counts_entries};
 use nodes::text_of;
 
 pub(super) use nodes::{

@@ -81,3 +81,8 @@ pub(in super::super) struct Grown {
     /// The ids that are in it and were not before.
     pub(in super::super) added: BTreeSet<String>,
 }
+
+/// Whether a member or a header of that name, in small letters, counts entries: `total`, `X-Total-Count`, `results`.
+pub(in super::super) fn counts_entries(name: &str) -> bool {
+    name.contains("total") || name.contains("count") || name == "size" || name == "results"
+}
