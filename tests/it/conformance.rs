@@ -341,7 +341,7 @@ fn a_failure_says_where_what_and_what_to_do() {
         assert_eq!(ended.code, Some(code), "{ended:#?}");
         assert!(ended.stderr.contains(want), "{want:?} is not in {ended:#?}");
     };
-    check(&["--only", "cold"], 2, "there is no check \"cold\"; there are: describes-itself");
+    check(&["--only", "cold"], 2, "there is no check \"cold\"; known checks: describes-itself");
     check(&["--only", "cold-start", "--admit"], 2, "cannot be used with");
     std::fs::write(lax.cassettes().join("suite.json"), "{\"suite\": 1, \"pages\": false}").expect("written");
     check(&[], 1, "suite.json");

@@ -181,6 +181,20 @@ fn the_reference_names_every_metric() {
     assert_eq!(named, known, "docs/reference/metrics.md, and the metrics that there are");
 }
 
+#[test]
+fn the_overview_of_drivers_names_each() {
+    let overview = page("docs/operate/drivers.md").text;
+    let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers")).expect("drivers");
+    let folders = folders.map(|entry| entry.expect("an entry").path());
+    let names = folders.filter(|path| path.join("Cargo.toml").exists()).filter_map(|path| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        (name != "sdk").then_some(name)
+    });
+    let missing: Vec<String> =
+        names.filter(|name| !overview.contains(&format!("| [`{name}`](../drivers/{name}.md) |"))).collect();
+    assert!(missing.is_empty(), "docs/operate/drivers.md has no row for {missing:?}");
+}
+
 /// Counts something of everything: what was never counted is not shown.
 fn every_metric() -> Metrics {
     let mut metrics = Metrics::default();
