@@ -122,6 +122,16 @@ impl Cassette {
             && self.member("/expect/error").is_null()
     }
 
+    /// Whether the first answer of each path has some of the instances.
+    pub(crate) fn is_paged(&self) -> bool {
+        let ids = self.member("/expect/ids").as_array().cloned().unwrap_or_default();
+        let first = |path: &str| self.exchanges.iter().find(|exchange| exchange.url.path() == path);
+        self.exchanges.iter().all(|exchange| {
+            let text = String::from_utf8_lossy(&first(exchange.url.path()).unwrap_or(exchange).answer).into_owned();
+            ids.iter().filter_map(Value::as_str).any(|id| text.contains(id))
+        })
+    }
+
     pub(crate) fn requests(&self) -> usize {
         self.exchanges.len()
     }
@@ -132,16 +142,33 @@ impl Cassette {
     }
 
     /// Whether a complete list of realms is expected of it.
-    fn is_a_list_of_realms(&self) -> bool {
+    pub(crate) fn is_a_list_of_realms(&self) -> bool {
         self.member("/list") == "realms" && self.member("/expect/coverage") == "complete"
     }
 
+    /// Whether all its requests go to endpoints of its account.
+    pub(crate) fn stays_within_its_endpoints(&self) -> bool {
+        let own: Vec<String> = self.endpoints().collect();
+        self.exchanges.iter().all(|exchange| own.contains(&origin(&exchange.url)))
+    }
+
+    /// Whether no request has two answers, of which the second is for the second time.
+    pub(crate) fn has_an_answer_for_each_request(&self) -> bool {
+        let requests = self.member("/exchanges").as_array().cloned().unwrap_or_default();
+        let requests: Vec<Value> = requests.into_iter().map(|exchange| exchange["request"].clone()).collect();
+        requests.iter().enumerate().all(|(at, request)| !requests[..at].contains(request))
+    }
+
     fn origins(&self) -> impl Iterator<Item = String> {
+        self.endpoints().chain(self.exchanges.iter().map(|exchange| origin(&exchange.url)))
+    }
+
+    /// The origins of the account's endpoints.
+    fn endpoints(&self) -> impl Iterator<Item = String> {
         let account = ["/account/endpoint"].into_iter().map(|at| self.member(at).as_str().expect("an endpoint"));
         let roles = self.member("/account/endpoints").as_object().into_iter().flatten();
         let endpoints = account.chain(roles.map(|(_, endpoint)| endpoint.as_str().expect("an endpoint")));
-        let endpoints = endpoints.map(|endpoint| origin(&Url::parse(endpoint).expect("a URL"))).collect::<Vec<_>>();
-        endpoints.into_iter().chain(self.exchanges.iter().map(|exchange| origin(&exchange.url)))
+        endpoints.map(|endpoint| origin(&Url::parse(endpoint).expect("a URL")))
     }
 }
 
