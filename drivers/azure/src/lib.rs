@@ -29,7 +29,7 @@ const CLOUDS: [(&str, &str, &str); 3] = [
     ("AzureUSGovernment", "https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
 ];
 
-/// Patterns: an account reaches the endpoints of its own cloud under them, and not those of the others.
+/// Endpoint patterns of all clouds. An account reaches only the endpoints of its own cloud.
 const PATTERNS: [&str; 5] = [
     "https://*.azure.com",
     "https://*.microsoftonline.com",

@@ -15,7 +15,7 @@ use crate::{poll, problem};
 
 const SESSION: &str = "token";
 
-/// A token is replaced so many seconds before it ends: a poll may take some minutes.
+/// The driver replaces a token this many seconds before it expires, because a poll may take some minutes.
 const MARGIN: u64 = 300;
 
 /// What goes into the header.

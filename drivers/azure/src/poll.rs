@@ -70,7 +70,7 @@ pub(crate) fn begin() {
     POLL.with_borrow_mut(|poll| *poll = Poll::default());
 }
 
-/// Keeps in mind what can't be had: the list goes on without it.
+/// Records a part that the driver could not read. The list continues without it, and is partial.
 pub(crate) fn miss(what: &str, failure: &Failure) {
     let why = format!("without {what}: {}", failure.error.message());
     with(|poll| {

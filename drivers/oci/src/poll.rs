@@ -40,7 +40,7 @@ pub(crate) fn with<T>(look: impl FnOnce(&mut Poll) -> T) -> T {
     POLL.with_borrow_mut(look)
 }
 
-/// Keeps in mind what can't be had: the list goes on without it.
+/// Records a part that the driver could not read. The list continues without it, and is partial.
 pub(crate) fn miss(what: String) {
     with(|poll| {
         if poll.missing.len() < NAMED {

@@ -1,5 +1,5 @@
-//! The assertion by which an application proves that it has a private key (RFC 7523), as Microsoft Entra ID wants it:
-//! a JSON Web Token with PS256, and the SHA-256 thumbprint of the certificate in its head.
+//! The client assertion (RFC 7523) with which an application proves that it has a private key. Microsoft Entra ID takes a JSON
+//! Web Token that is signed with PS256 and has the SHA-256 thumbprint of the certificate in its header.
 
 use std::hash::{BuildHasher, RandomState};
 
