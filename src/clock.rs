@@ -57,6 +57,14 @@ pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
+impl dyn Clock {
+    /// Has `write` store something that goes by the time, which stays the clock's until it is stored. See `steady`.
+    pub async fn while_steady<W: Future>(&self, write: impl FnOnce(Timestamp) -> W) -> W::Output {
+        let _steady = self.steady().await;
+        write(self.now()).await
+    }
+}
+
 /// See `Clock::steady`.
 #[derive(Debug)]
 #[must_use = "the clock may be set as soon as it is dropped"]

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::model::{AccountKey, KeyId};
+use crate::model::{AccountKey, KeyId, Timestamp};
 use crate::store::{Backoff, KeyUse, Resealed, SealedColumn, SealedPlace, Store, StoreError, StoreKey};
 use crate::vault::{KeyFile, Purpose, Vault, VaultError, sealed_by};
 
@@ -139,8 +139,12 @@ impl Rotation {
         let keys = self.store.keys().await?;
         if keys.iter().any(|key| key.used == KeyUse::Sealed) {
             let current = self.reseal().await?;
-            let until = self.clock.now().after(self.hashes_kept);
-            if !self.store.note_resealed(current, until).await? {
+            let note = async |now: Timestamp| {
+                let until = now.after(self.hashes_kept);
+                Ok::<_, StoreError>((until, self.store.note_resealed(current, until).await?))
+            };
+            let (until, is_noted) = self.clock.while_steady(note).await?;
+            if !is_noted {
                 // Another rotation began meanwhile.
                 return Ok(Duration::ZERO);
             }

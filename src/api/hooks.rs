@@ -111,11 +111,13 @@ pub(super) async fn create(
     check_room(&app, &caller).await?;
     let spec = spec(&app, &caller, order, None).await?;
     let (secret, shown) = signing::new_key(&app, &caller, key.signing, key.secret)?;
-    let hook = creation::new_hook(&app, &caller, None, spec, secret);
     let shower = Shower::new(&app, &caller, Some(shown));
     let answer =
         move |hook: &Hook| shower.answer(StatusCode::CREATED, hook).at(&link(&shower.app.context.public_url, hook.id));
-    let write = async |once| creation::create(&app, &caller, hook, once).await;
+    let write = async |once, now| {
+        let hook = creation::new_hook(&app, &caller, None, (spec, secret), now);
+        creation::create(&app, &caller, hook, once).await
+    };
     repeatable.carry_out(&app, &caller, write, answer, |refusal| not_created(&app, &refusal)).await
 }
 
@@ -183,10 +185,10 @@ pub(super) async fn replace(
         let filter_items = context.settings.filter_items_per_account;
         let (place, action) = (place.clone(), HookAction::Replace { spec: Box::new(spec), filter_items });
         let condition = Condition { only, none_of: None };
-        let edit = HookEdit { place, condition, action, now: context.clock.now() };
         let shower = Shower::new(&app, &caller, None);
         caller.require_accepted(context.clock.now())?;
-        match context.store.edit_hook(edit, None).await? {
+        let edit = |now| context.store.edit_hook(HookEdit { place, condition, action, now }, None);
+        match context.clock.while_steady(edit).await? {
             Written::Done(edited) => return Ok(shower.answer(StatusCode::OK, &edited.hook).into_response()),
             Written::Refused(Refusal::VersionDiffers(_)) => {}
             Written::Refused(Refusal::TooManyFilterItems) => return Err(too_many_filter_items(&app)),

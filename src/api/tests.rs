@@ -17,6 +17,7 @@ mod readback;
 mod reading;
 mod repeating;
 mod serving;
+mod set_clock;
 mod stream;
 mod tickets;
 mod tokens;
@@ -100,9 +101,20 @@ impl House {
 
     /// Over the store that the folder has, or a new one.
     fn at(folder: tempfile::TempDir, store: sqlite::Settings, change: impl FnOnce(&mut Settings)) -> House {
+        House::by(folder, store, change, |clock, _| clock)
+    }
+
+    /// That goes by what is made of its clock and its store.
+    fn by(
+        folder: tempfile::TempDir,
+        store: sqlite::Settings,
+        change: impl FnOnce(&mut Settings),
+        clock: impl FnOnce(Arc<ManualClock>, &Arc<SqliteStore>) -> Arc<dyn Clock>,
+    ) -> House {
         let store = SqliteStore::open(&folder.path().join("tracker.db"), store).expect("a store");
         let store = Arc::new(store);
-        let clock = Arc::new(ManualClock::new(NOW));
+        let manual = Arc::new(ManualClock::new(NOW));
+        let clock = clock(Arc::clone(&manual), &store);
         let vault =
             Vault::new(Keyring::parse("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "a test").expect("a key"));
         let (polled, polls) = watch::channel(0);
@@ -117,7 +129,7 @@ impl House {
             roster: Arc::new(Roster::new(Arc::new(Catalog::default()), vec![], vec![], default)),
             poll_shares: CallShares::new(Arc::new(endpoints), clock.clone(), polling),
             vault: Arc::new(vault),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            clock,
             settings,
             public_url: "https://tracker.example".into(),
             polled: polls,
@@ -131,7 +143,7 @@ impl House {
         let hub = Arc::clone(&running.hub);
         tokio::spawn(async move { hub.run(CancellationToken::new()).await });
         let router = public_routes(&app_with(context.clone(), prover, &running));
-        House { router, context, store, clock, provider, polled, folder }
+        House { router, context, store, clock: manual, provider, polled, folder }
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {

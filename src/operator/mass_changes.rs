@@ -110,7 +110,8 @@ pub(super) async fn decide_mass_change(
     };
     let account = AccountKey { driver, provider, user };
     let shown = format!("the host holds no mass change of {} for {account}", kind.plural());
-    match control.store.decide_mass_change(account, kind, only, decision.into(), control.clock.now()).await {
+    let decide = |now| control.store.decide_mass_change(account, kind, only, decision.into(), now);
+    match control.clock.while_steady(decide).await {
         Err(error) => store_failed(&error),
         Ok(Decided::NothingHeld) => (StatusCode::NOT_FOUND, shown).into_response(),
         Ok(Decided::Another(id, Held { affected, known, .. })) => {

@@ -80,9 +80,11 @@ impl Adoption {
         for account in roster.accounts() {
             let secret = account.password.expose_secret().as_bytes();
             let password = vault.seal(Purpose::AccountPassword(&account.key), secret)?;
-            let now = clock.now();
-            let enrolment = Enrolment { key: account.key.clone(), origin: Origin::Config, password, now };
-            enrolled.push(store.enrol(enrolment).await?);
+            let enrol = |now| {
+                let enrolment = Enrolment { key: account.key.clone(), origin: Origin::Config, password, now };
+                store.enrol(enrolment)
+            };
+            enrolled.push(clock.while_steady(enrol).await?);
         }
         Ok(store.keep_configured(&enrolled).await?)
     }

@@ -115,8 +115,8 @@ pub enum HookAction {
     /// Replaces the settings of the hook. Pending deliveries stay, and are sent with the new settings. The filter must
     /// not bring the items of all filters of the account beyond `filter_items`.
     Replace { spec: Box<HookSpec>, filter_items: u64 },
-    /// The current secret also signs until `until`; the one before it no longer does.
-    RotateSecret { secret: Sealed, until: Timestamp },
+    /// The current secret also signs for `overlap` from now; the one before it no longer does.
+    RotateSecret { secret: Sealed, overlap: Duration },
     /// Nothing is sent until the hook is resumed. A disabled hook stays disabled.
     Pause,
     /// Continues from where the hook stopped.

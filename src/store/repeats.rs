@@ -2,6 +2,7 @@
 //! request commit in one transaction: after a crash at any point, either all of it is stored or nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -36,6 +37,13 @@ pub struct RepeatableRequest {
     pub now: Timestamp,
     /// Requests that began before this time are deleted.
     pub forget: Timestamp,
+}
+
+impl RepeatableRequest {
+    /// The same that comes at this time, where requests are kept for so long.
+    pub fn at(self, now: Timestamp, kept_for: Duration) -> RepeatableRequest {
+        RepeatableRequest { now, forget: now.before(kept_for), ..self }
+    }
 }
 
 /// Creates and seals the answer from the result of the write.

@@ -91,8 +91,10 @@ impl Wanted {
         let context = &app.context;
         // Of what does not open nothing could be shown afterwards.
         find(app, caller, &place).await?;
-        let edit = HookEdit { place, condition, action, now: context.clock.now() };
-        let write = async |once| context.store.edit_hook(edit, once).await;
+        let write = async |once, now| {
+            let edit = HookEdit { place, condition, action, now };
+            context.store.edit_hook(edit, once).await
+        };
         repeatable.carry_out(app, caller, write, answer, refused).await
     }
 }
@@ -113,9 +115,11 @@ pub(crate) async fn redrive(
         Some(member) => Some(member.text()?.parse().map_err(|error| member.invalid(format!("is {error}")))?),
         None => None,
     };
-    let (place, limit, now) = (place(&caller, number), context.settings.redriven, context.clock.now());
-    let redrive = Redrive { place, condition, only, limit, now };
-    let write = async |once| context.store.redrive_hook(redrive, once).await;
+    let (place, limit) = (place(&caller, number), context.settings.redriven);
+    let write = async |once, now| {
+        let redrive = Redrive { place, condition, only, limit, now };
+        context.store.redrive_hook(redrive, once).await
+    };
     let answer = |redriven: &Redriven| {
         let Redriven { number, more } = *redriven;
         Answer::json(StatusCode::ACCEPTED, &RedrivenDocument { redriven: number, more })

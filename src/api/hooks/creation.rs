@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::problem::{Problem, ProblemType};
-use crate::model::{Hook, HookSpec, Kind, ResourceId, Sealed};
+use crate::model::{Hook, HookSpec, Kind, ResourceId, Sealed, Timestamp};
 use crate::store::{self, NewHook, Once, Written};
 use crate::vault::{Purpose, Vault};
 
@@ -15,11 +15,10 @@ pub(crate) fn new_hook(
     app: &App,
     caller: &Caller,
     track: Option<(Kind, ResourceId)>,
-    spec: HookSpec,
-    secret: Sealed,
+    (spec, secret): (HookSpec, Sealed),
+    now: Timestamp,
 ) -> NewHook {
     let settings = &app.context.settings;
-    let now = app.context.clock.now();
     NewHook {
         account: caller.account,
         owner: caller.owner.clone(),

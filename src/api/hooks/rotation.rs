@@ -53,9 +53,9 @@ pub(crate) async fn rotate(
         return Err(Problem::new(ProblemType::HookConflict, detail).with("where", "/secret"));
     }
     let (secret, key) = signing::new_key(&app, &caller, kind, secret_of(&mut object, kind)?)?;
-    let until = context.clock.now().after(overlap.min(LONGEST_OVERLAP));
+    let overlap = overlap.min(LONGEST_OVERLAP);
     let shower = Shower::new(&app, &caller, Some(key));
     let answer = move |edited: &EditedHook| shower.answer(StatusCode::OK, &edited.hook);
     let wanted = Wanted { place, conditions, repeatable };
-    wanted.act(&app, &caller, HookAction::RotateSecret { secret, until }, answer).await
+    wanted.act(&app, &caller, HookAction::RotateSecret { secret, overlap }, answer).await
 }

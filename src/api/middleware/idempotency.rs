@@ -20,6 +20,7 @@ use crate::api::app::App;
 use crate::api::auth::caller::Caller;
 use crate::api::input::request;
 use crate::api::problem::{Problem, ProblemType};
+use crate::model::Timestamp;
 use crate::store::{self, Once, Refusal, RepeatableRequest, Replay, RequestId, Written};
 use crate::vault::Purpose;
 
@@ -101,13 +102,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
 }
 
 impl Repeatable {
-    /// Has the store carry out `write`, once if the request has a key, and answers with what was written. `answer` must
-    /// give the same whenever it is called.
+    /// Has the store carry out `write` at the time that it is given, once if the request has a key, and answers with
+    /// what was written. `answer` must give the same whenever it is called.
     pub(crate) async fn carry_out<T: 'static, W>(
         self,
         app: &Arc<App>,
         caller: &Caller,
-        write: impl FnOnce(Option<Once<T>>) -> W,
+        write: impl FnOnce(Option<Once<T>>, Timestamp) -> W,
         answer: impl Fn(&T) -> Answer + Clone + Send + Sync + 'static,
         refused: impl FnOnce(Refusal) -> Problem,
     ) -> Result<Response, Problem>
@@ -116,15 +117,17 @@ impl Repeatable {
     {
         let Repeatable(request) = self;
         caller.require_accepted(app.context.clock.now())?;
-        let once = request.clone().map(|request| {
+        let once = |request: RepeatableRequest, now: Timestamp| {
+            let request = request.at(now, app.context.settings.idempotency_for);
             let (app, account, answer) = (Arc::clone(app), caller.key.clone(), answer.clone());
             let seal = move |written: &T| {
                 let kept = serde_json::to_vec(&answer(written))?;
                 Ok(app.context.vault.seal(Purpose::Answer(&account), &kept)?)
             };
             Once { request, answer: Arc::new(seal) }
-        });
-        match write(once).await? {
+        };
+        let write = |now| write(request.clone().map(|request| once(request, now)), now);
+        match app.context.clock.while_steady(write).await? {
             Written::Done(written) => Ok(answer(&written).into_response()),
             Written::Refused(refusal) => Err(refused(refusal)),
             Written::Replayed(replay) => match request {

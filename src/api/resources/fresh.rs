@@ -79,7 +79,7 @@ pub(crate) async fn keep_polled(app: &App, caller: &Caller) -> Result<(), Proble
         let fresh_for = fresh_for(app, kind);
         let again = all.iter().find(|status| status.kind == kind).and_then(|status| again_at(status, now, fresh_for));
         if again.is_none_or(|again| again <= now) {
-            context.store.request_poll(caller.account, kind, now).await?;
+            context.clock.while_steady(|now| context.store.request_poll(caller.account, kind, now)).await?;
         }
     }
     Ok(())
@@ -95,7 +95,8 @@ pub(crate) async fn poll(
 ) -> Result<Waited, Problem> {
     let context = &app.context;
     let before = Before::of(app, caller, kind);
-    let requested = context.store.request_poll(caller.account, kind, context.clock.now()).await;
+    let request = |now| context.store.request_poll(caller.account, kind, now);
+    let requested = context.clock.while_steady(request).await;
     ended(app, caller, kind, (before, requested), |status| status.and_then(|status| status.last_attempt) != attempted)
         .await
 }
@@ -109,8 +110,8 @@ pub(crate) async fn poll_one(
 ) -> Result<Waited, Problem> {
     let context = &app.context;
     let before = Before::of(app, caller, Kind::Instance);
-    let asked = context.clock.now();
-    let requested = context.store.request_ids(caller.account, vec![id], asked).await;
+    let request = async |asked| (asked, context.store.request_ids(caller.account, vec![id], asked).await);
+    let (asked, requested) = context.clock.while_steady(request).await;
     ended(app, caller, Kind::Instance, (before, requested), |status| {
         let began = status.and_then(|status| status.ids_polled);
         status.and_then(|status| status.last_attempt) != attempted || began.is_some_and(|began| began >= asked)

@@ -87,11 +87,13 @@ async fn lease(app: &Arc<App>, caller: &Caller, parameters: &Parameters, lease: 
     let context = &app.context;
     let most = context.settings.pending_changes;
     let limit = parameters.get("limit").map_or(Ok(most), |text| read_limit(text, most))?;
-    let now = context.clock.now();
-    let until = now.after(lease);
-    let request =
-        LeaseRequest { account: caller.account, owner: caller.owner.clone(), limit, now, until, ends_with_host: false };
-    let leased = context.store.lend_pending(request).await?;
+    let lend = async |now: Timestamp| {
+        let (owner, until) = (caller.owner.clone(), now.after(lease));
+        let request = LeaseRequest { account: caller.account, owner, limit, now, until, ends_with_host: false };
+        (until, context.store.lend_pending(request).await)
+    };
+    let (until, leased) = context.clock.while_steady(lend).await;
+    let leased = leased?;
     let tokens = tokens(app, caller, &leased).await;
     let document = PendingDocument {
         lease: leased.up_to.map(|_| LeaseDocument { id: leased.id.0.to_string(), expires_at: until }),
@@ -116,16 +118,12 @@ async fn page(app: &Arc<App>, caller: &Caller, parameters: &Parameters, version:
     }
     let context = &app.context;
     let limit = context.settings.pending_changes;
-    let now = context.clock.now();
-    let request = LeaseRequest {
-        account: caller.account,
-        owner: caller.owner.clone(),
-        limit,
-        now,
-        until: now.after(PAGE_LEASE),
-        ends_with_host: true,
+    let lend = |now: Timestamp| {
+        let (owner, until) = (caller.owner.clone(), now.after(PAGE_LEASE));
+        let request = LeaseRequest { account: caller.account, owner, limit, now, until, ends_with_host: true };
+        context.store.lend_pending(request)
     };
-    let leased = context.store.lend_pending(request).await?;
+    let leased = context.clock.while_steady(lend).await?;
     let tokens = tokens(app, caller, &leased).await;
     let documents = documents(app, &leased, &tokens);
     let mut response = Json(&documents).into_response();

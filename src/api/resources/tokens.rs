@@ -129,21 +129,14 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     caller.is_the_account()?;
     let context = &app.context;
-    let now = context.clock.now();
     let mut object = json_object(request, app.body_bounds()).await?;
-    let order = Order::read(&mut object, now)?;
+    let order = Order::read(&mut object, context.clock.now())?;
     let limit = context.settings.tokens_per_account;
     let secret = new_secret()?;
-    let token = NewToken {
-        account: caller.account,
-        name: order.name,
-        scope: order.scope,
-        hash: hash(secret.expose_secret()),
-        expires: order.expires,
-        limit,
-        now,
-    };
-    let write = async |once| {
+    let hash = hash(secret.expose_secret());
+    let write = async |once, now| {
+        let Order { name, scope, expires } = order;
+        let token = NewToken { account: caller.account, name, scope, hash, expires, limit, now };
         context.store.create_token(token, once).await.inspect_err(|_| {
             // The store may have forgotten the account, which a new proof makes known again.
             app.proofs.distrust(&caller.key, caller.proven);
@@ -272,7 +265,7 @@ pub(crate) async fn rotate(
     let expires = read_expiry(&mut object, context.clock.now())?;
     let secret = new_secret()?;
     let renewed = RenewedToken { account: caller.account, id, hash: hash(secret.expose_secret()), expires };
-    let write = async |once| {
+    let write = async |once, _| {
         let written = context.store.renew_token(renewed, once).await;
         if let Ok(Written::Done(_)) = written {
             app.bearers.revoke(caller.account, id);

@@ -134,9 +134,10 @@ async fn set(app: &App, caller: &Caller, target: &HookTarget, wanted: Wanted) ->
     let token = seal_token(&context.vault, caller, wanted.token.as_ref())?;
     let sealed = context.vault.seal(Purpose::HookSecret(&caller.key), secret.as_bytes())?;
     let spec = HookSpec { token, rate, ..HookSpec::to(wanted.url) };
-    let hook = new_hook(app, caller, Some((target.kind, target.resource.clone())), spec, sealed);
     caller.require_accepted(context.clock.now())?;
-    match create(app, caller, hook, None).await? {
+    let track = Some((target.kind, target.resource.clone()));
+    let set = |now| create(app, caller, new_hook(app, caller, track, (spec, sealed), now), None);
+    match context.clock.while_steady(set).await? {
         Written::Done(hook) => Ok(TrackDocument::of(&hook).with_secret(secret)),
         Written::Refused(Refusal::OwnerGone) => Err(Ended::Revoked.into()),
         Written::Refused(_) => Err(no_room(app)),
@@ -152,9 +153,9 @@ async fn resumed(app: &App, hook: &Hook) -> Result<Option<TrackDocument>, Proble
     }
     let context = &app.context;
     let place = HookPlace { account: hook.account, owner: hook.owner.clone(), hook: hook.id };
-    let edit =
-        HookEdit { place, condition: Condition::default(), action: HookAction::Resume, now: context.clock.now() };
-    let Written::Done(edited) = context.store.edit_hook(edit, None).await? else { return Ok(None) };
+    let (condition, action) = (Condition::default(), HookAction::Resume);
+    let resume = |now| context.store.edit_hook(HookEdit { place, condition, action, now }, None);
+    let Written::Done(edited) = context.clock.while_steady(resume).await? else { return Ok(None) };
     Ok(Some(TrackDocument::of(&edited.hook)))
 }
 

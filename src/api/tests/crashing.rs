@@ -12,7 +12,7 @@ use crate::store::{DeliveryState, Outcome};
 const URL: &str = "https://192.88.98.1/cb";
 
 /// What is asked of a host that has hooks, one of them on an instance, a token that has hooks, too, and dead letters.
-const REQUESTS: [(&str, &str, &str); 15] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 15] = [
     ("POST", "/api/hooks", r#"{"url": "https://192.88.98.1/new"}"#),
     ("POST", "/api/hooks/1/test", ""),
     ("POST", "/api/hooks/1/pause", ""),
@@ -76,7 +76,7 @@ impl House {
         self.get("/api/account").await.ok();
     }
 
-    async fn make(&self, (method, path, body): (&str, &str, &str)) -> Answer {
+    pub(super) async fn make(&self, (method, path, body): (&str, &str, &str)) -> Answer {
         let authorization = basic("user", "right");
         let mut headers = vec![("authorization", authorization.as_str())];
         if !body.is_empty() {

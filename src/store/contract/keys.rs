@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::plainly::{Plainly as _, once};
 use super::world::{World, key};
-use crate::model::{AccountKey, KeyId, Owner, Sealed};
+use crate::model::{AccountKey, KeyId, Owner, Sealed, Timestamp};
 use crate::store::{
     KeyUse, NewHook, RepeatableRequest, RequestId, Resealed, SealedColumn, SealedPlace, SealedValue, SessionContent,
     StoreKey, StoredSession,
@@ -32,6 +32,10 @@ pub(crate) async fn the_keys_that_a_store_needs_are_named(mut world: World) {
     assert!(noted(&world, 9, until).await);
     assert!(noted(&world, 9, later).await);
     assert_eq!(used(&world).await, [(9, KeyUse::Current), (-7, KeyUse::Hashed(until))]);
+    // What was hashed with it is known as long when the clock is set.
+    world.store().clock_set(-1_000_000, world.now).await.expect("set");
+    let moved = Timestamp::from_millis(until.as_millis() - 1_000_000);
+    assert_eq!(used(&world).await, [(9, KeyUse::Current), (-7, KeyUse::Hashed(moved))]);
     // One that is the current one again is an old one no more.
     seal_with(&world, -7).await;
     assert_eq!(used(&world).await, [(-7, KeyUse::Current), (9, KeyUse::Sealed)]);

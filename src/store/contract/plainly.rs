@@ -1,6 +1,7 @@
 //! Writes in their plain form for the store's tests: without an idempotency key, for any version, and without a limit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -44,7 +45,7 @@ pub(crate) trait Plainly {
     }
 
     async fn rotate_secret(&self, place: &HookPlace, secret: Sealed, until: Timestamp) -> Result<bool> {
-        Ok(self.edit(place, HookAction::RotateSecret { secret, until }, until).await?.is_some())
+        Ok(self.edit(place, HookAction::RotateSecret { secret, overlap: Duration::ZERO }, until).await?.is_some())
     }
 
     async fn pause_hook(&self, place: &HookPlace, now: Timestamp) -> Result<bool> {

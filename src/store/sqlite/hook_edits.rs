@@ -136,7 +136,8 @@ pub(super) fn edit(writing: &mut Writing<'_>, edit: &HookEdit) -> Result<Result<
             }
             change(writing, place.hook, spec)?;
         }
-        HookAction::RotateSecret { secret, until } => {
+        HookAction::RotateSecret { secret, overlap } => {
+            let until = edit.now.after(*overlap);
             let sql = "UPDATE hooks SET old_secret = secret, old_until = ?3, secret = ?2 WHERE id = ?1";
             writing.prepare(sql)?.execute(params![place.hook.0, secret.0, until.as_millis()])?;
         }

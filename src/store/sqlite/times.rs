@@ -56,6 +56,7 @@ pub(super) fn shift(connection: &Connection, step: i64, at: Timestamp) -> Result
             moved(&["begun"])
         ),
         format!("UPDATE hooks SET {} WHERE old_until IS NOT NULL", moved(&["old_until"])),
+        format!("UPDATE keys SET {} WHERE until IS NOT NULL", moved(&["until"])),
         format!("UPDATE accounts SET {}", moved(&["used", "unreachable", "budget_at"])),
         format!(
             "UPDATE hooks SET {} WHERE disabled IS NOT NULL OR failing IS NOT NULL OR failed IS NOT NULL",

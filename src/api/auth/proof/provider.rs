@@ -108,8 +108,6 @@ impl Prover for Provider {
             .vault
             .seal(purpose, claim.password.expose_secret().as_bytes())
             .map_err(|error| ProofError::Vault(Arc::new(error)))?;
-        let now = self.clock.now();
-        let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
         let failed = |error| ProofError::Store(Arc::new(error));
         let credential = self.credential(claim);
         // Another proof may have made it known, or its owner may have had it forgotten meanwhile.
@@ -119,7 +117,11 @@ impl Prover for Provider {
             self.admission.newcomers.note(claim.peer, self.clock.uptime());
         }
         drop(place);
-        let enrolled = self.store.enrol_proven(enrolment, credential).await;
+        let enrol = |now| {
+            let enrolment = Enrolment { key: claim.key.clone(), origin: Origin::Client, password, now };
+            self.store.enrol_proven(enrolment, credential)
+        };
+        let enrolled = self.clock.while_steady(enrol).await;
         if !is_known && enrolled.is_err() {
             self.admission.newcomers.take_back(claim.peer);
         }
@@ -137,7 +139,8 @@ impl Prover for Provider {
         for status in self.store.poll_status(account).await.map_err(failed)? {
             let is_refused = status.last_error.is_some_and(|error| error.code == ErrorCode::Unauthorized);
             if status.failures > 0 && is_refused && status.next_due.is_some() {
-                self.store.request_poll(account, status.kind, now).await.map_err(failed)?;
+                let request = |now| self.store.request_poll(account, status.kind, now);
+                self.clock.while_steady(request).await.map_err(failed)?;
             }
         }
         Ok(account)

@@ -48,6 +48,7 @@ const WIDE: &[(&str, &str)] = &[
     ("UPDATE deliveries INDEXED BY deliveries_lent SET lent_until = MAX", CLOCK),
     ("UPDATE requests SET begun = MAX", CLOCK),
     ("UPDATE hooks SET old_until = MAX", CLOCK),
+    ("UPDATE keys SET until = MAX", CLOCK),
     ("DELETE FROM shares;", START),
     ("INSERT INTO shares (destination, account, due, served, turn) SELECT", START),
     ("DELETE FROM claimants;", START),
