@@ -18,7 +18,7 @@ use crate::support::{Host, Provider, Setup};
 
 const USER: &str = "AKIAREADER";
 const PASSWORD: &str = "reader-secret-access-key";
-const INSTANCES: usize = 100;
+const INSTANCES: usize = 200;
 const STATES: [&str; 3] = ["running", "stopping", "stopped"];
 /// How many bytes an answer has that a reader breaks off: more than the system takes in for a reader that reads nothing.
 const BROKEN_OFF: usize = 32_768;
