@@ -131,6 +131,7 @@ impl From<ProofError> for Problem {
             }
             ProofError::Store(error) => match *error {
                 StoreError::CredentialAtLimit { limit } => credential_at_limit(limit),
+                StoreError::NoAccount(_) => account_deleted(),
                 StoreError::Full(_) | StoreError::AtLimit { .. } => store_full(&error),
                 _ => store_unavailable(&error),
             },
@@ -244,6 +245,7 @@ impl From<StoreError> for Problem {
             .with("limit_bytes", limit)
             .retry_after(RETRY_SOON),
             StoreError::CredentialAtLimit { limit } => credential_at_limit(limit),
+            StoreError::NoAccount(_) => account_deleted(),
             StoreError::Unusable(_)
             | StoreError::LeaseLost
             | StoreError::AnswerChanged
@@ -271,6 +273,12 @@ fn credential_at_limit(limit: u64) -> Problem {
          DELETE /api/account"
     );
     Problem::new(ProblemType::TooManyAccounts, detail).with("limit", limit)
+}
+
+fn account_deleted() -> Problem {
+    let detail = "the account was deleted while the request was handled, which changed nothing: send it again to have the account \
+                  anew";
+    Problem::new(ProblemType::AccountDeleted, detail).retry_after(RETRY_SOON)
 }
 
 fn store_unavailable(error: &StoreError) -> Problem {

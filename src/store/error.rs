@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The store is not usable: another host uses it, or it has a newer version.
     #[error("{0}")]
     Unusable(String),
+    /// The account was deleted meanwhile, or is being deleted.
+    #[error("{0}")]
+    NoAccount(String),
     /// The claim is lost: its lease expired and it was claimed again, or its subject is gone.
     #[error("its lease expired")]
     LeaseLost,
@@ -59,6 +62,7 @@ impl StoreError {
     pub fn kind(&self) -> &'static str {
         match self {
             StoreError::Unusable(_) => "unusable",
+            StoreError::NoAccount(_) => "no-account",
             StoreError::LeaseLost => "lease-lost",
             StoreError::AnswerChanged => "answer-changed",
             StoreError::Forgotten { .. } | StoreError::PastUnknown { .. } => "forgotten",

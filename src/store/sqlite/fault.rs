@@ -49,10 +49,13 @@ pub(super) enum Fault {
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> StoreError {
-        let Fault::NotCommitted(cause) = &fault else { return StoreError::Failed(Box::new(fault)) };
-        match &**cause {
-            NotCommitted::Sqlite(error) => of_kind(error.sqlite_error_code())(Box::new(fault)),
-            NotCommitted::Gone(absence) => absence.clone().into(),
+        match &fault {
+            Fault::NotCommitted(cause) => match &**cause {
+                NotCommitted::Sqlite(error) => of_kind(error.sqlite_error_code())(Box::new(fault)),
+                NotCommitted::Gone(absence) => absence.clone().into(),
+            },
+            Fault::NoAccount(_) | Fault::Forgetting(_) => StoreError::NoAccount(fault.to_string()),
+            _ => StoreError::Failed(Box::new(fault)),
         }
     }
 }
