@@ -83,8 +83,14 @@ impl Restore {
             let allow = |needed: &[KeyId]| require_keys(&key, needed, &from).map_err(|error| error.to_string());
             backup::restore(&from, &to, existing(force), &settings, &allow, watch)
         })?;
-        let Restored { bytes, aside } = restored;
-        output::line!("Restored {} from {}: {}, verified.", store.display(), file.display(), ByteSize(bytes));
+        let Restored { bytes, has_digest, aside } = restored;
+        let restored = format!("Restored {} from {}: {}", store.display(), file.display(), ByteSize(bytes));
+        match has_digest {
+            true => output::line!("{restored}, verified."),
+            false => output::line!(
+                "{restored}. It has no digest, which `tracker backup` writes: a byte that changed in it would not show."
+            ),
+        }
         if let Some(aside) = aside {
             output::line!("The old store is kept as {}.", aside.display());
         }

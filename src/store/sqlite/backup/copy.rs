@@ -16,7 +16,7 @@ use super::super::lock::with_suffix;
 use super::super::seen::Renewed;
 use super::super::settings::{Disk, Settings};
 use super::super::{keys, schema, seen, space};
-use super::digest;
+use super::digest::{self, Digest};
 use super::error::{BackupError, Origin};
 use super::target::Target;
 use super::watch::{Stage, Watch};
@@ -45,6 +45,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-'
 pub(super) struct Copied {
     pub(super) keys: Vec<KeyId>,
     pub(super) renewed: Renewed,
+    /// Whether a digest shows that the content is what was backed up.
+    pub(super) has_digest: bool,
 }
 
 /// Copies a file as it is at this moment, verifies the copy, and gives it a new mark, and a backup its digest. Before anything is
@@ -80,13 +82,13 @@ pub(super) fn copy(
     };
     schema::check_meta(&copy, from).map_err(of_copy)?;
     let keys = keys::needed(&copy).map_err(of_copy)?;
-    verify(&mut copy, from, target, origin, watch)?;
+    let has_digest = verify(&mut copy, from, target, origin, watch)?;
     let renewed = seen::renew(&copy).map_err(of_copy)?;
     if origin == Origin::Store {
         interruptible(&mut copy, watch, digest::write).map_err(on_failure)?;
     }
     copy.close().map_err(|(_, error)| on_failure(error))?;
-    Ok(Copied { keys, renewed })
+    Ok(Copied { keys, renewed, has_digest })
 }
 
 fn flags() -> OpenFlags {
@@ -162,14 +164,15 @@ fn settle(copy: &Connection) -> rusqlite::Result<()> {
     copy.pragma_update(None, "journal_mode", "memory")
 }
 
-/// Reads all of a copy. What is wrong in it was so in what it was made of, or came about on the way.
+/// Reads all of a copy; says whether a digest shows that nothing in it changed. What is wrong in it was so in what it was made
+/// of, or came about on the way.
 fn verify(
     copy: &mut Connection,
     from: &Path,
     target: &Target,
     origin: Origin,
     watch: &mut Watch<'_>,
-) -> Result<(), BackupError> {
+) -> Result<bool, BackupError> {
     watch.tell(Stage::Verifying)?;
     let on_failure = |error| failed(from, target, origin, error);
     let damaged = |what| Err(BackupError::Damaged { file: from.to_owned(), what, origin });
@@ -181,9 +184,13 @@ fn verify(
         [ok] if ok == "ok" => {}
         faults => return damaged(faults.join("; ")),
     }
-    match origin == Origin::Store || interruptible(copy, watch, digest::verify).map_err(on_failure)? {
-        true => Ok(()),
-        false => damaged("its content is not what was backed up".to_owned()),
+    if origin == Origin::Store {
+        return Ok(false);
+    }
+    match interruptible(copy, watch, digest::verify).map_err(on_failure)? {
+        Digest::Fits => Ok(true),
+        Digest::Absent => Ok(false),
+        Digest::Differs => damaged("its content is not what was backed up".to_owned()),
     }
 }
 

@@ -14,17 +14,26 @@ pub(super) fn write(backup: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Says whether the content is what the digest was made of, and drops the table. A copy of a store's file has none, and fits.
-pub(super) fn verify(backup: &Connection) -> rusqlite::Result<bool> {
+/// Whether the content of a backup is what its digest was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Digest {
+    Fits,
+    Differs,
+    /// A copy of a store's file has none.
+    Absent,
+}
+
+/// Compares the content with the digest, and drops its table.
+pub(super) fn verify(backup: &Connection) -> rusqlite::Result<Digest> {
     let is_there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'backup'";
     if backup.query_row(is_there, (), |_| Ok(())).optional()?.is_none() {
-        return Ok(true);
+        return Ok(Digest::Absent);
     }
     let expected =
         backup.query_row("SELECT sha256 FROM backup", (), |row| Ok(row.get::<_, Vec<u8>>(0).ok())).optional()?;
     let fits = expected.flatten() == Some(of(backup)?);
     drop_table(backup)?;
-    Ok(fits)
+    Ok(if fits { Digest::Fits } else { Digest::Differs })
 }
 
 fn drop_table(backup: &Connection) -> rusqlite::Result<()> {

@@ -20,6 +20,9 @@ use crate::store::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     pub bytes: u64,
+    /// Whether the file has the digest of a backup, which shows that its content did not change. A copy of a store's file has
+    /// none.
+    pub has_digest: bool,
     /// Where the store is that was there, or what was left of it.
     pub aside: Option<PathBuf>,
 }
@@ -59,7 +62,7 @@ pub fn restore(
     watch.show(Stage::Replacing);
     let bytes = target.put(Existing::Replaced)?;
     seen::leave(store, copied.renewed);
-    Ok(Restored { bytes, aside })
+    Ok(Restored { bytes, has_digest: copied.has_digest, aside })
 }
 
 /// Whether a store has the path already. An empty file is none.

@@ -234,7 +234,8 @@ async fn a_backup_takes_the_place_of_a_store_which_is_kept() {
     drop(running);
     assert_eq!(users(&other.store(), &all).await, ["bob"]);
     for number in ["", "-2"] {
-        let Restored { aside, .. } = restored(&file, &other.store(), Existing::Replaced).expect("restored");
+        let Restored { aside, has_digest, .. } = restored(&file, &other.store(), Existing::Replaced).expect("restored");
+        assert!(has_digest);
         assert_eq!(aside, Some(other.path(&format!("tracker.db.before-restore{number}"))));
     }
     assert_eq!(users(&other.store(), &all).await, ["ann"]);
@@ -322,7 +323,9 @@ async fn a_copy_of_a_store_with_its_log_is_restored_with_what_is_in_the_log() {
     for suffix in ["", "-wal"] {
         std::fs::copy(data.path(&format!("tracker.db{suffix}")), data.path(&format!("copy{suffix}"))).expect("copied");
     }
-    restored(&data.path("copy"), &other.store(), Existing::Replaced).expect("restored");
+    let Restored { has_digest, .. } =
+        restored(&data.path("copy"), &other.store(), Existing::Replaced).expect("restored");
+    assert!(!has_digest, "nothing shows that the copy is what it was");
     assert_eq!(users(&other.store(), &["ann", "bob", "late"]).await, ["ann", "late"]);
 }
 
