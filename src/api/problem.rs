@@ -110,9 +110,6 @@ problem_types! {
         "The host cannot read the token from its store; `damaged` says why. Revoke the token and create a new one.";
     AccountConfigured "account-configured" CONFLICT "The account is in the host's configuration"
         "The host polls it whether or not a client asks. Only the operator can remove it.";
-    AccountDeleted "account-deleted" CONFLICT "The account is being deleted"
-        "Somebody deleted it with DELETE /api/account while the request was handled, and the request changed nothing. Retry \
-         after the time in Retry-After, when all of it is gone: the account is made anew.";
     NoDeadLetter "no-dead-letter" CONFLICT "The change is not a dead letter of the hook"
         "The host has not given up delivering this change to this hook.";
     DriverNotFound "driver-not-found" NOT_FOUND "No such driver"
@@ -162,6 +159,9 @@ problem_types! {
     ProofsBusy "proofs-busy" SERVICE_UNAVAILABLE "The credentials could not be checked in time"
         "Too many other credentials wait to be checked at this provider, or at providers that do not answer. Retry after the \
          time in Retry-After.";
+    AccountDeleted "account-deleted" SERVICE_UNAVAILABLE "The account is being deleted"
+        "Somebody deleted it with DELETE /api/account while the request was handled, and the request changed nothing. Retry \
+         after the time in Retry-After, when all of it is gone: the account is made anew.";
     NoDriver "no-driver" SERVICE_UNAVAILABLE "No driver is loaded"
         "The host's log says why each driver is not loaded. Fix the cause, and run `tracker driver reload`.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store is unavailable"
