@@ -46,28 +46,33 @@ impl Driver for Kubevirt {
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
         let scope = Scope::of(account)?;
         let place = Place::of(query.cursor.as_deref(), &scope)?;
-        let path = |resource| format!("/apis/kubevirt.io/v1{}/{resource}", scope.path(place.namespace));
-        let found = list(account, &scope, &path("virtualmachines"), &place, answer::machines)?;
-        let next = place.after(found.next.as_deref(), &scope);
-        let mut page = cut_short(Page::complete(found.items).followed_by(next), found.is_cut_short);
-        let machines = page.items.len();
-        if place.is_first_page() {
-            page = running::join(account, &scope, &path("virtualmachineinstances"), page)?;
-        }
-        page.items.iter_mut().take(machines).for_each(running::add_addresses);
-        Ok(page)
+        instances(account, &scope, &place).or_else(|error| place.failed(error, &scope))
     }
 
     fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
         let scope = Scope::of(account)?;
-        if let Some((name, next)) = scope.named(query.cursor.as_deref())? {
-            let found = namespace(account, name)?;
-            return Ok(Page::complete(found.into_iter().collect()).followed_by(next));
+        if scope.is_cluster() {
+            let place = Place { token: query.cursor.as_deref().unwrap_or_default(), ..Place::default() };
+            let list = list(account, &scope, "/api/v1/namespaces", &place, answer::namespaces)?;
+            return Ok(cut_short(Page::complete(list.items).followed_by(list.next), list.is_cut_short));
         }
-        let place = Place { namespace: 0, token: query.cursor.as_deref().unwrap_or_default() };
-        let list = list(account, &scope, "/api/v1/namespaces", &place, answer::namespaces)?;
-        Ok(cut_short(Page::complete(list.items).followed_by(list.next), list.is_cut_short))
+        let place = Place::of(query.cursor.as_deref(), &scope)?;
+        match namespace(account, scope.name(place.namespace).unwrap_or_default()) {
+            Ok(found) => Ok(Page::complete(found.into_iter().collect()).followed_by(place.after(None, &scope))),
+            Err(error) => place.failed(error, &scope),
+        }
     }
+}
+
+/// A page of machines, with what runs of them.
+fn instances(account: &Account, scope: &Scope<'_>, place: &Place<'_>) -> Result<Page<Instance>, Error> {
+    let path = |resource| format!("/apis/kubevirt.io/v1{}/{resource}", scope.path(place.namespace));
+    let found = list(account, scope, &path("virtualmachines"), place, answer::machines)?;
+    if place.is_first_page() {
+        running::ask(account, scope, &path("virtualmachineinstances"))?;
+    }
+    let page = cut_short(Page::complete(found.items), found.is_cut_short);
+    Ok(running::join(page, found.next.is_none()).followed_by(place.after(found.next.as_deref(), scope)))
 }
 
 fn cut_short<T>(page: Page<T>, is_cut_short: bool) -> Page<T> {

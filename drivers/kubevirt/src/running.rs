@@ -13,44 +13,67 @@ use crate::place::Place;
 use crate::scope::Scope;
 use crate::{cut_short, list};
 
-thread_local! {
-    static ADDRESSES: RefCell<HashMap<String, Addresses>> = RefCell::default();
+/// What runs in a namespace or the cluster.
+#[derive(Default)]
+struct Kept {
+    /// By the uids of machines.
+    addresses: HashMap<String, Addresses>,
+    /// What runs without a machine, as far as no machine of its name was listed.
+    alone: Vec<Instance>,
+    /// The list said that more follows, and not where.
+    is_cut_short: bool,
 }
 
-/// Asks for all that runs in a namespace or the cluster. What runs without a machine is added to the page.
-pub(crate) fn join(
-    account: &Account,
-    scope: &Scope<'_>,
-    path: &str,
-    mut page: Page<Instance>,
-) -> Result<Page<Instance>, Error> {
-    let place = |instance: &Instance| (instance.realm.clone(), instance.name.clone());
-    let machines: HashSet<_> = page.items.iter().map(place).collect();
-    let (mut kept, mut seen, mut token) = (HashMap::new(), HashSet::new(), String::new());
+thread_local! {
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+/// Asks for all that runs in a namespace or the cluster.
+pub(crate) fn ask(account: &Account, scope: &Scope<'_>, path: &str) -> Result<(), Error> {
+    let (mut kept, mut seen, mut token) = (Kept::default(), HashSet::new(), String::new());
     loop {
-        let found = list(account, scope, path, &Place { namespace: 0, token: &token }, answer::running)?;
-        kept.extend(found.of_machines);
-        // A machine takes over what runs under its name without one.
-        let (taken, alone) =
-            found.alone.into_iter().partition::<Vec<_>, _>(|running| machines.contains(&place(running)));
-        let omitted = page.omitted + taken.len() as u64;
-        page.items.extend(alone);
-        page = cut_short(page.omitting(omitted), found.is_cut_short);
+        let place = Place { token: &token, ..Place::default() };
+        let found = list(account, scope, path, &place, answer::running)?;
+        kept.addresses.extend(found.of_machines);
+        kept.alone.extend(found.alone);
+        kept.is_cut_short |= found.is_cut_short;
         let Some(next) = found.next else { break };
         if !seen.insert(next.clone()) {
             return Err(Error::UnexpectedAnswer(format!("{path} gives a page that it gave before, which never ends")));
         }
         token = next;
     }
-    ADDRESSES.set(kept);
-    Ok(page)
+    KEPT.set(kept);
+    Ok(())
 }
 
-/// Machines by their uid: a machine that was made again under the same name is another one.
-pub(crate) fn add_addresses(machine: &mut Instance) {
-    ADDRESSES.with_borrow(|kept| {
-        if let Some(Addresses { public, private }) = kept.get(&machine.id).cloned() {
-            (machine.public_addresses, machine.private_addresses) = (public, private);
+/// Adds to a page of machines what runs of them, and to the last one what runs without a machine.
+pub(crate) fn join(page: Page<Instance>, is_last: bool) -> Page<Instance> {
+    KEPT.with_borrow_mut(|kept| {
+        let is_cut_short = kept.is_cut_short;
+        cut_short(kept.join(page, is_last), is_cut_short)
+    })
+}
+
+impl Kept {
+    fn join(&mut self, mut page: Page<Instance>, is_last: bool) -> Page<Instance> {
+        if !self.alone.is_empty() {
+            // A machine takes over what runs under its name without one.
+            let place = |instance: &Instance| (instance.realm.clone(), instance.name.clone());
+            let machines: HashSet<_> = page.items.iter().map(place).collect();
+            let before = self.alone.len();
+            self.alone.retain(|running| !machines.contains(&place(running)));
+            page.omitted += (before - self.alone.len()) as u64;
         }
-    });
+        // By uid: a machine that was made again under the same name is another one.
+        for machine in &mut page.items {
+            if let Some(Addresses { public, private }) = self.addresses.get(&machine.id).cloned() {
+                (machine.public_addresses, machine.private_addresses) = (public, private);
+            }
+        }
+        if is_last {
+            page.items.append(&mut self.alone);
+        }
+        page
+    }
 }

@@ -43,23 +43,17 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The part of a path that names the namespace of that number.
-    pub(crate) fn path(&self, number: usize) -> String {
+    /// The namespace of that number, where the account names them.
+    pub(crate) fn name(&self, number: usize) -> Option<&'a str> {
         match self {
-            Scope::Cluster => String::new(),
-            Scope::Namespaces(names) => names.get(number).map(|name| format!("/namespaces/{name}")).unwrap_or_default(),
+            Scope::Cluster => None,
+            Scope::Namespaces(names) => names.get(number).copied(),
         }
     }
 
-    /// The namespace to ask for where each is asked for by itself, and the cursor of the one after it.
-    pub(crate) fn named(&self, cursor: Option<&str>) -> Result<Option<(&'a str, Option<String>)>, Error> {
-        let Scope::Namespaces(names) = self else { return Ok(None) };
-        let number = cursor.map_or(Some(0), |cursor| cursor.parse().ok());
-        let Some((number, name)) = number.and_then(|number: usize| Some((number, *names.get(number)?))) else {
-            return Err(foreign(cursor.unwrap_or_default()));
-        };
-        let next = number + 1;
-        Ok(Some((name, (next < names.len()).then(|| next.to_string()))))
+    /// The part of a path that names the namespace of that number.
+    pub(crate) fn path(&self, number: usize) -> String {
+        self.name(number).map(|name| format!("/namespaces/{name}")).unwrap_or_default()
     }
 }
 

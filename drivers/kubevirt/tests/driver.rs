@@ -133,6 +133,64 @@ fn each_namespace_is_listed_by_itself() {
 }
 
 #[test]
+fn what_runs_without_a_machine_waits_for_the_last_page_of_machines() {
+    let alone = |uid: &str, name: &str| json!({ "metadata": { "uid": uid, "name": name, "namespace": "a" }, "status": { "phase": "Running" } });
+    let answers = vec![
+        list(json!([vm("1", "web")]), "t"),
+        list(json!([alone("7", "job"), alone("8", "late")]), ""),
+        list(json!([vm("2", "late")]), ""),
+    ];
+    let (found, _) = instances(&account(None), answers);
+    let found = found.unwrap();
+    let ids: Vec<Vec<_>> = found.iter().map(|page| page.items.iter().map(|item| item.id.as_str()).collect()).collect();
+    assert_eq!(ids, [vec!["1"], vec!["2", "7"]]);
+    assert_eq!(found.iter().map(|page| page.omitted).sum::<u64>(), 1);
+}
+
+#[test]
+fn one_namespace_that_is_refused_does_not_hide_the_others() {
+    let partial = |pages: &[Page<Instance>], namespace: &str| {
+        let is_named = |page: &Page<Instance>| matches!(&page.coverage, Coverage::Partial(why) if why.contains(&format!("`{namespace}`")));
+        assert!(pages.iter().any(is_named), "{pages:?}");
+        pages.iter().flat_map(|page| &page.items).map(|item| item.id.clone()).collect::<Vec<_>>()
+    };
+    let refused = || status(403, "Forbidden", "no");
+    let none = || list(json!([]), "");
+    let named = account(Some("a,b,c"));
+    // Wherever it stands among them, and whichever of its lists is refused.
+    let (found, seen) = instances(&named, vec![refused(), list(json!([vm("1", "web")]), ""), none(), none(), none()]);
+    assert_eq!(partial(&found.unwrap(), "a"), ["1"]);
+    assert_eq!(seen.sent.len(), 5);
+    let (found, _) =
+        instances(&named, vec![none(), none(), none(), refused(), list(json!([vm("3", "db")]), ""), none()]);
+    assert_eq!(partial(&found.unwrap(), "b"), ["3"]);
+    let answers = vec![list(json!([vm("1", "web")]), "t"), none(), Answer::new(502), none(), none(), none(), none()];
+    assert_eq!(partial(&instances(&named, answers).0.unwrap(), "a"), ["1"]);
+    let (found, _) = instances(&named, vec![none(), none(), none(), none(), refused()]);
+    assert_eq!(partial(&found.unwrap(), "c"), [""; 0]);
+    // Where all are, the account is.
+    let (found, _) = instances(&named, vec![refused(), Answer::new(502), refused()]);
+    assert!(matches!(found, Err(Error::Forbidden(_))), "{found:?}");
+    let (found, _) = instances(&account(None), vec![list(json!([]), "t"), none(), refused()]);
+    assert!(matches!(found, Err(Error::Forbidden(_))), "{found:?}");
+    // What is the account's or the server's is of no one namespace.
+    for answer in
+        [status(401, "Unauthorized", "no"), status(429, "TooManyRequests", "no"), status(410, "Expired", "no")]
+    {
+        let (found, seen) = instances(&named, vec![none(), none(), answer]);
+        assert!(matches!(found, Err(error) if !matches!(error, Error::Forbidden(_))));
+        assert_eq!(seen.sent.len(), 3);
+    }
+    let entry =
+        |name: &str| json!({ "kind": "Namespace", "metadata": { "name": name }, "status": { "phase": "Active" } });
+    let (found, _) = realms(&named, vec![refused(), Answer::new(200).body(entry("b").to_string()), refused()]);
+    let found = found.unwrap();
+    assert_eq!(found.iter().flat_map(|page| &page.items).map(|realm| realm.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(found.iter().filter(|page| page.coverage != Coverage::Complete).count(), 2);
+    assert!(matches!(realms(&named, vec![refused(), refused(), refused()]).0, Err(Error::Forbidden(_))));
+}
+
+#[test]
 fn a_page_that_leads_back_ends_the_list() {
     let answers = vec![list(json!([]), ""), list(json!([]), "x"), list(json!([]), "y"), list(json!([]), "x")];
     let (found, seen) = instances(&account(None), answers);
