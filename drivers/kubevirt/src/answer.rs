@@ -14,6 +14,13 @@ use crate::state;
 /// The condition of an instance whose virtual processors stand still.
 const PAUSED: &str = "Paused";
 
+/// The phases in which addresses are its own. With the run strategy `Manual`, an instance whose guest shut down stays `Succeeded`
+/// until its machine is started again, and its status keeps what it had.
+const HAS_ADDRESSES: [&str; 6] = ["Pending", "Scheduling", "Scheduled", "WaitingForSync", "Running", "Unknown"];
+
+/// The most labels of an instance. The host takes 1,000, and refuses the whole list for more.
+const MOST_LABELS: usize = 500;
+
 /// `items` and `metadata` have no default: an answer without them is no list, and is an error.
 #[derive(Deserialize)]
 struct List<T> {
@@ -238,7 +245,7 @@ fn instance(metadata: Metadata, word: String) -> Result<Instance, Error> {
         name: text(metadata.name),
         realm: text(metadata.namespace),
         launched_at: metadata.created.as_deref().and_then(time::parse_rfc3339),
-        labels: metadata.labels.into_iter().flatten().collect(),
+        labels: metadata.labels.into_iter().flatten().take(MOST_LABELS).collect(),
         ..Instance::new(id, state::of(&word), word)
     })
 }
@@ -250,8 +257,11 @@ impl Running {
         owners.filter(|owner| owner.kind == "VirtualMachine").map(|owner| owner.uid.clone()).next()
     }
 
+    /// None once it has ended: the network may have given them to another one since.
     fn addresses(&self) -> Addresses {
-        let interfaces = self.status.iter().flat_map(|status| status.interfaces.iter().flatten());
+        let has_addresses = |phase: &str| HAS_ADDRESSES.contains(&phase);
+        let status = self.status.as_ref().filter(|status| status.phase.as_deref().is_some_and(has_addresses));
+        let interfaces = status.iter().flat_map(|status| status.interfaces.iter().flatten());
         let texts =
             interfaces.flat_map(|interface| interface.address.iter().chain(interface.addresses.iter().flatten()));
         Addresses::read(texts.map(String::as_str))

@@ -46,6 +46,10 @@ struct Registry {
     url: Option<String>,
 }
 
+/// The most bytes of an image. Whoever may make a machine may write anything there, and the host refuses the whole list for a
+/// text of more than 16 KiB.
+const MOST: usize = 4096;
+
 /// The image of the first volume that has one. An address that a disk was downloaded from is none: it may have a password in
 /// it.
 pub(crate) fn first(volumes: Vec<Volume>, made: Vec<DataVolume>) -> Option<String> {
@@ -54,7 +58,7 @@ pub(crate) fn first(volumes: Vec<Volume>, made: Vec<DataVolume>) -> Option<Strin
         source(made.iter().find(is_it)?.spec.as_ref()?)
     };
     volumes.into_iter().find_map(|volume| match (volume.container_disk, volume.data_volume) {
-        (Some(disk), _) => disk.image.filter(|image| !image.is_empty()),
+        (Some(disk), _) => disk.image.filter(is_image),
         (None, Some(disk)) => disk.name.and_then(of_made),
         (None, None) => None,
     })
@@ -66,5 +70,10 @@ fn source(disk: &DataVolumeSpec) -> Option<String> {
     let registry = || source?.registry.as_ref()?.url.clone();
     let copied = || source?.pvc.as_ref().or(source?.snapshot.as_ref()).and_then(name);
     let found = disk.source_ref.as_ref().and_then(name).or_else(registry).or_else(copied);
-    found.filter(|image| !image.is_empty())
+    found.filter(is_image)
+}
+
+#[expect(clippy::ptr_arg, reason = "it is a filter of strings")]
+fn is_image(image: &String) -> bool {
+    (1..=MOST).contains(&image.len())
 }

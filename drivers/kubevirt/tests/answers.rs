@@ -174,6 +174,45 @@ fn an_address_is_one_that_leads_to_the_guest() {
 }
 
 #[test]
+fn an_address_of_ipv4_in_the_form_of_ipv6_is_the_same_one() {
+    let interfaces =
+        json!([{ "ipAddresses": ["::ffff:10.0.0.1", "10.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.0.1"] }]);
+    let entry = json!({ "metadata": { "uid": "u" }, "status": { "phase": "Running", "interfaces": interfaces } });
+    let found = running(&list(json!([entry]))).unwrap().alone.remove(0);
+    assert_eq!((found.public_addresses, found.private_addresses), (vec![], vec![Address::ipv4("10.0.0.1")]));
+}
+
+#[test]
+fn what_has_ended_has_no_address() {
+    for (phase, count) in
+        [("Running", 1), ("WaitingForSync", 1), ("Unknown", 1), ("Succeeded", 0), ("Failed", 0), ("New", 0), ("", 0)]
+    {
+        let status = json!({ "phase": phase, "interfaces": [{ "ipAddress": "10.0.0.4" }] });
+        let of_machine = json!([{ "kind": "VirtualMachine", "uid": "m" }]);
+        let entries = json!([{ "metadata": { "uid": "u" }, "status": status },
+                             { "metadata": { "uid": "v", "ownerReferences": of_machine }, "status": status }]);
+        let page = running(&list(entries)).unwrap();
+        assert_eq!(page.alone[0].private_addresses.len(), count, "{phase}");
+        assert_eq!(page.of_machines[0].1.private.len(), count, "{phase}");
+    }
+}
+
+#[test]
+fn what_an_owner_may_write_at_length_is_cut_to_what_a_host_takes() {
+    let labels: serde_json::Map<String, Value> =
+        (0..2000).map(|number| (format!("label-{number:04}"), json!("x"))).collect();
+    let image = |length: usize| {
+        let volumes = json!([{ "containerDisk": { "image": "a".repeat(length) } }]);
+        let entry = json!({ "metadata": { "uid": "u", "labels": labels }, "spec": { "template": { "spec": { "volumes": volumes } } } });
+        machine(entry)
+    };
+    let found = image(20_000);
+    assert_eq!((found.image, found.labels.len()), (None, 500));
+    assert_eq!((found.labels[0].0.as_str(), found.labels[499].0.as_str()), ("label-0000", "label-0499"));
+    assert_eq!(image(300).image.map(|image| image.len()), Some(300));
+}
+
+#[test]
 fn a_condition_says_that_what_runs_is_paused() {
     for (phase, status, word) in
         [("Running", "True", "Paused"), ("Running", "False", "Running"), ("Failed", "True", "Failed")]
