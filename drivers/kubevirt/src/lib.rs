@@ -4,6 +4,7 @@
 mod addresses;
 pub mod answer;
 mod image;
+mod parts;
 mod place;
 mod problem;
 mod running;
@@ -46,21 +47,37 @@ impl Driver for Kubevirt {
     fn list_instances(account: &Account, query: &Query) -> Result<Page<Instance>, Error> {
         let scope = Scope::of(account)?;
         let place = Place::of(query.cursor.as_deref(), &scope)?;
-        instances(account, &scope, &place).or_else(|error| place.failed(error, &scope))
+        of_part(query, &scope, &place, instances(account, &scope, &place))
     }
 
     fn list_realms(account: &Account, query: &Query) -> Result<Page<Realm>, Error> {
         let scope = Scope::of(account)?;
         if scope.is_cluster() {
-            let place = Place { token: query.cursor.as_deref().unwrap_or_default(), ..Place::default() };
+            let place = Place { namespace: 0, token: query.cursor.as_deref().unwrap_or_default() };
             let list = list(account, &scope, "/api/v1/namespaces", &place, answer::namespaces)?;
             return Ok(cut_short(Page::complete(list.items).followed_by(list.next), list.is_cut_short));
         }
         let place = Place::of(query.cursor.as_deref(), &scope)?;
-        match namespace(account, scope.name(place.namespace).unwrap_or_default()) {
-            Ok(found) => Ok(Page::complete(found.into_iter().collect()).followed_by(place.after(None, &scope))),
-            Err(error) => place.failed(error, &scope),
-        }
+        let found = namespace(account, scope.name(place.namespace).unwrap_or_default());
+        let page =
+            found.map(|realm| Page::complete(realm.into_iter().collect()).followed_by(place.after(None, &scope)));
+        of_part(query, &scope, &place, page)
+    }
+}
+
+/// The page of a namespace that the account names; all of the cluster is one list.
+fn of_part<T>(
+    query: &Query,
+    scope: &Scope<'_>,
+    place: &Place<'_>,
+    found: Result<Page<T>, Error>,
+) -> Result<Page<T>, Error> {
+    if query.cursor.is_none() {
+        parts::begin();
+    }
+    match scope.name(place.namespace) {
+        Some(name) => parts::page(name, found, place.after(None, scope)),
+        None => found,
     }
 }
 

@@ -32,8 +32,7 @@ thread_local! {
 pub(crate) fn ask(account: &Account, scope: &Scope<'_>, path: &str) -> Result<(), Error> {
     let (mut kept, mut seen, mut token) = (Kept::default(), HashSet::new(), String::new());
     loop {
-        let place = Place { token: &token, ..Place::default() };
-        let found = list(account, scope, path, &place, answer::running)?;
+        let found = list(account, scope, path, &Place { namespace: 0, token: &token }, answer::running)?;
         kept.addresses.extend(found.of_machines);
         kept.alone.extend(found.alone);
         kept.is_cut_short |= found.is_cut_short;

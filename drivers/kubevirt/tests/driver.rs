@@ -166,8 +166,11 @@ fn one_namespace_that_is_refused_does_not_hide_the_others() {
     assert_eq!(partial(&found.unwrap(), "b"), ["3"]);
     let answers = vec![list(json!([vm("1", "web")]), "t"), none(), Answer::new(502), none(), none(), none(), none()];
     assert_eq!(partial(&instances(&named, answers).0.unwrap(), "a"), ["1"]);
+    // A list that lacks one and has nothing is the error.
     let (found, _) = instances(&named, vec![none(), none(), none(), none(), refused()]);
-    assert_eq!(partial(&found.unwrap(), "c"), [""; 0]);
+    assert!(matches!(found, Err(Error::Forbidden(_))), "{found:?}");
+    let (found, _) = instances(&named, vec![Answer::new(502), none(), none(), none(), none()]);
+    assert!(matches!(found, Err(Error::Unavailable(_))), "{found:?}");
     // Where all are, the account is.
     let (found, _) = instances(&named, vec![refused(), Answer::new(502), refused()]);
     assert!(matches!(found, Err(Error::Forbidden(_))), "{found:?}");
