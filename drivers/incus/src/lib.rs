@@ -4,6 +4,7 @@
 mod addresses;
 pub mod answer;
 mod config;
+mod parts;
 mod problem;
 mod projects;
 pub mod state;
@@ -15,7 +16,7 @@ use tracker_driver_sdk::{
 };
 
 use answer::Server;
-use problem::Problem;
+use problem::{Head, Problem};
 use projects::Projects;
 
 /// How many instances are asked for one by one: of more, a list of everything is one request.
@@ -62,19 +63,63 @@ impl Driver for Incus {
 /// The instances of all projects, or of one that the account names; the next page is of the next one.
 fn list(account: &Account, projects: &Projects<'_>, cursor: Option<&str>) -> Result<Page<Instance>, Error> {
     let (project, next) = projects.at(cursor)?;
+    if cursor.is_none() {
+        parts::begin();
+        projects::begin();
+    }
+    let found = of_project(account, project).map(|page| page.followed_by(next.clone()));
+    match project {
+        Some(name) => parts::page(name, found, next),
+        None => found.map_err(Refusal::into_error),
+    }
+}
+
+/// Why there are no instances of a project.
+pub(crate) enum Refusal {
+    /// The project is refused, fails or is not there: others may well be listed.
+    OfProject(Error),
+    OfList(Error),
+}
+
+impl Refusal {
+    fn into_error(self) -> Error {
+        match self {
+            Refusal::OfProject(error) | Refusal::OfList(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Forbidden(_) | Error::Unavailable(_) => Refusal::OfProject(error),
+            other => Refusal::OfList(other),
+        }
+    }
+}
+
+fn of_project(account: &Account, project: Option<&str>) -> Result<Page<Instance>, Refusal> {
     let scope = project.map_or(("all-projects", "true"), |name| ("project", name));
     let path = format!("/1.0/instances?{}", encode_query([("recursion", "2"), scope]));
-    let page = read(account, &path, |body| answer::instances(body, project))?;
+    let response = get(account, &path)?;
+    if !(200..300).contains(&response.status) {
+        let problem = Problem::of(response);
+        return Err(match problem.is_absence() {
+            true => Refusal::OfProject(problem.into_error()),
+            false => problem.into_error().into(),
+        });
+    }
+    let page = meaning(response, |body| answer::instances(body, project))?;
     if page.items.is_empty() {
         require_sight(account, project)?;
     }
-    Ok(page.followed_by(next))
+    Ok(page)
 }
 
 /// The list leaves out what a client may not see, without a word. So an empty one is right only for a client that sees the
 /// project, or any: there is always one.
 fn require_sight(account: &Account, project: Option<&str>) -> Result<(), Error> {
-    let visible = read(account, "/1.0/projects", answer::projects)?;
+    let visible = projects::visible(|| read(account, "/1.0/projects", answer::projects))?;
     let message = match project {
         None if visible.is_empty() => "the client sees no instance and no project: give it a project".to_owned(),
         Some(name) if !visible.iter().any(|seen| seen == name) => {
@@ -116,9 +161,9 @@ fn read<T>(account: &Account, path: &str, meaning_of: impl Fn(&[u8]) -> Result<T
 }
 
 fn meaning<T>(response: Response, meaning_of: impl Fn(&[u8]) -> Result<T, Error>) -> Result<T, Error> {
-    let (asked, status) = (response.asked().to_owned(), response.status);
+    let head = Head::of(&response);
     let body = response.bytes()?;
-    meaning_of(&body).map_err(|error| problem::told_by(&body, &asked, status).unwrap_or_else(|| error.during(&asked)))
+    meaning_of(&body).map_err(|error| head.told_by(&body).unwrap_or_else(|| error.during(&head.asked)))
 }
 
 /// The socket or the certificate says who a client is, and a server takes each `Authorization` for a token. So a password goes

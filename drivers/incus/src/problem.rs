@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tracker_driver_sdk::error::quote;
-use tracker_driver_sdk::http::Response;
+use tracker_driver_sdk::http::{Response, retry_after};
 use tracker_driver_sdk::{Error, json};
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ impl Problem {
     pub(crate) fn into_error(self) -> Error {
         let Problem { response, start } = self;
         let says_it_all = matches!(response.status, 401 | 403 | 429 | 500..);
-        if !says_it_all && let Some(error) = told_by(&start, response.asked(), response.status) {
+        if !says_it_all && let Some(error) = Head::of(&response).told_by(&start) {
             return error;
         }
         let error = match refusal(&start) {
@@ -48,17 +48,30 @@ impl Problem {
     }
 }
 
-/// The error that a body is by its code.
-pub(crate) fn told_by(body: &[u8], asked: &str, status: u16) -> Option<Error> {
-    let Refusal { error, error_code, .. } = refusal(body)?;
-    let text = format!("{asked} answered {status}: {error_code}: {}", quote(error.as_bytes()));
-    Some(match error_code {
-        401 => Error::Unauthorized(text),
-        403 => Error::Forbidden(text),
-        429 => Error::throttled(None, text),
-        500..=599 => Error::Unavailable(text),
-        _ => Error::UnexpectedAnswer(text),
-    })
+/// What an answer's head says, kept while its body is read.
+pub(crate) struct Head {
+    pub(crate) asked: String,
+    status: u16,
+    wait: Option<u32>,
+}
+
+impl Head {
+    pub(crate) fn of(response: &Response) -> Self {
+        Head { asked: response.asked().to_owned(), status: response.status, wait: retry_after(&response.headers) }
+    }
+
+    /// The error that a body is by its code.
+    pub(crate) fn told_by(&self, body: &[u8]) -> Option<Error> {
+        let Refusal { error, error_code, .. } = refusal(body)?;
+        let text = format!("{} answered {}: {error_code}: {}", self.asked, self.status, quote(error.as_bytes()));
+        Some(match error_code {
+            401 => Error::Unauthorized(text),
+            403 => Error::Forbidden(text),
+            429 => Error::throttled(self.wait, text),
+            500..=599 => Error::Unavailable(text),
+            _ => Error::UnexpectedAnswer(text),
+        })
+    }
 }
 
 fn refusal(body: &[u8]) -> Option<Refusal> {

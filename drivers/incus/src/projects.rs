@@ -1,5 +1,7 @@
 //! Which projects an account looks at: all that it may see, or those that it names.
 
+use std::cell::RefCell;
+
 use tracker_driver_sdk::{Account, Error};
 
 pub(crate) const OPTION: &str = "projects";
@@ -8,6 +10,11 @@ pub(crate) const HELP: &str = "The projects to list, separated by commas, each b
                                projects at once; by default all that the client may see.";
 
 const ACCEPTED: &str = "names of projects with commas between them, such as `default,shop`";
+
+thread_local! {
+    /// The projects that the client sees, once they were asked for. All pages of a list are made in one sandbox.
+    static VISIBLE: RefCell<Option<Vec<String>>> = RefCell::default();
+}
 
 /// None means all.
 #[derive(Debug)]
@@ -46,6 +53,21 @@ impl<'a> Projects<'a> {
         let cursor = cursor.unwrap_or_default();
         found.ok_or_else(|| Error::UnexpectedAnswer(format!("the cursor `{cursor}` is not of this driver")))
     }
+}
+
+/// A list begins: nothing is known from another one.
+pub(crate) fn begin() {
+    VISIBLE.take();
+}
+
+/// The projects that the client sees: they are asked for once a list.
+pub(crate) fn visible(ask: impl FnOnce() -> Result<Vec<String>, Error>) -> Result<Vec<String>, Error> {
+    if let Some(known) = VISIBLE.with_borrow(Clone::clone) {
+        return Ok(known);
+    }
+    let found = ask()?;
+    VISIBLE.set(Some(found.clone()));
+    Ok(found)
 }
 
 /// Names of projects have no slash, no space and no quote.

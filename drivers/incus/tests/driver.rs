@@ -4,7 +4,7 @@ use incus::Incus;
 use serde_json::{Value, json};
 use tracker_driver_sdk::secret::Encoding;
 use tracker_driver_sdk::testing::{Answer, Host, Seen};
-use tracker_driver_sdk::{Account, Driver, Error, Instance, Page, Query, Realm, SecretKind};
+use tracker_driver_sdk::{Account, Coverage, Driver, Error, Instance, Page, Query, Realm, SecretKind};
 
 const E: &str = "https://incus.example:8443";
 const ALL: &str = "/1.0/instances?recursion=2&all-projects=true";
@@ -105,6 +105,58 @@ fn each_named_project_is_listed_by_itself() {
 }
 
 #[test]
+fn one_project_that_can_not_be_listed_does_not_hide_the_others() {
+    let of = |answers: Vec<Answer>| {
+        let host = answers.into_iter().fold(Host::new().secret("password", "x"), Host::answer);
+        let (pages, _) = host.run(|| {
+            let (mut pages, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = Incus::list_instances(&account(Some("a,b")), &Query { cursor, ..Query::default() })?;
+                cursor = page.next.clone();
+                pages.push(page);
+                if cursor.is_none() {
+                    return Ok::<_, Error>(pages);
+                }
+            }
+        });
+        pages
+    };
+    let left_out = |pages: Vec<Page<Instance>>, project: &str| {
+        let is_named = |page: &Page<Instance>| matches!(&page.coverage, Coverage::Partial(why) if why.contains(&format!("`{project}`")));
+        assert!(pages.iter().any(is_named), "{pages:?}");
+        pages.into_iter().flat_map(|page| page.items).map(|item| item.id).collect::<Vec<_>>()
+    };
+    let list = |project: &str| sync(json!([entry(project, "web")]));
+    for refused in [
+        || refusal(403, 403, "not authorized"),
+        || refusal(404, 404, "Project not found"),
+        || refusal(500, 500, "database is locked"),
+        || refusal(200, 403, "not authorized"),
+        || Answer::new(503),
+    ] {
+        assert_eq!(left_out(of(vec![refused(), list("b")]).unwrap(), "a"), ["b/web"]);
+        assert_eq!(left_out(of(vec![list("a"), refused()]).unwrap(), "b"), ["a/web"]);
+        // Where all are, the account is.
+        assert!(of(vec![refused(), refused()]).is_err());
+        assert!(instances(&account(None), &[], vec![refused()]).0.is_err());
+    }
+    // One that the client does not see, which has an empty list.
+    let none = || sync(json!([]));
+    assert_eq!(left_out(of(vec![none(), sync(json!(["/1.0/projects/b"])), list("b")]).unwrap(), "a"), ["b/web"]);
+    // Which projects there are is asked for once. A list that lacks one and has nothing is the error.
+    let found = of(vec![none(), sync(json!(["/1.0/projects/a"])), none()]);
+    assert!(matches!(&found, Err(Error::Forbidden(why)) if why.contains("`b`")), "{found:?}");
+    let found = of(vec![refusal(404, 404, "Project not found"), none(), sync(json!(["/1.0/projects/b"]))]);
+    assert!(matches!(&found, Err(Error::UnexpectedAnswer(why)) if why.contains("not found")), "{found:?}");
+    assert_eq!(of(vec![none(), sync(json!(["/1.0/projects/a", "/1.0/projects/b"])), none()]).unwrap().len(), 2);
+    // What is the account's or the server's is of no one project.
+    for answer in [refusal(401, 401, "no"), refusal(429, 429, "no"), refusal(400, 400, "no"), Answer::new(404)] {
+        let found = of(vec![list("a"), answer]);
+        assert!(matches!(found, Err(ref error) if !matches!(error, Error::Forbidden(_))), "{found:?}");
+    }
+}
+
+#[test]
 fn single_instances_are_asked_for_one_by_one_and_may_be_absent() {
     let absent = || refusal(404, 404, "Instance not found");
     let answers = vec![sync(entry("default", "web")), absent(), sync(entry("shop", "db"))];
@@ -194,6 +246,7 @@ fn errors_are_told_in_the_words_of_the_server() {
     }
     check(refusal(403, 403, "not authorized"), "Forbidden", "not trusted");
     check(Answer::new(429).header("Retry-After", "7"), "Throttled", "Some(7)");
+    check(refusal(200, 429, "because").header("Retry-After", "8"), "Throttled", "Some(8)");
     check(Answer::new(502).body("<html>"), "Unavailable", "<html>");
     check(Answer::new(403).body("<html>"), "Forbidden", "<html>");
     check(Answer::new(200).body("<html>Please log in</html>"), "UnexpectedAnswer", "Please log in");
