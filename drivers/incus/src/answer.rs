@@ -17,6 +17,11 @@ const DEFAULT: &str = "default";
 /// How many instances a message names.
 const NAMED: usize = 5;
 
+/// The most labels of an instance, and bytes of a label or another text. Whoever may change an instance may write more, and the
+/// host refuses the whole list for more than 1,000 labels or 16 KiB.
+const MOST_LABELS: usize = 500;
+const MOST_BYTES: usize = 4096;
+
 /// `metadata` has no default: an answer without it is no list, and is an error.
 #[derive(Deserialize)]
 struct Answer<T> {
@@ -193,9 +198,13 @@ fn read(entry: Entry, asked: Option<&str>) -> Result<Instance, Error> {
         launched_at: entry.created_at.as_deref().and_then(time::parse_rfc3339).filter(|time| *time > 0),
         public_addresses: public,
         private_addresses: private,
-        labels: config.into_iter().filter(|(key, _)| config::is_label(key)).collect(),
+        labels: config.into_iter().filter(is_label).take(MOST_LABELS).collect(),
         ..Instance::new(id, state::of(&entry.status), entry.status)
     })
+}
+
+fn is_label((key, value): &(String, String)) -> bool {
+    config::is_label(key) && key.len().max(value.len()) <= MOST_BYTES
 }
 
 fn addresses(state: Option<RunTime>) -> Addresses {
@@ -218,7 +227,7 @@ fn realm(Member { server_name, status }: Member) -> Result<Realm, Error> {
 }
 
 fn text(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
+    text.filter(|text| (1..=MOST_BYTES).contains(&text.len()))
 }
 
 fn missing(of: &str, what: &str) -> Error {

@@ -135,6 +135,27 @@ fn an_instance_without_its_state_makes_the_list_partial() {
 }
 
 #[test]
+fn what_an_owner_may_write_at_length_is_cut_to_what_a_host_takes() {
+    let mut config: serde_json::Map<String, Value> =
+        (0..2000).map(|number| (format!("user.{number:04}"), json!("x"))).collect();
+    config.insert("image.description".to_owned(), json!("a".repeat(20_000)));
+    config.insert("user.".to_owned() + &"k".repeat(20_000), json!("x"));
+    config.insert("user.0000".to_owned(), json!("v".repeat(20_000)));
+    let found = one(json!({ "config": config, "profiles": vec!["p".repeat(60); 400] }));
+    assert_eq!((found.image, found.hardware_profile, found.labels.len()), (None, None, 500));
+    assert_eq!((found.labels[0].0.as_str(), found.labels[499].0.as_str()), ("user.0001", "user.0500"));
+}
+
+#[test]
+fn an_address_of_ipv4_in_the_form_of_ipv6_is_the_same_one() {
+    let address = |address: &str| json!({ "address": address, "scope": "global" });
+    let addresses = json!([address("::ffff:10.0.0.1"), address("10.0.0.1"), address("::ffff:198.51.100.7")]);
+    let found = one(json!({ "state": { "network": { "eth0": { "addresses": addresses } } } }));
+    assert_eq!(found.public_addresses, [Address::ipv4("198.51.100.7")]);
+    assert_eq!(found.private_addresses, [Address::ipv4("10.0.0.1")]);
+}
+
+#[test]
 fn an_id_is_a_name_or_a_project_and_a_name() {
     assert_eq!(parts_of("web-1"), Some(("default", "web-1")));
     assert_eq!(parts_of("shop/web-1"), Some(("shop", "web-1")));
