@@ -54,6 +54,9 @@ impl Driver for Nutanix {
             1..=MOST_ALONE => single(&settings, query),
             _ => {
                 let mut page = list(&settings, MACHINES, query.cursor.as_deref(), answer::machines)?;
+                if page.items.is_empty() && page.next.is_none() && query.cursor.is_none() {
+                    require_sight(&settings)?;
+                }
                 categories::name(&settings, query.cursor.is_none(), &mut page.items)?;
                 Ok(page)
             }
@@ -96,6 +99,19 @@ pub(crate) fn list<T>(
     get(settings, &format!("{path}?{fields}"), |body| read(body, number)).map_err(Failure::into_error)
 }
 
+/// A user gets a list of what the role lets it see, without a word. So an empty one is right only for a user that sees a
+/// cluster: there is always one, Prism Central's own.
+fn require_sight(settings: &Settings<'_>) -> Result<(), Error> {
+    match list(settings, CLUSTERS, None, answer::clusters)?.items.is_empty() {
+        true => Err(Error::Forbidden(
+            "the user sees no machine and no cluster: give it a role that may view virtual machines and clusters, such as \
+             Prism Viewer"
+                .to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// One of the machines that are asked for; the next page is of the next one. What is no UUID is of none.
 fn single(settings: &Settings<'_>, query: &Query) -> Result<Page<Instance>, Error> {
     let (id, next) = query.single_id()?;
@@ -112,8 +128,8 @@ fn single(settings: &Settings<'_>, query: &Query) -> Result<Page<Instance>, Erro
             Err(failure) if failure.is_absence() => (),
             Err(failure) => return Err(failure.into_error()),
         }
-        categories::name(settings, query.cursor.is_none(), &mut found)?;
     }
+    categories::name(settings, query.cursor.is_none(), &mut found)?;
     Ok(Page::complete(found).followed_by(next))
 }
 
