@@ -28,9 +28,10 @@ impl Addresses {
     }
 }
 
-/// An address that leads to the guest from elsewhere. A prefix length (`/24`) and a zone (`%eth0`) may stand behind it.
+/// An address that leads to the guest from elsewhere. A prefix length (`/24`) and a zone (`%eth0`) may stand behind it. One of
+/// IPv4 in the form of IPv6 (`::ffff:10.0.0.1`) is the same address.
 fn ip(text: &str) -> Option<IpAddr> {
-    let ip: IpAddr = text.split(['/', '%']).next()?.trim().parse().ok()?;
+    let ip: IpAddr = text.split(['/', '%']).next()?.trim().parse::<IpAddr>().ok()?.to_canonical();
     let is_local = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
     let is_link_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local(),

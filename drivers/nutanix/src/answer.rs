@@ -34,16 +34,17 @@ struct Metadata {
     total: Option<u64>,
 }
 
+/// The API's description requires none of these members.
 #[derive(Deserialize)]
 struct Flag {
-    name: String,
-    value: bool,
+    name: Option<String>,
+    value: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct Link {
-    rel: String,
-    href: String,
+    rel: Option<String>,
+    href: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -234,21 +235,22 @@ fn page<E: DeserializeOwned, T>(
 
 impl Metadata {
     fn has(&self, flag: &str) -> bool {
-        self.flags.iter().flatten().any(|set| set.name == flag && set.value)
+        self.flags.iter().flatten().any(|set| set.name.as_deref() == Some(flag) && set.value == Some(true))
     }
 
     /// The page behind the one of that number: the one that a link leads to, or the next one as long as the total has more.
     fn next(&self, number: u64) -> Result<Option<u64>, Error> {
         let following = number.saturating_add(1);
-        let Some(link) = self.links.iter().flatten().find(|link| link.rel == "next") else {
+        let Some(link) = self.links.iter().flatten().find(|link| link.rel.as_deref() == Some("next")) else {
             let has_more = self.total.is_some_and(|total| following.saturating_mul(PER_PAGE) < total);
             return Ok(has_more.then_some(following));
         };
         // A page that leads back would never end. Where it leads to is on the account's own endpoint, whatever its host.
-        match page_of(&link.href) {
+        let href = link.href.as_deref().unwrap_or_default();
+        match page_of(href) {
             Some(next) if next > number => Ok(Some(next)),
             _ => {
-                let href = quote(link.href.as_bytes());
+                let href = quote(href.as_bytes());
                 Err(Error::UnexpectedAnswer(format!("page {number} says that `{href}` follows it")))
             }
         }

@@ -1,10 +1,10 @@
 //! Categories, which machines have by id alone. Their keys and values are a list of their own, which is asked for with the first
-//! page of machines where the account wants it, and kept for the others. All pages are made in one sandbox.
+//! page of machines that have any where the account wants it, and kept for the others. All pages are made in one sandbox.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-use tracker_driver_sdk::{Account, Error, Instance};
+use tracker_driver_sdk::{Account, Coverage, Error, Instance, Page};
 
 use crate::answer::{self, Category};
 use crate::{Settings, list};
@@ -23,7 +23,7 @@ const MOST_PAGES: usize = 100;
 type Names = HashMap<String, Category>;
 
 thread_local! {
-    static NAMES: RefCell<Names> = RefCell::default();
+    static NAMES: RefCell<Option<Names>> = RefCell::default();
 }
 
 pub(crate) fn are_named(account: &Account) -> Result<bool, Error> {
@@ -36,13 +36,17 @@ pub(crate) fn are_named(account: &Account) -> Result<bool, Error> {
 
 /// Gives labels the names of categories, where the account wants them.
 pub(crate) fn name(settings: &Settings<'_>, is_first_page: bool, machines: &mut [Instance]) -> Result<(), Error> {
-    if !settings.names_categories {
+    if is_first_page {
+        NAMES.take();
+    }
+    if !settings.names_categories || machines.iter().all(|machine| machine.labels.is_empty()) {
         return Ok(());
     }
-    if is_first_page {
-        NAMES.set(all(settings)?);
+    if NAMES.with_borrow(Option::is_none) {
+        NAMES.set(Some(all(settings)?));
     }
     NAMES.with_borrow(|names| {
+        let Some(names) = names else { return };
         for machine in machines {
             machine.labels = labels(names, std::mem::take(&mut machine.labels));
         }
@@ -50,15 +54,26 @@ pub(crate) fn name(settings: &Settings<'_>, is_first_page: bool, machines: &mut 
     Ok(())
 }
 
+/// All categories, or an error: with only some of them, labels would change that nobody changed.
 fn all(settings: &Settings<'_>) -> Result<Names, Error> {
     let (mut names, mut cursor) = (Names::new(), None);
     for _ in 0..MOST_PAGES {
-        let page = list(settings, CATEGORIES, cursor.as_deref(), answer::categories)?;
-        names.extend(page.items.into_iter().map(|category| (category.id.clone(), category)));
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(names);
+        let Page { items, next, coverage, total, .. } =
+            list(settings, CATEGORIES, cursor.as_deref(), answer::categories)?;
+        if let Coverage::Partial(why) = coverage {
+            return Err(Error::UnexpectedAnswer(format!("{CATEGORIES}: {why}")));
         }
+        names.extend(items.into_iter().map(|category| (category.id.clone(), category)));
+        cursor = next;
+        if cursor.is_some() {
+            continue;
+        }
+        return match (names.len() as u64, total) {
+            (listed, Some(total)) if listed < total => Err(Error::UnexpectedAnswer(format!(
+                "{CATEGORIES} says that there are {total} categories, and gave {listed}: they changed while they were listed"
+            ))),
+            _ => Ok(names),
+        };
     }
     Err(Error::UnexpectedAnswer(format!(
         "{CATEGORIES} has more than {MOST_PAGES} pages; set the option `{OPTION}` to `ids`"

@@ -98,7 +98,7 @@ fn addresses_are_those_given_out_and_those_seen_each_once() {
     let seen = json!({ "ipv4Info": { "learnedIpAddresses": [value("10.0.0.2"), value("198.51.100.2")] } });
     let given = json!({
         "ipv4Config": { "ipAddress": value("10.0.0.1"), "secondaryIpAddressList": [value("10.0.0.2"), value("0.0.0.0"), {}] },
-        "ipv6Info": { "learnedIpv6Addresses": [value("fe80::1"), value("2001:db8::1"), value("fd00::1")] }
+        "ipv6Info": { "learnedIpv6Addresses": [value("fe80::1"), value("2001:db8::1"), value("fd00::1"), value("::ffff:10.0.0.1")] }
     });
     let nics = json!([{ "networkInfo": seen, "nicNetworkInfo": given }, { "nicNetworkInfo": seen }]);
     let found = one(json!({ "extId": "a", "nics": nics }));
@@ -134,6 +134,13 @@ fn pages_lead_from_one_to_the_next_and_carry_the_total() {
     assert_eq!(of(flag("isTruncated", false), 0).unwrap().coverage, Coverage::Complete);
     assert!(matches!(of(flag("hasError", true), 0), Err(Error::UnexpectedAnswer(_))));
     assert!(of(flag("hasError", false), 0).is_ok());
+    // No member of a flag or a link is required.
+    let bare = json!({ "totalAvailableResults": 101, "flags": [{}, { "name": null }, { "name": "isTruncated" }, { "name": "hasError", "value": null }],
+                       "links": [{}, { "rel": null, "href": null }, { "rel": "self" }] });
+    let page = of(bare, 0).unwrap();
+    assert_eq!((page.next.as_deref(), page.coverage), (Some("1"), Coverage::Complete));
+    let nowhere = json!({ "totalAvailableResults": 101, "links": [{ "rel": "next", "href": null }] });
+    assert!(matches!(of(nowhere, 0), Err(Error::UnexpectedAnswer(_))));
     assert_eq!((page_number(None), page_number(Some("7"))), (Ok(0), Ok(7)));
     assert!(matches!(page_number(Some("7/x")), Err(Error::UnexpectedAnswer(_))));
 }

@@ -8,6 +8,8 @@ use tracker_driver_sdk::{Account, Driver, Error, Instance, Query};
 
 const E: &str = "https://prism.example:9440";
 const VMS: &str = "/api/vmm/v4.0/ahv/config/vms";
+const CLUSTERS: &str = "/api/clustermgmt/v4.0/config/clusters";
+const CATEGORIES: &str = "/api/prism/v4.0/config/categories";
 const ID: &str = "4e0c9101-77aa-4d1e-8b0c-5a2f6d3e9001";
 const OTHER: &str = "4e0c9101-77aa-4d1e-8b0c-5a2f6d3e9002";
 
@@ -68,7 +70,7 @@ fn machines_are_listed_page_by_page() {
     let basic = format!("Basic {}", Host::placeholder("password", Encoding::Basic));
     assert!(seen.sent.iter().all(|sent| sent.header("authorization") == Some(&basic)));
 
-    let (_, _, seen) = instances(&account(&[("authentication", "api-key")]), &[], vec![list(json!([]), 0)]);
+    let (_, _, seen) = instances(&account(&[("authentication", "api-key")]), &[], vec![list(json!([vm(ID, &[])]), 1)]);
     assert_eq!(seen.sent[0].header("x-ntnx-api-key"), Some(&*Host::placeholder("password", Encoding::Raw)));
     assert_eq!(seen.sent[0].header("authorization"), None);
     assert!(!format!("{seen:?}").contains("t0ken-of-mine"));
@@ -78,10 +80,13 @@ fn machines_are_listed_page_by_page() {
 fn categories_get_their_names_where_the_account_wants_them() {
     let category = |id: &str, key: &str, value: &str| json!({ "extId": id, "key": key, "value": value });
     let names = account(&[("categories", "names")]);
+    let links = json!([{ "rel": "next", "href": "/x?$page=1" }]);
+    let first = json!({ "data": [category("1", "Team", "red"), category("2", "Tier", "")],
+                        "metadata": { "totalAvailableResults": 3, "links": links } });
     let answers = vec![
         list(json!([vm(ID, &["1", "3", "2", "9"])]), 101),
-        list(json!([category("1", "Team", "red"), category("2", "Tier", "")]), 101),
-        list(json!([category("3", "Team", "blue")]), 101),
+        Answer::new(200).body(first.to_string()),
+        list(json!([category("3", "Team", "blue")]), 3),
         list(json!([vm(OTHER, &["2"])]), 101),
     ];
     let (found, paths, _) = instances(&names, &[], answers);
@@ -89,8 +94,7 @@ fn categories_get_their_names_where_the_account_wants_them() {
     let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<_>>();
     assert_eq!(found[0].labels, pairs(&[("9", ""), ("Team", "blue,red"), ("Tier", "")]));
     assert_eq!(found[1].labels, pairs(&[("Tier", "")]));
-    let categories = "/api/prism/v4.0/config/categories";
-    assert_eq!(paths, [page_of(VMS, 0), page_of(categories, 0), page_of(categories, 1), page_of(VMS, 1)]);
+    assert_eq!(paths, [page_of(VMS, 0), page_of(CATEGORIES, 0), page_of(CATEGORIES, 1), page_of(VMS, 1)]);
     // A page that leads on for ever ends, too.
     let endless = (1..=102).map(|next| {
         let links = json!([{ "rel": "next", "href": format!("/x?$page={next}") }]);
@@ -98,8 +102,65 @@ fn categories_get_their_names_where_the_account_wants_them() {
             .body(json!({ "data": [], "metadata": { "totalAvailableResults": 0, "links": links } }).to_string())
     });
     let (found, paths, _) =
-        instances(&names, &[], [list(json!([vm(ID, &[])]), 1)].into_iter().chain(endless).collect());
+        instances(&names, &[], [list(json!([vm(ID, &["1"])]), 1)].into_iter().chain(endless).collect());
     assert!(matches!(found, Err(Error::UnexpectedAnswer(_))) && paths.len() == 101, "{found:?} {}", paths.len());
+}
+
+#[test]
+fn categories_are_asked_for_once_and_only_where_a_machine_has_one() {
+    let names = account(&[("categories", "names")]);
+    let one = |id: &str, categories: &[&str]| Answer::new(200).body(json!({ "data": vm(id, categories) }).to_string());
+    let categories = || list(json!([{ "extId": "1", "key": "Team", "value": "red" }]), 1);
+    let answers = vec![list(json!([vm(ID, &[])]), 101), list(json!([vm(OTHER, &["1"])]), 101), categories()];
+    let (found, paths, _) = instances(&names, &[], answers);
+    assert_eq!(found.unwrap()[1].labels, [("Team".to_owned(), "red".to_owned())]);
+    assert_eq!(paths, [page_of(VMS, 0), page_of(VMS, 1), page_of(CATEGORIES, 0)]);
+    let (_, paths, _) = instances(&names, &[], vec![list(json!([vm(ID, &[])]), 1)]);
+    assert_eq!(paths, [page_of(VMS, 0)]);
+    // Whichever of the single machines has one: the first is no id here, and the second is gone.
+    let answers = vec![refusal(404), one(ID, &["1"]), categories()];
+    let (found, paths, _) = instances(&names, &["..", OTHER, ID], answers);
+    assert_eq!(found.unwrap()[0].labels, [("Team".to_owned(), "red".to_owned())]);
+    assert_eq!(paths, [format!("{VMS}/{OTHER}"), format!("{VMS}/{ID}"), page_of(CATEGORIES, 0)]);
+    let (found, paths, _) = instances(&names, &[ID, OTHER], vec![one(ID, &["1"]), categories(), one(OTHER, &["1"])]);
+    assert_eq!((found.unwrap()[1].labels[0].0.as_str(), paths.len()), ("Team", 3));
+}
+
+#[test]
+fn without_all_categories_there_is_no_list() {
+    let names = account(&[("categories", "names")]);
+    let category = json!({ "extId": "1", "key": "Team", "value": "red" });
+    let truncated = json!({ "totalAvailableResults": 1, "flags": [{ "name": "isTruncated", "value": true }] });
+    for (answer, kind) in [
+        (Answer::new(200).body(json!({ "data": [category], "metadata": truncated }).to_string()), "UnexpectedAnswer"),
+        (Answer::new(200).body(json!({ "data": [category], "metadata": {} }).to_string()), "UnexpectedAnswer"),
+        // One was removed from the first page while the list was read.
+        (list(json!([category]), 2), "UnexpectedAnswer"),
+        (refusal(403), "Forbidden"),
+        (refusal(429), "Throttled"),
+        (refusal(503), "Unavailable"),
+    ] {
+        let (found, _, _) = instances(&names, &[], vec![list(json!([vm(ID, &["1"])]), 1), answer]);
+        let error = format!("{:?}", found.expect_err("no list"));
+        assert!(error.starts_with(&format!("Error::{kind}(")) && error.contains("categories"), "{kind}: {error}");
+    }
+}
+
+#[test]
+fn an_empty_list_is_right_only_for_a_user_that_sees_a_cluster() {
+    let none = || list(json!([]), 0);
+    let absent = || Answer::new(200).body(json!({ "metadata": { "totalAvailableResults": 0 } }).to_string());
+    let (found, paths, _) = instances(&account(&[]), &[], vec![none(), list(json!([{ "extId": "c" }]), 1)]);
+    assert_eq!((found, paths), (Ok(vec![]), vec![page_of(VMS, 0), page_of(CLUSTERS, 0)]));
+    for (machines, clusters) in [(none(), none()), (absent(), absent()), (none(), refusal(403))] {
+        let (found, _, _) = instances(&account(&[]), &[], vec![machines, clusters]);
+        assert!(matches!(found, Err(Error::Forbidden(_))), "{found:?}");
+    }
+    let (found, _, _) = instances(&account(&[]), &[], vec![none(), refusal(503)]);
+    assert!(matches!(found, Err(Error::Unavailable(_))), "{found:?}");
+    // Single machines that are not there say nothing of rights.
+    let (found, paths, _) = instances(&account(&[]), &[ID], vec![refusal(404)]);
+    assert_eq!((found, paths.len()), (Ok(vec![]), 1));
 }
 
 #[test]
@@ -127,7 +188,7 @@ fn clusters_are_asked_for_by_their_own_path() {
         .answer(list(json!([{ "extId": "c", "config": { "isAvailable": true } }]), 1));
     let (page, seen) = host.run(|| Nutanix::list_realms(&account(&[]), &Query::default()));
     assert_eq!(page.unwrap().items.len(), 1);
-    assert_eq!(seen.sent[0].url, format!("{E}{}", page_of("/api/clustermgmt/v4.0/config/clusters", 0)));
+    assert_eq!(seen.sent[0].url, format!("{E}{}", page_of(CLUSTERS, 0)));
 }
 
 #[test]
