@@ -24,7 +24,7 @@ pub(crate) fn begin() {
     LISTED.take();
 }
 
-/// The page of the project of that name, or one without it where it can't be listed. `next` is the cursor of the project after it.
+/// The page of the project of that name, or one without it where that can't be listed. `next` is the cursor of the one after it.
 /// Where there is nothing in the others either, the list has failed.
 pub(crate) fn page<T>(name: &str, found: Result<Page<T>, Refusal>, next: Option<String>) -> Result<Page<T>, Error> {
     LISTED.with_borrow_mut(|listed| {

@@ -1,5 +1,5 @@
-//! What comes of a list that is made of several, one for each namespace that the account names: one that fails is left out, and the
-//! list is partial. All pages are made in one sandbox.
+//! What comes of a list that is made of several, one for each namespace that the account names: one that fails is left out, and
+//! the list is partial. All pages are made in one sandbox.
 
 use std::cell::RefCell;
 
@@ -22,8 +22,8 @@ pub(crate) fn begin() {
     LISTED.take();
 }
 
-/// The page of the namespace of that name, or one without it where it is refused or fail. `next` is the cursor of the namespace after it.
-/// Where there is nothing in the others either, the list has failed.
+/// The page of the namespace of that name, or one without it where it is refused or fails. `next` is the cursor of the namespace
+/// after it. Where there is nothing in the others either, the list has failed.
 pub(crate) fn page<T>(name: &str, found: Result<Page<T>, Error>, next: Option<String>) -> Result<Page<T>, Error> {
     LISTED.with_borrow_mut(|listed| {
         let page = match found {
