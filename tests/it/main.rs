@@ -55,5 +55,6 @@ mod streams;
 mod support;
 mod systems;
 mod tidy;
+mod two_trackers;
 mod verifiers;
 mod watch;

@@ -22,6 +22,7 @@ pub(crate) mod shifted;
 pub(crate) mod terminal;
 pub(crate) mod verifier;
 pub(crate) mod wait;
+pub(crate) mod watched;
 
 pub(crate) use client::Client;
 pub(crate) use host::{Host, Setup, built_driver, built_drivers, built_faulty, free_port};
@@ -35,3 +36,4 @@ pub(crate) use registry::Registry;
 pub(crate) use shelf::Shelf;
 pub(crate) use terminal::at_terminal;
 pub(crate) use verifier::Verifier;
+pub(crate) use watched::Watched;
