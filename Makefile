@@ -150,7 +150,7 @@ test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/ins
 	@echo "== the host's tests"
 	@cargo test --locked -- --test-threads=$(TEST_THREADS) --skip systems::
 
-test-systems: drivers browser ## Test with other systems: a browser
+test-systems: drivers browser $(VENV)/installed ## Test with other systems: a browser, and EC2 in several regions
 	@cargo test --locked --test it systems::
 
 chaos: drivers clock ## Kill the host and break its receivers for some minutes (CHAOS_SECONDS, CHAOS_SEED)
@@ -196,7 +196,7 @@ $(VENV)/componentize: drivers/requirements.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement drivers/requirements.txt
 	@touch $@
 
-# A Python with the providers' test servers, what receives callbacks and what makes clients of the API, for `make test` alone.
+# A Python with the providers' test servers, what receives callbacks and what makes clients of the API, for tests alone.
 $(VENV)/installed: tests/requirements.txt
 	@command -v $(PYTHON) > /dev/null || { echo "make test needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
 	@echo "== moto, which stands in for EC2, others' verifiers of callbacks, and a generator of clients ($(VENV))"

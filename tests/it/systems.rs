@@ -2,3 +2,4 @@
 
 mod browser;
 mod docs_page;
+mod regions;

@@ -1,4 +1,4 @@
-"""Acts on an EC2 API as its owner would, through AWS's own client.
+"""Acts on an EC2 API as its owner would, through AWS's own client: at an endpoint, in a region.
 
 Reads one JSON object a line, {"do": action, ...}, answers each with one line of JSON, and ends when its input ends.
 """
@@ -23,7 +23,7 @@ def client(service):
     return boto3.client(
         service,
         endpoint_url=sys.argv[1],
-        region_name="us-east-1",
+        region_name=sys.argv[2],
         aws_access_key_id="owner",
         aws_secret_access_key="owner",
     )

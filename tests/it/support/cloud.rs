@@ -30,11 +30,11 @@ pub(crate) struct AccessKey {
 }
 
 impl Cloud {
-    pub(super) fn start(endpoint: &str) -> Cloud {
+    pub(super) fn start(endpoint: &str, region: &str) -> Cloud {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/cloud.py");
         let mut process = Command::new(in_venv("python"))
             .arg(script)
-            .arg(endpoint)
+            .args([endpoint, region])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -31,7 +31,12 @@ impl Moto {
                 line.split_once("Running on ").map(|(_, address)| address.trim().to_owned())
             })
             .await;
-        Moto { _process: process, cloud: Cloud::start(&endpoint), endpoint }
+        Moto { _process: process, cloud: Cloud::start(&endpoint, "us-east-1"), endpoint }
+    }
+
+    /// Its owner in another region than `cloud`.
+    pub(crate) fn cloud_in(&self, region: &str) -> Cloud {
+        Cloud::start(&self.endpoint, region)
     }
 
     /// From now on every request has to be signed, by someone who may make it.
