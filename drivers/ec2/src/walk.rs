@@ -15,6 +15,8 @@ struct Place {
     regions: Vec<String>,
     /// Which of the ids that are asked for were in regions before.
     found: BTreeSet<usize>,
+    /// Whether a region has answered.
+    has_answer: bool,
     /// The region's own token; empty for its first page.
     token: String,
 }
@@ -33,7 +35,6 @@ pub(crate) fn page<T>(
     list: impl Fn(Asked<'_>) -> Result<Page<T>, Error>,
     id: impl Fn(&T) -> &str,
 ) -> Result<Page<T>, Error> {
-    let is_first = query.cursor.is_none();
     let (place, lacks) = match &query.cursor {
         None => begin(account, settings, wanted)?,
         Some(cursor) => (Place::read(cursor, query.ids.len()).ok_or_else(|| foreign(cursor))?, Vec::new()),
@@ -49,22 +50,31 @@ pub(crate) fn page<T>(
     let ids: Vec<String> = wanted_ids.map(|(_, id)| id.clone()).collect();
     let token = Some(place.token.as_str()).filter(|token| !token.is_empty());
     let asked = list(Asked { region: &region, token, ids: &ids }).map_err(|error| error.during(name));
+    let has_answer = place.has_answer || asked.is_ok();
     let mut page = match asked {
-        // One region alone does not answer, or may not be asked: the others are listed.
-        Err(Error::Unavailable(why) | Error::Forbidden(why)) if !is_first => Page::complete(Vec::new()).partial(why),
-        other => other?,
+        // What is asked after it may answer.
+        Err(error) if name == &settings.own.name || !is_of_one_region(&error) || later.is_empty() && !has_answer => {
+            return Err(error);
+        }
+        Err(error) => Page::complete(Vec::new()).partial(error.message()),
+        Ok(page) => page,
     };
     let mut found = place.found;
     let is_here = |one: &String| page.items.iter().any(|item| id(item) == one);
     found.extend(query.ids.iter().enumerate().filter(|(_, one)| is_here(one)).map(|(at, _)| at));
     let is_everything = !query.ids.is_empty() && found.len() == query.ids.len();
     let next = match page.next.take() {
-        Some(token) => Some(Place { regions: place.regions.clone(), found, token }),
+        Some(token) => Some(Place { regions: place.regions.clone(), found, has_answer, token }),
         None if later.is_empty() || is_everything => None,
-        None => Some(Place { regions: later.to_vec(), found, token: String::new() }),
+        None => Some(Place { regions: later.to_vec(), found, has_answer, token: String::new() }),
     };
     page.next = next.map(|next| next.write());
     Ok(if lacks.is_empty() { page } else { page.partial(lacks.join("; ")) })
+}
+
+/// Whether an error says nothing of other regions: one does not answer, or may not be asked.
+fn is_of_one_region(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(_) | Error::Forbidden(_))
 }
 
 /// The first page of a list: the regions that are to be asked, the account's own first, and what is to be said of others.
@@ -107,20 +117,23 @@ impl Place {
     /// Names of regions have neither commas nor semicolons; a token comes last and may have both.
     fn write(&self) -> String {
         let found: Vec<String> = self.found.iter().map(usize::to_string).collect();
-        format!("{};{};{}", self.regions.join(","), found.join(","), self.token)
+        let has_answer = if self.has_answer { "y" } else { "n" };
+        format!("{};{};{has_answer};{}", self.regions.join(","), found.join(","), self.token)
     }
 
     fn read(cursor: &str, ids: usize) -> Option<Place> {
-        let mut parts = cursor.splitn(3, ';');
-        let (regions, found, token) = (parts.next()?, parts.next()?, parts.next()?);
+        let mut parts = cursor.splitn(4, ';');
+        let (regions, found, has_answer, token) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let number = |text: &str| text.parse::<usize>().ok().filter(|at| *at < ids);
         let found = found.split(',').filter(|text| !text.is_empty()).map(number).collect::<Option<_>>()?;
         let regions: Vec<String> = regions.split(',').map(str::to_owned).collect();
-        regions.iter().all(|name| crate::regions::is_name(name)).then(|| Place {
-            regions,
-            found,
-            token: token.to_owned(),
-        })
+        let has_answer = match has_answer {
+            "y" => true,
+            "n" => false,
+            _ => return None,
+        };
+        let are_names = regions.iter().all(|name| crate::regions::is_name(name));
+        are_names.then(|| Place { regions, found, has_answer, token: token.to_owned() })
     }
 }
 
@@ -132,10 +145,21 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written() {
         for token in ["", "a;b,c==", "é"] {
             let regions = ["us-east-1", "eu-west-1"].map(str::to_owned).into();
-            let place = Place { regions, found: [0, 7].into(), token: token.to_owned() };
+            let has_answer = token.is_empty();
+            let place = Place { regions, found: [0, 7].into(), has_answer, token: token.to_owned() };
             assert_eq!(Place::read(&place.write(), 8), Some(place));
         }
-        for bad in ["", "us-east-1", "us-east-1;", ";;", "US;;x", "us-east-1;8;", "us-east-1;x;", "us-east-1,;;"] {
+        for bad in [
+            "",
+            "us-east-1",
+            "us-east-1;;y",
+            ";;;",
+            "US;;y;x",
+            "us-east-1;8;y;",
+            "us-east-1;x;y;",
+            "us-east-1;;;",
+            "us-east-1,;;y;",
+        ] {
             assert_eq!(Place::read(bad, 8), None, "{bad}");
         }
     }
