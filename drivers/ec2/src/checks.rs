@@ -1,5 +1,5 @@
 //! Status checks, where the account asks for them: what they say of each instance that runs. All of a region's are asked for
-//! with its first page that has instances, and kept for the pages that follow. They are made in one sandbox, which is gone
+//! with its first page that has one, and kept for the pages that follow. They are made in one sandbox, which is gone
 //! with the list.
 
 use std::cell::RefCell;
@@ -23,8 +23,8 @@ pub(crate) fn add(account: &Account, region: &Region, is_first: bool, page: &mut
     if is_first {
         KEPT.set(None);
     }
-    // Most regions of an account have no instances.
-    if page.is_empty() {
+    // Most regions of an account have no instances, and only those that run have checks.
+    if !page.iter().any(is_running) {
         return Ok(());
     }
     if !KEPT.with_borrow(|kept| kept.as_ref().is_some_and(|(of, _)| of == region)) {
@@ -34,8 +34,12 @@ pub(crate) fn add(account: &Account, region: &Region, is_first: bool, page: &mut
     Ok(())
 }
 
+fn is_running(instance: &Instance) -> bool {
+    instance.state == InstanceState::Running
+}
+
 fn show(statuses: &Statuses, page: &mut [Instance]) {
-    for instance in page.iter_mut().filter(|instance| instance.state == InstanceState::Running) {
+    for instance in page.iter_mut().filter(|instance| is_running(instance)) {
         if let Some(word) = statuses.get(&instance.id) {
             instance.provider_state = format!("{}/{word}", instance.provider_state);
         }

@@ -158,11 +158,9 @@ fn one_region_that_fails_makes_the_list_partial() {
         assert!(partial.is_some_and(|why| why.contains("ap-south-2") && why.contains(code)), "{partial:?}");
     }
     // What is the account's, or the driver's, is no one region's.
-    for (status, code, class) in [
-        (401, "AuthFailure", "Unauthorized"),
-        (503, "RequestLimitExceeded", "Throttled"),
-        (400, "InvalidNextToken", "UnexpectedAnswer"),
-    ] {
+    for (status, code, class) in
+        [(503, "RequestLimitExceeded", "Throttled"), (400, "InvalidNextToken", "UnexpectedAnswer")]
+    {
         let answers = vec![regions(&["us-west-2", "eu-west-1"]), instances(&["i-1"], ""), fault(status, code)];
         let (pages, _) = listed(&[("regions", "opted-in")], &[], answers);
         let last = format!("{:?}", pages.last().expect("a page"));
@@ -174,6 +172,33 @@ fn one_region_that_fails_makes_the_list_partial() {
         let (pages, _) = listed(&[("regions", "opted-in")], &[], answers);
         assert!(matches!(pages[..], [Err(Error::Forbidden(_) | Error::Unavailable(_))]), "{pages:?}");
     }
+}
+
+#[test]
+fn the_first_region_is_like_the_others_unless_it_is_the_accounts_own() {
+    let enabled = || regions(&["ap-south-2", "eu-west-1", "us-west-2"]);
+    let others = [("regions", "ap-south-2 eu-west-1")];
+    for failure in [fault(500, "InternalError"), fault(403, "UnauthorizedOperation")] {
+        let (pages, _) = listed(&others, &[], vec![enabled(), failure, instances(&["i-1"], "")]);
+        assert_eq!(ids(&pages), ["i-1"]);
+        assert!(
+            matches!(&pages[0], Ok(page) if matches!(&page.coverage, Coverage::Partial(why) if why.contains("ap-south-2")))
+        );
+    }
+    // Where none answers, it is the account that has no right.
+    for last in [fault(403, "UnauthorizedOperation"), fault(500, "InternalError")] {
+        let (pages, seen) = listed(&others, &[], vec![enabled(), fault(403, "UnauthorizedOperation"), last]);
+        assert!(matches!(pages[..], [Ok(_), Err(_)]), "{pages:?}");
+        assert_eq!(seen.sent.len(), 3);
+    }
+    // One that answers and has nothing is an answer.
+    let (pages, _) = listed(&others, &[], vec![enabled(), instances(&[], ""), fault(403, "UnauthorizedOperation")]);
+    assert!(matches!(&pages[..], [Ok(_), Ok(last)] if last.coverage != Coverage::Complete), "{pages:?}");
+    // The account's own is the account's, on whichever page.
+    let answers = vec![enabled(), instances(&["i-1"], "more"), fault(403, "UnauthorizedOperation")];
+    let (pages, seen) = listed(&[("regions", "opted-in")], &[], answers);
+    assert!(matches!(pages[..], [Ok(_), Err(Error::Forbidden(_))]), "{pages:?}");
+    assert_eq!(seen.sent.len(), 3);
 }
 
 #[test]
@@ -222,7 +247,7 @@ fn zones_of_all_regions_are_realms() {
 
 #[test]
 fn a_cursor_of_another_list_is_refused() {
-    for cursor in ["", "abc==", "US;;", "cn-north-1;;"] {
+    for cursor in ["", "abc==", "US;;y;", "us-west-2;;", "cn-north-1;;y;"] {
         let query = Query { cursor: Some(cursor.to_owned()), ..Query::default() };
         let account = account(&[("regions", "opted-in")]);
         let (pages, seen) = pages(vec![], query, |query| Ec2::list_instances(&account, query));
@@ -251,6 +276,22 @@ fn checks_are_asked_for_once_a_region_and_joined_by_id() {
     assert_eq!(seen.sent[2].text(), "Action=DescribeInstanceStatus&Version=2016-11-15&MaxResults=1000");
     assert_eq!(seen.sent[3].text(), "Action=DescribeInstanceStatus&Version=2016-11-15&MaxResults=1000&NextToken=more");
     assert_eq!(asked(&seen.sent[7]), ("DescribeInstanceStatus".to_owned(), "eu-west-1".to_owned()));
+}
+
+#[test]
+fn checks_are_asked_for_only_where_an_instance_runs() {
+    let stopped = |next: &str| {
+        let state = "<instanceState><code>80</code><name>stopped</name></instanceState>";
+        ok(format!(
+            "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-0</instanceId>{state}</item>\
+             </instancesSet></item></reservationSet><nextToken>{next}</nextToken></DescribeInstancesResponse>"
+        ))
+    };
+    let (pages, seen) = listed(&[("status-checks", "on")], &[], vec![stopped("")]);
+    assert_eq!((ids(&pages), seen.sent.len()), (vec!["i-0"], 1));
+    let answers = vec![stopped("two"), instances(&["i-1"], ""), impaired(&["i-1"], "")];
+    let (pages, _) = listed(&[("status-checks", "on")], &[], answers);
+    assert!(matches!(&pages[1], Ok(page) if page.items[0].provider_state == "running/impaired"), "{pages:?}");
 }
 
 #[test]
