@@ -275,6 +275,16 @@ fn an_address_is_one_whatever_element_it_stands_in() {
 }
 
 #[test]
+fn an_ipv6_address_of_a_private_range_is_private() {
+    let item = instance(
+        "<privateIpAddress>10.0.0.1</privateIpAddress><ipv6Address>fd00:ec2::1</ipv6Address><networkInterfaceSet><item>\
+         <ipv6AddressesSet><item><ipv6Address>fd00:ec2::1</ipv6Address></item><item><ipv6Address>2001:db8::1</ipv6Address>\
+         </item></ipv6AddressesSet></item></networkInterfaceSet>",
+    );
+    assert_eq!(values(&item), (vec!["2001:db8::1"], vec!["10.0.0.1", "fd00:ec2::1"]));
+}
+
+#[test]
 fn a_launch_time_is_read_with_any_offset() {
     for text in ["2026-11-22T10:00:00.000Z", "2026-11-22T10:00:00.000+0000", "2026-11-22T11:00:00+01:00"] {
         let item = instance(&format!("<launchTime>{text}</launchTime>"));

@@ -2,6 +2,7 @@
 //! in each private address of an interface, which may have a public one associated with it. Each is listed once.
 
 use std::io::BufRead;
+use std::net::Ipv6Addr;
 
 use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Address, AddressKind, Error};
@@ -50,8 +51,15 @@ impl Addresses {
         add(&mut public, self.public.into_iter().chain(self.named).chain(self.of_interfaces.public));
         // Clouds without public addresses put the private one in their places.
         public.retain(|address| address.kind == AddressKind::Hostname || !private.contains(address));
+        let (unique_local, public) = public.into_iter().partition(is_unique_local);
+        private.extend::<Vec<_>>(unique_local);
         (public, private)
     }
+}
+
+/// An IPv6 address of a VPC's private range (RFC 4193), which stands in the same elements as others.
+fn is_unique_local(address: &Address) -> bool {
+    address.value.parse().is_ok_and(|ip: Ipv6Addr| ip.is_unique_local())
 }
 
 /// One network interface. Its names are left out: they are the instance's own, or repeat an address.
