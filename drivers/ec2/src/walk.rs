@@ -15,6 +15,8 @@ struct Place {
     regions: Vec<String>,
     /// Which of the ids that are asked for were in regions before.
     found: BTreeSet<usize>,
+    /// Which were on pages before of this region. All of its pages are asked for the same ids, since its token is of them.
+    here: BTreeSet<usize>,
     /// Whether a region has answered.
     has_answer: bool,
     /// The region's own token; empty for its first page.
@@ -59,14 +61,16 @@ pub(crate) fn page<T>(
         Err(error) => Page::complete(Vec::new()).partial(error.message()),
         Ok(page) => page,
     };
-    let mut found = place.found;
+    let mut here = place.here;
     let is_here = |one: &String| page.items.iter().any(|item| id(item) == one);
-    found.extend(query.ids.iter().enumerate().filter(|(_, one)| is_here(one)).map(|(at, _)| at));
+    here.extend(query.ids.iter().enumerate().filter(|(_, one)| is_here(one)).map(|(at, _)| at));
+    let found: BTreeSet<usize> = place.found.union(&here).copied().collect();
     let is_everything = !query.ids.is_empty() && found.len() == query.ids.len();
     let next = match page.next.take() {
-        Some(token) => Some(Place { regions: place.regions.clone(), found, has_answer, token }),
-        None if later.is_empty() || is_everything => None,
-        None => Some(Place { regions: later.to_vec(), found, has_answer, token: String::new() }),
+        _ if is_everything => None,
+        Some(token) => Some(Place { regions: place.regions.clone(), found: place.found, here, has_answer, token }),
+        None if later.is_empty() => None,
+        None => Some(Place { regions: later.to_vec(), found, has_answer, ..Place::default() }),
     };
     page.next = next.map(|next| next.write());
     Ok(if lacks.is_empty() { page } else { page.partial(lacks.join("; ")) })
@@ -116,16 +120,18 @@ fn foreign(cursor: &str) -> Error {
 impl Place {
     /// Names of regions have neither commas nor semicolons; a token comes last and may have both.
     fn write(&self) -> String {
-        let found: Vec<String> = self.found.iter().map(usize::to_string).collect();
-        let has_answer = if self.has_answer { "y" } else { "n" };
-        format!("{};{};{has_answer};{}", self.regions.join(","), found.join(","), self.token)
+        let numbers = |ids: &BTreeSet<usize>| ids.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let (regions, has_answer) = (self.regions.join(","), if self.has_answer { "y" } else { "n" });
+        format!("{regions};{};{};{has_answer};{}", numbers(&self.found), numbers(&self.here), self.token)
     }
 
     fn read(cursor: &str, ids: usize) -> Option<Place> {
-        let mut parts = cursor.splitn(4, ';');
-        let (regions, found, has_answer, token) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let mut parts = cursor.splitn(5, ';');
+        let (regions, found, here) = (parts.next()?, parts.next()?, parts.next()?);
+        let (has_answer, token) = (parts.next()?, parts.next()?);
         let number = |text: &str| text.parse::<usize>().ok().filter(|at| *at < ids);
-        let found = found.split(',').filter(|text| !text.is_empty()).map(number).collect::<Option<_>>()?;
+        let numbers = |texts: &str| texts.split(',').filter(|text| !text.is_empty()).map(number).collect::<Option<_>>();
+        let (found, here) = (numbers(found)?, numbers(here)?);
         let regions: Vec<String> = regions.split(',').map(str::to_owned).collect();
         let has_answer = match has_answer {
             "y" => true,
@@ -133,7 +139,7 @@ impl Place {
             _ => return None,
         };
         let are_names = regions.iter().all(|name| crate::regions::is_name(name));
-        are_names.then(|| Place { regions, found, has_answer, token: token.to_owned() })
+        are_names.then(|| Place { regions, found, here, has_answer, token: token.to_owned() })
     }
 }
 
@@ -146,19 +152,19 @@ mod tests {
         for token in ["", "a;b,c==", "é"] {
             let regions = ["us-east-1", "eu-west-1"].map(str::to_owned).into();
             let has_answer = token.is_empty();
-            let place = Place { regions, found: [0, 7].into(), has_answer, token: token.to_owned() };
+            let place = Place { regions, found: [0, 7].into(), here: [3].into(), has_answer, token: token.to_owned() };
             assert_eq!(Place::read(&place.write(), 8), Some(place));
         }
         for bad in [
             "",
             "us-east-1",
-            "us-east-1;;y",
-            ";;;",
-            "US;;y;x",
-            "us-east-1;8;y;",
-            "us-east-1;x;y;",
-            "us-east-1;;;",
-            "us-east-1,;;y;",
+            "us-east-1;;;y",
+            ";;;;",
+            "US;;;y;x",
+            "us-east-1;8;;y;",
+            "us-east-1;;x;y;",
+            "us-east-1;;;;",
+            "us-east-1,;;;y;",
         ] {
             assert_eq!(Place::read(bad, 8), None, "{bad}");
         }

@@ -141,6 +141,26 @@ fn single_instances_are_asked_for_until_all_are_found() {
 }
 
 #[test]
+fn all_pages_of_a_region_are_asked_for_the_same_single_instances() {
+    let answers = vec![
+        regions(&["eu-west-1", "us-west-2"]),
+        instances(&["i-1"], "more"),
+        instances(&[], ""),
+        instances(&["i-2"], "and-more"),
+    ];
+    let (pages, seen) = listed(&[("regions", "opted-in")], &["i-1", "i-2"], answers);
+    assert_eq!(ids(&pages), ["i-1", "i-2"]);
+    let filter = |number: usize| {
+        let text = seen.sent[number].text();
+        text.split_once("&Filter.1.Name=instance-id").expect("a filter").1.to_owned()
+    };
+    assert_eq!(filter(1), "&Filter.1.Value.1=i-1&Filter.1.Value.2=i-2");
+    assert_eq!(filter(2), "&Filter.1.Value.1=i-1&Filter.1.Value.2=i-2&NextToken=more");
+    // All are found: what may follow has none of them.
+    assert_eq!((filter(3).as_str(), seen.sent.len()), ("&Filter.1.Value.1=i-2", 4));
+}
+
+#[test]
 fn one_region_that_fails_makes_the_list_partial() {
     for (status, code) in [(500, "InternalError"), (403, "UnauthorizedOperation"), (403, "OptInRequired")] {
         let answers = vec![
@@ -247,7 +267,7 @@ fn zones_of_all_regions_are_realms() {
 
 #[test]
 fn a_cursor_of_another_list_is_refused() {
-    for cursor in ["", "abc==", "US;;y;", "us-west-2;;", "cn-north-1;;y;"] {
+    for cursor in ["", "abc==", "US;;;y;", "us-west-2;;;", "cn-north-1;;;y;"] {
         let query = Query { cursor: Some(cursor.to_owned()), ..Query::default() };
         let account = account(&[("regions", "opted-in")]);
         let (pages, seen) = pages(vec![], query, |query| Ec2::list_instances(&account, query));
