@@ -12,6 +12,7 @@ mod headers;
 mod hints;
 mod items;
 mod keeping;
+mod kept;
 mod later;
 mod listing;
 mod odd_ids;

@@ -25,6 +25,9 @@ async fn each_check_fails_the_flaw_that_it_is_there_for() {
     check("by-place", &["replays-cassettes", "ids-are-stable"]);
     check("shows-session", &["replays-cassettes", "ids-are-stable", "session-changes-nothing"]);
     check("keeps-stale", &["session-changes-nothing"]);
+    check("keeps-refused", &["session-changes-nothing"]);
+    check("needs-plain-json", &["errors-are-told-apart"]);
+    check("rounds-up", &["changes-are-whole"]);
     check("misreads", &["replays-cassettes", "states-are-mapped"]);
     check("guesses", &["unknown-states", "reads-each-entry"]);
     check("refuses-unknown", &["unknown-states"]);

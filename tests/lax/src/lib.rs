@@ -104,6 +104,7 @@ impl Driver for Lax {
         };
         let changed_since = match query.changed_since {
             Some(_) if flaw(account, "fixed-since") => Some(RECORDED_SINCE),
+            Some(since) if flaw(account, "rounds-up") => Some((since + 999) / 1000 * 1000),
             since => since,
         };
         let since = changed_since.map(|since| format!("changed_since={since}&")).unwrap_or_default();

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::driver::{Coverage, Listing};
 use crate::kit::cassette::{Cassette, Expect};
+use crate::kit::conformance::chain::parameters;
 use crate::kit::conformance::report::{Finding, count};
 use crate::kit::conformance::stage::Stage;
 use crate::kit::conformance::stand::{Run, StandError};
 use crate::kit::conformance::suite::{Case, Suite};
+use crate::kit::conformance::times;
 use crate::kit::conformance::verdict::Verdict;
 use crate::model::{Resource, ResourceId, Timestamp};
 
@@ -75,6 +77,36 @@ async fn since_earlier(suite: &Suite, verdict: &mut Verdict) -> usize {
     tried
 }
 
+/// Asks for what changed since a time between two seconds: no request may name a later one. Says how often.
+async fn since_between(suite: &Suite, verdict: &mut Verdict) -> usize {
+    /// Within how much of it a time in a request is the one of the query.
+    const NEAR: Duration = Duration::from_secs(60);
+    let mut tried = 0;
+    for case in suite.changes().filter(|case| !case.cassette.exchanges.is_empty()) {
+        let Some(recorded) = case.cassette.since else { continue };
+        for millis in [1, 499, 999] {
+            let since = Timestamp::from_millis(recorded.as_seconds() * 1000 + millis);
+            let cassette = Cassette { since: Some(since), ..case.cassette.clone() };
+            let run = suite.stand.list(&suite.blank, &cassette, Stage::of(&cassette).rearranged()).await;
+            tried += 1;
+            let later = run.asked.iter().find_map(|asked| {
+                let values = parameters(asked).into_iter();
+                let mut named = values
+                    .flat_map(|(place, value)| times::read(&value).into_iter().map(move |at| (place.clone(), at)));
+                named.find(|(_, at)| *at > since && at.since(since) < NEAR)
+            });
+            if let Some((place, at)) = later {
+                verdict.find(case.finding(
+                    format!("since {since}, it asks for what changed since {at}, in {place}"),
+                    "round a time down to what the provider takes: what changed in between is missed until everything is listed",
+                ));
+                break;
+            }
+        }
+    }
+    tried
+}
+
 pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
     let asked = suite.cases.iter().filter(|case| case.cassette.since.is_some());
     if !suite.stand.driver.info().delta {
@@ -107,6 +139,10 @@ pub(super) async fn whole(suite: &Suite) -> Result<Verdict, StandError> {
     let earlier = since_earlier(suite, &mut verdict).await;
     if earlier > 0 {
         verdict.tried.push_str(&format!("; since an earlier time: {earlier}"));
+    }
+    let between = since_between(suite, &mut verdict).await;
+    if between > 0 {
+        verdict.tried.push_str(&format!("; since a time between two seconds: {between}"));
     }
     let added = adds_up(suite, &mut verdict).await;
     if added > 0 {

@@ -92,7 +92,39 @@ async fn played(suite: &Suite) -> Vec<Faulted> {
             }
         }
     }
+    faulted.extend(of_rare_requests(suite, &richest).await);
     faulted
+}
+
+/// Outages and throttling of what is asked for beside the richest lists, under other options or for other accounts.
+async fn of_rare_requests(suite: &Suite, richest: &[usize]) -> Vec<Faulted> {
+    let place = |case: usize, at: usize| {
+        let request = &suite.cases[case].cassette.exchanges[at].request;
+        let path = request.url.path().split('/').map(|part| if is_name(part) { part } else { "*" });
+        (request.method.clone(), path.collect::<Vec<_>>().join("/"))
+    };
+    let exchanges = |case: usize| 0..suite.cases[case].cassette.exchanges.len();
+    let mut tried: BTreeSet<_> = richest.iter().flat_map(|case| exchanges(*case).map(|at| place(*case, at))).collect();
+    let mut faulted = Vec::new();
+    for case in 0..suite.cases.len() {
+        for at in exchanges(case).filter(|_| suite.cases[case].is_list()) {
+            if !tried.insert(place(case, at)) {
+                continue;
+            }
+            let cassette = &suite.cases[case].cassette;
+            let outages = statuses_of_nobody(suite).into_iter();
+            for fault in outages.filter(|fault| matches!(fault.owed, Owed::Unavailable | Owed::Throttled(_))) {
+                let run = suite.list(&suite.cases[case], Stage::of(cassette).with(at, fault.outcome.clone())).await;
+                faulted.push(Faulted { case, at, fault, run });
+            }
+        }
+    }
+    faulted
+}
+
+/// Whether a part of a path is a name of the API's, and no id or version.
+fn is_name(part: &str) -> bool {
+    part.len() < 24 && !part.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 /// Every fault of an answer, and of there being none.
@@ -196,5 +228,15 @@ mod tests {
         check(1, &[0]);
         check(3, &[0, 1, 2]);
         check(9, &[0, 1, 2, 8]);
+    }
+
+    #[test]
+    fn a_part_of_a_path_is_a_name_or_an_id() {
+        for name in ["servers", "os-services", "", "instanceGroups"] {
+            assert!(is_name(name), "{name}");
+        }
+        for id in ["v2.1", "i-0a1", "7a100101-4c3b-4d2e-9f10-5b6c7d8e9f02", "abcdefghijklmnopqrstuvwxyz"] {
+            assert!(!is_name(id), "{id}");
+        }
     }
 }

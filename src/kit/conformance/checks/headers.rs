@@ -1,7 +1,7 @@
-//! Good answers with headers about rate limits. The last request of a quota is answered as well, so a header about
-//! later requests is no reason to list less than the answer contains.
+//! Good answers with other headers: about rate limits, and another form of what they have. The last request of a quota is
+//! answered as well, so a header about later requests is no reason to list less than the answer contains.
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 
 use crate::driver::wire::Answered;
 use crate::kit::conformance::stage::{Stage, recorded};
@@ -16,13 +16,16 @@ pub(super) async fn on_good_answers(suite: &Suite, verdict: &mut Verdict) -> usi
     let mut tried = 0;
     let single = suite.richest_of_ids().map(|place| &suite.cases[place]);
     for case in suite.richest_by_secret().into_iter().chain(single) {
-        for (what, headers) in all(suite, case) {
+        let mut forms: Vec<(&str, Form)> = vec![("a Content-Type with other parameters", Form::Parameters)];
+        forms.extend(all(suite, case).into_iter().map(|(what, headers)| (what, Form::With(headers))));
+        for (what, form) in forms {
             let mut stage = Stage::of(&case.cassette);
             let mut has_changed = false;
             for (at, exchange) in case.cassette.exchanges.iter().enumerate() {
                 let Ok(answered) = recorded(exchange) else { continue };
-                if answered.status.is_success() {
-                    stage = stage.with(at, Ok(with(&answered, &headers)));
+                let changed = form.of(&answered).filter(|_| answered.status.is_success());
+                if let Some(changed) = changed {
+                    stage = stage.with(at, Ok(changed));
                     has_changed = true;
                 }
             }
@@ -46,12 +49,31 @@ pub(super) async fn on_good_answers(suite: &Suite, verdict: &mut Verdict) -> usi
     tried
 }
 
-fn with(answered: &Answered, headers: &[(HeaderName, HeaderValue)]) -> Answered {
-    let mut answered = answered.clone();
-    for (name, value) in headers {
-        answered.headers.insert(name.clone(), value.clone());
+/// What becomes of an answer's headers.
+enum Form {
+    With(Vec<(HeaderName, HeaderValue)>),
+    /// The media type is the same whatever its parameters (RFC 9110, 8.3.1): a gateway may add a charset.
+    Parameters,
+}
+
+impl Form {
+    fn of(&self, answered: &Answered) -> Option<Answered> {
+        let mut answered = answered.clone();
+        match self {
+            Form::With(headers) => headers.iter().for_each(|(name, value)| {
+                answered.headers.insert(name.clone(), value.clone());
+            }),
+            Form::Parameters => {
+                let text = answered.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+                let other = match text.split_once(';') {
+                    Some((media_type, _)) => media_type.trim().to_owned(),
+                    None => format!("{text};charset=UTF-8"),
+                };
+                answered.headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(&other).ok()?);
+            }
+        }
+        Some(answered)
     }
-    answered
 }
 
 /// What headers say, by what it is about.
@@ -108,4 +130,20 @@ fn own_quotas(suite: &Suite) -> Vec<HeaderName> {
     let answers = exchanges.filter_map(|exchange| recorded(exchange).ok());
     let names = answers.flat_map(|answered| answered.headers.keys().cloned().collect::<Vec<_>>());
     names.filter(|name| name.as_str().contains("remaining")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::conformance::stage::answer;
+
+    #[test]
+    fn a_media_type_gets_a_parameter_or_loses_them() {
+        let check = |content_type: &'static str, want: &str| {
+            let other = Form::Parameters.of(&answer(http::StatusCode::OK, content_type, "")).expect("it has one");
+            assert_eq!(other.headers[header::CONTENT_TYPE], want);
+        };
+        check("application/json", "application/json;charset=UTF-8");
+        check("text/xml; charset=utf-8", "text/xml");
+    }
 }

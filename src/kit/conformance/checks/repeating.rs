@@ -242,6 +242,7 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
     }
     let later = super::later::over_sessions(suite, &mut verdict).await;
     let outages = super::outage::over_sessions(suite, &mut verdict).await;
+    let revoked = super::kept::refused(suite, &mut verdict).await;
     verdict.tried = match kept {
         0 => format!("{} twice as one account; it keeps nothing in the session", count(tried, "list")),
         _ => {
@@ -251,6 +252,9 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
     };
     if later > 0 {
         verdict.tried.push_str(&format!("; with a session minutes, hours and days later: {later}"));
+    }
+    if revoked > 0 {
+        verdict.tried.push_str(&format!("; with a login that the provider takes no longer: {revoked}"));
     }
     if outages > 0 {
         verdict.tried.push_str(&format!("; outages over a session: {outages}"));

@@ -28,9 +28,11 @@ pub(super) async fn tried(suite: &Suite, verdict: &mut Verdict) -> usize {
     let singles = suite.cases.iter().filter(|case| !case.cassette.ids.is_empty() && case.run.outcome.is_ok());
     let mut tried = 0;
     for (case, provider) in singles.filter_map(|case| Some((case, Arc::new(Addressed::of(suite, case)?)))).take(1) {
-        for count in COUNTS {
-            let query: Vec<ResourceId> =
-                provider.there.iter().take(count).filter_map(|id| ResourceId::parse(id.as_str()).ok()).collect();
+        // One that is not there says nothing of those behind it.
+        let queries = COUNTS.map(|count| (None, count));
+        for (absent, count) in queries.into_iter().chain(absent(case).map(|absent| (Some(absent), COUNTS[0]))) {
+            let there = provider.there.iter().take(count).filter_map(|id| ResourceId::parse(id.as_str()).ok());
+            let query: Vec<ResourceId> = absent.into_iter().cloned().chain(there).collect();
             let target = suite.blank.stranger(&case.cassette);
             let run = suite.stand.list_ids(target, &case.cassette, &query, Arc::clone(&provider) as _).await;
             // A driver that asks for more than that, or in another way, asks for what there is no answer to make of.
@@ -39,17 +41,27 @@ pub(super) async fn tried(suite: &Suite, verdict: &mut Verdict) -> usize {
             }
             tried += 1;
             let listed: BTreeSet<&str> = run.pages.iter().flatten().map(ResourceId::as_str).collect();
-            let missing = query.iter().find(|id| !listed.contains(id.as_str()));
+            let missing = query.iter().find(|id| Some(*id) != absent && !listed.contains(id.as_str()));
             let why = match (&run.outcome, missing) {
                 (Err(_), _) => format!("{} came", run.came()),
                 (Ok(_), Some(missing)) => format!("{missing} is not listed"),
                 (Ok(_), None) => continue,
             };
-            verdict.find(case.finding(format!("asked for {count} ids that are all there, {why}"), REMEDY));
+            let asked = match absent {
+                Some(absent) => format!("asked for {absent}, which is not there, and {count} ids that are"),
+                None => format!("asked for {count} ids that are all there"),
+            };
+            verdict.find(case.finding(format!("{asked}, {why}"), REMEDY));
             break;
         }
     }
     tried
+}
+
+/// The first id of a case that its provider does not have.
+fn absent(case: &Case) -> Option<&ResourceId> {
+    let there = ids(case.run.resources());
+    case.cassette.ids.iter().find(|id| !there.contains(id.as_str()))
 }
 
 /// The provider.
