@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::crashing::REQUESTS;
 use super::*;
 use crate::clock::{EvenClock, Steady};
+use crate::store::sqlite::tests::rows::later_than;
 use crate::store::steps;
 
 const DAY: i64 = 24 * 3_600_000;
@@ -73,27 +74,6 @@ impl SetAsRead {
     }
 }
 
-/// The times in the store that go by the clock and are later than a request of now can make them.
-fn too_late(house: &House) -> Vec<String> {
-    let connection = rusqlite::Connection::open(house.folder.path().join("tracker.db")).expect("the store's file");
-    let latest = house.clock.now().as_millis() + 2 * DAY;
-    let mut late = Vec::new();
-    for (table, columns) in [
-        ("accounts", &["used", "unreachable"][..]),
-        ("deliveries", &["due", "claimed", "lent_until"]),
-        ("hooks", &["old_until", "disabled", "failing", "failed"]),
-        ("polls", &["due", "claimed", "asked", "changed", "hook_set", "last_attempt", "list_due", "ids_polled"]),
-        ("requests", &["begun"]),
-    ] {
-        for column in columns {
-            let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} > ?1 AND {column} < 1 << 48");
-            let number: i64 = connection.query_row(&sql, [latest], |row| row.get(0)).expect("counted");
-            late.extend((number > 0).then(|| format!("{table}.{column} of {number} rows")));
-        }
-    }
-    late
-}
-
 /// Makes the request with the clock set after that reading; says how often it was read, and whether it was set.
 async fn check(request: (&str, &str, &str), set_at: usize) -> (usize, bool) {
     let mut made = None;
@@ -117,7 +97,8 @@ async fn check(request: (&str, &str, &str), set_at: usize) -> (usize, bool) {
     // Who asks for a poll waits for it, and nobody polls here.
     let _ = tokio::time::timeout(Duration::from_millis(300), house.make(request)).await;
     let was_set = clock.was_set.load(Ordering::SeqCst);
-    let late = too_late(&house);
+    let latest = house.clock.now().as_millis() + 2 * DAY;
+    let late = later_than(&house.folder.path().join("tracker.db"), latest);
     assert!(late.is_empty(), "{request:?}, set after reading {set_at}: by the clock of before are {late:?}");
     (clock.reads.load(Ordering::SeqCst) - before, was_set)
 }
