@@ -1,6 +1,8 @@
 //! What takes other systems to be tested: `make test-systems` installs them and runs these tests, which `make test` leaves out.
 
 mod browser;
+mod containers;
 mod docs_page;
+mod engine;
 mod regions;
 mod vcenter;
