@@ -142,6 +142,8 @@ mod tests {
     use base64::engine::general_purpose::STANDARD as BASE64;
     use secrecy::ExposeSecret as _;
 
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     fn key(user: &str) -> AccountKey {
@@ -223,6 +225,13 @@ mod tests {
         assert!(matches!(written(&many(257)), Err(VaultError::TooMany { .. })));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
         assert!(matches!(Keyring::read(&path), Err(VaultError::Exposed { mode: 0o644, .. })));
+        // Nobody waits for what a pipe will have in it.
+        let (pipe, mode) = (folder.path().join("pipe"), Mode::RUSR | Mode::WUSR);
+        mknodat(CWD, &pipe, FileType::Fifo, mode, 0).expect("made");
+        for other in [pipe.as_path(), folder.path()] {
+            let error = Keyring::read(other).map(|keyring| keyring.is_some()).expect_err("it is no file");
+            assert!(error.to_string().contains("it is not a regular file"), "{error}");
+        }
     }
 
     #[test]

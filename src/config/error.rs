@@ -9,7 +9,7 @@ use super::example::known_keys;
 use super::file::File;
 use super::network::NetworkFault;
 use super::secret::{KEY_VARIABLE, SecretError};
-use crate::model::AccountKey;
+use crate::model::{AccountKey, legible};
 use crate::supply::signature::InvalidPolicy;
 
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,8 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     pub(super) fn file(&self) -> Result<File, ConfigError> {
-        toml::from_str(self.text).map_err(|error| self.wrong(Problem::Parse(error.message().to_owned()), error.span()))
+        toml::from_str(self.text)
+            .map_err(|error| self.wrong(Problem::Parse(legible(error.message()).into_owned()), error.span()))
     }
 
     pub(super) fn wrong(&self, problem: Problem, at: Option<Range<usize>>) -> ConfigError {

@@ -319,6 +319,11 @@ fn what_is_wrong_is_shown_where_it_stands() {
         "data_dir = \"~somebody/x\"",
         &["tracker.toml:1:12", "~somebody/x is in the home of another user: write the whole"],
     );
+    check(
+        "key_file = \"key\\nINFO tracker: all is well\"",
+        &["tracker.toml:1:12", r#""key\nINFO tracker: all is well" has a line break"#],
+    );
+    check("\"a\\nINFO tracker: all is well\" = 1", &["tracker.toml:1:1", "`a INFO tracker: all is well`"]);
     check("listen = 3001\nlog = 5", &["tracker.toml:1:10"]);
     check("listen = \"127.0.0.1:3001", &["tracker.toml:1:"]);
     check("public_url = \"https://t.example/\"", &["tracker.toml:1:14", "write \"https://t.example\""]);

@@ -93,6 +93,9 @@ impl TryFrom<PathBuf> for FilePath {
     type Error = InvalidValue;
 
     fn try_from(path: PathBuf) -> Result<FilePath, InvalidValue> {
+        if path.to_string_lossy().chars().any(char::is_control) {
+            return Err(InvalidValue::ControlInPath(path));
+        }
         let mut parts = path.components();
         let Some(Component::Normal(first)) = parts.next() else { return Ok(FilePath(path)) };
         match first.to_str() {
@@ -353,6 +356,8 @@ pub(super) enum InvalidValue {
     NoHome(PathBuf),
     #[error("{} is in the home of another user: write the whole path", .0.display())]
     OthersHome(PathBuf),
+    #[error("{0:?} has a line break or another control character: no path of the host's has one")]
+    ControlInPath(PathBuf),
     #[error("it is {value}, and takes {least} to {most}")]
     Outside { value: String, least: String, most: String },
     #[error("it has {number} waits, and takes at most {most}")]

@@ -25,8 +25,8 @@ pub struct AccountKey {
 
 impl fmt::Display for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The user is any text that a client sends, or that the configuration has.
-        write!(f, "{}/{}/{}", self.driver, self.provider, legible(&self.user))
+        // Any text that a client sends, or that the configuration has.
+        write!(f, "{}/{}/{}", legible(&self.driver), legible(&self.provider), legible(&self.user))
     }
 }
 

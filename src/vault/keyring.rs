@@ -107,12 +107,17 @@ impl Keyring {
     /// Reads the keys from a file, if there is one. It has to be the owner's alone.
     pub fn read(path: &Path) -> Result<Option<Keyring>, VaultError> {
         let unreadable = |source| VaultError::Unreadable { path: path.to_owned(), source };
-        let file = match File::open(path) {
-            Ok(file) => file,
+        // Not opened first: to open a pipe waits until somebody writes into it.
+        let found = match std::fs::metadata(path) {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(unreadable(source)),
         };
-        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+        if !found.is_file() {
+            return Err(unreadable(io::Error::other("it is not a regular file")));
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        let mode = found.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(VaultError::Exposed { path: path.to_owned(), mode });
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::usage::UsageError;
+use crate::model::legible;
 use crate::supply::wasm_files;
 
 /// The file that is meant: a path as it is, a name as `NAME.wasm` in the directory of drivers.
@@ -20,7 +21,7 @@ pub(super) fn find(what: &str, directory: &Path) -> Result<PathBuf, UsageError> 
         return Err(UsageError(format!("there is no file {}", file.display())));
     }
     let there = wasm_files(directory).unwrap_or_default();
-    let there: Vec<_> = there.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
+    let there: Vec<_> = there.iter().filter_map(|file| Some(legible(file.file_stem()?.to_str()?))).collect();
     let there = match there.is_empty() {
         true => "it has no drivers".to_owned(),
         false => format!("it has: {}", there.join(", ")),
@@ -51,5 +52,8 @@ mod tests {
         };
         check("ec2", "it has: mock");
         check("./ec2.wasm", "there is no file ./ec2.wasm");
+        // A name in the directory ends no line.
+        std::fs::write(folder.path().join("z\nerror: none.wasm"), "").expect("written");
+        check("ec2", "it has: mock, z error: none (setting");
     }
 }
