@@ -56,7 +56,10 @@ pub(crate) fn log_in(account: &Account, settings: &Settings<'_>) -> Result<Acces
     let token = response.headers.get("x-subject-token").map(str::trim).unwrap_or_default().to_owned();
     let answered = Answered::of(response);
     let is_fault = answered.is_fault();
+    // Keystone looks an application credential up before it looks at the secret.
+    let is_absent = matches!(settings.login, Login::ApplicationCredential) && answered.is_unknown();
     let answered = answered.success().map_err(|error| match error {
+        Error::UnexpectedAnswer(text) if is_absent => Error::Unauthorized(text),
         Error::Unauthorized(text) if is_fault => Error::Unauthorized(format!("{text} ({HINT})")),
         other => other,
     })?;

@@ -118,6 +118,11 @@ impl Answered {
         self.status == 404 && self.fault.as_ref().is_some_and(|fault| fault.name == "itemNotFound")
     }
 
+    /// Whether Keystone says that there is no such thing.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.status == 404 && self.fault.as_ref().is_some_and(|fault| fault.name == "error")
+    }
+
     /// The same, or else the error that its status means, in OpenStack's own words.
     pub(crate) fn success(self) -> Result<Self, Error> {
         if is_success(self.status) { Ok(self) } else { Err(self.refusal()) }

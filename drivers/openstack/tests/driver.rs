@@ -288,6 +288,17 @@ fn errors_are_told_in_the_words_of_openstack() {
     ] {
         check(vec![token(), answer], kind, words);
     }
+    // Of an application credential that was deleted it says that there is none.
+    let deleted =
+        Answer::new(404).body(r#"{"error": {"code": 404, "title": "Not Found", "message": "no such credential"}}"#);
+    let credential = account(&[("auth", "application-credential")]);
+    let (page, _) = list(host().answer(deleted), &credential, &Query::default());
+    assert!(
+        matches!(&page, Err(Error::Unauthorized(why)) if why.contains("404: error: no such credential")),
+        "{page:?}"
+    );
+    let (page, _) = list(host().answer(Answer::new(404).body("nothing here")), &credential, &Query::default());
+    assert!(matches!(page, Err(Error::UnexpectedAnswer(_))), "{page:?}");
     // An answer to a login without what it is for.
     check(vec![Answer::new(201).body(fixture("token"))], "UnexpectedAnswer", "X-Subject-Token");
     for body in ["{}", "[]", r#"{"token": null}"#, r#"{"token": {}}"#, r#"{"token": {"catalog": []}}"#] {
