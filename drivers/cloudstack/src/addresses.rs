@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use tracker_driver_sdk::Address;
+use tracker_driver_sdk::addresses::is_private;
 
 /// A VM's addresses, each once.
 #[derive(Debug, Default)]
@@ -38,14 +39,4 @@ fn add(list: &mut Vec<Address>, address: Address) {
 fn read(text: Option<&str>) -> Option<(IpAddr, Address)> {
     let text = text?;
     Some((text.trim().parse().ok()?, Address::read(text)?))
-}
-
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            ip.is_private() || ip.is_link_local() || ip.is_loopback() || (first == 100 && second & 0xc0 == 64)
-        }
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
-    }
 }

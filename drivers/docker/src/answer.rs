@@ -1,9 +1,10 @@
 //! What an engine's lists mean. Nothing in here makes a request: everything takes what was answered and gives what it says.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use serde::Deserialize;
+use tracker_driver_sdk::addresses::is_private;
 use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::{Address, Error, Instance, InstanceState, Realm, RealmState, json};
 
@@ -133,11 +134,11 @@ fn addresses(settings: Option<NetworkSettings>, ports: Option<Vec<Port>>) -> (Ve
     let (mut public, mut private) = (Vec::new(), Vec::new());
     for endpoint in networks.filter_map(|(_, endpoint)| endpoint) {
         for ip in [endpoint.ip_address, endpoint.global_ipv6_address].iter().flatten().filter_map(|text| ip(text)) {
-            if is_public(ip) { public.push(ip) } else { private.push(ip) }
+            if is_private(ip) { private.push(ip) } else { public.push(ip) }
         }
     }
     let published = ports.iter().flatten().filter_map(|port| ip(port.ip.as_deref()?));
-    public.extend(published.filter(|ip| is_public(*ip)));
+    public.extend(published.filter(|ip| !is_private(*ip)));
     (listed(public), listed(private))
 }
 
@@ -153,23 +154,4 @@ fn listed(mut ips: Vec<IpAddr>) -> Vec<Address> {
 fn ip(text: &str) -> Option<IpAddr> {
     let ip = text.split(['/', '%']).next()?.trim().parse::<IpAddr>().ok()?.to_canonical();
     (!ip.is_unspecified()).then_some(ip)
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_ipv4(ip),
-        IpAddr::V6(ip) => is_public_ipv6(ip),
-    }
-}
-
-/// Not private (RFC 1918), shared (RFC 6598), of the link or of the machine alone.
-fn is_public_ipv4(ip: Ipv4Addr) -> bool {
-    let [first, second, ..] = ip.octets();
-    let is_shared = first == 100 && second & 0xc0 == 64;
-    !(ip.is_private() || is_shared || ip.is_link_local() || ip.is_loopback())
-}
-
-/// Not unique local (RFC 4193), of the link or of the machine alone.
-fn is_public_ipv6(ip: Ipv6Addr) -> bool {
-    !(ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback())
 }

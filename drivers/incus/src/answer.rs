@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tracker_driver_sdk::addresses::Addresses;
 use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::{Error, Instance, Page, Realm, RealmState, json, time};
 
-use crate::addresses::Addresses;
 use crate::config::{self, Config};
 use crate::state;
 
@@ -211,7 +211,7 @@ fn addresses(state: Option<RunTime>) -> Addresses {
     let interfaces = state.and_then(|state| state.network).unwrap_or_default();
     let found = interfaces.values().flatten().flat_map(|interface| interface.addresses.iter().flatten());
     let leading_here = found.filter(|address| address.scope.as_deref() == Some("global"));
-    Addresses::read(leading_here.filter_map(|address| address.address.as_deref()))
+    Addresses::by_range(leading_here.filter_map(|address| address.address.as_deref()))
 }
 
 /// A member is `Online`. It is `Evacuated` for maintenance, `Offline` without a heartbeat, and `Blocked` until it is updated.

@@ -1,7 +1,6 @@
 //! Incus and LXD: containers and virtual machines as instances, cluster members as realms. One list has them all, with their
 //! run-time state. What an answer means is in `answer` and `state`, apart from HTTP; here is what is asked.
 
-mod addresses;
 pub mod answer;
 mod config;
 mod parts;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tracker_driver_sdk::addresses::Addresses;
 use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::{Error, Instance, Realm, RealmState, json, time};
 
-use crate::addresses::Addresses;
 use crate::image::{self, DataVolume, Named, Volume};
 use crate::state;
 
@@ -264,7 +264,7 @@ impl Running {
         let interfaces = status.iter().flat_map(|status| status.interfaces.iter().flatten());
         let texts =
             interfaces.flat_map(|interface| interface.address.iter().chain(interface.addresses.iter().flatten()));
-        Addresses::read(texts.map(String::as_str))
+        Addresses::by_range(texts.map(String::as_str))
     }
 }
 

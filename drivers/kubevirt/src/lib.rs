@@ -1,7 +1,6 @@
 //! KubeVirt's virtual machines, by the Kubernetes API. Two lists make the instances: the machines, and what runs, with its
 //! addresses. What an answer means is in `answer`, apart from HTTP; here is what is asked and in which order.
 
-mod addresses;
 pub mod answer;
 mod image;
 mod parts;

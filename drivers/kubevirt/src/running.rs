@@ -5,9 +5,9 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
+use tracker_driver_sdk::addresses::Addresses;
 use tracker_driver_sdk::{Account, Error, Instance, Page};
 
-use crate::addresses::Addresses;
 use crate::answer;
 use crate::place::Place;
 use crate::scope::Scope;

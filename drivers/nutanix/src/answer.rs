@@ -2,10 +2,10 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use tracker_driver_sdk::addresses::Addresses;
 use tracker_driver_sdk::error::quote;
 use tracker_driver_sdk::{Error, Instance, Page, Realm, RealmState, json, time};
 
-use crate::addresses::Addresses;
 use crate::{PER_PAGE, state};
 
 /// `metadata` has no default: an answer without it is no list, and is an error.
@@ -288,7 +288,7 @@ fn image(disk: Disk) -> Option<String> {
 
 fn addresses(nics: &[Nic]) -> Addresses {
     let networks = nics.iter().flat_map(|nic| nic.network_info.iter().chain(&nic.nic_network_info));
-    Addresses::read(networks.flat_map(Network::values).filter_map(|value| value.value.as_deref()))
+    Addresses::by_range(networks.flat_map(Network::values).filter_map(|value| value.value.as_deref()))
 }
 
 impl Network {

@@ -1,7 +1,6 @@
 //! Nutanix's Prism Central, API v4: virtual machines of AHV, and clusters as their realms. Two lists in numbered pages of 100.
 //! What an answer means is in `answer` and `state`, apart from HTTP; here is what is asked.
 
-mod addresses;
 pub mod answer;
 mod categories;
 mod problem;

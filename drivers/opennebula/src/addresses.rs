@@ -4,6 +4,7 @@
 use std::io::BufRead;
 use std::net::IpAddr;
 
+use tracker_driver_sdk::addresses::is_private;
 use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Address, Error};
 
@@ -95,14 +96,6 @@ fn is_local(ip: IpAddr) -> bool {
     }
 }
 
-/// The ranges of RFC 1918, 6598 and 4193.
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_private() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64),
-        IpAddr::V6(ip) => ip.is_unique_local(),
-    }
-}
-
 /// `ETH<n>_`, perhaps `ALIAS<n>_`, and what an interface's address is called.
 fn is_address_of_context(name: &str) -> bool {
     let numbered = |text: &str| {
@@ -131,26 +124,6 @@ mod tests {
         let others = ["ETH0_DNS", "ETH0_GATEWAY", "ETH_IP", "ETH0IP", "ETHX_IP", "ETH0_ALIAS_IP", "IP", "ETH", "ETH0_"];
         for name in others {
             assert!(!is_address_of_context(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn ranges_tell_public_from_private() {
-        let is_private = |ip: &str| is_private(ip.parse().expect("an address"));
-        for ip in [
-            "::ffff:10.0.0.1",
-            "10.0.0.1",
-            "172.31.0.1",
-            "192.168.1.1",
-            "100.64.0.1",
-            "100.127.255.1",
-            "fd00::1",
-            "fc01::1",
-        ] {
-            assert!(is_private(ip), "{ip}");
-        }
-        for ip in ["192.0.2.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "2001:db8::1", "::ffff:192.0.2.1"] {
-            assert!(!is_private(ip), "{ip}");
         }
     }
 }

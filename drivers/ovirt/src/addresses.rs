@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::net::IpAddr;
 
+use tracker_driver_sdk::addresses::is_private;
 use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Address, Error};
 
@@ -32,14 +33,6 @@ fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
-    }
-}
-
-/// The ranges of RFC 1918, 6598 and 4193.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64),
-        IpAddr::V6(ip) => ip.is_unique_local(),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde::de::IgnoredAny;
+use tracker_driver_sdk::addresses::Addresses;
 use tracker_driver_sdk::{Account, Coverage, Error, Instance, InstanceState, Page, log};
 
 use crate::answer::{Guests, data};
-use crate::interfaces::{self, Addresses};
+use crate::interfaces;
 use crate::{get, in_path, problem};
 
 pub(crate) const OPTION: &str = "addresses";

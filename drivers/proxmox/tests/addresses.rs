@@ -1,8 +1,9 @@
 //! Addresses: what guests say of their interfaces, which guests are asked, and what happens where one does not answer.
 
 use proxmox::Proxmox;
-use proxmox::interfaces::{Addresses, of_container, of_machine};
+use proxmox::interfaces::{of_container, of_machine};
 use serde_json::{Value, json};
+use tracker_driver_sdk::addresses::Addresses;
 use tracker_driver_sdk::testing::{Answer, Host};
 use tracker_driver_sdk::{Account, Address, Coverage, Driver, Error, Instance, Page, Query};
 

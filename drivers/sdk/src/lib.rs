@@ -63,6 +63,7 @@
 //! Built with `cargo build --release --target wasm32-wasip2` and `crate-type = ["cdylib"]` it is a component.
 //! A driver never sees a secret: [`secret`] says how it uses one all the same.
 
+pub mod addresses;
 pub mod bindings;
 pub mod driver;
 pub mod error;

@@ -4,6 +4,7 @@
 use std::io::BufRead;
 use std::net::IpAddr;
 
+use tracker_driver_sdk::addresses::is_private;
 use tracker_driver_sdk::xml::Reader;
 use tracker_driver_sdk::{Address, Error};
 
@@ -59,18 +60,6 @@ impl Addresses {
         self.seen.push(ip);
         let list = if is_private(ip) { &mut self.private } else { &mut self.public };
         list.extend(Address::read(&ip.to_string()));
-    }
-}
-
-/// An address that nobody reaches from the Internet: of RFC 1918, of a carrier's NAT (RFC 6598), unique local, link-local or of
-/// the machine itself.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            ip.is_private() || ip.is_link_local() || ip.is_loopback() || (first == 100 && second & 0xc0 == 64)
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
