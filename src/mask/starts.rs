@@ -101,15 +101,32 @@ impl Starts {
         self.0[place(first, second)] & PLAIN != 0
     }
 
-    /// Whether nothing begins here after all. Of base64, the bytes behind tell what two of what it stands for are.
+    /// Whether a pattern begins with it.
+    fn begin_with(&self, byte: u8) -> bool {
+        self.begin(byte, b'\0')
+    }
+
+    /// Whether nothing begins here after all. A document within a document is full of references, which begin no digits and
+    /// few patterns. Of base64, the bytes behind tell what two of what it stands for are.
     pub(super) fn is_ruled_out(&self, text: &[u8], at: usize, flags: u8) -> bool {
-        if flags & (PLAIN | HEX) != 0 {
+        let sign = |at: usize| text.get(at..).and_then(sign);
+        if let Some(sign) = sign(at) {
+            return !self.begin_with(b'&') && !self.begin_with(sign);
+        }
+        if flags & PLAIN != 0 {
+            return false;
+        }
+        // One digit alone stands for nothing.
+        if sign(at + 1).is_some() {
+            return true;
+        }
+        if flags & HEX != 0 {
             return false;
         }
         let Some([one, two, three, four]) = text.get(at..).and_then(|text| text.first_chunk()) else { return false };
         let digit = |byte: u8| Code::Base64.digit(byte).map(u32::from);
         let (Some(one), Some(two)) = (digit(*one), digit(*two)) else { return false };
-        let Some(three) = digit(*three) else { return !may_go_on(*three) };
+        let Some(three) = digit(*three) else { return !may_go_on(*three) || sign(at + 2).is_some() };
         let Some(four) = digit(*four) else { return false };
         let value = one << 18 | two << 12 | three << 6 | four;
         let begins = |shift: u32| {
@@ -133,6 +150,16 @@ impl Starts {
         }
         None
     }
+}
+
+/// The sign that a text begins with a reference to, of those that stand for markup: none of them is a digit, a line end or the
+/// beginning of an escape.
+fn sign(text: &[u8]) -> Option<u8> {
+    const SIGNS: [(&[u8], u8); 4] = [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\'')];
+    if text.first() != Some(&b'&') {
+        return None;
+    }
+    SIGNS.into_iter().find(|(reference, _)| text.starts_with(reference)).map(|(_, sign)| sign)
 }
 
 fn place(first: u8, second: u8) -> usize {

@@ -49,6 +49,14 @@ fn secrets_are_masked_however_they_are_cut() {
     check(&["short"], "short secrets stay", "short secrets stay");
     check(&["sl/ash\"ed"], r#"{"a":"sl\/ash\"ed","b":"sl\u002fash\u0022ed"}"#, r#"{"a":"[secret]","b":"[secret]"}"#);
     check(&["sl/ash\"ed"], "<a>sl&#x2F;ash&quot;ed</a>", "<a>[secret]</a>");
+    // Within a document within a document, whatever they begin or end with.
+    check(&["<t0ken>"], "&lt;a&gt;&lt;t0ken&gt;&lt;/a&gt;", "&lt;a&gt;[secret]&lt;/a&gt;");
+    check(&["&lt;t0ken"], "&lt;&lt;t0ken&lt;", "&lt;[secret]&lt;");
+    check(
+        &["sl/ash\"ed"],
+        "&lt;a&gt;c2wvYXNoImVk&lt;/a&gt;&quot;736C2F617368226564&quot;",
+        "&lt;a&gt;[secret]&lt;/a&gt;&quot;[secret]&quot;",
+    );
     // Digits in references without their semicolons, which follow one another.
     let digits = "dop_v1_4f7a91Ü0";
     let decimal: String = digits.chars().map(|c| format!("&#{}", u32::from(c))).collect();
