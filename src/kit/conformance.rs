@@ -6,12 +6,14 @@ mod chain;
 mod checks;
 mod document;
 mod faults;
+mod growth;
 mod manifest;
 mod report;
 mod signature;
 mod stage;
 mod stand;
 mod suite;
+mod thousand;
 mod times;
 mod verdict;
 
@@ -32,6 +34,7 @@ pub use crate::supply::SUITE;
 pub use manifest::{ErrorName, ListName, Manifest, ManifestError};
 pub use report::{Check, Finding, Report, UsageRow, Used};
 pub use stand::StandError;
+pub use thousand::{Thousand, thousand};
 
 /// Why the suite could not be run at all.
 #[derive(Debug, thiserror::Error)]

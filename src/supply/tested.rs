@@ -9,7 +9,7 @@ use crate::model::Kind;
 
 /// Which form of the suite this is. It grows with every check that is added or asks for more, and a record of an
 /// older one then counts no more.
-pub const SUITE: u32 = 13;
+pub const SUITE: u32 = 14;
 
 /// Whether a file passed, by its digest alone: it is asked before anything is compiled.
 pub(crate) fn check_tested(lock: &Lock, file: &Path, sha256: &str) -> Result<(), AdmissionError> {

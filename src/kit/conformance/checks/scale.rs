@@ -1,18 +1,16 @@
 //! Large lists, and the resources that lists use.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::driver::{CallError, Limits};
-use crate::kit::conformance::document::{Document, Grown};
+use crate::kit::conformance::growth::{Growth, THOUSAND, growth};
 use crate::kit::conformance::report::{Finding, UsageRow, Used, count};
-use crate::kit::conformance::stage::{Stage, recorded, recounted, with_body};
 use crate::kit::conformance::stand::{Run, StandError, difference, ids};
 use crate::kit::conformance::suite::{Case, Suite};
 use crate::kit::conformance::verdict::Verdict;
 use crate::model::{Kind, whole_millis};
 
-const THOUSAND: usize = 1_000;
 /// More than one page of any provider, and more than any round number at which a driver may stop.
 const LARGE: usize = 2_100;
 /// What of a limit is a warning, in per cent.
@@ -99,37 +97,11 @@ struct GrownList {
     run: Run,
 }
 
-/// Adds entries to the largest answer of a case until the whole list has `entries`.
+/// Adds entries to the largest answer of a case until the whole list has `entries`, and lists it.
 async fn grown(suite: &Suite, case: &Case, entries: usize) -> Option<GrownList> {
-    let resources = case.run.resources();
-    let ids = ids(resources);
-    let documents = case.cassette.exchanges.iter().enumerate().filter_map(|(at, exchange)| {
-        let answered = recorded(exchange).ok()?;
-        let document = Document::read(&answered.body)?;
-        Some((document.count(&ids), at, answered, document))
-    });
-    let (count, at, answered, document) = documents.max_by_key(|(count, ..)| *count)?;
-    if count == 0 {
-        return None;
-    }
-    let grown = document.grown(&ids, entries.saturating_sub(resources.len()), resources.len())?;
-    let wanted = wanted(&document, &ids, &grown);
-    let added = grown.added.len();
-    let larger = recounted(with_body(&answered, grown.body), |old| {
-        (old == count || old == resources.len()).then_some(old + added)
-    });
-    let stage = Stage::of(&case.cassette).rearranged().with(at, Ok(larger));
+    let Growth { at, wanted, stage } = growth(case, entries)?;
     let run = suite.list(case, stage).await;
     Some(GrownList { at, wanted, run })
-}
-
-/// The ids that a list has with a grown answer: those that stand where ids stand. An entry may name others.
-fn wanted(document: &Document, ids: &HashSet<&str>, grown: &Grown) -> BTreeSet<String> {
-    let path = document.id_path(ids);
-    let nodes = Document::read(&grown.body).map(|document| document.nodes()).unwrap_or_default();
-    let there = nodes.into_iter().filter(|node| path.as_deref() == Some(node.path.as_str()));
-    let added = there.filter_map(|node| node.text).filter(|text| grown.added.contains(text));
-    added.chain(ids.iter().map(|id| (*id).to_owned())).collect()
 }
 
 impl GrownList {
