@@ -85,7 +85,12 @@ pub(crate) async fn driver(name: &str) -> Arc<Driver> {
 
 /// The driver of that name, and of that file's name, in that folder.
 pub(crate) async fn driver_in(folder: &str, name: &str) -> Arc<Driver> {
-    let catalog = catalog(Arc::new(SystemClock), folder, name).await;
+    driver_at(Arc::new(SystemClock), folder, name).await
+}
+
+/// The same with a clock.
+pub(crate) async fn driver_at(clock: Arc<dyn tracker::clock::Clock>, folder: &str, name: &str) -> Arc<Driver> {
+    let catalog = catalog(clock, folder, name).await;
     Arc::clone(
         catalog
             .driver(name)

@@ -10,6 +10,7 @@ mod cost;
 mod crowd;
 mod deliver;
 mod disabling;
+mod drivers;
 mod fair;
 mod feed;
 mod fleet;
@@ -19,12 +20,14 @@ mod hooks;
 mod host;
 mod journal;
 mod languages;
+mod native;
 mod outlet;
 mod process;
 mod provider;
 mod receiver;
 mod receivers;
 mod recording;
+mod scenario;
 mod steps;
 mod table;
 // Beside the driver's fixtures, whose tests use it too.
@@ -40,6 +43,7 @@ fn main() {
     match arguments[..] {
         [_, clouds::FLAG, endpoints] => return clouds::hang(endpoints),
         [_, provider::FLAG, ref answers @ ..] => return provider::serve(answers),
+        [_, provider::IN_TURN, scenario] => return provider::serve_in_turn(scenario),
         [_, receiver::FLAG, places] => return receiver::receive(places),
         [_, receivers::FLAG, delay] => return receivers::receive_late(delay),
         [_, feed::FOLLOW, address, streams] => return feed::follow(address, streams),
@@ -65,6 +69,10 @@ fn main() {
     }
     if is_asked("fair") {
         runtime.block_on(fair::spinning(&mut table));
+    }
+    if is_asked("drivers") {
+        // `-- drivers ec2`: only this driver.
+        runtime.block_on(drivers::polls(&mut table, &asked));
     }
     if is_asked("languages") {
         runtime.block_on(languages::polls(&mut table));

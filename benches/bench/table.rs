@@ -1,6 +1,7 @@
 //! The table that is printed at the end. Each row is also shown once it is measured, so that a run that breaks off has shown
 //! something.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ pub(crate) struct Table {
 }
 
 struct Row {
-    what: &'static str,
+    what: Cow<'static, str>,
     best: String,
     median: String,
     bound: String,
@@ -19,11 +20,16 @@ struct Row {
 
 impl Table {
     /// Times, held against the longest that the median may be.
-    pub(crate) fn times(&mut self, what: &'static str, mut rounds: Vec<Duration>, bound: Option<Duration>) -> Duration {
+    pub(crate) fn times(
+        &mut self,
+        what: impl Into<Cow<'static, str>>,
+        mut rounds: Vec<Duration>,
+        bound: Option<Duration>,
+    ) -> Duration {
         rounds.sort();
         let median = rounds[rounds.len() / 2];
         self.push(Row {
-            what,
+            what: what.into(),
             best: format!("{:.3?}", rounds[0]),
             median: format!("{median:.3?}"),
             bound: bound.map_or_else(|| "-".into(), |bound| format!("<= {bound:?}")),
@@ -33,17 +39,23 @@ impl Table {
     }
 
     /// The hundredth part of times that took longest, held against the longest that they may take.
-    pub(crate) fn slowest(&mut self, what: &'static str, mut rounds: Vec<Duration>, bound: Duration) {
+    pub(crate) fn slowest(&mut self, what: impl Into<Cow<'static, str>>, mut rounds: Vec<Duration>, bound: Duration) {
         rounds.sort();
         self.times(what, vec![rounds[rounds.len() * 99 / 100]], Some(bound));
     }
 
     /// Rates or parts, of which more is better, held against the least that the median may be.
-    pub(crate) fn at_least(&mut self, what: &'static str, mut rounds: Vec<f64>, unit: &str, bound: Option<f64>) -> f64 {
+    pub(crate) fn at_least(
+        &mut self,
+        what: impl Into<Cow<'static, str>>,
+        mut rounds: Vec<f64>,
+        unit: &str,
+        bound: Option<f64>,
+    ) -> f64 {
         rounds.sort_by(f64::total_cmp);
         let median = rounds[rounds.len() / 2];
         self.push(Row {
-            what,
+            what: what.into(),
             best: format!("{} {unit}", figure(rounds[rounds.len() - 1])),
             median: format!("{} {unit}", figure(median)),
             bound: bound.map_or_else(|| "-".into(), |bound| format!(">= {bound} {unit}")),
@@ -53,11 +65,11 @@ impl Table {
     }
 
     /// How one cost compares with another, round by round, held against the most that the median may be of it.
-    pub(crate) fn comparisons(&mut self, what: &'static str, mut rounds: Vec<f64>, bound: f64) {
+    pub(crate) fn comparisons(&mut self, what: impl Into<Cow<'static, str>>, mut rounds: Vec<f64>, bound: f64) {
         rounds.sort_by(f64::total_cmp);
         let median = rounds[rounds.len() / 2];
         self.push(Row {
-            what,
+            what: what.into(),
             best: format!("{:.2} x", rounds[0]),
             median: format!("{median:.2} x"),
             bound: format!("<= {bound} x"),
@@ -66,9 +78,9 @@ impl Table {
     }
 
     /// An amount, held against the most that it may be.
-    pub(crate) fn amount(&mut self, what: &'static str, found: f64, unit: &str, bound: Option<f64>) {
+    pub(crate) fn amount(&mut self, what: impl Into<Cow<'static, str>>, found: f64, unit: &str, bound: Option<f64>) {
         self.push(Row {
-            what,
+            what: what.into(),
             best: String::new(),
             median: format!("{found:.1} {unit}"),
             bound: bound.map_or_else(|| "-".into(), |bound| format!("<= {bound} {unit}")),
@@ -77,9 +89,9 @@ impl Table {
     }
 
     /// How a row compares with another, held against the most that it may be of it.
-    pub(crate) fn comparison(&mut self, what: &'static str, found: f64, bound: Option<f64>) {
+    pub(crate) fn comparison(&mut self, what: impl Into<Cow<'static, str>>, found: f64, bound: Option<f64>) {
         self.push(Row {
-            what,
+            what: what.into(),
             best: String::new(),
             median: format!("{found:.2} x"),
             bound: bound.map_or_else(|| "-".into(), |bound| format!("<= {bound} x")),
@@ -97,7 +109,7 @@ impl Table {
     pub(crate) fn print(&self) {
         let head = ["best", "median", "bound", "of bound"].map(str::to_owned);
         let [best, median, bound, ratio] = head;
-        println!("\n{}", Row { what: "", best, median, bound, ratio });
+        println!("\n{}", Row { what: "".into(), best, median, bound, ratio });
         for row in &self.rows {
             println!("{row}");
         }
