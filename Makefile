@@ -49,6 +49,10 @@ REGISTRY := target/registry
 # The simulator of a vCenter Server, with the sources and the compiler that it is made of.
 VCENTER := target/vcenter
 
+# Incus, unpacked here, and a small OpenStack: Python's packages, with the databases that tests copy.
+INCUS := target/incus
+OPENSTACK := target/openstack
+
 CLOCK := target/clock/shift.so
 
 # How long `make chaos` goes on, in seconds.
@@ -57,7 +61,7 @@ CHAOS_SECONDS ?= 300
 # How many of the host's tests run at once: one more than there are cores, as most of them wait for something.
 TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help run host drivers templates whole node faulty hostile clock browser engines vcenter test test-systems chaos fuzz-api bench lint docs tools wasm-target
+.PHONY: help run host drivers templates whole node faulty hostile clock browser engines vcenter incus openstack test test-systems chaos fuzz-api bench lint docs tools wasm-target
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -153,7 +157,7 @@ test: drivers templates whole faulty hostile clock $(VENV)/installed $(NODE)/ins
 	@echo "== the host's tests"
 	@cargo test --locked -- --test-threads=$(TEST_THREADS) --skip systems::
 
-test-systems: drivers browser engines vcenter $(VENV)/installed ## Test with other systems: a browser, Docker Engine, Podman, EC2 in several regions, a vCenter Server
+test-systems: drivers browser engines vcenter incus openstack $(VENV)/installed ## Test with other systems: a browser, Docker Engine, Podman, EC2 in several regions, a vCenter Server, Incus, Keystone and Nova
 	@cargo test --locked --test it systems::
 
 chaos: drivers clock ## Kill the host and break its receivers for some minutes (CHAOS_SECONDS, CHAOS_SEED)
@@ -253,6 +257,30 @@ engines:
 		command -v podman && command -v runc && command -v busybox && ! ldd /bin/busybox) > /dev/null 2>&1 || { \
 		command -v apt-get > /dev/null && echo "== Docker Engine and Podman" && sh tests/engines/install.sh; } || { \
 		echo "make test-systems needs engines of containers: install docker.io, podman, runc and busybox-static" >&2; exit 1; }
+
+# Only root can start it.
+incus: $(INCUS)/installed
+	@[ "$$(id -u)" = 0 ] || { echo "make test-systems needs root, which starts Incus" >&2; exit 1; }
+
+$(INCUS)/installed: tests/incus/unpack.sh
+	@echo "== Debian's Incus ($(INCUS))"
+	@rm -rf $(INCUS)
+	@command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && sh tests/incus/unpack.sh $(INCUS) || { \
+		echo "make test-systems needs Incus: be root on Debian, and have its repository at hand" >&2; exit 1; }
+	@touch $@
+
+openstack: $(OPENSTACK)/installed
+
+$(OPENSTACK)/installed: $(addprefix tests/openstack/,cloud.py requirements.txt constraints.txt keystone.conf nova.conf placement.conf)
+	@command -v $(PYTHON) > /dev/null || { echo "make test-systems needs Python 3: install python3 (and python3-venv)" >&2; exit 1; }
+	@echo "== Keystone and Nova ($(OPENSTACK))"
+	@$(PYTHON) -m venv $(OPENSTACK)/venv || { echo "Python can't make a virtual environment: install python3-venv" >&2; exit 1; }
+	@$(OPENSTACK)/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/openstack/requirements.txt \
+		--constraint tests/openstack/constraints.txt
+	@rm -rf $(OPENSTACK)/new
+	@$(OPENSTACK)/venv/bin/python -B -W ignore tests/openstack/cloud.py make $(OPENSTACK)/new > $(OPENSTACK)/log 2>&1 || { \
+		cat $(OPENSTACK)/log >&2; exit 1; }
+	@touch $@
 
 # Where Node is missing, one who may install it does.
 node:

@@ -4,5 +4,7 @@ mod browser;
 mod containers;
 mod docs_page;
 mod engine;
+mod incus;
+mod openstack;
 mod regions;
 mod vcenter;
