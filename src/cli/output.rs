@@ -43,8 +43,22 @@ pub(super) fn stderr(text: Arguments<'_>) {
 fn legible_text(text: &str) -> String {
     let mut arguments: Vec<String> =
         std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    // Of an option of one letter, what stands right behind it.
+    let attached = |argument: &String| {
+        argument.strip_prefix('-').filter(|rest| !rest.starts_with('-')).map(|rest| rest.chars().skip(1).collect())
+    };
+    let attached: Vec<String> = arguments.iter().filter_map(attached).collect();
+    arguments.extend(attached);
+    arguments.extend(variables().map(|value| value.to_string_lossy().into_owned()));
     let text = with_arguments_in_one_line(text, &mut arguments);
     legible_lines(&text).into_owned()
+}
+
+/// The values of the variables that stand for arguments, and of the one that names a file for another program, too.
+fn variables() -> impl Iterator<Item = OsString> {
+    let is_ours =
+        |name: &OsString| name.to_str().is_some_and(|name| name.starts_with("TRACKER_") || name == "DOCKER_CONFIG");
+    std::env::vars_os().filter(move |(name, _)| is_ours(name)).map(|(_, value)| value)
 }
 
 fn with_arguments_in_one_line(text: &str, arguments: &mut [String]) -> String {
@@ -101,7 +115,7 @@ pub(super) fn of_clap(shown: &clap::Error) -> Result<(), OutputError> {
 /// Says on standard error what is wrong with the arguments: with styles on a terminal, unless one of them would command it.
 pub(super) fn wrong_arguments(wrong: &clap::Error) {
     let is_plain = |argument: OsString| argument.to_str().is_some_and(|text| legible(text) == text);
-    match std::env::args_os().all(is_plain) {
+    match std::env::args_os().chain(variables()).all(is_plain) {
         true => drop(wrong.print()),
         false => stderr(format_args!("{}", wrong.render())),
     }

@@ -152,6 +152,9 @@ impl fmt::Display for Wrong {
 /// stands behind it is left in place, so that the mark below still points where it should.
 fn masked(line: &str) -> String {
     let stars = |text: &str| text.chars().map(|_| '*').collect::<String>();
+    if !is_of_toml(line) {
+        return stars(line);
+    }
     if let Some((key, value)) = line.split_once('=')
         && ["password", "secret", "token"].iter().any(|word| key.contains(word))
         && !["_file", "_env"].iter().any(|end| key.trim_end().ends_with(end))
@@ -165,6 +168,16 @@ fn masked(line: &str) -> String {
         },
         None => line.to_owned(),
     }
+}
+
+/// Whether a line may be one of a configuration: a table, a comment, a value in a list, or a key with a value. Another file may
+/// have been given in its place, such as one with a key or a password.
+fn is_of_toml(line: &str) -> bool {
+    let line = line.trim();
+    let is_key = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.\"' ".contains(c));
+    let has_value =
+        line.split_once('=').is_some_and(|(key, value)| is_key(key) && !value.trim_matches('=').trim().is_empty());
+    line.is_empty() || line.starts_with(['[', '#', '"', '\'', '{', ']', '}']) || has_value
 }
 
 /// The key of the configuration that a word was probably meant to be; none for one that is a key, in which
@@ -193,6 +206,18 @@ mod tests {
         check("password_file = \"/etc/x\"", "password_file = \"/etc/x\"");
         check("proxy = \"http://u:p@proxy:1/x\"", "proxy = \"http://***@proxy:1/x\"");
         check("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1\"");
+        // Another file was taken for the configuration.
+        for secret in [
+            "hunter2",
+            "xAhwD6+NrRyG5GCHCKd0nZq1XvEWQV4s=",
+            "xAhwD6NrRyG5GCHCKd0nZq1XvEWQV4s=",
+            "-----BEGIN PRIVATE KEY-----",
+        ] {
+            check(secret, &"*".repeat(secret.len()));
+        }
+        for line in ["[drivers]", "# listen", "  \"a\",", "drivers.limits.memory = \"1 MiB\"", ""] {
+            check(line, line);
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub(super) async fn compiled(
     let draft = cache.draft(file)?;
     let (outline, compiled) =
         engine.compiler().compile((engine.wasmtime(), engine.limits()), file, draft.path()).await?;
-    let kept = compiled.and_then(|()| draft.keep(engine.wasmtime()));
+    let kept = compiled.and_then(|digest| draft.keep(engine.wasmtime(), &digest));
     Ok((outline, kept))
 }
 

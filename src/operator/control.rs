@@ -20,13 +20,15 @@ use super::state::Control;
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Takes the socket. One that a host left behind is removed: the store is locked by then, so there is no other
-/// host of this data directory.
+/// host of this data directory. Nothing else is.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is not a socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
@@ -68,6 +70,23 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::UnixStream;
+
+    #[tokio::test]
+    async fn only_a_socket_gives_way_to_the_socket() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("key");
+        std::fs::write(&path, "the host's key").expect("written");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        for other in [&path, &link, &folder.path().to_owned()] {
+            let refused = listen(other).expect_err("it is no socket");
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists, "{refused}");
+        }
+        assert_eq!(std::fs::read_to_string(&link).expect("read"), "the host's key");
+        let socket = folder.path().join("control.sock");
+        drop(listen(&socket).expect("a socket"));
+        listen(&socket).expect("one that was left gives way");
+    }
 
     #[tokio::test]
     async fn a_request_that_is_never_whole_does_not_keep_the_host() {

@@ -110,6 +110,15 @@ struct LockFile {
     tested: Vec<Tested>,
 }
 
+/// What is wrong, and in which line. The line is not shown: it may be of another file, which has a key or a password.
+fn placed(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
 impl Lock {
     /// Reads the file; one that is not there approves nothing.
     pub fn read(path: &Path) -> Result<Lock, LockError> {
@@ -120,7 +129,7 @@ impl Lock {
         };
         // The version comes first: what a later form has in it is not an error of this one.
         let malformed =
-            |error: toml::de::Error| LockError::Malformed { path: path.to_owned(), message: error.to_string() };
+            |error: toml::de::Error| LockError::Malformed { path: path.to_owned(), message: placed(&error, &text) };
         let table: toml::Table = text.parse().map_err(malformed)?;
         if let Some(found) = table.get("version").and_then(toml::Value::as_integer)
             && found > i64::from(VERSION)
@@ -224,6 +233,15 @@ fn replace(path: &Path, content: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_no_lock_is_not_quoted() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("key");
+        std::fs::write(&path, "# keys\nxAhwD6+NrRyG5GCHCKd0nZq1XvEWQV4s=\n").expect("written");
+        let error = Lock::read(&path).expect_err("it is no lock").to_string();
+        assert!(error.contains("is not a lock file: line 2: ") && !error.contains("xAhw"), "{error}");
+    }
 
     fn approval(name: &str, sha256: &str) -> Approval {
         Approval {

@@ -29,8 +29,6 @@ use crate::supply::DriverFile;
 const DRAFT: &str = "new";
 /// How the name of a compiled component ends.
 const COMPILED: &str = "cwasm";
-/// The longest compiled driver that is read, in bytes: machine code is a few times as long as what it is made of.
-const MOST_COMPILED: u64 = 1 << 30;
 /// Entries of the directory that are looked at: many times the drivers that a host has.
 const MOST_LOOKED_AT: usize = 10_000;
 /// How often a draft is created again after another process removed it before it was locked.
@@ -188,15 +186,6 @@ fn compiled_digest(path: &Path, of: &str) -> Option<String> {
     Some(digest.to_owned())
 }
 
-/// The SHA-256 of a file, in hexadecimal digits.
-fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() > MOST_COMPILED {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "no compiled driver is that large"));
-    }
-    copy(&mut file, &mut io::sink())
-}
-
 /// Copies a file, and gives its SHA-256 in hexadecimal digits.
 fn copy(from: &mut File, to: &mut impl Write) -> io::Result<String> {
     let mut digest = Sha256::new();
@@ -258,10 +247,10 @@ impl Draft {
         &self.path
     }
 
-    /// Gives the file its name, and loads it. Where something that is no file has the name, it is only loaded.
-    pub(in crate::driver) fn keep(&self, engine: &Engine) -> Result<Component, LoadError> {
+    /// Gives the file its name, and loads it, if it still has what was compiled, of which this is the digest. Where something
+    /// that is no file has the name, it is only loaded.
+    pub(in crate::driver) fn keep(&self, engine: &Engine, digest: &str) -> Result<Component, LoadError> {
         let unkept = |error: io::Error| LoadError::unkept(&self.path, &error);
-        let digest = digest_of(&self.path).map_err(unkept)?;
         let mut kept = self.directory.join(format!("{}-{digest}.{COMPILED}", self.of));
         match fs::rename(&self.path, &kept) {
             Ok(()) => {}
@@ -276,12 +265,12 @@ impl Draft {
             Err(error) => return Err(unkept(error)),
         }
         let loaded =
-            load(engine, &kept, &digest).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
+            load(engine, &kept, digest).map_err(|error| match error.root_cause().downcast_ref::<io::Error>() {
                 Some(error) => LoadError::unkept(&kept, error),
                 // The compiler took it, and so all that can be wrong is how much of everything it has.
                 None => LoadError::Unfit(message(format!("{error:#}"))),
             })?;
-        loaded.ok_or_else(|| LoadError::unkept(&kept, &io::Error::other("it was changed while it was read")))
+        loaded.ok_or_else(|| LoadError::unkept(&kept, &io::Error::other("it was changed after it was written")))
     }
 }
 
@@ -337,6 +326,7 @@ fn in_memory(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
 mod tests {
     use super::*;
     use crate::driver::limits::Limits;
+    use crate::supply::sha256;
 
     fn folder_and_engine() -> (TempDir, Engine) {
         let folder = tempfile::tempdir().expect("folder");
@@ -389,10 +379,19 @@ mod tests {
         let cache = Cache::open(folder.path(), &engine).expect("cache");
         let file = driver_file();
         let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").expect("compiled");
+        let digest = sha256(&compiled);
+        // Damaged before it has its name.
+        for damage in [&compiled[..compiled.len() / 2], &[], b"\xcc\xcc\xcc"] {
+            let draft = cache.draft(&file).expect("draft");
+            fs::write(draft.path(), damage).expect("written");
+            let error = draft.keep(&engine, &digest).expect_err("it is not what was compiled");
+            assert!(error.is_passing(), "{error}");
+            assert!(cache.component(&engine, &file.sha256).is_none());
+        }
         let keep = || {
             let draft = cache.draft(&file).expect("draft");
             fs::write(draft.path(), &compiled).expect("written");
-            draft.keep(&engine).expect("kept");
+            draft.keep(&engine, &digest).expect("kept");
             let file = fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("an entry").path());
             file.into_iter().find(|path| path.extension().is_some_and(|end| end == COMPILED)).expect("it is there")
         };
@@ -424,7 +423,7 @@ mod tests {
         let keep = || {
             let draft = cache.draft(&file).expect("draft");
             fs::write(draft.path(), &compiled).expect("written");
-            draft.keep(&engine).expect("loaded");
+            draft.keep(&engine, &sha256(&compiled)).expect("loaded");
         };
         let names = || -> Vec<PathBuf> {
             fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("an entry").path()).collect()
@@ -463,7 +462,7 @@ mod tests {
         let path = folder.path().join("code");
         let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").expect("compiled");
         fs::write(&path, &compiled).expect("written");
-        let digest = digest_of(&path).expect("read");
+        let digest = sha256(&fs::read(&path).expect("read"));
         let _component = load(&engine, &path, &digest).expect("loaded").expect("it matches");
         fs::write(&path, "").expect("emptied");
         assert!(load(&engine, &path, &digest).expect("read").is_none());

@@ -23,7 +23,7 @@ use super::outline::Outline;
 use crate::driver::limits::Limits;
 use crate::driver::message::message;
 use crate::driver::sandbox::linker::{is_linked, linker};
-use crate::supply::{AdmissionError, DriverFile};
+use crate::supply::{AdmissionError, DriverFile, sha256};
 
 /// The subcommand that the child is started with.
 pub const SUBCOMMAND: &str = "compile-driver";
@@ -61,8 +61,8 @@ impl Default for Settings {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     outline: Outline,
-    /// None where the machine code is in its file.
-    refused: Option<Refused>,
+    /// The SHA-256 of the machine code, which is in its file.
+    compiled: Result<String, Refused>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ fn compile(component: &[u8], engine: &wasmtime::Engine, output: &Path) -> Report
     let outline = match Outline::of(component) {
         Ok(outline) => outline,
         Err(why) => {
-            return Report { outline: Outline::default(), refused: Some(Refused::Malformed(message(why))) };
+            return Report { outline: Outline::default(), compiled: Err(Refused::Malformed(message(why))) };
         }
     };
     let compiled = || {
@@ -120,10 +120,13 @@ fn compile(component: &[u8], engine: &wasmtime::Engine, output: &Path) -> Report
         outline.check_size()?;
         let malformed = |error: wasmtime::Error| Refused::Malformed(message(format!("{error:#}")));
         let compiled = engine.precompile_component(component).map_err(malformed)?;
-        keep(output, &compiled).map_err(|error| LoadError::unkept(output, &error).into())
+        // Of what was compiled, and not of what the disk has afterwards.
+        let digest = sha256(&compiled);
+        keep(output, &compiled).map_err(|error| LoadError::unkept(output, &error))?;
+        Ok(digest)
     };
-    let refused = compiled().err();
-    Report { outline, refused }
+    let compiled = compiled();
+    Report { outline, compiled }
 }
 
 fn keep(output: &Path, compiled: &[u8]) -> io::Result<()> {
@@ -203,13 +206,13 @@ impl Compiler {
         Compiler { settings, turns: Arc::new(Semaphore::new(cores)) }
     }
 
-    /// Compiles a file into another, which is there and empty. Gives the outline, and whether the machine code is there.
+    /// Compiles a file into another, which is there and empty. Gives the outline, and the SHA-256 of the machine code.
     pub(in crate::driver) async fn compile(
         &self,
         (engine, limits): (&wasmtime::Engine, &Limits),
         file: &DriverFile,
         output: &Path,
-    ) -> Result<(Outline, Result<(), LoadError>), LoadError> {
+    ) -> Result<(Outline, Result<String, LoadError>), LoadError> {
         let _turn = self.turns.acquire().await.expect("invariant: the semaphore is never closed");
         let report = match &self.settings.executable {
             Some(executable) => self.by_child(executable, limits, file, output).await?,
@@ -219,10 +222,10 @@ impl Compiler {
                 compiled.map_err(|error| LoadError::Compiler(error.to_string()))?
             }
         };
-        match report.refused {
-            Some(Refused::Malformed(why)) => Err(AdmissionError::Malformed(message(why)).into()),
-            Some(refused) => Ok((report.outline, Err(refused.into()))),
-            None => Ok((report.outline, Ok(()))),
+        match report.compiled {
+            Err(Refused::Malformed(why)) => Err(AdmissionError::Malformed(message(why)).into()),
+            Err(refused) => Ok((report.outline, Err(refused.into()))),
+            Ok(digest) => Ok((report.outline, Ok(digest))),
         }
     }
 
