@@ -2,8 +2,8 @@
 //! machine. Each folder of `drivers/` is measured. The answers are made of the driver's cassettes: the largest that its entries
 //! give. A provider in a different process serves them over HTTP; the native code has them in memory.
 //!
-//! The host masks each answer before a driver reads it. A driver without a sandbox would get masked answers, too, so masking is
-//! measured by itself, and the sandbox is held against native code and masking together.
+//! The bound is on what the sandbox takes beside native code alone. The host's part of a poll is in it, of which masking is the
+//! largest: it is measured by itself, so that a row that misses the bound says of what.
 
 use std::fs;
 use std::hint::black_box;
@@ -32,7 +32,8 @@ const ROUNDS: usize = 41;
 
 const MEMORY: f64 = 16.0;
 const SIZE: f64 = 600.0;
-/// What the sandbox may take, as a multiple of the native code and of masking.
+/// What the sandbox may take, as a multiple of the native code. It has the host's part of a poll in it, too: masking, lifting and
+/// checking what was listed.
 const NATIVE: f64 = 2.5;
 
 fn cpu_bound(form: Form) -> Duration {
@@ -92,8 +93,8 @@ async fn poll(table: &mut Table, name: &str, scenario: &Scenario, native: &mut N
     let alone = table.times("  the same code, native", alone, None).as_secs_f64();
     let masking = table.times("  masking the same answers", masking, None).as_secs_f64();
     let sandbox = table.times("  the sandbox, of the CPU above", sandbox, None).as_secs_f64();
-    table.comparison("  the sandbox beside native code and masking", sandbox / (alone + masking), Some(NATIVE));
-    table.comparison("  the sandbox beside native code alone", sandbox / alone, None);
+    table.comparison("  the sandbox beside native code and masking", sandbox / (alone + masking), None);
+    table.comparison("  the sandbox beside native code alone", sandbox / alone, Some(NATIVE));
     table.comparison("  the whole poll beside native code alone", whole.as_secs_f64() / alone, None);
 }
 
