@@ -182,7 +182,8 @@ fn read(account: &Account, response: Response) -> Result<Value, Error> {
         }
         response => response?,
     };
-    if flaw(account, "needs-plain-json") && response.headers.get("content-type") != Some("application/json") {
+    let has_parameters = response.headers.get("content-type").is_some_and(|media_type| media_type.contains(';'));
+    if has_parameters && flaw(account, "needs-plain-json") {
         return Err(Error::UnexpectedAnswer("the answer is no JSON".into()));
     }
     let body = response.bytes()?;
