@@ -59,7 +59,7 @@ fn form(driver: &str, thousand: &Thousand) -> Form {
     }
 }
 
-/// The provider is a plain proxy, which sees only what is asked for without TLS.
+/// The same with http in place of https: the provider is a proxy, which cannot read requests over TLS.
 fn in_the_clear(mut cassette: Cassette) -> Cassette {
     let account = &mut cassette.account;
     for text in account.endpoints.values_mut().chain(account.options.values_mut()).chain([&mut account.endpoint]) {

@@ -276,8 +276,8 @@ fn credential_at_limit(limit: u64) -> Problem {
 }
 
 fn account_deleted() -> Problem {
-    let detail = "the account was deleted while the request was handled, which changed nothing: send it again to have the account \
-                  anew";
+    let detail = "the account was deleted while the host handled this request, which changed nothing: send it again, and the host \
+                  creates the account again";
     Problem::new(ProblemType::AccountDeleted, detail).retry_after(RETRY_SOON)
 }
 

@@ -160,8 +160,8 @@ problem_types! {
         "Too many other credentials wait to be checked at this provider, or at providers that do not answer. Retry after the \
          time in Retry-After.";
     AccountDeleted "account-deleted" SERVICE_UNAVAILABLE "The account is being deleted"
-        "Somebody deleted it with DELETE /api/account while the request was handled, and the request changed nothing. Retry \
-         after the time in Retry-After, when all of it is gone: the account is made anew.";
+        "A client deleted it with DELETE /api/account while the host handled the request. The request changed nothing. Retry \
+         after the time in Retry-After; the host then creates the account again.";
     NoDriver "no-driver" SERVICE_UNAVAILABLE "No driver is loaded"
         "The host's log says why each driver is not loaded. Fix the cause, and run `tracker driver reload`.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store is unavailable"

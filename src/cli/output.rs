@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::LazyLock;
 
 use rustix::io::Errno;
 use serde::Serialize;
@@ -41,17 +42,11 @@ pub(super) fn stderr(text: Arguments<'_>) {
 /// A text of lines that the program laid out. The line breaks of arguments, in which names of files and accounts come, are none
 /// of them.
 fn legible_text(text: &str) -> String {
-    let mut arguments: Vec<String> =
-        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    // Of an option of one letter, what stands right behind it.
-    let attached = |argument: &String| {
-        argument.strip_prefix('-').filter(|rest| !rest.starts_with('-')).map(|rest| rest.chars().skip(1).collect())
-    };
-    let attached: Vec<String> = arguments.iter().filter_map(attached).collect();
-    arguments.extend(attached);
-    arguments.extend(variables().map(|value| value.to_string_lossy().into_owned()));
-    let text = with_arguments_in_one_line(text, &mut arguments);
-    legible_lines(&text).into_owned()
+    static BROKEN: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let arguments = std::env::args_os().chain(variables());
+        with_line_breaks(arguments.map(|argument| argument.to_string_lossy().into_owned()).collect())
+    });
+    legible_lines(&in_one_line(text, &BROKEN)).into_owned()
 }
 
 /// The values of the variables that stand for arguments, and of the one that names a file for another program, too.
@@ -61,22 +56,23 @@ fn variables() -> impl Iterator<Item = OsString> {
     std::env::vars_os().filter(move |(name, _)| is_ours(name)).map(|(_, value)| value)
 }
 
-fn with_arguments_in_one_line(text: &str, arguments: &mut [String]) -> String {
+/// Arguments with line breaks, and their parts, the longest argument first. A part stands behind an option of one letter or an
+/// option's equals sign, or is one of a path or an account, which may have been put together with others.
+fn with_line_breaks(mut arguments: Vec<String>) -> Vec<String> {
     arguments.sort_by_key(|argument| Reverse(argument.len()));
-    let mut text = text.to_owned();
-    // What stands behind an option's equals sign, too, and the parts of a path or an account, which may have been put together
-    // with others.
     let parts = |argument: &String| {
+        let of_letter = argument.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        let attached = of_letter.map(|rest| rest.chars().skip(1).collect());
         let value = argument.split_once('=').map(|(_, value)| value.to_owned());
         let parts = argument.split(['/', '=', ':']).map(str::to_owned);
-        std::iter::once(argument.clone()).chain(value).chain(parts).collect::<Vec<_>>()
+        std::iter::once(argument.clone()).chain(attached).chain(value).chain(parts).collect::<Vec<_>>()
     };
-    for part in arguments.iter().flat_map(parts) {
-        if part.contains('\n') && !part.trim().is_empty() {
-            text = text.replace(&part, &legible(&part));
-        }
-    }
-    text
+    let is_broken = |part: &String| part.contains('\n') && !part.trim().is_empty();
+    arguments.iter().flat_map(parts).filter(is_broken).collect()
+}
+
+fn in_one_line(text: &str, broken: &[String]) -> String {
+    broken.iter().fold(text.to_owned(), |text, part| text.replace(part, &legible(part)))
 }
 
 /// Shows on a terminal how far something is, in the place of what was shown before. The text is one line.
@@ -165,12 +161,13 @@ mod tests {
     #[test]
     fn arguments_stand_in_one_line() {
         let check = |text: &str, arguments: &[&str], want: &str| {
-            let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-            assert_eq!(with_arguments_in_one_line(text, &mut arguments), want);
+            let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+            assert_eq!(in_one_line(text, &with_line_breaks(arguments)), want);
         };
         check("error: no file a\nb\n", &["a\nb"], "error: no file a b\n");
         check("error: /x/a\nb/c.wasm\n  why\n", &["--file=a\nb"], "error: /x/a b/c.wasm\n  why\n");
         check("error: none of \"p\nq\"\n", &["d/p\nq/u"], "error: none of \"p q\"\n");
+        check("error: no file a\nb\n", &["-ca\nb"], "error: no file a b\n");
         check("a\nb\n", &["\n", "a", "b"], "a\nb\n");
         check("one\ntwo\n", &["poll"], "one\ntwo\n");
     }

@@ -3,12 +3,12 @@
 
 pub mod answer;
 mod config;
-mod parts;
 mod problem;
 mod projects;
 pub mod state;
 
 use tracker_driver_sdk::http::{Request, Response, encode_query};
+use tracker_driver_sdk::parts::{self, Failure};
 use tracker_driver_sdk::secret::{self, Encoding};
 use tracker_driver_sdk::{
     Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Query, Realm, SecretKind,
@@ -68,43 +68,19 @@ fn list(account: &Account, projects: &Projects<'_>, cursor: Option<&str>) -> Res
     }
     let found = of_project(account, project).map(|page| page.followed_by(next.clone()));
     match project {
-        Some(name) => parts::page(name, found, next),
-        None => found.map_err(Refusal::into_error),
+        Some(name) => parts::page(&format!("the project `{name}`"), found, next),
+        None => found.map_err(Failure::into_error),
     }
 }
 
-/// Why there are no instances of a project.
-pub(crate) enum Refusal {
-    /// The project is refused, fails or is not there: others may well be listed.
-    OfProject(Error),
-    OfList(Error),
-}
-
-impl Refusal {
-    fn into_error(self) -> Error {
-        match self {
-            Refusal::OfProject(error) | Refusal::OfList(error) => error,
-        }
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Forbidden(_) | Error::Unavailable(_) => Refusal::OfProject(error),
-            other => Refusal::OfList(other),
-        }
-    }
-}
-
-fn of_project(account: &Account, project: Option<&str>) -> Result<Page<Instance>, Refusal> {
+fn of_project(account: &Account, project: Option<&str>) -> Result<Page<Instance>, Failure> {
     let scope = project.map_or(("all-projects", "true"), |name| ("project", name));
     let path = format!("/1.0/instances?{}", encode_query([("recursion", "2"), scope]));
     let response = get(account, &path)?;
     if !(200..300).contains(&response.status) {
         let problem = Problem::of(response);
         return Err(match problem.is_absence() {
-            true => Refusal::OfProject(problem.into_error()),
+            true => Failure::OfPart(problem.into_error()),
             false => problem.into_error().into(),
         });
     }

@@ -3,7 +3,6 @@
 
 pub mod answer;
 mod image;
-mod parts;
 mod place;
 mod problem;
 mod running;
@@ -11,6 +10,7 @@ mod scope;
 pub mod state;
 
 use tracker_driver_sdk::http::{Request, encode_path, encode_query};
+use tracker_driver_sdk::parts::{self, Failure};
 use tracker_driver_sdk::{
     Account, AccountOption, Description, Driver, Error, Features, Instance, Page, Query, Realm, SecretKind, secret,
 };
@@ -75,7 +75,9 @@ fn of_part<T>(
         parts::begin();
     }
     match scope.name(place.namespace) {
-        Some(name) => parts::page(name, found, place.after(None, scope)),
+        Some(name) => {
+            parts::page(&format!("the namespace `{name}`"), found.map_err(Failure::from), place.after(None, scope))
+        }
         None => found,
     }
 }

@@ -72,6 +72,7 @@ pub mod http;
 pub mod json;
 pub mod log;
 pub mod model;
+pub mod parts;
 pub mod secret;
 pub mod session;
 pub mod sigv4;

@@ -9,7 +9,7 @@ use super::faults::Fault;
 use super::manifest::Manifest;
 use super::report::Finding;
 use super::stage::Stage;
-use super::stand::{Blank, Run, Stand, ids};
+use super::stand::{Blank, Run, Stand, difference, ids};
 use crate::kit::cassette::Cassette;
 use crate::model::{Kind, ResourceId};
 
@@ -27,6 +27,14 @@ impl Case {
     /// Whether it shows a list, and the driver gave one. Single instances are none.
     pub(super) fn is_list(&self) -> bool {
         self.cassette.ids.is_empty() && self.cassette.expect.error.is_none() && self.run.outcome.is_ok()
+    }
+
+    /// What a run gave in the place of its list.
+    pub(super) fn difference_to(&self, run: &Run) -> String {
+        match &run.outcome {
+            Ok(listing) => difference(self.run.resources(), &listing.resources),
+            Err(_) => run.came(),
+        }
     }
 
     pub(super) fn finding(&self, why: impl Into<String>, what_to_do: impl Into<String>) -> Finding {

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::cgroups::{folders, remove};
 use crate::support::Lines;
 use crate::support::pki::Authority;
 use crate::support::wait::{SOON, eventually};
@@ -268,17 +269,6 @@ impl Drop for Cgroup {
             remove(&hierarchy.join(&self.0));
         }
     }
-}
-
-/// Removes a group, and the groups in it first. Each has to be empty; there is nobody left to tell of one that is not.
-fn remove(group: &Path) {
-    folders(group).iter().for_each(|inner| remove(inner));
-    let _ = std::fs::remove_dir(group);
-}
-
-fn folders(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 fn client(socket: &Path, arguments: &[&str]) -> Output {

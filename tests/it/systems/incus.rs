@@ -25,22 +25,20 @@ fn client(client: Client) -> Client {
     client.at("incus", "box").as_user(USER, PASSWORD)
 }
 
+/// A container in a project of its own, with the images and profiles of the others.
+fn init_in_attic(incus: &Incus, name: &str) {
+    let shared = ["--config", "features.images=false", "--config", "features.profiles=false"];
+    incus.run(&[&["project", "create", "attic"][..], &shared].concat());
+    incus.run(&["init", "small", name, "--project", "attic"]);
+}
+
 #[tokio::test]
 async fn each_step_of_a_container_is_seen_and_called_back() {
     let incus = Incus::start().await;
     let (one, two, three) = (&*unique("one"), &*unique("two"), &*unique("three"));
     incus.run(&["init", "small", one, "--config", "user.team=shop", "--config", "user.user-data=a secret"]);
     incus.run(&["config", "device", "add", one, "eth0", "nic", "nictype=p2p"]);
-    incus.run(&[
-        "project",
-        "create",
-        "attic",
-        "--config",
-        "features.images=false",
-        "--config",
-        "features.profiles=false",
-    ]);
-    incus.run(&["init", "small", two, "--project", "attic"]);
+    init_in_attic(&incus, two);
     let mut watched = watched(setup(&incus), 2).await;
 
     let instance = watched.sees(one, "STOPPED").await;
@@ -168,16 +166,7 @@ async fn a_certificate_shows_the_projects_that_it_is_for() {
     let incus = Incus::with_https().await;
     let (one, two) = (&*unique("alone"), &*unique("aside"));
     incus.run(&["init", "small", one]);
-    incus.run(&[
-        "project",
-        "create",
-        "attic",
-        "--config",
-        "features.images=false",
-        "--config",
-        "features.profiles=false",
-    ]);
-    incus.run(&["init", "small", two, "--project", "attic"]);
+    init_in_attic(&incus, two);
     let authority = Authority::new("an authority that Incus does not know");
     let [whole, limited, stranger] = ["whole", "limited", "stranger"].map(|name| {
         let client = authority.certify(name, &[]);

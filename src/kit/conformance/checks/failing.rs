@@ -96,7 +96,7 @@ async fn played(suite: &Suite) -> Vec<Faulted> {
     faulted
 }
 
-/// Outages and throttling of what is asked for beside the richest lists, under other options or for other accounts.
+/// Outages and throttling at requests that the richest lists do not make: other options and accounts need them.
 async fn of_rare_requests(suite: &Suite, richest: &[usize]) -> Vec<Faulted> {
     let place = |case: usize, at: usize| {
         let request = &suite.cases[case].cassette.exchanges[at].request;

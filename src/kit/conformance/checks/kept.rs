@@ -1,5 +1,5 @@
-//! A session that the provider takes no longer, whatever the driver keeps in it: a token may be revoked, and a server started
-//! anew, before the time that the login named. The driver logs in again in the same poll.
+//! A session that the provider no longer accepts, whatever the driver keeps in it. A provider can revoke a token before it
+//! expires, and a restarted server forgets its sessions. The driver logs in again in the same poll.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,7 @@ use http::{Method, StatusCode};
 use crate::driver::wire::{Answered, Asked, Tape};
 use crate::kit::conformance::chain::operation;
 use crate::kit::conformance::stage::{Outcome, Stage, answer};
-use crate::kit::conformance::stand::difference;
-use crate::kit::conformance::suite::{Case, Suite};
+use crate::kit::conformance::suite::Suite;
 use crate::kit::conformance::verdict::Verdict;
 
 /// Where a request goes, and what it is for.
@@ -46,19 +45,15 @@ pub(super) async fn refused(suite: &Suite, verdict: &mut Verdict) -> usize {
         let run = list(Arc::new(provider)).await;
         if !run.is_same(&first) {
             verdict.find(case.finding(
-                format!("where the provider answers 401 to what is kept in the session, {}", came(case, &run)),
+                format!(
+                    "where the provider answers 401 to what is kept in the session, another list came: {}",
+                    case.difference_to(&run)
+                ),
                 REMEDY,
             ));
         }
     }
     tried
-}
-
-fn came(case: &Case, run: &crate::kit::conformance::stand::Run) -> String {
-    match &run.outcome {
-        Ok(listing) => format!("another list came: {}", difference(case.run.resources(), &listing.resources)),
-        Err(_) => format!("{} came", run.came()),
-    }
 }
 
 const REMEDY: &str = "a token may end before its time: where the provider refuses one that came from the session, log in anew in the \

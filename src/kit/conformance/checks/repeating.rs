@@ -9,7 +9,7 @@ use crate::driver::wire::Asked;
 use crate::kit::conformance::document::{Document, Edit, Order};
 use crate::kit::conformance::report::count;
 use crate::kit::conformance::stage::{Stage, answer, recorded, with_body};
-use crate::kit::conformance::stand::{Run, StandError, difference, ids, is_alike};
+use crate::kit::conformance::stand::{StandError, difference, ids, is_alike};
 use crate::kit::conformance::suite::{Case, Suite};
 use crate::kit::conformance::verdict::Verdict;
 use crate::model::Resource;
@@ -185,7 +185,7 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
         let empty = list(stage()).await;
         let filled = list(stage()).await;
         if !filled.is_same(&empty) {
-            let what = changed(&filled, case);
+            let what = case.difference_to(&filled);
             verdict.find(case.finding(
                 format!("the second poll, with a session, gave another list than the first: {what}"),
                 "what is kept in the session may spare a login, and nothing else",
@@ -210,7 +210,7 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
             let _ = list(stage().with(last, Ok(failed))).await;
             let again = list(stage()).await;
             if !again.is_same(&empty) {
-                let what = changed(&again, case);
+                let what = case.difference_to(&again);
                 verdict.find(case.finding(
                     format!("after a poll that failed at its last request, another list came: {what}"),
                     "begin each list at its first page",
@@ -223,7 +223,7 @@ pub(super) async fn session(suite: &Suite) -> Result<Verdict, StandError> {
         kept += 1;
         let spoiled = list(stage().refusing(STALE)).await;
         if !spoiled.is_same(&empty) {
-            let what = changed(&spoiled, case);
+            let what = case.difference_to(&spoiled);
             let in_query = |asked: &Asked| asked.url.query().is_some_and(|query| query.contains(STALE));
             let finding = match spoiled.asked.iter().find(|asked| in_query(asked)) {
                 Some(asked) => case.finding(
@@ -283,13 +283,6 @@ fn renewed(case: &Case) -> Stage {
     stage
 }
 
-fn changed(run: &Run, case: &Case) -> String {
-    match &run.outcome {
-        Ok(listing) => difference(case.run.resources(), &listing.resources),
-        Err(_) => run.came(),
-    }
-}
-
 pub(super) async fn cold_start(suite: &Suite) -> Result<Verdict, StandError> {
     const ENGINES: usize = 3;
     const SANDBOXES: usize = 5;
@@ -302,7 +295,7 @@ pub(super) async fn cold_start(suite: &Suite) -> Result<Verdict, StandError> {
             for turn in 1..=SANDBOXES {
                 let run = stand.list(&suite.blank, &case.cassette, Stage::of(&case.cassette)).await;
                 if !run.is_same(&case.run) {
-                    let changed = changed(&run, case);
+                    let changed = case.difference_to(&run);
                     verdict.find(
                         case.finding(format!("sandbox {turn} of a new engine gave another list: {changed}"), REMEDY),
                     );

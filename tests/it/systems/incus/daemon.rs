@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::super::cgroups::{folders, remove};
 use crate::support::wait::{SOON, eventually};
 use crate::support::{Lines, free_port};
 
@@ -234,17 +235,6 @@ fn is_ours(group: &Path) -> bool {
     let name = group.file_name().unwrap_or_default().to_string_lossy();
     let is_container = ["lxc.payload.", "lxc.monitor."].iter().any(|kind| name.starts_with(kind));
     name == "lxc.pivot" || (is_container && name.contains(&unique("")))
-}
-
-/// Removes a group, and the groups in it first. Each has to be empty; there is nobody left to tell of one that is not.
-fn remove(group: &Path) {
-    folders(group).iter().for_each(|inner| remove(inner));
-    let _ = std::fs::remove_dir(group);
-}
-
-fn folders(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 /// What `make incus` unpacks.
